@@ -1,0 +1,157 @@
+"""Every exception that ptingest raises on purpose, on one page.
+
+Errors carry facts as attributes; the sentence is made late, in ``__str__``, and says
+what was seen, what was allowed, which setting, and what happens now. ``retryable`` is
+on the class, so that policy asks the error and nobody keeps lists.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PtingestError(Exception):
+    """Root of all errors raised on purpose; everything else is a bug."""
+
+    retryable: ClassVar[bool] = False
+
+
+# --- lumberjack -------------------------------------------------------------------------
+
+
+class ProtocolError(PtingestError):
+    """The peer broke the wire format; close the connection and ack nothing more.
+
+    ``reason`` is a short fixed label for metrics; ``detail`` says what was seen.
+    """
+
+    def __init__(self, *, reason: str, detail: str) -> None:
+        self.reason, self.detail = reason, detail
+        super().__init__(reason, detail)
+
+    def __str__(self) -> str:
+        return f"{self.detail}; closing without ack, the Beat will resend"
+
+
+class FrameTooLarge(ProtocolError):
+    """A frame, window or count announces or inflates to more than the limit."""
+
+    def __init__(self, *, reason: str, what: str, declared: int, limit: int, setting: str) -> None:
+        self.what, self.declared, self.limit, self.setting = what, declared, limit, setting
+        super().__init__(
+            reason=reason,
+            detail=f"{what} is {declared}, limit is {limit} ({setting})",
+        )
+
+
+class PeerClosed(PtingestError):
+    """The other end closed the connection before all was acked."""
+
+    retryable = True
+
+
+# --- settings ---------------------------------------------------------------------------
+
+
+class ConfigProblem(PtingestError):
+    """One thing wrong in a config file.
+
+    ``path`` is the dotted place of the value, ``cure`` what to write instead.
+    """
+
+    def __init__(
+        self, *, file: str, path: str, seen: str, cure: str, line: int | None = None
+    ) -> None:
+        self.file, self.line, self.path, self.seen, self.cure = file, line, path, seen, cure
+        super().__init__(file, path, seen, cure, line)
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        what = f"{self.path} {self.seen}" if self.path else self.seen
+        return f"{place}: {what}; {self.cure}"
+
+
+class ConfigInvalid(PtingestError):
+    """A config cannot be used; ``problems`` lists everything found, in file order."""
+
+    def __init__(self, problems: tuple[ConfigProblem, ...]) -> None:
+        self.problems = problems
+        super().__init__(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+# --- delivery ---------------------------------------------------------------------------
+
+
+class DeadLettersFull(PtingestError):
+    """The dead letters may not take more; the receipt must fail, nothing is acked."""
+
+    def __init__(self, *, wanted: int, limit: int, setting: str) -> None:
+        self.wanted, self.limit, self.setting = wanted, limit, setting
+        super().__init__(wanted, limit, setting)
+
+    def __str__(self) -> str:
+        return (
+            f"dead letters would hold {self.wanted} bytes, limit is {self.limit} bytes "
+            f"({self.setting}); not acked, the Beat will resend: requeue or purge some, raise the "
+            "limit, or set dead_letters.when_full to drop_oldest"
+        )
+
+
+class DeadLettersUnwritable(PtingestError):
+    """The dead letters cannot be written (disk full, no permission); nothing is acked."""
+
+    retryable = True
+
+    def __init__(self, *, path: str, cause: str) -> None:
+        self.path, self.cause = path, cause
+        super().__init__(path, cause)
+
+    def __str__(self) -> str:
+        return f"cannot write dead letters to {self.path}: {self.cause}; not acked, will be resent"
+
+
+class DataDirLocked(PtingestError):
+    """Another ptingest serves from this data directory."""
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(path)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} is in use by another ptingest; stop it, or give this one its own "
+            "data_dir"
+        )
+
+
+# --- sinks ------------------------------------------------------------------------------
+
+
+class QueryInvalid(PtingestError):
+    """A search query cannot be read; ``column`` counts from 1."""
+
+    def __init__(self, *, query: str, column: int, seen: str, expected: str) -> None:
+        self.query, self.column, self.seen, self.expected = query, column, seen, expected
+        super().__init__(query, column, seen, expected)
+
+    def __str__(self) -> str:
+        return (
+            f"query column {self.column}: {self.seen}, expected {self.expected}\n"
+            f"  {self.query}\n  {' ' * (self.column - 1)}^"
+        )
+
+
+class SinkUnavailable(PtingestError):
+    """A sink cannot be reached or opened at all."""
+
+    retryable = True
+
+    def __init__(self, *, sink: str, cause: str) -> None:
+        self.sink, self.cause = sink, cause
+        super().__init__(sink, cause)
+
+    def __str__(self) -> str:
+        return f"{self.sink}: {self.cause}"

@@ -1,0 +1,73 @@
+"""The seams between rooms: what a source, a sink and a clock must be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ptingest.model.document import Document
+from ptingest.model.event import Origin
+from ptingest.model.outcome import WriteResult
+from ptingest.model.receipt import Receipt
+
+
+class Clock(Protocol):
+    """Time as an argument, so that no room reads it."""
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start; never goes back."""
+        ...
+
+    def time_ns(self) -> int:
+        """Nanoseconds since the epoch, as the machine believes."""
+        ...
+
+
+class Admit(Protocol):
+    """How a source hands payloads to the flow.
+
+    Returns when every payload is in a lane, dead-lettered or dropped; waits while the
+    budget or a lane is full. It calls ``receipt.expect`` for what it takes and never
+    ``seal``: a window may come in several parts.
+    """
+
+    async def __call__(
+        self, payloads: Sequence[bytes], receipt: Receipt, origin: Origin
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One result of a check: what was looked at, how it was, and the cure."""
+
+    subject: str
+    ok: bool
+    detail: str
+    cure: str = ""
+
+
+class Sink(Protocol):
+    """Where documents end. ``write`` returns outcomes and raises only for bugs."""
+
+    name: str
+    """The key under ``sinks:``, also the metric label."""
+
+    async def write(
+        self, documents: Sequence[Document], doubtful: frozenset[Document]
+    ) -> WriteResult:
+        """Write one batch, in order.
+
+        ``doubtful`` are those of ``documents`` whose earlier attempt may have stored
+        them. Unreachable is a WriteResult with everything busy or doubtful and a
+        ``trouble``, never an exception.
+        """
+        ...
+
+    async def check(self) -> Sequence[Finding]:
+        """Ask the sink whether it would take documents (login, rights, template)."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and files; writes are over."""
+        ...

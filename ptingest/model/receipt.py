@@ -1,0 +1,68 @@
+"""The slip that counts a window home.
+
+A receipt knows neither the socket nor the sink. A window may be acked when its receipt
+was sealed, everything expected was settled, and nothing failed.
+
+    expect(n) ... seal()      the flow: n more fates will be decided; no more will come
+    settle(n) / fail(reason)  the lane: n fates are safe; the window must not be acked
+
+``on_closed`` is called exactly once, synchronously, by whichever verb closes the
+receipt: sealed with all settled (``failed`` is None), or at once on the first failure.
+After a failure later ``settle`` calls are counted and otherwise ignored, since documents
+in flight finish on their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Receipt:
+    """Counts the fates of one window's events; not thread-safe, lives on one loop."""
+
+    __slots__ = ("_on_closed", "_open", "_sealed", "closed", "failed")
+
+    def __init__(self, on_closed: Callable[[Receipt], None]) -> None:
+        self._on_closed = on_closed
+        self._open = 0
+        self._sealed = False
+        self.closed = False
+        self.failed: str | None = None
+
+    @property
+    def open(self) -> int:
+        """Fates still expected."""
+        return self._open
+
+    def expect(self, count: int) -> None:
+        """Promise ``count`` more fates; only before ``seal``."""
+        if self._sealed:
+            raise AssertionError("expect after seal")
+        self._open += count
+
+    def seal(self) -> None:
+        """No more will be promised; closes at once when nothing is open."""
+        self._sealed = True
+        self._close_when_done()
+
+    def settle(self, count: int) -> None:
+        """``count`` fates are decided and safe."""
+        self._open -= count
+        if self._open < 0:
+            raise AssertionError("more settled than expected")
+        self._close_when_done()
+
+    def fail(self, reason: str) -> None:
+        """The window must not be acked; the first reason stays."""
+        if self.closed:
+            return
+        self.failed = reason
+        self._close()
+
+    def _close_when_done(self) -> None:
+        if self._sealed and self._open == 0 and not self.closed:
+            self._close()
+
+    def _close(self) -> None:
+        self.closed = True
+        self._on_closed(self)

@@ -1,0 +1,60 @@
+"""The Beats port: where it listens and every limit of a connection."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ByteSize, Field
+
+from ptingest.settings.strict import PositiveBytes, PositiveSeconds, StrictSettings
+
+KIB = 1 << 10
+MIB = 1 << 20
+
+
+class BeatsLimits(StrictSettings):
+    """What one peer, and all of them together, may ask of us."""
+
+    window_events: Annotated[int, Field(ge=1, le=10_000_000)] = 65_536
+    """Events a window frame may announce; Filebeat's ``bulk_max_size`` must stay below."""
+    frame_bytes: PositiveBytes = ByteSize(64 * MIB)
+    """One JSON, data or compressed frame as it comes over the wire, and one JSON event."""
+    window_bytes: PositiveBytes = ByteSize(256 * MIB)
+    """One window after inflating, all its compressed frames together."""
+    connection_bytes: PositiveBytes = ByteSize(64 * MIB)
+    """Received and not yet framed, for one connection; then we stop reading it."""
+    total_bytes: PositiveBytes = ByteSize(128 * MIB)
+    """All events in memory: half for bytes received and not yet framed, half for
+    documents outstanding. Full pots withhold acks and then stop reading."""
+    connections: Annotated[int, Field(ge=1)] = 4096
+    """Open connections; one more is closed at once."""
+    connections_per_ip: Annotated[int, Field(ge=1)] = 256
+    """Open connections from one address."""
+    pairs: Annotated[int, Field(ge=1)] = 4096
+    """Key-value pairs in one v1 data frame."""
+    write_seconds: PositiveSeconds = 30.0
+    """A peer that does not read its acks for this long is closed."""
+    first_byte_seconds: PositiveSeconds = 60.0
+    """A new connection that says nothing for this long is closed."""
+    frame_seconds: PositiveSeconds = 30.0
+    """A frame begun and not continued for this long closes the connection."""
+    window_seconds: PositiveSeconds = 300.0
+    """A window begun and not complete after this long closes the connection."""
+    idle_seconds: PositiveSeconds = 900.0
+    """A connection without an open window and without traffic is closed after this long."""
+    handshake_seconds: PositiveSeconds = 10.0
+    """A TLS handshake not finished after this long is given up."""
+
+
+class BeatsSettings(StrictSettings):
+    """The port Filebeat ships to."""
+
+    listen: Annotated[str, Field(pattern=r"^.+:\d{1,5}$")] = "0.0.0.0:5044"
+    """``host:port``; port 0 picks a free one."""
+    keepalive_seconds: PositiveSeconds = 3.0
+    """Ack 0 this often while a window is open, so that no Beat times out (they wait 30 s)."""
+    hold_seconds: PositiveSeconds = 900.0
+    """A window held longer closes its connection, so that the Beat may try another host."""
+    quiet_seconds: PositiveSeconds = 1.0
+    """A part-filled v1 window is acked after this long without a byte."""
+    limits: BeatsLimits = BeatsLimits()

@@ -1,0 +1,199 @@
+"""One table of metrics, and the book that counts in it.
+
+The table is the only place where a metric is named; README's list is checked against
+it. Recording is a method call with the full metric name, cheap enough for once a chunk or
+batch and never done for a single event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+LATENCY_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+SIZES = (1.0, 10.0, 100.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0, 65536.0)
+
+
+class Metric(NamedTuple):
+    """One row: labels come from config or from a bounded set, never from event text."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = LATENCY_SECONDS
+
+
+# The books (promise 6), per sink and service:
+#   flow_received = sum over fates of lane_settled + flow_admitting + lane_outstanding
+METRICS: tuple[Metric, ...] = (
+    Metric("ptingest_flow_received_events_total", "counter", "Events decoded", ("service",)),
+    Metric(
+        "ptingest_lane_settled_events_total",
+        "counter",
+        "Events whose fate is decided, for each sink",
+        ("sink", "service", "fate"),
+    ),
+    Metric(
+        "ptingest_lane_outstanding_events",
+        "gauge",
+        "Events received and in flight, counted where they wait",
+        ("sink", "service"),
+    ),
+    Metric(
+        "ptingest_flow_residue_events",
+        "gauge",
+        "Books out of balance by this many events; anything but 0 is a bug",
+        ("sink", "service"),
+    ),
+    Metric(
+        "ptingest_flow_dropped_events_total",
+        "counter",
+        "Events dropped by a rule on purpose",
+        ("service", "reason"),
+    ),
+    Metric(
+        "ptingest_flow_dead_lettered_events_total",
+        "counter",
+        "Events written to the dead letters",
+        ("service", "reason"),
+    ),
+    Metric(
+        "ptingest_pipeline_noted_events_total",
+        "counter",
+        "Events tagged or mended on the way (grok_failure, date_failure, ...)",
+        ("service", "what"),
+    ),
+    Metric("ptingest_pipeline_seconds_total", "counter", "Time spent in the pipeline"),
+    Metric("ptingest_budget_outstanding_bytes", "gauge", "Bytes of documents outstanding"),
+    Metric("ptingest_budget_limit_bytes", "gauge", "Limit of documents outstanding"),
+    Metric("ptingest_beats_open_connections", "gauge", "Open connections"),
+    Metric("ptingest_beats_accepted_connections_total", "counter", "Connections accepted"),
+    Metric(
+        "ptingest_beats_rejected_connections_total",
+        "counter",
+        "Connections closed at once because a limit was reached",
+        ("reason",),
+    ),
+    Metric(
+        "ptingest_beats_closed_connections_total",
+        "counter",
+        "Connections ended, by who or what ended them",
+        ("reason",),
+    ),
+    Metric(
+        "ptingest_beats_protocol_errors_total",
+        "counter",
+        "Connections closed because the peer broke the wire format",
+        ("reason",),
+    ),
+    Metric("ptingest_beats_windows_total", "counter", "Windows received whole"),
+    Metric("ptingest_beats_acks_total", "counter", "Final acks sent, one a window"),
+    Metric("ptingest_beats_keepalives_total", "counter", "Acks of 0 sent while a window waits"),
+    Metric("ptingest_beats_failed_windows_total", "counter", "Windows not acked", ("reason",)),
+    Metric("ptingest_beats_odd_windows_total", "counter", "Unusual but accepted", ("what",)),
+    Metric("ptingest_beats_received_bytes_total", "counter", "Bytes read from Beats"),
+    Metric("ptingest_beats_waiting_bytes", "gauge", "Bytes received and not yet framed"),
+    Metric("ptingest_beats_open_windows", "gauge", "Windows begun and not yet acked"),
+    Metric("ptingest_beats_oldest_window_seconds", "gauge", "Age of the oldest unacked window"),
+    Metric("ptingest_beats_ack_seconds", "histogram", "From a window's end to its final ack"),
+    Metric("ptingest_beats_window_events", "histogram", "Events a window", (), SIZES),
+    Metric("ptingest_lane_batches_total", "counter", "Attempts to write a batch", ("sink",)),
+    Metric("ptingest_lane_batch_documents", "histogram", "Documents a batch", ("sink",), SIZES),
+    Metric("ptingest_lane_write_seconds", "histogram", "One attempt", ("sink",)),
+    Metric("ptingest_lane_busy_documents_total", "counter", "Told to come back", ("sink",)),
+    Metric("ptingest_lane_doubtful_documents_total", "counter", "Outcome unknown", ("sink",)),
+    Metric("ptingest_lane_in_flight", "gauge", "Batches in flight", ("sink",)),
+    Metric("ptingest_lane_concurrency", "gauge", "Batches allowed in flight now", ("sink",)),
+    Metric("ptingest_lane_waiting_documents", "gauge", "Waiting for a batch", ("sink",)),
+    Metric("ptingest_lane_is_in_trouble", "gauge", "1 while the sink is in trouble", ("sink",)),
+    Metric("ptingest_dead_letters_bytes", "gauge", "Size of the dead letters on disk"),
+    Metric("ptingest_dead_letters_waiting_events", "gauge", "Letters not requeued or purged"),
+    Metric("ptingest_dead_letters_dropped_events_total", "counter", "Expired or pushed out", ("reason",)),
+    Metric("ptingest_worker_loop_lag_seconds", "gauge", "Longest pause of the event loop lately"),
+    Metric("ptingest_worker_start_time_seconds", "gauge", "When this worker started, since the epoch"),
+    Metric("ptingest_worker_is_ready", "gauge", "1 when /readyz says so"),
+    Metric("ptingest_worker_info", "gauge", "Always 1; the version is the label", ("version",)),
+)
+
+
+class Metrics:
+    """The counters of one process; built once in assembly and passed down."""
+
+    def __init__(self, table: tuple[Metric, ...] = METRICS) -> None:
+        self.registry = CollectorRegistry()
+        self._families: dict[str, Counter | Gauge | Histogram] = {}
+        self._children: dict[tuple[str, tuple[str, ...]], Counter | Gauge | Histogram] = {}
+        self._before_scrape: list[Callable[[], None]] = []
+        for row in table:
+            self._families[row.name] = self._make(row)
+
+    def _make(self, row: Metric) -> Counter | Gauge | Histogram:
+        match row.kind:
+            case "counter":
+                return Counter(row.name, row.help, row.labels, registry=self.registry)
+            case "gauge":
+                return Gauge(row.name, row.help, row.labels, registry=self.registry)
+            case "histogram":
+                return Histogram(
+                    row.name, row.help, row.labels, buckets=row.buckets, registry=self.registry
+                )
+
+    def _child(self, name: str, labels: tuple[str, ...]) -> Counter | Gauge | Histogram:
+        found = self._children.get((name, labels))
+        if found is None:
+            family = self._families[name]
+            found = family.labels(*labels) if labels else family
+            self._children[name, labels] = found
+        return found
+
+    def add(self, name: str, amount: float = 1, *labels: str) -> None:
+        """Count ``amount`` more; ``labels`` in the order of the table."""
+        child = self._child(name, labels)
+        assert isinstance(child, Counter | Gauge)
+        child.inc(amount)
+
+    def set(self, name: str, value: float, *labels: str) -> None:
+        """Set a gauge."""
+        child = self._child(name, labels)
+        assert isinstance(child, Gauge)
+        child.set(value)
+
+    def observe(self, name: str, value: float, *labels: str) -> None:
+        """Put one observation into a histogram."""
+        child = self._child(name, labels)
+        assert isinstance(child, Histogram)
+        child.observe(value)
+
+    def value(self, name: str, *labels: str) -> float:
+        """Return the present value of a counter or gauge, 0.0 if never touched."""
+        child = self._children.get((name, labels))
+        if child is None:
+            return 0.0
+        assert isinstance(child, Counter | Gauge)
+        return float(child._value.get())
+
+    def labelled(self, name: str) -> Iterator[tuple[tuple[str, ...], float]]:
+        """Yield (labels, value) for each child of a counter or gauge."""
+        for (family, labels), child in list(self._children.items()):
+            if family == name:
+                assert isinstance(child, Counter | Gauge)
+                yield labels, float(child._value.get())
+
+    def before_scrape(self, refresh: Callable[[], None]) -> None:
+        """Call ``refresh`` before every scrape, to set gauges that are cheap to look up."""
+        self._before_scrape.append(refresh)
+
+    def refresh(self) -> None:
+        """Bring gauges up to date."""
+        for refresh in self._before_scrape:
+            refresh()
+
+    def scrape(self) -> bytes:
+        """Return Prometheus text, gauges fresh."""
+        self.refresh()
+        return generate_latest(self.registry)
