@@ -1,0 +1,148 @@
+"""The command line: a table of commands, each imported only when it is called.
+
+    ptingest --config FILE   is   ptingest serve --config FILE
+
+Commands are plain click commands in `ptingest/cli/<name>.py` and return an `ExitCode`.
+They let our own errors pass: each becomes one message on standard error and an exit code
+here. A traceback is shown for bugs only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import click
+
+from ptingest.cli.exit_codes import ExitCode, exit_code_of
+from ptingest.cli.options import config_option
+from ptingest.errors import PtingestError
+
+
+class Row(NamedTuple):
+    """One command; `summary` is here so that `--help` need not import it."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+COMMANDS: dict[str, Row] = {
+    "serve": Row("ptingest.cli.serve", "serve", "Take events from Beats until a signal."),
+    "check": Row("ptingest.cli.check", "check", "Find out whether a config would work."),
+    "try": Row("ptingest.cli.try_", "try_", "Show what becomes of events; nothing is sent."),
+    "send": Row("ptingest.cli.send", "send", "Be a Beat: ship files, wait for the acks."),
+    "search": Row("ptingest.cli.search", "search", "Search the embedded store."),
+    "dead-letters": Row(
+        "ptingest.cli.dead_letters", "dead_letters", "Look at events that no sink would take."
+    ),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are found in `COMMANDS` and imported late."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
+        row = COMMANDS.get(cmd_name)
+        if row is None:
+            return None
+        command: click.Command = getattr(import_module(row.module), row.attribute)
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            raise click.UsageError(_unknown_command(args[0]), ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _unknown_command(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, n=1)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return f"There is no command {name!r}.{guess} Commands: {', '.join(COMMANDS)}."
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: ptingest --config ptingest.yaml",
+)
+@click.version_option(package_name="ptingest", prog_name="ptingest", message="%(prog)s %(version)s")
+@config_option
+@click.pass_context
+def group(ctx: click.Context, config: Path | None) -> Any:
+    """Take Filebeat's logs at Logstash's port and store Logstash's documents.
+
+    With --config and no command it serves.
+    """
+    if ctx.invoked_subcommand is not None:
+        # `ptingest --config FILE check` is what people type; let it mean the obvious.
+        if config is not None:
+            ctx.default_map = {name: {"config": str(config)} for name in COMMANDS}
+        return None
+    if config is None:
+        click.echo(ctx.get_help())
+        return ExitCode.DONE
+    serve = group.get_command(ctx, "serve")
+    assert serve is not None
+    return ctx.invoke(serve, config=config)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit with its code."""
+    sys.exit(int(_run(arguments)))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        result = group.main(
+            None if arguments is None else list(arguments),
+            prog_name="ptingest",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 128 + 2  # what a shell reports for SIGINT
+    except BrokenPipeError:
+        return _leave_quietly()
+    except PtingestError as error:
+        click.echo(f"ptingest: {error}", err=True)
+        return exit_code_of(error)
+    return int(result) if isinstance(result, int) else ExitCode.DONE
+
+
+def _leave_quietly() -> int:
+    """End like any filter whose reader (`head`, a closed pager) went away."""
+    # The interpreter flushes standard output once more at exit; give it a place to write.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + 13  # what a shell reports for SIGPIPE
+
+
+if __name__ == "__main__":
+    main()
