@@ -1,4 +1,8 @@
-"""What all settings models share: frozen, no unknown keys, docstrings as descriptions."""
+"""What all settings models share: frozen, no unknown keys, limits in the type.
+
+A field's docstring states its consequence. pydantic is not asked to collect them
+(`use_attribute_docstrings`): parsing our own source again costs every start 50 ms.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,10 @@ class StrictSettings(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
         validate_default=True,
         arbitrary_types_allowed=False,
     )
 
 
 PositiveBytes = Annotated[ByteSize, Field(ge=1)]
-PositiveSeconds = Annotated[float, Field(gt=0)]
+PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

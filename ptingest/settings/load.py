@@ -1,0 +1,87 @@
+"""A config file to validated settings, or to everything that is wrong with it.
+
+    text --parse--> values with lines --interpolate--> values --pydantic--> settings
+
+All problems of a file are told at once, each with file, line, place, what was seen, what
+was allowed and the cure. The environment is an argument; nothing here reads it, or logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ptingest.errors import ConfigInvalid, ConfigProblem
+from ptingest.settings.explain import explain, explain_booleans
+from ptingest.settings.interpolate import interpolate
+from ptingest.settings.parse import parse, read_text
+from ptingest.settings.server import ServerSettings
+
+if TYPE_CHECKING:
+    from ptingest.settings.profile import ProfileSettings
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_server(path: Path | None, environ: Mapping[str, str]) -> ServerSettings:
+    """Return the settings in the file, or the defaults without one.
+
+    Paths in the result are absolute: they count from the config file's folder, without a
+    file from the current one.
+
+    Raises:
+        ConfigInvalid: with one problem for everything wrong; nothing was started.
+    """
+    if path is None:
+        return _resolved(ServerSettings(), Path.cwd())
+    return _resolved(_load(path, environ, ServerSettings), path.absolute().parent)
+
+
+def load_profile(path: Path, environ: Mapping[str, str]) -> ProfileSettings:
+    """Return the profile (patterns, categories, routing) in the file.
+
+    Raises:
+        ConfigInvalid: as `load_server`.
+    """
+    from ptingest.settings.profile import ProfileSettings
+
+    return _load(path, environ, ProfileSettings)
+
+
+def _load(path: Path, environ: Mapping[str, str], model: type[Model]) -> Model:
+    file = str(path)
+    parsed = parse(read_text(path, shown=file), file=file)
+    if parsed.root is None:
+        parsed.root = {}
+    if not isinstance(parsed.root, dict):
+        problem = parsed.problem((), "does not hold keys and values", "write `name: value` lines")
+        raise ConfigInvalid((problem,))
+    values = interpolate(parsed, environ, folder=path.absolute().parent)
+    problems = parsed.problems + explain_booleans(model=model, parsed=parsed, values=values)
+    try:
+        settings = model.model_validate(values.root)
+    except ValidationError as error:
+        problems += explain(error, model=model, parsed=parsed, values=values)
+    if problems:
+        # Not chained: pydantic's own message would print the values, secrets included.
+        raise ConfigInvalid(tuple(sorted(problems, key=_line))) from None
+    return settings
+
+
+def _line(problem: ConfigProblem) -> int:
+    return problem.line or 0
+
+
+def _resolved(settings: ServerSettings, folder: Path) -> ServerSettings:
+    changed: dict[str, object] = {"data_dir": str(folder / settings.data_dir)}
+    if settings.profile is not None:
+        changed["profile"] = str(folder / settings.profile)
+    elasticsearch = settings.sinks.elasticsearch
+    if elasticsearch is not None and elasticsearch.ca_file is not None:
+        absolute = {"ca_file": str(folder / elasticsearch.ca_file)}
+        sink = elasticsearch.model_copy(update=absolute)
+        changed["sinks"] = settings.sinks.model_copy(update={"elasticsearch": sink})
+    return settings.model_copy(update=changed)
