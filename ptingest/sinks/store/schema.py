@@ -1,0 +1,218 @@
+"""The store's one file: its tables, and how it is opened.
+
+    documents        one row a document, in the order of storing; ``body`` is the truth
+    documents_text   FTS5 over ``message``, external content, so the text is kept once
+
+The text index follows the documents in steps of ``INDEX_STEP`` rows and is not made before
+there are that many: small steps would leave the index in crumbs, and so no table ever has
+more rows than ``documents``. What is not indexed yet is always a tail by id (see
+``index_end``), which a reader indexes for itself in memory.
+
+Times are text in UTC with milliseconds: they sort, and people read them in any SQLite
+browser.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ptingest.errors import SinkUnavailable
+
+APPLICATION_ID = 0x7074_696E
+"""``ptin`` in the file's header: how we know that a file is a store of ours."""
+SCHEMA_VERSION = 1
+PAGE_BYTES = 8192
+INDEX_STEP = 2048
+"""Documents that must wait before the text index takes them in."""
+LOCK_SECONDS = 5.0
+"""How long one statement waits for another writer; several workers share one file."""
+
+COLUMNS = (
+    "stored_at",
+    "data_stream",
+    "key",
+    "timestamp",
+    "group",
+    "service",
+    "log_level",
+    "logger_name",
+    "stream",
+    "app_module",
+    "message",
+    "body",
+)
+
+_DOCUMENTS = """
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY,      -- in the order of storing
+    stored_at TEXT NOT NULL,     -- retention counts from here
+    data_stream TEXT NOT NULL,   -- logs-django-pt
+    key TEXT,                    -- recognises a document sent again; NULL where it cannot be
+    timestamp TEXT,              -- @timestamp
+    "group" TEXT,
+    service TEXT,
+    log_level TEXT,
+    logger_name TEXT,
+    stream TEXT,
+    app_module TEXT,
+    message TEXT,
+    body TEXT NOT NULL,          -- the whole document, as JSON
+    UNIQUE (data_stream, key)
+)
+"""
+_BY_TIME = "CREATE INDEX documents_by_time ON documents (timestamp)"
+
+# Letters with and without accents differ, as they do in Elasticsearch's standard analyser.
+TEXT_OPTIONS = "tokenize = 'unicode61 remove_diacritics 0'"
+_TEXT = f"""
+CREATE VIRTUAL TABLE documents_text USING fts5(
+    message, content = 'documents', content_rowid = 'id', {TEXT_OPTIONS}
+)
+"""
+# External content wants to be told the old text; a trigger does it for every deleter, also
+# for people in the sqlite3 shell.
+_TEXT_FORGETS = """
+CREATE TRIGGER documents_text_forgets AFTER DELETE ON documents
+WHEN old.id IN (SELECT id FROM documents_text_docsize)
+BEGIN
+    INSERT INTO documents_text (documents_text, rowid, message)
+    VALUES ('delete', old.id, old.message);
+END
+"""
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open the store for writing, made if missing; every commit is on disk when it returns.
+
+    Raises:
+        SinkUnavailable: the file is something else, or from a newer ptingest.
+        sqlite3.Error: SQLite cannot open it; the caller judges.
+    """
+    is_new = not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Used by one thread at a time, though not by the one that opened it.
+    connection = sqlite3.connect(
+        path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        _set_up(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    if is_new:
+        _sync_folder(path.parent)
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection, path: Path) -> None:
+    # Both take effect only before the first page is written.
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # done after the ack, by upkeep
+    connection.execute("PRAGMA secure_delete = OFF")
+    connection.execute("PRAGMA cache_size = -16384")
+    _refuse_foreign(connection, path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    with transaction(connection):
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            connection.execute(_DOCUMENTS)
+            connection.execute(_BY_TIME)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise unless the file is empty or a store that we know how to read."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables == 0 and application in (0, APPLICATION_ID):
+        return
+    if application != APPLICATION_ID:
+        raise SinkUnavailable(
+            sink="store",
+            cause=f"{path} is a SQLite file but no ptingest store; nothing is written to it, "
+            "give sinks.store.path another name",
+        )
+    if version > SCHEMA_VERSION:
+        raise SinkUnavailable(
+            sink="store",
+            cause=f"{path} was written by a newer ptingest (schema {version}, this one knows "
+            f"{SCHEMA_VERSION}); use that one, or give sinks.store.path another name",
+        )
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Take the write lock at once, so that what is read inside stays true, and commit at the
+    end; whatever is raised inside rolls back."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite has ended it already after some errors
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name durable; SQLite does so for its journal only."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open an existing store read-only, also while a server writes to it.
+
+    Raises:
+        SinkUnavailable: there is no store, or it cannot be read.
+    """
+    if not path.exists():
+        raise SinkUnavailable(
+            sink="store",
+            cause=f"{path} does not exist; nothing has been stored there yet",
+        )
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=LOCK_SECONDS,
+            isolation_level=None,
+        )
+        try:
+            _refuse_foreign(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise SinkUnavailable(sink="store", cause=f"{path} cannot be read: {error}") from error
+    return connection
+
+
+def has_text_index(connection: sqlite3.Connection) -> bool:
+    """Tell whether the text index was made yet."""
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'documents_text'")
+    return found.fetchone() is not None
+
+
+def make_text_index(connection: sqlite3.Connection) -> None:
+    """Make the empty text index, inside the caller's transaction."""
+    connection.execute(_TEXT)
+    connection.execute(_TEXT_FORGETS)
+
+
+def index_end(connection: sqlite3.Connection) -> int:
+    """Return the last id that the text index holds, 0 when it is empty."""
+    if not has_text_index(connection):
+        return 0
+    (last,) = connection.execute("SELECT max(id) FROM documents_text_docsize").fetchone()
+    return int(last or 0)

@@ -1,0 +1,287 @@
+"""The embedded store's writing end: batches in, one SQLite transaction each.
+
+When ``write`` returns, what it calls stored is on disk (WAL, ``synchronous=FULL``) and
+survives ``kill -9`` and power loss. One thread owns the connection; the event loop never
+waits for the disk. Index, retention and checkpoint follow after the answer, on the same
+thread (see ``upkeep``).
+
+A row goes in as part of one statement for up to ``ROWS_A_STATEMENT`` rows: Python's lock is
+given back and fought for once a statement, and against a busy event loop each fight costs up
+to 5 ms, which a statement a row would pay thousands of times a batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ptingest.errors import SinkUnavailable
+from ptingest.model.contracts import Clock, Finding
+from ptingest.model.document import Document
+from ptingest.model.outcome import Refusal, WriteResult
+from ptingest.settings.sinks import StoreSettings
+from ptingest.sinks.store.columns import lift, time_text
+from ptingest.sinks.store.schema import COLUMNS, has_text_index, open_writer, transaction
+from ptingest.sinks.store.upkeep import Retention, extend_index, tidy
+
+ROWS_A_STATEMENT = 1024
+FREE_BYTES_WARNING = 256 << 20
+
+_log = logging.getLogger(__name__)
+
+_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
+_ONE_ROW = f"({', '.join('?' * len(COLUMNS))})"
+_REFUSING = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    UnicodeError,
+    OverflowError,
+)
+"""What SQLite or its binding says of one row; anything else is about the file."""
+
+
+def _insert(rows: int) -> str:
+    values = ", ".join([_ONE_ROW] * rows)
+    return f"INSERT INTO documents ({_NAMES}) VALUES {values} ON CONFLICT DO NOTHING"
+
+
+class StoreSink:
+    """Implements ``Sink`` on one SQLite file at ``path``."""
+
+    name = "store"
+
+    def __init__(self, settings: StoreSettings, *, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._retention = Retention(
+            None if settings.max_age_days is None else timedelta(days=settings.max_age_days),
+            None if settings.max_bytes is None else int(settings.max_bytes),
+        )
+        self._connection: sqlite3.Connection | None = None
+        self._opened_inode = 0
+        self._full_insert = _insert(ROWS_A_STATEMENT)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+
+    async def write(
+        self,
+        documents: Sequence[Document],
+        doubtful: frozenset[Document],  # noqa: ARG002 - the unique key answers every doubt
+    ) -> WriteResult:
+        """Store one batch in one transaction; keyed documents stored before are recognised."""
+        loop = asyncio.get_running_loop()
+        result = await loop.run_in_executor(self._thread, self._write, documents)
+        if result.trouble is None:
+            self._thread.submit(self._tidy)
+        return result
+
+    async def check(self) -> Sequence[Finding]:
+        """Open the file as a write would, and look at the room on its disk."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._check)
+
+    async def close(self) -> None:
+        """Bring the text index up to date, leave one file behind and let go of it."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._close)
+        self._thread.shutdown()
+
+    # --- all below runs on the store's own thread ---------------------------------------
+
+    def _write(self, documents: Sequence[Document]) -> WriteResult:
+        try:
+            connection = self._open()
+        except (sqlite3.Error, OSError, SinkUnavailable) as error:
+            return WriteResult(busy=documents, trouble=self._explain(error))
+        is_committing = False
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            result = self._insert_all(connection, documents)
+            is_committing = True
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._abandon(connection, error)
+            # A commit that failed may have reached the log all the same.
+            if is_committing and not _is_locked(error):
+                return WriteResult(doubtful=documents, trouble=self._explain(error))
+            return WriteResult(busy=documents, trouble=self._explain(error))
+        return result
+
+    def _open(self) -> sqlite3.Connection:
+        """Return the connection, made anew when the file was removed or replaced: SQLite
+        would go on writing, and we go on acking, into a file that no one can find."""
+        if self._connection is not None:
+            try:
+                if self._path.stat().st_ino == self._opened_inode:
+                    return self._connection
+            except FileNotFoundError:
+                pass
+            _log.error("%s was removed or replaced while in use; opening it anew", self._path)
+            self._drop_connection()
+        self._connection = open_writer(self._path)
+        self._opened_inode = self._path.stat().st_ino
+        return self._connection
+
+    def _insert_all(
+        self, connection: sqlite3.Connection, documents: Sequence[Document]
+    ) -> WriteResult:
+        (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM documents").fetchone()
+        before = connection.total_changes
+        refused: list[Refusal] = []
+        connection.execute("SAVEPOINT batch")
+        try:
+            self._insert_together(connection, documents)
+        except _REFUSING:
+            connection.execute("ROLLBACK TO batch")
+            before = connection.total_changes
+            refused = self._insert_singly(connection, documents)
+        connection.execute("RELEASE batch")
+        missing = len(documents) - len(refused) - (connection.total_changes - before)
+        if not missing:
+            return WriteResult(refused=refused)
+        out = {refusal.document for refusal in refused}
+        taken = [document for document in documents if document not in out]
+        return WriteResult(already_stored=_stored_before(connection, taken, last), refused=refused)
+
+    def _insert_together(
+        self, connection: sqlite3.Connection, documents: Sequence[Document]
+    ) -> None:
+        stored_at = self._now_text()
+        for start in range(0, len(documents), ROWS_A_STATEMENT):
+            part = documents[start : start + ROWS_A_STATEMENT]
+            values: list[str | None] = []
+            for document in part:
+                body = document.body
+                values += (stored_at, document.data_stream.name, document.key)
+                values += lift(body)
+                values.append(body.decode())
+            statement = self._full_insert if len(part) == ROWS_A_STATEMENT else _insert(len(part))
+            connection.execute(statement, values)
+
+    def _insert_singly(
+        self, connection: sqlite3.Connection, documents: Sequence[Document]
+    ) -> list[Refusal]:
+        refused = []
+        for document in documents:
+            try:
+                self._insert_together(connection, (document,))
+            except _REFUSING as error:
+                refused.append(Refusal(document, "store_refused", str(error)))
+        return refused
+
+    def _now_text(self) -> str:
+        return time_text(datetime.fromtimestamp(self._clock.time_ns() / 1e9, UTC))
+
+    def _abandon(self, connection: sqlite3.Connection, error: sqlite3.Error) -> None:
+        """Roll back; after anything but a lock begin with a new connection."""
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as second:
+            _log.warning("%s: rolling back after %r: %s", self._path, str(error), second)
+            self._drop_connection()
+            return
+        if not _is_locked(error):
+            self._drop_connection()
+
+    def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _tidy(self) -> None:
+        try:
+            if self._connection is not None:
+                tidy(self._connection, self._path, self._retention, self._clock.time_ns())
+        except (sqlite3.Error, OSError) as error:
+            # Nothing is lost: documents are stored, and the next round tries again.
+            _log.warning("store upkeep put off: %s", self._explain(error))
+        except Exception:
+            _log.exception("store upkeep failed; documents are stored, retention stands still")
+
+    def _check(self) -> list[Finding]:
+        try:
+            self._open()
+            free = shutil.disk_usage(self._path.parent).free
+        except (sqlite3.Error, OSError, SinkUnavailable) as error:
+            return [
+                Finding("store", False, self._explain(error), "see sinks.store.path and data_dir")
+            ]
+        findings = [Finding("store", True, f"{self._path} can be opened and written")]
+        if free < FREE_BYTES_WARNING:
+            findings.append(
+                Finding(
+                    "store",
+                    False,
+                    f"only {free >> 20} MiB are free beside {self._path}",
+                    "make room, lower sinks.store.max_bytes, or move data_dir",
+                )
+            )
+        return findings
+
+    def _close(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            if has_text_index(connection):
+                extend_index(connection, 1)
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            _log.warning("store closed untidily, nothing is lost: %s", self._explain(error))
+        self._drop_connection()
+
+    def _explain(self, error: Exception) -> str:
+        """One sentence for the operator: what happened, what happens now, what helps."""
+        if isinstance(error, SinkUnavailable):
+            return str(error)
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return f"store: {self._path} is locked by another program; trying again"
+        if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) == errno.ENOSPC:
+            return (
+                f"store: no room for {self._path} ({error}); nothing is acked until there is: "
+                "make room or lower sinks.store.max_bytes"
+            )
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return (
+                f"store: {self._path} is damaged or no database ({error}); nothing is acked: move "
+                f"it aside, a new one is made; `sqlite3 {self._path.name} .recover` saves the rest"
+            )
+        return f"store: {self._path} cannot be written ({error}); trying again"
+
+
+def _is_locked(error: sqlite3.Error) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _stored_before(
+    connection: sqlite3.Connection, documents: Sequence[Document], last: int
+) -> list[Document]:
+    """Return exactly those of ``documents`` that the unique key kept out.
+
+    ``last`` is the greatest id before this batch. A key found at or below it was there
+    before; above it, the first document of the batch with that key made the row, and any
+    further one was kept out.
+    """
+    already: list[Document] = []
+    seen: set[tuple[str, str]] = set()
+    for document in documents:
+        if document.key is None:
+            continue
+        place = (document.data_stream.name, document.key)
+        row = connection.execute(
+            "SELECT id FROM documents WHERE data_stream = ? AND key = ?", place
+        ).fetchone()
+        if row[0] <= last or place in seen:
+            already.append(document)
+        seen.add(place)
+    return already
