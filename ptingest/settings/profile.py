@@ -1,0 +1,265 @@
+"""What becomes of an event, as data: patterns, categories, routing.
+
+``config/pt.yaml`` is the shipped profile. What can be judged without compiling is judged
+here, with the value and the cure in the message; patterns are compiled once to see that
+they can be.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from ptingest.settings.strict import StrictSettings
+
+FieldName = Annotated[str, Field(pattern=r"^[^\[\]{}%\s]+$", min_length=1)]
+LINE_PIECE = re.compile(r"\{(word|data|timestamp|int|rest):([^\[\]{}%\s:]+)\}")
+RESERVED_FIELDS = frozenset({"@metadata", "@timestamp", "@version", "data_stream", "event", "group",
+                             "message", "service", "tags"})  # fmt: skip
+_ILLEGAL_IN_NAME = re.compile(r'[A-Z\\/*?"<>|,#: ]')
+
+
+def _off_is_no_boolean(value: Any) -> Any:
+    # YAML 1.1 reads a bare off as false.
+    return "off" if value is False else value
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class Sample(StrictSettings):
+    """One line with what must come of it; run by ``ptingest check`` and on every reload."""
+
+    line: str
+    """A message, as Filebeat sends it."""
+    fields: dict[str, str] | None = None
+    """Exactly the fields that must be set; null means the pattern must not fit."""
+
+
+class PatternSettings(StrictSettings):
+    """One shape of a message, written as a line of named pieces or as a regular expression."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """Shown by ``ptingest try`` and in a failing sample."""
+    line: str | None = None
+    """Pieces ``{word:x} {data:x} {timestamp:x} {int:x} {rest:x}`` and the text between them;
+    found in linear time whatever the message."""
+    regex: str | None = None
+    """A Python regular expression with named groups, matched at the start of the message;
+    one that backtracks badly costs time on every line."""
+    samples: tuple[Sample, ...] = ()
+    """At least one is worth having: a pattern without samples is not tested by ``check``."""
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> PatternSettings:
+        if (self.line is None) == (self.regex is None):
+            raise ValueError("needs exactly one of line and regex; keep the one you mean")
+        names = _line_fields(self.line) if self.line is not None else _regex_fields(self.regex)
+        wrong = sorted(RESERVED_FIELDS.intersection(names))
+        if wrong:
+            raise ValueError(f"sets {wrong[0]}, which is not a pattern's to set; rename the piece")
+        return self
+
+
+def _line_fields(line: str) -> list[str]:
+    names = [found.group(2) for found in LINE_PIECE.finditer(line)]
+    between = LINE_PIECE.split(line)[::3]
+    for text in between:
+        if "{" in text or "}" in text:
+            raise ValueError(
+                f"line holds {text!r}, which is no piece; write {{word:x}}, {{data:x}}, "
+                "{timestamp:x}, {int:x} or {rest:x}, x being the field to set"
+            )
+    if len(set(names)) != len(names):
+        raise ValueError("line names a field twice; give each piece its own field")
+    if (
+        not line.endswith("}")
+        or not LINE_PIECE.findall(line)
+        or LINE_PIECE.findall(line)[-1][0] != "rest"
+    ):
+        raise ValueError("line must end with {rest:x}, which takes what is left of the message")
+    kinds = [kind for kind, _ in LINE_PIECE.findall(line)]
+    if "rest" in kinds[:-1]:
+        raise ValueError("line has a {rest:x} before its end; use {data:x} there")
+    for left, text in zip(kinds, between[1:], strict=False):
+        if left != "rest" and text == "":
+            raise ValueError(
+                "line has two pieces with nothing between them; put the text between them that "
+                "tells where one ends"
+            )
+    return names
+
+
+def _regex_fields(regex: str | None) -> list[str]:
+    try:
+        compiled = re.compile(regex or "")
+    except re.error as error:
+        raise ValueError(f"regex {regex!r} does not compile: {error}; mend it") from error
+    if not compiled.groupindex:
+        raise ValueError(f"regex {regex!r} names no group; write (?P<field>...) for what to keep")
+    return list(compiled.groupindex)
+
+
+class TimeSettings(StrictSettings):
+    """Which field holds the event's time, and how to read it."""
+
+    field: FieldName = "log_timestamp"
+    fraction_field: FieldName | None = None
+    """Digits that a pattern cut off the time; read only with ``timestamp_precision: full``."""
+    formats: Annotated[tuple[str, ...], Field(min_length=1)] = ("ISO8601",)
+    """Tried in order: ``ISO8601``, ``UNIX``, ``UNIX_MS``, or strptime's with ``%``."""
+
+    @field_validator("formats")
+    @classmethod
+    def _known_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        for name in formats:
+            if name not in ("ISO8601", "UNIX", "UNIX_MS") and "%" not in name:
+                raise ValueError(
+                    f"format {name!r} is unknown; use ISO8601, UNIX, UNIX_MS or strptime's, "
+                    'such as "%d/%b/%Y:%H:%M:%S %z"'
+                )
+        return formats
+
+
+class CategoryRule(StrictSettings):
+    """Names that get a label."""
+
+    match: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+    """``a.*`` the name or anything below it; ``a*`` anything that begins so; ``*.a`` anything
+    that ends so; ``a`` exactly this."""
+    set: Annotated[dict[FieldName, str], Field(min_length=1)]
+    """Fields to set, overwriting."""
+
+    @field_validator("match")
+    @classmethod
+    def _one_star_at_an_end(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            bare = name.strip("*")
+            if not bare or "*" in bare or name.count("*") > 1:
+                raise ValueError(
+                    f"match {name!r} is not understood; one * at the end (`django.*`, `boto*`) or "
+                    "at the start (`*.tasks`), or none"
+                )
+        return names
+
+    @field_validator("set")
+    @classmethod
+    def _not_reserved(cls, fields: dict[str, str]) -> dict[str, str]:
+        return _checked_constants(fields)
+
+
+def _checked_constants(fields: dict[str, str]) -> dict[str, str]:
+    for name in fields:
+        if name in RESERVED_FIELDS:
+            raise ValueError(f"sets {name}, which ptingest makes itself; remove it")
+    return fields
+
+
+class CategorySettings(StrictSettings):
+    """From a name (of a logger, say) to a label; the first rule that fits wins."""
+
+    field: FieldName = "logger_name"
+    rules: tuple[CategoryRule, ...] = ()
+    otherwise: dict[FieldName, str] = {}
+    """Fields set where no rule fits, or the field is missing or no text."""
+
+    @field_validator("otherwise")
+    @classmethod
+    def _not_reserved(cls, fields: dict[str, str]) -> dict[str, str]:
+        return _checked_constants(fields)
+
+
+class DataStreamSettings(StrictSettings):
+    """Names are ``type``-``service``-``namespace``."""
+
+    type: Annotated[str, Field(pattern=r"^[a-z0-9_.]+$")] = "logs"
+    namespace: Annotated[str, Field(min_length=1, max_length=100)]
+
+    @field_validator("namespace")
+    @classmethod
+    def _legal(cls, namespace: str) -> str:
+        if _ILLEGAL_IN_NAME.search(namespace) or "-" in namespace:
+            raise ValueError(
+                f"namespace {namespace!r} is not allowed in a data stream's name; use lower-case "
+                "letters, digits, _ and ."
+            )
+        return namespace
+
+
+class GroupSettings(StrictSettings):
+    """What becomes of the events of one group."""
+
+    group: Annotated[str, Field(min_length=1)]
+    """Text the root field ``group`` must equal."""
+    data_stream: DataStreamSettings
+    fields: dict[str, str] = {}
+    """Set on every event, overwriting; ``a.b`` is field ``b`` of object ``a``."""
+    known_services: tuple[str, ...] = ()
+    """Named in metrics; others are counted together as ``other``."""
+    only_known_services: bool = False
+    """Events of other services go to the dead letters (reason ``service_not_allowed``), so
+    that a typing error makes no data stream. Off: every legal name is indexed."""
+    failure_tag: Annotated[str, Field(min_length=1)] = "_grokparsefailure"
+    """Tag of events that no pattern fits."""
+    patterns: Annotated[tuple[PatternSettings, ...], Field(min_length=1)]
+    """Tried in order, the first that fits wins."""
+    time: TimeSettings = TimeSettings()
+    categories: CategorySettings = CategorySettings()
+
+    @field_validator("fields")
+    @classmethod
+    def _settable(cls, fields: dict[str, str]) -> dict[str, str]:
+        for path in fields:
+            parts = path.split(".")
+            if "" in parts or len(parts) > 2:
+                raise ValueError(f"fields {path!r} is not understood; write `a` or `a.b`")
+            if path in RESERVED_FIELDS or parts[0] in RESERVED_FIELDS - {"event"}:
+                raise ValueError(f"fields sets {path}, which ptingest makes itself; remove it")
+            if path == "event.original":
+                raise ValueError("fields sets event.original; use event_original instead")
+        return fields
+
+
+class ProfileSettings(StrictSettings):
+    """Root of a profile."""
+
+    timezone: str = "UTC"
+    """IANA name for times that name no zone. Logstash in its container uses UTC."""
+    parsing: Literal["parity", "strict"] = "parity"
+    """``strict`` refuses records that do not start the message, and loggers with ``|`` or a
+    newline; the tally ``loose_match`` counts what would change."""
+    timestamp_precision: Literal["parity", "full"] = "parity"
+    """``full`` changes ``@timestamp``: up to nine digits, and times Logstash cannot read."""
+    event_original: Literal["keep", "drop", "on_failure"] = "keep"
+    """``drop`` saves the second copy of the message; ``on_failure`` keeps it where parsing failed."""
+    sanitise_names: Annotated[
+        Literal["off", "lower", "ecs"], BeforeValidator(_off_is_no_boolean)
+    ] = "off"
+    """Mends data stream names instead of dead-lettering their events; two services may then
+    share one data stream."""
+    groups: Annotated[tuple[GroupSettings, ...], Field(min_length=1)]
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError, KeyError) as error:
+            raise ValueError(_unknown_zone(name)) from error
+        return name
+
+    @model_validator(mode="after")
+    def _groups_differ(self) -> ProfileSettings:
+        names = [group.group for group in self.groups]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"group {name!r} is given twice; join the two or remove one")
+        return self
+
+
+def _unknown_zone(name: str) -> str:
+    return f"timezone {name!r} is unknown; use an IANA name such as UTC or Europe/Warsaw"
