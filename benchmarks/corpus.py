@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import argparse
 import random
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -405,6 +407,21 @@ def events(count: int, seed: int) -> list[bytes]:
     shippers = {service: _Shipper(service, rng) for service in SERVICES}
     order = rng.choices(list(MIX), list(MIX.values()), k=count)
     return [shippers[service].event(next(sources[service])) for service in order]
+
+
+def window(payloads: list[bytes], compression: int) -> bytes:
+    """One Lumberjack v2 window as Filebeat sends it, all in one compressed frame.
+
+    Written out here, so that a measurement of the product's frames owes them nothing.
+    """
+    frames = b"".join(
+        struct.pack(">2sII", b"2J", seq, len(payload)) + payload
+        for seq, payload in enumerate(payloads, 1)
+    )
+    if compression:
+        deflated = zlib.compress(frames, compression)
+        frames = struct.pack(">2sI", b"2C", len(deflated)) + deflated
+    return struct.pack(">2sI", b"2W", len(payloads)) + frames
 
 
 def write_ndjson(path: Path, count: int, seed: int) -> int:
