@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ByteSize, Field
 
-from ptingest.settings.strict import PositiveBytes, PositiveSeconds, StrictSettings
+from ptingest.settings.strict import ListenAddress, PositiveBytes, PositiveSeconds, StrictSettings
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -49,7 +49,7 @@ class BeatsLimits(StrictSettings):
 class BeatsSettings(StrictSettings):
     """The port Filebeat ships to."""
 
-    listen: Annotated[str, Field(pattern=r"^.+:\d{1,5}$")] = "0.0.0.0:5044"
+    listen: ListenAddress = "0.0.0.0:5044"
     """``host:port``; port 0 picks a free one."""
     keepalive_seconds: PositiveSeconds = 3.0
     """Ack 0 this often while a window is open, so that no Beat times out (they wait 30 s)."""

@@ -1,0 +1,162 @@
+"""The HTTP port for people and machines that watch: health, metrics, status.
+
+    /livez    200 as long as this process can answer at all
+    /readyz   200, or 503 with the reasons, when no new Beat should be sent here
+    /metrics  Prometheus text
+    /status   everything at once, as JSON
+
+Reading only, every answer made on the spot from what is in memory: a request starts no
+work, waits for nothing and is not logged. What a client may hold is bounded: the number of
+connections, the size of a request, how long one may stay idle or unfinished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from ptingest.settings.api import ApiSettings
+from ptingest.settings.strict import split_listen
+from ptingest.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from aiohttp.typedefs import Handler, Middleware
+
+log = logging.getLogger(__name__)
+
+CONNECTIONS = 64
+"""Open connections; one more is closed at once. Watchers are few."""
+IDLE_SECONDS = 15.0
+"""A connection without a complete request for this long is closed."""
+CLOSING_SECONDS = 1.0
+"""How long an answer begun may take when the port closes, and a body nobody wants."""
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+PATHS = {
+    "/livez": "200 while this process lives",
+    "/readyz": "200 when ready for Beats, else 503 with the reasons",
+    "/metrics": "Prometheus text",
+    "/status": "books, budgets, lanes and connections as JSON",
+}
+
+
+class StatusView(Protocol):
+    """What the API shows; `ptingest.runtime` implements it."""
+
+    def readiness(self) -> list[str]:
+        """Reasons why no new Beat should be sent here; empty when ready."""
+        ...
+
+    def status(self) -> dict[str, object]:
+        """Everything worth seeing, as JSON-ready values, without secrets."""
+        ...
+
+
+class ApiServer:
+    """A listening API; made by `start_api`."""
+
+    def __init__(self, server: asyncio.Server, runner: web.AppRunner) -> None:
+        self._server, self._runner = server, runner
+        self.port: int = server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Stop listening; answers begun get `CLOSING_SECONDS`."""
+        self._server.close()
+        await self._runner.cleanup()
+
+
+async def start_api(settings: ApiSettings, *, view: StatusView, metrics: Metrics) -> ApiServer:
+    """Listen as the settings say and return the server.
+
+    Raises:
+        OSError: the address cannot be bound; its text names it.
+    """
+    # A third of a second to import, so only where it is used.
+    from aiohttp import web
+
+    runner = web.AppRunner(
+        _build_app(view, metrics),
+        access_log=None,
+        keepalive_timeout=IDLE_SECONDS,
+        lingering_time=CLOSING_SECONDS,
+        shutdown_timeout=CLOSING_SECONDS,
+    )
+    await runner.setup()
+    handlers = runner.server
+    assert handlers is not None
+
+    def accept() -> asyncio.BaseProtocol:
+        if len(handlers.connections) < CONNECTIONS:
+            return handlers()
+        return _TurnedAway()
+
+    host, port = split_listen(settings.listen)
+    try:
+        server = await asyncio.get_running_loop().create_server(accept, host, port)
+    except OSError:
+        await runner.cleanup()
+        raise
+    return ApiServer(server, runner)
+
+
+class _TurnedAway(asyncio.Protocol):
+    """Closes a connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        log.warning(
+            "closed an HTTP connection: %d are open, which is the limit; does a watcher keep them?",
+            CONNECTIONS,
+        )
+        transport.close()
+
+
+def _build_app(view: StatusView, metrics: Metrics) -> web.Application:
+    import orjson
+    from aiohttp import web
+
+    def json_answer(body: object, status: int = 200) -> web.Response:
+        data = orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+        return web.Response(body=data, status=status, content_type="application/json")
+
+    async def index(_: web.Request) -> web.Response:
+        lines = [f"{path:10}{what}\n" for path, what in PATHS.items()]
+        return web.Response(text="ptingest\n\n" + "".join(lines))
+
+    async def live(_: web.Request) -> web.Response:
+        return json_answer({"live": True})
+
+    async def ready(_: web.Request) -> web.Response:
+        reasons = view.readiness()
+        return json_answer({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+    async def scrape(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.scrape(), headers={"Content-Type": METRICS_TYPE})
+
+    async def status(_: web.Request) -> web.Response:
+        return json_answer(view.status())
+
+    app = web.Application(middlewares=[_refuse_in_words()])
+    app.router.add_get("/", index)
+    for path, handler in zip(PATHS, (live, ready, scrape, status), strict=True):
+        app.router.add_get(path, handler)
+    return app
+
+
+def _refuse_in_words() -> Middleware:
+    from aiohttp import web
+
+    @web.middleware
+    async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPNotFound:
+            text = f"nothing here; there are: / {' '.join(PATHS)}\n"
+            return web.Response(text=text, status=404)
+        except web.HTTPMethodNotAllowed:
+            text = "only GET and HEAD: nothing can be changed here\n"
+            return web.Response(text=text, status=405, headers={"Allow": "GET, HEAD"})
+
+    return refuse

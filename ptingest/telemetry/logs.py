@@ -1,0 +1,210 @@
+"""What the program says on standard error: one line a record, repeats counted, not shown.
+
+`setup_logs` hangs one handler on the root logger; nothing else here is kept anywhere. A
+record belongs with its repeats when logger and template are the same, whatever its
+arguments: a thousand Beats that break the same rule make a handful of lines and a count.
+Text from peers cannot forge a line: line breaks are indented, control characters shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple, TextIO
+
+from ptingest.settings.log import LogSettings
+
+REPEATS = 5
+"""Records of one kind shown in a window; the rest are counted."""
+WINDOW_SECONDS = 60.0
+KINDS = 1000
+"""Kinds of records remembered at once; the oldest is forgotten first."""
+
+PACKAGE = "ptingest"
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_Kind = tuple[str, int, str]
+
+
+class Repeated(NamedTuple):
+    """A window that ended with records held back."""
+
+    logger: str
+    level: int
+    template: str
+    held_back: int
+
+
+class Repeats:
+    """Decides which records are shown; time is an argument."""
+
+    def __init__(
+        self, *, allowed: int = REPEATS, window_seconds: float = WINDOW_SECONDS, kinds: int = KINDS
+    ) -> None:
+        self._allowed, self._window, self._limit = allowed, window_seconds, kinds
+        # Ordered by the beginning of the window, so that what ends first stands first.
+        self._seen: dict[_Kind, tuple[float, int]] = {}
+
+    def shows(self, logger: str, level: int, template: str, now: float) -> bool:
+        """Count one record and say whether it is shown; call `ended` first."""
+        kind = (logger, level, template)
+        began, count = self._seen.get(kind, (now, 0))
+        self._seen[kind] = (began, count + 1)
+        return count < self._allowed
+
+    def ended(self, now: float) -> list[Repeated]:
+        """Forget every window that is over; return those that held something back."""
+        ended = []
+        while self._seen:
+            kind, (began, count) = next(iter(self._seen.items()))
+            if now - began < self._window and len(self._seen) < self._limit:
+                break
+            del self._seen[kind]
+            if count > self._allowed:
+                ended.append(Repeated(*kind, count - self._allowed))
+        return ended
+
+    @property
+    def next_end(self) -> float | None:
+        """When the first window ends that holds something back, None without one."""
+        held = (began for began, count in self._seen.values() if count > self._allowed)
+        began = next(held, None)
+        return None if began is None else began + self._window
+
+
+class RepeatHandler(logging.StreamHandler[TextIO]):
+    """Writes records to a stream, and one line for all that `Repeats` held back."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        repeats: Repeats,
+        *,
+        window_seconds: float = WINDOW_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(stream)
+        self._repeats, self._window, self._monotonic = repeats, window_seconds, monotonic
+        self._timer: threading.Timer | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        now = self._monotonic()
+        self._tell(now)
+        if self._repeats.shows(record.name, record.levelno, str(record.msg), now):
+            super().emit(record)
+        elif self._timer is None:
+            self._wait(now)
+
+    def close(self) -> None:
+        """Tell what was held back, then let go of the stream (which stays open)."""
+        self.acquire()
+        try:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._tell(float("inf"))
+        finally:
+            self.release()
+        super().close()
+
+    def _wait(self, now: float) -> None:
+        """Have the count told at the window's end, also when nothing more is logged."""
+        end = self._repeats.next_end
+        if end is not None:
+            self._timer = threading.Timer(max(0.0, end - now), self._on_time)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _on_time(self) -> None:
+        self.acquire()
+        try:
+            if self._timer is not threading.current_thread():
+                return  # closed, or another handler's timer by now
+            self._timer = None
+            now = self._monotonic()
+            self._tell(now)
+            self._wait(now)
+        finally:
+            self.release()
+
+    def _tell(self, now: float) -> None:
+        for repeated in self._repeats.ended(now):
+            text = f"… and {repeated.held_back} more like it in {self._window:g} s: {repeated.template}"
+            record = logging.LogRecord(
+                repeated.logger, repeated.level, __file__, 0, text, None, None
+            )
+            super().emit(record)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """``time level name message``, for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        name = record.name.removeprefix(f"{PACKAGE}.")
+        message = record.getMessage()
+        if record.exc_info:
+            message += f"\n{self.formatException(record.exc_info)}"
+        return f"{_timestamp(record)} {record.levelname.lower():7} {name}: {_one_record(message)}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, with the Elastic Common Schema's names."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        import orjson
+
+        fields: dict[str, object] = {
+            "@timestamp": _timestamp(record),
+            "log.level": record.levelname.lower(),
+            "log.logger": record.name,
+            "message": record.getMessage(),
+            "process.pid": record.process,
+            "service.name": PACKAGE,
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["error.type"] = record.exc_info[0].__qualname__
+            fields["error.message"] = str(record.exc_info[1])
+            fields["error.stack_trace"] = self.formatException(record.exc_info)
+        # Lone surrogates (bytes of a file name) are no UTF-8; a log line must not fail on them.
+        known = {
+            key: value.encode("utf-8", "backslashreplace").decode()
+            if isinstance(value, str)
+            else value
+            for key, value in fields.items()
+        }
+        return orjson.dumps(known).decode()
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{int(record.msecs):03d}Z"
+
+
+def _one_record(message: str) -> str:
+    """Keep a message recognisable as one record on a terminal."""
+    shown = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", message)
+    return shown.replace("\n", "\n    ")
+
+
+def setup_logs(settings: LogSettings, stream: TextIO | None = None) -> RepeatHandler:
+    """Send all logs to ``stream`` (standard error) as the settings say.
+
+    May be called again, as after a reload: the new settings replace the old ones. Other
+    people's libraries speak from warning upwards, whatever our own level is.
+    """
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler, RepeatHandler):
+            root.removeHandler(handler)
+            handler.close()
+    handler = RepeatHandler(stream or sys.stderr, Repeats())
+    handler.setFormatter(JsonFormatter() if settings.format == "json" else ConsoleFormatter())
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger(PACKAGE).setLevel(settings.level.upper())
+    return handler
