@@ -1,0 +1,545 @@
+"""The server's side of one Lumberjack conversation, versions 1 and 2, without a socket.
+
+Bytes go in through ``receive_data``, which only stores them, and come out of
+``next_window`` as windows; acks are made by ``frames.ack_bytes`` for the caller to write.
+Nothing here reads a clock, opens a file or awaits, so a test drives it byte by byte and a
+fuzzer at full speed.
+
+    received bytes --bare frames----------------------> cut --> payloads --> Window
+                  \\--compressed frame, inflated once--/
+
+Windows that wait stay compressed: ``next_window`` opens one compressed frame at a time.
+A compressed frame is waited for whole and verified before any event of it is given out;
+one that inflates to more than ``part_bytes`` is inflated twice, to verify it and then
+to hand it out, and its window comes in parts. Nothing is allocated from an announced number.
+
+Wire format: PROTOCOL.md in logstash-plugins/logstash-input-beats. Where that text and the
+clients differ we follow the clients, and note in ``Window.odd`` what we put up with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Final, NamedTuple
+
+from ptingest.errors import FrameTooLarge, ProtocolError
+from ptingest.lumberjack.frames import (
+    ACK,
+    COMPRESSED,
+    COUNTED,
+    DATA,
+    DATA_HEADER,
+    HEADER_BYTES,
+    ITEM,
+    JSON,
+    JSON_HEADER,
+    NUMBERED,
+    VERSION_1,
+    VERSION_2,
+    WINDOW,
+    bad_header,
+    bytes_to_know_stranger,
+    data_frame_payload,
+)
+from ptingest.lumberjack.inflate import STEP_BYTES, Inflation, inflate
+
+SNAPSHOT_BYTES: Final = 1 << 18
+"""Bare frames are cut from a copy of this many received bytes, not from all that wait."""
+MAX_IDLE_WINDOWS: Final = 1024
+"""Window frames in a row that no event follows; compressed, a million fit into a few KiB."""
+
+SHORT_WINDOW: Final = "short_window"
+QUIET_WINDOW: Final = "quiet_window"
+SURPLUS: Final = "surplus"
+DATA_WITHOUT_WINDOW: Final = "data_without_window"
+JUNK_AFTER_ZLIB: Final = "junk_after_zlib"
+ODDITIES: Final = (SHORT_WINDOW, QUIET_WINDOW, SURPLUS, DATA_WITHOUT_WINDOW, JUNK_AFTER_ZLIB)
+"""Everything that ``Window.odd`` may name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one peer may announce or send; the meaning is that of ``beats.limits``."""
+
+    window_events: int = 65_536
+    frame_bytes: int = 64 << 20
+    window_bytes: int = 256 << 20
+    pairs: int = 4096
+    part_bytes: int = 8 << 20
+    """A window that grows beyond this is given out in parts."""
+
+
+class Window(NamedTuple):
+    """The events that one ack will answer, or a part of them."""
+
+    payloads: list[bytes]
+    """One undecoded event each, in wire order; a v1 data frame is a JSON object by now."""
+    last_seq: int
+    """The last event's own number, to be echoed by the ack; valid when ``is_last``."""
+    version: int
+    is_last: bool
+    """False for a part of a large window of which more parts will come."""
+    announced: int
+    """What the window frame said, or was taken to say."""
+    odd: tuple[str, ...]
+    """Which of ``ODDITIES`` were put up with."""
+
+
+class ServerConnection:
+    """Cuts what one peer sends into windows; knows nothing of what happens to them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._failure: ProtocolError | None = None
+        self._is_eof = False
+        self._is_first_frame = True
+
+        self._received = bytearray()
+        # Inflated frames of the compressed frame that is being cut, and how far we are.
+        self._inner = b""
+        self._inner_at = 0
+        # The second pass over a large compressed frame, and the bytes it reads.
+        self._inflation: Inflation | None = None
+        self._compressed_bytes = 0
+        self._compressed_version = 0
+        # Bytes needed from the front of the next frame before anything can be done.
+        # Kept over calls, so that a frame in many small reads is not looked at each time.
+        self._needed = HEADER_BYTES
+        # How far a data frame was measured: its length is nowhere announced.
+        self._items_left = -1
+        self._item_at = 0
+
+        self._is_open = False
+        self._version = 0
+        self._announced = 0
+        self._missing = 0
+        self._payloads: list[bytes] = []
+        self._held_bytes = 0
+        self._window_bytes = 0
+        self._has_events = False
+        self._last_seq = 0
+        self._odd: list[str] = []
+        self._is_reusing_windows = False
+        self._idle_windows = 0
+
+    # --- what the caller sees -----------------------------------------------------------
+
+    @property
+    def received_bytes(self) -> int:
+        """Bytes in memory that were not given out yet.
+
+        Waiting windows count as they came, compressed; what ``next_window`` has already
+        inflated of a part-filled window counts inflated, since that is what it costs.
+        """
+        return len(self._received) + len(self._inner) + self._compressed_bytes + self._held_bytes
+
+    @property
+    def is_window_open(self) -> bool:
+        """A window was begun and is not complete."""
+        return self._is_open
+
+    @property
+    def is_frame_open(self) -> bool:
+        """``next_window`` has seen the begin of a frame that is not whole yet."""
+        return not self._inner and 0 < len(self._received) < self._needed
+
+    @property
+    def version(self) -> int:
+        """The version of the current or last window, 1 or 2; 2 before any."""
+        return 1 if self._version == VERSION_1 else 2
+
+    def receive_data(self, data: bytes) -> None:
+        """Store bytes as they came; nothing is looked at, nothing raises."""
+        if self._failure is None:
+            self._received += data
+
+    def receive_eof(self) -> None:
+        """The peer will send no more."""
+        self._is_eof = True
+
+    def next_window(self) -> Window | None:
+        """Return the next complete window or part, or None when more bytes are needed.
+
+        After ``receive_eof`` None means that everything was given out.
+
+        Raises:
+            ProtocolError: the peer broke the format, or left within a window. Every
+                window before the broken frame has been given out by then; close the
+                connection and ack no more than those. Later calls raise the same error.
+        """
+        if self._failure is not None:
+            raise self._failure
+        try:
+            while True:
+                window, is_waiting = self._step()
+                if window is not None:
+                    return window
+                if is_waiting:
+                    return self._last_words() if self._is_eof else None
+        except ProtocolError as error:
+            # Without its traceback, whose frames would hold on to the window's bytes.
+            self._failure = error.with_traceback(None)
+            self._forget()
+            raise
+
+    def quiet_window(self) -> Window | None:
+        """Give out a part-filled window of a peer whose habit that is.
+
+        To be called when nothing came for a while and ``next_window`` returned None.
+        Only v1 peers and those that announce one window for an endless stream leave
+        windows part-filled and wait for an ack; for any other this returns None.
+        """
+        is_habit = self._version == VERSION_1 or self._is_reusing_windows
+        if not (is_habit and self._is_open and self._has_events) or self._inner:
+            return None
+        self._odd.append(QUIET_WINDOW)
+        return self._close_window()
+
+    # --- one frame, or one run of bare events, at a time --------------------------------
+
+    def _step(self) -> tuple[Window | None, bool]:
+        """Take what is at the front: a window if that completes one, and whether to wait."""
+        is_inner = bool(self._inner)
+        data: bytes | bytearray = self._inner if is_inner else self._received
+        at = self._inner_at
+        if len(data) - at >= self._needed:
+            self._measure(data, at, is_inner=is_inner)
+        if len(data) - at < self._needed:
+            return None, not (is_inner and self._inflate_more(len(data) - at))
+        kind = data[at + 1]
+        if kind == WINDOW:
+            return self._take_window_frame(data, at, is_inner=is_inner), False
+        if kind == COMPRESSED:
+            self._take_compressed_frame()
+            return None, False
+        return self._take_events(data, at, is_inner=is_inner), False
+
+    def _measure(self, data: bytes | bytearray, at: int, *, is_inner: bool) -> None:
+        """Set ``_needed`` to the size of the frame at ``at``, or to what it takes to know it.
+
+        Everything that can be refused by its header is refused here, before it is waited for.
+        """
+        left = len(data) - at
+        header = data[at] << 8 | data[at + 1]
+        kind = header & 0xFF
+        if header - kind not in (VERSION_1, VERSION_2) or kind not in _KINDS:
+            self._refuse_stranger(bytes(data[at : at + 4]), is_inner=is_inner)
+            return
+        self._is_first_frame = False
+        if kind == ACK:
+            raise ProtocolError(
+                reason="ack_from_peer", detail="the peer sent an ack frame, which only servers send"
+            )
+        if kind == COMPRESSED and is_inner:
+            raise ProtocolError(
+                reason="nested_compression",
+                detail="a compressed frame inside a compressed frame",
+            )
+        self._check_version(header, kind, is_inner=is_inner)
+        self._needed = max(self._needed, (NUMBERED if kind in _EVENTS else COUNTED).size)
+        if left < self._needed:
+            return
+        if kind == COMPRESSED:
+            _header, length = COUNTED.unpack_from(data, at)
+            self._needed = COUNTED.size + self._allowed_length(length, "compressed frame")
+        elif kind == JSON:
+            _header, _seq, length = NUMBERED.unpack_from(data, at)
+            self._needed = NUMBERED.size + self._allowed_length(length, "JSON frame")
+        elif kind == DATA:
+            self._measure_data_frame(data, at)
+
+    def _measure_data_frame(self, data: bytes | bytearray, at: int) -> None:
+        """Walk the lengths of a data frame's items as far as the bytes go, and remember."""
+        if self._items_left < 0:
+            _header, _seq, pairs = NUMBERED.unpack_from(data, at)
+            if pairs > self._limits.pairs:
+                raise FrameTooLarge(
+                    reason="too_many_pairs",
+                    what="number of pairs in a data frame",
+                    declared=pairs,
+                    limit=self._limits.pairs,
+                    setting="beats.limits.pairs",
+                )
+            self._items_left, self._item_at = 2 * pairs, NUMBERED.size
+        left = len(data) - at
+        while self._items_left:
+            self._needed = self._item_at + ITEM.size
+            if left < self._needed:
+                return
+            (length,) = ITEM.unpack_from(data, at + self._item_at)
+            self._needed = self._allowed_length(self._needed + length, "data frame")
+            if left < self._needed:
+                return
+            self._item_at = self._needed
+            self._items_left -= 1
+        self._needed = self._item_at
+
+    def _allowed_length(self, length: int, what: str) -> int:
+        if length > self._limits.frame_bytes:
+            raise FrameTooLarge(
+                reason="frame_too_large",
+                what=f"length of a {what}",
+                declared=length,
+                limit=self._limits.frame_bytes,
+                setting="beats.limits.frame_bytes",
+            )
+        return length
+
+    def _check_version(self, header: int, kind: int, *, is_inner: bool) -> None:
+        version = header - kind
+        if kind in _EVENTS:
+            # Without a window frame an event continues the window before it, in its version.
+            is_right = header in (JSON_HEADER, DATA_HEADER) and self._version in (0, version)
+        else:
+            is_right = kind == WINDOW or not self._is_open or version == self._version
+        if is_inner:
+            is_right = is_right and version == self._compressed_version
+        if not is_right:
+            raise ProtocolError(
+                reason="mixed_versions",
+                detail=f"mixed versions: a frame that begins with {header.to_bytes(2, 'big')!r} "
+                f"in a version {self.version} window",
+            )
+
+    def _refuse_stranger(self, start: bytes, *, is_inner: bool) -> None:
+        is_first = self._is_first_frame and not is_inner
+        enough = bytes_to_know_stranger(start) if is_first else HEADER_BYTES
+        if len(start) < enough:
+            self._needed = enough
+            return
+        raise bad_header(start, is_first=is_first)
+
+    def _consume(self, count: int, *, is_inner: bool) -> None:
+        if is_inner:
+            self._inner_at += count
+        else:
+            del self._received[:count]
+        self._needed = HEADER_BYTES
+        self._items_left = -1
+
+    # --- window frames ------------------------------------------------------------------
+
+    def _take_window_frame(
+        self, data: bytes | bytearray, at: int, *, is_inner: bool
+    ) -> Window | None:
+        header, count = COUNTED.unpack_from(data, at)
+        if count > self._limits.window_events:
+            raise FrameTooLarge(
+                reason="window_too_large",
+                what="number of events in a window frame",
+                declared=count,
+                limit=self._limits.window_events,
+                setting="beats.limits.window_events",
+            )
+        if self._is_open:
+            self._odd.append(SHORT_WINDOW)
+            if self._has_events:
+                # Not consumed: it is read again once the short window was given out.
+                return self._close_window()
+        if self._is_open or (is_inner and not count):
+            self._count_idle_window()
+        self._consume(COUNTED.size, is_inner=is_inner)
+        self._version = header & 0xFF00
+        self._open_window(count)
+        if count:
+            return None
+        self._last_seq = 0
+        return self._close_window()
+
+    def _count_idle_window(self) -> None:
+        self._idle_windows += 1
+        if self._idle_windows > MAX_IDLE_WINDOWS:
+            raise ProtocolError(
+                reason="idle_windows",
+                detail=f"more than {MAX_IDLE_WINDOWS} window frames in a row without an event",
+            )
+
+    def _open_window(self, count: int) -> None:
+        self._is_open = True
+        self._announced = self._missing = count
+        self._window_bytes = 0
+        self._has_events = False
+
+    def _open_implied_window(self, version: int) -> None:
+        """Begin the window of an event that no window frame announced."""
+        if self._announced:
+            self._odd.append(SURPLUS)
+            self._is_reusing_windows = True
+            self._open_window(self._announced)
+        else:
+            self._odd.append(DATA_WITHOUT_WINDOW)
+            self._version = version
+            self._open_window(1)
+            self._announced = 0
+
+    def _close_window(self) -> Window:
+        window = self._give_out(is_last=True)
+        self._is_open = False
+        return window
+
+    def _give_out(self, *, is_last: bool) -> Window:
+        window = Window(
+            payloads=self._payloads,
+            last_seq=self._last_seq,
+            version=self.version,
+            is_last=is_last,
+            announced=self._announced or len(self._payloads),
+            odd=tuple(dict.fromkeys(self._odd)),
+        )
+        self._payloads = []
+        self._held_bytes = 0
+        self._odd = []
+        return window
+
+    # --- events -------------------------------------------------------------------------
+
+    def _take_events(self, data: bytes | bytearray, at: int, *, is_inner: bool) -> Window | None:
+        """Cut events from the front until the window is full or the bytes are something else."""
+        if not self._is_open:
+            self._open_implied_window(data[at] << 8)
+        if not isinstance(data, bytes):
+            with memoryview(data) as view, view[: max(self._needed, SNAPSHOT_BYTES)] as front:
+                data = bytes(front)
+        cut = self._cut_json if self._version == VERSION_2 else self._cut_data_frames
+        count = cut(data, at)
+        self._consume(count, is_inner=is_inner)
+        self._has_events = True
+        self._idle_windows = 0
+        self._held_bytes += count
+        self._window_bytes += count
+        if self._window_bytes > self._limits.window_bytes:
+            raise FrameTooLarge(
+                reason="inflated_too_large",
+                what="size of a window",
+                declared=self._window_bytes,
+                limit=self._limits.window_bytes,
+                setting="beats.limits.window_bytes",
+            )
+        if not self._missing:
+            return self._close_window()
+        if self._held_bytes >= self._limits.part_bytes:
+            return self._give_out(is_last=False)
+        return None
+
+    def _cut_json(self, data: bytes, begin: int) -> int:
+        """Cut JSON frames; return how many bytes they took. The hot loop of this room."""
+        payloads = self._payloads
+        append = payloads.append
+        unpack = NUMBERED.unpack_from
+        held = len(payloads)
+        end = len(data)
+        last = end - NUMBERED.size
+        seq = self._last_seq
+        at = begin
+        for _ in repeat(None, self._missing):
+            if at > last:
+                break
+            header, number, length = unpack(data, at)
+            start = at + 10
+            stop = start + length
+            if header != JSON_HEADER or stop > end:
+                break
+            append(data[start:stop])
+            seq = number
+            at = stop
+        self._missing -= len(payloads) - held
+        self._last_seq = seq
+        if at - begin > self._limits.frame_bytes:
+            # The loop does not look at each length; the bytes were there already.
+            self._allowed_length(max(map(len, payloads)), "JSON frame")
+        return at - begin
+
+    def _cut_data_frames(self, data: bytes, begin: int) -> int:
+        """Cut version 1 data frames; return how many bytes they took."""
+        at = begin
+        while True:
+            frame = data[at : at + self._needed]
+            self._payloads.append(data_frame_payload(frame))
+            _header, self._last_seq, _pairs = NUMBERED.unpack_from(frame)
+            self._missing -= 1
+            at += self._needed
+            self._needed, self._items_left = NUMBERED.size, -1
+            left = len(data) - at
+            if (
+                not self._missing
+                or left < NUMBERED.size
+                or data[at : at + HEADER_BYTES] != DATA_HEADER.to_bytes(2, "big")
+            ):
+                break
+            self._measure_data_frame(data, at)
+            if left < self._needed:
+                break
+        return at - begin
+
+    # --- compressed frames --------------------------------------------------------------
+
+    def _take_compressed_frame(self) -> None:
+        limits = self._limits
+        frame_size = self._needed
+        with memoryview(self._received) as view, view[COUNTED.size : frame_size] as stream:
+            inflated = inflate(
+                stream,
+                hold=limits.part_bytes,
+                limit=limits.window_bytes - (self._window_bytes if self._is_open else 0),
+                setting="beats.limits.window_bytes",
+            )
+            if inflated.data is None:
+                self._inflation = Inflation(bytes(stream))
+                self._compressed_bytes = len(stream)
+        self._compressed_version = self._received[0] << 8
+        if inflated.has_junk:
+            self._odd.append(JUNK_AFTER_ZLIB)
+        self._consume(frame_size, is_inner=False)
+        self._inner, self._inner_at = inflated.data or b"", 0
+        if self._inflation is not None:
+            self._inflate_more(0)
+
+    def _inflate_more(self, left: int) -> bool:
+        """Put more bytes behind the ``left`` ones that are not cut; or end the frame."""
+        rest = self._inner[self._inner_at :]
+        inflation = self._inflation
+        if inflation is None or inflation.is_done:
+            if left:
+                raise ProtocolError(
+                    reason="truncated_frame",
+                    detail="a compressed frame ends inside one of its frames",
+                )
+            self._inner, self._inner_at = b"", 0
+            self._inflation, self._compressed_bytes = None, 0
+            return True
+        more = [rest]
+        wanted = max(min(STEP_BYTES, self._limits.part_bytes), self._needed - left)
+        while wanted > 0 and not inflation.is_done:
+            more.append(inflation.read(wanted))
+            wanted -= len(more[-1])
+        self._inner, self._inner_at = b"".join(more), 0
+        return True
+
+    # --- the end ------------------------------------------------------------------------
+
+    def _last_words(self) -> Window | None:
+        """After the peer's last byte: the part-filled window, if its habit allows it."""
+        window = self.quiet_window()
+        if window is not None:
+            return window
+        is_idle = self._version == VERSION_1 and not self._has_events
+        if not self._received and (not self._is_open or is_idle):
+            return None
+        filled = self._announced - self._missing
+        raise ProtocolError(
+            reason="truncated",
+            detail=f"the peer left with {len(self._received)} bytes of an unfinished frame"
+            + (f", {filled} of {self._announced} events into a window" if self._is_open else ""),
+        )
+
+    def _forget(self) -> None:
+        """Let go of everything not given out; a broken connection holds no memory."""
+        self._received = bytearray()
+        self._inner, self._inner_at = b"", 0
+        self._inflation, self._compressed_bytes = None, 0
+        self._payloads, self._held_bytes = [], 0
+
+
+_EVENTS: Final = frozenset((JSON, DATA))
+_KINDS: Final = frozenset((WINDOW, JSON, DATA, COMPRESSED, ACK))
