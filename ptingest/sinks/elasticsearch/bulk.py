@@ -1,0 +1,478 @@
+"""What goes into one bulk request, and what its answer means, item by item.
+
+Documents go in through ``bulk_body`` and come out as the bytes of one ``_bulk`` body;
+an ``Answer`` (or the lack of one) goes into ``read_answer`` and comes out as a
+``WriteResult``. No socket, no clock, no settings: a table in, a table out. Nothing here
+retries; the lane does.
+
+    answer --- not 200 --------------------> one outcome for the whole request
+           --- 200, all created -----------> one comparison of bytes, no object per item
+           --- 200, anything else ---------> one outcome for each item, by status and type
+           --- 200, not an item for each --> doubtful, every document
+
+Doubtful is not busy: an attempt without one well-formed item for each document may have
+stored some of them. Only 413, and Elasticsearch's own 401, 403, 429 and 503, say that
+nothing was stored.
+
+Source: what a real 8.19 node answers (``tests/peers/test_elasticsearch.py`` asks it
+again); the order of bulk items is the order of actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+import msgspec
+
+from ptingest.model.document import DataStream, Document
+from ptingest.model.outcome import Refusal, WriteResult
+
+PRODUCT_HEADER = "x-elastic-product"
+PRODUCT = "Elasticsearch"
+DETAIL_CHARACTERS = 2000
+"""Longest error text kept for one document; an immense term quotes itself."""
+LONGEST_RETRY_AFTER_SECONDS = 300.0
+"""A proxy that says "come back tomorrow" does not stop the line until tomorrow."""
+
+
+class Answer(NamedTuple):
+    """One HTTP answer, or why there is none."""
+
+    status: int | None
+    """None: no whole answer came; then ``failure`` says why."""
+    headers: Mapping[str, str] = {}
+    """Names in lower case."""
+    body: bytes = b""
+    failure: str = ""
+
+    @property
+    def is_from_elasticsearch(self) -> bool:
+        """Whether Elasticsearch itself speaks, rather than something before it."""
+        return self.headers.get(PRODUCT_HEADER) == PRODUCT
+
+
+class Bulk(NamedTuple):
+    """One request body and the data streams it writes to, in order of appearance."""
+
+    body: bytes
+    data_streams: Sequence[DataStream]
+
+
+class Judgement(NamedTuple):
+    """What became of one request."""
+
+    result: WriteResult
+    write_indices: Mapping[str, str] = {}
+    """Data stream name -> the backing index that took (or already had) a document."""
+    is_body_fault: bool = False
+    """Elasticsearch could not read the request as a whole: one of its documents is
+    framed badly. Nothing was stored; send the halves apart to find it."""
+
+
+# --- the request ------------------------------------------------------------------------
+
+
+def bulk_target(*, shard_seconds: float, with_index: bool) -> str:
+    """Return path and query of a bulk request.
+
+    ``with_index`` also asks for each item's backing index, which triples the answer.
+    ``require_data_stream`` keeps Elasticsearch from making a plain index where the
+    template is missing.
+    """
+    wanted = "errors,items.*.status,items.*.error,items.*.failure_store"
+    if with_index:
+        wanted += ",items.*._index"
+    milliseconds = max(1, round(shard_seconds * 1000))
+    return f"/_bulk?require_data_stream=true&timeout={milliseconds}ms&filter_path={wanted}"
+
+
+def bulk_body(documents: Sequence[Document], *, keyed: bool) -> Bulk:
+    """Frame documents as ``create`` actions, in order; bodies are taken as they are.
+
+    A document with a key is created under it when ``keyed``; every other one gets its
+    id from Elasticsearch.
+    """
+    heads: dict[DataStream, tuple[bytes, bytes]] = {}
+    parts: list[bytes] = []
+    current: DataStream | None = None
+    bare = opened = b""
+    for document in documents:
+        data_stream = document.data_stream
+        # One object for each name, and runs of the same stream: identity first, since
+        # hashing three strings costs more than all the rest of this loop.
+        if data_stream is not current:
+            current = data_stream
+            found = heads.get(data_stream)
+            if found is None:
+                found = heads[data_stream] = _action_heads(data_stream)
+            bare, opened = found
+        key = document.key
+        if key is None or not keyed:
+            parts += (bare, document.body, b"\n")
+        else:
+            parts += (opened, _quoted(key), b"}}\n", document.body, b"\n")
+    return Bulk(b"".join(parts), list(heads))
+
+
+def _action_heads(data_stream: DataStream) -> tuple[bytes, bytes]:
+    """Return the whole action line without an id, and the one open for an id."""
+    opened = b'{"create":{"_index":' + msgspec.json.encode(data_stream.name)
+    return opened + b"}}\n", opened + b',"_id":'
+
+
+def _quoted(key: str) -> bytes:
+    return msgspec.json.encode(key)
+
+
+# --- the answer -------------------------------------------------------------------------
+
+
+class _Outcome(msgspec.Struct, gc=False):
+    status: int
+    index: str = msgspec.field(name="_index", default="")
+    failure_store: str = ""
+    error: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Item(msgspec.Struct, gc=False):
+    create: _Outcome
+
+
+class _Items(msgspec.Struct):
+    items: list[_Item]
+
+
+class _Error(msgspec.Struct):
+    type: str = ""
+    reason: str | None = ""
+
+
+class _ErrorAnswer(msgspec.Struct):
+    error: _Error | str = ""
+
+
+_read_items = msgspec.json.Decoder(_Items).decode
+_read_error = msgspec.json.Decoder(_Error).decode
+_read_error_answer = msgspec.json.Decoder(_ErrorAnswer).decode
+
+_ALL_CREATED_HEAD = b'{"errors":false,"items":['
+_CREATED = b'{"create":{"status":201}}'
+
+
+def read_answer(documents: Sequence[Document], answer: Answer, *, keyed: bool) -> Judgement:
+    """Judge one attempt; every document has exactly one outcome in the result.
+
+    ``keyed`` as it was given to ``bulk_body``: only then a 409 means "written before".
+    """
+    if answer.status != 200:
+        return _judge_request(documents, answer)
+    if answer.is_from_elasticsearch and _are_all_created(answer.body, len(documents)):
+        return Judgement(WriteResult())
+    try:
+        items = _read_items(answer.body).items
+    except msgspec.DecodeError as error:
+        return Judgement(_doubtful(documents, _unreadable(answer, str(error))))
+    if len(items) != len(documents):
+        seen = f"answers {len(items)} items to {len(documents)} documents"
+        return Judgement(_doubtful(documents, _unreadable(answer, seen)))
+    if not answer.is_from_elasticsearch:
+        return Judgement(WriteResult(busy=documents, trouble=_SOMETHING_ELSE))
+    return _Judge(keyed=keyed).judge(documents, items)
+
+
+def _are_all_created(body: bytes, count: int) -> bool:
+    """Whether the answer is, to the byte, ``count`` times 201 and nothing more."""
+    if len(body) != len(_ALL_CREATED_HEAD) + count * (len(_CREATED) + 1) + 1:
+        return False
+    return body == _ALL_CREATED_HEAD + (_CREATED + b",") * (count - 1) + _CREATED + b"]}"
+
+
+# --- one outcome for each item ----------------------------------------------------------
+
+_MAPPING_ERRORS = frozenset(
+    {"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"}
+)
+
+
+class _Judge:
+    """Sorts the items of one answer; lives for that answer only."""
+
+    def __init__(self, *, keyed: bool) -> None:
+        self._keyed = keyed
+        self._already_stored: list[Document] = []
+        self._failure_stored: list[Document] = []
+        self._refused: list[Refusal] = []
+        self._busy: list[Document] = []
+        self._doubtful: list[Document] = []
+        self._stream_busy: list[Refusal] = []
+        self._trouble: str | None = None
+        self._write_indices: dict[str, str] = {}
+
+    def judge(self, documents: Sequence[Document], items: Sequence[_Item]) -> Judgement:
+        for document, item in zip(documents, items, strict=True):
+            outcome = item.create
+            if outcome.status in (200, 201):
+                self._created(document, outcome)
+            elif outcome.status == 409 and self._keyed and document.key is not None:
+                self._already_stored.append(document)
+                self._saw_index(document, outcome)
+            else:
+                self._failed(document, outcome)
+        result = WriteResult(
+            already_stored=self._already_stored,
+            failure_stored=self._failure_stored,
+            refused=self._refused,
+            busy=self._busy,
+            doubtful=self._doubtful,
+            stream_busy=self._stream_busy,
+            trouble=self._trouble,
+        )
+        return Judgement(result, self._write_indices)
+
+    def _created(self, document: Document, outcome: _Outcome) -> None:
+        # A document that the failure store took answers 201 like any other.
+        if outcome.failure_store == "used":
+            self._failure_stored.append(document)
+        else:
+            self._saw_index(document, outcome)
+
+    def _saw_index(self, document: Document, outcome: _Outcome) -> None:
+        name = document.data_stream.name if outcome.index else ""
+        if outcome.index and outcome.index != name:
+            self._write_indices[name] = outcome.index
+
+    def _failed(self, document: Document, outcome: _Outcome) -> None:
+        error = _error_of(outcome.error)
+        stream_trouble = _stream_trouble(outcome.status, error)
+        if stream_trouble is not None:
+            reason, cure = stream_trouble
+            name = document.data_stream.name
+            detail = f"{name}: {_seen(outcome.status, error)}; {cure}"
+            self._stream_busy.append(Refusal(document, reason, detail[:DETAIL_CHARACTERS]))
+        elif (label := _refusal_label(outcome.status, error)) is not None:
+            self._refused.append(Refusal(document, label, _text(outcome.error, outcome.status)))
+        elif outcome.status == 409 or outcome.status == 429 or outcome.status >= 500:
+            self._busy.append(document)
+            self._hear(document, outcome.status, error)
+        else:
+            self._doubtful.append(document)
+            self._trouble = f"{_seen(outcome.status, error)}: not an answer we know; {_WAITS}"
+
+    def _hear(self, document: Document, status: int, error: _Error) -> None:
+        """Keep one sentence where waiting alone may not help."""
+        name = document.data_stream.name
+        if error.type == "cluster_block_exception":
+            self._trouble = (
+                f"{name}: {_seen(status, error)}; {_WAITS}: free disk space on the data nodes, "
+                "or raise the flood-stage watermark"
+            )
+        elif status >= 500:
+            self._trouble = (
+                f"{name}: {_seen(status, error)}; {_WAITS}: if it lasts, look at the shards of "
+                f"{name} (GET _cluster/allocation/explain)"
+            )
+
+
+def _stream_trouble(status: int, error: _Error) -> tuple[str, str] | None:
+    """Return label and cure where a data stream, not the document, is at fault."""
+    reason = error.reason or ""
+    if status in (401, 403):
+        if error.type == "cluster_block_exception":
+            return "write_block", "remove the write block from the index"
+        return (
+            "forbidden",
+            "give the writer's role create_doc and auto_configure on logs-*-pt",
+        )
+    if status == 404:
+        if "requires a data stream" in reason:
+            return "template_missing", "no data stream template matches: run `ptingest setup`"
+        return "not_found", "look at the data stream and its template"
+    if status == 400 and error.type == "validation_exception" and "this action would add" in reason:
+        return "shard_limit", "delete old indices or raise cluster.max_shards_per_node"
+    # Not the document's fault either: default_pipeline names what nobody created.
+    if status == 400 and reason.startswith("pipeline with id ["):
+        return "pipeline_missing", "create the ingest pipeline, or take it out of the template"
+    return None
+
+
+def _refusal_label(status: int, error: _Error) -> str | None:
+    """Return a fixed label where Elasticsearch will never take this document."""
+    # Looks retryable and is not: the body is no JSON object.
+    if status == 500 and error.type == "not_x_content_exception":
+        return "not_an_object"
+    if not 400 <= status < 500 or status in (409, 429):
+        return None
+    if error.type in _MAPPING_ERRORS:
+        return "mapping"
+    if error.type == "invalid_index_name_exception":
+        return "illegal_data_stream"
+    if status == 413:
+        return "too_large"
+    return "refused"
+
+
+def _error_of(raw: msgspec.Raw) -> _Error:
+    try:
+        return _read_error(raw)
+    except msgspec.DecodeError:
+        return _Error()
+
+
+def _text(raw: msgspec.Raw, status: int) -> str:
+    text = bytes(raw).decode("utf-8", "replace") or f"status {status} without an error"
+    return text[:DETAIL_CHARACTERS]
+
+
+# --- one outcome for the whole request --------------------------------------------------
+
+_WAITS = "documents wait and are tried again"
+_SOMETHING_ELSE = (
+    "something else than Elasticsearch answers at this address (no X-Elastic-Product header); "
+    f"{_WAITS}: correct sinks.elasticsearch.hosts, or let the proxy pass the header on"
+)
+_BODY_FAULTS = frozenset(
+    {
+        "action_request_validation_exception",
+        "json_e_o_f_exception",
+        "json_parse_exception",
+        "parse_exception",
+        "x_content_e_o_f_exception",
+        "x_content_parse_exception",
+    }
+)
+
+
+def _judge_request(documents: Sequence[Document], answer: Answer) -> Judgement:
+    status = answer.status
+    if status is None:
+        return Judgement(_doubtful(documents, f"{answer.failure}; {_WAITS}"))
+    if status == 413:
+        return Judgement(_too_large(documents))
+    if not answer.is_from_elasticsearch:
+        seen = f"{status} from something that is not Elasticsearch: {_excerpt(answer.body)}"
+        cure = (
+            "look at what stands between (proxy, load balancer), and at sinks.elasticsearch.hosts"
+        )
+        return Judgement(
+            _doubtful(documents, f"{seen}; {_WAITS}: {cure}", retry_after_seconds(answer))
+        )
+    error = _error_answer_of(answer.body)
+    if status in (401, 403, 429, 503):
+        return Judgement(
+            WriteResult(
+                busy=documents,
+                retry_after_seconds=retry_after_seconds(answer),
+                trouble=_busy_trouble(status, error),
+            )
+        )
+    if status == 400 and _is_body_fault(error):
+        return _body_fault(documents, _seen(status, error))
+    return Judgement(
+        _doubtful(
+            documents,
+            f"{_seen(status, error)}; {_WAITS}{_request_cure(status, error)}",
+            retry_after_seconds(answer),
+        )
+    )
+
+
+def _doubtful(
+    documents: Sequence[Document], trouble: str, retry_after: float | None = None
+) -> WriteResult:
+    return WriteResult(doubtful=documents, trouble=trouble, retry_after_seconds=retry_after)
+
+
+def _too_large(documents: Sequence[Document]) -> WriteResult:
+    """413 has neither body nor product header; a proxy's means the same."""
+    if len(documents) > 1:
+        return WriteResult(busy=documents, too_large=True)
+    detail = (
+        f"413: a body of {len(documents[0].body)} bytes is more than the server takes "
+        "(http.max_content_length, or a limit of the proxy before it)"
+    )
+    return WriteResult(refused=[Refusal(documents[0], "too_large", detail)])
+
+
+def _body_fault(documents: Sequence[Document], seen: str) -> Judgement:
+    if len(documents) == 1:
+        return Judgement(WriteResult(refused=[Refusal(documents[0], "unreadable", seen)]))
+    return Judgement(WriteResult(busy=documents, trouble=seen), is_body_fault=True)
+
+
+def _is_body_fault(error: _Error) -> bool:
+    reason = (error.reason or "").lower()
+    return error.type in _BODY_FAULTS or (
+        error.type == "illegal_argument_exception"
+        and ("action/metadata line" in reason or "bulk request must be terminated" in reason)
+    )
+
+
+def _busy_trouble(status: int, error: _Error) -> str | None:
+    """Return what the operator must do; None where Elasticsearch only asks for time."""
+    if status == 401:
+        return (
+            f"{_seen(status, error)}; {_WAITS}: correct sinks.elasticsearch.username, password or "
+            "api_key. Is this a role name? The user is logstash_writer, its role logstash_writer_pt"
+        )
+    if status == 403:
+        return (
+            f"{_seen(status, error)}; {_WAITS}: give the writer's role create_doc and "
+            "auto_configure on logs-*-pt"
+        )
+    if status == 503:
+        return f"{_seen(status, error)}; {_WAITS}: if it lasts, look at the cluster's health"
+    return None
+
+
+def _request_cure(status: int, error: _Error) -> str:
+    if status == 400 and "require_data_stream" in (error.reason or ""):
+        return (
+            ": this Elasticsearch is older than 8.13, which first knew require_data_stream; "
+            "upgrade it"
+        )
+    if status == 406:
+        return ": this Elasticsearch does not speak version 8 of the API; versions 8 and 9 do"
+    return ""
+
+
+def _unreadable(answer: Answer, why: str) -> str:
+    who = "Elasticsearch" if answer.is_from_elasticsearch else "something else than Elasticsearch"
+    return f"{who} answers 200 with {_excerpt(answer.body)} ({why}); {_WAITS}"
+
+
+def _error_answer_of(body: bytes) -> _Error:
+    try:
+        error = _read_error_answer(body).error
+    except msgspec.DecodeError:
+        return _Error(reason=_excerpt(body))
+    return _Error(reason=error) if isinstance(error, str) else error
+
+
+def _seen(status: int, error: _Error) -> str:
+    said = f"{error.type}: {error.reason}" if error.type else (error.reason or "no reason given")
+    return f"Elasticsearch answers {status} {said[:DETAIL_CHARACTERS]}"
+
+
+def _excerpt(body: bytes) -> str:
+    if not body:
+        return "an empty body"
+    text = body[:120].decode("utf-8", "replace")
+    return f"{text!r}{'...' if len(body) > 120 else ''}"
+
+
+def retry_after_seconds(answer: Answer) -> float | None:
+    """Return the ``Retry-After`` of an answer; a date counts from the answer's own."""
+    value = answer.headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    if value.isascii() and value.isdigit():
+        return min(float(value), LONGEST_RETRY_AFTER_SECONDS)
+    try:
+        until = parsedate_to_datetime(value)
+        asked = parsedate_to_datetime(answer.headers.get("date", ""))
+        seconds = (until - asked).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)

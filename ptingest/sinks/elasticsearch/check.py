@@ -1,0 +1,136 @@
+"""What ``ptingest check --connect`` asks Elasticsearch, and how it reads the answers.
+
+Most questions need more rights than the writer has or wants. What may not be asked is
+said plainly and is no failure; only what would keep documents out is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import orjson
+
+from ptingest.model.contracts import Finding
+from ptingest.sinks.elasticsearch.bulk import Answer
+
+STREAMS = "logs-*-pt"
+ANY_STREAM = "logs-django-pt"
+NEEDED = ("auto_configure", "create_doc")
+USEFUL = "read"
+NO_RIGHT_TO_ASK = (400, 403, 404, 405)
+
+
+class Asks(Protocol):
+    """The part of the client that is needed here."""
+
+    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        """Send one request and return what came back."""
+        ...
+
+
+async def findings(client: Asks) -> Sequence[Finding]:
+    """Ask in order and stop where further questions cannot be answered."""
+    root = await client.request("GET", "/")
+    first = _reached(root)
+    if not first[-1].ok:
+        return first
+    wanted = {"index": [{"names": [STREAMS], "privileges": [*NEEDED, USEFUL]}]}
+    privileges = await client.request(
+        "POST", "/_security/user/_has_privileges", orjson.dumps(wanted)
+    )
+    simulated = await client.request("POST", f"/_index_template/_simulate_index/{ANY_STREAM}")
+    return [*first, *_rights(privileges), _template(simulated)]
+
+
+def _reached(answer: Answer) -> list[Finding]:
+    if answer.status is None:
+        cure = "check that Elasticsearch runs, and sinks.elasticsearch.hosts"
+        return [Finding("reachable", ok=False, detail=answer.failure, cure=cure)]
+    if not answer.is_from_elasticsearch:
+        detail = f"something else answers here (status {answer.status}, no X-Elastic-Product)"
+        cure = "correct sinks.elasticsearch.hosts, or let the proxy pass the header on"
+        return [Finding("reachable", ok=False, detail=detail, cure=cure)]
+    if answer.status == 401:
+        return [
+            Finding("reachable", ok=True, detail="Elasticsearch answers"),
+            Finding(
+                "login",
+                ok=False,
+                detail="Elasticsearch does not take this user, password or api_key (401)",
+                cure="is this a role name? The user is logstash_writer, its role "
+                "logstash_writer_pt",
+            ),
+        ]
+    if answer.status == 200:
+        version = _parsed(answer).get("version")
+        number = version.get("number", "unknown") if isinstance(version, dict) else "unknown"
+        return [Finding("reachable", ok=True, detail=f"Elasticsearch {number}"), _logged_in()]
+    if answer.status == 403:
+        detail = "Elasticsearch answers; its version may not be asked (403), which is fine"
+        return [Finding("reachable", ok=True, detail=detail), _logged_in()]
+    detail = f"Elasticsearch answers {answer.status}"
+    return [Finding("reachable", ok=False, detail=detail, cure="look at the cluster's health")]
+
+
+def _logged_in() -> Finding:
+    return Finding("login", ok=True, detail="taken")
+
+
+def _rights(answer: Answer) -> list[Finding]:
+    if answer.status in NO_RIGHT_TO_ASK:
+        detail = f"could not be asked ({answer.status}): security is off, or too old"
+        return [Finding("rights", ok=True, detail=detail)]
+    if answer.status != 200:
+        return [_unanswered("rights", answer)]
+    index = _parsed(answer).get("index")
+    granted = index.get(STREAMS, {}) if isinstance(index, dict) else {}
+    missing = [name for name in NEEDED if not granted.get(name)]
+    found = [
+        Finding(
+            "rights",
+            ok=not missing,
+            detail=f"lacks {', '.join(missing)} on {STREAMS}"
+            if missing
+            else f"{' and '.join(NEEDED)} on {STREAMS}",
+            cure="grant them to the writer's role (logstash_writer_pt)" if missing else "",
+        )
+    ]
+    if not granted.get(USEFUL):
+        detail = f"lacks read on {STREAMS}: a lost answer cannot be looked up after a rollover"
+        cure = "grant read to the writer's role to rule out doubles there"
+        found.append(Finding("read", ok=True, detail=detail, cure=cure))
+    return found
+
+
+def _template(answer: Answer) -> Finding:
+    cure = "run `ptingest setup`"
+    if answer.status in NO_RIGHT_TO_ASK:
+        detail = (
+            f"could not be asked ({answer.status}); if it is missing, documents wait and the "
+            "sink says so"
+        )
+        return Finding("template", ok=True, detail=detail)
+    if answer.status != 200:
+        return _unanswered("template", answer)
+    template = _parsed(answer).get("template")
+    if not isinstance(template, dict):
+        return Finding("template", ok=False, detail=f"none matches {ANY_STREAM}", cure=cure)
+    mappings = template.get("mappings", {})
+    if isinstance(mappings, dict) and mappings.get("date_detection") is False:
+        return Finding("template", ok=True, detail=f"one matches {ANY_STREAM}")
+    detail = f"the one that matches {ANY_STREAM} guesses dates in strings (date_detection)"
+    return Finding("template", ok=True, detail=detail, cure=cure)
+
+
+def _unanswered(subject: str, answer: Answer) -> Finding:
+    detail = answer.failure or f"Elasticsearch answers {answer.status}"
+    return Finding(subject, ok=False, detail=detail, cure="try again")
+
+
+def _parsed(answer: Answer) -> dict[str, object]:
+    try:
+        parsed = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}

@@ -1,0 +1,165 @@
+"""Which documents may lie in which backing index, and how to ask.
+
+A data stream gives 409 for a repeated id only within its write index. A document whose
+attempt was lost may therefore be stored twice if the stream rolls over before it is sent
+again; so it is asked for first, by id, in the write index that was last seen when the
+doubt arose. ``_mget`` by id is realtime: no refresh is needed.
+
+    lost attempt --- arose(document) ---> remembered with the write index last seen
+    next attempt --- questions() -------> mget_body --> read_mget --> found: already stored
+                                                                  --> missing: send it
+    any certain outcome --- over() -----> forgotten
+
+No clock, no socket: ``now`` is an argument in seconds, monotonic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from ptingest.model.document import DataStream, Document
+
+FRESH_SECONDS = 10.0
+"""A write index seen longer ago is asked for again with the next bulk."""
+MGET_TARGET = "/_mget?_source=false&filter_path=docs.found,docs.error.type"
+QUESTIONS = 1000
+"""Ids in one ``_mget``."""
+
+
+class Question(NamedTuple):
+    """Is this document in this backing index?"""
+
+    document: Document
+    write_index: str
+
+
+class Replies(NamedTuple):
+    """What one ``_mget`` said."""
+
+    found: frozenset[Document] = frozenset()
+    is_denied: bool = False
+    """The writer lacks ``read``; nothing can be known this way."""
+    is_whole: bool = True
+    """False where some question got no usable answer: ask again later."""
+
+
+class Doubts:
+    """Memory of one sink: a write index per data stream, and the documents in doubt.
+
+    Bounded by what is outstanding: only documents that a lane still holds are kept, and
+    those that were given back meanwhile are swept out.
+    """
+
+    SWEEP_FROM = 4096
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[str, float]] = {}
+        self._open: dict[Document, tuple[str, ...]] = {}
+        self._sweep_at = self.SWEEP_FROM
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def is_stale(self, data_streams: Iterable[DataStream], now: float) -> bool:
+        """Whether the write index of any of them should be asked for."""
+        for data_stream in data_streams:
+            seen = self._seen.get(data_stream.name)
+            if seen is None or now - seen[1] >= FRESH_SECONDS:
+                return True
+        return False
+
+    def saw(self, write_indices: Mapping[str, str], now: float) -> None:
+        """Remember the backing index that took a document of each stream."""
+        for name, index in write_indices.items():
+            self._seen[name] = (index, now)
+
+    def write_index(self, data_stream: DataStream) -> str | None:
+        """Return the write index last seen, None before the first."""
+        seen = self._seen.get(data_stream.name)
+        return None if seen is None else seen[0]
+
+    def arose(self, documents: Iterable[Document]) -> None:
+        """Remember that these may have been stored, in the write index last seen.
+
+        Where none was seen yet there is nothing to ask; the 409 has to do.
+        """
+        for document in documents:
+            seen = self._seen.get(document.data_stream.name)
+            if seen is None or document.key is None:
+                continue
+            indices = self._open.get(document, ())
+            if seen[0] not in indices:
+                self._open[document] = (*indices, seen[0])
+        if len(self._open) > self._sweep_at:
+            self._open = {d: at for d, at in self._open.items() if not d.receipt.closed}
+            self._sweep_at = max(self.SWEEP_FROM, 2 * len(self._open))
+
+    def over(self, documents: Iterable[Document]) -> None:
+        """Forget them: what became of them is certain now."""
+        if self._open:
+            for document in documents:
+                self._open.pop(document, None)
+
+    def indices(self, document: Document) -> tuple[str, ...]:
+        """Return where an earlier attempt may have put it; empty where there is no doubt."""
+        return self._open.get(document, ())
+
+    def questions(self, documents: Iterable[Document]) -> list[Question]:
+        """Return what to ask before sending these, usually nothing."""
+        if not self._open:
+            return []
+        return [
+            Question(document, index)
+            for document in documents
+            for index in self._open.get(document, ())
+        ]
+
+
+def mget_body(questions: Sequence[Question]) -> bytes:
+    """Return the body of one ``_mget`` request."""
+    return msgspec.json.encode(
+        {"docs": [{"_index": q.write_index, "_id": q.document.key} for q in questions]}
+    )
+
+
+class _Error(msgspec.Struct):
+    type: str = ""
+
+
+class _Doc(msgspec.Struct):
+    found: bool = False
+    error: _Error | None = None
+
+
+class _Docs(msgspec.Struct):
+    docs: list[_Doc]
+
+
+_read_docs = msgspec.json.Decoder(_Docs).decode
+
+
+def read_mget(questions: Sequence[Question], status: int | None, body: bytes) -> Replies:
+    """Judge one answer to ``mget_body``; replies come in the order of the questions."""
+    if status == 403:
+        return Replies(is_denied=True)
+    if status != 200:
+        return Replies(is_whole=False)
+    try:
+        docs = _read_docs(body).docs
+    except msgspec.DecodeError:
+        return Replies(is_whole=False)
+    if len(docs) != len(questions):
+        return Replies(is_whole=False)
+    errors = {doc.error.type for doc in docs if doc.error is not None}
+    if "security_exception" in errors:
+        return Replies(is_denied=True)
+    # An index deleted meanwhile took its documents along: they are missing for certain.
+    return Replies(
+        frozenset(
+            question.document for question, doc in zip(questions, docs, strict=True) if doc.found
+        ),
+        is_whole=errors <= {"index_not_found_exception"},
+    )

@@ -1,0 +1,183 @@
+"""Batches into Elasticsearch data streams, judged item by item.
+
+    write --- documents in doubt? ---> ask for them by id ---> found: already stored
+          --- the rest --------------> one bulk -------------> read_answer
+          --- body not readable -----> the halves apart, down to the document at fault
+
+Never retries and never waits: whatever is not settled goes back to the lane as busy or
+doubtful. Needs ``create_doc`` and ``auto_configure`` on the streams and nothing of the
+cluster; ``read`` lets it ask about doubts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from ptingest.model.contracts import Clock, Finding
+from ptingest.model.document import Document
+from ptingest.model.outcome import WriteResult
+from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.sinks.elasticsearch.bulk import Answer, bulk_body, bulk_target, read_answer
+from ptingest.sinks.elasticsearch.check import findings
+from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient
+from ptingest.sinks.elasticsearch.doubts import (
+    MGET_TARGET,
+    QUESTIONS,
+    Doubts,
+    mget_body,
+    read_mget,
+)
+from ptingest.telemetry.metrics import Metrics
+
+DENIED_SECONDS = 300.0
+"""After a 403 for ``_mget``, how long not to ask again."""
+
+
+class _Asked(NamedTuple):
+    """What asking first brought."""
+
+    found: frozenset[Document] = frozenset()
+    postponed: WriteResult | None = None
+    """Nobody could say: nothing was sent, all of the batch comes back."""
+    is_answered: bool = False
+    """Every doubt of the batch was resolved; what is missing was never stored."""
+
+
+class ElasticsearchSink:
+    """Implements ``Sink`` for one Elasticsearch cluster."""
+
+    name = "elasticsearch"
+
+    def __init__(self, settings: ElasticsearchSettings, *, clock: Clock, metrics: Metrics) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._metrics = metrics
+        self._keyed = settings.ids == "keyed"
+        self._client = ElasticsearchClient(settings)
+        self._doubts = Doubts()
+        self._denied_until = float("-inf")
+
+    async def write(
+        self, documents: Sequence[Document], doubtful: frozenset[Document]
+    ) -> WriteResult:
+        """Write one batch with one bulk, after asking for those in doubt."""
+        asked = await self._ask_first(documents)
+        if asked.postponed is not None:
+            return asked.postponed
+        rest = [d for d in documents if d not in asked.found] if asked.found else documents
+        result = await self._attempt(rest) if rest else WriteResult()
+        # What was in doubt and is in doubt again adds its new index, so it is kept.
+        unsure = frozenset(result.doubtful)
+        if not asked.is_answered:
+            self._count_possible_doubles(rest, doubtful, result)
+        self._doubts.over(d for d in documents if d not in unsure)
+        self._doubts.arose(result.doubtful if self._keyed else ())
+        if not asked.found:
+            return result
+        return replace(result, already_stored=[*asked.found, *result.already_stored])
+
+    async def check(self) -> Sequence[Finding]:
+        """Ask for login, rights and template; what may not be asked is no failure."""
+        return await findings(self._client)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _attempt(self, documents: Sequence[Document]) -> WriteResult:
+        bulk = bulk_body(documents, keyed=self._keyed)
+        target = bulk_target(
+            shard_seconds=self._settings.shard_seconds,
+            with_index=len(self._doubts) > 0
+            or self._doubts.is_stale(bulk.data_streams, self._clock.monotonic()),
+        )
+        before = self._client.sent_bytes
+        answer = await self._client.request("POST", target, bulk.body, content_type=NDJSON)
+        self._metrics.add(
+            "ptingest_elasticsearch_sent_bytes_total", self._client.sent_bytes - before
+        )
+        self._metrics.add("ptingest_elasticsearch_answers_total", 1, str(answer.status or "none"))
+        judgement = read_answer(documents, answer, keyed=self._keyed)
+        self._doubts.saw(judgement.write_indices, self._clock.monotonic())
+        if not judgement.is_body_fault:
+            return judgement.result
+        middle = len(documents) // 2
+        return _joined(
+            await self._attempt(documents[:middle]), await self._attempt(documents[middle:])
+        )
+
+    async def _ask_first(self, documents: Sequence[Document]) -> _Asked:
+        questions = self._doubts.questions(documents)
+        if not questions or self._clock.monotonic() < self._denied_until:
+            return _Asked()
+        found: set[Document] = set()
+        for start in range(0, len(questions), QUESTIONS):
+            part = questions[start : start + QUESTIONS]
+            answer = await self._client.request("POST", MGET_TARGET, mget_body(part))
+            replies = read_mget(part, answer.status, answer.body)
+            if replies.is_denied and answer.is_from_elasticsearch:
+                self._denied_until = self._clock.monotonic() + DENIED_SECONDS
+                return _Asked(frozenset(found))
+            if replies.is_denied or not replies.is_whole:
+                return _Asked(postponed=self._postponed(documents, answer))
+            found |= replies.found
+        asked = len({question.document for question in questions})
+        for outcome, count in (("found", len(found)), ("missing", asked - len(found))):
+            self._metrics.add("ptingest_elasticsearch_asked_documents_total", count, outcome)
+        return _Asked(frozenset(found), is_answered=True)
+
+    def _postponed(self, documents: Sequence[Document], answer: Answer) -> WriteResult:
+        in_doubt = [d for d in documents if self._doubts.indices(d)]
+        why = read_answer(in_doubt, answer, keyed=self._keyed).result
+        return WriteResult(
+            busy=[d for d in documents if not self._doubts.indices(d)],
+            doubtful=in_doubt,
+            retry_after_seconds=why.retry_after_seconds,
+            trouble=why.trouble
+            or "Elasticsearch could not say whether documents with a lost answer are stored; "
+            "they wait and are asked for again",
+        )
+
+    def _count_possible_doubles(
+        self, sent: Sequence[Document], doubtful: frozenset[Document], result: WriteResult
+    ) -> None:
+        """Count documents stored now that an earlier attempt may have stored elsewhere."""
+        if not doubtful:
+            return
+        not_stored = set(_not_stored(result))
+        count = 0
+        for document in sent:
+            if document not in doubtful or document in not_stored:
+                continue
+            if document.key is None or not self._keyed:
+                count += 1
+            elif indices := self._doubts.indices(document):
+                # The same write index would have said 409.
+                count += self._doubts.write_index(document.data_stream) not in indices
+        self._metrics.add("ptingest_elasticsearch_possible_double_documents_total", count)
+
+
+def _not_stored(result: WriteResult) -> Iterable[Document]:
+    """Yield every document that this attempt did not store now."""
+    for documents in (result.already_stored, result.failure_stored, result.busy, result.doubtful):
+        yield from documents
+    for refusals in (result.refused, result.stream_busy):
+        yield from (refusal.document for refusal in refusals)
+
+
+def _joined(first: WriteResult, second: WriteResult) -> WriteResult:
+    """Return the outcomes of two attempts that shared a batch."""
+    waits = [r.retry_after_seconds for r in (first, second) if r.retry_after_seconds is not None]
+    return WriteResult(
+        already_stored=[*first.already_stored, *second.already_stored],
+        failure_stored=[*first.failure_stored, *second.failure_stored],
+        refused=[*first.refused, *second.refused],
+        busy=[*first.busy, *second.busy],
+        doubtful=[*first.doubtful, *second.doubtful],
+        stream_busy=[*first.stream_busy, *second.stream_busy],
+        retry_after_seconds=max(waits, default=None),
+        too_large=first.too_large or second.too_large,
+        trouble=first.trouble or second.trouble,
+    )

@@ -1,0 +1,92 @@
+"""Whom to believe when Elasticsearch is asked over https.
+
+``ca_file`` names the authority. ``fingerprint`` names one certificate of the chain that
+the host shows, the authority's or the node's own: it is fetched once without trust,
+compared, and then trusted as the only anchor, so every later handshake is checked in
+full. Blocking; call it in a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from ptingest.errors import SinkUnavailable
+from ptingest.settings.sinks import ElasticsearchSettings
+
+FETCH_SECONDS = 10.0
+
+
+def tls_context(settings: ElasticsearchSettings, urls: Sequence[str]) -> ssl.SSLContext | None:
+    """Return the context for all hosts, or None when none of them is https.
+
+    Raises:
+        SinkUnavailable: the ``ca_file`` cannot be used, or no host shows a certificate
+            with the ``fingerprint``; try again later.
+    """
+    secure = [url for url in urls if url.startswith("https://")]
+    if not secure:
+        return None
+    if settings.fingerprint is not None:
+        return _pinned_context(secure, settings.fingerprint)
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise SinkUnavailable(
+            sink="elasticsearch",
+            cause=f"cannot use sinks.elasticsearch.ca_file {settings.ca_file}: "
+            f"{error.strerror or error}",
+        ) from error
+
+
+def _pinned_context(urls: Sequence[str], fingerprint: str) -> ssl.SSLContext:
+    wanted = fingerprint.replace(":", "").lower()
+    seen: list[str] = []
+    for url in urls:
+        try:
+            chain = _shown_chain(url)
+        except OSError as error:
+            seen.append(f"{url}: {error}")
+            continue
+        for certificate in chain:
+            if hashlib.sha256(certificate).hexdigest() == wanted:
+                return _trusting(certificate)
+        shown = ", ".join(hashlib.sha256(certificate).hexdigest() for certificate in chain)
+        seen.append(f"{url} shows {shown}")
+    raise SinkUnavailable(
+        sink="elasticsearch",
+        cause="no certificate with sinks.elasticsearch.fingerprint "
+        f"{fingerprint}: {'; '.join(seen)}",
+    )
+
+
+def _shown_chain(url: str) -> list[bytes]:
+    """Return the certificates a host shows, in DER, its own first; nothing is verified."""
+    parts = urlsplit(url)
+    address = (parts.hostname or "", parts.port or 443)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with (
+        socket.create_connection(address, timeout=FETCH_SECONDS) as plain,
+        context.wrap_socket(plain, server_hostname=address[0]) as secure,
+    ):
+        # Public as SSLSocket.get_unverified_chain only from Python 3.13 on.
+        session = secure._sslobj  # type: ignore[attr-defined]
+        return [
+            ssl.PEM_cert_to_DER_cert(certificate.public_bytes())
+            for certificate in session.get_unverified_chain() or ()
+        ]
+
+
+def _trusting(certificate: bytes) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # A certificate that is no authority may be the anchor too (a node's own); its name
+    # need not match, since it is known to the bit.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.check_hostname = False
+    context.load_verify_locations(cadata=certificate)
+    return context
