@@ -1,0 +1,211 @@
+"""`ptingest send`: be a Beat. Ships files over Lumberjack v2 and waits for the acks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ptingest.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from ptingest.runtime.shipper import Progress, ShipperSettings
+
+REPORT_SECONDS = 5.0
+
+
+def default_registry() -> Path:
+    """Where the places are kept when nobody says: the user's state directory."""
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "ptingest" / "send.json"
+
+
+@click.command(
+    epilog="Example: ptingest send /var/log/pt/django.log --service django --to 127.0.0.1:5044"
+)
+@click.argument(
+    "files",
+    metavar="FILE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+)
+@click.option("--to", default="127.0.0.1:5044", show_default=True, metavar="HOST:PORT")
+@click.option(
+    "--service", help="Value of `service`; default: each file's name up to the first dot."
+)
+@click.option("--group", default="pt", show_default=True, help="Value of `group`.")
+@click.option("--follow", is_flag=True, help="Go on as the files grow, until Ctrl-C.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Events per second.")
+@click.option(
+    "--registry",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the places are kept, so that a second run ships only what is new.",
+)
+@click.option("--again", is_flag=True, help="Ship from the start, whatever the registry says.")
+@click.option("--window", type=click.IntRange(1, 65_536), default=2048, show_default=True)
+@click.option("--pipelining", type=click.IntRange(0, 32), default=2, show_default=True)
+@click.option("--compression", type=click.IntRange(0, 9), default=3, show_default=True)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds without any ack before the connection is given up and tried again.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds of trying again without progress before giving up.",
+)
+def send(
+    files: tuple[Path, ...],
+    to: str,
+    service: str | None,
+    group: str,
+    follow: bool,
+    rate: float | None,
+    registry: Path | None,
+    again: bool,
+    window: int,
+    pipelining: int,
+    compression: int,
+    timeout: float,
+    patience: float,
+) -> ExitCode:
+    """Be a Beat: ship files over Lumberjack v2 and wait for the acks.
+
+    Each line is an event; below a line that begins like `LEVEL|`, lines that do not are
+    part of it (tracebacks). Exit codes: 0 all acked, 4 nobody answers, 5 not all acked.
+    """
+    from ptingest.runtime.shipper import ShipperSettings
+
+    host, port = _host_and_port(to)
+    named = {path: service or service_of(path) for path in files}
+    for path in named:
+        if not path.is_file():
+            raise click.BadParameter(f"{path} does not exist or is not a file", param_hint="FILE")
+    settings = ShipperSettings(
+        host=host,
+        port=port,
+        group=group,
+        files={path.resolve(): name for path, name in named.items()},
+        registry=registry or default_registry(),
+        again=again,
+        follow=follow,
+        rate=rate,
+        window=window,
+        pipelining=pipelining,
+        compression=compression,
+        timeout_seconds=timeout,
+        patience_seconds=patience,
+    )
+    return _ship(settings)
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    match = re.fullmatch(r"\[?(.+?)\]?:(\d{1,5})", text)
+    if match is None or int(match[2]) > 65_535:
+        raise click.BadParameter(f"{text!r} is not HOST:PORT", param_hint="--to")
+    return match[1], int(match[2])
+
+
+def service_of(path: Path) -> str:
+    """Guess a service from a file name: ``django.log.1`` is ``django``."""
+    return path.name.partition(".")[0].lower()
+
+
+def _ship(settings: ShipperSettings) -> ExitCode:
+    from ptingest.runtime.shipper import Shipper
+
+    report = _Bar(settings) if sys.stderr.isatty() else _Lines()
+    shipper = Shipper(settings, report=report.show)
+    try:
+        asyncio.run(shipper.run())
+    except KeyboardInterrupt:
+        report.close()
+        click.echo(f"stopped: {_sentence(shipper.progress)}", err=True)
+        return ExitCode.DONE if shipper.progress.is_all_acked else ExitCode.NOT_ALL_DELIVERED
+    report.close()
+    progress = shipper.progress
+    if progress.failure:
+        click.echo(f"ptingest send: {progress.failure}", err=True)
+        if not progress.connections:
+            return ExitCode.NOT_REACHABLE
+    click.echo(_sentence(progress))
+    if progress.is_all_acked and not progress.failure:
+        return ExitCode.DONE
+    return ExitCode.NOT_ALL_DELIVERED
+
+
+def _sentence(progress: Progress) -> str:
+    seconds = max(progress.seconds, 1e-9)
+    text = (
+        f"{progress.acked} events acked in {progress.windows} windows, {seconds:.1f} s, "
+        f"{progress.acked / seconds:.0f} events/s"
+    )
+    if progress.resent:
+        text += f", {progress.resent} sent again"
+    if not progress.is_all_acked:
+        text += f"; {progress.read - progress.acked} not acked, run the same command again"
+    if not progress.read:
+        text += " (nothing new in these files)"
+    return text
+
+
+class _Lines:
+    """Progress for a log file: a line every few seconds."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def show(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self._last >= REPORT_SECONDS:
+            self._last = now
+            click.echo(_sentence(progress), err=True)
+
+    def close(self) -> None:
+        """Nothing to clean up."""
+
+
+class _Bar:
+    """Progress for a person: bytes done, events per second, acks."""
+
+    def __init__(self, settings: ShipperSettings) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
+
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[detail]}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        what = f"to {settings.host}:{settings.port}"
+        self._task = self._bar.add_task(what, total=None, detail="")
+        self._bar.start()
+
+    def show(self, progress: Progress) -> None:
+        rate = progress.acked / max(progress.seconds, 1e-9)
+        self._bar.update(
+            self._task,
+            total=progress.bytes_total or None,
+            completed=progress.bytes_acked,
+            detail=f"{progress.acked} acked  {rate:.0f} events/s  {progress.in_flight} in flight",
+        )
+
+    def close(self) -> None:
+        self._bar.stop()

@@ -1,0 +1,60 @@
+"""`ptingest serve`: run until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.options import config_option, load_settings
+from ptingest.errors import PtingestError
+
+log = logging.getLogger(__name__)
+
+
+@click.command(
+    epilog="Example: ptingest serve --config ptingest.yaml   (SIGTERM drains, a second one leaves)"
+)
+@config_option
+def serve(config: Path | None) -> ExitCode:
+    """Take events from Beats until a signal.
+
+    Exit codes: 0 drained, 1 failed, 3 config invalid, 5 stopped with documents unsettled
+    (their windows went unacked, so their Beats send them again).
+    """
+    from ptingest.runtime.clock import SystemClock
+    from ptingest.runtime.worker import serve as serve_until_signal
+    from ptingest.telemetry.logs import setup_logs
+
+    settings = load_settings(config)
+    setup_logs(settings.log)
+    work = serve_until_signal(settings, clock=SystemClock(), environ=os.environ)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            left = runner.run(work)
+    except* PtingestError as ours:
+        raise first(ours) from None
+    except* OSError as refused:
+        log.error("cannot serve: %s", first(refused))
+        return ExitCode.FAILED
+    return ExitCode.NOT_ALL_DELIVERED if left else ExitCode.DONE
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # plain asyncio serves as well, only slower
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first exception that is not a group itself."""
+    error = group.exceptions[0]
+    return first(error) if isinstance(error, BaseExceptionGroup) else error

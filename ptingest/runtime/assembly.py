@@ -1,0 +1,143 @@
+"""The one place that builds: settings in, connected parts out. No registry, a match."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptingest.delivery.budget import Budget
+from ptingest.delivery.dead_letter import DeadLetters
+from ptingest.delivery.lane import Lane
+from ptingest.model.contracts import Clock, Sink
+from ptingest.pipeline.compile import compile_profile, packaged_profile_path
+from ptingest.pipeline.pipeline import Pipeline
+from ptingest.runtime.flow import Flow
+from ptingest.settings.load import load_profile
+from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.server import ServerSettings
+from ptingest.settings.sinks import (
+    ElasticsearchSettings,
+    LaneSettings,
+    NdjsonSettings,
+    StoreSettings,
+)
+from ptingest.sources.beats import TURNS, BeatsSource
+from ptingest.telemetry.metrics import Metrics
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything one worker runs, connected and not yet started."""
+
+    settings: ServerSettings
+    metrics: Metrics
+    clock: Clock
+    pipeline: Pipeline
+    sinks: list[Sink]
+    lanes: list[Lane]
+    budget: Budget
+    dead_letters: DeadLetters
+    flow: Flow
+    source: BeatsSource
+
+
+def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> ProfileSettings:
+    """Load the profile the settings name, else the packaged one; ConfigInvalid if broken."""
+    path = Path(settings.profile) if settings.profile else packaged_profile_path()
+    return load_profile(path, environ)
+
+
+def sink_settings(settings: ServerSettings) -> list[LaneSettings]:
+    """The settings of every sink that is configured, in a fixed order."""
+    sinks = settings.sinks
+    return [one for one in (sinks.store, sinks.elasticsearch, sinks.ndjson) if one is not None]
+
+
+def build_sinks(settings: ServerSettings, clock: Clock, metrics: Metrics) -> list[Sink]:
+    """Build the configured sinks; nothing is opened or connected yet."""
+    return [_build_sink(one, settings, clock, metrics) for one in sink_settings(settings)]
+
+
+def _build_sink(
+    one: LaneSettings, settings: ServerSettings, clock: Clock, metrics: Metrics
+) -> Sink:
+    data_dir = Path(settings.data_dir)
+    match one:
+        case StoreSettings():
+            from ptingest.sinks.store.sink import StoreSink
+
+            return StoreSink(one, path=data_dir / one.path, clock=clock)
+        case ElasticsearchSettings():
+            from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
+
+            return ElasticsearchSink(one, clock=clock, metrics=metrics)
+        case NdjsonSettings():
+            from ptingest.sinks.ndjson import NdjsonSink
+
+            return NdjsonSink(one, path=None if one.path == "-" else data_dir / one.path)
+        case _:
+            raise AssertionError(f"no sink for {type(one).__name__}")
+
+
+def build(settings: ServerSettings, profile: ProfileSettings, *, clock: Clock) -> Parts:
+    """Connect all parts of one worker."""
+    metrics = Metrics()
+    chance = random.Random()
+    budget = Budget(settings.beats.limits.total_bytes // 2)
+    dead_letters = DeadLetters(
+        Path(settings.data_dir) / "dead_letters",
+        settings.dead_letters,
+        clock=clock,
+        metrics=metrics,
+    )
+    sinks = build_sinks(settings, clock, metrics)
+    lanes = [
+        Lane(
+            sink=sink,
+            settings=one,
+            budget=budget,
+            dead_letters=dead_letters,
+            metrics=metrics,
+            clock=clock,
+            random=chance,
+        )
+        for sink, one in zip(sinks, sink_settings(settings), strict=True)
+    ]
+    pipeline = compile_profile(profile)
+    flow = Flow(
+        pipeline,
+        lanes=lanes,
+        sinks=[sink.name for sink in sinks],
+        budget=budget,
+        dead_letters=dead_letters,
+        metrics=metrics,
+        clock=clock,
+    )
+
+    def give_back() -> None:
+        for lane in lanes:
+            lane.give_back()
+
+    source = BeatsSource(
+        settings.beats,
+        admit=flow.admit,
+        turns=Budget(TURNS),
+        give_back=give_back,
+        metrics=metrics,
+        clock=clock,
+        chance=chance,
+    )
+    return Parts(
+        settings=settings,
+        metrics=metrics,
+        clock=clock,
+        pipeline=pipeline,
+        sinks=sinks,
+        lanes=lanes,
+        budget=budget,
+        dead_letters=dead_letters,
+        flow=flow,
+        source=source,
+    )

@@ -1,0 +1,216 @@
+"""The itinerary: what happens to a window's payloads, stop by stop.
+
+    4 admit     payloads in chunks, the budget taken for each, a breath between chunks
+    5 decode    )
+    6 classify  ) Pipeline.process: pure, a chunk at a time
+    7 encode    )
+    8 lanes     documents to every sink's lane
+    -           letters to the dead letters, fsynced before they settle
+
+The flow owns events between ``process`` and ``put``; from there a lane does. Whatever
+leaves this way is counted once in the books of each sink.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from ptingest.delivery.budget import Budget
+from ptingest.delivery.dead_letter import DeadLetters
+from ptingest.delivery.lane import Lane
+from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
+from ptingest.model.contracts import Clock
+from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, Document
+from ptingest.model.event import Origin
+from ptingest.model.outcome import DeadLetter, Fate, Processed
+from ptingest.model.receipt import Receipt
+from ptingest.pipeline.pipeline import Pipeline
+from ptingest.telemetry.metrics import Metrics
+
+CHUNK_EVENTS = 256
+"""Events between two breaths of the loop: 2-3 ms of work."""
+CHUNK_BYTES = 1 << 20
+"""Large events make smaller chunks, so that a breath is never far."""
+BODY_SHARE = 2.2
+"""A body is at most about this many times its payload (message is in it three times);
+only for the estimate that is taken before a chunk is processed, corrected right after."""
+
+SETTLED = "ptingest_lane_settled_events_total"
+
+
+class Flow:
+    """Admits payloads for every source; built in assembly."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        lanes: Sequence[Lane],
+        sinks: Sequence[str],
+        budget: Budget,
+        dead_letters: DeadLetters,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self.pipeline = pipeline
+        self._lanes = lanes
+        self._sinks = sinks
+        self._budget = budget
+        self._dead_letters = dead_letters
+        self._metrics = metrics
+        self._clock = clock
+        self._active = 0
+        self._custody: dict[str, Counter[str]] = {sink: Counter() for sink in sinks}
+        self.trouble: str | None = None
+        """Why the last dead letters could not be kept; None when they could."""
+
+    async def admit(self, payloads: Sequence[bytes], receipt: Receipt, origin: Origin) -> None:
+        """Take ``payloads`` of one window to their lanes; see ``contracts.Admit``."""
+        self._active += 1
+        letters: list[DeadLetter] = []
+        try:
+            for chunk in chunks(payloads):
+                if receipt.failed is not None:
+                    break
+                await self._admit_chunk(chunk, receipt, origin, letters)
+                await asyncio.sleep(0)
+            if letters:
+                await self._keep_letters(letters, receipt)
+                letters = []
+        finally:
+            self._lose(letters, receipt, "admission was cut short")
+            self._active -= 1
+            if self._active == 0:
+                # The same Beat's next window may be there already: look again after it.
+                asyncio.get_running_loop().call_soon(self._hint_idle)
+
+    def _hint_idle(self) -> None:
+        if self._active == 0:
+            for lane in self._lanes:
+                lane.hint_idle()
+
+    async def _admit_chunk(
+        self,
+        chunk: Sequence[bytes],
+        receipt: Receipt,
+        origin: Origin,
+        letters: list[DeadLetter],
+    ) -> None:
+        """Process one chunk, put its documents into every lane, its letters to ``letters``."""
+        size = sum(map(len, chunk))
+        estimate = int(size * (1 + BODY_SHARE)) + DOCUMENT_OVERHEAD_BYTES * len(chunk)
+        estimate *= len(self._lanes)
+        await self._budget.take(estimate)
+        try:
+            processed = self._process(chunk, receipt, origin)
+        except BaseException:
+            self._budget.release(estimate)
+            raise
+        letters += processed.dead_letters
+        documents = processed.documents
+        cost = sum([document.cost for document in documents]) * len(self._lanes)
+        self._budget.charge(cost)
+        self._budget.release(estimate)
+        if documents:
+            await self._put(documents, receipt)
+
+    def _process(self, chunk: Sequence[bytes], receipt: Receipt, origin: Origin) -> Processed:
+        began = time.perf_counter()
+        processed = self.pipeline.process(
+            chunk, receipt=receipt, peer=origin.peer, now_ns=self._clock.time_ns()
+        )
+        metrics = self._metrics
+        metrics.add("ptingest_pipeline_seconds_total", time.perf_counter() - began)
+        for service, count in processed.received.items():
+            metrics.add("ptingest_flow_received_events_total", count, service)
+            for sink in self._sinks:
+                self._custody[sink][service] += count
+        for (service, reason), count in processed.dropped.items():
+            metrics.add("ptingest_flow_dropped_events_total", count, service, reason)
+            self._close_books(service, Fate.DROPPED, count)
+        for (service, what), count in processed.tallies.items():
+            metrics.add("ptingest_pipeline_noted_events_total", count, service, what)
+        receipt.expect(len(processed.documents) * len(self._lanes) + len(processed.dead_letters))
+        return processed
+
+    async def _put(self, documents: list[Document], receipt: Receipt) -> None:
+        by_service = count_by_service(documents)
+        waiting = list(zip(self._sinks, self._lanes, strict=True))
+        try:
+            while waiting:
+                sink, lane = waiting[0]
+                await lane.put(documents)
+                waiting.pop(0)
+                self._custody[sink].subtract(by_service)
+        finally:
+            for sink, _ in waiting:  # only when put was cancelled: those never reached a lane
+                receipt.fail("admission was cut short")
+                self._budget.release(sum([document.cost for document in documents]))
+                for service, count in by_service.items():
+                    self._custody[sink][service] -= count
+                    self._metrics.add(SETTLED, count, sink, service, Fate.GIVEN_BACK)
+
+    async def _keep_letters(self, letters: list[DeadLetter], receipt: Receipt) -> None:
+        try:
+            await self._dead_letters.put(letters)
+        except (DeadLettersFull, DeadLettersUnwritable) as error:
+            self.trouble = str(error)
+            self._lose(letters, receipt, str(error))
+            return
+        self.trouble = None
+        for letter in letters:
+            self._metrics.add(
+                "ptingest_flow_dead_lettered_events_total", 1, letter.service, letter.reason
+            )
+            self._close_books(letter.service, Fate.DEAD_LETTERED, 1)
+        receipt.settle(len(letters))
+
+    def _lose(self, letters: list[DeadLetter], receipt: Receipt, reason: str) -> None:
+        """Letters that were not kept: their window is not acked and comes again."""
+        if letters:
+            receipt.fail(reason)
+            for letter in letters:
+                self._close_books(letter.service, Fate.GIVEN_BACK, 1)
+
+    def _close_books(self, service: str, fate: Fate, count: int) -> None:
+        for sink in self._sinks:
+            self._custody[sink][service] -= count
+            self._metrics.add(SETTLED, count, sink, service, fate)
+
+    def admitting(self, sink: str) -> Counter[str]:
+        """Events by service that this sink's lane has not got yet."""
+        return self._custody[sink]
+
+    @property
+    def is_idle(self) -> bool:
+        return self._active == 0
+
+
+def chunks(payloads: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
+    """Cut payloads into runs of at most CHUNK_EVENTS and, but for single giants, CHUNK_BYTES."""
+    for start in range(0, len(payloads), CHUNK_EVENTS):
+        chunk = payloads[start : start + CHUNK_EVENTS]
+        if sum(map(len, chunk)) <= CHUNK_BYTES:
+            yield chunk
+        else:
+            yield from _by_bytes(chunk)
+
+
+def _by_bytes(payloads: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
+    run: list[bytes] = []
+    size = 0
+    for payload in payloads:
+        if run and size + len(payload) > CHUNK_BYTES:
+            yield run
+            run, size = [], 0
+        run.append(payload)
+        size += len(payload)
+    if run:
+        yield run
+
+
+def count_by_service(documents: Iterable[Document]) -> Counter[str]:
+    return Counter([document.service for document in documents])

@@ -1,0 +1,41 @@
+"""SIGTERM and SIGINT: the first asks for a drain, the second leaves at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+
+log = logging.getLogger(__name__)
+
+LEFT_AT_ONCE = 130
+"""Exit status after the second signal, as shells know it from SIGINT."""
+
+
+class StopSignals:
+    """Turns the first signal into an event and the second into an exit."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.name: str | None = None
+
+    def install(self) -> None:
+        """Catch both signals on the running loop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._caught, number)
+
+    def uninstall(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+    def _caught(self, number: signal.Signals) -> None:
+        if self.stop.is_set():
+            log.warning("second %s: leaving now; what is unacked will be resent", number.name)
+            # Nothing to clean up that a kill -9 would not leave in the same good order.
+            logging.shutdown()
+            os._exit(LEFT_AT_ONCE)
+        self.name = number.name
+        self.stop.set()

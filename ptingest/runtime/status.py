@@ -1,0 +1,103 @@
+"""What /readyz and /status say of this worker."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+
+from ptingest.runtime.assembly import Parts
+from ptingest.runtime.flow import SETTLED
+from ptingest.telemetry.metrics import Metrics
+
+
+class WorkerView:
+    """Reads the parts of one worker; changes nothing but gauges."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._started = parts.clock.monotonic()
+        self.listening: str | None = None
+        self.draining = False
+        self.failed: str | None = None
+        """A part that died and did not come back."""
+        parts.metrics.set("ptingest_worker_info", 1, version("ptingest"))
+        parts.metrics.set("ptingest_worker_start_time_seconds", parts.clock.time_ns() / 1e9)
+        parts.metrics.set("ptingest_budget_limit_bytes", parts.budget.limit)
+        parts.metrics.before_scrape(self._refresh)
+
+    def readiness(self) -> list[str]:
+        """Reasons why no new Beat should be sent here; empty when ready."""
+        reasons = []
+        if self.failed:
+            reasons.append(self.failed)
+        if self.draining:
+            reasons.append("draining: this process is stopping")
+        elif self.listening is None:
+            reasons.append("not listening yet")
+        reasons += [
+            f"sink {sink.name}: {lane.trouble}"
+            for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True)
+            if lane.trouble
+        ]
+        if self._parts.flow.trouble:
+            reasons.append(f"dead letters: {self._parts.flow.trouble}")
+        return reasons
+
+    def books(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Sink -> service -> received, each fate, in flight and the residue (0 when balanced)."""
+        metrics = self._parts.metrics
+        received = {
+            labels[0]: int(value)
+            for labels, value in metrics.labelled("ptingest_flow_received_events_total")
+        }
+        books: dict[str, dict[str, dict[str, int]]] = {}
+        for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True):
+            in_lane = lane.outstanding_by_service()
+            admitting = self._parts.flow.admitting(sink.name)
+            books[sink.name] = {
+                service: {
+                    "received": count,
+                    "in_flight": in_lane.get(service, 0) + admitting[service],
+                }
+                for service, count in received.items()
+            }
+        for (sink_name, service, fate), value in metrics.labelled(SETTLED):
+            books[sink_name].setdefault(service, {"received": 0, "in_flight": 0})[fate] = int(value)
+        for rows in books.values():
+            for row in rows.values():
+                row["residue"] = 2 * row["received"] - sum(row.values())
+        return books
+
+    def _refresh(self) -> None:
+        metrics: Metrics = self._parts.metrics
+        metrics.set("ptingest_budget_outstanding_bytes", self._parts.budget.outstanding)
+        metrics.set("ptingest_worker_is_ready", 0 if self.readiness() else 1)
+        for sink, services in self.books().items():
+            for service, row in services.items():
+                metrics.set("ptingest_lane_outstanding_events", row["in_flight"], sink, service)
+                metrics.set("ptingest_flow_residue_events", row["residue"], sink, service)
+
+    def status(self) -> dict[str, object]:
+        """Everything an operator may want to see at once; no secrets, no event text."""
+        parts = self._parts
+        self._parts.metrics.refresh()
+        return {
+            "version": version("ptingest"),
+            "pid": os.getpid(),
+            "uptime_seconds": round(parts.clock.monotonic() - self._started, 1),
+            "listening": self.listening,
+            "draining": self.draining,
+            "not_ready_because": self.readiness(),
+            "books": self.books(),
+            "budget": {
+                "outstanding_bytes": parts.budget.outstanding,
+                "limit_bytes": parts.budget.limit,
+                "setting": "beats.limits.total_bytes (half)",
+            },
+            "beats": parts.source.status(),
+            "lanes": {
+                sink.name: lane.status()
+                for sink, lane in zip(parts.sinks, parts.lanes, strict=True)
+            },
+            "loop_lag_seconds": parts.metrics.value("ptingest_worker_loop_lag_seconds"),
+        }

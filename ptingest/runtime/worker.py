@@ -1,0 +1,160 @@
+"""One process doing the work: start in half a second, run, drain in order of travel.
+
+start   lock data_dir, bind the port, lanes; then, with Beats already welcome, the API
+stop    stop accepting, stop reading, finish admitting, drain lanes, acks, FIN
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ptingest.model.contracts import Clock
+from ptingest.runtime.assembly import Parts, build, read_profile
+from ptingest.runtime.lock import DataDirLock
+from ptingest.runtime.signals import StopSignals
+from ptingest.runtime.status import WorkerView
+from ptingest.settings.server import ServerSettings
+
+if TYPE_CHECKING:
+    from ptingest.api.app import ApiServer
+
+log = logging.getLogger(__name__)
+
+LAG_INTERVAL_SECONDS = 0.1
+LAG_WINDOW = 100
+"""The longest pause among the last so many intervals (10 s) is shown."""
+FAREWELL_SECONDS = 3.0
+"""How long closing connections may take after everything else is done."""
+
+
+class Worker:
+    """Runs one set of parts until told to stop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.view = WorkerView(parts)
+        self.started = asyncio.Event()
+        self.beats_port = 0
+        self.api_port = 0
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask for a drain; ``run`` returns when it is over."""
+        self._stop.set()
+
+    async def run(self) -> int:
+        """Serve until ``stop``; returns how many documents were left unsettled.
+
+        Raises OSError when an address cannot be bound, and whatever killed a part: a
+        task that dies is never silent.
+        """
+        parts = self.parts
+        host, self.beats_port = parts.source.listen()
+        self.view.listening = f"{host}:{self.beats_port}"
+        try:
+            async with asyncio.TaskGroup() as group:
+                lanes = [
+                    group.create_task(lane.run(), name=f"lane {sink.name}")
+                    for sink, lane in zip(parts.sinks, parts.lanes, strict=True)
+                ]
+                source = group.create_task(parts.source.run(), name="beats source")
+                lag = group.create_task(self._watch_lag(), name="loop lag")
+                api = await self._start_api()
+                self._say_hello()
+                self.started.set()
+                await self._stop.wait()
+                left = await self._drain()
+                await api.close()
+                for task in (*lanes, source, lag):
+                    task.cancel()
+        finally:
+            self.view.listening = None
+            await self._close_sinks()
+        return left
+
+    async def _start_api(self) -> ApiServer:
+        # aiohttp takes a third of a second to import: Beats need not wait for it.
+        from ptingest.api.app import start_api
+
+        api = await start_api(self.parts.settings.api, view=self.view, metrics=self.parts.metrics)
+        self.api_port = api.port
+        return api
+
+    def _say_hello(self) -> None:
+        settings = self.parts.settings
+        sinks = ", ".join(sink.name for sink in self.parts.sinks)
+        log.info("listening for Beats on %s", self.view.listening)
+        host = settings.api.listen.rpartition(":")[0]
+        log.info("health, metrics and status on http://%s:%d", host, self.api_port)
+        log.info("documents go to %s; data in %s", sinks, settings.data_dir)
+        log.info(
+            "send a first event: echo 'INFO|apps.parcels.views|2025-01-02T03:04:05Z|hello' > "
+            "/tmp/hello.log && ptingest send /tmp/hello.log --service django --to 127.0.0.1:%d",
+            self.beats_port,
+        )
+
+    async def _drain(self) -> int:
+        """Stop in order of travel; what is unacked afterwards is resent by its Beat."""
+        parts = self.parts
+        self.view.draining = True
+        deadline = parts.clock.monotonic() + parts.settings.drain_seconds
+        log.info("draining for at most %g s", parts.settings.drain_seconds)
+        parts.source.stop_accepting()
+        parts.source.stop_reading()
+        await parts.source.finish_admitting(deadline)
+        left = sum([await lane.drain(deadline) for lane in parts.lanes])
+        await parts.source.close(max(deadline, parts.clock.monotonic() + FAREWELL_SECONDS))
+        for lane in parts.lanes:
+            await lane.close()
+        await parts.dead_letters.close()
+        if left:
+            log.warning("%d documents were not settled; their windows go unacked", left)
+        else:
+            log.info("drained: everything that was taken is safe and acked")
+        return left
+
+    async def _close_sinks(self) -> None:
+        for sink in self.parts.sinks:
+            await sink.close()
+
+    async def _watch_lag(self) -> None:
+        """Show the longest pause of the loop lately; keepalives wait no longer than that."""
+        lags = [0.0] * LAG_WINDOW
+        at = 0
+        while True:
+            before = self.parts.clock.monotonic()
+            await asyncio.sleep(LAG_INTERVAL_SECONDS)
+            lags[at % LAG_WINDOW] = self.parts.clock.monotonic() - before - LAG_INTERVAL_SECONDS
+            at += 1
+            self.parts.metrics.set("ptingest_worker_loop_lag_seconds", max(0.0, *lags))
+
+
+async def serve(settings: ServerSettings, *, clock: Clock, environ: Mapping[str, str]) -> int:
+    """Run one worker with signals and lock; returns documents left after the drain."""
+    profile = read_profile(settings, environ)
+    lock = DataDirLock(Path(settings.data_dir))
+    lock.acquire()
+    signals = StopSignals()
+    signals.install()
+    try:
+        worker = Worker(build(settings, profile, clock=clock))
+        log.info("starting, pid %d", os.getpid())
+        async with asyncio.TaskGroup() as group:
+            waiter = group.create_task(_stop_on_signal(signals, worker))
+            left = await worker.run()
+            waiter.cancel()
+        return left
+    finally:
+        signals.uninstall()
+        lock.release()
+
+
+async def _stop_on_signal(signals: StopSignals, worker: Worker) -> None:
+    await signals.stop.wait()
+    log.info("%s: stopping", signals.name)
+    worker.stop()

@@ -1,0 +1,366 @@
+"""The Beats port: listen, admit connections, keep them alive, end them with manners.
+
+Memory for bytes received and not yet framed is one pot of half of ``total_bytes``. As it
+fills, three things happen in this order: no more connections are accepted, then
+connections between windows are not read, and only when it is full those in mid-window (a
+Beat's write deadline makes that one expensive). One connection that still needs bytes to
+complete its window is always read, so that a full pot cannot lock itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Protocol
+
+from ptingest.errors import ProtocolError
+from ptingest.lumberjack.connection import Limits
+from ptingest.model.contracts import Admit, Clock
+from ptingest.settings.beats import BeatsSettings
+from ptingest.sources.connection import BeatsConnection
+from ptingest.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.5
+ACCEPT_SHARE = 0.75
+"""Above this share of the pot no connection is accepted and idle ones are not read."""
+RESUME_SHARE = 0.65
+"""Below this share everything is read again; the gap keeps us from flapping."""
+TURNS = 4
+"""Windows inflated at once; the others wait compressed. More would not be faster."""
+
+
+class Turns(Protocol):
+    """Who may inflate a window now (a ``Budget`` counted in windows)."""
+
+    async def take(self, count: int) -> None: ...
+    def release(self, count: int) -> None: ...
+
+
+class BeatsSource:
+    """All connections of one listening socket."""
+
+    def __init__(
+        self,
+        settings: BeatsSettings,
+        *,
+        admit: Admit,
+        turns: Turns,
+        give_back: Callable[[], None],
+        metrics: Metrics,
+        clock: Clock,
+        chance: random.Random,
+    ) -> None:
+        self.settings = settings
+        self.admit = admit
+        self.turns = turns
+        self._give_back = give_back
+        self.draining = False
+        self._metrics = metrics
+        self._clock = clock
+        self._chance = chance
+        self._pot_limit = settings.limits.total_bytes // 2
+        self._pot = 0
+        self._level = 0
+        self._favoured: BeatsConnection | None = None
+        self._connections: dict[BeatsConnection, float] = {}
+        self._per_ip: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._accepting = asyncio.Event()
+        self._accepting.set()
+        self._gone = asyncio.Event()
+        self._socket: socket.socket | None = None
+        self._accept_task: asyncio.Task[None] | None = None
+        self._wire_limits = Limits(
+            window_events=settings.limits.window_events,
+            frame_bytes=settings.limits.frame_bytes,
+            window_bytes=settings.limits.window_bytes,
+            pairs=settings.limits.pairs,
+        )
+        metrics.before_scrape(self._refresh)
+
+    # -- life ----------------------------------------------------------------------------
+
+    def listen(self) -> tuple[str, int]:
+        """Bind and listen; returns the address really used. OSError where it is taken."""
+        host, _, port = self.settings.listen.rpartition(":")
+        host = host.strip("[]")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, int(port)))
+            listener.listen(1024)
+            listener.setblocking(False)
+        except BaseException:
+            listener.close()
+            raise
+        self._socket = listener
+        name = listener.getsockname()
+        return str(name[0]), int(name[1])
+
+    async def run(self) -> None:
+        """Accept and tick until cancelled or ``stop_accepting``; errors propagate."""
+        async with asyncio.TaskGroup() as group:
+            self._accept_task = group.create_task(self._accept(), name="beats accept")
+            group.create_task(self._tick(), name="beats ticker")
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        listener = self._socket
+        assert listener is not None
+        while True:
+            await self._accepting.wait()
+            try:
+                accepted, _ = await loop.sock_accept(listener)
+            except OSError as error:  # out of file descriptors, as a rule
+                log.error("cannot accept a connection: %s; trying again in 1 s", error)
+                await asyncio.sleep(1)
+                continue
+            await self._welcome(accepted)
+
+    async def _welcome(self, accepted: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            await loop.connect_accepted_socket(
+                lambda: BeatsConnection(self, self._wire_limits), accepted
+            )
+        except OSError as error:  # gone between accept and here
+            accepted.close()
+            log.debug("connection lost before it began: %s", error)
+
+    async def _tick(self) -> None:
+        interval = min(TICK_SECONDS, self.settings.keepalive_seconds / 4)
+        while True:
+            await asyncio.sleep(interval)
+            now = self.now()
+            for connection in list(self._connections):
+                connection.tick(now)
+            if self._level:
+                self._relieve()
+
+    def stop_accepting(self) -> None:
+        """First step of a stop: nobody new comes in."""
+        self._accepting.clear()
+        if self._accept_task is not None:
+            self._accept_task.cancel()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def stop_reading(self) -> None:
+        """Second step: no further window is opened; what came in so far is finished."""
+        self.draining = True
+        for connection in self._connections:
+            connection.pause()
+
+    async def finish_admitting(self, deadline: float) -> None:
+        """Third step: wait until every window begun is in the lanes, or ``deadline``."""
+        waiting = {task for task in self._tasks if not task.done()}
+        for connection in self._connections:
+            connection.wake()
+        if waiting:
+            await asyncio.wait(waiting, timeout=max(0.0, deadline - self.now()))
+        for task in self._tasks:
+            task.cancel()
+
+    async def close(self, deadline: float) -> None:
+        """Last step: earned acks are out; FIN to everybody, bounded by ``deadline``."""
+        for connection in list(self._connections):
+            connection.close_now("shutdown")
+        while self._connections and self.now() < deadline:
+            self._gone.clear()
+            for connection in list(self._connections):
+                connection.tick(self.now())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await self._gone.wait()
+        for connection in list(self._connections):
+            connection.transport.abort()
+
+    # -- what a connection tells ---------------------------------------------------------
+
+    def now(self) -> float:
+        return self._clock.monotonic()
+
+    def hold_jitter(self, connection: BeatsConnection) -> float:
+        """Hold times are stretched by up to a tenth, so that Beats do not return at once."""
+        return self._connections.get(connection, 1.0)
+
+    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name="beats connection")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a connection's task failed; its windows go unacked", exc_info=error)
+            for connection in list(self._connections):
+                if connection.is_served_by(task):
+                    connection.close_now("internal_error")
+
+    def register(self, connection: BeatsConnection) -> bool:
+        """Admit a connection, or close it at once because a limit is reached."""
+        limits = self.settings.limits
+        reason = None
+        if len(self._connections) >= limits.connections:
+            reason, setting = "connections", f"beats.limits.connections is {limits.connections}"
+        elif self._per_ip[connection.ip] >= limits.connections_per_ip:
+            reason = "connections_per_ip"
+            setting = f"beats.limits.connections_per_ip is {limits.connections_per_ip}"
+        if reason is not None:
+            self._metrics.add("ptingest_beats_rejected_connections_total", 1, reason)
+            log.warning("%s: connection refused, %s", connection.peer, setting)
+            connection.transport.close()
+            return False
+        self._metrics.add("ptingest_beats_accepted_connections_total")
+        self._connections[connection] = 1.0 + self._chance.random() / 10
+        self._per_ip[connection.ip] += 1
+        return True
+
+    def forget(self, connection: BeatsConnection, reason: str) -> None:
+        """A connection is gone; its row in the books closes."""
+        self._connections.pop(connection, None)
+        self._per_ip[connection.ip] -= 1
+        if self._per_ip[connection.ip] <= 0:
+            del self._per_ip[connection.ip]
+        self._metrics.add("ptingest_beats_closed_connections_total", 1, reason)
+        self._metrics.add("ptingest_beats_received_bytes_total", connection.bytes)
+        # A port probe sends nothing and is nobody's concern.
+        log.log(
+            logging.INFO if connection.bytes else logging.DEBUG,
+            "%s: closed (%s) after %.0f s, %d windows, %d events, %d bytes",
+            connection.peer,
+            reason,
+            self.now() - connection.accepted_at,
+            connection.windows,
+            connection.events,
+            connection.bytes,
+        )
+        self._gone.set()
+
+    def protocol_error(self, connection: BeatsConnection, error: ProtocolError) -> None:
+        self._metrics.add("ptingest_beats_protocol_errors_total", 1, error.reason)
+        log.warning("%s: %s", connection.peer, error)
+
+    def note_closed_by_us(self, connection: BeatsConnection, why: str) -> None:
+        level = logging.WARNING if connection.bytes else logging.DEBUG
+        log.log(level, "%s: closing, %s", connection.peer, why)
+
+    def window_complete(self, events: int, odd: Sequence[str]) -> None:
+        self._metrics.add("ptingest_beats_windows_total")
+        self._metrics.observe("ptingest_beats_window_events", events)
+        for what in odd:
+            self._metrics.add("ptingest_beats_odd_windows_total", 1, what)
+
+    def window_failed(self, connection: BeatsConnection, reason: str) -> None:
+        label = "connection_closed" if reason.startswith("connection closed") else "not_safe"
+        self._metrics.add("ptingest_beats_failed_windows_total", 1, label)
+        if label == "not_safe":
+            log.warning(
+                "%s: a window is not acked, the Beat will resend: %s", connection.peer, reason
+            )
+        self._give_back()
+
+    def acked(self, seconds: float) -> None:
+        self._metrics.add("ptingest_beats_acks_total")
+        self._metrics.observe("ptingest_beats_ack_seconds", seconds)
+
+    def kept_alive(self) -> None:
+        self._metrics.add("ptingest_beats_keepalives_total")
+
+    # -- the pot of received bytes -------------------------------------------------------
+
+    def waiting(self, connection: BeatsConnection, delta: int) -> None:
+        """``delta`` more bytes wait unframed at this connection."""
+        self._pot += delta
+        self.review(connection)
+        level = self._level_now()
+        if level != self._level:
+            self._level = level
+            self._relieve()
+
+    def _level_now(self) -> int:
+        if self._pot >= self._pot_limit:
+            return 2
+        share = RESUME_SHARE if self._level else ACCEPT_SHARE
+        return 1 if self._pot >= self._pot_limit * share else 0
+
+    def review(self, connection: BeatsConnection) -> None:
+        """Decide whether this one connection is read now."""
+        if connection.closing is not None:
+            return
+        if self._may_read(connection):
+            connection.resume()
+        else:
+            connection.pause()
+
+    def _may_read(self, connection: BeatsConnection) -> bool:
+        if self.draining:
+            return False
+        if self._level == 2:
+            return connection is self._favoured
+        # While it awaits bytes, all it holds is one frame's beginning (frame_bytes).
+        over = connection.waiting_bytes >= self.settings.limits.connection_bytes
+        if over and not connection.awaits_bytes:
+            return False
+        return self._level == 0 or connection.is_mid_window
+
+    def _relieve(self) -> None:
+        """The level changed, or may be stuck: look at every connection again."""
+        if self._level:
+            self._accepting.clear()
+        elif self._socket is not None:
+            self._accepting.set()
+        # Read even when the pot is full: the first that needs bytes to complete its window.
+        self._favoured = next(
+            (c for c in self._connections if c.awaits_bytes and c.is_mid_window and not c.closing),
+            None,
+        )
+        for connection in list(self._connections):
+            self.review(connection)
+
+    # -- numbers -------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        now, metrics = self.now(), self._metrics
+        metrics.set("ptingest_beats_open_connections", len(self._connections))
+        metrics.set("ptingest_beats_waiting_bytes", self._pot)
+        held = [at for c in self._connections if (at := c.held_since) is not None]
+        metrics.set("ptingest_beats_open_windows", sum(c.open_windows for c in self._connections))
+        metrics.set("ptingest_beats_oldest_window_seconds", now - min(held) if held else 0.0)
+
+    def status(self) -> dict[str, object]:
+        """The part of /status that speaks of connections; the fifty oldest are listed."""
+        now = self.now()
+        rows = [
+            {
+                "peer": c.peer,
+                "seconds": round(now - c.accepted_at, 1),
+                "windows": c.windows,
+                "events": c.events,
+                "bytes": c.bytes,
+                "open_windows": c.open_windows,
+                "waiting_bytes": c.waiting_bytes,
+                "reading": c.reading,
+            }
+            for c in list(self._connections)[:50]
+        ]
+        return {
+            "connections": len(self._connections),
+            "connections_limit": self.settings.limits.connections,
+            "waiting_bytes": self._pot,
+            "waiting_bytes_limit": self._pot_limit,
+            "accepting": self._accepting.is_set(),
+            "listed": rows,
+        }

@@ -1,0 +1,415 @@
+"""One Beat's conversation: bytes in, windows to the flow, acks out in wire order.
+
+    data_received --> ServerConnection (compressed, as it came) --> serve() --> admit
+    receipt closed --> acks in wire order, one a window, the last seq, the peer's version
+
+Three rules hold everywhere here. All writes go through ``_send_acks`` and ``tick``, so a
+final ack can neither be doubled nor overtake another. A window joins ``_open`` before
+anything may block, so that its keepalives begin with its first frame. And no window is
+inflated before it is its turn: waiting windows stay compressed.
+
+Nothing is read from a clock but through ``ticker.now``; timers are looked at by the
+ticker of the source, twice a second, and not kept as one timer each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ptingest.errors import ProtocolError
+from ptingest.lumberjack.connection import Limits, ServerConnection, Window
+from ptingest.lumberjack.frames import ack_bytes
+from ptingest.model.event import Origin
+from ptingest.model.receipt import Receipt
+
+if TYPE_CHECKING:
+    from ptingest.sources.beats import BeatsSource
+
+log = logging.getLogger(__name__)
+
+WINDOW_FRAME_BYTES = 6
+UNREAD_ACKS_BYTES = 64 << 10
+"""Acks are 6 bytes; a peer that leaves this many unread is not reading at all."""
+DISCARD_SECONDS = 2.0
+"""How long a closing connection reads and discards, so that FIN does not become RST."""
+
+
+class OpenWindow:
+    """A window between its first frame and its final ack."""
+
+    __slots__ = ("began_at", "events", "last_seq", "receipt", "safe", "sealed_at", "version")
+
+    def __init__(self, version: int, began_at: float) -> None:
+        self.version = version
+        self.began_at = began_at
+        self.last_seq = 0
+        self.events = 0
+        self.safe = False
+        self.sealed_at: float | None = None
+        self.receipt: Receipt
+
+
+class BeatsConnection(asyncio.Protocol):
+    """The shell around one ``ServerConnection``; owned by a ``BeatsSource``."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, source: BeatsSource, limits: Limits) -> None:
+        self._source = source
+        self._wire = ServerConnection(limits)
+        self._open: deque[OpenWindow] = deque()
+        self._filling: OpenWindow | None = None
+        self._more = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._counted = 0
+        self._eof = False
+        self._quiet = False
+        self._quiet_tried_at = 0.0
+        self._turn_since: float | None = None
+        self._first_byte = 0
+        self.peer = "?"
+        self.ip = "?"
+        self.admitted = False
+        self.reading = True
+        self.awaits_bytes = True
+        self.closing: str | None = None
+        self.accepted_at = self.last_byte_at = self.last_ack_at = source.now()
+        self._window_since: float | None = None
+        self._unwritten_since: float | None = None
+        self._discard_until: float | None = None
+        self.windows = self.events = self.bytes = 0
+
+    # -- asyncio.Protocol ----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        name = transport.get_extra_info("peername") or ("?", 0)
+        self.ip, self.peer = str(name[0]), f"{name[0]}:{name[1]}"
+        transport.set_write_buffer_limits(high=UNREAD_ACKS_BYTES)
+        if self._source.register(self):
+            self.admitted = True
+            self._task = self._source.spawn(self._serve())
+
+    def data_received(self, data: bytes) -> None:
+        if not self.bytes:
+            self._first_byte = data[0]
+        self.bytes += len(data)
+        if self.closing is not None or not self.admitted:
+            return  # read and discarded, see close()
+        self.last_byte_at = self._source.now()
+        self._wire.receive_data(data)
+        self._recount()
+        self._more.set()
+
+    def eof_received(self) -> bool:
+        """Keep our half open: a Beat that half-closes still wants its acks."""
+        self._eof = True
+        if self.closing is not None:
+            return False
+        self._wire.receive_eof()
+        self._more.set()
+        return self.admitted
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc  # a reset or our own close; either way the windows below go unacked
+        if not self.admitted:
+            return
+        reason = self.closing or ("peer_closed" if self._eof else "peer_reset")
+        self.closing = reason
+        if self._task is not None:
+            self._task.cancel()
+        windows = list(self._open)
+        self._open.clear()
+        for window in windows:
+            window.receipt.fail("connection closed")
+        self._recount(0)
+        self._source.forget(self, reason)
+
+    # -- what the source asks ------------------------------------------------------------
+
+    @property
+    def is_mid_window(self) -> bool:
+        """Bytes of a window have come that was not given out yet."""
+        return self._counted > 0 or self._wire.is_window_open
+
+    @property
+    def open_windows(self) -> int:
+        return len(self._open)
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._counted
+
+    @property
+    def held_since(self) -> float | None:
+        """Since when a window waits for us (its turn, the flow, a sink); None if none does."""
+        return self._open[0].began_at if self._open else self._turn_since
+
+    def is_served_by(self, task: asyncio.Task[None]) -> bool:
+        return self._task is task
+
+    def wake(self) -> None:
+        """Let the serving task look around, for a drain has begun."""
+        self._more.set()
+
+    def pause(self) -> None:
+        if self.reading and not self._eof and not self.transport.is_closing():
+            self.reading = False
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        if not self.reading and not self.transport.is_closing():
+            self.reading = True
+            self.last_byte_at = self._source.now()
+            if self._window_since is not None:
+                self._window_since = self.last_byte_at
+            self.transport.resume_reading()
+
+    # -- windows in ----------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        """Take windows out of the wire, one at a time, as long as the peer lives."""
+        try:
+            while (window := await self._next()) is not None:
+                await self._admit_window(window)
+        except ProtocolError as error:
+            self._source.protocol_error(self, error)
+            self.close_after_acks(error.reason)
+            return
+        finally:
+            self.awaits_bytes = False
+            self._drop_filling("window not complete")
+        if not self._source.draining:
+            self.close_after_acks("peer_closed")
+
+    async def _next(self) -> Window | None:
+        """Wait for one complete window (or part); None at the end of the stream."""
+        while True:
+            if not self._more.is_set():
+                self.awaits_bytes = True
+                self._source.review(self)
+                await self._more.wait()
+            self._more.clear()
+            if self._source.draining and self._filling is None:
+                return None
+            window = await self._turn_and_cut()
+            if window is not None:
+                self._more.set()  # there may be another behind it
+                return window
+            if self._eof or self._source.draining:
+                return None
+
+    async def _turn_and_cut(self) -> Window | None:
+        """Inflate and cut one window when it is this connection's turn."""
+        self.awaits_bytes = False
+        self._turn_since = self._source.now()
+        await self._source.turns.take(1)
+        self._turn_since = None
+        try:
+            if self._quiet:
+                self._quiet = False
+                window = self._wire.next_window() or self._wire.quiet_window()
+            else:
+                window = self._wire.next_window()
+        except BaseException:
+            self._source.turns.release(1)
+            self._recount()
+            raise
+        self._recount()
+        self._note_open_window()
+        if window is None:
+            self._source.turns.release(1)
+        return window
+
+    def _note_open_window(self) -> None:
+        """Keepalives and the window timer begin with a window's first frame."""
+        if self._wire.is_window_open:
+            if self._window_since is None:
+                self._window_since = self._source.now()
+                if not self._open:
+                    self.last_ack_at = self._window_since
+        else:
+            self._window_since = None
+
+    async def _admit_window(self, window: Window) -> None:
+        """Open a receipt (or go on with one) and hand the payloads to the flow."""
+        try:
+            opened = self._filling or self._open_window(window)
+            opened.events += len(window.payloads)
+            self._filling = opened
+            await self._source.admit(window.payloads, opened.receipt, Origin(peer=self.peer))
+            if window.is_last:
+                self._complete(opened, window)
+        finally:
+            self._source.turns.release(1)
+
+    def _open_window(self, window: Window) -> OpenWindow:
+        opened = OpenWindow(window.version, self._source.now())
+        opened.receipt = Receipt(lambda receipt: self._on_closed(opened, receipt))
+        if not self._open and self._window_since is None:
+            self.last_ack_at = self._source.now()
+        self._open.append(opened)
+        return opened
+
+    def _complete(self, opened: OpenWindow, window: Window) -> None:
+        opened.last_seq, opened.sealed_at = window.last_seq, self._source.now()
+        self._filling = None
+        self.windows += 1
+        self.events += opened.events
+        self._source.window_complete(opened.events, window.odd)
+        opened.receipt.seal()
+
+    def _drop_filling(self, reason: str) -> None:
+        if self._filling is not None:
+            filling, self._filling = self._filling, None
+            if filling in self._open:
+                self._open.remove(filling)
+            filling.receipt.fail(reason)
+
+    # -- acks out ------------------------------------------------------------------------
+
+    def _on_closed(self, opened: OpenWindow, receipt: Receipt) -> None:
+        opened.safe = receipt.failed is None
+        if receipt.failed is not None:
+            self._source.window_failed(self, receipt.failed)
+            if opened in self._open:
+                self.close_now("window_failed")
+            return
+        self._send_acks()
+
+    def _send_acks(self) -> None:
+        # Acks are cumulative for the peer, so they leave in wire order even when a later
+        # window reached its sink first.
+        now, out = self._source.now(), bytearray()
+        while self._open and self._open[0].safe:
+            window = self._open.popleft()
+            assert window.sealed_at is not None
+            out += ack_bytes(window.version, window.last_seq)
+            self._source.acked(now - window.sealed_at)
+        if out and not self.transport.is_closing():
+            self.transport.write(bytes(out))
+            self.last_ack_at = self.last_byte_at = now
+            if self._window_since is not None and not self._open:
+                self._window_since = now  # the timer stood still while we held windows back
+        if self.closing is not None and not self._open and self._discard_until is None:
+            self._shut_down()
+
+    # -- timers, twice a second ----------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Send a due keepalive and look at every timer of this connection."""
+        if self._discard_until is not None:
+            if now >= self._discard_until or self._eof:
+                self.transport.close()
+            return
+        self._keep_alive(now)
+        if self._writes_are_stuck(now):
+            self._source.note_closed_by_us(self, "acks are not read (beats.limits.write_seconds)")
+            self.close_now("write_timeout")
+        elif reason := self._expired_hold(now) or self._expired_read(now):
+            self._source.note_closed_by_us(self, reason[1])
+            self.close_now(reason[0])
+        elif now - self.last_byte_at >= self._source.settings.quiet_seconds and self.awaits_bytes:
+            self._try_quiet_window()
+
+    def _try_quiet_window(self) -> None:
+        """Once in each quiet spell: is the part-filled window complete by this peer's habit?"""
+        if self._wire.is_window_open and self._quiet_tried_at != self.last_byte_at:
+            self._quiet_tried_at = self.last_byte_at
+            self._quiet = True
+            self._more.set()
+
+    def _keep_alive(self, now: float) -> None:
+        settings = self._source.settings
+        # Bytes that wait for their turn have not been looked at: a whole window frame among
+        # them means that a window is open.
+        waits_for_turn = self._turn_since is not None and self._counted >= WINDOW_FRAME_BYTES
+        if not (self._open or self._wire.is_window_open or waits_for_turn):
+            return
+        version = 1 if self._first_byte == ord("1") else 2
+        # v1 knows no keepalive: its clients assert on the version and value of each ack.
+        if self.transport.is_closing():
+            return
+        if version == 2 and now - self.last_ack_at >= settings.keepalive_seconds:
+            self.transport.write(ack_bytes(2, 0))
+            self.last_ack_at = now
+            self._source.kept_alive()
+
+    def _writes_are_stuck(self, now: float) -> bool:
+        unwritten = self.transport.get_write_buffer_size()
+        if unwritten == 0:
+            self._unwritten_since = None
+            return False
+        if self._unwritten_since is None:
+            self._unwritten_since = now
+        limit = self._source.settings.limits.write_seconds
+        return unwritten > UNREAD_ACKS_BYTES or now - self._unwritten_since >= limit
+
+    def _expired_hold(self, now: float) -> tuple[str, str] | None:
+        held_since = self.held_since
+        hold = self._source.settings.hold_seconds * self._source.hold_jitter(self)
+        if held_since is not None and now - held_since >= hold:
+            return "held_too_long", "its oldest window was held for hold_seconds; try another host"
+        return None
+
+    def _expired_read(self, now: float) -> tuple[str, str] | None:
+        """Timers of what the peer owes us; they stand still while we do not read."""
+        limits = self._source.settings.limits
+        if self.closing is not None or not self.reading or not self.awaits_bytes:
+            return None
+        quiet = now - self.last_byte_at
+        if self.bytes == 0:
+            if now - self.accepted_at >= limits.first_byte_seconds:
+                return "first_byte_timeout", "nothing came (beats.limits.first_byte_seconds)"
+        elif self._wire.is_frame_open and quiet >= limits.frame_seconds:
+            return "frame_timeout", "a frame was not continued (beats.limits.frame_seconds)"
+        elif self._window_since is not None:
+            if now - self._window_since >= limits.window_seconds:
+                return "window_timeout", "a window was not completed (beats.limits.window_seconds)"
+        elif not self._open and quiet >= limits.idle_seconds:
+            return "idle", "idle (beats.limits.idle_seconds)"
+        return None
+
+    # -- the end -------------------------------------------------------------------------
+
+    def close_after_acks(self, reason: str) -> None:
+        """Read no more; close once the windows that were complete have their acks."""
+        if self.closing is None:
+            self.closing = reason
+            self._recount(0)
+            self.resume()
+            self._send_acks()
+
+    def close_now(self, reason: str) -> None:
+        """Close without waiting for open windows: they go unacked and are resent."""
+        self.closing = self.closing or reason
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+        windows, self._filling = list(self._open), None
+        self._open.clear()
+        for window in windows:
+            window.receipt.fail(f"connection closed: {reason}")
+        self._recount(0)
+        if self._discard_until is None:
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        """FIN, then read and discard for a bounded time: unread input would make it RST."""
+        self._discard_until = self._source.now() + DISCARD_SECONDS
+        if self.transport.is_closing():
+            return
+        if self._eof or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.resume()
+        self.transport.write_eof()
+
+    def _recount(self, now_bytes: int | None = None) -> None:
+        """Tell the source how many bytes wait here unframed, compressed as they came."""
+        held = self._wire.received_bytes if now_bytes is None else now_bytes
+        delta, self._counted = held - self._counted, held
+        self._source.waiting(self, delta)
