@@ -1,0 +1,155 @@
+"""The processes of a benchmark: start them, wait for them, weigh them, end them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.request import urlopen
+
+ROOT = Path(__file__).parent.parent
+SERVER = (sys.executable, "-m", "ptingest.cli.main")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class DidNotStart(Exception):
+    """A process ended, or stayed silent, before it was of use."""
+
+
+class Memory(NamedTuple):
+    """Resident memory of a process and all its children, in bytes."""
+
+    now: int
+    peak: int
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def family(pid: int) -> list[int]:
+    """The process and all its living descendants."""
+    found = [pid]
+    for parent in found:
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
+            found += [int(child) for child in children.read_text().split()]
+    return found
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of the whole family, children that ended included."""
+    total = 0
+    for member in family(pid):
+        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        total += sum(int(field) for field in fields[11:15])
+    return total / _TICKS
+
+
+def memory(pid: int) -> Memory:
+    """Resident now and at its highest; pages that a family shares count for each member."""
+    sums = {"VmRSS": 0, "VmHWM": 0}
+    for member in family(pid):
+        for line in Path(f"/proc/{member}/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name in sums:
+                sums[name] += int(value.split()[0]) * 1024
+    return Memory(sums["VmRSS"], sums["VmHWM"])
+
+
+def wait_listening(process: subprocess.Popen[bytes], port: int, seconds: float = 30.0) -> None:
+    """Return when a connection to the port succeeds.
+
+    Raises:
+        DidNotStart: the process ended, or the time was over.
+    """
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if process.poll() is not None:
+            raise DidNotStart(f"{process.args!r} ended with {process.returncode}")
+        time.sleep(0.002)
+    raise DidNotStart(f"{process.args!r} did not listen on {port} within {seconds} s")
+
+
+def stop(process: subprocess.Popen[bytes], seconds: float = 30.0) -> int:
+    """Ask the process to leave, wait, and return its exit code."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+@contextmanager
+def null_elasticsearch(*, remember: bool = False) -> Iterator[int]:
+    """Run `benchmarks.null_elasticsearch`; gives its port."""
+    words = [sys.executable, "-m", "benchmarks.null_elasticsearch"]
+    process = subprocess.Popen(words + ["--remember"] * remember, cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise DidNotStart("the null Elasticsearch ended before it listened")
+        yield int(json.loads(line)["port"])
+    finally:
+        stop(process)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def null_counts(port: int) -> dict[str, int]:
+    """What the null Elasticsearch has counted so far."""
+    with urlopen(f"http://127.0.0.1:{port}/_null/counts", timeout=10) as answer:
+        counts: dict[str, int] = json.load(answer)
+    return counts
+
+
+def write_config(folder: Path, *, port: int, sinks: object, workers: int = 1) -> Path:
+    """A config for one run; JSON, which is YAML."""
+    path = folder / "ptingest.yaml"
+    config = {
+        "data_dir": "data",
+        "workers": workers,
+        "beats": {"listen": f"127.0.0.1:{port}"},
+        "api": {"listen": f"127.0.0.1:{free_port()}"},
+        "sinks": sinks,
+        "log": {"level": "warning"},
+    }
+    path.write_text(json.dumps(config, indent=1), encoding="utf-8")
+    return path
+
+
+@contextmanager
+def server(
+    *, port: int, config: Path, command: str | None = None, elasticsearch: str = ""
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ptingest, or any other server, until it listens; ask it to leave at the end.
+
+    In ``command`` {port}, {config} and {elasticsearch} are filled in.
+    """
+    words = [*SERVER, "--config", str(config)]
+    if command is not None:
+        words = shlex.split(command.format(port=port, config=config, elasticsearch=elasticsearch))
+    process = subprocess.Popen(words, cwd=ROOT)
+    try:
+        wait_listening(process, port)
+        yield process
+    finally:
+        stop(process)
