@@ -50,7 +50,7 @@ def lift(body: bytes) -> Row:
         columns = _decoder.decode(body)
     except msgspec.ValidationError:
         return _lift_odd(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _NOTHING
     timestamp = columns.timestamp
     if timestamp is not None and (
@@ -72,7 +72,7 @@ def lift(body: bytes) -> Row:
 def _lift_odd(body: bytes) -> Row:
     try:
         document = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _NOTHING
     if not isinstance(document, dict):
         return _NOTHING

@@ -18,7 +18,7 @@ import logging
 import shutil
 import sqlite3
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from ptingest.model.document import Document
 from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.store.columns import lift, time_text
-from ptingest.sinks.store.schema import COLUMNS, has_text_index, open_writer, transaction
+from ptingest.sinks.store.schema import COLUMNS, has_text_index, open_writer
 from ptingest.sinks.store.upkeep import Retention, extend_index, tidy
 
 ROWS_A_STATEMENT = 1024
@@ -80,7 +80,7 @@ class StoreSink:
         loop = asyncio.get_running_loop()
         result = await loop.run_in_executor(self._thread, self._write, documents)
         if result.trouble is None:
-            self._thread.submit(self._tidy)
+            self._thread.submit(self._tidy).add_done_callback(_tell_of_bug)
         return result
 
     async def check(self) -> Sequence[Finding]:
@@ -204,8 +204,6 @@ class StoreSink:
         except (sqlite3.Error, OSError) as error:
             # Nothing is lost: documents are stored, and the next round tries again.
             _log.warning("store upkeep put off: %s", self._explain(error))
-        except Exception:
-            _log.exception("store upkeep failed; documents are stored, retention stands still")
 
     def _check(self) -> list[Finding]:
         try:
@@ -257,6 +255,14 @@ class StoreSink:
                 f"it aside, a new one is made; `sqlite3 {self._path.name} .recover` saves the rest"
             )
         return f"store: {self._path} cannot be written ({error}); trying again"
+
+
+def _tell_of_bug(upkeep: Future[None]) -> None:
+    error = upkeep.exception()
+    if error is not None:
+        _log.error(
+            "store upkeep failed; documents are stored, retention stands still", exc_info=error
+        )
 
 
 def _is_locked(error: sqlite3.Error) -> bool:

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from ptingest.errors import SinkUnavailable
+from ptingest.sinks.store.schema import SCHEMA_VERSION, open_reader, open_writer, transaction
+
+
+def test_a_new_store_is_durable_and_can_shrink(tmp_path: Path) -> None:
+    connection = open_writer(tmp_path / "deep" / "store.sqlite")
+
+    answers = {
+        name: connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "auto_vacuum", "user_version")
+    }
+    connection.close()
+
+    assert answers == {
+        "journal_mode": "wal",
+        "synchronous": 2,  # FULL
+        "auto_vacuum": 2,  # INCREMENTAL
+        "user_version": SCHEMA_VERSION,
+    }
+
+
+def test_an_existing_store_is_opened_as_it_is(tmp_path: Path) -> None:
+    first = open_writer(tmp_path / "store.sqlite")
+    first.execute("INSERT INTO documents (stored_at, data_stream, body) VALUES ('', 'a', '{}')")
+    first.close()
+
+    again = open_writer(tmp_path / "store.sqlite")
+
+    assert again.execute("SELECT count(*) FROM documents").fetchone() == (1,)
+    again.close()
+
+
+def test_a_store_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    newer = open_writer(path)
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+
+    with pytest.raises(SinkUnavailable, match=r"newer ptingest \(schema 99"):
+        open_writer(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(None, "does not exist", id="no file"),
+        pytest.param(b"no database " * 100, "cannot be read", id="no database"),
+    ],
+)
+def test_what_cannot_be_read_is_said(tmp_path: Path, content: bytes | None, words: str) -> None:
+    path = tmp_path / "store.sqlite"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(SinkUnavailable, match=words):
+        open_reader(path)
+
+
+def test_a_reader_cannot_write(tmp_path: Path) -> None:
+    open_writer(tmp_path / "store.sqlite").close()
+    reader = open_reader(tmp_path / "store.sqlite")
+
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.execute("DELETE FROM documents")
+    reader.close()
+
+
+def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
+    connection = open_writer(tmp_path / "store.sqlite")
+
+    with pytest.raises(ZeroDivisionError), transaction(connection):
+        connection.execute("INSERT INTO documents (stored_at, data_stream, body) VALUES ('','','')")
+        _ = 1 // 0
+
+    assert connection.execute("SELECT count(*) FROM documents").fetchone() == (0,)
+    connection.close()

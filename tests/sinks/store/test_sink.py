@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ptingest.model.document import DataStream
+from ptingest.settings.sinks import StoreSettings
+from ptingest.sinks.store.schema import INDEX_STEP
+from ptingest.sinks.store.sink import StoreSink
+from tests.sinks.store.documents import SetClock, document, messages, raw_document
+
+
+@pytest.fixture
+async def sink(tmp_path: Path) -> AsyncIterator[StoreSink]:
+    sink = StoreSink(StoreSettings(), path=tmp_path / "store.sqlite", clock=SetClock())
+    yield sink
+    await sink.close()
+
+
+def stored(folder: Path, what: str = "message") -> list[object]:
+    with sqlite3.connect(folder / "store.sqlite") as connection:
+        rows = connection.execute(f"SELECT {what} FROM documents ORDER BY id").fetchall()
+    connection.close()
+    return [row[0] for row in rows]
+
+
+async def test_what_is_called_stored_is_in_the_file(sink: StoreSink, tmp_path: Path) -> None:
+    result = await sink.write(messages("a", "b"), frozenset())
+
+    assert (result.already_stored, result.refused, result.busy, result.trouble) == (
+        (),
+        [],
+        (),
+        None,
+    )
+    assert stored(tmp_path) == ["a", "b"]
+
+
+async def test_the_body_is_kept_byte_for_byte(sink: StoreSink, tmp_path: Path) -> None:
+    body = '{ "message" : "Żółć 📦", "n": 1.0, "n": 2, "deep":{"\\u0000":[1e400]} }'.encode()
+
+    await sink.write([raw_document(body)], frozenset())
+
+    assert stored(tmp_path, "body") == [body.decode()]
+
+
+async def test_exactly_the_documents_stored_before_are_named(sink: StoreSink) -> None:
+    other = DataStream("logs", "nginx", "pt")
+    await sink.write([document({}, key=f"k{n}") for n in (1, 3)], frozenset())
+    again = [document({}, key=f"k{n}") for n in range(5)]
+    elsewhere = document({}, key="k1", data_stream=other)
+
+    result = await sink.write([*again, elsewhere], frozenset(again))
+
+    assert list(result.already_stored) == [again[1], again[3]]
+
+
+async def test_of_two_with_one_key_in_a_batch_the_first_is_stored(
+    sink: StoreSink, tmp_path: Path
+) -> None:
+    first, second = (document({"message": text}, key="same") for text in ("first", "second"))
+
+    result = await sink.write([first, second], frozenset())
+
+    assert list(result.already_stored) == [second]
+    assert stored(tmp_path) == ["first"]
+
+
+async def test_documents_without_a_key_are_never_taken_for_one_another(
+    sink: StoreSink, tmp_path: Path
+) -> None:
+    batch = messages("same", "same")
+
+    await sink.write(batch, frozenset())
+    result = await sink.write(batch, frozenset(batch))
+
+    assert result.already_stored == ()
+    assert stored(tmp_path) == ["same"] * 4
+
+
+async def test_one_bad_row_is_refused_and_the_others_are_stored(
+    sink: StoreSink, tmp_path: Path
+) -> None:
+    await sink.write(messages("before"), frozenset())
+    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+        connection.execute(
+            "CREATE TRIGGER no_poison BEFORE INSERT ON documents WHEN new.message = 'poison' "
+            "BEGIN SELECT RAISE(ABORT, 'no poison here'); END"
+        )
+    connection.close()
+    kept = document({"message": "kept"}, key="k")
+    known = document({"message": "again"}, key="k")
+    poison, broken = document({"message": "poison"}), raw_document(b'"\xff"')
+
+    result = await sink.write([kept, poison, known, broken], frozenset())
+
+    assert [(r.document, r.reason) for r in result.refused] == [
+        (poison, "store_refused"),
+        (broken, "store_refused"),
+    ]
+    assert "no poison here" in result.refused[0].detail
+    assert list(result.already_stored) == [known]
+    assert stored(tmp_path) == ["before", "kept"]
+
+
+@pytest.mark.timeout(20)
+async def test_a_locked_file_is_busy_and_then_taken(sink: StoreSink, tmp_path: Path) -> None:
+    await sink.write(messages("before"), frozenset())
+    batch = messages("a")
+    other = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    locked = await sink.write(batch, frozenset())
+    other.execute("ROLLBACK")
+    other.close()
+    later = await sink.write(batch, frozenset())
+
+    assert list(locked.busy) == batch
+    assert "locked by another program" in str(locked.trouble)
+    assert (list(later.busy), later.trouble) == ([], None)
+    assert stored(tmp_path) == ["before", "a"]
+
+
+async def test_a_full_disk_is_busy_and_recovers(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    sink = StoreSink(StoreSettings(), path=path, clock=SetClock())
+    await sink.write(messages("before"), frozenset())
+    assert sink._connection is not None
+    (pages,) = sink._connection.execute("PRAGMA page_count").fetchone()
+    sink._connection.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own full disk
+    batch = messages(*("x" * 5000 for _ in range(20)))
+
+    full = await sink.write(batch, frozenset())
+    later = await sink.write(batch, frozenset())  # the connection is new: room again
+    await sink.close()
+
+    assert list(full.busy) == batch
+    assert "no room" in str(full.trouble)
+    assert later.trouble is None
+    assert len(stored(tmp_path)) == 21
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(
+            b"this is no database at all" * 400, "damaged or no database", id="no database"
+        ),
+        pytest.param(b"", None, id="an empty file is taken over"),
+    ],
+)
+async def test_a_file_that_is_no_store_is_trouble(
+    tmp_path: Path, content: bytes, words: str | None
+) -> None:
+    path = tmp_path / "store.sqlite"
+    path.write_bytes(content)
+    sink = StoreSink(StoreSettings(), path=path, clock=SetClock())
+    batch = messages("a")
+
+    result = await sink.write(batch, frozenset())
+    findings = await sink.check()
+    await sink.close()
+
+    if words is None:
+        assert result.trouble is None
+        assert findings[0].ok
+    else:
+        assert list(result.busy) == batch
+        assert words in str(result.trouble)
+        assert not findings[0].ok
+
+
+async def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE recipes (name TEXT)")
+    other.close()
+    before = path.read_bytes()
+    sink = StoreSink(StoreSettings(), path=path, clock=SetClock())
+
+    result = await sink.write(messages("a"), frozenset())
+    await sink.close()
+
+    assert "no ptingest store" in str(result.trouble)
+    assert path.read_bytes() == before
+
+
+async def test_a_file_removed_while_in_use_is_made_anew(sink: StoreSink, tmp_path: Path) -> None:
+    await sink.write(messages("lost with the file"), frozenset())
+    remove_all(tmp_path)
+
+    result = await sink.write(messages("a"), frozenset())
+
+    assert result.trouble is None
+    assert stored(tmp_path) == ["a"]
+
+
+def remove_all(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
+async def test_two_writers_share_one_file(tmp_path: Path) -> None:
+    one, two = (
+        StoreSink(StoreSettings(), path=tmp_path / "store.sqlite", clock=SetClock())
+        for _ in range(2)
+    )
+    mine, same = document({"message": "mine"}, key="k"), document({"message": "same"}, key="k")
+
+    await one.write([mine], frozenset())
+    result = await two.write([same, *messages("theirs")], frozenset())
+    await one.close()
+    await two.close()
+
+    assert list(result.already_stored) == [same]
+    assert stored(tmp_path) == ["mine", "theirs"]
+
+
+async def test_no_table_has_more_rows_than_the_documents(sink: StoreSink, tmp_path: Path) -> None:
+    counts = []
+    for size in (1, 1, 3, INDEX_STEP, 7):
+        await sink.write(messages(*("some words of text" for _ in range(size))), frozenset())
+        await sink.check()  # runs after the upkeep, on the same thread
+        counts.append(table_rows(tmp_path / "store.sqlite"))
+
+    assert [rows["documents"] for rows in counts] == [1, 2, 5, 5 + INDEX_STEP, 12 + INDEX_STEP]
+    assert all(max(rows.values()) == rows["documents"] for rows in counts)
+    assert "documents_text" in counts[-1]
+
+
+def table_rows(path: Path) -> dict[str, int]:
+    connection = sqlite3.connect(path)
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    rows = {
+        name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
+        for (name,) in names
+    }
+    connection.close()
+    return rows
+
+
+async def test_closing_leaves_one_file(tmp_path: Path) -> None:
+    sink = StoreSink(StoreSettings(), path=tmp_path / "store.sqlite", clock=SetClock())
+    await sink.write(messages("a"), frozenset())
+
+    await sink.close()
+
+    assert os.listdir(tmp_path) == ["store.sqlite"]
+
+
+_WRITER = """
+import asyncio, sys
+from pathlib import Path
+from ptingest.settings.sinks import StoreSettings
+from ptingest.sinks.store.sink import StoreSink
+from tests.sinks.store.documents import SetClock, document
+
+async def main():
+    sink = StoreSink(StoreSettings(), path=Path(sys.argv[1]), clock=SetClock())
+    for batch in range(10_000):
+        result = await sink.write(
+            [document({"message": f"{batch} {n}"}, key=f"{batch}-{n}") for n in range(700)],
+            frozenset(),
+        )
+        assert result.trouble is None, result.trouble
+        print((batch + 1) * 700, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("reports", [1, 5, 9], ids="after {} commits".format)
+def test_what_was_stored_survives_kill_9(tmp_path: Path, reports: int) -> None:
+    path = tmp_path / "store.sqlite"
+    writer = subprocess.Popen(
+        [sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+
+    reported = [int(writer.stdout.readline()) for _ in range(reports)]
+    os.kill(writer.pid, signal.SIGKILL)
+    reported += [int(line) for line in writer.stdout.read().split()]
+    writer.wait()
+    writer.stdout.close()
+
+    with sqlite3.connect(path) as connection:
+        (rows,) = connection.execute("SELECT count(*) FROM documents").fetchone()
+        (sound,) = connection.execute("PRAGMA integrity_check").fetchone()
+    connection.close()
+    assert rows >= reported[-1]
+    assert rows % 700 == 0
+    assert sound == "ok"
