@@ -107,8 +107,9 @@ def keep_size(connection: sqlite3.Connection, retention: Retention) -> None:
             connection.execute(_DELETE_FIRST, (_share(connection, pages - free, most_pages),))
         pages, free = _pages(connection)
     if pages > most_pages and free:
-        # A PRAGMA works only as far as its rows are fetched.
-        connection.execute(f"PRAGMA incremental_vacuum({pages - most_pages})").fetchall()
+        # It frees one page a step, and sqlite3 takes only one step of a statement without
+        # columns, but every step of a script.
+        connection.executescript(f"PRAGMA incremental_vacuum({pages - most_pages})")
 
 
 def _pages(connection: sqlite3.Connection) -> tuple[int, int]:
