@@ -123,8 +123,10 @@ def _problem(
     if kind in ("value_error", "assertion_error"):
         # Our own validators already speak in sentences: what is wrong; the cure.
         text = str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"]
-        seen, _, cure = text.partition("; ")
-        return parsed.problem(place, f"cannot be used: {seen}", cure or "change or remove it")
+        seen, semicolon, cure = text.rpartition("; ")
+        if not semicolon:
+            seen, cure = text, "change or remove it"
+        return parsed.problem(place, f"cannot be used: {seen}", cure)
     shown = _shown(detail["input"], place, spot, values)
     if kind in _BOUNDS or kind.startswith(("too_", "string_too_")) or not spot.annotation:
         allowed = _allowed(spot) if kind in _BOUNDS else _plain(detail)
