@@ -430,13 +430,22 @@ def write_ndjson(path: Path, count: int, seed: int) -> int:
 
 
 def write_logs(
-    folder: Path, counts: dict[str, int], seed: int, *, start: datetime = START
+    folder: Path,
+    counts: dict[str, int],
+    seed: int,
+    *,
+    start: datetime = START,
+    span: timedelta = timedelta(minutes=5),
 ) -> dict[str, list[Record]]:
-    """Write one plain log file a service, ``SERVICE.log``; returns what was written."""
+    """Write one plain log file a service, ``SERVICE.log``; returns what was written.
+
+    Each service's records are spread evenly over ``span``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written = {}
     for service, count in counts.items():
-        written[service] = list(records(service, count, seed, start=start))
+        step = span / count
+        written[service] = list(records(service, count, seed, start=start, step=step))
         text = "".join(record.text + "\n" for record in written[service])
         (folder / f"{service}.log").write_text(text, encoding="utf-8")
     return written
@@ -446,7 +455,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write sample logs of the six services.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--records", type=int, default=40, help="records a service")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=14)
     arguments = parser.parse_args()
     write_logs(arguments.folder, dict.fromkeys(SERVICES, arguments.records), arguments.seed)
 
