@@ -51,7 +51,12 @@ _VERSIONS: Final = {1: VERSION_1, 2: VERSION_2}
 
 def ack_bytes(version: int, seq: int) -> bytes:
     """An ack frame in the peer's version; seq 0 is the keepalive."""
-    return COUNTED.pack(_VERSIONS[version] | ACK, seq)
+    return COUNTED.pack(ack_header(version), seq)
+
+
+def ack_header(version: int) -> int:
+    """The two bytes that begin an ack frame, as a number."""
+    return _VERSIONS[version] | ACK
 
 
 def window_frame(version: int, count: int) -> bytes:
@@ -138,19 +143,7 @@ def _items(frame: bytes, count: int) -> Iterable[bytes]:
 
 # --- who else calls ---------------------------------------------------------------------
 
-_HTTP_METHODS: Final = (
-    b"GE",
-    b"PO",
-    b"HE",
-    b"PU",
-    b"DE",
-    b"OP",
-    b"PA",
-    b"CO",
-    b"TR",
-    b"PRI",
-    b"PROP",
-)
+_HTTP_STARTS: Final = tuple(b"GE PO HE PU DE OP PA CO TR PRI PROP".split())
 _STRANGERS: Final[tuple[tuple[tuple[bytes, ...], str, str], ...]] = (
     ((b"\x16\x03",), "looks_like_tls", "looks like TLS; enable ssl here or disable it there"),
     (
@@ -159,13 +152,13 @@ _STRANGERS: Final[tuple[tuple[tuple[bytes, ...], str, str], ...]] = (
         "looks like a PROXY protocol header; switch it off at the load balancer",
     ),
     (
-        _HTTP_METHODS,
+        _HTTP_STARTS,
         "looks_like_http",
         "looks like HTTP (Filebeat set to output.elasticsearch?)",
     ),
     ((b"{",), "looks_like_json", "looks like JSON lines; ship them with a Beat (output.logstash)"),
     ((b"<",), "looks_like_syslog", "looks like syslog; ship it with a Beat (output.logstash)"),
-    ((b"SSH-", b"SS"), "looks_like_ssh", "looks like SSH; wrong port"),
+    ((b"SS",), "looks_like_ssh", "looks like SSH; wrong port"),
 )
 
 

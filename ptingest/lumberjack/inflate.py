@@ -26,8 +26,9 @@ except ImportError:
     _fast_compress = zlib.compress
     _broken = zlib.error
 
-STEP_BYTES = 1 << 20
-"""Most that one call into the inflate library may put out while only measuring."""
+STEP_BYTES = 1 << 19
+"""Most that one call into the inflate library may put out. One call for a whole window
+takes twice as long: the library grows its buffer by copying, and each size is new memory."""
 SLICE_BYTES = 1 << 18
 """Compressed bytes given to the library at a time: it copies what it did not consume."""
 FASTEST_LEVELS = range(1, 4)
@@ -106,17 +107,15 @@ def inflate(source: bytes | memoryview, *, hold: int, limit: int, setting: str) 
     ProtocolError for a stream that is broken, cut, or empty.
     """
     inflation = Inflation(source)
-    kept = [inflation.read(min(hold, limit) + 1)]
-    size = len(kept[0])
-    while not inflation.is_done:
-        if size > limit:
-            break
-        if size > hold:
-            kept.clear()
+    kept: list[bytes] = []
+    size = 0
+    while not inflation.is_done and size <= limit:
         data = inflation.read(min(STEP_BYTES, limit - size + 1))
         size += len(data)
         if size <= hold:
             kept.append(data)
+        else:
+            kept.clear()
     if size > limit:
         raise FrameTooLarge(
             reason="inflated_too_large",
