@@ -154,6 +154,12 @@ def measure(
     return {name: Runs.of(list(column)) for name, column in zip(Run._fields, columns, strict=True)}
 
 
+def name_of(load: Load, sink: str) -> str:
+    """The name under which runs of this shape are comparable in the history."""
+    kind = sink if sink in ("null", "store") else "elasticsearch"
+    return f"end_to_end {kind} compression {load.compression}"
+
+
 def record_of(figures: dict[str, Runs], base: Runs, load: Load, sink: str) -> dict[str, object]:
     """One run's figures beside the floor, for the history and for `--json`."""
     return {
@@ -211,7 +217,7 @@ def main() -> None:
         runs=given.runs,
     )
     record = record_of(figures, base, load, given.sink)
-    append_history("end_to_end", record)
+    append_history(name_of(load, given.sink), record)
     if given.json:
         print(json.dumps({**machine(), **record}))
         return
