@@ -95,7 +95,17 @@ class ElasticsearchClient:
         import elastic_transport
 
         try:
-            response = await transport.perform_request(method, target, body=body, headers=headers)
+            response = await transport.perform_request(
+                method,
+                target,
+                body=body,
+                headers=headers,
+                # Said here and not to the client, which keeps it for its own methods: a
+                # lost answer silently sent again would be a double we never counted.
+                max_retries=0,
+                retry_on_timeout=False,
+                request_timeout=self._settings.request_seconds,
+            )
         except elastic_transport.ConnectionTimeout:
             seconds = self._settings.request_seconds
             return Answer(
@@ -158,10 +168,7 @@ def _transport(
     client = AsyncElasticsearch(
         urls,
         connections_per_node=settings.concurrency + 2,
-        request_timeout=settings.request_seconds,
-        # A lost answer that is silently sent again would be a double we never counted.
         max_retries=0,
-        retry_on_timeout=False,
         max_dead_node_backoff=LONGEST_REST_SECONDS,
         serializers=dict.fromkeys(mimetypes, raw),
         **options,
