@@ -1,0 +1,196 @@
+"""The HTTP port, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import aiohttp
+import orjson
+import pytest
+
+from ptingest.api.app import CONNECTIONS, PATHS, ApiServer, start_api
+from ptingest.settings.api import ApiSettings
+from ptingest.telemetry.metrics import Metrics
+
+
+@dataclass
+class View:
+    """A status as a test wants it."""
+
+    reasons: list[str] = field(default_factory=list)
+    shown: dict[str, object] = field(default_factory=dict)
+
+    def readiness(self) -> list[str]:
+        return self.reasons
+
+    def status(self) -> dict[str, object]:
+        return self.shown
+
+
+@pytest.fixture
+def view() -> View:
+    return View()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+async def server(view: View, metrics: Metrics) -> AsyncIterator[ApiServer]:
+    server = await start_api(ApiSettings(listen="127.0.0.1:0"), view=view, metrics=metrics)
+    yield server
+    await server.close()
+
+
+@pytest.fixture
+async def http(server: ApiServer) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
+        yield session
+
+
+async def test_it_is_live_whatever_is_wrong(http: aiohttp.ClientSession, view: View) -> None:
+    view.reasons.append("everything is wrong")
+
+    async with http.get("/livez") as answer:
+        assert answer.status == 200
+
+
+async def test_it_is_ready_when_nothing_speaks_against_it(http: aiohttp.ClientSession) -> None:
+    async with http.get("/readyz") as answer:
+        assert answer.status == 200
+        assert await answer.json() == {"ready": True, "reasons": []}
+
+
+async def test_when_not_ready_it_says_why(http: aiohttp.ClientSession, view: View) -> None:
+    view.reasons += ["draining", "sink elasticsearch: 401"]
+
+    async with http.get("/readyz") as answer:
+        assert answer.status == 503
+        assert (await answer.json())["reasons"] == ["draining", "sink elasticsearch: 401"]
+
+
+async def test_metrics_are_prometheus_text_with_fresh_gauges(
+    http: aiohttp.ClientSession, metrics: Metrics
+) -> None:
+    metrics.add("ptingest_flow_received_events_total", 3, "django")
+    metrics.before_scrape(lambda: metrics.set("ptingest_beats_open_connections", 7))
+
+    async with http.get("/metrics") as answer:
+        text = await answer.text()
+
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert 'ptingest_flow_received_events_total{service="django"} 3.0' in text
+    assert "ptingest_beats_open_connections 7.0" in text
+
+
+async def test_status_is_what_the_view_shows(http: aiohttp.ClientSession, view: View) -> None:
+    view.shown = {"books": {"store": {"django": {"received": 2**60}}}, "by_status": {201: 4}}
+
+    async with http.get("/status") as answer:
+        body = orjson.loads(await answer.read())
+
+    assert answer.content_type == "application/json"
+    assert body == {"books": {"store": {"django": {"received": 2**60}}}, "by_status": {"201": 4}}
+
+
+async def test_the_index_names_every_path(http: aiohttp.ClientSession) -> None:
+    async with http.get("/") as answer:
+        text = await answer.text()
+
+    assert answer.content_type == "text/plain"
+    assert all(path in text for path in PATHS)
+
+
+async def test_an_unknown_path_is_told_what_exists(http: aiohttp.ClientSession) -> None:
+    async with http.get("/health") as answer:
+        assert answer.status == 404
+        assert "/readyz" in await answer.text()
+
+
+@pytest.mark.parametrize("path", ["/", *PATHS])
+async def test_head_answers_like_get_without_a_body(http: aiohttp.ClientSession, path: str) -> None:
+    async with http.head(path) as answer:
+        assert answer.status == 200
+        assert await answer.read() == b""
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_nothing_can_be_changed(http: aiohttp.ClientSession, method: str) -> None:
+    async with http.request(method, "/status", data=None) as answer:
+        assert answer.status == 405
+        assert answer.headers["Allow"] == "GET, HEAD"
+
+
+async def test_a_huge_header_is_refused(server: ApiServer) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000 + b"\r\n\r\n")
+    status = await reader.readline()
+
+    assert b"400" in status
+    writer.close()
+
+
+async def test_a_body_nobody_asked_for_does_not_hold_the_answer_back(server: ApiServer) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\n\r\nx")
+    status = await reader.readline()
+    await reader.read()  # ends: the connection is closed soon after
+
+    assert b"200" in status
+    writer.close()
+
+
+async def test_one_connection_too_many_is_closed_and_the_others_live(server: ApiServer) -> None:
+    open_ones = [
+        await asyncio.open_connection("127.0.0.1", server.port) for _ in range(CONNECTIONS)
+    ]
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    turned_away = await reader.read()
+    open_ones[0][1].write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = await open_ones[0][0].readline()
+
+    assert turned_away == b""
+    assert answer == b"HTTP/1.1 200 OK\r\n"
+    for _, one in [*open_ones, (reader, writer)]:
+        one.close()
+
+
+async def test_a_request_leaves_no_log_line(
+    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="aiohttp")
+
+    async with http.get("/livez"), http.get("/nope"):
+        pass
+
+    assert caplog.records == []
+
+
+async def test_a_closed_port_takes_no_more_and_can_be_bound_again(
+    view: View, metrics: Metrics
+) -> None:
+    first = await start_api(ApiSettings(listen="127.0.0.1:0"), view=view, metrics=metrics)
+    await first.close()
+
+    with pytest.raises(OSError):
+        await asyncio.open_connection("127.0.0.1", first.port)
+    again = await start_api(
+        ApiSettings(listen=f"127.0.0.1:{first.port}"), view=view, metrics=metrics
+    )
+    await again.close()
+
+    assert again.port == first.port
+
+
+async def test_a_taken_port_is_an_os_error_that_names_it(server: ApiServer, view: View) -> None:
+    taken = ApiSettings(listen=f"127.0.0.1:{server.port}")
+
+    with pytest.raises(OSError, match=str(server.port)):
+        await start_api(taken, view=view, metrics=Metrics())
