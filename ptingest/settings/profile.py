@@ -164,7 +164,7 @@ class CategorySettings(StrictSettings):
 
     field: FieldName = "logger_name"
     rules: tuple[CategoryRule, ...] = ()
-    otherwise: dict[FieldName, str] = {}
+    otherwise: dict[FieldName, str] = Field(default_factory=dict)
     """Fields set where no rule fits, or the field is missing or no text."""
 
     @field_validator("otherwise")
@@ -196,7 +196,7 @@ class GroupSettings(StrictSettings):
     group: Annotated[str, Field(min_length=1)]
     """Text the root field ``group`` must equal."""
     data_stream: DataStreamSettings
-    fields: dict[str, str] = {}
+    fields: dict[str, str] = Field(default_factory=dict)
     """Set on every event, overwriting; ``a.b`` is field ``b`` of object ``a``."""
     known_services: tuple[str, ...] = ()
     """Named in metrics; others are counted together as ``other``."""
@@ -235,7 +235,8 @@ class ProfileSettings(StrictSettings):
     timestamp_precision: Literal["parity", "full"] = "parity"
     """``full`` changes ``@timestamp``: up to nine digits, and times Logstash cannot read."""
     event_original: Literal["keep", "drop", "on_failure"] = "keep"
-    """``drop`` saves the second copy of the message; ``on_failure`` keeps it where parsing failed."""
+    """``drop`` saves the second copy of the message; ``on_failure`` keeps it for what no
+    pattern or time format fits."""
     sanitise_names: Annotated[
         Literal["off", "lower", "ecs"], BeforeValidator(_off_is_no_boolean)
     ] = "off"

@@ -1,0 +1,73 @@
+"""From a name to its label: the first rule of the profile that fits wins.
+
+Names in, labels out; what a label sets is decided here once a rule and shared. Names are
+remembered, since a program has few loggers and many lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ptingest.pipeline.trie import PrefixTrie
+from ptingest.settings.profile import CategorySettings
+
+CACHED_NAMES = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a rule sets, and which rule it was, for people to see."""
+
+    fields: Mapping[str, str]
+    rule: str
+
+
+class Classifier:
+    """The rules of one group; ``classify`` is a function of the name alone."""
+
+    def __init__(self, settings: CategorySettings) -> None:
+        self.field = settings.field
+        self.otherwise = Label(settings.otherwise, "otherwise")
+        self._labels = [
+            Label(rule.set, f"{number}: {', '.join(rule.match)}")
+            for number, rule in enumerate(settings.rules, 1)
+        ]
+        self._exact: dict[str, int] = {}
+        self._prefixes = PrefixTrie()
+        self._suffixes = PrefixTrie()
+        self._known: dict[str, Label] = {}
+        for rank, rule in enumerate(settings.rules):
+            for name in rule.match:
+                self._insert(name, rank)
+
+    def _insert(self, name: str, rank: int) -> None:
+        if name.startswith("*"):
+            self._suffixes.insert(name[:0:-1], rank)
+        elif name.endswith(".*"):
+            # The name itself or anything below it, so that `config.*` is not `configx`.
+            self._exact.setdefault(name[:-2], rank)
+            self._prefixes.insert(name[:-1], rank)
+        elif name.endswith("*"):
+            self._prefixes.insert(name[:-1], rank)
+        else:
+            self._exact.setdefault(name, rank)
+
+    def classify(self, name: str) -> Label:
+        """Return the label of the first rule that fits, else the one for the rest."""
+        label = self._known.get(name)
+        if label is None:
+            label = self._decide(name)
+            if len(self._known) >= CACHED_NAMES:
+                self._known.clear()
+            self._known[name] = label
+        return label
+
+    def _decide(self, name: str) -> Label:
+        found = (
+            self._exact.get(name),
+            self._prefixes.earliest(name),
+            self._suffixes.earliest(name[::-1]),
+        )
+        ranks = [rank for rank in found if rank is not None]
+        return self._labels[min(ranks)] if ranks else self.otherwise

@@ -1,0 +1,53 @@
+"""A profile's settings to a working pipeline, and its samples to the proof that it works."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from ptingest.pipeline.patterns import matcher
+from ptingest.pipeline.pipeline import Pipeline
+from ptingest.settings.profile import PatternSettings, ProfileSettings, Sample
+
+
+def compile_profile(profile: ProfileSettings) -> Pipeline:
+    """Compile a validated profile; what cannot be compiled was refused by its settings."""
+    return Pipeline(profile)
+
+
+def packaged_profile_path() -> Path:
+    """Where the shipped profile lies: in the package once installed, else in the source tree."""
+    installed = Path(str(resources.files("ptingest.pipeline"))) / "pt.yaml"
+    if installed.exists():
+        return installed
+    return Path(__file__).parents[2] / "config" / "pt.yaml"
+
+
+def run_samples(profile: ProfileSettings) -> list[str]:
+    """Try each pattern's samples; return one sentence for each that came out otherwise."""
+    is_strict = profile.parsing == "strict"
+    return [
+        f"groups.{place}.patterns.{pattern.name}.samples.{number}: {problem}"
+        for place, group in enumerate(profile.groups)
+        for pattern in group.patterns
+        for number, sample in enumerate(pattern.samples)
+        if (problem := _problem(pattern, sample, is_strict=is_strict)) is not None
+    ]
+
+
+def _problem(pattern: PatternSettings, sample: Sample, *, is_strict: bool) -> str | None:
+    """Judge one sample against its own pattern, whatever stands before it in the list."""
+    found = matcher(pattern, is_strict=is_strict).match(sample.line)
+    if found == sample.fields:
+        return None
+    line = f"line {sample.line!r}"
+    if found is None:
+        return f"{line} does not fit the pattern; correct the line or the pattern"
+    if sample.fields is None:
+        return f"{line} must not fit and does; correct the line or the pattern"
+    names = sorted(found.keys() | sample.fields.keys())
+    wrong = [name for name in names if found.get(name) != sample.fields.get(name)]
+    told = ", ".join(
+        f"{name} is {found.get(name)!r}, expected {sample.fields.get(name)!r}" for name in wrong
+    )
+    return f"{line} gives other fields: {told}; correct the sample or the pattern"

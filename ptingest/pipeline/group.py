@@ -1,0 +1,410 @@
+"""All stages for the events of one group, in the order of Logstash, for any event.
+
+    Beats input -> parse -> set fields -> classify -> timestamp -> route -> key
+
+This is the whole truth about an event and the only place that writes into one;
+``ordinary.py`` decides the usual events faster and hands over whatever it is not sure of.
+Values stay raw bytes unless a stage needs them. The rules that look odd are Logstash's:
+reference and line are named where they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+from msgspec import Raw
+
+from ptingest.model.document import DataStream
+from ptingest.model.outcome import DropReason
+from ptingest.pipeline.classify import Classifier
+from ptingest.pipeline.identity import event_key
+from ptingest.pipeline.interpolate import MISSING, interpolated, is_truthy, message_text
+from ptingest.pipeline.patterns import Parsed, Parser
+from ptingest.pipeline.route import (
+    FALLBACK,
+    illegal_name,
+    is_unresolved,
+    mended_dataset,
+)
+from ptingest.pipeline.timestamps import Instant, TimeReader, instant_text, read_event_time
+from ptingest.settings.profile import GroupSettings, ProfileSettings
+
+CODEC_TAG = "beats_input_codec_plain_applied"
+RAW_EVENT_TAG = "beats_input_raw_event"
+TIMESTAMP_TAG = "_timestampparsefailure"
+MUTATE_TAG = "_mutate_error"
+DATE_TAG = "_dateparsefailure"
+NULL = Raw(b"null")
+
+Event = dict[str, object]
+Outcome = Literal["indexed", "dropped", "dead_letter"]
+
+_object = msgspec.json.Decoder(dict[str, Raw]).decode
+_list = msgspec.json.Decoder(list[Raw]).decode
+_text = msgspec.json.Decoder(str).decode
+_tags = msgspec.json.Decoder(list[str] | str | None).decode
+
+
+@dataclass(slots=True)
+class Worked:
+    """One event after all stages, with everything that was decided on the way."""
+
+    event: Event
+    service: str
+    """Metric label."""
+    outcome: Outcome = "indexed"
+    reason: str | None = None
+    detail: str = ""
+    data_stream: DataStream | None = None
+    name: str | None = None
+    """Of the data stream Logstash would have written to, legal or not."""
+    key: str | None = None
+    pattern: str | None = None
+    rule: str | None = None
+    notes: list[str] = field(default_factory=list)
+    """Tallies: what was tagged or mended."""
+
+    def dead(self, reason: str, detail: str) -> Worked:
+        self.outcome, self.reason, self.detail = "dead_letter", reason, detail
+        return self
+
+    def dropped(self, reason: DropReason) -> Worked:
+        self.outcome, self.reason = "dropped", str(reason)
+        return self
+
+
+@dataclass(slots=True)
+class _Time:
+    """What is known of an event's time."""
+
+    sent: Instant | None
+    """Filebeat's, None where it is missing or unreadable."""
+    sent_text: str | None
+    captured_text: str | None = None
+    """As the message has it, where a pattern found it."""
+    captured: Instant | None = None
+    """The same as exactly as we can read it."""
+    final: Instant | None = None
+    """What the date stage made of it."""
+
+    @property
+    def key_millis(self) -> int:
+        """The time that starts a key: one that stays when the event is sent again.
+
+        Filebeat's own time does not stay over a restart, so it serves only where the
+        line has none.
+        """
+        if self.final is not None:
+            return self.final.millis
+        if self.captured_text is not None:
+            return self.captured.millis if self.captured is not None else 0
+        return self.sent.millis if self.sent is not None else 0
+
+
+class Group:
+    """The compiled stages of one group."""
+
+    def __init__(self, settings: GroupSettings, profile: ProfileSettings) -> None:
+        self.settings = settings
+        self.profile = profile
+        self.parser = Parser(settings.patterns, is_strict=profile.parsing == "strict")
+        self.classifier = Classifier(settings.categories)
+        self.time_reader = TimeReader(
+            settings.time,
+            timezone=profile.timezone,
+            is_full=profile.timestamp_precision == "full",
+        )
+        self.known_services = frozenset(settings.known_services)
+
+    # --- the way through ------------------------------------------------------------------
+
+    def follow(self, event: Event, *, marks: tuple[str, ...], now_ns: int) -> Worked:
+        """Take one event through all stages; ``event`` is changed in place."""
+        service = event.get("service", MISSING)
+        dataset = interpolated(service, placeholder="%{[service]}")
+        worked = Worked(event, dataset if dataset in self.known_services else "other")
+        worked.notes += marks
+        broken = self._what_the_input_would_choke_on(event)
+        if broken is not None:
+            return worked.dead(*broken)
+        time = self._beats_input(worked, now_ns)
+        parsed = self._parse(worked, time)
+        self._set_fields(worked, dataset)
+        self._classify(worked)
+        self._timestamp(worked, time)
+        self._keep_original(worked, parsed)
+        message = self._message(event)
+        worked.key = event_key(
+            agent=_raw(event.get("agent")),
+            host=_raw(event.get("host")),
+            log=_raw(event.get("log")),
+            message=message,
+            time_text=time.sent_text if time.captured_text is None else time.captured_text,
+            millis=time.key_millis,
+        )
+        return self._route(worked, dataset)
+
+    # --- Beats input ----------------------------------------------------------------------
+
+    def _what_the_input_would_choke_on(self, event: Event) -> tuple[str, str] | None:
+        """Logstash raises on these, closes the connection and gets them again, for ever."""
+        try:
+            _tags(_raw(event.get("tags")) or NULL)
+        except msgspec.DecodeError:
+            return "tags_invalid", "tags must be a string or a list of strings"
+        inner = bytes(_raw(event.get("event")) or b"{}")
+        has_line = _is_there(event.get("message")) or _is_there(event.get("line"))
+        if not inner.startswith(b"{") and (inner != b"null" or has_line):
+            return "event_invalid", "event must be an object"
+        return None
+
+    def _beats_input(self, worked: Worked, now_ns: int) -> _Time:
+        """Do what the Beats input and its plain codec do before any filter."""
+        event = worked.event
+        event.pop("@metadata", None)
+        event.setdefault("@version", "1")
+        tags = _tags(_raw(event.get("tags")) or NULL)
+        sent = event.pop("@timestamp", None)
+        time = _sent_time(_raw(sent))
+        made_up = Instant(*divmod(now_ns, 1_000_000_000))
+        event["@timestamp"] = instant_text(time.sent or made_up)
+        if time.sent is None:
+            worked.notes.append("time_made_up")
+        source = "message" if _is_there(event.get("message")) else "line"
+        if _is_there(event.get(source)):
+            text = message_text(_must_raw(event.pop(source)))
+            event.setdefault("message", text)
+            inner: dict[str, object] = {"original": text}
+            if "event" in event:
+                inner |= _object(bytes(_must_raw(event["event"])))
+            event["event"] = inner
+            tags = _tagged(tags, CODEC_TAG)
+        else:
+            if _is_there(sent) and time.sent is None:
+                event["_@timestamp"] = sent
+                tags = _tagged(tags, TIMESTAMP_TAG)
+            tags = _tagged(tags, RAW_EVENT_TAG)
+        for mark in worked.notes:
+            if mark == "invalid_utf8":
+                tags = _tagged(tags, "_invalid_utf8")
+        event["tags"] = tags
+        return time
+
+    def _keep_original(self, worked: Worked, parsed: Parsed | None) -> None:
+        """Drop our copy of the message where the profile says so."""
+        policy = self.profile.event_original
+        has_failed = parsed is None or "date_failure" in worked.notes
+        inner = worked.event.get("event")
+        if policy == "keep" or (policy == "on_failure" and has_failed):
+            return
+        if isinstance(inner, dict) and isinstance(inner.get("original"), str):
+            del inner["original"]
+            if not inner:
+                del worked.event["event"]
+
+    # --- grok -----------------------------------------------------------------------------
+
+    def _parse(self, worked: Worked, time: _Time) -> Parsed | None:
+        event = worked.event
+        message = self._message(event)
+        parsed = None if message is None else self.parser.parse(message)
+        if parsed is None:
+            worked.notes.append("grok_failure")
+            self._tag(event, self.settings.failure_tag)
+            return None
+        worked.pattern = parsed.pattern
+        if parsed.is_loose:
+            worked.notes.append("loose_match")
+        for name, text in parsed.captures.items():
+            event[name] = _accumulated(event.get(name), text)
+        settings = self.settings.time
+        time.captured_text = parsed.captures.get(settings.field)
+        if time.captured_text is not None:
+            fraction = parsed.captures.get(settings.fraction_field or "")
+            time.captured = self.time_reader.read_fully(time.captured_text, fraction)
+        return parsed
+
+    @staticmethod
+    def _message(event: Event) -> str | None:
+        message = event.get("message")
+        return message if isinstance(message, str) else None
+
+    # --- mutate ---------------------------------------------------------------------------
+
+    def _set_fields(self, worked: Worked, dataset: str) -> None:
+        """Set the data stream and the group's constants: all of them, or on an error none."""
+        stream = self.settings.data_stream
+        wanted = {
+            "data_stream.type": stream.type,
+            "data_stream.namespace": stream.namespace,
+            "data_stream.dataset": mended_dataset(dataset, self.profile.sanitise_names),
+            **self.settings.fields,
+        }
+        event = worked.event
+        parents = {path.split(".")[0] for path in wanted if "." in path}
+        opened = {name: _opened(event.get(name)) for name in parents}
+        if any(found == "scalar" for found in opened.values()):
+            worked.notes.append("mutate_failure")
+            self._tag(event, MUTATE_TAG)
+            return
+        for path, text in wanted.items():
+            parent, _, child = path.partition(".")
+            target = opened.get(parent) if child else None
+            if not child:
+                event[parent] = text
+            elif isinstance(target, dict):
+                target[child] = text
+                event[parent] = target
+
+    # --- categories -----------------------------------------------------------------------
+
+    def _classify(self, worked: Worked) -> None:
+        name = _string(worked.event.get(self.classifier.field))
+        label = self.classifier.otherwise if name is None else self.classifier.classify(name)
+        worked.event.update(label.fields)
+        worked.rule = label.rule
+
+    # --- date -----------------------------------------------------------------------------
+
+    def _timestamp(self, worked: Worked, time: _Time) -> None:
+        """Run the date filter: skipped for the failure tag and for a field that is not truthy."""
+        event, settings = worked.event, self.settings.time
+        tags = event["tags"]
+        value = event.get(settings.field)
+        # A list is searched for the tag, a string for the text.
+        if isinstance(tags, list | str) and self.settings.failure_tag in tags:
+            return
+        if isinstance(value, str):
+            if value == "false":
+                return
+        elif value is None or (isinstance(value, Raw) and not is_truthy(value)):
+            return
+        text = _string(value)
+        fraction = _string(event.get(settings.fraction_field or ""))
+        instant = None if text is None else self.time_reader.read(text, fraction)
+        if instant is None:
+            worked.notes.append("date_failure")
+            self._tag(event, DATE_TAG)
+            return
+        time.final = instant
+        event["@timestamp"] = instant_text(instant)
+
+    # --- output ---------------------------------------------------------------------------
+
+    def _route(self, worked: Worked, dataset: str) -> Worked:
+        """Decide the data stream, or why the event goes elsewhere."""
+        if not is_truthy(_raw(worked.event.get("service"))):
+            return worked.dropped(DropReason.NO_SERVICE)
+        stream = self._data_stream(worked.event)
+        worked.data_stream, worked.name = stream, stream.name
+        if is_unresolved(stream.name):
+            return worked.dead("index_interpolation", f"{stream.name!r} still holds a placeholder")
+        if self.settings.only_known_services and dataset not in self.known_services:
+            return worked.dead(
+                "service_not_allowed",
+                f"service {dataset!r} is not in known_services, and only_known_services is true",
+            )
+        wrong = illegal_name(stream.name)
+        if wrong is not None:
+            return worked.dead("illegal_data_stream", f"{stream.name!r}: {wrong}")
+        return worked
+
+    def _data_stream(self, event: Event) -> DataStream:
+        """Take the name from the event where it has an object, and write the parts back."""
+        found = event.get("data_stream")
+        parts = found if isinstance(found, dict) else {}
+        stream = DataStream(
+            interpolated(parts.get("type"), placeholder=FALLBACK.type),
+            interpolated(parts.get("dataset"), placeholder=FALLBACK.dataset),
+            interpolated(parts.get("namespace"), placeholder=FALLBACK.namespace),
+        )
+        if isinstance(found, dict):
+            for name in ("type", "dataset", "namespace"):
+                if not _is_there(found.get(name)):
+                    found[name] = getattr(stream, name)
+        else:
+            event["data_stream"] = {
+                "type": stream.type,
+                "dataset": stream.dataset,
+                "namespace": stream.namespace,
+            }
+        return stream
+
+    @staticmethod
+    def _tag(event: Event, tag: str) -> None:
+        tags = event["tags"]
+        assert isinstance(tags, list | str)
+        event["tags"] = _tagged(tags, tag)
+
+
+# --- values -------------------------------------------------------------------------------
+
+
+def _raw(value: object) -> Raw | None:
+    return value if isinstance(value, Raw) else None
+
+
+def _must_raw(value: object) -> Raw:
+    assert isinstance(value, Raw)
+    return value
+
+
+def _is_there(value: object) -> bool:
+    """Whether a field holds anything but null."""
+    return value is not None and not (isinstance(value, Raw) and bytes(value) == b"null")
+
+
+def _string(value: object) -> str | None:
+    """Return a value that is a string, decoded."""
+    if isinstance(value, Raw) and bytes(value).startswith(b'"'):
+        return _text(value)
+    return value if isinstance(value, str) else None
+
+
+def _sent_time(raw: Raw | None) -> _Time:
+    text = _string(raw)
+    if text is None:
+        return _Time(None, None if raw is None else bytes(raw).decode("utf-8"))
+    return _Time(read_event_time(text), text)
+
+
+def _tagged(tags: list[str] | str | None, tag: str) -> list[str] | str:
+    """Add a tag once; a lone string becomes a list when something is added to it."""
+    listed = [] if tags is None else [tags] if isinstance(tags, str) else tags
+    if tag in listed:
+        return tags if tags is not None else listed
+    return [*listed, tag]
+
+
+def _accumulated(existing: object, text: str) -> object:
+    """Put a capture beside what is there: grok drops it where that is neither text nor list."""
+    if not isinstance(existing, Raw):
+        return text
+    match bytes(existing)[:1]:
+        case b'"':
+            return [existing, text]
+        case b"[":
+            return [*_list(existing), text]
+        case b"n":
+            return text
+        case _:
+            return existing
+
+
+def _opened(value: object) -> dict[str, object] | Literal["list", "scalar"]:
+    """Open an object for setting fields in it; nothing is an empty one."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, Raw):
+        return {} if value is None else "scalar"
+    match bytes(value)[:1]:
+        case b"{":
+            return dict(_object(value))
+        case b"n":
+            return {}
+        case b"[":
+            return "list"
+        case _:
+            return "scalar"

@@ -1,0 +1,127 @@
+"""Keys: what makes a resent event recognisable.
+
+    key = base64url( 6 bytes: event time in ms | 10 bytes: BLAKE2b over what stays the same )
+
+What stays the same when a Beat sends an event again, also after it was killed and started
+anew: agent.id, the file (device and inode, or fingerprint, or path), host.name,
+log.offset, the message, and the raw text of the event's time. Filebeat's ``@timestamp``
+and ``agent.ephemeral_id`` change then, and the order of keys changes at each send; so the
+hash runs over decoded values, framed as one MessagePack array, which no two different
+tuples share. The time comes first because Elasticsearch stores ids in order of time for
+free, and random ones at half as much again.
+
+An event without ``agent.id`` or ``log.offset`` gets no key: better a double than a loss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from binascii import b2a_base64
+
+import msgspec
+from msgspec import Raw
+
+MAX_MILLIS = (1 << 48) - 1
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+class _Agent(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
+class _Host(msgspec.Struct, gc=False):
+    name: str | None = None
+
+
+class _File(msgspec.Struct, gc=False):
+    path: str | None = None
+    device_id: str | int | None = None
+    inode: str | int | None = None
+    fingerprint: str | None = None
+    vol: str | int | None = None
+    idxhi: str | int | None = None
+    idxlo: str | int | None = None
+
+
+class _Log(msgspec.Struct, gc=False):
+    offset: int | None = None
+    file: _File | None = None
+
+
+_agent_of = msgspec.json.Decoder(_Agent).decode
+_host_of = msgspec.json.Decoder(_Host).decode
+_log_of = msgspec.json.Decoder(_Log).decode
+_text_of = msgspec.json.Decoder(str).decode
+_framed = msgspec.msgpack.Encoder().encode
+_blake2b = hashlib.blake2b
+
+
+def event_key(
+    *,
+    agent: Raw | None,
+    host: Raw | None,
+    log: Raw | None,
+    message: str | None,
+    time_text: str | None,
+    millis: int,
+) -> str | None:
+    """Return 22 characters of unpadded base64url, or None where nothing identifies the event.
+
+    ``time_text`` is the time as the line or else Filebeat wrote it; ``millis`` the event's
+    time, 0 where it had to be made up, clamped to what six bytes hold.
+    """
+    if agent is None or log is None:
+        return None
+    try:
+        agent_id, where = _agent_of(agent).id, _log_of(log)
+    except msgspec.DecodeError:
+        return None
+    if not agent_id or where.offset is None:
+        return None
+    return sealed(agent_id, where.file, _host_name(host), where.offset, message, time_text, millis)
+
+
+def sealed(
+    agent_id: str,
+    file: _File | None,
+    host_name: str | None,
+    offset: int,
+    message: str | None,
+    time_text: str | None,
+    millis: int,
+) -> str | None:
+    """Hash and encode the parts of a key that were decoded."""
+    try:
+        framed = _framed((agent_id, _file_identity(file), host_name, offset, message, time_text))
+    except OverflowError:
+        # An offset beyond 64 bits is no offset.
+        return None
+    digest = _blake2b(framed, digest_size=10).digest()
+    prefix = (0 if millis < 0 else min(millis, MAX_MILLIS)).to_bytes(6, "big")
+    return b2a_base64(prefix + digest, newline=False)[:22].translate(_URL_SAFE).decode("ascii")
+
+
+def _host_name(host: Raw | None) -> str | None:
+    if host is None:
+        return None
+    try:
+        return _host_of(host).name
+    except msgspec.DecodeError:
+        pass
+    try:
+        # Filebeat lets a user's own `host: x` win, which is then no object.
+        return _text_of(host)
+    except msgspec.DecodeError:
+        return None
+
+
+def _file_identity(file: _File | None) -> tuple[object, ...] | None:
+    if file is None:
+        return None
+    if file.inode is not None:
+        return (file.device_id, file.inode)
+    if file.idxlo is not None:
+        return (file.vol, file.idxhi, file.idxlo)
+    if file.fingerprint is not None:
+        return ("fingerprint", file.fingerprint, None, None)
+    return (file.path,)

@@ -1,0 +1,174 @@
+"""The fixed chain of stages, for chunks of payloads: bytes in, documents and verdicts out.
+
+    payload -> decode -> group -> its stages -> encode -> Document | DeadLetter | dropped
+
+Pure: no clock, no log, no metric; tallies come back with the result and ``now_ns`` is an
+argument. Usual events take the short way (``ordinary.py``), any other the long one
+(``group.py``), with the same result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Raw
+
+from ptingest.model.document import Document
+from ptingest.model.outcome import DeadLetter, DropReason, Processed
+from ptingest.model.receipt import Receipt
+from ptingest.pipeline.decode import (
+    Decoded,
+    Unreadable,
+    decode_payload,
+    duplicate_keys,
+)
+from ptingest.pipeline.encode import encode_body
+from ptingest.pipeline.group import Event, Group, Outcome, Worked
+from ptingest.pipeline.interpolate import MISSING, interpolated, value_of
+from ptingest.settings.profile import ProfileSettings
+
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What becomes of one payload, for people: the answer of ``ptingest try``."""
+
+    outcome: Outcome
+    reason: str | None
+    """Short label where the event is not indexed."""
+    detail: str
+    """The same as a sentence."""
+    data_stream: str | None
+    """The name Logstash would have written to, also when it is illegal."""
+    document: dict[str, Any] | None
+    """The event after all stages, also when it is not indexed; None where there is none."""
+    body: bytes | None
+    """The document as the sinks would get it, number texts as they came."""
+    key: str | None
+    pattern: str | None
+    """Name of the pattern that fitted."""
+    rule: str | None
+    """The category rule that fired: its number and what it matches."""
+    notes: tuple[str, ...]
+    """Tallies: what was tagged or mended."""
+
+
+class Pipeline:
+    """A compiled profile; made by ``compile_profile``, shared by all connections."""
+
+    def __init__(self, profile: ProfileSettings) -> None:
+        self.profile = profile
+        self.groups = {group.group: Group(group, profile) for group in profile.groups}
+        self.services: tuple[str, ...] = tuple(
+            dict.fromkeys(name for group in profile.groups for name in group.known_services)
+        )
+        self._known = frozenset(self.services)
+
+    def process(
+        self, payloads: Sequence[bytes], *, receipt: Receipt, peer: str, now_ns: int
+    ) -> Processed:
+        """Decide the fate of each payload.
+
+        Returns documents in the order of their payloads; every payload is a document, a
+        dead letter or counted as dropped. Nothing is raised for bad input.
+        """
+        done = Processed()
+        for payload in payloads:
+            self._long_way(payload, receipt, peer, now_ns, done)
+        return done
+
+    def explain(self, payload: bytes, *, now_ns: int) -> Explained:
+        """Take one payload through all stages and keep what was decided on the way."""
+        worked = self._work(payload, now_ns)
+        body = encode_body(worked.event) if worked.event else None
+        return Explained(
+            outcome=worked.outcome,
+            reason=worked.reason,
+            detail=worked.detail,
+            data_stream=worked.name,
+            document=None if body is None else json.loads(body),
+            body=body,
+            key=worked.key,
+            pattern=worked.pattern,
+            rule=worked.rule,
+            notes=tuple(worked.notes),
+        )
+
+    def _long_way(
+        self, payload: bytes, receipt: Receipt, peer: str, now_ns: int, done: Processed
+    ) -> None:
+        worked = self._work(payload, now_ns)
+        service = worked.service
+        done.received[service] = done.received.get(service, 0) + 1
+        for what in worked.notes:
+            done.tallies[service, what] = done.tallies.get((service, what), 0) + 1
+        if worked.outcome == "dropped":
+            reason = DropReason(worked.reason or "")
+            done.dropped[service, reason] = done.dropped.get((service, reason), 0) + 1
+        elif worked.outcome == "dead_letter" or worked.data_stream is None:
+            done.dead_letters.append(
+                DeadLetter(
+                    reason=worked.reason or "",
+                    detail=worked.detail,
+                    payload=payload,
+                    service=service,
+                    peer=peer,
+                    data_stream=worked.name,
+                    key=worked.key,
+                )
+            )
+        else:
+            body = encode_body(worked.event)
+            done.documents.append(
+                Document(worked.data_stream, body, worked.key, receipt, payload, service, peer)
+            )
+
+    def _work(self, payload: bytes, now_ns: int) -> Worked:
+        decoded = decode_payload(payload)
+        if isinstance(decoded, Unreadable):
+            return Worked({}, OTHER).dead(decoded.reason, decoded.detail)
+        event: Event = dict(decoded.event)
+        marks = self._marks(decoded)
+        group = self._group_of(event)
+        if group is None:
+            worked = Worked(event, self._service_label(event)).dropped(DropReason.OTHER_GROUP)
+            worked.notes += marks
+            return worked
+        worked = group.follow(event, marks=marks, now_ns=now_ns)
+        if worked.service not in self._known:
+            worked.service = self._service_label(event)
+        return worked
+
+    def _marks(self, decoded: Decoded) -> tuple[str, ...]:
+        marks = decoded.marks
+        if duplicate_keys(decoded.payload, decoded.event):
+            marks = (*marks, "duplicate_keys")
+        if self._is_one_level_too_low(decoded.event):
+            marks = (*marks, "fields_not_under_root")
+        return marks
+
+    def _group_of(self, event: Event) -> Group | None:
+        """Only exactly the text counts; a list that holds it does not."""
+        raw = event.get("group")
+        if not isinstance(raw, Raw) or not bytes(raw).startswith(b'"'):
+            return None
+        return self.groups.get(str(value_of(raw)))
+
+    def _is_one_level_too_low(self, event: dict[str, Raw]) -> bool:
+        """Whether Filebeat put our fields under ``fields`` (``fields_under_root`` is off)."""
+        below = event.get("fields")
+        if below is None or "group" in event:
+            return False
+        value = value_of(below)
+        if not isinstance(value, dict):
+            return False
+        group = value.get("group")
+        return isinstance(group, str) and group in self.groups
+
+    def _service_label(self, event: Event) -> str:
+        text = interpolated(event.get("service", MISSING), placeholder=OTHER)
+        return text if text in self._known else OTHER

@@ -1,0 +1,55 @@
+"""Where an event goes: names of data streams, and which of them Elasticsearch will take.
+
+    service "django"  ->  logs-django-pt
+
+Logstash sends any name and drops the event on the 400 that comes back; here an illegal
+name is found before sending, and its event is dead-lettered with the reason. Names are
+mended only where the profile says so.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from ptingest.model.document import DataStream
+
+MAX_NAME_BYTES = 255
+MAX_DATASET_BYTES = 100
+
+# What Logstash's output takes for parts an event does not name.
+FALLBACK = DataStream("logs", "generic", "default")
+
+_FORBIDDEN = re.compile(r'[\\/*?"<>|,#: ]')
+_UNRESOLVED = re.compile(r"%\{.*?\}")
+_NOT_ECS = re.compile(r'[\\/*?"<>|,#: \-\x00-\x1f]')
+
+
+def illegal_name(name: str) -> str | None:
+    """Say what is wrong with a data stream's name, or None when Elasticsearch takes it."""
+    found = _FORBIDDEN.search(name)
+    if found is not None:
+        return f"{found.group()!r} is not allowed in a data stream's name"
+    if name != name.lower():
+        return "a data stream's name must be lower case"
+    if name.startswith(("-", "_", "+", ".ds-")) or name in (".", ".."):
+        return "a data stream's name must not begin with -, _, + or .ds-"
+    if len(name.encode("utf-8")) > MAX_NAME_BYTES:
+        return f"a data stream's name must not be longer than {MAX_NAME_BYTES} bytes"
+    return None
+
+
+def is_unresolved(name: str) -> bool:
+    """Whether a placeholder is left in the name, which Logstash's output refuses to send."""
+    return _UNRESOLVED.search(name) is not None
+
+
+def mended_dataset(dataset: str, how: Literal["off", "lower", "ecs"]) -> str:
+    """Make a dataset fit for a name, as far as the profile wants it."""
+    if how == "off":
+        return dataset
+    dataset = dataset.lower()
+    if how == "lower":
+        return dataset
+    dataset = _NOT_ECS.sub("_", dataset) or "_"
+    return dataset.encode("utf-8")[:MAX_DATASET_BYTES].decode("utf-8", "ignore")
