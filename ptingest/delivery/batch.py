@@ -1,0 +1,179 @@
+"""When documents become a batch, and how a batch too large is halved.
+
+    add(list, now) --> [waiting lists] --take()--> Batch     full, old enough, or asked for
+
+Lists go in as they were admitted and are never changed, since other lanes hold the same
+ones; what comes out is a new list. Time is an argument; sums over documents run in C.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
+
+from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, DataStream, Document
+
+_BODY = attrgetter("body")
+_PAYLOAD = attrgetter("payload")
+
+
+def body_bytes(documents: Sequence[Document]) -> int:
+    """Return the encoded bytes of all bodies."""
+    return sum(map(len, map(_BODY, documents)))
+
+
+def cost_of(documents: Sequence[Document]) -> int:
+    """Return what the budget was charged for these documents: the sum of their ``cost``."""
+    payloads = sum(map(len, map(_PAYLOAD, documents)))
+    return body_bytes(documents) + payloads + DOCUMENT_OVERHEAD_BYTES * len(documents)
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Documents of one write, and what is known of earlier attempts."""
+
+    documents: list[Document]
+    size: int
+    """Encoded bytes of the bodies."""
+    since: float
+    """When the oldest of them came to the lane (monotonic seconds)."""
+    tries: int = 0
+    """Attempts that these documents have behind them."""
+    due: float = 0.0
+    """No attempt before this (monotonic seconds)."""
+    is_alone: bool = False
+    """Must not be joined with others: it was split to find what is wrong with it."""
+    waits_for_sink: bool = False
+    """Came back for the sink's sake, not its own: a first success makes it due at once."""
+    probes: DataStream | None = None
+    """The troubled data stream that this small batch tries out."""
+
+
+def batch_of(documents: list[Document], since: float) -> Batch:
+    """Return a batch of these documents that was never tried."""
+    return Batch(documents, body_bytes(documents), since)
+
+
+def halves(batch: Batch) -> tuple[Batch, Batch]:
+    """Split a batch of two or more documents near the middle of its bytes."""
+    documents = batch.documents
+    first, at = 0, 0
+    while at < len(documents) - 1 and (
+        at == 0 or first + len(documents[at].body) <= batch.size / 2
+    ):
+        first += len(documents[at].body)
+        at += 1
+    left = Batch(documents[:at], first, batch.since, batch.tries, is_alone=True)
+    right = Batch(documents[at:], batch.size - first, batch.since, batch.tries, is_alone=True)
+    return left, right
+
+
+class _Waiting(NamedTuple):
+    documents: Sequence[Document]
+    size: int
+    since: float
+
+
+class Batcher:
+    """The open batch: fresh documents in the order they came."""
+
+    def __init__(self, *, max_documents: int, max_bytes: int, max_age_seconds: float) -> None:
+        self.max_documents, self.max_bytes = max_documents, max_bytes
+        self.max_age_seconds = max_age_seconds
+        self.documents = 0
+        self.size = 0
+        self._waiting: deque[_Waiting] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the first limit is reached."""
+        return self.documents >= self.max_documents or self.size >= self.max_bytes
+
+    @property
+    def closes_at(self) -> float | None:
+        """When age closes the batch; None while it is empty."""
+        return self._waiting[0].since + self.max_age_seconds if self._waiting else None
+
+    @property
+    def oldest(self) -> float | None:
+        """When the first waiting document came."""
+        return self._waiting[0].since if self._waiting else None
+
+    def add(self, documents: Sequence[Document], now: float) -> None:
+        """Let documents join; the sequence is kept, so nobody may change it."""
+        if documents:
+            self._append(_Waiting(documents, body_bytes(documents), now))
+
+    def is_due(self, now: float) -> bool:
+        """Whether the batch is to be written by now, without being asked for."""
+        closes_at = self.closes_at
+        return closes_at is not None and (self.is_full or now >= closes_at)
+
+    def take(self) -> Batch:
+        """Close a batch: the oldest documents, within both limits; one alone may exceed bytes."""
+        batch = Batch([], 0, self._waiting[0].since)
+        while self._waiting:
+            head = self._waiting[0]
+            over_count = len(batch.documents) + len(head.documents) > self.max_documents
+            if over_count or batch.size + head.size > self.max_bytes:
+                if batch.documents:
+                    break
+                self._cut_head()
+                head = self._waiting[0]
+            self._waiting.popleft()
+            batch.documents.extend(head.documents)
+            batch.size += head.size
+        self.documents -= len(batch.documents)
+        self.size -= batch.size
+        return batch
+
+    def shrink(self, refused_bytes: int) -> None:
+        """Learn from a batch refused for its size: half of it is the new limit.
+
+        It was larger than what the sink takes, so half of it is never less than half of
+        what the sink takes.
+        """
+        self.max_bytes = max(1, min(self.max_bytes, refused_bytes // 2))
+
+    def remove(self, unwanted: Callable[[Document], bool]) -> list[Document]:
+        """Take out every document of which ``unwanted`` is true."""
+        removed: list[Document] = []
+        before, self._waiting = self._waiting, deque()
+        self.documents = self.size = 0
+        for waiting in before:
+            kept = [document for document in waiting.documents if not unwanted(document)]
+            if len(kept) == len(waiting.documents):
+                self._append(waiting)
+                continue
+            removed += [document for document in waiting.documents if unwanted(document)]
+            if kept:
+                self._append(_Waiting(kept, body_bytes(kept), waiting.since))
+        return removed
+
+    def lists(self) -> list[Sequence[Document]]:
+        """Return what is waiting, for counting."""
+        return [waiting.documents for waiting in self._waiting]
+
+    def _append(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        self.documents += len(waiting.documents)
+        self.size += waiting.size
+
+    def _cut_head(self) -> None:
+        """Cut a list that is too large for one batch after the last document that fits."""
+        head = self._waiting.popleft()
+        size = at = 0
+        for document in head.documents[: self.max_documents]:
+            if at and size + len(document.body) > self.max_bytes:
+                break
+            size += len(document.body)
+            at += 1
+        if at < len(head.documents):
+            self._waiting.appendleft(_Waiting(head.documents[at:], head.size - size, head.since))
+        self._waiting.appendleft(_Waiting(head.documents[:at], size, head.since))

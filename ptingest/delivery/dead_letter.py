@@ -1,0 +1,313 @@
+"""The dead letters: events no sink will take, on disk before their window is acked.
+
+    put(letters) --> one thread: room? write, fsync --> returns          else: raises
+
+Puts that come while another is written share the next fsync. Each line of a segment is
+one letter with everything needed to put it through again: its payload whole, and its key.
+``read_letters`` and ``find_letter`` work on the folder alone, without a server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import orjson
+
+from ptingest.delivery.segments import SegmentWriter, segments
+from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
+from ptingest.model.contracts import Clock
+from ptingest.model.outcome import DeadLetter
+from ptingest.settings.delivery import DeadLettersSettings
+from ptingest.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+SEGMENT_BYTES = 64 << 20
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+Problem = DeadLettersFull | DeadLettersUnwritable
+
+
+class StoredLetter(msgspec.Struct, frozen=True):
+    """One letter as it lies on disk."""
+
+    id: str
+    """26 characters that sort by time (a ULID)."""
+    time: str
+    """When it was written, RFC 3339 in UTC."""
+    letter: DeadLetter
+
+    def as_json(self) -> bytes:
+        """Return the whole record as one line without its newline, as it lies on disk."""
+        return encode_letter(self.letter, letter_id=self.id, time=self.time)[:-1]
+
+
+def encode_letter(letter: DeadLetter, *, letter_id: str, time: str) -> bytes:
+    """Return one line: ``payload`` as text where it is UTF-8, else ``payload_base64``."""
+    record: dict[str, str | None] = {
+        "id": letter_id,
+        "time": time,
+        "reason": letter.reason,
+        "detail": _writable(letter.detail),
+        "data_stream": None if letter.data_stream is None else _writable(letter.data_stream),
+        "service": _writable(letter.service),
+        "peer": letter.peer,
+        "key": letter.key,
+    }
+    try:
+        record["payload"] = letter.payload.decode()
+    except UnicodeDecodeError:
+        record["payload_base64"] = base64.b64encode(letter.payload).decode("ascii")
+    return orjson.dumps(record) + b"\n"
+
+
+def decode_letter(line: bytes) -> StoredLetter | None:
+    """Return the letter of one line, or None when the line is not a whole letter."""
+    try:
+        record = orjson.loads(line)
+        if "payload" in record:
+            payload = record["payload"].encode()
+        else:
+            payload = base64.b64decode(record["payload_base64"], validate=True)
+        letter = DeadLetter(
+            reason=record["reason"],
+            detail=record["detail"],
+            payload=payload,
+            service=record["service"],
+            peer=record["peer"],
+            data_stream=record["data_stream"],
+            key=record["key"],
+        )
+        return StoredLetter(id=record["id"], time=record["time"], letter=letter)
+    except (orjson.JSONDecodeError, binascii.Error, KeyError, TypeError, AttributeError):
+        return None
+
+
+def read_letters(directory: Path) -> Iterator[StoredLetter]:
+    """Yield every whole letter of a folder, oldest segment first; safe beside a writer."""
+    for path in segments(directory):
+        try:
+            with path.open("rb") as file:
+                yield from _letters_of(path, file)
+        except FileNotFoundError:  # expired or purged while we read
+            continue
+
+
+def find_letter(directory: Path, letter_id: str) -> StoredLetter | None:
+    """Return the letter with this id, or None."""
+    return next((stored for stored in read_letters(directory) if stored.id == letter_id), None)
+
+
+def _letters_of(path: Path, lines: Iterator[bytes]) -> Iterator[StoredLetter]:
+    for line in lines:
+        if not line.endswith(b"\n"):
+            return  # being written, or torn: never acked
+        stored = decode_letter(line)
+        if stored is None:
+            log.warning("%s holds a line that is no dead letter; skipped, look at it", path)
+        else:
+            yield stored
+
+
+class LetterIds:
+    """Ids that sort in the order they were made, also within one millisecond."""
+
+    def __init__(self, random_bits: Callable[[int], int] = secrets.randbits) -> None:
+        self._random_bits = random_bits
+        self._last = 0
+
+    def next_id(self, time_ns: int) -> str:
+        """Return 48 bits of milliseconds and 80 of chance, in Crockford's base 32."""
+        fresh = (time_ns // 1_000_000 & (1 << 48) - 1) << 80 | self._random_bits(80)
+        same_or_earlier = fresh >> 80 <= self._last >> 80
+        self._last = self._last + 1 if same_or_earlier else fresh
+        return "".join(CROCKFORD[self._last >> shift & 31] for shift in range(125, -1, -5))
+
+
+class _Put:
+    """One caller's letters, and the future it waits on."""
+
+    def __init__(self, letters: Sequence[DeadLetter], done: asyncio.Future[None]) -> None:
+        self.letters, self.done = letters, done
+        self.problem: Problem | None = None
+
+
+class DeadLetters:
+    """The writing side; made once in assembly, lives on one loop and one thread."""
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: DeadLettersSettings,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        self.directory = directory
+        self._clock, self._metrics = clock, metrics
+        self._segments = SegmentWriter(
+            directory,
+            settings,
+            clock,
+            # Small enough that dropping the oldest never drops nearly everything.
+            segment_bytes=max(1, min(segment_bytes, settings.max_bytes // 8)),
+            is_whole=lambda line: decode_letter(line) is not None,
+        )
+        self._ids = LetterIds()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="dead-letters")
+        self._queue: list[_Put] = []
+        self._commits: asyncio.Task[None] | None = None
+        self._problem: Problem | None = None
+        metrics.before_scrape(self._refresh)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why letters cannot be kept now, for readiness; None when the last ones were."""
+        return None if self._problem is None else str(self._problem)
+
+    @property
+    def bytes(self) -> int:
+        """Size on disk at the last look."""
+        return self._segments.bytes
+
+    @property
+    def waiting(self) -> int:
+        """Letters on disk at the last look."""
+        return self._segments.lines
+
+    async def open(self) -> None:
+        """Mend what the last run left; ``put`` does it too, this is to find out early.
+
+        Raises:
+            DeadLettersUnwritable: the folder cannot be made, read or changed.
+        """
+        await self._in_thread(self._segments.open)
+        self._count_dropped()
+        if self._segments.torn_bytes:
+            log.warning(
+                "%s: moved %d bytes of half-written dead letters aside (.torn); they were "
+                "never acked, the Beats send them again",
+                self.directory,
+                self._segments.torn_bytes,
+            )
+
+    async def put(self, letters: Sequence[DeadLetter]) -> None:
+        """Return when every letter is on disk and fsynced; all of ``letters`` or none.
+
+        Raises:
+            DeadLettersFull, DeadLettersUnwritable: none is kept; fail their receipts.
+        """
+        if not letters:
+            return
+        put = _Put(letters, asyncio.get_running_loop().create_future())
+        self._queue.append(put)
+        if self._commits is None or self._commits.done():
+            self._commits = asyncio.create_task(self._commit(), name="dead-letters")
+        await put.done
+
+    async def tidy(self) -> None:
+        """Expire by age and see whether there is room again; for quiet hours, and purges."""
+        await self._in_thread(lambda: self._segments.make_room(0))
+        self._count_dropped()
+        if isinstance(self._problem, DeadLettersFull) and not self._queue:
+            wanted = self._problem.wanted - self._problem.limit
+            if self._segments.bytes + wanted <= self._problem.limit:
+                self._set_problem(None)
+
+    async def close(self) -> None:
+        """Finish what was put and let go of the segment."""
+        while self._commits is not None and not self._commits.done():
+            await asyncio.wait([self._commits])
+        await self._in_thread(self._segments.close)
+        self._thread.shutdown(wait=False)
+
+    async def _commit(self) -> None:
+        while self._queue:
+            group, self._queue = self._queue, []
+            try:
+                await self._in_thread(partial(self._write, group))
+            except BaseException as error:
+                for put in [*group, *self._queue]:
+                    if not put.done.done():
+                        put.done.set_exception(
+                            DeadLettersUnwritable(path=str(self.directory), cause=repr(error))
+                        )
+                self._queue = []
+                raise
+            self._count_dropped()
+            self._set_problem(next((put.problem for put in group if put.problem), None))
+            for put in group:
+                _answer(put)
+
+    def _write(self, group: Sequence[_Put]) -> None:
+        """In the thread: every put that finds room, in one write and one fsync."""
+        now_ns = self._clock.time_ns()
+        time = datetime.fromtimestamp(now_ns / 1e9, UTC).isoformat(timespec="milliseconds")
+        time = time.replace("+00:00", "Z")
+        lines: list[bytes] = []
+        size = 0
+        kept: list[_Put] = []
+        for put in group:
+            encoded = [
+                encode_letter(letter, letter_id=self._ids.next_id(now_ns), time=time)
+                for letter in put.letters
+            ]
+            wanted = sum(map(len, encoded))
+            try:
+                self._segments.make_room(size + wanted)
+            except (DeadLettersFull, DeadLettersUnwritable) as problem:
+                put.problem = problem
+                continue
+            lines += encoded
+            size += wanted
+            kept.append(put)
+        if lines:
+            try:
+                self._segments.append(b"".join(lines), len(lines))
+            except DeadLettersUnwritable as problem:
+                for put in kept:
+                    put.problem = problem
+
+    def _set_problem(self, problem: Problem | None) -> None:
+        before, self._problem = self._problem, problem
+        if problem is not None and type(problem) is not type(before):
+            log.error("%s", problem)
+        if problem is None and before is not None:
+            log.info("dead letters in %s are kept again", self.directory)
+
+    def _count_dropped(self) -> None:
+        for reason, count in self._segments.take_dropped().items():
+            log.warning("%d dead letters were deleted (%s)", count, reason)
+            self._metrics.add("ptingest_dead_letters_dropped_events_total", count, reason)
+
+    def _refresh(self) -> None:
+        self._metrics.set("ptingest_dead_letters_bytes", self._segments.bytes)
+        self._metrics.set("ptingest_dead_letters_waiting_events", self._segments.lines)
+
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _answer(put: _Put) -> None:
+    if put.done.done():  # its caller was cancelled; the letter stays, a double at worst
+        return
+    if put.problem is None:
+        put.done.set_result(None)
+    else:
+        put.done.set_exception(put.problem)
+
+
+def _writable(text: str) -> str:
+    """Return text that UTF-8 can hold: lone surrogates, which JSON can escape, are replaced."""
+    return text.encode("utf-8", "replace").decode()

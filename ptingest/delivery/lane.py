@@ -1,0 +1,554 @@
+"""One sink's road: documents in, fates out, nothing in between is forgotten.
+
+    put --> Batcher --+--> attempt --> judge --+--> settled: counted, released, receipts told
+            RetryQueue+    (several at a time) +--> again: RetryQueue, after a backoff
+            probes   -+                        +--> stream in trouble: set aside
+                                               +--> refused: dead letters, then settled
+
+A document is always in exactly one of these places, which ``outstanding_by_service``
+walks. It leaves through ``Books`` only. Documents go out roughly in order; what is tried
+again may be overtaken. The deciding is done in ``batch``, ``retry``, ``streams`` and
+``judge``; this file waits, writes and logs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Iterator, Sequence
+
+from ptingest.delivery.batch import Batch, Batcher, batch_of, halves
+from ptingest.delivery.books import Books, by_service
+from ptingest.delivery.budget import Budget
+from ptingest.delivery.burial import Burial
+from ptingest.delivery.dead_letter import DeadLetters
+from ptingest.delivery.judge import Verdict, judge
+from ptingest.delivery.retry import Pace, RetryQueue
+from ptingest.delivery.streams import TroubledStreams
+from ptingest.model.contracts import Clock, Sink
+from ptingest.model.document import Document
+from ptingest.model.outcome import Fate, Refusal, WriteResult
+from ptingest.settings.sinks import LaneSettings
+from ptingest.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 5.0
+"""How long ``close`` waits for cancelled attempts; a sink that holds on is left behind."""
+LAST_TRY_SECONDS = 2.0
+"""So long before a drain ends, backoffs are cut short for a last attempt."""
+
+
+def _is_lost(document: Document) -> bool:
+    """Whether the document's window will not be acked, so that the Beat sends it again."""
+    return document.receipt.failed is not None
+
+
+class Lane:
+    """Takes documents to one sink; lives on one loop, runs as ``run()``."""
+
+    def __init__(
+        self,
+        *,
+        sink: Sink,
+        settings: LaneSettings,
+        budget: Budget,
+        dead_letters: DeadLetters,
+        metrics: Metrics,
+        clock: Clock,
+        random: random.Random,
+    ) -> None:
+        self.name = sink.name
+        self._sink, self._settings, self._dead_letters = sink, settings, dead_letters
+        self._metrics, self._clock, self._chance = metrics, clock, random.random
+        self._books = Books(sink.name, budget=budget, metrics=metrics)
+        self._fresh = Batcher(
+            max_documents=settings.batch.max_documents,
+            max_bytes=settings.batch.max_bytes,
+            max_age_seconds=settings.batch.max_age_seconds,
+        )
+        retry = settings.retry
+        self._pace = Pace(
+            initial_seconds=retry.initial_seconds,
+            max_seconds=retry.max_seconds,
+            concurrency=settings.concurrency,
+        )
+        self._again = RetryQueue()
+        self._streams = TroubledStreams(
+            backoff=self._pace.backoff,
+            patience_seconds=retry.patience_seconds,
+            share_bytes=budget.limit // 4,
+        )
+        self._in_flight: set[Batch] = set()
+        self._burial = Burial(
+            dead_letters, books=self._books, metrics=metrics, on_failed=self.give_back
+        )
+        self._doubtful: set[Document] = set()
+        self._sink_trouble: str | None = None
+        self._is_idle = self._prefers_fresh = self._is_draining = False
+        self._is_closing = self._gives_back = False
+        self._wake, self._room, self._quiet = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._stopped: asyncio.Event | None = None
+        metrics.before_scrape(self._refresh)
+
+    # --- what others see --------------------------------------------------------------
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the sink, or the dead letters, cannot take documents now; None when they can."""
+        return self._sink_trouble or self._dead_letters.trouble
+
+    @property
+    def waiting(self) -> int:
+        """Documents that wait for a batch, an attempt or their data stream."""
+        held = sum(map(len, self._streams.lists()))
+        return self._fresh.documents + len(self._again) + held
+
+    @property
+    def outstanding(self) -> int:
+        """Documents in this lane, wherever they are."""
+        return sum(map(len, self._places()))
+
+    def outstanding_by_service(self) -> dict[str, int]:
+        """Count the documents that are physically here, by service."""
+        return dict(by_service(self._places()))
+
+    def status(self) -> dict[str, object]:
+        """Return the lane's row of ``/status``."""
+        now = self._clock.monotonic()
+        times = [self._fresh.oldest, self._again.oldest, self._streams.oldest]
+        times += [batch.since for batch in self._in_flight]
+        known = [time for time in times if time is not None]
+        return {
+            "in_flight": len(self._in_flight),
+            "concurrency": self._pace.concurrency.limit,
+            "waiting_documents": self.waiting,
+            "outstanding_documents": self.outstanding,
+            "retrying_documents": len(self._again),
+            "doubtful_documents": len(self._doubtful),
+            "backoff_seconds": round(max(0.0, self._pace.backoff.until - now), 3),
+            "failures": self._pace.backoff.failures,
+            "batch_max_bytes": self._fresh.max_bytes,
+            "oldest_seconds": round(now - min(known), 3) if known else 0.0,
+            "trouble": self.trouble,
+            "troubled_streams": [stream.status(now) for stream in self._streams],
+        }
+
+    # --- documents in, and out without a fate -------------------------------------------
+
+    async def put(self, documents: list[Document]) -> None:
+        """Take documents over, all or, when cancelled while it waits, none.
+
+        The budget holds their cost already; nobody changes the list from now on. Waits
+        while as many batches as may be in flight are full and wait as well.
+        """
+        while self._is_crowded() and not self._is_closing:
+            self._room.clear()
+            await self._room.wait()
+        if self._is_closing:
+            self._books.give_back(documents, "the lane is closed")
+            return
+        if not documents:
+            return
+        was_empty = not self._fresh
+        self._is_idle = self._is_draining
+        self._quiet.clear()
+        self._fresh.add(documents, self._clock.monotonic())
+        if documents[0].receipt.failed is not None:
+            self.give_back()
+        if was_empty or self._fresh.is_full:
+            self._wake.set()
+
+    def hint_idle(self) -> None:
+        """Nothing more is being admitted: close the open batch once a write slot is free."""
+        if not self._is_idle:
+            self._is_idle = True
+            if self._fresh:
+                self._wake.set()
+
+    def give_back(self) -> None:
+        """Some receipt failed: let go, soon, of its documents that are not in flight."""
+        if not self._gives_back:
+            self._gives_back = True
+            asyncio.get_running_loop().call_soon(self._give_back_lost)
+
+    def _give_back_lost(self) -> None:
+        self._gives_back = False
+        lost = self._fresh.remove(_is_lost) + self._again.remove(_is_lost)
+        self._give_back(lost + self._streams.remove(_is_lost), "given back")
+        self._make_room()
+
+    def _give_back(self, documents: Sequence[Document], reason: str) -> None:
+        self._doubtful.difference_update(documents)
+        self._books.give_back(documents, reason)
+        self._note_quiet()
+
+    # --- the life of a lane ---------------------------------------------------------------
+
+    def start(self) -> None:
+        """Run as a task of its own; ``run`` in a TaskGroup is better, since it can fail."""
+        self._task = asyncio.create_task(self.run(), name=f"lane {self.name}")
+
+    async def run(self) -> None:
+        """Write batches until ``close``; raises when something is wrong with the lane itself."""
+        self._stopped = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as group:
+                while not self._is_closing:
+                    self._wake.clear()
+                    self._bury_expired(group)
+                    self._begin_attempts(group)
+                    await self._sleep()
+                for task in self._tasks:
+                    task.cancel()
+        finally:
+            self._stopped.set()
+
+    async def drain(self, deadline: float) -> int:
+        """Close open batches and wait for fates until ``deadline``; return documents left."""
+        self._is_draining = self._is_idle = True
+        self._wake.set()
+        clock = self._clock
+        last_try = deadline - min(LAST_TRY_SECONDS, (deadline - clock.monotonic()) / 2)
+        for until in (last_try, deadline):
+            self._note_quiet()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, until - clock.monotonic())):
+                    await self._quiet.wait()
+                    return 0
+            self._pace.backoff.succeeded()
+            self._again.hasten(everything=True)
+            self._streams.hasten(clock.monotonic())
+            self._wake.set()
+        return self.outstanding
+
+    async def close(self) -> None:
+        """Stop, and give back whatever is left: those windows are not acked."""
+        self._is_closing = True
+        self._wake.set()
+        self._room.set()
+        if self._stopped is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._stopped.wait()
+        left = [document for documents in self._places() for document in documents]
+        self._in_flight.clear()
+        self._burial.clear()
+        for place in (self._fresh, self._again, self._streams):
+            place.remove(lambda _: True)
+        self._give_back(left, "the server stopped before it was stored")
+        if self._task is not None and self._task.done():
+            await self._task
+
+    # --- attempts -------------------------------------------------------------------------
+
+    def _begin_attempts(self, group: asyncio.TaskGroup) -> None:
+        now = self._clock.monotonic()
+        while (
+            len(self._in_flight) < self._pace.concurrency.limit and now >= self._pace.backoff.until
+        ):
+            batch = self._next_batch(group, now)
+            if batch is None:
+                break
+            self._in_flight.add(batch)
+            self._follow(group.create_task(self._attempt(batch, group)))
+        self._make_room()
+
+    def _next_batch(self, group: asyncio.TaskGroup, now: float) -> Batch | None:
+        """Choose what goes next: probes are rare and small; then old and fresh take turns."""
+        probe = self._streams.next_probe(now) if self._streams else None
+        if probe is not None:
+            return probe
+        if self._prefers_fresh:
+            batch = self._next_fresh(group, now) or self._next_again(now)
+        else:
+            batch = self._next_again(now) or self._next_fresh(group, now)
+        self._prefers_fresh = batch is not None and batch.tries > 0
+        return batch
+
+    def _next_again(self, now: float) -> Batch | None:
+        fresh = self._fresh
+        return self._again.take(now, max_documents=fresh.max_documents, max_bytes=fresh.max_bytes)
+
+    def _next_fresh(self, group: asyncio.TaskGroup, now: float) -> Batch | None:
+        while self._fresh.is_due(now) or (self._is_idle and self._fresh):
+            batch = self._fresh.take()
+            if self._streams:
+                self._bury(self._streams.divert(batch, now), group)
+                self._bury_expired(group)
+            if batch.documents:
+                return batch
+        return None
+
+    async def _attempt(self, batch: Batch, group: asyncio.TaskGroup) -> None:
+        """Write one batch once; the top of its task."""
+        self._metrics.add("ptingest_lane_batches_total", 1, self.name)
+        self._metrics.observe("ptingest_lane_batch_documents", len(batch.documents), self.name)
+        doubtful = frozenset(self._doubtful.intersection(batch.documents) if self._doubtful else ())
+        epoch, began = self._pace.concurrency.epoch, self._clock.monotonic()
+        verdict: Verdict | None = None
+        try:
+            result = await self._sink.write(batch.documents, doubtful)
+            verdict = judge(batch.documents, result)
+        except Exception:
+            log.exception(
+                "%s: a write failed in a way it must not; %d documents are tried again",
+                self.name,
+                len(batch.documents),
+            )
+            result = WriteResult(doubtful=batch.documents)
+        now = self._clock.monotonic()
+        self._metrics.observe("ptingest_lane_write_seconds", now - began, self.name)
+        self._in_flight.discard(batch)
+        if verdict is None:
+            self._note_bug(batch, now, epoch)
+        else:
+            self._settle(batch, result, verdict, now, epoch)
+            if verdict.refused:
+                self._bury(verdict.refused, group)
+            if verdict.stream_busy or (batch.probes is not None and not result.too_large):
+                self._judge_streams(batch, verdict, group, now)
+        self._note_quiet()
+        self._wake.set()
+
+    def _settle(
+        self, batch: Batch, result: WriteResult, verdict: Verdict, now: float, epoch: int
+    ) -> None:
+        """Learn from the answer, line up what goes again, close the books on what is safe."""
+        if self._doubtful:
+            for settled in (verdict.stored, verdict.already_stored, verdict.failure_stored):
+                self._doubtful.difference_update(settled)
+        self._doubtful.update(verdict.doubtful)
+        self._note_trouble(result.trouble)
+        if result.too_large:
+            self._split(batch, verdict, now)
+        else:
+            waits_for_sink = self._learn(batch, result, verdict, now, epoch)
+            if verdict.again:
+                self._try_again(batch, verdict, now, waits_for_sink=waits_for_sink)
+        self._books.settle(verdict.stored, Fate.STORED)
+        self._books.settle(verdict.already_stored, Fate.ALREADY_STORED)
+        self._books.settle(verdict.failure_stored, Fate.FAILURE_STORED)
+
+    def _learn(
+        self, batch: Batch, result: WriteResult, verdict: Verdict, now: float, epoch: int
+    ) -> bool:
+        """Adapt the pace to an answer; return whether it is the sink that needs time."""
+        is_fresh = batch.tries == 0 and batch.probes is None
+        again, count = len(verdict.again), len(batch.documents)
+        is_the_sinks = (
+            result.trouble is not None
+            or result.retry_after_seconds is not None
+            # Documents that come back again and again while others are taken wait on their
+            # own: a lane that paused for them would let them stop the others.
+            or (again == count and is_fresh)
+        )
+        if is_the_sinks:
+            self._pace.struggled(now, epoch, self._chance(), result.retry_after_seconds)
+        elif self._pace.answered(epoch, has_busy=again > 0, has_answers=again < count):
+            self._again.hasten()
+        return is_the_sinks
+
+    def _try_again(
+        self, batch: Batch, verdict: Verdict, now: float, *, waits_for_sink: bool
+    ) -> None:
+        doubtful = len(verdict.doubtful)
+        busy = len(verdict.again) - doubtful
+        self._metrics.add("ptingest_lane_doubtful_documents_total", doubtful, self.name)
+        self._metrics.add("ptingest_lane_busy_documents_total", busy, self.name)
+        if batch.probes is not None and len(verdict.again) == len(batch.documents):
+            return  # no answer to the probe: its stream holds them again
+        kept = self._without_lost(verdict.again)
+        if not kept:
+            return
+        again = batch_of(kept, batch.since)
+        again.tries, again.waits_for_sink = batch.tries + 1, waits_for_sink
+        again.is_alone = batch.is_alone
+        own = now + self._pace.backoff.seconds(again.tries, self._chance())
+        again.due = self._pace.backoff.until if waits_for_sink else own
+        self._again.add(again)
+
+    def _split(self, batch: Batch, verdict: Verdict, now: float) -> None:
+        """Halve a batch refused for its size; one document alone is refused for good."""
+        verdict.again = []
+        if len(batch.documents) == 1:
+            detail = f"{self.name} takes no body of {batch.size} bytes (413)"
+            verdict.refused = [Refusal(batch.documents[0], "too_large", detail)]
+            if batch.probes is not None:
+                self._streams.probe_too_large(batch.probes, (), now)
+            return
+        before = self._fresh.max_bytes
+        self._fresh.shrink(batch.size)
+        if self._fresh.max_bytes < before:
+            log.warning(
+                "%s refused a batch of %d bytes for its size (413); batches are at most %d bytes "
+                "from now on, lower sinks.%s.batch.max_bytes to have that from the start",
+                self.name,
+                batch.size,
+                self._fresh.max_bytes,
+                self.name,
+            )
+        if batch.probes is not None:
+            self._streams.probe_too_large(batch.probes, self._without_lost(batch.documents), now)
+            return
+        for half in halves(batch):
+            self._again.add(half)
+
+    def _note_bug(self, batch: Batch, now: float, epoch: int) -> None:
+        """A write raised: nobody knows what was stored, all of it goes again.
+
+        Where the sink took other batches since the last failure, one document of this one
+        may be to blame, and halving finds it.
+        """
+        count = len(batch.documents)
+        self._metrics.add("ptingest_lane_doubtful_documents_total", count, self.name)
+        self._doubtful.update(batch.documents)
+        may_be_one = count > 1 and self._pace.backoff.failures == 0
+        self._pace.struggled(now, epoch, self._chance(), None)
+        if batch.probes is not None:
+            self._hold_again(batch, now)
+            return
+        batch.tries += 1
+        for part in halves(batch) if may_be_one else (batch,):
+            part.due = now + self._pace.backoff.seconds(part.tries, self._chance())
+            kept = self._without_lost(part.documents)
+            if len(kept) < len(part.documents):
+                part.documents, part.size = kept, batch_of(kept, 0.0).size
+            if kept:
+                self._again.add(part)
+
+    def _without_lost(self, documents: Sequence[Document]) -> list[Document]:
+        """Return those whose window can still be acked; the others are given back."""
+        lost = [document for document in documents if _is_lost(document)]
+        if not lost:
+            return list(documents)
+        self._give_back(lost, "given back")
+        return [document for document in documents if not _is_lost(document)]
+
+    # --- data streams in trouble, and dead letters ----------------------------------------
+
+    def _judge_streams(
+        self, batch: Batch, verdict: Verdict, group: asyncio.TaskGroup, now: float
+    ) -> None:
+        kept = [refusal for refusal in verdict.stream_busy if not _is_lost(refusal.document)]
+        lost = [r.document for r in verdict.stream_busy if _is_lost(r.document)]
+        self._give_back(lost, "given back")
+        begun, refused = self._streams.hold(kept, now, self._chance())
+        for stream in begun:
+            log.warning(
+                "%s: %s", self.name, stream.begun_sentence(self._settings.retry.patience_seconds)
+            )
+        if batch.probes is not None:
+            self._judge_probe(batch, verdict, now)
+        self._bury(refused, group)
+        self._bury_expired(group)
+
+    def _judge_probe(self, batch: Batch, verdict: Verdict, now: float) -> None:
+        data_stream = batch.probes
+        assert data_stream is not None
+        if verdict.stream_busy:
+            self._streams.probe_failed(data_stream, now, self._chance())
+        elif len(verdict.again) == len(batch.documents):
+            self._hold_again(batch, now)
+        else:
+            stream = self._streams.probe_taken(data_stream)
+            log.info("%s: data stream %s takes documents again", self.name, data_stream.name)
+            if stream.held:
+                self._again.add(batch_of(stream.take_held(), stream.oldest))
+
+    def _hold_again(self, batch: Batch, now: float) -> None:
+        """Put back a probe that was not answered."""
+        assert batch.probes is not None
+        kept = self._without_lost(batch.documents)
+        self._streams.probe_unanswered(batch.probes, kept, now, self._chance())
+
+    def _bury_expired(self, group: asyncio.TaskGroup) -> None:
+        if not self._streams:
+            return
+        opened, refused = self._streams.expire(self._clock.monotonic())
+        for stream in opened:
+            log.error("%s: %s", self.name, stream.opened_sentence())
+        self._bury(refused, group)
+
+    def _bury(self, refusals: Sequence[Refusal], group: asyncio.TaskGroup) -> None:
+        lost = [refusal.document for refusal in refusals if _is_lost(refusal.document)]
+        if lost:
+            # Their Beat sends them again; a letter now would be one too many.
+            self._give_back(lost, "given back")
+            refusals = [refusal for refusal in refusals if not _is_lost(refusal.document)]
+        if self._doubtful:
+            self._doubtful.difference_update([refusal.document for refusal in refusals])
+        for part in self._burial.accept(refusals):
+            self._follow(group.create_task(self._bury_part(part)))
+
+    async def _bury_part(self, part: Sequence[Refusal]) -> None:
+        await self._burial.bury(part)
+        self._note_quiet()
+
+    def _follow(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- small things -----------------------------------------------------------------------
+
+    def _note_trouble(self, trouble: str | None) -> None:
+        before, self._sink_trouble = self._sink_trouble, trouble
+        if trouble is not None and trouble != before:
+            log.warning("%s: %s; documents wait and are tried again", self.name, trouble)
+        elif trouble is None and before is not None:
+            log.info("%s takes documents again", self.name)
+
+    def _note_quiet(self) -> None:
+        if self._is_draining and self.outstanding == 0:
+            self._quiet.set()
+
+    def _is_crowded(self) -> bool:
+        fresh, batches = self._fresh, self._settings.concurrency
+        return (
+            fresh.documents > batches * fresh.max_documents
+            or fresh.size > batches * fresh.max_bytes
+        )
+
+    def _make_room(self) -> None:
+        if not self._is_crowded():
+            self._room.set()
+
+    def _places(self) -> Iterator[Sequence[Document]]:
+        yield from self._fresh.lists()
+        yield from self._again.lists()
+        yield from self._streams.lists()
+        for batch in self._in_flight:
+            yield batch.documents
+        yield from self._burial.lists()
+
+    async def _sleep(self) -> None:
+        """Wait for something to do: woken by others, or when the next time comes."""
+        loop, at = asyncio.get_running_loop(), self._next_time()
+        timer = None
+        if at is not None:
+            # Never zero: the loop's clock and ours may disagree by a tick.
+            timer = loop.call_later(max(0.001, at - self._clock.monotonic()), self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _next_time(self) -> float | None:
+        times = [self._streams.next_expiry]
+        if len(self._in_flight) < self._pace.concurrency.limit:
+            # Without a free slot the end of an attempt wakes us.
+            due = [self._fresh.closes_at, self._again.next_due, self._streams.next_probe_at]
+            times += [max(time, self._pace.backoff.until) for time in due if time is not None]
+        return min((time for time in times if time is not None), default=None)
+
+    def _refresh(self) -> None:
+        set_gauge, name = self._metrics.set, self.name
+        set_gauge("ptingest_lane_in_flight", len(self._in_flight), name)
+        set_gauge("ptingest_lane_concurrency", self._pace.concurrency.limit, name)
+        set_gauge("ptingest_lane_waiting_documents", self.waiting, name)
+        set_gauge("ptingest_lane_is_in_trouble", self.trouble is not None, name)

@@ -1,0 +1,281 @@
+"""Segments: files that are only appended to, whole groups of lines or nothing.
+
+    <start time>-<pid>-<number>.ndjson     one writer each, who holds its lock
+    <segment>.torn                         what a crash left after the last whole line
+
+Every call blocks on the disk, so they are made from a thread. A write that fails is cut
+off again, so that a segment always ends with a whole line as long as its writer lives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
+from ptingest.model.contracts import Clock
+from ptingest.settings.delivery import DeadLettersSettings
+
+SUFFIX = ".ndjson"
+TORN_SUFFIX = ".torn"
+SETTING = "dead_letters.max_bytes"
+DAY_SECONDS = 86_400
+"""A segment is rolled after a day, so that age can expire old ones."""
+
+
+def segments(directory: Path) -> list[Path]:
+    """Return the segments of a folder, oldest first; none when there is no folder."""
+    try:
+        return sorted(path for path in directory.iterdir() if path.name.endswith(SUFFIX))
+    except FileNotFoundError:
+        return []
+
+
+def count_lines(path: Path) -> int:
+    """Return how many whole lines a segment holds."""
+    count = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            count += block.count(b"\n")
+    return count
+
+
+def whole_bytes(path: Path, is_whole: Callable[[bytes], bool]) -> int:
+    """Return how many bytes from the start are whole lines.
+
+    After a power cut a file may be longer than what was written, so the last line must
+    also be one by its content.
+    """
+    size = path.stat().st_size
+    if size == 0:
+        return 0
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as content:
+        end = content.rfind(b"\n") + 1
+        while end:
+            start = content.rfind(b"\n", 0, end - 1) + 1
+            if is_whole(content[start:end]):
+                return end
+            end = start
+    return 0
+
+
+def mend(path: Path, is_whole: Callable[[bytes], bool]) -> int:
+    """Cut what is after the last whole line off a dead writer's segment and keep it aside.
+
+    Returns the bytes cut off; a segment whose writer lives is left alone.
+    """
+    with path.open("r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return 0
+        end = whole_bytes(path, is_whole)
+        file.seek(end)
+        tail = file.read()
+        if tail:
+            with path.with_name(path.name + TORN_SUFFIX).open("ab") as aside:
+                aside.write(tail)
+                aside.flush()
+                os.fsync(aside.fileno())
+            file.truncate(end)
+            os.fsync(file.fileno())
+    return len(tail)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make new names in a folder survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class SegmentWriter:
+    """One process's hand on the folder: appends, rolls, expires; used by one thread."""
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: DeadLettersSettings,
+        clock: Clock,
+        *,
+        segment_bytes: int,
+        is_whole: Callable[[bytes], bool],
+    ) -> None:
+        self.directory = directory
+        self.bytes = 0
+        """All segments together, of every writer, at the last look."""
+        self.lines = 0
+        """Whole lines in them, at the last look."""
+        self.torn_bytes = 0
+        """Bytes of half-written lines moved aside by ``open``."""
+        self._settings, self._clock, self._is_whole = settings, clock, is_whole
+        self._segment_bytes = segment_bytes
+        self._counts: dict[str, tuple[int, int]] = {}
+        self._dropped: dict[str, int] = {}
+        self._is_open = False
+        self._descriptor = -1
+        self._path = directory
+        self._size = 0
+        self._began_ns = 0
+        self._number = 0
+
+    def open(self) -> None:
+        """Make the folder, mend dead writers' segments, expire, count; once is enough."""
+        if self._is_open:
+            return
+        try:
+            made = not self.directory.exists()
+            self.directory.mkdir(parents=True, exist_ok=True)
+            if made:
+                sync_directory(self.directory.parent)
+            for path in segments(self.directory):
+                self.torn_bytes += mend(path, self._is_whole)
+            sync_directory(self.directory)
+            self._is_open = True
+            self.look()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def append(self, data: bytes, lines: int) -> None:
+        """Write and fsync ``lines`` whole lines, or leave the segment as it was.
+
+        Raises:
+            DeadLettersUnwritable: nothing of ``data`` is kept.
+        """
+        self.open()
+        try:
+            self._roll_if_due()
+            self._write(data)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self.bytes += len(data)
+        self.lines += lines
+        size, count = self._counts.get(self._path.name, (0, 0))
+        self._counts[self._path.name] = (size + len(data), count + lines)
+
+    def make_room(self, wanted: int) -> None:
+        """Expire by age, then by bytes where that is allowed.
+
+        Raises:
+            DeadLettersFull: ``wanted`` more bytes would exceed the limit.
+            DeadLettersUnwritable: the folder cannot be read or changed.
+        """
+        self.open()
+        try:
+            self.look()
+            if self._settings.when_full == "drop_oldest":
+                self._drop_until_fits(wanted)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if self.bytes + wanted > self._settings.max_bytes:
+            raise DeadLettersFull(
+                wanted=self.bytes + wanted, limit=self._settings.max_bytes, setting=SETTING
+            )
+
+    def look(self) -> None:
+        """Expire what is too old and bring ``bytes`` and ``lines`` up to date."""
+        oldest_allowed = self._clock.time_ns() / 1e9 - self._settings.max_age_days * DAY_SECONDS
+        counts: dict[str, tuple[int, int]] = {}
+        for path in segments(self.directory):
+            try:
+                status = path.stat()
+                if status.st_mtime < oldest_allowed and self._drop(path, "expired"):
+                    continue
+                known = self._counts.get(path.name)
+                if known is None or known[0] != status.st_size:
+                    known = (status.st_size, count_lines(path))
+                counts[path.name] = known
+            except FileNotFoundError:  # another worker or a purge was quicker
+                continue
+        self._counts = counts
+        self.bytes = sum(size for size, _ in counts.values())
+        self.lines = sum(count for _, count in counts.values())
+
+    def take_dropped(self) -> dict[str, int]:
+        """Return letters dropped since the last call, by reason."""
+        dropped, self._dropped = self._dropped, {}
+        return dropped
+
+    def close(self) -> None:
+        """Let go of the segment; the next append begins another."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _roll_if_due(self) -> None:
+        now = self._clock.time_ns()
+        if self._descriptor >= 0:
+            is_old = now - self._began_ns > DAY_SECONDS * 1_000_000_000
+            # A purge may have taken the file away from under us.
+            is_gone = os.fstat(self._descriptor).st_nlink == 0
+            if self._size < self._segment_bytes and not is_old and not is_gone:
+                return
+            self.close()
+        self._number += 1
+        began = datetime.fromtimestamp(now / 1e9, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        self._path = self.directory / f"{began}-{os.getpid()}-{self._number:04d}{SUFFIX}"
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(self._path, flags, 0o640)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        sync_directory(self.directory)
+        self._size, self._began_ns = 0, now
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+            os.fsync(self._descriptor)
+        except OSError:
+            self._cut_back()
+            raise
+        self._size += len(data)
+
+    def _cut_back(self) -> None:
+        """After a failed write or fsync: back to the last whole line, and a new segment next.
+
+        A failed fsync leaves open what of the file is on disk, so it is not used again.
+        """
+        try:
+            os.ftruncate(self._descriptor, self._size)
+            os.fsync(self._descriptor)
+        finally:
+            # Where even that fails, the tail stays, and the next start mends it.
+            self.close()
+
+    def _drop_until_fits(self, wanted: int) -> None:
+        for path in segments(self.directory):
+            if self.bytes + wanted <= self._settings.max_bytes:
+                return
+            if path == self._path:
+                self.close()
+            size, lines = self._counts.get(path.name, (0, 0))
+            if self._drop(path, "pushed_out"):
+                self.bytes -= size
+                self.lines -= lines
+                self._counts.pop(path.name, None)
+
+    def _drop(self, path: Path, reason: str) -> bool:
+        """Delete a segment unless another writer still appends to it."""
+        if path == self._path:
+            self.close()
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            lines = count_lines(path)
+            path.unlink()
+        self._dropped[reason] = self._dropped.get(reason, 0) + lines
+        return True
+
+    def _unwritable(self, error: OSError) -> DeadLettersUnwritable:
+        return DeadLettersUnwritable(
+            path=str(self.directory), cause=error.strerror or type(error).__name__
+        )

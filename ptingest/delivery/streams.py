@@ -1,0 +1,258 @@
+"""Data streams in trouble, set aside so that the others go on.
+
+    trouble --> held, one small probe at a time --probe is taken--> all go on
+                  |
+                  | patience is over, or all held fill their share of the budget
+                  v
+                open: to the dead letters at once, a probe every 30 s --taken--> all go on
+
+Only probes decide that a trouble is over: an answer to a batch sent before the trouble
+began says nothing. Deciding only: time and chance are arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from ptingest.delivery.batch import Batch, batch_of, cost_of
+from ptingest.delivery.retry import Backoff
+from ptingest.model.document import DataStream, Document
+from ptingest.model.outcome import Refusal
+
+PROBE_DOCUMENTS = 16
+PROBE_SECONDS = 30.0
+FORGET_SECONDS = 600.0
+"""An open breaker whose stream got no document for this long is forgotten."""
+
+
+class TroubledStream:
+    """What is known of one data stream that cannot take documents now."""
+
+    def __init__(self, data_stream: DataStream, now: float, probe_at: float) -> None:
+        self.data_stream = data_stream
+        self.reason = self.detail = ""
+        self.held: list[Document] = []
+        self.held_bytes = 0
+        """What the held documents cost the budget."""
+        self.since = self.last_seen = self.oldest = now
+        self.probe_at = probe_at
+        self.tries = 1
+        self.probe_documents = PROBE_DOCUMENTS
+        self.is_probing = False
+        self.is_open = False
+
+    def begun_sentence(self, patience_seconds: float) -> str:
+        """Say what begins now."""
+        return (
+            f"data stream {self.data_stream.name} is in trouble ({self.reason}: {self.detail}); "
+            f"its documents wait up to {patience_seconds:g} s, then go to the dead letters, "
+            "the others go on"
+        )
+
+    def opened_sentence(self) -> str:
+        """Say what happens from now on, and the cure."""
+        return (
+            f"data stream {self.data_stream.name} is still in trouble ({self.reason}: "
+            f"{self.detail}); its documents go to the dead letters until it is mended, then "
+            "run: ptingest dead-letters requeue"
+        )
+
+    def status(self, now: float) -> dict[str, object]:
+        """Return the stream's row of ``/status``."""
+        return {
+            "data_stream": self.data_stream.name,
+            "reason": self.reason,
+            "detail": self.detail,
+            "held_documents": len(self.held),
+            "held_bytes": self.held_bytes,
+            "is_open": self.is_open,
+            "since_seconds": round(now - self.since, 3),
+        }
+
+    def hold(self, document: Document, now: float) -> None:
+        """Keep a document until a probe is taken or patience is over."""
+        if not self.held:
+            self.oldest = now
+        self.held.append(document)
+        self.held_bytes += document.cost
+        self.last_seen = now
+
+    def take_held(self) -> list[Document]:
+        """Return everything held and hold nothing."""
+        held, self.held, self.held_bytes = self.held, [], 0
+        return held
+
+    def refuse(self, documents: Sequence[Document]) -> list[Refusal]:
+        """Return these documents with the stream's trouble as the reason."""
+        return [Refusal(document, self.reason, self.detail) for document in documents]
+
+
+class TroubledStreams:
+    """All data streams in trouble at one sink; usually none."""
+
+    def __init__(self, *, backoff: Backoff, patience_seconds: float, share_bytes: int) -> None:
+        self._backoff, self._patience, self._share = backoff, patience_seconds, share_bytes
+        self._streams: dict[DataStream, TroubledStream] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._streams)
+
+    def __iter__(self) -> Iterator[TroubledStream]:
+        return iter(self._streams.values())
+
+    def hold(
+        self, refusals: Sequence[Refusal], now: float, chance: float
+    ) -> tuple[list[TroubledStream], list[Refusal]]:
+        """Set aside what came back with its stream's trouble.
+
+        Returns the streams new to it, and what is for the dead letters at once because
+        its stream's breaker is open.
+        """
+        begun, refused = [], []
+        for refusal in refusals:
+            data_stream = refusal.document.data_stream
+            stream = self._streams.get(data_stream)
+            if stream is None:
+                probe_at = now + self._backoff.seconds(1, chance)
+                stream = self._streams[data_stream] = TroubledStream(data_stream, now, probe_at)
+                begun.append(stream)
+            stream.reason, stream.detail = refusal.reason, refusal.detail
+            if stream.is_open:
+                refused.append(refusal)
+            else:
+                stream.hold(refusal.document, now)
+        return begun, refused
+
+    def divert(self, batch: Batch, now: float) -> list[Refusal]:
+        """Take a fresh batch's documents of troubled streams out of it.
+
+        They are held; where the breaker is open they are returned for the dead letters,
+        save a few for the next probe when it is time.
+        """
+        going: list[Document] = []
+        refused: list[Refusal] = []
+        for document in batch.documents:
+            stream = self._streams.get(document.data_stream)
+            if stream is None:
+                going.append(document)
+            elif not stream.is_open or self._wants_for_probe(stream, now):
+                stream.hold(document, now)
+            else:
+                stream.last_seen = now
+                refused += stream.refuse([document])
+        if len(going) < len(batch.documents):
+            fewer = batch_of(going, batch.since)
+            batch.documents, batch.size = fewer.documents, fewer.size
+        return refused
+
+    def next_probe(self, now: float) -> Batch | None:
+        """Return a small batch for a stream whose probe is due; the probe is under way then."""
+        for stream in self._streams.values():
+            if stream.held and not stream.is_probing and now >= stream.probe_at:
+                stream.is_probing = True
+                documents = stream.held[: stream.probe_documents]
+                stream.held = stream.held[stream.probe_documents :]
+                stream.held_bytes -= cost_of(documents)
+                probe = batch_of(documents, stream.oldest)
+                probe.probes = stream.data_stream
+                return probe
+        return None
+
+    def probe_too_large(
+        self, data_stream: DataStream, documents: Sequence[Document], now: float
+    ) -> None:
+        """The probe was refused for its size: hold its documents, the next one is smaller."""
+        stream = self._streams[data_stream]
+        for document in documents:
+            stream.hold(document, now)
+        stream.is_probing = False
+        stream.probe_documents = max(1, stream.probe_documents // 2)
+        stream.probe_at = now
+
+    def probe_taken(self, data_stream: DataStream) -> TroubledStream:
+        """The trouble is over: forget it and return it with what it held."""
+        return self._streams.pop(data_stream)
+
+    def probe_failed(self, data_stream: DataStream, now: float, chance: float) -> None:
+        """The trouble goes on; try again later."""
+        stream = self._streams[data_stream]
+        stream.is_probing = False
+        stream.tries += 1
+        wait = PROBE_SECONDS if stream.is_open else self._backoff.seconds(stream.tries, chance)
+        stream.probe_at = now + wait
+
+    def probe_unanswered(
+        self, data_stream: DataStream, documents: Sequence[Document], now: float, chance: float
+    ) -> None:
+        """The sink had no time to say: hold the probe's documents again, learn nothing."""
+        stream = self._streams[data_stream]
+        for document in documents:
+            stream.hold(document, now)
+        stream.is_probing = False
+        stream.probe_at = now + self._backoff.seconds(stream.tries, chance)
+
+    def expire(self, now: float) -> tuple[list[TroubledStream], list[Refusal]]:
+        """Open breakers whose patience is over; return those just opened, and what must go.
+
+        Also opens the stream that holds most while all held together exceed their share.
+        """
+        opened: list[TroubledStream] = []
+        refused: list[Refusal] = []
+        for stream in list(self._streams.values()):
+            is_used = stream.held or stream.is_probing
+            if stream.is_open and not is_used and now - stream.last_seen > FORGET_SECONDS:
+                del self._streams[stream.data_stream]
+            elif not stream.is_open and now - stream.since >= self._patience:
+                opened.append(stream)
+                refused += self._open(stream, now)
+        while sum(stream.held_bytes for stream in self) > self._share:
+            largest = max(self, key=lambda stream: stream.held_bytes)
+            if not largest.is_open:
+                opened.append(largest)
+            refused += self._open(largest, now)
+        return opened, refused
+
+    def _open(self, stream: TroubledStream, now: float) -> list[Refusal]:
+        stream.is_open = True
+        stream.probe_at = max(stream.probe_at, now + PROBE_SECONDS)
+        return stream.refuse(stream.take_held())
+
+    @property
+    def next_probe_at(self) -> float | None:
+        """When the next probe is due; None while none can go."""
+        times = (s.probe_at for s in self if s.held and not s.is_probing)
+        return min(times, default=None)
+
+    @property
+    def next_expiry(self) -> float | None:
+        """When the next patience is over."""
+        return min((s.since + self._patience for s in self if not s.is_open), default=None)
+
+    @property
+    def oldest(self) -> float | None:
+        """When the document that is held longest was set aside."""
+        return min((s.oldest for s in self._streams.values() if s.held), default=None)
+
+    def remove(self, unwanted: Callable[[Document], bool]) -> list[Document]:
+        """Take out every document of which ``unwanted`` is true."""
+        removed: list[Document] = []
+        for stream in self._streams.values():
+            gone = [document for document in stream.held if unwanted(document)]
+            if gone:
+                removed += gone
+                stream.held = [document for document in stream.held if not unwanted(document)]
+                stream.held_bytes -= cost_of(gone)
+        return removed
+
+    def hasten(self, now: float) -> None:
+        """Probe at once, before a drain ends."""
+        for stream in self._streams.values():
+            stream.probe_at = min(stream.probe_at, now)
+
+    def lists(self) -> list[list[Document]]:
+        """Return what is held, for counting."""
+        return [stream.held for stream in self._streams.values()]
+
+    def _wants_for_probe(self, stream: TroubledStream, now: float) -> bool:
+        is_due = now >= stream.probe_at and not stream.is_probing
+        return is_due and len(stream.held) < PROBE_DOCUMENTS
