@@ -50,7 +50,13 @@ class Answer(NamedTuple):
     @property
     def is_from_elasticsearch(self) -> bool:
         """Whether Elasticsearch itself speaks, rather than something before it."""
-        return self.headers.get(PRODUCT_HEADER) == PRODUCT
+        if self.headers.get(PRODUCT_HEADER) == PRODUCT:
+            return True
+        # Its security says no before the header is set (seen on 8.19): there the body is
+        # the signature.
+        if self.status not in (401, 403):
+            return False
+        return _error_answer_of(self.body).type == "security_exception"
 
 
 class Bulk(NamedTuple):

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 from ptingest.model.document import DataStream, Document
+from ptingest.sinks.elasticsearch.bulk import Answer
 
 FRESH_SECONDS = 10.0
 """A write index seen longer ago is asked for again with the next bulk."""
@@ -141,14 +142,16 @@ class _Docs(msgspec.Struct):
 _read_docs = msgspec.json.Decoder(_Docs).decode
 
 
-def read_mget(questions: Sequence[Question], status: int | None, body: bytes) -> Replies:
+def read_mget(questions: Sequence[Question], answer: Answer) -> Replies:
     """Judge one answer to ``mget_body``; replies come in the order of the questions."""
-    if status == 403:
+    if not answer.is_from_elasticsearch:
+        return Replies(is_whole=False)
+    if answer.status == 403:
         return Replies(is_denied=True)
-    if status != 200:
+    if answer.status != 200:
         return Replies(is_whole=False)
     try:
-        docs = _read_docs(body).docs
+        docs = _read_docs(answer.body).docs
     except msgspec.DecodeError:
         return Replies(is_whole=False)
     if len(docs) != len(questions):

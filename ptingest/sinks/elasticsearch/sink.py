@@ -116,11 +116,11 @@ class ElasticsearchSink:
         for start in range(0, len(questions), QUESTIONS):
             part = questions[start : start + QUESTIONS]
             answer = await self._client.request("POST", MGET_TARGET, mget_body(part))
-            replies = read_mget(part, answer.status, answer.body)
-            if replies.is_denied and answer.is_from_elasticsearch:
+            replies = read_mget(part, answer)
+            if replies.is_denied:
                 self._denied_until = self._clock.monotonic() + DENIED_SECONDS
                 return _Asked(frozenset(found))
-            if replies.is_denied or not replies.is_whole:
+            if not replies.is_whole:
                 return _Asked(postponed=self._postponed(documents, answer))
             found |= replies.found
         asked = len({question.document for question in questions})

@@ -1,0 +1,202 @@
+"""Real Elasticsearch nodes on 127.0.0.1, built from published artifacts.
+
+    node = start_elasticsearch(tmp_path, settings=("http.max_content_length=1mb",))
+    install_template(node)
+    status, answer = node.request("GET", "/logs-django-pt/_count")
+    node.kill()                                  # as `kill -9` does
+    node = start_elasticsearch(tmp_path, port=node.port)
+    node.wait_until_green()
+
+Blocking; a node takes 5 to 10 s to start and about 450 MB.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import selectors
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.peers.tools import require_tool
+
+FOLDER = Path(__file__).parent / "elasticsearch"
+START_SECONDS = 90.0
+SUPERUSER = ("root", "peer-superuser")
+
+COMMON = (
+    "plugin=org.elasticsearch.node.PeerAnalysis",
+    "plugin=org.elasticsearch.xpack.core.XPackPlugin",
+    "plugin=org.elasticsearch.xpack.security.Security",
+    "xpack.security.autoconfiguration.enabled=false",
+    "xpack.license.self_generated.type=basic",
+)
+OPEN = ("xpack.security.enabled=false",)
+SECURED = (
+    "transport.type=security4",
+    "http.type=security4",
+    "xpack.security.enabled=true",
+    "xpack.security.http.ssl.enabled=false",
+    "xpack.security.transport.ssl.enabled=false",
+    f"superuser={':'.join(SUPERUSER)}",
+)
+
+
+@dataclass(slots=True)
+class Node:
+    """One running node."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    data_dir: Path
+    login: tuple[str, str] | None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def request(
+        self, method: str, path: str, body: object = None, *, login: tuple[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Send JSON (or ready bytes, taken for NDJSON) and return (status, decoded answer).
+
+        As the superuser on a secured node, unless ``login`` says otherwise.
+        """
+        headers = {}
+        data = None
+        if body is not None:
+            is_ready = isinstance(body, bytes)
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers["content-type"] = f"application/{'x-nd' if is_ready else ''}json"
+        who = login or self.login
+        if who is not None:
+            token = base64.b64encode(":".join(who).encode()).decode()
+            headers["authorization"] = f"Basic {token}"
+        asked = urllib.request.Request(self.url + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(asked, timeout=30) as response:
+                return response.status, _decoded(response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, _decoded(error.read())
+
+    def must(self, method: str, path: str, body: object = None) -> Any:
+        """Like ``request``, for what has to work; returns the answer alone."""
+        status, answer = self.request(method, path, body)
+        assert 200 <= status < 300, f"{method} {path}: {status} {answer}"
+        return answer
+
+    def documents(self, name: str) -> list[dict[str, Any]]:
+        """Return every hit of a stream or index (up to 10,000), after a refresh."""
+        self.must("POST", f"/{name}/_refresh")
+        return list(self.must("GET", f"/{name}/_search?size=10000")["hits"]["hits"])
+
+    def wait_until_green(self, seconds: float = 60.0) -> None:
+        """Wait until every shard is allocated; items answer 503 before."""
+        self.must("GET", f"/_cluster/health?wait_for_status=green&timeout={seconds:g}s")
+
+    def kill(self) -> None:
+        """End it as ``kill -9`` does; the data stays for the next start."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+def start_elasticsearch(
+    data_dir: Path, *, port: int = 0, settings: Sequence[str] = (), secured: bool = False
+) -> Node:
+    """Compile the launcher if need be, start a node and wait until it answers.
+
+    ``settings`` are ``name=value``; port 0 picks a free one. ``secured`` switches users,
+    roles and privileges on, with ``SUPERUSER`` for the first login.
+    """
+    java = require_tool("java")
+    _compile()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    classpath = f"{FOLDER / 'target/classes'}:{(FOLDER / 'target/classpath.txt').read_text()}"
+    arguments = [*COMMON, *(SECURED if secured else OPEN), *settings]
+    with (data_dir / "peer.log").open("ab") as log:
+        process = subprocess.Popen(
+            [
+                *(java, "-Xms512m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", classpath),
+                *("org.elasticsearch.node.Launcher", str(data_dir), str(port), *arguments),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+    found = _wait_until_ready(process, data_dir)
+    return Node(process, found, data_dir, SUPERUSER if secured else None)
+
+
+def install_template(node: Node, *, failure_store: bool = False) -> None:
+    """Install ``pt-logs`` for ``logs-*-pt``, one shard, no replica, no date detection."""
+    keyword = {"type": "keyword", "ignore_above": 1024}
+    properties: dict[str, Any] = {
+        "@timestamp": {"type": "date"},
+        "message": {"type": "text"},
+        "log_message": {"type": "text"},
+        "number": {"type": "long"},
+        **dict.fromkeys(("service", "group", "stream", "log_level", "logger_name"), keyword),
+    }
+    template: dict[str, Any] = {
+        "settings": {"number_of_shards": 1, "number_of_replicas": 0},
+        "mappings": {"date_detection": False, "properties": properties},
+    }
+    if failure_store:
+        template["data_stream_options"] = {"failure_store": {"enabled": True}}
+    body = {
+        "index_patterns": ["logs-*-pt"],
+        "priority": 501,
+        "data_stream": {},
+        "template": template,
+    }
+    node.must("PUT", "/_index_template/pt-logs", body)
+
+
+def _compile() -> None:
+    """Run Maven once for a fresh clone or changed sources."""
+    built = FOLDER / "target/classpath.txt"
+    sources = [FOLDER / "pom.xml", *FOLDER.glob("src/**/*.java")]
+    if built.exists() and all(s.stat().st_mtime <= built.stat().st_mtime for s in sources):
+        return
+    maven = require_tool("mvn")
+    run = subprocess.run(
+        [maven, "-q", "-B", "compile"], cwd=FOLDER, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, f"mvn compile failed:\n{run.stdout}{run.stderr}"
+    built.touch()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], data_dir: Path) -> int:
+    """Return the port of the node's READY line."""
+    assert process.stdout is not None
+    deadline = time.monotonic() + START_SECONDS
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while time.monotonic() < deadline and selector.select(deadline - time.monotonic()):
+            line = process.stdout.readline()
+            if line.startswith(b"READY "):
+                return int(line.rpartition(b"port=")[2])
+            if not line:
+                break
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    log = (data_dir / "peer.log").read_text(errors="replace")
+    raise AssertionError(f"Elasticsearch did not start:\n{log[-4000:]}")
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")

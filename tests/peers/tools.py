@@ -1,0 +1,21 @@
+"""What a peer needs on this machine, and what happens where it is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def require_tool(name: str) -> str:
+    """Return the path of a program, or skip the test by the program's name.
+
+    With ``PTINGEST_PEERS=require`` (as the CI run sets it) a missing tool is an error.
+    """
+    found = shutil.which(name)
+    if found is not None:
+        return found
+    if os.environ.get("PTINGEST_PEERS") == "require":
+        pytest.fail(f"{name} is missing and PTINGEST_PEERS=require asks for every peer")
+    pytest.skip(f"{name} is missing; install it, or leave this peer out")
