@@ -1,0 +1,275 @@
+"""`ptingest check`: would this config work, and what does it come to?
+
+Reads and reports; makes, locks and binds nothing, so it may run beside a server. Only
+with ``--connect`` are sinks asked, as a server would ask them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.options import config_option, load_settings
+
+if TYPE_CHECKING:
+    from ptingest.model.contracts import Finding
+    from ptingest.settings.profile import ProfileSettings
+    from ptingest.settings.server import ServerSettings
+    from ptingest.settings.sinks import ElasticsearchSettings
+
+BEAT_GIVES_UP_SECONDS = 30
+"""Filebeat's own `timeout`, and the longest we may be silent."""
+HTTP_BODY_BYTES = 100 << 20
+"""Elasticsearch's `http.max_content_length` unless the cluster says otherwise."""
+CONNECT_SECONDS = 30.0
+
+
+class Remark(NamedTuple):
+    """One line of the report. Only a problem keeps the config from being used."""
+
+    mark: str
+    """``ok``, ``note``, ``warning`` or ``problem``."""
+    subject: str
+    detail: str
+    cure: str = ""
+
+
+COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
+
+
+@click.command(epilog="Example: ptingest check --config ptingest.yaml --connect")
+@config_option
+@click.option("--connect", is_flag=True, help="Also ask each sink whether it takes documents.")
+def check(config: Path | None, connect: bool) -> ExitCode:
+    """Find out whether a config would work: values, files, every pattern's samples.
+
+    Exit codes: 0 it would, 3 it would not, 4 a sink does not answer or refuses us.
+    """
+    settings = load_settings(config)
+    click.echo(f"{config or 'defaults (no --config)'}\n")
+    profile, remarks = _look_at_profile(settings)
+    for line in _summary(settings, profile):
+        click.echo(line)
+    click.echo()
+    remarks += [*look_at_files(settings), *look_at_values(settings)]
+    for remark in remarks:
+        _print(remark)
+    if any(remark.mark == "problem" for remark in remarks):
+        return ExitCode.CONFIG_INVALID
+    if connect and not _ask_sinks(settings):
+        return ExitCode.NOT_REACHABLE
+    click.echo("The config can be used.")
+    return ExitCode.DONE
+
+
+def _look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Remark]]:
+    from ptingest.pipeline.compile import packaged_profile_path, run_samples
+    from ptingest.settings.load import load_profile
+
+    path = Path(settings.profile) if settings.profile else packaged_profile_path()
+    profile = load_profile(path, os.environ)
+    cure = "mend the pattern, or the sample if it is wrong"
+    remarks = [
+        Remark("problem", f"sample in {path.name}", problem, cure)
+        for problem in run_samples(profile)
+    ]
+    patterns = [pattern for group in profile.groups for pattern in group.patterns]
+    samples = sum(len(pattern.samples) for pattern in patterns)
+    if not remarks:
+        remarks.append(Remark("ok", "samples", f"{samples} of {len(patterns)} patterns ran"))
+    remarks += [
+        Remark(
+            "warning",
+            f"pattern {pattern.name}",
+            "has no samples: nobody would notice when it stops to match",
+            "add a line to its samples",
+        )
+        for pattern in patterns
+        if not pattern.samples
+    ]
+    return profile, remarks
+
+
+def _summary(settings: ServerSettings, profile: ProfileSettings) -> Iterator[str]:
+    from ptingest.settings.explain import show_bytes
+
+    rows = [
+        ("data_dir", settings.data_dir),
+        ("profile", settings.profile or "as packaged"),
+        ("beats", f"{settings.beats.listen}, no TLS"),
+        ("api", f"http://{settings.api.listen}/ (livez readyz metrics status)"),
+    ]
+    sinks = settings.sinks
+    if sinks.store is not None:
+        rows.append(("sink", f"store: {Path(settings.data_dir) / sinks.store.path}"))
+    if sinks.elasticsearch is not None:
+        rows.append(("sink", _show_elasticsearch(sinks.elasticsearch)))
+    if sinks.ndjson is not None:
+        path = sinks.ndjson.path
+        shown = "standard output" if path == "-" else str(Path(settings.data_dir) / path)
+        rows.append(("sink", f"ndjson: {shown}"))
+    dead = settings.dead_letters
+    rows += [
+        ("dead letters", f"up to {show_bytes(dead.max_bytes)}, when full: {dead.when_full}"),
+        ("memory", f"events: up to {show_bytes(settings.beats.limits.total_bytes)}"),
+    ]
+    for group in profile.groups:
+        stream = group.data_stream
+        rows.append(("route", f"{group.group}: {stream.type}-<service>-{stream.namespace}"))
+    rows.append(("parity", departures(profile) or "documents as Logstash 8 makes them"))
+    for name, value in rows:
+        yield f"  {name:13}{value}"
+
+
+def _show_elasticsearch(sink: ElasticsearchSettings) -> str:
+    login = "no log-in"
+    if sink.api_key is not None:
+        login = "with an API key"
+    elif sink.username is not None:
+        login = f"as {sink.username}"
+    return f"elasticsearch: {', '.join(map(_without_login, sink.hosts))} {login}, ids {sink.ids}"
+
+
+def _without_login(host: str) -> str:
+    scheme, _, rest = host.rpartition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def departures(profile: ProfileSettings) -> str:
+    """Name the options that make documents differ from Logstash's; empty when none does."""
+    as_logstash = {
+        "parsing": "parity",
+        "timestamp_precision": "parity",
+        "event_original": "keep",
+        "sanitise_names": "off",
+    }
+    found = [
+        f"{name}: {getattr(profile, name)}"
+        for name, value in as_logstash.items()
+        if getattr(profile, name) != value
+    ]
+    found += [
+        f"groups.{group.group}.only_known_services: true"
+        for group in profile.groups
+        if group.only_known_services
+    ]
+    return f"departs from Logstash: {', '.join(found)}" if found else ""
+
+
+def look_at_files(settings: ServerSettings) -> Iterator[Remark]:
+    """Say whether the folders and files the settings name can be used by this user."""
+    yield _look_at_folder(Path(settings.data_dir))
+    sink = settings.sinks.elasticsearch
+    if sink is not None and sink.ca_file is not None:
+        yield _look_at_authority(Path(sink.ca_file))
+
+
+def _look_at_folder(data_dir: Path) -> Remark:
+    existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
+    if not existing.is_dir():
+        return Remark("problem", "data_dir", f"{existing} is not a folder", "name another one")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        seen = f"{existing} cannot be written to by this user"
+        return Remark("problem", "data_dir", seen, "give this user the right, or name another one")
+    if existing != data_dir:
+        return Remark("ok", "data_dir", f"{data_dir} will be made")
+    return Remark("ok", "data_dir", f"{data_dir} can be written to")
+
+
+def _look_at_authority(path: Path) -> Remark:
+    import ssl
+
+    name = "sinks.elasticsearch.ca_file"
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except ssl.SSLError:
+        return Remark("problem", name, f"{path} holds no certificate", "give a PEM file")
+    except OSError as error:
+        return Remark("problem", name, f"{path}: {error.strerror}", "correct the path or the right")
+    return Remark("ok", name, f"{path} can be read")
+
+
+def look_at_values(settings: ServerSettings) -> Iterator[Remark]:
+    """Name what is allowed alone but makes no sense together."""
+    from ptingest.settings.strict import split_listen
+
+    beats, limits = settings.beats, settings.beats.limits
+    if split_listen(beats.listen)[1] == split_listen(settings.api.listen)[1] != 0:
+        seen = f"is {settings.api.listen}, the port of beats.listen"
+        yield Remark("problem", "api.listen", seen, "give each its own port")
+    if beats.keepalive_seconds >= BEAT_GIVES_UP_SECONDS:
+        seen = f"is {beats.keepalive_seconds:g}, but a Beat gives up after 30 s of silence"
+        yield Remark("warning", "beats.keepalive_seconds", seen, "write 10 or less")
+    if limits.frame_bytes > limits.window_bytes:
+        seen = "is larger than beats.limits.window_bytes, which is met first"
+        yield Remark("warning", "beats.limits.frame_bytes", seen, "make it smaller or equal")
+    if limits.connection_bytes > limits.total_bytes // 2:
+        seen = "is more than half of beats.limits.total_bytes: one Beat can stop all others"
+        yield Remark("warning", "beats.limits.connection_bytes", seen, "make it smaller")
+    if settings.sinks.store is None and settings.sinks.ndjson is None:
+        yield Remark("note", "sinks", "while Elasticsearch is away Beats wait and keep their logs")
+    sink = settings.sinks.elasticsearch
+    if sink is not None:
+        yield from _look_at_elasticsearch(sink)
+
+
+def _look_at_elasticsearch(sink: ElasticsearchSettings) -> Iterator[Remark]:
+    name = "sinks.elasticsearch"
+    secret = sink.password or sink.api_key
+    if secret is not None and not secret.get_secret_value():
+        which = "api_key" if sink.password is None else "password"
+        yield Remark("warning", f"{name}.{which}", "is empty", "is its variable set?")
+    if secret is not None and any(host.startswith("http://") for host in sink.hosts):
+        seen = "http sends the log-in readable over the network"
+        yield Remark("warning", f"{name}.hosts", seen, "use https where the network is shared")
+    if sink.ids == "none":
+        yield Remark("note", f"{name}.ids", "is none: a resend may store events twice")
+    if sink.batch.max_bytes > HTTP_BODY_BYTES:
+        seen = "is more than Elasticsearch takes (http.max_content_length, 100 MiB)"
+        yield Remark("warning", f"{name}.batch.max_bytes", seen, "write 5MiB to 20MiB")
+    if sink.shard_seconds >= sink.request_seconds:
+        seen = "is not below request_seconds: answers come too late to be heard"
+        yield Remark("warning", f"{name}.shard_seconds", seen, "write a sixth of it")
+
+
+def _ask_sinks(settings: ServerSettings) -> bool:
+    import asyncio
+
+    findings = asyncio.run(_findings(settings))
+    for sink, finding in findings:
+        mark = "ok" if finding.ok else "problem"
+        _print(Remark(mark, f"{sink}: {finding.subject}", finding.detail, finding.cure))
+    return all(finding.ok for _, finding in findings)
+
+
+async def _findings(settings: ServerSettings) -> list[tuple[str, Finding]]:
+    import asyncio
+
+    from ptingest.model.contracts import Finding
+    from ptingest.runtime.assembly import build_sinks
+    from ptingest.runtime.clock import SystemClock
+    from ptingest.telemetry.metrics import Metrics
+
+    found: list[tuple[str, Finding]] = []
+    for sink in build_sinks(settings, SystemClock(), Metrics()):
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                found += [(sink.name, finding) for finding in await sink.check()]
+        except TimeoutError:
+            detail = f"no answer for {CONNECT_SECONDS:g} s"
+            cure = "is it running, and does a firewall swallow the packets?"
+            found.append((sink.name, Finding("reachable", ok=False, detail=detail, cure=cure)))
+        finally:
+            await sink.close()
+    return found
+
+
+def _print(remark: Remark) -> None:
+    mark = click.style(f"{remark.mark:8}", fg=COLOURS[remark.mark])
+    cure = f"; {remark.cure}" if remark.cure else ""
+    click.echo(f"{mark} {remark.subject}: {remark.detail}{cure}")

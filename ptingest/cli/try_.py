@@ -1,0 +1,145 @@
+"""`ptingest try`: what would become of these events? Nothing is sent or stored.
+
+Reads events as Filebeat sends them, one JSON object a line, or with ``--service`` plain
+log lines, and shows each one's outcome, data stream, and document. A broken line is an
+event like any other: the server would dead-letter it, so that is what is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.options import config_option, load_settings
+
+if TYPE_CHECKING:
+    from ptingest.pipeline.pipeline import Pipeline
+
+RECORD_START = re.compile(rb"[A-Za-z0-9_]+\|")
+"""How a record of the pt services begins; with --multiline other lines join the one before."""
+RECORD_BYTES = 10 << 20
+"""A record joined from lines stops growing here, as Filebeat's max_bytes."""
+
+COLOURS = {"indexed": "green", "dropped": "yellow", "dead_letter": "red"}
+
+
+@click.command(
+    "try",
+    epilog="Example: echo 'INFO|apps.x|2025-01-02T03:04:05Z|hi' | ptingest try --service django",
+)
+@click.argument("file", metavar="[FILE]", type=click.File("rb"), default="-")
+@click.option("--service", help="The input is plain log lines of this service.")
+@click.option("--group", default=None, help="With --service: the events' group.  [default: pt]")
+@click.option(
+    "--multiline", is_flag=True, help="With --service: lines that begin no record join the last."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each event.")
+@config_option
+def try_(
+    file: BinaryIO,
+    service: str | None,
+    group: str | None,
+    multiline: bool,
+    as_json: bool,
+    config: Path | None,
+) -> ExitCode:
+    """Show what becomes of events; nothing is sent.
+
+    FILE (or standard input) holds events as Filebeat sends them, one JSON object a line.
+    """
+    if service is None and (group is not None or multiline):
+        raise click.UsageError("--group and --multiline are for plain lines: add --service NAME.")
+    pipeline = _pipeline(config)
+    if file.isatty():
+        click.echo("reading standard input; Ctrl-D ends it", err=True)
+    payloads: Iterable[bytes] = read_lines(file)
+    if service is not None:
+        records = join_records(payloads) if multiline else payloads
+        payloads = as_events(records, service=service, group=group or "pt")
+    show = _show_json if as_json else _show
+    for payload in payloads:
+        show(pipeline, payload)
+    return ExitCode.DONE
+
+
+def _pipeline(config: Path | None) -> Pipeline:
+    from ptingest.pipeline.compile import compile_profile, packaged_profile_path
+    from ptingest.settings.load import load_profile
+
+    named = None if config is None else load_settings(config).profile
+    path = packaged_profile_path() if named is None else Path(named)
+    return compile_profile(load_profile(path, os.environ))
+
+
+def read_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines that are not blank, without their newline; nothing else ends a line."""
+    for line in file:
+        if line.strip():
+            yield line.removesuffix(b"\n")
+
+
+def join_records(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Join each line that begins no record to the record before it, as Filebeat's multiline."""
+    record: list[bytes] = []
+    size = 0
+    for line in lines:
+        if record and (RECORD_START.match(line) or size > RECORD_BYTES):
+            yield b"\n".join(record)
+            record, size = [], 0
+        record.append(line.removesuffix(b"\r"))
+        size += len(line)
+    if record:
+        yield b"\n".join(record)
+
+
+def as_events(records: Iterable[bytes], *, service: str, group: str) -> Iterator[bytes]:
+    """Yield each record as the event a Beat would send for it now."""
+    import orjson
+
+    for record in records:
+        now = datetime.now(UTC)
+        yield orjson.dumps(
+            {
+                "@timestamp": f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z",
+                "message": record.removesuffix(b"\r").decode("utf-8", "replace"),
+                "group": group,
+                "service": service,
+            }
+        )
+
+
+def _show_json(pipeline: Pipeline, payload: bytes) -> None:
+    import orjson
+
+    explained = pipeline.explain(payload, now_ns=time.time_ns())
+    line = orjson.dumps(
+        {
+            "outcome": explained.outcome,
+            "reason": explained.reason,
+            "data_stream": explained.data_stream,
+            "document": explained.document,
+        }
+    )
+    sys.stdout.buffer.write(line + b"\n")
+    # Whoever pipes `tail -f` through us wants each answer now.
+    sys.stdout.buffer.flush()
+
+
+def _show(pipeline: Pipeline, payload: bytes) -> None:
+    import orjson
+
+    explained = pipeline.explain(payload, now_ns=time.time_ns())
+    outcome = click.style(explained.outcome, fg=COLOURS[explained.outcome], bold=True)
+    click.echo(f"{outcome}  {explained.data_stream or explained.reason}")
+    if explained.document is not None:
+        text = orjson.dumps(explained.document, option=orjson.OPT_INDENT_2).decode()
+        click.echo(text)
