@@ -87,7 +87,9 @@ class ClientConnection:
         Raises:
             ProtocolError: the server answered something else, or acked what was never
                 sent. Nothing in flight may be taken for safe; close the connection and
-                send those windows again. Later calls raise the same error.
+                send those windows again. Where good acks came before it in the same
+                ``data``, they are returned and the next call raises. Later calls raise
+                the same error.
         """
         if self._failure is not None:
             raise self._failure
@@ -103,11 +105,14 @@ class ClientConnection:
                 self._require_ack_header(int.from_bytes(self._received[:2], "big"))
         except ProtocolError as error:
             self._failure = error.with_traceback(None)
-            raise
+            if not progress:
+                raise
         return progress
 
     def receive_eof(self) -> None:
         """The server closed; raises PeerClosed when windows are still in flight."""
+        if self._failure is not None:
+            raise self._failure
         if self._in_flight or self._received:
             raise PeerClosed(f"the server closed with {len(self._in_flight)} windows not acked")
 
