@@ -213,7 +213,14 @@ class FakeElasticsearch:
             case ["_security", "user", "_has_privileges"]:
                 return await _send(writer, 200, self._privileges(request))
             case ["_index_template", "_simulate_index", _]:
-                template = {"template": {"mappings": {"date_detection": False}}}
+                template = {
+                    "template": {
+                        "mappings": {
+                            "_data_stream_timestamp": {"enabled": True},
+                            "date_detection": False,
+                        }
+                    }
+                }
                 return await _send(writer, 200, orjson.dumps(template if self.has_template else {}))
             case _:
                 return await _send(writer, 404, _error("not_found", request.path))

@@ -116,8 +116,11 @@ def _template(answer: Answer) -> Finding:
     template = _parsed(answer).get("template")
     if not isinstance(template, dict):
         return Finding("template", ok=False, detail=f"none matches {ANY_STREAM}", cure=cure)
-    mappings = template.get("mappings", {})
-    if isinstance(mappings, dict) and mappings.get("date_detection") is False:
+    mappings = template.get("mappings")
+    if not isinstance(mappings, dict) or "_data_stream_timestamp" not in mappings:
+        detail = f"the one that matches {ANY_STREAM} makes no data stream"
+        return Finding("template", ok=False, detail=detail, cure=cure)
+    if mappings.get("date_detection") is False:
         return Finding("template", ok=True, detail=f"one matches {ANY_STREAM}")
     detail = f"the one that matches {ANY_STREAM} guesses dates in strings (date_detection)"
     return Finding("template", ok=True, detail=detail, cure=cure)

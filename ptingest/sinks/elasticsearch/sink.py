@@ -67,7 +67,12 @@ class ElasticsearchSink:
         if asked.postponed is not None:
             return asked.postponed
         rest = [d for d in documents if d not in asked.found] if asked.found else documents
-        result = await self._attempt(rest) if rest else WriteResult()
+        try:
+            result = await self._attempt(rest) if rest else WriteResult()
+        except BaseException:
+            # Cancelled in mid-request: what was sent may be stored all the same.
+            self._doubts.arose(rest if self._keyed else ())
+            raise
         # What was in doubt and is in doubt again adds its new index, so it is kept.
         unsure = frozenset(result.doubtful)
         if not asked.is_answered:
@@ -178,6 +183,5 @@ def _joined(first: WriteResult, second: WriteResult) -> WriteResult:
         doubtful=[*first.doubtful, *second.doubtful],
         stream_busy=[*first.stream_busy, *second.stream_busy],
         retry_after_seconds=max(waits, default=None),
-        too_large=first.too_large or second.too_large,
         trouble=first.trouble or second.trouble,
     )
