@@ -237,14 +237,10 @@ class DeadLetters:
             group, self._queue = self._queue, []
             try:
                 await self._in_thread(partial(self._write, group))
-            except BaseException as error:
-                for put in [*group, *self._queue]:
-                    if not put.done.done():
-                        put.done.set_exception(
-                            DeadLettersUnwritable(path=str(self.directory), cause=repr(error))
-                        )
-                self._queue = []
-                raise
+            except Exception as error:
+                log.exception("a bug: %d puts of dead letters failed, not acked", len(group))
+                for put in group:
+                    put.problem = DeadLettersUnwritable(path=str(self.directory), cause=repr(error))
             self._count_dropped()
             self._set_problem(next((put.problem for put in group if put.problem), None))
             for put in group:
