@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from ptingest.model.document import DataStream, Document
 from ptingest.model.receipt import Receipt
+from ptingest.sinks.store.columns import lift
+from ptingest.sinks.store.schema import COLUMNS
 
 DJANGO = DataStream("logs", "django", "pt")
 
@@ -50,3 +54,20 @@ def raw_document(
 
 def messages(*texts: str) -> list[Document]:
     return [document({"message": text}) for text in texts]
+
+
+def insert(
+    connection: sqlite3.Connection,
+    documents: Sequence[Document],
+    *,
+    stored_at: str = "2025-01-01T00:00:00.000Z",
+) -> None:
+    """Put documents into an open store, in the caller's transaction."""
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    connection.executemany(
+        f"INSERT INTO documents ({names}) VALUES ({', '.join('?' * len(COLUMNS))})",
+        [
+            (stored_at, one.data_stream.name, one.key, *lift(one.body), one.body.decode())
+            for one in documents
+        ],
+    )

@@ -1,0 +1,185 @@
+"""Reading the store: searching, counting; also while a server writes.
+
+A reader sees one moment of the store from its first statement to its last. Messages that
+the text index does not hold yet are few (see ``schema``); the reader indexes them for
+itself, in memory, when a query asks for words.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from ptingest.errors import SinkUnavailable
+from ptingest.sinks.store.query import parse
+from ptingest.sinks.store.schema import TEXT_OPTIONS, has_text_index, index_end, open_reader
+from ptingest.sinks.store.sql import (
+    EXACT_COLUMNS,
+    KEYWORD_COLUMNS,
+    Condition,
+    condition,
+    may_be_json,
+    path_of,
+)
+
+_TAIL = f"CREATE VIRTUAL TABLE temp.unindexed USING fts5(message, {TEXT_OPTIONS})"
+_FILL_TAIL = """
+INSERT INTO temp.unindexed (rowid, message) SELECT id, message FROM documents WHERE id > ?
+"""
+ROWS_A_FETCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to look for; times are the store's time text, None is without bound."""
+
+    query: str
+    since: str | None = None
+    until: str | None = None
+    data_stream: str | None = None
+
+
+class Hit(NamedTuple):
+    """One document found; ``body`` is it whole, as JSON."""
+
+    data_stream: str
+    body: str
+
+
+class StreamCount(NamedTuple):
+    """How many documents of one category a data stream holds."""
+
+    data_stream: str
+    stream: str | None
+    documents: int
+
+
+class StoreReader:
+    """A store opened for reading; use it in a ``with``.
+
+    Raises:
+        SinkUnavailable: there is no store at ``path``, or it became unreadable.
+    """
+
+    def __init__(self, path: Path, *, now: datetime) -> None:
+        self._path, self._now = path, now
+        self._connection = open_reader(path)
+        self._has_tail = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise SinkUnavailable(sink="store", cause=f"{self._path}: {error}") from error
+
+    def search(self, question: Question, *, limit: int | None = None) -> Iterator[Hit]:
+        """Yield what matches, oldest first; with ``limit`` the newest so many of them.
+
+        Raises:
+            QueryInvalid: before the first hit.
+        """
+        where = self._where(question)
+        order = "ORDER BY timestamp, id"
+        values = list(where.values)
+        sql = f"SELECT data_stream, body FROM documents WHERE {where.sql} {order}"
+        if limit is not None:
+            sql = (
+                "SELECT data_stream, body FROM (SELECT data_stream, body, timestamp, id "
+                f"FROM documents WHERE {where.sql} ORDER BY timestamp DESC, id DESC LIMIT ?) "
+                f"{order}"
+            )
+            values.append(limit)
+        rows = self._connection.execute(sql, values)
+        while some := rows.fetchmany(ROWS_A_FETCH):
+            yield from map(Hit._make, some)
+
+    def count(self, question: Question) -> int:
+        """Return how many documents match."""
+        where = self._where(question)
+        sql = f"SELECT count(*) FROM documents WHERE {where.sql}"
+        return int(self._connection.execute(sql, where.values).fetchone()[0])
+
+    def count_by(self, question: Question, field: str) -> list[tuple[str | None, int]]:
+        """Return each value of ``field`` with its number of documents, most first.
+
+        A list counts once for each of its elements; None stands for documents without it.
+        """
+        where = self._where(question)
+        column = EXACT_COLUMNS.get(field) or KEYWORD_COLUMNS.get(field)
+        order = "ORDER BY 2 DESC, 1"
+        if field in EXACT_COLUMNS:
+            sql = f"SELECT {column}, count(*) FROM documents WHERE {where.sql} GROUP BY 1 {order}"
+            return self._connection.execute(sql, where.values).fetchall()
+        nested, *dotted = path_of(field)
+        body, plain = "documents.body", "NULL"
+        if column is not None:  # most values are in the column; only lists need the body
+            body = f"CASE WHEN {may_be_json(column)} THEN documents.body ELSE '{{}}' END"
+            plain = f"CASE WHEN {may_be_json(column)} THEN NULL ELSE {column} END"
+        # One row a document and element, or one without element.
+        sql = (
+            "SELECT CASE each.type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
+            f"ELSE coalesce(CAST(each.value AS TEXT), {plain}) END, count(DISTINCT documents.id) "
+            f"FROM documents LEFT JOIN json_each({body}, "
+            f"CASE WHEN json_type({body}, ?1) IS NULL THEN ?2 ELSE ?1 END) AS each "
+            "ON typeof(each.key) <> 'text' "
+            f"WHERE {where.sql} GROUP BY 1 {order}"
+        )
+        values = [nested, *(dotted or [nested])]
+        return self._connection.execute(sql, [*values, *where.values]).fetchall()
+
+    def counts(self) -> list[StreamCount]:
+        """Return how many documents there are by data stream and category."""
+        rows = self._connection.execute(
+            "SELECT data_stream, stream, count(*) FROM documents GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        return [StreamCount._make(row) for row in rows]
+
+    def _where(self, question: Question) -> Condition:
+        query = parse(question.query)
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN")
+        where = condition(
+            query, text=question.query, now=self._now, text_tables=self._text_tables()
+        )
+        for name, function in where.functions.items():
+            self._connection.create_function(name, 1, function, deterministic=True)
+        if "unindexed" in where.sql:
+            self._index_tail()
+        return _bounded(where, question)
+
+    def _text_tables(self) -> list[str]:
+        indexed = ["documents_text"] if has_text_index(self._connection) else []
+        return [*indexed, "unindexed"]
+
+    def _index_tail(self) -> None:
+        if self._has_tail:
+            return
+        self._connection.execute(_TAIL)
+        self._connection.execute(_FILL_TAIL, (index_end(self._connection),))
+        self._has_tail = True
+
+
+def _bounded(where: Condition, question: Question) -> Condition:
+    bounds: list[tuple[str, str | None]] = [
+        ("timestamp >= ?", question.since),
+        ("timestamp <= ?", question.until),
+        ("data_stream = ?", question.data_stream),
+    ]
+    given = [(sql, value) for sql, value in bounds if value is not None]
+    return Condition(
+        " AND ".join([where.sql, *(sql for sql, _ in given)]),
+        [*where.values, *(value for _, value in given)],
+        where.functions,
+    )

@@ -1,0 +1,272 @@
+"""A query's tree as a SQL condition over ``documents``.
+
+Every value and path is bound, none becomes part of the SQL. Every condition is 0 or 1 and
+never NULL, so that ``not`` finds what lacks the field. What the columns cannot answer is
+asked of the body: there a path leads to one value or to a list, of which any may match.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ptingest.errors import QueryInvalid
+from ptingest.sinks.store import times
+from ptingest.sinks.store.query import AllOf, AnyOf, Match, Negated, Query, Range, Value
+from ptingest.sinks.store.words import Phrase, finder, phrase
+
+KEYWORD_COLUMNS = {
+    "group": '"group"',
+    "service": "service",
+    "log_level": "log_level",
+    "logger_name": "logger_name",
+    "stream": "stream",
+    "app_module": "app_module",
+}
+EXACT_COLUMNS = {"_index": "data_stream", "_id": "key"}
+"""Elasticsearch's own names for where a document lies; always plain text here."""
+TEXT_FIELDS = ("message", "log_message", "event.original")
+
+_RANGE_SQL = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_INT64 = 1 << 63
+
+
+@dataclass(slots=True)
+class Condition:
+    """SQL with its bound values in order, and the functions that it calls by name."""
+
+    sql: str
+    values: list[str | int | float] = field(default_factory=list)
+    functions: dict[str, Callable[[object], bool]] = field(default_factory=dict)
+
+
+def condition(query: Query, *, text: str, now: datetime, text_tables: Sequence[str]) -> Condition:
+    """Return the condition for a query.
+
+    ``text`` is the query as written, for errors. ``text_tables`` are the FTS5 tables that
+    together hold every message, each with the document's id as rowid.
+
+    Raises:
+        QueryInvalid: a time in it cannot be read.
+    """
+    writer = _Writer(text, now, text_tables)
+    sql = writer.any_query(query)
+    return Condition(sql, writer.values, writer.functions)
+
+
+def path_of(name: str) -> tuple[str, ...]:
+    """Return where a field lies in a body: nested, or under its dotted name at the top."""
+    nested = "$." + ".".join(f'"{part}"' for part in name.split("."))
+    return (nested, f'$."{name}"') if "." in name else (nested,)
+
+
+def may_be_json(column: str) -> str:
+    """Return SQL that is true where a column may hold the JSON text of a list or object."""
+    return f"substr({column}, 1, 1) IN ('[', '{{')"
+
+
+class _Writer:
+    """Writes SQL from left to right and collects its values on the way."""
+
+    def __init__(self, text: str, now: datetime, text_tables: Sequence[str]) -> None:
+        self._text, self._now, self._text_tables = text, now, text_tables
+        self.values: list[str | int | float] = []
+        self.functions: dict[str, Callable[[object], bool]] = {}
+
+    def any_query(self, query: Query) -> str:
+        match query:
+            case AllOf(parts):
+                return self._joined(parts, "AND", "TRUE")
+            case AnyOf(parts):
+                return self._joined(parts, "OR", "FALSE")
+            case Negated(part):
+                return f"NOT {self.any_query(part)}"
+            case Match(None, value):
+                return self._words("message", value)
+            case Match(name, value):
+                return self._match(str(name), value)
+            case Range("@timestamp", operator, value):
+                return self._time_range(operator, value)
+            case Range():
+                return self._range(query)
+
+    def _joined(self, parts: Sequence[Query], operator: str, empty: str) -> str:
+        """Halve again and again: SQLite bounds an expression's depth, not its length."""
+        if not parts:
+            return empty
+        if len(parts) == 1:
+            return self.any_query(parts[0])
+        middle = len(parts) // 2
+        left = self._joined(parts[:middle], operator, empty)
+        return f"({left} {operator} {self._joined(parts[middle:], operator, empty)})"
+
+    def _match(self, name: str, value: Value) -> str:
+        if value.is_anything:
+            return self._exists(name)
+        if name in TEXT_FIELDS:
+            return self._words(name, value)
+        if name == "@timestamp":
+            return self._time_match(value)
+        if name in EXACT_COLUMNS:
+            return self._column(EXACT_COLUMNS[name], value)
+        if name in KEYWORD_COLUMNS:
+            column = KEYWORD_COLUMNS[name]
+            # A list or object is kept as JSON text; what it holds is asked of the body. A
+            # text that merely begins so comes to the same answer.
+            body = self._in_body(name, lambda: self._element(value, has_numbers=False))
+            return (
+                f"CASE WHEN {may_be_json(column)} THEN {body} "
+                f"ELSE {self._column(column, value)} END"
+            )
+        return self._in_body(name, lambda: self._element(value, has_numbers=True))
+
+    def _exists(self, name: str) -> str:
+        column = {"@timestamp": "timestamp", "message": "message", **EXACT_COLUMNS}.get(name)
+        if column is not None and name != "message":
+            return f"({column} IS NOT NULL)"
+        column = KEYWORD_COLUMNS.get(name, column)
+        body = self._in_body(name, lambda: "each.type <> 'null'", is_inner=True)
+        if column is None:
+            return body
+        return f"CASE WHEN {may_be_json(column)} THEN {body} ELSE {column} IS NOT NULL END"
+
+    def _column(self, column: str, value: Value) -> str:
+        if value.has_wildcard:
+            self.values.append(_glob(value))
+            return f"coalesce({column} GLOB ?, FALSE)"
+        self.values.append(value.text)
+        return f"({column} IS ?)"
+
+    def _in_body(self, name: str, element: Callable[[], str], *, is_inner: bool = False) -> str:
+        """Ask whether any element at the field's path satisfies ``element``, SQL over ``each``.
+
+        Members of an object have text for keys and do not count, unless ``is_inner``.
+        """
+        found = []
+        for path in path_of(name):
+            self.values.append(path)
+            inner = "" if is_inner else "typeof(each.key) <> 'text' AND "
+            found.append(
+                "EXISTS (SELECT 1 FROM json_each(documents.body, ?) AS each "
+                f"WHERE {inner}({element()}))"
+            )
+        return f"({' OR '.join(found)})"
+
+    def _element(self, value: Value, *, has_numbers: bool) -> str:
+        if value.has_wildcard:
+            self.values.append(_glob(value))
+            return "each.type = 'text' AND each.value GLOB ?"
+        self.values.append(value.text)
+        sql = "each.type = 'text' AND each.value = ?"
+        if value.text in ("true", "false"):
+            self.values.append(value.text)
+            return f"{sql} OR each.type = ?"
+        number = _number(value.text) if has_numbers else None
+        if number is not None:
+            self.values.append(number)
+            return f"{sql} OR (each.type IN ('integer', 'real') AND each.value = ?)"
+        if not has_numbers:
+            self.values.append(value.text)
+            sql += " OR (each.type IN ('integer', 'real') AND CAST(each.value AS TEXT) = ?)"
+        return sql
+
+    def _range(self, query: Range) -> str:
+        operator = _RANGE_SQL[query.operator]
+        if query.field in EXACT_COLUMNS:
+            self.values.append(query.value)
+            return f"coalesce({EXACT_COLUMNS[query.field]} {operator} ?, FALSE)"
+
+        def element() -> str:
+            self.values.append(query.value)
+            sql = f"each.type = 'text' AND each.value {operator} ?"
+            number = _number(query.value)
+            if number is None:
+                return sql
+            self.values.append(number)
+            return f"({sql}) OR (each.type IN ('integer', 'real') AND each.value {operator} ?)"
+
+        return self._in_body(query.field, element)
+
+    def _time_range(self, operator: str, value: str) -> str:
+        first, last = self._span(value)
+        self.values.append(last if operator in (">", "<=") else first)
+        return f"coalesce(timestamp {_RANGE_SQL[operator]} ?, FALSE)"
+
+    def _time_match(self, value: Value) -> str:
+        self.values.extend(self._span(value.text))
+        return "coalesce(timestamp BETWEEN ? AND ?, FALSE)"
+
+    def _span(self, value: str) -> tuple[str, str]:
+        ends = times.span(value, self._now)
+        if ends is None:
+            raise QueryInvalid(
+                query=self._text,
+                column=max(self._text.find(value), 0) + 1,
+                seen=f"{value!r} after @timestamp",
+                expected='a time like "2025-01-02", "2025-01-02T03:04:05Z" or now-1h',
+            )
+        return ends
+
+    def _words(self, name: str, value: Value) -> str:
+        phrases = _phrases(value)
+        if not phrases:
+            return "FALSE"
+        match_text = _fts(phrases)
+        if name == "message" and match_text is not None:
+            found = []
+            for table in self._text_tables:
+                self.values.append(match_text)
+                found.append(f"documents.id IN (SELECT rowid FROM {table} WHERE message MATCH ?)")
+            return f"({' OR '.join(found)})"
+        function = f"has_words_{len(self.functions)}"
+        self.functions[function] = finder(phrases)
+        if name == "message":
+            return f"{function}(message)"
+        return self._in_body(name, lambda: f"each.type = 'text' AND {function}(each.value)")
+
+
+def _phrases(value: Value) -> list[Phrase]:
+    """Split a value into what may be found: quoted one phrase, else any of its words."""
+    if value.is_quoted:
+        wanted = [phrase((value.text,))]
+    else:
+        # Marks the wildcards while the text is split at its blanks.
+        written = "\0".join(piece.replace("\0", " ") for piece in value.pieces).split()
+        wanted = [phrase(word.split("\0")) for word in written]
+    return [words_in_a_row for words_in_a_row in wanted if words_in_a_row]
+
+
+def _fts(phrases: Sequence[Phrase]) -> str | None:
+    """Return FTS5's expression, None where a ``*`` is not at a phrase's very end."""
+    parts = []
+    for words_in_a_row in phrases:
+        *firsts, last = words_in_a_row
+        begins = last.endswith("*")
+        bare = last[:-1] if begins else last
+        if not bare or "*" in bare or any("*" in word for word in firsts):
+            return None
+        parts.append(f'"{" ".join((*firsts, bare))}"{" *" if begins else ""}')
+    return " OR ".join(parts)
+
+
+def _glob(value: Value) -> str:
+    return "*".join(
+        "".join(f"[{character}]" if character in "*?[" else character for character in piece)
+        for piece in value.pieces
+    )
+
+
+def _number(text: str) -> int | float | None:
+    """Return a number that SQLite can compare, None where ``text`` is none."""
+    try:
+        whole = int(text)
+        return whole if -_INT64 <= whole < _INT64 else float(whole)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
