@@ -205,7 +205,7 @@ What next (each line can be copied):
   make run                                              serve with config/ptingest.yaml
   .venv/bin/ptingest send config/samples/*.log          in another terminal: ship sample logs
   .venv/bin/ptingest search 'group:pt AND log_level:ERROR' --config config/ptingest.yaml
-  .venv/bin/ptingest try config/samples/django.log --service django --json
+  .venv/bin/ptingest try config/samples/django.log --service django --multiline
   point Filebeat at it:  output.logstash: {hosts: ["localhost:5044"]}"""
     )
 
