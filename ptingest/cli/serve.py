@@ -37,10 +37,13 @@ def serve(config: Path | None) -> ExitCode:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             left = runner.run(work)
-    except* PtingestError as ours:
-        raise first(ours) from None
-    except* OSError as refused:
-        log.error("cannot serve: %s", first(refused))
+    except BaseExceptionGroup as group:
+        error = first(group)
+        if isinstance(error, PtingestError):
+            raise error from None
+        if not isinstance(error, OSError):
+            raise
+        log.error("cannot serve: %s", error)
         return ExitCode.FAILED
     return ExitCode.NOT_ALL_DELIVERED if left else ExitCode.DONE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,8 +81,14 @@ def _build_sink(
             raise AssertionError(f"no sink for {type(one).__name__}")
 
 
-def build(settings: ServerSettings, profile: ProfileSettings, *, clock: Clock) -> Parts:
-    """Connect all parts of one worker."""
+def build(
+    settings: ServerSettings,
+    profile: ProfileSettings,
+    *,
+    clock: Clock,
+    replaced: Sequence[tuple[Sink, LaneSettings]] | None = None,
+) -> Parts:
+    """Connect all parts of one worker; ``replaced`` stands in for the configured sinks."""
     metrics = Metrics()
     chance = random.Random()
     budget = Budget(settings.beats.limits.total_bytes // 2)
@@ -92,7 +98,10 @@ def build(settings: ServerSettings, profile: ProfileSettings, *, clock: Clock) -
         clock=clock,
         metrics=metrics,
     )
-    sinks = build_sinks(settings, clock, metrics)
+    if replaced is None:
+        built = build_sinks(settings, clock, metrics)
+        replaced = list(zip(built, sink_settings(settings), strict=True))
+    sinks = [sink for sink, _ in replaced]
     lanes = [
         Lane(
             sink=sink,
@@ -103,7 +112,7 @@ def build(settings: ServerSettings, profile: ProfileSettings, *, clock: Clock) -
             clock=clock,
             random=chance,
         )
-        for sink, one in zip(sinks, sink_settings(settings), strict=True)
+        for sink, one in replaced
     ]
     pipeline = compile_profile(profile)
     flow = Flow(

@@ -64,8 +64,6 @@ class Flow:
         self._clock = clock
         self._active = 0
         self._custody: dict[str, Counter[str]] = {sink: Counter() for sink in sinks}
-        self.trouble: str | None = None
-        """Why the last dead letters could not be kept; None when they could."""
 
     async def admit(self, payloads: Sequence[bytes], receipt: Receipt, origin: Origin) -> None:
         """Take ``payloads`` of one window to their lanes; see ``contracts.Admit``."""
@@ -157,10 +155,8 @@ class Flow:
         try:
             await self._dead_letters.put(letters)
         except (DeadLettersFull, DeadLettersUnwritable) as error:
-            self.trouble = str(error)
             self._lose(letters, receipt, str(error))
             return
-        self.trouble = None
         for letter in letters:
             self._metrics.add(
                 "ptingest_flow_dead_lettered_events_total", 1, letter.service, letter.reason

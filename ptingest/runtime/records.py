@@ -102,13 +102,12 @@ class RecordReader:
         begin, self.position = self.position, self.position + length
         line = (text.removesuffix(b"\r"), begin, self.position)
         starts = RECORD_START.match(text) is not None
-        waiting = self._lines
-        if waiting and not starts and self._waiting_bytes() < MAX_RECORD_BYTES:
-            waiting.append(line)
+        if self._lines and not starts and self._waiting_bytes() < MAX_RECORD_BYTES:
+            self._lines.append(line)
             return
         yield from self._flush()
         if starts:
-            waiting.append(line)
+            self._lines.append(line)
         elif line[0]:
             yield Record(*line, is_multiline=False)
 

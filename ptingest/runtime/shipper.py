@@ -182,10 +182,10 @@ class Shipper:
         wire: ClientConnection,
         slots: asyncio.Semaphore,
     ) -> None:
-        for window in list(self._unacked):
+        for again in list(self._unacked):
             await slots.acquire()
-            self.progress.resent += len(window.payloads) if window.was_sent else 0
-            await self._send(writer, wire, window)
+            self.progress.resent += len(again.payloads) if again.was_sent else 0
+            await self._send(writer, wire, again)
         while not self._is_read_out:
             window = await self._read.get()
             if window is None:
@@ -217,6 +217,7 @@ class Shipper:
                     continue
                 raise
             if not data:
+                wire.receive_eof()
                 raise PeerClosed("the server closed the connection")
             for _ in [ack for ack in wire.receive_data(data) if ack.is_complete]:
                 self._acked(self._unacked.popleft())

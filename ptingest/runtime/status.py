@@ -34,13 +34,14 @@ class WorkerView:
             reasons.append("draining: this process is stopping")
         elif self.listening is None:
             reasons.append("not listening yet")
+        letters = self._parts.dead_letters.trouble
+        if letters:
+            reasons.append(f"dead letters: {letters}")
         reasons += [
             f"sink {sink.name}: {lane.trouble}"
             for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True)
-            if lane.trouble
+            if lane.trouble and lane.trouble != letters
         ]
-        if self._parts.flow.trouble:
-            reasons.append(f"dead letters: {self._parts.flow.trouble}")
         return reasons
 
     def books(self) -> dict[str, dict[str, dict[str, int]]]:
@@ -98,6 +99,12 @@ class WorkerView:
             "lanes": {
                 sink.name: lane.status()
                 for sink, lane in zip(parts.sinks, parts.lanes, strict=True)
+            },
+            "dead_letters": {
+                "bytes": parts.dead_letters.bytes,
+                "limit_bytes": parts.settings.dead_letters.max_bytes,
+                "waiting": parts.dead_letters.waiting,
+                "trouble": parts.dead_letters.trouble,
             },
             "loop_lag_seconds": parts.metrics.value("ptingest_worker_loop_lag_seconds"),
         }

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 LAG_INTERVAL_SECONDS = 0.1
 LAG_WINDOW = 100
 """The longest pause among the last so many intervals (10 s) is shown."""
+TIDY_SECONDS = 60.0
 FAREWELL_SECONDS = 3.0
 """How long closing connections may take after everything else is done."""
 
@@ -54,6 +55,7 @@ class Worker:
         task that dies is never silent.
         """
         parts = self.parts
+        await parts.dead_letters.open()
         host, self.beats_port = parts.source.listen()
         self.view.listening = f"{host}:{self.beats_port}"
         try:
@@ -64,13 +66,14 @@ class Worker:
                 ]
                 source = group.create_task(parts.source.run(), name="beats source")
                 lag = group.create_task(self._watch_lag(), name="loop lag")
+                tidy = group.create_task(self._tidy(), name="dead letters tidy")
                 api = await self._start_api()
                 self._say_hello()
                 self.started.set()
                 await self._stop.wait()
                 left = await self._drain()
                 await api.close()
-                for task in (*lanes, source, lag):
+                for task in (*lanes, source, lag, tidy):
                     task.cancel()
         finally:
             self.view.listening = None
@@ -117,6 +120,11 @@ class Worker:
         else:
             log.info("drained: everything that was taken is safe and acked")
         return left
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(TIDY_SECONDS)
+            await self.parts.dead_letters.tidy()
 
     async def _close_sinks(self) -> None:
         for sink in self.parts.sinks:

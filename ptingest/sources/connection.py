@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ptingest.errors import ProtocolError
 from ptingest.lumberjack.connection import Limits, ServerConnection, Window
@@ -85,8 +85,8 @@ class BeatsConnection(asyncio.Protocol):
     # -- asyncio.Protocol ----------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are not asyncio.Transport's children, only its like.
+        self.transport = cast(asyncio.Transport, transport)
         name = transport.get_extra_info("peername") or ("?", 0)
         self.ip, self.peer = str(name[0]), f"{name[0]}:{name[1]}"
         transport.set_write_buffer_limits(high=UNREAD_ACKS_BYTES)

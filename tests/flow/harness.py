@@ -1,0 +1,202 @@
+"""A whole worker on loopback with a sink that obeys, and a raw peer to talk to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ptingest.delivery.dead_letter import read_letters
+from ptingest.model.contracts import Finding
+from ptingest.model.document import Document
+from ptingest.model.outcome import WriteResult
+from ptingest.runtime.assembly import build, read_profile
+from ptingest.runtime.clock import SystemClock
+from ptingest.runtime.worker import Worker
+from ptingest.settings.server import ServerSettings
+from ptingest.settings.sinks import LaneSettings
+
+PATIENCE = 4.0
+"""Longest wait for anything in these tests; a test as a whole has 5 s."""
+
+
+class MemorySink:
+    """Keeps documents; while ``open`` is clear a write does not return."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self.documents: list[Document] = []
+        self.keys: set[str] = set()
+        self.open = asyncio.Event()
+        self.open.set()
+        self.asked = asyncio.Event()
+
+    async def write(
+        self, documents: Sequence[Document], doubtful: frozenset[Document]
+    ) -> WriteResult:
+        self.asked.set()
+        await self.open.wait()
+        again = [one for one in documents if one.key is not None and one.key in self.keys]
+        fresh = [one for one in documents if one not in set(again)]
+        self.keys |= {one.key for one in fresh if one.key}
+        self.documents += fresh
+        return WriteResult(already_stored=again)
+
+    async def check(self) -> Sequence[Finding]:
+        return ()
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    @property
+    def messages(self) -> list[Any]:
+        return [orjson.loads(one.body).get("message") for one in self.documents]
+
+
+class Server:
+    """One worker under test."""
+
+    def __init__(self, worker: Worker, sink: MemorySink, data_dir: Path) -> None:
+        self.worker, self.sink, self.data_dir = worker, sink, data_dir
+
+    @property
+    def port(self) -> int:
+        return self.worker.beats_port
+
+    def letters(self) -> list[Any]:
+        return list(read_letters(self.data_dir / "dead_letters"))
+
+    def metric(self, name: str, *labels: str) -> float:
+        return self.worker.parts.metrics.value(name, *labels)
+
+    def residues(self) -> list[int]:
+        books = self.worker.view.books()
+        return [row["residue"] for rows in books.values() for row in rows.values()]
+
+    async def until(self, name: str, value: float, *labels: str) -> None:
+        """Wait until a counter has reached ``value``."""
+        async with asyncio.timeout(PATIENCE):
+            while self.metric(name, *labels) < value:
+                await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    tmp_path: Path, *, sink: MemorySink | None = None, **beats: Any
+) -> AsyncIterator[Server]:
+    """Run a worker with ``beats`` settings on a free port; drained and balanced at the end."""
+    settings = ServerSettings.model_validate(
+        {
+            "data_dir": str(tmp_path / "data"),
+            "drain_seconds": 1.0,
+            "api": {"listen": "127.0.0.1:0"},
+            "beats": {"listen": "127.0.0.1:0", "keepalive_seconds": 0.2, **beats},
+        }
+    )
+    sink = sink or MemorySink()
+    lane = LaneSettings.model_validate(
+        {
+            "batch": {"max_age_seconds": 0.02},
+            "retry": {"initial_seconds": 0.005, "max_seconds": 0.02},
+        }
+    )
+    parts = build(
+        settings, read_profile(settings, {}), clock=SystemClock(), replaced=[(sink, lane)]
+    )
+    worker = Worker(parts)
+    running = asyncio.ensure_future(worker.run())
+    started = asyncio.ensure_future(worker.started.wait())
+    await asyncio.wait((running, started), return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        running.result()
+    server = Server(worker, sink, tmp_path / "data")
+    try:
+        yield server
+    finally:
+        sink.open.set()
+        worker.stop()
+        async with asyncio.timeout(PATIENCE):
+            await running
+        assert set(server.residues()) <= {0}
+
+
+class RawPeer:
+    """A socket and nothing between the test and the bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def acks(self, count: int, *, keepalives: bool = False) -> list[tuple[int, int]]:
+        """Read ``count`` acks as (version, seq), skipping keepalives unless asked for."""
+        found: list[tuple[int, int]] = []
+        async with asyncio.timeout(PATIENCE):
+            while len(found) < count:
+                frame = await self.reader.readexactly(6)
+                version, kind, seq = struct.unpack(">BBI", frame)
+                assert kind == ord("A"), frame
+                if seq or keepalives:
+                    found.append((version - ord("0"), seq))
+        return found
+
+    async def rest(self) -> list[tuple[int, int]]:
+        """Read to the end of the stream; every ack that came, keepalives included."""
+        async with asyncio.timeout(PATIENCE):
+            data = await self.reader.read(-1)
+        assert len(data) % 6 == 0, data
+        return [(version - ord("0"), seq) for version, _, seq in struct.iter_unpack(">BBI", data)]
+
+    async def close(self) -> None:
+        self.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def peer_of(server: Server, host: str = "127.0.0.1") -> AsyncIterator[RawPeer]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, local_addr=(host, 0))
+    peer = RawPeer(reader, writer)
+    try:
+        yield peer
+    finally:
+        await peer.close()
+
+
+# -- bytes by hand, so that these tests do not lean on the code they test -----------------
+
+
+def event(message: str = "INFO|apps.parcels.views|2025-01-02T03:04:05Z|x", **more: Any) -> bytes:
+    fields = {"@timestamp": "2025-01-02T03:04:06.123Z", "group": "pt", "service": "django"}
+    return orjson.dumps({**fields, "message": message, **more})
+
+
+def W(count: int, version: bytes = b"2") -> bytes:
+    return version + b"W" + struct.pack(">I", count)
+
+
+def J(seq: int, payload: bytes | None = None) -> bytes:
+    body = event(f"INFO|root|2025-01-02T03:04:05Z|n{seq}") if payload is None else payload
+    return b"2J" + struct.pack(">II", seq, len(body)) + body
+
+
+def C(frames: bytes, version: bytes = b"2") -> bytes:
+    stream = zlib.compress(frames)
+    return version + b"C" + struct.pack(">I", len(stream)) + stream
+
+
+def D(seq: int, **pairs: str) -> bytes:
+    items = {"group": "pt", "service": "django", **pairs}
+    parts = [b"1D", struct.pack(">II", seq, len(items))]
+    for text in (text for pair in items.items() for text in pair):
+        parts += struct.pack(">I", len(text.encode())), text.encode()
+    return b"".join(parts)
