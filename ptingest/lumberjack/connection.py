@@ -313,6 +313,8 @@ class ServerConnection:
     def _consume(self, count: int, *, is_inner: bool) -> None:
         if is_inner:
             self._inner_at += count
+            if self._inner_at == len(self._inner) and self._inflation is None:
+                self._inner, self._inner_at = b"", 0
         else:
             del self._received[:count]
         self._needed = HEADER_BYTES
@@ -399,7 +401,8 @@ class ServerConnection:
         if not self._is_open:
             self._open_implied_window(data[at] << 8)
         if not isinstance(data, bytes):
-            with memoryview(data) as view, view[: max(self._needed, SNAPSHOT_BYTES)] as front:
+            most = min(SNAPSHOT_BYTES, self._limits.part_bytes)
+            with memoryview(data) as view, view[: max(self._needed, most)] as front:
                 data = bytes(front)
         cut = self._cut_json if self._version == VERSION_2 else self._cut_data_frames
         count = cut(data, at)

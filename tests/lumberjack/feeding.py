@@ -58,3 +58,8 @@ def joined(windows: Iterable[Window]) -> list[Window]:
             whole.append(window._replace(payloads=payloads, odd=odd))
             payloads, odd = [], ()
     return whole
+
+
+def acks(windows: list[Window]) -> list[int]:
+    """What a shell would ack."""
+    return [window.last_seq for window in windows if window.is_last]

@@ -44,6 +44,9 @@ FRAME: Construct = Struct(
 STREAM: Construct = Struct("frames" / GreedyRange(FRAME), Terminated)
 
 
+U32 = (2**32 - 1).to_bytes(4, "big")
+
+
 class ExpectedWindow(NamedTuple):
     """A window as the description understands it; an event is bytes (v2) or pairs (v1)."""
 
@@ -96,3 +99,31 @@ def expected_windows(wire: bytes) -> list[ExpectedWindow]:
 
 def _strings(pairs: Any) -> dict[str, str]:
     return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in pairs}
+
+
+# --- short names, so that a stream fits on a line of a table -------------------------------
+
+
+def w(count: int, version: int = 2) -> bytes:
+    """A window frame."""
+    return frame(version, b"W", count=count)
+
+
+def j(seq: int, payload: bytes = b'{"a":1}') -> bytes:
+    """A JSON frame."""
+    return frame(2, b"J", seq=seq, json=payload)
+
+
+def d(seq: int, *pairs: tuple[bytes, bytes]) -> bytes:
+    """A data frame."""
+    return frame(1, b"D", seq=seq, pairs=list(pairs or [(b"line", b"x")]))
+
+
+def c(*frames: bytes, version: int = 2) -> bytes:
+    """A compressed frame around whole frames."""
+    return compressed(version, b"".join(frames))
+
+
+def raw_c(stream: bytes) -> bytes:
+    """A compressed frame around anything."""
+    return b"2C" + len(stream).to_bytes(4, "big") + stream
