@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -18,6 +18,11 @@ from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, DataStream, Documen
 
 _BODY = attrgetter("body")
 _PAYLOAD = attrgetter("payload")
+
+
+def is_lost(document: Document) -> bool:
+    """Whether the document's window will not be acked, so that the Beat sends it again."""
+    return document.receipt.failed is not None
 
 
 def body_bytes(documents: Sequence[Document]) -> int:
@@ -51,24 +56,29 @@ class Batch:
     probes: DataStream | None = None
     """The troubled data stream that this small batch tries out."""
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether these documents were never tried."""
+        return self.tries == 0 and self.probes is None
+
 
 def batch_of(documents: list[Document], since: float) -> Batch:
     """Return a batch of these documents that was never tried."""
     return Batch(documents, body_bytes(documents), since)
 
 
-def halves(batch: Batch) -> tuple[Batch, Batch]:
-    """Split a batch of two or more documents near the middle of its bytes."""
+def halves(batch: Batch) -> list[Batch]:
+    """Split a batch near the middle of its bytes; one document alone cannot be split."""
     documents = batch.documents
-    first, at = 0, 0
-    while at < len(documents) - 1 and (
-        at == 0 or first + len(documents[at].body) <= batch.size / 2
-    ):
-        first += len(documents[at].body)
+    if len(documents) == 1:
+        return [batch]
+    size, at = len(documents[0].body), 1
+    while at < len(documents) - 1 and size + len(documents[at].body) <= batch.size / 2:
+        size += len(documents[at].body)
         at += 1
-    left = Batch(documents[:at], first, batch.since, batch.tries, is_alone=True)
-    right = Batch(documents[at:], batch.size - first, batch.since, batch.tries, is_alone=True)
-    return left, right
+    left = replace(batch, documents=documents[:at], size=size, is_alone=True)
+    right = replace(left, documents=documents[at:], size=batch.size - size)
+    return [left, right]
 
 
 class _Waiting(NamedTuple):

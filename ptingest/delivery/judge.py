@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ptingest.delivery.batch import is_lost
 from ptingest.model.document import Document
 from ptingest.model.outcome import Refusal, WriteResult
 
@@ -27,11 +28,18 @@ class Verdict:
     """Busy and doubtful: to be tried again."""
     doubtful: Sequence[Document] = ()
     """Those of ``again`` that may be stored."""
+    has_answers: bool = True
+    """Whether the sink decided about any document at all."""
+    has_stream_trouble: bool = False
 
-    @property
-    def settled(self) -> int:
-        """Documents that the sink now has."""
-        return len(self.stored) + len(self.already_stored) + len(self.failure_stored)
+    def take_lost(self) -> list[Document]:
+        """Take out what would wait although its window is given up, and return it."""
+        lost = [document for document in self.again if is_lost(document)]
+        lost += [r.document for r in self.stream_busy if is_lost(r.document)]
+        if lost:
+            self.again = [document for document in self.again if not is_lost(document)]
+            self.stream_busy = [r for r in self.stream_busy if not is_lost(r.document)]
+        return lost
 
 
 def judge(documents: Sequence[Document], result: WriteResult) -> Verdict:
@@ -41,7 +49,7 @@ def judge(documents: Sequence[Document], result: WriteResult) -> Verdict:
         AssertionError: the answer does not fit the batch; count all of it doubtful.
     """
     if result.too_large:
-        return Verdict(again=list(documents))
+        return Verdict(again=list(documents), has_answers=False)
     verdict = Verdict(
         already_stored=result.already_stored,
         failure_stored=result.failure_stored,
@@ -49,7 +57,9 @@ def judge(documents: Sequence[Document], result: WriteResult) -> Verdict:
         stream_busy=result.stream_busy,
         again=[*result.busy, *result.doubtful],
         doubtful=result.doubtful,
+        has_stream_trouble=bool(result.stream_busy),
     )
+    verdict.has_answers = len(verdict.again) < len(documents)
     listed = _listed(verdict)
     if not listed:
         verdict.stored = documents

@@ -19,7 +19,7 @@ import logging
 import random
 from collections.abc import Iterator, Sequence
 
-from ptingest.delivery.batch import Batch, Batcher, batch_of, halves
+from ptingest.delivery.batch import Batch, Batcher, batch_of, body_bytes, halves, is_lost
 from ptingest.delivery.books import Books, by_service
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.burial import Burial
@@ -39,11 +39,6 @@ CLOSE_SECONDS = 5.0
 """How long ``close`` waits for cancelled attempts; a sink that holds on is left behind."""
 LAST_TRY_SECONDS = 2.0
 """So long before a drain ends, backoffs are cut short for a last attempt."""
-
-
-def _is_lost(document: Document) -> bool:
-    """Whether the document's window will not be acked, so that the Beat sends it again."""
-    return document.receipt.failed is not None
 
 
 class Lane:
@@ -77,6 +72,7 @@ class Lane:
         )
         self._again = RetryQueue()
         self._streams = TroubledStreams(
+            sink.name,
             backoff=self._pace.backoff,
             patience_seconds=retry.patience_seconds,
             share_bytes=budget.limit // 4,
@@ -122,7 +118,7 @@ class Lane:
         now = self._clock.monotonic()
         times = [self._fresh.oldest, self._again.oldest, self._streams.oldest]
         times += [batch.since for batch in self._in_flight]
-        known = [time for time in times if time is not None]
+        oldest = min((time for time in times if time is not None), default=now)
         return {
             "in_flight": len(self._in_flight),
             "concurrency": self._pace.concurrency.limit,
@@ -133,7 +129,7 @@ class Lane:
             "backoff_seconds": round(max(0.0, self._pace.backoff.until - now), 3),
             "failures": self._pace.backoff.failures,
             "batch_max_bytes": self._fresh.max_bytes,
-            "oldest_seconds": round(now - min(known), 3) if known else 0.0,
+            "oldest_seconds": round(now - oldest, 3),
             "trouble": self.trouble,
             "troubled_streams": [stream.status(now) for stream in self._streams],
         }
@@ -178,8 +174,8 @@ class Lane:
 
     def _give_back_lost(self) -> None:
         self._gives_back = False
-        lost = self._fresh.remove(_is_lost) + self._again.remove(_is_lost)
-        self._give_back(lost + self._streams.remove(_is_lost), "given back")
+        lost = self._fresh.remove(is_lost) + self._again.remove(is_lost)
+        self._give_back(lost + self._streams.remove(is_lost), "given back")
         self._make_room()
 
     def _give_back(self, documents: Sequence[Document], reason: str) -> None:
@@ -308,10 +304,10 @@ class Lane:
             self._note_bug(batch, now, epoch)
         else:
             self._settle(batch, result, verdict, now, epoch)
-            if verdict.refused:
-                self._bury(verdict.refused, group)
-            if verdict.stream_busy or (batch.probes is not None and not result.too_large):
-                self._judge_streams(batch, verdict, group, now)
+            self._bury(verdict.refused, group)
+            if verdict.stream_busy:
+                self._bury(self._streams.hold(verdict.stream_busy, now, self._chance()), group)
+                self._bury_expired(group)
         self._note_quiet()
         self._wake.set()
 
@@ -323,11 +319,16 @@ class Lane:
             for settled in (verdict.stored, verdict.already_stored, verdict.failure_stored):
                 self._doubtful.difference_update(settled)
         self._doubtful.update(verdict.doubtful)
+        self._give_back(verdict.take_lost(), "given back")
         self._note_trouble(result.trouble)
         if result.too_large:
             self._split(batch, verdict, now)
         else:
             waits_for_sink = self._learn(batch, result, verdict, now, epoch)
+            if batch.probes is not None:
+                held = self._streams.judge_probe(batch, verdict, now, self._chance())
+                if held is not None:
+                    self._again.add(held)
             if verdict.again:
                 self._try_again(batch, verdict, now, waits_for_sink=waits_for_sink)
         self._books.settle(verdict.stored, Fate.STORED)
@@ -338,34 +339,27 @@ class Lane:
         self, batch: Batch, result: WriteResult, verdict: Verdict, now: float, epoch: int
     ) -> bool:
         """Adapt the pace to an answer; return whether it is the sink that needs time."""
-        is_fresh = batch.tries == 0 and batch.probes is None
-        again, count = len(verdict.again), len(batch.documents)
+        doubtful = len(result.doubtful)
+        self._metrics.add("ptingest_lane_doubtful_documents_total", doubtful, self.name)
+        self._metrics.add("ptingest_lane_busy_documents_total", len(result.busy), self.name)
+        has_busy = bool(doubtful or result.busy)
         is_the_sinks = (
             result.trouble is not None
             or result.retry_after_seconds is not None
             # Documents that come back again and again while others are taken wait on their
             # own: a lane that paused for them would let them stop the others.
-            or (again == count and is_fresh)
+            or (not verdict.has_answers and batch.is_fresh)
         )
         if is_the_sinks:
             self._pace.struggled(now, epoch, self._chance(), result.retry_after_seconds)
-        elif self._pace.answered(epoch, has_busy=again > 0, has_answers=again < count):
+        elif self._pace.answered(epoch, has_busy=has_busy, has_answers=verdict.has_answers):
             self._again.hasten()
         return is_the_sinks
 
     def _try_again(
         self, batch: Batch, verdict: Verdict, now: float, *, waits_for_sink: bool
     ) -> None:
-        doubtful = len(verdict.doubtful)
-        busy = len(verdict.again) - doubtful
-        self._metrics.add("ptingest_lane_doubtful_documents_total", doubtful, self.name)
-        self._metrics.add("ptingest_lane_busy_documents_total", busy, self.name)
-        if batch.probes is not None and len(verdict.again) == len(batch.documents):
-            return  # no answer to the probe: its stream holds them again
-        kept = self._without_lost(verdict.again)
-        if not kept:
-            return
-        again = batch_of(kept, batch.since)
+        again = batch_of(verdict.again, batch.since)
         again.tries, again.waits_for_sink = batch.tries + 1, waits_for_sink
         again.is_alone = batch.is_alone
         own = now + self._pace.backoff.seconds(again.tries, self._chance())
@@ -374,29 +368,26 @@ class Lane:
 
     def _split(self, batch: Batch, verdict: Verdict, now: float) -> None:
         """Halve a batch refused for its size; one document alone is refused for good."""
-        verdict.again = []
-        if len(batch.documents) == 1:
+        if len(batch.documents) == 1 and verdict.again:
             detail = f"{self.name} takes no body of {batch.size} bytes (413)"
             verdict.refused = [Refusal(batch.documents[0], "too_large", detail)]
-            if batch.probes is not None:
-                self._streams.probe_too_large(batch.probes, (), now)
-            return
-        before = self._fresh.max_bytes
-        self._fresh.shrink(batch.size)
-        if self._fresh.max_bytes < before:
-            log.warning(
-                "%s refused a batch of %d bytes for its size (413); batches are at most %d bytes "
-                "from now on, lower sinks.%s.batch.max_bytes to have that from the start",
-                self.name,
-                batch.size,
-                self._fresh.max_bytes,
-                self.name,
-            )
+            verdict.again = []
         if batch.probes is not None:
-            self._streams.probe_too_large(batch.probes, self._without_lost(batch.documents), now)
-            return
-        for half in halves(batch):
-            self._again.add(half)
+            self._streams.probe_too_large(batch.probes, verdict.again, now)
+        elif verdict.again:
+            before = self._fresh.max_bytes
+            self._fresh.shrink(batch.size)
+            if self._fresh.max_bytes < before:
+                log.warning(
+                    "%s refused a batch of %d bytes for its size (413); batches are at most %d "
+                    "bytes from now on; set sinks.%s.batch.max_bytes to that to begin with it",
+                    self.name,
+                    batch.size,
+                    self._fresh.max_bytes,
+                    self.name,
+                )
+            batch.documents, batch.size = verdict.again, body_bytes(verdict.again)
+            self._again.add_all(halves(batch))
 
     def _note_bug(self, batch: Batch, now: float, epoch: int) -> None:
         """A write raised: nobody knows what was stored, all of it goes again.
@@ -404,82 +395,32 @@ class Lane:
         Where the sink took other batches since the last failure, one document of this one
         may be to blame, and halving finds it.
         """
-        count = len(batch.documents)
-        self._metrics.add("ptingest_lane_doubtful_documents_total", count, self.name)
-        self._doubtful.update(batch.documents)
-        may_be_one = count > 1 and self._pace.backoff.failures == 0
+        self._metrics.add("ptingest_lane_doubtful_documents_total", len(batch.documents), self.name)
+        may_be_one = self._pace.backoff.failures == 0
         self._pace.struggled(now, epoch, self._chance(), None)
+        self._give_back([d for d in batch.documents if is_lost(d)], "given back")
+        batch.documents = [d for d in batch.documents if not is_lost(d)]
+        batch.size = body_bytes(batch.documents)
+        self._doubtful.update(batch.documents)
         if batch.probes is not None:
-            self._hold_again(batch, now)
-            return
-        batch.tries += 1
-        for part in halves(batch) if may_be_one else (batch,):
-            part.due = now + self._pace.backoff.seconds(part.tries, self._chance())
-            kept = self._without_lost(part.documents)
-            if len(kept) < len(part.documents):
-                part.documents, part.size = kept, batch_of(kept, 0.0).size
-            if kept:
-                self._again.add(part)
-
-    def _without_lost(self, documents: Sequence[Document]) -> list[Document]:
-        """Return those whose window can still be acked; the others are given back."""
-        lost = [document for document in documents if _is_lost(document)]
-        if not lost:
-            return list(documents)
-        self._give_back(lost, "given back")
-        return [document for document in documents if not _is_lost(document)]
+            self._streams.probe_unanswered(batch.probes, batch.documents, now, self._chance())
+        elif batch.documents:
+            batch.tries += 1
+            batch.due = now + self._pace.backoff.seconds(batch.tries, self._chance())
+            self._again.add_all(halves(batch) if may_be_one else [batch])
 
     # --- data streams in trouble, and dead letters ----------------------------------------
 
-    def _judge_streams(
-        self, batch: Batch, verdict: Verdict, group: asyncio.TaskGroup, now: float
-    ) -> None:
-        kept = [refusal for refusal in verdict.stream_busy if not _is_lost(refusal.document)]
-        lost = [r.document for r in verdict.stream_busy if _is_lost(r.document)]
-        self._give_back(lost, "given back")
-        begun, refused = self._streams.hold(kept, now, self._chance())
-        for stream in begun:
-            log.warning(
-                "%s: %s", self.name, stream.begun_sentence(self._settings.retry.patience_seconds)
-            )
-        if batch.probes is not None:
-            self._judge_probe(batch, verdict, now)
-        self._bury(refused, group)
-        self._bury_expired(group)
-
-    def _judge_probe(self, batch: Batch, verdict: Verdict, now: float) -> None:
-        data_stream = batch.probes
-        assert data_stream is not None
-        if verdict.stream_busy:
-            self._streams.probe_failed(data_stream, now, self._chance())
-        elif len(verdict.again) == len(batch.documents):
-            self._hold_again(batch, now)
-        else:
-            stream = self._streams.probe_taken(data_stream)
-            log.info("%s: data stream %s takes documents again", self.name, data_stream.name)
-            if stream.held:
-                self._again.add(batch_of(stream.take_held(), stream.oldest))
-
-    def _hold_again(self, batch: Batch, now: float) -> None:
-        """Put back a probe that was not answered."""
-        assert batch.probes is not None
-        kept = self._without_lost(batch.documents)
-        self._streams.probe_unanswered(batch.probes, kept, now, self._chance())
-
     def _bury_expired(self, group: asyncio.TaskGroup) -> None:
-        if not self._streams:
-            return
-        opened, refused = self._streams.expire(self._clock.monotonic())
-        for stream in opened:
-            log.error("%s: %s", self.name, stream.opened_sentence())
-        self._bury(refused, group)
+        if self._streams:
+            self._bury(self._streams.expire(self._clock.monotonic()), group)
 
     def _bury(self, refusals: Sequence[Refusal], group: asyncio.TaskGroup) -> None:
-        lost = [refusal.document for refusal in refusals if _is_lost(refusal.document)]
+        lost = [refusal.document for refusal in refusals if is_lost(refusal.document)]
         if lost:
             # Their Beat sends them again; a letter now would be one too many.
             self._give_back(lost, "given back")
-            refusals = [refusal for refusal in refusals if not _is_lost(refusal.document)]
+            refusals = [refusal for refusal in refusals if not is_lost(refusal.document)]
         if self._doubtful:
             self._doubtful.difference_update([refusal.document for refusal in refusals])
         for part in self._burial.accept(refusals):

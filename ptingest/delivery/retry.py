@@ -10,7 +10,7 @@ Deciding only: time and chance are arguments. Small machines:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ptingest.delivery.batch import Batch, body_bytes
 from ptingest.model.document import Document
@@ -127,6 +127,10 @@ class RetryQueue:
     def add(self, batch: Batch) -> None:
         """Let a batch wait until it is due."""
         self._batches.append(batch)
+
+    def add_all(self, batches: Iterable[Batch]) -> None:
+        """Let several batches wait, each until it is due."""
+        self._batches.extend(batches)
 
     def take(self, now: float, *, max_documents: int, max_bytes: int) -> Batch | None:
         """Return the batch due first, joined with others that are due and fit; or None."""

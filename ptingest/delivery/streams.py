@@ -7,17 +7,21 @@
                 open: to the dead letters at once, a probe every 30 s --taken--> all go on
 
 Only probes decide that a trouble is over: an answer to a batch sent before the trouble
-began says nothing. Deciding only: time and chance are arguments.
+began says nothing. Nothing here waits: time and chance are arguments.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from ptingest.delivery.batch import Batch, batch_of, cost_of
+from ptingest.delivery.judge import Verdict
 from ptingest.delivery.retry import Backoff
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import Refusal
+
+log = logging.getLogger(__name__)
 
 PROBE_DOCUMENTS = 16
 PROBE_SECONDS = 30.0
@@ -90,7 +94,10 @@ class TroubledStream:
 class TroubledStreams:
     """All data streams in trouble at one sink; usually none."""
 
-    def __init__(self, *, backoff: Backoff, patience_seconds: float, share_bytes: int) -> None:
+    def __init__(
+        self, sink: str, *, backoff: Backoff, patience_seconds: float, share_bytes: int
+    ) -> None:
+        self._sink = sink
         self._backoff, self._patience, self._share = backoff, patience_seconds, share_bytes
         self._streams: dict[DataStream, TroubledStream] = {}
 
@@ -100,13 +107,10 @@ class TroubledStreams:
     def __iter__(self) -> Iterator[TroubledStream]:
         return iter(self._streams.values())
 
-    def hold(
-        self, refusals: Sequence[Refusal], now: float, chance: float
-    ) -> tuple[list[TroubledStream], list[Refusal]]:
+    def hold(self, refusals: Sequence[Refusal], now: float, chance: float) -> list[Refusal]:
         """Set aside what came back with its stream's trouble.
 
-        Returns the streams new to it, and what is for the dead letters at once because
-        its stream's breaker is open.
+        Returns what is for the dead letters at once, since its stream's breaker is open.
         """
         begun, refused = [], []
         for refusal in refusals:
@@ -121,7 +125,9 @@ class TroubledStreams:
                 refused.append(refusal)
             else:
                 stream.hold(refusal.document, now)
-        return begun, refused
+        for stream in begun:
+            log.warning("%s: %s", self._sink, stream.begun_sentence(self._patience))
+        return refused
 
     def divert(self, batch: Batch, now: float) -> list[Refusal]:
         """Take a fresh batch's documents of troubled streams out of it.
@@ -169,10 +175,6 @@ class TroubledStreams:
         stream.probe_documents = max(1, stream.probe_documents // 2)
         stream.probe_at = now
 
-    def probe_taken(self, data_stream: DataStream) -> TroubledStream:
-        """The trouble is over: forget it and return it with what it held."""
-        return self._streams.pop(data_stream)
-
     def probe_failed(self, data_stream: DataStream, now: float, chance: float) -> None:
         """The trouble goes on; try again later."""
         stream = self._streams[data_stream]
@@ -191,8 +193,29 @@ class TroubledStreams:
         stream.is_probing = False
         stream.probe_at = now + self._backoff.seconds(stream.tries, chance)
 
-    def expire(self, now: float) -> tuple[list[TroubledStream], list[Refusal]]:
-        """Open breakers whose patience is over; return those just opened, and what must go.
+    def judge_probe(
+        self, batch: Batch, verdict: Verdict, now: float, chance: float
+    ) -> Batch | None:
+        """Learn from the answer to a probe; return what may go on now.
+
+        A probe without any answer takes its documents back from ``verdict.again``.
+        """
+        data_stream = batch.probes
+        assert data_stream is not None
+        if verdict.has_stream_trouble:
+            self.probe_failed(data_stream, now, chance)
+        elif not verdict.has_answers:
+            self.probe_unanswered(data_stream, verdict.again, now, chance)
+            verdict.again = []
+        else:
+            stream = self._streams.pop(data_stream)
+            log.info("%s: data stream %s takes documents again", self._sink, data_stream.name)
+            if stream.held:
+                return batch_of(stream.take_held(), stream.oldest)
+        return None
+
+    def expire(self, now: float) -> list[Refusal]:
+        """Open breakers whose patience is over; return what is for the dead letters.
 
         Also opens the stream that holds most while all held together exceed their share.
         """
@@ -210,7 +233,9 @@ class TroubledStreams:
             if not largest.is_open:
                 opened.append(largest)
             refused += self._open(largest, now)
-        return opened, refused
+        for stream in opened:
+            log.error("%s: %s", self._sink, stream.opened_sentence())
+        return refused
 
     def _open(self, stream: TroubledStream, now: float) -> list[Refusal]:
         stream.is_open = True

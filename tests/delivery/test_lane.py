@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +15,8 @@ import pytest
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.dead_letter import DeadLetters, read_letters
 from ptingest.delivery.lane import Lane
-from ptingest.model.document import DataStream, Document
-from ptingest.model.outcome import Fate, Refusal, WriteResult
+from ptingest.model.document import Document
+from ptingest.model.outcome import Fate, WriteResult
 from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.settings.sinks import BatchSettings, LaneSettings, RetrySettings
 from ptingest.telemetry.metrics import Metrics
@@ -121,10 +121,8 @@ class Chaos:
     async def __call__(self, write: Write) -> Answer:
         chance = self.random
         await asyncio.sleep(chance.choice([0, 0, 0.01, 0.3, 4]))
-        kind = "store" if self.is_calm else chance.choice(
-            ["store", "store", "store", "mixed", "mixed", "mixed", "busy", "doubt", "large", "raise"]
-        )  # fmt: skip
-        match kind:
+        kinds = ["store", "mixed", "busy", "doubt", "large", "raise"]
+        match "store" if self.is_calm else chance.choices(kinds, [3, 3, 1, 1, 1, 1])[0]:
             case "raise":
                 self.raised += 1
                 self._store(d for d in write.documents if chance.random() < 0.5)
