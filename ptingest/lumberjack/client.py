@@ -45,16 +45,22 @@ class ClientConnection:
     """Numbers events, keeps the windows in flight, understands acks."""
 
     def __init__(
-        self, *, version: int = 2, compression_level: int = 3, has_running_seq: bool = False
+        self,
+        *,
+        version: int = 2,
+        compression_level: int = 3,
+        has_running_seq: bool = False,
+        first_seq: int = 1,
     ) -> None:
-        """``has_running_seq`` counts seqs on over windows, as some clients do; Filebeat does not.
+        """Seqs begin at ``first_seq``: in each window, as Filebeat's do, or, with
+        ``has_running_seq``, once for the connection, as some other clients' do.
 
         Version 1 turns each payload, a JSON object, into a data frame of strings.
         """
         self._version = version
         self._compression_level = compression_level
         self._has_running_seq = has_running_seq
-        self._next_seq = 1
+        self._first_seq = self._next_seq = first_seq
         self._windows_sent = 0
         self._in_flight: deque[_InFlight] = deque()
         self._received = bytearray()
@@ -74,7 +80,7 @@ class ClientConnection:
         """
         if not payloads:
             raise ValueError("a window needs at least one payload")
-        first_seq = self._next_seq if self._has_running_seq else 1
+        first_seq = self._next_seq if self._has_running_seq else self._first_seq
         wire = encode_window(payloads, first_seq, self._compression_level, self._version)
         self._windows_sent += 1
         self._in_flight.append(_InFlight(self._windows_sent, first_seq, len(payloads)))
