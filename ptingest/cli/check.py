@@ -73,15 +73,13 @@ def _look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Re
 
     path = Path(settings.profile) if settings.profile else packaged_profile_path()
     profile = load_profile(path, os.environ)
-    cure = "mend the pattern, or the sample if it is wrong"
-    remarks = [
-        Remark("problem", f"sample in {path.name}", problem, cure)
-        for problem in run_samples(profile)
-    ]
+    remarks = [Remark("problem", path.name, problem) for problem in run_samples(profile)]
     patterns = [pattern for group in profile.groups for pattern in group.patterns]
     samples = sum(len(pattern.samples) for pattern in patterns)
     if not remarks:
-        remarks.append(Remark("ok", "samples", f"{samples} of {len(patterns)} patterns ran"))
+        remarks.append(
+            Remark("ok", "samples", f"{samples} samples of {len(patterns)} patterns fit")
+        )
     remarks += [
         Remark(
             "warning",
@@ -220,7 +218,8 @@ def look_at_values(settings: ServerSettings) -> Iterator[Remark]:
 
 def _look_at_elasticsearch(sink: ElasticsearchSettings) -> Iterator[Remark]:
     name = "sinks.elasticsearch"
-    secret = sink.password or sink.api_key
+    # Not `or`: an empty secret is false.
+    secret = sink.api_key if sink.password is None else sink.password
     if secret is not None and not secret.get_secret_value():
         which = "api_key" if sink.password is None else "password"
         yield Remark("warning", f"{name}.{which}", "is empty", "is its variable set?")

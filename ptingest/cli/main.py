@@ -22,6 +22,9 @@ from ptingest.cli.exit_codes import ExitCode, exit_code_of
 from ptingest.cli.options import config_option
 from ptingest.errors import PtingestError
 
+COMPLETION_VARIABLE = "_PTINGEST_COMPLETE"
+"""`eval "$(_PTINGEST_COMPLETE=bash_source ptingest)"` teaches a shell our commands."""
+
 
 class Row(NamedTuple):
     """One command; `summary` is here so that `--help` need not import it."""
@@ -117,13 +120,19 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    wanted = os.environ.get(COMPLETION_VARIABLE)
+    if wanted:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(group, {}, "ptingest", COMPLETION_VARIABLE, wanted)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        result = group.main(
-            None if arguments is None else list(arguments),
-            prog_name="ptingest",
-            standalone_mode=False,
-        )
+        # Not `group.main`: it would turn a closed pipe into exit code 1, "failed".
+        with group.make_context("ptingest", given) as ctx:
+            result = group.invoke(ctx)
         sys.stdout.flush()
+    except click.exceptions.Exit as left:
+        return left.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code

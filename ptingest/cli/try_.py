@@ -7,6 +7,7 @@ event like any other: the server would dead-letter it, so that is what is shown.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -121,25 +122,42 @@ def _show_json(pipeline: Pipeline, payload: bytes) -> None:
     import orjson
 
     explained = pipeline.explain(payload, now_ns=time.time_ns())
-    line = orjson.dumps(
-        {
-            "outcome": explained.outcome,
-            "reason": explained.reason,
-            "data_stream": explained.data_stream,
-            "document": explained.document,
-        }
+    # The document goes out as the sinks get it: parsing it again would lose 1.10 or 1e999.
+    line = b'{"outcome":%b,"reason":%b,"data_stream":%b,"document":%b}\n' % (
+        orjson.dumps(explained.outcome),
+        orjson.dumps(explained.reason),
+        _json_text(explained.data_stream),
+        explained.body or b"null",
     )
-    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.write(line)
     # Whoever pipes `tail -f` through us wants each answer now.
     sys.stdout.buffer.flush()
 
 
+def _json_text(text: str | None) -> bytes:
+    """A name made from an event may hold half a surrogate pair, which orjson refuses."""
+    return json.dumps(text).encode()
+
+
 def _show(pipeline: Pipeline, payload: bytes) -> None:
-    import orjson
+    import msgspec
 
     explained = pipeline.explain(payload, now_ns=time.time_ns())
     outcome = click.style(explained.outcome, fg=COLOURS[explained.outcome], bold=True)
-    click.echo(f"{outcome}  {explained.data_stream or explained.reason}")
-    if explained.document is not None:
-        text = orjson.dumps(explained.document, option=orjson.OPT_INDENT_2).decode()
-        click.echo(text)
+    fired = {
+        "why": ": ".join(part for part in (explained.reason, explained.detail) if part),
+        "data stream": explained.data_stream,
+        "pattern": explained.pattern,
+        "category": explained.rule,
+        "noted": ", ".join(explained.notes),
+        "key": explained.key,
+    }
+    told = [f"{name} {_printable(value)}" for name, value in fired.items() if value]
+    click.echo("  ".join([outcome, *told]))
+    if explained.body is not None:
+        click.echo(msgspec.json.format(explained.body, indent=2))
+    click.echo()
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,209 @@
+"""`ptingest check`: would this config work?"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from ptingest.cli.check import Remark, departures, look_at_files, look_at_values
+from ptingest.settings.load import load_profile, load_server
+from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.server import ServerSettings
+from tests.cli.running import ROOT, run
+
+ES = {"hosts": ["https://es:9200"]}
+
+
+def remarks(**settings: object) -> list[Remark]:
+    return list(look_at_values(ServerSettings.model_validate(settings)))
+
+
+def subjects(found: list[Remark]) -> list[tuple[str, str]]:
+    return [(remark.mark, remark.subject) for remark in found]
+
+
+def test_the_shipped_config_can_be_used(tmp_path: Path) -> None:
+    ran = run("check", "--config", ROOT / "config" / "ptingest.yaml", folder=tmp_path)
+
+    said = ran.out.decode()
+    assert ran.code == 0
+    assert "The config can be used." in said
+    assert "problem" not in said
+    assert "0.0.0.0:5044" in said
+    assert "store.sqlite" in said
+    assert "documents as Logstash 8 makes them" in said
+
+
+def test_checking_makes_nothing(tmp_path: Path) -> None:
+    run("check", folder=tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_config_is_told_whole_with_code_3(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("drain_seconds: 0\nwrokers: 1\n")
+
+    ran = run("check", "--config", "c.yaml", folder=tmp_path)
+
+    assert ran.code == 3
+    assert "c.yaml:1: drain_seconds is 0" in ran.err
+    assert "c.yaml:2: wrokers is no setting" in ran.err
+    assert ran.out == b""
+
+
+def test_a_sample_that_comes_out_otherwise_is_a_problem(tmp_path: Path) -> None:
+    profile = (ROOT / "config" / "pt.yaml").read_text()
+    assert "logger_name: celery.app.trace" in profile
+    broken = profile.replace("logger_name: celery.app.trace", "logger_name: celery.app")
+    (tmp_path / "pt.yaml").write_text(broken)
+    (tmp_path / "c.yaml").write_text("profile: pt.yaml\n")
+
+    ran = run("check", "--config", "c.yaml", folder=tmp_path)
+
+    assert ran.code == 3
+    said = ran.out.decode()
+    assert "logger_name is 'celery.app.trace', expected 'celery.app'" in said
+    assert "can be used" not in said
+
+
+def test_secrets_are_not_in_the_summary(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "sinks: {elasticsearch: {hosts: ['https://u:geheim99@es:9200'], username: writer, "
+        "password: '${PW}'}}"
+    )
+
+    ran = run("check", "--config", "c.yaml", folder=tmp_path, environ={"PW": "geheim99"})
+
+    assert ran.code == 0
+    assert "geheim99" not in ran.out.decode() + ran.err
+    assert "https://es:9200 as writer, ids keyed" in ran.out.decode()
+
+
+def test_a_sink_that_does_not_answer_is_code_4(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        port = unused.getsockname()[1]
+        (tmp_path / "c.yaml").write_text(
+            f"sinks: {{elasticsearch: {{hosts: ['http://127.0.0.1:{port}']}}}}"
+        )
+
+        ran = run("check", "--connect", "--config", "c.yaml", folder=tmp_path)
+
+    assert ran.code == 4, ran.err
+    assert "elasticsearch: reachable" in ran.out.decode()
+    assert "can be used" not in ran.out.decode()
+
+
+def test_a_store_that_can_be_opened_is_fine(tmp_path: Path) -> None:
+    ran = run("check", "--connect", folder=tmp_path)
+
+    assert ran.code == 0, ran.err
+    assert "ok       store: " in ran.out.decode()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        pytest.param({}, [], id="the defaults make sense"),
+        pytest.param(
+            {"api": {"listen": "127.0.0.1:5044"}}, [("problem", "api.listen")], id="one port twice"
+        ),
+        pytest.param(
+            {"api": {"listen": "h:0"}, "beats": {"listen": "h:0"}}, [], id="any port, twice"
+        ),
+        pytest.param(
+            {"beats": {"keepalive_seconds": 30}},
+            [("warning", "beats.keepalive_seconds")],
+            id="keepalives that come too late",
+        ),
+        pytest.param(
+            {"beats": {"limits": {"window_bytes": "1MiB"}}},
+            [("warning", "beats.limits.frame_bytes")],
+            id="frames larger than windows",
+        ),
+        pytest.param(
+            {"beats": {"limits": {"total_bytes": "64MiB"}}},
+            [("warning", "beats.limits.connection_bytes")],
+            id="one connection may take all memory",
+        ),
+        pytest.param({"sinks": {"elasticsearch": ES}}, [("note", "sinks")], id="no store"),
+        pytest.param(
+            {"sinks": {"store": {}, "elasticsearch": {**ES, "ids": "none"}}},
+            [("note", "sinks.elasticsearch.ids")],
+            id="no ids",
+        ),
+        pytest.param(
+            {"sinks": {"store": {}, "elasticsearch": {**ES, "username": "u", "password": ""}}},
+            [("warning", "sinks.elasticsearch.password")],
+            id="an empty password",
+        ),
+        pytest.param(
+            {"sinks": {"store": {}, "elasticsearch": {"hosts": ["http://x"], "api_key": "k"}}},
+            [("warning", "sinks.elasticsearch.hosts")],
+            id="a log-in over http",
+        ),
+        pytest.param(
+            {"sinks": {"store": {}, "elasticsearch": {**ES, "batch": {"max_bytes": "1GiB"}}}},
+            [("warning", "sinks.elasticsearch.batch.max_bytes")],
+            id="bodies too large for Elasticsearch",
+        ),
+        pytest.param(
+            {"sinks": {"store": {}, "elasticsearch": {**ES, "shard_seconds": 60}}},
+            [("warning", "sinks.elasticsearch.shard_seconds")],
+            id="a shard waits longer than the request",
+        ),
+    ],
+)
+def test_values_that_make_no_sense_together_are_named(
+    settings: dict[str, object], expected: list[tuple[str, str]]
+) -> None:
+    assert subjects(remarks(**settings)) == expected
+
+
+class TestFiles:
+    """`look_at_files`, against real folders."""
+
+    def test_a_folder_that_is_not_there_will_be_made(self, tmp_path: Path) -> None:
+        (remark,) = look_at_files(ServerSettings(data_dir=str(tmp_path / "a" / "b")))
+
+        assert remark == Remark("ok", "data_dir", f"{tmp_path / 'a' / 'b'} will be made")
+
+    def test_a_file_is_no_data_dir(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+
+        (remark,) = look_at_files(ServerSettings(data_dir=str(tmp_path / "file" / "data")))
+
+        assert remark.mark == "problem"
+        assert "is not a folder" in remark.detail
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            pytest.param(None, "No such file", id="missing"),
+            pytest.param("no certificate", "holds no certificate", id="something else"),
+        ],
+    )
+    def test_an_authority_that_cannot_be_used_is_a_problem(
+        self, tmp_path: Path, content: str | None, said: str
+    ) -> None:
+        config = tmp_path / "c.yaml"
+        config.write_text("sinks: {elasticsearch: {hosts: ['https://x'], ca_file: ca.pem}}")
+        if content is not None:
+            (tmp_path / "ca.pem").write_text(content)
+
+        _, remark = look_at_files(load_server(config, {}))
+
+        assert remark.mark == "problem"
+        assert said in remark.detail
+
+
+def test_what_departs_from_logstash_is_named() -> None:
+    shipped = load_profile(ROOT / "config" / "pt.yaml", {})
+    changed = ProfileSettings.model_validate(
+        {**shipped.model_dump(), "parsing": "strict", "sanitise_names": "ecs"}
+    )
+
+    assert departures(shipped) == ""
+    assert departures(changed) == "departs from Logstash: parsing: strict, sanitise_names: ecs"
