@@ -62,6 +62,8 @@ class Server(NamedTuple):
             return []
         reader = sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)
         try:
+            if not reader.execute("SELECT 1 FROM sqlite_master").fetchall():
+                return []
             rows = reader.execute(
                 "SELECT body FROM documents WHERE json_extract(body, '$.agent.id') = ?", (agent,)
             ).fetchall()
