@@ -134,6 +134,8 @@ class Group:
         self._set_fields(worked, dataset)
         self._classify(worked)
         self._timestamp(worked, time)
+        if time.final is None and time.sent is None:
+            worked.notes.append("time_made_up")
         self._keep_original(worked, parsed)
         message = self._message(event)
         worked.key = event_key(
@@ -170,8 +172,6 @@ class Group:
         time = _sent_time(_raw(sent))
         made_up = Instant(*divmod(now_ns, 1_000_000_000))
         event["@timestamp"] = instant_text(time.sent or made_up)
-        if time.sent is None:
-            worked.notes.append("time_made_up")
         source = "message" if _is_there(event.get("message")) else "line"
         if _is_there(event.get(source)):
             text = message_text(_must_raw(event.pop(source)))
@@ -180,15 +180,15 @@ class Group:
             if "event" in event:
                 inner |= _object(bytes(_must_raw(event["event"])))
             event["event"] = inner
-            tags = _tagged(tags, CODEC_TAG)
+            tags = tagged(tags, CODEC_TAG)
         else:
             if _is_there(sent) and time.sent is None:
                 event["_@timestamp"] = sent
-                tags = _tagged(tags, TIMESTAMP_TAG)
-            tags = _tagged(tags, RAW_EVENT_TAG)
+                tags = tagged(tags, TIMESTAMP_TAG)
+            tags = tagged(tags, RAW_EVENT_TAG)
         for mark in worked.notes:
             if mark == "invalid_utf8":
-                tags = _tagged(tags, "_invalid_utf8")
+                tags = tagged(tags, "_invalid_utf8")
         event["tags"] = tags
         return time
 
@@ -336,7 +336,7 @@ class Group:
     def _tag(event: Event, tag: str) -> None:
         tags = event["tags"]
         assert isinstance(tags, list | str)
-        event["tags"] = _tagged(tags, tag)
+        event["tags"] = tagged(tags, tag)
 
 
 # --- values -------------------------------------------------------------------------------
@@ -370,7 +370,7 @@ def _sent_time(raw: Raw | None) -> _Time:
     return _Time(read_event_time(text), text)
 
 
-def _tagged(tags: list[str] | str | None, tag: str) -> list[str] | str:
+def tagged(tags: list[str] | str | None, tag: str) -> list[str] | str:
     """Add a tag once; a lone string becomes a list when something is added to it."""
     listed = [] if tags is None else [tags] if isinstance(tags, str) else tags
     if tag in listed:

@@ -35,6 +35,9 @@ Captures = dict[str, str]
 class Matcher(Protocol):
     """One way to try one pattern."""
 
+    fields: frozenset[str]
+    """All that it can set."""
+
     def match(self, message: str) -> Captures | None:
         """Return the non-empty captures, or None where the pattern does not fit."""
         ...
@@ -96,8 +99,13 @@ class LineMatcher:
             for (data, anchor), names in zip(pieces.stretches, fields[1:], strict=True)
         ]
         self._rest = pieces.rest
+        self.fields = frozenset(field for _, field in LINE_PIECE.findall(line))
+        # The longest text between pieces, looked for first: most lines that do not fit lack it.
+        self._needle = max(LINE_PIECE.split(line)[::3], key=len)
 
     def match(self, message: str) -> Captures | None:
+        if self._needle not in message:
+            return None
         found = self._head.search(message)
         if found is None:
             return None
@@ -131,6 +139,7 @@ class StrictLineMatcher:
             self._fields += [data, *names]
         self._fields.append(pieces.rest)
         self._expression = re.compile(expression + "(.*)", re.DOTALL)
+        self.fields = frozenset(self._fields)
 
     def match(self, message: str) -> Captures | None:
         found = self._expression.fullmatch(message)
@@ -146,6 +155,7 @@ class RegexMatcher:
 
     def __init__(self, regex: str) -> None:
         self._regex = re.compile(regex)
+        self.fields = frozenset(self._regex.groupindex)
 
     def match(self, message: str) -> Captures | None:
         found = self._regex.match(message)
@@ -172,6 +182,7 @@ class Parser:
             (pattern.name, matcher(pattern, is_strict=is_strict)) for pattern in patterns
         ]
         self._strict = [(pattern.name, matcher(pattern, is_strict=True)) for pattern in patterns]
+        self.fields = frozenset[str]().union(*(pattern.fields for _, pattern in self._patterns))
 
     def parse(self, message: str) -> Parsed | None:
         """Return the first pattern's fields, or None when no pattern fits."""
