@@ -51,7 +51,8 @@ class Doubts:
     """Memory of one sink: a write index per data stream, and the documents in doubt.
 
     Bounded by what is outstanding: only documents that a lane still holds are kept, and
-    those that were given back meanwhile are swept out.
+    those that were given back meanwhile are swept out. Write indices are one a data stream
+    that took a document, which the cluster's shard limit bounds.
     """
 
     SWEEP_FROM = 4096

@@ -58,6 +58,7 @@ class ElasticsearchSink:
         self._client = ElasticsearchClient(settings)
         self._doubts = Doubts()
         self._denied_until = float("-inf")
+        self._counted_bytes = 0
 
     async def write(
         self, documents: Sequence[Document], doubtful: frozenset[Document]
@@ -73,12 +74,12 @@ class ElasticsearchSink:
             # Cancelled in mid-request: what was sent may be stored all the same.
             self._doubts.arose(rest if self._keyed else ())
             raise
-        # What was in doubt and is in doubt again adds its new index, so it is kept.
-        unsure = frozenset(result.doubtful)
+        if result.too_large:
+            # Nothing was stored and all of it comes back, in halves: those found as well.
+            return replace(result, busy=documents)
         if not asked.is_answered:
             self._count_possible_doubles(rest, doubtful, result)
-        self._doubts.over(d for d in documents if d not in unsure)
-        self._doubts.arose(result.doubtful if self._keyed else ())
+        self._remember(documents, asked, result)
         if not asked.found:
             return result
         return replace(result, already_stored=[*asked.found, *result.already_stored])
@@ -98,12 +99,8 @@ class ElasticsearchSink:
             with_index=len(self._doubts) > 0
             or self._doubts.is_stale(bulk.data_streams, self._clock.monotonic()),
         )
-        before = self._client.sent_bytes
         answer = await self._client.request("POST", target, bulk.body, content_type=NDJSON)
-        self._metrics.add(
-            "ptingest_elasticsearch_sent_bytes_total", self._client.sent_bytes - before
-        )
-        self._metrics.add("ptingest_elasticsearch_answers_total", 1, str(answer.status or "none"))
+        self._count_request(answer)
         judgement = read_answer(documents, answer, keyed=self._keyed)
         self._doubts.saw(judgement.write_indices, self._clock.monotonic())
         if not judgement.is_body_fault:
@@ -112,6 +109,23 @@ class ElasticsearchSink:
         return _joined(
             await self._attempt(documents[:middle]), await self._attempt(documents[middle:])
         )
+
+    def _remember(self, documents: Sequence[Document], asked: _Asked, result: WriteResult) -> None:
+        """Forget the doubts that are resolved, and note those that are new."""
+        if len(self._doubts) > 0:
+            still_open = set(result.doubtful)
+            if not asked.is_answered:
+                still_open.update(result.busy)
+                still_open.update(refusal.document for refusal in result.stream_busy)
+            self._doubts.over(d for d in documents if d not in still_open)
+        if self._keyed:
+            self._doubts.arose(result.doubtful)
+
+    def _count_request(self, answer: Answer) -> None:
+        sent = self._client.sent_bytes
+        self._metrics.add("ptingest_elasticsearch_sent_bytes_total", sent - self._counted_bytes)
+        self._counted_bytes = sent
+        self._metrics.add("ptingest_elasticsearch_answers_total", 1, str(answer.status or "none"))
 
     async def _ask_first(self, documents: Sequence[Document]) -> _Asked:
         questions = self._doubts.questions(documents)

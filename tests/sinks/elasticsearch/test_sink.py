@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ptingest.model.document import Document
+from ptingest.model.outcome import WriteResult
+from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
+from ptingest.telemetry.metrics import Metrics
+from tests.fakes.elasticsearch import FakeElasticsearch, Reply
+from tests.sinks.elasticsearch.material import StillClock, document
+
+POSSIBLE_DOUBLES = "ptingest_elasticsearch_possible_double_documents_total"
+ASKED = "ptingest_elasticsearch_asked_documents_total"
+STREAM = "logs-django-pt"
+
+
+class Bench:
+    """A sink beside a fake node, a clock to move and the metrics to read."""
+
+    def __init__(self, es: FakeElasticsearch, **settings: object) -> None:
+        self.es, self.clock, self.metrics = es, StillClock(), Metrics()
+        self.sink = ElasticsearchSink(
+            ElasticsearchSettings.model_validate({"hosts": (es.url,), **settings}),
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+
+    async def write(self, *documents: Document, doubtful: tuple[Document, ...] = ()) -> WriteResult:
+        return await self.sink.write(documents, frozenset(doubtful))
+
+
+@pytest.fixture
+async def es() -> AsyncIterator[FakeElasticsearch]:
+    async with FakeElasticsearch() as node:
+        yield node
+
+
+@pytest.fixture
+async def bench(es: FakeElasticsearch) -> AsyncIterator[Bench]:
+    made = Bench(es)
+    yield made
+    await made.sink.close()
+
+
+def keyed(*numbers: int) -> list[Document]:
+    return [document(number=n, key=f"k{n}") for n in numbers]
+
+
+def ids(es: FakeElasticsearch) -> list[str]:
+    return sorted(key for key, _ in es.stored(STREAM))
+
+
+async def test_a_batch_is_one_bulk_and_lands_in_order(bench: Bench) -> None:
+    result = await bench.write(*keyed(1, 2, 3))
+
+    assert not result.doubtful
+    assert [d["number"] for d in bench.es.documents(STREAM)] == [1, 2, 3]
+    assert len(bench.es.requests) == 1
+    assert bench.metrics.value("ptingest_elasticsearch_answers_total", "200") == 1
+    wire = bench.metrics.value("ptingest_elasticsearch_sent_bytes_total")
+    assert wire == bench.es.requests[0].wire_bytes
+
+
+async def test_the_backing_index_is_asked_for_with_the_first_bulk_and_every_ten_seconds(
+    bench: Bench,
+) -> None:
+    for number, seconds in ((1, 9.0), (2, 1.0), (3, 0.0)):
+        await bench.write(*keyed(number))
+        bench.clock.now += seconds
+
+    asked = ["items.*._index" in r.query["filter_path"][0] for r in bench.es.requests]
+    assert asked == [True, False, True]
+
+
+async def test_a_lost_answer_is_asked_for_before_anything_is_sent_again(bench: Bench) -> None:
+    lost, unsent = keyed(1, 2)
+    await bench.write(*keyed(0))
+    bench.es.script(Reply(then="drop"))
+
+    doubt = await bench.write(lost)
+    bench.es.rollover(STREAM)
+    result = await bench.write(lost, unsent, doubtful=(lost,))
+
+    assert doubt.doubtful == (lost,)
+    assert result.already_stored == [lost]
+    assert ids(bench.es) == ["k0", "k1", "k2"]
+    assert [r.path for r in bench.es.requests] == ["/_bulk", "/_bulk", "/_mget", "/_bulk"]
+    assert bench.metrics.value(ASKED, "found") == 1
+
+
+async def test_a_request_that_never_arrived_is_missing_and_sent(bench: Bench) -> None:
+    lost = keyed(1)[0]
+    await bench.write(*keyed(0))
+    bench.es.script(Reply(then="drop", stores=False))
+
+    await bench.write(lost)
+    bench.es.rollover(STREAM)
+    result = await bench.write(lost, doubtful=(lost,))
+
+    assert not result.already_stored
+    assert ids(bench.es) == ["k0", "k1"]
+    assert bench.metrics.value(ASKED, "missing") == 1
+    assert bench.metrics.value(POSSIBLE_DOUBLES) == 0
+
+
+async def test_a_batch_that_is_wholly_found_sends_no_bulk(bench: Bench) -> None:
+    lost = keyed(1)[0]
+    await bench.write(*keyed(0))
+    bench.es.script(Reply(then="drop"))
+    await bench.write(lost)
+
+    result = await bench.write(lost, doubtful=(lost,))
+
+    assert result.already_stored == [lost]
+    assert len(bench.es.bulks) == 2
+
+
+async def test_while_the_question_has_no_answer_nothing_is_sent(bench: Bench) -> None:
+    lost, new = keyed(1, 2)
+    await bench.write(*keyed(0))
+    bench.es.script(Reply(then="drop"))
+    await bench.write(lost)
+    await bench.es.stop()
+
+    waiting = await bench.write(lost, new, doubtful=(lost,))
+    await bench.es.start()
+    bench.es.rollover(STREAM)
+    result = await bench.write(lost, new, doubtful=(lost,))
+
+    assert (waiting.doubtful, waiting.busy) == ([lost], [new])
+    assert waiting.trouble is not None
+    assert result.already_stored == [lost]
+    assert ids(bench.es) == ["k0", "k1", "k2"]
+
+
+async def test_a_document_that_was_missing_and_then_busy_is_not_asked_for_again(
+    bench: Bench,
+) -> None:
+    lost = keyed(1)[0]
+    await bench.write(*keyed(0))
+    bench.es.script(Reply(then="drop", stores=False), Reply(status=429))
+
+    await bench.write(lost)
+    busy = await bench.write(lost, doubtful=(lost,))
+    await bench.write(lost, doubtful=(lost,))
+
+    assert list(busy.busy) == [lost]
+    assert [r.path for r in bench.es.requests].count("/_mget") == 1
+
+
+async def test_a_document_found_in_a_batch_that_was_too_large_is_found_again_in_its_half(
+    bench: Bench,
+) -> None:
+    lost, new = keyed(1, 2)
+    third = document(number=3, key="k3")
+    await bench.write(*keyed(0))
+    bench.es.script(Reply(then="drop"), Reply(status=413, product=False))
+    await bench.write(lost)
+    bench.es.rollover(STREAM)
+
+    whole = await bench.write(lost, new, third, doubtful=(lost,))
+    half = await bench.write(lost, new, doubtful=(lost,))
+
+    assert whole.too_large
+    assert list(whole.busy) == [lost, new, third]
+    assert half.already_stored == [lost]
+    assert ids(bench.es) == ["k0", "k1", "k2"]
+
+
+async def test_without_the_right_to_read_a_possible_double_is_counted_and_the_line_goes_on(
+    bench: Bench,
+) -> None:
+    lost = keyed(1)[0]
+    bench.es.may_read = False
+    await bench.write(*keyed(0))
+    bench.es.script(Reply(then="drop"), Reply(status=429))
+    await bench.write(lost)
+    bench.es.rollover(STREAM)
+
+    await bench.write(lost, doubtful=(lost,))
+    result = await bench.write(lost, doubtful=(lost,))
+
+    assert not result.busy
+    assert bench.metrics.value(POSSIBLE_DOUBLES) == 1
+    assert [r.path for r in bench.es.requests].count("/_mget") == 1
+
+
+async def test_without_the_right_to_read_and_without_a_rollover_the_409_decides(
+    bench: Bench,
+) -> None:
+    lost = keyed(1)[0]
+    bench.es.may_read = False
+    await bench.write(*keyed(0))
+    bench.es.script(Reply(then="drop"))
+    await bench.write(lost)
+
+    result = await bench.write(lost, doubtful=(lost,))
+
+    assert result.already_stored == [lost]
+    assert bench.metrics.value(POSSIBLE_DOUBLES) == 0
+
+
+async def test_a_lost_first_bulk_of_a_stream_is_decided_by_the_409(bench: Bench) -> None:
+    lost = keyed(1)[0]
+    bench.es.script(Reply(then="drop"))
+    await bench.write(lost)
+
+    result = await bench.write(lost, doubtful=(lost,))
+
+    assert result.already_stored == [lost]
+    assert ids(bench.es) == ["k1"]
+
+
+async def test_without_keys_every_resent_doubt_is_a_possible_double(es: FakeElasticsearch) -> None:
+    bench = Bench(es, ids="none")
+    lost = keyed(1)[0]
+    es.script(Reply(then="drop"))
+    await bench.write(lost)
+
+    await bench.write(lost, doubtful=(lost,))
+    await bench.sink.close()
+
+    assert len(es.stored(STREAM)) == 2
+    assert bench.metrics.value(POSSIBLE_DOUBLES) == 1
+
+
+async def test_a_cancelled_write_is_in_doubt_like_a_lost_one(bench: Bench) -> None:
+    lost = keyed(1)[0]
+    await bench.write(*keyed(0))
+    bench.es.bulk_started.clear()
+    bench.es.script(Reply(gate=asyncio.Event()))
+
+    task = asyncio.ensure_future(bench.write(lost))
+    await bench.es.bulk_started.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    bench.es.rollover(STREAM)
+    result = await bench.write(lost, doubtful=(lost,))
+
+    assert result.already_stored == [lost]
+
+
+async def test_one_unreadable_document_is_found_by_halving_and_refused_alone(bench: Bench) -> None:
+    fault = b'{"error":{"type":"x_content_parse_exception","reason":"[1:30] no"},"status":400}'
+    bad = Reply(status=400, body=fault)
+    documents = keyed(1, 2, 3, 4)
+    # Of four, the third: the whole, then 1-2 well, 3-4 not, 3 not, 4 well.
+    bench.es.script(bad, Reply(), bad, bad, Reply())
+
+    result = await bench.write(*documents)
+
+    assert [refusal.document for refusal in result.refused] == [documents[2]]
+    assert not result.busy
+    assert ids(bench.es) == ["k1", "k2", "k4"]
+
+
+async def test_a_node_that_is_down_at_the_start_is_waited_for(bench: Bench) -> None:
+    await bench.es.stop()
+
+    down = await bench.write(*keyed(1))
+    await bench.es.start()
+    up = await bench.write(*keyed(1))
+
+    assert len(down.doubtful) == 1
+    assert "no answer from http://127.0.0.1" in (down.trouble or "")
+    assert not up.doubtful
+    assert ids(bench.es) == ["k1"]
+
+
+async def test_check_reports_what_it_found(bench: Bench) -> None:
+    findings = await bench.sink.check()
+
+    assert [f.subject for f in findings] == ["reachable", "login", "rights", "template"]
+    assert all(f.ok for f in findings)
