@@ -15,9 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple, TextIO
-
-from ptingest.settings.log import LogSettings
+from typing import NamedTuple, Protocol, TextIO
 
 REPEATS = 5
 """Records of one kind shown in a window; the rest are counted."""
@@ -191,7 +189,21 @@ def _one_record(message: str) -> str:
     return shown.replace("\n", "\n    ")
 
 
-def setup_logs(settings: LogSettings, stream: TextIO | None = None) -> RepeatHandler:
+class LogChoices(Protocol):
+    """The part of the settings that is needed here; `LogSettings` has it."""
+
+    @property
+    def level(self) -> str:
+        """debug, info, warning or error."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """console or json."""
+        ...
+
+
+def setup_logs(settings: LogChoices, stream: TextIO | None = None) -> RepeatHandler:
     """Send all logs to ``stream`` (standard error) as the settings say.
 
     May be called again, as after a reload: the new settings replace the old ones. Other
