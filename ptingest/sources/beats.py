@@ -32,6 +32,7 @@ ACCEPT_SHARE = 0.75
 """Above this share of the pot no connection is accepted and idle ones are not read."""
 RESUME_SHARE = 0.65
 """Below this share everything is read again; the gap keeps us from flapping."""
+SEND_BUFFER_BYTES = 16 << 10
 TURNS = 4
 """Windows inflated at once; the others wait compressed. More would not be faster."""
 
@@ -128,6 +129,8 @@ class BeatsSource:
     async def _welcome(self, accepted: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        # Acks are 6 bytes: a peer that does not read them shall not hold megabytes of ours.
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             await loop.connect_accepted_socket(

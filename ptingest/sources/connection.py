@@ -241,7 +241,11 @@ class BeatsConnection(asyncio.Protocol):
             opened = self._filling or self._open_window(window)
             opened.events += len(window.payloads)
             self._filling = opened
-            await self._source.admit(window.payloads, opened.receipt, Origin(peer=self.peer))
+            if window.payloads:
+                await self._source.admit(window.payloads, opened.receipt, Origin(peer=self.peer))
+            else:
+                # The flow takes a breath for each chunk; a flood of `W 0` has none.
+                await asyncio.sleep(0)
             if window.is_last:
                 self._complete(opened, window)
         finally:
@@ -304,12 +308,13 @@ class BeatsConnection(asyncio.Protocol):
         """Send a due keepalive and look at every timer of this connection."""
         if self._discard_until is not None:
             if now >= self._discard_until or self._eof:
-                self.transport.close()
+                self._leave()
             return
         self._keep_alive(now)
         if self._writes_are_stuck(now):
             self._source.note_closed_by_us(self, "acks are not read (beats.limits.write_seconds)")
             self.close_now("write_timeout")
+            self.transport.abort()  # what it does not read can never be flushed
         elif reason := self._expired_hold(now) or self._expired_read(now):
             self._source.note_closed_by_us(self, reason[1])
             self.close_now(reason[0])
@@ -407,6 +412,12 @@ class BeatsConnection(asyncio.Protocol):
             return
         self.resume()
         self.transport.write_eof()
+
+    def _leave(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def _recount(self, now_bytes: int | None = None) -> None:
         """Tell the source how many bytes wait here unframed, compressed as they came."""

@@ -71,7 +71,7 @@ class Server:
         return self.worker.beats_port
 
     def letters(self) -> list[Any]:
-        return list(read_letters(self.data_dir / "dead_letters"))
+        return [one.letter for one in read_letters(self.data_dir / "dead_letters")]
 
     def metric(self, name: str, *labels: str) -> float:
         return self.worker.parts.metrics.value(name, *labels)
@@ -89,7 +89,7 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def serving(
-    tmp_path: Path, *, sink: MemorySink | None = None, **beats: Any
+    tmp_path: Path, *, sink: MemorySink | None = None, concurrency: int = 4, **beats: Any
 ) -> AsyncIterator[Server]:
     """Run a worker with ``beats`` settings on a free port; drained and balanced at the end."""
     settings = ServerSettings.model_validate(
@@ -103,6 +103,7 @@ async def serving(
     sink = sink or MemorySink()
     lane = LaneSettings.model_validate(
         {
+            "concurrency": concurrency,
             "batch": {"max_age_seconds": 0.02},
             "retry": {"initial_seconds": 0.005, "max_seconds": 0.02},
         }

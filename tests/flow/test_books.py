@@ -112,7 +112,7 @@ async def test_received_equals_the_sum_of_fates_at_every_moment(seed: int, tmp_p
 async def test_a_dead_peers_documents_are_given_back_and_leave_the_budget(
     tmp_path: Path,
 ) -> None:
-    async with serving(tmp_path) as server:
+    async with serving(tmp_path, concurrency=1) as server:
         server.sink.open.clear()
         async with peer_of(server) as peer:
             await peer.send(W(200) + C(b"".join(J(i) for i in range(1, 201))))

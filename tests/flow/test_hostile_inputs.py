@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ptingest.model.outcome import Fate
-from tests.flow.harness import PATIENCE, C, D, J, W, event, peer_of, serving
+from tests.flow.harness import C, D, J, W, event, peer_of, serving
 
 MAX = 2**32 - 1
 GOOD = W(1) + J(1)
@@ -349,17 +349,18 @@ async def test_3_half_a_frame_gets_keepalives_until_the_frame_timeout(tmp_path: 
 
 async def test_4_a_trickle_is_closed_at_the_window_timeout(tmp_path: Path) -> None:
     limits = {"frame_seconds": 0.5, "window_seconds": 1.0}
-    async with serving(tmp_path, limits=limits) as server, peer_of(server) as peer:
+    async with serving(tmp_path, limits=limits) as server:
+        async with peer_of(server) as peer:
 
-        async def trickle() -> None:
-            for byte in W(1) + J(1):
-                await peer.send(bytes([byte]))
-                await asyncio.sleep(0.1)
+            async def trickle() -> None:
+                for byte in W(1) + J(1):
+                    await peer.send(bytes([byte]))
+                    await asyncio.sleep(0.1)
 
-        task = asyncio.ensure_future(trickle())
-        acks = await peer.rest()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+            task = asyncio.ensure_future(trickle())
+            acks = await peer.rest()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
         assert {seq for _, seq in acks} <= {0}
         await server.until("ptingest_beats_closed_connections_total", 1, "window_timeout")
@@ -481,9 +482,8 @@ async def test_54_a_peer_that_never_reads_its_acks_is_closed(tmp_path: Path) -> 
             while True:  # ends with the connection
                 await loop.sock_sendall(raw, W(0) * 5000)
 
-        with pytest.raises(OSError):
-            async with asyncio.timeout(PATIENCE):
-                await flood()
+        with pytest.raises(ConnectionError):
+            await flood()
         raw.close()
         await server.until("ptingest_beats_closed_connections_total", 1, "write_timeout")
 
@@ -529,7 +529,7 @@ async def test_57_a_window_held_too_long_lets_the_beat_go_elsewhere(tmp_path: Pa
 
         assert acks
         assert set(acks) == {(2, 0)}
-        assert server.metric("ptingest_beats_closed_connections_total", "held_too_long") == 1
+        await server.until("ptingest_beats_closed_connections_total", 1, "held_too_long")
 
 
 async def test_58_many_clients_at_once_are_all_served(tmp_path: Path) -> None:
