@@ -25,24 +25,19 @@ from typing import Final, NamedTuple
 
 from ptingest.errors import FrameTooLarge, ProtocolError
 from ptingest.lumberjack.frames import (
-    ACK,
     COMPRESSED,
     COUNTED,
-    DATA,
     DATA_HEADER,
     HEADER_BYTES,
-    ITEM,
-    JSON,
     JSON_HEADER,
     NUMBERED,
     VERSION_1,
     VERSION_2,
     WINDOW,
-    bad_header,
-    bytes_to_know_stranger,
     data_frame_payload,
 )
 from ptingest.lumberjack.inflate import STEP_BYTES, Inflation, inflate
+from ptingest.lumberjack.measure import EVENTS, KINDS, Measure
 
 SNAPSHOT_BYTES: Final = 1 << 18
 """Bare frames are cut from a copy of this many received bytes, not from all that wait."""
@@ -93,7 +88,6 @@ class ServerConnection:
         self._limits = limits
         self._failure: ProtocolError | None = None
         self._is_eof = False
-        self._is_first_frame = True
 
         self._received = bytearray()
         # Inflated frames of the compressed frame that is being cut, and how far we are.
@@ -103,12 +97,8 @@ class ServerConnection:
         self._inflation: Inflation | None = None
         self._compressed_bytes = 0
         self._compressed_version = 0
-        # Bytes needed from the front of the next frame before anything can be done.
         # Kept over calls, so that a frame in many small reads is not looked at each time.
-        self._needed = HEADER_BYTES
-        # How far a data frame was measured: its length is nowhere announced.
-        self._items_left = -1
-        self._item_at = 0
+        self._measure = Measure(frame_bytes=limits.frame_bytes, pairs=limits.pairs)
 
         self._is_open = False
         self._version = 0
@@ -142,7 +132,7 @@ class ServerConnection:
     @property
     def is_frame_open(self) -> bool:
         """``next_window`` has seen the begin of a frame that is not whole yet."""
-        return not self._inner and 0 < len(self._received) < self._needed
+        return not self._inner and 0 < len(self._received) < self._measure.needed
 
     @property
     def version(self) -> int:
@@ -191,7 +181,7 @@ class ServerConnection:
         windows part-filled and wait for an ack; for any other this returns None.
         """
         is_habit = self._version == VERSION_1 or self._is_reusing_windows
-        if not (is_habit and self._is_open and self._has_events) or self._inner:
+        if not (is_habit and self._is_open and self._has_events):
             return None
         self._odd.append(QUIET_WINDOW)
         return self._close_window()
@@ -203,9 +193,11 @@ class ServerConnection:
         is_inner = bool(self._inner)
         data: bytes | bytearray = self._inner if is_inner else self._received
         at = self._inner_at
-        if len(data) - at >= self._needed:
-            self._measure(data, at, is_inner=is_inner)
-        if len(data) - at < self._needed:
+        if len(data) - at >= self._measure.needed:
+            header = self._measure.look(data, at, is_inner=is_inner)
+            if header & 0xFF in KINDS:
+                self._check_version(header, is_inner=is_inner)
+        if len(data) - at < self._measure.needed:
             return None, not (is_inner and self._inflate_more(len(data) - at))
         kind = data[at + 1]
         if kind == WINDOW:
@@ -215,80 +207,10 @@ class ServerConnection:
             return None, False
         return self._take_events(data, at, is_inner=is_inner), False
 
-    def _measure(self, data: bytes | bytearray, at: int, *, is_inner: bool) -> None:
-        """Set ``_needed`` to the size of the frame at ``at``, or to what it takes to know it.
-
-        Everything that can be refused by its header is refused here, before it is waited for.
-        """
-        left = len(data) - at
-        header = data[at] << 8 | data[at + 1]
+    def _check_version(self, header: int, *, is_inner: bool) -> None:
         kind = header & 0xFF
-        if header - kind not in (VERSION_1, VERSION_2) or kind not in _KINDS:
-            self._refuse_stranger(bytes(data[at : at + 4]), is_inner=is_inner)
-            return
-        self._is_first_frame = False
-        if kind == ACK:
-            raise ProtocolError(
-                reason="ack_from_peer", detail="the peer sent an ack frame, which only servers send"
-            )
-        if kind == COMPRESSED and is_inner:
-            raise ProtocolError(
-                reason="nested_compression",
-                detail="a compressed frame inside a compressed frame",
-            )
-        self._check_version(header, kind, is_inner=is_inner)
-        self._needed = max(self._needed, (NUMBERED if kind in _EVENTS else COUNTED).size)
-        if left < self._needed:
-            return
-        if kind == COMPRESSED:
-            _header, length = COUNTED.unpack_from(data, at)
-            self._needed = COUNTED.size + self._allowed_length(length, "compressed frame")
-        elif kind == JSON:
-            _header, _seq, length = NUMBERED.unpack_from(data, at)
-            self._needed = NUMBERED.size + self._allowed_length(length, "JSON frame")
-        elif kind == DATA:
-            self._measure_data_frame(data, at)
-
-    def _measure_data_frame(self, data: bytes | bytearray, at: int) -> None:
-        """Walk the lengths of a data frame's items as far as the bytes go, and remember."""
-        if self._items_left < 0:
-            _header, _seq, pairs = NUMBERED.unpack_from(data, at)
-            if pairs > self._limits.pairs:
-                raise FrameTooLarge(
-                    reason="too_many_pairs",
-                    what="number of pairs in a data frame",
-                    declared=pairs,
-                    limit=self._limits.pairs,
-                    setting="beats.limits.pairs",
-                )
-            self._items_left, self._item_at = 2 * pairs, NUMBERED.size
-        left = len(data) - at
-        while self._items_left:
-            self._needed = self._item_at + ITEM.size
-            if left < self._needed:
-                return
-            (length,) = ITEM.unpack_from(data, at + self._item_at)
-            self._needed = self._allowed_length(self._needed + length, "data frame")
-            if left < self._needed:
-                return
-            self._item_at = self._needed
-            self._items_left -= 1
-        self._needed = self._item_at
-
-    def _allowed_length(self, length: int, what: str) -> int:
-        if length > self._limits.frame_bytes:
-            raise FrameTooLarge(
-                reason="frame_too_large",
-                what=f"length of a {what}",
-                declared=length,
-                limit=self._limits.frame_bytes,
-                setting="beats.limits.frame_bytes",
-            )
-        return length
-
-    def _check_version(self, header: int, kind: int, *, is_inner: bool) -> None:
         version = header - kind
-        if kind in _EVENTS:
+        if kind in EVENTS:
             # Without a window frame an event continues the window before it, in its version.
             is_right = header in (JSON_HEADER, DATA_HEADER) and self._version in (0, version)
         else:
@@ -302,14 +224,6 @@ class ServerConnection:
                 f"in a version {self.version} window",
             )
 
-    def _refuse_stranger(self, start: bytes, *, is_inner: bool) -> None:
-        is_first = self._is_first_frame and not is_inner
-        enough = bytes_to_know_stranger(start) if is_first else HEADER_BYTES
-        if len(start) < enough:
-            self._needed = enough
-            return
-        raise bad_header(start, is_first=is_first)
-
     def _consume(self, count: int, *, is_inner: bool) -> None:
         if is_inner:
             self._inner_at += count
@@ -317,8 +231,7 @@ class ServerConnection:
                 self._inner, self._inner_at = b"", 0
         else:
             del self._received[:count]
-        self._needed = HEADER_BYTES
-        self._items_left = -1
+        self._measure.next_frame()
 
     # --- window frames ------------------------------------------------------------------
 
@@ -402,7 +315,7 @@ class ServerConnection:
             self._open_implied_window(data[at] << 8)
         if not isinstance(data, bytes):
             most = min(SNAPSHOT_BYTES, self._limits.part_bytes)
-            with memoryview(data) as view, view[: max(self._needed, most)] as front:
+            with memoryview(data) as view, view[: max(self._measure.needed, most)] as front:
                 data = bytes(front)
         cut = self._cut_json if self._version == VERSION_2 else self._cut_data_frames
         count = cut(data, at)
@@ -450,19 +363,19 @@ class ServerConnection:
         self._last_seq = seq
         if at - begin > self._limits.frame_bytes:
             # The loop does not look at each length; the bytes were there already.
-            self._allowed_length(max(map(len, payloads)), "JSON frame")
+            self._measure.allowed(max(map(len, payloads)), "JSON frame")
         return at - begin
 
     def _cut_data_frames(self, data: bytes, begin: int) -> int:
         """Cut version 1 data frames; return how many bytes they took."""
         at = begin
         while True:
-            frame = data[at : at + self._needed]
+            frame = data[at : at + self._measure.needed]
             self._payloads.append(data_frame_payload(frame))
             _header, self._last_seq, _pairs = NUMBERED.unpack_from(frame)
             self._missing -= 1
-            at += self._needed
-            self._needed, self._items_left = NUMBERED.size, -1
+            at += self._measure.needed
+            self._measure.next_frame()
             left = len(data) - at
             if (
                 not self._missing
@@ -470,8 +383,8 @@ class ServerConnection:
                 or data[at : at + HEADER_BYTES] != DATA_HEADER.to_bytes(2, "big")
             ):
                 break
-            self._measure_data_frame(data, at)
-            if left < self._needed:
+            self._measure.walk(data, at)
+            if left < self._measure.needed:
                 break
         return at - begin
 
@@ -479,12 +392,13 @@ class ServerConnection:
 
     def _take_compressed_frame(self) -> None:
         limits = self._limits
-        frame_size = self._needed
+        frame_size = self._measure.needed
         with memoryview(self._received) as view, view[COUNTED.size : frame_size] as stream:
             inflated = inflate(
                 stream,
                 hold=limits.part_bytes,
-                limit=limits.window_bytes - (self._window_bytes if self._is_open else 0),
+                limit=limits.window_bytes,
+                already=self._window_bytes if self._is_open else 0,
                 setting="beats.limits.window_bytes",
             )
             if inflated.data is None:
@@ -512,7 +426,7 @@ class ServerConnection:
             self._inflation, self._compressed_bytes = None, 0
             return True
         more = [rest]
-        wanted = max(min(STEP_BYTES, self._limits.part_bytes), self._needed - left)
+        wanted = max(min(STEP_BYTES, self._limits.part_bytes), self._measure.needed - left)
         while wanted > 0 and not inflation.is_done:
             more.append(inflation.read(wanted))
             wanted -= len(more[-1])
@@ -542,7 +456,3 @@ class ServerConnection:
         self._inner, self._inner_at = b"", 0
         self._inflation, self._compressed_bytes = None, 0
         self._payloads, self._held_bytes = [], 0
-
-
-_EVENTS: Final = frozenset((JSON, DATA))
-_KINDS: Final = frozenset((WINDOW, JSON, DATA, COMPRESSED, ACK))

@@ -99,28 +99,31 @@ class Inflation:
         return b""
 
 
-def inflate(source: bytes | memoryview, *, hold: int, limit: int, setting: str) -> Inflated:
+def inflate(
+    source: bytes | memoryview, *, hold: int, limit: int, setting: str, already: int = 0
+) -> Inflated:
     """Inflate one whole frame and verify it.
 
     Up to ``hold`` bytes are returned; beyond that nothing is kept, the bytes are only
-    counted. Raises FrameTooLarge as soon as they are more than ``limit`` and
-    ProtocolError for a stream that is broken, cut, or empty.
+    counted. Raises FrameTooLarge as soon as they and the ``already`` counted ones are
+    more than ``limit``, and ProtocolError for a stream that is broken, cut, or empty.
     """
+    most = limit - already
     inflation = Inflation(source)
     kept: list[bytes] = []
     size = 0
-    while not inflation.is_done and size <= limit:
-        data = inflation.read(min(STEP_BYTES, limit - size + 1))
+    while not inflation.is_done and size <= most:
+        data = inflation.read(min(STEP_BYTES, most - size + 1))
         size += len(data)
         if size <= hold:
             kept.append(data)
         else:
             kept.clear()
-    if size > limit:
+    if size > most:
         raise FrameTooLarge(
             reason="inflated_too_large",
             what="size of the window, inflated so far,",
-            declared=size,
+            declared=already + size,
             limit=limit,
             setting=setting,
         )

@@ -219,7 +219,15 @@ def test_many_compressed_frames_share_the_window_limit() -> None:
 
     assert isinstance(error, FrameTooLarge)
     assert error.setting == "beats.limits.window_bytes"
+    assert error.declared == SMALL.window_bytes + 1
     assert sum(len(payload) for window in windows for payload in window.payloads) <= 16384
+
+
+def test_the_window_limit_is_for_each_window() -> None:
+    windows, error = windows_and_error((w(2) + j(1, bytes(3900)) + c(j(2, bytes(3900)))) * 9)
+
+    assert error is None
+    assert acks(windows) == [2] * 9
 
 
 def test_bare_events_share_the_window_limit() -> None:
@@ -262,6 +270,13 @@ def test_window_frames_without_events_cannot_go_on_for_ever_inside_a_compressed_
         assert error is not None
         assert error.reason == "idle_windows"
         assert len(windows) <= 1024
+
+
+def test_window_frames_without_events_may_go_on_where_events_come_between() -> None:
+    windows, error = windows_and_error((w(5) + w(1) + j(1)) * 1100)
+
+    assert error is None
+    assert len(windows) == 1100
 
 
 def test_nothing_is_allocated_from_an_announced_number() -> None:

@@ -142,6 +142,11 @@ REFUSED = [
     pytest.param(b"1J", "mixed_versions", id="1J before any window"),
     pytest.param(w(1) + c(j(1), version=1), "mixed_versions", id="1C in a version 2 window"),
     pytest.param(c(w(1), version=1), "mixed_versions", id="2W in 1C"),
+    pytest.param(w(2) + c(w(1, 1), version=1), "mixed_versions", id="1C{1W} in an open window"),
+    pytest.param(w(2) + j(1) + b"1J\0\0\0\2\0\0\0\0", "mixed_versions", id="1J after 2J"),
+    pytest.param(w(2) + j(1) + b"2Z\0\0\0\2\0\0\0\0", "unknown_frame_type", id="2Z after 2J"),
+    pytest.param(w(2) + c(j(1), b"2Z\0\0\0\2\0\0\0\0"), "unknown_frame_type", id="2Z in 2C"),
+    pytest.param(w(2, 1) + d(1) + b"2D\0\0\0\2\0\0\0\0", "mixed_versions", id="2D after 1D"),
     pytest.param(w(1) + b"GET / HTTP/1.1", "bad_version", id="HTTP in mid-stream"),
 ]  # fmt: skip
 
