@@ -132,7 +132,8 @@ class RepeatHandler(logging.StreamHandler[TextIO]):
 
     def _tell(self, now: float) -> None:
         for repeated in self._repeats.ended(now):
-            text = f"… and {repeated.held_back} more like it in {self._window:g} s: {repeated.template}"
+            count = f"… and {repeated.held_back} more like it in {self._window:g} s"
+            text = f"{count}: {repeated.template}"
             record = logging.LogRecord(
                 repeated.logger, repeated.level, __file__, 0, text, None, None
             )
