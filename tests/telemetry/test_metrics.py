@@ -1,0 +1,95 @@
+"""One table of metrics, and the book that counts in it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ptingest.telemetry.metrics import METRICS, Metric, Metrics
+
+ROOMS = {
+    "flow",
+    "lane",
+    "pipeline",
+    "budget",
+    "beats",
+    "dead_letters",
+    "worker",
+    "elasticsearch",
+    "store",
+    "ndjson",
+}
+BOUNDED_LABELS = {"service", "sink", "reason", "fate", "what", "status", "outcome", "version"}
+
+
+@pytest.mark.parametrize("row", METRICS, ids=lambda row: row.name)
+def test_every_row_keeps_the_rules_of_names(row: Metric) -> None:
+    name = re.fullmatch(r"ptingest_(.+?)_[a-z_]+", row.name)
+
+    assert name is not None
+    assert any(row.name.startswith(f"ptingest_{room}_") for room in ROOMS)
+    assert row.name.endswith("_total") == (row.kind == "counter")
+    assert set(row.labels) <= BOUNDED_LABELS
+    assert row.help
+
+
+def test_no_name_is_given_twice() -> None:
+    names = [row.name for row in METRICS]
+
+    assert len(names) == len(set(names))
+
+
+def test_what_is_counted_can_be_read_and_scraped() -> None:
+    metrics = Metrics()
+
+    metrics.add("ptingest_flow_received_events_total", 2, "django")
+    metrics.add("ptingest_flow_received_events_total", 3, "django")
+    metrics.set("ptingest_budget_limit_bytes", 7)
+
+    assert metrics.value("ptingest_flow_received_events_total", "django") == 5
+    assert metrics.value("ptingest_flow_received_events_total", "nginx") == 0
+    text = metrics.scrape().decode()
+    assert 'ptingest_flow_received_events_total{service="django"} 5.0' in text
+    assert "ptingest_budget_limit_bytes 7.0" in text
+
+
+def test_labels_come_in_the_order_of_the_table() -> None:
+    metrics = Metrics()
+    metrics.add("ptingest_lane_settled_events_total", 4, "store", "django", "stored")
+
+    assert list(metrics.labelled("ptingest_lane_settled_events_total")) == [
+        (("store", "django", "stored"), 4.0)
+    ]
+
+
+def test_observations_fall_into_the_buckets_of_the_row() -> None:
+    metrics = Metrics()
+    metrics.observe("ptingest_beats_window_events", 2048)
+
+    text = metrics.scrape().decode()
+
+    assert 'ptingest_beats_window_events_bucket{le="2000.0"} 0.0' in text
+    assert 'ptingest_beats_window_events_bucket{le="4000.0"} 1.0' in text
+
+
+def test_gauges_are_brought_up_to_date_before_a_scrape() -> None:
+    metrics = Metrics()
+    metrics.before_scrape(lambda: metrics.set("ptingest_beats_open_connections", 3))
+
+    text = metrics.scrape().decode()
+
+    assert "ptingest_beats_open_connections 3.0" in text
+
+
+def test_a_name_that_is_not_in_the_table_is_a_bug() -> None:
+    with pytest.raises(KeyError):
+        Metrics().add("ptingest_flow_invented_events_total")
+
+
+def test_two_books_do_not_share_their_numbers() -> None:
+    one, other = Metrics(), Metrics()
+
+    one.add("ptingest_beats_windows_total")
+
+    assert other.value("ptingest_beats_windows_total") == 0
