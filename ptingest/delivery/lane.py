@@ -177,11 +177,11 @@ class Lane:
         lost = self._fresh.remove(is_lost) + self._again.remove(is_lost)
         self._give_back(lost + self._streams.remove(is_lost), "given back")
         self._make_room()
+        self._note_quiet()
 
     def _give_back(self, documents: Sequence[Document], reason: str) -> None:
         self._doubtful.difference_update(documents)
         self._books.give_back(documents, reason)
-        self._note_quiet()
 
     # --- the life of a lane ---------------------------------------------------------------
 
@@ -444,6 +444,7 @@ class Lane:
             log.info("%s takes documents again", self.name)
 
     def _note_quiet(self) -> None:
+        """Tell a drain; called only when every document is back in its place."""
         if self._is_draining and self.outstanding == 0:
             self._quiet.set()
 
