@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import ByteSize, Field, SecretStr, model_validator
 
@@ -57,6 +58,21 @@ class StoreSettings(LaneSettings):
     """The oldest are deleted when the file grows beyond this; null means no limit."""
 
 
+def _require_address(host: str) -> None:
+    # urlsplit finds a bad port only when asked for it.
+    try:
+        parts = urlsplit(host)
+        is_address = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+        parts = None
+    if not is_address:
+        raise ValueError(f"hosts entry {host!r} must be http(s)://host:port")
+    if parts is not None and parts.username is not None:
+        # The value itself stays out of the message: it holds a password.
+        raise ValueError("a hosts entry holds a login; write username and password instead")
+
+
 class ElasticsearchSettings(LaneSettings):
     """Elasticsearch 8.13 or newer, 9 included."""
 
@@ -91,6 +107,7 @@ class ElasticsearchSettings(LaneSettings):
         for host in self.hosts:
             if not host.startswith(("http://", "https://")):
                 raise ValueError(f"hosts entry {host!r} must begin with http:// or https://")
+            _require_address(host)
         return self
 
 

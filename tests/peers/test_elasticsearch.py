@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import orjson
 import pytest
@@ -15,7 +16,7 @@ from ptingest.model.outcome import WriteResult
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 from ptingest.telemetry.metrics import Metrics
-from tests.peers.elasticsearch_peer import Node, install_template
+from tests.peers.elasticsearch_peer import Node, install_template, start_elasticsearch
 from tests.sinks.elasticsearch.material import StillClock, document
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(60)]
@@ -417,6 +418,31 @@ async def test_without_read_a_doubt_after_a_rollover_is_counted(
 
     assert not result.doubtful
     assert metrics.value("ptingest_elasticsearch_possible_double_documents_total") == 1
+
+
+@pytest.mark.timeout(180)
+async def test_what_was_stored_survives_kill_9_and_is_recognised_after_the_restart(
+    tmp_path: Path, stream: DataStream
+) -> None:
+    stored, new = (document(number=n, key=f"key-{n}", stream=stream) for n in range(2))
+    node = start_elasticsearch(tmp_path)
+    try:
+        install_template(node)
+        async with sink_for(node) as sink:
+            await write(sink, stored)
+            node.kill()
+            down = await write(sink, stored, new)
+
+            node = start_elasticsearch(tmp_path, port=node.port)
+            node.wait_until_green()
+            result = await write(sink, stored, new, doubtful=[stored, new])
+    finally:
+        node.kill()
+
+    assert down.doubtful == (stored, new)
+    assert down.trouble is not None
+    assert result.already_stored == [stored]
+    assert not unsettled(result)
 
 
 class CuttingProxy:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import logging
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -123,7 +124,8 @@ class ElasticsearchClient:
     async def _open(self) -> AsyncTransport:
         async with self._opening:
             if self._transport is None:
-                urls = [_with_port(host) for host in self._settings.hosts]
+                # Once each: the pool does not take the same host twice.
+                urls = list(dict.fromkeys(with_port(host) for host in self._settings.hosts))
                 context = await asyncio.to_thread(tls_context, self._settings, urls)
                 self._transport = await asyncio.to_thread(_transport, self._settings, urls, context)
             return self._transport
@@ -146,8 +148,18 @@ def _transport(
     settings: ElasticsearchSettings, urls: list[str], context: ssl.SSLContext | None
 ) -> AsyncTransport:
     """Import the client and build its transport; runs in a thread."""
-    from elastic_transport import Serializer
+    from elastic_transport import AiohttpHttpNode, Serializer
     from elasticsearch import AsyncElasticsearch
+
+    class QuietNode(AiohttpHttpNode):
+        """Keeps documents out of the log, and the time it takes to write them there.
+
+        The original decodes both bodies for every request as soon as any handler is
+        installed, whatever the level.
+        """
+
+        def _log_request(self, *_: object, **__: object) -> None:
+            return None
 
     class RawBytes(Serializer):
         """Takes and gives bodies as they are, whatever they claim to be."""
@@ -165,8 +177,11 @@ def _transport(
         *("application/*", "text/*"),
     )
     options: dict[str, Any] = {} if context is None else {"ssl_context": context}
+    # The pool would tell of each failure of a host; the sink's trouble does already.
+    logging.getLogger("elastic_transport.node_pool").setLevel(logging.CRITICAL)
     client = AsyncElasticsearch(
         urls,
+        node_class=QuietNode,
         connections_per_node=settings.concurrency + 2,
         max_retries=0,
         max_dead_node_backoff=LONGEST_REST_SECONDS,
@@ -176,7 +191,7 @@ def _transport(
     return client.transport
 
 
-def _with_port(host: str) -> str:
+def with_port(host: str) -> str:
     """Return the URL with the port that every Elastic tool assumes where none is given."""
     url = host.rstrip("/")
     if urlsplit(url).port is not None:

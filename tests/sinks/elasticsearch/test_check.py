@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+
+from ptingest.model.contracts import Finding
+from ptingest.sinks.elasticsearch.bulk import Answer
+from ptingest.sinks.elasticsearch.check import findings
+
+OURS = {"x-elastic-product": "Elasticsearch"}
+ROOT = Answer(200, OURS, b'{"version":{"number":"8.19.0"}}')
+FORBIDDEN = Answer(403, {}, b'{"error":{"type":"security_exception","reason":"r"},"status":403}')
+GOOD_TEMPLATE = {"_data_stream_timestamp": {"enabled": True}, "date_detection": False}
+
+
+def rights(**granted: bool) -> Answer:
+    return Answer(200, OURS, json.dumps({"index": {"logs-*-pt": granted}}).encode())
+
+
+def template(mappings: object) -> Answer:
+    return Answer(200, OURS, json.dumps({"template": {"mappings": mappings}}).encode())
+
+
+ALL_RIGHTS = rights(auto_configure=True, create_doc=True, read=True)
+
+
+class Canned:
+    """Answers by path, in place of a connection."""
+
+    def __init__(
+        self,
+        root: Answer = ROOT,
+        privileges: Answer = ALL_RIGHTS,
+        simulated: Answer | None = None,
+    ) -> None:
+        self._answers = {
+            "/": root,
+            "/_security/user/_has_privileges": privileges,
+            "/_index_template/_simulate_index/logs-django-pt": simulated or template(GOOD_TEMPLATE),
+        }
+
+    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        return self._answers[target]
+
+
+async def found(**answers: Answer) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in await findings(Canned(**answers))}
+
+
+async def test_all_well_is_four_findings_with_the_version() -> None:
+    seen = await found()
+
+    assert list(seen) == ["reachable", "login", "rights", "template"]
+    assert all(finding.ok for finding in seen.values())
+    assert seen["reachable"].detail == "Elasticsearch 8.19.0"
+
+
+async def test_nothing_more_is_asked_where_nobody_answers() -> None:
+    seen = await found(root=Answer(None, failure="no answer from http://es:9200: refused"))
+
+    assert list(seen) == ["reachable"]
+    assert not seen["reachable"].ok
+    assert "refused" in seen["reachable"].detail
+    assert "sinks.elasticsearch.hosts" in seen["reachable"].cure
+
+
+async def test_something_else_at_the_address_is_said_plainly() -> None:
+    seen = await found(root=Answer(200, {}, b"<html>"))
+
+    assert not seen["reachable"].ok
+    assert "something else answers here" in seen["reachable"].detail
+
+
+async def test_a_wrong_login_asks_whether_it_is_a_role_name() -> None:
+    denied = Answer(401, {}, b'{"error":{"type":"security_exception"},"status":401}')
+
+    seen = await found(root=denied)
+
+    assert seen["reachable"].ok
+    assert not seen["login"].ok
+    assert "is this a role name?" in seen["login"].cure
+
+
+async def test_a_writer_that_may_ask_nothing_has_no_failure() -> None:
+    seen = await found(root=FORBIDDEN, simulated=FORBIDDEN)
+
+    assert all(finding.ok for finding in seen.values())
+    assert "may not be asked (403)" in seen["reachable"].detail
+    assert "could not be asked (403)" in seen["template"].detail
+
+
+async def test_a_cluster_without_security_has_no_rights_to_lack() -> None:
+    seen = await found(privileges=Answer(400, OURS, b'{"error":"no handler found"}'))
+
+    assert seen["rights"].ok
+    assert "security is off" in seen["rights"].detail
+
+
+async def test_a_missing_privilege_is_named() -> None:
+    seen = await found(privileges=rights(create_doc=True, auto_configure=False, read=True))
+
+    assert not seen["rights"].ok
+    assert seen["rights"].detail == "lacks auto_configure on logs-*-pt"
+
+
+async def test_missing_read_is_no_failure_and_its_price_is_told() -> None:
+    seen = await found(privileges=rights(create_doc=True, auto_configure=True, read=False))
+
+    assert seen["rights"].ok
+    assert seen["read"].ok
+    assert "after a rollover" in seen["read"].detail
+
+
+async def test_a_missing_template_and_one_without_data_streams_are_failures() -> None:
+    none = await found(simulated=Answer(200, OURS, b"{}"))
+    plain = await found(simulated=template({}))
+
+    assert (none["template"].ok, none["template"].detail) == (False, "none matches logs-django-pt")
+    assert not plain["template"].ok
+    assert "makes no data stream" in plain["template"].detail
+    assert plain["template"].cure == "run `ptingest setup`"
+
+
+async def test_date_detection_is_pointed_out_and_no_failure() -> None:
+    seen = await found(simulated=template({"_data_stream_timestamp": {"enabled": True}}))
+
+    assert seen["template"].ok
+    assert "date_detection" in seen["template"].detail
+
+
+async def test_answers_that_break_off_are_failures_of_their_own_question() -> None:
+    seen = await found(
+        privileges=Answer(503, OURS), simulated=Answer(None, failure="no answer: cut")
+    )
+
+    assert not seen["rights"].ok
+    assert "503" in seen["rights"].detail
+    assert not seen["template"].ok
+    assert "cut" in seen["template"].detail
+
+
+async def test_a_sick_cluster_is_not_reachable_enough() -> None:
+    seen = await found(root=Answer(503, OURS, b"{}"))
+
+    assert list(seen) == ["reachable"]
+    assert not seen["reachable"].ok

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import base64
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient, with_port
+from tests.fakes.elasticsearch import FakeElasticsearch, Reply
+
+BODY = b'{"create":{"_index":"logs-django-pt"}}\n{"number":1}\n'
+
+
+@pytest.fixture
+async def es() -> AsyncIterator[FakeElasticsearch]:
+    async with FakeElasticsearch() as node:
+        yield node
+
+
+def client_for(*urls: str, **settings: object) -> ElasticsearchClient:
+    return ElasticsearchClient(ElasticsearchSettings.model_validate({"hosts": urls, **settings}))
+
+
+def large_body(count: int) -> bytes:
+    return b"".join(
+        b'{"create":{"_index":"logs-django-pt"}}\n{"n":"%d%b"}\n' % (n, b"x" * 1000)
+        for n in range(count)
+    )
+
+
+async def test_the_answer_is_handed_over_raw(es: FakeElasticsearch) -> None:
+    client = client_for(es.url)
+    es.script(Reply(body=b"not json at all", headers={"Retry-After": "3"}))
+
+    answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+    await client.close()
+
+    assert (answer.status, answer.body) == (200, b"not json at all")
+    assert answer.headers["retry-after"] == "3"
+    assert answer.is_from_elasticsearch
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "text/html", "application/xml", "text/plain; charset=x"]
+)
+async def test_no_content_type_keeps_an_answer_from_coming(
+    es: FakeElasticsearch, content_type: str
+) -> None:
+    client = client_for(es.url)
+    es.script(Reply(status=503, body=b"<html>", headers={"content-type": content_type}))
+
+    answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+    await client.close()
+
+    assert (answer.status, answer.body) == (503, b"<html>")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 406, 413, 429, 500, 502, 503, 504])
+async def test_nothing_is_ever_sent_twice(es: FakeElasticsearch, status: int) -> None:
+    client = client_for(es.url)
+    es.script(Reply(status=status, product=False))
+
+    answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+    await client.close()
+
+    assert answer.status == status
+    assert len(es.requests) == 1
+
+
+@pytest.mark.parametrize("then", ["drop", "reset"])
+async def test_a_connection_that_breaks_is_no_answer_and_no_second_attempt(
+    es: FakeElasticsearch, then: str
+) -> None:
+    client = client_for(es.url)
+    # The second request runs on a connection that served before: the tempting one.
+    es.script(Reply(), Reply(then="drop" if then == "drop" else "reset"))
+
+    first = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+    second = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+    await client.close()
+
+    assert first.status == 200
+    assert second.status is None
+    assert f"no answer from {es.url}" in second.failure
+    assert len(es.requests) == 2
+
+
+async def test_a_node_that_keeps_silent_is_given_up_in_time(es: FakeElasticsearch) -> None:
+    client = client_for(es.url, request_seconds=0.05)
+    es.script(Reply(delay_seconds=60))
+
+    answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+    await client.close()
+
+    assert answer.status is None
+    assert "within 0.05 s (sinks.elasticsearch.request_seconds)" in answer.failure
+
+
+async def test_bodies_are_compressed_unless_they_are_small_or_told_not_to(
+    es: FakeElasticsearch,
+) -> None:
+    squeezing, plain = client_for(es.url), client_for(es.url, compress=False)
+    body = large_body(5)
+
+    for client, sent in ((squeezing, body), (squeezing, BODY), (plain, body)):
+        await client.request("POST", "/_bulk", sent, content_type=NDJSON)
+    await squeezing.close()
+    await plain.close()
+
+    assert [request.body for request in es.requests] == [body, BODY, body]
+    encodings = [request.headers.get("content-encoding") for request in es.requests]
+    assert encodings == ["gzip", None, None]
+    assert es.requests[0].wire_bytes < len(body) / 5
+    assert squeezing.sent_bytes == es.requests[0].wire_bytes + len(BODY)
+
+
+async def test_a_body_of_megabytes_is_sent_without_a_warning(es: FakeElasticsearch) -> None:
+    client = client_for(es.url, compress=False)
+    body = large_body(3000)
+
+    answer = await client.request("POST", "/_bulk", body, content_type=NDJSON)
+    await client.close()
+
+    assert answer.status == 200
+    assert len(body) > 3_000_000
+    assert es.requests[0].body == body
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, None),
+        (
+            {"username": "logstash_writer", "password": "päss:word"},
+            "Basic " + base64.b64encode("logstash_writer:päss:word".encode()).decode(),
+        ),
+        ({"api_key": "aWQ6a2V5"}, "ApiKey aWQ6a2V5"),
+        ({"api_key": "id:key"}, "ApiKey aWQ6a2V5"),
+    ],
+    ids=["none", "basic", "API key in base64", "API key as id:key"],
+)
+async def test_each_way_to_log_in_is_one_header(
+    es: FakeElasticsearch, settings: dict[str, str], expected: str | None
+) -> None:
+    client = client_for(es.url, **settings)
+
+    await client.request("GET", "/")
+    await client.close()
+
+    assert es.requests[0].headers.get("authorization") == expected
+
+
+async def test_hosts_take_turns_and_one_that_failed_is_left_alone() -> None:
+    async with FakeElasticsearch() as one, FakeElasticsearch() as two:
+        client = client_for(one.url, two.url)
+        for _ in range(4):
+            await client.request("GET", "/")
+        taken = (len(one.requests), len(two.requests))
+
+        await one.stop()
+        answers = [await client.request("GET", "/") for _ in range(6)]
+        await client.close()
+
+    assert taken == (2, 2)
+    assert [answer.status for answer in answers].count(None) <= 1
+    assert answers[-1].status == 200
+
+
+async def test_bodies_are_never_written_out_to_a_log(
+    es: FakeElasticsearch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    client = client_for(es.url)
+
+    await client.request("POST", "/_bulk", large_body(5), content_type=NDJSON)
+    await client.close()
+
+    assert "logs-django-pt" not in caplog.text
+    assert "errors" not in caplog.text
+
+
+async def test_a_host_named_twice_is_one_host(es: FakeElasticsearch) -> None:
+    client = client_for(es.url, es.url + "/")
+
+    answer = await client.request("GET", "/")
+    await client.close()
+
+    assert answer.status == 200
+
+
+async def test_a_password_never_shows_in_a_failure() -> None:
+    client = client_for("http://127.0.0.1:1", username="pt", password="hunter2")
+
+    answer = await client.request("GET", "/")
+    await client.close()
+
+    assert answer.status is None
+    assert "hunter2" not in answer.failure
+
+
+async def test_after_close_a_request_opens_anew(es: FakeElasticsearch) -> None:
+    client = client_for(es.url)
+    await client.request("GET", "/")
+
+    await client.close()
+    again = await client.request("GET", "/")
+    await client.close()
+
+    assert again.status == 200
+
+
+def test_a_host_without_a_port_means_9200() -> None:
+    assert with_port("http://es/") == "http://es:9200"
+    assert with_port("https://es:443") == "https://es:443"
+    assert with_port("http://[::1]/prefix") == "http://[::1]:9200/prefix"
+
+
+def test_importing_the_sink_does_not_import_the_client_library() -> None:
+    code = (
+        "import sys, ptingest.sinks.elasticsearch.sink;"
+        "assert not {'elasticsearch', 'elastic_transport', 'aiohttp'} & set(sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

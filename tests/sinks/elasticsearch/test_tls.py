@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+from ptingest.errors import SinkUnavailable
+from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.sinks.elasticsearch.client import ElasticsearchClient
+from ptingest.sinks.elasticsearch.tls import tls_context
+
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nX-elastic-product: Elasticsearch\r\n"
+    b"content-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@asynccontextmanager
+async def node(authority: trustme.CA, name: str = "localhost") -> AsyncIterator[str]:
+    """An https server that answers everything with {}; shows its authority too."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own = authority.issue_cert(name).private_key_and_cert_chain_pem.bytes()
+    with trustme.Blob(own + authority.cert_pem.bytes()).tempfile() as chain:
+        context.load_cert_chain(chain)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(ANSWER)
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the fetch of the certificate says nothing and leaves
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    try:
+        yield f"https://localhost:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def ask(url: str, **settings: object) -> tuple[int | None, str]:
+    client = ElasticsearchClient(
+        ElasticsearchSettings.model_validate({"hosts": (url,), **settings})
+    )
+    answer = await client.request("GET", "/")
+    await client.close()
+    return answer.status, answer.failure
+
+
+def fingerprint(pem: bytes) -> str:
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.decode())).hexdigest()
+
+
+async def test_an_authority_of_our_own_is_believed(authority: trustme.CA, tmp_path: Path) -> None:
+    ca_file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+
+    async with node(authority) as url:
+        status, _ = await ask(url, ca_file=str(ca_file))
+
+    assert status == 200
+
+
+async def test_an_unknown_authority_is_an_error_that_names_what_was_trusted(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.pem"
+    trustme.CA(organization_name="another").cert_pem.write_to_path(other)
+
+    async with node(authority) as url:
+        by_file = await ask(url, ca_file=str(other))
+        by_system = await ask(url)
+
+    assert by_file[0] is None
+    assert "certificate verify failed" in by_file[1]
+    assert f"sinks.elasticsearch.ca_file {other}" in by_file[1]
+    assert "name yours in sinks.elasticsearch.ca_file" in by_system[1]
+
+
+async def test_a_certificate_for_another_name_is_not_believed(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+
+    async with node(authority, "elsewhere.example") as url:
+        status, failure = await ask(url, ca_file=str(ca_file))
+
+    assert status is None
+    assert "localhost" in failure
+
+
+async def test_a_fingerprint_of_the_authority_is_enough(authority: trustme.CA) -> None:
+    async with node(authority) as url:
+        plain = await ask(url, fingerprint=fingerprint(authority.cert_pem.bytes()))
+        dotted = fingerprint(authority.cert_pem.bytes()).upper()
+        colons = ":".join(dotted[i : i + 2] for i in range(0, 64, 2))
+        with_colons = await ask(url, fingerprint=colons)
+
+    assert plain[0] == with_colons[0] == 200
+
+
+async def test_a_fingerprint_of_the_nodes_own_certificate_is_enough(
+    authority: trustme.CA,
+) -> None:
+    async with node(authority) as url:
+        port = int(url.rpartition(":")[2])
+        own = await asyncio.to_thread(ssl.get_server_certificate, ("localhost", port))
+        status, failure = await ask(url, fingerprint=fingerprint(own.encode()))
+
+    assert (status, failure) == (200, "")
+
+
+async def test_a_fingerprint_nobody_shows_is_an_error_with_what_was_shown(
+    authority: trustme.CA,
+) -> None:
+    async with node(authority) as url:
+        status, failure = await ask(url, fingerprint="ab" * 32)
+
+    assert status is None
+    assert "ab" * 32 in failure
+    assert fingerprint(authority.cert_pem.bytes()) in failure
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"], ids=["missing", "not PEM"])
+def test_a_ca_file_that_cannot_be_used_is_named_with_the_reason(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    if content is not None:
+        ca_file.write_bytes(content)
+    settings = ElasticsearchSettings(hosts=("https://es:9200",), ca_file=str(ca_file))
+
+    with pytest.raises(
+        SinkUnavailable, match=r"cannot use sinks\.elasticsearch\.ca_file"
+    ) as raised:
+        tls_context(settings, settings.hosts)
+
+    assert str(ca_file) in str(raised.value)
+
+
+def test_plain_http_needs_no_context() -> None:
+    settings = ElasticsearchSettings(hosts=("http://es:9200",))
+
+    assert tls_context(settings, settings.hosts) is None
