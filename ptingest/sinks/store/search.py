@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from ptingest.errors import SinkUnavailable
+from ptingest.errors import QueryInvalid, SinkUnavailable
 from ptingest.sinks.store.query import parse
 from ptingest.sinks.store.schema import TEXT_OPTIONS, has_text_index, index_end, open_reader
 from ptingest.sinks.store.sql import (
@@ -116,6 +116,10 @@ class StoreReader:
 
         A list counts once for each of its elements; None stands for documents without it.
         """
+        if '"' in field:
+            raise QueryInvalid(
+                query=field, column=1, seen=f"{field!r}", expected="a field name without quotes"
+            )
         where = self._where(question)
         column = EXACT_COLUMNS.get(field) or KEYWORD_COLUMNS.get(field)
         order = "ORDER BY 2 DESC, 1"

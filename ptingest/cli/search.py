@@ -1,0 +1,173 @@
+"""`ptingest search`: the embedded store, asked in Kibana's query language."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.options import config_option, load_settings
+from ptingest.errors import SinkUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ptingest.sinks.store.search import Hit, Question, StoreReader
+
+_LEVEL_COLOURS = {
+    "CRITICAL": "magenta",
+    "ERROR": "red",
+    "WARNING": "yellow",
+    "INFO": "green",
+    "DEBUG": "blue",
+}
+
+
+@click.command(short_help="Search the embedded store.")
+@click.argument("query")
+@click.option("--since", metavar="TIME", help="Not older than: 15m, 1h, 7d, or an ISO time (UTC).")
+@click.option("--until", metavar="TIME", help="Not younger than; as --since.")
+@click.option("--stream", metavar="NAME", help="Only this data stream, as logs-django-pt.")
+@click.option("--json", "as_json", is_flag=True, help="Print whole documents, one a line.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N; else all."
+)
+@click.option("--count-by", metavar="FIELD", help="Count documents for each value of a field.")
+@config_option
+def search(
+    query: str,
+    since: str | None,
+    until: str | None,
+    stream: str | None,
+    as_json: bool,
+    limit: int | None,
+    count_by: str | None,
+    config: Path | None,
+) -> ExitCode:
+    """Search the embedded store in Kibana's query language, oldest first.
+
+    \b
+    ptingest search '*'
+    ptingest search 'group:pt AND service:django AND log_level:ERROR' --since 1h
+    ptingest search 'logger_name:apps.* and not message:"health check"' --json
+    ptingest search '*' --count-by log_level
+
+    Values match exactly, but words of the message in any case; a value without a field looks
+    into the message; * stands for anything.
+    """
+    from ptingest.sinks.store.search import Question, StoreReader
+
+    if count_by is not None and limit is not None:
+        raise click.UsageError("--count-by counts all that match; leave --limit out")
+    path = _store_path(config)
+    now = datetime.now(UTC)
+    question = Question(
+        query, _time(since, "--since", now), _time(until, "--until", now, is_end=True), stream
+    )
+    with StoreReader(path, now=now) as reader:
+        if count_by is not None:
+            _print_counts(reader.count_by(question, count_by), as_json=as_json)
+        elif as_json:
+            _print_bodies(reader.search(question, limit=limit))
+        else:
+            _print_lines(reader, question, limit)
+    return ExitCode.DONE
+
+
+def _store_path(config: Path | None) -> Path:
+    settings = load_settings(config)
+    if settings.sinks.store is None:
+        raise SinkUnavailable(
+            sink="store",
+            cause=f"{config or 'the config'} has no sinks.store, so nothing is kept here to "
+            "search; add `store: {}` under sinks:, or search in Kibana",
+        )
+    return Path(settings.data_dir) / settings.sinks.store.path
+
+
+def _time(text: str | None, option: str, now: datetime, *, is_end: bool = False) -> str | None:
+    from ptingest.sinks.store.times import moment
+
+    if text is None:
+        return None
+    found = moment(text, now, is_end=is_end)
+    if found is None:
+        raise click.BadParameter(
+            f"{text!r} is no time; write an age as 15m, 1h or 7d, or an ISO time as "
+            "2025-01-02 or 2025-01-02T03:04:05Z",
+            param_hint=option,
+        )
+    return found
+
+
+def _print_bodies(hits: Iterable[Hit]) -> None:
+    # Bytes, so that no locale of a terminal or a cron job stands between.
+    out = sys.stdout.buffer
+    for hit in hits:
+        out.write(hit.body.encode() + b"\n")
+    out.flush()
+
+
+def _print_counts(counts: list[tuple[str | None, int]], *, as_json: bool) -> None:
+    import orjson
+
+    width = max((len(str(count)) for _, count in counts), default=0)
+    for value, count in counts:
+        if as_json:
+            click.echo(orjson.dumps({"value": value, "documents": count}))
+        else:
+            click.echo(f"{count:>{width}}  {'(none)' if value is None else _one_line(value)}")
+
+
+def _print_lines(reader: StoreReader, question: Question, limit: int | None) -> None:
+    shown = 0
+    for hit in reader.search(question, limit=limit):
+        click.echo(_line(hit))
+        shown += 1
+    noun = "document" if shown == 1 else "documents"
+    more = ""
+    if limit is not None and shown == limit:
+        found = reader.count(question)
+        more = f", the newest of {found}" if found > shown else ""
+    click.echo(f"{shown} {noun}{more}", err=True)
+
+
+def _line(hit: Hit) -> str:
+    """Time, level, service, logger, text; click strips colours where no terminal reads."""
+    import orjson
+
+    document = orjson.loads(hit.body)
+    level = _text(document.get("log_level")) or "-"
+    parts = [
+        click.style(_text(document.get("@timestamp")) or "-", dim=True),
+        click.style(f"{level:<8}", fg=_LEVEL_COLOURS.get(level)),
+        click.style(_text(document.get("service")) or hit.data_stream, fg="cyan"),
+    ]
+    logger = _text(document.get("logger_name"))
+    if logger:
+        parts.append(click.style(logger, bold=True))
+    parts.append(_text(document.get("log_message") or document.get("message")))
+    return " ".join(parts)
+
+
+def _text(value: Any) -> str:
+    import orjson
+
+    if value is None:
+        return ""
+    return _one_line(value if isinstance(value, str) else orjson.dumps(value).decode())
+
+
+def _one_line(text: str) -> str:
+    """Keep one hit on one line, and what a log line holds from commanding the terminal."""
+    return "".join(
+        character if character.isprintable() else _visible(character) for character in text
+    )
+
+
+def _visible(character: str) -> str:
+    return {"\n": "⏎", "\t": " ", "\r": ""}.get(character, "\N{REPLACEMENT CHARACTER}")
