@@ -216,9 +216,10 @@ def run(total: int, seed: int) -> int:
     with tempfile.TemporaryDirectory(prefix="ptingest-demo-") as place:
         demo = Demo(Path(place))
         write(demo, total, seed)
+        starting = time.perf_counter()
         with processes.server(port=demo.port, config=demo.config) as server:
             print(
-                f"serving on 127.0.0.1:{demo.port} after {time.perf_counter() - began:.1f} s, "
+                f"serving on 127.0.0.1:{demo.port} {time.perf_counter() - starting:.1f} s later, "
                 f"{processes.memory(server.pid).now >> 20} MiB"
             )
             ship(demo)
