@@ -59,18 +59,17 @@ class StoreSettings(LaneSettings):
 
 
 def _require_address(host: str) -> None:
-    # urlsplit finds a bad port only when asked for it.
+    if "@" in host:
+        # The value itself stays out of the message: it holds a password.
+        raise ValueError("a hosts entry holds a login; write username and password instead")
     try:
         parts = urlsplit(host)
         is_address = bool(parts.hostname) and parts.port != 0
     except ValueError:
+        # The port is no number, or brackets are not closed.
         is_address = False
-        parts = None
     if not is_address:
         raise ValueError(f"hosts entry {host!r} must be http(s)://host:port")
-    if parts is not None and parts.username is not None:
-        # The value itself stays out of the message: it holds a password.
-        raise ValueError("a hosts entry holds a login; write username and password instead")
 
 
 class ElasticsearchSettings(LaneSettings):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 
 import pytest
+from pydantic import ValidationError
 
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient, with_port
@@ -211,6 +212,25 @@ async def test_after_close_a_request_opens_anew(es: FakeElasticsearch) -> None:
     await client.close()
 
     assert again.status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("http://es:abc", "must be http(s)://host:port"),
+        ("http://:9200", "must be http(s)://host:port"),
+        ("http://es:0", "must be http(s)://host:port"),
+        ("http://[::1:9200", "must be http(s)://host:port"),
+        ("http://pt:hunter2@es:9200", "write username and password instead"),
+    ],
+)
+def test_a_host_that_is_no_address_is_found_in_the_config(host: str, said: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        ElasticsearchSettings(hosts=(host,))
+
+    message = raised.value.errors()[0]["msg"]
+    assert said in message
+    assert "hunter2" not in message
 
 
 def test_a_host_without_a_port_means_9200() -> None:
