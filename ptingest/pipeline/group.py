@@ -139,12 +139,12 @@ class Group:
         self._keep_original(worked, parsed)
         message = self._message(event)
         worked.key = event_key(
-            agent=_raw(event.get("agent")),
-            host=_raw(event.get("host")),
-            log=_raw(event.get("log")),
-            message=message,
-            time_text=time.sent_text if time.captured_text is None else time.captured_text,
-            millis=time.key_millis,
+            _raw(event.get("agent")),
+            _raw(event.get("host")),
+            _raw(event.get("log")),
+            message,
+            time.sent_text if time.captured_text is None else time.captured_text,
+            time.key_millis,
         )
         return self._route(worked, dataset)
 

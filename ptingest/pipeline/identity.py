@@ -26,7 +26,7 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class _Agent(msgspec.Struct, gc=False):
-    id: str | None = None
+    id: str
 
 
 class _Host(msgspec.Struct, gc=False):
@@ -44,7 +44,7 @@ class _File(msgspec.Struct, gc=False):
 
 
 class _Log(msgspec.Struct, gc=False):
-    offset: int | None = None
+    offset: int
     file: _File | None = None
 
 
@@ -57,7 +57,6 @@ _blake2b = hashlib.blake2b
 
 
 def event_key(
-    *,
     agent: Raw | None,
     host: Raw | None,
     log: Raw | None,
@@ -74,31 +73,18 @@ def event_key(
         return None
     try:
         agent_id, where = _agent_of(agent).id, _log_of(log)
-    except msgspec.DecodeError:
+        file, offset = where.file, where.offset
+        identity = None if file is None else _file_identity(file)
+        framed = _framed((agent_id, identity, _host_name(host), offset, message, time_text))
+    except (msgspec.DecodeError, OverflowError):
+        # Of other types than Filebeat's, or an offset beyond 64 bits.
         return None
-    if not agent_id or where.offset is None:
+    if not agent_id:
         return None
-    return sealed(agent_id, where.file, _host_name(host), where.offset, message, time_text, millis)
-
-
-def sealed(
-    agent_id: str,
-    file: _File | None,
-    host_name: str | None,
-    offset: int,
-    message: str | None,
-    time_text: str | None,
-    millis: int,
-) -> str | None:
-    """Hash and encode the parts of a key that were decoded."""
-    try:
-        framed = _framed((agent_id, _file_identity(file), host_name, offset, message, time_text))
-    except OverflowError:
-        # An offset beyond 64 bits is no offset.
-        return None
-    digest = _blake2b(framed, digest_size=10).digest()
-    prefix = (0 if millis < 0 else min(millis, MAX_MILLIS)).to_bytes(6, "big")
-    return b2a_base64(prefix + digest, newline=False)[:22].translate(_URL_SAFE).decode("ascii")
+    if not 0 <= millis <= MAX_MILLIS:
+        millis = 0 if millis < 0 else MAX_MILLIS
+    key = millis.to_bytes(6, "big") + _blake2b(framed, digest_size=10).digest()
+    return b2a_base64(key, newline=False)[:22].translate(_URL_SAFE).decode()
 
 
 def _host_name(host: Raw | None) -> str | None:
@@ -115,9 +101,7 @@ def _host_name(host: Raw | None) -> str | None:
         return None
 
 
-def _file_identity(file: _File | None) -> tuple[object, ...] | None:
-    if file is None:
-        return None
+def _file_identity(file: _File) -> tuple[object, ...]:
     if file.inode is not None:
         return (file.device_id, file.inode)
     if file.idxlo is not None:

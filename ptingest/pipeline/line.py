@@ -16,9 +16,11 @@ Other lines are decoded and searched. A property test holds the two equal.
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from ptingest.pipeline.classify import Label
+import msgspec
+
+from ptingest.pipeline.classify import Classifier, Label
 from ptingest.pipeline.encode import encode_value
 from ptingest.pipeline.group import Group
 from ptingest.pipeline.timestamps import MinuteCache, TimeReader, instant_text
@@ -38,11 +40,15 @@ _PLAIN_LINE = re.compile(
     rb':[0-5][0-9](?:[.,][0-9]{3})?Z?)\|(.*)"',
     re.DOTALL,
 ).fullmatch
+_PIPE, _BACKSLASH, _POINT, _SPACE, _ZULU = b"|\\. Z"
 _WITH_FRACTION = len("2025-01-02T03:04:05.678")
-_POINT, _SPACE, _ZULU = ord("."), ord(" "), ord("Z")
+
+# What a second time further on would begin with, and how a `|` may hide.
+_PERHAPS_TIME = re.compile(rb"\|[0-9][0-9]").search
+_HIDDEN_PIPE = re.compile(rb"\\u007[cC]").search
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """What a message adds to its document."""
 
     state: State
@@ -67,7 +73,10 @@ class LineReader:
         self._names = _plain_names(group.settings)
         self._local = MinuteCache(group.time_reader)
         self._utc = MinuteCache(TimeReader(group.settings.time, timezone="UTC", is_full=True))
-        self._loggers: dict[bytes, bytes] = {}
+        self._loggers = _Loggers(group)
+        # Looking up beats converting: two digits of seconds and three of milliseconds.
+        self._millis = {b"%02d" % number: number * 1000 for number in range(60)}
+        self._millis |= {b"%03d" % number: number for number in range(1000)}
 
     def read(self, raw: bytes, message: str) -> Line:
         """Read a message, given as raw JSON and decoded."""
@@ -82,55 +91,41 @@ class LineReader:
 
     def _plain(self, found: re.Match[bytes], names: tuple[bytes, ...]) -> Line | None:
         level, logger, time, rest = found.groups()
-        is_utc = time[-1] == _ZULU
-        # Only here the first pattern fits, and cuts the milliseconds off.
+        # Only with a point, three digits and no zone the first pattern fits, and cuts them off.
         is_cut = len(time) == _WITH_FRACTION and time[19] == _POINT
-        if not is_cut and (b"|" in rest or b"\\u" in rest):
+        if not is_cut and (_PIPE in rest or _BACKSLASH in rest) and _may_hold_time(found, rest):
             return None
-        minute = self._utc[time[:16]] if is_utc else self._local[time[:16]]
+        minute = (self._utc if time[-1] == _ZULU else self._local)[time[:16]]
         if minute is None:
             return None
-        try:
-            labelled = self._loggers[logger]
-        except KeyError:
-            labelled = self._learn(logger)
+        labelled = self._loggers[logger]
+        log_level, log_timestamp, log_ms, log_message, end = names
+        if not rest:
+            log_message = b""
         seconds, digits = time[17:19], time[20:23]
-        if len(digits) < 3:
-            digits = b""
-        log_level, log_timestamp, log_ms, log_message = names
+        has_digits = len(digits) == 3
+        millis = minute.millis + self._millis[seconds]
+        if has_digits:
+            millis += self._millis[digits]
         if is_cut:
             time = time[:19]
-            shown = b"%b%b%b" % (time, log_ms, digits)
+            pieces = (log_level, level, log_timestamp, time, log_ms, digits,
+                      log_message, rest, end, labelled)  # fmt: skip
         else:
-            shown = time
-        fields = b'%b%b%b%b%b"%b' % (
-            log_level, level, log_timestamp, shown, log_message + rest if rest else b"", labelled
-        )  # fmt: skip
-        text = time.decode("ascii")
-        millis = minute.millis + int(seconds) * 1000
+            pieces = (log_level, level, log_timestamp, time, log_message, rest, end, labelled)
+        fields, text = b"".join(pieces), time.decode()
         if not self._is_full:
-            if time[10] == _SPACE and (is_cut or not digits):
-                return Line(NO_DATE, fields, None, text, millis + int(digits or 0))
+            if time[10] == _SPACE and (is_cut or not has_digits):
+                return Line(NO_DATE, fields, None, text, millis)
             if is_cut:
-                digits = b""
-        if not digits:
-            return Line(FINE, fields, b"%b%b.000Z" % (minute.opening, seconds), text, millis)
-        printed = b"%b%b.%bZ" % (minute.opening, seconds, digits)
-        return Line(FINE, fields, printed, text, millis + int(digits))
-
-    def _learn(self, logger: bytes) -> bytes:
-        """Encode a logger's name and label; the bytes hold no escapes, so they are the text."""
-        name = logger.decode("utf-8")
-        label = self._label(name or None)
-        field = {self._group.classifier.field: name} if name else {}
-        if len(self._loggers) >= CACHED_LOGGERS:
-            self._loggers.clear()
-        encoded = self._loggers[logger] = _encoded({**field, **label.fields})
-        return encoded
+                millis -= self._millis[digits]
+                has_digits = False
+        if has_digits:
+            return Line(FINE, fields, b"%b%b.%bZ" % (minute.opening, seconds, digits), text, millis)
+        return Line(FINE, fields, b"%b%b.000Z" % (minute.opening, seconds), text, millis)
 
     def _label(self, name: str | None) -> Label:
-        classifier = self._group.classifier
-        return classifier.otherwise if name is None else classifier.classify(name)
+        return _label_of(self._group.classifier, name)
 
     # --- the searches ---------------------------------------------------------------------
 
@@ -155,6 +150,33 @@ class LineReader:
         state = FINE if text == "false" else NO_DATE
         millis = 0 if captured is None else captured.millis
         return Line(state, fields, None, text, millis, parsed.is_loose)
+
+
+class _Loggers(dict[bytes, bytes]):
+    """Encoded names and labels of the loggers seen; the keys hold no escapes."""
+
+    def __init__(self, group: Group) -> None:
+        self._classifier = group.classifier
+
+    def __missing__(self, logger: bytes) -> bytes:
+        if len(self) >= CACHED_LOGGERS:
+            self.clear()
+        name = logger.decode("utf-8")
+        field = {self._classifier.field: name} if name else {}
+        label = _label_of(self._classifier, name or None)
+        encoded = self[logger] = _encoded({**field, **label.fields})
+        return encoded
+
+
+def _label_of(classifier: Classifier, name: str | None) -> Label:
+    return classifier.otherwise if name is None else classifier.classify(name)
+
+
+def _may_hold_time(found: re.Match[bytes], rest: bytes) -> bool:
+    """Whether the first pattern might fit further on, beginning with the line's third ``|``."""
+    if _BACKSLASH in rest and b"\\u" in rest:
+        return _PIPE in rest or _HIDDEN_PIPE(rest) is not None
+    return _PIPE in rest and _PERHAPS_TIME(found.string, found.start(4) - 1) is not None
 
 
 def _encoded(fields: object) -> bytes:
@@ -188,4 +210,4 @@ def _plain_names(settings: GroupSettings) -> tuple[bytes, ...] | None:
     if not is_usual:
         return None
     names = [encode_value(name) for name in (level, time, millis, rest)]
-    return (b',%b:"' % names[0], *(b'",%b:"' % name for name in names[1:]))
+    return (b',%b:"' % names[0], *(b'",%b:"' % name for name in names[1:]), b'"')

@@ -30,7 +30,7 @@ Tallies = dict[tuple[str, str], int]
 
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_tags = msgspec.json.Decoder(list[str]).decode
-_QUOTE = ord('"')
+_QUOTE, _BACKSLASH, _NEWLINE = b'"\\\n'
 # What a member adds to its payload beside its value: the quoted key, a colon, a comma.
 _TIMESTAMP_COST = len('"@timestamp":,')
 _METADATA_COST = len('"@metadata":,')
@@ -58,9 +58,8 @@ class Ordinary:
     """Decides usual events of one group; remembers services, tags and times seen."""
 
     def __init__(self, group: Group, known_services: frozenset[str]) -> None:
-        self._group = group
-        self._known = known_services
-        self._overwritten, self._reserved = _touched_fields(group)
+        self._overwritten, reserved = _touched_fields(group)
+        self._is_free = reserved.isdisjoint
         module = b",".join(
             encode_value(path.partition(".")[2]) + b":" + encode_value(text)
             for path, text in group.settings.fields.items()
@@ -71,9 +70,10 @@ class Ordinary:
         self._without_original = b',"event":{' + module + b"}" if module else b""
         self._without_original += b',"tags":'
         self._lines = LineReader(group)
-        self._routes: dict[bytes, Route | None] = {}
-        self._tags: dict[bytes, tuple[bytes, ...] | None] = {}
-        self._times: dict[bytes, SentTime | None] = {}
+        self._routes = _Routes(group, known_services)
+        self._tags = _Tags(group.settings.failure_tag)
+        self._no_tags = self._tags[b"[]"]
+        self._times = _SentTimes()
 
     @staticmethod
     def is_usable(group: Group) -> bool:
@@ -101,10 +101,11 @@ class Ordinary:
         ``payload`` is what ``event`` was decoded from, ``original`` what the Beat sent.
         """
         raw_message = event.get("message")
-        if raw_message is None or not self._reserved.isdisjoint(event):
+        raw_service = event.get("service")
+        if raw_message is None or raw_service is None or not self._is_free(event):
             return None
         raw = bytes(raw_message)
-        route = self._route(event.get("service"))
+        route = self._routes[bytes(raw_service)]
         if route is None or raw[0] != _QUOTE:
             return None
         sent = event.pop("@timestamp", None)
@@ -112,27 +113,22 @@ class Ordinary:
         rest = self._untouched(event, payload, sent, tags)
         if rest is None:
             return self._without_spaces(payload, original, receipt, peer, tallies)
-        encoded_tags = self._encoded_tags(tags)
-        message = str(raw[1:-1], "utf-8") if b"\\" not in raw else _decode_text(raw)
+        message = _decode_text(raw) if _BACKSLASH in raw else raw[1:-1].decode()
         line = self._lines.read(raw, message)
         printed, time_text, millis = line.printed, line.time_text, line.millis
         if printed is None or time_text is None:
-            time = self._sent_time(sent)
+            time = None if sent is None else self._times[bytes(sent)]
             if time is None:
                 return None
             printed = time.printed if printed is None else printed
             if time_text is None:
                 time_text, millis = time.text, time.millis
-        if encoded_tags is None:
+        states = self._no_tags if tags is None else self._tags[bytes(tags)]
+        if states is None:
             return None
-        body = self._body(rest, raw, printed, encoded_tags[line.state], line, route)
+        body = self._body(rest, raw, printed, states[line.state], line, route)
         key = event_key(
-            agent=event.get("agent"),
-            host=event.get("host"),
-            log=event.get("log"),
-            message=message,
-            time_text=time_text,
-            millis=millis,
+            event.get("agent"), event.get("host"), event.get("log"), message, time_text, millis
         )
         if line.state != FINE or line.is_loose:
             self._tally(line, route.service, tallies)
@@ -152,12 +148,11 @@ class Ordinary:
             length += _METADATA_COST + len(metadata)
         if tags is not None:
             length += _TAGS_COST + len(tags)
-        for name, cost in self._overwritten:
-            value = event.pop(name, None)
-            if value is not None:
-                length += cost + len(value)
+        for name in self._overwritten:
+            if name in event:
+                length += self._overwritten[name] + len(event.pop(name))
         rest = encode_value(event)
-        if length + len(rest) != len(payload) or b"\n" in rest:
+        if length + len(rest) != len(payload) or _NEWLINE in rest:
             return None
         if len(payload) > MAX_NUMBER_LENGTH and holds_long_number(payload, event):
             return None
@@ -187,21 +182,23 @@ class Ordinary:
         for what in [*notes, "loose_match"] if line.is_loose else notes:
             tallies[service, what] = tallies.get((service, what), 0) + 1
 
-    # --- what was seen before -------------------------------------------------------------
 
-    def _route(self, raw: Raw | None) -> Route | None:
-        if raw is None:
-            return None
-        service = bytes(raw)
-        try:
-            return self._routes[service]
-        except KeyError:
-            _make_room(self._routes)
-            route = self._routes[service] = self._new_route(service)
-            return route
+# --- what was seen before -----------------------------------------------------------------
 
-    def _new_route(self, service: bytes) -> Route | None:
-        """Find where a service goes; None for all but a plain, legal, allowed one."""
+
+class _Routes(dict[bytes, Route | None]):
+    """Where services go; None for all but plain, legal, allowed ones."""
+
+    def __init__(self, group: Group, known: frozenset[str]) -> None:
+        self._group = group
+        self._known = known
+
+    def __missing__(self, service: bytes) -> Route | None:
+        _make_room(self)
+        route = self[service] = self._find(service)
+        return route
+
+    def _find(self, service: bytes) -> Route | None:
         if service[0] != _QUOTE:
             return None
         text = _decode_text(service)
@@ -215,48 +212,47 @@ class Ordinary:
         ending = b',"data_stream":%b}' % encode_value(stream)
         return Route(text if text in self._known else "other", stream, ending)
 
-    def _encoded_tags(self, raw: Raw | None) -> tuple[bytes, ...] | None:
-        """Tags by state (fine, no match, no date); None for all but a list of strings."""
-        sent = b"[]" if raw is None else bytes(raw)
-        try:
-            return self._tags[sent]
-        except KeyError:
-            _make_room(self._tags)
-            encoded = self._tags[sent] = self._new_tags(sent)
-            return encoded
 
-    def _new_tags(self, sent: bytes) -> tuple[bytes, ...] | None:
+class _Tags(dict[bytes, tuple[bytes, ...] | None]):
+    """Encoded tags by state (fine, no match, no date); None for all but a list of strings."""
+
+    def __init__(self, failure_tag: str) -> None:
+        self._failure_tag = failure_tag
+
+    def __missing__(self, sent: bytes) -> tuple[bytes, ...] | None:
+        _make_room(self)
+        states = self[sent] = self._encode(sent)
+        return states
+
+    def _encode(self, sent: bytes) -> tuple[bytes, ...] | None:
         try:
             tags = _decode_tags(sent)
         except msgspec.DecodeError:
             return None
-        failure_tag = self._group.settings.failure_tag
         fine = tagged(tags, CODEC_TAG)
-        if failure_tag in fine:
+        if self._failure_tag in fine:
             return None
-        states = (fine, tagged(fine, failure_tag), tagged(fine, DATE_TAG))
+        states = (fine, tagged(fine, self._failure_tag), tagged(fine, DATE_TAG))
         return tuple(encode_value(state) for state in states)
 
-    def _sent_time(self, raw: Raw | None) -> SentTime | None:
-        if raw is None:
+
+class _SentTimes(dict[bytes, SentTime | None]):
+    """Filebeat's times seen; None for what cannot be read."""
+
+    def __missing__(self, sent: bytes) -> SentTime | None:
+        _make_room(self)
+        time = self[sent] = self._read(sent)
+        return time
+
+    @staticmethod
+    def _read(sent: bytes) -> SentTime | None:
+        if sent[0] != _QUOTE:
             return None
-        sent = bytes(raw)
-        try:
-            return self._times[sent]
-        except KeyError:
-            _make_room(self._times)
-            time = self._times[sent] = _new_sent_time(sent)
-            return time
-
-
-def _new_sent_time(sent: bytes) -> SentTime | None:
-    if sent[0] != _QUOTE:
-        return None
-    text = _decode_text(sent)
-    instant = read_event_time(text)
-    if instant is None:
-        return None
-    return SentTime(text, instant_text(instant).encode("ascii"), instant.millis)
+        text = _decode_text(sent)
+        instant = read_event_time(text)
+        if instant is None:
+            return None
+        return SentTime(text, instant_text(instant).encode("ascii"), instant.millis)
 
 
 def _make_room(cache: dict[bytes, Any]) -> None:
@@ -269,7 +265,7 @@ def _labels(group: Group) -> list[dict[str, str]]:
     return [*(rule.set for rule in categories.rules), categories.otherwise]
 
 
-def _touched_fields(group: Group) -> tuple[tuple[tuple[str, int], ...], frozenset[str]]:
+def _touched_fields(group: Group) -> tuple[dict[str, int], frozenset[str]]:
     """Fields that every label sets, with what they cost, and those that must not be there.
 
     The former are overwritten whatever the Beat sent; an event with one of the latter
@@ -282,5 +278,5 @@ def _touched_fields(group: Group) -> tuple[tuple[tuple[str, int], ...], frozense
     reserved |= {settings.time.field, settings.time.fraction_field or settings.time.field}
     reserved |= group.parser.fields
     reserved |= frozenset[str]().union(*labels) - always
-    costs = tuple((name, len(encode_value(name)) + len(":,")) for name in sorted(always))
+    costs = {name: len(encode_value(name)) + len(":,") for name in always}
     return costs, frozenset(reserved)

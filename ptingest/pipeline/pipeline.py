@@ -110,7 +110,7 @@ class Pipeline:
         self, payload: bytes, receipt: Receipt, peer: str, tallies: Tallies
     ) -> Document | None:
         """Decide a usual event, or return None and touch nothing."""
-        if not is_plain(payload):
+        if not (payload.isascii() or is_plain(payload)):
             return None
         try:
             event = decode_event(payload)

@@ -276,7 +276,7 @@ class Minute(NamedTuple):
     """Since the epoch, at its first millisecond."""
 
 
-class MinuteCache:
+class MinuteCache(dict[bytes, Minute | None]):
     """Minutes seen lately: lines of one file share their first sixteen characters.
 
     Keys are ``2025-01-02T03:04`` or the same with a space. A value of None says nothing but
@@ -286,22 +286,15 @@ class MinuteCache:
 
     def __init__(self, reader: TimeReader) -> None:
         self._reader = reader
-        self._minutes: dict[bytes, Minute | None] = {}
 
-    def __getitem__(self, prefix: bytes) -> Minute | None:
-        try:
-            return self._minutes[prefix]
-        except KeyError:
-            return self._learn(prefix)
-
-    def _learn(self, prefix: bytes) -> Minute | None:
-        if len(self._minutes) >= CACHED_MINUTES:
-            self._minutes.clear()
+    def __missing__(self, prefix: bytes) -> Minute | None:
+        if len(self) >= CACHED_MINUTES:
+            self.clear()
         text = prefix.decode("ascii").replace(" ", "T")
         instant = self._reader.read_fully(f"{text}:00")
         minute = None
         if instant is not None and instant.seconds % 60 == 0:
             opening = instant_text(instant)[: -len("00.000Z")]
             minute = Minute(opening.encode("ascii"), instant.millis)
-        self._minutes[prefix] = minute
+        self[prefix] = minute
         return minute
