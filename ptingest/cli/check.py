@@ -130,12 +130,7 @@ def _show_elasticsearch(sink: ElasticsearchSettings) -> str:
         login = "with an API key"
     elif sink.username is not None:
         login = f"as {sink.username}"
-    return f"elasticsearch: {', '.join(map(_without_login, sink.hosts))} {login}, ids {sink.ids}"
-
-
-def _without_login(host: str) -> str:
-    scheme, _, rest = host.rpartition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    return f"elasticsearch: {', '.join(sink.hosts)} {login}, ids {sink.ids}"
 
 
 def departures(profile: ProfileSettings) -> str:
@@ -168,7 +163,8 @@ def look_at_files(settings: ServerSettings) -> Iterator[Remark]:
 
 
 def _look_at_folder(data_dir: Path) -> Remark:
-    existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
+    # Not `Path.exists`, which raises where a folder on the way may not be looked into.
+    existing = next(path for path in (data_dir, *data_dir.parents) if os.path.exists(path))  # noqa: PTH110
     if not existing.is_dir():
         return Remark("problem", "data_dir", f"{existing} is not a folder", "name another one")
     if not os.access(existing, os.W_OK | os.X_OK):

@@ -141,8 +141,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         return _leave_quietly()
     except PtingestError as error:
-        click.echo(f"ptingest: {error}", err=True)
-        return exit_code_of(error)
+        code = exit_code_of(error)
+        # Config problems begin with file and line, so that editors can jump there.
+        opening = "" if code is ExitCode.CONFIG_INVALID else "Error: "
+        click.echo(f"{opening}{error}", err=True)
+        return code
     return int(result) if isinstance(result, int) else ExitCode.DONE
 
 
