@@ -9,7 +9,9 @@ off again, so that a segment always ends with a whole line as long as its writer
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import logging
 import mmap
 import os
 from collections.abc import Callable
@@ -20,9 +22,12 @@ from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
 from ptingest.model.contracts import Clock
 from ptingest.settings.delivery import DeadLettersSettings
 
+log = logging.getLogger(__name__)
+
 SUFFIX = ".ndjson"
 TORN_SUFFIX = ".torn"
 SETTING = "dead_letters.max_bytes"
+OPEN_FLAGS = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
 DAY_SECONDS = 86_400
 """A segment is rolled after a day, so that age can expire old ones."""
 
@@ -119,7 +124,7 @@ class SegmentWriter:
         self._counts: dict[str, tuple[int, int]] = {}
         self._dropped: dict[str, int] = {}
         self._is_open = False
-        self._descriptor = -1
+        self.descriptor = -1
         self._path = directory
         self._size = 0
         self._began_ns = 0
@@ -204,25 +209,28 @@ class SegmentWriter:
 
     def close(self) -> None:
         """Let go of the segment; the next append begins another."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
     def _roll_if_due(self) -> None:
         now = self._clock.time_ns()
-        if self._descriptor >= 0:
+        if self.descriptor >= 0:
             is_old = now - self._began_ns > DAY_SECONDS * 1_000_000_000
             # A purge may have taken the file away from under us.
-            is_gone = os.fstat(self._descriptor).st_nlink == 0
+            is_gone = os.fstat(self.descriptor).st_nlink == 0
             if self._size < self._segment_bytes and not is_old and not is_gone:
                 return
             self.close()
-        self._number += 1
         began = datetime.fromtimestamp(now / 1e9, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        self._path = self.directory / f"{began}-{os.getpid()}-{self._number:04d}{SUFFIX}"
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
-        self._descriptor = os.open(self._path, flags, 0o640)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.descriptor = -1
+        while self.descriptor < 0:
+            self._number += 1
+            self._path = self.directory / f"{began}-{os.getpid()}-{self._number:04d}{SUFFIX}"
+            # Where the clock went back, a name may be taken: containers reuse process ids.
+            with contextlib.suppress(FileExistsError):
+                self.descriptor = os.open(self._path, OPEN_FLAGS, 0o640)
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         sync_directory(self.directory)
         self._size, self._began_ns = 0, now
 
@@ -230,8 +238,8 @@ class SegmentWriter:
         view = memoryview(data)
         try:
             while view:
-                view = view[os.write(self._descriptor, view) :]
-            os.fsync(self._descriptor)
+                view = view[os.write(self.descriptor, view) :]
+            os.fsync(self.descriptor)
         except OSError:
             self._cut_back()
             raise
@@ -243,10 +251,16 @@ class SegmentWriter:
         A failed fsync leaves open what of the file is on disk, so it is not used again.
         """
         try:
-            os.ftruncate(self._descriptor, self._size)
-            os.fsync(self._descriptor)
+            os.ftruncate(self.descriptor, self._size)
+            os.fsync(self.descriptor)
+        except OSError as error:
+            log.warning(
+                "%s may end with half a letter (%s); the next start moves it aside, nothing of "
+                "it was acked",
+                self._path,
+                error.strerror,
+            )
         finally:
-            # Where even that fails, the tail stays, and the next start mends it.
             self.close()
 
     def _drop_until_fits(self, wanted: int) -> None:

@@ -1,0 +1,336 @@
+"""A letter that was put is on disk whole, and is read back as it came."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ptingest.delivery.dead_letter import (
+    DeadLetters,
+    LetterIds,
+    decode_letter,
+    encode_letter,
+    find_letter,
+    read_letters,
+)
+from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
+from ptingest.model.outcome import DeadLetter
+from ptingest.settings.delivery import DeadLettersSettings
+from ptingest.telemetry.metrics import Metrics
+from tests.fakes.clock import EPOCH_NS, ManualClock
+
+TIME = "2026-11-23T14:00:00.000Z"
+
+
+def letter(number: int = 0, *, payload: bytes | None = None) -> DeadLetter:
+    return DeadLetter(
+        reason="mapping",
+        detail="failed to parse field [a]",
+        payload=b'{"message":"%d"}' % number if payload is None else payload,
+        service="django",
+        peer="192.0.2.7:51234",
+        data_stream="logs-django-pt",
+        key=f"key-{number}",
+    )
+
+
+@asynccontextmanager
+async def opened(
+    directory: Path, *, metrics: Metrics | None = None, **limits: object
+) -> AsyncIterator[DeadLetters]:
+    settings = DeadLettersSettings.model_validate(limits)
+    letters = DeadLetters(directory, settings, ManualClock(), metrics or Metrics())
+    yield letters
+    await letters.close()
+
+
+def segments_of(directory: Path) -> list[Path]:
+    return sorted(directory.glob("*.ndjson"))
+
+
+def payloads(directory: Path) -> list[bytes]:
+    return [stored.letter.payload for stored in read_letters(directory)]
+
+
+texts = st.text(max_size=20)
+
+
+@given(
+    st.builds(
+        DeadLetter,
+        reason=texts,
+        detail=texts,
+        payload=st.binary(max_size=60),
+        service=texts,
+        peer=texts,
+        data_stream=st.none() | texts,
+        key=st.none() | texts,
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_a_letter_is_one_line_and_is_read_back_as_it_was(written: DeadLetter) -> None:
+    line = encode_letter(written, letter_id="01", time=TIME)
+
+    stored = decode_letter(line)
+
+    assert line.count(b"\n") == 1
+    assert stored is not None
+    assert stored.letter == written
+    assert stored.as_json() + b"\n" == line
+
+
+@pytest.mark.parametrize(
+    ("payload", "field"),
+    [
+        pytest.param('{"message":"grün"}'.encode(), "payload", id="text stays text"),
+        pytest.param(b"\xff\x00{", "payload_base64", id="what is not UTF-8 is base64"),
+        pytest.param(b'\n"\\\x00', "payload", id="a newline does not end the line"),
+    ],
+)
+def test_payloads_are_readable_where_they_can_be(payload: bytes, field: str) -> None:
+    line = encode_letter(letter(payload=payload), letter_id="01", time=TIME)
+
+    assert field in orjson.loads(line)
+    assert decode_letter(line).letter.payload == payload  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 20, -2], ids="cut at {}".format)
+def test_a_part_of_a_line_is_no_letter(cut: int) -> None:
+    assert decode_letter(encode_letter(letter(), letter_id="01", time=TIME)[:cut]) is None
+
+
+def test_ids_sort_as_they_were_made_also_when_the_clock_goes_back() -> None:
+    ids = LetterIds()
+
+    made = [ids.next_id(EPOCH_NS + step) for step in (0, 0, 1, 5_000_000, 1_000_000, 9_000_000)]
+
+    assert made == sorted(made)
+    assert len(set(made)) == len(made)
+    assert {len(one) for one in made} == {26}
+
+
+async def test_a_put_letter_can_be_read_without_a_server(tmp_path: Path) -> None:
+    async with opened(tmp_path / "letters") as letters:
+        await letters.put([letter(1), letter(2)])
+
+        stored = list(read_letters(tmp_path / "letters"))
+
+    assert [one.letter for one in stored] == [letter(1), letter(2)]
+    assert stored[0].time == "2026-11-18T11:06:40.000Z"
+    assert find_letter(tmp_path / "letters", stored[1].id) == stored[1]
+    assert find_letter(tmp_path / "letters", "no such id") is None
+
+
+def test_a_folder_that_is_not_there_holds_no_letters(tmp_path: Path) -> None:
+    assert list(read_letters(tmp_path / "nothing")) == []
+
+
+async def test_puts_at_the_same_time_are_all_kept_whole(tmp_path: Path) -> None:
+    async with opened(tmp_path) as letters:
+        await asyncio.gather(*(letters.put([letter(n), letter(n)]) for n in range(50)))
+
+    assert sorted(payloads(tmp_path)) == sorted(2 * [letter(n).payload for n in range(50)])
+    assert len({stored.id for stored in read_letters(tmp_path)}) == 100
+
+
+async def test_full_dead_letters_refuse_whole_puts_until_there_is_room(tmp_path: Path) -> None:
+    size = len(encode_letter(letter(), letter_id="x" * 26, time=TIME))
+    async with opened(tmp_path, max_bytes=size * 3) as letters:
+        await letters.put([letter(1), letter(2)])
+        with pytest.raises(DeadLettersFull, match=r"dead_letters\.max_bytes") as caught:
+            await letters.put([letter(3), letter(4)])
+        trouble = letters.trouble
+        for segment in segments_of(tmp_path):
+            segment.unlink()
+        await letters.tidy()
+        cured = letters.trouble
+        await letters.put([letter(5)])
+
+    assert caught.value.limit == size * 3
+    assert trouble is not None
+    assert "purge" in trouble
+    assert cured is None
+    assert payloads(tmp_path) == [letter(5).payload]
+
+
+async def test_the_oldest_are_dropped_and_counted_where_that_is_allowed(tmp_path: Path) -> None:
+    metrics = Metrics()
+    size = len(encode_letter(letter(), letter_id="x" * 26, time=TIME))
+    limits = {"max_bytes": size * 10, "when_full": "drop_oldest"}
+    async with opened(tmp_path, metrics=metrics, **limits) as letters:
+        for number in range(10, 40):
+            await letters.put([letter(number)])
+        metrics.refresh()
+
+        kept = payloads(tmp_path)
+        assert letter(39).payload in kept
+        assert len(kept) <= 10
+        dropped = metrics.value("ptingest_dead_letters_dropped_events_total", "pushed_out")
+        assert dropped + len(kept) == 30
+        assert metrics.value("ptingest_dead_letters_waiting_events") == len(kept)
+        on_disk = sum(path.stat().st_size for path in segments_of(tmp_path))
+        assert metrics.value("ptingest_dead_letters_bytes") == on_disk <= size * 10
+
+
+async def test_a_letter_larger_than_the_limit_is_never_kept_by_dropping_all(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path, max_bytes=2000, when_full="drop_oldest") as letters:
+        with pytest.raises(DeadLettersFull):
+            await letters.put([letter(payload=b"x" * 3000)])
+
+
+async def test_letters_too_old_are_deleted_and_counted(tmp_path: Path) -> None:
+    metrics = Metrics()
+    async with opened(tmp_path, metrics=metrics, max_age_days=1) as letters:
+        await letters.put([letter(1)])
+        (segment,) = segments_of(tmp_path)
+        old = EPOCH_NS / 1e9 - 2 * 86_400
+        os.utime(segment, (old, old))
+        await letters.put([letter(2)])
+
+    assert payloads(tmp_path) == [letter(2).payload]
+    assert metrics.value("ptingest_dead_letters_dropped_events_total", "expired") == 1
+
+
+async def test_a_torn_tail_is_moved_aside_at_the_next_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(tmp_path) as letters:
+        await letters.put([letter(1)])
+    (segment,) = segments_of(tmp_path)
+    with segment.open("ab") as file:
+        file.write(b'{"id":"torn","payload":"half')
+
+    async with opened(tmp_path) as letters:
+        await letters.open()
+        await letters.put([letter(2)])
+
+    assert payloads(tmp_path) == [letter(1).payload, letter(2).payload]
+    aside = segment.with_name(segment.name + ".torn")
+    assert aside.read_bytes() == b'{"id":"torn","payload":"half'
+    assert segment.read_bytes().endswith(b"\n")
+    assert "28 bytes" in caplog.text
+
+
+async def test_a_line_of_rubbish_does_not_hide_the_letters_behind_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(tmp_path) as letters:
+        await letters.put([letter(1)])
+    (segment,) = segments_of(tmp_path)
+    segment.write_bytes(b"rubbish\n" + segment.read_bytes())
+
+    assert payloads(tmp_path) == [letter(1).payload]
+    assert "no dead letter" in caplog.text
+
+
+async def test_a_folder_that_cannot_be_made_is_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    async with opened(tmp_path / "file" / "letters") as letters:
+        with pytest.raises(DeadLettersUnwritable, match="Not a directory"):
+            await letters.open()
+        with pytest.raises(DeadLettersUnwritable, match="will be resent"):
+            await letters.put([letter()])
+
+        assert letters.trouble is not None
+
+
+FULL_DISK = """
+import asyncio, resource, signal, sys
+from pathlib import Path
+from ptingest.delivery.dead_letter import DeadLetters, read_letters
+from ptingest.errors import DeadLettersUnwritable
+from ptingest.settings.delivery import DeadLettersSettings
+from ptingest.telemetry.metrics import Metrics
+from tests.delivery.test_dead_letter import letter
+from tests.fakes.clock import ManualClock
+
+async def main(directory):
+    letters = DeadLetters(directory, DeadLettersSettings(), ManualClock(), Metrics())
+    await letters.put([letter(1)])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    try:
+        await letters.put([letter(2, payload=b"x" * 3000), letter(3, payload=b"y" * 3000)])
+    except DeadLettersUnwritable as error:
+        print(error)
+    print(letters.trouble is not None)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    await letters.put([letter(4)])
+    print(letters.trouble is None)
+    await letters.close()
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.timeout(30)
+def test_a_disk_that_fills_in_mid_write_leaves_whole_letters_only(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=25,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+    error, in_trouble, cured = run.stdout.splitlines()
+    assert "File too large" in error
+    assert (in_trouble, cured) == ("True", "True")
+    assert payloads(tmp_path) == [letter(1).payload, letter(4).payload]
+    for segment in segments_of(tmp_path):
+        assert all(decode_letter(line) for line in segment.read_bytes().splitlines(keepends=True))
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from ptingest.delivery.dead_letter import DeadLetters
+from ptingest.settings.delivery import DeadLettersSettings
+from ptingest.telemetry.metrics import Metrics
+from tests.delivery.test_dead_letter import letter
+from tests.fakes.clock import ManualClock
+
+async def main(directory):
+    letters = DeadLetters(directory, DeadLettersSettings(), ManualClock(), Metrics())
+    for number in range(100_000):
+        await letters.put([letter(number)])
+        print(number, flush=True)
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.timeout(30)
+async def test_kill_9_loses_nothing_that_was_put(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        KILLED,
+        str(tmp_path),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout is not None
+    promised = [await process.stdout.readline() for _ in range(20)]
+    process.kill()
+    promised += (await process.stdout.read()).splitlines()
+    await process.wait()
+    whole = {line.strip() for line in promised if line.strip()}
+
+    async with opened(tmp_path) as letters:
+        await letters.open()
+
+    kept = {stored.letter.payload for stored in read_letters(tmp_path)}
+    assert {letter(int(number)).payload for number in whole} <= kept
