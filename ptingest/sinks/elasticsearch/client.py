@@ -14,8 +14,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from isal import isal_zlib
@@ -39,8 +38,6 @@ COMPRESS_FROM_BYTES = 1024
 """A small body is not worth a header."""
 LARGE_BODY_BYTES = 1 << 20
 """From here aiohttp wants a file-like body, which it sends piece by piece."""
-LONGEST_REST_SECONDS = 10.0
-"""A host that failed is left alone for at most this long while others answer."""
 
 
 class ElasticsearchClient:
@@ -147,48 +144,10 @@ class ElasticsearchClient:
 def _transport(
     settings: ElasticsearchSettings, urls: list[str], context: ssl.SSLContext | None
 ) -> AsyncTransport:
-    """Import the client and build its transport; runs in a thread."""
-    from elastic_transport import AiohttpHttpNode, Serializer
-    from elasticsearch import AsyncElasticsearch
+    """Import the client library and build its transport; runs in a thread."""
+    from ptingest.sinks.elasticsearch.transport import make_transport
 
-    class QuietNode(AiohttpHttpNode):
-        """Keeps documents out of the log, and the time it takes to write them there.
-
-        The original decodes both bodies for every request as soon as any handler is
-        installed, whatever the level.
-        """
-
-        def _log_request(self, *_: object, **__: object) -> None:
-            return None
-
-    class RawBytes(Serializer):
-        """Takes and gives bodies as they are, whatever they claim to be."""
-
-        def loads(self, data: bytes) -> bytes:
-            return data
-
-        def dumps(self, data: Any) -> Any:
-            return data
-
-    raw = RawBytes()
-    mimetypes = (
-        *("application/json", "application/vnd.elasticsearch+json"),
-        *("application/x-ndjson", "application/vnd.elasticsearch+x-ndjson"),
-        *("application/*", "text/*"),
-    )
-    options: dict[str, Any] = {} if context is None else {"ssl_context": context}
-    # The pool would tell of each failure of a host; the sink's trouble does already.
-    logging.getLogger("elastic_transport.node_pool").setLevel(logging.CRITICAL)
-    client = AsyncElasticsearch(
-        urls,
-        node_class=QuietNode,
-        connections_per_node=settings.concurrency + 2,
-        max_retries=0,
-        max_dead_node_backoff=LONGEST_REST_SECONDS,
-        serializers=dict.fromkeys(mimetypes, raw),
-        **options,
-    )
-    return client.transport
+    return make_transport(settings, urls, context)
 
 
 def with_port(host: str) -> str:

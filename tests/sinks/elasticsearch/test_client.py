@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import logging
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -169,19 +168,6 @@ async def test_hosts_take_turns_and_one_that_failed_is_left_alone() -> None:
     assert taken == (2, 2)
     assert [answer.status for answer in answers].count(None) <= 1
     assert answers[-1].status == 200
-
-
-async def test_bodies_are_never_written_out_to_a_log(
-    es: FakeElasticsearch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    client = client_for(es.url)
-
-    await client.request("POST", "/_bulk", large_body(5), content_type=NDJSON)
-    await client.close()
-
-    assert "logs-django-pt" not in caplog.text
-    assert "errors" not in caplog.text
 
 
 async def test_a_host_named_twice_is_one_host(es: FakeElasticsearch) -> None:
