@@ -70,6 +70,7 @@ class StoreSink:
         self._opened_inode = 0
         self._full_insert = _insert(ROWS_A_STATEMENT)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._is_closed = False
 
     async def write(
         self,
@@ -89,7 +90,11 @@ class StoreSink:
         return await loop.run_in_executor(self._thread, self._check)
 
     async def close(self) -> None:
-        """Bring the text index up to date, leave one file behind and let go of it."""
+        """Bring the text index up to date, leave one file behind and let go of it; closing
+        again does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._close)
         self._thread.shutdown()

@@ -1,0 +1,237 @@
+"""Documents as lines of JSON: appended to a file and rotated, or on standard output.
+
+A line is the document's body and nothing else: it names its data stream itself. Keys are not
+kept, so documents sent again are written again; who reads the lines must bear doubles.
+
+    batch --one write--> file --fsync--> stored       a write that fails is cut off again
+
+When ``write`` returns, what it calls stored is on disk. A crash may leave the beginning of a
+batch behind, never half a line after the next start: the torn end is cut when the file is
+opened. On standard output nothing is known of what the reader made of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ptingest.model.contracts import Finding
+from ptingest.model.document import Document
+from ptingest.model.outcome import WriteResult
+from ptingest.settings.sinks import NdjsonSettings
+
+STANDARD_OUTPUT = 1
+TAIL_STEP_BYTES = 1 << 16
+
+_log = logging.getLogger(__name__)
+
+
+class NdjsonSink:
+    """Implements ``Sink``; ``path`` None is standard output."""
+
+    name = "ndjson"
+
+    def __init__(self, settings: NdjsonSettings, *, path: Path | None) -> None:
+        self._file = (
+            None if path is None else RotatedFile(path, int(settings.max_bytes), settings.keep)
+        )
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ndjson")
+        self._is_closed = False
+
+    async def write(
+        self,
+        documents: Sequence[Document],
+        doubtful: frozenset[Document],  # noqa: ARG002 - lines cannot be asked for
+    ) -> WriteResult:
+        """Append one batch and return when it is on disk."""
+        write = self._print if self._file is None else self._append
+        return await asyncio.get_running_loop().run_in_executor(self._thread, write, documents)
+
+    async def check(self) -> Sequence[Finding]:
+        """Open the file as a write would."""
+        if self._file is None:
+            return [Finding("ndjson", True, "standard output")]
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._thread, self._file.open)
+        except OSError as error:
+            return [Finding("ndjson", False, self._explain(error), "see sinks.ndjson.path")]
+        return [Finding("ndjson", True, f"{self._file.path} can be opened and written")]
+
+    async def close(self) -> None:
+        """Let go of the file; closing again does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._file is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._file.close)
+        # A reader of standard output that stands still must not keep us from leaving.
+        self._thread.shutdown(wait=self._file is not None)
+
+    # --- all below runs on the sink's own thread ----------------------------------------
+
+    def _append(self, documents: Sequence[Document]) -> WriteResult:
+        assert self._file is not None
+        try:
+            doubt = self._file.append(_lines(documents))
+        except OSError as error:
+            return WriteResult(busy=documents, trouble=self._explain(error))
+        if doubt is not None:
+            return WriteResult(doubtful=documents, trouble=self._explain(doubt))
+        return WriteResult()
+
+    def _print(self, documents: Sequence[Document]) -> WriteResult:
+        data = memoryview(_lines(documents))
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(STANDARD_OUTPUT, data[written:])
+        except OSError as error:
+            trouble = f"ndjson: standard output cannot be written ({error.strerror}); trying again"
+            if written:
+                return WriteResult(doubtful=documents, trouble=trouble)
+            return WriteResult(busy=documents, trouble=trouble)
+        return WriteResult()
+
+    def _explain(self, error: OSError) -> str:
+        assert self._file is not None
+        path = self._file.path
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return (
+                f"ndjson: no room for {path} ({error.strerror}); nothing is acked until there is: "
+                "make room, or lower sinks.ndjson.max_bytes or keep"
+            )
+        if error.errno == errno.EWOULDBLOCK:
+            return (
+                f"ndjson: {path} is in use by another process; one file has one writer: set "
+                "workers: 1 or give each its own sinks.ndjson.path"
+            )
+        return f"ndjson: {path} cannot be written ({error.strerror}); trying again"
+
+
+def _lines(documents: Sequence[Document]) -> bytes:
+    return b"".join([part for document in documents for part in (document.body, b"\n")])
+
+
+class RotatedFile:
+    """A file of whole lines with its older parts ``.1`` (youngest) to ``.<keep>`` beside it."""
+
+    def __init__(self, path: Path, max_bytes: int, keep: int) -> None:
+        self.path, self._max_bytes, self._keep = path, max_bytes, keep
+        self._descriptor: int | None = None
+        self._inode = 0
+        self._size = 0
+
+    def append(self, data: bytes) -> OSError | None:
+        """Write whole lines and bring them to disk; None when they are there.
+
+        An error returned means that ``data`` may be in the file, whole or in part; the file
+        is then opened anew.
+
+        Raises:
+            OSError: nothing of ``data`` is in the file.
+        """
+        descriptor = self.open()
+        if self._size and self._size + len(data) > self._max_bytes:
+            self._rotate()
+            descriptor = self.open()
+        try:
+            _write_all(descriptor, data)
+        except OSError as error:
+            if self._is_taken_back(descriptor):
+                raise
+            return error
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            # The kernel may have dropped the pages; asking again would say yes.
+            self.close()
+            return error
+        self._size += len(data)
+        return None
+
+    def _is_taken_back(self, descriptor: int) -> bool:
+        try:
+            os.ftruncate(descriptor, self._size)
+        except OSError as error:
+            _log.warning("%s: cannot cut off a half-written batch: %s", self.path, error)
+            self.close()
+            return False
+        return True
+
+    def open(self) -> int:
+        """Return the descriptor, opened anew when the file was moved away or removed."""
+        if self._descriptor is not None:
+            try:
+                if self.path.stat().st_ino == self._inode:
+                    return self._descriptor
+            except FileNotFoundError:
+                pass
+            self.close()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o640)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._size = _cut_torn_end(descriptor)
+            self._inode = os.fstat(descriptor).st_ino
+            _sync_folder(self.path.parent)
+        except OSError:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return descriptor
+
+    def _rotate(self) -> None:
+        self.close()
+        for number in range(self._keep - 1, 0, -1):
+            older = self._part(number)
+            if older.exists():
+                older.replace(self._part(number + 1))
+        self.path.replace(self._part(1))
+
+    def _part(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.{number}")
+
+    def close(self) -> None:
+        """Let go of the file and its lock."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _cut_torn_end(descriptor: int) -> int:
+    """Cut what follows the last line break, the mark of a crash; return the size."""
+    size = os.fstat(descriptor).st_size
+    end = size
+    while end:
+        start = max(0, end - TAIL_STEP_BYTES)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if found >= 0:
+            end = start + found + 1
+            break
+        end = start
+    if end < size:
+        _log.warning("cut %d bytes of a line that was never finished", size - end)
+        os.ftruncate(descriptor, end)
+    return end
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new or renamed file's name durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
