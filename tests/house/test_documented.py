@@ -30,7 +30,7 @@ def has_word(text: str, word: str) -> bool:
 def test_every_command_is_in_the_readme(readme: str) -> None:
     missing = [f"ptingest {name}" for name in COMMANDS if not has_word(readme, f"ptingest {name}")]
 
-    assert missing == [], "add them to README's table of commands"
+    assert missing == [], f"README's table of commands lacks: {', '.join(missing)}"
 
 
 def test_every_subcommand_is_in_the_readme(readme: str) -> None:
@@ -46,7 +46,7 @@ def test_every_subcommand_is_in_the_readme(readme: str) -> None:
         if not has_word(readme, inner)
     ]
 
-    assert missing == [], "add them to README's table of commands"
+    assert missing == [], f"README's table of commands lacks: {', '.join(missing)}"
 
 
 def test_every_exit_code_is_in_the_readme(readme: str) -> None:
@@ -62,13 +62,13 @@ def test_every_setting_is_in_the_readme(readme: str) -> None:
         if not has_word(readme, str(place[-1]))
     ]
 
-    assert missing == [], "add them to README's table of settings"
+    assert missing == [], f"README's table of settings lacks: {', '.join(missing)}"
 
 
 def test_every_metric_is_in_the_readme(readme: str) -> None:
     missing = [row.name for row in METRICS if not has_word(readme, row.name)]
 
-    assert missing == [], "add them to README's list of metrics"
+    assert missing == [], f"README's list of metrics lacks: {', '.join(missing)}"
 
 
 def test_the_readme_names_no_metric_that_does_not_exist(readme: str) -> None:

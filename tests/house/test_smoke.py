@@ -26,6 +26,8 @@ IMPORT_ALL = """
 import importlib, pkgutil, ptingest
 for module in pkgutil.walk_packages(ptingest.__path__, "ptingest."):
     importlib.import_module(module.name)
+from ptingest.sinks.store.query import parse
+parse("service: django")  # reads the packaged grammar
 print(ptingest.__file__)
 """
 
