@@ -438,6 +438,8 @@ def _request_cure(status: int, error: _Error) -> str:
             ": this Elasticsearch is older than 8.13, which first knew require_data_stream; "
             "upgrade it"
         )
+    if error.type == "media_type_header_exception":
+        return ": this Elasticsearch is older than 8.0; upgrade it to 8.13 or newer"
     if status == 406:
         return ": this Elasticsearch does not speak version 8 of the API; versions 8 and 9 do"
     return ""

@@ -410,16 +410,34 @@ def test_a_body_that_cannot_be_read_is_halved_down_to_the_document_at_fault(
     assert outcome(single.result, documents[0]) == "refused unreadable"
 
 
-def test_a_400_that_no_document_can_cause_is_never_halved() -> None:
-    reason = "request [/_bulk] contains unrecognized parameter: [require_data_stream]"
-
-    judgement = read_answer(
-        [document()], error_answer(400, "illegal_argument_exception", reason), keyed=True
-    )
+@pytest.mark.parametrize(
+    ("kind", "reason", "said"),
+    [
+        pytest.param(
+            "illegal_argument_exception",
+            "request [/_bulk] contains unrecognized parameter: [require_data_stream]",
+            "older than 8.13",
+            id="8.12 and older",
+        ),
+        pytest.param(
+            "media_type_header_exception", "Invalid media-type value", "older than 8.0", id="7.x"
+        ),
+        pytest.param(
+            "illegal_argument_exception",
+            "explicit index in bulk is not allowed",
+            "explicit index in bulk is not allowed",
+            id="a setting of the cluster",
+        ),
+    ],
+)
+def test_a_400_that_no_document_can_cause_is_never_halved(
+    kind: str, reason: str, said: str
+) -> None:
+    judgement = read_answer([document()], error_answer(400, kind, reason), keyed=True)
 
     assert not judgement.is_body_fault
     assert not judgement.result.refused
-    assert "older than 8.13" in (judgement.result.trouble or "")
+    assert said in (judgement.result.trouble or "")
 
 
 @pytest.mark.parametrize(
