@@ -1,0 +1,200 @@
+"""A data stream in trouble is set aside, tried with small probes, and given up in time."""
+
+from __future__ import annotations
+
+import pytest
+
+from ptingest.delivery.batch import batch_of
+from ptingest.delivery.judge import judge
+from ptingest.delivery.retry import Backoff
+from ptingest.delivery.streams import (
+    FORGET_SECONDS,
+    PROBE_DOCUMENTS,
+    PROBE_SECONDS,
+    TroubledStreams,
+)
+from ptingest.model.document import DataStream, Document
+from ptingest.model.outcome import WriteResult
+from tests.fakes.sink import CELERY, DJANGO, Window, refuse
+
+PATIENCE = 300.0
+
+
+def streams(share_bytes: int = 1 << 20) -> TroubledStreams:
+    backoff = Backoff(initial_seconds=0.25, max_seconds=10)
+    return TroubledStreams(
+        "fake", backoff=backoff, patience_seconds=PATIENCE, share_bytes=share_bytes
+    )
+
+
+def documents(count: int, data_stream: DataStream = CELERY) -> list[Document]:
+    return Window().documents(count, data_stream=data_stream)
+
+
+def in_trouble(count: int, *, share_bytes: int = 1 << 20) -> TroubledStreams:
+    troubled = streams(share_bytes)
+    assert troubled.hold(refuse(documents(count), "no_template"), 0.0, 0.0) == []
+    return troubled
+
+
+def held(troubled: TroubledStreams) -> int:
+    return sum(map(len, troubled.lists()))
+
+
+def test_trouble_of_one_stream_holds_its_fresh_documents_and_no_others() -> None:
+    troubled = in_trouble(3)
+    batch = batch_of(documents(2) + documents(2, DJANGO), 0.0)
+
+    refused = troubled.divert(batch, 0.1)
+
+    assert refused == []
+    assert [document.data_stream for document in batch.documents] == [DJANGO, DJANGO]
+    assert batch.size == sum(len(document.body) for document in batch.documents)
+    assert held(troubled) == 5
+
+
+def test_one_small_probe_at_a_time_goes_when_it_is_due() -> None:
+    troubled = in_trouble(40)
+    early = troubled.next_probe(0.01)
+    probe = troubled.next_probe(1.0)
+    second = troubled.next_probe(100.0)
+
+    assert early is None
+    assert probe is not None
+    assert (len(probe.documents), probe.probes) == (PROBE_DOCUMENTS, CELERY)
+    assert second is None
+    assert held(troubled) == 40 - PROBE_DOCUMENTS
+
+
+def test_a_probe_that_is_taken_ends_the_trouble_and_frees_the_rest() -> None:
+    troubled = in_trouble(40)
+    probe = troubled.next_probe(1.0)
+    assert probe is not None
+
+    rest = troubled.judge_probe(probe, judge(probe.documents, WriteResult()), 2.0, 0.0)
+
+    assert rest is not None
+    assert len(rest.documents) == 40 - PROBE_DOCUMENTS
+    assert not troubled
+
+
+def test_a_probe_that_fails_waits_longer_for_the_next() -> None:
+    troubled = in_trouble(5)
+    waits, now = [], 0.0
+    for _ in range(12):
+        assert troubled.next_probe_at is not None
+        waits.append(troubled.next_probe_at - now)
+        now = troubled.next_probe_at
+        probe = troubled.next_probe(now)
+        assert probe is not None
+        verdict = judge(probe.documents, WriteResult(stream_busy=refuse(probe.documents)))
+        troubled.judge_probe(probe, verdict, now, 0.0)
+        troubled.hold(verdict.stream_busy, now, 0.0)
+
+    assert waits == sorted(waits)
+    assert waits[0] == 0.125
+    assert waits[-1] == 5.0
+
+
+def test_a_probe_without_an_answer_is_held_again_and_proves_nothing() -> None:
+    troubled = in_trouble(5)
+    probe = troubled.next_probe(1.0)
+    assert probe is not None
+    verdict = judge(probe.documents, WriteResult(busy=probe.documents))
+
+    rest = troubled.judge_probe(probe, verdict, 1.0, 0.0)
+
+    assert rest is None
+    assert verdict.again == []
+    assert held(troubled) == 5
+    assert troubled.next_probe(10.0) is not None
+
+
+def test_a_probe_too_large_is_followed_by_a_smaller_one() -> None:
+    troubled = in_trouble(40)
+    probe = troubled.next_probe(1.0)
+    assert probe is not None
+
+    troubled.probe_too_large(CELERY, probe.documents, 1.0)
+    smaller = troubled.next_probe(1.0)
+
+    assert smaller is not None
+    assert len(smaller.documents) == PROBE_DOCUMENTS // 2
+
+
+def test_when_patience_is_over_everything_held_goes_with_the_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    troubled = in_trouble(5)
+
+    before = troubled.expire(PATIENCE - 0.1)
+    refused = troubled.expire(PATIENCE)
+
+    assert before == []
+    assert {refusal.reason for refusal in refused} == {"no_template"}
+    assert (len(refused), held(troubled)) == (5, 0)
+    assert "dead-letters requeue" in caplog.text
+    assert troubled.expire(PATIENCE + 1) == []
+
+
+def test_an_open_breaker_refuses_at_once_but_for_a_probe_now_and_then() -> None:
+    troubled = in_trouble(5)
+    troubled.expire(PATIENCE)
+
+    at_once = troubled.divert(batch_of(documents(20), 0.0), PATIENCE + 1)
+    later = troubled.divert(batch_of(documents(20), 0.0), PATIENCE + PROBE_SECONDS)
+    probe = troubled.next_probe(PATIENCE + PROBE_SECONDS)
+
+    assert len(at_once) == 20
+    assert len(later) == 20 - PROBE_DOCUMENTS
+    assert probe is not None
+    verdict = judge(probe.documents, WriteResult(stream_busy=refuse(probe.documents)))
+    troubled.judge_probe(probe, verdict, PATIENCE + 31, 0.0)
+    assert len(troubled.hold(verdict.stream_busy, PATIENCE + 31, 0.0)) == PROBE_DOCUMENTS
+    assert held(troubled) == 0
+    assert len(troubled.divert(batch_of(documents(3), 0.0), PATIENCE + 40)) == 3
+
+
+def test_an_open_breaker_without_documents_is_forgotten() -> None:
+    troubled = in_trouble(5)
+    troubled.expire(PATIENCE)
+
+    troubled.expire(FORGET_SECONDS + 1)
+
+    assert not troubled
+
+
+def test_the_stream_that_holds_most_goes_first_when_the_share_is_full() -> None:
+    cost = documents(1)[0].cost
+    troubled = in_trouble(10, share_bytes=12 * cost)
+    troubled.hold(refuse(documents(3, DJANGO)), 0.0, 0.0)
+
+    refused = troubled.expire(0.1)
+
+    assert {refusal.document.data_stream for refusal in refused} == {CELERY}
+    assert len(refused) == 10
+    assert held(troubled) == 3
+
+
+def test_removed_documents_are_held_no_longer() -> None:
+    troubled = in_trouble(5)
+    (stream,) = troubled
+    gone = set(stream.held[:2])
+
+    removed = troubled.remove(lambda document: document in gone)
+
+    assert set(removed) == gone
+    assert stream.held_bytes == sum(document.cost for document in stream.held)
+    assert stream.status(2.0)["held_documents"] == 3
+
+
+def test_times_say_when_to_look_again() -> None:
+    troubled = in_trouble(1)
+
+    assert troubled.next_probe_at == 0.125
+    assert troubled.next_expiry == PATIENCE
+    assert troubled.oldest == 0.0
+    troubled.hasten(0.0)
+    assert troubled.next_probe(0.0) is not None
+    assert troubled.next_probe_at is None
+    assert streams().next_expiry is None
