@@ -23,7 +23,6 @@ from ptingest.settings.parse import Parsed, Place, dotted
 
 MASK = "**********"
 
-_BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 _USER_INFO = re.compile(r"(?<=//)[^/@\s'\"]+@")
 _BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -38,9 +37,24 @@ def explain(
         place = _real_place(detail, values.root)
         if place in told:
             continue  # a union tries every member and reports each
+        if _is_echo(detail, place, values):
+            continue
         told.add(place)
         problems.append(_problem(detail, place, model, parsed, values))
     return [_without_secrets(problem, model, values) for problem in problems]
+
+
+def _is_echo(detail: ErrorDetails, place: Place, values: Interpolated) -> bool:
+    """Say whether an error only follows from another one, further in.
+
+    A list whose entries are all broken counts as empty; a section is judged as a whole
+    also when a variable in it is missing.
+    """
+    if detail["type"] == "too_short":
+        return bool(len(detail["input"]) >= detail["ctx"]["min_length"])
+    if detail["type"] == "value_error":
+        return any(failed[: len(place)] == place for failed in values.failed)
+    return False
 
 
 class Spot(NamedTuple):
@@ -120,6 +134,9 @@ def _problem(
         return parsed.problem(place, "is missing", f"add it: {_allowed(spot)}")
     if kind == "extra_forbidden":
         return parsed.problem(place, "is no setting", _near(place, model, spot))
+    if kind == "too_short":
+        least = detail["ctx"]["min_length"]
+        return parsed.problem(place, "is empty", f"give it at least {least}")
     if kind in ("value_error", "assertion_error"):
         # Our own validators already speak in sentences: what is wrong; the cure.
         text = str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"]
@@ -128,10 +145,8 @@ def _problem(
             seen, cure = text, "change or remove it"
         return parsed.problem(place, f"cannot be used: {seen}", cure)
     shown = _shown(detail["input"], place, spot, values)
-    if kind in _BOUNDS or kind.startswith(("too_", "string_too_")) or not spot.annotation:
-        allowed = _allowed(spot) if kind in _BOUNDS else _plain(detail)
-    else:
-        allowed = _allowed(spot)
+    is_ours = kind != "too_long" and not kind.startswith("string_too_") and spot.annotation
+    allowed = _allowed(spot) if is_ours else _plain(detail)
     cure = _cure(spot)
     if allowed.startswith("text") and isinstance(detail["input"], int | float):
         cure = "write it in quotes"

@@ -153,6 +153,11 @@ ES = "sinks:\n  elasticsearch:\n    hosts: [http://x]\n    "
             id="a section that is not there",
         ),
         pytest.param(
+            "sinks: {elasticsearch: {hosts: []}}",
+            "f:1: sinks.elasticsearch.hosts is empty; give it at least 1",
+            id="an empty list",
+        ),
+        pytest.param(
             ES + "hosts_: x\n    ids: [keyed]\n",
             "f:5: sinks.elasticsearch.ids is a list, must be keyed or none; "
             "remove the line to get keyed",
@@ -186,6 +191,16 @@ def test_a_place_is_told_once_even_when_a_variable_was_missing() -> None:
 
     assert explain(caught.value, model=ServerSettings, parsed=parsed, values=values) == []
     assert len(parsed.problems) == 1
+
+
+def test_a_list_is_not_called_empty_because_its_entries_are_broken() -> None:
+    assert told("sinks: {elasticsearch: {hosts: [5]}}") == [
+        "f:1: sinks.elasticsearch.hosts[0] is 5, must be text; write it in quotes"
+    ]
+
+
+def test_a_section_is_not_judged_while_a_variable_in_it_is_missing() -> None:
+    assert told("sinks: {elasticsearch: {hosts: ['${NOPE}']}}") == []
 
 
 def test_a_long_value_is_cut() -> None:
