@@ -1,6 +1,6 @@
 """Keys: what makes a resent event recognisable.
 
-    key = base64url( 6 bytes: event time in ms | 10 bytes: BLAKE2b over what stays the same )
+    key = base64url( 6 bytes: event time in ms | 10 bytes: BLAKE2b of what stays the same )
 
 What stays the same when a Beat sends an event again, also after it was killed and started
 anew: agent.id, the file (device and inode, or fingerprint, or path), host.name,
@@ -73,9 +73,13 @@ def event_key(
         return None
     try:
         agent_id, where = _agent_of(agent).id, _log_of(log)
-        file, offset = where.file, where.offset
-        identity = None if file is None else _file_identity(file)
-        framed = _framed((agent_id, identity, _host_name(host), offset, message, time_text))
+        file = where.file
+        if file is None or file.inode is None:
+            identity = _file_identity(file)
+        else:
+            identity = (file.device_id, file.inode)
+        name = None if host is None else _host_name(host)
+        framed = _framed((agent_id, identity, name, where.offset, message, time_text))
     except (msgspec.DecodeError, OverflowError):
         # Of other types than Filebeat's, or an offset beyond 64 bits.
         return None
@@ -83,13 +87,11 @@ def event_key(
         return None
     if not 0 <= millis <= MAX_MILLIS:
         millis = 0 if millis < 0 else MAX_MILLIS
-    key = millis.to_bytes(6, "big") + _blake2b(framed, digest_size=10).digest()
+    key = millis.to_bytes(6, "big") + _blake2b(framed).digest()[:10]
     return b2a_base64(key, newline=False)[:22].translate(_URL_SAFE).decode()
 
 
-def _host_name(host: Raw | None) -> str | None:
-    if host is None:
-        return None
+def _host_name(host: Raw) -> str | None:
     try:
         return _host_of(host).name
     except msgspec.DecodeError:
@@ -101,9 +103,13 @@ def _host_name(host: Raw | None) -> str | None:
         return None
 
 
-def _file_identity(file: _File) -> tuple[object, ...]:
-    if file.inode is not None:
-        return (file.device_id, file.inode)
+def _file_identity(file: _File | None) -> tuple[object, ...] | None:
+    """What tells a file from others where the Beat does not name its inode.
+
+    The tuples differ in length, so that no two kinds can be mistaken for each other.
+    """
+    if file is None:
+        return None
     if file.idxlo is not None:
         return (file.vol, file.idxhi, file.idxlo)
     if file.fingerprint is not None:

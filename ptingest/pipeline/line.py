@@ -107,13 +107,11 @@ class LineReader:
         millis = minute.millis + self._millis[seconds]
         if has_digits:
             millis += self._millis[digits]
-        if is_cut:
-            time = time[:19]
-            pieces = (log_level, level, log_timestamp, time, log_ms, digits,
-                      log_message, rest, end, labelled)  # fmt: skip
-        else:
-            pieces = (log_level, level, log_timestamp, time, log_message, rest, end, labelled)
-        fields, text = b"".join(pieces), time.decode()
+        shown = (time[:19], log_ms, digits) if is_cut else (time,)
+        fields = b"".join(
+            (log_level, level, log_timestamp, *shown, log_message, rest, end, labelled)
+        )
+        text = (time[:19] if is_cut else time).decode()
         if not self._is_full:
             if time[10] == _SPACE and (is_cut or not has_digits):
                 return Line(NO_DATE, fields, None, text, millis)
