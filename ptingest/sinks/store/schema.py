@@ -96,7 +96,11 @@ def open_writer(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Used by one thread at a time, though not by the one that opened it.
     connection = sqlite3.connect(
-        path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+        path,
+        timeout=LOCK_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=64,
     )
     try:
         _set_up(connection, path)

@@ -31,7 +31,8 @@ from ptingest.sinks.store.columns import lift, time_text
 from ptingest.sinks.store.schema import COLUMNS, has_text_index, open_writer
 from ptingest.sinks.store.upkeep import Retention, extend_index, tidy
 
-ROWS_A_STATEMENT = 1024
+ROWS_A_STATEMENT = 2048
+_POWERS = range(ROWS_A_STATEMENT.bit_length())
 FREE_BYTES_WARNING = 256 << 20
 
 _log = logging.getLogger(__name__)
@@ -50,8 +51,12 @@ _REFUSING = (
 
 
 def _insert(rows: int) -> str:
+    """Return the statement for up to ``rows`` rows; those left all NULL are padding."""
     values = ", ".join([_ONE_ROW] * rows)
-    return f"INSERT INTO documents ({_NAMES}) VALUES {values} ON CONFLICT DO NOTHING"
+    return (
+        f"INSERT INTO documents ({_NAMES}) SELECT * FROM (VALUES {values}) "
+        "WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING"
+    )
 
 
 class StoreSink:
@@ -68,7 +73,8 @@ class StoreSink:
         )
         self._connection: sqlite3.Connection | None = None
         self._opened_inode = 0
-        self._full_insert = _insert(ROWS_A_STATEMENT)
+        # Few statements, so that SQLite need not compile and keep one for each batch size.
+        self._inserts = {1 << power: _insert(1 << power) for power in _POWERS}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._is_closed = False
 
@@ -138,23 +144,23 @@ class StoreSink:
     def _insert_all(
         self, connection: sqlite3.Connection, documents: Sequence[Document]
     ) -> WriteResult:
-        (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM documents").fetchone()
         before = connection.total_changes
         refused: list[Refusal] = []
-        connection.execute("SAVEPOINT batch")
         try:
             self._insert_together(connection, documents)
         except _REFUSING:
-            connection.execute("ROLLBACK TO batch")
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
             before = connection.total_changes
             refused = self._insert_singly(connection, documents)
-        connection.execute("RELEASE batch")
-        missing = len(documents) - len(refused) - (connection.total_changes - before)
-        if not missing:
+        inserted = connection.total_changes - before
+        if inserted == len(documents) - len(refused):
             return WriteResult(refused=refused)
         out = {refusal.document for refusal in refused}
         taken = [document for document in documents if document not in out]
-        return WriteResult(already_stored=_stored_before(connection, taken, last), refused=refused)
+        return WriteResult(
+            already_stored=_stored_before(connection, taken, inserted), refused=refused
+        )
 
     def _insert_together(
         self, connection: sqlite3.Connection, documents: Sequence[Document]
@@ -168,8 +174,9 @@ class StoreSink:
                 values += (stored_at, document.data_stream.name, document.key)
                 values += lift(body)
                 values.append(body.decode())
-            statement = self._full_insert if len(part) == ROWS_A_STATEMENT else _insert(len(part))
-            connection.execute(statement, values)
+            rows = 1 << (len(part) - 1).bit_length()
+            values += [None] * ((rows - len(part)) * len(COLUMNS))
+            connection.execute(self._inserts[rows], values)
 
     def _insert_singly(
         self, connection: sqlite3.Connection, documents: Sequence[Document]
@@ -275,14 +282,15 @@ def _is_locked(error: sqlite3.Error) -> bool:
 
 
 def _stored_before(
-    connection: sqlite3.Connection, documents: Sequence[Document], last: int
+    connection: sqlite3.Connection, documents: Sequence[Document], inserted: int
 ) -> list[Document]:
     """Return exactly those of ``documents`` that the unique key kept out.
 
-    ``last`` is the greatest id before this batch. A key found at or below it was there
-    before; above it, the first document of the batch with that key made the row, and any
-    further one was kept out.
+    The rows of this transaction have the highest ids, without a gap. A key found below them
+    was there before; among them, the first document of the batch with that key made the row,
+    and any further one was kept out.
     """
+    (last,) = connection.execute("SELECT max(id) FROM documents").fetchone()
     already: list[Document] = []
     seen: set[tuple[str, str]] = set()
     for document in documents:
@@ -292,7 +300,7 @@ def _stored_before(
         row = connection.execute(
             "SELECT id FROM documents WHERE data_stream = ? AND key = ?", place
         ).fetchone()
-        if row[0] <= last or place in seen:
+        if row[0] <= last - inserted or place in seen:
             already.append(document)
         seen.add(place)
     return already

@@ -12,6 +12,7 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from ptingest.sinks.store.columns import time_text
 from ptingest.sinks.store.schema import (
@@ -31,6 +32,13 @@ CHECKPOINT_BYTES = 16 << 20
 WAL_MOST_BYTES = 128 << 20
 """A write-ahead log this long makes writing wait for readers that hold it open."""
 
+_LOOK = """
+SELECT (SELECT min(id) FROM documents), (SELECT max(id) FROM documents),
+    (SELECT stored_at FROM documents ORDER BY id LIMIT 1),
+    page_count, freelist_count, page_size,
+    (SELECT count(*) FROM sqlite_master WHERE name = 'documents_text')
+FROM pragma_page_count, pragma_freelist_count, pragma_page_size
+"""
 _INDEX = """
 INSERT INTO documents_text (rowid, message)
 SELECT id, message FROM documents WHERE id > ? ORDER BY id LIMIT ?
@@ -51,21 +59,46 @@ class Retention:
     max_bytes: int | None
 
 
+class Look(NamedTuple):
+    """What one glance at the file tells; one statement, since each costs the event loop."""
+
+    first: int | None
+    """Lowest id, None when the store is empty."""
+    last: int | None
+    oldest: str | None
+    """When the first document was stored."""
+    pages: int
+    free: int
+    page_bytes: int
+    has_index: int
+
+
+def look(connection: sqlite3.Connection) -> Look:
+    """Return the state that decides what is due."""
+    return Look._make(connection.execute(_LOOK).fetchone())
+
+
 def tidy(connection: sqlite3.Connection, path: Path, retention: Retention, now_ns: int) -> None:
     """Do one bounded round of everything that is due.
 
     Raises:
         sqlite3.Error: this round could not be done (disk full, locked); nothing is lost.
     """
-    extend_index(connection, INDEX_STEP)
-    delete_expired(connection, retention, now_ns)
-    keep_size(connection, retention)
+    seen = look(connection)
+    extend_index(connection, INDEX_STEP, seen)
+    delete_expired(connection, retention, now_ns, seen)
+    keep_size(connection, retention, seen)
     checkpoint(connection, path)
 
 
-def extend_index(connection: sqlite3.Connection, step: int) -> None:
+def extend_index(connection: sqlite3.Connection, step: int, seen: Look | None = None) -> None:
     """Take waiting documents into the text index when at least ``step`` wait."""
-    if _unindexed(connection) < step:
+    seen = seen or look(connection)
+    if seen.first is None or seen.last is None:
+        return
+    # Ids have no gaps but where documents were deleted, and those are the first.
+    end = index_end(connection) if seen.has_index else 0
+    if seen.last - max(end, seen.first - 1) < step:
         return
     with transaction(connection):
         if not has_text_index(connection):
@@ -73,56 +106,45 @@ def extend_index(connection: sqlite3.Connection, step: int) -> None:
         connection.execute(_INDEX, (index_end(connection), INDEX_MOST))
 
 
-def _unindexed(connection: sqlite3.Connection) -> int:
-    """Documents after the last one indexed; ids have no gaps but where rows were deleted."""
-    first, last = connection.execute(
-        "SELECT (SELECT min(id) FROM documents), (SELECT max(id) FROM documents)"
-    ).fetchone()
-    return 0 if last is None else int(last) - max(index_end(connection), int(first) - 1)
-
-
-def delete_expired(connection: sqlite3.Connection, retention: Retention, now_ns: int) -> None:
+def delete_expired(
+    connection: sqlite3.Connection, retention: Retention, now_ns: int, seen: Look | None = None
+) -> None:
     """Delete the oldest documents that were stored longer ago than allowed."""
     if retention.max_age is None:
         return
+    seen = seen or look(connection)
     limit = time_text(datetime.fromtimestamp(now_ns / 1e9, UTC) - retention.max_age)
-    first = connection.execute("SELECT stored_at FROM documents ORDER BY id LIMIT 1").fetchone()
-    if first is None or first[0] >= limit:
+    if seen.oldest is None or seen.oldest >= limit:
         return
     with transaction(connection):
         connection.execute(_DELETE_OLD, (DELETE_MOST, limit))
 
 
-def keep_size(connection: sqlite3.Connection, retention: Retention) -> None:
+def keep_size(
+    connection: sqlite3.Connection, retention: Retention, seen: Look | None = None
+) -> None:
     """Delete the oldest documents while the file is larger than allowed, and shrink it."""
+    seen = seen or look(connection)
     if retention.max_bytes is None:
         return
-    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
-    pages, free = _pages(connection)
-    most_pages = retention.max_bytes // page_bytes
-    if pages <= most_pages:
+    most_pages = retention.max_bytes // seen.page_bytes
+    if seen.pages <= most_pages:
         return
-    if pages - free > most_pages:
+    if seen.pages - seen.free > most_pages:
         with transaction(connection):
-            connection.execute(_DELETE_FIRST, (_share(connection, pages - free, most_pages),))
-        pages, free = _pages(connection)
-    if pages > most_pages and free:
+            connection.execute(_DELETE_FIRST, (_share(seen, most_pages),))
+        seen = look(connection)
+    if seen.pages > most_pages and seen.free:
         # It frees one page a step, and sqlite3 takes only one step of a statement without
         # columns, but every step of a script.
-        connection.executescript(f"PRAGMA incremental_vacuum({pages - most_pages})")
+        connection.executescript(f"PRAGMA incremental_vacuum({seen.pages - most_pages})")
 
 
-def _pages(connection: sqlite3.Connection) -> tuple[int, int]:
-    (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-    return pages, free
-
-
-def _share(connection: sqlite3.Connection, used: int, allowed: int) -> int:
+def _share(seen: Look, allowed: int) -> int:
     """Return how many documents stand for the pages too many, and a tenth more, so that not
     every batch must delete."""
-    first, last = connection.execute("SELECT min(id), max(id) FROM documents").fetchone()
-    documents = 0 if last is None else last - first + 1
+    documents = 0 if seen.first is None or seen.last is None else seen.last - seen.first + 1
+    used = seen.pages - seen.free
     surplus = (used - allowed) / used + 0.1
     return min(DELETE_MOST, int(documents * surplus) + 1)
 
