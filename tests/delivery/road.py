@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ByteSize
+
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.dead_letter import DeadLetters
 from ptingest.delivery.lane import Lane
@@ -72,7 +74,9 @@ async def road(
     max_bytes: int = 1 << 30,
 ) -> AsyncIterator[Road]:
     clock, metrics, budget = LoopClock(), Metrics(), Budget(budget_bytes)
-    letters = DeadLetters(directory, DeadLettersSettings(max_bytes=max_bytes), clock, metrics)
+    letters = DeadLetters(
+        directory, DeadLettersSettings(max_bytes=ByteSize(max_bytes)), clock, metrics
+    )
     lane = Lane(
         sink=sink,
         settings=settings or LaneSettings(),
@@ -94,7 +98,7 @@ def lane_settings(
     *, documents: int = 100, size: int = 1 << 20, concurrency: int = 4, patience: float = 300.0
 ) -> LaneSettings:
     return LaneSettings(
-        batch=BatchSettings(max_documents=documents, max_bytes=size, max_age_seconds=0.1),
+        batch=BatchSettings(max_documents=documents, max_bytes=ByteSize(size), max_age_seconds=0.1),
         retry=RetrySettings(initial_seconds=0.25, max_seconds=10, patience_seconds=patience),
         concurrency=concurrency,
     )

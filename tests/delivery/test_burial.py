@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from pydantic import ByteSize
 
 from ptingest.delivery.books import Books
 from ptingest.delivery.budget import Budget
@@ -23,7 +24,7 @@ class Grave:
 
     def __init__(self, directory: Path, max_bytes: int = 1 << 20) -> None:
         self.metrics, self.budget = Metrics(), Budget(1 << 20)
-        settings = DeadLettersSettings(max_bytes=max_bytes)
+        settings = DeadLettersSettings(max_bytes=ByteSize(max_bytes))
         self.letters = DeadLetters(directory, settings, ManualClock(), self.metrics)
         self.failures = 0
         self.burial = Burial(

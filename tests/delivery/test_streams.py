@@ -191,10 +191,11 @@ def test_removed_documents_are_held_no_longer() -> None:
 def test_times_say_when_to_look_again() -> None:
     troubled = in_trouble(1)
 
-    assert troubled.next_probe_at == 0.125
-    assert troubled.next_expiry == PATIENCE
-    assert troubled.oldest == 0.0
+    before = (troubled.next_probe_at, troubled.next_expiry, troubled.oldest)
     troubled.hasten(0.0)
-    assert troubled.next_probe(0.0) is not None
-    assert troubled.next_probe_at is None
+    probe = troubled.next_probe(0.0)
+
+    assert before == (0.125, PATIENCE, 0.0)
+    assert probe is not None
+    assert (troubled.next_probe_at, troubled.oldest) == (None, None)
     assert streams().next_expiry is None

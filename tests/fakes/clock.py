@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 EPOCH_NS = 1_795_000_000_000_000_000
 """A moment in November 2026."""
@@ -48,7 +50,7 @@ class LoopClock:
         return EPOCH_NS + round(self.monotonic() * 1e9)
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[valid-type, misc]
+class _JumpingSelector(selectors.DefaultSelector):
     """Never waits for a timer: what it would have slept is added to the loop's time."""
 
     loop: VirtualTimeLoop
@@ -56,11 +58,11 @@ class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[valid-type, m
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or timeout <= 0 or self.loop.threads_at_work:
             # A thread ends with a byte on the loop's own socket, so waiting is for real.
-            return super().select(timeout)  # type: ignore[no-any-return]
+            return super().select(timeout)
         ready = super().select(0)
         if not ready:
             self.loop.skipped += timeout
-        return ready  # type: ignore[no-any-return]
+        return ready
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -76,7 +78,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return super().time() + self.skipped
 
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> Any:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
         self.threads_at_work += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._thread_is_done)
