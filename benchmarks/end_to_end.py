@@ -50,7 +50,7 @@ class Run(NamedTuple):
     events_per_second: float
     ack_ms_p50: float
     ack_ms_p99: float
-    rest_mib: float
+    start_mib: float
     peak_mib: float
 
 
@@ -107,7 +107,7 @@ def run_once(
         with processes.server(
             port=port, config=config, command=command, elasticsearch=elasticsearch
         ) as server:
-            rest = processes.memory(server.pid).now
+            at_start = processes.memory(server.pid).now
             send(port, warm_up, load)
             before = processes.cpu_seconds(server.pid)
             sent = send(port, file, load)
@@ -122,7 +122,7 @@ def run_once(
         sent.events_per_second,
         sent.ack_ms_p50,
         sent.ack_ms_p99,
-        rest / MIB,
+        at_start / MIB,
         peak / MIB,
     )
 
@@ -184,7 +184,7 @@ def table(figures: dict[str, Runs], base: Runs, title: str) -> str:
             f" (best {figures['events_per_second'].worst:,.0f})",
             f"  ack ms, median / p99  {figures['ack_ms_p50'].median:.0f} / "
             f"{figures['ack_ms_p99'].median:.0f}",
-            f"  MiB at rest / peak    {figures['rest_mib'].median:.0f} / "
+            f"  MiB at start / peak   {figures['start_mib'].median:.0f} / "
             f"{figures['peak_mib'].worst:.0f}",
         ]
     )

@@ -22,7 +22,7 @@ def _microseconds(name: str, figures: dict[str, Runs]) -> None:
     print(f"\n{name}: CPU microseconds an event")
     for row, runs in figures.items():
         before = f"   last {last[row]['median']:.2f}" if row in last else ""
-        print(f"  {row:28} {runs!s:40}{before}")
+        print(f"  {row:28} {runs!s:40}{before}".rstrip())
     record = {row: runs.as_json() for row, runs in figures.items()}
     append_history(name, {"microseconds_an_event": record})
 
@@ -33,7 +33,7 @@ def _start(runs: int) -> None:
     print("\nstart")
     for row, figure in figures.items():
         before = f"   last {last[row]['median']:.2f}" if row in last else ""
-        print(f"  {row:28} {figure!s:40}{before}")
+        print(f"  {row:28} {figure!s:40}{before}".rstrip())
     append_history("start", {row: figure.as_json() for row, figure in figures.items()})
 
 
