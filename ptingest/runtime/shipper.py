@@ -263,9 +263,9 @@ class Shipper:
         while True:
             found = False
             flush = time.monotonic() - quiet_since >= FLUSH_SECONDS
-            for path, record in self._records(flush=flush):
+            for reader, record in self._records(flush=flush):
                 found = True
-                self._append(window, path, record)
+                self._append(window, reader, record)
                 if len(window.payloads) >= limit:
                     await pace.wait(len(window.payloads))
                     await self._read.put(window)
@@ -279,27 +279,25 @@ class Shipper:
             if found:
                 quiet_since = time.monotonic()
             await asyncio.sleep(FOLLOW_SECONDS)
-            self._reopen_rotated()
 
-    def _records(self, *, flush: bool) -> Iterator[tuple[Path, Record]]:
-        for path, reader in self._readers.items():
+    def _records(self, *, flush: bool) -> Iterator[tuple[RecordReader, Record]]:
+        for path, reader in list(self._readers.items()):
             for record in reader.read(to_the_end=not self._settings.follow):
-                yield path, record
+                yield reader, record
             if flush:
                 for record in reader.flush():
-                    yield path, record
-
-    def _reopen_rotated(self) -> None:
-        for path, reader in list(self._readers.items()):
-            if reader.was_replaced():
+                    yield reader, record
+            if self._settings.follow and reader.was_replaced():
+                # Whatever was still written to the old file before it was moved away.
+                for record in reader.read(to_the_end=True):
+                    yield reader, record
                 reader.close()
                 self._readers[path] = RecordReader(path)
 
-    def _append(self, window: ShippedWindow, path: Path, record: Record) -> None:
-        reader = self._readers[path]
-        service = self._settings.files[path]
+    def _append(self, window: ShippedWindow, reader: RecordReader, record: Record) -> None:
+        service = self._settings.files[reader.path]
         window.payloads.append(self._events.make(record, reader, service))
-        window.places[path] = FilePlace(reader.device, reader.inode, record.end)
+        window.places[reader.path] = FilePlace(reader.device, reader.inode, record.end)
         window.size += record.end - record.begin
         self.progress.read += 1
 

@@ -43,6 +43,7 @@ class Worker:
         self.beats_port = 0
         self.api_port = 0
         self._stop = asyncio.Event()
+        self._api: ApiServer | None = None
 
     def stop(self) -> None:
         """Ask for a drain; ``run`` returns when it is over."""
@@ -67,26 +68,29 @@ class Worker:
                 source = group.create_task(parts.source.run(), name="beats source")
                 lag = group.create_task(self._watch_lag(), name="loop lag")
                 tidy = group.create_task(self._tidy(), name="dead letters tidy")
-                api = await self._start_api()
+                await self._start_api()
                 self._say_hello()
                 self.started.set()
                 await self._stop.wait()
                 left = await self._drain()
-                await api.close()
                 for task in (*lanes, source, lag, tidy):
                     task.cancel()
         finally:
             self.view.listening = None
+            self.parts.source.stop_accepting()
+            if self._api is not None:
+                await self._api.close()
             await self._close_sinks()
         return left
 
-    async def _start_api(self) -> ApiServer:
+    async def _start_api(self) -> None:
         # aiohttp takes a third of a second to import: Beats need not wait for it.
         from ptingest.api.app import start_api
 
-        api = await start_api(self.parts.settings.api, view=self.view, metrics=self.parts.metrics)
-        self.api_port = api.port
-        return api
+        self._api = await start_api(
+            self.parts.settings.api, view=self.view, metrics=self.parts.metrics
+        )
+        self.api_port = self._api.port
 
     def _say_hello(self) -> None:
         settings = self.parts.settings

@@ -89,13 +89,19 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def serving(
-    tmp_path: Path, *, sink: MemorySink | None = None, concurrency: int = 4, **beats: Any
+    tmp_path: Path,
+    *,
+    sink: MemorySink | None = None,
+    concurrency: int = 4,
+    dead_letters: dict[str, Any] | None = None,
+    **beats: Any,
 ) -> AsyncIterator[Server]:
     """Run a worker with ``beats`` settings on a free port; drained and balanced at the end."""
     settings = ServerSettings.model_validate(
         {
             "data_dir": str(tmp_path / "data"),
             "drain_seconds": 1.0,
+            "dead_letters": dead_letters or {},
             "api": {"listen": "127.0.0.1:0"},
             "beats": {"listen": "127.0.0.1:0", "keepalive_seconds": 0.2, **beats},
         }

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import orjson
+
+from tests.flow.harness import C, J, W, peer_of, serving
+
+
+async def test_status_tells_the_limits_beside_what_they_bound(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        status = orjson.loads(orjson.dumps(server.worker.view.status()))
+
+    assert status["budget"]["limit_bytes"] == 64 << 20
+    assert status["beats"]["waiting_bytes_limit"] == 64 << 20
+    assert status["beats"]["connections_limit"] == 4096
+    assert status["dead_letters"]["limit_bytes"] == 1 << 30
+    assert status["lanes"]["memory"]["concurrency"] >= 1
+
+
+async def test_books_show_what_is_in_flight_where_it_waits(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        server.sink.open.clear()
+        async with peer_of(server) as peer:
+            await peer.send(W(3) + C(J(1) + J(2) + J(3, b"{}")))
+            await server.sink.asked.wait()
+
+            row = server.worker.view.books()["memory"]["django"]
+            assert row == {"received": 2, "in_flight": 2, "residue": 0}
+            server.sink.open.set()
+            await peer.acks(1)
+
+        row = server.worker.view.books()["memory"]["django"]
+        assert row == {"received": 2, "in_flight": 0, "stored": 2, "residue": 0}
+
+
+async def test_a_scrape_carries_the_books_and_their_residue(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        async with peer_of(server) as peer:
+            await peer.send(W(1) + J(1))
+            await peer.acks(1)
+
+        text = server.worker.parts.metrics.scrape().decode()
+
+    assert 'ptingest_flow_residue_events{service="django",sink="memory"} 0.0' in text
+    assert (
+        'ptingest_lane_settled_events_total{fate="stored",service="django",sink="memory"} 1.0'
+        in text
+    )
+
+
+async def test_readiness_turns_red_for_a_stop(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        before = server.worker.view.readiness()
+        server.worker.stop()
+        async with asyncio.timeout(3):
+            while not server.worker.view.draining:
+                await asyncio.sleep(0)
+
+        assert before == []
+        assert server.worker.view.readiness() == ["draining: this process is stopping"]
