@@ -6,13 +6,13 @@ without one. Text from events is shown escaped: it may hold anything.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.json_lines import write_json_line
 from ptingest.cli.options import config_option, load_settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def list_(as_json: bool, config: Path | None) -> ExitCode:
         for stored in read_letters(directory):
             count += 1
             if as_json:
-                _write_record(stored)
+                write_json_line(stored.as_json())
             else:
                 click.echo(_row(stored))
     except PermissionError as error:
@@ -70,7 +70,7 @@ def show(letter_id: str, as_json: bool, config: Path | None) -> ExitCode:
             "shows their ids"
         )
     if as_json:
-        _write_record(stored)
+        write_json_line(stored.as_json())
     else:
         click.echo(_whole(stored))
     return ExitCode.DONE
@@ -84,10 +84,6 @@ def _unreadable(error: PermissionError) -> click.ClickException:
     return click.ClickException(
         f"{error.filename}: {error.strerror}; run this as the user the server runs as"
     )
-
-
-def _write_record(stored: StoredLetter) -> None:
-    sys.stdout.buffer.write(stored.as_json() + b"\n")
 
 
 def _row(stored: StoredLetter) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.json_lines import write_json_line
 from ptingest.cli.options import config_option, load_settings
 
 if TYPE_CHECKING:
@@ -123,15 +123,13 @@ def _show_json(pipeline: Pipeline, payload: bytes) -> None:
 
     explained = pipeline.explain(payload, now_ns=time.time_ns())
     # The document goes out as the sinks get it: parsing it again would lose 1.10 or 1e999.
-    line = b'{"outcome":%b,"reason":%b,"data_stream":%b,"document":%b}\n' % (
+    line = b'{"outcome":%b,"reason":%b,"data_stream":%b,"document":%b}' % (
         orjson.dumps(explained.outcome),
         orjson.dumps(explained.reason),
         _json_text(explained.data_stream),
         explained.body or b"null",
     )
-    sys.stdout.buffer.write(line)
-    # Whoever pipes `tail -f` through us wants each answer now.
-    sys.stdout.buffer.flush()
+    write_json_line(line)
 
 
 def _json_text(text: str | None) -> bytes:

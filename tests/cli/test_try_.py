@@ -78,6 +78,7 @@ def test_only_a_newline_ends_an_event(tmp_path: Path) -> None:
 
     ran = run("try", "--json", folder=tmp_path, given=event + b"\r\n" + event)
 
+    assert len(ran.out.decode().splitlines()) == 2
     assert [answer["outcome"] for answer in answers(ran.out)] == ["indexed", "indexed"]
 
 
