@@ -126,9 +126,16 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("ptingest_dead_letters_bytes", "gauge", "Size of the dead letters on disk"),
     Metric("ptingest_dead_letters_waiting_events", "gauge", "Letters not requeued or purged"),
-    Metric("ptingest_dead_letters_dropped_events_total", "counter", "Expired or pushed out", ("reason",)),
+    Metric(
+        "ptingest_dead_letters_dropped_events_total",
+        "counter",
+        "Expired or pushed out",
+        ("reason",),
+    ),
     Metric("ptingest_worker_loop_lag_seconds", "gauge", "Longest pause of the event loop lately"),
-    Metric("ptingest_worker_start_time_seconds", "gauge", "When this worker started, since the epoch"),
+    Metric(
+        "ptingest_worker_start_time_seconds", "gauge", "When this worker started, since the epoch"
+    ),
     Metric("ptingest_worker_is_ready", "gauge", "1 when /readyz says so"),
     Metric("ptingest_worker_info", "gauge", "Always 1; the version is the label", ("version",)),
 )
