@@ -154,7 +154,7 @@ def test_events_that_go_lumber_sends_twice_are_acked_twice_and_stored_once(
 def test_after_kill_nine_go_lumber_delivers_the_rest_and_nothing_is_stored_twice(
     golumber: None, tmp_path: Path
 ) -> None:
-    events, port = Events(30_000), processes.free_port()
+    events, port = Events(20_000), processes.free_port()
     config = processes.write_config(tmp_path, port=port, sinks={"store": {}})
     server = Server(port, tmp_path / "data" / "store.sqlite")
     command = golumber_peer.command(
@@ -171,9 +171,9 @@ def test_after_kill_nine_go_lumber_delivers_the_rest_and_nothing_is_stored_twice
         stored = server.documents(events.agent)
 
     sent = golumber_peer.read_report(told.decode())
-    assert sent.events_acked == 30_000
+    assert sent.events_acked == 20_000
     assert sent.connections > 1, "the server was killed too late to be missed"
-    assert len(stored) == 30_000
+    assert len(stored) == 20_000
 
 
 def test_pylogbeat_gets_the_ack_of_each_of_its_running_seqs(server: Server) -> None:
