@@ -48,7 +48,7 @@ def message_text(raw: Raw) -> str:
         case int():
             return str(value)
         case _:
-            return msgspec.json.format(bytes(raw), indent=-1).decode("utf-8")
+            return _java_json(value)
 
 
 def is_truthy(raw: Raw | None) -> bool:

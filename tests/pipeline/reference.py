@@ -1,0 +1,364 @@
+"""The pipeline again, slow and plain: whole dicts, stdlib json, real backtracking regexes.
+
+It knows the shipped profile only and imports nothing of the package, so that agreement
+with the fast pipeline says something. Rules are Logstash's; see the sections named.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+TS = (
+    r"(?:[0-9]{2}){1,2}-(?:0?[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]|[1-9])[T ]"
+    r"(?:2[0-3]|[01]?[0-9]):?[0-5][0-9](?::?(?:[0-5]?[0-9]|60)(?:[:.,][0-9]+)?)?"
+    r"(?:Z|[+-](?:2[0-3]|[01]?[0-9]):?[0-5][0-9])?"
+)
+GROK = [
+    re.compile(
+        rf"^(?P<log_level>[A-Za-z0-9_]+)\|(?P<logger_name>.*?)\|(?P<log_timestamp>{TS})"
+        r"\.(?P<log_ms>[+-]?[0-9]+)\|(?P<log_message>.*)\Z",
+        re.MULTILINE | re.DOTALL,
+    ),
+    re.compile(
+        rf"^(?P<log_level>[A-Za-z0-9_]+)\|(?P<logger_name>.*?)\|(?P<log_timestamp>{TS})"
+        r"\|(?P<log_message>.*)\Z",
+        re.MULTILINE | re.DOTALL,
+    ),
+]
+CATEGORIES: list[tuple[str, str, str | None]] = [
+    (r"\Adjango(\.|\Z)", "django", None),
+    (r"\Awerkzeug(\.|\Z)", "server", None),
+    (r"\Aboto|\As3transfer(\.|\Z)", "aws", None),
+    (r"\Aurllib3(\.|\Z)", "network", None),
+    (r"\A(asyncio|PIL)(\.|\Z)|\Aroot\Z", "system", None),
+    (r"\Aapps\.(custom_auth|onboarding)(\.|\Z)", "app", "auth"),
+    (r"\Aapps\.parcels(\.|\Z)", "app", "parcels"),
+    (r"\Aapps\.tenant_manager(\.|\Z)", "app", "tenant"),
+    (r"\Aapps\.notification(\.|\Z)", "app", "notification"),
+    (r"\Aapps\.manage_reports(\.|\Z)", "app", "reports"),
+    (r"\Aapps\.integrations(\.|\Z)", "app", "integrations"),
+    (r"\Aapps\.dashboard(\.|\Z)", "app", "dashboard"),
+    (r"\Aapps\.data_governance(\.|\Z)", "app", "data_governance"),
+    (r"\Aapps\.branded(\.|\Z)", "app", "branded"),
+    (r"\Aapps\.container(\.|\Z)", "app", "container"),
+    (r"\Aapps\.harmonization(\.|\Z)", "app", "harmonization"),
+    (r"\Aapps\.logs(\.|\Z)", "app", "logs"),
+    (r"\Aapps\.cron_tasks(\.|\Z)|\Acelery(\.|\Z)|\.tasks\Z", "app", "tasks"),
+    (r"\Aapps\.common(\.|\Z)", "app", "common"),
+    (r"\Aconfig(\.|\Z)", "app", "config"),
+]
+MISSING = object()
+
+
+@dataclass
+class Answer:
+    outcome: str
+    reason: str | None = None
+    document: dict[str, Any] | None = None
+    data_stream: str | None = None
+    notes: set[str] = field(default_factory=set)
+
+
+class Refused(Exception):
+    """The payload is no event; the argument is the reason."""
+
+
+def answer(payload: bytes) -> Answer:
+    """What must become of a payload under the shipped profile."""
+    notes: set[str] = set()
+    try:
+        event = read(payload, notes)
+    except Refused as refused:
+        return Answer("dead_letter", str(refused), notes=notes)
+    if event.get("group") != "pt" or isinstance(event["group"], bool):
+        below = event.get("fields")
+        if "group" not in event and isinstance(below, dict) and below.get("group") == "pt":
+            notes.add("fields_not_under_root")
+        return Answer("dropped", "other_group", notes=notes)
+    tags = event.get("tags")
+    if not (tags is None or is_text(tags) or (is_list(tags) and all(map(is_text, tags)))):
+        return Answer("dead_letter", "tags_invalid", notes=notes)
+    has_line = event.get("message") is not None or event.get("line") is not None
+    inner = event.get("event", {})
+    if not isinstance(inner, dict) and (inner is not None or has_line):
+        return Answer("dead_letter", "event_invalid", notes=notes)
+    return filters(event, notes)
+
+
+# --- JSON ---------------------------------------------------------------------------------
+
+
+def read(payload: bytes, notes: set[str]) -> dict[str, Any]:
+    payload = payload.removeprefix(b"\xef\xbb\xbf")
+    text = payload.decode("utf-8", "replace")
+    if text.encode() != payload:
+        notes.add("invalid_utf8")
+    if not payload.strip():
+        raise Refused("empty")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {mended(key): value for key, value in pairs} | {"\0pairs": len(pairs)}
+
+    try:
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=refused_constant)
+    except ValueError:
+        raise Refused("not_json") from None
+    if not isinstance(value, dict):
+        raise Refused("not_an_object")
+    if value["\0pairs"] != len(value) - 1:
+        notes.add("duplicate_keys")
+    before = json.dumps(value)
+    value = cleaned(value)
+    if json.dumps(value) != before.replace('"\\u0000pairs"', '""') and has_surrogate(before):
+        notes.add("lone_surrogate")
+    return value
+
+
+def refused_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def mended(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def has_surrogate(dumped: str) -> bool:
+    text = json.loads(dumped)
+    return any("\ud800" <= character <= "\udfff" for character in strings(text))
+
+
+def strings(value: Any) -> str:
+    if isinstance(value, dict):
+        return "".join(strings(key) + strings(each) for key, each in value.items())
+    if isinstance(value, list):
+        return "".join(map(strings, value))
+    return value if isinstance(value, str) else ""
+
+
+def cleaned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: cleaned(each) for key, each in value.items() if key != "\0pairs"}
+    if isinstance(value, list):
+        return [cleaned(each) for each in value]
+    return mended(value) if isinstance(value, str) else value
+
+
+# --- stages -------------------------------------------------------------------------------
+
+
+def filters(event: dict[str, Any], notes: set[str]) -> Answer:
+    sent = event.pop("@timestamp", None)
+    event.pop("@metadata", None)
+    event.setdefault("@version", "1")
+    time = sent_time(sent) if is_text(sent) else None
+    event["@timestamp"] = time or "<now>"
+    source = "message" if event.get("message") is not None else "line"
+    if event.get(source) is not None:
+        text = text_of(event.pop(source))
+        event.setdefault("message", text)
+        event["event"] = {"original": text} | event.get("event", {})
+        tag(event, "beats_input_codec_plain_applied")
+    else:
+        if sent is not None and time is None:
+            event["_@timestamp"] = sent
+            tag(event, "_timestampparsefailure")
+        tag(event, "beats_input_raw_event")
+    if "invalid_utf8" in notes:
+        tag(event, "_invalid_utf8")
+    grok(event, notes)
+    mutate(event, notes)
+    category(event)
+    date(event, notes)
+    if event["@timestamp"] == "<now>":
+        notes.add("time_made_up")
+    return route(event, notes)
+
+
+def grok(event: dict[str, Any], notes: set[str]) -> None:
+    message = event.get("message")
+    found = None
+    for pattern in GROK:
+        found = found or (pattern.search(message) if isinstance(message, str) else None)
+    if found is None:
+        notes.add("grok_failure")
+        tag(event, "_grokparsefailure_pt")
+        return
+    for name, text in found.groupdict().items():
+        old = event.get(name)
+        if text == "":
+            continue
+        if old is None:
+            event[name] = text
+        elif is_text(old):
+            event[name] = [old, text]
+        elif is_list(old):
+            event[name] = [*old, text]
+
+
+def mutate(event: dict[str, Any], notes: set[str]) -> None:
+    dataset = interpolated(event.get("service"))
+    wanted = {
+        "data_stream": {"type": "logs", "dataset": dataset, "namespace": "pt"},
+        "event": {"module": "pt"},
+    }
+    for name in wanted:
+        if not isinstance(event.get(name), dict | list | None):
+            notes.add("mutate_failure")
+            tag(event, "_mutate_error")
+            return
+    for name, fields in wanted.items():
+        if not is_list(event.get(name)):
+            event[name] = (event.get(name) or {}) | fields
+
+
+def category(event: dict[str, Any]) -> None:
+    name = event.get("logger_name")
+    for pattern, stream, module in CATEGORIES:
+        if isinstance(name, str) and re.search(pattern, name):
+            event["stream"] = stream
+            if module is not None:
+                event["app_module"] = module
+            return
+    event["stream"] = event["app_module"] = "unknown"
+
+
+def date(event: dict[str, Any], notes: set[str]) -> None:
+    value = event.get("log_timestamp")
+    if "_grokparsefailure_pt" in event["tags"] or not truthy(value):
+        return
+    printed = line_time(value) if is_text(value) else None
+    if printed is None:
+        notes.add("date_failure")
+        tag(event, "_dateparsefailure")
+    else:
+        event["@timestamp"] = printed
+
+
+def route(event: dict[str, Any], notes: set[str]) -> Answer:
+    if not truthy(event.get("service")):
+        return Answer("dropped", "no_service", event, notes=notes)
+    stream = event.get("data_stream")
+    if not isinstance(stream, dict):
+        event["data_stream"] = {"type": "logs", "dataset": "generic", "namespace": "default"}
+    else:
+        defaults = {"type": "logs", "dataset": "generic", "namespace": "default"}
+        for part, default in defaults.items():
+            if stream.get(part) is None:
+                stream[part] = default
+    parts = event["data_stream"]
+    name = "-".join(interpolated(parts[part]) for part in ("type", "dataset", "namespace"))
+    if re.search(r"%\{.*?\}", name):
+        return Answer("dead_letter", "index_interpolation", event, name, notes)
+    if (
+        re.search(r'[\\/*?"<>|,#: ]', name)
+        or name != name.lower()
+        or re.match(r"[-_+]|\.ds-", name)
+        or len(name.encode()) > 255
+    ):
+        return Answer("dead_letter", "illegal_data_stream", event, name, notes)
+    return Answer("indexed", None, event, name, notes)
+
+
+# --- values -------------------------------------------------------------------------------
+
+
+def is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def truthy(value: Any) -> bool:
+    return not (value is None or value is False or value in ("", "false"))
+
+
+def tag(event: dict[str, Any], name: str) -> None:
+    tags = event.get("tags")
+    listed = [] if tags is None else [tags] if isinstance(tags, str) else tags
+    if name not in listed:
+        event["tags"] = [*listed, name]
+
+
+def text_of(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def interpolated(value: Any) -> str:
+    if value is None:
+        return "%{[service]}"
+    if isinstance(value, list):
+        return ",".join("" if each is None else interpolated_in_list(each) for each in value)
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return java_text(value)
+
+
+def interpolated_in_list(value: Any) -> str:
+    return interpolated(value) if isinstance(value, list) else java_text(value)
+
+
+def java_text(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}={java_text(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(java_text, value)) + "]"
+    return str(value)
+
+
+# --- times --------------------------------------------------------------------------------
+
+
+def sent_time(text: str) -> str | None:
+    """Filebeat's own time; the tests send RFC 3339 in the years 1 to 9999 or nonsense."""
+    form = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)"
+    found = re.fullmatch(form, text, re.ASCII)
+    if found is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(found[1] + found[3].replace("Z", "+00:00"))
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    digits = (found[2] or "").ljust(9, "0")
+    while len(digits) > 3 and digits.endswith("000"):
+        digits = digits[:-3]
+    return f"{moment:%Y}".rjust(4, "0") + f"{moment:-%m-%dT%H:%M:%S}.{digits}Z"
+
+
+def line_time(text: str) -> str | None:
+    zone = r"(Z|[+-]\d\d:?\d\d)?"
+    day = r"(\d{1,9})-(\d\d?)-(\d\d?)"
+    found = re.fullmatch(
+        day + r"T(\d\d?):(\d\d)(?::(\d\d?)(?:[.,](\d{1,9}))?)?" + zone, text, re.ASCII
+    ) or re.fullmatch(day + r" (\d\d?):(\d\d):(\d\d?)[.,](\d{1,3})" + zone, text, re.ASCII)
+    if found is None:
+        return None
+    year, month, date_, hour, minute = (int(found[number]) for number in range(1, 6))
+    second, millis = int(found[6] or 0), (found[7] or "").ljust(3, "0")[:3]
+    offset = timedelta()
+    if found[8] and found[8] != "Z":
+        if int(found[8][1:3]) > 23 or int(found[8][-2:]) > 59:
+            return None
+        offset = timedelta(hours=int(found[8][1:3]), minutes=int(found[8][-2:]))
+        offset = -offset if found[8][0] == "-" else offset
+    try:
+        # The Gregorian calendar repeats after 400 years, and datetime has no year 0.
+        moment = datetime(year % 400 + 400, month, date_, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None
+    moment -= offset
+    shown = year - year % 400 - 400 + moment.year
+    printed = f"{shown:04d}" if 0 <= shown <= 9999 else f"{shown:+05d}"
+    return f"{printed}-{moment:%m-%dT%H:%M:%S}.{millis}Z"

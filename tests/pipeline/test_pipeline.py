@@ -1,0 +1,114 @@
+"""The whole pipeline: recorded Logstash documents, and a plain twin on any input."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from ptingest.model.outcome import DropReason, Processed
+from ptingest.model.receipt import Receipt
+from ptingest.pipeline.compile import compile_profile
+from ptingest.pipeline.pipeline import Explained, Pipeline
+from tests.pipeline.conftest import shipped_profile
+from tests.pipeline.events import mutated, payloads
+from tests.pipeline.reference import answer
+
+VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text(encoding="utf-8"))
+NOW_NS = 1_795_444_444_123_456_789
+NOW_TEXT = "2026-11-23T14:34:04.123456789Z"
+RECEIPT = Receipt(lambda _: None)
+PIPELINE = compile_profile(shipped_profile())
+
+
+def processed(pipeline: Pipeline, *payloads: bytes) -> Processed:
+    return pipeline.process(payloads, receipt=RECEIPT, peer="192.0.2.7:5", now_ns=NOW_NS)
+
+
+def comparable(document: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Objects as text are compared parsed: their key order is arbitrary in Logstash."""
+    if document is None:
+        return None
+    document = json.loads(json.dumps(document))
+    if document.get("@timestamp") == NOW_TEXT:
+        document["@timestamp"] = "<now>"
+    stream = document.get("data_stream")
+    if isinstance(stream, dict) and str(stream.get("dataset")).startswith("{"):
+        with suppress(ValueError):
+            stream["dataset"] = json.loads(stream["dataset"])
+    return document
+
+
+def without_objects(name: str | None) -> str | None:
+    return name and re.sub(r"\{\".*\}", "{}", name)
+
+
+@pytest.mark.parametrize("case", VECTORS["pipeline"], ids=lambda case: case["name"])
+def test_documents_equal_logstashs(case: dict[str, Any], pipeline: Pipeline) -> None:
+    payload = json.dumps(case["event"]).encode()
+    expected = case["expect"]
+
+    explained = pipeline.explain(payload, now_ns=NOW_NS)
+    done = processed(pipeline, payload)
+
+    if not expected["routed"]:
+        assert explained.outcome == "dropped"
+        assert sum(done.dropped.values()) == 1
+        return
+    assert without_objects(explained.data_stream) == without_objects(expected["data_stream_name"])
+    assert comparable(explained.document) == comparable(expected["doc"])
+    assert (explained.reason == "index_interpolation") is expected["index_interpolation_error"]
+    for document in done.documents:
+        assert comparable(json.loads(document.body)) == comparable(expected["doc"])
+        assert document.data_stream.name == expected["data_stream_name"]
+
+
+def assert_twins(payload: bytes) -> None:
+    expected = answer(payload)
+
+    explained = PIPELINE.explain(payload, now_ns=NOW_NS)
+    done = processed(PIPELINE, payload)
+
+    assert (explained.outcome, explained.reason) == (expected.outcome, expected.reason)
+    if explained.document is not None:
+        assert set(explained.notes) - {"loose_match"} == expected.notes
+    if expected.document is not None:
+        assert comparable(explained.document) == comparable(expected.document)
+        assert explained.data_stream == expected.data_stream
+    assert_same_fate(explained, done)
+
+
+def assert_same_fate(explained: Explained, done: Processed) -> None:
+    """What ``process`` did is what ``explain`` says, on whichever way it went."""
+    assert sum(done.received.values()) == 1
+    assert {what for _, what in done.tallies} == set(explained.notes)
+    match explained.outcome:
+        case "indexed":
+            (document,) = done.documents
+            assert json.loads(document.body) == explained.document
+            assert b"\n" not in document.body
+            assert document.data_stream.name == explained.data_stream
+            assert document.key == explained.key
+        case "dead_letter":
+            (letter,) = done.dead_letters
+            assert (letter.reason, letter.detail) == (explained.reason, explained.detail)
+            assert (letter.data_stream, letter.key) == (explained.data_stream, explained.key)
+        case "dropped":
+            assert [reason for _, reason in done.dropped] == [DropReason(explained.reason or "")]
+
+
+@settings(max_examples=200, deadline=None)
+@given(payload=payloads())
+def test_any_event_fares_as_in_the_plain_twin(payload: bytes) -> None:
+    assert_twins(payload)
+
+
+@settings(max_examples=200, deadline=None)
+@given(payload=mutated())
+def test_broken_bytes_fare_as_in_the_plain_twin(payload: bytes) -> None:
+    assert_twins(payload)
