@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,7 +77,8 @@ def as_expected(window: Window) -> ExpectedWindow:
     return ExpectedWindow(2, list(window.payloads), window.last_seq)
 
 
-@settings(deadline=None, max_examples=100)
+@pytest.mark.timeout(30)
+@settings(deadline=None, max_examples=80)
 @given(st.data())
 def test_every_valid_conversation_means_what_the_description_says(data: st.DataObject) -> None:
     wire = data.draw(conversations())
@@ -109,7 +111,8 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(wire)
 
 
-@settings(deadline=None, max_examples=150)
+@pytest.mark.timeout(30)
+@settings(deadline=None, max_examples=120)
 @given(st.data())
 def test_no_bytes_make_it_raise_anything_else_or_hold_more_than_it_may(
     data: st.DataObject,
