@@ -21,8 +21,8 @@ class ServerSettings(StrictSettings):
     """Store, dead letters and lock; a relative path counts from the config file."""
     profile: str | None = None
     """Patterns, categories, routing; without it the packaged ``pt.yaml``."""
-    workers: Annotated[int, Field(ge=0, le=256)] = 1
-    """Processes; 0 is one a core."""
+    workers: Annotated[int, Field(ge=1, le=1)] = 1
+    """Processes; this version runs one, which carries several times what a Filebeat sends."""
     drain_seconds: PositiveSeconds = 20.0
     """How long a stop may wait for windows to become safe."""
     beats: BeatsSettings = BeatsSettings()

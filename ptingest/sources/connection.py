@@ -89,7 +89,7 @@ class BeatsConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         name = transport.get_extra_info("peername") or ("?", 0)
         self.ip, self.peer = str(name[0]), f"{name[0]}:{name[1]}"
-        transport.set_write_buffer_limits(high=UNREAD_ACKS_BYTES)
+        self.transport.set_write_buffer_limits(high=UNREAD_ACKS_BYTES)
         if self._source.register(self):
             self.admitted = True
             self._task = self._source.spawn(self._serve())

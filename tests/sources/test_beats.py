@@ -1,0 +1,157 @@
+"""The Beats port as a whole: who is accepted, who is read, and how memory stays bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import socket
+from pathlib import Path
+
+import pytest
+
+from ptingest.delivery.budget import Budget
+from ptingest.runtime.clock import SystemClock
+from ptingest.settings.beats import BeatsSettings
+from ptingest.sources.beats import TURNS, BeatsSource
+from ptingest.telemetry.metrics import Metrics
+from tests.flow.harness import C, J, Server, W, event, peer_of, serving
+
+WINDOW = W(20) + C(b"".join(J(n, event("x" * 2000, n=n)) for n in range(1, 21)))
+
+
+def random_window(seed: int) -> bytes:
+    """One window of about 60 KiB that does not compress."""
+    dice = random.Random(seed)
+    return W(1) + C(J(1, event(dice.randbytes(40_000).hex())))
+
+
+def connections_of(server: Server) -> list[object]:
+    status = server.worker.parts.source.status()
+    listed = status["listed"]
+    assert isinstance(listed, list)
+    return listed
+
+
+async def test_a_full_pot_stops_new_ones_and_still_completes_every_window(
+    tmp_path: Path,
+) -> None:
+    windows = [random_window(seed) for seed in range(6)]
+    async with serving(tmp_path, limits={"total_bytes": "160KiB"}) as server:
+        server.sink.open.clear()
+        async with asyncio.timeout(4):
+            async with (
+                peer_of(server) as a,
+                peer_of(server) as b,
+                peer_of(server) as c,
+            ):
+                for peer, window in zip((a, b, c), windows, strict=False):
+                    await peer.send(window[:-1000])
+                # All three are in mid-window, the pot of 80 KiB is more than full.
+                while server.worker.parts.source.status()["accepting"]:
+                    await asyncio.sleep(0.01)
+                for peer, window in zip((a, b, c), windows, strict=False):
+                    await peer.send(window[-1000:])
+                server.sink.open.set()
+
+                for peer in (a, b, c):
+                    assert await peer.acks(1) == [(2, 1)]
+                while not server.worker.parts.source.status()["accepting"]:
+                    await asyncio.sleep(0.01)
+                async with peer_of(server) as late:
+                    await late.send(windows[5])
+                    assert await late.acks(1) == [(2, 1)]
+
+
+async def test_windows_wait_compressed_and_keep_their_beats_alive(tmp_path: Path) -> None:
+    async with serving(tmp_path, keepalive_seconds=0.1, limits={"total_bytes": "1MiB"}) as server:
+        server.sink.open.clear()
+        async with peer_of(server) as a, peer_of(server) as b:
+            for peer in (a, b):
+                await peer.send(WINDOW * 40)
+            for peer in (a, b):
+                assert set(await peer.acks(5, keepalives=True)) == {(2, 0)}
+            # 80 windows of 44 KB inflated are 3.5 MB; documents may have half a MiB of them.
+            assert server.worker.parts.budget.outstanding < 800_000
+            server.sink.open.set()
+            for peer in (a, b):
+                assert await peer.acks(40) == [(2, 20)] * 40
+        assert len(server.sink.documents) == 1600
+
+
+async def test_connections_beyond_the_limit_are_closed_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "ptingest")
+    async with serving(tmp_path, limits={"connections": 2}) as server:
+        async with peer_of(server) as a, peer_of(server) as b:
+            for peer in (a, b):
+                await peer.send(W(1) + J(1))
+                await peer.acks(1)
+            async with peer_of(server) as third:
+                assert await third.rest() == []
+
+        assert server.metric("ptingest_beats_rejected_connections_total", "connections") == 1
+    assert "beats.limits.connections is 2" in caplog.text
+
+
+async def test_a_port_probe_is_no_news(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "ptingest.sources")
+    async with serving(tmp_path) as server:
+        async with peer_of(server):
+            pass
+        await server.until("ptingest_beats_closed_connections_total", 1, "peer_closed")
+
+    assert [record.message for record in caplog.records] == []
+
+
+async def test_an_idle_connection_is_closed_with_fin(tmp_path: Path) -> None:
+    async with serving(tmp_path, limits={"idle_seconds": 0.3}) as server:
+        async with peer_of(server) as peer:
+            await peer.send(W(1) + J(1))
+            await peer.acks(1)
+
+            assert await peer.rest() == []
+        await server.until("ptingest_beats_closed_connections_total", 1, "idle")
+
+
+async def test_the_oldest_window_shows_its_age(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server, peer_of(server) as peer:
+        server.sink.open.clear()
+        await peer.send(W(1) + J(1))
+        await server.sink.asked.wait()
+        server.worker.parts.metrics.refresh()
+
+        assert server.metric("ptingest_beats_open_windows") == 1
+        assert server.metric("ptingest_beats_oldest_window_seconds") > 0
+        server.sink.open.set()
+        await peer.acks(1)
+        server.worker.parts.metrics.refresh()
+        assert server.metric("ptingest_beats_oldest_window_seconds") == 0
+
+
+def source_of(listen: str) -> BeatsSource:
+    async def admit(*_: object) -> None:
+        """Nothing comes in here."""
+
+    return BeatsSource(
+        BeatsSettings(listen=listen),
+        admit=admit,
+        turns=Budget(TURNS),
+        give_back=lambda: None,
+        metrics=Metrics(),
+        clock=SystemClock(),
+        chance=random.Random(1),
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_it_listens_where_the_setting_says(host: str) -> None:
+    source = source_of(f"{host}:0")
+
+    address, port = source.listen()
+
+    with socket.create_connection((address, port), timeout=2):
+        source.stop_accepting()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, port), timeout=2)

@@ -1,0 +1,102 @@
+"""One connection: its acks, its order, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.beat import Beat
+from tests.flow.harness import C, D, J, W, event, peer_of, serving
+
+
+async def test_one_final_ack_a_window_and_never_a_partial_one(tmp_path: Path) -> None:
+    async with serving(tmp_path, keepalive_seconds=60) as server, peer_of(server) as peer:
+        await peer.send(W(600) + C(b"".join(map(J, range(1, 601)))))
+        assert await peer.acks(1, keepalives=True) == [(2, 600)]
+        peer.writer.write_eof()
+
+        assert await peer.rest() == []
+
+
+async def test_v1_gets_no_keepalives(tmp_path: Path) -> None:
+    async with serving(tmp_path, keepalive_seconds=0.05) as server, peer_of(server) as peer:
+        server.sink.open.clear()
+        await peer.send(W(1, b"1") + D(1, line="x"))
+        await server.sink.asked.wait()
+        await asyncio.sleep(0.2)  # four keepalives would be due
+        server.sink.open.set()
+
+        assert await peer.acks(1, keepalives=True) == [(1, 1)]
+
+
+async def test_a_large_window_comes_in_parts_under_one_ack(tmp_path: Path) -> None:
+    dice = random.Random(5)
+    large = [event(dice.randbytes(500_000).hex(), n=n) for n in range(20)]
+    frames = b"".join(J(n, payload) for n, payload in enumerate(large, 1))
+    async with serving(tmp_path, keepalive_seconds=60) as server, peer_of(server) as peer:
+        await peer.send(W(20) + C(frames) + W(1) + J(1))
+
+        assert await peer.acks(2) == [(2, 20), (2, 1)]
+        assert len(server.sink.documents) == 21
+        assert server.metric("ptingest_beats_windows_total") == 2
+
+
+async def test_what_was_complete_before_a_broken_frame_keeps_its_ack(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server, peer_of(server) as peer:
+        server.sink.open.clear()
+        await peer.send(W(1) + J(1) + W(1) + J(2) + b"XX")
+        await server.sink.asked.wait()
+        server.sink.open.set()
+
+        assert [ack for ack in await peer.rest() if ack[1]] == [(2, 1), (2, 2)]
+
+
+async def test_a_bug_behind_the_port_is_logged_and_closes_only_its_connection(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path) as server, peer_of(server) as good:
+        admit = server.worker.parts.source.admit
+
+        async def fail(*_: object) -> None:
+            raise RuntimeError("a bug")
+
+        server.worker.parts.source.admit = fail  # type: ignore[assignment]
+        async with peer_of(server) as bad:
+            await bad.send(W(1) + J(1))
+            assert {seq for _, seq in await bad.rest()} <= {0}
+        server.worker.parts.source.admit = admit
+        await good.send(W(1) + J(1))
+
+        assert await good.acks(1) == [(2, 1)]
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == 1
+    assert errors[0].exc_info is not None
+
+
+async def test_a_beat_that_is_cut_off_delivers_everything_in_the_end(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        beat = Beat(server.port, pipelining=3)
+        windows = [
+            [
+                event(
+                    f"INFO|root|2025-01-02T03:04:05Z|{w} {n}",
+                    agent={"id": "a"},
+                    log={"offset": w * 100 + n},
+                )
+                for n in range(50)
+            ]
+            for w in range(20)
+        ]
+        work = asyncio.ensure_future(beat.deliver(windows))
+        for _ in range(5):
+            await asyncio.sleep(0.01)
+            for connection in list(server.worker.parts.source._connections):
+                connection.transport.abort()
+        await work
+
+        assert len(server.sink.documents) == 1000
+        assert beat.connections > 1
