@@ -146,13 +146,14 @@ class _Writer:
         """
         found = []
         for path in path_of(name):
-            self.values.append(path)
+            # Looking for the last name costs a tenth of parsing a body that lacks it.
+            self.values += (path[path.rindex('."') + 1 :], path)
             inner = "" if is_inner else "typeof(each.key) <> 'text' AND "
             found.append(
-                "EXISTS (SELECT 1 FROM json_each(documents.body, ?) AS each "
-                f"WHERE {inner}({element()}))"
+                "instr(documents.body, ?) AND EXISTS (SELECT 1 FROM "
+                f"json_each(documents.body, ?) AS each WHERE {inner}({element()}))"
             )
-        return f"({' OR '.join(found)})"
+        return f"({' OR '.join(f'({one})' for one in found)})"
 
     def _element(self, value: Value, *, has_numbers: bool) -> str:
         if value.has_wildcard:
