@@ -1,14 +1,19 @@
 """Reading the store: searching, counting; also while a server writes.
 
-A reader sees one moment of the store from its first statement to its last. Messages that
-the text index does not hold yet are few (see ``schema``); the reader indexes them for
-itself, in memory, when a query asks for words.
+Each question is answered as of one moment. The moment ends before the first hit is handed
+out, since a reader that holds one open (a pager, half read) keeps the server's write-ahead
+log from starting anew; a document that retention deletes meanwhile is left out.
+
+Messages that the text index does not hold yet are few (see ``schema``); the reader indexes
+them for itself, in memory, when a query asks for words.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -69,7 +74,6 @@ class StoreReader:
     def __init__(self, path: Path, *, now: datetime) -> None:
         self._path, self._now = path, now
         self._connection = open_reader(path)
-        self._has_tail = False
 
     def __enter__(self) -> Self:
         return self
@@ -90,26 +94,36 @@ class StoreReader:
         Raises:
             QueryInvalid: before the first hit.
         """
-        where = self._where(question)
-        order = "ORDER BY timestamp, id"
-        values = list(where.values)
-        sql = f"SELECT data_stream, body FROM documents WHERE {where.sql} {order}"
+        ids = self._find(question, limit)
+        for start in range(0, len(ids), ROWS_A_FETCH):
+            some = ids[start : start + ROWS_A_FETCH]
+            rows = self._connection.execute(
+                "SELECT id, data_stream, body FROM documents "
+                f"WHERE id IN ({', '.join('?' * len(some))})",
+                some,
+            ).fetchall()
+            found = {row[0]: Hit(row[1], row[2]) for row in rows}
+            yield from (found[one] for one in some if one in found)
+
+    def _find(self, question: Question, limit: int | None) -> array[int]:
+        """Return the ids of what matches, oldest first."""
+        with self._moment(question) as where:
+            sql = f"SELECT id FROM documents WHERE {where.sql} ORDER BY timestamp"
+            values = where.values
+            if limit is None:
+                sql = f"{sql}, id"
+            else:
+                sql, values = f"{sql} DESC, id DESC LIMIT ?", [*values, limit]
+            ids = array("q", (row[0] for row in self._connection.execute(sql, values)))
         if limit is not None:
-            sql = (
-                "SELECT data_stream, body FROM (SELECT data_stream, body, timestamp, id "
-                f"FROM documents WHERE {where.sql} ORDER BY timestamp DESC, id DESC LIMIT ?) "
-                f"{order}"
-            )
-            values.append(limit)
-        rows = self._connection.execute(sql, values)
-        while some := rows.fetchmany(ROWS_A_FETCH):
-            yield from map(Hit._make, some)
+            ids.reverse()
+        return ids
 
     def count(self, question: Question) -> int:
         """Return how many documents match."""
-        where = self._where(question)
-        sql = f"SELECT count(*) FROM documents WHERE {where.sql}"
-        return int(self._connection.execute(sql, where.values).fetchone()[0])
+        with self._moment(question) as where:
+            sql = f"SELECT count(*) FROM documents WHERE {where.sql}"
+            return int(self._connection.execute(sql, where.values).fetchone()[0])
 
     def count_by(self, question: Question, field: str) -> list[tuple[str | None, int]]:
         """Return each value of ``field`` with its number of documents, most first.
@@ -120,28 +134,13 @@ class StoreReader:
             raise QueryInvalid(
                 query=field, column=1, seen=f"{field!r}", expected="a field name without quotes"
             )
-        where = self._where(question)
-        column = EXACT_COLUMNS.get(field) or KEYWORD_COLUMNS.get(field)
-        order = "ORDER BY 2 DESC, 1"
-        if field in EXACT_COLUMNS:
-            sql = f"SELECT {column}, count(*) FROM documents WHERE {where.sql} GROUP BY 1 {order}"
-            return self._connection.execute(sql, where.values).fetchall()
-        nested, *dotted = path_of(field)
-        body, plain = "documents.body", "NULL"
-        if column is not None:  # most values are in the column; only lists need the body
-            body = f"CASE WHEN {may_be_json(column)} THEN documents.body ELSE '{{}}' END"
-            plain = f"CASE WHEN {may_be_json(column)} THEN NULL ELSE {column} END"
-        # One row a document and element, or one without element.
-        sql = (
-            "SELECT CASE each.type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
-            f"ELSE coalesce(CAST(each.value AS TEXT), {plain}) END, count(DISTINCT documents.id) "
-            f"FROM documents LEFT JOIN json_each({body}, "
-            f"CASE WHEN json_type({body}, ?1) IS NULL THEN ?2 ELSE ?1 END) AS each "
-            "ON typeof(each.key) <> 'text' "
-            f"WHERE {where.sql} GROUP BY 1 {order}"
-        )
-        values = [nested, *(dotted or [nested])]
-        return self._connection.execute(sql, [*values, *where.values]).fetchall()
+        values, source = _values_of(field)
+        with self._moment(question) as where:
+            sql = (
+                f"SELECT {values.sql}, count(DISTINCT documents.id) FROM {source} "
+                f"WHERE {where.sql} GROUP BY 1 ORDER BY 2 DESC, 1"
+            )
+            return self._connection.execute(sql, [*values.values, *where.values]).fetchall()
 
     def counts(self) -> list[StreamCount]:
         """Return how many documents there are by data stream and category."""
@@ -150,29 +149,51 @@ class StoreReader:
         )
         return [StreamCount._make(row) for row in rows]
 
-    def _where(self, question: Question) -> Condition:
+    @contextmanager
+    def _moment(self, question: Question) -> Iterator[Condition]:
+        """Hold one moment of the store and say what the question means in it."""
         query = parse(question.query)
-        if not self._connection.in_transaction:
-            self._connection.execute("BEGIN")
-        where = condition(
-            query, text=question.query, now=self._now, text_tables=self._text_tables()
-        )
-        for name, function in where.functions.items():
-            self._connection.create_function(name, 1, function, deterministic=True)
-        if "unindexed" in where.sql:
-            self._index_tail()
-        return _bounded(where, question)
+        self._connection.execute("BEGIN")
+        try:
+            where = condition(
+                query, text=question.query, now=self._now, text_tables=self._text_tables()
+            )
+            for name, function in where.functions.items():
+                self._connection.create_function(name, 1, function, deterministic=True)
+            if "unindexed" in where.sql:
+                self._connection.execute(_TAIL)
+                self._connection.execute(_FILL_TAIL, (index_end(self._connection),))
+            yield _bounded(where, question)
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")  # takes the words in memory along
 
     def _text_tables(self) -> list[str]:
         indexed = ["documents_text"] if has_text_index(self._connection) else []
         return [*indexed, "unindexed"]
 
-    def _index_tail(self) -> None:
-        if self._has_tail:
-            return
-        self._connection.execute(_TAIL)
-        self._connection.execute(_FILL_TAIL, (index_end(self._connection),))
-        self._has_tail = True
+
+def _values_of(field: str) -> tuple[Condition, str]:
+    """Return SQL for a field's value, and the rows to take it from: one row a document and
+    element, or one of NULL where there is none."""
+    if field in EXACT_COLUMNS:
+        return Condition(EXACT_COLUMNS[field]), "documents"
+    column = KEYWORD_COLUMNS.get(field)
+    body, plain = "documents.body", "NULL"
+    if column is not None:  # most values are in the column; only lists need the body
+        body = f"CASE WHEN {may_be_json(column)} THEN documents.body ELSE '{{}}' END"
+        plain = f"CASE WHEN {may_be_json(column)} THEN NULL ELSE {column} END"
+    nested, *dotted = path_of(field)
+    value = (
+        "CASE each.type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
+        f"ELSE coalesce(CAST(each.value AS TEXT), {plain}) END"
+    )
+    source = (
+        f"documents LEFT JOIN json_each({body}, "
+        f"CASE WHEN json_type({body}, ?1) IS NULL THEN ?2 ELSE ?1 END) AS each "
+        "ON typeof(each.key) <> 'text'"
+    )
+    return Condition(value, [nested, *(dotted or [nested])]), source
 
 
 def _bounded(where: Condition, question: Question) -> Condition:

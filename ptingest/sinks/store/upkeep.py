@@ -17,6 +17,7 @@ from typing import NamedTuple
 from ptingest.sinks.store.columns import time_text
 from ptingest.sinks.store.schema import (
     INDEX_STEP,
+    LOCK_SECONDS,
     has_text_index,
     index_end,
     make_text_index,
@@ -31,6 +32,8 @@ CHECKPOINT_BYTES = 16 << 20
 """A write-ahead log this long is copied into the file."""
 WAL_MOST_BYTES = 128 << 20
 """A write-ahead log this long makes writing wait for readers that hold it open."""
+CUT_WAIT_MILLISECONDS = 50
+"""No longer, each time: somebody's open reader must not stop the line."""
 
 _LOOK = """
 SELECT (SELECT min(id) FROM documents), (SELECT max(id) FROM documents),
@@ -152,8 +155,8 @@ def _share(seen: Look, allowed: int) -> int:
 def checkpoint(connection: sqlite3.Connection, path: Path) -> None:
     """Copy the write-ahead log into the file when it is long.
 
-    A reader that stays open keeps the log from starting anew; beyond ``WAL_MOST_BYTES`` the
-    writer waits for readers, up to its lock time, and cuts the log.
+    A reader that holds a moment open keeps the log from starting anew; beyond
+    ``WAL_MOST_BYTES`` the writer waits a little for readers, to cut the log.
     """
     wal = path.with_name(path.name + "-wal")
     try:
@@ -161,6 +164,8 @@ def checkpoint(connection: sqlite3.Connection, path: Path) -> None:
     except FileNotFoundError:
         return
     if size >= WAL_MOST_BYTES:
+        connection.execute(f"PRAGMA busy_timeout = {CUT_WAIT_MILLISECONDS}").fetchall()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.execute(f"PRAGMA busy_timeout = {int(LOCK_SECONDS * 1000)}").fetchall()
     elif size >= CHECKPOINT_BYTES:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -201,23 +201,39 @@ def test_a_bad_query_and_a_bad_field_are_said(reader: StoreReader) -> None:
         reader.count_by(Question("*"), 'a"b')
 
 
-def test_a_reader_sees_one_moment_while_the_store_is_written(tmp_path: Path) -> None:
+def test_each_question_sees_what_is_stored_by_then(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    writer = open_writer(path)
+    counts = []
+
+    with StoreReader(path, now=NOW) as reader:
+        for step in (10, 10, 1):  # words in memory, again in memory, then in the text index
+            with transaction(writer):
+                insert(writer, [document(AWS)])
+            extend_index(writer, step)
+            counts.append((reader.count(Question("*")), reader.count(Question("bucket"))))
+    writer.close()
+
+    assert counts == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_a_search_half_read_holds_nothing_up(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     writer = open_writer(path)
     with transaction(writer):
-        insert(writer, [document(AWS)] * 3)
+        insert(writer, [document(AWS | {"n": n}) for n in range(2000)])
 
     with StoreReader(path, now=NOW) as reader:
-        before = reader.count(Question("*"))
-        with transaction(writer):
-            insert(writer, [document(AWS)])
-        extend_index(writer, 1)
-        after = reader.count(Question("bucket"))
-    with StoreReader(path, now=NOW) as later:
-        latest = later.count(Question("bucket"))
+        hits = reader.search(Question("bucket"))
+        first = next(hits)
+        writer.execute("DELETE FROM documents WHERE id > 1990")
+        is_held_up, _, _ = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        rest = [json.loads(hit.body)["n"] for hit in hits]
     writer.close()
 
-    assert (before, after, latest) == (3, 3, 4)
+    assert json.loads(first.body)["n"] == 0
+    assert not is_held_up
+    assert rest == list(range(1, 1990))
 
 
 def test_a_store_that_breaks_while_read_is_unavailable(tmp_path: Path) -> None:
