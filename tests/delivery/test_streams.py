@@ -96,6 +96,15 @@ def test_a_probe_that_fails_waits_longer_for_the_next() -> None:
     assert waits[-1] == 5.0
 
 
+def test_what_comes_back_while_a_probe_is_under_way_is_held_too() -> None:
+    troubled = in_trouble(3)
+    assert troubled.next_probe(1.0) is not None
+
+    troubled.hold(refuse(documents(4)), 1.5, 0.0)
+
+    assert held(troubled) == 4
+
+
 def test_a_probe_without_an_answer_is_held_again_and_proves_nothing() -> None:
     troubled = in_trouble(5)
     probe = troubled.next_probe(1.0)
