@@ -71,6 +71,12 @@ def main() -> None:
     _end_to_end(
         plain._replace(events=40_960), "store", "whole road, embedded store", arguments.runs
     )
+    _end_to_end(
+        plain._replace(events=20_480, connections=1, pipeline=0),
+        "null",
+        "whole road, null Elasticsearch, one connection with one window at a time",
+        arguments.runs,
+    )
     print(f"\n{time.perf_counter() - began:.0f} s; recorded in benchmarks/history.jsonl")
 
 
