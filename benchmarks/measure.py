@@ -67,7 +67,7 @@ def machine() -> dict[str, object]:
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
-        "load": round(load, 2),
+        "load_average": round(load, 2),
     }
 
 
