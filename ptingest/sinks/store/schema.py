@@ -211,6 +211,8 @@ def has_text_index(connection: sqlite3.Connection) -> bool:
 def make_text_index(connection: sqlite3.Connection) -> None:
     """Make the empty text index, inside the caller's transaction."""
     connection.execute(_TEXT)
+    # Merging its parts later costs a search little and saves a third of the indexing.
+    connection.execute("INSERT INTO documents_text (documents_text, rank) VALUES ('automerge', 16)")
     connection.execute(_TEXT_FORGETS)
 
 
