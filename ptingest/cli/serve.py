@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 def serve(config: Path | None) -> ExitCode:
     """Take events from Beats until a signal.
 
+    SIGTERM drains, a second one leaves at once, SIGHUP reads config and profile again.
     Exit codes: 0 drained, 1 failed, 3 config invalid, 5 stopped with documents unsettled
     (their windows went unacked, so their Beats send them again).
     """
@@ -33,7 +34,13 @@ def serve(config: Path | None) -> ExitCode:
 
     settings = load_settings(config)
     setup_logs(settings.log)
-    work = serve_until_signal(settings, clock=SystemClock(), environ=os.environ)
+    work = serve_until_signal(
+        settings,
+        config=None if config is None else config.absolute(),
+        clock=SystemClock(),
+        environ=os.environ,
+        on_reload=lambda changed: setup_logs(changed.log),
+    )
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             left = runner.run(work)
@@ -42,6 +49,7 @@ def serve(config: Path | None) -> ExitCode:
         if isinstance(error, PtingestError):
             raise error from None
         if not isinstance(error, OSError):
+            log.critical("a part of the server died; leaving, so that it can be started again")
             raise
         log.error("cannot serve: %s", error)
         return ExitCode.FAILED

@@ -64,6 +64,11 @@ class Budget:
         if self._waiting:
             self._grant()
 
+    def resize(self, limit_bytes: int) -> None:
+        """Change the limit; what is charged stays, and whoever fits now is let in."""
+        self.limit = limit_bytes
+        self._grant()
+
     def _fits(self, count: int) -> bool:
         return self.outstanding + count <= self.limit or self.outstanding == 0
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.dead_letter import DeadLetters
 from ptingest.delivery.lane import Lane
+from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.model.contracts import Clock, Sink
-from ptingest.pipeline.compile import compile_profile, packaged_profile_path
+from ptingest.pipeline.compile import compile_profile, packaged_profile_path, run_samples
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime.flow import Flow
 from ptingest.settings.load import load_profile
@@ -44,9 +45,21 @@ class Parts:
 
 
 def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> ProfileSettings:
-    """Load the profile the settings name, else the packaged one; ConfigInvalid if broken."""
+    """Load the profile the settings name, else the packaged one, and run its samples.
+
+    Raises:
+        ConfigInvalid: it is broken, or a pattern does not do what its sample says.
+    """
     path = Path(settings.profile) if settings.profile else packaged_profile_path()
-    return load_profile(path, environ)
+    profile = load_profile(path, environ)
+    cure = "mend the pattern or the sample; `ptingest try` shows what a line becomes"
+    problems = [
+        ConfigProblem(file=str(path), path="", seen=problem, cure=cure)
+        for problem in run_samples(profile)
+    ]
+    if problems:
+        raise ConfigInvalid(tuple(problems))
+    return profile
 
 
 def sink_settings(settings: ServerSettings) -> list[LaneSettings]:

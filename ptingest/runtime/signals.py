@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first asks for a drain, the second leaves at once."""
+"""SIGTERM and SIGINT: the first asks for a drain, the second leaves at once; SIGHUP reloads."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ LEFT_AT_ONCE = 130
 
 
 class StopSignals:
-    """Turns the first signal into an event and the second into an exit."""
+    """Turns the first signal into an event, the second into an exit, SIGHUP into an event."""
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
+        self.reload = asyncio.Event()
         self.name: str | None = None
 
     def install(self) -> None:
-        """Catch both signals on the running loop."""
+        """Catch the signals on the running loop."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._caught, number)
+        loop.add_signal_handler(signal.SIGHUP, self.reload.set)
 
     def uninstall(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)
 
     def _caught(self, number: signal.Signals) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.metadata import version
 
 from ptingest.runtime.assembly import Parts
@@ -18,8 +19,7 @@ class WorkerView:
         self._started = parts.clock.monotonic()
         self.listening: str | None = None
         self.draining = False
-        self.failed: str | None = None
-        """A part that died and did not come back."""
+        self.reloads: Callable[[], dict[str, object]] | None = None
         parts.metrics.set("ptingest_worker_info", 1, version("ptingest"))
         parts.metrics.set("ptingest_worker_start_time_seconds", parts.clock.time_ns() / 1e9)
         parts.metrics.set("ptingest_budget_limit_bytes", parts.budget.limit)
@@ -28,8 +28,6 @@ class WorkerView:
     def readiness(self) -> list[str]:
         """Reasons why no new Beat should be sent here; empty when ready."""
         reasons = []
-        if self.failed:
-            reasons.append(self.failed)
         if self.draining:
             reasons.append("draining: this process is stopping")
         elif self.listening is None:
@@ -106,5 +104,6 @@ class WorkerView:
                 "waiting": parts.dead_letters.waiting,
                 "trouble": parts.dead_letters.trouble,
             },
+            "config": self.reloads() if self.reloads else None,
             "loop_lag_seconds": parts.metrics.value("ptingest_worker_loop_lag_seconds"),
         }

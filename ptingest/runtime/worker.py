@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptingest.model.contracts import Clock
 from ptingest.runtime.assembly import Parts, build, read_profile
 from ptingest.runtime.lock import DataDirLock
+from ptingest.runtime.reload import Reloader
 from ptingest.runtime.signals import StopSignals
 from ptingest.runtime.status import WorkerView
 from ptingest.settings.server import ServerSettings
@@ -146,8 +147,18 @@ class Worker:
             self.parts.metrics.set("ptingest_worker_loop_lag_seconds", max(0.0, *lags))
 
 
-async def serve(settings: ServerSettings, *, clock: Clock, environ: Mapping[str, str]) -> int:
-    """Run one worker with signals and lock; returns documents left after the drain."""
+async def serve(
+    settings: ServerSettings,
+    *,
+    config: Path | None,
+    clock: Clock,
+    environ: Mapping[str, str],
+    on_reload: Callable[[ServerSettings], object],
+) -> int:
+    """Run one worker with signals and lock; returns documents left after the drain.
+
+    ``config`` is read again at each SIGHUP; ``on_reload`` gets the settings then in force.
+    """
     profile = read_profile(settings, environ)
     lock = DataDirLock(Path(settings.data_dir))
     lock.acquire()
@@ -155,11 +166,17 @@ async def serve(settings: ServerSettings, *, clock: Clock, environ: Mapping[str,
     signals.install()
     try:
         worker = Worker(build(settings, profile, clock=clock))
+        reloader = Reloader(
+            worker.parts, config=config, environ=environ, clock=clock, on_swapped=on_reload
+        )
+        worker.view.reloads = reloader.status
         log.info("starting, pid %d", os.getpid())
         async with asyncio.TaskGroup() as group:
-            waiter = group.create_task(_stop_on_signal(signals, worker))
+            stopping = group.create_task(_stop_on_signal(signals, worker))
+            reloading = group.create_task(_reload_on_signal(signals, reloader))
             left = await worker.run()
-            waiter.cancel()
+            stopping.cancel()
+            reloading.cancel()
         return left
     finally:
         signals.uninstall()
@@ -170,3 +187,10 @@ async def _stop_on_signal(signals: StopSignals, worker: Worker) -> None:
     await signals.stop.wait()
     log.info("%s: stopping", signals.name)
     worker.stop()
+
+
+async def _reload_on_signal(signals: StopSignals, reloader: Reloader) -> None:
+    while True:
+        await signals.reload.wait()
+        signals.reload.clear()
+        await reloader.reload()

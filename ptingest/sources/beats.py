@@ -58,7 +58,6 @@ class BeatsSource:
         clock: Clock,
         chance: random.Random,
     ) -> None:
-        self.settings = settings
         self.admit = admit
         self.turns = turns
         self._give_back = give_back
@@ -66,7 +65,6 @@ class BeatsSource:
         self._metrics = metrics
         self._clock = clock
         self._chance = chance
-        self._pot_limit = settings.limits.total_bytes // 2
         self._pot = 0
         self._level = 0
         self._favoured: BeatsConnection | None = None
@@ -78,13 +76,22 @@ class BeatsSource:
         self._gone = asyncio.Event()
         self._socket: socket.socket | None = None
         self._accept_task: asyncio.Task[None] | None = None
+        self.change_settings(settings)
+        metrics.before_scrape(self._refresh)
+
+    def change_settings(self, settings: BeatsSettings) -> None:
+        """Put timers and limits in force, for open connections too; ``listen`` is read once.
+
+        What the wire itself bounds (frames, windows) holds for connections opened later.
+        """
+        self.settings = settings
+        self._pot_limit = settings.limits.total_bytes // 2
         self._wire_limits = Limits(
             window_events=settings.limits.window_events,
             frame_bytes=settings.limits.frame_bytes,
             window_bytes=settings.limits.window_bytes,
             pairs=settings.limits.pairs,
         )
-        metrics.before_scrape(self._refresh)
 
     # -- life ----------------------------------------------------------------------------
 

@@ -132,6 +132,12 @@ METRICS: tuple[Metric, ...] = (
         "Expired or pushed out",
         ("reason",),
     ),
+    Metric("ptingest_worker_reloads_total", "counter", "Reloads of the config", ("result",)),
+    Metric(
+        "ptingest_worker_config_is_current",
+        "gauge",
+        "0 after a reload was refused, or while a change waits for a restart",
+    ),
     Metric("ptingest_worker_loop_lag_seconds", "gauge", "Longest pause of the event loop lately"),
     Metric(
         "ptingest_worker_start_time_seconds", "gauge", "When this worker started, since the epoch"
