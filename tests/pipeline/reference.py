@@ -100,8 +100,11 @@ def read(payload: bytes, notes: set[str]) -> dict[str, Any]:
     if not payload.strip():
         raise Refused("empty")
 
+    lengths = []
+
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return {mended(key): value for key, value in pairs} | {"\0pairs": len(pairs)}
+        lengths.append(len(pairs))
+        return {mended(key, notes): mended(value, notes) for key, value in pairs}
 
     try:
         value = json.loads(text, object_pairs_hook=unique, parse_constant=refused_constant)
@@ -109,12 +112,8 @@ def read(payload: bytes, notes: set[str]) -> dict[str, Any]:
         raise Refused("not_json") from None
     if not isinstance(value, dict):
         raise Refused("not_an_object")
-    if value["\0pairs"] != len(value) - 1:
+    if lengths[-1] != len(value):
         notes.add("duplicate_keys")
-    before = json.dumps(value)
-    value = cleaned(value)
-    if json.dumps(value) != before.replace('"\\u0000pairs"', '""') and has_surrogate(before):
-        notes.add("lone_surrogate")
     return value
 
 
@@ -122,29 +121,16 @@ def refused_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def mended(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def has_surrogate(dumped: str) -> bool:
-    text = json.loads(dumped)
-    return any("\ud800" <= character <= "\udfff" for character in strings(text))
-
-
-def strings(value: Any) -> str:
-    if isinstance(value, dict):
-        return "".join(strings(key) + strings(each) for key, each in value.items())
+def mended(value: Any, notes: set[str]) -> Any:
+    """Replace lone surrogates."""
     if isinstance(value, list):
-        return "".join(map(strings, value))
-    return value if isinstance(value, str) else ""
-
-
-def cleaned(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: cleaned(each) for key, each in value.items() if key != "\0pairs"}
-    if isinstance(value, list):
-        return [cleaned(each) for each in value]
-    return mended(value) if isinstance(value, str) else value
+        return [mended(each, notes) for each in value]
+    if not isinstance(value, str):
+        return value
+    text = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if text != value:
+        notes.add("lone_surrogate")
+    return text
 
 
 # --- stages -------------------------------------------------------------------------------

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from ptingest.pipeline import classify
+from ptingest.pipeline.classify import Classifier
+from ptingest.settings.profile import CategorySettings
+from tests.pipeline.conftest import shipped_profile
+
+EXPECTED = {
+    "django": "django", "django.request": "django", "werkzeug": "server",
+    "boto": "aws", "boto3.resources": "aws", "botocore.hooks": "aws", "s3transfer.utils": "aws",
+    "urllib3.connectionpool": "network", "asyncio": "system", "PIL.PngImagePlugin": "system",
+    "root": "system", "apps.custom_auth.views": "auth", "apps.onboarding.x": "auth",
+    "apps.parcels": "parcels", "apps.parcels.tasks": "parcels",
+    "apps.tenant_manager.models": "tenant", "apps.notification.email": "notification",
+    "apps.manage_reports.x": "reports", "apps.integrations.dhl": "integrations",
+    "apps.dashboard.x": "dashboard", "apps.data_governance.x": "data_governance",
+    "apps.branded.x": "branded", "apps.container.x": "container",
+    "apps.harmonization.x": "harmonization", "apps.logs.x": "logs",
+    "apps.cron_tasks.daily": "tasks", "celery": "tasks", "celery.beat": "tasks",
+    "myproj.tasks": "tasks", "apps.newmodule.tasks": "tasks", "apps.common.util": "common",
+    "config": "config", "config.settings": "config",
+}  # fmt: skip
+UNKNOWN = [
+    "djangox", "django_extensions.x", "bottle", "urllib3x", "PILx", "root.x", "apps.parcelsx.y",
+    "celerybeat", "tasks", "configx", "apps.newmodule.views", "flower.command", "gunicorn.error",
+    "kombu.connection", "Django.request",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "label"), [*EXPECTED.items(), *((n, "unknown") for n in UNKNOWN)])
+def test_loggers_get_the_label_of_the_shipped_rules(name: str, label: str) -> None:
+    classifier = Classifier(shipped_profile().groups[0].categories)
+
+    fields = classifier.classify(name).fields
+
+    assert fields.get("app_module", fields["stream"]) == label
+
+
+def test_the_rule_that_fired_is_named() -> None:
+    classifier = Classifier(shipped_profile().groups[0].categories)
+
+    assert classifier.classify("boto3").rule == "3: boto*, s3transfer.*"
+    assert classifier.classify("nobody").rule == "otherwise"
+
+
+def test_an_earlier_suffix_beats_a_later_exact_name() -> None:
+    settings = CategorySettings.model_validate(
+        {
+            "rules": [
+                {"match": "*.tasks", "set": {"s": "1"}},
+                {"match": "a.tasks", "set": {"s": "2"}},
+            ]
+        }
+    )
+
+    assert Classifier(settings).classify("a.tasks").fields == {"s": "1"}
+
+
+def test_more_names_than_are_remembered_change_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classify, "CACHED_NAMES", 2)
+    classifier = Classifier(shipped_profile().groups[0].categories)
+
+    first = [classifier.classify(name).rule for name in EXPECTED]
+
+    assert [classifier.classify(name).rule for name in EXPECTED] == first

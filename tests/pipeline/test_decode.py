@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ptingest.pipeline.decode import Decoded, Unreadable, decode_payload, duplicate_keys
+
+BAD = {
+    "nothing": (b"", "empty"),
+    "only space": (b" \n", "empty"),
+    "a BOM and nothing": (b"\xef\xbb\xbf", "empty"),
+    "broken JSON": (b'{"a":', "not_json"),
+    "text after the object": (b"{} x", "not_json"),
+    "a raw control character": (b'{"a":"x\ny"}', "not_json"),
+    "a raw control character deep inside": (b'{"a":{"b":["x\ty"]}}', "not_json"),
+    "NaN": (b'{"a":NaN}', "not_json"),
+    "Infinity deep inside": (b'{"a":[{"b":-Infinity}]}', "not_json"),
+    "UTF-16 with a mark": ('{"a":1}'.encode("utf-16"), "not_json"),
+    "UTF-16 without a mark": ('{"a":1}'.encode("utf-16-le"), "not_json"),
+    "UTF-32": ('{"a":1}'.encode("utf-32"), "not_json"),
+    "an array": (b"[]", "not_an_object"),
+    "a string": (b'"s"', "not_an_object"),
+    "a number": (b"1", "not_an_object"),
+    "true": (b"true", "not_an_object"),
+    "null": (b"null", "not_an_object"),
+    "an array deeper than any reader goes": (b"[" * 100_000 + b"]" * 100_000, "too_deep"),
+    "a value deeper than any reader goes": (
+        b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        "too_deep",
+    ),
+    "a number of 5,000 digits": (b'{"a":' + b"1" * 5000 + b"}", "number_too_long"),
+    "a long number deep inside": (
+        b'{"message":"m","a":[[-' + b"1" * 5000 + b"]]}",
+        "number_too_long",
+    ),
+    "a message that is a long number": (b'{"message":' + b"1" * 5000 + b"}", "number_too_long"),
+}
+
+
+@pytest.mark.parametrize(("payload", "reason"), BAD.values(), ids=BAD.keys())
+def test_what_is_no_event_is_told_apart(payload: bytes, reason: str) -> None:
+    decoded = decode_payload(payload)
+
+    assert isinstance(decoded, Unreadable)
+    assert decoded.reason == reason
+    assert decoded.detail
+
+
+GOOD: dict[str, tuple[bytes, dict[str, Any], tuple[str, ...]]] = {
+    "an empty object": (b"{}", {}, ()),
+    "a BOM": (b'\xef\xbb\xbf{"a":1}', {"a": 1}, ()),
+    "escapes in keys": (b'{"\\u0067roup":"pt"}', {"group": "pt"}, ()),
+    "space and newlines between tokens": (b' { "a" :\n[1 ,\n2] } ', {"a": [1, 2]}, ()),
+    "the last of two keys": (b'{"a":1,"\\u0061":2}', {"a": 2}, ()),
+    "NUL": (b'{"a":"\\u0000"}', {"a": "\0"}, ()),
+    "invalid UTF-8": (b'{"a":"x\xffy"}', {"a": "x\ufffdy"}, ("invalid_utf8",)),
+    "invalid UTF-8 deep inside": (b'{"a":[{"\xc3":0}]}', {"a": [{"\ufffd": 0}]}, ("invalid_utf8",)),
+    "a lone surrogate": (b'{"a":"\\ud800x"}', {"a": "\ufffdx"}, ("lone_surrogate",)),
+    "a lone low one in a key": (b'{"\\udc00":1}', {"\ufffd": 1}, ("lone_surrogate",)),
+    "a wrong pair deep inside": (
+        b'{"a":{"b":"\\udc00\\ud800"}}',
+        {"a": {"b": "\ufffd\ufffd"}},
+        ("lone_surrogate",),
+    ),
+    "a pair after a lone one": (
+        b'{"a":"\\ud83d\\ud83d\\ude00"}',
+        {"a": "\ufffd\U0001f600"},
+        ("lone_surrogate",),
+    ),
+    "a backslash before ud800": (b'{"a":"\\\\ud800"}', {"a": "\\ud800"}, ()),
+    "digits in a long message": (
+        b'{"message":"' + b"1" * 5000 + b'"}',
+        {"message": "1" * 5000},
+        (),
+    ),
+    "digits in another long string": (
+        b'{"a":"\\"' + b"1" * 5000 + b'"}',
+        {"a": '"' + "1" * 5000},
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize(("payload", "event", "marks"), GOOD.values(), ids=GOOD.keys())
+def test_what_can_be_read_is(payload: bytes, event: dict[str, Any], marks: tuple[str, ...]) -> None:
+    decoded = decode_payload(payload)
+
+    assert isinstance(decoded, Decoded)
+    assert {key: json.loads(bytes(raw)) for key, raw in decoded.event.items()} == event
+    assert decoded.marks == marks
+
+
+@pytest.mark.parametrize("number", [b"1.0", b"1e400", b"18446744073709551616", b"-0", b"1E+2"])
+def test_numbers_keep_their_text(number: bytes) -> None:
+    decoded = decode_payload(b'{"a":' + number + b"}")
+
+    assert isinstance(decoded, Decoded)
+    assert bytes(decoded.event["a"]) == number
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        pytest.param(b'{"a":1,"b":2}', False, id="two keys"),
+        pytest.param(b'{"a":1,"a":2}', True, id="one key twice"),
+        pytest.param(b'{"a":1,"\\u0061":2}', True, id="one key twice, once escaped"),
+        pytest.param(b'{"a":{"b":1,"b":2}}', False, id="below the top they pass as they came"),
+        pytest.param(b'{"a":":\\":{[","b":[{"c":1}]}', False, id="brackets and colons in strings"),
+    ],
+)
+def test_duplicate_keys_are_seen_at_the_top(payload: bytes, expected: bool) -> None:
+    decoded = decode_payload(payload)
+
+    assert isinstance(decoded, Decoded)
+    assert duplicate_keys(payload, decoded.event) is expected

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from ptingest.pipeline.route import illegal_name, is_unresolved, mended_dataset
+
+LEGAL = [
+    "logs-django-pt", "logs--pt", "logs-0-pt", "logs-celery-beat-pt", "logs-ż-pt", "logs-{}-pt",
+    "logs-1.0-pt", "logs-" + "s" * 247 + "-pt",
+]  # fmt: skip
+ILLEGAL = [
+    "logs-Django-pt", "logs-my django-pt", "logs-a,b-pt", 'logs-{"a":1}-pt', "logs-a/b-pt",
+    "logs-a\\b-pt", "logs-a*-pt", "logs-a?-pt", "logs-<a>-pt", "logs-a|b-pt", "logs-a#-pt",
+    "logs-a:b-pt", "logs-" + "s" * 248 + "-pt", "logs-" + "ż" * 124 + "-pt", "-a", "_a", "+a",
+    ".ds-a", ".", "..", "logs-Ż-pt",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEGAL)
+def test_names_elasticsearch_takes_are_legal(name: str) -> None:
+    assert illegal_name(name) is None
+
+
+@pytest.mark.parametrize("name", ILLEGAL)
+def test_names_elasticsearch_refuses_are_illegal(name: str) -> None:
+    assert illegal_name(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("logs-%{[group]}-pt", True),
+        ("logs-%{}-pt", True),
+        ("logs-%{-pt", False),
+        ("logs-{a}", False),
+    ],
+)
+def test_placeholders_left_in_a_name_are_seen(name: str, expected: bool) -> None:
+    assert is_unresolved(name) is expected
+
+
+@pytest.mark.parametrize(
+    ("how", "dataset", "expected"),
+    [
+        ("off", "My Service", "My Service"),
+        ("lower", "My Service", "my service"),
+        ("ecs", "My-Service/1", "my_service_1"),
+        ("ecs", "", "_"),
+        ("ecs", "ż" * 60, "ż" * 50),
+    ],
+)
+def test_datasets_are_mended_as_far_as_wanted(
+    how: Literal["off", "lower", "ecs"], dataset: str, expected: str
+) -> None:
+    assert mended_dataset(dataset, how) == expected
+
+
+@pytest.mark.parametrize("name", ILLEGAL)
+def test_ecs_mending_makes_any_dataset_legal(name: str) -> None:
+    assert illegal_name(f"logs-{mended_dataset(name, 'ecs')}-pt") is None
