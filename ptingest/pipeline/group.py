@@ -313,23 +313,17 @@ class Group:
 
     def _data_stream(self, event: Event) -> DataStream:
         """Take the name from the event where it has an object, and write the parts back."""
-        found = event.get("data_stream")
+        found = _opened(event.get("data_stream"))
         parts = found if isinstance(found, dict) else {}
+        event["data_stream"] = parts
         stream = DataStream(
             interpolated(parts.get("type"), placeholder=FALLBACK.type),
             interpolated(parts.get("dataset"), placeholder=FALLBACK.dataset),
             interpolated(parts.get("namespace"), placeholder=FALLBACK.namespace),
         )
-        if isinstance(found, dict):
-            for name in ("type", "dataset", "namespace"):
-                if not _is_there(found.get(name)):
-                    found[name] = getattr(stream, name)
-        else:
-            event["data_stream"] = {
-                "type": stream.type,
-                "dataset": stream.dataset,
-                "namespace": stream.namespace,
-            }
+        for name in ("type", "dataset", "namespace"):
+            if not _is_there(parts.get(name)):
+                parts[name] = getattr(stream, name)
         return stream
 
     @staticmethod

@@ -216,7 +216,7 @@ def date(event: dict[str, Any], notes: set[str]) -> None:
     value = event.get("log_timestamp")
     if "_grokparsefailure_pt" in event["tags"] or not truthy(value):
         return
-    printed = line_time(value) if is_text(value) else None
+    printed = line_time(value) if isinstance(value, str) else None
     if printed is None:
         notes.add("date_failure")
         tag(event, "_dateparsefailure")
