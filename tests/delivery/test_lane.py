@@ -392,8 +392,10 @@ def test_documents_busy_while_others_are_taken_wait_longer_each_time(tmp_path: P
 
 
 def test_a_batch_that_is_busy_for_ever_does_not_starve_fresh_ones(tmp_path: Path) -> None:
-    def hot(write: Write) -> Answer:
-        return WriteResult(busy=[d for d in write.documents if d.body == b"hot"])
+    async def hot(write: Write) -> Answer:
+        busy = [document for document in write.documents if document.body == b"hot"]
+        await asyncio.sleep(1 if busy else 0)
+        return WriteResult(busy=busy)
 
     async def scenario() -> None:
         settings = lane_settings(documents=10, concurrency=1)
