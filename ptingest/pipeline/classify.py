@@ -13,6 +13,8 @@ from ptingest.pipeline.trie import PrefixTrie
 from ptingest.settings.profile import CategorySettings
 
 CACHED_NAMES = 8192
+LONGEST_NAME = 256
+"""Longer names are looked up each time, so that the memory of names stays small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Classifier:
         label = self._known.get(name)
         if label is None:
             label = self._decide(name)
+            if len(name) > LONGEST_NAME:
+                return label
             if len(self._known) >= CACHED_NAMES:
                 self._known.clear()
             self._known[name] = label

@@ -1,8 +1,9 @@
 """Lines to encoded fields: the short way through parse, classify and timestamp.
 
-A line is decided on its raw JSON bytes by one anchored match where its group has the two
+A line is split at its first three ``|``, still as raw JSON bytes, where its group has the two
 patterns ``{word}|{data}|{timestamp}.{int}|{rest}`` and ``{word}|{data}|{timestamp}|{rest}``
-first. That is grok's answer, too, because
+first; level, logger, minute, second and fraction are then looked up among those seen. That
+is grok's answer, too, because
 
 * the head is at the first line start, and the logger holds no ``|``, so that the second
   ``|`` is the first place where either pattern's time can stand;
@@ -16,7 +17,7 @@ Other lines are decoded and searched. A property test holds the two equal.
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -33,15 +34,13 @@ FINE: State = 0
 NO_MATCH: State = 1
 NO_DATE: State = 2
 
-# A time in its usual width; what is outside these ranges, or wider, is left to the searches.
-_PLAIN_LINE = re.compile(
-    rb'"([A-Za-z0-9_]+)\|([^|\\"]*)\|'
-    rb"([0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]"
-    rb':[0-5][0-9](?:[.,][0-9]{3})?Z?)\|(.*)"',
-    re.DOTALL,
-).fullmatch
-_PIPE, _BACKSLASH, _POINT, _SPACE, _ZULU = b"|\\. Z"
-_WITH_FRACTION = len("2025-01-02T03:04:05.678")
+# A level with the quote that opens its message.
+_LEVEL = re.compile(rb'"[A-Za-z0-9_]+').fullmatch
+# What may follow the seconds in a time of usual width; others are left to the searches.
+_FRACTION = re.compile(rb"(?:([.,])([0-9]{3}))?(Z?)").fullmatch
+_PIPE, _BACKSLASH, _SPACE = b"|\\ "
+_LONGEST_NAME = 256
+"""Longer levels and loggers are not remembered, so that caches stay small."""
 
 # What a second time further on would begin with, and how a `|` may hide.
 _PERHAPS_TIME = re.compile(rb"\|[0-9][0-9]").search
@@ -63,6 +62,21 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     is_loose: bool = False
 
 
+_Ending = tuple[State, bytes | None, int]
+"""State, end of the printed time, milliseconds for the key."""
+
+
+class Fraction(NamedTuple):
+    """What follows the seconds of a time, and what comes of it."""
+
+    is_cut: bool
+    """A point and three digits without a zone: the first pattern fits and cuts them off."""
+    is_utc: bool
+    digits: bytes
+    with_t: _Ending
+    with_space: _Ending
+
+
 class LineReader:
     """Reads the lines of one group; remembers loggers and minutes."""
 
@@ -74,53 +88,50 @@ class LineReader:
         self._local = MinuteCache(group.time_reader)
         self._utc = MinuteCache(TimeReader(group.settings.time, timezone="UTC", is_full=True))
         self._loggers = _Loggers(group)
-        # Looking up beats converting: two digits of seconds and three of milliseconds.
-        self._millis = {b"%02d" % number: number * 1000 for number in range(60)}
-        self._millis |= {b"%03d" % number: number for number in range(1000)}
+        self._levels = _Levels()
+        self._fractions = _Fractions(is_full=self._is_full)
+        self._seconds = {b":%02d" % number: number * 1000 for number in range(60)}
 
     def read(self, raw: bytes, message: str) -> Line:
         """Read a message, given as raw JSON and decoded."""
         if self._names is not None:
-            found = _PLAIN_LINE(raw)
-            line = found and self._plain(found, self._names)
+            line = self._plain(raw, self._names)
             if line is not None:
                 return line
         return self._searched(message)
 
-    # --- the anchored match ---------------------------------------------------------------
+    # --- the split ------------------------------------------------------------------------
 
-    def _plain(self, found: re.Match[bytes], names: tuple[bytes, ...]) -> Line | None:
-        level, logger, time, rest = found.groups()
-        # Only with a point, three digits and no zone the first pattern fits, and cuts them off.
-        is_cut = len(time) == _WITH_FRACTION and time[19] == _POINT
-        if not is_cut and (_PIPE in rest or _BACKSLASH in rest) and _may_hold_time(found, rest):
+    def _plain(self, raw: bytes, names: tuple[bytes, ...]) -> Line | None:
+        parts = raw.split(b"|", 3)
+        if len(parts) != 4:
             return None
-        minute = (self._utc if time[-1] == _ZULU else self._local)[time[:16]]
-        if minute is None:
+        level, logger, time, rest = parts
+        seconds = self._seconds.get(time[16:19])
+        fraction = self._fractions[time[19:]] if len(time) < 25 else None
+        if seconds is None or fraction is None:
             return None
+        is_cut, is_utc, digits, with_t, with_space = fraction
+        if not is_cut and (_PIPE in rest or _BACKSLASH in rest) and _may_hold_time(rest):
+            return None
+        minute = (self._utc if is_utc else self._local)[time[:16]]
         labelled = self._loggers[logger]
-        log_level, log_timestamp, log_ms, log_message, end = names
-        if not rest:
-            log_message = b""
-        seconds, digits = time[17:19], time[20:23]
-        has_digits = len(digits) == 3
-        millis = minute.millis + self._millis[seconds]
-        if has_digits:
-            millis += self._millis[digits]
-        shown = (time[:19], log_ms, digits) if is_cut else (time,)
-        fields = b"".join(
-            (log_level, level, log_timestamp, *shown, log_message, rest, end, labelled)
-        )
-        text = (time[:19] if is_cut else time).decode()
-        if not self._is_full:
-            if time[10] == _SPACE and (is_cut or not has_digits):
-                return Line(NO_DATE, fields, None, text, millis)
-            if is_cut:
-                millis -= self._millis[digits]
-                has_digits = False
-        if has_digits:
-            return Line(FINE, fields, b"%b%b.%bZ" % (minute.opening, seconds, digits), text, millis)
-        return Line(FINE, fields, b"%b%b.000Z" % (minute.opening, seconds), text, millis)
+        level = self._levels[level]
+        if minute is None or not labelled or not level:
+            return None
+        log_level, log_timestamp, log_ms, log_message = names
+        # The rest still holds the quote that closes the message.
+        text = log_message + rest if len(rest) > 1 else rest
+        if is_cut:
+            time = time[:19]
+            pieces = b"".join(
+                (log_level, level, log_timestamp, time, log_ms, digits, text, labelled)
+            )
+        else:
+            pieces = b"".join((log_level, level, log_timestamp, time, text, labelled))
+        state, ending, millis = with_space if time[10] == _SPACE else with_t
+        printed = None if ending is None else minute.opening + time[17:19] + ending
+        return Line(state, pieces, printed, time.decode(), minute.millis + seconds + millis)
 
     def _label(self, name: str | None) -> Label:
         return _label_of(self._group.classifier, name)
@@ -151,30 +162,71 @@ class LineReader:
 
 
 class _Loggers(dict[bytes, bytes]):
-    """Encoded names and labels of the loggers seen; the keys hold no escapes."""
+    """Encoded names and labels of the loggers seen; nothing for those with escapes."""
 
     def __init__(self, group: Group) -> None:
         self._classifier = group.classifier
 
     def __missing__(self, logger: bytes) -> bytes:
+        if len(logger) > _LONGEST_NAME or _BACKSLASH in logger:
+            return b""
         if len(self) >= CACHED_LOGGERS:
             self.clear()
         name = logger.decode("utf-8")
         field = {self._classifier.field: name} if name else {}
         label = _label_of(self._classifier, name or None)
-        encoded = self[logger] = _encoded({**field, **label.fields})
+        # A space stands for nothing to add, which is not the same as not knowing.
+        encoded = self[logger] = _encoded({**field, **label.fields}) or b" "
         return encoded
+
+
+class _Levels(dict[bytes, bytes]):
+    """Levels seen, without their quote; nothing for what is no word."""
+
+    def __missing__(self, level: bytes) -> bytes:
+        if len(level) > _LONGEST_NAME or _LEVEL(level) is None:
+            return b""
+        if len(self) >= CACHED_LOGGERS:
+            self.clear()
+        word = self[level] = level[1:]
+        return word
+
+
+class _Fractions(dict[bytes, Fraction | None]):
+    """What may follow the seconds: some 4,000 texts, each decided once."""
+
+    def __init__(self, *, is_full: bool) -> None:
+        self._is_full = is_full
+
+    def __missing__(self, text: bytes) -> Fraction | None:
+        found = _FRACTION(text)
+        if found is None:
+            return None
+        point, digits, zulu = found.groups()
+        is_cut = point == b"." and not zulu
+        millis = int(digits or 0)
+        ending = b".%bZ" % (digits or b"000")
+        with_t: _Ending = (FINE, ending, millis)
+        with_space = with_t
+        if not self._is_full:
+            if is_cut:
+                with_t = (FINE, b".000Z", 0)
+            if is_cut or digits is None:
+                with_space = (NO_DATE, None, millis)
+        fraction = Fraction(is_cut, zulu == b"Z", digits or b"", with_t, with_space)
+        self[text] = fraction
+        return fraction
 
 
 def _label_of(classifier: Classifier, name: str | None) -> Label:
     return classifier.otherwise if name is None else classifier.classify(name)
 
 
-def _may_hold_time(found: re.Match[bytes], rest: bytes) -> bool:
+def _may_hold_time(rest: bytes) -> bool:
     """Whether the first pattern might fit further on, beginning with the line's third ``|``."""
     if _BACKSLASH in rest and b"\\u" in rest:
         return _PIPE in rest or _HIDDEN_PIPE(rest) is not None
-    return _PIPE in rest and _PERHAPS_TIME(found.string, found.start(4) - 1) is not None
+    return _PIPE in rest and (rest[:1].isdigit() or _PERHAPS_TIME(rest) is not None)
 
 
 def _encoded(fields: object) -> bytes:
@@ -208,4 +260,4 @@ def _plain_names(settings: GroupSettings) -> tuple[bytes, ...] | None:
     if not is_usual:
         return None
     names = [encode_value(name) for name in (level, time, millis, rest)]
-    return (b',%b:"' % names[0], *(b'",%b:"' % name for name in names[1:]), b'"')
+    return (b',%b:"' % names[0], *(b'",%b:"' % name for name in names[1:]))

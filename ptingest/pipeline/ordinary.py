@@ -25,6 +25,8 @@ from ptingest.pipeline.timestamps import instant_text, read_event_time
 
 CACHED_VALUES = 4096
 """Services, tag lists and times remembered for each group; beyond it a cache starts anew."""
+LONGEST_VALUE = 1024
+"""Bytes; longer ones are not remembered, so that caches stay small."""
 
 Tallies = dict[tuple[str, str], int]
 
@@ -194,8 +196,8 @@ class _Routes(dict[bytes, Route | None]):
         self._known = known
 
     def __missing__(self, service: bytes) -> Route | None:
-        _make_room(self)
-        route = self[service] = self._find(service)
+        route = self._find(service)
+        _remember(self, service, route)
         return route
 
     def _find(self, service: bytes) -> Route | None:
@@ -220,8 +222,8 @@ class _Tags(dict[bytes, tuple[bytes, ...] | None]):
         self._failure_tag = failure_tag
 
     def __missing__(self, sent: bytes) -> tuple[bytes, ...] | None:
-        _make_room(self)
-        states = self[sent] = self._encode(sent)
+        states = self._encode(sent)
+        _remember(self, sent, states)
         return states
 
     def _encode(self, sent: bytes) -> tuple[bytes, ...] | None:
@@ -240,8 +242,8 @@ class _SentTimes(dict[bytes, SentTime | None]):
     """Filebeat's times seen; None for what cannot be read."""
 
     def __missing__(self, sent: bytes) -> SentTime | None:
-        _make_room(self)
-        time = self[sent] = self._read(sent)
+        time = self._read(sent)
+        _remember(self, sent, time)
         return time
 
     @staticmethod
@@ -255,9 +257,12 @@ class _SentTimes(dict[bytes, SentTime | None]):
         return SentTime(text, instant_text(instant).encode("ascii"), instant.millis)
 
 
-def _make_room(cache: dict[bytes, Any]) -> None:
+def _remember(cache: dict[bytes, Any], key: bytes, value: object) -> None:
+    if len(key) > LONGEST_VALUE:
+        return
     if len(cache) >= CACHED_VALUES:
         cache.clear()
+    cache[key] = value
 
 
 def _labels(group: Group) -> list[dict[str, str]]:

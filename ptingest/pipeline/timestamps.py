@@ -45,6 +45,9 @@ _EVENT_TIME = re.compile(
     r"(?:([Zz])|([+-])(\d\d)(?::(\d\d)(?::(\d\d))?|(\d\d)(\d\d)?)?)?",
     re.ASCII,
 )
+_MINUTE = re.compile(
+    rb"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]"
+)
 
 
 class Instant(NamedTuple):
@@ -280,14 +283,16 @@ class MinuteCache(dict[bytes, Minute | None]):
     """Minutes seen lately: lines of one file share their first sixteen characters.
 
     Keys are ``2025-01-02T03:04`` or the same with a space. A value of None says nothing but
-    that this minute must be read the long way: it does not exist, or its zone is off UTC by
-    odd seconds.
+    that this minute must be read the long way: it is written otherwise, does not exist, or
+    its zone is off UTC by odd seconds.
     """
 
     def __init__(self, reader: TimeReader) -> None:
         self._reader = reader
 
     def __missing__(self, prefix: bytes) -> Minute | None:
+        if _MINUTE.fullmatch(prefix) is None:
+            return None
         if len(self) >= CACHED_MINUTES:
             self.clear()
         text = prefix.decode("ascii").replace(" ", "T")

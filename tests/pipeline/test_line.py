@@ -27,7 +27,7 @@ def fields(line: Line) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("precision", ["parity", "full"])
-def test_the_anchored_match_agrees_with_the_searches(precision: str) -> None:
+def test_the_split_agrees_with_the_searches(precision: str) -> None:
     under_test = reader(timestamp_precision=precision)
 
     @settings(max_examples=400, deadline=None)
