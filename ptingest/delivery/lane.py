@@ -59,22 +59,17 @@ class Lane:
         self._sink, self._settings, self._dead_letters = sink, settings, dead_letters
         self._metrics, self._clock, self._chance = metrics, clock, random.random
         self._books = Books(sink.name, budget=budget, metrics=metrics)
-        self._fresh = Batcher(
-            max_documents=settings.batch.max_documents,
-            max_bytes=settings.batch.max_bytes,
-            max_age_seconds=settings.batch.max_age_seconds,
-        )
-        retry = settings.retry
+        self._fresh = Batcher(**settings.batch.model_dump())
         self._pace = Pace(
-            initial_seconds=retry.initial_seconds,
-            max_seconds=retry.max_seconds,
+            initial_seconds=settings.retry.initial_seconds,
+            max_seconds=settings.retry.max_seconds,
             concurrency=settings.concurrency,
         )
         self._again = RetryQueue()
         self._streams = TroubledStreams(
             sink.name,
             backoff=self._pace.backoff,
-            patience_seconds=retry.patience_seconds,
+            patience_seconds=settings.retry.patience_seconds,
             share_bytes=budget.limit // 4,
         )
         self._in_flight: set[Batch] = set()
@@ -87,7 +82,6 @@ class Lane:
         self._is_closing = self._gives_back = False
         self._wake, self._room, self._quiet = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._task: asyncio.Task[None] | None = None
         self._stopped: asyncio.Event | None = None
         metrics.before_scrape(self._refresh)
 
@@ -97,6 +91,11 @@ class Lane:
     def trouble(self) -> str | None:
         """Why the sink, or the dead letters, cannot take documents now; None when they can."""
         return self._sink_trouble or self._dead_letters.trouble
+
+    @property
+    def stream_troubles(self) -> list[str]:
+        """A sentence for each data stream that is not written to now; the others go on."""
+        return [f"{one.data_stream.name}: {one.reason}: {one.detail}" for one in self._streams]
 
     @property
     def waiting(self) -> int:
@@ -185,10 +184,6 @@ class Lane:
 
     # --- the life of a lane ---------------------------------------------------------------
 
-    def start(self) -> None:
-        """Run as a task of its own; ``run`` in a TaskGroup is better, since it can fail."""
-        self._task = asyncio.create_task(self.run(), name=f"lane {self.name}")
-
     async def run(self) -> None:
         """Write batches until ``close``; raises when something is wrong with the lane itself."""
         self._stopped = asyncio.Event()
@@ -237,8 +232,6 @@ class Lane:
         for place in (self._fresh, self._again, self._streams):
             place.remove(lambda _: True)
         self._give_back(left, "the server stopped before it was stored")
-        if self._task is not None and self._task.done():
-            await self._task
 
     # --- attempts -------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import pytest
 
 from ptingest.delivery.dead_letter import read_letters
 from ptingest.model.document import DataStream
-from ptingest.model.outcome import Fate, WriteResult
+from ptingest.model.outcome import Fate, Refusal, WriteResult
 from ptingest.model.receipt import Receipt
 from tests.delivery.road import lane_settings, road
 from tests.fakes.clock import run_in_virtual_time
@@ -596,23 +596,20 @@ def test_a_lane_that_breaks_ends_its_run_with_the_error(tmp_path: Path) -> None:
     assert caught.value.subgroup(ZeroDivisionError) is not None
 
 
-def test_a_started_lane_hands_its_error_to_whoever_closes_it(tmp_path: Path) -> None:
-    def broken(receipt: Receipt) -> None:
-        raise ZeroDivisionError("a bug at the other end of the receipt")
-
+def test_a_stream_in_trouble_is_told_beside_the_sinks_own(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path) as r:
-            lane, window = r.lane_like(ScriptedSink()), Window()
-            window.receipt = Receipt(broken)
-            lane.start()
-            documents = window.documents(4)
-            window.receipt.seal()
-            r.budget.charge(sum(document.cost for document in documents))
-            await lane.put(documents)
-            await asyncio.sleep(1)
+        sink = ScriptedSink(
+            lambda write: WriteResult(
+                stream_busy=[Refusal(one, "forbidden", "no") for one in write.documents]
+            )
+        )
+        async with road(sink, tmp_path) as r:
+            await r.send(2)
+            await sink.wait_for_writes(1)
+            await asyncio.sleep(0)
 
-            with pytest.raises(ExceptionGroup):
-                await lane.close()
+            assert r.lane.trouble is None
+            assert r.lane.stream_troubles == ["logs-django-pt: forbidden: no"]
 
     run_in_virtual_time(scenario())
 

@@ -92,16 +92,22 @@ async def serving(
     tmp_path: Path,
     *,
     sink: MemorySink | None = None,
+    sinks: dict[str, Any] | None = None,
+    drain_seconds: float = 1.0,
     concurrency: int = 4,
     dead_letters: dict[str, Any] | None = None,
     **beats: Any,
 ) -> AsyncIterator[Server]:
-    """Run a worker with ``beats`` settings on a free port; drained and balanced at the end."""
+    """Run a worker with ``beats`` settings on a free port; drained and balanced at the end.
+
+    Documents go to a ``MemorySink``, or to the real ``sinks`` where those are given.
+    """
     settings = ServerSettings.model_validate(
         {
             "data_dir": str(tmp_path / "data"),
-            "drain_seconds": 1.0,
+            "drain_seconds": drain_seconds,
             "dead_letters": dead_letters or {},
+            **({"sinks": sinks} if sinks else {}),
             "api": {"listen": "127.0.0.1:0"},
             "beats": {"listen": "127.0.0.1:0", "keepalive_seconds": 0.2, **beats},
         }
@@ -115,7 +121,10 @@ async def serving(
         }
     )
     parts = build(
-        settings, read_profile(settings, {}), clock=SystemClock(), replaced=[(sink, lane)]
+        settings,
+        read_profile(settings, {}),
+        clock=SystemClock(),
+        replaced=None if sinks else [(sink, lane)],
     )
     worker = Worker(parts)
     running = asyncio.ensure_future(worker.run())
