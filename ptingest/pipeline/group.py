@@ -84,23 +84,10 @@ class _Time:
     sent_text: str | None
     captured_text: str | None = None
     """As the message has it, where a pattern found it."""
-    captured: Instant | None = None
-    """The same as exactly as we can read it."""
+    captured_fraction: str | None = None
+    """Digits a pattern cut off it."""
     final: Instant | None = None
     """What the date stage made of it."""
-
-    @property
-    def key_millis(self) -> int:
-        """The time that starts a key: one that stays when the event is sent again.
-
-        Filebeat's own time does not stay over a restart, so it serves only where the
-        line has none.
-        """
-        if self.final is not None:
-            return self.final.millis
-        if self.captured_text is not None:
-            return self.captured.millis if self.captured is not None else 0
-        return self.sent.millis if self.sent is not None else 0
 
 
 class Group:
@@ -144,9 +131,20 @@ class Group:
             _raw(event.get("log")),
             message,
             time.sent_text if time.captured_text is None else time.captured_text,
-            time.key_millis,
+            self._key_millis(time),
         )
         return self._route(worked, dataset)
+
+    def _key_millis(self, time: _Time) -> int:
+        """The time that starts a key: one that stays when the event is sent again.
+
+        Filebeat's own time does not stay over a restart, so it serves only where the line
+        has none; a time that the date stage cannot read is read as exactly as it can be.
+        """
+        instant = time.final or time.sent
+        if time.final is None and time.captured_text is not None:
+            instant = self.time_reader.read_fully(time.captured_text, time.captured_fraction)
+        return 0 if instant is None else instant.millis
 
     # --- Beats input ----------------------------------------------------------------------
 
@@ -221,9 +219,7 @@ class Group:
             event[name] = _accumulated(event.get(name), text)
         settings = self.settings.time
         time.captured_text = parsed.captures.get(settings.field)
-        if time.captured_text is not None:
-            fraction = parsed.captures.get(settings.fraction_field or "")
-            time.captured = self.time_reader.read_fully(time.captured_text, fraction)
+        time.captured_fraction = parsed.captures.get(settings.fraction_field or "")
         return parsed
 
     @staticmethod

@@ -13,13 +13,19 @@ from decimal import Decimal
 import msgspec
 from msgspec import Raw
 
+_text = msgspec.json.Decoder(str).decode
+
 MISSING = object()
 """A field that is not there; null counts the same for text."""
 
 
 def value_of(raw: Raw) -> object:
-    """Decode a raw value whole; numbers beyond a double become infinite."""
-    return json.loads(bytes(raw))
+    """Decode a raw value whole; numbers beyond a double become infinite.
+
+    For those msgspec gives up where the standard library does not; texts it reads faster.
+    """
+    text = bytes(raw)
+    return _text(text) if text.startswith(b'"') else json.loads(text)
 
 
 def interpolated(value: object, *, placeholder: str) -> str:
