@@ -4,6 +4,7 @@
     /readyz   200, or 503 with the reasons, when no new Beat should be sent here
     /metrics  Prometheus text
     /status   everything at once, as JSON
+    /  /_node...  /_health_report   Logstash's monitoring paths; see `ptingest.api.logstash`
 
 Reading only, every answer made on the spot from what is in memory: a request starts no
 work, waits for nothing and is not logged. What a client may hold is bounded: the number of
@@ -13,9 +14,13 @@ connections, the size of a request, how long one may stay idle or unfinished.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from ptingest.api.logstash import LogstashView, NodeFacts
+from ptingest.api.rates import SAMPLE_SECONDS
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.strict import split_listen
 from ptingest.telemetry.metrics import Metrics
@@ -40,6 +45,11 @@ PATHS = {
     "/readyz": "200 when ready for Beats, else 503 with the reasons",
     "/metrics": "Prometheus text",
     "/status": "books, budgets, lanes and connections as JSON",
+    "/_node": "Logstash's node info",
+    "/_node/stats": "Logstash's node stats",
+    "/_node/stats/pipelines/main": "Logstash's pipeline stats",
+    "/_node/pipelines": "Logstash's pipeline settings",
+    "/_health_report": "Logstash's health report",
 }
 
 
@@ -58,17 +68,24 @@ class StatusView(Protocol):
 class ApiServer:
     """A listening API; made by `start_api`."""
 
-    def __init__(self, server: asyncio.Server, runner: web.AppRunner) -> None:
-        self._server, self._runner = server, runner
+    def __init__(
+        self, server: asyncio.Server, runner: web.AppRunner, sampling: asyncio.Task[None]
+    ) -> None:
+        self._server, self._runner, self._sampling = server, runner, sampling
         self.port: int = server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         """Stop listening; answers begun get `CLOSING_SECONDS`."""
         self._server.close()
+        self._sampling.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._sampling
         await self._runner.cleanup()
 
 
-async def start_api(settings: ApiSettings, *, view: StatusView, metrics: Metrics) -> ApiServer:
+async def start_api(
+    settings: ApiSettings, *, view: StatusView, metrics: Metrics, node: NodeFacts
+) -> ApiServer:
     """Listen as the settings say and return the server.
 
     Raises:
@@ -77,8 +94,9 @@ async def start_api(settings: ApiSettings, *, view: StatusView, metrics: Metrics
     # A third of a second to import, so only where it is used.
     from aiohttp import web
 
+    logstash = LogstashView(node, metrics, view.readiness, http_address=settings.listen)
     runner = web.AppRunner(
-        _build_app(view, metrics),
+        _build_app(view, metrics, logstash),
         access_log=None,
         keepalive_timeout=IDLE_SECONDS,
         lingering_time=CLOSING_SECONDS,
@@ -99,7 +117,16 @@ async def start_api(settings: ApiSettings, *, view: StatusView, metrics: Metrics
     except OSError:
         await runner.cleanup()
         raise
-    return ApiServer(server, runner)
+    sampling = asyncio.get_running_loop().create_task(_sample(logstash), name="api samples")
+    api = ApiServer(server, runner, sampling)
+    logstash.http_address = f"{host}:{api.port}"
+    return api
+
+
+async def _sample(logstash: LogstashView) -> None:
+    while True:
+        await asyncio.sleep(SAMPLE_SECONDS)
+        logstash.sample()
 
 
 class _TurnedAway(asyncio.Protocol):
@@ -113,35 +140,45 @@ class _TurnedAway(asyncio.Protocol):
         transport.close()
 
 
-def _build_app(view: StatusView, metrics: Metrics) -> web.Application:
+def _build_app(view: StatusView, metrics: Metrics, logstash: LogstashView) -> web.Application:
     import orjson
     from aiohttp import web
 
-    def json_answer(body: object, status: int = 200) -> web.Response:
-        data = orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+    def json_answer(request: web.Request, body: object, status: int = 200) -> web.Response:
+        option = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+        if "pretty" in request.query:
+            option |= orjson.OPT_INDENT_2
+        data = orjson.dumps(body, option=option)
         return web.Response(body=data, status=status, content_type="application/json")
 
-    async def index(_: web.Request) -> web.Response:
-        lines = [f"{path:10}{what}\n" for path, what in PATHS.items()]
-        return web.Response(text="ptingest\n\n" + "".join(lines))
+    async def live(request: web.Request) -> web.Response:
+        return json_answer(request, {"live": True})
 
-    async def live(_: web.Request) -> web.Response:
-        return json_answer({"live": True})
-
-    async def ready(_: web.Request) -> web.Response:
+    async def ready(request: web.Request) -> web.Response:
         reasons = view.readiness()
-        return json_answer({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        answer = {"ready": not reasons, "reasons": reasons}
+        return json_answer(request, answer, 503 if reasons else 200)
 
     async def scrape(_: web.Request) -> web.Response:
         return web.Response(body=metrics.scrape(), headers={"Content-Type": METRICS_TYPE})
 
-    async def status(_: web.Request) -> web.Response:
-        return json_answer(view.status())
+    async def status(request: web.Request) -> web.Response:
+        return json_answer(request, view.status())
+
+    def as_logstash(answer: Callable[[], object]) -> Handler:
+        async def handler(request: web.Request) -> web.Response:
+            metrics.refresh()
+            return json_answer(request, answer())
+
+        return handler
 
     app = web.Application(middlewares=[_refuse_in_words()])
-    app.router.add_get("/", index)
-    for path, handler in zip(PATHS, (live, ready, scrape, status), strict=True):
-        app.router.add_get(path, handler)
+    ours: dict[str, Handler] = {
+        "/livez": live, "/readyz": ready, "/metrics": scrape, "/status": status,
+        "/": as_logstash(lambda: logstash.root(PATHS)),
+    }  # fmt: skip
+    theirs = {path: as_logstash(answer) for path, answer in logstash.paths().items()}
+    app.add_routes([web.get(path, handler) for path, handler in {**ours, **theirs}.items()])
     return app
 
 

@@ -39,7 +39,9 @@ COMMANDS: dict[str, Row] = {
     "check": Row("ptingest.cli.check", "check", "Find out whether a config would work."),
     "try": Row("ptingest.cli.try_", "try_", "Show what becomes of events; nothing is sent."),
     "send": Row("ptingest.cli.send", "send", "Be a Beat: ship files, wait for the acks."),
+    "setup": Row("ptingest.cli.setup", "setup", "Prepare Elasticsearch and Kibana."),
     "search": Row("ptingest.cli.search", "search", "Search the embedded store."),
+    "probe": Row("ptingest.cli.probe", "probe", "Ask a running server whether it is well."),
     "dead-letters": Row(
         "ptingest.cli.dead_letters", "dead_letters", "Look at events that no sink would take."
     ),

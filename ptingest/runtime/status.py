@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
+import uuid
 from collections.abc import Callable
+from hashlib import sha256
 from importlib.metadata import version
+from pathlib import Path
 
-from ptingest.runtime.assembly import Parts
+from ptingest.api.logstash import NodeFacts
+from ptingest.runtime.assembly import Parts, sink_settings
 from ptingest.runtime.flow import SETTLED
 from ptingest.telemetry.metrics import Metrics
 
@@ -40,6 +45,8 @@ class WorkerView:
             for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True)
             if lane.trouble and lane.trouble != letters
         ]
+        for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True):
+            reasons += [f"sink {sink.name}: {trouble}" for trouble in lane.stream_troubles]
         return reasons
 
     def books(self) -> dict[str, dict[str, dict[str, int]]]:
@@ -107,3 +114,24 @@ class WorkerView:
             "config": self.reloads() if self.reloads else None,
             "loop_lag_seconds": parts.metrics.value("ptingest_worker_loop_lag_seconds"),
         }
+
+
+def node_facts(parts: Parts) -> NodeFacts:
+    """What Logstash's monitoring paths say of this node and stays as it is."""
+    settings, host = parts.settings, socket.gethostname()
+    batch = sink_settings(settings)[0].batch
+    where = f"{host}:{Path(settings.data_dir).absolute()}"
+    return NodeFacts(
+        name=host,
+        id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"ptingest://{where}")),
+        ephemeral_id=str(uuid.uuid4()),
+        version=version("ptingest"),
+        workers=settings.workers,
+        batch_size=batch.max_documents,
+        batch_delay_ms=int(batch.max_age_seconds * 1000),
+        # Secrets are masked in the text, and a digest of a mask tells nothing.
+        hash=sha256(repr(settings).encode()).hexdigest(),
+        sinks=tuple(sink.name for sink in parts.sinks),
+        dead_letters_max_bytes=settings.dead_letters.max_bytes,
+        dead_letters_when_full=settings.dead_letters.when_full,
+    )

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from ptingest.model.contracts import Clock
 from ptingest.runtime.assembly import Parts, build, read_profile
 from ptingest.runtime.lock import DataDirLock
+from ptingest.runtime.notify import Notifier
 from ptingest.runtime.reload import Reloader
 from ptingest.runtime.signals import StopSignals
-from ptingest.runtime.status import WorkerView
+from ptingest.runtime.status import WorkerView, node_facts
 from ptingest.settings.server import ServerSettings
 
 if TYPE_CHECKING:
@@ -89,7 +90,10 @@ class Worker:
         from ptingest.api.app import start_api
 
         self._api = await start_api(
-            self.parts.settings.api, view=self.view, metrics=self.parts.metrics
+            self.parts.settings.api,
+            view=self.view,
+            metrics=self.parts.metrics,
+            node=node_facts(self.parts),
         )
         self.api_port = self._api.port
 
@@ -170,22 +174,27 @@ async def serve(
             worker.parts, config=config, environ=environ, clock=clock, on_swapped=on_reload
         )
         worker.view.reloads = reloader.status
+        notifier = Notifier(environ)
         log.info("starting, pid %d", os.getpid())
         async with asyncio.TaskGroup() as group:
-            stopping = group.create_task(_stop_on_signal(signals, worker))
-            reloading = group.create_task(_reload_on_signal(signals, reloader))
+            beside = [
+                group.create_task(_stop_on_signal(signals, worker, notifier)),
+                group.create_task(_reload_on_signal(signals, reloader)),
+                group.create_task(_tell_manager(notifier, worker)),
+            ]
             left = await worker.run()
-            stopping.cancel()
-            reloading.cancel()
+            for task in beside:
+                task.cancel()
         return left
     finally:
         signals.uninstall()
         lock.release()
 
 
-async def _stop_on_signal(signals: StopSignals, worker: Worker) -> None:
+async def _stop_on_signal(signals: StopSignals, worker: Worker, notifier: Notifier) -> None:
     await signals.stop.wait()
     log.info("%s: stopping", signals.name)
+    notifier.stopping()
     worker.stop()
 
 
@@ -194,3 +203,9 @@ async def _reload_on_signal(signals: StopSignals, reloader: Reloader) -> None:
         await signals.reload.wait()
         signals.reload.clear()
         await reloader.reload()
+
+
+async def _tell_manager(notifier: Notifier, worker: Worker) -> None:
+    await worker.started.wait()
+    notifier.ready(f"listening for Beats on {worker.view.listening}")
+    await notifier.feed_watchdog()

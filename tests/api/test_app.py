@@ -13,6 +13,7 @@ import pytest
 from ptingest.api.app import CONNECTIONS, PATHS, ApiServer, start_api
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
+from tests.api.test_logstash import NODE
 
 
 @dataclass
@@ -41,7 +42,9 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 async def server(view: View, metrics: Metrics) -> AsyncIterator[ApiServer]:
-    server = await start_api(ApiSettings(listen="127.0.0.1:0"), view=view, metrics=metrics)
+    server = await start_api(
+        ApiSettings(listen="127.0.0.1:0"), view=view, metrics=metrics, node=NODE
+    )
     yield server
     await server.close()
 
@@ -101,7 +104,7 @@ async def test_the_index_names_every_path(http: aiohttp.ClientSession) -> None:
     async with http.get("/") as answer:
         text = await answer.text()
 
-    assert answer.content_type == "text/plain"
+    assert answer.content_type == "application/json"
     assert all(path in text for path in PATHS)
 
 
@@ -176,13 +179,15 @@ async def test_a_request_leaves_no_log_line(
 async def test_a_closed_port_takes_no_more_and_can_be_bound_again(
     view: View, metrics: Metrics
 ) -> None:
-    first = await start_api(ApiSettings(listen="127.0.0.1:0"), view=view, metrics=metrics)
+    first = await start_api(
+        ApiSettings(listen="127.0.0.1:0"), view=view, metrics=metrics, node=NODE
+    )
     await first.close()
 
     with pytest.raises(OSError):
         await asyncio.open_connection("127.0.0.1", first.port)
     again = await start_api(
-        ApiSettings(listen=f"127.0.0.1:{first.port}"), view=view, metrics=metrics
+        ApiSettings(listen=f"127.0.0.1:{first.port}"), view=view, metrics=metrics, node=NODE
     )
     await again.close()
 
@@ -193,4 +198,4 @@ async def test_a_taken_port_is_an_os_error_that_names_it(server: ApiServer, view
     taken = ApiSettings(listen=f"127.0.0.1:{server.port}")
 
     with pytest.raises(OSError, match=str(server.port)):
-        await start_api(taken, view=view, metrics=Metrics())
+        await start_api(taken, view=view, metrics=Metrics(), node=NODE)
