@@ -117,21 +117,14 @@ class Ordinary:
             return self._without_spaces(payload, original, receipt, peer, tallies)
         message = _decode_text(raw) if _BACKSLASH in raw else raw[1:-1].decode()
         line = self._lines.read(raw, message)
-        printed, time_text, millis = line.printed, line.time_text, line.millis
-        if printed is None or time_text is None:
-            time = None if sent is None else self._times[bytes(sent)]
-            if time is None:
-                return None
-            printed = time.printed if printed is None else printed
-            if time_text is None:
-                time_text, millis = time.text, time.millis
+        timed = line if line.printed and line.time_text else self._with_sent_time(line, sent)
         states = self._no_tags if tags is None else self._tags[bytes(tags)]
-        if states is None:
+        if states is None or timed is None:
             return None
-        body = self._body(rest, raw, printed, states[line.state], line, route)
-        key = event_key(
-            event.get("agent"), event.get("host"), event.get("log"), message, time_text, millis
-        )
+        body = self._body(rest, raw, states[line.state], timed, route)
+        get = event.get
+        when = timed.time_text, timed.millis
+        key = event_key(get("agent"), get("host"), get("log"), message, *when)
         if line.state != FINE or line.is_loose:
             self._tally(line, route.service, tallies)
         return Document(route.data_stream, body, key, receipt, original, route.service, peer)
@@ -169,10 +162,23 @@ class Ordinary:
             return None
         return self.document(decode_event(compact), compact, original, receipt, peer, tallies)
 
-    def _body(
-        self, rest: bytes, raw: bytes, printed: bytes, tags: bytes, line: Line, route: Route
-    ) -> bytes:
-        head = b'%b,"@version":"1","@timestamp":"%b"' % (rest[:-1], printed)
+    def _with_sent_time(self, line: Line, sent: Raw | None) -> Line | None:
+        """Complete what a line does not tell of its time with what Filebeat says."""
+        time = None if sent is None else self._times[bytes(sent)]
+        if time is None:
+            return None
+        is_dated = line.time_text is not None
+        return Line(
+            line.state,
+            line.fields,
+            line.printed or time.printed,
+            line.time_text if is_dated else time.text,
+            line.millis if is_dated else time.millis,
+            line.is_loose,
+        )
+
+    def _body(self, rest: bytes, raw: bytes, tags: bytes, line: Line, route: Route) -> bytes:
+        head = b'%b,"@version":"1","@timestamp":"%b"' % (rest[:-1], line.printed or b"")
         if self._keeps[line.state]:
             before, after = self._with_original
             return b"".join((head, before, raw, after, tags, line.fields, route.ending))
