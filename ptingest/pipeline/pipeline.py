@@ -29,6 +29,7 @@ from ptingest.pipeline.decode import (
     decode_payload,
     duplicate_keys,
     is_plain,
+    may_be_too_deep,
 )
 from ptingest.pipeline.encode import encode_body, encode_value
 from ptingest.pipeline.group import Event, Group, Outcome, Worked
@@ -121,7 +122,7 @@ class Pipeline:
             ordinary = self._first
         else:
             ordinary = None if raw_group is None else self._ordinary.get(bytes(raw_group))
-        if ordinary is None:
+        if ordinary is None or may_be_too_deep(payload):
             return None
         return ordinary.document(event, payload, payload, receipt, peer, tallies)
 

@@ -30,6 +30,7 @@ BAD = {
         b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         "too_deep",
     ),
+    "a value one level too deep": (b'{"a":' + b"[" * 100 + b"]" * 100 + b"}", "too_deep"),
     "a number of 5,000 digits": (b'{"a":' + b"1" * 5000 + b"}", "number_too_long"),
     "a long number deep inside": (
         b'{"message":"m","a":[[-' + b"1" * 5000 + b"]]}",
@@ -70,6 +71,12 @@ GOOD: dict[str, tuple[bytes, dict[str, Any], tuple[str, ...]]] = {
         ("lone_surrogate",),
     ),
     "a backslash before ud800": (b'{"a":"\\\\ud800"}', {"a": "\\ud800"}, ()),
+    "brackets in strings": (
+        b'{"a":"' + b"[{" * 200 + b'"}',
+        {"a": "[{" * 200},
+        (),
+    ),
+    "many values side by side": (b'{"a":[' + b"[]," * 200 + b"[]]}", {"a": [[]] * 201}, ()),
     "digits in a long message": (
         b'{"message":"' + b"1" * 5000 + b'"}',
         {"message": "1" * 5000},
