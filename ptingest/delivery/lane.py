@@ -432,7 +432,7 @@ class Lane:
     def _note_trouble(self, trouble: str | None) -> None:
         before, self._sink_trouble = self._sink_trouble, trouble
         if trouble is not None and trouble != before:
-            log.warning("%s: %s; documents wait and are tried again", self.name, trouble)
+            log.warning("%s: %s", self.name, trouble)
         elif trouble is None and before is not None:
             log.info("%s takes documents again", self.name)
 

@@ -93,7 +93,7 @@ class NdjsonSink:
             while written < len(data):
                 written += os.write(STANDARD_OUTPUT, data[written:])
         except OSError as error:
-            trouble = f"ndjson: standard output cannot be written ({error.strerror}); trying again"
+            trouble = f"standard output cannot be written ({error.strerror}); trying again"
             if written:
                 return WriteResult(doubtful=documents, trouble=trouble)
             return WriteResult(busy=documents, trouble=trouble)
@@ -104,15 +104,15 @@ class NdjsonSink:
         path = self._file.path
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return (
-                f"ndjson: no room for {path} ({error.strerror}); nothing is acked until there is: "
+                f"no room for {path} ({error.strerror}); nothing is acked until there is: "
                 "make room, or lower sinks.ndjson.max_bytes or keep"
             )
         if error.errno == errno.EWOULDBLOCK:
             return (
-                f"ndjson: {path} is in use by another process; one file has one writer: set "
+                f"{path} is in use by another process; one file has one writer: set "
                 "workers: 1 or give each its own sinks.ndjson.path"
             )
-        return f"ndjson: {path} cannot be written ({error.strerror}); trying again"
+        return f"{path} cannot be written ({error.strerror}); trying again"
 
 
 def _lines(documents: Sequence[Document]) -> bytes:

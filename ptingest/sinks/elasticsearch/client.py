@@ -114,7 +114,9 @@ class ElasticsearchClient:
         except elastic_transport.TlsError as error:
             return Answer(None, failure=self._tls_failure(error.message))
         except elastic_transport.TransportError as error:
-            return Answer(None, failure=f"no answer from {self._hosts()}: {error.message}")
+            # aiohttp writes "ssl:default" where no TLS is meant at all.
+            what = error.message.replace(" ssl:default", "")
+            return Answer(None, failure=f"no answer from {self._hosts()}: {what}")
         found = {name.lower(): value for name, value in response.meta.headers.items()}
         return Answer(response.meta.status, found, response.body or b"")
 

@@ -255,18 +255,18 @@ class StoreSink:
             return str(error)
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return f"store: {self._path} is locked by another program; trying again"
+            return f"{self._path} is locked by another program; trying again"
         if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) == errno.ENOSPC:
             return (
-                f"store: no room for {self._path} ({error}); nothing is acked until there is: "
+                f"no room for {self._path} ({error}); nothing is acked until there is: "
                 "make room or lower sinks.store.max_bytes"
             )
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return (
-                f"store: {self._path} is damaged or no database ({error}); nothing is acked: move "
+                f"{self._path} is damaged or no database ({error}); nothing is acked: move "
                 f"it aside, a new one is made; `sqlite3 {self._path.name} .recover` saves the rest"
             )
-        return f"store: {self._path} cannot be written ({error}); trying again"
+        return f"{self._path} cannot be written ({error}); trying again"
 
 
 def _tell_of_bug(upkeep: Future[None]) -> None:
