@@ -33,3 +33,13 @@ def secured_elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield node
     finally:
         node.kill()
+
+
+@pytest.fixture(scope="session")
+def bare_elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """One with users and privileges and nothing else: no template, no role, no stream."""
+    node = start_elasticsearch(tmp_path_factory.mktemp("bare-elasticsearch"), secured=True)
+    try:
+        yield node
+    finally:
+        node.kill()

@@ -1,0 +1,303 @@
+"""`ptingest setup`: make what Elasticsearch and Kibana need; a second run changes nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.options import config_option, load_settings
+from ptingest.setup.plan import KIBANA_PARTS, PARTS, USER, Part, RoleName, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import SecretStr
+
+    from ptingest.settings.sinks import ElasticsearchSettings
+    from ptingest.setup.elasticsearch import Done, LoginWorks
+
+    Say = Callable[[Done], None]
+
+LOCAL = "http://127.0.0.1:9200"
+ADMIN_VARIABLE = "ELASTIC_PASSWORD"
+WRITER_VARIABLE = "LOGSTASH_WRITER_PASSWORD"
+COLOURS = {
+    "created": "green",
+    "updated": "yellow",
+    "unchanged": "cyan",
+    "refused": "red",
+    "skipped": "yellow",
+    "note": "cyan",
+}
+
+
+class Target(NamedTuple):
+    """Where to, and as whom."""
+
+    admin: ElasticsearchSettings
+    writer_password: SecretStr | None
+    kibana: str | None
+    api_key_file: Path | None
+
+
+@click.command(epilog="Example: ELASTIC_PASSWORD=... ptingest setup --config ptingest.yaml")
+@config_option
+@click.option("--elasticsearch", metavar="URL", help="Instead of sinks.elasticsearch.hosts.")
+@click.option("--kibana", metavar="URL", help="Also make data views, searches and a dashboard.")
+@click.option("--ca-file", metavar="FILE", help="Authority that signed their certificates.")
+@click.option(
+    "--user",
+    default="elastic",
+    show_default=True,
+    help=f"Superuser; its password comes from {ADMIN_VARIABLE}, else it is asked for.",
+)
+@click.option("--only", multiple=True, type=click.Choice(PARTS), help="Only this; repeatable.")
+@click.option("--dry-run", is_flag=True, help="Print each request and send none.")
+@click.option("--retention", default="30d", show_default=True, help="`none` keeps for ever.")
+@click.option("--replicas", default=0, show_default=True, type=click.IntRange(0, 10))
+@click.option("--logsdb", is_flag=True, help="index.mode: logsdb: less disk, some more CPU.")
+@click.option("--failure-store/--no-failure-store", default=True, show_default=True)
+@click.option(
+    "--role",
+    type=click.Choice(["lean", "as-described"]),
+    default="lean",
+    show_default=True,
+    help="What ptingest needs, or what Logstash was given.",
+)
+@click.option(
+    "--api-key",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Make an API key instead of a user and keep it in FILE, for its owner alone.",
+)
+def setup(
+    config: Path | None,
+    elasticsearch: str | None,
+    kibana: str | None,
+    ca_file: str | None,
+    user: str,
+    only: tuple[Part, ...],
+    dry_run: bool,
+    retention: str,
+    replicas: int,
+    logsdb: bool,
+    failure_store: bool,
+    role: RoleName,
+    api_key: Path | None,
+) -> ExitCode:
+    """Prepare Elasticsearch and Kibana: templates, role, user, data views, dashboard.
+
+    What is there already stays as it is. Exit codes: 0 all is there, 1 something was
+    refused, 4 not reachable or the login is not taken.
+    """
+    wanted = Wanted(
+        retention=None if retention == "none" else retention,
+        replicas=replicas,
+        logsdb=logsdb,
+        failure_store=failure_store,
+        role=role,
+        services=_services(config),
+        parts=_parts(only, kibana=kibana, api_key=api_key),
+    )
+    if dry_run:
+        for line in _requests(wanted):
+            click.echo(line)
+        return ExitCode.DONE
+    target = _target(config, elasticsearch, ca_file, user, wanted.parts)._replace(
+        kibana=kibana, api_key_file=api_key
+    )
+    import asyncio
+
+    return asyncio.run(_prepare(target, wanted))
+
+
+def _parts(only: tuple[Part, ...], *, kibana: str | None, api_key: Path | None) -> frozenset[Part]:
+    """Decide what to make; what was asked for by name needs its address."""
+    if only:
+        if KIBANA_PARTS & set(only) and kibana is None:
+            raise click.UsageError("--only of a Kibana part needs --kibana URL")
+        if "api-key" in only and api_key is None:
+            raise click.UsageError("--only api-key needs --api-key FILE, where to keep it")
+        return frozenset(only)
+    login: Part = "api-key" if api_key is not None else "user"
+    found: set[Part] = {"templates", "role", login}
+    return frozenset(found | KIBANA_PARTS if kibana is not None else found)
+
+
+def _services(config: Path | None) -> tuple[str, ...]:
+    from ptingest.pipeline.compile import packaged_profile_path
+    from ptingest.settings.load import load_profile
+
+    path = packaged_profile_path()
+    if config is not None and (named := load_settings(config).profile):
+        path = Path(named)
+    profile = load_profile(path, os.environ)
+    return tuple(dict.fromkeys(name for group in profile.groups for name in group.known_services))
+
+
+# --- as whom ----------------------------------------------------------------------------
+
+
+def _target(
+    config: Path | None,
+    elasticsearch: str | None,
+    ca_file: str | None,
+    user: str,
+    parts: frozenset[Part],
+) -> Target:
+    from pydantic import SecretStr, ValidationError
+
+    from ptingest.settings.sinks import ElasticsearchSettings
+
+    sink = load_settings(config).sinks.elasticsearch if config is not None else None
+    trust = {} if sink is None else {"ca_file": sink.ca_file, "fingerprint": sink.fingerprint}
+    if ca_file is not None:
+        trust = {"ca_file": ca_file, "fingerprint": None}
+    hosts = (elasticsearch,) if elasticsearch else sink.hosts if sink is not None else (LOCAL,)
+    password = _secret(ADMIN_VARIABLE, f"Password of {user}")
+    login = {} if password is None else {"username": user, "password": password}
+    try:
+        admin = ElasticsearchSettings.model_validate({"hosts": hosts, **trust, **login})
+    except ValidationError as error:
+        raise click.UsageError(f"--elasticsearch: {error.errors()[0]['msg']}") from error
+    written: SecretStr | None = None
+    if sink is not None and sink.username == USER:
+        written = sink.password
+    if "user" in parts and written is None:
+        asked = _secret(WRITER_VARIABLE, f"Password of {USER} (empty: leave it)", twice=True)
+        written = SecretStr(asked) if asked else None
+    return Target(admin, written, None, None)
+
+
+def _secret(variable: str, prompt: str, *, twice: bool = False) -> str | None:
+    """Take a password from the environment, else from a person; None where there is neither."""
+    given = os.environ.get(variable)
+    if given or not sys.stdin.isatty():
+        return given or None
+    asked: str = click.prompt(
+        prompt, hide_input=True, default="", show_default=False, confirmation_prompt=twice, err=True
+    )
+    return asked or None
+
+
+# --- nothing is sent --------------------------------------------------------------------
+
+
+def _requests(wanted: Wanted) -> Iterable[str]:
+    from ptingest.setup.kibana import IMPORT
+    from ptingest.setup.plan import data_view_steps, elasticsearch_steps, saved_objects
+
+    for step in elasticsearch_steps(wanted):
+        body = step.body
+        if step.part == "user":
+            body = {**body, "password": f"<{WRITER_VARIABLE}>", "enabled": True}
+        yield f"# {step.subject}\n{step.method} {step.path}\n{_pretty(body)}\n"
+    for step in data_view_steps(wanted):
+        yield f"# {step.subject}\n{step.method} kbn:{step.path}\n{_pretty(step.body)}\n"
+    for part in ("searches", "dashboard"):
+        if part in wanted.parts:
+            objects = saved_objects(part)
+            yield f"# {part}\nPOST kbn:{IMPORT}   (form field `file`)"
+            yield "\n".join(_pretty(one) for one in objects) + "\n"
+
+
+def _pretty(body: object) -> str:
+    import orjson
+
+    return orjson.dumps(body, option=orjson.OPT_INDENT_2).decode()
+
+
+# --- sending ----------------------------------------------------------------------------
+
+
+async def _prepare(target: Target, wanted: Wanted) -> ExitCode:
+    marks: list[str] = []
+
+    def say(done: Done) -> None:
+        marks.append(done.mark)
+        detail = f": {done.detail}" if done.detail else ""
+        click.echo(f"{click.style(f'{done.mark:10}', fg=COLOURS[done.mark])}{done.subject}{detail}")
+
+    if wanted.parts - KIBANA_PARTS:
+        await _prepare_elasticsearch(target, wanted, say)
+    if target.kibana is not None and wanted.parts & KIBANA_PARTS:
+        await _prepare_kibana(target, wanted, say)
+    if "refused" in marks:
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+async def _prepare_elasticsearch(target: Target, wanted: Wanted, say: Say) -> None:
+    from ptingest.setup.elasticsearch import Preparation, afterwards, fitted, version_of
+    from ptingest.setup.plan import elasticsearch_steps
+    from ptingest.sinks.elasticsearch.client import ElasticsearchClient
+
+    client = ElasticsearchClient(target.admin)
+    try:
+        version = await version_of(client)
+        click.echo(f"Elasticsearch {version} at {', '.join(target.admin.hosts)}")
+        steps = fitted(elasticsearch_steps(wanted), version)
+        preparation = Preparation(
+            client,
+            password=target.writer_password,
+            login_works=_login_check(target.admin),
+            keep=lambda key: _keep_key(target.api_key_file, key),
+        )
+        async for done in preparation.run(steps):
+            say(done)
+        if "templates" in wanted.parts:
+            async for done in afterwards(client):
+                say(done)
+    finally:
+        await client.close()
+
+
+def _login_check(admin: ElasticsearchSettings) -> LoginWorks:
+    """Return a way to find out whether a login is taken."""
+
+    async def login_works(user: str, password: SecretStr) -> bool:
+        from ptingest.sinks.elasticsearch.client import ElasticsearchClient
+
+        client = ElasticsearchClient(
+            admin.model_copy(update={"username": user, "password": password})
+        )
+        try:
+            return (await client.request("GET", "/_security/_authenticate")).status == 200
+        finally:
+            await client.close()
+
+    return login_works
+
+
+def _keep_key(path: Path | None, key: str) -> None:
+    """Write a secret where only its owner reads it; it can be had only once."""
+    assert path is not None
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(key + "\n")
+    click.echo(f'          kept in {path}: sinks.elasticsearch.api_key: "${{file:{path}}}"')
+
+
+async def _prepare_kibana(target: Target, wanted: Wanted, say: Say) -> None:
+    from ptingest.setup.kibana import KibanaClient, import_objects, make_views, version_of
+    from ptingest.setup.plan import data_view_steps, saved_objects
+
+    admin = target.admin
+    login = None
+    if admin.username is not None and admin.password is not None:
+        login = (admin.username, admin.password)
+    client = KibanaClient(target.kibana or "", login=login, ca_file=admin.ca_file)
+    click.echo(f"Kibana {await version_of(client)} at {target.kibana}")
+    async for done in make_views(client, data_view_steps(wanted)):
+        say(done)
+    for part in ("searches", "dashboard"):
+        if part in wanted.parts:
+            async for done in import_objects(client, part, saved_objects(part)):
+                say(done)

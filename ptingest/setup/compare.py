@@ -1,0 +1,55 @@
+"""Is it there already? What was sent against what the server says it holds.
+
+Servers do not give back what they were given: Elasticsearch turns numbers and booleans of
+settings into text and spells defaults out, Kibana adds what it worked out itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+SPELLED_OUT = frozenset(
+    {
+        ("data_stream.hidden", "false"),
+        ("data_stream.allow_custom_routing", "false"),
+        ("indices.0.allow_restricted_indices", "false"),
+        ("transient_metadata.enabled", "true"),
+    }
+)
+"""Defaults that Elasticsearch adds to its answers."""
+UNORDERED = ("privileges", "roles", "cluster")
+"""Lists whose order says nothing."""
+
+
+def is_same(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Say whether ``found`` is ``wanted`` and nothing more, defaults apart."""
+    there = dict(_leaves(found))
+    ours = dict(_leaves(wanted))
+    more = {(path, value) for path, value in there.items() if path not in ours}
+    return more <= SPELLED_OUT and all(there.get(path) == value for path, value in ours.items())
+
+
+def holds(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Say whether everything in ``wanted`` is so in ``found``, whatever else is there."""
+    there = dict(_leaves(found))
+    return all(there.get(path) == value for path, value in _leaves(wanted))
+
+
+def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Yield (dotted path, text) of everything that is no object; empty ones vanish."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        for number, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}.{number}")
+    elif isinstance(value, list):
+        texts = [str(one) for one in value]
+        if texts:
+            is_set = path.rpartition(".")[2] in UNORDERED
+            yield path, tuple(sorted(texts) if is_set else texts)
+    elif isinstance(value, bool):
+        yield path, "true" if value else "false"
+    else:
+        yield path, str(value)

@@ -1,0 +1,260 @@
+"""`ptingest setup` against a real Elasticsearch with security, and ptingest on what it made."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from ptingest.delivery.dead_letter import read_letters
+from ptingest.setup.plan import ROLE, mappings_body, role_body
+from tests.cli.running import run
+from tests.peers.elasticsearch_peer import Node
+from tests.peers.preparing import WRITER, clean, serving_to, setup, ship
+
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(60)]
+
+LINE = "ERROR|apps.parcels.views|2025-01-02T03:04:05.678|Parcel 42 is lost"
+PRIVILEGES = ("auto_configure", "create_doc", "read")
+
+
+@pytest.fixture
+def node(bare_elasticsearch: Node) -> Iterator[Node]:
+    """Nothing prepared, before and after."""
+    yield bare_elasticsearch
+    clean(bare_elasticsearch)
+
+
+def event(service: str, message: str = LINE, **more: Any) -> bytes:
+    """An event as Filebeat's filestream input sends it."""
+    fields = {
+        "@timestamp": "2025-01-02T03:04:06.123Z",
+        "group": "pt",
+        "service": service,
+        "message": message,
+        "agent": {"id": "a1", "ephemeral_id": "e1", "name": "h", "type": "filebeat"},
+        "host": {"name": "h", "ip": ["127.0.0.1"], "os": {"platform": "debian"}},
+        "log": {"offset": 4096, "file": {"path": f"/var/log/pt/{service}.log", "inode": "7"}},
+        "input": {"type": "filestream"},
+        "ecs": {"version": "8.0.0"},
+    }
+    return orjson.dumps({**fields, **more})
+
+
+def marks(output: bytes) -> list[str]:
+    return [line.split()[0] for line in output.decode().splitlines()[1:]]
+
+
+def test_a_second_run_changes_nothing(node: Node, tmp_path: Path) -> None:
+    first = setup(node, folder=tmp_path)
+    second = setup(node, folder=tmp_path)
+
+    assert (first.code, marks(first.out)) == (0, ["created"] * 5), first
+    assert (second.code, marks(second.out)) == (0, ["unchanged"] * 5), second
+
+
+def test_only_what_differs_is_sent_again(node: Node, tmp_path: Path) -> None:
+    setup(node, folder=tmp_path)
+
+    changed = setup(node, "--retention", "7d", "--replicas", "1", folder=tmp_path)
+
+    assert marks(changed.out) == ["updated", "unchanged", "unchanged", "unchanged", "unchanged"]
+    made = node.must("POST", "/_index_template/_simulate_index/logs-django-pt")["template"]
+    assert made["lifecycle"]["data_retention"] == "7d"
+    assert made["settings"]["index"]["number_of_replicas"] == "1"
+
+
+def test_a_changed_password_is_set_and_never_printed(node: Node, tmp_path: Path) -> None:
+    setup(node, folder=tmp_path)
+
+    changed = setup(node, "--only", "user", folder=tmp_path, writer_password="another-secret")
+
+    assert marks(changed.out) == ["updated"]
+    login = ("logstash_writer", "another-secret")
+    assert node.request("GET", "/_security/_authenticate", login=login)[0] == 200
+    assert "another-secret" not in changed.out.decode() + changed.err
+
+
+def test_roles_given_to_the_user_by_others_stay(node: Node, tmp_path: Path) -> None:
+    user = {"password": WRITER[1], "roles": ["monitoring_user"]}
+    node.must("PUT", "/_security/user/logstash_writer", user)
+
+    ran = setup(node, "--only", "role", "--only", "user", folder=tmp_path)
+
+    assert marks(ran.out) == ["created", "updated"]
+    roles = node.must("GET", "/_security/user/logstash_writer")["logstash_writer"]["roles"]
+    assert sorted(roles) == ["logstash_writer_pt", "monitoring_user"]
+
+
+def test_the_role_as_described_is_an_option(node: Node, tmp_path: Path) -> None:
+    setup(node, "--only", "role", "--role", "as-described", folder=tmp_path)
+
+    role = node.must("GET", f"/_security/role/{ROLE}")[ROLE]
+    assert role["indices"][0]["privileges"] == [
+        *("create_index", "create_doc", "index", "create", "write", "read")
+    ]
+
+
+def test_options_of_the_stream_are_taken_by_a_real_server(node: Node, tmp_path: Path) -> None:
+    options = ("--logsdb", "--retention", "none", "--no-failure-store", "--only", "templates")
+
+    ran = setup(node, *options, folder=tmp_path)
+
+    assert (ran.code, marks(ran.out)) == (0, ["created"] * 3), ran
+    made = node.must("POST", "/_index_template/_simulate_index/logs-django-pt")["template"]
+    assert made["settings"]["index"]["mode"] == "logsdb"
+    assert "data_retention" not in made.get("lifecycle", {})
+
+
+async def test_an_api_key_is_kept_for_its_owner_alone_and_serves_ptingest(
+    node: Node, tmp_path: Path
+) -> None:
+    kept = tmp_path / "key"
+    ran = await asyncio.to_thread(setup, node, "--api-key", str(kept), folder=tmp_path)
+    again = await asyncio.to_thread(setup, node, "--api-key", str(kept), folder=tmp_path)
+    key = kept.read_text().strip()
+
+    async with serving_to(node, tmp_path, api_key=key) as worker:
+        await ship(worker, event("django"))
+
+    node.must("DELETE", "/_security/api_key", {"name": "ptingest"})
+    assert (ran.code, marks(ran.out)[-2:]) == (0, ["kept", "created"])
+    assert marks(again.out)[-1] == "unchanged"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert key.split(":")[1] not in ran.out.decode()
+    assert len(node.documents("logs-django-pt")) == 1
+
+
+def test_without_the_right_each_refusal_is_named_and_the_rest_is_tried(
+    node: Node, tmp_path: Path
+) -> None:
+    setup(node, "--only", "role", "--only", "user", folder=tmp_path)
+    environ = {"ELASTIC_PASSWORD": WRITER[1], "LOGSTASH_WRITER_PASSWORD": WRITER[1]}
+    command = ("setup", "--elasticsearch", node.url, "--user", WRITER[0])
+
+    ran = run(*command, folder=tmp_path, environ=environ)
+
+    said = ran.out.decode()
+    assert (ran.code, marks(ran.out)) == (1, ["refused"] * 5), ran
+    assert "manage_index_templates" in said
+    assert "manage_security" in said
+
+
+def test_a_wrong_password_stops_at_once(node: Node, tmp_path: Path) -> None:
+    ran = run(
+        *("setup", "--elasticsearch", node.url),
+        folder=tmp_path,
+        environ={"ELASTIC_PASSWORD": "wrong", "LOGSTASH_WRITER_PASSWORD": "x"},
+    )
+
+    assert ran.code == 4
+    assert "--user" in ran.err
+
+
+def test_a_template_that_wins_over_ours_is_named(node: Node, tmp_path: Path) -> None:
+    other = {"index_patterns": ["logs-*-*"], "priority": 900, "data_stream": {}}
+    node.must("PUT", "/_index_template/loud", other)
+
+    ran = setup(node, folder=tmp_path)
+
+    assert ran.code == 1
+    assert "loud matches logs-django-pt with priority 900" in ran.out.decode()
+
+
+async def test_documents_land_with_the_mappings_intended_under_nothing_but_the_role(
+    node: Node, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(setup, node, folder=tmp_path)
+    odd = event("nginx", '127.0.0.1 - - "GET / HTTP/1.1" 200', added={"when": "2025-01-02"})
+
+    async with serving_to(node, tmp_path) as worker:
+        await ship(worker, event("django"), event("celery"), odd)
+
+    for service in ("django", "celery", "nginx"):
+        assert len(node.documents(f"logs-{service}-pt")) == 1
+    (hit,) = node.documents("logs-django-pt")
+    assert hit["_source"]["log_message"] == "Parcel 42 is lost"
+    mapped = node.must("GET", "/logs-django-pt/_mapping")
+    (index,) = mapped.values()
+    wanted = mappings_body()["template"]["mappings"]["properties"]
+    assert_mapped(wanted, index["mappings"]["properties"])
+    assert index["mappings"]["date_detection"] is False
+    added = node.must("GET", "/logs-nginx-pt/_field_caps?fields=added.when")["fields"]
+    assert list(added["added.when"]) == ["keyword"]
+    stream = node.must("GET", "/_data_stream/logs-django-pt")["data_streams"][0]
+    assert stream["template"] == "pt-logs"
+    assert stream["failure_store"]["enabled"] is True
+
+
+def assert_mapped(wanted: dict[str, Any], found: dict[str, Any], path: str = "") -> None:
+    """Every field is mapped as written; the peer shows match_only_text as plain text."""
+    for name, field in wanted.items():
+        place = f"{path}{name}"
+        assert name in found, place
+        if "properties" in field:
+            assert_mapped(field["properties"], found[name]["properties"], f"{place}.")
+            continue
+        kind = "text" if field["type"] == "match_only_text" else field["type"]
+        assert found[name]["type"] == kind, place
+
+
+def take_away(node: Node, privilege: str) -> None:
+    left = [name for name in PRIVILEGES if name != privilege]
+    role = {"indices": [{"names": ["logs-*-pt"], "privileges": left}]}
+    node.must("PUT", f"/_security/role/{ROLE}", role)
+
+
+async def test_without_auto_configure_the_first_document_goes_to_the_dead_letters_by_name(
+    node: Node, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(setup, node, folder=tmp_path)
+    take_away(node, "auto_configure")
+
+    async with serving_to(node, tmp_path) as worker:
+        await ship(worker, event("django"))
+        findings = await worker.parts.sinks[0].check()
+
+    (letter,) = read_letters(tmp_path / "data" / "dead_letters")
+    assert "auto_configure" in letter.letter.detail
+    assert [f.detail for f in findings if not f.ok] == ["lacks auto_configure on logs-*-pt"]
+
+
+async def test_without_create_doc_everything_waits_and_the_privilege_is_named(
+    node: Node, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(setup, node, folder=tmp_path)
+    take_away(node, "create_doc")
+
+    async with serving_to(node, tmp_path) as worker:
+        shipping = asyncio.ensure_future(ship(worker, event("django")))
+        async with asyncio.timeout(10):
+            while not worker.view.readiness():
+                await asyncio.sleep(0.02)
+        (reason,) = worker.view.readiness()
+        findings = await worker.parts.sinks[0].check()
+        node.must("PUT", f"/_security/role/{ROLE}", role_body("lean"))
+        await shipping
+
+    assert "create_doc" in reason
+    assert [f.detail for f in findings if not f.ok] == ["lacks create_doc on logs-*-pt"]
+    assert len(node.documents("logs-django-pt")) == 1
+
+
+async def test_without_read_documents_are_stored_and_what_is_lost_is_named(
+    node: Node, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(setup, node, folder=tmp_path)
+    take_away(node, "read")
+
+    async with serving_to(node, tmp_path) as worker:
+        await ship(worker, event("django"))
+        findings = await worker.parts.sinks[0].check()
+
+    assert len(node.documents("logs-django-pt")) == 1
+    assert all(finding.ok for finding in findings)
+    assert any("lacks read" in finding.detail for finding in findings)
