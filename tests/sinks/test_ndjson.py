@@ -193,4 +193,4 @@ def test_a_closed_standard_output_is_busy_and_trouble() -> None:
 
     _, err = process.communicate()
 
-    assert err.startswith(b"2 ndjson: standard output cannot be written (Broken pipe)")
+    assert err.startswith(b"2 standard output cannot be written (Broken pipe)")
