@@ -21,7 +21,7 @@ import itertools
 import socket
 import struct
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal, Self
@@ -49,7 +49,13 @@ class Reply:
     """Whether the answer carries ``X-Elastic-Product``."""
     stores: bool = True
     """Whether documents are kept although the answer says nothing or nonsense."""
+    applies: bool = False
+    """Stored although the status says otherwise, as behind a gateway that lost its patience."""
+    refuses: Callable[[bytes], Mapping[str, Any] | None] | None = None
+    """Looks at a source that is not stored yet: the outcome instead, or None to store it."""
     delay_seconds: float = 0.0
+    is_late: bool = False
+    """The delay comes before storing: what the client gave up is applied all the same."""
     gate: asyncio.Event | None = None
     """Stored, but not answered before this is set."""
     then: Then = "answer"
@@ -87,13 +93,20 @@ class FakeElasticsearch:
         may_read: bool = True,
         max_content_length: int = 100 << 20,
         version: str = "8.19.0",
+        keep: Callable[[bytes], bytes] | None = None,
+        remembers_requests: bool = True,
     ) -> None:
         self.login, self.may_read = login, may_read
         self.max_content_length, self.version = max_content_length, version
-        self.always = GOOD
-        """The treatment of every bulk that no script is left for."""
+        self.always: Reply | Callable[[Request], Reply] = GOOD
+        """The treatment of every bulk that no script is left for, or who decides it."""
         self.has_template = True
         self.requests: list[Request] = []
+        self.failure_stored: list[bytes] = []
+        """Sources that a scripted ``failure_store: used`` redirected."""
+        self._keep = keep
+        """What is kept of a source; all of it where nobody says."""
+        self._remembers_requests = remembers_requests
         self.bulk_started = asyncio.Event()
         """Set whenever a bulk has been read; clear it to wait for the next."""
         self.port = 0
@@ -185,7 +198,8 @@ class FakeElasticsearch:
         self._writers.add(writer)
         try:
             while (request := await _read_request(reader)) is not None:
-                self.requests.append(request)
+                if self._remembers_requests:
+                    self.requests.append(request)
                 if not await self._answer(request, writer):
                     break
         except (ConnectionError, asyncio.IncompleteReadError, gzip.BadGzipFile):
@@ -239,15 +253,21 @@ class FakeElasticsearch:
     # --- bulk ---------------------------------------------------------------------------
 
     async def _bulk(self, request: Request, writer: asyncio.StreamWriter) -> bool:
-        reply = self._scripts.popleft() if self._scripts else self.always
+        always = self.always
+        if self._scripts:
+            reply = self._scripts.popleft()
+        else:
+            reply = always if isinstance(always, Reply) else always(request)
         self.bulk_started.set()
+        if reply.is_late:
+            await asyncio.sleep(reply.delay_seconds)
         status, body = reply.status, reply.body
+        items = self._store(request, reply) if _is_stored(reply) else []
         if status == 200 and reply.stores:
-            items = self._store(request, reply)
             body = body if body is not None else _items_body(items, request, reply)
         elif body is None:
             body = _error("scripted_exception", f"scripted {status}") if status != 413 else b""
-        if reply.delay_seconds:
+        if reply.delay_seconds and not reply.is_late:
             await asyncio.sleep(reply.delay_seconds)
         if reply.gate is not None:
             await reply.gate.wait()
@@ -268,11 +288,23 @@ class FakeElasticsearch:
         for position, (action, source) in enumerate(zip(lines[::2], lines[1::2], strict=False)):
             create = orjson.loads(action)["create"]
             scripted = reply.items.get(position, reply.every_item)
+            if scripted is None and reply.refuses is not None and not self._has(create):
+                scripted = reply.refuses(source)
             if scripted is not None:
                 items.append({"_index": create["_index"], **scripted})
+                if scripted.get("failure_store") == "used":
+                    self.failure_stored.append(self._kept(source))
             else:
                 items.append(self._create(create["_index"], create.get("_id"), source))
         return items
+
+    def _has(self, create: Mapping[str, Any]) -> bool:
+        """Whether the write index has this id: then 409 comes before any other refusal."""
+        generations = self._indices.get(create["_index"])
+        return generations is not None and create.get("_id") in generations[-1][1]
+
+    def _kept(self, source: bytes) -> bytes:
+        return source if self._keep is None else self._keep(source)
 
     def _create(self, name: str, key: str | None, source: bytes) -> dict[str, Any]:
         if not self.has_template and name not in self._indices:
@@ -293,7 +325,7 @@ class FakeElasticsearch:
                 "reason": f"[{key}]: version conflict, document already exists",
             }
             return {"_index": index, "status": 409, "error": error}
-        documents[key] = source
+        documents[key] = self._kept(source)
         return {"_index": index, "status": 201}
 
     def _mget(self, request: Request) -> tuple[int, bytes]:
@@ -308,6 +340,10 @@ class FakeElasticsearch:
             else:
                 replies.append({"found": asked["_id"] in documents})
         return 200, orjson.dumps({"docs": replies})
+
+
+def _is_stored(reply: Reply) -> bool:
+    return reply.applies or (reply.status == 200 and reply.stores)
 
 
 def _items_body(items: list[dict[str, Any]], request: Request, reply: Reply) -> bytes:

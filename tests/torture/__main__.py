@@ -1,0 +1,94 @@
+"""Torture a server and say what it lost.
+
+    python -m tests.torture --events 100000 --seed 7          every scenario
+    python -m tests.torture --scenario 'kill -9' --seed 7     one of them, replayed
+    python -m tests.torture --list
+
+Exit code 0: nothing lost, doubled, corrupt or invented, and all books balanced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import uvloop
+
+from tests.torture.runs import run
+from tests.torture.scenarios import SCENARIOS
+from tests.torture.world import Outcome
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Torture a server and say what it lost.")
+    parser.add_argument("--events", type=int, default=20_000, help="in each scenario")
+    parser.add_argument("--seed", type=int, help="replays a run; a new one by default")
+    parser.add_argument("--scenario", action="append", help="run only this; may be repeated")
+    parser.add_argument("--list", action="store_true", help="name the scenarios and leave")
+    parser.add_argument("--json", action="store_true", help="one line of JSON a scenario")
+    return parser.parse_args()
+
+
+def line_of(outcome: Outcome) -> str:
+    """One row of the table."""
+    verdict = outcome.verdict
+    faults = sum(outcome.injected.values())
+    return (
+        f"{'FAILED' if outcome.problems else 'passed'}  {outcome.scenario:<34} "
+        f"{verdict.events:>9,} {faults:>6} {len(verdict.lost):>5} {len(verdict.doubled):>7} "
+        f"{len(verdict.corrupt):>7} {len(verdict.invented):>8} {verdict.dead_lettered:>8,} "
+        f"{outcome.resent_events:>9,} {outcome.seconds:>7.1f} s"
+    )
+
+
+HEAD = (
+    f"{'':<8}{'scenario':<34} {'events':>9} {'faults':>6} {'lost':>5} {'doubled':>7} "
+    f"{'corrupt':>7} {'invented':>8} {'letters':>8} {'resent':>9} {'time':>9}"
+)
+
+
+def replay_of(outcome: Outcome) -> str:
+    return (
+        f"python -m tests.torture --scenario '{outcome.scenario}' "
+        f"--events {outcome.verdict.events} --seed {outcome.seed}"
+    )
+
+
+async def torture(names: list[str], *, events: int, seed: int, as_json: bool) -> bool:
+    """Run scenarios one after the other; returns whether all passed."""
+    all_passed = True
+    if not as_json:
+        print(f"seed {seed}\n{HEAD}", flush=True)
+    for name in names:
+        folder = Path(tempfile.mkdtemp(prefix="ptingest-torture-"))
+        outcome = await run(name, events=events, seed=seed, folder=folder)
+        print(json.dumps(asdict(outcome)) if as_json else line_of(outcome), flush=True)
+        if outcome.problems:
+            all_passed = False
+            for problem in outcome.problems:
+                print(f"        {problem}", file=sys.stderr)
+            print(f"        replay: {replay_of(outcome)}\n        log: {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder)
+    return all_passed
+
+
+def main() -> None:
+    given = parse_arguments()
+    if given.list:
+        print("\n".join(SCENARIOS))
+        return
+    seed = random.SystemRandom().randrange(1 << 32) if given.seed is None else given.seed
+    names = given.scenario or list(SCENARIOS)
+    work = torture(names, events=given.events, seed=seed, as_json=given.json)
+    sys.exit(0 if uvloop.run(work) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""The scenarios: who breaks what, and when.
+
+Each is a function of the ``World`` that runs while the Beats ship and returns when it has
+done its worst. What it needs of the server's config, and whether doubles are its nature,
+stands in the table ``SCENARIOS``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tests.fakes.bad_wire import Weather
+from tests.fakes.elasticsearch import Reply
+from tests.torture.liar import LIES, PERMANENT, Liar
+from tests.torture.world import World
+
+Sink = Literal["fake", "store", "real"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One row of the table."""
+
+    run: Callable[[World], Coroutine[None, None, None]]
+    sink: Sink = "fake"
+    is_wired: bool = False
+    """The Beats' bytes go through a bad wire."""
+    ids: Literal["keyed", "none"] = "keyed"
+    may_double: bool = False
+    config: Mapping[str, Any] = field(default_factory=dict)
+    beat_seconds: float = 5.0
+    """How long a Beat waits for an ack, a keepalive included."""
+    limit_seconds: float = 120.0
+    """The run has failed when it takes longer (grows with the number of events)."""
+
+
+async def peace(world: World) -> None:
+    """Nothing breaks: what the others are measured by."""
+
+
+async def kill_9(world: World) -> None:
+    """The server dies in mid-stream and comes back, several times."""
+    async for _ in world.steps(4):
+        await asyncio.sleep(world.chance.random() / 20)
+        world.server.kill()
+        world.inject("kill -9 of the server")
+        await world.server.start()
+
+
+async def sigterm(world: World) -> None:
+    """The server is asked to leave in mid-window and must end in time and in order."""
+    async for _ in world.steps(3):
+        world.server.signal(signal.SIGTERM)
+        world.inject("SIGTERM in mid-window")
+        code = await world.server.wait()
+        if code not in (0, 5):
+            world.problems.append(f"SIGTERM ended with exit code {code}")
+        await world.server.start()
+
+
+async def second_sigterm(world: World) -> None:
+    """Two signals: the server leaves at once and owes nobody anything."""
+    async for _ in world.steps(3):
+        world.fake.always = Reply(status=503)
+        await asyncio.sleep(0.1)
+        world.server.signal(signal.SIGTERM)
+        await asyncio.sleep(0.05)
+        world.server.signal(signal.SIGTERM)
+        world.inject("second SIGTERM")
+        await world.server.wait()
+        await world.heal()
+        await world.server.start()
+
+
+async def crashing_beats(world: World) -> None:
+    """Beats die and ship again what their registry forgot; the server dies between."""
+    async for step in world.steps(6):
+        world.chance.choice(world.beats).crash()
+        world.inject("kill -9 of a Beat")
+        if step % 3 == 2:
+            world.server.kill()
+            for beat in world.beats:
+                beat.crash()
+            world.inject("kill -9 of everything at once")
+            await world.server.start()
+
+
+def lying(*lies: str, share: float = 0.5) -> Callable[[World], Coroutine[None, None, None]]:
+    """Return a scenario in which Elasticsearch tells these lies until everything is acked."""
+
+    async def run(world: World) -> None:
+        liar = Liar(world.chance, lies, share=share)
+        world.fake.always = liar
+        await world.until_acked(1.0)
+        world.injected.update(liar.told)
+
+    return run
+
+
+async def mapping_conflict(world: World) -> None:
+    """Half-way, some documents are no longer taken."""
+    await world.until_acked(0.5)
+    world.inject("mapping conflict")
+    world.fake.always = Liar(world.chance, ["poison among good"])
+    await world.until_acked(1.0)
+
+
+async def rollover(world: World) -> None:
+    """Answers are lost, and the stream rolls over before the next try."""
+    async for _ in world.steps(6):
+        world.fake.always = Liar(world.chance, ["answer lost after storing"], share=1.0)
+        await asyncio.sleep(0.1)
+        for name in world.fake.data_streams:
+            world.fake.rollover(name)
+        world.inject("rollover between first try and retry")
+        await world.heal()
+
+
+async def elasticsearch_away(world: World) -> None:
+    """The node refuses connections for a while, again and again."""
+    async for _ in world.steps(4):
+        await world.fake.stop()
+        world.inject("Elasticsearch away")
+        await asyncio.sleep(0.3 + world.chance.random())
+        await world.fake.start()
+
+
+async def bad_wire(world: World) -> None:
+    """Lines between Beat and server are cut, stall and trickle at any byte."""
+
+    def draw() -> Weather:
+        chance = world.chance
+        kind = chance.choice(("cut sent", "cut answered", "stall", "trickle", "good"))
+        world.inject(f"wire: {kind}")
+        size = int(10 ** chance.uniform(0, 5))
+        match kind:
+            case "cut sent":
+                return Weather(cut_after_sent=size)
+            case "cut answered":
+                return Weather(cut_after_answered=chance.randint(1, 30))
+            case "stall":
+                return Weather(stall_after_sent=size, stall_seconds=0.4, cut_after_sent=4 * size)
+            case "trickle":
+                return Weather(trickle_bytes=chance.randint(1, 200), cut_after_sent=size // 4 + 1)
+            case _:
+                return Weather(cut_after_sent=50 * size)
+
+    assert world.wire is not None
+    world.wire.weather = draw
+    await world.until_acked(0.95)
+    world.wire.weather = Weather
+
+
+async def everything(world: World) -> None:
+    """All of it at once, as the die falls."""
+    lies = [name for name in LIES if name not in PERMANENT]
+    world.fake.always = liar = Liar(world.chance, lies, share=0.25)
+
+    async def wire() -> None:
+        await bad_wire(world)
+
+    async def deaths() -> None:
+        async for _ in world.steps(4):
+            match world.chance.choice(("kill", "term", "beat", "es")):
+                case "kill":
+                    world.server.kill()
+                    world.inject("kill -9 of the server")
+                    await world.server.start()
+                case "term":
+                    world.server.signal(signal.SIGTERM)
+                    world.inject("SIGTERM in mid-window")
+                    await world.server.wait()
+                    await world.server.start()
+                case "beat":
+                    world.chance.choice(world.beats).crash()
+                    world.inject("kill -9 of a Beat")
+                case _:
+                    await world.fake.stop()
+                    world.inject("Elasticsearch away")
+                    await asyncio.sleep(0.3)
+                    await world.fake.start()
+
+    await asyncio.gather(wire(), deaths())
+    await world.until_acked(1.0)
+    world.injected.update(liar.told)
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "peace": Scenario(run=peace),
+    "kill -9": Scenario(run=kill_9),
+    "kill -9, embedded store": Scenario(run=kill_9, sink="store"),
+    "SIGTERM": Scenario(run=sigterm),
+    "second SIGTERM": Scenario(run=second_sigterm),
+    "crashing Beats": Scenario(run=crashing_beats),
+    "bad wire": Scenario(run=bad_wire, is_wired=True),
+    "Elasticsearch away": Scenario(run=elasticsearch_away),
+    "rollover": Scenario(run=rollover),
+    "mapping conflict": Scenario(run=mapping_conflict),
+    **{f"lie: {name}": Scenario(run=lying(name)) for name in LIES},
+    "lies, mixed": Scenario(run=lying(*LIES, share=0.6)),
+    "lies without ids": Scenario(run=lying(*LIES, share=0.4), ids="none", may_double=True),
+    "everything": Scenario(run=everything, is_wired=True),
+}

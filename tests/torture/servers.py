@@ -1,0 +1,160 @@
+"""The server under torture: a process of its own, so that kill -9 is kill -9.
+
+server = ServerProcess(folder, sinks={...})
+await server.start()                  # returns when it listens
+server.kill()                         # SIGKILL, and gone
+await server.start()                  # the same ports, the same data
+await server.stop()                   # SIGTERM; returns the exit code
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 30.0
+LOOK_SECONDS = 0.02
+
+
+class DidNotStart(Exception):
+    """The server ended, or stayed silent, before it was of use."""
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ServerProcess:
+    """``ptingest --config``, started and ended as often as it takes."""
+
+    def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.port, self.api_port = free_port(), free_port()
+        self.starts = 0
+        beats = {"listen": f"127.0.0.1:{self.port}", "keepalive_seconds": 0.5}
+        merged = {
+            "data_dir": "data",
+            "drain_seconds": 10,
+            "api": {"listen": f"127.0.0.1:{self.api_port}"},
+            "log": {"level": "info"},
+            **config,
+            "beats": {**beats, **config.get("beats", {})},
+        }
+        self._config = folder / "ptingest.yaml"
+        self._config.write_text(json.dumps(merged, indent=1), encoding="utf-8")
+        self.log_path = folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def data_dir(self) -> Path:
+        return self.folder / "data"
+
+    async def start(self) -> None:
+        """Start it; returns when its port and its API answer."""
+        self._launch()
+        async with asyncio.timeout(START_SECONDS):
+            while await self._get("/livez") is None:
+                if not self.is_running:
+                    raise DidNotStart(self.log_text()[-3000:])
+                await asyncio.sleep(LOOK_SECONDS)
+
+    def _launch(self) -> None:
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ptingest.cli.main", "--config", str(self._config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.starts += 1
+
+    def kill(self) -> None:
+        """SIGKILL; returns when it is gone."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it lives."""
+        if self.is_running:
+            assert self._process is not None
+            self._process.send_signal(number)
+
+    async def wait(self) -> int:
+        """Return its exit code when it has left."""
+        assert self._process is not None
+        return await asyncio.to_thread(self._process.wait)
+
+    async def stop(self) -> int:
+        """Ask it to drain and leave; return its exit code."""
+        self.signal(signal.SIGTERM)
+        return await self.wait()
+
+    def discard(self) -> None:
+        """End it in any case, after a run."""
+        if self.is_running:
+            self.kill()
+
+    def log_text(self) -> str:
+        """Everything it said, over all its lives."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    async def status(self) -> dict[str, Any]:
+        """Return ``/status``."""
+        body = await self._get("/status")
+        assert body is not None, "the server does not answer /status"
+        found: dict[str, Any] = json.loads(body)
+        return found
+
+    async def metrics(self) -> dict[str, float]:
+        """Return ``/metrics`` as name with labels -> value."""
+        body = await self._get("/metrics")
+        assert body is not None, "the server does not answer /metrics"
+        pairs = (
+            line.rpartition(" ") for line in body.decode().splitlines() if not line.startswith("#")
+        )
+        return {name: float(value) for name, _, value in pairs}
+
+    def rss_bytes(self) -> tuple[int, int]:
+        """Resident memory now and at its highest."""
+        fields = {}
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name in ("VmRSS", "VmHWM"):
+                fields[name] = int(value.split()[0]) << 10
+        return fields["VmRSS"], fields["VmHWM"]
+
+    async def _get(self, path: str) -> bytes | None:
+        """One HTTP GET; None when nobody listens or the answer is cut short."""
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.api_port)
+        except OSError:
+            return None
+        try:
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
+        except OSError:
+            return None
+        finally:
+            writer.close()
+        return body if head.startswith(b"HTTP/1.1 200") else None

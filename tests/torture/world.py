@@ -1,0 +1,191 @@
+"""One run: an oracle, Beats, a server, a place for the documents, and somebody who breaks things.
+
+    Beats --(BadWire)--> server --> fake Elasticsearch | embedded store | real Elasticsearch
+
+A scenario breaks things while the Beats ship. When every event is acked the world is healed,
+the server's books are read at rest, the server is asked to leave, and the oracle compares.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.bad_wire import BadWire, Weather
+from tests.fakes.elasticsearch import GOOD, FakeElasticsearch
+from tests.fakes.filebeat import Filebeat, Habits
+from tests.torture.liar import REQUEST_SECONDS
+from tests.torture.oracle import Oracle, Verdict
+from tests.torture.places import judge_fake, judge_letters, judge_store
+from tests.torture.servers import ServerProcess
+
+HABITS = (
+    Habits(pipelining=2, bulk_max_size=2048, compression_level=3),
+    Habits(pipelining=0, bulk_max_size=500, compression_level=0),
+    Habits(pipelining=5, bulk_max_size=100, compression_level=1),
+    Habits(pipelining=2, bulk_max_size=1600, slow_start=True, compression_level=9),
+    Habits(pipelining=1, bulk_max_size=50, slow_start=True, compression_level=3),
+)
+"""One Beat each, so that every habit is in every run."""
+REST_SECONDS = 20.0
+"""So long the server may take to bring its books to rest after the last ack."""
+RETRY = {"initial_seconds": 0.02, "max_seconds": 0.2}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run of a scenario came to."""
+
+    scenario: str
+    seed: int
+    verdict: Verdict
+    seconds: float
+    connections: int
+    resent_events: int
+    exit_code: int | None
+    injected: Mapping[str, int]
+    problems: list[str]
+    """Everything that makes the run a failure, in sentences."""
+    notes: Mapping[str, object] = field(default_factory=dict)
+
+
+class World:
+    """What a scenario may touch."""
+
+    def __init__(self, *, seed: int, events: int, folder: Path, largest_window: int) -> None:
+        self.seed, self.folder = seed, folder
+        self.chance = random.Random(seed)
+        self.oracle = Oracle(seed, events, beats=len(HABITS))
+        self.fake = FakeElasticsearch(keep=self.oracle.examine, remembers_requests=False)
+        self.injected: Counter[str] = Counter()
+        self.notes: dict[str, object] = {}
+        self.problems: list[str] = []
+        self.server: ServerProcess
+        self.wire: BadWire | None = None
+        self.weather = Weather()
+        self.beats: list[Filebeat] = []
+        self._largest_window = largest_window
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+
+    def add_beats(self, port: int, *, timeout_seconds: float) -> None:
+        """One Beat for each habit; they share no connection and no file."""
+        for habits in HABITS:
+            size = min(habits.bulk_max_size, self._largest_window)
+            mine = Habits(
+                pipelining=habits.pipelining,
+                bulk_max_size=size,
+                slow_start=habits.slow_start,
+                compression_level=habits.compression_level,
+                timeout_seconds=timeout_seconds,
+            )
+            self.beats.append(
+                Filebeat(
+                    port,
+                    render=self.oracle.render,
+                    on_acked=self._note_acked,
+                    chance=random.Random(self.chance.random()),
+                    habits=mine,
+                )
+            )
+
+    async def ship(self) -> None:
+        """Let every Beat ship its file to the end."""
+        async with asyncio.TaskGroup() as group:
+            for number, beat in enumerate(self.beats):
+                group.create_task(beat.ship(self.oracle.numbers_of(number)))
+
+    @property
+    def acked_share(self) -> float:
+        return self.oracle.acked_count / self.oracle.events
+
+    async def until_acked(self, share: float) -> None:
+        """Return when so much of everything is acked."""
+        wanted = int(share * self.oracle.events)
+        if self.oracle.acked_count < wanted:
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.append((wanted, future))
+            await future
+
+    async def steps(self, count: int, *, up_to: float = 0.9) -> AsyncIterator[int]:
+        """Come back ``count`` times, spread evenly over the shipping."""
+        for step in range(count):
+            await self.until_acked((step + 0.5) / count * up_to)
+            yield step
+
+    def inject(self, what: str) -> None:
+        """Count a fault that was injected."""
+        self.injected[what] += 1
+
+    def _note_acked(self, numbers: Sequence[int]) -> None:
+        self.oracle.acked(numbers)
+        for wanted, future in self._waiting:
+            if self.oracle.acked_count >= wanted and not future.done():
+                future.set_result(None)
+        self._waiting = [pair for pair in self._waiting if not pair[1].done()]
+
+    # -- the end -------------------------------------------------------------------------
+
+    async def heal(self) -> None:
+        """Nothing is broken from now on."""
+        self.weather = Weather()
+        self.fake.always = GOOD
+
+    async def come_to_rest(self) -> None:
+        """Wait until nothing is in flight; the books must balance to zero by then."""
+        status: dict[str, Any] = {}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REST_SECONDS):
+                while True:
+                    status = await self.server.status()
+                    if not any(row["in_flight"] for row in _rows(status)):
+                        break
+                    await asyncio.sleep(0.05)
+        for row in _rows(status):
+            if row["residue"] or row["in_flight"]:
+                self.problems.append(f"books not at zero at rest: {row}")
+        if status["budget"]["outstanding_bytes"] or status["beats"]["waiting_bytes"]:
+            self.problems.append(
+                f"bytes held at rest: {status['budget']}, beats {status['beats']['waiting_bytes']}"
+            )
+
+    def judge_own_places(self) -> None:
+        """Look everywhere this machine's server may have put events."""
+        judge_fake(self.fake, self.oracle)
+        judge_letters(self.server.data_dir, self.oracle)
+        judge_store(self.server.data_dir / "store.sqlite", self.oracle)
+
+
+def _rows(status: Mapping[str, Any]) -> list[dict[str, int]]:
+    return [row for rows in status["books"].values() for row in rows.values()]
+
+
+def lane_config(**more: object) -> dict[str, object]:
+    """A lane in a hurry: small batches, short backoffs."""
+    return {
+        "batch": {"max_documents": 300, "max_age_seconds": 0.02},
+        "retry": RETRY,
+        **more,
+    }
+
+
+def elasticsearch_config(url: str, **more: object) -> dict[str, object]:
+    """The Elasticsearch sink with a short patience for answers."""
+    return lane_config(hosts=[url], request_seconds=REQUEST_SECONDS, **more)
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
