@@ -3,7 +3,7 @@
 ``dict[str, Raw]`` keeps number texts exactly and costs a third of a full decode. msgspec
 checks the grammar of what it skips (so NaN, control characters and trailing text are
 refused also deep inside), but neither its UTF-8 nor the size of its numbers; those two
-are checked here, as is nesting, so that nothing later can run out of stack. Duplicate keys: the
+are checked here. It stops somewhat below 1,000 levels of nesting. Duplicate keys: the
 last wins at the top level; inside a value they pass as they came.
 
 Bad input is an answer, never an exception: either mended (and marked) or ``Unreadable``.
@@ -20,9 +20,6 @@ from msgspec import Raw
 BOM = b"\xef\xbb\xbf"
 MAX_NUMBER_LENGTH = 4096
 """Characters of one number; JSON readers give up on longer ones (Python's at 4,300 digits)."""
-
-MAX_DEPTH = 100
-"""Levels of nesting; Elasticsearch maps objects to 20 levels unless told otherwise."""
 
 INVALID_UTF8 = "invalid_utf8"
 LONE_SURROGATE = "lone_surrogate"
@@ -48,7 +45,7 @@ class Unreadable(NamedTuple):
     detail: str
 
 
-_TOO_DEEP = Unreadable("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+TOO_DEEP = Unreadable("too_deep", "nested too deeply to be read, by some hundred levels")
 
 
 class Decoded(NamedTuple):
@@ -83,7 +80,7 @@ def decode_payload(payload: bytes) -> Decoded | Unreadable:
     try:
         event = decode_event(payload)
     except RecursionError:
-        return _TOO_DEEP
+        return TOO_DEEP
     except msgspec.DecodeError as error:
         mended = _without_lone_surrogates(payload)
         if mended == payload:
@@ -94,8 +91,6 @@ def decode_payload(payload: bytes) -> Decoded | Unreadable:
             if isinstance(again, Unreadable)
             else again._replace(marks=(*marks, LONE_SURROGATE, *again.marks))
         )
-    if may_be_too_deep(payload) and _depth(payload) > MAX_DEPTH:
-        return _TOO_DEEP
     if holds_long_number(payload, event):
         return Unreadable(
             "number_too_long", f"a number is longer than {MAX_NUMBER_LENGTH} characters"
@@ -125,29 +120,12 @@ def _unreadable(payload: bytes, error: msgspec.DecodeError) -> Unreadable:
     try:
         value = bytes(_decode_any(payload)).strip()
     except RecursionError:
-        return _TOO_DEEP
+        return TOO_DEEP
     except msgspec.DecodeError:
         return Unreadable("not_json", f"{error}; expected one JSON object in UTF-8")
     kinds = {b"[": "an array", b'"': "a string", b"t": "true", b"f": "false", b"n": "null"}
     kind = kinds.get(value[:1], "a number")
     return Unreadable("not_an_object", f"the payload is {kind}, expected one JSON object")
-
-
-def may_be_too_deep(payload: bytes) -> bool:
-    """Whether there are enough brackets for it, strings included: a cheap first look."""
-    return payload.count(b"{") + payload.count(b"[") > MAX_DEPTH
-
-
-def _depth(payload: bytes) -> int:
-    depth = deepest = 0
-    for token in _STRING_OR_BRACKET.finditer(payload):
-        text = token.group()
-        if text in b"{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif text in b"}]":
-            depth -= 1
-    return deepest
 
 
 def duplicate_keys(payload: bytes, event: dict[str, Raw]) -> bool:

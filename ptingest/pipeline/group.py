@@ -63,6 +63,8 @@ class Worked:
     key: str | None = None
     pattern: str | None = None
     rule: str | None = None
+    body: bytes = b""
+    """The event encoded."""
     notes: list[str] = field(default_factory=list)
     """Tallies: what was tagged or mended."""
 

@@ -15,8 +15,10 @@ Keep the order of their alternatives: it decides captures.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from ptingest.settings.profile import LINE_PIECE, PatternSettings
 
@@ -164,6 +166,40 @@ class RegexMatcher:
         return {field: text for field, text in found.groupdict().items() if text}
 
 
+class JsonMatcher:
+    """A message that is one JSON object; of its keys, those that were asked for."""
+
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        self._keys = dict(keys)
+        self.fields = frozenset(self._keys.values())
+
+    def match(self, message: str) -> Captures | None:
+        if not message.startswith("{"):
+            return None
+        try:
+            found = _OBJECT.decode(message)
+        except (msgspec.MsgspecError, RecursionError):
+            return None
+        captures = {
+            field: text
+            for key, field in self._keys.items()
+            if key in found and (text := _as_text(found[key]))
+        }
+        return captures or None
+
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TEXT = msgspec.json.Decoder(str)
+
+
+def _as_text(raw: msgspec.Raw) -> str:
+    """Text as it is, numbers and booleans as they were written, everything else empty."""
+    value = bytes(raw)
+    if value[:1] == b'"':
+        return _TEXT.decode(value)
+    return "" if value[:1] in (b"{", b"[", b"n") else value.decode()
+
+
 class Parsed(NamedTuple):
     """A message's fields, the name of the pattern that fitted, and whether it did so loosely."""
 
@@ -203,6 +239,8 @@ class Parser:
 
 def matcher(pattern: PatternSettings, *, is_strict: bool) -> Matcher:
     """Compile one pattern of the profile."""
+    if pattern.json_keys is not None:
+        return JsonMatcher(pattern.json_keys)
     if pattern.line is None:
         return RegexMatcher(pattern.regex or "")
     return StrictLineMatcher(pattern.line) if is_strict else LineMatcher(pattern.line)

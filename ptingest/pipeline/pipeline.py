@@ -23,13 +23,13 @@ from ptingest.model.document import Document
 from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import (
+    TOO_DEEP,
     Decoded,
     Unreadable,
     decode_event,
     decode_payload,
     duplicate_keys,
     is_plain,
-    may_be_too_deep,
 )
 from ptingest.pipeline.encode import encode_body, encode_value
 from ptingest.pipeline.group import Event, Group, Outcome, Worked
@@ -122,21 +122,27 @@ class Pipeline:
             ordinary = self._first
         else:
             ordinary = None if raw_group is None else self._ordinary.get(bytes(raw_group))
-        if ordinary is None or may_be_too_deep(payload):
+        if ordinary is None:
             return None
-        return ordinary.document(event, payload, payload, receipt, peer, tallies)
+        try:
+            return ordinary.document(event, payload, payload, receipt, peer, tallies)
+        except RecursionError:
+            return None
 
     def explain(self, payload: bytes, *, now_ns: int) -> Explained:
         """Take one payload through all stages and keep what was decided on the way."""
         worked = self._work(payload, now_ns)
-        body = encode_body(worked.event) if worked.event else None
+        try:
+            document = json.loads(worked.body) if worked.body else None
+        except RecursionError:
+            document = None
         return Explained(
             outcome=worked.outcome,
             reason=worked.reason,
             detail=worked.detail,
             data_stream=worked.name,
-            document=None if body is None else json.loads(body),
-            body=body,
+            document=document,
+            body=worked.body or None,
             key=worked.key,
             pattern=worked.pattern,
             rule=worked.rule,
@@ -168,12 +174,22 @@ class Pipeline:
                 )
             )
         else:
-            body = encode_body(worked.event)
+            body = worked.body
             done.documents.append(
                 Document(worked.data_stream, body, worked.key, receipt, payload, service, peer)
             )
 
     def _work(self, payload: bytes, now_ns: int) -> Worked:
+        """Take one payload the long way, with its body where it has an event."""
+        try:
+            worked = self._staged(payload, now_ns)
+            worked.body = encode_body(worked.event) if worked.event else b""
+        except RecursionError:
+            # What msgspec could skip may be too deep for those who read it.
+            worked = Worked({}, OTHER).dead(TOO_DEEP.reason, TOO_DEEP.detail)
+        return worked
+
+    def _staged(self, payload: bytes, now_ns: int) -> Worked:
         decoded = decode_payload(payload)
         if isinstance(decoded, Unreadable):
             return Worked({}, OTHER).dead(decoded.reason, decoded.detail)

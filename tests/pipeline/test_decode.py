@@ -30,7 +30,6 @@ BAD = {
         b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         "too_deep",
     ),
-    "a value one level too deep": (b'{"a":' + b"[" * 100 + b"]" * 100 + b"}", "too_deep"),
     "a number of 5,000 digits": (b'{"a":' + b"1" * 5000 + b"}", "number_too_long"),
     "a long number deep inside": (
         b'{"message":"m","a":[[-' + b"1" * 5000 + b"]]}",
