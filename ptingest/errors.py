@@ -82,6 +82,34 @@ class ConfigInvalid(PtingestError):
         return "\n".join(str(problem) for problem in self.problems)
 
 
+# --- ports ------------------------------------------------------------------------------
+
+
+class TlsUnusable(PtingestError):
+    """A certificate, key or authority file cannot be used; ``setting`` names it."""
+
+    def __init__(self, *, setting: str, file: str, seen: str, cure: str) -> None:
+        self.setting, self.file, self.seen, self.cure = setting, file, seen, cure
+        super().__init__(setting, file, seen, cure)
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.file} {self.seen}; {self.cure}"
+
+
+class TurnedAway(PtingestError):
+    """A connection ended before its first frame; ``reason`` is a fixed label for metrics."""
+
+    is_silent: bool
+    """Not a byte came: a port probe, which is nobody's concern."""
+
+    def __init__(self, *, reason: str, detail: str, is_silent: bool = False) -> None:
+        self.reason, self.detail, self.is_silent = reason, detail, is_silent
+        super().__init__(reason, detail)
+
+    def __str__(self) -> str:
+        return self.detail
+
+
 # --- delivery ---------------------------------------------------------------------------
 
 
@@ -122,8 +150,7 @@ class DataDirLocked(PtingestError):
 
     def __str__(self) -> str:
         return (
-            f"{self.path} is in use by another ptingest; stop it, or give this one its own "
-            "data_dir"
+            f"{self.path} is in use by another ptingest; stop it, or give this one its own data_dir"
         )
 
 

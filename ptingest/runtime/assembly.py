@@ -15,6 +15,7 @@ from ptingest.model.contracts import Clock, Sink
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path, run_samples
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime.flow import Flow
+from ptingest.runtime.tls import Certificates
 from ptingest.settings.load import load_profile
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
@@ -42,6 +43,7 @@ class Parts:
     dead_letters: DeadLetters
     flow: Flow
     source: BeatsSource
+    certificates: Certificates
 
 
 def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> ProfileSettings:
@@ -103,6 +105,7 @@ def build(
 ) -> Parts:
     """Connect all parts of one worker; ``replaced`` stands in for the configured sinks."""
     metrics = Metrics()
+    certificates = Certificates(settings, metrics=metrics, clock=clock)
     chance = random.Random()
     budget = Budget(settings.beats.limits.total_bytes // 2)
     dead_letters = DeadLetters(
@@ -150,6 +153,7 @@ def build(
         metrics=metrics,
         clock=clock,
         chance=chance,
+        tls=certificates.beats,
     )
     return Parts(
         settings=settings,
@@ -162,4 +166,5 @@ def build(
         dead_letters=dead_letters,
         flow=flow,
         source=source,
+        certificates=certificates,
     )

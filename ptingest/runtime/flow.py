@@ -27,6 +27,7 @@ from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, Document
 from ptingest.model.event import Origin
 from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
+from ptingest.pipeline.permit import process_permitted
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.telemetry.metrics import Metrics
 
@@ -117,9 +118,15 @@ class Flow:
 
     def _process(self, chunk: Sequence[bytes], receipt: Receipt, origin: Origin) -> Processed:
         began = time.perf_counter()
-        processed = self.pipeline.process(
-            chunk, receipt=receipt, peer=origin.peer, now_ns=self._clock.time_ns()
-        )
+        now_ns = self._clock.time_ns()
+        if origin.may_send is None:
+            processed = self.pipeline.process(
+                chunk, receipt=receipt, peer=origin.peer, now_ns=now_ns
+            )
+        else:
+            processed = process_permitted(
+                self.pipeline, chunk, receipt=receipt, origin=origin, now_ns=now_ns
+            )
         metrics = self._metrics
         metrics.add("ptingest_pipeline_seconds_total", time.perf_counter() - began)
         for service, count in processed.received.items():

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import AfterValidator, SecretStr
+
 from ptingest.settings.strict import ListenAddress, StrictSettings
+from ptingest.settings.tls import ServerTlsSettings
+
+
+def _usable_token(token: SecretStr) -> SecretStr:
+    text = token.get_secret_value()
+    if not text:
+        raise ValueError("it is empty, so everybody would know it; is its variable set?")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("it cannot travel in a header; write letters, digits and signs only")
+    return token
 
 
 class ApiSettings(StrictSettings):
@@ -10,3 +24,7 @@ class ApiSettings(StrictSettings):
 
     listen: ListenAddress = "127.0.0.1:9600"
     """``host:port``; port 0 picks a free one."""
+    tls: ServerTlsSettings | None = None
+    """Without it the port speaks http; with it https only."""
+    token: Annotated[SecretStr, AfterValidator(_usable_token)] | None = None
+    """Wanted as ``Authorization: Bearer <token>`` for everything but ``/livez``."""

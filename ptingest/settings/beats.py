@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ByteSize, Field
+from pydantic import AfterValidator, ByteSize, Field
 
 from ptingest.settings.strict import ListenAddress, PositiveBytes, PositiveSeconds, StrictSettings
+from ptingest.settings.tls import BeatsTlsSettings
 
 KIB = 1 << 10
 MIB = 1 << 20
+
+
+def _network(text: str) -> str:
+    from ipaddress import ip_network
+
+    try:
+        ip_network(text)
+    except ValueError as error:
+        cure = "write addresses like 10.1.0.0/16, 192.0.2.7 or 2001:db8::/32"
+        raise ValueError(f"{error}; {cure}") from None
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
+"""An address or a network in CIDR."""
 
 
 class BeatsLimits(StrictSettings):
@@ -43,7 +59,7 @@ class BeatsLimits(StrictSettings):
     idle_seconds: PositiveSeconds = 900.0
     """A connection without an open window and without traffic is closed after this long."""
     handshake_seconds: PositiveSeconds = 10.0
-    """A TLS handshake not finished after this long is given up."""
+    """A connection whose PROXY header and TLS handshake take longer is closed."""
 
 
 class BeatsSettings(StrictSettings):
@@ -57,4 +73,11 @@ class BeatsSettings(StrictSettings):
     """A window held longer closes its connection, so that the Beat may try another host."""
     quiet_seconds: PositiveSeconds = 1.0
     """A part-filled v1 window is acked after this long without a byte."""
+    allow_from: tuple[Network, ...] = ()
+    """Networks that may connect, by a Beat's own address; none named means everybody."""
+    proxy_protocol_from: tuple[Network, ...] = ()
+    """Load balancers that begin each connection with a PROXY header (v1 or v2), which tells
+    the Beat's own address. From them it is required; from others it is never believed."""
+    tls: BeatsTlsSettings | None = None
+    """Without it Beats speak plaintext; with it they must speak TLS."""
     limits: BeatsLimits = BeatsLimits()

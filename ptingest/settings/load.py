@@ -79,9 +79,21 @@ def _resolved(settings: ServerSettings, folder: Path) -> ServerSettings:
     changed: dict[str, object] = {"data_dir": str(folder / settings.data_dir)}
     if settings.profile is not None:
         changed["profile"] = str(folder / settings.profile)
+    if settings.beats.tls is not None:
+        tls = _with_paths(settings.beats.tls, folder, "certificate", "key", "client_ca")
+        changed["beats"] = settings.beats.model_copy(update={"tls": tls})
+    if settings.api.tls is not None:
+        tls = _with_paths(settings.api.tls, folder, "certificate", "key")
+        changed["api"] = settings.api.model_copy(update={"tls": tls})
     elasticsearch = settings.sinks.elasticsearch
-    if elasticsearch is not None and elasticsearch.ca_file is not None:
-        absolute = {"ca_file": str(folder / elasticsearch.ca_file)}
-        sink = elasticsearch.model_copy(update=absolute)
+    if elasticsearch is not None:
+        sink = _with_paths(elasticsearch, folder, "ca_file", "certificate", "key")
         changed["sinks"] = settings.sinks.model_copy(update={"elasticsearch": sink})
     return settings.model_copy(update=changed)
+
+
+def _with_paths(section: BaseModel, folder: Path, *names: str) -> BaseModel:
+    """The section with its paths counted from ``folder``."""
+    paths = {name: getattr(section, name) for name in names}
+    absolute = {name: str(folder / path) for name, path in paths.items() if path is not None}
+    return section.model_copy(update=absolute)

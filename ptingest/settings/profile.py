@@ -51,14 +51,23 @@ class PatternSettings(StrictSettings):
     regex: str | None = None
     """A Python regular expression with named groups, matched at the start of the message;
     one that backtracks badly costs time on every line."""
+    json_keys: Annotated[dict[str, FieldName], Field(min_length=1)] | None = None
+    """Fits a message that is one JSON object with at least one of these keys: key -> field to
+    set. Text is taken as it is, numbers and booleans as their JSON text, the rest left out."""
     samples: tuple[Sample, ...] = ()
     """At least one is worth having: a pattern without samples is not tested by ``check``."""
 
     @model_validator(mode="after")
     def _one_shape(self) -> PatternSettings:
-        if (self.line is None) == (self.regex is None):
-            raise ValueError("needs exactly one of line and regex; keep the one you mean")
-        names = _line_fields(self.line) if self.line is not None else _regex_fields(self.regex)
+        shapes = [one for one in (self.line, self.regex, self.json_keys) if one is not None]
+        if len(shapes) != 1:
+            raise ValueError(
+                "needs exactly one of line, regex and json_keys; keep the one you mean"
+            )
+        if self.json_keys is not None:
+            names = list(self.json_keys.values())
+        else:
+            names = _line_fields(self.line) if self.line is not None else _regex_fields(self.regex)
         wrong = sorted(RESERVED_FIELDS.intersection(names))
         if wrong:
             raise ValueError(f"sets {wrong[0]}, which is not a pattern's to set; rename the piece")

@@ -86,6 +86,12 @@ class ElasticsearchSettings(LaneSettings):
     """PEM file with the authority that signed Elasticsearch's certificate."""
     fingerprint: str | None = None
     """SHA-256 of the authority's or node's certificate in hex, instead of ``ca_file``."""
+    certificate: str | None = None
+    """PEM file with the certificate that we show, where Elasticsearch asks for one."""
+    key: str | None = None
+    """PEM file with its private key; without it the key is looked for in ``certificate``."""
+    key_password: SecretStr | None = None
+    """Opens an encrypted key."""
     ids: Literal["keyed", "none"] = "keyed"
     """``keyed`` recognises resent events (409 = already stored); ``none`` may double them."""
     compress: bool = True
@@ -103,11 +109,21 @@ class ElasticsearchSettings(LaneSettings):
             raise ValueError("username and password belong together; give both or neither")
         if self.ca_file is not None and self.fingerprint is not None:
             raise ValueError("ca_file excludes fingerprint; keep one of them")
+        if self.certificate is None and not (self.key is None and self.key_password is None):
+            raise ValueError("key and key_password are nothing without certificate; give it too")
+        self._no_tls_without_https()
         for host in self.hosts:
             if not host.startswith(("http://", "https://")):
                 raise ValueError(f"hosts entry {host!r} must begin with http:// or https://")
             _require_address(host)
         return self
+
+    def _no_tls_without_https(self) -> None:
+        if any(host.startswith("https://") for host in self.hosts):
+            return
+        for name in ("ca_file", "fingerprint", "certificate"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name} is given, but no host is https; write https:// in hosts")
 
 
 class NdjsonSettings(LaneSettings):

@@ -14,6 +14,7 @@ import contextlib
 import logging
 import random
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
@@ -21,8 +22,11 @@ from typing import Protocol
 from ptingest.errors import ProtocolError
 from ptingest.lumberjack.connection import Limits
 from ptingest.model.contracts import Admit, Clock
+from ptingest.model.event import Origin
 from ptingest.settings.beats import BeatsSettings
+from ptingest.sources.arrival import Arrivals, handshake_guest, make_door
 from ptingest.sources.connection import BeatsConnection
+from ptingest.sources.proxy_protocol import Address
 from ptingest.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -57,6 +61,7 @@ class BeatsSource:
         metrics: Metrics,
         clock: Clock,
         chance: random.Random,
+        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
     ) -> None:
         self.admit = admit
         self.turns = turns
@@ -76,15 +81,18 @@ class BeatsSource:
         self._gone = asyncio.Event()
         self._socket: socket.socket | None = None
         self._accept_task: asyncio.Task[None] | None = None
+        self._arrivals = Arrivals(tls=tls, make=self._make, metrics=metrics)
         self.change_settings(settings)
         metrics.before_scrape(self._refresh)
 
     def change_settings(self, settings: BeatsSettings) -> None:
         """Put timers and limits in force, for open connections too; ``listen`` is read once.
 
-        What the wire itself bounds (frames, windows) holds for connections opened later.
+        What the wire itself bounds (frames, windows) and who may come in holds for
+        connections opened later.
         """
         self.settings = settings
+        self._arrivals.door = make_door(settings)
         self._pot_limit = settings.limits.total_bytes // 2
         self._wire_limits = Limits(
             window_events=settings.limits.window_events,
@@ -135,17 +143,37 @@ class BeatsSource:
 
     async def _welcome(self, accepted: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        # Acks are 6 bytes: a peer that does not read them shall not hold megabytes of ours.
-        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            await loop.connect_accepted_socket(
-                lambda: BeatsConnection(self, self._wire_limits), accepted
-            )
+            name = accepted.getpeername()
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            # Acks are 6 bytes: a peer that does not read them shall not hold megabytes of ours.
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            direct = Address(str(name[0]), int(name[1]))
+            if self._arrivals.is_needed:
+                self._let_arrive(accepted, direct)
+                return
+            await loop.connect_accepted_socket(lambda: self._make(direct, accepted), accepted)
         except OSError as error:  # gone between accept and here
             accepted.close()
             log.debug("connection lost before it began: %s", error)
+
+    def _make(self, address: Address, accepted: socket.socket) -> BeatsConnection:
+        return BeatsConnection(self, self._wire_limits, address, accepted)
+
+    def _let_arrive(self, accepted: socket.socket, direct: Address) -> None:
+        """Begin what comes before the first frame; it counts as an open connection."""
+        arrivals = self._arrivals
+        is_proxy = arrivals.door.is_proxy(direct.ip)
+        if refused := self._limit_reached(
+            len(self._connections) + len(arrivals),
+            # A load balancer is not one Beat: whom it names is counted when we know it.
+            0 if is_proxy else self._per_ip[direct.ip] + arrivals.count_from(direct.ip),
+        ):
+            accepted.close()
+            self._note_refused(f"{direct.ip}:{direct.port}", *refused)
+            return
+        arrivals.begin(accepted, direct)
 
     async def _tick(self) -> None:
         interval = min(TICK_SECONDS, self.settings.keepalive_seconds / 4)
@@ -160,6 +188,7 @@ class BeatsSource:
     def stop_accepting(self) -> None:
         """First step of a stop: nobody new comes in."""
         self._accepting.clear()
+        self._arrivals.cancel()
         if self._accept_task is not None:
             self._accept_task.cancel()
         if self._socket is not None:
@@ -220,23 +249,44 @@ class BeatsSource:
                     connection.close_now("internal_error")
 
     def register(self, connection: BeatsConnection) -> bool:
-        """Admit a connection, or close it at once because a limit is reached."""
-        limits = self.settings.limits
-        reason = None
-        if len(self._connections) >= limits.connections:
-            reason, setting = "connections", f"beats.limits.connections is {limits.connections}"
-        elif self._per_ip[connection.ip] >= limits.connections_per_ip:
-            reason = "connections_per_ip"
-            setting = f"beats.limits.connections_per_ip is {limits.connections_per_ip}"
-        if reason is not None:
-            self._metrics.add("ptingest_beats_rejected_connections_total", 1, reason)
-            log.warning("%s: connection refused, %s", connection.peer, setting)
+        """Admit a connection, or close it at once because of a limit or its certificate."""
+        per_ip = self._per_ip[connection.ip]
+        if refused := self._limit_reached(len(self._connections), per_ip):
+            self._note_refused(connection.peer, *refused)
             connection.transport.close()
             return False
+        if connection.session is not None:
+            guest = handshake_guest(self._arrivals.door, connection.session)
+            if not guest.is_allowed:
+                self._metrics.add("ptingest_beats_tls_failures_total", 1, "not_allowed")
+                log.warning(
+                    "%s: connection refused (not_allowed): %s stands neither in beats.tls.allow "
+                    "nor in beats.tls.senders",
+                    connection.peer,
+                    guest.subject,
+                )
+                connection.transport.abort()
+                return False
+            connection.origin = Origin(
+                connection.peer, tls_subject=guest.subject, may_send=guest.may_send
+            )
         self._metrics.add("ptingest_beats_accepted_connections_total")
         self._connections[connection] = 1.0 + self._chance.random() / 10
         self._per_ip[connection.ip] += 1
         return True
+
+    def _limit_reached(self, all_together: int, from_one: int) -> tuple[str, str] | None:
+        limits = self.settings.limits
+        if all_together >= limits.connections:
+            return "connections", f"beats.limits.connections is {limits.connections}"
+        if from_one >= limits.connections_per_ip:
+            setting = f"beats.limits.connections_per_ip is {limits.connections_per_ip}"
+            return "connections_per_ip", setting
+        return None
+
+    def _note_refused(self, peer: str, reason: str, setting: str) -> None:
+        self._metrics.add("ptingest_beats_rejected_connections_total", 1, reason)
+        log.warning("%s: connection refused, %s", peer, setting)
 
     def forget(self, connection: BeatsConnection, reason: str) -> None:
         """A connection is gone; its row in the books closes."""
@@ -356,6 +406,7 @@ class BeatsSource:
         rows = [
             {
                 "peer": c.peer,
+                "tls_subject": c.origin.tls_subject,
                 "seconds": round(now - c.accepted_at, 1),
                 "windows": c.windows,
                 "events": c.events,
@@ -372,5 +423,6 @@ class BeatsSource:
             "waiting_bytes": self._pot,
             "waiting_bytes_limit": self._pot_limit,
             "accepting": self._accepting.is_set(),
+            "arriving": len(self._arrivals),
             "listed": rows,
         }

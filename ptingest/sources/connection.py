@@ -15,7 +15,10 @@ ticker of the source, twice a second, and not kept as one timer each.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import socket
+import ssl
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -24,6 +27,7 @@ from ptingest.lumberjack.connection import Limits, ServerConnection, Window
 from ptingest.lumberjack.frames import ack_bytes
 from ptingest.model.event import Origin
 from ptingest.model.receipt import Receipt
+from ptingest.sources.proxy_protocol import Address
 
 if TYPE_CHECKING:
     from ptingest.sources.beats import BeatsSource
@@ -57,8 +61,11 @@ class BeatsConnection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, source: BeatsSource, limits: Limits) -> None:
+    def __init__(
+        self, source: BeatsSource, limits: Limits, address: Address, accepted: socket.socket
+    ) -> None:
         self._source = source
+        self._accepted = accepted
         self._wire = ServerConnection(limits)
         self._open: deque[OpenWindow] = deque()
         self._filling: OpenWindow | None = None
@@ -70,8 +77,10 @@ class BeatsConnection(asyncio.Protocol):
         self._quiet_tried_at = 0.0
         self._turn_since: float | None = None
         self._first_byte = 0
-        self.peer = "?"
-        self.ip = "?"
+        self.ip, self.peer = address.ip, f"{address.ip}:{address.port}"
+        self.origin = Origin(peer=self.peer)
+        self.session: ssl.SSLObject | None = None
+        """Of a finished TLS handshake."""
         self.admitted = False
         self.reading = True
         self.awaits_bytes = True
@@ -87,8 +96,7 @@ class BeatsConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not asyncio.Transport's children, only its like.
         self.transport = cast(asyncio.Transport, transport)
-        name = transport.get_extra_info("peername") or ("?", 0)
-        self.ip, self.peer = str(name[0]), f"{name[0]}:{name[1]}"
+        self.session = transport.get_extra_info("ssl_object")
         self.transport.set_write_buffer_limits(high=UNREAD_ACKS_BYTES)
         if self._source.register(self):
             self.admitted = True
@@ -112,7 +120,8 @@ class BeatsConnection(asyncio.Protocol):
             return False
         self._wire.receive_eof()
         self._more.set()
-        return self.admitted
+        # TLS has no half-close: its transport closes after this, whatever is returned.
+        return self.admitted and self.session is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc  # a reset or our own close; either way the windows below go unacked
@@ -242,7 +251,7 @@ class BeatsConnection(asyncio.Protocol):
             opened.events += len(window.payloads)
             self._filling = opened
             if window.payloads:
-                await self._source.admit(window.payloads, opened.receipt, Origin(peer=self.peer))
+                await self._source.admit(window.payloads, opened.receipt, self.origin)
             else:
                 # The flow takes a breath for each chunk; a flood of `W 0` has none.
                 await asyncio.sleep(0)
@@ -407,14 +416,20 @@ class BeatsConnection(asyncio.Protocol):
         self._discard_until = self._source.now() + DISCARD_SECONDS
         if self.transport.is_closing():
             return
-        if self._eof or not self.transport.can_write_eof():
+        if self._eof:
             self.transport.close()
             return
         self.resume()
-        self.transport.write_eof()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            return
+        # A TLS transport can only close as a whole, and what a Beat sends meanwhile would turn
+        # that into a reset which may overtake our acks. So FIN goes out below it.
+        with contextlib.suppress(OSError):  # the peer is gone already
+            self._accepted.shutdown(socket.SHUT_WR)
 
     def _leave(self) -> None:
-        if self.transport.get_write_buffer_size():
+        if self.transport.get_write_buffer_size() or self.session is not None:
             self.transport.abort()
         else:
             self.transport.close()

@@ -76,7 +76,13 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ptingest_beats_rejected_connections_total",
         "counter",
-        "Connections closed at once because a limit was reached",
+        "Connections closed at once: a limit, an address, a PROXY header",
+        ("reason",),
+    ),
+    Metric(
+        "ptingest_beats_tls_failures_total",
+        "counter",
+        "Connections closed before, in or right after their TLS handshake",
         ("reason",),
     ),
     Metric(
@@ -141,6 +147,18 @@ METRICS: tuple[Metric, ...] = (
     Metric("ptingest_worker_loop_lag_seconds", "gauge", "Longest pause of the event loop lately"),
     Metric(
         "ptingest_worker_start_time_seconds", "gauge", "When this worker started, since the epoch"
+    ),
+    Metric(
+        "ptingest_worker_certificate_expiry_seconds",
+        "gauge",
+        "When a certificate in force expires, since the epoch",
+        ("setting",),
+    ),
+    Metric(
+        "ptingest_worker_certificate_reloads_total",
+        "counter",
+        "Certificates read again (done), or left as they were (refused)",
+        ("outcome",),
     ),
     Metric("ptingest_worker_is_ready", "gauge", "1 when /readyz says so"),
     Metric("ptingest_worker_info", "gauge", "Always 1; the version is the label", ("version",)),

@@ -16,7 +16,10 @@ from tests.house.modules import ROOT
 OFF = re.compile(r"^(\s*)#(?=\S)", re.MULTILINE)
 """A `#` without a space after it is a setting that is off."""
 
-EXAMPLES = {"profile", "username", "password", "api_key", "ca_file", "fingerprint"}
+EXAMPLES = {
+    "profile", "username", "password", "api_key", "ca_file", "fingerprint", "certificate", "key",
+    "key_password", "client_ca", "token",
+}  # fmt: skip
 """Settings that are off unless given: what the file shows is an example, not a default."""
 
 

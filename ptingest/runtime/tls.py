@@ -1,0 +1,308 @@
+"""Certificates: files to contexts, told apart when they do not fit, read again when they change.
+
+    files --prepare--> contexts --put_in_force--> every handshake from now on
+
+``prepare`` touches nothing that runs and says which file is wrong and why. A certificate and
+its key are replaced one after the other, so between the two nothing fits: what is in force
+stays, and the files are looked at again until they fit. Open connections keep what they have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import ssl
+
+# The only reader of certificate files in the standard library; `ssl`'s own tests live by it.
+from _ssl import _test_decode_cert  # type: ignore[attr-defined]
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from ptingest.errors import TlsUnusable
+from ptingest.model.contracts import Clock
+from ptingest.settings.server import ServerSettings
+from ptingest.settings.tls import BeatsTlsSettings, ServerTlsSettings
+from ptingest.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 2.0
+"""Between two looks at the files: a stat each."""
+SOON_SECONDS = 14 * 86_400
+"""A certificate that expires within this time is worth a warning."""
+
+BEATS, API = "beats.tls", "api.tls"
+
+
+class CertificateFile(NamedTuple):
+    """One certificate that we show or check others by."""
+
+    setting: str
+    path: str
+    subject: str
+    begins: float
+    """Seconds since the epoch, as ``expires``."""
+    expires: float
+
+
+class Prepared(NamedTuple):
+    """Contexts and what they were made of; None where a port speaks plaintext."""
+
+    beats: ssl.SSLContext | None
+    api: ssl.SSLContext | None
+    files: tuple[CertificateFile, ...]
+    marks: dict[str, object]
+    """What tells that a file has changed."""
+
+
+def prepare(settings: ServerSettings) -> Prepared:
+    """Read every certificate and key that the settings name for our ports.
+
+    Raises:
+        TlsUnusable: the first file that does not fit; nothing was touched.
+    """
+    marks = {path: _mark(path) for path in _paths(settings)}
+    beats, api = settings.beats.tls, settings.api.tls
+    return Prepared(
+        beats=None if beats is None else beats_context(beats),
+        api=None if api is None else server_context(api, API),
+        files=tuple(_certificate_files(settings)),
+        marks=marks,
+    )
+
+
+def server_context(settings: ServerTlsSettings, place: str) -> ssl.SSLContext:
+    """A context for TLS 1.2 or newer, without renegotiation, early data or tickets."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    # A resumed session is not verified again: a Beat whose certificate has expired since
+    # would come in. Beats keep their connections, so tickets would save next to nothing.
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    read_certificate(settings.certificate, f"{place}.certificate")
+    _load_key(context, settings, place)
+    return context
+
+
+def beats_context(settings: BeatsTlsSettings) -> ssl.SSLContext:
+    """The context of the Beats port: as ``server_context``, and whom it asks for a certificate."""
+    context = server_context(settings, BEATS)
+    if settings.client_ca is not None:
+        load_authority(context, settings.client_ca, f"{BEATS}.client_ca")
+        required = settings.client_auth == "required"
+        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+    return context
+
+
+def load_authority(context: ssl.SSLContext, path: str, setting: str) -> None:
+    """Trust what a PEM file holds; TlsUnusable where it holds nothing to trust."""
+    _require_readable(path, setting)
+    try:
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError as error:
+        raise TlsUnusable(
+            setting=setting,
+            file=path,
+            seen="holds no certificate in PEM",
+            cure="give the file with the authority's certificate (BEGIN CERTIFICATE)",
+        ) from error
+
+
+def read_certificate(path: str, setting: str) -> CertificateFile:
+    """The first certificate of a PEM file; TlsUnusable where there is none."""
+    _require_readable(path, setting)
+    try:
+        fields: dict[str, Any] = dict(_test_decode_cert(path))
+    except ssl.SSLError as error:
+        raise TlsUnusable(
+            setting=setting,
+            file=path,
+            seen="holds no certificate in PEM",
+            cure="give a file that begins with BEGIN CERTIFICATE (convert DER or PKCS#12 by "
+            "`openssl x509` or `openssl pkcs12`)",
+        ) from error
+    subject = ",".join(value for group in fields.get("subject", ()) for _, value in group)
+    begins, expires = (ssl.cert_time_to_seconds(fields[name]) for name in ("notBefore", "notAfter"))
+    return CertificateFile(setting, path, subject, begins, expires)
+
+
+def _load_key(context: ssl.SSLContext, settings: ServerTlsSettings, place: str) -> None:
+    setting, path = f"{place}.key", settings.key
+    if path is None:
+        setting, path = f"{place}.certificate", settings.certificate
+    _require_readable(path, setting)
+    password = settings.key_password
+    was_asked = False
+
+    def answer() -> str:
+        nonlocal was_asked
+        was_asked = True
+        return "" if password is None else password.get_secret_value()
+
+    try:
+        context.load_cert_chain(settings.certificate, settings.key, password=answer)
+    except ssl.SSLError as error:
+        _blame_key(error, setting, path, place, settings, was_asked=was_asked)
+
+
+def _blame_key(
+    error: ssl.SSLError,
+    setting: str,
+    path: str,
+    place: str,
+    settings: ServerTlsSettings,
+    *,
+    was_asked: bool,
+) -> NoReturn:
+    if was_asked and settings.key_password is None:
+        seen, cure = "is encrypted", f"give {place}.key_password"
+    elif was_asked:
+        seen, cure = f"is not opened by {place}.key_password", "correct one of the two"
+    elif error.reason == "KEY_VALUES_MISMATCH" or "key values mismatch" in str(error):
+        seen = f"does not belong to the certificate in {settings.certificate}"
+        cure = "give the key that the certificate was made with (its first one, in a chain)"
+    elif settings.key is None:
+        seen, cure = "holds no private key", f"give {place}.key, or put the key into this file"
+    else:
+        seen = "holds no private key in PEM that OpenSSL can read"
+        cure = "give PKCS#8, PKCS#1 or EC in PEM (BEGIN PRIVATE KEY or the like)"
+    raise TlsUnusable(setting=setting, file=path, seen=seen, cure=cure) from error
+
+
+def _require_readable(path: str, setting: str) -> None:
+    try:
+        with Path(path).open("rb"):
+            return
+    except OSError as error:
+        raise TlsUnusable(
+            setting=setting,
+            file=path,
+            seen=f"cannot be read: {error.strerror}",
+            cure="correct the path, or give this user the right to read it",
+        ) from error
+
+
+def _paths(settings: ServerSettings) -> Iterator[str]:
+    for tls in (settings.beats.tls, settings.api.tls):
+        if tls is not None:
+            yield tls.certificate
+            yield tls.key or tls.certificate
+    if settings.beats.tls is not None and settings.beats.tls.client_ca is not None:
+        yield settings.beats.tls.client_ca
+
+
+def _certificate_files(settings: ServerSettings) -> Iterator[CertificateFile]:
+    beats, api = settings.beats.tls, settings.api.tls
+    if beats is not None:
+        yield read_certificate(beats.certificate, f"{BEATS}.certificate")
+        if beats.client_ca is not None:
+            yield read_certificate(beats.client_ca, f"{BEATS}.client_ca")
+    if api is not None:
+        yield read_certificate(api.certificate, f"{API}.certificate")
+
+
+def _mark(path: str) -> object:
+    """Changes when a file is written, or another is put (or linked) in its place."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - follows links, as Kubernetes swaps them
+    except OSError as error:
+        return error.errno
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def validity(file: CertificateFile, now: float) -> tuple[bool, str]:
+    """Whether a certificate is within its time and stays so for a while, and the sentence."""
+    days = (file.expires - now) / 86_400
+    if now < file.begins:
+        return False, f"is valid only in {(file.begins - now) / 86_400:.1f} days"
+    if days < 0:
+        return False, f"expired {-days:.1f} days ago"
+    return file.expires - now > SOON_SECONDS, f"expires in {days:.1f} days"
+
+
+class Certificates:
+    """The contexts in force; every handshake asks here."""
+
+    def __init__(self, settings: ServerSettings, *, metrics: Metrics, clock: Clock) -> None:
+        self._settings = settings
+        self._metrics, self._clock = metrics, clock
+        self._in_force = prepare(settings)
+        self._tried = self._in_force.marks
+        self.trouble: str | None = None
+        """Why changed files are not in force; None when they are."""
+        self._tell()
+
+    def beats(self) -> ssl.SSLContext | None:
+        """The context for the next Beat, None for plaintext."""
+        return self._in_force.beats
+
+    @property
+    def api(self) -> ssl.SSLContext | None:
+        return self._in_force.api
+
+    def put_in_force(self, prepared: Prepared, settings: ServerSettings) -> None:
+        """Use ``prepared`` from the next handshake on; nothing open is touched."""
+        old, self._settings = self._in_force, settings
+        if old.api is not None and settings.api.tls is not None and prepared.api is not None:
+            # The HTTP server holds on to its context, so that one must learn the new pair;
+            # that it fits was just proved.
+            _load_key(old.api, settings.api.tls, API)
+            prepared = prepared._replace(api=old.api)
+        self._in_force, self._tried, self.trouble = prepared, prepared.marks, None
+        self._metrics.add("ptingest_worker_certificate_reloads_total", 1, "done")
+        self._tell()
+
+    def reload(self) -> bool:
+        """Read the files again; what does not fit changes nothing, and is told and counted."""
+        try:
+            prepared = prepare(self._settings)
+        except TlsUnusable as error:
+            self._tried = {path: _mark(path) for path in _paths(self._settings)}
+            if self.trouble != str(error):
+                log.error("certificates not reloaded, the old ones stay in force: %s", error)
+            self.trouble = str(error)
+            self._metrics.add("ptingest_worker_certificate_reloads_total", 1, "refused")
+            return False
+        self.put_in_force(prepared, self._settings)
+        log.info("certificates reloaded; open connections keep theirs")
+        return True
+
+    async def watch(self) -> None:
+        """Reload whenever a file changes; until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self.look()
+
+    def look(self) -> None:
+        """Reload if a file has changed since it was last read (fitting or not)."""
+        if {path: _mark(path) for path in _paths(self._settings)} != self._tried:
+            self.reload()
+
+    def status(self) -> dict[str, object]:
+        """The part of /status that speaks of certificates."""
+        now = self._clock.time_ns() / 1e9
+        return {
+            "trouble": self.trouble,
+            "files": [
+                {
+                    "setting": file.setting,
+                    "file": file.path,
+                    "subject": file.subject,
+                    "expires_in_days": round((file.expires - now) / 86_400, 1),
+                }
+                for file in self._in_force.files
+            ],
+        }
+
+    def _tell(self) -> None:
+        now = self._clock.time_ns() / 1e9
+        for file in self._in_force.files:
+            self._metrics.set(
+                "ptingest_worker_certificate_expiry_seconds", file.expires, file.setting
+            )
+            is_well, sentence = validity(file, now)
+            if not is_well:
+                log.warning("%s: the certificate in %s %s", file.setting, file.path, sentence)
