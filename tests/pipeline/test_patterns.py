@@ -91,6 +91,17 @@ def test_a_stolen_record_is_whole_under_strict_parsing() -> None:
         ),
         pytest.param({"regex": "(?P<a>b)"}, "ab", None, id="a regex starts with the message"),
         pytest.param(
+            {"json_keys": {"lvl": "level", "ms": "took", "ok": "is_ok", "user": "who"}},
+            '{"lvl": "inf\\u006f", "ms": 1.50, "ok": true, "user": {"id": 1}, "more": 1}',
+            {"level": "info", "took": "1.50", "is_ok": "true"},
+            id="of a JSON object the keys asked for, objects left out",
+        ),
+        pytest.param({"json_keys": {"a": "x"}}, '{"b": 1}', None, id="none of the keys"),
+        pytest.param({"json_keys": {"a": "x"}}, '{"a": null}', None, id="nothing in the key"),
+        pytest.param({"json_keys": {"a": "x"}}, '{"a": "b"', None, id="broken JSON"),
+        pytest.param({"json_keys": {"a": "x"}}, "[1]", None, id="JSON that is no object"),
+        pytest.param({"json_keys": {"a": "x"}}, '{"a": "\\ud800"}', None, id="half a character"),
+        pytest.param(
             {"line": "[{timestamp:at}] {word:level} {data:who}: {rest:text}"},
             "noise\n[2025-01-02 03:04:05] INFO a:b: c: d",
             {"at": "2025-01-02 03:04:05", "level": "INFO", "who": "a:b", "text": "c: d"},
