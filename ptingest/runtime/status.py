@@ -101,6 +101,7 @@ class WorkerView:
                 "setting": "beats.limits.total_bytes (half)",
             },
             "beats": parts.source.status(),
+            "services": parts.flow.watch.status(parts.clock.time_ns()),
             "lanes": {
                 sink.name: lane.status()
                 for sink, lane in zip(parts.sinks, parts.lanes, strict=True)
@@ -111,6 +112,7 @@ class WorkerView:
                 "waiting": parts.dead_letters.waiting,
                 "trouble": parts.dead_letters.trouble,
             },
+            "certificates": parts.certificates.status(),
             "config": self.reloads() if self.reloads else None,
             "loop_lag_seconds": parts.metrics.value("ptingest_worker_loop_lag_seconds"),
         }

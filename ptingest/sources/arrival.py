@@ -358,7 +358,10 @@ def handshake_failure(error: Exception) -> TurnedAway:
         return TurnedAway(
             reason="timeout", detail="not finished in time (beats.limits.handshake_seconds)"
         )
-    return TurnedAway(reason="peer_closed", detail="the Beat closed in the middle of it")
+    return TurnedAway(
+        reason="peer_closed",
+        detail="the Beat closed in the middle of it; its own log may say why (does it trust us?)",
+    )
 
 
 def _alert(reason: str) -> str:
