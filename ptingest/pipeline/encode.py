@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-encode_value = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
+encode_value = _encoder.encode
+encode_into = _encoder.encode_into
+"""Encode into a bytearray, replacing what it held."""
 
 
 def encode_body(event: Mapping[str, object]) -> bytes:

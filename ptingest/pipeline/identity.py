@@ -78,7 +78,10 @@ def event_key(
             identity = _file_identity(file)
         else:
             identity = (file.device_id, file.inode)
-        name = None if host is None else _host_name(host)
+        try:
+            name = None if host is None else _host_of(host).name
+        except msgspec.DecodeError:
+            name = _host_text(host)
         framed = _framed((agent_id, identity, name, where.offset, message, time_text))
     except (msgspec.DecodeError, OverflowError):
         # Of other types than Filebeat's, or an offset beyond 64 bits.
@@ -91,14 +94,10 @@ def event_key(
     return b2a_base64(key, newline=False)[:22].translate(_URL_SAFE).decode()
 
 
-def _host_name(host: Raw) -> str | None:
+def _host_text(host: Raw | None) -> str | None:
+    """Filebeat lets a user's own ``host: x`` win, which is then no object."""
     try:
-        return _host_of(host).name
-    except msgspec.DecodeError:
-        pass
-    try:
-        # Filebeat lets a user's own `host: x` win, which is then no object.
-        return _text_of(host)
+        return None if host is None else _text_of(host)
     except msgspec.DecodeError:
         return None
 

@@ -8,6 +8,7 @@ certain gets None and takes the long way; a property test holds the two ways equ
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from msgspec import Raw
 from ptingest.model.document import DataStream, Document
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import MAX_NUMBER_LENGTH, decode_event, holds_long_number
-from ptingest.pipeline.encode import encode_value
+from ptingest.pipeline.encode import encode_into, encode_value
 from ptingest.pipeline.group import CODEC_TAG, DATE_TAG, Group, tagged
 from ptingest.pipeline.identity import event_key
 from ptingest.pipeline.line import FINE, NO_DATE, NO_MATCH, Line, LineReader
@@ -33,10 +34,15 @@ Tallies = dict[tuple[str, str], int]
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_tags = msgspec.json.Decoder(list[str]).decode
 _QUOTE, _BACKSLASH, _NEWLINE = b'"\\\n'
+_VERSION = b',"@version":"1","@timestamp":"'
 # What a member adds to its payload beside its value: the quoted key, a colon, a comma.
 _TIMESTAMP_COST = len('"@timestamp":,')
 _METADATA_COST = len('"@metadata":,')
 _TAGS_COST = len('"tags":,')
+# A minute of four-digit years as they are printed, seconds and milliseconds.
+_USUAL_TIME = re.compile(
+    rb'("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}):([0-5][0-9]\.[0-9]{3})Z"'
+).fullmatch
 _NOTES = {NO_MATCH: "grok_failure", NO_DATE: "date_failure"}
 
 
@@ -68,9 +74,12 @@ class Ordinary:
         )
         policy = group.profile.event_original
         self._keeps = (policy == "keep", policy != "drop", policy != "drop")
-        self._with_original = b',"event":{"original":', b"," * bool(module) + module + b'},"tags":'
-        self._without_original = b',"event":{' + module + b"}" if module else b""
+        self._with_original = b'","event":{"original":', b"," * bool(module) + module + b'},"tags":'
+        self._without_original = b'","event":{' + module + b"}" if module else b'"'
         self._without_original += b',"tags":'
+        # Encoded into the same buffer each time: fresh memory for a kilobyte costs more
+        # than encoding it does.
+        self._rest = bytearray()
         self._lines = LineReader(group)
         self._routes = _Routes(group, known_services)
         self._tags = _Tags(group.settings.failure_tag)
@@ -131,11 +140,12 @@ class Ordinary:
 
     def _untouched(
         self, event: dict[str, Raw], payload: bytes, sent: Raw | None, tags: Raw | None
-    ) -> bytes | None:
+    ) -> bytearray | None:
         """Encode the members that stay as they are, or None when something went missing.
 
-        The lengths of all members add up to the payload's exactly when it had no space
-        between tokens and no key twice.
+        The brace that closes them is left off; good until the next call. The lengths of all
+        members add up to the payload's exactly when it had no space between tokens and no
+        key twice.
         """
         length = 0 if sent is None else _TIMESTAMP_COST + len(sent)
         metadata = event.pop("@metadata", None)
@@ -146,11 +156,13 @@ class Ordinary:
         for name in self._overwritten:
             if name in event:
                 length += self._overwritten[name] + len(event.pop(name))
-        rest = encode_value(event)
+        rest = self._rest
+        encode_into(event, rest)
         if length + len(rest) != len(payload) or _NEWLINE in rest:
             return None
         if len(payload) > MAX_NUMBER_LENGTH and holds_long_number(payload, event):
             return None
+        rest.pop()
         return rest
 
     def _without_spaces(
@@ -177,12 +189,16 @@ class Ordinary:
             line.is_loose,
         )
 
-    def _body(self, rest: bytes, raw: bytes, tags: bytes, line: Line, route: Route) -> bytes:
-        head = b'%b,"@version":"1","@timestamp":"%b"' % (rest[:-1], line.printed or b"")
+    def _body(self, rest: bytearray, raw: bytes, tags: bytes, line: Line, route: Route) -> bytes:
+        printed, fields = line.printed or b"", line.fields
         if self._keeps[line.state]:
             before, after = self._with_original
-            return b"".join((head, before, raw, after, tags, line.fields, route.ending))
-        return b"".join((head, self._without_original, tags, line.fields, route.ending))
+            return b"".join(
+                (rest, _VERSION, printed, before, raw, after, tags, fields, route.ending)
+            )
+        return b"".join(
+            (rest, _VERSION, printed, self._without_original, tags, fields, route.ending)
+        )
 
     @staticmethod
     def _tally(line: Line, service: str, tallies: Tallies) -> None:
@@ -247,10 +263,32 @@ class _Tags(dict[bytes, tuple[bytes, ...] | None]):
 class _SentTimes(dict[bytes, SentTime | None]):
     """Filebeat's times seen; None for what cannot be read."""
 
+    def __init__(self) -> None:
+        self._minutes: dict[bytes, int | None] = {}
+
     def __missing__(self, sent: bytes) -> SentTime | None:
-        time = self._read(sent)
+        time = self._usual(sent) or self._read(sent)
         _remember(self, sent, time)
         return time
+
+    def _usual(self, sent: bytes) -> SentTime | None:
+        """Read the form Filebeat writes, which prints as it came; most of it is the minute."""
+        found = _USUAL_TIME(sent)
+        if found is None:
+            return None
+        minute, rest = found.groups()
+        if minute not in self._minutes:
+            of_minute = self._read(minute + b':00.000Z"')
+            # 24:00 and the 30th of February are read, and printed as another minute.
+            as_it_came = minute[1:] + b":00.000Z"
+            is_plain = of_minute is not None and of_minute.printed == as_it_came
+            _remember(self._minutes, minute, of_minute.millis if is_plain and of_minute else None)
+        millis = self._minutes[minute]
+        if millis is None:
+            return None
+        return SentTime(
+            sent[1:-1].decode("ascii"), sent[1:-1], millis + int(rest[:2]) * 1000 + int(rest[3:])
+        )
 
     @staticmethod
     def _read(sent: bytes) -> SentTime | None:
