@@ -1,0 +1,49 @@
+# syntax=docker/dockerfile:1
+# ptingest in an image: `docker build -t ptingest:0.1.0 .`
+# Two stages: the first installs into a virtual environment, the second is that environment
+# and Python. It runs as uid 10001, writes to /var/lib/ptingest only and works read-only.
+ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+WORKDIR /build
+RUN python -m pip install --no-cache-dir --disable-pip-version-check hatchling==1.33.0
+COPY deploy/requirements.txt deploy/requirements.txt
+RUN python -m venv --without-pip /opt/ptingest \
+ && python -m pip --python /opt/ptingest/bin/python install --no-cache-dir \
+      --disable-pip-version-check --only-binary=:all: -r deploy/requirements.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY config/pt.yaml config/pt.yaml
+COPY deploy/elasticsearch deploy/elasticsearch
+COPY deploy/kibana deploy/kibana
+COPY ptingest ptingest
+RUN python -m hatchling build -t wheel -d dist \
+ && python -m pip --python /opt/ptingest/bin/python install --no-cache-dir \
+      --disable-pip-version-check --no-deps --no-index --compile dist/ptingest-*.whl
+
+FROM ${PYTHON_IMAGE}
+LABEL org.opencontainers.image.title="ptingest" \
+      org.opencontainers.image.description="Beats in on 5044, Logstash's documents out to Elasticsearch data streams" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# Nothing at run time installs or compiles anything.
+RUN python -m pip uninstall --yes --no-cache-dir pip setuptools wheel \
+ && groupadd --gid 10001 ptingest \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/ptingest \
+      --shell /usr/sbin/nologin ptingest \
+ && install -d -o 10001 -g 10001 -m 0750 /var/lib/ptingest
+COPY --from=build /opt/ptingest /opt/ptingest
+COPY deploy/ptingest.yaml /etc/ptingest/ptingest.yaml
+ENV PATH=/opt/ptingest/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+USER 10001:10001
+WORKDIR /var/lib/ptingest
+VOLUME ["/var/lib/ptingest"]
+EXPOSE 5044 9600
+# The first asks for a drain, a second one leaves at once.
+STOPSIGNAL SIGTERM
+# Alive, not ready: orchestrators kill what is unhealthy, and a restart mends no Elasticsearch.
+HEALTHCHECK --interval=15s --timeout=6s --start-period=10s --retries=3 \
+  CMD ["ptingest", "probe", "--config", "/etc/ptingest/ptingest.yaml", "--live"]
+ENTRYPOINT ["ptingest"]
+CMD ["serve", "--config", "/etc/ptingest/ptingest.yaml"]
