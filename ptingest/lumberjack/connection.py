@@ -139,6 +139,11 @@ class ServerConnection:
         """The version of the current or last window, 1 or 2; 2 before any."""
         return 1 if self._version == VERSION_1 else 2
 
+    @property
+    def has_compressed(self) -> bool:
+        """Whether the peer has sent a compressed frame yet."""
+        return self._compressed_version != 0
+
     def receive_data(self, data: bytes) -> None:
         """Store bytes as they came; nothing is looked at, nothing raises."""
         if self._failure is None:

@@ -29,6 +29,7 @@ from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.permit import process_permitted
 from ptingest.pipeline.pipeline import Pipeline
+from ptingest.runtime.watch import TrafficWatch
 from ptingest.telemetry.metrics import Metrics
 
 CHUNK_EVENTS = 256
@@ -57,6 +58,7 @@ class Flow:
         clock: Clock,
     ) -> None:
         self.pipeline = pipeline
+        self.watch = TrafficWatch(pipeline.profile)
         self._lanes = lanes
         self._sinks = sinks
         self._budget = budget
@@ -138,6 +140,7 @@ class Flow:
             self._close_books(service, Fate.DROPPED, count)
         for (service, what), count in processed.tallies.items():
             metrics.add("ptingest_pipeline_noted_events_total", count, service, what)
+        self.watch.look(processed, self.pipeline.profile, now_ns)
         receipt.expect(len(processed.documents) * len(self._lanes) + len(processed.dead_letters))
         return processed
 

@@ -90,6 +90,9 @@ class BeatsConnection(asyncio.Protocol):
         self._unwritten_since: float | None = None
         self._discard_until: float | None = None
         self.windows = self.events = self.bytes = 0
+        self.largest_window = 0
+        self.pipelines = False
+        """It has sent a window before the one before it was acked."""
 
     # -- asyncio.Protocol ----------------------------------------------------------------
 
@@ -109,6 +112,8 @@ class BeatsConnection(asyncio.Protocol):
         if self.closing is not None or not self.admitted:
             return  # read and discarded, see close()
         self.last_byte_at = self._source.now()
+        if self._open and self._filling is None:
+            self.pipelines = True
         self._wire.receive_data(data)
         self._recount()
         self._more.set()
@@ -148,6 +153,10 @@ class BeatsConnection(asyncio.Protocol):
     @property
     def open_windows(self) -> int:
         return len(self._open)
+
+    @property
+    def compresses(self) -> bool:
+        return self._wire.has_compressed
 
     @property
     def waiting_bytes(self) -> int:
@@ -273,6 +282,7 @@ class BeatsConnection(asyncio.Protocol):
         self._filling = None
         self.windows += 1
         self.events += opened.events
+        self.largest_window = max(self.largest_window, opened.events)
         self._source.window_complete(opened.events, window.odd)
         opened.receipt.seal()
 

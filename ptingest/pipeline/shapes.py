@@ -1,0 +1,119 @@
+"""What a line that fits no pattern looks like, without what it says. Pure.
+
+    127.0.0.1 - - [02/Jan/2025:03:04:05 +0000] "GET /parcels/42 HTTP/1.1" 200
+    0.0.0.0 - - [0/a/0:0:0:0 +0] "a /a/0 a/0.0" 0
+
+Letters become `a`, digits `0`, runs of either one of them: nothing of a customer is left,
+and lines of one kind look alike. For people who ask why parsing fails, never for events:
+some dozens of microseconds each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ptingest.pipeline.patterns import INT, TIMESTAMP, WORD
+from ptingest.settings.profile import LINE_PIECE, PatternSettings
+
+LOOKED_AT = 2000
+"""Characters of a message; shapes and nearest patterns are decided at its beginning."""
+SHOWN = 100
+
+_LETTERS = re.compile(r"[^\W\d_]+")
+_DIGITS = re.compile(r"\d+")
+_OTHERS = re.compile(r"[^\x20-\x7e]")
+_WORDS = re.compile(r"(?: a){3,}")
+_STEPS = re.compile(r"(?:/a){3,}")
+_EXPRESSIONS = {"word": WORD, "int": INT, "timestamp": TIMESTAMP}
+
+
+def shape(message: str) -> str:
+    """Return the masked first line, cut, and whether more lines follow."""
+    line, newline, _ = message[:LOOKED_AT].partition("\n")
+    masked = _DIGITS.sub("0", _LETTERS.sub("a", line))
+    masked = _OTHERS.sub("?", _STEPS.sub("/a/a", _WORDS.sub(" a a", masked)))
+    cut = masked if len(masked) <= SHOWN else f"{masked[:SHOWN]}..."
+    return f"{cut} (and more lines)" if newline else cut
+
+
+class Near(NamedTuple):
+    """The pattern that came closest, and the first of its pieces that was not there."""
+
+    pattern: str
+    missing: str
+
+
+class _Piece(NamedTuple):
+    expression: str
+    label: str
+
+
+class _Stretch(NamedTuple):
+    """Pieces that follow each other directly; one expression for each number of them."""
+
+    labels: tuple[str, ...]
+    prefixes: tuple[re.Pattern[str], ...]
+
+
+class Nearness:
+    """The line patterns of a group, ready to be asked how far each one gets."""
+
+    def __init__(self, patterns: Sequence[PatternSettings]) -> None:
+        self._patterns = [
+            (pattern.name, _stretches(pattern.line)) for pattern in patterns if pattern.line
+        ]
+
+    def nearest(self, message: str) -> Near | None:
+        """Return the pattern most of whose pieces are there, the first of equals."""
+        message = message[:LOOKED_AT]
+        best: tuple[int, Near | None] = (-1, None)
+        for name, stretches in self._patterns:
+            found, missing = _reach(stretches, message)
+            if found > best[0]:
+                best = (found, Near(name, missing))
+        return best[1]
+
+
+def _reach(stretches: Sequence[_Stretch], message: str) -> tuple[int, str]:
+    """Return how many pieces were found in order, and the one that was not."""
+    total = position = 0
+    for stretch in stretches:
+        for count in range(len(stretch.prefixes), -1, -1):
+            found = stretch.prefixes[count - 1].search(message, position) if count else None
+            if count == 0 or found is not None:
+                break
+        total += count
+        if count < len(stretch.labels):
+            return total, stretch.labels[count]
+        assert found is not None
+        position = found.end()
+    return total, ""
+
+
+def _stretches(line: str) -> list[_Stretch]:
+    """Take a line pattern apart where a {data} stands."""
+    tokens = LINE_PIECE.split(line)
+    runs: list[list[_Piece]] = [_texts(tokens[0])]
+    for position in range(1, len(tokens), 3):
+        kind, field, text = tokens[position : position + 3]
+        if kind == "data":
+            runs.append(_texts(text))
+        elif kind != "rest":
+            runs[-1] += [_Piece(f"(?:{_EXPRESSIONS[kind]})", f"{{{kind}:{field}}}"), *_texts(text)]
+    return [_stretch(run, is_head=number == 0) for number, run in enumerate(runs)]
+
+
+def _texts(text: str) -> list[_Piece]:
+    return [_Piece(re.escape(text), f"`{text}`")] if text else []
+
+
+def _stretch(run: Sequence[_Piece], *, is_head: bool) -> _Stretch:
+    opening = "^" if is_head else ""
+    expressions = [piece.expression for piece in run]
+    prefixes = [
+        re.compile(opening + "".join(expressions[:count]), re.MULTILINE)
+        for count in range(1, len(run) + 1)
+    ]
+    return _Stretch(tuple(piece.label for piece in run), tuple(prefixes))

@@ -1,0 +1,134 @@
+"""What an operator asks about the traffic and no counter can tell.
+
+Which lines fit no pattern, masked, and which pattern came closest; when each service was
+heard last, and how old its events were then. A few samples a second at most, and never
+event text: what is kept here is shown in /status.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
+
+import msgspec
+
+from ptingest.model.document import Document
+from ptingest.model.outcome import Processed
+from ptingest.pipeline.shapes import Near, Nearness, shape
+from ptingest.settings.profile import ProfileSettings
+
+SAMPLE_EVERY_SECONDS = 1.0
+"""Each service's failures are looked at so often."""
+SAMPLED_AT_ONCE = 4
+SHAPES_KEPT = 32
+"""For each service; when there are more, the rarer half is forgotten."""
+SHAPES_SHOWN = 3
+_KEY_TIME = 8
+"""Characters of a key that hold the event's time, 48 bits of milliseconds."""
+
+
+class _Sent(msgspec.Struct):
+    message: str = ""
+    group: str = ""
+
+
+_decode = msgspec.json.Decoder(_Sent).decode
+
+
+class TrafficWatch:
+    """Looks at each chunk after it was processed; owned by the flow."""
+
+    def __init__(self, profile: ProfileSettings) -> None:
+        self._follow(profile)
+        self._shapes: dict[str, Counter[tuple[str, Near | None]]] = {}
+        self._sampled: Counter[str] = Counter()
+        self._sampled_at: dict[str, int] = {}
+        self._heard_ns: dict[str, int] = {}
+        self._lag_seconds: dict[str, float] = {}
+
+    def _follow(self, profile: ProfileSettings) -> None:
+        self._profile = profile
+        self._groups = {group.group: group for group in profile.groups}
+        self._tags = tuple({group.failure_tag.encode() for group in profile.groups})
+        self._nearness: dict[str, Nearness] = {}
+
+    def look(self, processed: Processed, profile: ProfileSettings, now_ns: int) -> None:
+        """Note what one chunk shows; costs about a microsecond unless a sample is due."""
+        if profile is not self._profile:
+            self._follow(profile)  # a reload
+        for service in processed.received:
+            self._heard_ns[service] = now_ns
+        if processed.documents:
+            self._note_lag(processed.documents[-1], now_ns)
+        for service, what in processed.tallies:
+            if what == "grok_failure" and self._is_due(service, now_ns):
+                self._sample(service, processed.documents)
+
+    def _note_lag(self, document: Document, now_ns: int) -> None:
+        if document.key is None:
+            return
+        try:
+            millis = int.from_bytes(base64.urlsafe_b64decode(document.key[:_KEY_TIME]))
+        except (binascii.Error, ValueError):
+            return  # a requeued letter's own id
+        if millis:
+            self._lag_seconds[document.service] = now_ns / 1e9 - millis / 1e3
+
+    def _is_due(self, service: str, now_ns: int) -> bool:
+        due = self._sampled_at.get(service, 0) + int(SAMPLE_EVERY_SECONDS * 1e9)
+        if now_ns < due:
+            return False
+        self._sampled_at[service] = now_ns
+        return True
+
+    def _sample(self, service: str, documents: Iterable[Document]) -> None:
+        failed = (
+            document
+            for document in documents
+            if document.service == service and any(tag in document.body for tag in self._tags)
+        )
+        counter = self._shapes.setdefault(service, Counter())
+        for document in islice(failed, SAMPLED_AT_ONCE):
+            try:
+                sent = _decode(document.payload)
+            except msgspec.MsgspecError:
+                continue  # a message that is no text has no shape
+            self._sampled[service] += 1
+            counter[shape(sent.message), self._nearest(sent)] += 1
+        if len(counter) > SHAPES_KEPT:
+            self._shapes[service] = Counter(dict(counter.most_common(SHAPES_KEPT // 2)))
+
+    def _nearest(self, sent: _Sent) -> Near | None:
+        group = self._groups.get(sent.group)
+        if group is None:
+            return None
+        if sent.group not in self._nearness:
+            self._nearness[sent.group] = Nearness(group.patterns)
+        return self._nearness[sent.group].nearest(sent.message)
+
+    def status(self, now_ns: int) -> dict[str, object]:
+        """The part of /status that speaks of services."""
+        return {service: self._row(service, now_ns) for service in self._heard_ns}
+
+    def _row(self, service: str, now_ns: int) -> dict[str, object]:
+        lag = self._lag_seconds.get(service)
+        shapes = self._shapes.get(service, Counter())
+        return {
+            "heard_seconds_ago": round((now_ns - self._heard_ns[service]) / 1e9, 1),
+            "last_lag_seconds": None if lag is None else round(lag, 1),
+            "unmatched": {
+                "sampled": self._sampled[service],
+                "shapes": [
+                    {
+                        "shape": text,
+                        "sampled": count,
+                        "nearest_pattern": near.pattern if near else None,
+                        "missing": near.missing if near else None,
+                    }
+                    for (text, near), count in shapes.most_common(SHAPES_SHOWN)
+                ],
+            },
+        }
