@@ -13,15 +13,12 @@ import asyncio
 import logging
 import os
 import ssl
-
-# The only reader of certificate files in the standard library; `ssl`'s own tests live by it.
-from _ssl import _test_decode_cert  # type: ignore[attr-defined]
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple
 
 from ptingest.errors import TlsUnusable
 from ptingest.model.contracts import Clock
+from ptingest.settings.pem import CertificateFile, load_authority, load_pair, read_certificate
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.tls import BeatsTlsSettings, ServerTlsSettings
 from ptingest.telemetry.metrics import Metrics
@@ -34,17 +31,6 @@ SOON_SECONDS = 14 * 86_400
 """A certificate that expires within this time is worth a warning."""
 
 BEATS, API = "beats.tls", "api.tls"
-
-
-class CertificateFile(NamedTuple):
-    """One certificate that we show or check others by."""
-
-    setting: str
-    path: str
-    subject: str
-    begins: float
-    """Seconds since the epoch, as ``expires``."""
-    expires: float
 
 
 class Prepared(NamedTuple):
@@ -82,8 +68,7 @@ def server_context(settings: ServerTlsSettings, place: str) -> ssl.SSLContext:
     # would come in. Beats keep their connections, so tickets would save next to nothing.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
-    read_certificate(settings.certificate, f"{place}.certificate")
-    _load_key(context, settings, place)
+    load_pair(context, settings.certificate, settings.key, settings.key_password, place)
     return context
 
 
@@ -95,94 +80,6 @@ def beats_context(settings: BeatsTlsSettings) -> ssl.SSLContext:
         required = settings.client_auth == "required"
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     return context
-
-
-def load_authority(context: ssl.SSLContext, path: str, setting: str) -> None:
-    """Trust what a PEM file holds; TlsUnusable where it holds nothing to trust."""
-    _require_readable(path, setting)
-    try:
-        context.load_verify_locations(cafile=path)
-    except ssl.SSLError as error:
-        raise TlsUnusable(
-            setting=setting,
-            file=path,
-            seen="holds no certificate in PEM",
-            cure="give the file with the authority's certificate (BEGIN CERTIFICATE)",
-        ) from error
-
-
-def read_certificate(path: str, setting: str) -> CertificateFile:
-    """The first certificate of a PEM file; TlsUnusable where there is none."""
-    _require_readable(path, setting)
-    try:
-        fields: dict[str, Any] = dict(_test_decode_cert(path))
-    except ssl.SSLError as error:
-        raise TlsUnusable(
-            setting=setting,
-            file=path,
-            seen="holds no certificate in PEM",
-            cure="give a file that begins with BEGIN CERTIFICATE (convert DER or PKCS#12 by "
-            "`openssl x509` or `openssl pkcs12`)",
-        ) from error
-    subject = ",".join(value for group in fields.get("subject", ()) for _, value in group)
-    begins, expires = (ssl.cert_time_to_seconds(fields[name]) for name in ("notBefore", "notAfter"))
-    return CertificateFile(setting, path, subject, begins, expires)
-
-
-def _load_key(context: ssl.SSLContext, settings: ServerTlsSettings, place: str) -> None:
-    setting, path = f"{place}.key", settings.key
-    if path is None:
-        setting, path = f"{place}.certificate", settings.certificate
-    _require_readable(path, setting)
-    password = settings.key_password
-    was_asked = False
-
-    def answer() -> str:
-        nonlocal was_asked
-        was_asked = True
-        return "" if password is None else password.get_secret_value()
-
-    try:
-        context.load_cert_chain(settings.certificate, settings.key, password=answer)
-    except ssl.SSLError as error:
-        _blame_key(error, setting, path, place, settings, was_asked=was_asked)
-
-
-def _blame_key(
-    error: ssl.SSLError,
-    setting: str,
-    path: str,
-    place: str,
-    settings: ServerTlsSettings,
-    *,
-    was_asked: bool,
-) -> NoReturn:
-    if was_asked and settings.key_password is None:
-        seen, cure = "is encrypted", f"give {place}.key_password"
-    elif was_asked:
-        seen, cure = f"is not opened by {place}.key_password", "correct one of the two"
-    elif error.reason == "KEY_VALUES_MISMATCH" or "key values mismatch" in str(error):
-        seen = f"does not belong to the certificate in {settings.certificate}"
-        cure = "give the key that the certificate was made with (its first one, in a chain)"
-    elif settings.key is None:
-        seen, cure = "holds no private key", f"give {place}.key, or put the key into this file"
-    else:
-        seen = "holds no private key in PEM that OpenSSL can read"
-        cure = "give PKCS#8, PKCS#1 or EC in PEM (BEGIN PRIVATE KEY or the like)"
-    raise TlsUnusable(setting=setting, file=path, seen=seen, cure=cure) from error
-
-
-def _require_readable(path: str, setting: str) -> None:
-    try:
-        with Path(path).open("rb"):
-            return
-    except OSError as error:
-        raise TlsUnusable(
-            setting=setting,
-            file=path,
-            seen=f"cannot be read: {error.strerror}",
-            cure="correct the path, or give this user the right to read it",
-        ) from error
 
 
 def _paths(settings: ServerSettings) -> Iterator[str]:
@@ -249,7 +146,8 @@ class Certificates:
         if old.api is not None and settings.api.tls is not None and prepared.api is not None:
             # The HTTP server holds on to its context, so that one must learn the new pair;
             # that it fits was just proved.
-            _load_key(old.api, settings.api.tls, API)
+            api = settings.api.tls
+            load_pair(old.api, api.certificate, api.key, api.key_password, API)
             prepared = prepared._replace(api=old.api)
         self._in_force, self._tried, self.trouble = prepared, prepared.marks, None
         self._metrics.add("ptingest_worker_certificate_reloads_total", 1, "done")

@@ -111,19 +111,11 @@ class ElasticsearchSettings(LaneSettings):
             raise ValueError("ca_file excludes fingerprint; keep one of them")
         if self.certificate is None and not (self.key is None and self.key_password is None):
             raise ValueError("key and key_password are nothing without certificate; give it too")
-        self._no_tls_without_https()
         for host in self.hosts:
             if not host.startswith(("http://", "https://")):
                 raise ValueError(f"hosts entry {host!r} must begin with http:// or https://")
             _require_address(host)
         return self
-
-    def _no_tls_without_https(self) -> None:
-        if any(host.startswith("https://") for host in self.hosts):
-            return
-        for name in ("ca_file", "fingerprint", "certificate"):
-            if getattr(self, name) is not None:
-                raise ValueError(f"{name} is given, but no host is https; write https:// in hosts")
 
 
 class NdjsonSettings(LaneSettings):

@@ -143,13 +143,12 @@ ES = "sinks:\n  elasticsearch:\n    hosts: [http://x]\n    "
         ),
         pytest.param(
             "api: {colour: red}",
-            "f:1: api.colour is no setting; remove the line; here may stand listen",
+            "f:1: api.colour is no setting; remove the line; here may stand listen, tls, token",
             id="nothing near",
         ),
         pytest.param(
-            "beats: {tls: {certificate: x}}",
-            "f:1: beats.tls is no setting; remove the line; here may stand listen, "
-            "keepalive_seconds, hold_seconds, quiet_seconds, limits",
+            "log: {syslog: {facility: x}}",
+            "f:1: log.syslog is no setting; remove the line; here may stand level, format",
             id="a section that is not there",
         ),
         pytest.param(

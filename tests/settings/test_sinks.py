@@ -21,6 +21,7 @@ HOSTS = ["http://elasticsearch:9200"]
         pytest.param(
             {"ca_file": "c", "fingerprint": "f"}, "ca_file excludes", id="two ways to trust"
         ),
+        pytest.param({"key": "k"}, "nothing without certificate", id="a key alone"),
         pytest.param({"hosts": ["elasticsearch:9200"]}, "must begin with http", id="no scheme"),
         pytest.param({"hosts": []}, "at least 1", id="no host"),
     ],

@@ -111,12 +111,15 @@ class ElasticsearchClient:
                 failure=f"no answer from {self._hosts()} within {seconds:g} s "
                 "(sinks.elasticsearch.request_seconds)",
             )
-        except elastic_transport.TlsError as error:
-            return Answer(None, failure=self._tls_failure(error.message))
         except elastic_transport.TransportError as error:
             # aiohttp writes "ssl:default" where no TLS is meant at all.
             what = error.message.replace(" ssl:default", "")
-            return Answer(None, failure=f"no answer from {self._hosts()}: {what}")
+            if isinstance(error, elastic_transport.TlsError):
+                return Answer(None, failure=self._tls_failure(what))
+            # A host of TLS 1.3 refuses our certificate only after the handshake, and of its
+            # alert no more than this arrives here.
+            hint = self._shown() if what == "Server disconnected" else ""
+            return Answer(None, failure=f"no answer from {self._hosts()}: {what}{hint}")
         found = {name.lower(): value for name, value in response.meta.headers.items()}
         return Answer(response.meta.status, found, response.body or b"")
 
@@ -140,7 +143,17 @@ class ElasticsearchClient:
             trusted = "sinks.elasticsearch.fingerprint"
         else:
             trusted = "the system's authorities; name yours in sinks.elasticsearch.ca_file"
-        return f"TLS with {self._hosts()} failed: {reason} (checked against {trusted})"
+        what = f"{reason} (checked against {trusted}{self._shown()})"
+        return f"TLS with {self._hosts()} failed: {what}"
+
+    def _shown(self) -> str:
+        """A hint at our own certificate, where TLS is spoken at all."""
+        certificate = self._settings.certificate
+        if not any(host.startswith("https://") for host in self._settings.hosts):
+            return ""
+        if certificate is None:
+            return "; we show no certificate (sinks.elasticsearch.certificate), is one wanted?"
+        return f"; we show sinks.elasticsearch.certificate {certificate}, is it refused?"
 
 
 def _transport(

@@ -14,32 +14,36 @@ import ssl
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from ptingest.errors import SinkUnavailable
+from ptingest.errors import SinkUnavailable, TlsUnusable
+from ptingest.settings.pem import load_pair, trusting_context
 from ptingest.settings.sinks import ElasticsearchSettings
 
 FETCH_SECONDS = 10.0
+PLACE = "sinks.elasticsearch"
 
 
 def tls_context(settings: ElasticsearchSettings, urls: Sequence[str]) -> ssl.SSLContext | None:
     """Return the context for all hosts, or None when none of them is https.
 
     Raises:
-        SinkUnavailable: the ``ca_file`` cannot be used, or no host shows a certificate
-            with the ``fingerprint``; try again later.
+        SinkUnavailable: a file cannot be used (it is named, with the reason), or no host
+            shows a certificate with the ``fingerprint``; try again later.
     """
     secure = [url for url in urls if url.startswith("https://")]
     if not secure:
         return None
-    if settings.fingerprint is not None:
-        return _pinned_context(secure, settings.fingerprint)
     try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise SinkUnavailable(
-            sink="elasticsearch",
-            cause=f"cannot use sinks.elasticsearch.ca_file {settings.ca_file}: "
-            f"{error.strerror or error}",
-        ) from error
+        if settings.fingerprint is not None:
+            context = _pinned_context(secure, settings.fingerprint)
+        elif settings.ca_file is not None:
+            context = trusting_context(settings.ca_file, f"{PLACE}.ca_file")
+        else:
+            context = ssl.create_default_context()
+        if settings.certificate is not None:
+            load_pair(context, settings.certificate, settings.key, settings.key_password, PLACE)
+    except TlsUnusable as error:
+        raise SinkUnavailable(sink="elasticsearch", cause=str(error)) from error
+    return context
 
 
 def _pinned_context(urls: Sequence[str], fingerprint: str) -> ssl.SSLContext:

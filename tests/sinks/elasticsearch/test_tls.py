@@ -14,6 +14,7 @@ from ptingest.errors import SinkUnavailable
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.client import ElasticsearchClient
 from ptingest.sinks.elasticsearch.tls import tls_context
+from tests.fakes.authority import Authority
 
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nX-elastic-product: Elasticsearch\r\n"
@@ -27,19 +28,24 @@ def authority() -> trustme.CA:
 
 
 @asynccontextmanager
-async def node(authority: trustme.CA, name: str = "localhost") -> AsyncIterator[str]:
+async def node(
+    authority: trustme.CA, name: str = "localhost", *, wants_certificate: bool = False
+) -> AsyncIterator[str]:
     """An https server that answers everything with {}; shows its authority too."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     own = authority.issue_cert(name).private_key_and_cert_chain_pem.bytes()
     with trustme.Blob(own + authority.cert_pem.bytes()).tempfile() as chain:
         context.load_cert_chain(chain)
+    if wants_certificate:
+        context.verify_mode = ssl.CERT_REQUIRED
+        authority.configure_trust(context)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.readuntil(b"\r\n\r\n")
             writer.write(ANSWER)
             await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             pass  # the fetch of the certificate says nothing and leaves
         finally:
             writer.close()
@@ -146,11 +152,49 @@ def test_a_ca_file_that_cannot_be_used_is_named_with_the_reason(
     settings = ElasticsearchSettings(hosts=("https://es:9200",), ca_file=str(ca_file))
 
     with pytest.raises(
-        SinkUnavailable, match=r"cannot use sinks\.elasticsearch\.ca_file"
+        SinkUnavailable, match=r"sinks\.elasticsearch\.ca_file: .*(cannot be read|no certificate)"
     ) as raised:
         tls_context(settings, settings.hosts)
 
     assert str(ca_file) in str(raised.value)
+
+
+async def test_a_node_that_wants_a_certificate_gets_ours(tmp_path: Path) -> None:
+    ours = Authority(tmp_path)
+    writer = ours.issue("writer.example", file="writer")
+
+    async with node(ours.ca, wants_certificate=True) as url:
+        shown = await ask(url, ca_file=ours.file, certificate=writer.certificate, key=writer.key)
+        nothing = await ask(url, ca_file=ours.file)
+
+    assert shown == (200, "")
+    assert nothing[0] is None
+    assert "we show no certificate (sinks.elasticsearch.certificate)" in nothing[1]
+
+
+async def test_a_node_that_refuses_our_certificate_is_told_with_the_file(tmp_path: Path) -> None:
+    ours, theirs = Authority(tmp_path), Authority(tmp_path, "theirs")
+    writer = theirs.issue("writer.example", file="writer")
+
+    async with node(ours.ca, wants_certificate=True) as url:
+        status, failure = await ask(
+            url, ca_file=ours.file, certificate=writer.certificate, key=writer.key
+        )
+
+    assert status is None
+    assert f"{writer.certificate}, is it refused?" in failure
+
+
+async def test_a_key_that_does_not_fit_is_told_with_file_and_reason(tmp_path: Path) -> None:
+    ours = Authority(tmp_path)
+    writer, other = (ours.issue("writer.example", file=name) for name in ("writer", "other"))
+
+    status, failure = await ask(
+        "https://localhost:1", ca_file=ours.file, certificate=writer.certificate, key=other.key
+    )
+
+    assert status is None
+    assert f"sinks.elasticsearch.key: {other.key} does not belong to" in failure
 
 
 def test_plain_http_needs_no_context() -> None:

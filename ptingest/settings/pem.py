@@ -1,0 +1,133 @@
+"""PEM files that settings name: put into a context, or told apart when they do not fit.
+
+OpenSSL says "PEM lib" for nearly everything; here each file is named with what is wrong with
+it and the cure. Nothing asks a terminal for a password.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+# The only reader of certificate files in the standard library; `ssl`'s own tests live by it.
+from _ssl import _test_decode_cert  # type: ignore[attr-defined]
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import SecretStr
+
+from ptingest.errors import TlsUnusable
+
+
+class CertificateFile(NamedTuple):
+    """One certificate that we show or check others by."""
+
+    setting: str
+    path: str
+    subject: str
+    begins: float
+    """Seconds since the epoch, as ``expires``."""
+    expires: float
+
+
+def read_certificate(path: str, setting: str) -> CertificateFile:
+    """The first certificate of a PEM file; TlsUnusable where there is none."""
+    _require_readable(path, setting)
+    try:
+        fields: dict[str, Any] = dict(_test_decode_cert(path))
+    except ssl.SSLError as error:
+        raise TlsUnusable(
+            setting=setting,
+            file=path,
+            seen="holds no certificate in PEM",
+            cure="give a file that begins with BEGIN CERTIFICATE (convert DER or PKCS#12 by "
+            "`openssl x509` or `openssl pkcs12`)",
+        ) from error
+    subject = ",".join(value for group in fields.get("subject", ()) for _, value in group)
+    begins, expires = (ssl.cert_time_to_seconds(fields[name]) for name in ("notBefore", "notAfter"))
+    return CertificateFile(setting, path, subject, begins, expires)
+
+
+def load_authority(context: ssl.SSLContext, path: str, setting: str) -> None:
+    """Trust what a PEM file holds; TlsUnusable where it holds nothing to trust."""
+    _require_readable(path, setting)
+    try:
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError as error:
+        raise TlsUnusable(
+            setting=setting,
+            file=path,
+            seen="holds no certificate in PEM",
+            cure="give the file with the authority's certificate (BEGIN CERTIFICATE)",
+        ) from error
+
+
+def trusting_context(path: str, setting: str) -> ssl.SSLContext:
+    """A client's context that believes what a PEM file holds, and nothing else."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    load_authority(context, path, setting)
+    return context
+
+
+def load_pair(
+    context: ssl.SSLContext,
+    certificate: str,
+    key: str | None,
+    password: SecretStr | None,
+    place: str,
+) -> None:
+    """Show a certificate with its key; TlsUnusable names the file that does not fit.
+
+    ``place`` is the section of the config in which certificate, key and key_password stand.
+    """
+    read_certificate(certificate, f"{place}.certificate")
+    _require_readable(key or certificate, f"{place}.{'key' if key else 'certificate'}")
+    was_asked = False
+
+    def answer() -> str:
+        nonlocal was_asked
+        was_asked = True
+        return "" if password is None else password.get_secret_value()
+
+    try:
+        context.load_cert_chain(certificate, key, password=answer)
+    except ssl.SSLError as error:
+        if was_asked and password is None:
+            why = "is encrypted", f"give {place}.key_password"
+        elif was_asked:
+            why = f"is not opened by {place}.key_password", "correct one of the two"
+        else:
+            why = _misfit(error, certificate, key, place)
+        raise TlsUnusable(
+            setting=f"{place}.{'key' if key else 'certificate'}",
+            file=key or certificate,
+            seen=why[0],
+            cure=why[1],
+        ) from error
+
+
+def _misfit(error: ssl.SSLError, certificate: str, key: str | None, place: str) -> tuple[str, str]:
+    """What is wrong with a key that is not encrypted, and the cure."""
+    if error.reason == "KEY_VALUES_MISMATCH" or "key values mismatch" in str(error):
+        return (
+            f"does not belong to the certificate in {certificate}",
+            "give the key that the certificate was made with (the first one, in a chain)",
+        )
+    if key is None:
+        return "holds no private key", f"give {place}.key, or put the key into this file"
+    return (
+        "holds no private key in PEM that OpenSSL can read",
+        "give PKCS#8, PKCS#1 or EC in PEM (BEGIN PRIVATE KEY or the like)",
+    )
+
+
+def _require_readable(path: str, setting: str) -> None:
+    try:
+        with Path(path).open("rb"):
+            return
+    except OSError as error:
+        raise TlsUnusable(
+            setting=setting,
+            file=path,
+            seen=f"cannot be read: {error.strerror}",
+            cure="correct the path, or give this user the right to read it",
+        ) from error
