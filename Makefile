@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo run check test peers bench clean
+.PHONY: help install demo run check test peers fuzz bench torture clean
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -28,6 +28,13 @@ check: install   ## format, lint, types, floors
 
 test: check      ## check, then every test; PTINGEST_PEERS=require makes missing peers an error
 	$(BIN)/python -m pytest
+
+torture: install ## break everything while events pass; EVENTS in each scenario, SEED to replay
+	$(BIN)/python -m tests.torture $(if $(EVENTS),--events $(EVENTS)) $(if $(SEED),--seed $(SEED))
+
+fuzz: install    ## coverage-guided fuzzing, SECONDS=60 for each target, TARGETS="pipeline query" for some
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r tests/fuzz/requirements.txt
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(TARGETS)
 
 bench: install   ## measure; results go to benchmarks/history.jsonl
 	$(BIN)/python -m benchmarks.run

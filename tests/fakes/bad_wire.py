@@ -32,10 +32,12 @@ class Weather:
 
 
 class BadWire:
-    """Listens on 127.0.0.1 and passes on to ``target``."""
+    """Listens on 127.0.0.1 and passes on to port ``target`` of ``host``."""
 
-    def __init__(self, target: int, weather: Callable[[], Weather]) -> None:
-        self.target, self.weather = target, weather
+    def __init__(
+        self, target: int, weather: Callable[[], Weather], *, host: str = "127.0.0.1"
+    ) -> None:
+        self.host, self.target, self.weather = host, target, weather
         self.port = 0
         self.connections = self.cuts = self.stalls = 0
         self._server: asyncio.Server | None = None
@@ -63,7 +65,7 @@ class BadWire:
         weather = self.weather()
         self.connections += 1
         try:
-            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.target)
+            inner_reader, inner_writer = await asyncio.open_connection(self.host, self.target)
         except OSError:
             _reset(writer)
             return

@@ -3,6 +3,10 @@
     python -m tests.torture --events 100000 --seed 7          every scenario
     python -m tests.torture --scenario 'kill -9' --seed 7     one of them, replayed
     python -m tests.torture --list
+    python -m tests.torture --server 127.0.0.1:5044 --elasticsearch http://127.0.0.1:9200
+
+The last judges any server that takes Beats, through a bad wire (``--good-wire``: a good one),
+by what lies in its Elasticsearch afterwards; its own process is left alone.
 
 Exit code 0: nothing lost, doubled, corrupt or invented, and all books balanced.
 """
@@ -20,7 +24,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.torture.runs import run
+from tests.torture.runs import run, run_foreign
 from tests.torture.scenarios import SCENARIOS
 from tests.torture.world import Outcome
 
@@ -32,7 +36,15 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--scenario", action="append", help="run only this; may be repeated")
     parser.add_argument("--list", action="store_true", help="name the scenarios and leave")
     parser.add_argument("--json", action="store_true", help="one line of JSON a scenario")
-    return parser.parse_args()
+    parser.add_argument("--server", help="judge this one, HOST:PORT, instead of our own")
+    parser.add_argument("--elasticsearch", help="where that server writes, http://HOST:PORT")
+    parser.add_argument("--indices", default="logs-*", help="where its documents are")
+    parser.add_argument("--good-wire", action="store_true", help="do not cut its connections")
+    parser.add_argument("--may-double", action="store_true", help="count doubles, fail for none")
+    given = parser.parse_args()
+    if (given.server is None) != (given.elasticsearch is None):
+        parser.error("--server and --elasticsearch belong together")
+    return given
 
 
 def line_of(outcome: Outcome) -> str:
@@ -60,23 +72,44 @@ def replay_of(outcome: Outcome) -> str:
     )
 
 
+def say(outcome: Outcome, folder: Path, *, as_json: bool) -> bool:
+    """Print what a run came to; returns whether it passed."""
+    print(json.dumps(asdict(outcome)) if as_json else line_of(outcome), flush=True)
+    if not outcome.problems:
+        shutil.rmtree(folder)
+        return True
+    for problem in outcome.problems:
+        print(f"        {problem}", file=sys.stderr)
+    print(f"        replay: {replay_of(outcome)}\n        log: {folder}", file=sys.stderr)
+    return False
+
+
 async def torture(names: list[str], *, events: int, seed: int, as_json: bool) -> bool:
     """Run scenarios one after the other; returns whether all passed."""
     all_passed = True
-    if not as_json:
-        print(f"seed {seed}\n{HEAD}", flush=True)
     for name in names:
         folder = Path(tempfile.mkdtemp(prefix="ptingest-torture-"))
         outcome = await run(name, events=events, seed=seed, folder=folder)
-        print(json.dumps(asdict(outcome)) if as_json else line_of(outcome), flush=True)
-        if outcome.problems:
-            all_passed = False
-            for problem in outcome.problems:
-                print(f"        {problem}", file=sys.stderr)
-            print(f"        replay: {replay_of(outcome)}\n        log: {folder}", file=sys.stderr)
-        else:
-            shutil.rmtree(folder)
+        all_passed &= say(outcome, folder, as_json=as_json)
     return all_passed
+
+
+async def torture_foreign(given: argparse.Namespace, seed: int) -> bool:
+    """Judge somebody else's server; returns whether it passed."""
+    host, _, port = given.server.rpartition(":")
+    folder = Path(tempfile.mkdtemp(prefix="ptingest-torture-"))
+    outcome = await run_foreign(
+        host=host,
+        port=int(port),
+        elasticsearch=given.elasticsearch,
+        indices=given.indices,
+        events=given.events,
+        seed=seed,
+        folder=folder,
+        is_wired=not given.good_wire,
+        may_double=given.may_double,
+    )
+    return say(outcome, folder, as_json=given.json)
 
 
 def main() -> None:
@@ -85,8 +118,13 @@ def main() -> None:
         print("\n".join(SCENARIOS))
         return
     seed = random.SystemRandom().randrange(1 << 32) if given.seed is None else given.seed
-    names = given.scenario or list(SCENARIOS)
-    work = torture(names, events=given.events, seed=seed, as_json=given.json)
+    if not given.json:
+        print(f"seed {seed}\n{HEAD}", flush=True)
+    if given.server is not None:
+        work = torture_foreign(given, seed)
+    else:
+        names = given.scenario or list(SCENARIOS)
+        work = torture(names, events=given.events, seed=seed, as_json=given.json)
     sys.exit(0 if uvloop.run(work) else 1)
 
 

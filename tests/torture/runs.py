@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tests.fakes.bad_wire import BadWire
+from tests.peers.elasticsearch_peer import Node, install_template, start_elasticsearch
+from tests.torture.disks import SmallDisk
+from tests.torture.places import judge_elasticsearch
 from tests.torture.scenarios import SCENARIOS, Scenario
 from tests.torture.servers import ServerProcess
+from tests.torture.stepped import SteppedServer
 from tests.torture.world import (
     Outcome,
     Stopwatch,
@@ -28,53 +33,115 @@ BREAKER_SECONDS = 5.0
 async def run(name: str, *, events: int, seed: int, folder: Path) -> Outcome:
     """Run one scenario of the table from one seed."""
     scenario = SCENARIOS[name]
+    world = World(
+        seed=seed,
+        events=events,
+        folder=folder,
+        largest_window=max(20, min(2048, events // 100)),
+        has_real_client=scenario.has_real_client,
+    )
+    watch = Stopwatch()
+    async with surroundings(world, scenario) as sinks:
+        config = {"sinks": sinks, **scenario.config}
+        server = SteppedServer if scenario.steps_clock else ServerProcess
+        await serve_and_break(world, scenario, server(folder, config))
+        await world.judge_own_places()
+    return outcome(name, world, scenario, watch.seconds)
+
+
+async def serve_and_break(
+    world: World, scenario: Scenario, server: ServerProcess | SteppedServer
+) -> None:
+    """Run the server through the scenario and to its rest and end."""
+    world.any_server = server
+    try:
+        await server.start()
+        await ship_and_break(world, scenario, server.port)
+        world.heal()
+        await world.come_to_rest()
+        world.exit_code = await server.stop()
+        if world.exit_code != 0:
+            world.problems.append(f"after everything was acked it left with {world.exit_code}")
+    finally:
+        server.discard()
+
+
+async def run_foreign(
+    *,
+    host: str,
+    port: int,
+    elasticsearch: str,
+    indices: str,
+    events: int,
+    seed: int,
+    folder: Path,
+    is_wired: bool,
+    may_double: bool,
+) -> Outcome:
+    """Judge a server that somebody else runs, by what reaches its Elasticsearch."""
     largest_window = max(20, min(2048, events // 100))
     world = World(seed=seed, events=events, folder=folder, largest_window=largest_window)
     watch = Stopwatch()
-    exit_code = None
-    async with surroundings(world, scenario) as sinks:
-        world.server = ServerProcess(folder, {"sinks": sinks, **scenario.config})
-        try:
-            await world.server.start()
-            await ship_and_break(world, scenario)
-            await world.heal()
-            await world.come_to_rest()
-            exit_code = await world.server.stop()
-            if exit_code != 0:
-                world.problems.append(f"after everything was acked it left with {exit_code}")
-        finally:
-            world.server.discard()
-        world.judge_own_places()
-    return outcome(name, world, scenario, watch.seconds, exit_code)
+    name = "bad wire" if is_wired else "peace"
+    scenario = replace(SCENARIOS[name], may_double=may_double)
+    async with BadWire(port, world.weather, host=host) as wire:
+        world.add_beats(wire.port, timeout_seconds=30)
+        await ship_in_time(world, scenario)
+    await judge_elasticsearch(elasticsearch, indices, world.oracle)
+    return outcome(f"{name}, {host}:{port}", world, scenario, watch.seconds)
 
 
 @contextlib.asynccontextmanager
 async def surroundings(world: World, scenario: Scenario) -> AsyncIterator[Mapping[str, Any]]:
     """Start what stands behind the server; gives the config's ``sinks``."""
-    if scenario.sink == "store":
-        yield {"store": lane_config()}
-        return
-    async with world.fake:
-        yield {"elasticsearch": elasticsearch_config(world.fake.url, ids=scenario.ids)}
+    with contextlib.ExitStack() as stack:
+        if scenario.small_disk is not None:
+            where, size = scenario.small_disk
+            folder = world.folder / "data" / where
+            world.disk = stack.enter_context(SmallDisk(folder, size))
+        match scenario.sink:
+            case "store":
+                yield {"store": lane_config()}
+            case "fake":
+                async with world.fake:
+                    yield {"elasticsearch": elasticsearch_config(world.fake.url, ids=scenario.ids)}
+            case "real":
+                world.node = await asyncio.to_thread(real_node, world.folder)
+                try:
+                    yield {"elasticsearch": lane_config(hosts=[world.node.url], request_seconds=5)}
+                finally:
+                    world.node.kill()
 
 
-async def ship_and_break(world: World, scenario: Scenario) -> None:
+def real_node(folder: Path) -> Node:
+    """A real Elasticsearch with the template."""
+    node = start_elasticsearch(folder / "elasticsearch")
+    install_template(node)
+    return node
+
+
+async def ship_and_break(world: World, scenario: Scenario, port: int) -> None:
     """Ship everything while the scenario does its worst."""
-    async with contextlib.AsyncExitStack() as stack:
-        port = world.server.port
-        if scenario.is_wired:
-            world.wire = await stack.enter_async_context(BadWire(port, lambda: world.weather))
-            port = world.wire.port
+    if not scenario.is_wired:
         world.add_beats(port, timeout_seconds=scenario.beat_seconds)
-        limit = scenario.limit_seconds + world.oracle.events / LEAST_EVENTS_A_SECOND
-        try:
-            async with asyncio.timeout(limit):
-                await ship_beside(world, scenario)
-        except TimeoutError:
-            world.problems.append(
-                f"stalled: {world.oracle.acked_count} of {world.oracle.events} acked "
-                f"after {limit:g} s; last errors {[str(b.last_error) for b in world.beats]}"
-            )
+        await ship_in_time(world, scenario)
+        return
+    async with BadWire(port, world.weather) as wire:
+        world.add_beats(wire.port, timeout_seconds=scenario.beat_seconds)
+        await ship_in_time(world, scenario)
+
+
+async def ship_in_time(world: World, scenario: Scenario) -> None:
+    """A run that takes too long has stalled, which is a failure."""
+    limit = scenario.limit_seconds + world.oracle.events / LEAST_EVENTS_A_SECOND
+    try:
+        async with asyncio.timeout(limit):
+            await ship_beside(world, scenario)
+    except TimeoutError:
+        world.problems.append(
+            f"stalled: {world.oracle.acked_count} of {world.oracle.events} acked "
+            f"after {limit:g} s; last errors {[str(b.last_error) for b in world.beats]}"
+        )
 
 
 async def ship_beside(world: World, scenario: Scenario) -> None:
@@ -86,12 +153,10 @@ async def ship_beside(world: World, scenario: Scenario) -> None:
             breaking.cancel()
 
 
-def outcome(
-    name: str, world: World, scenario: Scenario, seconds: float, exit_code: int | None
-) -> Outcome:
+def outcome(name: str, world: World, scenario: Scenario, seconds: float) -> Outcome:
     """Put everything together that was seen."""
     verdict = world.oracle.verdict()
-    said = world.server.log_text()
+    said = world.any_server.log_text() if world.any_server is not None else ""
     if "Traceback" in said:
         at = said.index("Traceback")
         world.problems.append(f"a traceback in the server's log: {said[at : at + 1500]}")
@@ -105,7 +170,7 @@ def outcome(
         seconds=seconds,
         connections=sum(beat.connections for beat in world.beats),
         resent_events=sum(beat.resent_events for beat in world.beats),
-        exit_code=exit_code,
+        exit_code=world.exit_code,
         injected=dict(world.injected),
         problems=[*verdict.faults(may_double=scenario.may_double), *world.problems],
         notes=world.notes,

@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 from tests.fakes.bad_wire import Weather
 from tests.fakes.elasticsearch import Reply
+from tests.peers.elasticsearch_peer import start_elasticsearch
 from tests.torture.liar import LIES, PERMANENT, Liar
+from tests.torture.stepped import SteppedServer
 from tests.torture.world import World
 
 Sink = Literal["fake", "store", "real"]
@@ -31,11 +33,20 @@ class Scenario:
     """The Beats' bytes go through a bad wire."""
     ids: Literal["keyed", "none"] = "keyed"
     may_double: bool = False
+    has_real_client: bool = False
+    """go-lumber, the client inside Filebeat, ships instead of our Beats."""
+    steps_clock: bool = False
+    small_disk: tuple[str, int] | None = None
+    """A folder under ``data`` and how many bytes it holds."""
     config: Mapping[str, Any] = field(default_factory=dict)
     beat_seconds: float = 5.0
     """How long a Beat waits for an ack, a keepalive included."""
     limit_seconds: float = 120.0
     """The run has failed when it takes longer (grows with the number of events)."""
+
+
+FULL_SECONDS = 2.0
+TIMED_LIES = ("429 with Retry-After", "429 at once", "answer lost after storing", "503")
 
 
 async def peace(world: World) -> None:
@@ -72,7 +83,7 @@ async def second_sigterm(world: World) -> None:
         world.server.signal(signal.SIGTERM)
         world.inject("second SIGTERM")
         await world.server.wait()
-        await world.heal()
+        world.heal()
         await world.server.start()
 
 
@@ -110,14 +121,82 @@ async def mapping_conflict(world: World) -> None:
 
 
 async def rollover(world: World) -> None:
-    """Answers are lost, and the stream rolls over before the next try."""
-    async for _ in world.steps(6):
+    """Answers are lost before and after, and the streams roll over before the next try."""
+    await roll_over(world, times=1)
+
+
+async def rollovers(world: World) -> None:
+    """As ``rollover``, several times within one doubt: more than the last index seen tells."""
+    await roll_over(world, times=6)
+
+
+async def roll_over(world: World, *, times: int) -> None:
+    async for _ in world.steps(times):
         world.fake.always = Liar(world.chance, ["answer lost after storing"], share=1.0)
         await asyncio.sleep(0.1)
         for name in world.fake.data_streams:
             world.fake.rollover(name)
         world.inject("rollover between first try and retry")
-        await world.heal()
+        await asyncio.sleep(0.05)
+        world.heal()
+
+
+async def kill_real_node(world: World) -> None:
+    """A real Elasticsearch dies in mid-bulk and comes back with its shards unassigned."""
+    assert world.node is not None
+    for share in (0.25, 0.6):
+        await world.until_acked(share)
+        world.node.kill()
+        world.inject("kill -9 of Elasticsearch")
+        again = (world.node.data_dir, world.node.port)
+        world.node = await asyncio.to_thread(start_elasticsearch, again[0], port=again[1])
+        if share > 0.5:
+            world.server.discard()
+            world.inject("kill -9 of the server")
+            await world.server.start()
+
+
+async def sighup(world: World) -> None:
+    """The config is read anew all the time, now and then a broken one."""
+    server = world.server
+    good = server.config_path.read_text()
+    async for step in world.steps(25):
+        server.config_path.write_text("beats: {lisen: x}" if step % 5 == 4 else good)
+        server.signal(signal.SIGHUP)
+        world.inject("SIGHUP, broken config" if step % 5 == 4 else "SIGHUP")
+        await asyncio.sleep(0.02)
+    server.config_path.write_text(good)
+
+
+async def full_disk(world: World) -> None:
+    """Half of everything is stored when the disk is full; it gets room a little later."""
+    assert world.disk is not None
+    server = world.server
+    world.fake.always = Liar(world.chance, ["poison among good"])
+    world.disk.limit(server.pid)
+    world.inject("disk full")
+    until = asyncio.get_running_loop().time() + FULL_SECONDS
+    while asyncio.get_running_loop().time() < until:
+        await asyncio.sleep(0.1)
+        status = await server.status()
+        world.notes["not ready because"] = status["not_ready_because"] or world.notes.get(
+            "not ready because"
+        )
+    if not world.notes["not ready because"]:
+        world.problems.append("the disk was to be full, and /status never said so")
+    world.disk.grow(server.pid)
+    await world.until_acked(1.0)
+
+
+async def clock_steps(world: World) -> None:
+    """The wall clock jumps to and fro by seconds and days while documents are in flight."""
+    assert isinstance(world.any_server, SteppedServer)
+    world.fake.always = Liar(world.chance, [*TIMED_LIES, "poison among good"], share=0.3)
+    async for _ in world.steps(12):
+        step = world.chance.choice((-1.0, 1.0)) * 10 ** world.chance.uniform(-1, 5.2)
+        world.any_server.clock.step_seconds = step
+        world.inject("clock step")
+    await world.until_acked(1.0)
 
 
 async def elasticsearch_away(world: World) -> None:
@@ -149,10 +228,9 @@ async def bad_wire(world: World) -> None:
             case _:
                 return Weather(cut_after_sent=50 * size)
 
-    assert world.wire is not None
-    world.wire.weather = draw
+    world.draw_weather = draw
     await world.until_acked(0.95)
-    world.wire.weather = Weather
+    world.draw_weather = Weather
 
 
 async def everything(world: World) -> None:
@@ -197,8 +275,18 @@ SCENARIOS: dict[str, Scenario] = {
     "second SIGTERM": Scenario(run=second_sigterm),
     "crashing Beats": Scenario(run=crashing_beats),
     "bad wire": Scenario(run=bad_wire, is_wired=True),
+    "SIGHUP": Scenario(run=sighup),
+    "go-lumber": Scenario(run=peace, has_real_client=True),
+    "go-lumber, kill -9": Scenario(run=kill_9, has_real_client=True),
+    "clock steps": Scenario(run=clock_steps, steps_clock=True),
+    "disk full under the dead letters": Scenario(
+        run=full_disk, small_disk=("dead_letters", 16 << 10)
+    ),
+    "disk full under the store": Scenario(run=full_disk, sink="store", small_disk=("", 2 << 20)),
     "Elasticsearch away": Scenario(run=elasticsearch_away),
+    "real Elasticsearch, kill -9": Scenario(run=kill_real_node, sink="real", beat_seconds=10),
     "rollover": Scenario(run=rollover),
+    "rollovers in quick succession": Scenario(run=rollovers, may_double=True),
     "mapping conflict": Scenario(run=mapping_conflict),
     **{f"lie: {name}": Scenario(run=lying(name)) for name in LIES},
     "lies, mixed": Scenario(run=lying(*LIES, share=0.6)),

@@ -51,8 +51,8 @@ class ServerProcess:
             **config,
             "beats": {**beats, **config.get("beats", {})},
         }
-        self._config = folder / "ptingest.yaml"
-        self._config.write_text(json.dumps(merged, indent=1), encoding="utf-8")
+        self.config_path = folder / "ptingest.yaml"
+        self.config_path.write_text(json.dumps(merged, indent=1), encoding="utf-8")
         self.log_path = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -81,7 +81,7 @@ class ServerProcess:
     def _launch(self) -> None:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ptingest.cli.main", "--config", str(self._config)],
+                [sys.executable, "-m", "ptingest.cli.main", "--config", str(self.config_path)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -13,18 +13,22 @@ import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.bad_wire import BadWire, Weather
+from tests.fakes.bad_wire import Weather
 from tests.fakes.elasticsearch import GOOD, FakeElasticsearch
 from tests.fakes.filebeat import Filebeat, Habits
+from tests.peers import golumber_peer
+from tests.peers.elasticsearch_peer import Node
+from tests.torture.disks import SmallDisk
 from tests.torture.liar import REQUEST_SECONDS
 from tests.torture.oracle import Oracle, Verdict
-from tests.torture.places import judge_fake, judge_letters, judge_store
+from tests.torture.places import judge_elasticsearch, judge_fake, judge_letters, judge_store
 from tests.torture.servers import ServerProcess
+from tests.torture.stepped import SteppedServer
 
 HABITS = (
     Habits(pipelining=2, bulk_max_size=2048, compression_level=3),
@@ -59,20 +63,43 @@ class Outcome:
 class World:
     """What a scenario may touch."""
 
-    def __init__(self, *, seed: int, events: int, folder: Path, largest_window: int) -> None:
-        self.seed, self.folder = seed, folder
+    def __init__(
+        self,
+        *,
+        seed: int,
+        events: int,
+        folder: Path,
+        largest_window: int,
+        has_real_client: bool = False,
+    ) -> None:
+        self.seed, self.folder, self.has_real_client = seed, folder, has_real_client
         self.chance = random.Random(seed)
         self.oracle = Oracle(seed, events, beats=len(HABITS))
         self.fake = FakeElasticsearch(keep=self.oracle.examine, remembers_requests=False)
         self.injected: Counter[str] = Counter()
         self.notes: dict[str, object] = {}
         self.problems: list[str] = []
-        self.server: ServerProcess
-        self.wire: BadWire | None = None
-        self.weather = Weather()
+        self.any_server: ServerProcess | SteppedServer | None = None
+        self.node: Node | None = None
+        self.disk: SmallDisk | None = None
+        self.exit_code: int | None = None
+        self.draw_weather: Callable[[], Weather] = Weather
+        """What the wire is like for the next connection of a Beat."""
         self.beats: list[Filebeat] = []
         self._largest_window = largest_window
+        self._progress = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+
+    @property
+    def server(self) -> ServerProcess:
+        """The server where it is a process that can be killed."""
+        assert isinstance(self.any_server, ServerProcess)
+        return self.any_server
+
+    @property
+    def _server_of_any_kind(self) -> ServerProcess | SteppedServer:
+        assert self.any_server is not None
+        return self.any_server
 
     def add_beats(self, port: int, *, timeout_seconds: float) -> None:
         """One Beat for each habit; they share no connection and no file."""
@@ -96,19 +123,56 @@ class World:
             )
 
     async def ship(self) -> None:
-        """Let every Beat ship its file to the end."""
+        """Let every client ship its file to the end."""
+        if self.has_real_client:
+            await self._ship_with_golumber()
+            return
         async with asyncio.TaskGroup() as group:
             for number, beat in enumerate(self.beats):
                 group.create_task(beat.ship(self.oracle.numbers_of(number)))
 
-    @property
-    def acked_share(self) -> float:
-        return self.oracle.acked_count / self.oracle.events
+    async def _ship_with_golumber(self) -> None:
+        """Let the client inside Filebeat ship; it says at its end that all is acked."""
+        file = self.folder / "events.ndjson"
+        with file.open("wb") as lines:
+            for payload in self.oracle.render(range(self.oracle.events), self.chance):
+                lines.write(payload + b"\n")
+        command = golumber_peer.command(
+            self.server.port,
+            file,
+            share=True,
+            connections=3,
+            pipeline=2,
+            batch=self._largest_window,
+            timeout="5s",
+            retries=1000,
+        )
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        watcher = asyncio.ensure_future(self._watch_fake())
+        try:
+            out, _ = await process.communicate()
+        finally:
+            watcher.cancel()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        sent = golumber_peer.read_report(out.decode())
+        self.notes["go-lumber"] = sent._asdict()
+        if sent.events_acked != self.oracle.events:
+            self.problems.append(f"go-lumber gave up: {sent}")
+            return
+        self._note_acked(range(self.oracle.events))
+
+    async def _watch_fake(self) -> None:
+        """A real client's progress shows in what is stored."""
+        while True:
+            self._note_progress(self.fake.count)
+            await asyncio.sleep(0.01)
 
     async def until_acked(self, share: float) -> None:
-        """Return when so much of everything is acked."""
+        """Return when so much of everything is acked (or stored, with a real client)."""
         wanted = int(share * self.oracle.events)
-        if self.oracle.acked_count < wanted:
+        if self._progress < wanted:
             future = asyncio.get_running_loop().create_future()
             self._waiting.append((wanted, future))
             await future
@@ -119,22 +183,30 @@ class World:
             await self.until_acked((step + 0.5) / count * up_to)
             yield step
 
+    def weather(self) -> Weather:
+        """What the next connection of a Beat gets; asked by the wire at each."""
+        return self.draw_weather()
+
     def inject(self, what: str) -> None:
         """Count a fault that was injected."""
         self.injected[what] += 1
 
     def _note_acked(self, numbers: Sequence[int]) -> None:
         self.oracle.acked(numbers)
+        self._note_progress(self.oracle.acked_count)
+
+    def _note_progress(self, count: int) -> None:
+        self._progress = count
         for wanted, future in self._waiting:
-            if self.oracle.acked_count >= wanted and not future.done():
+            if count >= wanted and not future.done():
                 future.set_result(None)
         self._waiting = [pair for pair in self._waiting if not pair[1].done()]
 
     # -- the end -------------------------------------------------------------------------
 
-    async def heal(self) -> None:
+    def heal(self) -> None:
         """Nothing is broken from now on."""
-        self.weather = Weather()
+        self.draw_weather = Weather
         self.fake.always = GOOD
 
     async def come_to_rest(self) -> None:
@@ -143,7 +215,7 @@ class World:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(REST_SECONDS):
                 while True:
-                    status = await self.server.status()
+                    status = await self._server_of_any_kind.status()
                     if not any(row["in_flight"] for row in _rows(status)):
                         break
                     await asyncio.sleep(0.05)
@@ -155,11 +227,13 @@ class World:
                 f"bytes held at rest: {status['budget']}, beats {status['beats']['waiting_bytes']}"
             )
 
-    def judge_own_places(self) -> None:
+    async def judge_own_places(self) -> None:
         """Look everywhere this machine's server may have put events."""
+        if self.node is not None:
+            await judge_elasticsearch(self.node.url, "logs-*-pt", self.oracle)
         judge_fake(self.fake, self.oracle)
-        judge_letters(self.server.data_dir, self.oracle)
-        judge_store(self.server.data_dir / "store.sqlite", self.oracle)
+        judge_letters(self._server_of_any_kind.data_dir, self.oracle)
+        judge_store(self._server_of_any_kind.data_dir / "store.sqlite", self.oracle)
 
 
 def _rows(status: Mapping[str, Any]) -> list[dict[str, int]]:
