@@ -26,8 +26,11 @@ from ptingest.settings.strict import split_listen
 from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    import ssl
+
     from aiohttp import web
     from aiohttp.typedefs import Handler, Middleware
+    from pydantic import SecretStr
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,10 @@ IDLE_SECONDS = 15.0
 """A connection without a complete request for this long is closed."""
 CLOSING_SECONDS = 1.0
 """How long an answer begun may take when the port closes, and a body nobody wants."""
+
+HANDSHAKE_SECONDS = 5.0
+OPEN_PATH = "/livez"
+"""What needs no token: it says nothing but that we live, and probes cannot keep a secret."""
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -84,9 +91,14 @@ class ApiServer:
 
 
 async def start_api(
-    settings: ApiSettings, *, view: StatusView, metrics: Metrics, node: NodeFacts
+    settings: ApiSettings,
+    *,
+    view: StatusView,
+    metrics: Metrics,
+    node: NodeFacts,
+    tls: ssl.SSLContext | None = None,
 ) -> ApiServer:
-    """Listen as the settings say and return the server.
+    """Listen as the settings say and return the server; with ``tls`` it speaks https only.
 
     Raises:
         OSError: the address cannot be bound; its text names it.
@@ -96,7 +108,7 @@ async def start_api(
 
     logstash = LogstashView(node, metrics, view.readiness, http_address=settings.listen)
     runner = web.AppRunner(
-        _build_app(view, metrics, logstash),
+        _build_app(view, metrics, logstash, settings.token),
         access_log=None,
         keepalive_timeout=IDLE_SECONDS,
         lingering_time=CLOSING_SECONDS,
@@ -113,7 +125,9 @@ async def start_api(
 
     host, port = split_listen(settings.listen)
     try:
-        server = await asyncio.get_running_loop().create_server(accept, host, port)
+        server = await asyncio.get_running_loop().create_server(
+            accept, host, port, ssl=tls, ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None
+        )
     except OSError:
         await runner.cleanup()
         raise
@@ -140,7 +154,9 @@ class _TurnedAway(asyncio.Protocol):
         transport.close()
 
 
-def _build_app(view: StatusView, metrics: Metrics, logstash: LogstashView) -> web.Application:
+def _build_app(
+    view: StatusView, metrics: Metrics, logstash: LogstashView, token: SecretStr | None
+) -> web.Application:
     import orjson
     from aiohttp import web
 
@@ -172,7 +188,7 @@ def _build_app(view: StatusView, metrics: Metrics, logstash: LogstashView) -> we
 
         return handler
 
-    app = web.Application(middlewares=[_refuse_in_words()])
+    app = web.Application(middlewares=[_refuse_in_words(), *_ask_for(token)])
     ours: dict[str, Handler] = {
         "/livez": live, "/readyz": ready, "/metrics": scrape, "/status": status,
         "/": as_logstash(lambda: logstash.root(PATHS)),
@@ -180,6 +196,28 @@ def _build_app(view: StatusView, metrics: Metrics, logstash: LogstashView) -> we
     theirs = {path: as_logstash(answer) for path, answer in logstash.paths().items()}
     app.add_routes([web.get(path, handler) for path, handler in {**ours, **theirs}.items()])
     return app
+
+
+def _ask_for(token: SecretStr | None) -> list[Middleware]:
+    """Let nobody without the token see more than that we live."""
+    if token is None:
+        return []
+    import hmac
+
+    from aiohttp import web
+
+    wanted = b"Bearer " + token.get_secret_value().encode()
+
+    @web.middleware
+    async def ask(request: web.Request, handler: Handler) -> web.StreamResponse:
+        shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        # Compared in constant time: how long it takes must not tell how much was right.
+        if request.path == OPEN_PATH or hmac.compare_digest(shown, wanted):
+            return await handler(request)
+        text = "give the token of api.token as: Authorization: Bearer <token>\n"
+        return web.Response(text=text, status=401, headers={"WWW-Authenticate": "Bearer"})
+
+    return [ask]
 
 
 def _refuse_in_words() -> Middleware:

@@ -21,6 +21,8 @@ from ptingest.model.contracts import Clock
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime.assembly import Parts, read_profile
+from ptingest.runtime.tls import Prepared
+from ptingest.runtime.tls import prepare as prepare_tls
 from ptingest.settings.load import load_server
 from ptingest.settings.server import ServerSettings
 
@@ -36,12 +38,17 @@ class Fresh:
 
     settings: ServerSettings
     pipeline: Pipeline
+    tls: Prepared
 
 
 def prepare(path: Path | None, environ: Mapping[str, str]) -> Fresh:
-    """Read and compile; touches nothing that runs. ConfigInvalid when anything is wrong."""
+    """Read and compile; touches nothing that runs.
+
+    Raises ConfigInvalid when anything is wrong, TlsUnusable when a certificate or key is.
+    """
     settings = load_server(path, environ)
-    return Fresh(settings, compile_profile(read_profile(settings, environ)))
+    pipeline = compile_profile(read_profile(settings, environ))
+    return Fresh(settings, pipeline, prepare_tls(settings))
 
 
 class Reloader:
@@ -100,6 +107,7 @@ class Reloader:
         )
         kept = {name: getattr(old, name) for name in NEEDS_RESTART}
         parts.settings = fresh.settings.model_copy(update=kept)
+        parts.certificates.put_in_force(fresh.tls, parts.settings)
         self._on_swapped(parts.settings)
 
     def _now(self) -> str:

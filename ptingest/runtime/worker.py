@@ -70,12 +70,13 @@ class Worker:
                 source = group.create_task(parts.source.run(), name="beats source")
                 lag = group.create_task(self._watch_lag(), name="loop lag")
                 tidy = group.create_task(self._tidy(), name="dead letters tidy")
+                look = group.create_task(parts.certificates.watch(), name="certificates")
                 await self._start_api()
                 self._say_hello()
                 self.started.set()
                 await self._stop.wait()
                 left = await self._drain()
-                for task in (*lanes, source, lag, tidy):
+                for task in (*lanes, source, lag, tidy, look):
                     task.cancel()
         finally:
             self.view.listening = None
@@ -94,15 +95,18 @@ class Worker:
             view=self.view,
             metrics=self.parts.metrics,
             node=node_facts(self.parts),
+            tls=self.parts.certificates.api,
         )
         self.api_port = self._api.port
 
     def _say_hello(self) -> None:
         settings = self.parts.settings
         sinks = ", ".join(sink.name for sink in self.parts.sinks)
-        log.info("listening for Beats on %s", self.view.listening)
+        secured = " with TLS" if settings.beats.tls else ""
+        log.info("listening for Beats on %s%s", self.view.listening, secured)
         host = settings.api.listen.rpartition(":")[0]
-        log.info("health, metrics and status on http://%s:%d", host, self.api_port)
+        scheme = "https" if settings.api.tls else "http"
+        log.info("health, metrics and status on %s://%s:%d", scheme, host, self.api_port)
         log.info("documents go to %s; data in %s", sinks, settings.data_dir)
         log.info(
             "send a first event: echo 'INFO|apps.parcels.views|2025-01-02T03:04:05Z|hello' > "

@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
 
 import aiohttp
 import orjson
 import pytest
+from pydantic import SecretStr
 
 from ptingest.api.app import CONNECTIONS, PATHS, ApiServer, start_api
+from ptingest.runtime.clock import SystemClock
+from ptingest.runtime.tls import Certificates
 from ptingest.settings.api import ApiSettings
+from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.api.test_logstash import NODE
+from tests.fakes.authority import Authority, tls_settings
 
 
 @dataclass
@@ -199,3 +206,75 @@ async def test_a_taken_port_is_an_os_error_that_names_it(server: ApiServer, view
 
     with pytest.raises(OSError, match=str(server.port)):
         await start_api(taken, view=view, metrics=Metrics(), node=NODE)
+
+
+# -- who may look -------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def guarded(view: View, metrics: Metrics) -> AsyncIterator[aiohttp.ClientSession]:
+    server = await start_api(
+        ApiSettings(listen="127.0.0.1:0", token=SecretStr("s3cret-token")),
+        view=view,
+        metrics=metrics,
+        node=NODE,
+    )
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
+        yield session
+    await server.close()
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/", "/nothing"])
+async def test_without_the_token_only_the_sign_of_life_is_seen(
+    guarded: aiohttp.ClientSession, path: str
+) -> None:
+    answer = await guarded.get(path)
+
+    assert answer.status == (200 if path == "/livez" else 401)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        pytest.param("Bearer s3cret-toke", id="cut"),
+        pytest.param("Bearer s3cret-token2", id="too long"),
+        pytest.param("s3cret-token", id="without the word"),
+        pytest.param("Basic s3cret-token", id="another scheme"),
+        pytest.param("Bearer \u00e9", id="not ASCII"),
+    ],
+)
+async def test_another_token_is_none(guarded: aiohttp.ClientSession, shown: str) -> None:
+    answer = await guarded.get("/status", headers={"Authorization": shown})
+
+    assert answer.status == 401
+    assert "s3cret" not in await answer.text()
+
+
+async def test_with_the_token_everything_is_seen(guarded: aiohttp.ClientSession) -> None:
+    answer = await guarded.get("/status", headers={"Authorization": "Bearer s3cret-token"})
+
+    assert answer.status == 200
+
+
+async def test_over_https_a_certificate_replaced_is_shown_to_the_next(
+    view: View, metrics: Metrics, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    settings = ServerSettings.model_validate(
+        {"api": {"listen": "127.0.0.1:0", "tls": tls_settings(authority.server())}}
+    )
+    certificates = Certificates(settings, metrics=metrics, clock=SystemClock())
+    server = await start_api(
+        settings.api, view=view, metrics=metrics, node=NODE, tls=certificates.api
+    )
+    seen = []
+    for _ in range(2):
+        pair = authority.server()
+        certificates.look()
+        async with aiohttp.ClientSession() as session:
+            url = f"https://127.0.0.1:{server.port}/livez"
+            answer = await session.get(url, ssl=aiohttp.Fingerprint(sha256(pair.encoded).digest()))
+            seen.append(answer.status)
+    await server.close()
+
+    assert seen == [200, 200]

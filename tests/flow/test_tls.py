@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.authority import Authority, Pair, tls_settings
-from tests.flow.harness import PATIENCE, J, RawPeer, Server, W, event, serving
+from tests.flow.harness import PATIENCE, J, RawPeer, Server, W, event, peer_of, serving
+from tests.runtime.test_reload import reloader_of, write_config
 
 FAILURES = "ptingest_beats_tls_failures_total"
 
@@ -413,6 +414,46 @@ async def test_after_a_reload_a_removed_authority_lets_nobody_in(
 
         assert await is_refused(server, context)
         assert not await is_refused(server, authority.client_context(web))
+
+
+async def test_a_reload_of_the_config_turns_tls_on_for_new_beats(
+    tmp_path: Path, authority: Authority
+) -> None:
+    pair = authority.server()
+    async with serving(tmp_path) as server:
+        config = write_config(
+            tmp_path,
+            server,
+            f"beats: {{tls: {{certificate: {pair.certificate}, key: {pair.key}}}}}",
+        )
+        async with peer_of(server) as early:
+            assert await reloader_of(server, config).reload() is True
+
+            await early.send(W(1) + J(1))
+            assert await early.acks(1) == [(2, 1)]
+            async with tls_peer(server, authority.client_context()) as late:
+                await late.send(W(1) + J(2))
+                assert await late.acks(1) == [(2, 2)]
+
+
+async def test_a_config_whose_key_does_not_fit_is_not_reloaded(
+    tmp_path: Path, authority: Authority
+) -> None:
+    pair, other = authority.server(), authority.server("other")
+    async with serving(tmp_path) as server:
+        config = write_config(
+            tmp_path,
+            server,
+            f"beats: {{tls: {{certificate: {pair.certificate}, key: {other.key}}}}}",
+        )
+        reloader = reloader_of(server, config)
+
+        assert await reloader.reload() is False
+
+        assert f"beats.tls.key: {other.key} does not belong to" in str(reloader.status())
+        async with peer_of(server) as peer:
+            await peer.send(W(1) + J(1))
+            assert await peer.acks(1) == [(2, 1)]
 
 
 def content(path: str) -> bytes:
