@@ -39,7 +39,7 @@ class Books:
         if documents:
             self._close(documents, fate)
             for receipt, count in Counter(map(_RECEIPT, documents)).items():
-                receipt.settle(count)
+                receipt.settle(count, fate)
 
     def give_back(self, documents: Sequence[Document], reason: str) -> None:
         """These go unacked, the Beat sends them again; fails receipts that did not fail yet."""

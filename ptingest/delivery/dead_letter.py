@@ -4,6 +4,7 @@
 
 Puts that come while another is written share the next fsync. Each line of a segment is
 one letter with everything needed to put it through again: its payload whole, and its key.
+Letters that were requeued or purged are marked done (see ``marks``) and then swept out.
 ``read_letters`` and ``find_letter`` work on the folder alone, without a server.
 """
 
@@ -14,15 +15,17 @@ import base64
 import binascii
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import orjson
 
+from ptingest.delivery.marks import marks_of
 from ptingest.delivery.segments import SegmentWriter, segments
 from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
 from ptingest.model.contracts import Clock
@@ -33,6 +36,8 @@ from ptingest.telemetry.metrics import Metrics
 log = logging.getLogger(__name__)
 
 SEGMENT_BYTES = 64 << 20
+SLOW_SECONDS = 10.0
+"""A write that takes longer is told: the disk hangs, and windows wait for it unacked."""
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 Problem = DeadLettersFull | DeadLettersUnwritable
@@ -50,6 +55,13 @@ class StoredLetter(msgspec.Struct, frozen=True):
     def as_json(self) -> bytes:
         """Return the whole record as one line without its newline, as it lies on disk."""
         return encode_letter(self.letter, letter_id=self.id, time=self.time)[:-1]
+
+
+class Filed(NamedTuple):
+    """A letter and the segment it lies in."""
+
+    segment: Path
+    stored: StoredLetter
 
 
 def encode_letter(letter: DeadLetter, *, letter_id: str, time: str) -> bytes:
@@ -93,25 +105,48 @@ def decode_letter(line: bytes) -> StoredLetter | None:
         return None
 
 
-def read_letters(directory: Path) -> Iterator[StoredLetter]:
-    """Yield every whole letter of a folder, oldest segment first; safe beside a writer."""
-    for path in segments(directory):
+def id_of(line: bytes) -> str | None:
+    """Return the id in a line, without reading the rest of it where we wrote it."""
+    if line.startswith(b'{"id":"') and line[33:34] == b'"':
+        return line[7:33].decode("ascii", "replace")
+    stored = decode_letter(line)
+    return None if stored is None else stored.id
+
+
+def read_letters(directory: Path, *, with_done: bool = False) -> Iterator[StoredLetter]:
+    """Yield every whole letter of a folder, oldest segment first; safe beside a writer.
+
+    Letters that are done are left out unless asked for; a sweep takes them away for good.
+    """
+    for filed in read_filed(directory, with_done=with_done):
+        yield filed.stored
+
+
+def read_filed(directory: Path, *, with_done: bool = False) -> Iterator[Filed]:
+    """As ``read_letters``, with the segment; letters written after the start are left out."""
+    now = [(path, path.stat().st_size) for path in segments(directory) if path.exists()]
+    for path, size in now:
         try:
+            marks = frozenset() if with_done else marks_of(path)
             with path.open("rb") as file:
-                yield from _letters_of(path, file)
+                for stored in _letters_of(path, file, size):
+                    if stored.id not in marks:
+                        yield Filed(path, stored)
         except FileNotFoundError:  # expired or purged while we read
             continue
 
 
 def find_letter(directory: Path, letter_id: str) -> StoredLetter | None:
-    """Return the letter with this id, or None."""
-    return next((stored for stored in read_letters(directory) if stored.id == letter_id), None)
+    """Return the letter with this id, done or not, or None."""
+    letters = read_letters(directory, with_done=True)
+    return next((stored for stored in letters if stored.id == letter_id), None)
 
 
-def _letters_of(path: Path, lines: Iterator[bytes]) -> Iterator[StoredLetter]:
+def _letters_of(path: Path, lines: Iterator[bytes], size: int) -> Iterator[StoredLetter]:
     for line in lines:
-        if not line.endswith(b"\n"):
-            return  # being written, or torn: never acked
+        size -= len(line)
+        if size < 0 or not line.endswith(b"\n"):
+            return  # written since, being written, or torn: never acked
         stored = decode_letter(line)
         if stored is None:
             log.warning("%s holds a line that is no dead letter; skipped, look at it", path)
@@ -153,8 +188,10 @@ class DeadLetters:
         metrics: Metrics,
         *,
         segment_bytes: int = SEGMENT_BYTES,
+        slow_seconds: float = SLOW_SECONDS,
     ) -> None:
         self.directory = directory
+        self._slow_seconds = slow_seconds
         self._clock, self._metrics = clock, metrics
         self._segments = SegmentWriter(
             directory,
@@ -163,18 +200,20 @@ class DeadLetters:
             # Small enough that dropping the oldest never drops nearly everything.
             segment_bytes=max(1, min(segment_bytes, settings.max_bytes // 8)),
             is_whole=lambda line: decode_letter(line) is not None,
+            id_of=id_of,
         )
         self._ids = LetterIds()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dead-letters")
         self._queue: list[_Put] = []
         self._commits: asyncio.Task[None] | None = None
         self._problem: Problem | None = None
+        self._slow: str | None = None
         metrics.before_scrape(self._refresh)
 
     @property
     def trouble(self) -> str | None:
         """Why letters cannot be kept now, for readiness; None when the last ones were."""
-        return None if self._problem is None else str(self._problem)
+        return self._slow if self._problem is None else str(self._problem)
 
     @property
     def bytes(self) -> int:
@@ -183,7 +222,7 @@ class DeadLetters:
 
     @property
     def waiting(self) -> int:
-        """Letters on disk at the last look."""
+        """Letters on disk and not done, at the last look."""
         return self._segments.lines
 
     async def open(self) -> None:
@@ -217,13 +256,40 @@ class DeadLetters:
         await put.done
 
     async def tidy(self) -> None:
-        """Expire by age and see whether there is room again; for quiet hours, and purges."""
-        await self._in_thread(lambda: self._segments.make_room(0))
+        """Expire by age and see whether there is room again; for quiet hours, and purges.
+
+        Never raises for the disk: what is wrong is told by ``trouble``.
+        """
+        try:
+            await self._in_thread(lambda: self._segments.make_room(0))
+        except (DeadLettersFull, DeadLettersUnwritable) as problem:
+            self._set_problem(problem)
         self._count_dropped()
         if isinstance(self._problem, DeadLettersFull) and not self._queue:
-            wanted = self._problem.wanted - self._problem.limit
+            wanted = max(0, self._problem.wanted - self._problem.limit)
             if self._segments.bytes + wanted <= self._problem.limit:
                 self._set_problem(None)
+
+    async def mark_done(self, letters: Sequence[Filed]) -> None:
+        """Note on disk that these are safe elsewhere, or wanted no more; fsynced on return.
+
+        Raises:
+            DeadLettersUnwritable: some may not be marked and are put through again, which
+                their keys make harmless.
+        """
+        ids: dict[Path, list[str]] = {}
+        for filed in letters:
+            ids.setdefault(filed.segment, []).append(filed.stored.id)
+        await self._in_thread(lambda: self._segments.mark(ids))
+
+    async def sweep(self) -> None:
+        """Give back the room of letters that are done; a full folder may have room again.
+
+        Raises:
+            DeadLettersUnwritable: they stay marked, the next sweep takes them.
+        """
+        await self._in_thread(self._segments.sweep)
+        await self.tidy()
 
     async def close(self) -> None:
         """Finish what was put and let go of the segment."""
@@ -236,7 +302,7 @@ class DeadLetters:
         while self._queue:
             group, self._queue = self._queue, []
             try:
-                await self._in_thread(partial(self._write, group))
+                await self._watched(self._in_thread(partial(self._write, group)))
             except Exception as error:
                 log.exception("a bug: %d puts of dead letters failed, not acked", len(group))
                 for put in group:
@@ -245,6 +311,20 @@ class DeadLetters:
             self._set_problem(next((put.problem for put in group if put.problem), None))
             for put in group:
                 _answer(put)
+
+    async def _watched(self, work: Coroutine[None, None, None]) -> None:
+        """Wait for a write, and say so when the disk keeps it: nothing is acked meanwhile."""
+        writing = asyncio.ensure_future(work)
+        if not (await asyncio.wait([writing], timeout=self._slow_seconds))[0]:
+            self._slow = (
+                f"a write to {self.directory} has not returned for {self._slow_seconds:g} s; "
+                "windows that wait for it are not acked: look at the disk"
+            )
+            log.error("%s", self._slow)
+        try:
+            await writing
+        finally:
+            self._slow = None
 
     def _write(self, group: Sequence[_Put]) -> None:
         """In the thread: every put that finds room, in one write and one fsync."""

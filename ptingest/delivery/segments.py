@@ -1,7 +1,10 @@
 """Segments: files that are only appended to, whole groups of lines or nothing.
 
     <start time>-<pid>-<number>.ndjson     one writer each, who holds its lock
+    <segment>.done                         which of its lines are done; see ``marks``
     <segment>.torn                         what a crash left after the last whole line
+
+A segment takes both along when it goes; until then they count against the limit too.
 
 Every call blocks on the disk, so they are made from a thread. A write that fails is cut
 off again, so that a segment always ends with a whole line as long as its writer lives.
@@ -14,10 +17,21 @@ import fcntl
 import logging
 import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
+from ptingest.delivery.marks import (
+    NEW_SUFFIX,
+    IdOf,
+    add_marks,
+    count_unmarked,
+    done_path,
+    marks_of,
+    sweep,
+    sync_directory,
+)
 from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
 from ptingest.model.contracts import Clock
 from ptingest.settings.delivery import DeadLettersSettings
@@ -47,6 +61,11 @@ def count_lines(path: Path) -> int:
         while block := file.read(1 << 20):
             count += block.count(b"\n")
     return count
+
+
+def torn_path(segment: Path) -> Path:
+    """Where the torn tail of a segment is kept."""
+    return segment.with_name(segment.name + TORN_SUFFIX)
 
 
 def whole_bytes(path: Path, is_whole: Callable[[bytes], bool]) -> int:
@@ -82,7 +101,7 @@ def mend(path: Path, is_whole: Callable[[bytes], bool]) -> int:
         file.seek(end)
         tail = file.read()
         if tail:
-            with path.with_name(path.name + TORN_SUFFIX).open("ab") as aside:
+            with torn_path(path).open("ab") as aside:
                 aside.write(tail)
                 aside.flush()
                 os.fsync(aside.fileno())
@@ -91,13 +110,19 @@ def mend(path: Path, is_whole: Callable[[bytes], bool]) -> int:
     return len(tail)
 
 
-def sync_directory(directory: Path) -> None:
-    """Make new names in a folder survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+class Seen(NamedTuple):
+    """What a look found of one segment; counted anew when a size has changed."""
+
+    bytes: int
+    beside: int
+    """Bytes of its marks and its torn tail."""
+    waiting: int
+    """Lines that are not done."""
+
+
+def no_id(line: bytes) -> str | None:  # noqa: ARG001
+    """For writers whose lines have no ids: nothing is ever marked done."""
+    return None
 
 
 class SegmentWriter:
@@ -111,17 +136,19 @@ class SegmentWriter:
         *,
         segment_bytes: int,
         is_whole: Callable[[bytes], bool],
+        id_of: IdOf = no_id,
     ) -> None:
         self.directory = directory
         self.bytes = 0
         """All segments together, of every writer, at the last look."""
         self.lines = 0
-        """Whole lines in them, at the last look."""
+        """Lines in them that are not done, at the last look."""
         self.torn_bytes = 0
         """Bytes of half-written lines moved aside by ``open``."""
         self._settings, self._clock, self._is_whole = settings, clock, is_whole
+        self._id_of = id_of
         self._segment_bytes = segment_bytes
-        self._counts: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, Seen] = {}
         self._dropped: dict[str, int] = {}
         self._is_open = False
         self.descriptor = -1
@@ -141,6 +168,8 @@ class SegmentWriter:
                 sync_directory(self.directory.parent)
             for path in segments(self.directory):
                 self.torn_bytes += mend(path, self._is_whole)
+            for path in self.directory.glob(f"*{SUFFIX}{NEW_SUFFIX}"):
+                path.unlink()  # a sweep that a crash cut short; its segment is untouched
             sync_directory(self.directory)
             self._is_open = True
             self.look()
@@ -161,11 +190,13 @@ class SegmentWriter:
             raise self._unwritable(error) from error
         self.bytes += len(data)
         self.lines += lines
-        size, count = self._counts.get(self._path.name, (0, 0))
-        self._counts[self._path.name] = (size + len(data), count + lines)
+        seen = self._seen.get(self._path.name, Seen(0, 0, 0))
+        self._seen[self._path.name] = seen._replace(
+            bytes=seen.bytes + len(data), waiting=seen.waiting + lines
+        )
 
     def make_room(self, wanted: int) -> None:
-        """Expire by age, then by bytes where that is allowed.
+        """Expire by age; then give back what is done, then drop where that is allowed.
 
         Raises:
             DeadLettersFull: ``wanted`` more bytes would exceed the limit.
@@ -174,6 +205,8 @@ class SegmentWriter:
         self.open()
         try:
             self.look()
+            if self.bytes + wanted > self._settings.max_bytes:
+                self._sweep()
             if self._settings.when_full == "drop_oldest":
                 self._drop_until_fits(wanted)
         except OSError as error:
@@ -183,24 +216,51 @@ class SegmentWriter:
                 wanted=self.bytes + wanted, limit=self._settings.max_bytes, setting=SETTING
             )
 
+    def mark(self, done: Mapping[Path, Sequence[str]]) -> None:
+        """Mark lines done by their ids, fsynced; segments gone meanwhile need no mark.
+
+        Raises:
+            DeadLettersUnwritable: some may not be marked; they are put through again.
+        """
+        self.open()
+        try:
+            for path, ids in done.items():
+                if path.exists():
+                    add_marks(path, ids)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def sweep(self) -> None:
+        """Give back the room of lines that are done, and look.
+
+        Raises:
+            DeadLettersUnwritable: what is done stays marked and takes its room.
+        """
+        self.open()
+        try:
+            self._sweep()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
     def look(self) -> None:
         """Expire what is too old and bring ``bytes`` and ``lines`` up to date."""
         oldest_allowed = self._clock.time_ns() / 1e9 - self._settings.max_age_days * DAY_SECONDS
-        counts: dict[str, tuple[int, int]] = {}
+        seen: dict[str, Seen] = {}
         for path in segments(self.directory):
             try:
                 status = path.stat()
                 if status.st_mtime < oldest_allowed and self._drop(path, "expired"):
                     continue
-                known = self._counts.get(path.name)
-                if known is None or known[0] != status.st_size:
-                    known = (status.st_size, count_lines(path))
-                counts[path.name] = known
+                beside = _size(done_path(path)) + _size(torn_path(path))
+                known = self._seen.get(path.name)
+                if known is None or known[:2] != (status.st_size, beside):
+                    known = Seen(status.st_size, beside, self._count_waiting(path))
+                seen[path.name] = known
             except FileNotFoundError:  # another worker or a purge was quicker
                 continue
-        self._counts = counts
-        self.bytes = sum(size for size, _ in counts.values())
-        self.lines = sum(count for _, count in counts.values())
+        self._seen = seen
+        self.bytes = sum(one.bytes + one.beside for one in seen.values())
+        self.lines = sum(one.waiting for one in seen.values())
 
     def take_dropped(self) -> dict[str, int]:
         """Return letters dropped since the last call, by reason."""
@@ -269,11 +329,25 @@ class SegmentWriter:
                 return
             if path == self._path:
                 self.close()
-            size, lines = self._counts.get(path.name, (0, 0))
+            seen = self._seen.get(path.name, Seen(0, 0, 0))
             if self._drop(path, "pushed_out"):
-                self.bytes -= size
-                self.lines -= lines
-                self._counts.pop(path.name, None)
+                self.bytes -= seen.bytes + seen.beside
+                self.lines -= seen.waiting
+                self._seen.pop(path.name, None)
+
+    def _sweep(self) -> None:
+        for path in segments(self.directory):
+            if done_path(path).exists():
+                if path == self._path:
+                    self.close()
+                sweep(path, self._id_of)
+                if not path.exists():
+                    torn_path(path).unlink(missing_ok=True)
+        self.look()
+
+    def _count_waiting(self, path: Path) -> int:
+        marks = marks_of(path)
+        return count_unmarked(path, marks, self._id_of) if marks else count_lines(path)
 
     def _drop(self, path: Path, reason: str) -> bool:
         """Delete a segment unless another writer still appends to it."""
@@ -284,8 +358,10 @@ class SegmentWriter:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
-            lines = count_lines(path)
+            lines = self._count_waiting(path)
             path.unlink()
+        for beside in (done_path(path), torn_path(path)):
+            beside.unlink(missing_ok=True)
         self._dropped[reason] = self._dropped.get(reason, 0) + lines
         return True
 
@@ -293,3 +369,10 @@ class SegmentWriter:
         return DeadLettersUnwritable(
             path=str(self.directory), cause=error.strerror or type(error).__name__
         )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

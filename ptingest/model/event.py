@@ -26,5 +26,7 @@ class Origin(msgspec.Struct, frozen=True):
     tls_subject: str | None = None
     """Of the certificate it showed, ``CN=web-1,O=Parcels``."""
     source: str = "beats"
+    key: str | None = None
+    """Of a requeued letter, which comes alone: what it becomes keeps this key."""
     may_send: tuple[MaySend, ...] | None = None
     """Each one a set of events it may send; None means everything."""

@@ -20,7 +20,7 @@ from collections.abc import Callable
 class Receipt:
     """Counts the fates of one window's events; not thread-safe, lives on one loop."""
 
-    __slots__ = ("_on_closed", "_open", "_sealed", "closed", "failed")
+    __slots__ = ("_on_closed", "_open", "_sealed", "closed", "failed", "fates")
 
     def __init__(self, on_closed: Callable[[Receipt], None]) -> None:
         self._on_closed = on_closed
@@ -28,6 +28,8 @@ class Receipt:
         self._sealed = False
         self.closed = False
         self.failed: str | None = None
+        self.fates: list[str] | None = None
+        """Set to a list by who wants to know them: every fate settled, in order."""
 
     @property
     def open(self) -> int:
@@ -45,8 +47,10 @@ class Receipt:
         self._sealed = True
         self._close_when_done()
 
-    def settle(self, count: int) -> None:
-        """``count`` fates are decided and safe."""
+    def settle(self, count: int, fate: str = "") -> None:
+        """``count`` fates are decided and safe; all of them are ``fate``."""
+        if self.fates is not None:
+            self.fates += [fate] * count
         self._open -= count
         if self._open < 0:
             raise AssertionError("more settled than expected")

@@ -18,6 +18,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.dead_letter import DeadLetters
 from ptingest.delivery.lane import Lane
@@ -129,6 +131,8 @@ class Flow:
             processed = process_permitted(
                 self.pipeline, chunk, receipt=receipt, origin=origin, now_ns=now_ns
             )
+        if origin.key is not None:
+            processed = with_key(processed, origin.key)
         metrics = self._metrics
         metrics.add("ptingest_pipeline_seconds_total", time.perf_counter() - began)
         for service, count in processed.received.items():
@@ -172,7 +176,7 @@ class Flow:
                 "ptingest_flow_dead_lettered_events_total", 1, letter.service, letter.reason
             )
             self._close_books(letter.service, Fate.DEAD_LETTERED, 1)
-        receipt.settle(len(letters))
+        receipt.settle(len(letters), Fate.DEAD_LETTERED)
 
     def _lose(self, letters: list[DeadLetter], receipt: Receipt, reason: str) -> None:
         """Letters that were not kept: their window is not acked and comes again."""
@@ -216,6 +220,13 @@ def _by_bytes(payloads: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
         size += len(payload)
     if run:
         yield run
+
+
+def with_key(processed: Processed, key: str) -> Processed:
+    """Give what was made of a requeued letter the key that the letter had."""
+    processed.documents = [replace(one, key=key) for one in processed.documents]
+    processed.dead_letters = [replace(one, key=key) for one in processed.dead_letters]
+    return processed
 
 
 def count_by_service(documents: Iterable[Document]) -> Counter[str]:
