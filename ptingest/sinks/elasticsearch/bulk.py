@@ -159,6 +159,8 @@ class _ErrorAnswer(msgspec.Struct):
     error: _Error | str = ""
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON, not UTF-8, or nested without end."""
 _read_items = msgspec.json.Decoder(_Items).decode
 _read_error = msgspec.json.Decoder(_Error).decode
 _read_error_answer = msgspec.json.Decoder(_ErrorAnswer).decode
@@ -178,7 +180,7 @@ def read_answer(documents: Sequence[Document], answer: Answer, *, keyed: bool) -
         return Judgement(WriteResult())
     try:
         items = _read_items(answer.body).items
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         return Judgement(_doubtful(documents, _unreadable(answer, str(error))))
     if len(items) != len(documents):
         seen = f"answers {len(items)} items to {len(documents)} documents"
@@ -322,7 +324,7 @@ def _refusal_label(status: int, error: _Error) -> str | None:
 def _error_of(raw: msgspec.Raw) -> _Error:
     try:
         return _read_error(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return _Error()
 
 
@@ -453,7 +455,7 @@ def _unreadable(answer: Answer, why: str) -> str:
 def _error_answer_of(body: bytes) -> _Error:
     try:
         error = _read_error_answer(body).error
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return _Error(reason=_excerpt(body))
     return _Error(reason=error) if isinstance(error, str) else error
 

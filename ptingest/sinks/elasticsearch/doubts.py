@@ -21,7 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 from ptingest.model.document import DataStream, Document
-from ptingest.sinks.elasticsearch.bulk import Answer
+from ptingest.sinks.elasticsearch.bulk import UNREADABLE, Answer
 
 FRESH_SECONDS = 10.0
 """A write index seen longer ago is asked for again with the next bulk."""
@@ -153,7 +153,7 @@ def read_mget(questions: Sequence[Question], answer: Answer) -> Replies:
         return Replies(is_whole=False)
     try:
         docs = _read_docs(answer.body).docs
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return Replies(is_whole=False)
     if len(docs) != len(questions):
         return Replies(is_whole=False)

@@ -40,6 +40,7 @@ class Row(NamedTuple):
 
 
 _NOTHING = Row(None, None, None, None, None, None, None, None)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decoder = msgspec.json.Decoder(Columns)
 _CANONICAL_LENGTH = len("2025-01-02T03:04:05.678Z")
 
@@ -50,7 +51,7 @@ def lift(body: bytes) -> Row:
         columns = _decoder.decode(body)
     except msgspec.ValidationError:
         return _lift_odd(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return _NOTHING
     timestamp = columns.timestamp
     if timestamp is not None and (
@@ -72,7 +73,7 @@ def lift(body: bytes) -> Row:
 def _lift_odd(body: bytes) -> Row:
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return _NOTHING
     if not isinstance(document, dict):
         return _NOTHING

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,7 +122,9 @@ def parse(text: str) -> Query:
     return parts[0] if parts else EVERYTHING
 
 
+@cache
 def _parser() -> Lark:
+    """Make the parser from the grammar, once: it takes longer than any query."""
     from lark import Lark
 
     grammar = Path(__file__).with_name("kql.lark").read_text(encoding="utf-8")

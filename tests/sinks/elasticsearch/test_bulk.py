@@ -258,6 +258,15 @@ def test_a_refusal_carries_the_error_as_elasticsearch_gave_it_and_not_without_en
     assert len(detail) == DETAIL_CHARACTERS
 
 
+def test_an_error_that_is_no_utf_8_is_judged_by_its_status() -> None:
+    documents = [document(), document(number=1)]
+    body = b'{"items":[{"create":{"status":201}},{"create":{"status":404,"error":{"type":"\xd4"}}}]}'
+
+    result = read_answer(documents, Answer(200, OURS, body), keyed=True).result
+
+    assert [outcome(result, one) for one in documents] == ["stored", "stream_busy not_found"]
+
+
 def test_stream_trouble_says_which_stream_what_was_said_and_the_cure() -> None:
     reason = "this action is granted by the index privileges [auto_configure,create_index]"
     item = {"status": 403, "error": {"type": "security_exception", "reason": reason}}
@@ -318,6 +327,11 @@ GOOD = b'{"errors":false,"items":[{"create":{"status":201}},{"create":{"status":
         pytest.param(answer_of({"status": 201}, {}), id="an item without a status"),
         pytest.param(Answer(200, OURS, b'{"errors":false}'), id="no items"),
         pytest.param(Answer(200, OURS, b'{"items":[{"index":{"status":201}}]}'), id="other verb"),
+        pytest.param(
+            Answer(200, OURS, GOOD.replace(b'201}}]', b'201,"_index":"\xd4"}}]')), id="no UTF-8"
+        ),
+        pytest.param(Answer(200, OURS, b'{"x":' + b"[" * 9999), id="nested without end"),
+        pytest.param(Answer(500, OURS, b'{"error":{"reason":"\xd4"}}'), id="500 in no UTF-8"),
         pytest.param(Answer(503, {}, b"busy"), id="503 of a proxy"),
         pytest.param(Answer(429, {}, b"busy"), id="429 of a proxy"),
         pytest.param(Answer(401, {}, b"who?"), id="401 of a proxy"),

@@ -131,6 +131,8 @@ def test_no_right_to_read_is_told_from_no_answer() -> None:
         Answer(200, {}, b'{"docs":[{"found":false}]}'),
         Answer(200, OURS, b'{"docs":[{"found":fal'),
         Answer(200, OURS, b'{"docs":[]}'),
+        Answer(200, OURS, b'{"docs":[{"error":{"type":"\xd4"}}]}'),
+        Answer(200, OURS, b'{"docs":[{"x":' + b"[" * 9999),
     ):
         replies = read_mget(questions(1), answer)
         assert (replies.is_denied, replies.is_whole) == (False, False)

@@ -41,6 +41,8 @@ def test_the_fields_people_filter_by_are_lifted() -> None:
         pytest.param(b'{"service":', None, id="broken JSON, no columns"),
         pytest.param(b'{"service":["a"],', None, id="odd type in broken JSON, no columns"),
         pytest.param(b'{"service":"a\xff"}', None, id="bytes that are no UTF-8, no columns"),
+        pytest.param(b'{"service":' + b"[" * 9999, None, id="nested without end, no columns"),
+        pytest.param(b'{"service":1,"x":' + b"[" * 9999, None, id="the same beside a number"),
     ],
 )
 def test_an_odd_body_is_lifted_as_far_as_it_goes(body: bytes, service: str | None) -> None:
