@@ -7,9 +7,10 @@ with ``--connect`` are sinks asked, as a server would ask them.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import click
 
@@ -32,8 +33,7 @@ CONNECT_SECONDS = 30.0
 class Remark(NamedTuple):
     """One line of the report. Only a problem keeps the config from being used."""
 
-    mark: str
-    """``ok``, ``note``, ``warning`` or ``problem``."""
+    mark: Literal["ok", "note", "warning", "problem"]
     subject: str
     detail: str
     cure: str = ""
@@ -52,7 +52,7 @@ def check(config: Path | None, connect: bool) -> ExitCode:
     """
     settings = load_settings(config)
     click.echo(f"{config or 'defaults (no --config)'}\n")
-    profile, remarks = _look_at_profile(settings)
+    profile, remarks = look_at_profile(settings)
     for line in _summary(settings, profile):
         click.echo(line)
     click.echo()
@@ -67,7 +67,8 @@ def check(config: Path | None, connect: bool) -> ExitCode:
     return ExitCode.DONE
 
 
-def _look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Remark]]:
+def look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Remark]]:
+    """Load the profile and try every pattern's samples."""
     from ptingest.pipeline.compile import packaged_profile_path, run_samples
     from ptingest.settings.load import load_profile
 
@@ -94,13 +95,15 @@ def _look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Re
 
 
 def _summary(settings: ServerSettings, profile: ProfileSettings) -> Iterator[str]:
+    from ptingest.cli.certificates import show_door
     from ptingest.settings.explain import show_bytes
 
+    scheme = "https" if settings.api.tls else "http"
     rows = [
         ("data_dir", settings.data_dir),
         ("profile", settings.profile or "as packaged"),
-        ("beats", f"{settings.beats.listen}, no TLS"),
-        ("api", f"http://{settings.api.listen}/ (livez readyz metrics status)"),
+        ("beats", f"{settings.beats.listen}, {show_door(settings)}"),
+        ("api", f"{scheme}://{settings.api.listen}/ (livez readyz metrics status)"),
     ]
     sinks = settings.sinks
     if sinks.store is not None:
@@ -156,10 +159,10 @@ def departures(profile: ProfileSettings) -> str:
 
 def look_at_files(settings: ServerSettings) -> Iterator[Remark]:
     """Say whether the folders and files the settings name can be used by this user."""
+    from ptingest.cli.certificates import look_at_certificates
+
     yield _look_at_folder(Path(settings.data_dir))
-    sink = settings.sinks.elasticsearch
-    if sink is not None and sink.ca_file is not None:
-        yield _look_at_authority(Path(sink.ca_file))
+    yield from look_at_certificates(settings, now=time.time())
 
 
 def _look_at_folder(data_dir: Path) -> Remark:
@@ -175,23 +178,12 @@ def _look_at_folder(data_dir: Path) -> Remark:
     return Remark("ok", "data_dir", f"{data_dir} can be written to")
 
 
-def _look_at_authority(path: Path) -> Remark:
-    import ssl
-
-    name = "sinks.elasticsearch.ca_file"
-    try:
-        ssl.create_default_context(cafile=str(path))
-    except ssl.SSLError:
-        return Remark("problem", name, f"{path} holds no certificate", "give a PEM file")
-    except OSError as error:
-        return Remark("problem", name, f"{path}: {error.strerror}", "correct the path or the right")
-    return Remark("ok", name, f"{path} can be read")
-
-
 def look_at_values(settings: ServerSettings) -> Iterator[Remark]:
     """Name what is allowed alone but makes no sense together."""
+    from ptingest.cli.certificates import look_at_doors
     from ptingest.settings.strict import split_listen
 
+    yield from look_at_doors(settings)
     beats, limits = settings.beats, settings.beats.limits
     if split_listen(beats.listen)[1] == split_listen(settings.api.listen)[1] != 0:
         seen = f"is {settings.api.listen}, the port of beats.listen"
@@ -237,8 +229,14 @@ def _ask_sinks(settings: ServerSettings) -> bool:
 
     findings = asyncio.run(_findings(settings))
     for sink, finding in findings:
-        mark = "ok" if finding.ok else "problem"
-        _print(Remark(mark, f"{sink}: {finding.subject}", finding.detail, finding.cure))
+        _print(
+            Remark(
+                "ok" if finding.ok else "problem",
+                f"{sink}: {finding.subject}",
+                finding.detail,
+                finding.cure,
+            )
+        )
     return all(finding.ok for _, finding in findings)
 
 

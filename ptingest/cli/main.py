@@ -40,6 +40,7 @@ COMMANDS: dict[str, Row] = {
     "try": Row("ptingest.cli.try_", "try_", "Show what becomes of events; nothing is sent."),
     "send": Row("ptingest.cli.send", "send", "Be a Beat: ship files, wait for the acks."),
     "setup": Row("ptingest.cli.setup", "setup", "Prepare Elasticsearch and Kibana."),
+    "doctor": Row("ptingest.cli.doctor", "doctor", "Find out what is wrong, and the cure."),
     "search": Row("ptingest.cli.search", "search", "Search the embedded store."),
     "probe": Row("ptingest.cli.probe", "probe", "Ask a running server whether it is well."),
     "dead-letters": Row(

@@ -131,13 +131,9 @@ def _parts(only: tuple[Part, ...], *, kibana: str | None, api_key: Path | None) 
 
 
 def _services(config: Path | None) -> tuple[str, ...]:
-    from ptingest.pipeline.compile import packaged_profile_path
-    from ptingest.settings.load import load_profile
+    from ptingest.runtime.assembly import read_profile
 
-    path = packaged_profile_path()
-    if config is not None and (named := load_settings(config).profile):
-        path = Path(named)
-    profile = load_profile(path, os.environ)
+    profile = read_profile(load_settings(config), os.environ)
     return tuple(dict.fromkeys(name for group in profile.groups for name in group.known_services))
 
 

@@ -1,0 +1,260 @@
+"""`ptingest doctor`: find out what is wrong, and say what to do about it.
+
+Looks at the config, at a running server through its HTTP port, and at Elasticsearch; each
+of them alone will do. Reads only.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import click
+
+from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.json_lines import write_json_line
+from ptingest.cli.options import config_option, load_settings
+from ptingest.doctor.verdict import Verdict
+
+if TYPE_CHECKING:
+    from ptingest.settings.api import ApiSettings
+    from ptingest.settings.server import ServerSettings
+    from ptingest.settings.sinks import ElasticsearchSettings
+
+Part = Literal["config", "server", "elasticsearch"]
+PARTS: tuple[Part, ...] = ("config", "server", "elasticsearch")
+COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
+UNREACHABLE = frozenset({"server", "Elasticsearch", "login"})
+"""Subjects whose problem is that there is nobody to ask, or not for us."""
+
+
+class Patient(NamedTuple):
+    """What is looked at."""
+
+    settings: ServerSettings
+    parts: frozenset[Part]
+    api: ApiSettings
+    elasticsearch: ElasticsearchSettings | None
+    better_user: str | None
+
+
+@click.command(epilog="Example: ptingest doctor --config ptingest.yaml --user elastic")
+@config_option
+@click.option("--server", metavar="HOST:PORT", help="Instead of the config's api.listen.")
+@click.option("--elasticsearch", metavar="URL", help="Instead of sinks.elasticsearch.hosts.")
+@click.option(
+    "--user",
+    metavar="NAME",
+    help="Ask Elasticsearch what the writer may not, as this user; password: ELASTIC_PASSWORD.",
+)
+@click.option("--only", multiple=True, type=click.Choice(PARTS), help="Only this; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def doctor(
+    config: Path | None,
+    server: str | None,
+    elasticsearch: str | None,
+    user: str | None,
+    only: tuple[Part, ...],
+    as_json: bool,
+) -> ExitCode:
+    """Find out what is wrong, and say what to do about it.
+
+    Without --config, --server or --elasticsearch alone is looked at by itself. Exit codes:
+    0 no problem, 1 a problem, 3 config invalid, 4 the server or Elasticsearch is not
+    reachable or refuses us.
+    """
+    import asyncio
+
+    settings = load_settings(config)
+    parts = frozenset(only) or _parts(config, server, elasticsearch)
+    patient = Patient(
+        settings,
+        parts,
+        _api(settings, server),
+        _elasticsearch(settings, elasticsearch),
+        user,
+    )
+    verdicts = asyncio.run(_examine(patient))
+    for verdict in verdicts:
+        _print(verdict, as_json=as_json)
+    problems = [verdict.subject for verdict in verdicts if verdict.mark == "problem"]
+    if not as_json:
+        warnings = sum(verdict.mark == "warning" for verdict in verdicts)
+        click.echo(f"{len(problems)} problems, {warnings} warnings")
+    if UNREACHABLE.intersection(problems):
+        return ExitCode.NOT_REACHABLE
+    return ExitCode.FAILED if problems else ExitCode.DONE
+
+
+def _parts(config: Path | None, server: str | None, elasticsearch: str | None) -> frozenset[Part]:
+    if config is None and (server or elasticsearch):
+        named: set[Part] = set()
+        if server:
+            named.add("server")
+        if elasticsearch:
+            named.add("elasticsearch")
+        return frozenset(named)
+    return frozenset(PARTS)
+
+
+def _api(settings: ServerSettings, server: str | None) -> ApiSettings:
+    if server is None:
+        return settings.api
+    from pydantic import ValidationError
+
+    from ptingest.settings.api import ApiSettings
+
+    try:
+        ApiSettings(listen=server)
+    except ValidationError as error:
+        raise click.UsageError(f"--server {server!r} is no HOST:PORT") from error
+    return settings.api.model_copy(update={"listen": server})
+
+
+def _elasticsearch(settings: ServerSettings, url: str | None) -> ElasticsearchSettings | None:
+    """The sink's settings, or an address given by hand with the writer's login."""
+    sink = settings.sinks.elasticsearch
+    if url is None:
+        return sink
+    from pydantic import ValidationError
+
+    from ptingest.settings.sinks import ElasticsearchSettings
+
+    password = os.environ.get("LOGSTASH_WRITER_PASSWORD")
+    login = {"username": "logstash_writer", "password": password} if password else {}
+    try:
+        named = ElasticsearchSettings.model_validate({"hosts": (url,), **login})
+    except ValidationError as error:
+        raise click.UsageError(f"--elasticsearch: {error.errors()[0]['msg']}") from error
+    return named if sink is None else sink.model_copy(update={"hosts": named.hosts})
+
+
+async def _examine(patient: Patient) -> list[Verdict]:
+    verdicts: list[Verdict] = []
+    if "config" in patient.parts:
+        verdicts += _look_at_config(patient.settings)
+    active: frozenset[str] = frozenset()
+    if "server" in patient.parts:
+        found, active = await _look_at_server(patient)
+        verdicts += found
+    if "elasticsearch" in patient.parts and patient.elasticsearch is not None:
+        verdicts += await _look_at_elasticsearch(patient, patient.elasticsearch, active)
+    return verdicts
+
+
+# --- the config -------------------------------------------------------------------------
+
+
+def _look_at_config(settings: ServerSettings) -> Iterator[Verdict]:
+    from ptingest.cli.check import look_at_files, look_at_profile, look_at_values
+    from ptingest.doctor.host import judge_space
+
+    _, remarks = look_at_profile(settings)
+    for remark in (*remarks, *look_at_files(settings), *look_at_values(settings)):
+        yield Verdict(remark.mark, remark.subject, "config", remark.detail, remark.cure)
+    yield judge_space(Path(settings.data_dir))
+
+
+# --- a running server -------------------------------------------------------------------
+
+
+async def _look_at_server(patient: Patient) -> tuple[list[Verdict], frozenset[str]]:
+    """Return the verdicts, and the services whose documents should be in the sinks."""
+    from ptingest.doctor.host import judge_port, listeners
+    from ptingest.doctor.server import ask_server
+    from ptingest.doctor.traffic import active_services, judge_traffic
+    from ptingest.settings.strict import split_listen
+
+    verdicts: list[Verdict] = []
+    listen = patient.settings.beats.listen
+    if "config" in patient.parts and (port := split_listen(listen)[1]):
+        verdicts += judge_port(listen, listeners(port))
+    facts = await ask_server(patient.api)
+    if facts.failure:
+        cure = "is it running? `api.listen` names the address; doctor must run where it is open"
+        seen = f"nobody answers: {facts.failure}"
+        verdicts.append(Verdict("problem", "server", f"GET {facts.where}/status", seen, cure))
+        return verdicts, frozenset()
+    return [*verdicts, *judge_traffic(facts)], active_services(facts)
+
+
+# --- Elasticsearch ----------------------------------------------------------------------
+
+
+async def _look_at_elasticsearch(
+    patient: Patient, sink: ElasticsearchSettings, active: frozenset[str]
+) -> Sequence[Verdict]:
+    from ptingest.doctor.cluster import ask_cluster, judge_cluster
+    from ptingest.runtime.assembly import read_profile
+    from ptingest.sinks.elasticsearch.client import ElasticsearchClient
+
+    profile = read_profile(patient.settings, os.environ)
+    services = tuple(dict.fromkeys(name for one in profile.groups for name in one.known_services))
+    client = ElasticsearchClient(sink)
+    login = _better_login(sink, patient.better_user)
+    better = None if login is None else ElasticsearchClient(login)
+    try:
+        facts = await ask_cluster(
+            client,
+            better,
+            where=", ".join(sink.hosts),
+            username=sink.username,
+            services=services,
+        )
+    finally:
+        await client.close()
+        if better is not None:
+            await better.close()
+    facts = replace(facts, active=active, expires_in_days=await _expiries(sink))
+    return list(judge_cluster(facts))
+
+
+def _better_login(sink: ElasticsearchSettings, user: str | None) -> ElasticsearchSettings | None:
+    if user is None:
+        return None
+    from pydantic import SecretStr
+
+    password = os.environ.get("ELASTIC_PASSWORD")
+    if not password:
+        password = click.prompt(f"Password of {user}", hide_input=True, err=True)
+    login = {"username": user, "password": SecretStr(password), "api_key": None}
+    return sink.model_copy(update=login)
+
+
+async def _expiries(sink: ElasticsearchSettings) -> dict[str, float]:
+    """Look at the certificates that the hosts show, where they are trusted."""
+    import asyncio
+
+    from ptingest.doctor.host import certificate_days
+    from ptingest.errors import SinkUnavailable
+    from ptingest.sinks.elasticsearch.client import with_port
+    from ptingest.sinks.elasticsearch.tls import tls_context
+
+    urls = [url for url in map(with_port, sink.hosts) if url.startswith("https://")]
+    try:
+        context = await asyncio.to_thread(tls_context, sink, urls)
+    except SinkUnavailable:
+        return {}  # the first question has told why
+    found: dict[str, float] = {}
+    for url in urls:
+        if context is not None:
+            days = await asyncio.to_thread(certificate_days, url, context, time.time())
+            found |= {} if days is None else {url: days}
+    return found
+
+
+def _print(verdict: Verdict, *, as_json: bool) -> None:
+    if as_json:
+        import orjson
+
+        write_json_line(orjson.dumps(verdict._asdict()))
+        return
+    mark = click.style(f"{verdict.mark:8}", fg=COLOURS[verdict.mark])
+    click.echo(f"{mark} {verdict.subject}: {verdict.found}")
+    click.echo(click.style(f"         looked at: {verdict.looked_at}", dim=True))
+    if verdict.cure:
+        click.echo(f"         cure: {verdict.cure}")

@@ -1,0 +1,437 @@
+"""What Elasticsearch says, asked with the writer's rights and, where given, with more.
+
+    questions -> answers -> verdicts
+
+Every question is tried with the writer's login first, and again with the better one where
+that was refused. A question nobody may ask is told, with the privilege that it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+from ptingest.doctor.verdict import Verdict
+from ptingest.sinks.elasticsearch.bulk import Answer
+from ptingest.sinks.elasticsearch.templates import (
+    SHIPPED,
+    Template,
+    matching,
+    read_templates,
+    version_number,
+)
+
+STREAMS = "logs-*-pt"
+ROLE, USER = "logstash_writer_pt", "logstash_writer"
+NEEDED = ("auto_configure", "create_doc")
+USEFUL = "read"
+OLDEST = (8, 13)
+AHEAD_MINUTES = 5
+
+NEWEST = {
+    "size": 0,
+    "aggs": {
+        "newest": {"max": {"field": "@timestamp"}},
+        "ahead": {"filter": {"range": {"@timestamp": {"gt": f"now+{AHEAD_MINUTES}m"}}}},
+        "ignored": {"filter": {"exists": {"field": "_ignored"}}},
+    },
+}
+
+
+class Asks(Protocol):
+    """The part of a client that is needed here."""
+
+    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        """Send one request and return what came back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request, and the privilege it needs beyond the writer's."""
+
+    method: str
+    target: str
+    tells: str
+    needs: str = ""
+    body: Mapping[str, Any] | None = None
+
+
+def questions(services: Sequence[str]) -> dict[str, Question]:
+    """Name everything that is worth asking; the keys are what the verdicts look up."""
+    names = [STREAMS, *(stream_of(service) for service in services)]
+    rights = {"index": [{"names": names, "privileges": [*NEEDED, USEFUL]}]}
+    fields = "log_timestamp,log_ms,message,log_message"
+    monitor, read = "cluster privilege monitor", f"read on {STREAMS}"
+    template = f"/_index_template/_simulate_index/{stream_of('django')}"
+    disk = "/_cluster/settings?include_defaults&filter_path=*.cluster.routing.allocation.disk"
+    return {
+        "root": Question("GET", "/", "the version"),
+        "who": Question("GET", "/_security/_authenticate", "roles"),
+        "rights": Question("POST", "/_security/user/_has_privileges", "rights", body=rights),
+        "streams": Question("GET", f"/_resolve/index/{STREAMS}", "data streams", read),
+        "fields": Question("GET", f"/{STREAMS}/_field_caps?fields={fields}", "mapped types", read),
+        "newest": Question("POST", f"/{STREAMS}/_search", "the newest event", read, NEWEST),
+        "templates": Question("GET", "/_index_template", "which template wins", monitor),
+        "simulated": Question(
+            "POST", template, "mappings before the first event", "manage_index_templates"
+        ),
+        "health": Question("GET", "/_cluster/health", "the cluster's health", monitor),
+        "disks": Question("GET", "/_cat/allocation?format=json&bytes=b", "disk space", monitor),
+        "watermarks": Question("GET", disk, "disk watermarks", monitor),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """All answers, and who was asked as whom."""
+
+    where: str
+    username: str | None
+    questions: Mapping[str, Question]
+    answers: Mapping[str, Answer]
+    services: Sequence[str] = ()
+    active: frozenset[str] = frozenset()
+    """Services of which a server has got events."""
+    expires_in_days: Mapping[str, float] = field(default_factory=dict)
+    """Host -> days until its certificate expires."""
+
+    def body(self, name: str) -> Any:
+        """The decoded answer, an empty object where there is none."""
+        answer = self.answers.get(name)
+        if answer is None or answer.status != 200:
+            return {}
+        try:
+            return orjson.loads(answer.body)
+        except orjson.JSONDecodeError:
+            return {}
+
+    def is_told(self, name: str) -> bool:
+        answer = self.answers.get(name)
+        return answer is not None and answer.status == 200
+
+
+def stream_of(service: str) -> str:
+    """The data stream of a service."""
+    return f"logs-{service}-pt"
+
+
+async def ask_cluster(
+    client: Asks,
+    better: Asks | None,
+    *,
+    where: str,
+    username: str | None,
+    services: Sequence[str],
+) -> ClusterFacts:
+    """Ask everything; stops where nobody answers or the login is not taken."""
+    asked = questions(services)
+    answers: dict[str, Answer] = {}
+    for name, question in asked.items():
+        body = None if question.body is None else orjson.dumps(question.body)
+        answer = await client.request(question.method, question.target, body)
+        if answer.status in (401, 403) and better is not None and name not in ("rights", "who"):
+            answer = await better.request(question.method, question.target, body)
+        answers[name] = answer
+        if name == "root" and not (answer.is_from_elasticsearch and answer.status in (200, 403)):
+            break
+    return ClusterFacts(where, username, asked, answers, services)
+
+
+def judge_cluster(facts: ClusterFacts) -> Iterator[Verdict]:
+    """Yield what the answers say."""
+    reached = list(_reached(facts))
+    yield from reached
+    if len(facts.answers) == 1:
+        return
+    yield from _rights(facts)
+    yield from judge_templates(facts)
+    yield from _mapped(facts)
+    yield from _streams(facts)
+    yield from _events(facts)
+    yield from _health(facts)
+    yield from _disks(facts)
+    yield from _certificates(facts)
+    yield from _more(facts)
+
+
+def _reached(facts: ClusterFacts) -> Iterator[Verdict]:
+    answer = facts.answers["root"]
+    looked_at = f"GET {facts.where}/"
+    if answer.status is None:
+        cure = (
+            "is Elasticsearch running? `docker compose ps`; does sinks.elasticsearch.hosts name "
+            "it as seen from here (in Docker: the service name, one network elk-net)?"
+        )
+        yield Verdict("problem", "Elasticsearch", looked_at, answer.failure, cure)
+    elif not answer.is_from_elasticsearch:
+        seen = f"something else answers (status {answer.status}, no X-Elastic-Product)"
+        yield Verdict("problem", "Elasticsearch", looked_at, seen, "correct the host or the proxy")
+    elif answer.status == 401:
+        cure = "is the password right (printenv LOGSTASH_WRITER_PASSWORD)? `ptingest setup` sets it"
+        if facts.username == ROLE:
+            cure = f"{ROLE} is the role; the user is {USER}: correct sinks.elasticsearch.username"
+        seen = f"does not take the login of {facts.username or 'nobody'} (401)"
+        yield Verdict("problem", "login", looked_at, seen, cure)
+    elif answer.status not in (200, 403):
+        cure = "look at Elasticsearch's own log"
+        yield Verdict("problem", "Elasticsearch", looked_at, f"answers {answer.status}", cure)
+    else:
+        version = facts.body("root").get("version", {}).get("number", "")
+        too_old = version and version_number(version) < OLDEST
+        yield Verdict(
+            "problem" if too_old else "ok",
+            "Elasticsearch",
+            looked_at,
+            f"version {version}" if version else "answers; its version may not be asked",
+            "ptingest needs 8.13 or newer" if too_old else "",
+        )
+
+
+def _rights(facts: ClusterFacts) -> Iterator[Verdict]:
+    looked_at = "POST /_security/user/_has_privileges"
+    if not facts.is_told("rights"):
+        status = facts.answers["rights"].status
+        if status == 401:
+            cure = f"the user is {USER}, its role {ROLE}; `ptingest setup` sets its password"
+            seen = f"the login of {facts.username or 'nobody'} is not taken (401)"
+            yield Verdict("problem", "login", looked_at, seen, cure)
+        else:
+            yield Verdict("note", "rights", looked_at, f"not told ({status}): security is off")
+        return
+    who = facts.body("who")
+    roles = who.get("roles") or []
+    granted = facts.body("rights").get("index", {})
+    lacking = list(_lacking(granted))
+    as_whom = f"{who.get('username')} with roles {', '.join(roles) or 'none'}"
+    if not lacking:
+        yield Verdict("ok", "rights", looked_at, f"{as_whom}: {', '.join(NEEDED)} on {STREAMS}")
+    else:
+        cure = f"grant it to the role {ROLE} (`ptingest setup --only role`)"
+        if ROLE not in roles and who.get("authentication_type") != "api_key":
+            cure = (
+                f"the user lacks the role {ROLE} (a user named like the role has none of its "
+                "rights): `ptingest setup --only role --only user`"
+            )
+        seen = f"{as_whom}: lacks {'; lacks '.join(lacking)}"
+        yield Verdict("problem", "rights", looked_at, seen, cure)
+    if not granted.get(STREAMS, {}).get(USEFUL):
+        seen = f"lacks read on {STREAMS}: a lost answer cannot be looked up after a rollover"
+        cure = f"grant it to the role {ROLE}, to rule out doubles there"
+        yield Verdict("note", "rights", looked_at, seen, cure)
+
+
+def _lacking(granted: Mapping[str, Mapping[str, bool]]) -> Iterator[str]:
+    """Name each missing privilege with the narrowest streams it is missing on."""
+    everywhere = granted.get(STREAMS, {})
+    streams = {name: row for name, row in granted.items() if name != STREAMS}
+    for privilege in NEEDED:
+        if everywhere.get(privilege):
+            continue
+        missing = [name for name, row in streams.items() if not row.get(privilege)]
+        if missing and len(missing) < len(streams):
+            yield f"{privilege} on {', '.join(missing)}"
+        elif missing or not streams:
+            yield f"{privilege} on {STREAMS}"
+
+
+# --- template and mappings --------------------------------------------------------------
+
+
+def judge_templates(facts: ClusterFacts) -> Iterator[Verdict]:
+    """Say which template a stream of ours gets, where that may be asked."""
+    if not facts.is_told("templates"):
+        return
+    looked_at = "GET /_index_template"
+    templates = read_templates(facts.body("templates"))
+    verdicts = dict.fromkeys(
+        _judge_winner(matching(templates, stream_of(service)), templates)
+        for service in facts.services or ("django",)
+    )
+    for found, cure in verdicts:
+        yield Verdict("problem" if cure else "ok", "template", looked_at, found, cure)
+
+
+def _judge_winner(fitting: Sequence[Template], templates: Sequence[Template]) -> tuple[str, str]:
+    """Return what was found, and the cure where there is something to cure."""
+    setup = "`ptingest setup --only templates`"
+    if not fitting:
+        there = any(template.name == SHIPPED for template in templates)
+        found = f"{SHIPPED} matches none of our streams" if there else f"none matches {STREAMS}"
+        return f"{found}: documents wait, then go to the dead letters", setup
+    winner = fitting[0]
+    if not winner.makes_data_streams:
+        return f"{winner.name} wins and makes no data stream", setup
+    if winner.name == SHIPPED:
+        return f"{SHIPPED} wins with priority {winner.priority}", ""
+    ours = next((one for one in fitting if one.name == SHIPPED), None)
+    if ours is not None:
+        found = (
+            f"{winner.name} (priority {winner.priority}) wins over {SHIPPED} (priority "
+            f"{ours.priority}): its mappings are used, ours never"
+        )
+        return found, f"{setup} gives it 501; or lower the other"
+    found = f"{winner.name} (priority {winner.priority}) wins; {SHIPPED} is not there"
+    return found, setup
+
+
+def _mapped(facts: ClusterFacts) -> Iterator[Verdict]:
+    """Look for dates guessed from strings: in streams that are there, and in the next."""
+    fields = facts.body("fields").get("fields", {})
+    looked_at = f"GET /{STREAMS}/_field_caps"
+    for name in ("log_timestamp", "log_ms"):
+        types = fields.get(name, {})
+        wrong = [kind for kind in types if kind not in ("keyword", "unmapped")]
+        if wrong:
+            seen = f"{name} is mapped as {', '.join(sorted(types))}: other spellings get a 400"
+            cure = (
+                "date detection was on: `ptingest setup --only templates`, then bring on a "
+                "rollover (POST /<stream>/_rollover), then requeue the dead letters"
+            )
+            yield Verdict("problem", "mappings", looked_at, seen, cure)
+    if fields and not any(_is_wrong(fields, name) for name in ("log_timestamp", "log_ms")):
+        yield Verdict("ok", "mappings", looked_at, "times of lines are keywords, never refused")
+    template = facts.body("simulated").get("template")
+    mappings = template.get("mappings", {}) if isinstance(template, dict) else {}
+    looked_at = f"POST {facts.questions['simulated'].target}"
+    if template and mappings.get("date_detection") is not False:
+        seen = "the next stream would guess dates in strings (date_detection is on)"
+        cure = "`ptingest setup --only templates`"
+        yield Verdict("problem", "mappings", looked_at, seen, cure)
+    elif template:
+        yield Verdict("ok", "mappings", looked_at, "the next stream guesses no dates in strings")
+
+
+def _is_wrong(fields: Mapping[str, Any], name: str) -> bool:
+    return any(kind not in ("keyword", "unmapped") for kind in fields.get(name, {}))
+
+
+def _streams(facts: ClusterFacts) -> Iterator[Verdict]:
+    if not facts.is_told("streams"):
+        return
+    found = facts.body("streams")
+    looked_at = f"GET /_resolve/index/{STREAMS}"
+    names = [str(row.get("name")) for row in found.get("data_streams") or []]
+    plain = [str(row.get("name")) for row in found.get("indices") or []]
+    plain = [name for name in plain if not name.startswith(".ds-")]
+    if plain:
+        seen = f"plain indices instead of data streams: {', '.join(plain)}"
+        cure = "made before the template was: reindex or delete them, then `ptingest setup`"
+        yield Verdict("problem", "data streams", looked_at, seen, cure)
+    lost = [name for name in map(stream_of, sorted(facts.active)) if name not in names]
+    if lost:
+        seen = f"events came, yet there is no {', '.join(lost)}"
+        cure = "see template, rights and dead letters: one of them keeps the first document out"
+        yield Verdict("problem", "data streams", looked_at, seen, cure)
+    missing = [name for name in map(stream_of, facts.services) if name not in (*names, *lost)]
+    seen = f"there: {', '.join(names) or 'none'}"
+    if missing:
+        seen += f"; not yet: {', '.join(missing)}"
+        cure = "each is made by its first document; if events came, see template and rights"
+        yield Verdict("note", "data streams", looked_at, seen, cure)
+    else:
+        yield Verdict("ok", "data streams", looked_at, seen)
+
+
+def _events(facts: ClusterFacts) -> Iterator[Verdict]:
+    found = facts.body("newest").get("aggregations")
+    looked_at = f"POST /{STREAMS}/_search"
+    if not found:
+        return
+    newest = found.get("newest", {}).get("value_as_string")
+    ahead = int(found.get("ahead", {}).get("doc_count", 0))
+    ignored = int(found.get("ignored", {}).get("doc_count", 0))
+    if ahead:
+        seen = f"{ahead} documents are over {AHEAD_MINUTES} minutes ahead of now (newest {newest})"
+        cure = "a host's clock is fast, or local times are read as UTC: `timezone` in pt.yaml"
+        yield Verdict("warning", "clock", looked_at, seen, cure)
+    elif newest:
+        yield Verdict("ok", "clock", looked_at, f"newest event {newest}, none from the future")
+    if ignored:
+        seen = f"{ignored} documents hold fields that were not indexed (_ignored)"
+        cure = "search for `_ignored: *`; longer than 1,024 characters, or beyond the field limit"
+        yield Verdict("note", "ignored fields", looked_at, seen, cure)
+
+
+# --- the cluster itself -----------------------------------------------------------------
+
+
+def _health(facts: ClusterFacts) -> Iterator[Verdict]:
+    health = facts.body("health")
+    status = health.get("status")
+    if not status:
+        return
+    looked_at = "GET /_cluster/health"
+    seen = f"{status}, {health.get('number_of_nodes')} nodes"
+    if status == "green":
+        yield Verdict("ok", "cluster", looked_at, seen)
+    elif status == "yellow":
+        cure = (
+            "on one node: replicas cannot be placed (`ptingest setup --replicas 0`); no data lost"
+        )
+        yield Verdict("note", "cluster", looked_at, seen, cure)
+    else:
+        cure = "primary shards are missing: GET /_cluster/allocation/explain says why"
+        yield Verdict("problem", "cluster", looked_at, seen, cure)
+
+
+def _disks(facts: ClusterFacts) -> Iterator[Verdict]:
+    rows = facts.body("disks")
+    looked_at = "GET /_cat/allocation"
+    limits = _watermarks(facts.body("watermarks"))
+    for row in rows if isinstance(rows, list) else []:
+        used = row.get("disk.percent")
+        if used is None:
+            continue
+        seen = f"{row.get('node')} has used {used} % (watermarks {', '.join(limits.values())})"
+        flood = _percent(limits.get("flood_stage"), 95.0)
+        high = _percent(limits.get("high"), 90.0)
+        cure = (
+            "free space or shorten `ptingest setup --retention`; above the flood stage writes stop"
+        )
+        if float(used) >= flood:
+            yield Verdict("problem", "disk", looked_at, seen, cure)
+        elif float(used) >= high:
+            yield Verdict("warning", "disk", looked_at, seen, cure)
+        else:
+            yield Verdict("ok", "disk", looked_at, seen)
+
+
+def _watermarks(answer: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for layer in ("defaults", "persistent", "transient"):
+        inner: Any = answer.get(layer, {})
+        for name in ("cluster", "routing", "allocation", "disk", "watermark"):
+            inner = inner.get(name, {})
+        found |= {name: inner[name] for name in ("low", "high", "flood_stage") if name in inner}
+    return found
+
+
+def _percent(text: str | None, fallback: float) -> float:
+    """Read `95%`; a watermark in bytes is left to Elasticsearch."""
+    return float(text[:-1]) if text and text.endswith("%") else fallback
+
+
+def _certificates(facts: ClusterFacts) -> Iterator[Verdict]:
+    for host, days in facts.expires_in_days.items():
+        seen = f"expires in {days:.0f} days"
+        if days < 14:
+            yield Verdict("warning", "certificate", host, seen, "renew it")
+        else:
+            yield Verdict("ok", "certificate", host, seen)
+
+
+def _more(facts: ClusterFacts) -> Iterator[Verdict]:
+    """Name what could be told with more rights."""
+    untold: dict[str, list[str]] = {}
+    for name, answer in facts.answers.items():
+        question = facts.questions[name]
+        if answer.status == 403 and question.needs:
+            untold.setdefault(question.needs, []).append(question.tells)
+    for needs, tells in untold.items():
+        seen = f"with {needs} doctor would also tell {', '.join(tells)}"
+        cure = "run it with --user elastic, or do without: the writer does not need it"
+        yield Verdict("note", "more rights", "answers of 403", seen, cure)

@@ -1,0 +1,112 @@
+"""This machine: who listens on a port, disk space, certificates. Asks the system only."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from ptingest.doctor.verdict import Verdict
+from ptingest.settings.strict import split_listen
+
+PROC = Path("/proc")
+LISTEN = "0A"
+CONNECT_SECONDS = 3.0
+SHORT_OF_SPACE = 0.05
+TLS_SECONDS = 10.0
+
+
+class Listener(NamedTuple):
+    """A socket that listens on a port."""
+
+    address: str
+    program: str
+    """Empty where another user's process may not be looked at."""
+
+
+def listeners(port: int, proc: Path = PROC) -> list[Listener]:
+    """Return who listens on a TCP port of this machine (of this container, in one)."""
+    found = []
+    for table in ("net/tcp", "net/tcp6"):
+        path = proc / table
+        if not path.exists():
+            continue
+        for line in path.read_text().splitlines()[1:]:
+            columns = line.split()
+            address, _, hexed = columns[1].partition(":")
+            if columns[3] == LISTEN and int(hexed, 16) == port:
+                found.append(Listener(_address(address), _program(columns[9], proc)))
+    return found
+
+
+def _address(hexed: str) -> str:
+    """Read the kernel's way of writing an address: words in the machine's order."""
+    raw = bytes.fromhex(hexed)
+    words = [raw[at : at + 4][::-1] for at in range(0, len(raw), 4)]
+    return str(ipaddress.ip_address(b"".join(words)))
+
+
+def _program(inode: str, proc: Path) -> str:
+    wanted = f"socket:[{inode}]"
+    for process in proc.glob("[0-9]*"):
+        try:
+            if any(os.readlink(link) == wanted for link in (process / "fd").iterdir()):  # noqa: PTH115
+                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+        except OSError:
+            continue  # another user's, or gone meanwhile
+    return ""
+
+
+def judge_port(listen: str, found: Sequence[Listener]) -> Iterator[Verdict]:
+    """Connection refused? Say who listens where, and who can reach that."""
+    host, port = split_listen(listen)
+    looked_at = f"port {port} of this machine, beats.listen {listen}"
+    if not found:
+        seen = f"nobody listens: Beats get `connection refused` on {port}"
+        cure = "start it: `ptingest --config ...`; in Docker look inside the container instead"
+        yield Verdict("problem", "Beats port", looked_at, seen, cure)
+        return
+    shown = ", ".join(f"{one.program or 'another user'} on {one.address}" for one in found)
+    loopback = all(ipaddress.ip_address(one.address).is_loopback for one in found)
+    if loopback and not host.startswith("127."):
+        cure = "another program has the port on loopback: stop it or change beats.listen"
+        yield Verdict("warning", "Beats port", looked_at, f"{shown}, loopback only", cure)
+    elif loopback:
+        cure = 'beats.listen: "0.0.0.0:5044" lets other hosts and containers in'
+        yield Verdict("note", "Beats port", looked_at, f"{shown}: this machine only", cure)
+    else:
+        yield Verdict("ok", "Beats port", looked_at, shown)
+
+
+def judge_space(data_dir: Path) -> Verdict:
+    """Say how much room store and dead letters have left."""
+    existing = next((path for path in (data_dir, *data_dir.parents) if path.is_dir()), Path("/"))
+    usage = shutil.disk_usage(existing)
+    free = usage.free / usage.total
+    seen = f"{usage.free / 2**30:.1f} GiB free ({free:.0%})"
+    if free < SHORT_OF_SPACE:
+        cure = "without room for dead letters nothing is acked: free space or move data_dir"
+        return Verdict("warning", "disk space", str(data_dir), seen, cure)
+    return Verdict("ok", "disk space", str(data_dir), seen)
+
+
+def certificate_days(url: str, context: ssl.SSLContext, now: float) -> float | None:
+    """Return in how many days a host's certificate expires; None where it cannot be had."""
+    parts = urlsplit(url)
+    address = (parts.hostname or "", parts.port or 443)
+    try:
+        with (
+            socket.create_connection(address, timeout=TLS_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=address[0]) as secure,
+        ):
+            shown = secure.getpeercert() or {}
+    except OSError:
+        return None  # the question before it has told why
+    ends = shown.get("notAfter")
+    return None if not isinstance(ends, str) else (ssl.cert_time_to_seconds(ends) - now) / 86_400

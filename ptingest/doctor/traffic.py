@@ -1,0 +1,307 @@
+"""No data? Judges what a running server says of the events on their way. Pure.
+
+In the order of travel: does anybody connect, do events come, are they of our group, do
+they parse, are they stored, is their time plausible, which limits were hit, and how do the
+Beats themselves behave on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ptingest.doctor.server import ServerFacts
+from ptingest.doctor.verdict import Verdict, share
+
+STATUS = "/status"
+METRICS = "/metrics"
+
+RECEIVED = "ptingest_flow_received_events_total"
+DROPPED = "ptingest_flow_dropped_events_total"
+NOTED = "ptingest_pipeline_noted_events_total"
+LETTERS = "ptingest_flow_dead_lettered_events_total"
+SETTLED = "ptingest_lane_settled_events_total"
+
+MANY = 0.01
+"""A share of failures from which it is worth a warning."""
+AHEAD_SECONDS = 60.0
+SMALL_WINDOW_EVENTS = 200
+SOON_DAYS = 14
+ENOUGH_WINDOWS = 20
+"""Before that a Beat has hardly shown its habits."""
+
+LIMITS = {
+    "ptingest_beats_rejected_connections_total": "connections refused",
+    "ptingest_beats_protocol_errors_total": "connections closed for a broken wire format",
+    "ptingest_beats_failed_windows_total": "windows not acked",
+    "ptingest_dead_letters_dropped_events_total": "dead letters expired or pushed out",
+}
+CLOSED_BY_US = {
+    "held_too_long": "beats.hold_seconds: the sinks are too slow or down",
+    "write_timeout": "beats.limits.write_seconds: the peer reads no acks",
+    "first_byte_timeout": "beats.limits.first_byte_seconds: connects and says nothing",
+    "frame_timeout": "beats.limits.frame_seconds: stalls in mid-frame",
+    "window_timeout": "beats.limits.window_seconds: never completes a window",
+}
+
+
+def judge_traffic(facts: ServerFacts) -> Iterator[Verdict]:
+    """Yield what a server's numbers say."""
+    yield from _ready(facts)
+    yield from _arrivals(facts)
+    yield from _drops(facts)
+    yield from _dead_letters(facts)
+    yield from _parsing(facts)
+    yield from _clock(facts)
+    yield from _limits(facts)
+    yield from _wire(facts)
+    yield from _certificates(facts)
+    yield from _books(facts)
+
+
+def active_services(facts: ServerFacts) -> frozenset[str]:
+    """Services of which documents should be somewhere by now."""
+    fates = facts.metrics.get(SETTLED, {})
+    kept = {"stored", "already_stored"}
+    return frozenset(s for (fate, s, _), count in fates.items() if fate in kept and count) - {
+        "other"
+    }
+
+
+def _ready(facts: ServerFacts) -> Iterator[Verdict]:
+    reasons = facts.status.get("not_ready_because") or []
+    looked_at = f"{facts.where}/readyz"
+    if not reasons:
+        yield Verdict("ok", "ready", looked_at, "ready for Beats")
+    for reason in reasons:
+        yield Verdict("problem", "ready", looked_at, reason, "the reason names what to do")
+
+
+def _arrivals(facts: ServerFacts) -> Iterator[Verdict]:
+    subject, looked_at = "events arrive", METRICS
+    accepted = facts.value("ptingest_beats_accepted_connections_total")
+    received = facts.value(RECEIVED)
+    listening = facts.status.get("listening")
+    if received:
+        services = facts.total(RECEIVED)
+        shown = ", ".join(f"{name} {count}" for name, count in _by_service(facts).items())
+        yield Verdict("ok", subject, looked_at, f"{services['']} events: {shown}")
+    elif accepted:
+        seen = f"{accepted:.0f} connections came, no event with them"
+        cure = (
+            "does the Beat speak Lumberjack (output.logstash, not output.elasticsearch)? TLS on "
+            "both sides or on neither? See protocol errors below and Filebeat's own log"
+        )
+        yield Verdict("problem", subject, looked_at, seen, cure)
+    else:
+        seen = f"no Beat has connected to {listening} yet"
+        cure = (
+            "output.logstash.hosts in filebeat.yml must name this host and port; from there try "
+            "`filebeat test output`. In Docker both must be on one network (elk-net) and the "
+            "port published; a firewall swallows silently"
+        )
+        yield Verdict("problem", subject, looked_at, seen, cure)
+
+
+def _by_service(facts: ServerFacts) -> Mapping[str, int]:
+    return facts.total(RECEIVED, by=0)
+
+
+def _drops(facts: ServerFacts) -> Iterator[Verdict]:
+    received, dropped = facts.value(RECEIVED), facts.total(DROPPED, by=0)
+    if not received:
+        return
+    low = facts.total(NOTED, by=1)["fields_not_under_root"]
+    if low:
+        seen = f"{share(low, received)} events carry our group under `fields.`; they are dropped"
+        cure = "set fields_under_root: true in this input of filebeat.yml and restart Filebeat"
+        yield Verdict("problem", "fields under root", METRICS, seen, cure)
+    reasons = {
+        "other_group": "`group` is not one of the profile's: Filebeat must add group: pt",
+        "no_service": "`service` is missing: Filebeat must add service: <name>",
+    }
+    total = sum(dropped.values())
+    if not total:
+        yield Verdict("ok", "dropped by rule", METRICS, "none")
+        return
+    shown = "; ".join(f"{count} {reason}" for reason, count in dropped.most_common())
+    cure = " ".join(reasons.get(reason, "") for reason, _ in dropped.most_common())
+    yield Verdict(
+        "problem" if total == received else "note",
+        "dropped by rule",
+        METRICS,
+        f"{share(total, received)} events: {shown}",
+        cure,
+    )
+
+
+def _dead_letters(facts: ServerFacts) -> Iterator[Verdict]:
+    row = facts.status.get("dead_letters") or {}
+    waiting = int(row.get("waiting") or 0)
+    looked_at = f"{STATUS}, {METRICS}"
+    if row.get("trouble"):
+        yield Verdict("problem", "dead letters", looked_at, row["trouble"], "make room")
+    if not waiting:
+        yield Verdict("ok", "dead letters", looked_at, "none wait")
+        return
+    reasons = facts.total(LETTERS, by=0)
+    shown = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    cure = "`ptingest dead-letters list` shows each with its reason"
+    if "illegal_data_stream" in reasons:
+        cure += '; a service name must be lower case, without spaces and any of \\ / * ? " < > | ,'
+    if "refused" in reasons or "mapping" in reasons:
+        cure += "; refused by Elasticsearch: compare mappings, `ptingest setup`, then requeue"
+    seen = f"{waiting} wait" + (f"; written since the start: {shown}" if shown else "")
+    yield Verdict("warning", "dead letters", looked_at, seen, cure)
+
+
+def _parsing(facts: ServerFacts) -> Iterator[Verdict]:
+    failures = _noted(facts, "grok_failure")
+    dates = _noted(facts, "date_failure")
+    received = _by_service(facts)
+    if received and not failures and not dates:
+        yield Verdict("ok", "parsing", METRICS, "every message fits a pattern")
+    for service, count in failures.items():
+        row = (facts.status.get("services") or {}).get(service, {})
+        shapes = (row.get("unmatched") or {}).get("shapes", [])
+        seen = f"{share(count, received.get(service, 0))} events fit no pattern"
+        if shapes:
+            seen += "; commonest shapes (letters are a, digits 0): "
+            seen += "; ".join(map(_shape_text, shapes))
+        cure = (
+            "a line that belongs to the one before it: multiline in filebeat.yml. Another "
+            "format: a pattern with samples in the profile; `ptingest try --service "
+            f"{service}` shows what becomes of lines. They are stored all the same"
+        )
+        many = count > MANY * received.get(service, 0)
+        looked_at = f"{METRICS}, {STATUS}"
+        yield Verdict("warning" if many else "note", f"parsing {service}", looked_at, seen, cure)
+    for service, count in dates.items():
+        seen = f"{share(count, received.get(service, 0))} events: the time cannot be read"
+        cure = (
+            "times with a space and dot-milliseconds or none fail as they do in Logstash; "
+            "timestamp_precision: full in the profile reads them"
+        )
+        yield Verdict("note", f"times of {service}", METRICS, seen, cure)
+
+
+def _noted(facts: ServerFacts, what: str) -> dict[str, int]:
+    rows = facts.metrics.get(NOTED, {})
+    return {service: int(count) for (service, noted), count in rows.items() if noted == what}
+
+
+def _shape_text(row: Mapping[str, Any]) -> str:
+    nearest = row.get("nearest_pattern")
+    text = f"{row.get('sampled')} x `{row.get('shape')}`"
+    if nearest is None:
+        return text
+    return f"{text} (nearest: {nearest}, lacks {row.get('missing') or 'nothing'})"
+
+
+def _clock(facts: ServerFacts) -> Iterator[Verdict]:
+    rows = facts.status.get("services") or {}
+    ahead = {
+        name: -float(row["last_lag_seconds"])
+        for name, row in rows.items()
+        if (row.get("last_lag_seconds") or 0) < -AHEAD_SECONDS
+    }
+    looked_at = f"{STATUS} (time of the last events against this machine's clock)"
+    for name, seconds in ahead.items():
+        hours = seconds / 3600
+        zone = abs(hours - round(hours)) < 0.02 and round(hours) != 0
+        cure = "compare the clocks of both machines (chronyc tracking)"
+        if zone:
+            cure = (
+                "whole hours: its lines have local times without a zone; set `timezone` in pt.yaml"
+            )
+        seen = f"events of {name} are {seconds:.0f} s in the future"
+        yield Verdict("warning", "clock", looked_at, seen, cure)
+    if rows and not ahead:
+        lags = [row["last_lag_seconds"] for row in rows.values() if row.get("last_lag_seconds")]
+        seen = f"no event from the future; the latest are {min(lags):.0f} s old" if lags else ""
+        yield Verdict("ok", "clock", looked_at, seen or "no event from the future")
+
+
+def _limits(facts: ServerFacts) -> Iterator[Verdict]:
+    tripped = [
+        f"{count:.0f} {what} ({', '.join(labels)})"
+        for name, what in LIMITS.items()
+        for labels, count in facts.metrics.get(name, {}).items()
+        if count
+    ]
+    closed = facts.metrics.get("ptingest_beats_closed_connections_total", {})
+    tripped += [
+        f"{count:.0f} connections closed, {CLOSED_BY_US[reason]}"
+        for (reason,), count in closed.items()
+        if reason in CLOSED_BY_US and count
+    ]
+    budget = facts.status.get("budget") or {}
+    if budget.get("outstanding_bytes", 0) >= budget.get("limit_bytes", 1):
+        tripped.append(f"memory for documents is full ({budget.get('setting')}): Beats wait")
+    beats = facts.status.get("beats") or {}
+    if beats.get("accepting") is False:
+        tripped.append("no new connections: bytes received fill beats.limits.total_bytes / 2")
+    if not tripped:
+        yield Verdict("ok", "limits", METRICS, "none was hit since the start")
+    for one in tripped:
+        cure = "the log names the peer; raise the limit only if the load is meant"
+        yield Verdict("warning", "limits", METRICS, one, cure)
+
+
+def _wire(facts: ServerFacts) -> Iterator[Verdict]:
+    """Filebeat's settings as its connections show them."""
+    rows = (facts.status.get("beats") or {}).get("listed") or []
+    for row in rows:
+        if row.get("windows", 0) >= ENOUGH_WINDOWS:
+            yield _habits(row)
+
+
+def _habits(row: Mapping[str, Any]) -> Verdict:
+    windows, events = int(row["windows"]), int(row["events"])
+    mean, largest = events / windows, int(row.get("largest_window", 0))
+    packed = "compressed" if row.get("compresses") else "not compressed"
+    piped = "pipelined" if row.get("pipelines") else "one window at a time"
+    seen = f"{windows} windows, {mean:.0f} events each (largest {largest}), {packed}, {piped}"
+    advice = []
+    if not row.get("compresses") and not str(row["peer"]).startswith(("127.", "[::1]", "::1")):
+        advice.append("compression_level: 3 sends about a tenth of the bytes")
+    if largest <= SMALL_WINDOW_EVENTS:
+        advice.append(
+            "bulk_max_size: 2048 costs less for each event (if there is that much to send)"
+        )
+    if not row.get("pipelines") and mean >= SMALL_WINDOW_EVENTS:
+        advice.append("pipelining: 2 sends the next window while this one is stored")
+    looked_at = f"{STATUS}: connection {row['peer']}"
+    return Verdict(
+        "note" if advice else "ok", "Beat's settings", looked_at, seen, "; ".join(advice)
+    )
+
+
+def _certificates(facts: ServerFacts) -> Iterator[Verdict]:
+    expiries = facts.metrics.get("ptingest_worker_certificate_expiry_seconds", {})
+    for (setting,), expires in expiries.items():
+        days = (expires - facts.asked_at) / 86_400
+        seen = f"{setting} expires in {days:.0f} days"
+        if days < 0:
+            seen = f"{setting} expired {-days:.0f} days ago"
+            cure = "renew it: replaced files are taken at once, nothing is restarted"
+            yield Verdict("problem", "certificate", METRICS, seen, cure)
+        elif days < SOON_DAYS:
+            cure = "renew it: replaced files are taken at once, nothing is restarted"
+            yield Verdict("warning", "certificate", METRICS, seen, cure)
+        else:
+            yield Verdict("ok", "certificate", METRICS, seen)
+
+
+def _books(facts: ServerFacts) -> Iterator[Verdict]:
+    residue = facts.value("ptingest_flow_residue_events")
+    oldest = facts.value("ptingest_beats_oldest_window_seconds")
+    if residue:
+        cure = "this is a bug: please report it with /status"
+        yield Verdict("problem", "books", METRICS, f"{residue:.0f} events unaccounted for", cure)
+    if oldest > 30:
+        seen = f"the oldest window waits for {oldest:.0f} s"
+        yield Verdict("warning", "acks", METRICS, seen, "look at the sinks: /status, lanes")
+    fates = ", ".join(f"{count} {fate}" for fate, count in facts.total(SETTLED, by=0).items())
+    if not residue:
+        yield Verdict("ok", "books", METRICS, f"balance; {fates or 'nothing settled yet'}")
