@@ -14,6 +14,7 @@ from ptingest.errors import (
     PtingestError,
     QueryInvalid,
     SinkUnavailable,
+    TlsUnusable,
 )
 
 
@@ -36,6 +37,7 @@ class ExitCode(IntEnum):
 _BY_ERROR: tuple[tuple[type[PtingestError], ExitCode], ...] = (
     (ConfigInvalid, ExitCode.CONFIG_INVALID),
     (ConfigProblem, ExitCode.CONFIG_INVALID),
+    (TlsUnusable, ExitCode.CONFIG_INVALID),
     (QueryInvalid, ExitCode.USAGE),
     (SinkUnavailable, ExitCode.NOT_REACHABLE),
     (PeerClosed, ExitCode.NOT_REACHABLE),

@@ -14,6 +14,7 @@ from ptingest.errors import (
     PtingestError,
     QueryInvalid,
     SinkUnavailable,
+    TlsUnusable,
 )
 
 
@@ -32,6 +33,11 @@ def test_the_numbers_never_change() -> None:
     ("error", "code"),
     [
         pytest.param(ConfigInvalid(()), ExitCode.CONFIG_INVALID, id="a broken config"),
+        pytest.param(
+            TlsUnusable(setting="beats.tls.key", file="k", seen="is gone", cure="find it"),
+            ExitCode.CONFIG_INVALID,
+            id="a key that does not fit",
+        ),
         pytest.param(
             QueryInvalid(query="(", column=1, seen="nothing", expected="a value"),
             ExitCode.USAGE,

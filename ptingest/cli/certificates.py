@@ -1,0 +1,103 @@
+"""What `ptingest check` says of certificates, keys and who may come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address, ip_network
+
+from ptingest.cli.check import Remark
+from ptingest.errors import TlsUnusable
+from ptingest.settings.pem import CertificateFile, load_pair, read_certificate, trusting_context
+from ptingest.settings.server import ServerSettings
+from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.settings.strict import split_listen
+
+
+def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Remark]:
+    """Say of every file that TLS needs whether it fits, and how long it is valid."""
+    from ptingest.runtime.tls import API, BEATS, beats_context, server_context, validity
+
+    def told(file: CertificateFile) -> Remark:
+        is_well, sentence = validity(file, now)
+        seen = f"{file.path} ({file.subject}) {sentence}"
+        if is_well:
+            return Remark("ok", file.setting, seen)
+        is_valid = file.begins <= now <= file.expires
+        return Remark("warning" if is_valid else "problem", file.setting, seen, "renew it")
+
+    beats, api = settings.beats.tls, settings.api.tls
+    steps: list[tuple[str | None, str, Callable[[], object]]] = []
+    if beats is not None:
+        steps.append((beats.certificate, f"{BEATS}.certificate", lambda: beats_context(beats)))
+        steps.append((beats.client_ca, f"{BEATS}.client_ca", lambda: None))
+    if api is not None:
+        steps.append((api.certificate, f"{API}.certificate", lambda: server_context(api, API)))
+    if settings.sinks.elasticsearch is not None:
+        steps += _elasticsearch(settings.sinks.elasticsearch)
+    for path, setting, try_it in steps:
+        if path is None:
+            continue
+        try:
+            file = read_certificate(path, setting)
+            try_it()
+        except TlsUnusable as error:
+            yield Remark("problem", error.setting, f"{error.file} {error.seen}", error.cure)
+        else:
+            yield told(file)
+
+
+def _elasticsearch(
+    sink: ElasticsearchSettings,
+) -> Iterator[tuple[str | None, str, Callable[[], object]]]:
+    place = "sinks.elasticsearch"
+    yield sink.ca_file, f"{place}.ca_file", lambda: None
+    if (own := sink.certificate) is not None:
+
+        def try_pair() -> None:
+            context = trusting_context(own, f"{place}.certificate")
+            load_pair(context, own, sink.key, sink.key_password, place)
+
+        yield own, f"{place}.certificate", try_pair
+
+
+def look_at_doors(settings: ServerSettings) -> Iterator[Remark]:
+    """Name ports that are open wider than somebody may think."""
+    beats, api = settings.beats, settings.api
+    host = split_listen(api.listen)[0]
+    if api.token is None and not _is_loopback(host):
+        seen = f"is {api.listen}, beyond loopback, and api.token is not given: /status is for all"
+        yield Remark("warning", "api.listen", seen, "give api.token, or listen on 127.0.0.1")
+    if api.token is not None and api.tls is None and not _is_loopback(host):
+        seen = "travels readable over http"
+        yield Remark("warning", "api.token", seen, "give api.tls where the network is shared")
+    if any(ip_network(one).prefixlen == 0 for one in beats.proxy_protocol_from):
+        seen = "names everybody: whoever connects may claim any address"
+        cure = "name the load balancers only"
+        yield Remark("warning", "beats.proxy_protocol_from", seen, cure)
+    sink = settings.sinks.elasticsearch
+    if sink is not None and not any(one.startswith("https://") for one in sink.hosts):
+        given = [one for one in ("ca_file", "fingerprint", "certificate") if getattr(sink, one)]
+        for name in given:
+            seen = "is given, but no host is https: it is not used"
+            yield Remark("warning", f"sinks.elasticsearch.{name}", seen, "write https:// in hosts")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def show_door(settings: ServerSettings) -> str:
+    """TLS and addresses of the Beats port in a few words."""
+    tls, beats = settings.beats.tls, settings.beats
+    words = ["no TLS"]
+    if tls is not None:
+        words = [f"TLS, client certificates: {tls.client_auth}"]
+        named = len(tls.allow) + len(tls.senders)
+        words += [f"{named} named"] if named else []
+    words += [f"from {', '.join(beats.allow_from)}"] if beats.allow_from else []
+    if beats.proxy_protocol_from:
+        words.append(f"PROXY headers from {', '.join(beats.proxy_protocol_from)}")
+    return ", ".join(words)
