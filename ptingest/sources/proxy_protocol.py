@@ -121,6 +121,9 @@ def _check_additions(rest: bytes) -> None:
 
 
 def _ip(text: str) -> IPv4Address | IPv6Address | None:
+    # A zone (fe80::1%eth0) is free text, and names an interface of the sender's.
+    if "%" in text:
+        return None
     try:
         return ip_address(text)
     except ValueError:

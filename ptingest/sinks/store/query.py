@@ -203,11 +203,16 @@ def _range(text: str, children: Sequence[Tree[Token] | Token]) -> Range:
 def _field(text: str, tree: Tree[Token]) -> str:
     """Return a field's name; ``*`` alone stands for any."""
     name = _value(tree)
-    if (name.has_wildcard and not name.is_anything) or not name.text or '"' in name.text:
+    if (name.has_wildcard and not name.is_anything) or not is_field(name.text):
         raise _invalid(
             text, _start(tree), f"the field name {name.text!r}", 'a whole field name without * or "'
         )
     return name.text
+
+
+def is_field(name: str) -> bool:
+    """Tell whether SQLite can be asked for a field of this name: its paths end at a NUL."""
+    return bool(name) and '"' not in name and "\0" not in name
 
 
 def _start(tree: Tree[Token]) -> int:

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from ptingest.errors import QueryInvalid, SinkUnavailable
-from ptingest.sinks.store.query import parse
+from ptingest.sinks.store.query import is_field, parse
 from ptingest.sinks.store.schema import TEXT_OPTIONS, has_text_index, index_end, open_reader
 from ptingest.sinks.store.sql import (
     EXACT_COLUMNS,
@@ -130,7 +130,7 @@ class StoreReader:
 
         A list counts once for each of its elements; None stands for documents without it.
         """
-        if '"' in field:
+        if not is_field(field):
             raise QueryInvalid(
                 query=field, column=1, seen=f"{field!r}", expected="a field name without quotes"
             )

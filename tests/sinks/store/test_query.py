@@ -72,6 +72,7 @@ def test_a_query_is_read_as_kibana_reads_it(text: str, query: Query) -> None:
         pytest.param('f:"a', 3, "'\"'", "a closing", id="quote left open"),
         pytest.param("f:{g:a}", 3, "'{'", "field.inner", id="nested query"),
         pytest.param("lo*:a", 1, "'lo*'", "whole field name", id="wildcard in a field"),
+        pytest.param(r"f\u0000g:a", 1, r"'f\x00g'", "whole field name", id="NUL in a field"),
         pytest.param("f >= a*", 6, "range with *", "a number", id="wildcard in a range"),
         pytest.param("f:a\\", 4, "'\\\\'", "after the backslash", id="lone backslash"),
         pytest.param("(" * 200, 101, "too deeply", "at most 100", id="nested too deeply"),
