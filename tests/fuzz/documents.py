@@ -1,0 +1,166 @@
+"""What must hold of payloads and of sinks' answers, whatever they are made of.
+
+Each function takes any bytes and raises only where a promise is broken.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import re
+import sqlite3
+from functools import cache
+
+import orjson
+
+from ptingest.delivery.dead_letter import decode_letter, encode_letter
+from ptingest.model.document import Document
+from ptingest.sinks.elasticsearch.bulk import (
+    LONGEST_RETRY_AFTER_SECONDS,
+    PRODUCT,
+    PRODUCT_HEADER,
+    Answer,
+    Judgement,
+    bulk_body,
+    read_answer,
+)
+from ptingest.sinks.store.schema import open_writer
+from tests.fuzz import scratch
+from tests.pipeline.test_pipeline import (
+    NOW_NS,
+    PIPELINE,
+    assert_same_fate,
+    assert_twins,
+    processed,
+)
+from tests.sinks.elasticsearch.material import DJANGO, NGINX, document
+from tests.sinks.store.documents import insert
+
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+SENT = re.compile(rb'@timestamp"\s*:\s*"([^"]*)')
+RFC_3339 = re.compile(
+    rb"20[0-9]{2}-\d\d-(?:[01][0-9]|2[0-8])T\d\d:\d\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
+)
+KEY = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+def pipeline(payload: bytes) -> None:
+    """A payload has one fate, the same on the short way and on the long one.
+
+    What is indexed can be framed for Elasticsearch and stored by SQLite; what is dead can
+    be written and read back.
+    """
+    explained = PIPELINE.explain(payload, now_ns=NOW_NS)
+    done = processed(PIPELINE, payload)
+
+    assert_same_fate(explained, done)
+    for one in done.documents:
+        assert one.key is None or KEY.fullmatch(one.key)
+        assert one.payload == payload
+        check_body(one)
+    for letter in done.dead_letters:
+        assert letter.payload == payload
+        stored = decode_letter(encode_letter(letter, letter_id="1", time="t"))
+        assert stored is not None
+        assert stored.letter.payload == payload
+        assert (stored.letter.reason, stored.letter.key) == (letter.reason, letter.key)
+
+
+def check_body(one: Document) -> None:
+    one.body.decode()
+    frames = bulk_body([one], keyed=True).body.split(b"\n")
+    assert frames[1:] == [one.body, b""]
+    orjson.loads(frames[0])
+    connection = store()
+    connection.execute("BEGIN")
+    insert(connection, [one])
+    ((body,),) = connection.execute("SELECT body FROM documents").fetchall()
+    connection.execute("ROLLBACK")
+    assert body.encode() == one.body
+
+
+@cache
+def store() -> sqlite3.Connection:
+    """An empty store."""
+    connection = open_writer(scratch.folder() / "pipeline.sqlite")
+    atexit.register(connection.close)
+    return connection
+
+
+def twin(payload: bytes) -> None:
+    """The pipeline answers as its plain twin does, inside what the twin was written for."""
+    if is_in_the_twins_world(payload):
+        assert_twins(payload)
+
+
+def is_in_the_twins_world(payload: bytes) -> bool:
+    """The twin reads RFC 3339, and numbers that Python prints as Java does."""
+    if len(payload) > 4000 or max(map(payload.count, (b"[", b"{"))) > 90:
+        return False
+    numbers = re.findall(rb"-?[0-9][-+0-9.eE]*", STRING.sub(b"", payload))
+    if not all(re.fullmatch(rb"-?[0-9]{1,18}|\d{1,6}\.[0-9]{0,6}[1-9]", n) for n in numbers):
+        return False
+    sent = SENT.findall(payload)
+    return all(RFC_3339.fullmatch(text) or not re.search(rb"[0-9\\]", text) for text in sent)
+
+
+# --- bulk answers -----------------------------------------------------------------------
+
+STATUSES = (200, 200, 200, 200, 400, 401, 403, 404, 413, 429, 500, 502, 503, 301, 599, None)
+MAX_DOCUMENTS = 8
+
+
+def bulk_answer(data: bytes) -> None:
+    """Three bytes choose status, documents and headers; the rest is the body.
+
+    Whatever comes back, nothing is raised and each document has exactly one outcome.
+    """
+    choice = data[:3].ljust(3, b"\0")
+    count = choice[1] % MAX_DOCUMENTS + 1
+    keyed = bool(choice[1] & 128)
+    documents = [
+        document(number=n, key=f"k{n}" if n % 3 else None, stream=NGINX if n % 2 else DJANGO)
+        for n in range(count)
+    ]
+    headers: dict[str, str] = {}
+    body = data[3:]
+    if choice[2] & 1:
+        headers[PRODUCT_HEADER] = PRODUCT
+    if choice[2] & 2:
+        value, _, body = body.partition(b"\n")
+        headers["retry-after"] = value.decode("latin-1")
+    if choice[2] & 4:
+        value, _, body = body.partition(b"\n")
+        headers["date"] = value.decode("latin-1")
+    answer = Answer(STATUSES[choice[0] % len(STATUSES)], headers, body, failure="gone")
+
+    judgement = read_answer(documents, answer, keyed=keyed)
+
+    check_outcomes(documents, answer, judgement)
+
+
+def check_outcomes(documents: list[Document], answer: Answer, judgement: Judgement) -> None:
+    result = judgement.result
+    listed = [
+        *result.already_stored,
+        *result.failure_stored,
+        *result.busy,
+        *result.doubtful,
+        *(refusal.document for refusal in (*result.refused, *result.stream_busy)),
+    ]
+    numbers = [id(one) for one in listed]
+    assert len(numbers) == len(set(numbers)), "a document has two outcomes"
+    assert set(numbers) <= {id(one) for one in documents}
+    is_stored = len(listed) < len(documents)
+    assert not is_stored or (answer.status == 200 and answer.is_from_elasticsearch)
+    assert all(one.key is not None for one in result.already_stored)
+    wait = result.retry_after_seconds
+    assert wait is None or 0 <= wait <= LONGEST_RETRY_AFTER_SECONDS
+    assert result.trouble is None or result.trouble.strip()
+    for refusal in (*result.refused, *result.stream_busy):
+        assert refusal.reason.isidentifier()
+        # It goes into a dead letter, which is UTF-8.
+        refusal.detail.encode()
+    if is_stored:
+        items = json.loads(answer.body)["items"]
+        assert len(items) == len(documents)

@@ -1,0 +1,61 @@
+"""Every fuzzed promise, on its seeds and on what hypothesis makes of them."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.targets import TARGETS, Target
+
+EXAMPLES = {"query": 60, "segments": 60, "profile": 40}
+"""Fewer where one costs milliseconds."""
+ALL = pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
+
+
+@st.composite
+def mutated(draw: st.DrawFn, target: Target, seeds: list[bytes]) -> bytes:
+    """A seed with some bytes changed, removed, doubled, or replaced by a word of its language."""
+    data = bytearray(draw(st.sampled_from(seeds)))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(data)))
+        length = draw(st.integers(0, 16))
+        made_up = draw(st.binary(max_size=6) | st.sampled_from(target.tokens))
+        match draw(st.sampled_from(["change", "insert", "remove", "double"])):
+            case "change":
+                data[at : at + len(made_up)] = made_up
+            case "insert":
+                data[at:at] = made_up
+            case "remove":
+                del data[at : at + length]
+            case _:
+                data[at:at] = data[at : at + length]
+    return bytes(data[: target.most_bytes])
+
+
+@pytest.mark.timeout(30)
+@ALL
+def test_the_seeds_break_no_promise(target: Target) -> None:
+    seeds = list(target.seeds())
+
+    for seed in seeds:
+        target.check(seed)
+
+    assert len(seeds) > 1
+
+
+@pytest.mark.timeout(30)
+@ALL
+def test_no_bytes_break_a_promise(target: Target, request: pytest.FixtureRequest) -> None:
+    name = request.node.callspec.id
+    seeds = list(target.seeds())
+    random.Random(0).shuffle(seeds)  # hypothesis prefers the first
+
+    @settings(deadline=None, max_examples=EXAMPLES.get(name, 150), database=None)
+    @given(mutated(target, seeds) | st.binary(max_size=60))
+    def holds(data: bytes) -> None:
+        target.check(data)
+
+    holds()
