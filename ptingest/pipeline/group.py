@@ -137,6 +137,12 @@ class Group:
         )
         return self._route(worked, dataset)
 
+    def take_in(self, worked: Worked, now_ns: int) -> None:
+        """Do what comes before any filter, for an event that no group will take further."""
+        if self._what_the_input_would_choke_on(worked.event) is None:
+            self._beats_input(worked, now_ns)
+            self._keep_original(worked, None)
+
     def _key_millis(self, time: _Time) -> int:
         """The time that starts a key: one that stays when the event is sent again.
 

@@ -132,6 +132,10 @@ class Pipeline:
     def explain(self, payload: bytes, *, now_ns: int) -> Explained:
         """Take one payload through all stages and keep what was decided on the way."""
         worked = self._work(payload, now_ns)
+        if worked.reason == DropReason.OTHER_GROUP:
+            # No filter runs for it, but what the Beats input adds is there all the same.
+            next(iter(self.groups.values())).take_in(worked, now_ns)
+            worked.body = encode_body(worked.event)
         try:
             document = json.loads(worked.body) if worked.body else None
         except RecursionError:

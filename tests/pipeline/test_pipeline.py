@@ -68,6 +68,22 @@ def test_documents_equal_logstashs(case: dict[str, Any], pipeline: Pipeline) -> 
         assert document.data_stream.name == expected["data_stream_name"]
 
 
+def test_a_dropped_event_is_shown_as_the_beats_input_leaves_it(pipeline: Pipeline) -> None:
+    payload = b'{"@timestamp":"2025-01-02T03:04:06.1Z","@metadata":{},"group":"crm","message":"x"}'
+
+    explained = pipeline.explain(payload, now_ns=NOW_NS)
+
+    assert (explained.outcome, explained.reason) == ("dropped", "other_group")
+    assert explained.document == {
+        "@timestamp": "2025-01-02T03:04:06.100Z",
+        "@version": "1",
+        "group": "crm",
+        "message": "x",
+        "event": {"original": "x"},
+        "tags": ["beats_input_codec_plain_applied"],
+    }
+
+
 def assert_twins(payload: bytes) -> None:
     expected = answer(payload)
 
