@@ -15,6 +15,8 @@ import click
 from ptingest.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    import ssl
+
     from ptingest.runtime.shipper import Progress, ShipperSettings
 
 REPORT_SECONDS = 5.0
@@ -66,6 +68,21 @@ def default_registry() -> Path:
     show_default=True,
     help="Seconds of trying again without progress before giving up.",
 )
+@click.option(
+    "--tls-ca",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Speak TLS, and believe the authority in this PEM file.",
+)
+@click.option(
+    "--tls-cert",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Certificate to show (PEM); needs --tls-ca.",
+)
+@click.option(
+    "--tls-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Its private key (PEM), where that is a file of its own.",
+)
 def send(
     files: tuple[Path, ...],
     to: str,
@@ -80,6 +97,9 @@ def send(
     compression: int,
     timeout: float,
     patience: float,
+    tls_ca: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
 ) -> ExitCode:
     """Be a Beat: ship files over Lumberjack v2 and wait for the acks.
 
@@ -107,6 +127,7 @@ def send(
         compression=compression,
         timeout_seconds=timeout,
         patience_seconds=patience,
+        tls=_tls(tls_ca, tls_cert, tls_key),
     )
     return _ship(settings)
 
@@ -116,6 +137,21 @@ def _host_and_port(text: str) -> tuple[str, int]:
     if match is None or int(match[2]) > 65_535:
         raise click.BadParameter(f"{text!r} is not HOST:PORT", param_hint="--to")
     return match[1], int(match[2])
+
+
+def _tls(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if ca is None:
+        if certificate is None and key is None:
+            return None
+        raise click.UsageError("--tls-cert and --tls-key need --tls-ca: whom shall we believe?")
+    if certificate is None and key is not None:
+        raise click.UsageError("--tls-key is nothing without --tls-cert")
+    from ptingest.settings.pem import load_pair, trusting_context
+
+    context = trusting_context(str(ca), "--tls-ca")
+    if certificate is not None:
+        load_pair(context, str(certificate), None if key is None else str(key), None, "--tls")
+    return context
 
 
 def service_of(path: Path) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import time
 import uuid
 from collections import deque
@@ -52,6 +53,7 @@ class ShipperSettings:
     compression: int = 3
     timeout_seconds: float = 30.0
     patience_seconds: float = 60.0
+    tls: ssl.SSLContext | None = None
 
 
 @dataclass(slots=True)
@@ -139,6 +141,12 @@ class Shipper:
 
     async def _may_try_again(self, error: Exception, failures: int) -> bool:
         where = f"{self._settings.host}:{self._settings.port}"
+        if isinstance(error, ssl.SSLError):
+            self.progress.failure = (
+                f"no TLS with {where}: {error}; is --tls-ca its authority, does its certificate "
+                "hold this name, does it want --tls-cert?"
+            )
+            return False
         if not self.progress.connections:
             self.progress.failure = (
                 f"nobody answers at {where}: {error}; is the server running, and is this its "
@@ -148,6 +156,9 @@ class Shipper:
         stuck = time.monotonic() - self._progress_at
         if stuck > self._settings.patience_seconds:
             self.progress.failure = f"{where} acked nothing for {stuck:.0f} s (--patience): {error}"
+            if self._settings.tls is not None and not self.progress.acked:
+                # Python's servers close on a certificate they refuse, and do not say why.
+                self.progress.failure += "; does it want another --tls-cert? Its log says why"
             return False
         await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
         return True
@@ -155,7 +166,10 @@ class Shipper:
     # -- one connection ------------------------------------------------------------------
 
     async def _ship(self) -> None:
-        reader, writer = await asyncio.open_connection(self._settings.host, self._settings.port)
+        settings = self._settings
+        reader, writer = await asyncio.open_connection(
+            settings.host, settings.port, ssl=settings.tls
+        )
         self.progress.connections += 1
         wire = ClientConnection(compression_level=self._settings.compression)
         slots = asyncio.Semaphore(self._settings.pipelining + 1)

@@ -7,6 +7,7 @@ import pytest
 
 from ptingest.cli.send import service_of
 from tests.cli.running import Ran, run
+from tests.fakes.authority import Authority, tls_settings
 from tests.flow.harness import serving
 
 
@@ -47,6 +48,8 @@ async def test_nobody_there_is_code_4_with_a_hint(tmp_path: Path) -> None:
         (["missing.log"], "missing.log does not exist"),
         (["a.log", "--to", "nowhere"], "is not HOST:PORT"),
         (["a.log", "--to", "h:99999"], "is not HOST:PORT"),
+        (["a.log", "--tls-cert", "c"], "need --tls-ca"),
+        (["a.log", "--tls-ca", "a", "--tls-key", "k"], "nothing without --tls-cert"),
     ],
 )
 def test_a_senseless_command_line_is_code_2(
@@ -62,3 +65,43 @@ def test_a_senseless_command_line_is_code_2(
 
 def test_a_service_is_guessed_from_the_file_name() -> None:
     assert service_of(Path("/var/log/pt/Django.log.1")) == "django"
+
+
+async def test_over_tls_with_a_certificate_files_are_shipped(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    web = authority.issue("web-1.example", file="web")
+    wanted = {"client_ca": authority.file, "client_auth": "required"}
+    (tmp_path / "a.log").write_text("INFO|root|2025-01-02T03:04:05Z|a\n")
+    async with serving(tmp_path, tls=tls_settings(authority.server(), **wanted)) as server:
+        to = ("--to", f"127.0.0.1:{server.port}", "--tls-ca", authority.file)
+        shown = ("--tls-cert", web.certificate, "--tls-key", web.key)
+
+        without = await send(tmp_path, "a.log", *to, "--patience", "0.1")
+        with_it = await send(tmp_path, "a.log", *to, *shown)
+
+    assert without.code != 0
+    assert "does it want another --tls-cert?" in without.err
+    assert with_it.code == 0, with_it.err
+
+
+async def test_a_server_that_is_not_believed_is_told_at_once(tmp_path: Path) -> None:
+    authority, other = Authority(tmp_path), Authority(tmp_path, "other")
+    (tmp_path / "a.log").write_text("x\n")
+    async with serving(tmp_path, tls=tls_settings(authority.server())) as server:
+        to = ("--to", f"127.0.0.1:{server.port}")
+        ran = await send(tmp_path, "a.log", *to, "--tls-ca", other.file)
+
+    assert ran.code == 4
+    assert "is --tls-ca its authority" in ran.err
+
+
+def test_a_key_that_does_not_fit_is_code_3_with_the_file(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    web, other = (authority.issue("web", file=name) for name in ("web", "other"))
+    (tmp_path / "a.log").write_text("x\n")
+    pair = ("--tls-cert", web.certificate, "--tls-key", other.key)
+
+    ran = run("send", "a.log", "--tls-ca", authority.file, *pair, folder=tmp_path)
+
+    assert ran.code == 3
+    assert other.key in ran.err

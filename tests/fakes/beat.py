@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Sequence
 
@@ -22,7 +23,9 @@ class Beat:
         compression_level: int = 3,
         timeout_seconds: float = 30.0,
         backoff_seconds: float = 0.01,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        self.tls = tls
         self.port, self.host = port, host
         self.pipelining, self.compression_level = pipelining, compression_level
         self.timeout_seconds, self.backoff_seconds = timeout_seconds, backoff_seconds
@@ -42,7 +45,7 @@ class Beat:
                 await asyncio.sleep(self.backoff_seconds)
 
     async def _attempt(self, pending: deque[Sequence[bytes]]) -> None:
-        reader, writer = await asyncio.open_connection(self.host, self.port)
+        reader, writer = await asyncio.open_connection(self.host, self.port, ssl=self.tls)
         self.connections += 1
         wire = ClientConnection(compression_level=self.compression_level)
         sent = 0
