@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import logging
 import secrets
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -64,6 +63,24 @@ class Filed(NamedTuple):
     stored: StoredLetter
 
 
+class _Record(msgspec.Struct, gc=False):
+    """The fields of one line; a person may have edited it, so each type is checked."""
+
+    id: str
+    time: str
+    reason: str
+    detail: str
+    data_stream: str | None
+    service: str
+    peer: str
+    key: str | None
+    payload: str | None = None
+    payload_base64: str | None = None
+
+
+_read_record = msgspec.json.Decoder(_Record).decode
+
+
 def encode_letter(letter: DeadLetter, *, letter_id: str, time: str) -> bytes:
     """Return one line: ``payload`` as text where it is UTF-8, else ``payload_base64``."""
     record: dict[str, str | None] = {
@@ -86,23 +103,26 @@ def encode_letter(letter: DeadLetter, *, letter_id: str, time: str) -> bytes:
 def decode_letter(line: bytes) -> StoredLetter | None:
     """Return the letter of one line, or None when the line is not a whole letter."""
     try:
-        record = orjson.loads(line)
-        if "payload" in record:
-            payload = record["payload"].encode()
+        record = _read_record(line)
+        if record.payload is not None:
+            payload = record.payload.encode()
+        elif record.payload_base64 is not None:
+            payload = base64.b64decode(record.payload_base64, validate=True)
         else:
-            payload = base64.b64decode(record["payload_base64"], validate=True)
-        letter = DeadLetter(
-            reason=record["reason"],
-            detail=record["detail"],
-            payload=payload,
-            service=record["service"],
-            peer=record["peer"],
-            data_stream=record["data_stream"],
-            key=record["key"],
-        )
-        return StoredLetter(id=record["id"], time=record["time"], letter=letter)
-    except (orjson.JSONDecodeError, binascii.Error, KeyError, TypeError, AttributeError):
+            return None
+    # ValueError: bytes that are no UTF-8, base64 that is none.
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
+    letter = DeadLetter(
+        reason=record.reason,
+        detail=record.detail,
+        payload=payload,
+        service=record.service,
+        peer=record.peer,
+        data_stream=record.data_stream,
+        key=record.key,
+    )
+    return StoredLetter(id=record.id, time=record.time, letter=letter)
 
 
 def id_of(line: bytes) -> str | None:

@@ -6,9 +6,26 @@ import json
 import os
 import uuid
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from ptingest.errors import ConfigProblem
 from ptingest.runtime.records import FilePlace
+
+
+class _Row(msgspec.Struct):
+    device: int
+    inode: int
+    offset: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Content(msgspec.Struct):
+    agent_id: Annotated[str, msgspec.Meta(min_length=1)]
+    files: dict[str, _Row]
+
+
+_read_content = msgspec.json.Decoder(_Content).decode
 
 
 class Registry:
@@ -23,19 +40,20 @@ class Registry:
 
     def _load(self) -> None:
         try:
-            content = json.loads(self.path.read_bytes())
-            self.agent_id = str(content["agent_id"])
-            self._places = {
-                str(name): FilePlace(int(row["device"]), int(row["inode"]), int(row["offset"]))
-                for name, row in content["files"].items()
-            }
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            content = _read_content(self.path.read_bytes())
+        # ValueError: bytes that are no UTF-8.
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise ConfigProblem(
                 file=str(self.path),
                 path="",
                 seen=f"is not a registry of `ptingest send` ({error!r})",
                 cure="give another --registry, or remove it and ship everything again",
             ) from error
+        self.agent_id = content.agent_id
+        self._places = {
+            name: FilePlace(row.device, row.inode, row.offset)
+            for name, row in content.files.items()
+        }
 
     def place(self, path: Path) -> FilePlace | None:
         """How far this file was acked; None when it is new here."""

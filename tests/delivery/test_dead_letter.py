@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -107,6 +108,27 @@ def test_payloads_are_readable_where_they_can_be(payload: bytes, field: str) -> 
 @pytest.mark.parametrize("cut", [0, 1, 20, -2], ids="cut at {}".format)
 def test_a_part_of_a_line_is_no_letter(cut: int) -> None:
     assert decode_letter(encode_letter(letter(), letter_id="01", time=TIME)[:cut]) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"id": 5}, id="an id that is a number"),
+        pytest.param({"detail": None}, id="no detail"),
+        pytest.param({"payload": ["x"]}, id="a payload that is a list"),
+        pytest.param({"payload": None, "payload_base64": "żółć"}, id="base64 that is none"),
+        pytest.param({"payload": None}, id="no payload"),
+    ],
+)
+def test_a_line_of_other_types_than_ours_is_no_letter(fields: dict[str, Any]) -> None:
+    record = orjson.loads(encode_letter(letter(), letter_id="01", time=TIME)) | fields
+
+    assert decode_letter(orjson.dumps(record) + b"\n") is None
+
+
+@pytest.mark.parametrize("line", [b"[" * 9999, b'{"id":"\xff"}\n', b'"payload"\n', b"null\n"])
+def test_a_line_that_is_no_record_is_no_letter(line: bytes) -> None:
+    assert decode_letter(line) is None
 
 
 def test_ids_sort_as_they_were_made_also_when_the_clock_goes_back() -> None:

@@ -162,5 +162,5 @@ def check_outcomes(documents: list[Document], answer: Answer, judgement: Judgeme
         # It goes into a dead letter, which is UTF-8.
         refusal.detail.encode()
     if is_stored:
-        items = json.loads(answer.body)["items"]
+        items = json.loads(answer.body.decode("utf-8", "replace"))["items"]
         assert len(items) == len(documents)

@@ -28,11 +28,22 @@ def test_nothing_but_the_registry_is_left_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"agent_id": "x"}', '{"agent_id": "x", "files": {"a": {}}}']
+    "content",
+    [
+        b"",
+        b"[]",
+        b"[" * 9999,
+        b'{"agent_id": "\xff", "files": {}}',
+        b'{"agent_id": "", "files": {}}',
+        b'{"agent_id": "x"}',
+        b'{"agent_id": "x", "files": {"a": {}}}',
+        b'{"agent_id": "x", "files": {"a": {"device": 1, "inode": 2, "offset": 1e999}}}',
+        b'{"agent_id": "x", "files": {"a": {"device": 1, "inode": 2, "offset": -3}}}',
+    ],
 )
-def test_a_file_that_is_no_registry_is_named_with_the_cure(content: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_registry_is_named_with_the_cure(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "send.json"
-    path.write_text(content)
+    path.write_bytes(content)
 
     with pytest.raises(ConfigProblem, match=r"send\.json.*--registry"):
         Registry(path)
