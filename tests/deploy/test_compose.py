@@ -1,0 +1,216 @@
+"""deploy/compose.yaml, read by Docker Compose's own loader. No engine runs here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from ptingest.cli.main import COMMANDS
+from ptingest.settings.load import load_server
+from tests.deploy.records import DEPLOY
+from tests.peers.compose_peer import ComposeRefused, build, load
+
+FILE = DEPLOY / "compose.yaml"
+PASSWORDS = {
+    "ELASTIC_PASSWORD": "one",
+    "ELASTICSEARCH_PASSWORD": "two",
+    "LOGSTASH_WRITER_PASSWORD": "three",
+}
+ALWAYS = {"elasticsearch", "kibana", "kibana-login", "ptingest", "setup", "setup-kibana"}
+ONE_SHOT = {"kibana-login", "setup", "setup-kibana"}
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
+
+
+@pytest.fixture(scope="module")
+def project() -> Any:
+    """Everything, all profiles on."""
+    build()
+    return load(FILE, "filebeat", "prometheus", environ=PASSWORDS)
+
+
+def published(service: Any) -> set[tuple[str, str]]:
+    return {(port.get("host_ip", ""), port["published"]) for port in service.get("ports", [])}
+
+
+def test_without_profiles_there_are_the_stack_and_its_one_shots() -> None:
+    assert set(load(FILE, environ=PASSWORDS)["services"]) == ALWAYS
+
+
+@pytest.mark.parametrize(
+    ("profile", "more"),
+    [("filebeat", {"filebeat"}), ("prometheus", {"prometheus", "grafana"})],
+)
+def test_a_profile_adds_its_services(profile: str, more: set[str]) -> None:
+    assert set(load(FILE, profile, environ=PASSWORDS)["services"]) == ALWAYS | more
+
+
+@pytest.mark.parametrize("missing", PASSWORDS)
+@pytest.mark.parametrize("value", [None, ""], ids=["unset", "empty"])
+def test_a_missing_password_is_an_error_that_names_it(missing: str, value: str | None) -> None:
+    environ = {name: text for name, text in PASSWORDS.items() if name != missing}
+    if value is not None:
+        environ[missing] = value
+
+    with pytest.raises(ComposeRefused, match=f"required variable {missing} is missing"):
+        load(FILE, environ=environ)
+
+
+def test_no_password_stands_in_a_file() -> None:
+    lines = (DEPLOY / ".env.example").read_text(encoding="utf-8").splitlines()
+
+    secrets = [line for line in lines if "PASSWORD" in line and not line.startswith("#")]
+    assert len(secrets) == 4
+    assert all(line.endswith("=") for line in secrets)
+
+
+@pytest.mark.parametrize("version", ["8.19.0", "9.1.0"])
+def test_the_stack_has_one_version_set_in_one_place(version: str) -> None:
+    environ = {**PASSWORDS, "STACK_VERSION": version}
+    services = load(FILE, "filebeat", environ=environ)["services"]
+
+    images = {name: services[name]["image"] for name in ("elasticsearch", "kibana", "filebeat")}
+    assert images == {
+        "elasticsearch": f"elasticsearch:{version}",
+        "kibana": f"kibana:{version}",
+        "filebeat": f"elastic/filebeat:{version}",
+    }
+
+
+def test_every_image_is_pinned_as_the_example_says(project: Any) -> None:
+    example = (DEPLOY / ".env.example").read_text(encoding="utf-8").splitlines()
+    known = dict(line.split("=") for line in example if "_VERSION=" in line and line[0] != "#")
+
+    tags = {service["image"].rpartition(":")[2] for service in project["services"].values()}
+    assert tags == set(known.values())
+
+
+def test_only_5044_is_open_to_others(project: Any) -> None:
+    ports = set[tuple[str, str]]().union(*(published(one) for one in project["services"].values()))
+
+    assert ports == {
+        ("", "5044"),
+        *(("127.0.0.1", port) for port in ("9200", "5601", "9600", "9090", "3000")),
+    }
+
+
+def test_all_are_on_the_described_network(project: Any) -> None:
+    network = project["networks"]["elk-net"]
+
+    assert (network["name"], network["driver"]) == ("elk-net", "bridge")
+    assert network["ipam"]["config"] == [{"subnet": "172.19.1.0/24"}]
+    assert all(list(one["networks"]) == ["elk-net"] for one in project["services"].values())
+
+
+def test_what_stays_up_has_a_health_check_and_comes_back(project: Any) -> None:
+    for name, service in project["services"].items():
+        if name in ONE_SHOT:
+            assert service["restart"] == "on-failure:5"
+        else:
+            assert service["restart"] == "unless-stopped"
+            assert service["healthcheck"]["test"]
+
+
+def test_everything_has_a_memory_limit(project: Any) -> None:
+    assert [name for name, one in project["services"].items() if "mem_limit" not in one] == []
+
+
+def test_the_order_is_by_health(project: Any) -> None:
+    needs = {
+        name: {other: how["condition"] for other, how in one.get("depends_on", {}).items()}
+        for name, one in project["services"].items()
+    }
+
+    healthy, done = "service_healthy", "service_completed_successfully"
+    assert needs["ptingest"] == {"elasticsearch": healthy, "setup": done}
+    assert needs["kibana"] == {"elasticsearch": healthy, "kibana-login": done}
+    assert needs["setup-kibana"] == {"kibana": healthy, "setup": done}
+    assert needs["filebeat"] == {"ptingest": healthy}
+
+
+def test_ptingest_is_read_only_and_without_privileges(project: Any) -> None:
+    for name in ("ptingest", "setup", "setup-kibana"):
+        service = project["services"][name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_its_commands_exist(project: Any) -> None:
+    for name in ("ptingest", "setup", "setup-kibana"):
+        assert project["services"][name]["command"][0] in COMMANDS
+    assert project["services"]["ptingest"]["healthcheck"]["test"][:3] == [
+        "CMD",
+        "ptingest",
+        "probe",
+    ]
+
+
+def test_every_mounted_file_is_there(project: Any) -> None:
+    mounts = [m for one in project["services"].values() for m in one.get("volumes", [])]
+    files = [m["source"] for m in mounts if m["type"] == "bind" and m["source"] != "/var/log/pt"]
+
+    assert files
+    assert [path for path in files if not (DEPLOY / path).exists()] == []
+
+
+def test_data_and_config_are_named_volumes(project: Any) -> None:
+    named = {
+        mount["target"]
+        for one in project["services"].values()
+        for mount in one.get("volumes", [])
+        if mount["type"] == "volume"
+    }
+
+    assert {"/usr/share/elasticsearch/data", "/var/lib/ptingest", "/etc/ptingest"} <= named
+
+
+def test_the_servers_config_can_be_used() -> None:
+    settings = load_server(DEPLOY / "ptingest.yaml", {"LOGSTASH_WRITER_PASSWORD": "three"})
+
+    assert settings.sinks.elasticsearch is not None
+    assert settings.sinks.elasticsearch.username == "logstash_writer"
+    assert settings.sinks.store is None
+
+
+def test_a_stop_outlasts_the_drain(project: Any) -> None:
+    settings = load_server(DEPLOY / "ptingest.yaml", {"LOGSTASH_WRITER_PASSWORD": "three"})
+
+    assert project["services"]["ptingest"]["stop_grace_period"] == "30s"
+    assert settings.drain_seconds < 30
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        (
+            "elasticsearch.yml",
+            {
+                "cluster.name": "elk-cluster",
+                "node.name": "node-1",
+                "discovery.type": "single-node",
+                "xpack.security.enabled": True,
+                "network.host": "0.0.0.0",
+            },
+        ),
+        (
+            "kibana.yml",
+            {
+                "server.host": "0.0.0.0",
+                "elasticsearch.hosts": ["http://elasticsearch:9200"],
+                "elasticsearch.username": "kibana_system",
+                "elasticsearch.password": "${ELASTICSEARCH_PASSWORD}",
+                "xpack.reporting.kibanaServer.hostname": "localhost",
+            },
+        ),
+    ],
+)
+def test_a_config_says_what_was_described_and_why(file: str, expected: dict[str, object]) -> None:
+    text = (DEPLOY / file).read_text(encoding="utf-8")
+
+    assert yaml.safe_load(text) == expected
+    lines = text.splitlines()
+    bare = [lines[at] for at in range(1, len(lines)) if lines[at][:1] not in ("#", "")
+            and not lines[at - 1].startswith("#")]  # fmt: skip
+    assert bare == [], "each line has its comment above it"

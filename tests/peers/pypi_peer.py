@@ -1,0 +1,31 @@
+"""Programs from PyPI that must not share our environment: they want other versions.
+
+`pypi/requirements.txt` is installed once into `pypi/venv` (ignored by git) and again when the
+list is newer. Django, Celery, Flower and gunicorn log for real; hadolint reads the Dockerfile,
+kubernetes-validate the manifests.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "pypi"
+VENV = FOLDER / "venv"
+
+
+def install() -> Path:
+    """Return the folder of the programs, installed when missing or older than the list.
+
+    Raises:
+        CalledProcessError: pip failed; its words are on standard error.
+    """
+    wanted, done = FOLDER / "requirements.txt", VENV / ".installed"
+    if not done.exists() or done.stat().st_mtime < wanted.stat().st_mtime:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", VENV], check=True)
+        pip = [sys.executable, "-m", "pip", "--python", str(VENV / "bin" / "python")]
+        options = ["-q", "--disable-pip-version-check", "--no-compile", "-r", str(wanted)]
+        subprocess.run([*pip, "install", *options], check=True)
+        done.touch()
+    return VENV / "bin"
