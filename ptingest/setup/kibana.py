@@ -6,6 +6,7 @@ Shapes as documented for Kibana 8 and 9: `GET`/`POST /api/data_views/data_view`,
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
@@ -29,7 +30,10 @@ class KibanaClient:
 
     def __init__(self, url: str, *, login: tuple[str, SecretStr] | None, ca_file: str | None):
         self._url = url.rstrip("/")
-        self._login = login
+        self._authorization: dict[str, str] = {}
+        if login is not None:
+            pair = f"{login[0]}:{login[1].get_secret_value()}".encode()
+            self._authorization["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         self._ca_file = ca_file
 
     async def request(
@@ -38,7 +42,7 @@ class KibanaClient:
         """Send one request, the body as JSON or as the file of a form."""
         import aiohttp
 
-        headers = dict(HEADERS)
+        headers = {**HEADERS, **self._authorization}
         data: Any = body
         if file_name is not None:
             data = aiohttp.FormData()
@@ -50,7 +54,7 @@ class KibanaClient:
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         try:
             async with (
-                aiohttp.ClientSession(auth=self._auth(), timeout=timeout) as session,
+                aiohttp.ClientSession(timeout=timeout) as session,
                 session.request(
                     method, self._url + path, data=data, headers=headers, ssl=self._trust()
                 ) as response,
@@ -59,13 +63,6 @@ class KibanaClient:
                 return Answer(response.status, found, await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Answer(None, failure=f"no answer from {self._url}: {error or 'timed out'}")
-
-    def _auth(self) -> Any:
-        import aiohttp
-
-        if self._login is None:
-            return None
-        return aiohttp.BasicAuth(self._login[0], self._login[1].get_secret_value(), "utf-8")
 
     def _trust(self) -> Any:
         import ssl
