@@ -143,7 +143,8 @@ def _require_zlib_header(start: bytes) -> None:
             reason="not_zlib",
             detail="a compressed frame holds gzip; Lumberjack compresses with zlib (RFC 1950)",
         )
-    if len(start) < 2 or start[0] & 0x0F != 8 or int.from_bytes(start, "big") % 31:
+    # Method 8 and a window of at most 32 KiB; isal does not look at the window.
+    if len(start) < 2 or start[0] & 0x8F != 8 or int.from_bytes(start, "big") % 31:
         raise ProtocolError(
             reason="not_zlib",
             detail="a compressed frame does not begin as zlib does "

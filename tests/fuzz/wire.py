@@ -122,8 +122,14 @@ def inflater(data: bytes) -> None:
 
 
 def by_zlib(data: bytes, limit: int) -> bytes | None:
-    """The standard library's opinion: the whole stream, or None where it is not sound."""
+    """The standard library's opinion: the whole stream, or None where it is not sound.
+
+    It is shown the largest window, since a smaller one than was used harms nobody.
+    """
     decompressor = zlib.decompressobj()
+    is_zlib = len(data) > 2 and data[0] & 0x8F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
+    if is_zlib and not data[1] & 0x20:
+        data = b"\x78\x9c" + data[2:]
     try:
         inflated = decompressor.decompress(data, limit + 1)
     except zlib.error:

@@ -66,6 +66,16 @@ def test_junk_after_the_stream_is_seen() -> None:
     assert inflate(stream.ljust(1 << 20, b"j"), hold=1, limit=1 << 20, setting="x").has_junk
 
 
+def test_a_window_larger_than_deflate_has_is_refused_with_and_without_isal() -> None:
+    stream = zlib.compress(TEXT)
+    header = 0x8800 | 31 - 0x8800 % 31
+
+    with pytest.raises(ProtocolError) as raised:
+        held(header.to_bytes(2, "big") + stream[2:])
+
+    assert raised.value.reason == "not_zlib"
+
+
 def test_a_preset_dictionary_is_refused() -> None:
     compressor = zlib.compressobj(zdict=b"message")
     stream = compressor.compress(TEXT) + compressor.flush()
