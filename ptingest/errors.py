@@ -154,6 +154,19 @@ class DataDirLocked(PtingestError):
         )
 
 
+class ErrandRefused(PtingestError):
+    """A requeue or purge cannot begin now; ``why`` is a sentence without its full stop."""
+
+    retryable = True
+
+    def __init__(self, *, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+    def __str__(self) -> str:
+        return f"{self.why}; nothing was begun, try again later"
+
+
 # --- sinks ------------------------------------------------------------------------------
 
 

@@ -5,9 +5,10 @@
     /metrics  Prometheus text
     /status   everything at once, as JSON
     /  /_node...  /_health_report   Logstash's monitoring paths; see `ptingest.api.logstash`
+    /dead-letters   the only place where something can be changed; see `ptingest.api.letters`
 
-Reading only, every answer made on the spot from what is in memory: a request starts no
-work, waits for nothing and is not logged. What a client may hold is bounded: the number of
+Every answer is made on the spot from what is in memory: reading starts no work, waits for
+nothing and is not logged. What a client may hold is bounded: the number of
 connections, the size of a request, how long one may stay idle or unfinished.
 """
 
@@ -19,6 +20,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from ptingest.api.letters import LettersDesk, letter_routes
 from ptingest.api.logstash import LogstashView, NodeFacts
 from ptingest.api.rates import SAMPLE_SECONDS
 from ptingest.settings.api import ApiSettings
@@ -45,6 +47,9 @@ HANDSHAKE_SECONDS = 5.0
 OPEN_PATH = "/livez"
 """What needs no token: it says nothing but that we live, and probes cannot keep a secret."""
 
+BODY_BYTES = 1 << 16
+"""The largest body read; only orders have one."""
+
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 PATHS = {
@@ -52,6 +57,7 @@ PATHS = {
     "/readyz": "200 when ready for Beats, else 503 with the reasons",
     "/metrics": "Prometheus text",
     "/status": "books, budgets, lanes and connections as JSON",
+    "/dead-letters": "how far the last requeue or purge is",
     "/_node": "Logstash's node info",
     "/_node/stats": "Logstash's node stats",
     "/_node/stats/pipelines/main": "Logstash's pipeline stats",
@@ -97,8 +103,11 @@ async def start_api(
     metrics: Metrics,
     node: NodeFacts,
     tls: ssl.SSLContext | None = None,
+    desk: LettersDesk | None = None,
 ) -> ApiServer:
     """Listen as the settings say and return the server; with ``tls`` it speaks https only.
+
+    ``desk`` takes orders for the dead letters; without one there is nothing to change.
 
     Raises:
         OSError: the address cannot be bound; its text names it.
@@ -107,8 +116,11 @@ async def start_api(
     from aiohttp import web
 
     logstash = LogstashView(node, metrics, view.readiness, http_address=settings.listen)
+    app = _build_app(view, metrics, logstash, settings.token)
+    if desk is not None:
+        app.add_routes(letter_routes(desk, is_guarded=settings.token is not None))
     runner = web.AppRunner(
-        _build_app(view, metrics, logstash, settings.token),
+        app,
         access_log=None,
         keepalive_timeout=IDLE_SECONDS,
         lingering_time=CLOSING_SECONDS,
@@ -188,7 +200,9 @@ def _build_app(
 
         return handler
 
-    app = web.Application(middlewares=[_refuse_in_words(), *_ask_for(token)])
+    app = web.Application(
+        middlewares=[_refuse_in_words(), *_ask_for(token)], client_max_size=BODY_BYTES
+    )
     ours: dict[str, Handler] = {
         "/livez": live, "/readyz": ready, "/metrics": scrape, "/status": status,
         "/": as_logstash(lambda: logstash.root(PATHS)),
@@ -233,5 +247,8 @@ def _refuse_in_words() -> Middleware:
         except web.HTTPMethodNotAllowed:
             text = "only GET and HEAD: nothing can be changed here\n"
             return web.Response(text=text, status=405, headers={"Allow": "GET, HEAD"})
+        except web.HTTPRequestEntityTooLarge:
+            text = f"a request has at most {BODY_BYTES} bytes here\n"
+            return web.Response(text=text, status=413)
 
     return refuse

@@ -1,13 +1,16 @@
-"""`ptingest dead-letters`: look at the events that no sink would take.
+"""`ptingest dead-letters`: look at the events that no sink would take, put them through again.
 
-Reads the folder under ``data_dir`` itself, so it works beside a running server and
-without one. Text from events is shown escaped: it may hold anything.
+Looking reads the folder under ``data_dir`` itself, so it works beside a running server and
+without one; how letters are changed is in `ptingest.cli.errand`. Text from events is
+shown escaped: it may hold anything.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -17,6 +20,7 @@ from ptingest.cli.options import config_option, load_settings
 
 if TYPE_CHECKING:
     from ptingest.delivery.dead_letter import StoredLetter
+    from ptingest.model.letters import Choice, Order
 
 DETAIL_CHARACTERS = 80
 
@@ -25,20 +29,21 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Whole record
 
 @click.group("dead-letters", epilog="Example: ptingest dead-letters list --config ptingest.yaml")
 def dead_letters() -> None:
-    """Look at events that no sink would take."""
+    """Look at events that no sink would take, and put them through again."""
 
 
 @dead_letters.command("list", epilog="Example: ptingest dead-letters list --json | jq .reason")
+@click.option("--all", "with_done", is_flag=True, help="Also those requeued or purged already.")
 @json_option
 @config_option
-def list_(as_json: bool, config: Path | None) -> ExitCode:
-    """List all dead letters, oldest first."""
+def list_(with_done: bool, as_json: bool, config: Path | None) -> ExitCode:
+    """List the dead letters that wait, oldest first."""
     from ptingest.delivery.dead_letter import read_letters
 
     directory = _directory(config)
     count = 0
     try:
-        for stored in read_letters(directory):
+        for stored in read_letters(directory, with_done=with_done):
             count += 1
             if as_json:
                 write_json_line(stored.as_json())
@@ -73,6 +78,147 @@ def show(letter_id: str, as_json: bool, config: Path | None) -> ExitCode:
         write_json_line(stored.as_json())
     else:
         click.echo(_whole(stored))
+    return ExitCode.DONE
+
+
+def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which letters are meant; the kinds narrow each other."""
+    options = (
+        click.option("--all", "everything", is_flag=True, help="Every letter that waits."),
+        click.option("--reason", "reasons", multiple=True, metavar="R", help="Repeatable."),
+        click.option("--stream", "streams", multiple=True, metavar="S", help="Repeatable."),
+        click.option("--id", "ids", multiple=True, metavar="ID", help="Repeatable."),
+        click.option("--older-than", metavar="AGE", help="Older than 15m, 24h, 7d, or a time."),
+        click.option("--dry-run", is_flag=True, help="Only say what would happen."),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True, max=86_400),
+            default=300.0,
+            show_default=True,
+            help="Seconds; what is not settled by then stays.",
+        ),
+        click.option(
+            "--address", metavar="HOST:PORT", help="The running server, if not at api.listen."
+        ),
+        json_option,
+        config_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@dead_letters.command(epilog="Example: ptingest dead-letters requeue --reason no_template")
+@choosing
+def requeue(**asked: Any) -> ExitCode:
+    """Put dead letters through the current pipeline again, each under its key.
+
+    Doing it twice doubles nothing. What is refused again is a new dead letter. Exit codes:
+    0 all settled, 4 the running server cannot be reached, 5 some are dead letters still.
+    """
+    return _carry_out("requeue", **asked)
+
+
+@dead_letters.command(epilog="Example: ptingest dead-letters purge --older-than 7d --dry-run")
+@choosing
+def purge(**asked: Any) -> ExitCode:
+    """Delete dead letters for good."""
+    return _carry_out("purge", **asked)
+
+
+def _carry_out(
+    what: Literal["requeue", "purge"],
+    *,
+    dry_run: bool,
+    timeout: float,
+    address: str | None,
+    as_json: bool,
+    config: Path | None,
+    **named: Any,
+) -> ExitCode:
+    import msgspec
+
+    from ptingest.cli.errand import exit_code, run_order, sentence
+    from ptingest.model.letters import Order
+
+    choice = _choice(**named)
+    settings = load_settings(config)
+    directory = Path(settings.data_dir) / "dead_letters"
+    order = Order(what, choice, seconds=timeout)
+    if dry_run:
+        return _preview(config, order, as_json=as_json)
+    if not directory.is_dir():
+        click.echo(f"0 dead letters in {directory}", err=True)
+        return ExitCode.FAILED if choice.ids else ExitCode.DONE
+    try:
+        progress = run_order(settings, order, address=address)
+    except PermissionError as error:
+        raise _unreadable(error) from error
+    if as_json:
+        write_json_line(msgspec.json.encode({"what": what, **progress["tally"]}))
+    else:
+        click.echo(sentence(progress))
+    missing = len(set(choice.ids)) - progress["tally"]["chosen"]
+    if missing > 0:
+        click.echo(
+            f"{missing} of the ids do not wait in {directory}, or another option kept them out",
+            err=True,
+        )
+        return ExitCode.FAILED
+    return exit_code(progress)
+
+
+def _choice(
+    everything: bool,
+    reasons: tuple[str, ...],
+    streams: tuple[str, ...],
+    ids: tuple[str, ...],
+    older_than: str | None,
+) -> Choice:
+    from ptingest.model.letters import Choice
+    from ptingest.sinks.store.times import moment
+
+    before = None
+    if older_than is not None:
+        before = moment(older_than, datetime.now(UTC))
+        if before is None:
+            raise click.BadParameter(
+                f"{older_than!r} is no age; write 15m, 24h or 7d, or a time as 2025-01-02",
+                param_hint="--older-than",
+            )
+    choice = Choice(everything, reasons, streams, ids, before)
+    if choice.is_empty:
+        raise click.UsageError(
+            "say which letters: --all, --reason, --stream, --id or --older-than "
+            "(`ptingest dead-letters list` shows them)"
+        )
+    return choice
+
+
+def _preview(config: Path | None, order: Order, *, as_json: bool) -> ExitCode:
+    import os
+    import time
+
+    import msgspec
+
+    from ptingest.pipeline.compile import compile_profile
+    from ptingest.runtime.assembly import read_profile
+    from ptingest.runtime.offline import preview
+
+    settings = load_settings(config)
+    pipeline = None
+    if order.what == "requeue":
+        pipeline = compile_profile(read_profile(settings, os.environ))
+    directory = Path(settings.data_dir) / "dead_letters"
+    prospects = preview(directory, order.choice, pipeline, now_ns=time.time_ns())
+    for prospect, count in prospects.most_common():
+        if as_json:
+            write_json_line(msgspec.json.encode({"letters": count, **prospect._asdict()}))
+        else:
+            was = f"{prospect.reason}  {_on_one_line(prospect.data_stream or '-')}"
+            click.echo(f"{count:>8}  {was}  would be {_on_one_line(prospect.becomes)}")
+    if not as_json:
+        click.echo(f"{prospects.total()} letters; nothing was changed", err=True)
     return ExitCode.DONE
 
 

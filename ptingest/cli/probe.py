@@ -45,9 +45,9 @@ def probe(config: Path | None, address: str | None, live: bool, timeout: float) 
     Exit codes: 0 it is, 4 it is not or nobody answers; the reasons are printed.
     """
     api = load_settings(config).api
-    host, port = _where(address or api.listen)
+    host, port = where_to_ask(address or api.listen)
     path = "/livez" if live else "/readyz"
-    connection = _connection(host, port, timeout, is_tls=api.tls is not None)
+    connection = connect(host, port, timeout, is_tls=api.tls is not None)
     try:
         status, body = _ask(connection, path, api.token)
     except (OSError, http.client.HTTPException) as error:
@@ -61,7 +61,7 @@ def probe(config: Path | None, address: str | None, live: bool, timeout: float) 
     return ExitCode.NOT_REACHABLE
 
 
-def _where(address: str) -> tuple[str, int]:
+def where_to_ask(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     if not port.isdigit() or not 0 < int(port) < 65_536:
         raise click.UsageError(f"{address!r} is no HOST:PORT to ask; name one with --address")
@@ -69,9 +69,7 @@ def _where(address: str) -> tuple[str, int]:
     return ANYWHERE.get(host, host), int(port)
 
 
-def _connection(
-    host: str, port: int, timeout: float, *, is_tls: bool
-) -> http.client.HTTPConnection:
+def connect(host: str, port: int, timeout: float, *, is_tls: bool) -> http.client.HTTPConnection:
     if not is_tls:
         return http.client.HTTPConnection(host, port, timeout=timeout)
     import ssl

@@ -14,6 +14,7 @@ from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.model.contracts import Clock, Sink
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path, run_samples
 from ptingest.pipeline.pipeline import Pipeline
+from ptingest.runtime.errands import Errands
 from ptingest.runtime.flow import Flow
 from ptingest.runtime.tls import Certificates
 from ptingest.settings.load import load_profile
@@ -43,6 +44,7 @@ class Parts:
     dead_letters: DeadLetters
     flow: Flow
     source: BeatsSource
+    errands: Errands
     certificates: Certificates
 
 
@@ -155,6 +157,9 @@ def build(
         chance=chance,
         tls=certificates.beats,
     )
+    errands = Errands(
+        admit=flow.admit, give_back=give_back, dead_letters=dead_letters, metrics=metrics
+    )
     return Parts(
         settings=settings,
         metrics=metrics,
@@ -166,5 +171,6 @@ def build(
         dead_letters=dead_letters,
         flow=flow,
         source=source,
+        errands=errands,
         certificates=certificates,
     )

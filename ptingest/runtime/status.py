@@ -111,6 +111,7 @@ class WorkerView:
                 "limit_bytes": parts.settings.dead_letters.max_bytes,
                 "waiting": parts.dead_letters.waiting,
                 "trouble": parts.dead_letters.trouble,
+                "errand": parts.errands.progress(),
             },
             "certificates": parts.certificates.status(),
             "config": self.reloads() if self.reloads else None,

@@ -96,6 +96,7 @@ class Worker:
             metrics=self.parts.metrics,
             node=node_facts(self.parts),
             tls=self.parts.certificates.api,
+            desk=self.parts.errands,
         )
         self.api_port = self._api.port
 
@@ -122,6 +123,7 @@ class Worker:
         log.info("draining for at most %g s", parts.settings.drain_seconds)
         parts.source.stop_accepting()
         parts.source.stop_reading()
+        await parts.errands.stop("the server is stopping")
         await parts.source.finish_admitting(deadline)
         left = sum([await lane.drain(deadline) for lane in parts.lanes])
         await parts.source.close(max(deadline, parts.clock.monotonic() + FAREWELL_SECONDS))

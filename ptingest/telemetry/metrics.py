@@ -135,8 +135,14 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ptingest_dead_letters_dropped_events_total",
         "counter",
-        "Expired or pushed out",
+        "Expired, pushed out or purged",
         ("reason",),
+    ),
+    Metric(
+        "ptingest_dead_letters_requeued_events_total",
+        "counter",
+        "Letters put through again, by what became of them (left: they stay)",
+        ("fate",),
     ),
     Metric("ptingest_worker_reloads_total", "counter", "Reloads of the config", ("result",)),
     Metric(

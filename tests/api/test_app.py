@@ -19,6 +19,7 @@ from ptingest.runtime.tls import Certificates
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
+from tests.api.test_letters import Desk
 from tests.api.test_logstash import NODE
 from tests.fakes.authority import Authority, tls_settings
 
@@ -50,7 +51,7 @@ def metrics() -> Metrics:
 @pytest.fixture
 async def server(view: View, metrics: Metrics) -> AsyncIterator[ApiServer]:
     server = await start_api(
-        ApiSettings(listen="127.0.0.1:0"), view=view, metrics=metrics, node=NODE
+        ApiSettings(listen="127.0.0.1:0"), view=view, metrics=metrics, node=NODE, desk=Desk()
     )
     yield server
     await server.close()

@@ -1,0 +1,105 @@
+"""Orders for the dead letters over HTTP: the only requests that change anything.
+
+    POST /dead-letters/requeue   {"choice": {...}, "seconds": 300, "pid": 4711}  -> 202, or 409
+    POST /dead-letters/purge     the same
+    GET  /dead-letters           how far the last order is
+
+An order is one small JSON object, taken from this host or with the token, and never from a
+web page: those can reach a loopback port too, but not without naming their origin. It is
+begun and answered at once; one is carried out at a time. ``pid`` is the server that is
+meant, so that no other one that happens to listen here acts on its own letters.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from ptingest.errors import ErrandRefused
+from ptingest.model.letters import Order
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+
+class LettersDesk(Protocol):
+    """Who carries orders out; `ptingest.runtime` implements it."""
+
+    def begin(self, order: Order) -> dict[str, object]:
+        """Begin an order and return `progress`; ErrandRefused when it cannot begin now."""
+        ...
+
+    def progress(self) -> dict[str, object]:
+        """How far the last order is, as JSON-ready values."""
+        ...
+
+
+def letter_routes(desk: LettersDesk, *, is_guarded: bool) -> list[web.RouteDef]:
+    """Return the routes; ``is_guarded`` says that a token was asked for already."""
+    from aiohttp import web
+
+    async def progress(_: web.Request) -> web.Response:
+        return web.json_response(desk.progress())
+
+    async def order(request: web.Request) -> web.Response:
+        refusal = objection(request, is_guarded=is_guarded)
+        if refusal is not None:
+            status, text = refusal
+            return web.json_response({"error": text}, status=status)
+        try:
+            wanted = read_order(await request.read(), what=request.match_info["what"])
+            if wanted.pid not in (None, os.getpid()):
+                raise ErrandRefused(
+                    why=f"this is the server with pid {os.getpid()}, not {wanted.pid}: "
+                    "another one listens at this address"
+                )
+            return web.json_response(desk.begin(wanted), status=202)
+        except msgspec.DecodeError as error:
+            return web.json_response({"error": f"no order: {error}"}, status=400)
+        except ErrandRefused as error:
+            return web.json_response({"error": str(error)}, status=409)
+
+    return [
+        web.get("/dead-letters", progress),
+        web.post("/dead-letters/{what:requeue|purge}", order),
+    ]
+
+
+def objection(request: web.Request, *, is_guarded: bool) -> tuple[int, str] | None:
+    """Why nothing may be changed by this request, as status and sentence; None when it may."""
+    if "Origin" in request.headers:
+        return 403, "orders are not taken from web pages"
+    if request.content_type != "application/json":
+        return 415, "an order is application/json"
+    if not is_guarded and not is_loopback(request.remote):
+        return 403, "without api.token orders are taken from this host only"
+    return None
+
+
+def is_loopback(address: str | None) -> bool:
+    """Whether a peer is on this host."""
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
+
+
+def read_order(body: bytes, *, what: str) -> Order:
+    """Read one order; the path says ``what``.
+
+    Raises:
+        msgspec.DecodeError: it is none, chooses nothing, or holds a key that does not exist.
+    """
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    if "what" in fields:
+        raise msgspec.ValidationError("the path says what is wanted")
+    fields["what"] = msgspec.Raw(msgspec.json.encode(what))
+    order = msgspec.json.decode(msgspec.json.encode(fields), type=Order)
+    if order.choice.is_empty:
+        raise msgspec.ValidationError("it chooses no letters; say everything, or name some")
+    return order

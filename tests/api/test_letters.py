@@ -1,0 +1,201 @@
+"""Orders over HTTP: who may give them, and what they look like."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from pydantic import SecretStr
+
+from ptingest.api.app import BODY_BYTES, ApiServer, start_api
+from ptingest.api.letters import is_loopback, read_order
+from ptingest.errors import ErrandRefused
+from ptingest.model.letters import Choice, Order
+from ptingest.settings.api import ApiSettings
+from ptingest.telemetry.metrics import Metrics
+from tests.api.test_logstash import NODE
+
+ALL = {"choice": {"everything": True}}
+
+
+@dataclass
+class Desk:
+    """Takes orders down and carries nothing out."""
+
+    orders: list[Order] = field(default_factory=list)
+    refuses: str = ""
+
+    def begin(self, order: Order) -> dict[str, object]:
+        if self.refuses:
+            raise ErrandRefused(why=self.refuses)
+        self.orders.append(order)
+        return self.progress()
+
+    def progress(self) -> dict[str, object]:
+        return {"number": len(self.orders), "finished": True}
+
+
+class View:
+    def readiness(self) -> list[str]:
+        return []
+
+    def status(self) -> dict[str, object]:
+        return {}
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def serving(desk: Desk, **settings: Any) -> ApiServer:
+    return await start_api(
+        ApiSettings(listen="127.0.0.1:0", **settings),
+        view=View(),
+        metrics=Metrics(),
+        node=NODE,
+        desk=desk,
+    )
+
+
+@pytest.fixture
+async def http(desk: Desk) -> AsyncIterator[aiohttp.ClientSession]:
+    server = await serving(desk)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
+        yield session
+    await server.close()
+
+
+@pytest.mark.parametrize("what", ["requeue", "purge"])
+async def test_an_order_is_begun_and_answered_at_once(
+    http: aiohttp.ClientSession, desk: Desk, what: str
+) -> None:
+    asked = {"choice": {"reasons": ["refused"]}, "seconds": 7, "pid": os.getpid()}
+
+    async with http.post(f"/dead-letters/{what}", json=asked) as answer:
+        said = await answer.json()
+
+    assert (answer.status, said["number"]) == (202, 1)
+    assert desk.orders == [
+        Order(what, Choice(reasons=("refused",)), seconds=7, pid=os.getpid())  # type: ignore[arg-type]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        pytest.param(b"", "no order", id="nothing at all"),
+        pytest.param(b"[]", "no order", id="no object"),
+        pytest.param(b'{"choice": {}}', "chooses no letters", id="an empty choice is not all"),
+        pytest.param(b'{"choice": {"reason": ["x"]}}', "unknown field", id="a filter misspelled"),
+        pytest.param(b'{"choice": {"everything": 1}}', "bool", id="a value of the wrong type"),
+        pytest.param(
+            b'{"choice": {"everything": true}, "what": "purge"}', "path", id="what it is twice"
+        ),
+        pytest.param(
+            b'{"choice": {"everything": true}, "seconds": 1e9}', "seconds", id="time without end"
+        ),
+    ],
+)
+async def test_what_is_no_order_is_refused_and_begins_nothing(
+    http: aiohttp.ClientSession, desk: Desk, body: bytes, why: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    async with http.post("/dead-letters/purge", data=body, headers=headers) as answer:
+        said = await answer.json()
+
+    assert answer.status == 400
+    assert why in said["error"]
+    assert desk.orders == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({"Origin": "http://evil.example"}, 403, id="from a web page"),
+        pytest.param({"Content-Type": "text/plain"}, 415, id="as a form may send it"),
+    ],
+)
+async def test_no_web_page_gives_orders(
+    http: aiohttp.ClientSession, desk: Desk, headers: dict[str, str], status: int
+) -> None:
+    given = {"Content-Type": "application/json", **headers}
+    body = msgspec.json.encode(ALL)
+    async with http.post("/dead-letters/purge", data=body, headers=given) as answer:
+        assert answer.status == status
+
+    assert desk.orders == []
+
+
+async def test_an_order_for_another_server_is_refused(
+    http: aiohttp.ClientSession, desk: Desk
+) -> None:
+    async with http.post("/dead-letters/purge", json={**ALL, "pid": os.getpid() + 1}) as answer:
+        said = await answer.json()
+
+    assert answer.status == 409
+    assert "another one listens" in said["error"]
+    assert desk.orders == []
+
+
+async def test_one_order_at_a_time(http: aiohttp.ClientSession, desk: Desk) -> None:
+    desk.refuses = "a requeue is under way here"
+
+    async with http.post("/dead-letters/purge", json=ALL) as answer:
+        said = await answer.json()
+
+    assert answer.status == 409
+    assert said["error"].startswith("a requeue is under way here; nothing was begun")
+
+
+async def test_a_body_without_end_is_not_read(http: aiohttp.ClientSession, desk: Desk) -> None:
+    headers = {"Content-Type": "application/json"}
+    body = b" " * (BODY_BYTES + 1)
+    async with http.post("/dead-letters/purge", data=body, headers=headers) as answer:
+        assert answer.status == 413
+
+    assert desk.orders == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "status"),
+    [("", 401), ("Bearer wrong", 401), ("Bearer s3cret-token", 202)],
+    ids=["without", "with another", "with the right one"],
+)
+async def test_where_a_token_is_set_orders_need_it(desk: Desk, shown: str, status: int) -> None:
+    server = await serving(desk, token=SecretStr("s3cret-token"))
+    url = f"http://127.0.0.1:{server.port}/dead-letters/requeue"
+    headers = {"Authorization": shown} if shown else {}
+
+    async with aiohttp.ClientSession() as http, http.post(url, json=ALL, headers=headers) as answer:
+        assert answer.status == status
+    await server.close()
+
+    assert len(desk.orders) == (status == 202)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("192.0.2.7", False),
+        ("::ffff:192.0.2.7", False),
+        ("", False),
+        (None, False),
+        ("localhost", False),
+    ],
+)
+def test_only_this_host_is_loopback(address: str | None, expected: bool) -> None:
+    assert is_loopback(address) is expected
+
+
+def test_the_path_says_what_is_wanted() -> None:
+    assert read_order(b'{"choice":{"ids":["x"]}}', what="purge").what == "purge"
