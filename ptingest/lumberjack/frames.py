@@ -149,7 +149,8 @@ _STRANGERS: Final[tuple[tuple[tuple[bytes, ...], str, str], ...]] = (
     (
         (b"PROX", b"\r\n\r\n"),
         "looks_like_proxy",
-        "looks like a PROXY protocol header; switch it off at the load balancer",
+        "looks like a PROXY header; trust the load balancer (beats.proxy_protocol_from), or "
+        "switch the header off there",
     ),
     (
         _HTTP_STARTS,
