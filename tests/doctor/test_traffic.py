@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ptingest.doctor.server import ServerFacts
+from ptingest.doctor.traffic import active_services, judge_traffic
+from ptingest.doctor.verdict import Verdict
+
+Metrics = dict[str, dict[tuple[str, ...], float]]
+
+RECEIVED = "ptingest_flow_received_events_total"
+NOTED = "ptingest_pipeline_noted_events_total"
+ACCEPTED = "ptingest_beats_accepted_connections_total"
+CLOSED = "ptingest_beats_closed_connections_total"
+
+
+def judged(metrics: Metrics | None = None, **status: Any) -> list[Verdict]:
+    facts = ServerFacts("http://here", status=status, metrics=metrics or {}, asked_at=1000.0)
+    return list(judge_traffic(facts))
+
+
+def said(verdicts: list[Verdict], subject: str) -> Verdict:
+    (found,) = [verdict for verdict in verdicts if verdict.subject == subject]
+    return found
+
+
+def test_when_nobody_connected_the_road_to_here_is_looked_at() -> None:
+    found = said(judged(listening="0.0.0.0:5044"), "events arrive")
+
+    assert found.mark == "problem"
+    assert "0.0.0.0:5044" in found.found
+    assert "output.logstash.hosts" in found.cure
+    assert "elk-net" in found.cure
+
+
+def test_when_connections_bring_nothing_the_protocol_is_looked_at() -> None:
+    found = said(judged({ACCEPTED: {(): 3.0}}), "events arrive")
+
+    assert found.mark == "problem"
+    assert "TLS" in found.cure
+
+
+def test_events_are_told_by_service() -> None:
+    found = said(judged({RECEIVED: {("django",): 2.0, ("nginx",): 1.0}}), "events arrive")
+
+    assert found.mark == "ok"
+    assert found.found == "3 events: django 2, nginx 1"
+
+
+def test_fields_one_level_too_low_are_a_problem_with_one_line_for_a_cure() -> None:
+    metrics: Metrics = {
+        RECEIVED: {("other",): 10.0},
+        NOTED: {("other", "fields_not_under_root"): 10.0},
+        "ptingest_flow_dropped_events_total": {("other_group", "other"): 10.0},
+    }
+
+    verdicts = judged(metrics)
+
+    assert "fields_under_root: true" in said(verdicts, "fields under root").cure
+    dropped = said(verdicts, "dropped by rule")
+    assert dropped.mark == "problem"
+    assert "10 other_group" in dropped.found
+
+
+def test_some_dropped_events_are_no_problem() -> None:
+    metrics: Metrics = {
+        RECEIVED: {("django",): 10.0},
+        "ptingest_flow_dropped_events_total": {("no_service", "other"): 1.0},
+    }
+
+    found = said(judged(metrics), "dropped by rule")
+
+    assert (found.mark, "service: <name>" in found.cure) == ("note", True)
+
+
+def test_parse_failures_are_told_with_shape_and_nearest_pattern() -> None:
+    shapes = [
+        {"shape": "a 0", "sampled": 7, "nearest_pattern": "plain_time", "missing": "`|`"},
+        {"shape": "-", "sampled": 1, "nearest_pattern": None, "missing": None},
+    ]
+    metrics: Metrics = {RECEIVED: {("django",): 100.0}, NOTED: {("django", "grok_failure"): 50.0}}
+    services = {"django": {"unmatched": {"sampled": 8, "shapes": shapes}}}
+
+    found = said(judged(metrics, services=services), "parsing django")
+
+    assert found.mark == "warning"
+    assert "50 of 100 (50 %)" in found.found
+    assert "7 x `a 0` (nearest: plain_time, lacks `|`); 1 x `-`" in found.found
+    assert "multiline" in found.cure
+
+
+def test_few_parse_failures_are_a_note() -> None:
+    metrics: Metrics = {RECEIVED: {("django",): 9e6}, NOTED: {("django", "grok_failure"): 1.0}}
+
+    assert said(judged(metrics), "parsing django").mark == "note"
+
+
+def test_times_that_cannot_be_read_are_told_with_the_option_that_reads_them() -> None:
+    metrics: Metrics = {RECEIVED: {("celery",): 9.0}, NOTED: {("celery", "date_failure"): 3.0}}
+
+    assert "timestamp_precision: full" in said(judged(metrics), "times of celery").cure
+
+
+@pytest.mark.parametrize(
+    ("lag", "cure"),
+    [
+        pytest.param(-7200.5, "timezone", id="whole hours are a zone"),
+        pytest.param(-900.0, "chronyc", id="anything else is a clock"),
+    ],
+)
+def test_events_from_the_future_name_the_likely_reason(lag: float, cure: str) -> None:
+    found = said(judged(services={"django": {"last_lag_seconds": lag}}), "clock")
+
+    assert found.mark == "warning"
+    assert cure in found.cure
+
+
+def test_old_events_are_a_backlog_and_no_fault() -> None:
+    assert said(judged(services={"django": {"last_lag_seconds": 86_400.0}}), "clock").mark == "ok"
+
+
+def test_dead_letters_are_told_by_reason_with_their_cures() -> None:
+    metrics: Metrics = {
+        "ptingest_flow_dead_lettered_events_total": {
+            ("illegal_data_stream", "other"): 2.0,
+            ("mapping", "django"): 3.0,
+        }
+    }
+
+    found = said(judged(metrics, dead_letters={"waiting": 5}), "dead letters")
+
+    assert (found.mark, "3 mapping, 2 illegal_data_stream" in found.found) == ("warning", True)
+    assert "lower case" in found.cure
+    assert "ptingest setup" in found.cure
+
+
+@pytest.mark.parametrize(
+    ("metrics", "told"),
+    [
+        ({"ptingest_beats_rejected_connections_total": {("connections",): 2.0}}, "refused"),
+        ({"ptingest_beats_protocol_errors_total": {("not_lumberjack",): 1.0}}, "not_lumberjack"),
+        ({CLOSED: {("held_too_long",): 1.0}}, "beats.hold_seconds"),
+        ({CLOSED: {("window_timeout",): 4.0}}, "window_seconds"),
+    ],
+)
+def test_each_limit_that_was_hit_is_named(metrics: Metrics, told: str) -> None:
+    found = said(judged(metrics), "limits")
+
+    assert found.mark == "warning"
+    assert told in found.found
+
+
+def test_a_beat_that_goes_away_hits_no_limit() -> None:
+    assert said(judged({CLOSED: {("peer_closed",): 9.0}}), "limits").mark == "ok"
+
+
+def test_full_memory_is_a_limit_with_the_name_of_its_setting() -> None:
+    budget = {"outstanding_bytes": 10, "limit_bytes": 10, "setting": "beats.limits.total_bytes"}
+
+    assert "beats.limits.total_bytes" in said(judged(budget=budget), "limits").found
+
+
+def habits(**row: Any) -> Verdict:
+    usual = {
+        "peer": "10.0.0.9:1",
+        "windows": 100,
+        "events": 200_000,
+        "largest_window": 2048,
+        "compresses": True,
+        "pipelines": True,
+    }
+    return said(judged(beats={"listed": [usual | row]}), "Beat's settings")
+
+
+def test_a_well_tuned_beat_gets_no_advice() -> None:
+    assert habits().mark == "ok"
+
+
+@pytest.mark.parametrize(
+    ("row", "advice"),
+    [
+        ({"compresses": False}, "compression_level"),
+        ({"largest_window": 50, "events": 5000}, "bulk_max_size"),
+        ({"pipelines": False}, "pipelining"),
+    ],
+)
+def test_a_setting_seen_on_the_wire_gets_its_advice(row: dict[str, Any], advice: str) -> None:
+    found = habits(**row)
+
+    assert found.mark == "note"
+    assert advice in found.cure
+    assert "10.0.0.9:1" in found.looked_at
+
+
+def test_compression_on_loopback_is_nobodys_concern() -> None:
+    assert habits(peer="127.0.0.1:1", compresses=False).mark == "ok"
+
+
+def test_a_beat_that_has_hardly_begun_is_not_judged() -> None:
+    verdicts = judged(beats={"listed": [{"peer": "p", "windows": 1, "events": 1}]})
+
+    assert [one for one in verdicts if one.subject == "Beat's settings"] == []
+
+
+def test_reasons_why_it_is_not_ready_are_problems() -> None:
+    verdicts = judged(not_ready_because=["sink elasticsearch: no answer", "draining"])
+
+    assert [one.mark for one in verdicts if one.subject == "ready"] == ["problem", "problem"]
+
+
+@pytest.mark.parametrize(("days", "mark"), [(-1.0, "problem"), (5.0, "warning"), (90.0, "ok")])
+def test_a_certificate_is_told_in_time(days: float, mark: str) -> None:
+    expires = 1000.0 + days * 86_400
+    found = judged({"ptingest_worker_certificate_expiry_seconds": {("beats.tls",): expires}})
+
+    assert said(found, "certificate").mark == mark
+
+
+def test_books_out_of_balance_are_a_bug_and_said_so() -> None:
+    found = said(judged({"ptingest_flow_residue_events": {("store", "django"): 1.0}}), "books")
+
+    assert (found.mark, "bug" in found.cure) == ("problem", True)
+
+
+def test_a_window_that_waits_long_points_to_the_sinks() -> None:
+    found = said(judged({"ptingest_beats_oldest_window_seconds": {(): 120.0}}), "acks")
+
+    assert "sinks" in found.cure
+
+
+def test_services_with_stored_documents_are_expected_in_elasticsearch() -> None:
+    settled: Metrics = {
+        "ptingest_lane_settled_events_total": {
+            ("stored", "django", "elasticsearch"): 1.0,
+            ("dead_lettered", "celery", "elasticsearch"): 1.0,
+            ("stored", "other", "elasticsearch"): 1.0,
+        }
+    }
+
+    assert active_services(ServerFacts("h", metrics=settled)) == {"django"}
