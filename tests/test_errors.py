@@ -18,6 +18,8 @@ from ptingest.errors import (
     PtingestError,
     QueryInvalid,
     SinkUnavailable,
+    TlsUnusable,
+    TurnedAway,
 )
 
 
@@ -67,6 +69,18 @@ from ptingest.errors import (
             DataDirLocked(path="/d"),
             "/d is in use by another ptingest; stop it, or give this one its own data_dir",
             id="a second server",
+        ),
+        pytest.param(
+            TlsUnusable(
+                setting="beats.tls.key", file="/k", seen="is encrypted", cure="give key_password"
+            ),
+            "beats.tls.key: /k is encrypted; give key_password",
+            id="a key",
+        ),
+        pytest.param(
+            TurnedAway(reason="plaintext", detail="plaintext Lumberjack on a TLS port"),
+            "plaintext Lumberjack on a TLS port",
+            id="a stranger",
         ),
         pytest.param(
             SinkUnavailable(sink="store", cause="database is locked"),

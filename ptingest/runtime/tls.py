@@ -168,10 +168,10 @@ class Certificates:
         log.info("certificates reloaded; open connections keep theirs")
         return True
 
-    async def watch(self) -> None:
+    async def watch(self, every_seconds: float = LOOK_SECONDS) -> None:
         """Reload whenever a file changes; until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(every_seconds)
             self.look()
 
     def look(self) -> None:
