@@ -121,13 +121,15 @@ def null_counts(port: int) -> dict[str, int]:
     return counts
 
 
-def write_config(folder: Path, *, port: int, sinks: object, workers: int = 1) -> Path:
+def write_config(
+    folder: Path, *, port: int, sinks: object, workers: int = 1, tls: object = None
+) -> Path:
     """A config for one run; JSON, which is YAML."""
     path = folder / "ptingest.yaml"
     config = {
         "data_dir": "data",
         "workers": workers,
-        "beats": {"listen": f"127.0.0.1:{port}"},
+        "beats": {"listen": f"127.0.0.1:{port}", "tls": tls},
         "api": {"listen": f"127.0.0.1:{free_port()}"},
         "sinks": sinks,
         "log": {"level": "warning"},
