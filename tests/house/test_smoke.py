@@ -127,7 +127,25 @@ def test_the_wheel_holds_what_the_package_needs_and_no_tests(wheel: Path) -> Non
     }
     assert sources - names == set()
     assert packaged == (ROOT / "config" / "pt.yaml").read_bytes()
+    assert sent_by_setup(wheel) == sent_by_hand()
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
+
+
+def sent_by_setup(wheel: Path) -> dict[str, bytes]:
+    """What `ptingest setup` sends once installed."""
+    opening = "ptingest/setup/assets/"
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.startswith(opening)]
+        return {name.removeprefix(opening): archive.read(name) for name in names}
+
+
+def sent_by_hand() -> dict[str, bytes]:
+    """What people find in deploy/."""
+    return {
+        path.relative_to(ROOT / "deploy").as_posix(): path.read_bytes()
+        for folder in ("elasticsearch", "kibana")
+        for path in (ROOT / "deploy" / folder).iterdir()
+    }
 
 
 @pytest.mark.timeout(30)
@@ -152,6 +170,15 @@ def test_the_installed_command_checks_its_packaged_profile(
     said = call(bin_folder / "ptingest", "check", folder=tmp_path)
 
     assert "The config can be used." in said
+
+
+def test_the_installed_command_knows_what_to_send(bin_folder: Path, tmp_path: Path) -> None:
+    command = (bin_folder / "ptingest", "setup", "--dry-run", "--kibana", "http://127.0.0.1:9")
+
+    said = call(*command, folder=tmp_path)
+
+    assert "PUT /_index_template/pt-logs" in said
+    assert "[PT] Overview" in said
 
 
 def test_the_installed_command_tries_a_line(bin_folder: Path, tmp_path: Path) -> None:

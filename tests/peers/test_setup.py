@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import pytest
 from ptingest.delivery.dead_letter import read_letters
 from ptingest.setup.plan import ROLE, mappings_body, role_body
 from tests.cli.running import run
-from tests.peers.elasticsearch_peer import Node
+from tests.house.modules import ROOT
+from tests.peers.elasticsearch_peer import SUPERUSER, Node
 from tests.peers.preparing import WRITER, clean, serving_to, setup, ship
+from tests.peers.tools import require_tool
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(60)]
 
@@ -67,6 +70,25 @@ def test_only_what_differs_is_sent_again(node: Node, tmp_path: Path) -> None:
     made = node.must("POST", "/_index_template/_simulate_index/logs-django-pt")["template"]
     assert made["lifecycle"]["data_retention"] == "7d"
     assert made["settings"]["index"]["number_of_replicas"] == "1"
+
+
+def test_the_curl_lines_of_the_readme_do_the_same(node: Node, tmp_path: Path) -> None:
+    curl = require_tool("curl")
+    text = (ROOT / "README.md").read_text()
+    block = next(part for part in text.split("```") if "put()" in part)
+    lines = [line for line in block.splitlines()[1:] if line and "_import" not in line]
+    script = "\n".join(lines).replace("http://127.0.0.1:9200", node.url)
+    script = script.replace("elastic:", f"{SUPERUSER[0]}:").replace("curl ", f"{curl} ")
+    environ = {"ELASTIC_PASSWORD": SUPERUSER[1], "LOGSTASH_WRITER_PASSWORD": WRITER[1]}
+
+    by_hand = subprocess.run(
+        ["bash", "-ec", script], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+
+    after = setup(node, "--only", "templates", "--only", "role", folder=tmp_path)
+    assert by_hand.returncode == 0, by_hand.stderr
+    assert marks(after.out) == ["unchanged"] * 4
+    assert node.request("GET", "/_security/_authenticate", login=WRITER)[0] == 200
 
 
 def test_a_changed_password_is_set_and_never_printed(node: Node, tmp_path: Path) -> None:
