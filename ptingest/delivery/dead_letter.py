@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import orjson
@@ -66,7 +66,7 @@ class Filed(NamedTuple):
 class _Record(msgspec.Struct, gc=False):
     """The fields of one line; a person may have edited it, so each type is checked."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Za-z]+\Z")]
     time: str
     reason: str
     detail: str

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from ptingest.delivery.dead_letter import (
     decode_letter,
     encode_letter,
     find_letter,
+    id_of,
+    read_filed,
     read_letters,
 )
 from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
@@ -114,6 +117,8 @@ def test_a_part_of_a_line_is_no_letter(cut: int) -> None:
     "fields",
     [
         pytest.param({"id": 5}, id="an id that is a number"),
+        pytest.param({"id": "ż"}, id="an id that no mark can hold"),
+        pytest.param({"id": "a\nb"}, id="an id of two lines"),
         pytest.param({"detail": None}, id="no detail"),
         pytest.param({"payload": ["x"]}, id="a payload that is a list"),
         pytest.param({"payload": None, "payload_base64": "żółć"}, id="base64 that is none"),
@@ -356,3 +361,120 @@ async def test_kill_9_loses_nothing_that_was_put(tmp_path: Path) -> None:
 
     kept = {stored.letter.payload for stored in read_letters(tmp_path)}
     assert {letter(int(number)).payload for number in whole} <= kept
+
+
+async def test_what_is_done_is_not_read_again_unless_asked_for(tmp_path: Path) -> None:
+    async with opened(tmp_path) as letters:
+        await letters.put([letter(1), letter(2), letter(3)])
+        first, second, third = read_filed(tmp_path)
+
+        await letters.mark_done([second])
+
+        assert [one.letter for one in read_letters(tmp_path)] == [letter(1), letter(3)]
+        assert len(list(read_letters(tmp_path, with_done=True))) == 3
+        assert find_letter(tmp_path, second.stored.id) == second.stored
+        await letters.tidy()
+        assert letters.waiting == 2
+
+        await letters.mark_done([first, third])
+        await letters.sweep()
+
+        assert segments_of(tmp_path) == []
+        assert (letters.waiting, letters.bytes) == (0, 0)
+        await letters.put([letter(4)])
+    assert payloads(tmp_path) == [letter(4).payload]
+
+
+async def test_letters_written_since_are_left_out_of_a_reading(tmp_path: Path) -> None:
+    async with opened(tmp_path) as letters:
+        await letters.put([letter(1), letter(2)])
+        reading = read_filed(tmp_path)
+        first = next(reading)
+        await letters.put([letter(3)])
+
+        rest = list(reading)
+
+    assert [one.stored.letter for one in (first, *rest)] == [letter(1), letter(2)]
+
+
+async def test_purged_letters_make_room_for_new_ones(tmp_path: Path) -> None:
+    size = len(encode_letter(letter(), letter_id="x" * 26, time=TIME))
+    async with opened(tmp_path, max_bytes=size * 3) as letters:
+        await letters.put([letter(1), letter(2), letter(3)])
+        with pytest.raises(DeadLettersFull):
+            await letters.put([letter(4)])
+        in_trouble = letters.trouble
+
+        await letters.mark_done(list(read_filed(tmp_path))[:2])
+        await letters.sweep()
+
+        assert in_trouble is not None
+        assert letters.trouble is None
+        await letters.put([letter(4)])
+    assert payloads(tmp_path) == [letter(3).payload, letter(4).payload]
+
+
+@pytest.mark.parametrize("when", ["tidy", "put"])
+async def test_a_limit_lowered_below_what_is_there_is_trouble_and_no_crash(
+    tmp_path: Path, when: str
+) -> None:
+    async with opened(tmp_path) as letters:
+        await letters.put([letter(1), letter(2)])
+
+    async with opened(tmp_path, max_bytes=20) as letters:
+        if when == "tidy":
+            await letters.tidy()
+        else:
+            with pytest.raises(DeadLettersFull):
+                await letters.put([letter(3)])
+
+        assert letters.trouble is not None
+        assert "dead_letters.max_bytes" in letters.trouble
+    assert len(payloads(tmp_path)) == 2
+
+
+class HangingClock(ManualClock):
+    """Stands for a disk that hangs: the thread that writes waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = threading.Event()
+
+    def time_ns(self) -> int:
+        self.goes_on.wait()
+        return super().time_ns()
+
+
+async def test_a_write_that_hangs_is_told_and_forgotten_when_it_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = HangingClock()
+    letters = DeadLetters(tmp_path, DeadLettersSettings(), clock, Metrics(), slow_seconds=0.01)
+    putting = asyncio.ensure_future(letters.put([letter(1)]))
+    while letters.trouble is None:
+        await asyncio.sleep(0.005)
+    told = letters.trouble
+
+    clock.goes_on.set()
+    await putting
+
+    assert "has not returned for 0.01 s" in told
+    assert told in caplog.text
+    assert letters.trouble is None
+    await letters.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        pytest.param(
+            encode_letter(letter(), letter_id="x" * 26, time=TIME), "x" * 26, id="as we write it"
+        ),
+        pytest.param(
+            b" " + encode_letter(letter(), letter_id="x", time=TIME), "x", id="as others may"
+        ),
+        pytest.param(b"rubbish\n", None, id="no letter"),
+    ],
+)
+def test_the_id_of_a_line(line: bytes, expected: str | None) -> None:
+    assert id_of(line) == expected

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ptingest.delivery.dead_letter import (
@@ -14,8 +16,10 @@ from ptingest.delivery.dead_letter import (
     decode_letter,
     encode_letter,
     find_letter,
+    id_of,
     read_letters,
 )
+from ptingest.delivery.marks import add_marks, done_path, sweep
 from ptingest.delivery.segments import TORN_SUFFIX, SegmentWriter, count_lines
 from ptingest.errors import ConfigProblem
 from ptingest.model.outcome import DeadLetter
@@ -37,9 +41,21 @@ def is_whole(line: bytes) -> bool:
     return decode_letter(line) is not None
 
 
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Keep the warnings about damaged files to themselves; a damaged file is the rule here."""
+    log = logging.getLogger("ptingest.delivery")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+@unheard()
 def segments(data: bytes) -> None:
     """A start after any crash keeps every readable letter, and each byte of the rest aside."""
-    logging.getLogger("ptingest.delivery").setLevel(logging.CRITICAL)
     directory = scratch.empty("dead-letters")
     path = directory / SEGMENT
     path.write_bytes(data)
@@ -84,6 +100,38 @@ def check_letter(directory: Path, stored: StoredLetter) -> None:
     texts = (stored.id, stored.time, letter.reason, letter.service, letter.peer, letter.detail)
     assert all(isinstance(text, str) for text in texts)
     assert all(isinstance(text, str | None) for text in (letter.data_stream, letter.key))
+
+
+@unheard()
+def marks(data: bytes) -> None:
+    """The first byte says which letters are done: those go, the others stay, also when swept.
+
+    A torn mark is no mark; a line that is no letter stays as it is.
+    """
+    choice, content = (data[:1] or b"\0")[0], data[1:]
+    directory = scratch.empty("marked")
+    path = directory / SEGMENT
+    path.write_bytes(content)
+    before = list(read_letters(directory))
+    lines = content.splitlines(keepends=True) if b"\r" not in content else []
+    if [id_of(line) for line in lines if is_whole(line)] != [stored.id for stored in before]:
+        return  # edited by a person, so that an id stands there in two ways
+    done = {stored.id for number, stored in enumerate(before) if choice >> number % 7 & 1}
+    if choice & 128:
+        done_path(path).write_bytes(before[0].id.encode() if before else b"torn")
+
+    add_marks(path, done)
+
+    left = [stored for stored in before if stored.id not in done]
+    assert list(read_letters(directory)) == left
+    assert list(read_letters(directory, with_done=True)) == before
+    assert sweep(path, id_of)
+    assert list(read_letters(directory, with_done=True)) == left
+    kept = path.read_bytes() if path.exists() else b""
+    assert [line for line in kept.splitlines(keepends=True) if id_of(line) is None] == [
+        line for line in lines if id_of(line) is None
+    ]
+    assert [entry.name for entry in directory.iterdir()] in ([], [SEGMENT])
 
 
 # --- the shipping client ----------------------------------------------------------------

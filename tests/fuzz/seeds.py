@@ -11,7 +11,7 @@ from typing import Any
 from ptingest.delivery.dead_letter import encode_letter
 from ptingest.lumberjack.frames import ack_bytes
 from ptingest.model.outcome import DeadLetter
-from tests.fuzz.disk import LINE
+from tests.fuzz.disk import LETTER, LINE
 from tests.fuzz.documents import STATUSES
 from tests.pipeline import test_decode, test_pipeline
 from tests.runtime import test_records
@@ -146,6 +146,15 @@ def segments() -> Iterator[bytes]:
     yield LINE + other
     yield LINE + other[:-9]
     yield LINE + b"rubbish\n" + other + b"\0\0\0\n\0"
+
+
+def marked() -> Iterator[bytes]:
+    lines = b"".join(
+        encode_letter(LETTER, letter_id=f"01KAQ{number:021}", time="t") for number in range(5)
+    )
+    for choice in (b"\0", b"\1", b"\x85", b"\x7f"):
+        yield choice + lines
+        yield choice + LINE + b"rubbish\n" + lines[:300]
 
 
 def registries() -> Iterator[bytes]:

@@ -68,6 +68,7 @@ TARGETS = {
         512,
     ),
     "segments": Target(disk.segments, seeds.segments, (*JSON_TOKENS, b'"payload_base64":"'), 2048),
+    "marks": Target(disk.marks, seeds.marked, (*JSON_TOKENS, b"\n", b'{"id":"'), 2048),
     "registry": Target(disk.registry, seeds.registries, JSON_TOKENS, 1024),
     "records": Target(disk.records, seeds.records, (b"\n", b"\r\n", b"INFO|", b"a|"), 1024),
 }  # fmt: skip
