@@ -112,20 +112,11 @@ async def start_api(
     Raises:
         OSError: the address cannot be bound; its text names it.
     """
-    # A third of a second to import, so only where it is used.
-    from aiohttp import web
-
     logstash = LogstashView(node, metrics, view.readiness, http_address=settings.listen)
     app = _build_app(view, metrics, logstash, settings.token)
     if desk is not None:
         app.add_routes(letter_routes(desk, is_guarded=settings.token is not None))
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        keepalive_timeout=IDLE_SECONDS,
-        lingering_time=CLOSING_SECONDS,
-        shutdown_timeout=CLOSING_SECONDS,
-    )
+    runner = _runner(app)
     await runner.setup()
     handlers = runner.server
     assert handlers is not None
@@ -147,6 +138,19 @@ async def start_api(
     api = ApiServer(server, runner, sampling)
     logstash.http_address = f"{host}:{api.port}"
     return api
+
+
+def _runner(app: web.Application) -> web.AppRunner:
+    # A third of a second to import, so only where it is used.
+    from aiohttp import web
+
+    return web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=IDLE_SECONDS,
+        lingering_time=CLOSING_SECONDS,
+        shutdown_timeout=CLOSING_SECONDS,
+    )
 
 
 async def _sample(logstash: LogstashView) -> None:

@@ -151,3 +151,102 @@ def test_lines_are_counted(tmp_path: Path) -> None:
     path.write_bytes(b"<1>\n<2>\n<half")
 
     assert count_lines(path) == 2
+
+
+def letter_id(line: bytes) -> str:
+    return line.decode().strip("<>\n")
+
+
+def marking_writer(directory: Path, **limits: object) -> SegmentWriter:
+    return SegmentWriter(
+        directory,
+        DeadLettersSettings.model_validate(limits),
+        ManualClock(),
+        segment_bytes=100,
+        is_whole=is_whole,
+        id_of=letter_id,
+    )
+
+
+def test_what_is_done_does_not_wait_any_more_but_takes_its_room(tmp_path: Path) -> None:
+    one = marking_writer(tmp_path)
+    one.append(b"<1>\n<2>\n", 2)
+
+    one.mark({segments(tmp_path)[0]: ["1"]})
+    one.look()
+
+    assert one.lines == 1
+    assert one.bytes == sum(path.stat().st_size for path in tmp_path.iterdir()) == 10
+    one.close()
+
+
+def test_a_full_folder_gives_back_what_is_done_before_it_refuses(tmp_path: Path) -> None:
+    one = marking_writer(tmp_path, max_bytes=14)
+    one.append(b"<1>\n<2>\n", 2)
+    one.mark({segments(tmp_path)[0]: ["1"]})
+
+    one.make_room(8)
+    one.append(b"<3>\n<4>\n", 2)
+
+    assert content(tmp_path) == [b"<2>\n", b"<3>\n<4>\n"]
+    assert one.lines == 3
+    one.close()
+
+
+def test_only_letters_that_waited_count_as_pushed_out(tmp_path: Path) -> None:
+    one = marking_writer(tmp_path, max_bytes=20, when_full="drop_oldest")
+    one.append(b"<1>\n<2>\n", 2)
+    one.close()
+    one.mark({segments(tmp_path)[0]: ["1"]})
+
+    one.make_room(18)
+
+    assert one.take_dropped() == {"pushed_out": 1}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_segment_takes_its_marks_and_torn_tail_along(tmp_path: Path) -> None:
+    old = tmp_path / "00000000T000000.ndjson"
+    old.write_bytes(b"<1>\n<half")
+    one = marking_writer(tmp_path, max_age_days=1)
+    one.open()
+    one.mark({old: ["1"]})
+    torn = old.with_name(old.name + ".torn")
+    assert torn.read_bytes() == b"<half"
+    assert one.bytes == 9
+    os.utime(old, (0, 0))
+
+    one.look()
+
+    assert list(tmp_path.iterdir()) == []
+    assert one.take_dropped() == {"expired": 0}
+
+
+def test_a_segment_gone_meanwhile_gets_no_marks(tmp_path: Path) -> None:
+    one = marking_writer(tmp_path)
+    one.open()
+
+    one.mark({tmp_path / "gone.ndjson": ["1"]})
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_cut_short_leaves_nothing_behind_at_the_next_start(tmp_path: Path) -> None:
+    (tmp_path / "0.ndjson").write_bytes(b"<1>\n<2>\n")
+    (tmp_path / "0.ndjson.new").write_bytes(b"<2>\n")
+
+    marking_writer(tmp_path).open()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["0.ndjson"]
+
+
+def test_the_segment_being_written_is_swept_too(tmp_path: Path) -> None:
+    one = marking_writer(tmp_path)
+    one.append(b"<1>\n<2>\n", 2)
+    one.mark({segments(tmp_path)[0]: ["2"]})
+
+    one.sweep()
+    one.append(b"<3>\n", 1)
+
+    assert content(tmp_path) == [b"<1>\n", b"<3>\n"]
+    one.close()

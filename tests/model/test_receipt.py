@@ -119,3 +119,14 @@ def test_whatever_the_order_it_closes_exactly_once(
 
     assert len(closings.seen) == 1
     assert receipt.open == 0
+
+
+def test_who_wants_to_know_is_told_every_fate(closings: Closings) -> None:
+    receipt = Receipt(closings)
+    receipt.fates = []
+    receipt.expect(3)
+
+    receipt.settle(2, "stored")
+    receipt.settle(1, "dead_lettered")
+
+    assert receipt.fates == ["stored", "stored", "dead_lettered"]
