@@ -12,9 +12,13 @@ import sqlite3
 from functools import cache
 
 import orjson
+import yaml
 
 from ptingest.delivery.dead_letter import decode_letter, encode_letter
 from ptingest.model.document import Document
+from ptingest.pipeline.compile import compile_profile
+from ptingest.pipeline.pipeline import Pipeline
+from ptingest.settings.profile import ProfileSettings
 from ptingest.sinks.elasticsearch.bulk import (
     LONGEST_RETRY_AFTER_SECONDS,
     PRODUCT,
@@ -25,7 +29,9 @@ from ptingest.sinks.elasticsearch.bulk import (
     read_answer,
 )
 from ptingest.sinks.store.schema import open_writer
+from tests.deploy.test_profile import OFF
 from tests.fuzz import scratch
+from tests.house.modules import ROOT
 from tests.pipeline.test_pipeline import (
     NOW_NS,
     PIPELINE,
@@ -50,8 +56,31 @@ def pipeline(payload: bytes) -> None:
     What is indexed can be framed for Elasticsearch and stored by SQLite; what is dead can
     be written and read back.
     """
-    explained = PIPELINE.explain(payload, now_ns=NOW_NS)
-    done = processed(PIPELINE, payload)
+    check_fate(PIPELINE, payload)
+
+
+def improved(payload: bytes) -> None:
+    """The same with every improvement and every pattern of the shipped profile switched on."""
+    check_fate(improved_pipeline(), payload)
+
+
+@cache
+def improved_pipeline() -> Pipeline:
+    text = (ROOT / "config" / "pt.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"^ *formats: .*\n(?= *#formats)", "", text, flags=re.MULTILINE)
+    profile = yaml.safe_load(OFF.sub(r"\1", text)) | {
+        "parsing": "strict",
+        "timestamp_precision": "full",
+        "event_original": "on_failure",
+        "sanitise_names": "ecs",
+        "timezone": "Europe/Warsaw",
+    }
+    return compile_profile(ProfileSettings.model_validate(profile))
+
+
+def check_fate(by: Pipeline, payload: bytes) -> None:
+    explained = by.explain(payload, now_ns=NOW_NS)
+    done = processed(by, payload)
 
     assert_same_fate(explained, done)
     for one in done.documents:

@@ -78,6 +78,14 @@ def payloads() -> Iterator[bytes]:
             yield first
 
 
+def all_lines() -> Iterator[bytes]:
+    yield from payloads()
+    for path in sorted((CONFIG / "samples").glob("*.log")):
+        for line in path.read_text(encoding="utf-8").splitlines()[:6]:
+            event = {"group": "pt", "service": path.stem, "message": line}
+            yield json.dumps(event, separators=(",", ":")).encode()
+
+
 def bulk_answers() -> Iterator[bytes]:
     two = bytes([STATUSES.index(200), 1, 1])
     one = bytes([STATUSES.index(200), 128, 1])

@@ -52,6 +52,9 @@ TARGETS = {
         wire.proxy_header, seeds.proxy_headers, (b"PROXY ", b"TCP6 ", b"%", b"::"), 512
     ),
     "pipeline": Target(documents.pipeline, seeds.payloads, JSON_TOKENS + FIELDS),
+    "improved": Target(
+        documents.improved, seeds.all_lines, (*JSON_TOKENS, *FIELDS, b" [", b"/Jan/", b" +0000")
+    ),
     "twin": Target(documents.twin, seeds.payloads, JSON_TOKENS + FIELDS),
     "bulk": Target(
         documents.bulk_answer,
