@@ -141,7 +141,7 @@ async def _examine(patient: Patient) -> list[Verdict]:
     if "server" in patient.parts:
         found, active = await _look_at_server(patient)
         verdicts += found
-    if "elasticsearch" in patient.parts and patient.elasticsearch is not None:
+    if "elasticsearch" in patient.parts:
         verdicts += await _look_at_elasticsearch(patient, patient.elasticsearch, active)
     return verdicts
 
@@ -186,8 +186,12 @@ async def _look_at_server(patient: Patient) -> tuple[list[Verdict], frozenset[st
 
 
 async def _look_at_elasticsearch(
-    patient: Patient, sink: ElasticsearchSettings, active: frozenset[str]
+    patient: Patient, sink: ElasticsearchSettings | None, active: frozenset[str]
 ) -> Sequence[Verdict]:
+    if sink is None:
+        seen = "no sinks.elasticsearch: documents go to the other sinks and never to Kibana"
+        cure = "give it hosts and a login; `ptingest search` reads the embedded store"
+        return [Verdict("note", "Elasticsearch", "config", seen, cure)]
     from ptingest.doctor.cluster import ask_cluster, judge_cluster
     from ptingest.runtime.assembly import read_profile
     from ptingest.sinks.elasticsearch.client import ElasticsearchClient

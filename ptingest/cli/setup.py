@@ -125,8 +125,8 @@ def _parts(only: tuple[Part, ...], *, kibana: str | None, api_key: Path | None) 
         if "api-key" in only and api_key is None:
             raise click.UsageError("--only api-key needs --api-key FILE, where to keep it")
         return frozenset(only)
-    login: Part = "api-key" if api_key is not None else "user"
-    found: set[Part] = {"templates", "role", login}
+    login: set[Part] = {"role", "user"} if api_key is None else {"api-key"}
+    found: set[Part] = {"templates", *login}
     return frozenset(found | KIBANA_PARTS if kibana is not None else found)
 
 

@@ -173,6 +173,8 @@ def _parsing(facts: ServerFacts) -> Iterator[Verdict]:
             "format: a pattern with samples in the profile; `ptingest try --service "
             f"{service}` shows what becomes of lines. They are stored all the same"
         )
+        if count == received.get(service):
+            cure = f"no line fits: {service} writes a format of its own, or {cure}"
         many = count > MANY * received.get(service, 0)
         looked_at = f"{METRICS}, {STATUS}"
         yield Verdict("warning" if many else "note", f"parsing {service}", looked_at, seen, cure)

@@ -97,6 +97,12 @@ def test_few_parse_failures_are_a_note() -> None:
     assert said(judged(metrics), "parsing django").mark == "note"
 
 
+def test_a_service_none_of_whose_lines_fits_has_a_format_of_its_own() -> None:
+    metrics: Metrics = {RECEIVED: {("nginx",): 9.0}, NOTED: {("nginx", "grok_failure"): 9.0}}
+
+    assert "nginx writes a format of its own" in said(judged(metrics), "parsing nginx").cure
+
+
 def test_times_that_cannot_be_read_are_told_with_the_option_that_reads_them() -> None:
     metrics: Metrics = {RECEIVED: {("celery",): 9.0}, NOTED: {("celery", "date_failure"): 3.0}}
 
