@@ -152,14 +152,18 @@ def _target(
     from ptingest.settings.sinks import ElasticsearchSettings
 
     sink = load_settings(config).sinks.elasticsearch if config is not None else None
-    trust = {} if sink is None else {"ca_file": sink.ca_file, "fingerprint": sink.fingerprint}
+    values: dict[str, object] = {"hosts": (LOCAL,)}
+    if sink is not None:
+        values = sink.model_dump(exclude={"username", "password", "api_key"})
+    if elasticsearch is not None:
+        values["hosts"] = (elasticsearch,)
     if ca_file is not None:
-        trust = {"ca_file": ca_file, "fingerprint": None}
-    hosts = (elasticsearch,) if elasticsearch else sink.hosts if sink is not None else (LOCAL,)
+        values |= {"ca_file": ca_file, "fingerprint": None}
     password = _secret(ADMIN_VARIABLE, f"Password of {user}")
-    login = {} if password is None else {"username": user, "password": password}
+    if password is not None:
+        values |= {"username": user, "password": password}
     try:
-        admin = ElasticsearchSettings.model_validate({"hosts": hosts, **trust, **login})
+        admin = ElasticsearchSettings.model_validate(values)
     except ValidationError as error:
         raise click.UsageError(f"--elasticsearch: {error.errors()[0]['msg']}") from error
     written: SecretStr | None = None

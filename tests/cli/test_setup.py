@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from ptingest.cli.setup import _keep_key
+from ptingest.cli.setup import _keep_key, _target
 from tests.cli.running import run
 from tests.fakes.kibana import FakeKibana
 
@@ -83,6 +85,24 @@ def test_nobody_at_the_address_is_not_reachable(tmp_path: Path) -> None:
 
     assert ran.code == 4
     assert "no answer from http://127.0.0.1:9" in ran.err
+
+
+def test_the_configs_trust_is_kept_and_its_login_is_not(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "sinks: {elasticsearch: {hosts: [https://es:9200], username: logstash_writer, "
+        f"password: w, ca_file: {tmp_path}/ca.pem}}}}\n"
+    )
+
+    with mock.patch.dict(os.environ, {"ELASTIC_PASSWORD": "hush"}):
+        target = _target(config, None, None, "elastic", frozenset({"user"}))
+
+    assert target.admin.hosts == ("https://es:9200",)
+    assert target.admin.ca_file == f"{tmp_path}/ca.pem"
+    assert target.admin.username == "elastic"
+    assert target.writer_password is not None
+    assert target.writer_password.get_secret_value() == "w"
+    assert "hush" not in repr(target)
 
 
 def test_kibana_alone_is_prepared_line_by_line(kibana: FakeKibana, tmp_path: Path) -> None:
