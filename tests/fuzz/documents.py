@@ -28,6 +28,7 @@ from ptingest.sinks.elasticsearch.bulk import (
     bulk_body,
     read_answer,
 )
+from ptingest.sinks.elasticsearch.doubts import Question, read_mget
 from ptingest.sinks.store.schema import open_writer
 from tests.deploy.test_profile import OFF
 from tests.fuzz import scratch
@@ -166,6 +167,9 @@ def bulk_answer(data: bytes) -> None:
     judgement = read_answer(documents, answer, keyed=keyed)
 
     check_outcomes(documents, answer, judgement)
+    replies = read_mget([Question(one, "index") for one in documents], answer)
+    assert replies.found <= set(documents)
+    assert not replies.found or answer.is_from_elasticsearch
 
 
 def check_outcomes(documents: list[Document], answer: Answer, judgement: Judgement) -> None:

@@ -105,6 +105,15 @@ def bulk_answers() -> Iterator[bytes]:
     ):
         header = str(value).encode()
         yield bytes([STATUSES.index(429), 1, 7]) + header + b"\n" + header + b"\n{}"
+    yield from mget_answers()
+
+
+def mget_answers() -> Iterator[bytes]:
+    for docs in (
+        b'[{"found":true},{"found":false}]',
+        b'[{"error":{"type":"index_not_found_exception"}},{"found":true}]',
+    ):
+        yield bytes([STATUSES.index(200), 1, 1]) + b'{"docs":' + docs + b"}"
 
 
 def server_configs() -> Iterator[bytes]:
