@@ -144,7 +144,7 @@ METRICS: tuple[Metric, ...] = (
         "Letters put through again, by what became of them (left: they stay)",
         ("fate",),
     ),
-    Metric("ptingest_worker_reloads_total", "counter", "Reloads of the config", ("result",)),
+    Metric("ptingest_worker_reloads_total", "counter", "Reloads of the config", ("outcome",)),
     Metric(
         "ptingest_worker_config_is_current",
         "gauge",

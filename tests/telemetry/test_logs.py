@@ -162,7 +162,7 @@ class TestSetup:
     def test_the_level_is_ours_alone(self, root: object, level: str, shown: int) -> None:
         stream = io.StringIO()
         setup_logs(LogSettings.model_validate({"level": level}), stream)
-        ours, theirs = logging.getLogger(LOGGER), logging.getLogger("elastic_transport.node")
+        ours, theirs = logging.getLogger(LOGGER), logging.getLogger("another.library")
 
         for logger in (ours, theirs):
             for at in (logging.DEBUG, logging.INFO):
@@ -173,7 +173,7 @@ class TestSetup:
 
         lines = records(stream)
         assert len([line for line in lines if "theirs" not in line]) == shown
-        assert any("elastic_transport.node: theirs" in line for line in lines)
+        assert any("another.library: theirs" in line for line in lines)
 
     def test_repeats_are_counted_and_told_when_logging_ends(self, root: object) -> None:
         stream = io.StringIO()
