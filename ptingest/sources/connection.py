@@ -192,8 +192,8 @@ class BeatsConnection(asyncio.Protocol):
     async def _serve(self) -> None:
         """Take windows out of the wire, one at a time, as long as the peer lives."""
         try:
-            while (window := await self._next()) is not None:
-                await self._admit_window(window)
+            while await self._next_admitted():
+                pass
         except ProtocolError as error:
             self._source.protocol_error(self, error)
             self.close_after_acks(error.reason)
@@ -203,6 +203,18 @@ class BeatsConnection(asyncio.Protocol):
             self._drop_filling("window not complete")
         if not self._source.draining:
             self.close_after_acks("peer_closed")
+
+    async def _next_admitted(self) -> bool:
+        """Admit the next window; False at the end of the stream.
+
+        A call of its own: a name in ``_serve`` would keep the last window's payloads, some
+        megabytes, for as long as the connection has nothing to say.
+        """
+        window = await self._next()
+        if window is None:
+            return False
+        await self._admit_window(window)
+        return True
 
     async def _next(self) -> Window | None:
         """Wait for one complete window (or part); None at the end of the stream."""

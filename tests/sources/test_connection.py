@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import random
 from pathlib import Path
 
 import pytest
 
+from ptingest.lumberjack.connection import Window
 from tests.fakes.beat import Beat
 from tests.flow.harness import C, D, J, W, event, peer_of, serving
 
@@ -100,3 +102,14 @@ async def test_a_beat_that_is_cut_off_delivers_everything_in_the_end(tmp_path: P
 
         assert len(server.sink.documents) == 1000
         assert beat.connections > 1
+
+
+async def test_a_connection_that_waits_for_its_peer_holds_no_payloads(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server, peer_of(server) as peer:
+        await peer.send(W(600) + C(b"".join(map(J, range(1, 601)))))
+        assert await peer.acks(1) == [(2, 600)]
+        await asyncio.sleep(0)
+
+        held = [one for one in gc.get_objects() if isinstance(one, Window) and one.payloads]
+
+        assert held == [], "two hundred Beats would hold two hundred windows inflated"
