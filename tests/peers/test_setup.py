@@ -133,6 +133,22 @@ def test_options_of_the_stream_are_taken_by_a_real_server(node: Node, tmp_path: 
     assert "data_retention" not in made.get("lifecycle", {})
 
 
+@pytest.mark.parametrize(
+    "options", [("--logsdb",), ("--role", "as-described")], ids=["logsdb", "role as described"]
+)
+async def test_documents_come_back_whole_with_other_options(
+    node: Node, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    await asyncio.to_thread(setup, node, *options, folder=tmp_path)
+
+    async with serving_to(node, tmp_path) as worker:
+        await ship(worker, event("django", added={"new": "field"}))
+
+    (hit,) = node.documents("logs-django-pt")
+    assert hit["_source"]["added"] == {"new": "field"}
+    assert hit["_source"]["event"]["original"] == hit["_source"]["message"] == LINE
+
+
 async def test_an_api_key_is_kept_for_its_owner_alone_and_serves_ptingest(
     node: Node, tmp_path: Path
 ) -> None:
