@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ptingest.lumberjack.connection import Window
+from ptingest.model.outcome import WriteResult
+from ptingest.sinks.elasticsearch.bulk import Answer, Judgement
+from tests.fuzz.documents import check_outcomes
 from tests.fuzz.targets import TARGETS, Target
+from tests.fuzz.wire import check_windows
+from tests.sinks.elasticsearch.material import document
 
 EXAMPLES = {"query": 60, "segments": 60, "profile": 40}
 """Fewer where one costs milliseconds."""
@@ -59,3 +65,21 @@ def test_no_bytes_break_a_promise(target: Target, request: pytest.FixtureRequest
         target.check(data)
 
     holds()
+
+
+def test_a_document_with_two_outcomes_or_a_made_up_one_is_noticed() -> None:
+    one, other = document(number=1), document(number=2)
+    answer = Answer(503, {}, b"")
+
+    for busy in ([one, one], [other]):
+        with pytest.raises(AssertionError):
+            check_outcomes([one], answer, Judgement(WriteResult(busy=busy)))
+    with pytest.raises(AssertionError):  # nothing listed is stored, which a 503 cannot say
+        check_outcomes([one], answer, Judgement(WriteResult()))
+
+
+def test_a_window_with_fewer_events_than_announced_is_noticed() -> None:
+    window = Window([b"{}"], 1, 2, is_last=True, announced=2, odd=())
+
+    with pytest.raises(AssertionError):
+        check_windows([window])
