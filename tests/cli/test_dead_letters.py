@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from ptingest.delivery.dead_letter import encode_letter
+from ptingest.delivery.marks import add_marks
 from ptingest.model.outcome import DeadLetter
 from tests.cli.running import run
 
@@ -62,6 +63,17 @@ def test_the_list_has_a_line_for_each_whole_letter(folder: Path) -> None:
         second == f"{IDS[1]}  2026-01-02T03:04:05.678Z  other  not_json  -  broken \\x1b[2J\\nhere"
     )
     assert "2 dead letters in" in ran.err
+
+
+def test_what_is_done_is_listed_only_when_asked_for(folder: Path) -> None:
+    (segment,) = (folder / "var" / "dead_letters").glob("*.ndjson")
+    add_marks(segment, IDS[:1])
+
+    waiting = run("dead-letters", "list", "--config", "c.yaml", folder=folder)
+    everything = run("dead-letters", "list", "--all", "--config", "c.yaml", folder=folder)
+
+    assert [line.split()[0] for line in waiting.out.decode().splitlines()] == IDS[1:]
+    assert [line.split()[0] for line in everything.out.decode().splitlines()] == IDS
 
 
 def test_json_has_one_whole_record_a_line(folder: Path) -> None:

@@ -106,6 +106,20 @@ async def test_a_failed_receipt_admits_no_more(tmp_path: Path) -> None:
         assert fates(server) == {}
 
 
+async def test_what_a_requeued_letter_becomes_keeps_its_key(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        origin = Origin(peer="192.0.2.7:1", source="requeue", key="its own")
+        keyed = event(agent={"id": "a"}, log={"offset": 7})
+        for payload in (keyed, event(), b"no json"):
+            receipt = receipt_of([])
+            await server.worker.parts.flow.admit([payload], receipt, origin)
+            receipt.seal()
+        await server.until("ptingest_lane_settled_events_total", 1, "memory", "django", "stored")
+
+        assert server.sink.keys == {"its own"}
+        assert [letter.key for letter in server.letters()] == ["its own"]
+
+
 def fates(server: Server) -> dict[str, int]:
     found: dict[str, int] = {}
     for labels, value in server.worker.parts.metrics.labelled("ptingest_lane_settled_events_total"):
