@@ -129,7 +129,9 @@ def server_configs() -> Iterator[bytes]:
     for first, *_ in parameters(*tests):
         if isinstance(first, str) and len(first) < 1000:
             yield first.encode()
-    yield test_explain.ES.encode() + b'username: u\n    password: "${SECRET}"\n'
+    for field in (b"username: u\n    password", b"api_key"):
+        yield test_explain.ES.encode() + field + b': "${SECRET}"\n'
+    yield b'api: {token: "${SECRET}"}\n'
 
 
 def profiles() -> Iterator[bytes]:
