@@ -40,4 +40,4 @@ bench: install   ## measure; results go to benchmarks/history.jsonl
 	$(BIN)/python -m benchmarks.run
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .peers build dist

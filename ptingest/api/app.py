@@ -170,37 +170,40 @@ class _TurnedAway(asyncio.Protocol):
         transport.close()
 
 
-def _build_app(
-    view: StatusView, metrics: Metrics, logstash: LogstashView, token: SecretStr | None
-) -> web.Application:
+def _json_answer(request: web.Request, body: object, status: int = 200) -> web.Response:
     import orjson
     from aiohttp import web
 
-    def json_answer(request: web.Request, body: object, status: int = 200) -> web.Response:
-        option = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
-        if "pretty" in request.query:
-            option |= orjson.OPT_INDENT_2
-        data = orjson.dumps(body, option=option)
-        return web.Response(body=data, status=status, content_type="application/json")
+    option = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+    if "pretty" in request.query:
+        option |= orjson.OPT_INDENT_2
+    data = orjson.dumps(body, option=option)
+    return web.Response(body=data, status=status, content_type="application/json")
+
+
+def _build_app(
+    view: StatusView, metrics: Metrics, logstash: LogstashView, token: SecretStr | None
+) -> web.Application:
+    from aiohttp import web
 
     async def live(request: web.Request) -> web.Response:
-        return json_answer(request, {"live": True})
+        return _json_answer(request, {"live": True})
 
     async def ready(request: web.Request) -> web.Response:
         reasons = view.readiness()
         answer = {"ready": not reasons, "reasons": reasons}
-        return json_answer(request, answer, 503 if reasons else 200)
+        return _json_answer(request, answer, 503 if reasons else 200)
 
     async def scrape(_: web.Request) -> web.Response:
         return web.Response(body=metrics.scrape(), headers={"Content-Type": METRICS_TYPE})
 
     async def status(request: web.Request) -> web.Response:
-        return json_answer(request, view.status())
+        return _json_answer(request, view.status())
 
     def as_logstash(answer: Callable[[], object]) -> Handler:
         async def handler(request: web.Request) -> web.Response:
             metrics.refresh()
-            return json_answer(request, answer())
+            return _json_answer(request, answer())
 
         return handler
 

@@ -1,6 +1,6 @@
 """Prometheus and promtool: those on the path, else Debian's, unpacked and not installed.
 
-Unpacking into `prometheus/` (ignored by git) needs no privilege, and starts no service.
+Unpacking into `.peers/prometheus` (ignored by git) needs no privilege, and starts no service.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tests.peers.tools import require_tool
 
-FOLDER = Path(__file__).parent / "prometheus"
+FOLDER = Path(__file__).parents[2] / ".peers" / "prometheus"
 
 
 class Programs(NamedTuple):
@@ -36,7 +36,7 @@ def programs() -> Programs:
 
 def _unpack() -> None:
     apt_get, dpkg_deb = require_tool("apt-get"), require_tool("dpkg-deb")
-    FOLDER.mkdir(exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
         # A fresh container has no lists yet.
         subprocess.run([apt_get, "-qq", "update"], check=True, stdout=subprocess.DEVNULL)

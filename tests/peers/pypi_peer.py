@@ -1,6 +1,6 @@
 """Programs from PyPI that must not share our environment: they want other versions.
 
-`pypi/requirements.txt` is installed once into `pypi/venv` (ignored by git) and again when the
+`pypi/requirements.txt` is installed once into `.peers/pypi` (ignored by git) and again when the
 list is newer. Django, Celery, Flower and gunicorn log for real; hadolint reads the Dockerfile,
 kubernetes-validate the manifests.
 """
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "pypi"
-VENV = FOLDER / "venv"
+VENV = Path(__file__).parents[2] / ".peers" / "pypi"
 
 
 def install() -> Path:
@@ -23,6 +23,7 @@ def install() -> Path:
     """
     wanted, done = FOLDER / "requirements.txt", VENV / ".installed"
     if not done.exists() or done.stat().st_mtime < wanted.stat().st_mtime:
+        VENV.parent.mkdir(exist_ok=True)
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", VENV], check=True)
         pip = [sys.executable, "-m", "pip", "--python", str(VENV / "bin" / "python")]
         options = ["-q", "--disable-pip-version-check", "--no-compile", "-r", str(wanted)]
