@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -334,6 +335,51 @@ async def test_a_drain_sends_earned_acks_over_tls_though_more_is_on_its_way(
                 with suppress(ssl.SSLError):
                     while await peer.reader.read(100):
                         pass
+
+
+async def test_a_beat_that_never_reads_its_acks_over_tls_is_closed(
+    tmp_path: Path, authority: Authority
+) -> None:
+    tls = tls_settings(authority.server())
+    async with serving(tmp_path, tls=tls, limits={"write_seconds": 0.3}) as server:
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        raw.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", server.port))
+        _, writer = await asyncio.open_connection(
+            sock=raw, ssl=authority.client_context(), server_hostname="localhost", limit=16
+        )
+
+        with pytest.raises(OSError) as raised:
+            async with asyncio.timeout(PATIENCE):
+                while True:  # ends with the connection
+                    writer.write(W(0) * 5000)
+                    await writer.drain()
+
+        assert not isinstance(raised.value, TimeoutError)
+        assert server.worker.parts.source.status()["connections"] == 0
+        writer.close()
+
+
+async def test_over_tls_too_a_full_pot_stops_reading_and_everything_arrives(
+    tmp_path: Path, authority: Authority
+) -> None:
+    tls = tls_settings(authority.server())
+    async with serving(tmp_path, tls=tls, limits={"total_bytes": "256KiB"}) as server:
+        server.sink.open.clear()
+        source = server.worker.parts.source
+        async with tls_peer(server, authority.client_context()) as peer:
+            windows = [W(20) + b"".join(J(n, event("x" * 2000)) for n in range(20))] * 40
+            sending = asyncio.ensure_future(peer.send(b"".join(windows)))
+            async with asyncio.timeout(PATIENCE):
+                while source.status()["accepting"]:
+                    await asyncio.sleep(0.01)
+            # 1.6 MB were sent; what is held unframed stays near its pot of 128 KiB.
+            assert int(str(source.status()["waiting_bytes"])) < 600_000
+            server.sink.open.set()
+
+            assert await peer.acks(40) == [(2, 19)] * 40
+            await sending
 
 
 async def test_a_beat_that_says_goodbye_frees_its_place(

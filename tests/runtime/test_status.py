@@ -3,9 +3,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import aiohttp
 import orjson
 
-from tests.flow.harness import C, J, W, peer_of, serving
+from ptingest.api.app import PATHS
+from tests.fakes.authority import Authority, tls_settings
+from tests.flow.harness import C, J, RawPeer, W, event, peer_of, serving
 
 
 async def test_status_tells_the_limits_beside_what_they_bound(tmp_path: Path) -> None:
@@ -60,3 +63,34 @@ async def test_readiness_turns_red_for_a_stop(tmp_path: Path) -> None:
 
         assert before == []
         assert server.worker.view.readiness() == ["draining: this process is stopping"]
+
+
+async def test_no_path_shows_a_secret_or_the_text_of_an_event(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    tls = tls_settings(authority.server(), key_password="geheim-key")
+    texts = [b"geheim-event", b"geheim-service", b"geheim-token", b"geheim-key"]
+    async with serving(tmp_path, tls=tls, api={"token": "geheim-token"}) as server:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", server.port, ssl=authority.client_context()
+        )
+        peer = RawPeer(reader, writer)
+        payloads = [
+            event("ERROR|geheim-event|2025-01-02T03:04:05Z|geheim-event"),
+            event("geheim-event", service="geheim-service"),
+            event("geheim-event", service="Geheim/geheim-service"),
+            b'"geheim-event"',
+        ]
+        await peer.send(W(4) + b"".join(J(n, one) for n, one in enumerate(payloads)))
+        assert await peer.acks(1) == [(2, 3)]
+
+        shown = {}
+        headers = {"Authorization": "Bearer geheim-token"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            for path in PATHS:
+                url = f"http://127.0.0.1:{server.worker.api_port}{path}"
+                async with session.get(url) as answer:
+                    shown[path] = await answer.read()
+        await peer.close()
+
+    assert set(shown) == set(PATHS)
+    assert [(path, text) for path in shown for text in texts if text in shown[path]] == []
