@@ -1,6 +1,6 @@
 """What goes into one bulk request, and what its answer means, item by item.
 
-Documents go in through ``bulk_body`` and come out as the bytes of one ``_bulk`` body;
+Documents go in through ``bulk_pieces`` and come out as the bytes of one ``_bulk`` body;
 an ``Answer`` (or the lack of one) goes into ``read_answer`` and comes out as a
 ``WriteResult``. No socket, no clock, no settings: a table in, a table out. Nothing here
 retries; the lane does.
@@ -20,8 +20,9 @@ again); the order of bulk items is the order of actions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -35,6 +36,11 @@ DETAIL_CHARACTERS = 2000
 """Longest error text kept for one document; an immense term quotes itself."""
 LONGEST_RETRY_AFTER_SECONDS = 300.0
 """A proxy that says "come back tomorrow" does not stop the line until tomorrow."""
+PIECE_DOCUMENTS = 256
+"""Documents in one piece of a body; some hundred KiB fit into a core's cache."""
+
+_DATA_STREAM = attrgetter("data_stream")
+_quoted = msgspec.json.Encoder().encode
 
 
 class Answer(NamedTuple):
@@ -57,13 +63,6 @@ class Answer(NamedTuple):
         if self.status not in (401, 403):
             return False
         return _error_answer_of(self.body).type == "security_exception"
-
-
-class Bulk(NamedTuple):
-    """One request body and the data streams it writes to, in order of appearance."""
-
-    body: bytes
-    data_streams: Sequence[DataStream]
 
 
 class Judgement(NamedTuple):
@@ -94,42 +93,47 @@ def bulk_target(*, shard_seconds: float, with_index: bool) -> str:
     return f"/_bulk?require_data_stream=true&timeout={milliseconds}ms&filter_path={wanted}"
 
 
-def bulk_body(documents: Sequence[Document], *, keyed: bool) -> Bulk:
+def data_streams_of(documents: Sequence[Document]) -> list[DataStream]:
+    """Return the data streams that documents go to, in order of appearance."""
+    # One object for each name, so identity first: hashing three strings costs more than all
+    # the rest of a document's way through here.
+    distinct = {id(stream): stream for stream in map(_DATA_STREAM, documents)}
+    return list(dict.fromkeys(distinct.values()))
+
+
+def bulk_pieces(documents: Sequence[Document], *, keyed: bool) -> Iterator[bytes]:
     """Frame documents as ``create`` actions, in order; bodies are taken as they are.
 
     A document with a key is created under it when ``keyed``; every other one gets its
-    id from Elasticsearch.
+    id from Elasticsearch. The body comes in pieces: a compressor that takes each at once
+    finds it in the cache, and no body of some MiB is ever built, which would be fresh
+    memory each time.
     """
     heads: dict[DataStream, tuple[bytes, bytes]] = {}
-    parts: list[bytes] = []
     current: DataStream | None = None
     bare = opened = b""
-    for document in documents:
-        data_stream = document.data_stream
-        # One object for each name, and runs of the same stream: identity first, since
-        # hashing three strings costs more than all the rest of this loop.
-        if data_stream is not current:
-            current = data_stream
-            found = heads.get(data_stream)
-            if found is None:
-                found = heads[data_stream] = _action_heads(data_stream)
-            bare, opened = found
-        key = document.key
-        if key is None or not keyed:
-            parts += (bare, document.body, b"\n")
-        else:
-            parts += (opened, _quoted(key), b"}}\n", document.body, b"\n")
-    return Bulk(b"".join(parts), list(heads))
+    for start in range(0, len(documents), PIECE_DOCUMENTS):
+        parts: list[bytes] = []
+        for document in documents[start : start + PIECE_DOCUMENTS]:
+            data_stream = document.data_stream
+            if data_stream is not current:
+                current = data_stream
+                found = heads.get(data_stream)
+                if found is None:
+                    found = heads[data_stream] = _action_heads(data_stream)
+                bare, opened = found
+            key = document.key
+            if key is None or not keyed:
+                parts += (bare, document.body, b"\n")
+            else:
+                parts += (opened, _quoted(key), b"}}\n", document.body, b"\n")
+        yield b"".join(parts)
 
 
 def _action_heads(data_stream: DataStream) -> tuple[bytes, bytes]:
     """Return the whole action line without an id, and the one open for an id."""
     opened = b'{"create":{"_index":' + msgspec.json.encode(data_stream.name)
     return opened + b"}}\n", opened + b',"_id":'
-
-
-def _quoted(key: str) -> bytes:
-    return msgspec.json.encode(key)
 
 
 # --- the answer -------------------------------------------------------------------------
@@ -172,7 +176,7 @@ _CREATED = b'{"create":{"status":201}}'
 def read_answer(documents: Sequence[Document], answer: Answer, *, keyed: bool) -> Judgement:
     """Judge one attempt; every document has exactly one outcome in the result.
 
-    ``keyed`` as it was given to ``bulk_body``: only then a 409 means "written before".
+    ``keyed`` as it was given to ``bulk_pieces``: only then a 409 means "written before".
     """
     if answer.status != 200:
         return _judge_request(documents, answer)

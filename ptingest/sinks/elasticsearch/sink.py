@@ -19,7 +19,13 @@ from ptingest.model.contracts import Clock, Finding
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
 from ptingest.settings.sinks import ElasticsearchSettings
-from ptingest.sinks.elasticsearch.bulk import Answer, bulk_body, bulk_target, read_answer
+from ptingest.sinks.elasticsearch.bulk import (
+    Answer,
+    bulk_pieces,
+    bulk_target,
+    data_streams_of,
+    read_answer,
+)
 from ptingest.sinks.elasticsearch.check import findings
 from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient
 from ptingest.sinks.elasticsearch.doubts import (
@@ -93,13 +99,13 @@ class ElasticsearchSink:
         await self._client.close()
 
     async def _attempt(self, documents: Sequence[Document]) -> WriteResult:
-        bulk = bulk_body(documents, keyed=self._keyed)
         target = bulk_target(
             shard_seconds=self._settings.shard_seconds,
             with_index=len(self._doubts) > 0
-            or self._doubts.is_stale(bulk.data_streams, self._clock.monotonic()),
+            or self._doubts.is_stale(data_streams_of(documents), self._clock.monotonic()),
         )
-        answer = await self._client.request("POST", target, bulk.body, content_type=NDJSON)
+        body = bulk_pieces(documents, keyed=self._keyed)
+        answer = await self._client.request("POST", target, body, content_type=NDJSON)
         self._count_request(answer)
         judgement = read_answer(documents, answer, keyed=self._keyed)
         self._doubts.saw(judgement.write_indices, self._clock.monotonic())

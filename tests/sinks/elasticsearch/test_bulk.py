@@ -12,9 +12,11 @@ from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
 from ptingest.sinks.elasticsearch.bulk import (
     DETAIL_CHARACTERS,
+    PIECE_DOCUMENTS,
     Answer,
-    bulk_body,
+    bulk_pieces,
     bulk_target,
+    data_streams_of,
     read_answer,
     retry_after_seconds,
 )
@@ -62,20 +64,31 @@ def test_each_document_is_an_action_line_and_its_own_bytes_in_order() -> None:
         document(body=b'{"c":3}', key="k3"),
     ]
 
-    bulk = bulk_body(documents, keyed=True)
+    body = b"".join(bulk_pieces(documents, keyed=True))
 
-    assert bulk.body == (
+    assert body == (
         b'{"create":{"_index":"logs-django-pt","_id":"k1"}}\n{"a":1}\n'
         b'{"create":{"_index":"logs-nginx-pt"}}\n{"b":2}\n'
         b'{"create":{"_index":"logs-django-pt","_id":"k3"}}\n{"c":3}\n'
     )
-    assert bulk.data_streams == [DJANGO, NGINX]
+    assert data_streams_of(documents) == [DJANGO, NGINX]
+
+
+def test_a_long_body_comes_in_pieces_that_end_between_documents() -> None:
+    count = 2 * PIECE_DOCUMENTS + 1
+    documents = [document(number=n, key=f"k{n}") for n in range(count)]
+
+    pieces = list(bulk_pieces(documents, keyed=True))
+
+    assert [piece.count(b"\n") // 2 for piece in pieces] == [PIECE_DOCUMENTS, PIECE_DOCUMENTS, 1]
+    ids = [json.loads(line)["create"]["_id"] for line in b"".join(pieces).split(b"\n")[:-1:2]]
+    assert ids == [f"k{n}" for n in range(count)]
 
 
 def test_keys_stay_home_when_ids_are_not_keyed() -> None:
-    bulk = bulk_body([document(body=b"{}", key="k")], keyed=False)
+    (body,) = bulk_pieces([document(body=b"{}", key="k")], keyed=False)
 
-    assert bulk.body == b'{"create":{"_index":"logs-django-pt"}}\n{}\n'
+    assert body == b'{"create":{"_index":"logs-django-pt"}}\n{}\n'
 
 
 @settings(deadline=None, max_examples=100)
@@ -85,7 +98,7 @@ def test_any_key_comes_back_from_its_action_line(pairs: list[tuple[str | None, A
     pairs = [(key and key.encode("utf-8", "ignore").decode(), stream) for key, stream in pairs]
     documents = [document(key=key, stream=stream) for key, stream in pairs]
 
-    lines = bulk_body(documents, keyed=True).body.split(b"\n")
+    lines = b"".join(bulk_pieces(documents, keyed=True)).split(b"\n")
 
     assert lines[-1] == b""
     actions = [json.loads(line)["create"] for line in lines[:-1:2]]
@@ -260,7 +273,9 @@ def test_a_refusal_carries_the_error_as_elasticsearch_gave_it_and_not_without_en
 
 def test_an_error_that_is_no_utf_8_is_judged_by_its_status() -> None:
     documents = [document(), document(number=1)]
-    body = b'{"items":[{"create":{"status":201}},{"create":{"status":404,"error":{"type":"\xd4"}}}]}'
+    body = (
+        b'{"items":[{"create":{"status":201}},{"create":{"status":404,"error":{"type":"\xd4"}}}]}'
+    )
 
     result = read_answer(documents, Answer(200, OURS, body), keyed=True).result
 
@@ -328,7 +343,7 @@ GOOD = b'{"errors":false,"items":[{"create":{"status":201}},{"create":{"status":
         pytest.param(Answer(200, OURS, b'{"errors":false}'), id="no items"),
         pytest.param(Answer(200, OURS, b'{"items":[{"index":{"status":201}}]}'), id="other verb"),
         pytest.param(
-            Answer(200, OURS, GOOD.replace(b'201}}]', b'201,"_index":"\xd4"}}]')), id="no UTF-8"
+            Answer(200, OURS, GOOD.replace(b"201}}]", b'201,"_index":"\xd4"}}]')), id="no UTF-8"
         ),
         pytest.param(Answer(200, OURS, b'{"x":' + b"[" * 9999), id="nested without end"),
         pytest.param(Answer(500, OURS, b'{"error":{"reason":"\xd4"}}'), id="500 in no UTF-8"),
