@@ -11,7 +11,6 @@ import re
 import sqlite3
 from functools import cache
 
-import orjson
 import yaml
 
 from ptingest.delivery.dead_letter import decode_letter, encode_letter
@@ -25,7 +24,6 @@ from ptingest.sinks.elasticsearch.bulk import (
     PRODUCT_HEADER,
     Answer,
     Judgement,
-    bulk_body,
     read_answer,
 )
 from ptingest.sinks.elasticsearch.doubts import Question, read_mget
@@ -98,9 +96,8 @@ def check_fate(by: Pipeline, payload: bytes) -> None:
 
 def check_body(one: Document) -> None:
     one.body.decode()
-    frames = bulk_body([one], keyed=True).body.split(b"\n")
-    assert frames[1:] == [one.body, b""]
-    orjson.loads(frames[0])
+    assert b"\n" not in one.body, "it would end the document's line in a bulk request"
+    one.data_stream.name.encode()
     connection = store()
     connection.execute("BEGIN")
     insert(connection, [one])
