@@ -38,25 +38,27 @@ def run_order(settings: ServerSettings, order: Order, *, address: str | None) ->
     from ptingest.runtime.lock import DataDirLock
 
     data_dir = Path(settings.data_dir)
-    _refuse_as_stranger(data_dir / "dead_letters")
+    if not (data_dir / "lock").exists():
+        refuse_stranger(data_dir / "dead_letters", me=os.geteuid())
     lock = DataDirLock(data_dir)
     try:
         lock.acquire()
     except DataDirLocked:
         return _through_server(settings, order, address or settings.api.listen)
     try:
+        refuse_stranger(data_dir / "dead_letters", me=os.geteuid())
         return _here(settings, order)
     finally:
         lock.release()
 
 
-def _refuse_as_stranger(directory: Path) -> None:
-    """Files of another owner in there would stop the server that owns the folder."""
+def refuse_stranger(directory: Path, *, me: int) -> None:
+    """Files of another user in there would stop the server that owns the folder."""
     owner = directory.stat().st_uid
-    if owner != os.geteuid():
+    if owner != me:
         raise click.ClickException(
-            f"{directory} belongs to user id {owner}, this is {os.geteuid()}; "
-            "run this as the user the server runs as"
+            f"{directory} belongs to user id {owner}, this is {me}; "
+            "run this as the user the server runs as, or while the server runs"
         )
 
 

@@ -44,7 +44,9 @@ COMMANDS: dict[str, Row] = {
     "search": Row("ptingest.cli.search", "search", "Search the embedded store."),
     "probe": Row("ptingest.cli.probe", "probe", "Ask a running server whether it is well."),
     "dead-letters": Row(
-        "ptingest.cli.dead_letters", "dead_letters", "Look at events that no sink would take."
+        "ptingest.cli.dead_letters",
+        "dead_letters",
+        "Events that no sink would take: list, requeue, purge.",
     ),
 }
 

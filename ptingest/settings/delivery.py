@@ -13,7 +13,7 @@ class DeadLettersSettings(StrictSettings):
     """Kept under ``data_dir``/dead_letters, fsynced before a window is acked."""
 
     max_bytes: PositiveBytes = ByteSize(1 << 30)
-    """All segments together."""
+    """All segments together, with their marks and torn tails."""
     max_age_days: Annotated[float, Field(gt=0)] = 30.0
     """Segments whose youngest letter is older are deleted."""
     when_full: Literal["refuse", "drop_oldest"] = "refuse"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -11,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
 import orjson
 import pytest
 
-from ptingest.cli.errand import exit_code, sentence
+from ptingest.cli.errand import exit_code, refuse_stranger, sentence
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.runtime.lock import DataDirLock
 from tests.cli.running import ROOT, Ran, run
@@ -126,6 +128,13 @@ def test_no_folder_means_nothing_to_do_and_nothing_made(tmp_path: Path) -> None:
     assert ran.code == 0
     assert "0 dead letters" in ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
+
+
+def test_another_user_makes_no_files_there(tmp_path: Path) -> None:
+    refuse_stranger(tmp_path, me=os.geteuid())
+
+    with pytest.raises(click.ClickException, match="run this as the user the server runs as"):
+        refuse_stranger(tmp_path, me=os.geteuid() + 1)
 
 
 # --- killed in the middle -----------------------------------------------------------------
