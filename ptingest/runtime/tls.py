@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
 """Between two looks at the files: a stat each."""
+REMIND_SECONDS = 86_400.0
 SOON_SECONDS = 14 * 86_400
 """A certificate that expires within this time is worth a warning."""
 
@@ -130,6 +131,7 @@ class Certificates:
         self._tried = self._in_force.marks
         self.trouble: str | None = None
         """Why changed files are not in force; None when they are."""
+        self._told_at = 0.0
         self._tell()
 
     def beats(self) -> ssl.SSLContext | None:
@@ -175,9 +177,11 @@ class Certificates:
             self.look()
 
     def look(self) -> None:
-        """Reload if a file has changed since it was last read (fitting or not)."""
+        """Reload if a file has changed since it was last read, fitting or not; warn daily."""
         if {path: _mark(path) for path in _paths(self._settings)} != self._tried:
             self.reload()
+        if self._clock.monotonic() - self._told_at >= REMIND_SECONDS:
+            self._tell()
 
     def status(self) -> dict[str, object]:
         """The part of /status that speaks of certificates."""
@@ -196,6 +200,7 @@ class Certificates:
         }
 
     def _tell(self) -> None:
+        self._told_at = self._clock.monotonic()
         now = self._clock.time_ns() / 1e9
         for file in self._in_force.files:
             self._metrics.set(

@@ -15,6 +15,7 @@ import contextlib
 import logging
 import socket
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
@@ -114,6 +115,7 @@ class Arrivals:
     ) -> None:
         self._tls, self._make, self._metrics = tls, make, metrics
         self._tasks: dict[asyncio.Task[None], str] = {}
+        self._per_ip: Counter[str] = Counter()
         self.door: Door
 
     def __len__(self) -> int:
@@ -126,13 +128,14 @@ class Arrivals:
 
     def count_from(self, ip: str) -> int:
         """How many are on their way from one address."""
-        return sum(1 for one in self._tasks.values() if one == ip)
+        return self._per_ip[ip]
 
     def begin(self, accepted: socket.socket, direct: Address) -> None:
         """Take a socket over; it becomes a conversation, or is closed and counted."""
         work = self._arrive(accepted, direct, self.door, self._tls())
         task = asyncio.get_running_loop().create_task(work, name="beats arrival")
         self._tasks[task] = direct.ip
+        self._per_ip[direct.ip] += 1
         task.add_done_callback(self._ended)
 
     def cancel(self) -> None:
@@ -141,7 +144,10 @@ class Arrivals:
             task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task]
+        ip = self._tasks.pop(task)
+        self._per_ip[ip] -= 1
+        if not self._per_ip[ip]:
+            del self._per_ip[ip]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a connection failed before its first frame", exc_info=error)
 

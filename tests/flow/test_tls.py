@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.authority import Authority, Pair, tls_settings
+from tests.fakes.beat import Beat
 from tests.flow.harness import PATIENCE, J, RawPeer, Server, W, event, peer_of, serving
 from tests.runtime.test_reload import reloader_of, write_config
 
@@ -418,6 +419,38 @@ async def test_a_new_certificate_is_shown_to_new_beats_and_open_ones_go_on(
                 assert shown_to(early) == first.encoded
                 assert shown_to(late) == second.encoded
         assert server.metric("ptingest_worker_certificate_reloads_total", "done") == 1
+
+
+async def test_thirty_reloads_under_load_lose_nothing_and_close_no_connection(
+    tmp_path: Path, authority: Authority
+) -> None:
+    async with serving(tmp_path, tls=tls_settings(authority.server())) as server:
+        beat = Beat(server.port, tls=authority.client_context())
+        windows = [[event(f"w{n} e{m}", n=n, m=m) for m in range(20)] for n in range(200)]
+        delivering = asyncio.ensure_future(beat.deliver(windows))
+        for _ in range(30):
+            authority.server()
+            assert server.worker.parts.certificates.reload()
+            await asyncio.sleep(0.002)
+        await delivering
+
+    assert (beat.connections, beat.errors) == (1, [])
+    assert len(server.sink.documents) == 4000
+    assert server.metric("ptingest_worker_certificate_reloads_total", "done") == 30
+
+
+async def test_a_server_leaves_while_handshakes_hang(tmp_path: Path, authority: Authority) -> None:
+    async with serving(tmp_path, tls=tls_settings(authority.server())) as server:
+        peers = []
+        for start in (b"\x16", b"\x16\x03\x01\x02\x00\x01"):
+            peers.append(await asyncio.open_connection("127.0.0.1", server.port))
+            peers[-1][1].write(start)
+        while server.worker.parts.source.status()["arriving"] != 2:
+            await asyncio.sleep(0.005)
+
+    assert server.worker.parts.source.status()["arriving"] == 0
+    for _, writer in peers:
+        writer.close()
 
 
 async def test_files_that_do_not_fit_change_nothing_until_they_do(

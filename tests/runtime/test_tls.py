@@ -18,6 +18,7 @@ from ptingest.runtime.tls import Certificates, prepare
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.authority import Authority, Pair, tls_settings
+from tests.fakes.clock import ManualClock
 
 RELOADS = "ptingest_worker_certificate_reloads_total"
 
@@ -91,6 +92,22 @@ def test_a_certificate_that_is_over_is_told_at_start_with_its_file(
     certificates_of(settings_of(pair))
 
     assert f"beats.tls.certificate: the certificate in {pair.certificate} expired" in caplog.text
+
+
+def test_a_certificate_near_its_end_is_told_again_each_day(
+    authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    clock = ManualClock(time_ns=int(now.timestamp()) * 10**9)
+    pair = authority.issue("localhost", file="server", expires=now + timedelta(days=10))
+    certificates = Certificates(settings_of(pair), metrics=Metrics(), clock=clock)
+
+    certificates.look()
+    once = len(caplog.records)
+    clock.advance(90_000)
+    certificates.look()
+
+    assert (once, len(caplog.records)) == (1, 2)
 
 
 def test_files_that_do_not_change_are_not_read_again(authority: Authority) -> None:
