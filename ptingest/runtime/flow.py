@@ -16,10 +16,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from ptingest.delivery.batch import cost_of
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.dead_letter import DeadLetters
 from ptingest.delivery.lane import Lane
@@ -114,11 +115,14 @@ class Flow:
             raise
         letters += processed.dead_letters
         documents = processed.documents
-        cost = sum([document.cost for document in documents]) * len(self._lanes)
+        cost = cost_of(documents) * len(self._lanes)
         self._budget.charge(cost)
         self._budget.release(estimate)
         if documents:
-            await self._put(documents, receipt)
+            # Nothing but documents, as nearly always: they were counted already.
+            is_counted = not (processed.dropped or processed.dead_letters)
+            counts = processed.received if is_counted else count_by_service(documents)
+            await self._put(documents, receipt, counts)
 
     def _process(self, chunk: Sequence[bytes], receipt: Receipt, origin: Origin) -> Processed:
         began = time.perf_counter()
@@ -148,8 +152,9 @@ class Flow:
         receipt.expect(len(processed.documents) * len(self._lanes) + len(processed.dead_letters))
         return processed
 
-    async def _put(self, documents: list[Document], receipt: Receipt) -> None:
-        by_service = count_by_service(documents)
+    async def _put(
+        self, documents: list[Document], receipt: Receipt, by_service: Mapping[str, int]
+    ) -> None:
         waiting = list(zip(self._sinks, self._lanes, strict=True))
         try:
             while waiting:
@@ -160,7 +165,7 @@ class Flow:
         finally:
             for sink, _ in waiting:  # only when put was cancelled: those never reached a lane
                 receipt.fail("admission was cut short")
-                self._budget.release(sum([document.cost for document in documents]))
+                self._budget.release(cost_of(documents))
                 for service, count in by_service.items():
                     self._custody[sink][service] -= count
                     self._metrics.add(SETTLED, count, sink, service, Fate.GIVEN_BACK)
