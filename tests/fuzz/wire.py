@@ -32,9 +32,19 @@ def decoder(data: bytes) -> None:
     # Which of two faults of one frame is told may depend on how much of it was there.
     assert (error is None) == (same_error is None)
 
+    slow, _ = conversation(pieces(wire, random.Random(seed)), is_slow=True)
+    events = [payload for window in slow for payload in window.payloads]
+    in_time = [payload for window in whole for payload in window.payloads]
+    assert in_time[: len(events)] == events or events[: len(in_time)] == in_time
 
-def conversation(reads: list[bytes]) -> tuple[list[Window], ProtocolError | None]:
-    """Every window of one connection and what ended it, checked at each step."""
+
+def conversation(
+    reads: list[bytes], *, is_slow: bool = False
+) -> tuple[list[Window], ProtocolError | None]:
+    """Every window of one connection and what ended it, checked at each step.
+
+    A slow peer is quiet after each read, so that part-filled windows may be given out.
+    """
     connection = ServerConnection(SMALL)
     windows: list[Window] = []
     received = 0
@@ -46,6 +56,10 @@ def conversation(reads: list[bytes]) -> tuple[list[Window], ProtocolError | None
                 windows.append(window)
                 check_progress(windows, received)
             assert connection.received_bytes <= HELD_MOST
+            if is_slow and (window := connection.quiet_window()) is not None:
+                assert window.is_last
+                assert "quiet_window" in window.odd
+                windows.append(window)
         connection.receive_eof()
         while (window := connection.next_window()) is not None:
             windows.append(window)
