@@ -111,8 +111,9 @@ class Worker:
         log.info("documents go to %s; data in %s", sinks, settings.data_dir)
         log.info(
             "send a first event: echo 'INFO|apps.parcels.views|2025-01-02T03:04:05Z|hello' > "
-            "/tmp/hello.log && ptingest send /tmp/hello.log --service django --to 127.0.0.1:%d",
+            "/tmp/hello.log && ptingest send /tmp/hello.log --service django --to 127.0.0.1:%d%s",
             self.beats_port,
+            " --tls-ca FILE" if settings.beats.tls else "",
         )
 
     async def _drain(self) -> int:
