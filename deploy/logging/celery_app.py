@@ -14,7 +14,7 @@ app = Celery("pt")
 app.conf.update(
     worker_log_format=LINE,
     # The task's name and id go before the message: what stands behind the third `|` is free.
-    worker_task_log_format="%(levelname)s|%(name)s|%(asctime)s|%(task_name)s[%(task_id)s]: %(message)s",
+    worker_task_log_format=LINE.replace("%(message)s", "%(task_name)s[%(task_id)s]: %(message)s"),
     # No escape sequences: LEVEL must be the first thing in a line.
     worker_log_color=False,
     # print() in a task becomes WARNING|celery.redirected|...
