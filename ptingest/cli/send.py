@@ -109,15 +109,11 @@ def send(
     from ptingest.runtime.shipper import ShipperSettings
 
     host, port = _host_and_port(to)
-    named = {path: service or service_of(path) for path in files}
-    for path in named:
-        if not path.is_file():
-            raise click.BadParameter(f"{path} does not exist or is not a file", param_hint="FILE")
     settings = ShipperSettings(
         host=host,
         port=port,
         group=group,
-        files={path.resolve(): name for path, name in named.items()},
+        files=_named(files, service),
         registry=registry or default_registry(),
         again=again,
         follow=follow,
@@ -137,6 +133,14 @@ def _host_and_port(text: str) -> tuple[str, int]:
     if match is None or int(match[2]) > 65_535:
         raise click.BadParameter(f"{text!r} is not HOST:PORT", param_hint="--to")
     return match[1], int(match[2])
+
+
+def _named(files: tuple[Path, ...], service: str | None) -> dict[Path, str]:
+    """Absolute path -> service; every one of them must be a file."""
+    for path in files:
+        if not path.is_file():
+            raise click.BadParameter(f"{path} does not exist or is not a file", param_hint="FILE")
+    return {path.resolve(): service or service_of(path) for path in files}
 
 
 def _tls(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
