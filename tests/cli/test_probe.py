@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from pathlib import Path
 
 import pytest
 
+from ptingest.api.app import start_api
+from ptingest.runtime.clock import SystemClock
+from ptingest.runtime.tls import Certificates
+from ptingest.settings.server import ServerSettings
+from ptingest.telemetry.metrics import Metrics
+from tests.api.test_app import View
+from tests.api.test_logstash import NODE
 from tests.cli.running import Ran, run
+from tests.fakes.authority import Authority, tls_settings
 from tests.flow.harness import serving
 
 
@@ -68,3 +77,26 @@ def test_what_is_no_address_is_a_usage_error(address: str, tmp_path: Path) -> No
     ran = run("probe", "--address", address, folder=tmp_path)
 
     assert ran.code == 2
+
+
+async def test_it_brings_the_token_and_speaks_tls_as_the_config_says(tmp_path: Path) -> None:
+    pair = Authority(tmp_path).server()
+    api = {"listen": "127.0.0.1:0", "token": "s3cret-token", "tls": tls_settings(pair)}
+    settings = ServerSettings.model_validate({"api": api})
+    metrics = Metrics()
+    certificates = Certificates(settings, metrics=metrics, clock=SystemClock())
+    server = await start_api(
+        settings.api, view=View(), metrics=metrics, node=NODE, tls=certificates.api
+    )
+    config = tmp_path / "ptingest.yaml"
+    listen = f"127.0.0.1:{server.port}"
+    config.write_text(json.dumps({"api": {**api, "listen": listen}}))
+
+    known = await asyncio.to_thread(run, "probe", "--config", config, folder=tmp_path)
+    config.write_text(json.dumps({"api": {**api, "listen": listen, "token": "another"}}))
+    stranger = await asyncio.to_thread(run, "probe", "--config", config, folder=tmp_path)
+    await server.close()
+
+    assert (known.code, known.out) == (0, b"ready\n")
+    assert stranger.code == 4
+    assert "answers 401" in stranger.err

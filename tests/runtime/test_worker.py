@@ -102,3 +102,21 @@ async def test_the_longest_pause_of_the_loop_is_shown(tmp_path: Path) -> None:
         async with asyncio.timeout(3):
             while not server.metric("ptingest_worker_loop_lag_seconds"):
                 await asyncio.sleep(0.01)
+
+
+async def test_logstashs_paths_tell_of_what_went_through(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server, aiohttp.ClientSession() as http:
+        async with peer_of(server) as peer:
+            await peer.send(W(2) + J(1) + J(2))
+            await peer.acks(1)
+        base = f"http://127.0.0.1:{server.worker.api_port}"
+        async with http.get(base + "/_node/stats?vertices=true") as answer:
+            stats = await answer.json()
+        async with http.get(base + "/_health_report") as answer:
+            health = await answer.json()
+
+    assert (stats["events"]["in"], stats["events"]["out"]) == (2, 2)
+    assert stats["http_address"] == f"127.0.0.1:{server.worker.api_port}"
+    (output,) = stats["pipelines"]["main"]["plugins"]["outputs"]
+    assert output["id"] == "memory"
+    assert health["status"] == "green"
