@@ -17,6 +17,7 @@ from tests.fakes.bad_wire import Weather
 from tests.fakes.elasticsearch import Reply
 from tests.peers.elasticsearch_peer import start_elasticsearch
 from tests.torture.liar import LIES, PERMANENT, Liar
+from tests.torture.requeues import requeue_under_fire
 from tests.torture.stepped import SteppedServer
 from tests.torture.world import World
 
@@ -288,6 +289,7 @@ SCENARIOS: dict[str, Scenario] = {
     "rollover": Scenario(run=rollover),
     "rollovers in quick succession": Scenario(run=rollovers, may_double=True),
     "mapping conflict": Scenario(run=mapping_conflict),
+    "requeue, killed in the middle": Scenario(run=requeue_under_fire),
     **{f"lie: {name}": Scenario(run=lying(name)) for name in LIES},
     "lies, mixed": Scenario(run=lying(*LIES, share=0.6)),
     "lies without ids": Scenario(run=lying(*LIES, share=0.4), ids="none", may_double=True),
