@@ -2,9 +2,11 @@
 
 Memory for bytes received and not yet framed is one pot of half of ``total_bytes``. As it
 fills, three things happen in this order: no more connections are accepted, then
-connections between windows are not read, and only when it is full those in mid-window (a
-Beat's write deadline makes that one expensive). One connection that still needs bytes to
-complete its window is always read, so that a full pot cannot lock itself.
+connections that hold more than their share are not read unless they are in mid-window, and
+only when it is full nobody is (a Beat's write deadline makes that one expensive). One
+connection that still needs bytes to complete its window is always read, so that a full pot
+cannot lock itself. Who is not read gets keepalives all the same: a window that waits in the
+kernel is seen there without being taken.
 """
 
 from __future__ import annotations
@@ -374,7 +376,11 @@ class BeatsSource:
         over = connection.waiting_bytes >= self.settings.limits.connection_bytes
         if over and not connection.awaits_bytes:
             return False
-        return self._level == 0 or connection.is_mid_window
+        if self._level == 0 or (connection.awaits_bytes and connection.is_mid_window):
+            return True
+        # What is left of the pot is for those who hold little: one peer that asks and asks
+        # must not keep the others from being read.
+        return connection.waiting_bytes < self._pot_limit // (2 * max(1, len(self._connections)))
 
     def _relieve(self) -> None:
         """The level changed, or may be stuck: look at every connection again."""

@@ -87,6 +87,7 @@ class BeatsConnection(asyncio.Protocol):
         self.closing: str | None = None
         self.accepted_at = self.last_byte_at = self.last_ack_at = source.now()
         self._window_since: float | None = None
+        self._unread_since: float | None = None
         self._unwritten_since: float | None = None
         self._discard_until: float | None = None
         self.windows = self.events = self.bytes = 0
@@ -165,7 +166,7 @@ class BeatsConnection(asyncio.Protocol):
     @property
     def held_since(self) -> float | None:
         """Since when a window waits for us (its turn, the flow, a sink); None if none does."""
-        return self._open[0].began_at if self._open else self._turn_since
+        return self._open[0].began_at if self._open else self._turn_since or self._unread_since
 
     def is_served_by(self, task: asyncio.Task[None]) -> bool:
         return self._task is task
@@ -182,6 +183,7 @@ class BeatsConnection(asyncio.Protocol):
     def resume(self) -> None:
         if not self.reading and not self.transport.is_closing():
             self.reading = True
+            self._unread_since = None
             self.last_byte_at = self._source.now()
             if self._window_since is not None:
                 self._window_since = self.last_byte_at
@@ -205,7 +207,7 @@ class BeatsConnection(asyncio.Protocol):
             self.close_after_acks("peer_closed")
 
     async def _next_admitted(self) -> bool:
-        """Admit the next window; False at the end of the stream.
+        """Admit the next window; False at the end of the stream, or once we are closing.
 
         A call of its own: a name in ``_serve`` would keep the last window's payloads, some
         megabytes, for as long as the connection has nothing to say.
@@ -214,7 +216,9 @@ class BeatsConnection(asyncio.Protocol):
         if window is None:
             return False
         await self._admit_window(window)
-        return True
+        # A window that failed while it was admitted closed the connection from within this
+        # task, which does not cancel itself. What waits behind it must not be acked.
+        return self.closing is None
 
     async def _next(self) -> Window | None:
         """Wait for one complete window (or part); None at the end of the stream."""
@@ -364,16 +368,33 @@ class BeatsConnection(asyncio.Protocol):
         # Bytes that wait for their turn have not been looked at: a whole window frame among
         # them means that a window is open.
         waits_for_turn = self._turn_since is not None and self._counted >= WINDOW_FRAME_BYTES
-        if not (self._open or self._wire.is_window_open or waits_for_turn):
-            return
-        version = 1 if self._first_byte == ord("1") else 2
         # v1 knows no keepalive: its clients assert on the version and value of each ack.
-        if self.transport.is_closing():
+        if self._first_byte == ord("1") or self.transport.is_closing():
             return
-        if version == 2 and now - self.last_ack_at >= settings.keepalive_seconds:
+        if now - self.last_ack_at < settings.keepalive_seconds:
+            return
+        is_open = self._open or self._wire.is_window_open or waits_for_turn
+        if is_open or self._holds_unread_window(now):
             self.transport.write(ack_bytes(2, 0))
             self.last_ack_at = now
             self._source.kept_alive()
+
+    def _holds_unread_window(self, now: float) -> bool:
+        """Whether a window waits in the kernel, since the pot is full and we do not read."""
+        if self.reading or self._counted or not self._is_window_in_kernel():
+            return False
+        if self._unread_since is None:
+            self._unread_since = now
+        return True
+
+    def _is_window_in_kernel(self) -> bool:
+        try:
+            beginning = self._accepted.recv(2, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:  # nothing there yet, or the peer is gone
+            return False
+        if self.session is not None:  # TLS: what it is cannot be seen, only that it is
+            return self._first_byte == ord("2") and bool(beginning)
+        return beginning == b"2W"
 
     def _writes_are_stuck(self, now: float) -> bool:
         unwritten = self.transport.get_write_buffer_size()
@@ -446,7 +467,11 @@ class BeatsConnection(asyncio.Protocol):
             self.transport.write_eof()
             return
         # A TLS transport can only close as a whole, and what a Beat sends meanwhile would turn
-        # that into a reset which may overtake our acks. So FIN goes out below it.
+        # that into a reset which may overtake our acks. So FIN goes out below it, after what
+        # the loop may keep back until this turn is over.
+        asyncio.get_running_loop().call_soon(self._send_fin)
+
+    def _send_fin(self) -> None:
         with contextlib.suppress(OSError):  # the peer is gone already
             self._accepted.shutdown(socket.SHUT_WR)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,10 @@ from ptingest.runtime.clock import SystemClock
 from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.beats import TURNS, BeatsSource
 from ptingest.telemetry.metrics import Metrics
-from tests.flow.harness import C, J, Server, W, event, peer_of, serving
+from tests.flow.harness import C, J, RawPeer, Server, W, event, peer_of, serving
+
+POT = 40 << 10
+"""Bytes received and not yet framed, in tests that fill it."""
 
 WINDOW = W(20) + C(b"".join(J(n, event("x" * 2000, n=n)) for n in range(1, 21)))
 
@@ -129,6 +135,99 @@ async def test_the_oldest_window_shows_its_age(tmp_path: Path) -> None:
         await peer.acks(1)
         server.worker.parts.metrics.refresh()
         assert server.metric("ptingest_beats_oldest_window_seconds") == 0
+
+
+def bare(count: int, size: int) -> bytes:
+    """A window that is as large in memory as it is."""
+    return W(count) + b"".join(J(n, event("x" * size)) for n in range(1, count + 1))
+
+
+async def pot_is_at_least(server: Server, share: float) -> None:
+    async with asyncio.timeout(4):
+        while True:
+            server.worker.parts.metrics.refresh()
+            if server.metric("ptingest_beats_waiting_bytes") >= share * POT:
+                return
+            await asyncio.sleep(0.01)
+
+
+BULKY = bare(60, 1000)
+"""More than the pot; all but its last bytes is a window that waits for them."""
+
+
+@contextlib.asynccontextmanager
+async def full_pot(tmp_path: Path, **beats: Any) -> AsyncIterator[tuple[Server, RawPeer, RawPeer]]:
+    """A server, the peer that fills its pot with an unfinished window, and another peer."""
+    async with (
+        serving(tmp_path, limits={"total_bytes": 2 * POT}, **beats) as server,
+        peer_of(server) as large,
+        peer_of(server, host="127.0.0.2") as small,
+    ):
+        await server.until("ptingest_beats_accepted_connections_total", 2)
+        await large.send(BULKY[:-10])
+        await pot_is_at_least(server, 1.0)
+        yield server, large, small
+
+
+def bytes_read_of(server: Server, ip: str) -> int:
+    rows = server.worker.parts.source.status()["listed"]
+    assert isinstance(rows, list)
+    return sum(row["bytes"] for row in rows if row["peer"].startswith(ip))
+
+
+async def test_who_is_not_read_since_the_pot_is_full_is_kept_alive(tmp_path: Path) -> None:
+    async with full_pot(tmp_path) as (server, large, small):
+        await small.send(W(1) + J(1))
+
+        assert await small.acks(2, keepalives=True) == [(2, 0), (2, 0)]
+        assert bytes_read_of(server, "127.0.0.2") == 0
+        await large.send(BULKY[-10:])
+        assert await small.acks(1) == [(2, 1)]
+        assert await large.acks(1) == [(2, 60)]
+
+
+@pytest.mark.parametrize("sent", [b"", b"1W\x00\x00\x00\x01"], ids=["nothing", "a v1 window"])
+async def test_who_has_no_v2_window_waiting_gets_no_keepalive(sent: bytes, tmp_path: Path) -> None:
+    async with full_pot(tmp_path) as (server, large, small):
+        await small.send(sent)
+        await server.until("ptingest_beats_keepalives_total", 3)
+        await large.send(BULKY[-10:])
+        await large.acks(1)
+        small.writer.write_eof()
+
+        assert await small.rest() == []
+
+
+async def test_a_window_that_waits_unread_is_held_no_longer_than_any_other(
+    tmp_path: Path,
+) -> None:
+    async with full_pot(tmp_path, hold_seconds=0.5) as (server, _, small):
+        await small.send(W(1) + J(1))
+
+        assert set(await small.rest()) <= {(2, 0)}
+        await server.until("ptingest_beats_closed_connections_total", 1, "held_too_long")
+
+
+async def test_one_peer_that_holds_most_of_the_pot_keeps_nobody_from_being_read(
+    tmp_path: Path,
+) -> None:
+    async with (
+        serving(tmp_path, limits={"total_bytes": 2 * POT}) as server,
+        peer_of(server) as large,
+        peer_of(server, host="127.0.0.2") as small,
+    ):
+        await server.until("ptingest_beats_accepted_connections_total", 2)
+        server.sink.open.clear()
+        await large.send(BULKY)
+        await server.sink.asked.wait()
+        await large.send(bare(1, 10) + bare(32, 1000))
+        await pot_is_at_least(server, 0.75)
+        await small.send(W(1) + J(1))
+
+        assert await small.acks(1, keepalives=True) == [(2, 0)]
+        assert bytes_read_of(server, "127.0.0.2") > 0
+        server.sink.open.set()
+        assert await small.acks(1) == [(2, 1)]
 
 
 def source_of(listen: str) -> BeatsSource:
