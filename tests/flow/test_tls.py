@@ -246,6 +246,7 @@ async def test_nothing_is_offered_to_resume_with_or_to_send_early(
     async with serving(tmp_path, tls=tls_settings(authority.server())) as server:
         said = await openssl(server, authority, "-tls1_3", "-sess_out", str(ticket), told=b"Q\n")
 
+    assert "TLSv1.3" in said
     assert "Max Early Data: " not in said.replace("Max Early Data: 0", "")
     assert "Post-Handshake New Session Ticket arrived" not in said
     assert not ticket.exists()
@@ -336,6 +337,23 @@ async def test_a_drain_sends_earned_acks_over_tls_though_more_is_on_its_way(
                 with suppress(ssl.SSLError):
                     while await peer.reader.read(100):
                         pass
+
+
+async def test_a_broken_frame_over_tls_leaves_the_acks_of_windows_before_it(
+    tmp_path: Path, authority: Authority
+) -> None:
+    async with serving(tmp_path, tls=tls_settings(authority.server())) as server:
+        async with tls_peer(server, authority.client_context()) as peer:
+            server.sink.open.clear()
+            await peer.send(W(1) + J(1) + W(1) + J(2) + b"garbage")
+            await server.until("ptingest_beats_protocol_errors_total", 1, "bad_version")
+            server.sink.open.set()
+
+            assert await peer.acks(2) == [(2, 1), (2, 2)]
+            with suppress(ssl.SSLError):
+                async with asyncio.timeout(PATIENCE):
+                    assert await peer.reader.read() == b""
+        await server.until("ptingest_beats_closed_connections_total", 1, "bad_version")
 
 
 async def test_a_beat_that_never_reads_its_acks_over_tls_is_closed(
