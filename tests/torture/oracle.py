@@ -76,8 +76,9 @@ class Verdict:
 class Oracle:
     """Issues events 0 to ``events`` - 1 for ``beats`` Beats and judges what is found."""
 
-    def __init__(self, seed: int, events: int, *, beats: int) -> None:
+    def __init__(self, seed: int, events: int, *, beats: int, padding: str = "") -> None:
         self.seed, self.events, self.beats = seed, events, beats
+        self._padding = padding
         self.acked_count = 0
         self._acked = bytearray(events)
         self._stored: Counter[int] = Counter()
@@ -137,7 +138,7 @@ class Oracle:
         proof = hashlib.blake2b(b"%d:%d" % (self.seed, number), digest_size=12).hexdigest()
         return (
             f"INFO|apps.parcels.views|{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
-            f"|torture {self.seed} event {number} {proof} Zażółć gęślą jaźń"
+            f"|torture {self.seed} event {number} {proof} Zażółć gęślą jaźń{self._padding}"
         )
 
     # -- judging -------------------------------------------------------------------------

@@ -24,11 +24,12 @@ LOOK_SECONDS = 0.05
 async def requeue_under_fire(world: World) -> None:
     """Refuse, mend, requeue, kill -9 in the middle, and the same again."""
     poison = Liar(world.chance, ["poison among good"])
-    lost_answer = Reply(then="drop")
+    # All write slots wait for an answer: the kill finds letters stored and not yet marked.
+    slow = [Reply(delay_seconds=0.3)] * 4
     world.fake.always = poison
     async for _ in world.steps(4):
         world.fake.always = GOOD
-        world.fake.script(lost_answer)
+        world.fake.script(*slow)
         await order(world.server)
         world.inject("requeue")
         await asyncio.sleep(world.chance.random() / 10)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -128,8 +129,13 @@ class ServerProcess:
 
     async def metrics(self) -> dict[str, float]:
         """Return ``/metrics`` as name with labels -> value."""
-        body = await self._get("/metrics")
-        assert body is not None, "the server does not answer /metrics"
+        found = await self.metrics_if_any()
+        assert found, "the server does not answer /metrics"
+        return found
+
+    async def metrics_if_any(self) -> dict[str, float]:
+        """As ``metrics``; empty when the server cannot answer."""
+        body = await self._get("/metrics") or b""
         pairs = (
             line.rpartition(" ") for line in body.decode().splitlines() if not line.startswith("#")
         )
@@ -143,6 +149,11 @@ class ServerProcess:
             if name in ("VmRSS", "VmHWM"):
                 fields[name] = int(value.split()[0]) << 10
         return fields["VmRSS"], fields["VmHWM"]
+
+    def cpu_seconds(self) -> float:
+        """Processor time it has used so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     async def _get(self, path: str) -> bytes | None:
         """One HTTP GET; None when nobody listens or the answer is cut short."""
