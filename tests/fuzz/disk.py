@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,12 +114,12 @@ def marks(data: bytes) -> None:
     path = directory / SEGMENT
     path.write_bytes(content)
     before = list(read_letters(directory))
-    lines = content.splitlines(keepends=True) if b"\r" not in content else []
+    lines = lines_of(content)
     if [id_of(line) for line in lines if is_whole(line)] != [stored.id for stored in before]:
         return  # edited by a person, so that an id stands there in two ways
     done = {stored.id for number, stored in enumerate(before) if choice >> number % 7 & 1}
     if choice & 128:
-        done_path(path).write_bytes(before[0].id.encode() if before else b"torn")
+        done_path(path).write_bytes(b"#torn")
 
     add_marks(path, done)
 
@@ -128,10 +129,14 @@ def marks(data: bytes) -> None:
     assert sweep(path, id_of)
     assert list(read_letters(directory, with_done=True)) == left
     kept = path.read_bytes() if path.exists() else b""
-    assert [line for line in kept.splitlines(keepends=True) if id_of(line) is None] == [
-        line for line in lines if id_of(line) is None
-    ]
+    others = [line for line in lines if id_of(line) is None]
+    assert [line for line in lines_of(kept) if id_of(line) is None] == others
     assert [entry.name for entry in directory.iterdir()] in ([], [SEGMENT])
+
+
+def lines_of(content: bytes) -> list[bytes]:
+    """Lines as files have them: a carriage return ends none."""
+    return re.findall(rb"[^\n]*\n|[^\n]+", content)
 
 
 # --- the shipping client ----------------------------------------------------------------
