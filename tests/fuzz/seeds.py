@@ -78,6 +78,13 @@ def payloads() -> Iterator[bytes]:
             yield first
 
 
+def events_for_twin() -> Iterator[bytes]:
+    yield from payloads()
+    for zone in ("Z", "+18:00", "+18:01", "-22:00"):
+        event = {"@timestamp": f"2025-01-02T03:04:06.123{zone}", "group": "pt", "service": "django"}
+        yield json.dumps(event).encode()
+
+
 def all_lines() -> Iterator[bytes]:
     yield from payloads()
     for path in sorted((CONFIG / "samples").glob("*.log")):

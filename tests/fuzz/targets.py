@@ -55,7 +55,7 @@ TARGETS = {
     "improved": Target(
         documents.improved, seeds.all_lines, (*JSON_TOKENS, *FIELDS, b" [", b"/Jan/", b" +0000")
     ),
-    "twin": Target(documents.twin, seeds.payloads, JSON_TOKENS + FIELDS),
+    "twin": Target(documents.twin, seeds.events_for_twin, JSON_TOKENS + FIELDS),
     "bulk": Target(
         documents.bulk_answer,
         seeds.bulk_answers,

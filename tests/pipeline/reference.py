@@ -312,6 +312,8 @@ def sent_time(text: str) -> str | None:
     found = re.fullmatch(form, text, re.ASCII)
     if found is None:
         return None
+    if found[3] != "Z" and (int(found[3][1:3]), int(found[3][4:])) > (18, 0):
+        return None  # java.time knows no zone further from UTC
     try:
         moment = datetime.fromisoformat(found[1] + found[3].replace("Z", "+00:00"))
         moment = moment.astimezone(UTC)
