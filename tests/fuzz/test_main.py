@@ -52,3 +52,9 @@ def test_seeds_and_words_are_written_as_libfuzzer_reads_them(tmp_path: Path) -> 
 
     assert seeds == set(target.seeds())
     assert words[0] == r'"\x50\x52\x4f\x58\x59\x20"'
+
+
+def test_the_readme_names_every_target() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert [name for name in TARGETS if f"`{name}`" not in readme] == []
