@@ -91,7 +91,7 @@ def event_key(
     if not 0 <= millis <= MAX_MILLIS:
         millis = 0 if millis < 0 else MAX_MILLIS
     key = millis.to_bytes(6, "big") + _blake2b(framed).digest()[:10]
-    return b2a_base64(key, newline=False)[:22].translate(_URL_SAFE).decode()
+    return b2a_base64(key)[:22].translate(_URL_SAFE).decode()
 
 
 def _host_text(host: Raw | None) -> str | None:

@@ -17,6 +17,7 @@ Other lines are decoded and searched. A property test holds the two equal.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -77,6 +78,9 @@ class Fraction(NamedTuple):
     with_space: _Ending
 
 
+ReadLine = Callable[[bytes, str], Line]
+
+
 class LineReader:
     """Reads the lines of one group; remembers loggers and minutes."""
 
@@ -84,59 +88,60 @@ class LineReader:
         self._group = group
         self._is_full = group.profile.timestamp_precision == "full"
         self._no_match = Line(NO_MATCH, _encoded(group.classifier.otherwise.fields))
-        self._names = _plain_names(group.settings)
+        names = _plain_names(group.settings)
         self._local = MinuteCache(group.time_reader)
         self._utc = MinuteCache(TimeReader(group.settings.time, timezone="UTC", is_full=True))
         self._loggers = _Loggers(group)
         self._levels = _Levels()
         self._fractions = _Fractions(is_full=self._is_full)
         self._seconds = {b":%02d" % number: number * 1000 for number in range(60)}
+        self.read: ReadLine = self._make_reader(names) if names else self._read_searched
+        """Reads a message, given as raw JSON and decoded."""
 
-    def read(self, raw: bytes, message: str) -> Line:
-        """Read a message, given as raw JSON and decoded."""
-        if self._names is not None:
-            line = self._plain(raw, self._names)
-            if line is not None:
-                return line
-        return self._searched(message)
-
-    # --- the split ------------------------------------------------------------------------
-
-    def _plain(self, raw: bytes, names: tuple[bytes, ...]) -> Line | None:
-        parts = raw.split(b"|", 3)
-        if len(parts) != 4:
-            return None
-        level, logger, time, rest = parts
-        seconds = self._seconds.get(time[16:19])
-        fraction = self._fractions[time[19:]] if len(time) < 25 else None
-        if seconds is None or fraction is None:
-            return None
-        is_cut, is_utc, digits, with_t, with_space = fraction
-        if not is_cut and (_PIPE in rest or _BACKSLASH in rest) and _may_hold_time(rest):
-            return None
-        minute = (self._utc if is_utc else self._local)[time[:16]]
-        labelled = self._loggers[logger]
-        level = self._levels[level]
-        if minute is None or not labelled or not level:
-            return None
+    def _make_reader(self, names: tuple[bytes, ...]) -> ReadLine:
+        """Return the reader of lines that split; what it needs at each is bound once."""
         log_level, log_timestamp, log_ms, log_message = names
-        # The rest still holds the quote that closes the message.
-        text = log_message + rest if len(rest) > 1 else rest
-        if is_cut:
-            time = time[:19]
-            pieces = b"".join(
-                (log_level, level, log_timestamp, time, log_ms, digits, text, labelled)
-            )
-        else:
+        seconds_of, fractions, searched = self._seconds.get, self._fractions, self._searched
+        local, utc, loggers, levels = self._local, self._utc, self._loggers, self._levels
+
+        def read(raw: bytes, message: str) -> Line:
+            parts = raw.split(b"|", 3)
+            if len(parts) != 4:
+                return searched(message)
+            level, logger, time, rest = parts
+            seconds = seconds_of(time[16:19])
+            fraction = fractions[time[19:]] if len(time) < 25 else None
+            if seconds is None or fraction is None:
+                return searched(message)
+            is_cut, is_utc, digits, with_t, with_space = fraction
+            if not is_cut and (_PIPE in rest or _BACKSLASH in rest) and _may_hold_time(rest):
+                return searched(message)
+            minute = (utc if is_utc else local)[time[:16]]
+            labelled = loggers[logger]
+            level = levels[level]
+            if minute is None or not labelled or not level:
+                return searched(message)
+            opening, minute_millis = minute
+            state, ending, millis = with_space if time[10] == _SPACE else with_t
+            printed = None if ending is None else opening + time[17:19] + ending
+            # The rest still holds the quote that closes the message.
+            text = log_message + rest if len(rest) > 1 else rest
+            if is_cut:
+                time = time[:19]
+                text = log_ms + digits + text
             pieces = b"".join((log_level, level, log_timestamp, time, text, labelled))
-        state, ending, millis = with_space if time[10] == _SPACE else with_t
-        printed = None if ending is None else minute.opening + time[17:19] + ending
-        return Line(state, pieces, printed, time.decode(), minute.millis + seconds + millis)
+            return Line(state, pieces, printed, time.decode(), minute_millis + seconds + millis)
+
+        return read
 
     def _label(self, name: str | None) -> Label:
         return _label_of(self._group.classifier, name)
 
     # --- the searches ---------------------------------------------------------------------
+
+    def _read_searched(self, raw: bytes, message: str) -> Line:
+        del raw
+        return self._searched(message)
 
     def _searched(self, message: str) -> Line:
         parsed = self._group.parser.parse(message)

@@ -9,6 +9,7 @@ certain gets None and takes the long way; a property test holds the two ways equ
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -62,6 +63,11 @@ class SentTime(NamedTuple):
     millis: int
 
 
+ShortWay = Callable[[dict[str, Raw], bytes, bytes, Receipt, str, Tallies], Document | None]
+"""Takes an event, what it was decoded from, what the Beat sent, receipt, peer and tallies;
+gives the event's document, or None to have it take the long way."""
+
+
 class Ordinary:
     """Decides usual events of one group; remembers services, tags and times seen."""
 
@@ -85,6 +91,7 @@ class Ordinary:
         self._tags = _Tags(group.settings.failure_tag)
         self._no_tags = self._tags[b"[]"]
         self._times = _SentTimes()
+        self.document = self._make()
 
     @staticmethod
     def is_usable(group: Group) -> bool:
@@ -98,72 +105,73 @@ class Ordinary:
             and "line" not in captured | labels
         )
 
-    def document(
-        self,
-        event: dict[str, Raw],
-        payload: bytes,
-        original: bytes,
-        receipt: Receipt,
-        peer: str,
-        tallies: Tallies,
-    ) -> Document | None:
-        """Return the event's document, or None to have it take the long way.
-
-        ``payload`` is what ``event`` was decoded from, ``original`` what the Beat sent.
+    def _make(self) -> ShortWay:  # noqa: C901 - counts the one it holds
+        """Return the short way in one piece: what it needs is bound once, not looked up at
+        each event, and a call more would cost every event.
         """
-        raw_message = event.get("message")
-        raw_service = event.get("service")
-        if raw_message is None or raw_service is None or not self._is_free(event):
-            return None
-        raw = bytes(raw_message)
-        route = self._routes[bytes(raw_service)]
-        if route is None or raw[0] != _QUOTE:
-            return None
-        sent = event.pop("@timestamp", None)
-        tags = event.pop("tags", None)
-        rest = self._untouched(event, payload, sent, tags)
-        if rest is None:
-            return self._without_spaces(payload, original, receipt, peer, tallies)
-        message = _decode_text(raw) if _BACKSLASH in raw else raw[1:-1].decode()
-        line = self._lines.read(raw, message)
-        timed = line if line.printed and line.time_text else self._with_sent_time(line, sent)
-        states = self._no_tags if tags is None else self._tags[bytes(tags)]
-        if states is None or timed is None:
-            return None
-        body = self._body(rest, raw, states[line.state], timed, route)
-        get = event.get
-        when = timed.time_text, timed.millis
-        key = event_key(get("agent"), get("host"), get("log"), message, *when)
-        if line.state != FINE or line.is_loose:
-            self._tally(line, route.service, tallies)
-        return Document(route.data_stream, body, key, receipt, original, route.service, peer)
+        overwritten, rest = tuple(self._overwritten.items()), self._rest
+        is_free, routes, tags_of, times = self._is_free, self._routes, self._tags, self._times
+        read, keeps, no_tags = self._lines.read, self._keeps, self._no_tags
+        (before, after), without = self._with_original, self._without_original
 
-    def _untouched(
-        self, event: dict[str, Raw], payload: bytes, sent: Raw | None, tags: Raw | None
-    ) -> bytearray | None:
-        """Encode the members that stay as they are, or None when something went missing.
+        def document(  # noqa: C901 - in one piece on purpose
+            event: dict[str, Raw],
+            payload: bytes,
+            original: bytes,
+            receipt: Receipt,
+            peer: str,
+            tallies: Tallies,
+        ) -> Document | None:
+            get, pop = event.get, event.pop
+            raw_message, raw_service = get("message"), get("service")
+            if raw_message is None or raw_service is None or not is_free(event):
+                return None
+            raw = bytes(raw_message)
+            route = routes[bytes(raw_service)]
+            if route is None or raw[0] != _QUOTE:
+                return None
+            service, data_stream, ending = route
+            # The lengths of all members add up to the payload's exactly when it had no space
+            # between tokens and no key twice.
+            left = len(payload)
+            if (sent := pop("@timestamp", None)) is not None:
+                left -= _TIMESTAMP_COST + len(sent)
+            if (metadata := pop("@metadata", None)) is not None:
+                left -= _METADATA_COST + len(metadata)
+            states: tuple[bytes, ...] | None = no_tags
+            if (tags := pop("tags", None)) is not None:
+                left -= _TAGS_COST + len(tags)
+                states = tags_of[bytes(tags)]
+            for name, cost in overwritten:
+                if name in event:
+                    left -= cost + len(pop(name))
+            encode_into(event, rest)
+            if left != len(rest) or _NEWLINE in rest:
+                return self._without_spaces(payload, original, receipt, peer, tallies)
+            if len(payload) > MAX_NUMBER_LENGTH and holds_long_number(payload, event):
+                return None
+            message = _decode_text(raw) if _BACKSLASH in raw else raw[1:-1].decode()
+            found = read(raw, message)
+            line: Line | None = found
+            if not (found.printed and found.time_text):
+                line = _with_sent_time(found, None if sent is None else times[bytes(sent)])
+            if states is None or line is None:
+                return None
+            state, printed, time_text = line.state, line.printed or b"", line.time_text
+            # Without the brace that closes them.
+            rest.pop()
+            pieces: tuple[bytes | bytearray, ...] = (
+                (rest, _VERSION, printed, before, raw, after, states[state], line.fields, ending)
+                if keeps[state]
+                else (rest, _VERSION, printed, without, states[state], line.fields, ending)
+            )
+            body = b"".join(pieces)
+            key = event_key(get("agent"), get("host"), get("log"), message, time_text, line.millis)
+            if state != FINE or line.is_loose:
+                _tally(line, service, tallies)
+            return Document(data_stream, body, key, receipt, original, service, peer)
 
-        The brace that closes them is left off; good until the next call. The lengths of all
-        members add up to the payload's exactly when it had no space between tokens and no
-        key twice.
-        """
-        length = 0 if sent is None else _TIMESTAMP_COST + len(sent)
-        metadata = event.pop("@metadata", None)
-        if metadata is not None:
-            length += _METADATA_COST + len(metadata)
-        if tags is not None:
-            length += _TAGS_COST + len(tags)
-        for name in self._overwritten:
-            if name in event:
-                length += self._overwritten[name] + len(event.pop(name))
-        rest = self._rest
-        encode_into(event, rest)
-        if length + len(rest) != len(payload) or _NEWLINE in rest:
-            return None
-        if len(payload) > MAX_NUMBER_LENGTH and holds_long_number(payload, event):
-            return None
-        rest.pop()
-        return rest
+        return document
 
     def _without_spaces(
         self, payload: bytes, original: bytes, receipt: Receipt, peer: str, tallies: Tallies
@@ -174,37 +182,26 @@ class Ordinary:
             return None
         return self.document(decode_event(compact), compact, original, receipt, peer, tallies)
 
-    def _with_sent_time(self, line: Line, sent: Raw | None) -> Line | None:
-        """Complete what a line does not tell of its time with what Filebeat says."""
-        time = None if sent is None else self._times[bytes(sent)]
-        if time is None:
-            return None
-        is_dated = line.time_text is not None
-        return Line(
-            line.state,
-            line.fields,
-            line.printed or time.printed,
-            line.time_text if is_dated else time.text,
-            line.millis if is_dated else time.millis,
-            line.is_loose,
-        )
 
-    def _body(self, rest: bytearray, raw: bytes, tags: bytes, line: Line, route: Route) -> bytes:
-        printed, fields = line.printed or b"", line.fields
-        if self._keeps[line.state]:
-            before, after = self._with_original
-            return b"".join(
-                (rest, _VERSION, printed, before, raw, after, tags, fields, route.ending)
-            )
-        return b"".join(
-            (rest, _VERSION, printed, self._without_original, tags, fields, route.ending)
-        )
+def _with_sent_time(line: Line, sent: SentTime | None) -> Line | None:
+    """Complete what a line does not tell of its time with what Filebeat says."""
+    if sent is None:
+        return None
+    is_dated = line.time_text is not None
+    return Line(
+        line.state,
+        line.fields,
+        line.printed or sent.printed,
+        line.time_text if is_dated else sent.text,
+        line.millis if is_dated else sent.millis,
+        line.is_loose,
+    )
 
-    @staticmethod
-    def _tally(line: Line, service: str, tallies: Tallies) -> None:
-        notes = [_NOTES[line.state]] if line.state in _NOTES else []
-        for what in [*notes, "loose_match"] if line.is_loose else notes:
-            tallies[service, what] = tallies.get((service, what), 0) + 1
+
+def _tally(line: Line, service: str, tallies: Tallies) -> None:
+    notes = [_NOTES[line.state]] if line.state in _NOTES else []
+    for what in [*notes, "loose_match"] if line.is_loose else notes:
+        tallies[service, what] = tallies.get((service, what), 0) + 1
 
 
 # --- what was seen before -----------------------------------------------------------------

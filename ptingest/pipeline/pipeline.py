@@ -34,7 +34,7 @@ from ptingest.pipeline.decode import (
 from ptingest.pipeline.encode import encode_body, encode_value
 from ptingest.pipeline.group import Event, Group, Outcome, Worked
 from ptingest.pipeline.interpolate import MISSING, interpolated, value_of
-from ptingest.pipeline.ordinary import Ordinary, Tallies
+from ptingest.pipeline.ordinary import Ordinary, ShortWay
 from ptingest.settings.profile import ProfileSettings
 
 OTHER = "other"
@@ -75,16 +75,16 @@ class Pipeline:
             dict.fromkeys(name for group in profile.groups for name in group.known_services)
         )
         self._known = frozenset(self.services)
-        self._ordinary = {
-            encode_value(name): Ordinary(group, self._known)
+        self._short_ways = {
+            encode_value(name): Ordinary(group, self._known).document
             for name, group in self.groups.items()
             if Ordinary.is_usable(group)
         }
         # Nearly always there is one group; comparing its bytes beats looking them up.
-        self._first: Ordinary | None = None
+        self._first: ShortWay | None = None
         self._first_name = Raw()
-        for name, ordinary in self._ordinary.items():
-            self._first_name, self._first = Raw(name), ordinary
+        for name, way in self._short_ways.items():
+            self._first_name, self._first = Raw(name), way
             break
 
     def process(
@@ -96,9 +96,18 @@ class Pipeline:
         dead letter or counted as dropped. Nothing is raised for bad input.
         """
         done = Processed()
-        documents = done.documents
+        documents, tallies = done.documents, done.tallies
+        first_name, first = self._first_name, self._first
         for payload in payloads:
-            document = self._short_way(payload, receipt, peer, done.tallies)
+            document = None
+            if payload.isascii() or is_plain(payload):
+                try:
+                    event = decode_event(payload)
+                    raw_group = event.get("group")
+                    take = first if raw_group == first_name else self._way_of(raw_group)
+                    document = take and take(event, payload, payload, receipt, peer, tallies)
+                except (msgspec.DecodeError, RecursionError):
+                    document = None
             if document is not None:
                 documents.append(document)
             else:
@@ -107,27 +116,8 @@ class Pipeline:
             done.received[service] = done.received.get(service, 0) + count
         return done
 
-    def _short_way(
-        self, payload: bytes, receipt: Receipt, peer: str, tallies: Tallies
-    ) -> Document | None:
-        """Decide a usual event, or return None and touch nothing."""
-        if not (payload.isascii() or is_plain(payload)):
-            return None
-        try:
-            event = decode_event(payload)
-        except (msgspec.DecodeError, RecursionError):
-            return None
-        raw_group = event.get("group")
-        if raw_group == self._first_name:
-            ordinary = self._first
-        else:
-            ordinary = None if raw_group is None else self._ordinary.get(bytes(raw_group))
-        if ordinary is None:
-            return None
-        try:
-            return ordinary.document(event, payload, payload, receipt, peer, tallies)
-        except RecursionError:
-            return None
+    def _way_of(self, raw_group: Raw | None) -> ShortWay | None:
+        return None if raw_group is None else self._short_ways.get(bytes(raw_group))
 
     def explain(self, payload: bytes, *, now_ns: int) -> Explained:
         """Take one payload through all stages and keep what was decided on the way."""

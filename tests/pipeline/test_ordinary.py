@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 
@@ -12,6 +13,7 @@ from ptingest.model.document import Document
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline import ordinary
 from ptingest.pipeline.compile import compile_profile
+from ptingest.pipeline.decode import decode_event, is_plain
 from ptingest.pipeline.pipeline import Pipeline
 from tests.pipeline.conftest import shipped_profile
 from tests.pipeline.events import BASE, payloads
@@ -25,7 +27,14 @@ USUAL = BASE | {
 
 
 def short_way(pipeline: Pipeline, payload: bytes) -> Document | None:
-    return pipeline._short_way(payload, Receipt(lambda _: None), "peer", {})
+    if not is_plain(payload):
+        return None
+    try:
+        event = decode_event(payload)
+    except msgspec.DecodeError:
+        return None
+    way = pipeline._way_of(event.get("group"))
+    return way and way(event, payload, payload, Receipt(lambda _: None), "peer", {})
 
 
 def compact(event: dict[str, Any]) -> bytes:
