@@ -16,6 +16,9 @@ from typing import NamedTuple
 
 from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, DataStream, Document
 
+GROW_AFTER_BATCHES = 200
+"""Batches taken near a limit that was learnt from a refusal, before twice as much is tried."""
+
 _BODY = attrgetter("body")
 _PAYLOAD = attrgetter("payload")
 
@@ -92,6 +95,8 @@ class Batcher:
 
     def __init__(self, *, max_documents: int, max_bytes: int, max_age_seconds: float) -> None:
         self.max_documents, self.max_bytes = max_documents, max_bytes
+        self._configured_bytes = max_bytes
+        self._taken = 0
         self.max_age_seconds = max_age_seconds
         self.documents = 0
         self.size = 0
@@ -150,6 +155,20 @@ class Batcher:
         what the sink takes.
         """
         self.max_bytes = max(1, min(self.max_bytes, refused_bytes // 2))
+        self._taken = 0
+
+    def note_taken(self, taken_bytes: int) -> None:
+        """Learn from a batch that was not refused for its size.
+
+        What refused the last one may have been a gateway's passing mood: after many batches
+        near the limit twice as much is tried, up to the setting. A sink that means it
+        refuses one batch in so many.
+        """
+        if self.max_bytes < self._configured_bytes and taken_bytes >= self.max_bytes // 2:
+            self._taken += 1
+            if self._taken >= GROW_AFTER_BATCHES:
+                self._taken = 0
+                self.max_bytes = min(self._configured_bytes, 2 * self.max_bytes)
 
     def remove(self, unwanted: Callable[[Document], bool]) -> list[Document]:
         """Take out every document of which ``unwanted`` is true."""

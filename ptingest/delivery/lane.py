@@ -317,6 +317,8 @@ class Lane:
         if result.too_large:
             self._split(batch, verdict, now)
         else:
+            if verdict.has_answers:
+                self._fresh.note_taken(batch.size)
             waits_for_sink = self._learn(batch, result, verdict, now, epoch)
             if batch.probes is not None:
                 held = self._streams.judge_probe(batch, verdict, now, self._chance())

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptingest.delivery.batch import Batcher, batch_of, body_bytes, cost_of, halves, is_lost
+from ptingest.delivery.batch import (
+    GROW_AFTER_BATCHES,
+    Batcher,
+    batch_of,
+    body_bytes,
+    cost_of,
+    halves,
+    is_lost,
+)
 from ptingest.model.document import Document
 from tests.fakes.sink import Window
 
@@ -130,6 +138,33 @@ def test_a_size_refused_halves_the_limit_and_never_raises_it() -> None:
     fresh.shrink(1)
 
     assert fresh.max_bytes == 1
+
+
+def test_many_batches_near_the_limit_raise_it_again_up_to_the_setting() -> None:
+    fresh = batcher(size=1000)
+    fresh.shrink(800)
+
+    limits = []
+    for _ in range(3):
+        for _ in range(GROW_AFTER_BATCHES):
+            fresh.note_taken(fresh.max_bytes // 2)
+        limits.append(fresh.max_bytes)
+
+    assert limits == [800, 1000, 1000]
+
+
+def test_small_batches_and_new_refusals_do_not_raise_the_limit() -> None:
+    fresh = batcher(size=1000)
+    fresh.shrink(800)
+
+    for _ in range(GROW_AFTER_BATCHES):
+        fresh.note_taken(100)
+    for _ in range(GROW_AFTER_BATCHES - 1):
+        fresh.note_taken(400)
+    fresh.shrink(800)
+    fresh.note_taken(400)
+
+    assert fresh.max_bytes == 400
 
 
 def test_the_cost_is_the_sum_of_what_each_was_charged() -> None:

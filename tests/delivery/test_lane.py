@@ -13,7 +13,7 @@ from ptingest.delivery.dead_letter import read_letters
 from ptingest.model.document import DataStream
 from ptingest.model.outcome import Fate, Refusal, WriteResult
 from ptingest.model.receipt import Receipt
-from tests.delivery.road import lane_settings, road
+from tests.delivery.road import Road, lane_settings, road
 from tests.fakes.clock import run_in_virtual_time
 from tests.fakes.sink import CELERY, Answer, ScriptedSink, Window, Write, fates, refuse
 
@@ -210,6 +210,36 @@ def test_a_batch_too_large_is_halved_until_one_document_is_to_blame(tmp_path: Pa
             assert fates(r.metrics) == {Fate.STORED: 40, Fate.DEAD_LETTERED: 1}
             # What was learned is kept: no batch is refused for its size again.
             assert not any(answer.too_large for answer in r.sink.answers[before:])
+
+    run_in_virtual_time(scenario())
+
+
+def batch_max_bytes(r: Road) -> int:
+    limit = r.lane.status()["batch_max_bytes"]
+    assert isinstance(limit, int)
+    return limit
+
+
+def test_a_passing_refusal_for_size_does_not_make_batches_small_for_ever(tmp_path: Path) -> None:
+    def moody(write: Write) -> Answer:
+        too_large = sum(len(document.body) for document in write.documents) > limit[0]
+        return WriteResult(too_large=too_large, busy=write.documents if too_large else ())
+
+    limit = [2_000]
+
+    async def scenario() -> None:
+        async with road(ScriptedSink(otherwise=moody), tmp_path) as r:
+            refused = await r.send(100, body=b"x" * 900)
+            await refused.done.wait()
+            assert batch_max_bytes(r) < 2_000
+            limit[0] = 1_000_000
+            # The shrunken batches are of one or two documents: many are taken soon.
+            while batch_max_bytes(r) < 90_000:
+                later = await r.send(1000, body=b"x" * 900)
+                await later.done.wait()
+
+            assert refused.is_acked
+            assert later.is_acked
 
     run_in_virtual_time(scenario())
 
