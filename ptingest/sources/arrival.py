@@ -16,9 +16,9 @@ import logging
 import socket
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, overload
 
 from ptingest.errors import TurnedAway
 from ptingest.settings.beats import BeatsSettings
@@ -170,7 +170,7 @@ class Arrivals:
             is_ours = False
             await self._connect(accepted, address, door, context, until)
         except TurnedAway as refusal:
-            self._note(address, refusal)
+            self.note(address, refusal)
         except OSError as error:  # gone between accept and here
             log.debug("%s:%d: connection lost before it began: %s", *address, error)
         finally:
@@ -209,7 +209,7 @@ class Arrivals:
         except OSError as error:  # ssl.SSLError among them
             raise handshake_failure(error) from error
 
-    def _note(self, address: Address, refusal: TurnedAway) -> None:
+    def note(self, address: Address, refusal: TurnedAway) -> None:
         """One line and one count, by reason."""
         level = logging.DEBUG if refusal.is_silent else logging.WARNING
         if refusal.reason in REJECTED:
@@ -217,7 +217,7 @@ class Arrivals:
             log.log(level, "%s:%d: connection refused (%s): %s", *address, *refusal.args)
         else:
             self._metrics.add("ptingest_beats_tls_failures_total", 1, refusal.reason)
-            log.log(level, "%s:%d: no TLS (%s): %s", *address, *refusal.args)
+            log.log(level, "%s:%d: refused on the TLS port (%s): %s", *address, *refusal.args)
 
 
 @contextlib.asynccontextmanager
@@ -308,14 +308,38 @@ def _stranger(start: bytes) -> TurnedAway:
     return TurnedAway(reason="not_tls", detail=f"no TLS handshake, {seen}")
 
 
-def handshake_guest(door: Door, session: ssl.SSLObject) -> Guest:
-    """Who came through a handshake that is done."""
+class Session(Protocol):
+    """What we ask a finished handshake (an ``ssl.SSLObject``)."""
+
+    @property
+    def session_reused(self) -> bool | None: ...
+    @overload
+    def getpeercert(self, binary_form: Literal[False] = False) -> Mapping[str, Any] | None: ...
+    @overload
+    def getpeercert(self, binary_form: Literal[True]) -> bytes | None: ...
+
+
+def handshake_guest(door: Door, session: Session, *, now: float) -> Guest:
+    """Who came through a handshake that is done; TurnedAway if it may not come in."""
     if door.guests is None:
         return Guest(is_allowed=True)
     encoded = session.getpeercert(binary_form=True)
     if encoded is None:
         return door.guests.judge(None)
-    return door.guests.judge(shown(session.getpeercert() or {}, encoded))
+    fields = session.getpeercert() or {}
+    # OpenSSL resumes TLS 1.2 sessions from a cache of its own, and verifies nothing then.
+    if session.session_reused and ssl.cert_time_to_seconds(fields["notAfter"]) < now:
+        raise TurnedAway(
+            reason="certificate_expired",
+            detail="the Beat's certificate is refused: it has expired since its session began",
+        )
+    guest = door.guests.judge(shown(fields, encoded))
+    if not guest.is_allowed:
+        raise TurnedAway(
+            reason="not_allowed",
+            detail=f"{guest.subject} stands neither in beats.tls.allow nor in beats.tls.senders",
+        )
+    return guest
 
 
 _VERIFY_REASONS = {

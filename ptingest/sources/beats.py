@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
-from ptingest.errors import ProtocolError
+from ptingest.errors import ProtocolError, TurnedAway
 from ptingest.lumberjack.connection import Limits
 from ptingest.model.contracts import Admit, Clock
 from ptingest.model.event import Origin
@@ -106,7 +106,7 @@ class BeatsSource:
     # -- life ----------------------------------------------------------------------------
 
     def listen(self) -> tuple[str, int]:
-        """Bind and listen; returns the address really used. OSError where it is taken."""
+        """Bind and listen; returns the address really used. OSError naming it where it is taken."""
         host, _, port = self.settings.listen.rpartition(":")
         host = host.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -116,9 +116,10 @@ class BeatsSource:
             listener.bind((host, int(port)))
             listener.listen(1024)
             listener.setblocking(False)
-        except BaseException:
+        except OSError as error:
             listener.close()
-            raise
+            text = f"beats.listen {self.settings.listen}: {error.strerror or error}"
+            raise OSError(error.errno, text) from error
         self._socket = listener
         name = listener.getsockname()
         return str(name[0]), int(name[1])
@@ -258,15 +259,11 @@ class BeatsSource:
             connection.transport.close()
             return False
         if connection.session is not None:
-            guest = handshake_guest(self._arrivals.door, connection.session)
-            if not guest.is_allowed:
-                self._metrics.add("ptingest_beats_tls_failures_total", 1, "not_allowed")
-                log.warning(
-                    "%s: connection refused (not_allowed): %s stands neither in beats.tls.allow "
-                    "nor in beats.tls.senders",
-                    connection.peer,
-                    guest.subject,
-                )
+            try:
+                now = self._clock.time_ns() / 1e9
+                guest = handshake_guest(self._arrivals.door, connection.session, now=now)
+            except TurnedAway as refusal:
+                self._arrivals.note(connection.address, refusal)
                 connection.transport.abort()
                 return False
             connection.origin = Origin(

@@ -77,6 +77,7 @@ class BeatsConnection(asyncio.Protocol):
         self._quiet_tried_at = 0.0
         self._turn_since: float | None = None
         self._first_byte = 0
+        self.address = address
         self.ip, self.peer = address.ip, f"{address.ip}:{address.port}"
         self.origin = Origin(peer=self.peer)
         self.session: ssl.SSLObject | None = None

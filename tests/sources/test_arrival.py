@@ -6,11 +6,15 @@ import asyncio
 import ssl
 import struct
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ptingest.sources.arrival import Networks, handshake_failure
+from ptingest.errors import TurnedAway
+from ptingest.settings.beats import BeatsSettings
+from ptingest.sources.arrival import Networks, handshake_failure, handshake_guest, make_door
 from ptingest.sources.proxy_protocol import V2_START
 from tests.fakes.authority import Authority, tls_settings
 from tests.flow.harness import PATIENCE, J, RawPeer, W, event, peer_of, serving
@@ -65,7 +69,7 @@ async def test_a_trusted_load_balancer_is_believed_to_name_the_beat(
     tmp_path: Path, with_tls: bool
 ) -> None:
     authority = Authority(tmp_path)
-    tls = {"tls": tls_settings(authority.server())} if with_tls else {}
+    tls: dict[str, Any] = {"tls": tls_settings(authority.server())} if with_tls else {}
     async with serving(tmp_path, proxy_protocol_from=["127.0.0.0/8"], **tls) as server:
         async with peer_of(server) as peer:
             await peer.send(V1)
@@ -163,6 +167,36 @@ async def test_a_header_from_anybody_else_is_never_believed(
         assert server.metric("ptingest_beats_protocol_errors_total", "looks_like_proxy") == 1
         assert server.sink.documents == []
     assert "beats.proxy_protocol_from" in "\n".join(caplog.messages)
+
+
+class Resumed:
+    """A handshake that was shortened, by a Beat whose certificate ended in 2030."""
+
+    def __init__(self, *, reused: bool) -> None:
+        self.session_reused = reused
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        fields = {"notAfter": "Jan  1 00:00:00 2030 GMT", "subject": ((("commonName", "web"),),)}
+        return b"the certificate" if binary_form else fields
+
+
+@pytest.mark.parametrize(
+    ("reused", "year", "reason"),
+    [(True, 2029, None), (True, 2031, "certificate_expired"), (False, 2029, None)],
+)
+def test_a_resumed_session_does_not_outlive_its_certificate(
+    reused: bool, year: int, reason: str | None
+) -> None:
+    tls = {"certificate": "c", "client_ca": "a", "client_auth": "required"}
+    door = make_door(BeatsSettings.model_validate({"tls": tls}))
+    now = datetime(year, 1, 1, tzinfo=UTC).timestamp()
+
+    try:
+        found = handshake_guest(door, Resumed(reused=reused), now=now).subject
+    except TurnedAway as refusal:
+        found = refusal.reason
+
+    assert found == (reason or "CN=web")
 
 
 def verify_error(code: int, message: str) -> ssl.SSLCertVerificationError:
