@@ -50,7 +50,7 @@ def test_every_form_of_key_is_read(
     pair = authority.issue("localhost", file="server", key_type=kind)
     rewrite(pair, form, password)
 
-    load(pair.certificate, pair.key, password and SecretStr(password))
+    load(pair.certificate, pair.key, SecretStr(password) if password else None)
 
 
 @pytest.mark.parametrize("key_first", [True, False])
@@ -87,7 +87,7 @@ def test_an_encrypted_key_without_its_password_is_named(
     rewrite(pair, PrivateFormat.PKCS8, "geheim")
 
     with pytest.raises(TlsUnusable, match=said) as raised:
-        load(pair.certificate, pair.key, password and SecretStr(password))
+        load(pair.certificate, pair.key, SecretStr(password) if password else None)
 
     assert "other" not in str(raised.value)
 
