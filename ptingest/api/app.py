@@ -131,9 +131,10 @@ async def start_api(
         server = await asyncio.get_running_loop().create_server(
             accept, host, port, ssl=tls, ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None
         )
-    except OSError:
+    except OSError as error:
         await runner.cleanup()
-        raise
+        text = f"api.listen {settings.listen}: {error.strerror or error}"
+        raise OSError(error.errno, text) from error
     sampling = asyncio.get_running_loop().create_task(_sample(logstash), name="api samples")
     api = ApiServer(server, runner, sampling)
     logstash.http_address = f"{host}:{api.port}"

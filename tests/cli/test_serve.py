@@ -93,7 +93,12 @@ def test_a_stop_with_documents_unsettled_is_code_5(tmp_path: Path) -> None:
     ("config", "code", "said"),
     [
         ("beats: {lisen: x}\n", 3, "beats.lisen"),
-        ("beats: {listen: '203.0.113.1:1'}\n", 1, "cannot serve"),
+        ("beats: {listen: '203.0.113.1:1'}\n", 1, "beats.listen 203.0.113.1:1: "),
+        (
+            "beats: {listen: '127.0.0.1:0'}\napi: {listen: '203.0.113.1:1'}\n",
+            1,
+            "api.listen 203.0.113.1:1: ",
+        ),
     ],
 )
 def test_what_cannot_be_served_is_said_with_a_code(
