@@ -90,6 +90,9 @@ def test_a_header_tells_the_address_and_leaves_the_first_frame(
         ),
         pytest.param(b"PROXY TCP4 192.0.2.7 10.0.0.1 -1 2\r\n", "broken", id="v1 with no port"),
         pytest.param(b"PROXY TCP4 192.0.2.7 10.0.0.1 65536 2\r\n", "broken", id="v1 port too high"),
+        pytest.param(
+            b"PROXY TCP6 fe80::1%eth0 fe80::2 1 2\r\n", "broken", id="v1 with a zone, free text"
+        ),
         pytest.param(b"PROXY UDP4 192.0.2.7 10.0.0.1 1 2\r\n", "broken", id="v1 over UDP"),
         pytest.param(v2(V4)[:20], "truncated", id="v2 cut"),
         pytest.param(V2_START[:7], "truncated", id="v2 cut in its signature"),
