@@ -26,7 +26,7 @@ from tests.deploy.records import DEPLOY
 from tests.deploy.test_logging import free_port, running, wait_for
 from tests.house.modules import ROOT
 from tests.peers.pypi_peer import install
-from tests.peers.tools import require_tool
+from tests.peers.tools import optional_tool
 
 DOCKERFILE = ROOT / "Dockerfile"
 USER = 10001
@@ -66,15 +66,15 @@ def let_through(path: str) -> bool:
 
 def context(folder: Path) -> None:
     """Copy what a build would be sent."""
-    tracked = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in tracked.stdout.splitlines():
-        if let_through(name) and (ROOT / name).is_file():
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    allowed = [ROOT / line[1:] for line in lines if line.startswith("!")]
+    files = [file for path in allowed for file in (path, *path.rglob("*")) if file.is_file()]
+    for file in files:
+        name = file.relative_to(ROOT).as_posix()
+        if let_through(name):
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, target)
+            shutil.copy(file, target)
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +199,7 @@ def test_it_serves_as_a_stranger_that_can_write_to_its_data_alone(root: Path, pu
     ]
     stranger = [f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs"]
     program = [
-        *(require_tool("setpriv"), *stranger, *sight),
+        *(optional_tool("setpriv"), *stranger, *sight),
         *("env", "PYTHONDONTWRITEBYTECODE=1", str(root / "bin" / "ptingest")),
     ]
 

@@ -19,3 +19,15 @@ def require_tool(name: str) -> str:
     if os.environ.get("PTINGEST_PEERS") == "require":
         pytest.fail(f"{name} is missing and PTINGEST_PEERS=require asks for every peer")
     pytest.skip(f"{name} is missing; install it, or leave this peer out")
+
+
+def optional_tool(name: str) -> str:
+    """Return the path of a program of the system's own, or skip the test by its name.
+
+    Also with ``PTINGEST_PEERS=require``: what the system brings (systemd, apt, curl) is not
+    ours to ask for, as compilers and package managers are.
+    """
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is missing; install it, or leave this check out")
+    return found
