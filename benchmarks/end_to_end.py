@@ -161,26 +161,32 @@ def name_of(load: Load, sink: str) -> str:
     return f"end_to_end {kind} compression {load.compression} windows {windows}"
 
 
-def record_of(figures: dict[str, Runs], base: Runs, load: Load, sink: str) -> dict[str, object]:
+def record_of(
+    figures: dict[str, Runs], base: floor.Pair, load: Load, sink: str
+) -> dict[str, object]:
     """One run's figures beside the floor, for the history and for `--json`."""
     return {
         "sink": sink,
         "load": load._asdict(),
-        "floor_us": base.as_json(),
-        "times_floor": round(figures["cpu_us"].best / base.best, 2),
+        "floor_us": base.alone.as_json(),
+        "times_floor": round(figures["cpu_us"].best / base.alone.best, 2),
+        "floor_busy_us": base.busy.as_json(),
+        "times_floor_busy": round(figures["cpu_us"].median / base.busy.median, 2),
         **{name: runs.as_json() for name, runs in figures.items()},
     }
 
 
-def table(figures: dict[str, Runs], base: Runs, title: str) -> str:
+def table(figures: dict[str, Runs], base: floor.Pair, title: str) -> str:
     """The figures for a reader."""
     cpu = figures["cpu_us"]
     return "\n".join(
         [
             title,
             f"  server CPU us/event   {cpu}",
-            f"  floor CPU us/event    {base}",
-            f"  times the floor       {cpu.best / base.best:.2f} (best over best)",
+            f"  floor CPU us/event    {base.alone}",
+            f"    the same, cores busy {base.busy}",
+            f"  times the floor       {cpu.best / base.alone.best:.2f} (best over best), "
+            f"{cpu.median / base.busy.median:.2f} with busy cores (median over median)",
             f"  events/s              {figures['events_per_second'].median:,.0f}"
             f" (best {figures['events_per_second'].worst:,.0f})",
             f"  ack ms, median / p99  {figures['ack_ms_p50'].median:.0f} / "
@@ -209,7 +215,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     given = parse_arguments()
     load = Load(given.events, given.connections, given.pipeline, given.compression, given.batch)
-    base = floor.measure(runs=5, compression=load.compression)["floor with keys"]
+    base = floor.measure_pair(compression=load.compression)
     figures = measure(
         load,
         sink=given.sink,

@@ -14,11 +14,16 @@ import argparse
 import base64
 import hashlib
 import json
+import os
 import re
 import struct
+import subprocess
+import sys
+import time
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import msgspec
 from isal import isal_zlib
@@ -36,6 +41,13 @@ _LINE = re.compile(
 _TAGS = msgspec.Raw(b'["beats_input_codec_plain_applied"]')
 _FAILED_TAGS = msgspec.Raw(b'["beats_input_codec_plain_applied","_grokparsefailure_pt"]')
 _VERSION = msgspec.Raw(b'"1"')
+
+
+class Pair(NamedTuple):
+    """The floor with keys, twice: what a core does in its time depends on its neighbours."""
+
+    alone: Runs
+    busy: Runs
 
 
 class Log(msgspec.Struct):
@@ -171,12 +183,53 @@ def measure(
     return figures
 
 
+def stay_busy(seconds: float) -> None:
+    """Do the floor's work over and over, as a neighbour for others; says when it begins."""
+    label = labels()
+    wire = corpus.window(corpus.events(WINDOW, 2), 3)
+    print("busy", flush=True)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        bulk_body(list(payloads_of(wire)), label, keyed=True)
+
+
+@contextmanager
+def busy_neighbours() -> Iterator[None]:
+    """Keep every other core busy, as sender and sink do beside a server that is measured."""
+    count = len(os.sched_getaffinity(0)) - 1
+    words = [sys.executable, "-m", "benchmarks.floor", "--stay-busy", "120"]
+    neighbours = [subprocess.Popen(words, stdout=subprocess.PIPE) for _ in range(count)]
+    try:
+        for neighbour in neighbours:
+            assert neighbour.stdout is not None
+            neighbour.stdout.readline()
+        yield
+    finally:
+        for neighbour in neighbours:
+            neighbour.kill()
+            neighbour.communicate()
+
+
+def measure_pair(*, runs: int = 5, compression: int = 3) -> Pair:
+    """The floor with keys, alone and with every other core busy."""
+    alone = measure(runs=runs, compression=compression)["floor with keys"]
+    with busy_neighbours():
+        busy = measure(runs=runs, compression=compression)["floor with keys"]
+    return Pair(alone, busy)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="The least this work can cost.")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--stay-busy", type=float, metavar="SECONDS", help="be a neighbour")
     parser.add_argument("--runs", type=int, default=7)
     arguments = parser.parse_args()
+    if arguments.stay_busy is not None:
+        stay_busy(arguments.stay_busy)
+        return
     figures = measure(runs=arguments.runs)
+    with busy_neighbours():
+        figures["with keys, cores busy"] = measure(runs=arguments.runs)["floor with keys"]
     record = {"microseconds_an_event": {name: runs.as_json() for name, runs in figures.items()}}
     append_history("floor", dict(record))
     if arguments.json:

@@ -38,7 +38,7 @@ def _start(runs: int) -> None:
 
 
 def _end_to_end(load: end_to_end.Load, sink: str, title: str, runs: int) -> None:
-    base = floor.measure(runs=5, compression=load.compression)["floor with keys"]
+    base = floor.measure_pair(compression=load.compression)
     figures = end_to_end.measure(load, sink=sink, runs=runs)
     name = end_to_end.name_of(load, sink)
     last: Any = last_in_history(name)
