@@ -7,7 +7,13 @@ from ipaddress import ip_address, ip_network
 
 from ptingest.cli.check import Remark
 from ptingest.errors import TlsUnusable
-from ptingest.settings.pem import CertificateFile, load_pair, read_certificate, trusting_context
+from ptingest.settings.pem import (
+    CertificateFile,
+    load_pair,
+    read_authority,
+    read_certificate,
+    trusting_context,
+)
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.settings.strict import split_listen
@@ -38,7 +44,8 @@ def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Re
         if path is None:
             continue
         try:
-            file = read_certificate(path, setting)
+            read = read_certificate if setting.endswith(".certificate") else read_authority
+            file = read(path, setting)
             try_it()
         except TlsUnusable as error:
             yield Remark("problem", error.setting, f"{error.file} {error.seen}", error.cure)

@@ -18,7 +18,13 @@ from typing import NamedTuple
 
 from ptingest.errors import TlsUnusable
 from ptingest.model.contracts import Clock
-from ptingest.settings.pem import CertificateFile, load_authority, load_pair, read_certificate
+from ptingest.settings.pem import (
+    CertificateFile,
+    load_authority,
+    load_pair,
+    read_authority,
+    read_certificate,
+)
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.tls import BeatsTlsSettings, ServerTlsSettings
 from ptingest.telemetry.metrics import Metrics
@@ -97,7 +103,7 @@ def _certificate_files(settings: ServerSettings) -> Iterator[CertificateFile]:
     if beats is not None:
         yield read_certificate(beats.certificate, f"{BEATS}.certificate")
         if beats.client_ca is not None:
-            yield read_certificate(beats.client_ca, f"{BEATS}.client_ca")
+            yield read_authority(beats.client_ca, f"{BEATS}.client_ca")
     if api is not None:
         yield read_certificate(api.certificate, f"{API}.certificate")
 

@@ -42,6 +42,21 @@ def read_certificate(path: str, setting: str) -> CertificateFile:
             cure="give a file that begins with BEGIN CERTIFICATE (convert DER or PKCS#12 by "
             "`openssl x509` or `openssl pkcs12`)",
         ) from error
+    return _described(setting, path, fields)
+
+
+def read_authority(path: str, setting: str) -> CertificateFile:
+    """Of the authorities in a PEM file the one that expires first; TlsUnusable without any."""
+    first = read_certificate(path, setting)
+    found = trusting_context(path, setting).get_ca_certs()
+    return min(
+        (_described(setting, path, fields) for fields in found),
+        key=lambda file: file.expires,
+        default=first,
+    )
+
+
+def _described(setting: str, path: str, fields: dict[str, Any]) -> CertificateFile:
     subject = ",".join(value for group in fields.get("subject", ()) for _, value in group)
     begins, expires = (ssl.cert_time_to_seconds(fields[name]) for name in ("notBefore", "notAfter"))
     return CertificateFile(setting, path, subject, begins, expires)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -17,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from ptingest.errors import TlsUnusable
-from ptingest.settings.pem import load_pair, read_certificate, trusting_context
+from ptingest.settings.pem import load_pair, read_authority, read_certificate, trusting_context
 from tests.fakes.authority import Authority, Pair
 
 PASSWORD = SecretStr("geheim")
@@ -130,3 +134,28 @@ def test_the_time_of_a_certificate_is_read(authority: Authority) -> None:
     assert file.begins < file.expires
     assert file.setting == "beats.tls.certificate"
     assert "Testing cert" in file.subject
+
+
+def authority_until(end: datetime) -> bytes:
+    """A certificate authority that expires when it should, as PEM."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    made = x509.CertificateBuilder(
+        issuer_name=name,
+        subject_name=name,
+        public_key=key.public_key(),
+        serial_number=1,
+        not_valid_before=datetime(2000, 1, 1, tzinfo=UTC),
+        not_valid_after=end,
+    ).add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_several_authorities_the_first_to_expire_is_told(tmp_path: Path, order: int) -> None:
+    ends = [datetime(year, 1, 1, tzinfo=UTC) for year in (2040, 2031, 2050)][::order]
+    path = tmp_path / "clients.pem"
+    path.write_bytes(b"".join(map(authority_until, ends)))
+
+    file = read_authority(str(path), "beats.tls.client_ca")
+
+    assert file.expires == datetime(2031, 1, 1, tzinfo=UTC).timestamp()
