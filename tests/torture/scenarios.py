@@ -113,6 +113,14 @@ def lying(*lies: str, share: float = 0.5) -> Callable[[World], Coroutine[None, N
     return run
 
 
+async def lies_in_turn(world: World) -> None:
+    """Every lie on its own, one after the other, to one server."""
+    for turn, name in enumerate(LIES, 1):
+        world.fake.always = liar = Liar(world.chance, [name])
+        await world.until_acked(turn / len(LIES))
+        world.injected.update(liar.told)
+
+
 async def mapping_conflict(world: World) -> None:
     """Half-way, some documents are no longer taken."""
     await world.until_acked(0.5)
@@ -291,6 +299,7 @@ SCENARIOS: dict[str, Scenario] = {
     "mapping conflict": Scenario(run=mapping_conflict),
     "requeue, killed in the middle": Scenario(run=requeue_under_fire),
     **{f"lie: {name}": Scenario(run=lying(name)) for name in LIES},
+    "lies in turn": Scenario(run=lies_in_turn),
     "lies, mixed": Scenario(run=lying(*LIES, share=0.6)),
     "lies without ids": Scenario(run=lying(*LIES, share=0.4), ids="none", may_double=True),
     "everything": Scenario(run=everything, is_wired=True),
