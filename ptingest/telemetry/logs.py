@@ -89,13 +89,17 @@ class RepeatHandler(logging.StreamHandler[TextIO]):
         super().__init__(stream)
         self._repeats, self._window, self._monotonic = repeats, window_seconds, monotonic
         self._timer: threading.Timer | None = None
+        # A template alone may say as little as "%s: %s".
+        self._last: dict[_Kind, str] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         now = self._monotonic()
         self._tell(now)
         if self._repeats.shows(record.name, record.levelno, str(record.msg), now):
             super().emit(record)
-        elif self._timer is None:
+            return
+        self._last[record.name, record.levelno, str(record.msg)] = record.getMessage()
+        if self._timer is None:
             self._wait(now)
 
     def close(self) -> None:
@@ -132,8 +136,10 @@ class RepeatHandler(logging.StreamHandler[TextIO]):
 
     def _tell(self, now: float) -> None:
         for repeated in self._repeats.ended(now):
+            kind = (repeated.logger, repeated.level, repeated.template)
+            last = self._last.pop(kind, repeated.template)
             count = f"… and {repeated.held_back} more like it in {self._window:g} s"
-            text = f"{count}: {repeated.template}"
+            text = f"{count}, the last: {last}"
             record = logging.LogRecord(
                 repeated.logger, repeated.level, __file__, 0, text, None, None
             )

@@ -187,7 +187,7 @@ class TestSetup:
         assert len(lines) == 6
         assert lines[0].endswith("Beat 0 broke the format")
         assert lines[5].endswith(
-            "warning sources.beats: … and 37 more like it in 60 s: Beat %d broke the format"
+            "warning sources.beats: … and 37 more like it in 60 s, the last: Beat 41 broke the format"
         )
 
     def test_a_second_setup_replaces_the_first(self, root: logging.Logger) -> None:
@@ -221,7 +221,7 @@ def test_the_count_is_told_at_the_windows_end_though_nothing_more_is_logged() ->
 
     assert told.wait(4)
     handler.close()
-    assert records(stream) == ["again", "… and 1 more like it in 0.05 s: again"]
+    assert records(stream) == ["again", "… and 1 more like it in 0.05 s, the last: again"]
 
 
 def test_a_closed_handler_leaves_no_thread_behind() -> None:
