@@ -186,9 +186,8 @@ class TestSetup:
         lines = records(stream)
         assert len(lines) == 6
         assert lines[0].endswith("Beat 0 broke the format")
-        assert lines[5].endswith(
-            "warning sources.beats: … and 37 more like it in 60 s, the last: Beat 41 broke the format"
-        )
+        assert "warning sources.beats: … and 37 more like it in 60 s" in lines[5]
+        assert lines[5].endswith(", the last: Beat 41 broke the format")
 
     def test_a_second_setup_replaces_the_first(self, root: logging.Logger) -> None:
         first, second = io.StringIO(), io.StringIO()
