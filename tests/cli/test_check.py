@@ -110,7 +110,9 @@ def test_a_store_that_can_be_opened_is_fine(tmp_path: Path) -> None:
             {"api": {"listen": "127.0.0.1:5044"}}, [("problem", "api.listen")], id="one port twice"
         ),
         pytest.param(
-            {"api": {"listen": "127.0.0.1:0"}, "beats": {"listen": "127.0.0.1:0"}}, [], id="any port, twice"
+            {"api": {"listen": "127.0.0.1:0"}, "beats": {"listen": "127.0.0.1:0"}},
+            [],
+            id="any port, twice",
         ),
         pytest.param(
             {"beats": {"keepalive_seconds": 30}},
