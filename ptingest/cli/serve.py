@@ -26,7 +26,7 @@ def serve(config: Path | None) -> ExitCode:
 
     SIGTERM drains, a second one leaves at once, SIGHUP reads config and profile again.
     Exit codes: 0 drained, 1 failed, 3 config invalid, 5 stopped with documents unsettled
-    (their windows went unacked, so their Beats send them again).
+    (their windows went unacked, so their Beats send them again), 130 left at once.
     """
     from ptingest.runtime.clock import SystemClock
     from ptingest.runtime.worker import serve as serve_until_signal

@@ -27,7 +27,6 @@ class WorkerView:
         self.reloads: Callable[[], dict[str, object]] | None = None
         parts.metrics.set("ptingest_worker_info", 1, version("ptingest"))
         parts.metrics.set("ptingest_worker_start_time_seconds", parts.clock.time_ns() / 1e9)
-        parts.metrics.set("ptingest_budget_limit_bytes", parts.budget.limit)
         parts.metrics.before_scrape(self._refresh)
 
     def readiness(self) -> list[str]:
@@ -77,6 +76,7 @@ class WorkerView:
     def _refresh(self) -> None:
         metrics: Metrics = self._parts.metrics
         metrics.set("ptingest_budget_outstanding_bytes", self._parts.budget.outstanding)
+        metrics.set("ptingest_budget_limit_bytes", self._parts.budget.limit)  # SIGHUP moves it
         metrics.set("ptingest_worker_is_ready", 0 if self.readiness() else 1)
         for sink, services in self.books().items():
             for service, row in services.items():

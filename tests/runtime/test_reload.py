@@ -116,6 +116,8 @@ async def test_limits_change_for_open_connections(tmp_path: Path) -> None:
         assert await reloader_of(server, config).reload() is True
 
         assert server.worker.parts.budget.limit == 2 << 20
+        server.worker.parts.metrics.refresh()
+        assert server.metric("ptingest_budget_limit_bytes") == 2 << 20
         assert await peer.rest() == []
 
 
