@@ -154,6 +154,20 @@ class DataDirLocked(PtingestError):
         )
 
 
+class DataDirUnusable(PtingestError):
+    """The data directory cannot be made, or its lock cannot be written."""
+
+    def __init__(self, *, path: str, cause: str) -> None:
+        self.path, self.cause = path, cause
+        super().__init__(path, cause)
+
+    def __str__(self) -> str:
+        return (
+            f"data_dir {self.path} cannot be used: {self.cause}; nothing was started: name "
+            "another folder, or make this one writable"
+        )
+
+
 class ErrandRefused(PtingestError):
     """A requeue or purge cannot begin now; ``why`` is a sentence without its full stop."""
 

@@ -17,6 +17,7 @@ import errno
 import fcntl
 import logging
 import os
+import select
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,8 @@ from ptingest.settings.sinks import NdjsonSettings
 
 STANDARD_OUTPUT = 1
 TAIL_STEP_BYTES = 1 << 16
+LOOK_MILLISECONDS = 200
+"""How often a write that waits for the reader of standard output looks whether we close."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +74,7 @@ class NdjsonSink:
         self._is_closed = True
         if self._file is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._file.close)
-        # A reader of standard output that stands still must not keep us from leaving.
+        # A reader of standard output that stands still must not keep us waiting here.
         self._thread.shutdown(wait=self._file is not None)
 
     # --- all below runs on the sink's own thread ----------------------------------------
@@ -91,13 +94,30 @@ class NdjsonSink:
         written = 0
         try:
             while written < len(data):
-                written += os.write(STANDARD_OUTPUT, data[written:])
+                if not self._is_read_from():
+                    break
+                written += os.write(STANDARD_OUTPUT, data[written : written + select.PIPE_BUF])
         except OSError as error:
             trouble = f"standard output cannot be written ({error.strerror}); trying again"
-            if written:
-                return WriteResult(doubtful=documents, trouble=trouble)
-            return WriteResult(busy=documents, trouble=trouble)
-        return WriteResult()
+        else:
+            if written == len(data):
+                return WriteResult()
+            trouble = "nobody reads standard output"
+        if written:
+            return WriteResult(doubtful=documents, trouble=trouble)
+        return WriteResult(busy=documents, trouble=trouble)
+
+    def _is_read_from(self) -> bool:
+        """Wait until a piece can be written without waiting; False when we close before that.
+
+        A thread that waits in ``write`` for a reader would keep the process from leaving.
+        """
+        writable = select.poll()
+        writable.register(STANDARD_OUTPUT, select.POLLOUT)
+        while not writable.poll(LOOK_MILLISECONDS):
+            if self._is_closed:
+                return False
+        return True
 
     def _explain(self, error: OSError) -> str:
         assert self._file is not None

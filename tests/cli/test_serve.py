@@ -93,6 +93,7 @@ def test_a_stop_with_documents_unsettled_is_code_5(tmp_path: Path) -> None:
     ("config", "code", "said"),
     [
         ("beats: {lisen: x}\n", 3, "beats.lisen"),
+        ("data_dir: c.yaml\n", 1, "c.yaml cannot be used: File exists"),
         ("beats: {listen: '203.0.113.1:1'}\n", 1, "beats.listen 203.0.113.1:1: "),
         (
             "beats: {listen: '127.0.0.1:0'}\napi: {listen: '203.0.113.1:1'}\n",

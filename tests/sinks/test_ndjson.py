@@ -159,6 +159,11 @@ async def main():
     sink = NdjsonSink(NdjsonSettings(path="-"), path=None)
     if sys.argv[1] == "wait":
         sys.stdin.read()
+    if sys.argv[1] == "flood":
+        asyncio.ensure_future(sink.write(messages("a" * (1 << 20)), frozenset()))
+        await asyncio.sleep(0.1)  # the pipe is full by now, or will be: either way it ends
+        await sink.close()
+        return
     result = await sink.write(messages("a", "b"), frozenset())
     findings = await sink.check()
     await sink.close()
@@ -194,3 +199,14 @@ def test_a_closed_standard_output_is_busy_and_trouble() -> None:
     _, err = process.communicate()
 
     assert err.startswith(b"2 standard output cannot be written (Broken pipe)")
+
+
+@pytest.mark.timeout(20)
+def test_a_reader_of_standard_output_that_stands_still_keeps_nobody_from_leaving() -> None:
+    process = printer("flood")
+
+    assert process.wait() == 0
+
+    out, _ = process.communicate()
+    assert out.startswith(b'{"message":"aaa')
+    assert len(out) < 1 << 20
