@@ -224,7 +224,7 @@ async def bad_wire(world: World) -> None:
         chance = world.chance
         kind = chance.choice(("cut sent", "cut answered", "stall", "trickle", "good"))
         world.inject(f"wire: {kind}")
-        size = int(10 ** chance.uniform(0, 5))
+        size = int(10 ** chance.uniform(0, 6.3))  # up to a whole pipeline
         match kind:
             case "cut sent":
                 return Weather(cut_after_sent=size)
@@ -252,6 +252,8 @@ async def everything(world: World) -> None:
 
     async def deaths() -> None:
         async for _ in world.steps(4):
+            world.server.signal(signal.SIGHUP)
+            world.inject("SIGHUP")
             match world.chance.choice(("kill", "term", "beat", "es")):
                 case "kill":
                     world.server.kill()
