@@ -145,7 +145,11 @@ def _items(frame: bytes, count: int) -> Iterable[bytes]:
 
 _HTTP_STARTS: Final = tuple(b"GE PO HE PU DE OP PA CO TR PRI PROP".split())
 _STRANGERS: Final[tuple[tuple[tuple[bytes, ...], str, str], ...]] = (
-    ((b"\x16\x03",), "looks_like_tls", "looks like TLS; enable ssl here or disable it there"),
+    (
+        (b"\x16\x03",),
+        "looks_like_tls",
+        "looks like TLS; set beats.tls here, or ssl.enabled: false there",
+    ),
     (
         (b"PROX", b"\r\n\r\n"),
         "looks_like_proxy",

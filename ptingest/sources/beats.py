@@ -310,7 +310,9 @@ class BeatsSource:
 
     def protocol_error(self, connection: BeatsConnection, error: ProtocolError) -> None:
         self._metrics.add("ptingest_beats_protocol_errors_total", 1, error.reason)
-        log.warning("%s: %s", connection.peer, error)
+        # The reason (of a fixed set) in the template: one peer that breaks one rule over and
+        # over must not hide what is wrong with another.
+        log.warning(f"%s: {error.reason}: %s", connection.peer, error)
 
     def note_closed_by_us(self, connection: BeatsConnection, why: str) -> None:
         level = logging.WARNING if connection.bytes else logging.DEBUG

@@ -71,6 +71,19 @@ async def test_windows_behind_one_that_failed_in_its_admission_go_unacked(
             assert await another.acks(1) == [(2, 1)]
 
 
+async def test_repeats_of_one_broken_rule_do_not_hide_another(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path) as server:
+        for data in (b"GET / HTTP/1.1", W(1) + b"XX", W(1 << 31)):
+            async with peer_of(server) as peer:
+                await peer.send(data)
+                await peer.rest()
+
+    said = [one.msg for one in caplog.records if one.levelno == logging.WARNING]
+    assert len(set(said)) == len(said) == 3, "repeats are held back by template"
+
+
 async def test_a_bug_behind_the_port_is_logged_and_closes_only_its_connection(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -169,7 +169,7 @@ def test_what_breaks_the_format_is_refused_with_its_reason(
 
 
 STRANGERS = [
-    pytest.param(b"\x16\x03\x01\x02\x00", "looks_like_tls", "enable ssl here", id="TLS hello"),
+    pytest.param(b"\x16\x03\x01\x02\x00", "looks_like_tls", "set beats.tls here", id="TLS hello"),
     *[
         pytest.param(start, "looks_like_http", "output.elasticsearch", id=start.decode())
         for start in (b"GET /", b"POST /", b"HEAD /", b"PUT /", b"PRI * HTTP/2.0", b"PROPFIND /")
