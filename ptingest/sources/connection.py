@@ -124,7 +124,8 @@ class BeatsConnection(asyncio.Protocol):
         """Keep our half open: a Beat that half-closes still wants its acks."""
         self._eof = True
         if self.closing is not None:
-            return False
+            # Windows that were whole before the frame that broke still get their acks.
+            return bool(self._open) and self.session is None
         self._wire.receive_eof()
         self._more.set()
         # TLS has no half-close: its transport closes after this, whatever is returned.

@@ -57,6 +57,23 @@ async def test_what_was_complete_before_a_broken_frame_keeps_its_ack(tmp_path: P
         assert [ack for ack in await peer.rest() if ack[1]] == [(2, 1), (2, 2)]
 
 
+async def test_what_was_complete_before_a_broken_frame_keeps_its_ack_though_the_peer_half_closes(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path) as server, peer_of(server) as peer:
+        server.sink.open.clear()
+        await peer.send(W(1) + J(1) + b"XX")
+        await server.until("ptingest_beats_protocol_errors_total", 1, "bad_version")
+        (connection,) = server.worker.parts.source._connections
+        peer.writer.write_eof()
+        async with asyncio.timeout(2):
+            while not connection._eof:
+                await asyncio.sleep(0.01)
+        server.sink.open.set()
+
+        assert [ack for ack in await peer.rest() if ack[1]] == [(2, 1)]
+
+
 async def test_windows_behind_one_that_failed_in_its_admission_go_unacked(
     tmp_path: Path,
 ) -> None:
