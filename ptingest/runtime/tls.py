@@ -13,7 +13,7 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ptingest.errors import TlsUnusable
@@ -46,7 +46,7 @@ class Prepared(NamedTuple):
     beats: ssl.SSLContext | None
     api: ssl.SSLContext | None
     files: tuple[CertificateFile, ...]
-    marks: dict[str, object]
+    marks: Mapping[str, object]
     """What tells that a file has changed."""
 
 
@@ -152,10 +152,14 @@ class Certificates:
         """Use ``prepared`` from the next handshake on; nothing open is touched."""
         old, self._settings = self._in_force, settings
         if old.api is not None and settings.api.tls is not None and prepared.api is not None:
-            # The HTTP server holds on to its context, so that one must learn the new pair;
-            # that it fits was just proved.
+            # The HTTP server holds on to its context, so that one must learn the new pair.
             api = settings.api.tls
-            load_pair(old.api, api.certificate, api.key, api.key_password, API)
+            try:
+                load_pair(old.api, api.certificate, api.key, api.key_password, API)
+            except TlsUnusable as error:
+                # It fitted when it was read, so the files changed since: look again soon.
+                self._refuse(error, tried={})
+                return
             prepared = prepared._replace(api=old.api)
         self._in_force, self._tried, self.trouble = prepared, prepared.marks, None
         self._metrics.add("ptingest_worker_certificate_reloads_total", 1, "done")
@@ -166,15 +170,20 @@ class Certificates:
         try:
             prepared = prepare(self._settings)
         except TlsUnusable as error:
-            self._tried = {path: _mark(path) for path in _paths(self._settings)}
-            if self.trouble != str(error):
-                log.error("certificates not reloaded, the old ones stay in force: %s", error)
-            self.trouble = str(error)
-            self._metrics.add("ptingest_worker_certificate_reloads_total", 1, "refused")
+            self._refuse(error, tried={path: _mark(path) for path in _paths(self._settings)})
             return False
         self.put_in_force(prepared, self._settings)
-        log.info("certificates reloaded; open connections keep theirs")
-        return True
+        if self.trouble is None:
+            log.info("certificates reloaded; open connections keep theirs")
+        return self.trouble is None
+
+    def _refuse(self, error: TlsUnusable, *, tried: Mapping[str, object]) -> None:
+        """Go on with what is in force until the files are not as they were ``tried``."""
+        self._tried = tried
+        if self.trouble != str(error):
+            log.error("certificates not reloaded, the old ones stay in force: %s", error)
+        self.trouble = str(error)
+        self._metrics.add("ptingest_worker_certificate_reloads_total", 1, "refused")
 
     async def watch(self, every_seconds: float = LOOK_SECONDS) -> None:
         """Reload whenever a file changes; until cancelled."""

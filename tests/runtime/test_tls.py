@@ -168,6 +168,27 @@ def test_at_start_a_file_that_does_not_fit_is_an_error(authority: Authority) -> 
         certificates_of(settings_of(pair))
 
 
+def test_files_that_change_between_two_reads_end_nothing_and_are_read_again(
+    authority: Authority,
+) -> None:
+    pair, other = authority.server(), authority.server("other")
+    api = {"certificate": str(pair.certificate), "key": str(pair.key)}
+    settings = ServerSettings.model_validate({"api": {"tls": api}})
+    metrics = Metrics()
+    certificates = certificates_of(settings, metrics)
+    prepared = prepare(settings)
+    right = Path(pair.key).read_bytes()
+    Path(pair.key).write_bytes(Path(other.key).read_bytes())
+
+    certificates.put_in_force(prepared, settings)
+
+    assert certificates.trouble is not None
+    assert metrics.value(RELOADS, "refused") == 1
+    Path(pair.key).write_bytes(right)
+    certificates.look()
+    assert certificates.trouble is None
+
+
 async def test_a_watcher_finds_a_change_by_itself(authority: Authority) -> None:
     pair = authority.server()
     certificates = certificates_of(settings_of(pair))
