@@ -62,7 +62,8 @@ def problems(verdicts: list[dict[str, Any]]) -> dict[str, str]:
 async def test_after_setup_all_is_well_with_nothing_but_the_writers_rights(
     node: Node, tmp_path: Path
 ) -> None:
-    await asyncio.to_thread(setup, node, folder=tmp_path)
+    prepared = await asyncio.to_thread(setup, node, folder=tmp_path)
+    assert prepared.code == 0, prepared
     async with serving_to(node, tmp_path) as worker:
         await ship(worker, event("django"), event("celery"))
 
