@@ -36,6 +36,8 @@ class _Sent(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Sent).decode
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for a payload of which the pipeline still made a document."""
 
 
 class TrafficWatch:
@@ -94,7 +96,7 @@ class TrafficWatch:
         for document in islice(failed, SAMPLED_AT_ONCE):
             try:
                 sent = _decode(document.payload)
-            except msgspec.MsgspecError:
+            except _UNREADABLE:
                 continue  # a message that is no text has no shape
             self._sampled[service] += 1
             counter[shape(sent.message), self._nearest(sent)] += 1

@@ -171,6 +171,14 @@ CASES = [
         False,
         1,
     ),
+    Case(
+        30,
+        "invalid UTF-8 in a line that fits no pattern is replaced",
+        W(1) + J(1, event("no pattern").replace(b"pattern", b"\xff")),
+        [(2, 1)],
+        False,
+        1,
+    ),
     Case(31, "a BOM is stripped", W(1) + J(1, b"\xef\xbb\xbf" + event()), [(2, 1)], False, 1),
     Case(
         31,

@@ -4,6 +4,8 @@ from typing import Any, cast
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ptingest.model.outcome import Processed
 from ptingest.model.receipt import Receipt
@@ -105,3 +107,19 @@ def test_a_reload_brings_its_own_patterns(watch: TrafficWatch) -> None:
     watch.look(processed(line("odd")), fresh, NOW)
 
     assert row(watch)["unmatched"]["shapes"][0]["nearest_pattern"] == "new"
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=40), st.sampled_from([b'"%s"', b"%s", b'["%s"]', b'"x","message":"%s"']))
+def test_no_payload_of_which_the_pipeline_makes_something_is_too_odd_to_look_at(
+    odd: bytes, form: bytes
+) -> None:
+    payload = b'{"group":"pt","service":"django","message":' + form % odd + b"}"
+
+    TrafficWatch(PROFILE).look(processed(payload), PROFILE, NOW)
+
+
+def test_a_line_that_is_no_utf8_has_no_shape(watch: TrafficWatch) -> None:
+    watch.look(processed(line("fits nothing").replace(b"nothing", b"\xff")), PROFILE, NOW)
+
+    assert row(watch)["unmatched"] == {"sampled": 0, "shapes": []}
