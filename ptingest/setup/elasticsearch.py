@@ -8,6 +8,7 @@ steps pointless is raised.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -30,6 +31,8 @@ from ptingest.sinks.elasticsearch.templates import (
 Mark = Literal["created", "updated", "unchanged", "refused", "skipped", "note"]
 OLDEST = (8, 13)
 """What `require_data_stream` in a bulk asks for."""
+NOT_YET = (429, 503)
+"""Answers of a cluster that is starting or busy; they pass."""
 ANY_STREAM = "logs-django-pt"
 
 
@@ -92,13 +95,44 @@ def fitted(steps: Iterable[Step], version: str) -> Iterable[Step]:
         yield step
 
 
+class Patient:
+    """Asks again while Elasticsearch says that it is not ready yet.
+
+    On a new cluster the first role makes the index that the user is written to a moment
+    later: its shard is being allocated then, and the answer is 503.
+    """
+
+    def __init__(self, client: Asks, *, patience_seconds: float, pause_seconds: float) -> None:
+        self._client = client
+        self._pause = pause_seconds
+        self._pauses = round(patience_seconds / pause_seconds)
+
+    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        """Send one request; returns the last answer when patience is over."""
+        answer = await self._client.request(method, target, body)
+        while answer.status in NOT_YET and self._pauses > 0:
+            self._pauses -= 1
+            await asyncio.sleep(self._pause)
+            answer = await self._client.request(method, target, body)
+        return answer
+
+
 class Preparation:
     """One run over the steps."""
 
     def __init__(
-        self, client: Asks, *, password: SecretStr | None, login_works: LoginWorks, keep: KeepKey
+        self,
+        client: Asks,
+        *,
+        password: SecretStr | None,
+        login_works: LoginWorks,
+        keep: KeepKey,
+        patience_seconds: float = 60.0,
+        pause_seconds: float = 0.5,
     ) -> None:
-        self._client = client
+        self._client = Patient(
+            client, patience_seconds=patience_seconds, pause_seconds=pause_seconds
+        )
         self._password = password
         self._login_works = login_works
         self._keep = keep

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,6 +42,39 @@ class Node:
             if target.startswith(f"/{path}") and (method == "GET" or found.status != 200):
                 return found
         return answer(404 if method == "GET" else 200)
+
+
+class NotReadyYet(Node):
+    """Answers 503 to the first few changes, as a cluster whose index is being allocated."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__()
+        self.refusals = refusals
+
+    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        if method == "PUT" and self.refusals:
+            self.refusals -= 1
+            return answer(503, {"error": {"reason": "primary shard is not active"}})
+        return await super().request(method, target, body)
+
+
+@pytest.mark.parametrize(
+    ("refusals", "mark"), [(3, "created"), (9, "refused")], ids=["it passes", "it stays"]
+)
+async def test_a_cluster_that_is_not_ready_yet_is_asked_again(refusals: int, mark: str) -> None:
+    preparation = Preparation(
+        NotReadyYet(refusals),
+        password=SECRET,
+        login_works=lambda user, password: asyncio.sleep(0, result=True),
+        keep=lambda key: None,
+        patience_seconds=0.005,
+        pause_seconds=0.001,
+    )
+    steps = elasticsearch_steps(Wanted(parts=frozenset({"user"})))
+
+    done = [one async for one in preparation.run(steps)]
+
+    assert [one.mark for one in done] == [mark]
 
 
 async def run(
