@@ -57,7 +57,7 @@ def letter_routes(desk: LettersDesk, *, is_guarded: bool) -> list[web.RouteDef]:
                     "another one listens at this address"
                 )
             return web.json_response(desk.begin(wanted), status=202)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return web.json_response({"error": f"no order: {error}"}, status=400)
         except ErrandRefused as error:
             return web.json_response({"error": str(error)}, status=409)
@@ -94,6 +94,7 @@ def read_order(body: bytes, *, what: str) -> Order:
 
     Raises:
         msgspec.DecodeError: it is none, chooses nothing, or holds a key that does not exist.
+        UnicodeDecodeError, RecursionError: it is no UTF-8, or nested without end.
     """
     fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     if "what" in fields:

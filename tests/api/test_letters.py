@@ -91,6 +91,8 @@ async def test_an_order_is_begun_and_answered_at_once(
     [
         pytest.param(b"", "no order", id="nothing at all"),
         pytest.param(b"[]", "no order", id="no object"),
+        pytest.param(b'{"choice": {"reasons": ["\xff"]}}', "no order", id="no UTF-8"),
+        pytest.param(b'{"choice": ' + b"[" * 60000, "no order", id="nested without end"),
         pytest.param(b'{"choice": {}}', "chooses no letters", id="an empty choice is not all"),
         pytest.param(b'{"choice": {"reason": ["x"]}}', "unknown field", id="a filter misspelled"),
         pytest.param(b'{"choice": {"everything": 1}}', "bool", id="a value of the wrong type"),
