@@ -19,6 +19,7 @@ import contextlib
 import logging
 import socket
 import ssl
+import struct
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WINDOW_FRAME_BYTES = 6
+NO_LINGER = struct.pack("ii", 1, 0)
 UNREAD_ACKS_BYTES = 64 << 10
 """Acks are 6 bytes; a peer that leaves this many unread is not reading at all."""
 DISCARD_SECONDS = 2.0
@@ -351,7 +353,7 @@ class BeatsConnection(asyncio.Protocol):
         if self._writes_are_stuck(now):
             self._source.note_closed_by_us(self, "acks are not read (beats.limits.write_seconds)")
             self.close_now("write_timeout")
-            self.transport.abort()  # what it does not read can never be flushed
+            self._reset()
         elif reason := self._expired_hold(now) or self._expired_read(now):
             self._source.note_closed_by_us(self, reason[1])
             self.close_now(reason[0])
@@ -476,6 +478,12 @@ class BeatsConnection(asyncio.Protocol):
     def _send_fin(self) -> None:
         with contextlib.suppress(OSError):  # the peer is gone already
             self._accepted.shutdown(socket.SHUT_WR)
+
+    def _reset(self) -> None:
+        """RST: a FIN would wait in the kernel for minutes behind acks that nobody reads."""
+        with contextlib.suppress(OSError):  # gone already
+            self._accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        self.transport.abort()
 
     def _leave(self) -> None:
         if self.transport.get_write_buffer_size() or self.session is not None:
