@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processes import free_port
 from tests.peers.tools import require_tool
 
 FOLDER = Path(__file__).parent / "elasticsearch"
@@ -120,6 +121,7 @@ def start_elasticsearch(
     """
     java = require_tool("java")
     _compile()
+    port = port or free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
     classpath = f"{FOLDER / 'target/classes'}:{(FOLDER / 'target/classpath.txt').read_text()}"
     arguments = [*COMMON, *(SECURED if secured else OPEN), *settings]

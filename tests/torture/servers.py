@@ -13,12 +13,13 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from benchmarks.processes import free_port
 
 START_SECONDS = 30.0
 LOOK_SECONDS = 0.02
@@ -26,14 +27,6 @@ LOOK_SECONDS = 0.02
 
 class DidNotStart(Exception):
     """The server ended, or stayed silent, before it was of use."""
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class ServerProcess:
