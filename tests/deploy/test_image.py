@@ -22,8 +22,9 @@ from typing import NamedTuple
 
 import pytest
 
+from benchmarks.processes import free_port
 from tests.deploy.records import DEPLOY
-from tests.deploy.test_logging import free_port, running, wait_for
+from tests.deploy.test_logging import running, wait_for
 from tests.house.modules import ROOT
 from tests.peers.pypi_peer import install
 from tests.peers.tools import optional_tool

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.processes import free_port
 from tests.deploy.records import copy_logging, copy_program, documents, label, records
 from tests.peers.pypi_peer import install
 
@@ -130,11 +130,6 @@ def gunicorn(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> list[d
             urllib.request.urlopen(f"http://127.0.0.1:{port}/broken", timeout=10)
         wait_for(folder / "gunicorn.log", "in two lines", "GET /fine")
     return documents(records(folder / "gunicorn.log"), "django")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 def test_every_line_of_every_program_is_parsed_and_has_its_own_time(

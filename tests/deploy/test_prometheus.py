@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.processes import free_port
 from ptingest.telemetry.metrics import METRICS
 from tests.deploy.records import DEPLOY
-from tests.deploy.test_logging import free_port, running
+from tests.deploy.test_logging import running
 from tests.house.modules import ROOT
 from tests.peers.prometheus_peer import Programs, programs
 
