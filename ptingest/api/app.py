@@ -7,9 +7,10 @@
     /  /_node...  /_health_report   Logstash's monitoring paths; see `ptingest.api.logstash`
     /dead-letters   the only place where something can be changed; see `ptingest.api.letters`
 
-Every answer is made on the spot from what is in memory: reading starts no work, waits for
-nothing and is not logged. What a client may hold is bounded: the number of
-connections, the size of a request, how long one may stay idle or unfinished.
+Every answer is made on the spot from what is in memory (of all processes, where there are
+several): reading starts no work, waits for no sink and is not logged. What a client may
+hold is bounded: the number of connections, the size of a request, how long one may stay
+idle or unfinished.
 """
 
 from __future__ import annotations
@@ -68,6 +69,13 @@ PATHS = {
 
 class StatusView(Protocol):
     """What the API shows; `ptingest.runtime` implements it."""
+
+    async def refresh(self) -> None:
+        """Bring what the others show up to date; called once before each answer.
+
+        With several processes it asks them all, within a bounded time.
+        """
+        ...
 
     def readiness(self) -> list[str]:
         """Reasons why no new Beat should be sent here; empty when ready."""
@@ -135,7 +143,7 @@ async def start_api(
         await runner.cleanup()
         text = f"api.listen {settings.listen}: {error.strerror or error}"
         raise OSError(error.errno, text) from error
-    sampling = asyncio.get_running_loop().create_task(_sample(logstash), name="api samples")
+    sampling = asyncio.get_running_loop().create_task(_sample(logstash, view), name="api samples")
     api = ApiServer(server, runner, sampling)
     logstash.http_address = f"{host}:{api.port}"
     return api
@@ -154,9 +162,10 @@ def _runner(app: web.Application) -> web.AppRunner:
     )
 
 
-async def _sample(logstash: LogstashView) -> None:
+async def _sample(logstash: LogstashView, view: StatusView) -> None:
     while True:
         await asyncio.sleep(SAMPLE_SECONDS)
+        await view.refresh()
         logstash.sample()
 
 
@@ -191,18 +200,22 @@ def _build_app(
         return _json_answer(request, {"live": True})
 
     async def ready(request: web.Request) -> web.Response:
+        await view.refresh()
         reasons = view.readiness()
         answer = {"ready": not reasons, "reasons": reasons}
         return _json_answer(request, answer, 503 if reasons else 200)
 
     async def scrape(_: web.Request) -> web.Response:
+        await view.refresh()
         return web.Response(body=metrics.scrape(), headers={"Content-Type": METRICS_TYPE})
 
     async def status(request: web.Request) -> web.Response:
+        await view.refresh()
         return _json_answer(request, view.status())
 
     def as_logstash(answer: Callable[[], object]) -> Handler:
         async def handler(request: web.Request) -> web.Response:
+            await view.refresh()
             metrics.refresh()
             return _json_answer(request, answer())
 

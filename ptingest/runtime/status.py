@@ -29,6 +29,9 @@ class WorkerView:
         parts.metrics.set("ptingest_worker_start_time_seconds", parts.clock.time_ns() / 1e9)
         parts.metrics.before_scrape(self._refresh)
 
+    async def refresh(self) -> None:
+        """Nothing to wait for: one process reads its own memory."""
+
     def readiness(self) -> list[str]:
         """Reasons why no new Beat should be sent here; empty when ready."""
         reasons = []

@@ -31,6 +31,8 @@ class View:
     reasons: list[str] = field(default_factory=list)
     shown: dict[str, object] = field(default_factory=dict)
 
+    async def refresh(self) -> None: ...
+
     def readiness(self) -> list[str]:
         return self.reasons
 

@@ -41,6 +41,8 @@ class Desk:
 
 
 class View:
+    async def refresh(self) -> None: ...
+
     def readiness(self) -> list[str]:
         return []
 
