@@ -181,6 +181,17 @@ class ErrandRefused(PtingestError):
         return f"{self.why}; nothing was begun, try again later"
 
 
+class BenchFailed(PtingestError):
+    """A measurement of a user's own events makes no sense; ``why`` is a whole sentence."""
+
+    def __init__(self, *, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+    def __str__(self) -> str:
+        return self.why
+
+
 # --- sinks ------------------------------------------------------------------------------
 
 

@@ -72,7 +72,7 @@ class Ordinary:
     """Decides usual events of one group; remembers services, tags and times seen."""
 
     def __init__(self, group: Group, known_services: frozenset[str]) -> None:
-        self._overwritten, reserved = _touched_fields(group)
+        self._overwritten, reserved = touched_fields(group)
         self._is_free = reserved.isdisjoint
         module = b",".join(
             encode_value(path.partition(".")[2]) + b":" + encode_value(text)
@@ -311,7 +311,7 @@ def _labels(group: Group) -> list[dict[str, str]]:
     return [*(rule.set for rule in categories.rules), categories.otherwise]
 
 
-def _touched_fields(group: Group) -> tuple[dict[str, int], frozenset[str]]:
+def touched_fields(group: Group) -> tuple[dict[str, int], frozenset[str]]:
     """Fields that every label sets, with what they cost, and those that must not be there.
 
     The former are overwritten whatever the Beat sent; an event with one of the latter

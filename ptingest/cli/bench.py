@@ -1,0 +1,339 @@
+"""`ptingest bench`: what your own lines cost here, with nothing but this program.
+
+FILE is read as `try` reads it, made into the windows a Beat would send, and taken along
+the server's own road in this process, to a bulk body that nobody gets and to a store in a
+folder that is thrown away. What the two sockets add is said, not measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.options import config_option, load_settings
+
+if TYPE_CHECKING:
+    from ptingest.runtime.bench import Plan, Report, Rounds
+    from ptingest.runtime.workload import Workload
+    from ptingest.settings.profile import ProfileSettings
+
+RATES = (1_000.0, 10_000.0, 100_000.0)
+EVENTS_A_SECOND = 1024
+"""Events of one round for each second of measuring, so that there are several rounds."""
+BAR = 24
+"""Characters of the longest bar."""
+
+CURES = {
+    "unreadable": "not one JSON object each: dead letters; `ptingest try` shows them",
+    "not_utf8": "say the file's real encoding in Filebeat's input (`encoding: latin1`)",
+    "other_group": "dropped: of no group in the profile; let Filebeat send them elsewhere",
+    "profile": "the profile sets a field twice over (group fields, patterns, categories): name "
+    "them apart",
+    "no_message": "Filebeat sends `message` as text; see what takes or changes it on the way",
+    "service": "give each input a plain lower-case `service` with fields_under_root: true",
+    "field_in_the_way": "written by the profile itself: take it out with Filebeat's drop_fields",
+    "double_key": "one key stands twice in an event: find the processor that adds it again",
+    "tags": "make `tags` a list of texts, without the failure tag",
+    "no_time": "neither the line nor the event has a time: see what takes Filebeat's @timestamp",
+    "other": "nothing we could name",
+}
+
+
+@click.command(epilog="Example: ptingest bench /var/log/pt/django.log --service django --multiline")
+@click.argument("file", metavar="FILE", type=click.File("rb"))
+@click.option("--service", help="The input is plain log lines of this service.")
+@click.option("--group", default=None, help="With --service: the events' group.  [default: pt]")
+@click.option(
+    "--multiline", is_flag=True, help="With --service: lines that begin no record join the last."
+)
+@click.option(
+    "--rate",
+    "rates",
+    type=click.FloatRange(min=0, min_open=True),
+    multiple=True,
+    help="Say what so many events a second need; may be repeated.  [default: 1k, 10k, 100k]",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.1, 300),
+    default=10.0,
+    show_default=True,
+    help="How long to measure, about.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@config_option
+def bench(
+    file: BinaryIO,
+    service: str | None,
+    group: str | None,
+    multiline: bool,
+    rates: tuple[float, ...],
+    seconds: float,
+    as_json: bool,
+    config: Path | None,
+) -> ExitCode:
+    """Measure what your own lines cost on this machine.
+
+    FILE (or - for standard input) holds events as Filebeat sends them, one JSON object a
+    line, or with --service plain log lines. No server is needed and nothing is sent.
+    Exit codes: 0 measured, 1 there was nothing to measure, 3 config invalid.
+    """
+    from ptingest.runtime.assembly import read_profile
+    from ptingest.runtime.bench import Bench, plan
+    from ptingest.runtime.clock import SystemClock
+
+    if service is None and (group is not None or multiline):
+        raise click.UsageError("--group and --multiline are for plain lines: add --service NAME.")
+    settings = load_settings(config)
+    profile = read_profile(settings, os.environ)
+    if service is not None:
+        _require_service(profile, service, group or "pt")
+    workload = _workload(
+        file, service, group or "pt", multiline=multiline, enough=int(seconds * EVENTS_A_SECOND)
+    )
+    with _progress() as step:
+        measured = Bench(
+            settings, profile, workload, clock=SystemClock(), seconds=seconds, on_step=step
+        )
+        report = measured.run(_loop_factory())
+    plans = [plan(report, rate) for rate in rates or RATES]
+    if as_json:
+        click.echo(json.dumps(_as_json(_name_of(file), workload, report, plans)))
+    else:
+        _show(_name_of(file), workload, report, plans)
+    return ExitCode.DONE
+
+
+def _loop_factory() -> Any:
+    from ptingest.cli.serve import _loop_factory as factory
+
+    return factory()
+
+
+def _require_service(profile: ProfileSettings, service: str, group: str) -> None:
+    groups = {one.group: one for one in profile.groups}
+    if group not in groups:
+        known = ", ".join(groups)
+        raise click.BadParameter(
+            f"the profile has no group {group!r}, only {known}", param_hint="--group"
+        )
+    known_services = groups[group].known_services
+    if known_services and service not in known_services:
+        near = get_close_matches(service, known_services, n=1)
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        raise click.BadParameter(
+            f"group {group!r} of the profile knows no service {service!r}, only "
+            f"{', '.join(known_services)} (known_services){guess}",
+            param_hint="--service",
+        )
+
+
+def _workload(
+    file: BinaryIO, service: str | None, group: str, *, multiline: bool, enough: int
+) -> Workload:
+    from ptingest.cli.try_ import join_records, read_lines
+    from ptingest.errors import BenchFailed
+    from ptingest.runtime.workload import ENOUGH_EVENTS, FilebeatEvents, make_workload
+
+    if file.isatty():
+        click.echo("reading standard input; Ctrl-D ends it", err=True)
+    records: Iterator[bytes] = read_lines(file)
+    if multiline:
+        records = join_records(records)
+    wrap = bytes if service is None else FilebeatEvents(service=service, group=group).wrap
+    workload = make_workload(records, wrap=wrap, enough_events=min(ENOUGH_EVENTS, enough))
+    if workload is None:
+        raise BenchFailed(
+            why=f"{_name_of(file)} holds no line that is not blank: nothing to measure"
+        )
+    return workload
+
+
+def _name_of(file: BinaryIO) -> str:
+    name = getattr(file, "name", "<stdin>")
+    return "standard input" if name == "<stdin>" else str(name)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Show a terminal what is being measured; say nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("reading") as status:
+        yield lambda what: status.update(f"measuring: {what}")
+
+
+# --- JSON -------------------------------------------------------------------------------
+
+
+def _as_json(name: str, workload: Workload, report: Report, plans: list[Plan]) -> dict[str, object]:
+    outcomes = report.outcomes
+    return {
+        "file": name,
+        "events": len(workload.own),
+        "is_cut": workload.is_cut,
+        "events_a_round": workload.events,
+        "outcomes": {
+            "indexed": outcomes.indexed,
+            "unparsed": outcomes.unparsed,
+            "dropped": dict(outcomes.dropped),
+            "dead_letters": dict(outcomes.dead_letters),
+        },
+        "cpu_us_an_event": {
+            "elasticsearch": _rounds(report.elasticsearch),
+            "store": _rounds(report.store),
+        },
+        "stages_us": {stage: round(us, 3) for stage, us in report.stages.items()},
+        "store_us": round(report.store_us, 3),
+        "long_way": [
+            {"reason": str(reason), "field": field or None, "events": count, "cure": CURES[reason]}
+            for (reason, field), count in report.detours.items()
+        ],
+        "services": {
+            service: {**cost._asdict(), "pipeline_us": round(cost.pipeline_us, 3)}
+            for service, cost in report.services.items()
+        },
+        "bytes_an_event": {what: round(size, 1) for what, size in report.sizes._asdict().items()},
+        "outstanding_events": report.outstanding_events,
+        "rates": [
+            {what: round(value, 4) for what, value in one._asdict().items()} for one in plans
+        ],
+    }
+
+
+def _rounds(rounds: Rounds) -> dict[str, float]:
+    figures = {name: round(value, 3) for name, value in rounds._asdict().items()}
+    return {**figures, "events_a_second_a_core": round(1e6 / rounds.median)}
+
+
+# --- text -------------------------------------------------------------------------------
+
+
+def _show(name: str, workload: Workload, report: Report, plans: list[Plan]) -> None:
+    _show_events(name, workload, report)
+    _show_cost(report)
+    _show_stages(report)
+    _show_services(report)
+    _show_long_way(workload, report)
+    _show_plans(report, plans)
+
+
+def _show_events(name: str, workload: Workload, report: Report) -> None:
+    own, outcomes = len(workload.own), report.outcomes
+    cut = "; the file goes on, its beginning is enough" if workload.is_cut else ""
+    click.echo(f"{name}: {own:,} events of {workload.event_bytes:,.0f} bytes{cut}")
+    if workload.repeats > 1:
+        click.echo(
+            f"  too few to measure: each was sent {workload.repeats:.0f} times, so what repeats in "
+            "real logs repeats more here"
+        )
+    told = [f"{outcomes.indexed - outcomes.unparsed:,} parsed"]
+    told += [f"{outcomes.unparsed:,} unparsed"] if outcomes.unparsed else []
+    told += [f"{count:,} dropped ({why})" for why, count in outcomes.dropped.items()]
+    told += [f"{count:,} dead letters ({why})" for why, count in outcomes.dead_letters.items()]
+    click.echo(f"  {', '.join(told)}")
+    if outcomes.unparsed == outcomes.indexed:
+        click.secho(
+            "  none of them fits a pattern, so all would be indexed with the failure tag: "
+            "`ptingest try` shows what becomes of one",
+            fg="yellow",
+        )
+    elif outcomes.unparsed or outcomes.dead_letters:
+        click.echo("  `ptingest try` shows which, and why")
+
+
+def _show_cost(report: Report) -> None:
+    click.echo("\nCPU an event, in this process     median     best   spread   events/s a core")
+    for where, rounds in (("Elasticsearch", report.elasticsearch), ("the store", report.store)):
+        click.echo(
+            f"  to {where:<26} {rounds.median:6.1f} us {rounds.best:6.1f} us "
+            f"{rounds.spread_percent:5.0f} % {1e6 / rounds.median:17,.0f}"
+        )
+    click.echo(
+        f"  ({report.elasticsearch.rounds} and {report.store.rounds} rounds; a large spread means "
+        "that others used the machine)"
+    )
+
+
+def _show_stages(report: Report) -> None:
+    total = sum(report.stages.values())
+    longest = max(report.stages.values())
+    mark = _mark()
+    click.echo("\nwhere the time goes (Elasticsearch, best round)")
+    for stage, us in report.stages.items():
+        bar = mark * max(1 if us else 0, round(BAR * us / longest))
+        click.echo(f"  {stage:<22} {us:6.2f} us {100 * us / total:5.1f} %  {bar}".rstrip())
+    click.echo(
+        f"  {'the store instead':<22} {report.store_us:6.2f} us"
+        "          of bulk body, gzip and answer"
+    )
+
+
+def _mark() -> str:
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    try:
+        "█".encode(encoding)
+    except UnicodeEncodeError:
+        return "#"
+    return "█"
+
+
+def _show_services(report: Report) -> None:
+    click.echo("\nservice                 events   unparsed   pipeline alone")
+    for service, cost in report.services.items():
+        click.echo(
+            f"  {service:<18} {cost.events:9,} {100 * cost.unparsed / cost.events:8.1f} % "
+            f"{cost.pipeline_us:13.2f} us"
+        )
+
+
+def _show_long_way(workload: Workload, report: Report) -> None:
+    events, detours = len(workload.own), report.detours
+    total = sum(detours.values())
+    if not total:
+        click.echo("\nall of them take the short way through the pipeline")
+        return
+    click.echo(
+        f"\n{total:,} of {events:,} ({100 * total / events:.1f} %) take the long way, at several "
+        "times the cost:"
+    )
+    for (reason, field), count in sorted(detours.items(), key=lambda row: -row[1]):
+        about = f" ({field})" if field else ""
+        click.echo(f"  {count:9,}  {reason}{about}: {CURES[reason]}")
+
+
+def _show_plans(report: Report, plans: list[Plan]) -> None:
+    from ptingest.runtime.bench import BUSY_SHARE, SOCKETS_SHARE
+
+    sizes = report.sizes
+    click.echo(
+        f"\nbytes an event: {sizes.wire:,.0f} from the Beat, {sizes.document:,.0f} as a document, "
+        f"{sizes.bulk:,.0f} in a gzipped bulk body, {sizes.stored:,.0f} in the store"
+    )
+    click.echo(
+        "\n  events/s   cores   workers   Mbit/s in    out    GB of documents a day   in memory"
+    )
+    for one in plans:
+        click.echo(
+            f"{one.rate:10,.0f} {one.cores:7.2f} {one.workers:9} {one.received_megabits:11,.1f} "
+            f"{one.sent_megabits:6,.1f} {one.documents_gigabytes_a_day:24,.1f} "
+            f"{one.buffered_seconds:9,.1f} s"
+        )
+    click.echo(
+        f"  cores: Elasticsearch, {100 * SOCKETS_SHARE:.0f} % added for the two sockets, which are "
+        f"not measured here; workers: none busier than {100 * BUSY_SHARE:.0f} %\n"
+        f"  in memory: so long the {report.outstanding_events:,} events that "
+        "beats.limits.total_bytes has room for last while a sink takes none; then Beats wait"
+    )
