@@ -5,7 +5,8 @@
     /metrics  Prometheus text
     /status   everything at once, as JSON
     /  /_node...  /_health_report   Logstash's monitoring paths; see `ptingest.api.logstash`
-    /dead-letters   the only place where something can be changed; see `ptingest.api.letters`
+    /dead-letters   orders from programs; see `ptingest.api.letters`
+    /console/       the same and more for people, in a browser; see `ptingest.api.console`
 
 Every answer is made on the spot from what is in memory (of all processes, where there are
 several): reading starts no work, waits for no sink and is not logged. What a client may
@@ -21,6 +22,9 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from ptingest.api.console.door import is_browser
+from ptingest.api.console.pages import build_console
+from ptingest.api.console.seams import Seams
 from ptingest.api.letters import LettersDesk, letter_routes
 from ptingest.api.logstash import LogstashView, NodeFacts
 from ptingest.api.rates import SAMPLE_SECONDS
@@ -53,7 +57,10 @@ BODY_BYTES = 1 << 16
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+CONSOLE = "/console/"
+
 PATHS = {
+    CONSOLE: "the console, for a browser",
     "/livez": "200 while this process lives",
     "/readyz": "200 when ready for Beats, else 503 with the reasons",
     "/metrics": "Prometheus text",
@@ -112,10 +119,12 @@ async def start_api(
     node: NodeFacts,
     tls: ssl.SSLContext | None = None,
     desk: LettersDesk | None = None,
+    seams: Seams | None = None,
 ) -> ApiServer:
     """Listen as the settings say and return the server; with ``tls`` it speaks https only.
 
     ``desk`` takes orders for the dead letters; without one there is nothing to change.
+    ``seams`` is what the console shows beyond the status.
 
     Raises:
         OSError: the address cannot be bound; its text names it.
@@ -124,6 +133,7 @@ async def start_api(
     app = _build_app(view, metrics, logstash, settings.token)
     if desk is not None:
         app.add_routes(letter_routes(desk, is_guarded=settings.token is not None))
+    app.add_subapp(CONSOLE.rstrip("/"), build_console(settings, view, seams or Seams()))
     runner = _runner(app)
     await runner.setup()
     handlers = runner.server
@@ -226,11 +236,29 @@ def _build_app(
     )
     ours: dict[str, Handler] = {
         "/livez": live, "/readyz": ready, "/metrics": scrape, "/status": status,
-        "/": as_logstash(lambda: logstash.root(PATHS)),
+        "/": _or_the_console(as_logstash(lambda: logstash.root(PATHS))),
     }  # fmt: skip
     theirs = {path: as_logstash(answer) for path, answer in logstash.paths().items()}
     app.add_routes([web.get(path, handler) for path, handler in {**ours, **theirs}.items()])
     return app
+
+
+def _or_the_console(answer: Handler) -> Handler:
+    """Send browsers to the console, and let everybody else have the answer."""
+    from aiohttp import web
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if is_browser(request):
+            return web.Response(status=303, headers={"Location": CONSOLE})
+        return await answer(request)
+
+    return handler
+
+
+def _is_for_people(request: web.Request) -> bool:
+    """Say whether a request is let in, or not, by the console's own door."""
+    path = request.path
+    return f"{path}/".startswith(CONSOLE) or (path == "/" and is_browser(request))
 
 
 def _ask_for(token: SecretStr | None) -> list[Middleware]:
@@ -247,7 +275,11 @@ def _ask_for(token: SecretStr | None) -> list[Middleware]:
     async def ask(request: web.Request, handler: Handler) -> web.StreamResponse:
         shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
         # Compared in constant time: how long it takes must not tell how much was right.
-        if request.path == OPEN_PATH or hmac.compare_digest(shown, wanted):
+        if (
+            request.path == OPEN_PATH
+            or _is_for_people(request)
+            or hmac.compare_digest(shown, wanted)
+        ):
             return await handler(request)
         text = "give the token of api.token as: Authorization: Bearer <token>\n"
         return web.Response(text=text, status=401, headers={"WWW-Authenticate": "Bearer"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from ptingest.cli.check import Remark
 from ptingest.errors import TlsUnusable
@@ -16,7 +16,7 @@ from ptingest.settings.pem import (
 )
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import ElasticsearchSettings
-from ptingest.settings.strict import split_listen
+from ptingest.settings.strict import is_loopback_host, split_listen
 
 
 def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Remark]:
@@ -70,11 +70,14 @@ def _elasticsearch(
 def look_at_doors(settings: ServerSettings) -> Iterator[Remark]:
     """Name ports that are open wider than somebody may think."""
     beats, api = settings.beats, settings.api
-    host = split_listen(api.listen)[0]
-    if api.token is None and not _is_loopback(host):
-        seen = f"is {api.listen}, beyond loopback, and api.token is not given: /status is for all"
+    if api.is_exposed:
+        seen = (
+            f"is {api.listen}, beyond loopback, and api.token is not given: /status is for all, "
+            "and the console is closed"
+        )
         yield Remark("warning", "api.listen", seen, "give api.token, or listen on 127.0.0.1")
-    if api.token is not None and api.tls is None and not _is_loopback(host):
+    host = split_listen(api.listen)[0]
+    if api.token is not None and api.tls is None and not is_loopback_host(host):
         seen = "travels readable over http"
         yield Remark("warning", "api.token", seen, "give api.tls where the network is shared")
     if any(ip_network(one).prefixlen == 0 for one in beats.proxy_protocol_from):
@@ -87,13 +90,6 @@ def look_at_doors(settings: ServerSettings) -> Iterator[Remark]:
         for name in given:
             seen = "is given, but no host is https: it is not used"
             yield Remark("warning", f"sinks.elasticsearch.{name}", seen, "write https:// in hosts")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def show_door(settings: ServerSettings) -> str:

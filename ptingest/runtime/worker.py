@@ -108,6 +108,14 @@ class Worker:
         host = settings.api.listen.rpartition(":")[0]
         scheme = "https" if settings.api.tls else "http"
         log.info("health, metrics and status on %s://%s:%d", scheme, host, self.api_port)
+        if settings.api.is_exposed:
+            log.warning(
+                "the console is closed: api.listen is %s, beyond this host, and api.token is not "
+                "given; everybody who reaches the port may read /status",
+                settings.api.listen,
+            )
+        else:
+            log.info("console on %s://%s:%d/console/", scheme, host, self.api_port)
         log.info("documents go to %s; data in %s", sinks, settings.data_dir)
         log.info(
             "send a first event: echo 'INFO|apps.parcels.views|2025-01-02T03:04:05Z|hello' > "

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
-from ptingest.settings.strict import ListenAddress, StrictSettings
+from ptingest.settings.strict import ListenAddress, StrictSettings, is_loopback_host, split_listen
 from ptingest.settings.tls import ServerTlsSettings
 
 
@@ -27,4 +27,10 @@ class ApiSettings(StrictSettings):
     tls: ServerTlsSettings | None = None
     """Without it the port speaks http; with it https only."""
     token: Annotated[SecretStr, AfterValidator(_usable_token)] | None = None
-    """Wanted as ``Authorization: Bearer <token>`` for everything but ``/livez``."""
+    """Wanted as ``Authorization: Bearer <token>`` for everything but ``/livez``; the console
+    asks for it once, in a form. Without it the console is for this host, and changes nothing."""
+
+    @property
+    def is_exposed(self) -> bool:
+        """Others than this host can reach the port and need no token; the console stays shut."""
+        return self.token is None and not is_loopback_host(split_listen(self.listen)[0])

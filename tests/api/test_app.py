@@ -281,3 +281,24 @@ async def test_over_https_a_certificate_replaced_is_shown_to_the_next(
     await server.close()
 
     assert seen == [200, 200]
+
+
+async def test_a_browser_that_asks_for_the_root_gets_the_console_and_a_machine_json(
+    http: aiohttp.ClientSession,
+) -> None:
+    page = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+    async with http.get("/", headers=page, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "/console/")
+    for machine in ({}, {"Accept": "*/*"}, {"Accept": "application/json"}):
+        async with http.get("/", headers=machine) as answer:
+            assert answer.content_type == "application/json"
+
+
+async def test_a_browser_may_ask_for_the_root_without_the_token(
+    guarded: aiohttp.ClientSession,
+) -> None:
+    headers = {"Accept": "text/html"}
+
+    async with guarded.get("/", headers=headers, allow_redirects=False) as answer:
+        assert answer.headers["Location"] == "/console/"

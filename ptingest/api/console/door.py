@@ -1,0 +1,135 @@
+"""Who may see the console, and who may change something through it.
+
+    listening   token   who comes in                         who may change something
+    loopback    none    whoever names us by a loopback host  nobody
+    beyond it   none    nobody; the page says the cure       nobody
+    anywhere    given   a session, or Bearer                 a session by its form key, or Bearer
+
+Naming us by a loopback host keeps out web pages whose own name was pointed at 127.0.0.1.
+A request that posts must come from a page of ours: browsers say where a request comes
+from, and a session's cookie is never sent along from elsewhere (SameSite=Strict).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ptingest.api.console.sessions import Session, Sessions, is_same
+from ptingest.settings.api import ApiSettings
+from ptingest.settings.strict import is_loopback_host
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+CURE = (
+    "The console is closed here: api.listen is {listen}, beyond this host, and api.token is not "
+    "given. Give api.token (and api.tls where the network is shared), or listen on 127.0.0.1 and "
+    "come through an SSH tunnel."
+)
+STRANGE_HOST = (
+    "This page was asked for as {host}. Without api.token the console answers to localhost and "
+    "loopback addresses only, since a web page elsewhere can make its own name point here. Open "
+    "it as http://127.0.0.1:{port}/console/, or give api.token."
+)
+READ_ONLY = "without api.token nothing can be changed here; give one, or use the command line"
+STRANGE_PAGE = "this was not sent from a page of this console; nothing was changed"
+OLD_FORM = "the page was too old: load it again; nothing was changed"
+FORM_KEY = "form_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who was let in."""
+
+    session: Session | None = None
+    """None without a token in force, and for Bearer."""
+    may_change: bool = False
+
+    @property
+    def form_key(self) -> str:
+        """What forms that change something carry; empty where nothing can be changed."""
+        return "" if self.session is None else self.session.form_key
+
+
+class Door:
+    """Judges requests; keeps the sessions."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._listen = settings.listen
+        self.is_closed = settings.is_exposed
+        self.sessions = None if settings.token is None else Sessions(settings.token)
+        self.cookie = f"ptingest_{settings.listen.rpartition(':')[2]}"
+        """Its name; cookies know no ports, so two servers on one host need two names."""
+
+    def refusal(self, request: web.Request) -> str | None:
+        """Why nobody is let in this way, whoever it is; None when somebody may be."""
+        if self.is_closed:
+            return CURE.format(listen=self._listen)
+        if self.sessions is None and not is_loopback_host(_host_of(request)):
+            transport = request.transport
+            name = ("", 0) if transport is None else transport.get_extra_info("sockname")
+            return STRANGE_HOST.format(host=request.host or "nothing", port=name[1])
+        return None
+
+    def guest(self, request: web.Request, now: float) -> Guest | None:
+        """Return who this is; None when a login is wanted first."""
+        if self.sessions is None:
+            return Guest()
+        scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+        if scheme == "Bearer" and self.sessions.is_token(shown):
+            return Guest(may_change=True)
+        session = self.sessions.find(request.cookies.get(self.cookie, ""), now)
+        return None if session is None else Guest(session, may_change=True)
+
+
+def strange_page(request: web.Request) -> str | None:
+    """Why a request that posts is not from a page of ours; None when it may be.
+
+    Whoever sends neither header is no browser, and holds no cookie it did not show itself.
+    """
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is not None:
+        return None if site == "same-origin" else STRANGE_PAGE
+    # A browser that does not say it (an old one, or over plain http) names where it comes from.
+    return None if origin is None or _host_in(origin) == request.host else STRANGE_PAGE
+
+
+def no_change(guest: Guest, form_key: str) -> str | None:
+    """Why this guest may not change something by this form; None when it may."""
+    if not guest.may_change:
+        return READ_ONLY
+    if guest.session is not None and not is_same(form_key, guest.session.form_key):
+        return OLD_FORM
+    return None
+
+
+def is_browser(request: web.Request) -> bool:
+    """Say whether a page is preferred to other answers; only browsers name text/html at all."""
+    return "text/html" in request.headers.get("Accept", "").partition(";q=")[0]
+
+
+def address_of(request: web.Request) -> str:
+    """Whom wrong tries are counted against: an address, or the network of an IPv6 one."""
+    text = request.remote or ""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    if address.version == 4:
+        return text
+    mapped = address.ipv4_mapped
+    return str(mapped or ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+
+
+def _host_in(origin: str) -> str:
+    return origin.partition("://")[2]
+
+
+def _host_of(request: web.Request) -> str:
+    """The host a request names, without its port."""
+    host = request.host
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]

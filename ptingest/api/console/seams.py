@@ -1,0 +1,14 @@
+"""What the console shows and cannot know itself; `ptingest.runtime` implements it.
+
+Each page module names the Protocol it needs beside its routes. Where a seam is None its page
+is not there, and the navigation does not name it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """Handed to the API when it starts."""

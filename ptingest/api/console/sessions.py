@@ -1,0 +1,90 @@
+"""Who has logged in to the console: bounded in number, in age, and in tries.
+
+A login shows the token of `api.token` once; from then on the browser holds a random id in a
+cookie that scripts and other sites cannot read. Nothing is on disk: a restart logs
+everybody out. Times are arguments, in seconds of a clock that only goes forward.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+SESSIONS = 64
+"""Logged in at once; one more logs the oldest out."""
+AGE_SECONDS = 12 * 3600.0
+"""After this long a session is over, used or not."""
+TRIES = 5
+"""Wrong tokens from one address within `TRY_SECONDS`; then it has to wait."""
+TRY_SECONDS = 60.0
+ADDRESSES = 1024
+"""Addresses remembered for their wrong tokens; the longest quiet one is forgotten."""
+
+
+def is_same(shown: str, wanted: str) -> bool:
+    """Compare two secrets in a time that does not tell how much was right."""
+    return hmac.compare_digest(
+        shown.encode("utf-8", "surrogatepass"), wanted.encode("utf-8", "surrogatepass")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One browser that showed the token."""
+
+    id: str = field(repr=False)
+    ends_at: float
+    form_key: str = field(repr=False)
+    """Stands in every form that changes something: other sites cannot know it."""
+
+
+class Sessions:
+    """Opens, finds and ends sessions for one token."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+        self._open: OrderedDict[str, Session] = OrderedDict()
+        self._wrong: OrderedDict[str, list[float]] = OrderedDict()
+
+    def wait_seconds(self, address: str, now: float) -> float:
+        """How long an address has to wait before it may try again; 0.0 when it may."""
+        tries = [at for at in self._wrong.get(address, ()) if now - at < TRY_SECONDS]
+        return TRY_SECONDS - (now - tries[0]) if len(tries) >= TRIES else 0.0
+
+    def log_in(self, shown: str, *, address: str, now: float) -> Session | None:
+        """Open a session for whoever shows the token, else note a wrong try.
+
+        Ask ``wait_seconds`` first: who has to wait is not compared at all.
+        """
+        if not self.is_token(shown):
+            tries = [at for at in self._wrong.pop(address, []) if now - at < TRY_SECONDS]
+            self._wrong[address] = [*tries, now]
+            if len(self._wrong) > ADDRESSES:
+                self._wrong.popitem(last=False)
+            return None
+        self._wrong.pop(address, None)
+        session = Session(secrets.token_urlsafe(32), now + AGE_SECONDS, secrets.token_urlsafe(32))
+        self._open[session.id] = session
+        if len(self._open) > SESSIONS:
+            self._open.popitem(last=False)
+        return session
+
+    def is_token(self, shown: str) -> bool:
+        """Whether this is the token."""
+        return is_same(shown, self._token.get_secret_value())
+
+    def find(self, session_id: str, now: float) -> Session | None:
+        """Return the open session of a cookie."""
+        session = self._open.get(session_id)
+        if session is not None and session.ends_at <= now:
+            del self._open[session_id]
+            return None
+        return session
+
+    def log_out(self, session: Session) -> None:
+        """End a session; its cookie is worth nothing from now on."""
+        self._open.pop(session.id, None)

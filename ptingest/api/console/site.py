@@ -1,0 +1,325 @@
+"""The console as a web application: what all its pages share.
+
+    request -> headers -> door -> page module -> template
+
+A page module has one function that returns its routes, given this site and the seams it
+needs, like `ptingest.api.console.overview`. Its handlers ask the seams, and answer with
+``site.page``; what changes something is wrapped in ``site.changing``. Everything under
+`/console/` comes from here, and no page names anything beyond it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from ptingest.api.console.door import (
+    FORM_KEY,
+    Door,
+    Guest,
+    address_of,
+    is_browser,
+    no_change,
+    strange_page,
+)
+from ptingest.api.console.render import Renderer
+from ptingest.settings.api import ApiSettings
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = logging.getLogger(__name__)
+
+ROOT = "/console"
+STATIC = Path(__file__).parent / "static"
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not no-referrer: browsers would send `Origin: null` with our own forms.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+"""On every answer. Whatever a log line contains, a browser runs and fetches nothing of it."""
+
+
+class Place(NamedTuple):
+    """One entry of the navigation."""
+
+    path: str
+    """Under `/console`, as `/explore`."""
+    title: str
+
+
+class Site:
+    """What a page module is given: pages, and what guards them."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self.door = Door(settings)
+        self.navigation: list[Place] = []
+        self._renderer = Renderer()
+        self._static: dict[str, bytes] = {}
+        self._marks: dict[str, str] = {}
+
+    def guest(self, request: web.Request) -> Guest | None:
+        """Who is asking; None for who was not let in, who is told nothing either."""
+        if self.door.refusal(request) is not None:
+            return None
+        return self.door.guest(request, time.monotonic())
+
+    async def page(
+        self, request: web.Request, template: str, *, status: int = 200, **values: object
+    ) -> web.Response:
+        """Answer with a template; its ``values`` are text and numbers, never markup.
+
+        A template extends ``base.html``, fills its blocks ``title`` and ``content``, and
+        says at its top where it stands in the navigation: ``{% set here = "/explore" %}``.
+        """
+        from aiohttp import web
+
+        await self._read_static()
+        known = self.guest(request)
+        guest = known or Guest()
+        body = await self._renderer.render(
+            template,
+            {
+                "root": ROOT,
+                "marks": self._marks,
+                "navigation": self.navigation if known else (),
+                "may_change": guest.may_change,
+                "form_key": guest.form_key,
+                "has_session": guest.session is not None,
+                **values,
+            },
+        )
+        return web.Response(body=body, status=status, content_type="text/html", charset="utf-8")
+
+    async def notice(
+        self, request: web.Request, status: int, title: str, text: str
+    ) -> web.Response:
+        """Answer with one sentence: what is wrong, and the cure."""
+        return await self.page(request, "notice.html", status=status, title=title, text=text)
+
+    def changing(self, handler: Handler) -> Handler:
+        """Let only those post who may change something, from a form of ours."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            form = await request.post()
+            refusal = no_change(self.guest(request) or Guest(), str(form.get(FORM_KEY, "")))
+            if refusal is not None:
+                return await self.notice(request, 403, "Not changed", refusal)
+            return await handler(request)
+
+        return guarded
+
+    async def static(self, request: web.Request) -> web.Response:
+        """Answer with one of our own files; they tell nothing of what we hold."""
+        from aiohttp import web
+
+        await self._read_static()
+        name = request.match_info["name"]
+        if name not in self._static:
+            raise web.HTTPNotFound
+        headers = {
+            "Content-Type": _TYPES[Path(name).suffix],
+            # The address has the content's digest in it.
+            "Cache-Control": "private, max-age=86400",
+        }
+        return web.Response(body=self._static[name], headers=headers)
+
+    async def _read_static(self) -> None:
+        if not self._static:
+            self._static = await asyncio.to_thread(_files)
+            self._marks = {
+                name: hashlib.sha256(body).hexdigest()[:12] for name, body in self._static.items()
+            }
+
+    async def close(self, _: object) -> None:
+        self._renderer.close()
+
+
+def _files() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in STATIC.iterdir() if path.suffix in _TYPES}
+
+
+def console_app(site: Site, routes: Sequence[web.RouteDef]) -> web.Application:
+    """Return the application for everything under `/console/`."""
+    from aiohttp import web
+
+    app = web.Application(middlewares=[_with_headers(site), _at_the_door(site)])
+    app.add_routes(
+        [
+            web.get("", _to_the_first_page),
+            web.get("/static/{name}", site.static, name="static"),
+            web.get("/login", _login_page(site)),
+            web.post("/login", _log_in(site)),
+            web.post("/logout", _log_out(site)),
+            *routes,
+        ]
+    )
+    app.on_cleanup.append(site.close)
+    return app
+
+
+async def _to_the_first_page(_: web.Request) -> web.StreamResponse:
+    from aiohttp import web
+
+    return web.Response(status=303, headers={"Location": f"{ROOT}/"})
+
+
+def _with_headers(site: Site) -> Any:
+    from aiohttp import web
+
+    @web.middleware
+    async def with_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            answer = await handler(request)
+        except web.HTTPRedirection as redirection:
+            answer = web.Response(status=redirection.status, headers=redirection.headers)
+        except web.HTTPException as error:
+            answer = await site.notice(request, error.status, error.reason, _sentence(error))
+            if error.status == 405:
+                answer.headers["Allow"] = error.headers["Allow"]
+        except Exception:
+            log.exception("a bug: no page could be made of %s", request.path)
+            text = "This page could not be made; the server's log says why. Nothing else stopped."
+            answer = web.Response(text=text, status=500)
+        if not answer.prepared:
+            answer.headers.update(HEADERS)
+            answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
+    return with_headers
+
+
+def _sentence(error: web.HTTPException) -> str:
+    return {
+        404: "There is no such page here.",
+        405: "This address takes other requests only.",
+        413: "That is more than one request may hold here; take less, or use the command line.",
+    }.get(error.status, error.text or error.reason)
+
+
+def _at_the_door(site: Site) -> Any:
+    from aiohttp import web
+
+    door = site.door
+
+    @web.middleware
+    async def at_the_door(request: web.Request, handler: Handler) -> web.StreamResponse:
+        route = request.match_info.route
+        if route.name == "static":
+            return await handler(request)
+        refusal = door.refusal(request)
+        if refusal is None and request.method not in ("GET", "HEAD"):
+            refusal = strange_page(request)
+        if refusal is not None:
+            return await site.notice(request, 403, "Not here", refusal)
+        if request.path == f"{ROOT}/login":
+            return await handler(request)
+        if site.guest(request) is None:
+            return _login_first(request)
+        return await handler(request)
+
+    return at_the_door
+
+
+def _login_first(request: web.Request) -> web.Response:
+    from aiohttp import web
+
+    if "Authorization" in request.headers or not is_browser(request):
+        text = "log in at /console/login, or send: Authorization: Bearer <api.token>\n"
+        return web.Response(text=text, status=401, headers={"WWW-Authenticate": "Bearer"})
+    asked = f"?to={quote(request.path_qs)}" if request.method == "GET" else ""
+    return web.Response(status=303, headers={"Location": f"{ROOT}/login{asked}"})
+
+
+def _target(text: str) -> str:
+    """Where to go after a login: a page of ours, whatever the address bar said."""
+    is_ours = text.startswith(f"{ROOT}/") and text.isascii() and text.isprintable()
+    return text if is_ours and not text.startswith(f"{ROOT}/login") else f"{ROOT}/"
+
+
+def _login_page(site: Site) -> Handler:
+    from aiohttp import web
+
+    async def login_page(request: web.Request) -> web.StreamResponse:
+        to = _target(request.query.get("to", ""))
+        if site.door.sessions is None:
+            return web.Response(status=303, headers={"Location": to})
+        return await site.page(request, "login.html", title="Log in", to=to, trouble="")
+
+    return login_page
+
+
+def _log_in(site: Site) -> Handler:
+    from aiohttp import web
+
+    async def log_in(request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        to = _target(str(form.get("to", "")))
+        sessions = site.door.sessions
+        if sessions is None:
+            return web.Response(status=303, headers={"Location": to})
+        now, address = time.monotonic(), address_of(request)
+        wait = sessions.wait_seconds(address, now)
+        if wait > 0:
+            trouble = f"Too many wrong tokens from {address}: try again in {wait:.0f} s."
+            answer = await site.page(
+                request, "login.html", status=429, title="Log in", to=to, trouble=trouble
+            )
+            answer.headers["Retry-After"] = f"{wait:.0f}"
+            return answer
+        session = sessions.log_in(str(form.get("token", "")).strip(), address=address, now=now)
+        if session is None:
+            log.warning("console: a wrong token from %s", address)
+            trouble = "That is not the token of api.token."
+            return await site.page(
+                request, "login.html", status=403, title="Log in", to=to, trouble=trouble
+            )
+        log.info("console: %s logged in", address)
+        answer = web.Response(status=303, headers={"Location": to})
+        answer.set_cookie(
+            site.door.cookie,
+            session.id,
+            path=ROOT,
+            httponly=True,
+            samesite="Strict",
+            secure=request.secure,
+        )
+        return answer
+
+    return log_in
+
+
+def _log_out(site: Site) -> Handler:
+    from aiohttp import web
+
+    async def log_out(request: web.Request) -> web.StreamResponse:
+        guest = site.guest(request)
+        if guest is not None and guest.session is not None and site.door.sessions is not None:
+            site.door.sessions.log_out(guest.session)
+        answer = web.Response(status=303, headers={"Location": f"{ROOT}/login"})
+        answer.del_cookie(site.door.cookie, path=ROOT)
+        return answer
+
+    return log_out

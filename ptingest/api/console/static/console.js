@@ -1,0 +1,87 @@
+// What makes the console comfortable; every page can be read without it.
+//
+// Elements with `data-refresh` and an id are fetched again with their page and swapped, every
+// few seconds while somebody looks. Nothing is put into a page but what the server rendered.
+"use strict";
+
+(() => {
+  const SECONDS = 5;
+  const shown = document.getElementById("refreshing");
+  let timer = 0;
+  let paused = false;
+
+  const parts = () => [...document.querySelectorAll("[data-refresh][id]")];
+
+  const isInUse = (part) => {
+    const chosen = document.getSelection();
+    const selects = chosen && !chosen.isCollapsed && part.contains(chosen.anchorNode);
+    return part.contains(document.activeElement) || selects;
+  };
+
+  const say = (text) => {
+    const words = shown.querySelector("span");
+    if (words.textContent !== text) words.textContent = text;
+  };
+
+  async function refresh() {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+    if (answer.status === 401) return location.reload();
+    if (!answer.ok) throw new Error(String(answer.status));
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of parts()) {
+      const next = fresh.getElementById(part.id);
+      if (next && next.innerHTML !== part.innerHTML && !isInUse(part)) {
+        const open = [...part.querySelectorAll("details")].map((one) => one.open);
+        part.replaceChildren(...next.childNodes);
+        part.querySelectorAll("details").forEach((one, at) => { one.open = open[at] || one.open; });
+      }
+    }
+    document.dispatchEvent(new Event("console:refreshed"));
+    return undefined;
+  }
+
+  async function turn() {
+    clearTimeout(timer);
+    if (paused || document.hidden) return;
+    try {
+      await refresh();
+      say("live");
+    } catch {
+      say("no answer, trying again");
+    }
+    timer = setTimeout(turn, SECONDS * 1000);
+  }
+
+  function begin() {
+    if (!parts().length) return;
+    const words = document.createElement("span");
+    const button = document.createElement("button");
+    button.className = "quiet";
+    button.type = "button";
+    button.textContent = "Pause";
+    button.addEventListener("click", () => {
+      paused = !paused;
+      button.textContent = paused ? "Go on" : "Pause";
+      say(paused ? "paused" : "live");
+      turn();
+    });
+    shown.append(words, " ", button);
+    shown.hidden = false;
+    say("live");
+    document.addEventListener("visibilitychange", turn);
+    timer = setTimeout(turn, SECONDS * 1000);
+  }
+
+  // `/` goes to the page's search field, as in many places.
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
+    if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    const field = document.querySelector("[data-search]");
+    if (!field) return;
+    event.preventDefault();
+    field.focus();
+    field.select();
+  });
+
+  begin();
+})();

@@ -1,0 +1,64 @@
+"""Numbers as people read them: the filters of the console's templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def count(number: float) -> str:
+    """1234567 -> 1,234,567."""
+    return f"{number:,.0f}"
+
+
+def rate(number: float) -> str:
+    """Events a second: whole where there are many, one digit where there are few."""
+    return f"{number:,.0f}" if number >= 10 or number == 0 else f"{number:.1f}"
+
+
+def size(number: float) -> str:
+    """2621440 -> 2.5 MiB."""
+    unit = 0
+    while abs(number) >= 1024 and unit < len(_SIZES) - 1:
+        number /= 1024
+        unit += 1
+    return (
+        f"{number:.0f} {_SIZES[unit]}"
+        if unit == 0 or number >= 100
+        else (f"{number:.1f} {_SIZES[unit]}")
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """0.0042 -> 4.2 ms; 75 -> 1 min 15 s; 93600 -> 1 d 2 h; None -> –."""
+    if seconds is None:
+        return "–"
+    if seconds < 0:
+        return f"−{duration(-seconds)}"
+    if seconds < 1:
+        return "0 s" if seconds == 0 else f"{seconds * 1000:.{1 if seconds < 0.01 else 0}f} ms"
+    if seconds < 60:
+        return f"{seconds:.{1 if seconds < 10 else 0}f} s"
+    whole = int(seconds)
+    if seconds < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if seconds < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def cut(text: str, length: int = 200) -> str:
+    """The beginning of a long text, and how much was cut off."""
+    if len(text) <= length:
+        return text
+    return f"{text[:length]}… ({len(text) - length:,} more)"
+
+
+FILTERS: dict[str, Callable[..., object]] = {
+    "count": count,
+    "rate": rate,
+    "size": size,
+    "duration": duration,
+    "cut": cut,
+}

@@ -1,0 +1,139 @@
+"""Who may see the console, decided from single requests."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+from pydantic import SecretStr
+
+from ptingest.api.console.door import (
+    OLD_FORM,
+    READ_ONLY,
+    STRANGE_PAGE,
+    Door,
+    Guest,
+    address_of,
+    no_change,
+    strange_page,
+)
+from ptingest.settings.api import ApiSettings
+
+TOKEN = SecretStr("the-token")
+
+
+def ask(**headers: str) -> object:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return make_mocked_request("GET", "/console/", headers={"Host": "127.0.0.1:9600", **named})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9600", "localhost", "LOCALHOST:1", "[::1]:9600"])
+def test_on_loopback_whoever_names_loopback_comes_in(host: str) -> None:
+    door = Door(ApiSettings())
+
+    assert door.refusal(ask(Host=host)) is None
+    assert door.guest(ask(Host=host), 0.0) == Guest()
+
+
+@pytest.mark.parametrize("host", ["evil.example:9600", "127.0.0.1.evil.example", "10.0.0.1", ""])
+def test_a_page_whose_name_points_here_does_not(host: str) -> None:
+    refusal = Door(ApiSettings()).refusal(ask(Host=host))
+
+    assert refusal is not None
+    assert "api.token" in refusal
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:9600", "10.0.0.1:9600", "[::]:9600", "ptingest:9600"])
+def test_beyond_loopback_nobody_comes_in_without_a_token_in_force(listen: str) -> None:
+    refusal = Door(ApiSettings(listen=listen)).refusal(ask())
+
+    assert refusal is not None
+    assert listen in refusal
+    assert "api.token" in refusal
+
+
+def test_with_a_token_any_host_may_be_named_and_a_login_is_wanted() -> None:
+    door = Door(ApiSettings(listen="0.0.0.0:9600", token=TOKEN))
+
+    assert door.refusal(ask(Host="logs.example")) is None
+    assert door.guest(ask(Host="logs.example"), 0.0) is None
+
+
+def test_the_token_itself_is_a_login() -> None:
+    door = Door(ApiSettings(token=TOKEN))
+
+    assert door.guest(ask(Authorization="Bearer the-token"), 0.0) == Guest(may_change=True)
+    assert door.guest(ask(Authorization="Bearer wrong"), 0.0) is None
+    assert door.guest(ask(Authorization="Basic the-token"), 0.0) is None
+
+
+def test_the_cookie_of_a_session_is_a_login_as_long_as_the_session_is_open() -> None:
+    door = Door(ApiSettings(token=TOKEN))
+    assert door.sessions is not None
+    session = door.sessions.log_in("the-token", address="-", now=0.0)
+    assert session is not None
+    request = ask(Cookie=f"{door.cookie}={session.id}")
+
+    assert door.guest(request, 1.0) == Guest(session, may_change=True)
+    door.sessions.log_out(session)
+    assert door.guest(request, 1.0) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "http://127.0.0.1:9600"},
+        {"Sec_Fetch_Site": "same-origin", "Origin": "http://behind-a-proxy"},
+    ],
+)
+def test_a_form_of_ours_may_post(headers: dict[str, str]) -> None:
+    assert strange_page(ask(**headers)) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://127.0.0.1:9601"},
+        {"Origin": "null"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+        {"Sec_Fetch_Site": "none"},
+        {"Sec_Fetch_Site": "cross-site", "Origin": "http://127.0.0.1:9600"},
+    ],
+)
+def test_a_page_from_elsewhere_may_not(headers: dict[str, str]) -> None:
+    assert strange_page(ask(**headers)) == STRANGE_PAGE
+
+
+def test_without_a_token_in_force_nothing_is_changed() -> None:
+    assert no_change(Guest(), "") == READ_ONLY
+
+
+def test_a_session_changes_something_with_its_own_form_key_only() -> None:
+    door = Door(ApiSettings(token=TOKEN))
+    assert door.sessions is not None
+    session = door.sessions.log_in("the-token", address="-", now=0.0)
+    assert session is not None
+    guest = Guest(session, may_change=True)
+
+    assert no_change(guest, session.form_key) is None
+    assert no_change(guest, "") == OLD_FORM
+    assert no_change(guest, session.id) == OLD_FORM
+
+
+def test_bearer_needs_no_form_key_since_no_page_can_send_it_for_somebody() -> None:
+    assert no_change(Guest(may_change=True), "") is None
+
+
+@pytest.mark.parametrize(
+    ("remote", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("unix", "unix"),
+    ],
+)
+def test_guesses_are_counted_for_an_address_or_an_ipv6_network(remote: str, counted: str) -> None:
+    assert address_of(ask().clone(remote=remote)) == counted
