@@ -1,5 +1,5 @@
-"""What the store does between two batches, off the road of the ack: text index, retention,
-checkpoint. Each is bounded, so that the next batch never waits long, and each may be cut
+"""What the store does between two batches, off the road of the ack: text index, tally,
+retention, checkpoint. Each is bounded, so that the next batch never waits long, and each may be cut
 off at any moment: the next round finds by itself what is left to do.
 
 Each statement is one step of SQLite, which works without Python's lock; the event loop
@@ -23,6 +23,7 @@ from ptingest.sinks.store.schema import (
     make_text_index,
     transaction,
 )
+from ptingest.sinks.store.tally import next_segment, tally
 
 INDEX_MOST = 16_384
 """Documents taken into the text index in one round."""
@@ -89,6 +90,7 @@ def tidy(connection: sqlite3.Connection, path: Path, retention: Retention, now_n
     """
     seen = look(connection)
     extend_index(connection, INDEX_STEP, seen)
+    extend_tally(connection, seen)
     delete_expired(connection, retention, now_ns, seen)
     keep_size(connection, retention, seen)
     checkpoint(connection, path)
@@ -107,6 +109,17 @@ def extend_index(connection: sqlite3.Connection, step: int, seen: Look | None = 
         if not has_text_index(connection):
             make_text_index(connection)
         connection.execute(_INDEX, (index_end(connection), INDEX_MOST))
+
+
+def extend_tally(connection: sqlite3.Connection, seen: Look | None = None) -> None:
+    """Tally one segment of documents when one is full."""
+    seen = seen or look(connection)
+    if seen.first is None or seen.last is None:
+        return
+    segment = next_segment(connection, seen.first, seen.last)
+    if segment is not None:
+        with transaction(connection):
+            tally(connection, segment)
 
 
 def delete_expired(

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from ptingest.errors import SinkUnavailable
-from ptingest.sinks.store.schema import SCHEMA_VERSION, open_reader, open_writer, transaction
+from ptingest.sinks.store import schema
+from ptingest.sinks.store.schema import (
+    SCHEMA_VERSION,
+    has_labels_index,
+    open_reader,
+    open_writer,
+    transaction,
+)
 
 
 def test_a_new_store_is_durable_and_can_shrink(tmp_path: Path) -> None:
@@ -35,6 +42,30 @@ def test_an_existing_store_is_opened_as_it_is(tmp_path: Path) -> None:
 
     assert again.execute("SELECT count(*) FROM documents").fetchone() == (1,)
     again.close()
+
+
+@pytest.mark.parametrize("is_renewed", [True, False], ids=["small", "too large to wait for"])
+def test_a_store_of_an_older_version_is_brought_up_to_date_where_that_is_quick(
+    tmp_path: Path, is_renewed: bool
+) -> None:
+    older = open_writer(tmp_path / "store.sqlite")
+    older.executescript(
+        f"DROP INDEX {schema.BY_TIME}; DROP TABLE documents_segments; DROP TABLE documents_tally;"
+        "DROP TRIGGER documents_tally_forgets;"
+        "CREATE INDEX documents_by_time ON documents (timestamp);"
+        "INSERT INTO documents (id, stored_at, data_stream, body) VALUES (1, '', 'a', '{}'), "
+        f"({1 if is_renewed else schema.NEW_INDEX_MOST} + 1, '', 'a', '{{}}')"
+    )
+    older.close()
+
+    store = open_writer(tmp_path / "store.sqlite")
+
+    names = {name for (name,) in store.execute("SELECT name FROM sqlite_master")}
+    assert has_labels_index(store) is is_renewed
+    assert ("documents_by_time" in names) is not is_renewed
+    assert {"documents_segments", "documents_tally", "documents_tally_forgets"} <= names
+    store.execute("DELETE FROM documents")
+    store.close()
 
 
 def test_a_store_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
