@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo run check test peers fuzz bench torture clean
+.PHONY: help install demo run check test browsers fuzz bench torture clean
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -28,6 +28,9 @@ check: install   ## format, lint, types, floors
 
 test: check      ## check, then every test; PTINGEST_PEERS=require makes missing peers an error
 	$(BIN)/python -m pytest
+
+browsers:        ## install Chromium and its driver from Debian, where missing and allowed (as root)
+	tests/browser/install.sh
 
 torture: install ## break everything while events pass; EVENTS in each scenario, SEED to replay
 	$(BIN)/python -m tests.torture $(if $(EVENTS),--events $(EVENTS)) $(if $(SEED),--seed $(SEED))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.house.modules import TESTS, functions, is_seam, modules, tree
 
-APART = {"deploy", "fakes", "flow", "fuzz", "house", "peers", "torture", "wire"}
+APART = {"browser", "deploy", "fakes", "flow", "fuzz", "house", "peers", "torture", "wire"}
 """Folders of tests that belong to no single module; see design: tests/."""
 
 BESIDE_A_MODULE = {
