@@ -12,7 +12,7 @@ import shutil
 import time
 from typing import Any
 
-from benchmarks import end_to_end, floor, frames, pipeline, start
+from benchmarks import end_to_end, floor, frames, pipeline, start, store
 from benchmarks.measure import Runs, append_history, last_in_history, machine
 
 
@@ -57,6 +57,7 @@ def main() -> None:
     _microseconds("floor", floor.measure())
     _microseconds("frames", frames.measure())
     _microseconds("pipeline", pipeline.measure())
+    _microseconds("store", store.measure())
     _start(runs=5)
     if shutil.which("go") is None:
         raise SystemExit("the whole road needs go on the path: its sender is go-lumber")

@@ -7,7 +7,8 @@ thread (see ``upkeep``).
 
 A row goes in as part of one statement for up to ``ROWS_A_STATEMENT`` rows: Python's lock is
 given back and fought for once a statement, and against a busy event loop each fight costs up
-to 5 ms, which a statement a row would pay thousands of times a batch.
+to 5 ms, which a statement a row would pay thousands of times a batch. Beyond some hundred
+rows a statement's copy of their texts no longer fits the processor's cache.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from ptingest.sinks.store.columns import lift, time_text
 from ptingest.sinks.store.schema import COLUMNS, has_text_index, open_writer
 from ptingest.sinks.store.upkeep import Retention, extend_index, tidy
 
-ROWS_A_STATEMENT = 2048
+ROWS_A_STATEMENT = 256
 _POWERS = range(ROWS_A_STATEMENT.bit_length())
 FREE_BYTES_WARNING = 256 << 20
 
