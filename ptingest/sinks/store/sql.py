@@ -164,7 +164,7 @@ class _Writer:
         if value.text in ("true", "false"):
             self.values.append(value.text)
             return f"{sql} OR each.type = ?"
-        number = _number(value.text) if has_numbers else None
+        number = number_of(value.text) if has_numbers else None
         if number is not None:
             self.values.append(number)
             return f"{sql} OR (each.type IN ('integer', 'real') AND each.value = ?)"
@@ -182,7 +182,7 @@ class _Writer:
         def element() -> str:
             self.values.append(query.value)
             sql = f"each.type = 'text' AND each.value {operator} ?"
-            number = _number(query.value)
+            number = number_of(query.value)
             if number is None:
                 return sql
             self.values.append(number)
@@ -211,7 +211,7 @@ class _Writer:
         return ends
 
     def _words(self, name: str, value: Value) -> str:
-        phrases = _phrases(value)
+        phrases = phrases_of(value)
         if not phrases:
             return "FALSE"
         match_text = _fts(phrases)
@@ -228,7 +228,7 @@ class _Writer:
         return self._in_body(name, lambda: f"each.type = 'text' AND {function}(each.value)")
 
 
-def _phrases(value: Value) -> list[Phrase]:
+def phrases_of(value: Value) -> list[Phrase]:
     """Split a value into what may be found: quoted one phrase, else any of its words."""
     if value.is_quoted:
         wanted = [phrase((value.text,))]
@@ -259,7 +259,7 @@ def _glob(value: Value) -> str:
     )
 
 
-def _number(text: str) -> int | float | None:
+def number_of(text: str) -> int | float | None:
     """Return a number that SQLite can compare, None where ``text`` is none."""
     try:
         whole = int(text)
