@@ -17,6 +17,7 @@ import click
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.json_lines import write_json_line
 from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.visible import escaped
 
 if TYPE_CHECKING:
     from ptingest.delivery.dead_letter import StoredLetter
@@ -215,8 +216,8 @@ def _preview(config: Path | None, order: Order, *, as_json: bool) -> ExitCode:
         if as_json:
             write_json_line(msgspec.json.encode({"letters": count, **prospect._asdict()}))
         else:
-            was = f"{prospect.reason}  {_on_one_line(prospect.data_stream or '-')}"
-            click.echo(f"{count:>8}  {was}  would be {_on_one_line(prospect.becomes)}")
+            was = f"{prospect.reason}  {escaped(prospect.data_stream or '-')}"
+            click.echo(f"{count:>8}  {was}  would be {escaped(prospect.becomes)}")
     if not as_json:
         click.echo(f"{prospects.total()} letters; nothing was changed", err=True)
     return ExitCode.DONE
@@ -234,11 +235,11 @@ def _unreadable(error: PermissionError) -> click.ClickException:
 
 def _row(stored: StoredLetter) -> str:
     letter = stored.letter
-    detail = _on_one_line(letter.detail)
+    detail = escaped(letter.detail)
     if len(detail) > DETAIL_CHARACTERS:
         detail = detail[: DETAIL_CHARACTERS - 1] + "…"
-    stream = _on_one_line(letter.data_stream or "-")
-    service = _on_one_line(letter.service)
+    stream = escaped(letter.data_stream or "-")
+    service = escaped(letter.service)
     return f"{stored.id}  {stored.time}  {service}  {letter.reason}  {stream}  {detail}"
 
 
@@ -254,7 +255,7 @@ def _whole(stored: StoredLetter) -> str:
         ("key", letter.key or "-"),
         ("peer", letter.peer),
     ]
-    lines = [f"{name:12}{_on_one_line(str(value))}" for name, value in fields]
+    lines = [f"{name:12}{escaped(str(value))}" for name, value in fields]
     return "\n".join([*lines, "", _payload(letter.payload)])
 
 
@@ -265,9 +266,4 @@ def _payload(payload: bytes) -> str:
     try:
         return msgspec.json.format(payload, indent=2).decode()
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _on_one_line(payload.decode("utf-8", "backslashreplace"))
-
-
-def _on_one_line(text: str) -> str:
-    """Show control characters instead of sending them to the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        return escaped(payload.decode("utf-8", "backslashreplace"))

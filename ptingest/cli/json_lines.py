@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import sys
 
-# JSON lets these stand unescaped, and many readers (Python's `splitlines` among them) end
-# a line at each. In valid JSON the three are inside strings, a carriage return between
-# tokens only.
-_ESCAPED = (
-    (b"\xc2\x85", b"\\u0085"),
-    (b"\xe2\x80\xa8", b"\\u2028"),
-    (b"\xe2\x80\xa9", b"\\u2029"),
-    (b"\r", b" "),
-)
+from ptingest.cli.visible import visible_json
 
 
 def one_line(value: bytes) -> bytes:
     """Return the same JSON value, UTF-8 without a newline, as one line with its newline."""
-    for ending, escaped in _ESCAPED:
-        if ending in value:
-            value = value.replace(ending, escaped)
-    return value + b"\n"
+    # Many readers (Python's `splitlines` among them) end a line at U+0085, U+2028 or U+2029,
+    # which JSON lets stand unescaped, as it does what commands a terminal.
+    if not value.isascii() or b"\x7f" in value:
+        value = visible_json(value.decode("utf-8", "replace")).encode()
+    # In valid JSON a carriage return stands between tokens only.
+    return value.replace(b"\r", b" ") + b"\n"
 
 
 def write_json_line(value: bytes) -> None:

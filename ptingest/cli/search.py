@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.json_lines import one_line
 from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.visible import visible
 from ptingest.errors import SinkUnavailable
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ def _print_bodies(hits: Iterable[Hit]) -> None:
     # Bytes, so that no locale of a terminal or a cron job stands between.
     out = sys.stdout.buffer
     for hit in hits:
-        out.write(hit.body.encode() + b"\n")
+        out.write(one_line(hit.body.encode()))
     out.flush()
 
 
@@ -120,7 +122,7 @@ def _print_counts(counts: list[tuple[str | None, int]], *, as_json: bool) -> Non
         if as_json:
             click.echo(orjson.dumps({"value": value, "documents": count}))
         else:
-            click.echo(f"{count:>{width}}  {'(none)' if value is None else _one_line(value)}")
+            click.echo(f"{count:>{width}}  {'(none)' if value is None else visible(value)}")
 
 
 def _print_lines(reader: StoreReader, question: Question, limit: int | None) -> None:
@@ -159,15 +161,4 @@ def _text(value: Any) -> str:
 
     if value is None:
         return ""
-    return _one_line(value if isinstance(value, str) else orjson.dumps(value).decode())
-
-
-def _one_line(text: str) -> str:
-    """Keep one hit on one line, and what a log line holds from commanding the terminal."""
-    return "".join(
-        character if character.isprintable() else _visible(character) for character in text
-    )
-
-
-def _visible(character: str) -> str:
-    return {"\n": "⏎", "\t": " ", "\r": ""}.get(character, "\N{REPLACEMENT CHARACTER}")
+    return visible(value if isinstance(value, str) else orjson.dumps(value).decode())

@@ -21,6 +21,7 @@ import click
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.json_lines import write_json_line
 from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.visible import escaped, visible_json
 
 if TYPE_CHECKING:
     from ptingest.pipeline.pipeline import Pipeline
@@ -150,12 +151,9 @@ def _show(pipeline: Pipeline, payload: bytes) -> None:
         "noted": ", ".join(explained.notes),
         "key": explained.key,
     }
-    told = [f"{name} {_printable(value)}" for name, value in fired.items() if value]
+    told = [f"{name} {escaped(value)}" for name, value in fired.items() if value]
     click.echo("  ".join([outcome, *told]))
     if explained.body is not None:
-        click.echo(msgspec.json.format(explained.body, indent=2))
+        text = msgspec.json.format(explained.body, indent=2).decode("utf-8", "replace")
+        click.echo(visible_json(text))
     click.echo()
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
