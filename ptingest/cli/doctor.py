@@ -74,7 +74,7 @@ def doctor(
     patient = Patient(
         settings,
         parts,
-        _api(settings, server),
+        api_of(settings, server),
         _elasticsearch(settings, elasticsearch),
         user,
     )
@@ -101,7 +101,8 @@ def _parts(config: Path | None, server: str | None, elasticsearch: str | None) -
     return frozenset(PARTS)
 
 
-def _api(settings: ServerSettings, server: str | None) -> ApiSettings:
+def api_of(settings: ServerSettings, server: str | None) -> ApiSettings:
+    """Where to ask a running server: as configured, or at another ``HOST:PORT``."""
     if server is None:
         return settings.api
     from pydantic import ValidationError

@@ -41,6 +41,7 @@ COMMANDS: dict[str, Row] = {
     "send": Row("ptingest.cli.send", "send", "Be a Beat: ship files, wait for the acks."),
     "setup": Row("ptingest.cli.setup", "setup", "Prepare Elasticsearch and Kibana."),
     "doctor": Row("ptingest.cli.doctor", "doctor", "Find out what is wrong, and the cure."),
+    "top": Row("ptingest.cli.top", "top", "Show how a running server is, live."),
     "search": Row("ptingest.cli.search", "search", "Search the embedded store."),
     "bench": Row("ptingest.cli.bench", "bench", "Measure what your own lines cost here."),
     "probe": Row("ptingest.cli.probe", "probe", "Ask a running server whether it is well."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import re
 import ssl
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ from ptingest.settings.api import ApiSettings
 from ptingest.settings.strict import split_listen
 
 ASK_SECONDS = 10.0
+_BUCKET = re.compile(r'^(\w+)_bucket\{[^}]*le="([^"]+)"[^}]*\} (\S+)$', re.MULTILINE)
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 """A server that listens on all addresses is asked on loopback."""
 
@@ -31,6 +33,8 @@ class ServerFacts:
     status: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[tuple[str, ...], float]] = field(default_factory=dict)
     """Name -> label values in the order of their names -> value."""
+    buckets: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
+    """Of histograms, added up over all labels: upper bound -> observations up to it."""
     asked_at: float = 0.0
     """Seconds since the epoch."""
 
@@ -48,20 +52,24 @@ class ServerFacts:
 
 async def ask_server(api: ApiSettings) -> ServerFacts:
     """Ask ``/status`` and ``/metrics``; a server that does not answer is a fact, too."""
-    return await asyncio.to_thread(_ask, api)
+    return await asyncio.to_thread(ask_now, api)
 
 
-def _ask(api: ApiSettings) -> ServerFacts:
+def ask_now(api: ApiSettings) -> ServerFacts:
+    """As ``ask_server``, for who may wait."""
     host, port = split_listen(api.listen)
     host = ANYWHERE.get(host, host)
     where = f"{'http' if api.tls is None else 'https'}://{host}:{port}"
     try:
         status = orjson.loads(_get(api, host, port, "/status"))
         metrics = _get(api, host, port, "/metrics").decode()
-    except (OSError, http.client.HTTPException, orjson.JSONDecodeError) as error:
+        found, buckets = read_metrics(metrics), read_buckets(metrics)
+        if not isinstance(status, dict) or "books" not in status:
+            return ServerFacts(where, failure="what answers there is no ptingest")
+    # ValueError: no JSON, no UTF-8, no Prometheus text.
+    except (OSError, http.client.HTTPException, ValueError) as error:
         return ServerFacts(where, failure=str(error) or type(error).__name__)
-    found = read_metrics(metrics)
-    return ServerFacts(where, status=status, metrics=found, asked_at=time.time())
+    return ServerFacts(where, status=status, metrics=found, buckets=buckets, asked_at=time.time())
 
 
 def _get(api: ApiSettings, host: str, port: int, path: str) -> bytes:
@@ -96,4 +104,13 @@ def read_metrics(text: str) -> dict[str, dict[tuple[str, ...], float]]:
             if not sample.name.endswith(("_bucket", "_created")):
                 labels = tuple(sample.labels[name] for name in sorted(sample.labels))
                 found.setdefault(sample.name, {})[labels] = sample.value
+    return found
+
+
+def read_buckets(text: str) -> dict[str, dict[float, float]]:
+    """Read the histograms of Prometheus text, added up over all labels but the bound."""
+    found: dict[str, dict[float, float]] = {}
+    for name, bound, count in _BUCKET.findall(text):
+        buckets = found.setdefault(name, {})
+        buckets[float(bound)] = buckets.get(float(bound), 0.0) + float(count)
     return found

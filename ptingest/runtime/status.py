@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import uuid
 from collections.abc import Callable
@@ -118,8 +119,20 @@ class WorkerView:
             },
             "certificates": parts.certificates.status(),
             "config": self.reloads() if self.reloads else None,
+            "process": process_row(),
             "loop_lag_seconds": parts.metrics.value("ptingest_worker_loop_lag_seconds"),
         }
+
+
+def process_row() -> dict[str, object]:
+    """What this process has used so far, and holds now."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    try:
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+        memory = pages * resource.getpagesize()
+    except OSError:  # no Linux: the most it ever held
+        memory = used.ru_maxrss * 1024
+    return {"cpu_seconds": round(used.ru_utime + used.ru_stime, 3), "memory_bytes": memory}
 
 
 def node_facts(parts: Parts) -> NodeFacts:

@@ -422,6 +422,7 @@ class BeatsSource:
                 "open_windows": c.open_windows,
                 "waiting_bytes": c.waiting_bytes,
                 "reading": c.reading,
+                "held_seconds": 0.0 if c.held_since is None else round(now - c.held_since, 1),
             }
             for c in list(self._connections)[:50]
         ]

@@ -1,0 +1,355 @@
+"""How `top` looks: an overview as lines of styled text for any width and height. Pure.
+
+Sections share the height: each first gets its heading and a row, then rows in turn until
+nothing is left to show or no line is free. What found no room is counted in its heading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ptingest.cli.visible import visible
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+Row = dict[str, Any]
+WIDE = 130
+"""Columns from which there is room for more of them."""
+
+WIDEST = 72
+"""A column that takes what is left takes no more: the eye must find the row's other end."""
+
+
+class Column(NamedTuple):
+    """One column of a section's table."""
+
+    heading: str
+    width: int
+    """Least width; the one column with 0 takes what is left."""
+    show: Callable[[Row], str]
+    is_text: bool = False
+    is_alarm: Callable[[Row], bool] = lambda _: False
+    only_wide: bool = False
+
+
+class Section(NamedTuple):
+    """A table of the screen."""
+
+    columns: tuple[Column, ...]
+    rows: Sequence[Row]
+    empty: str
+    notes: Sequence[str] = ()
+    """Lines under the table: the last errors."""
+
+
+def lines(shown: Row, *, width: int, height: int, hint: str = "") -> list[Text]:
+    """Return at most ``height`` lines of at most ``width`` cells."""
+    from rich.text import Text
+
+    head = _head(shown, width)
+    if not shown["reachable"]:
+        return _cut([*head, Text(""), Text(hint, "dim")], width, height)
+    sections = _sections(shown)
+    room = height - len(head) - (1 if hint else 0)
+    body: list[Text] = []
+    for section, rows in zip(sections, share_out(sections, room), strict=True):
+        body += _table(section, rows, width)
+    if hint:
+        body.append(Text(hint, "dim"))
+    return _cut([*head, *body], width, height)
+
+
+def share_out(sections: Sequence[Section], room: int) -> list[int]:
+    """Return how many rows each section gets, one line of each being its heading."""
+    wanted = [max(1, len(section.rows) + len(section.notes)) for section in sections]
+    given = [0] * len(sections)
+    left = room - len(sections)
+    while left > 0 and given != wanted:
+        for at, want in enumerate(wanted):
+            if left > 0 and given[at] < want:
+                given[at] += 1
+                left -= 1
+    return given
+
+
+def _cut(found: list[Text], width: int, height: int) -> list[Text]:
+    for line in found:
+        line.rstrip()
+        line.truncate(width, overflow="ellipsis")
+        line.no_wrap = True
+    return found[:height]
+
+
+# --- the head -----------------------------------------------------------------------------
+
+
+def _head(shown: Row, width: int) -> list[Text]:
+    from rich.text import Text
+
+    well = shown["well"]
+    if not shown["reachable"]:
+        return [
+            Text.assemble(("ptingest ", "bold"), visible(shown["where"])),
+            *_wrapped(f"NOT WELL  {well['sentence']}", "bold red", width),
+            Text(f"cure: {visible(well['cure'])}"),
+        ]
+    process = shown["process"]
+    facts = [
+        visible(f"{shown['version']}  {shown['where']}"),
+        f"up {duration(shown['uptime_seconds'])}",
+        f"cpu {_percent(process['cpu_share'])}",
+        f"rss {size(process['memory_bytes'])}",
+        f"pause {duration(process['loop_lag_seconds'])}",
+    ]
+    found = [Text.assemble(("ptingest ", "bold"), "  ".join(facts))]
+    if well["is_well"]:
+        found.append(Text("All is well.", "bold green"))
+    else:
+        found += _wrapped(f"NOT WELL  {well['sentence']}", "bold red", width)
+        found += _wrapped(f"cure: {well['cure']}", "", width)
+    return [*found, _rates_line(shown)]
+
+
+def _wrapped(text: str, style: str, width: int) -> list[Text]:
+    """At most two lines; what is longer is for `doctor`, which has the room."""
+    from rich.text import Text
+
+    text = visible(text)
+    if len(text) <= width:
+        return [Text(text, style)]
+    at = text.rfind(" ", 0, width)
+    at = at if at > 0 else width
+    return [Text(text[:at], style), Text(f"  {text[at:].strip()}", style)]
+
+
+def _rates_line(shown: Row) -> Text:
+    from rich.text import Text
+
+    rates, acks = shown["rates"] or {}, shown["acks"]
+    parts = [
+        ("in ", f"{number(rates.get('received_per_second'))}/s"),
+        ("stored ", f"{number(rates.get('stored_per_second'))}/s"),
+        ("acks ", f"{number(acks['per_second'])}/s"),
+        ("p50 ", duration(acks["p50_seconds"])),
+        ("p99 ", duration(acks["p99_seconds"])),
+        ("oldest unacked ", duration(acks["oldest_unacked_seconds"])),
+        ("windows ", number(acks["open_windows"])),
+    ]
+    line = Text()
+    for name, value in parts:
+        line.append(name, "dim").append(value, "bold").append("  ")
+    return line
+
+
+# --- the tables ---------------------------------------------------------------------------
+
+
+def _sections(shown: Row) -> list[Section]:
+    sinks, connections = shown["sinks"], shown["connections"]
+    is_single = len({row["sink"] for row in shown["books"]}) < 2
+    troubles = [
+        f"  {sink['sink']}: {text}"
+        for sink in sinks
+        for text in (
+            *([sink["trouble"]] if sink["trouble"] else ()),
+            *(
+                f"{one['data_stream']}: {one['reason']}: {one['detail']}"
+                for one in sink["troubled_streams"] or ()
+            ),
+        )
+    ]
+    found = [
+        Section(_WORKER_COLUMNS, shown["workers"], ""),
+        Section(_sink_columns(), sinks, "no sinks", troubles),
+        Section(_book_columns(is_single=is_single), shown["books"], "no event has come yet"),
+        Section(_connection_columns(), connections, "no Beat is connected"),
+        Section(_limit_columns(), shown["limits"], "no limits told"),
+    ]
+    return found if shown["workers"] else found[1:]
+
+
+def _table(section: Section, rows: int, width: int) -> list[Text]:
+    from rich.text import Text
+
+    columns = [c for c in section.columns if width >= WIDE or not c.only_wide]
+    fixed = sum(column.width + 1 for column in columns)
+    widths = [column.width or min(WIDEST, max(8, width - fixed)) for column in columns]
+    notes = section.notes[: max(0, min(rows - 1, len(section.notes)))]
+    chosen = section.rows[: rows - len(notes)]
+    hidden = len(section.rows) - len(chosen)
+    heading = Text(style="bold underline")
+    for place, (column, cells) in enumerate(zip(columns, widths, strict=True)):
+        name = column.heading
+        if place == 0 and hidden:
+            name = f"{name} ({len(chosen)} of {len(section.rows)})"
+        heading.append(_cell(name, cells, is_text=column.is_text)).append(" ")
+    found = [heading]
+    for row in chosen:
+        line = Text()
+        for column, cells in zip(columns, widths, strict=True):
+            style = "bold red" if column.is_alarm(row) else ""
+            line.append(_cell(column.show(row), cells, is_text=column.is_text), style).append(" ")
+        found.append(line)
+    if not section.rows and rows:
+        found.append(Text(section.empty, "dim"))
+    return [*found, *(Text(visible(note), "red") for note in notes)]
+
+
+def _cell(text: str, width: int, *, is_text: bool) -> str:
+    """Exactly ``width`` cells, whatever letters the text is made of."""
+    from rich.cells import cell_len, set_cell_size
+
+    text = visible(text)
+    if cell_len(text) > width:
+        text = f"{set_cell_size(text, width - 1)}…"
+    blanks = " " * (width - cell_len(text))
+    return f"{text}{blanks}" if is_text else f"{blanks}{text}"
+
+
+def _count(name: str) -> Callable[[Row], str]:
+    return lambda row: number(row.get(name))
+
+
+def _book_columns(*, is_single: bool) -> tuple[Column, ...]:
+    def service(row: Row) -> str:
+        return str(row["service"] if is_single else f"{row['sink']}/{row['service']}")
+
+    def difference(row: Row) -> bool:
+        return bool(row["difference"])
+
+    return (
+        Column("service", 0, service, is_text=True),
+        Column("in/s", 6, _count("received_per_second")),
+        Column("received", 8, _count("received")),
+        Column("stored", 6, lambda row: number(row["stored"] + row["failure_stored"])),
+        Column("again", 5, _count("already_stored")),
+        Column("dead", 5, _count("dead_lettered"), is_alarm=lambda row: row["dead_lettered"] > 0),
+        Column("dropped", 7, _count("dropped")),
+        Column("back", 5, _count("given_back")),
+        Column("flight", 6, _count("in_flight")),
+        Column("diff", 4, _count("difference"), is_alarm=difference),
+        Column("heard ago", 9, lambda row: duration(row["heard_seconds_ago"]), only_wide=True),
+    )
+
+
+def _connection_columns() -> tuple[Column, ...]:
+    return (
+        Column("connection", 0, lambda row: str(row["peer"]), is_text=True),
+        Column("in/s", 7, _count("received_per_second")),
+        Column("events", 9, _count("events")),
+        Column("bytes", 8, lambda row: size(row["bytes"])),
+        Column("windows", 7, _count("windows")),
+        Column("open", 4, _count("open_windows")),
+        Column(
+            "held",
+            7,
+            lambda row: duration(row.get("held_seconds")),
+            is_alarm=lambda row: (row.get("held_seconds") or 0.0) > 30,
+        ),
+        Column("largest", 7, _count("largest_window"), only_wide=True),
+        Column("packed", 6, lambda row: _yes(row["compresses"]), only_wide=True),
+        Column("piped", 5, lambda row: _yes(row["pipelines"]), only_wide=True),
+        Column("reads", 5, lambda row: _yes(row["reading"]), only_wide=True),
+        Column("age", 7, lambda row: duration(row["seconds"]), only_wide=True),
+        Column("certificate", 20, lambda row: row["tls_subject"] or "-", True, only_wide=True),
+    )
+
+
+def _sink_columns() -> tuple[Column, ...]:
+    def is_bad(row: Row) -> bool:
+        return "trouble" in str(row["state"])
+
+    return (
+        Column("sink", 0, lambda row: str(row["sink"]), is_text=True),
+        Column("state", 18, lambda row: str(row["state"]), True, is_bad),
+        Column("flight", 6, lambda row: f"{number(row['in_flight'])}/{number(row['concurrency'])}"),
+        Column("waiting", 8, _count("waiting_documents")),
+        Column("write", 7, lambda row: duration(row["write_seconds"])),
+        Column("backoff", 7, lambda row: duration(row["backoff_seconds"])),
+        Column("oldest", 7, lambda row: duration(row["oldest_seconds"])),
+    )
+
+
+def _limit_columns() -> tuple[Column, ...]:
+    def bar(row: Row) -> str:
+        full = min(20, round(20 * float(row["share"])))
+        return "#" * full + "." * (20 - full)
+
+    def is_near(row: Row) -> bool:
+        return bool(row["share"] >= 0.9)
+
+    def used(row: Row) -> str:
+        show = number if row["name"] == "connections" else size
+        return f"{show(row['used'])} of {show(row['limit'])}"
+
+    return (
+        Column("limit", 13, lambda row: str(row["name"]), is_text=True),
+        Column("", 20, bar, True, is_near),
+        Column("used", 6, lambda row: _percent(row["share"]), False, is_near),
+        Column("", 0, lambda row: f"{used(row)}  {row['setting']}", is_text=True),
+    )
+
+
+_WORKER_COLUMNS = (
+    Column("worker", 0, lambda row: str(row.get("worker", row.get("name", "?"))), is_text=True),
+    Column("pid", 8, lambda row: str(row.get("pid") or "-")),
+    Column("state", 10, lambda row: str(row.get("state") or "-"), is_text=True),
+    Column("beats", 6, _count("connections")),
+    Column("in/s", 8, _count("received_per_second")),
+    Column("flight", 7, _count("in_flight")),
+    Column("cpu", 6, lambda row: _percent(row.get("cpu_share"))),
+    Column("rss", 8, lambda row: size(row.get("memory_bytes"))),
+)
+
+
+# --- numbers for people -------------------------------------------------------------------
+
+
+def number(value: float | None) -> str:
+    """A count or rate in at most seven characters."""
+    if value is None:
+        return "-"
+    if value < 10 and value != int(value):
+        return f"{value:.1f}"
+    for limit, divisor, unit in ((1e5, 1, ""), (1e7, 1e3, "k"), (1e10, 1e6, "M"), (1e13, 1e9, "G")):
+        if abs(value) < limit:
+            return f"{value / divisor:.0f}{unit}"
+    return f"{value:.0e}"
+
+
+def size(value: float | None) -> str:
+    """Bytes, as ``182MiB``."""
+    if value is None:
+        return "-"
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(value) < 1024 or unit == "GiB":
+            break
+        value /= 1024
+    return f"{value:.0f}{unit}" if value >= 10 or unit == "B" else f"{value:.1f}{unit}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time in at most seven characters: ``12ms``, ``3.4s``, ``5m06s``, ``3h12m``, ``9d4h``."""
+    if seconds is None:
+        return "-"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f}ms" if seconds else "0"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, second = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m{second:02d}s"
+    hours, minute = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours}h{minute:02d}m"
+    return f"{hours // 24}d{hours % 24}h"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f}%"
+
+
+def _yes(flag: object) -> str:
+    return "yes" if flag else "no"
