@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from ptingest.api.console.door import is_browser
-from ptingest.api.console.pages import build_console
+from ptingest.api.console.pages import Console
 from ptingest.api.console.seams import Seams
 from ptingest.api.letters import LettersDesk, letter_routes
 from ptingest.api.logstash import LogstashView, NodeFacts
@@ -133,7 +133,8 @@ async def start_api(
     app = _build_app(view, metrics, logstash, settings.token)
     if desk is not None:
         app.add_routes(letter_routes(desk, is_guarded=settings.token is not None))
-    app.add_subapp(CONSOLE.rstrip("/"), build_console(settings, view, seams or Seams()))
+    console = Console(settings, view, metrics, seams or Seams())
+    app.add_subapp(CONSOLE.rstrip("/"), console.app)
     runner = _runner(app)
     await runner.setup()
     handlers = runner.server
@@ -153,7 +154,7 @@ async def start_api(
         await runner.cleanup()
         text = f"api.listen {settings.listen}: {error.strerror or error}"
         raise OSError(error.errno, text) from error
-    sampling = asyncio.get_running_loop().create_task(_sample(logstash, view), name="api samples")
+    sampling = asyncio.create_task(_sample(view, logstash, console), name="api samples")
     api = ApiServer(server, runner, sampling)
     logstash.http_address = f"{host}:{api.port}"
     return api
@@ -172,8 +173,10 @@ def _runner(app: web.Application) -> web.AppRunner:
     )
 
 
-async def _sample(logstash: LogstashView, view: StatusView) -> None:
+async def _sample(view: StatusView, logstash: LogstashView, console: Console) -> None:
     while True:
+        await view.refresh()
+        console.sample()  # at the start, too: a rate needs a beginning
         await asyncio.sleep(SAMPLE_SECONDS)
         await view.refresh()
         logstash.sample()

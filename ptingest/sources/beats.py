@@ -18,14 +18,16 @@ import random
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Protocol
 
 from ptingest.errors import ProtocolError, TurnedAway
 from ptingest.lumberjack.connection import Limits
 from ptingest.model.contracts import Admit, Clock
 from ptingest.model.event import Origin
+from ptingest.model.receipt import Receipt
 from ptingest.settings.beats import BeatsSettings
+from ptingest.sources.agent import agent_of
 from ptingest.sources.arrival import Arrivals, handshake_guest, make_door
 from ptingest.sources.connection import BeatsConnection
 from ptingest.sources.proxy_protocol import Address
@@ -76,6 +78,7 @@ class BeatsSource:
         self._level = 0
         self._favoured: BeatsConnection | None = None
         self._connections: dict[BeatsConnection, float] = {}
+        self._agents: dict[BeatsConnection, str | None] = {}
         self._per_ip: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._accepting = asyncio.Event()
@@ -290,6 +293,7 @@ class BeatsSource:
     def forget(self, connection: BeatsConnection, reason: str) -> None:
         """A connection is gone; its row in the books closes."""
         self._connections.pop(connection, None)
+        self._agents.pop(connection, None)
         self._per_ip[connection.ip] -= 1
         if self._per_ip[connection.ip] <= 0:
             del self._per_ip[connection.ip]
@@ -317,6 +321,14 @@ class BeatsSource:
     def note_closed_by_us(self, connection: BeatsConnection, why: str) -> None:
         level = logging.WARNING if connection.bytes else logging.DEBUG
         log.log(level, "%s: closing, %s", connection.peer, why)
+
+    def admit_from(
+        self, connection: BeatsConnection, payloads: Sequence[bytes], receipt: Receipt
+    ) -> Awaitable[None]:
+        """Hand a part of a window to the flow; its first one ever tells which Beat sends."""
+        if connection not in self._agents:
+            self._agents[connection] = agent_of(payloads[0])
+        return self.admit(payloads, receipt, connection.origin)
 
     def window_complete(self, events: int, odd: Sequence[str]) -> None:
         self._metrics.add("ptingest_beats_windows_total")
@@ -412,6 +424,7 @@ class BeatsSource:
             {
                 "peer": c.peer,
                 "tls_subject": c.origin.tls_subject,
+                "agent": self._agents.get(c),
                 "seconds": round(now - c.accepted_at, 1),
                 "windows": c.windows,
                 "events": c.events,
@@ -420,6 +433,9 @@ class BeatsSource:
                 "compresses": c.compresses,
                 "pipelines": c.pipelines,
                 "open_windows": c.open_windows,
+                "oldest_seconds": None
+                if (since := c.held_since) is None
+                else round(now - since, 1),
                 "waiting_bytes": c.waiting_bytes,
                 "reading": c.reading,
                 "held_seconds": 0.0 if c.held_since is None else round(now - c.held_since, 1),

@@ -280,7 +280,7 @@ class BeatsConnection(asyncio.Protocol):
             opened.events += len(window.payloads)
             self._filling = opened
             if window.payloads:
-                await self._source.admit(window.payloads, opened.receipt, self.origin)
+                await self._source.admit_from(self, window.payloads, opened.receipt)
             else:
                 # The flow takes a breath for each chunk; a flood of `W 0` has none.
                 await asyncio.sleep(0)

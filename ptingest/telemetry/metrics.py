@@ -8,6 +8,7 @@ batch and never done for a single event.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -236,6 +237,15 @@ class Metrics:
             if family == name:
                 assert isinstance(child, Counter | Gauge)
                 yield labels, float(child._value.get())
+
+    def buckets(self, name: str, *labels: str) -> list[tuple[float, int]]:
+        """Return (upper bound, observations up to it) of a histogram; empty if never touched."""
+        child = self._children.get((name, labels))
+        if child is None:
+            return []
+        assert isinstance(child, Histogram)
+        counts = accumulate(int(bucket.get()) for bucket in child._buckets)
+        return list(zip(child._upper_bounds, counts, strict=True))
 
     def before_scrape(self, refresh: Callable[[], None]) -> None:
         """Call ``refresh`` before every scrape, to set gauges that are cheap to look up."""

@@ -96,3 +96,15 @@ def test_two_books_do_not_share_their_numbers() -> None:
     one.add("ptingest_beats_windows_total")
 
     assert other.value("ptingest_beats_windows_total") == 0
+
+
+def test_the_buckets_of_a_histogram_are_added_up_to_each_bound() -> None:
+    metrics = Metrics()
+    assert metrics.buckets("ptingest_beats_ack_seconds") == []
+
+    for seconds in (0.001, 0.007, 0.007, 1e6):
+        metrics.observe("ptingest_beats_ack_seconds", seconds)
+    buckets = metrics.buckets("ptingest_beats_ack_seconds")
+
+    assert buckets[:3] == [(0.005, 1), (0.01, 3), (0.025, 3)]
+    assert buckets[-1] == (float("inf"), 4)

@@ -1,13 +1,40 @@
-"""The first page: is all well, and if not, what is wrong and what cures it."""
+"""The first page: is all well, what passes, who sends, where it goes, how near the limits are.
+
+Everything comes from one `/status`, and from the hour of samples kept here. The page is read
+again every few seconds, so it does no more than a few hundred lookups.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ptingest.api.console import words
+from ptingest.api.console.charts import Chart, Line, draw
+from ptingest.api.console.history import KEPT_SECONDS, History, Point
 from ptingest.api.console.site import Site
+from ptingest.api.console.verdict import advice, findings, meters
+from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+FATES = (
+    ("stored", "Stored"),
+    ("already_stored", "Already stored"),
+    ("failure_stored", "Failure-stored"),
+    ("dead_lettered", "Dead-lettered"),
+    ("dropped", "Dropped"),
+    ("given_back", "Given back"),
+    ("in_flight", "In flight"),
+)
+"""The books' columns between what was received and the difference."""
+
+NOTED = "ptingest_pipeline_noted_events_total"
+RECEIVED = "ptingest_flow_received_events_total"
+LINE_COUNTS = ("received", *(name for name, _ in FATES), "residue")
 
 
 class Overlooked(Protocol):
@@ -17,15 +44,141 @@ class Overlooked(Protocol):
     def status(self) -> dict[str, Any]: ...
 
 
-def overview_routes(site: Site, view: Overlooked) -> list[web.RouteDef]:
+def overview_routes(
+    site: Site, view: Overlooked, metrics: Metrics, history: History
+) -> list[web.RouteDef]:
     """Return the routes of the overview."""
     from aiohttp import web
 
     async def overview(request: web.Request) -> web.StreamResponse:
         await view.refresh()
-        status = view.status()
+        status, now = view.status(), time.time()
+        history.note_troubles(troubles_of(status), now)
         return await site.page(
-            request, "overview.html", troubles=status.get("not_ready_because", ()), status_of=status
+            request, "overview.html", **overview_values(status, metrics, history, now)
         )
 
     return [web.get("/", overview)]
+
+
+def troubles_of(status: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return what each sink says of itself."""
+    return {sink: lane.get("trouble") for sink, lane in status.get("lanes", {}).items()}
+
+
+def overview_values(
+    status: Mapping[str, Any], metrics: Metrics, history: History, now: float
+) -> dict[str, Any]:
+    """Return what the template shows."""
+    rates = history.rates(now)
+    books = status.get("books", {})
+    beats, config = status.get("beats", {}), status.get("config") or {}
+    return {
+        "findings": findings(status, unmatched(metrics)),
+        "summary": _summary(status, rates),
+        "has_events": any(books.values()),
+        "fates": FATES,
+        "books": {sink: _rows(rows, rates, status) for sink, rows in books.items()},
+        "charts": charts(history.points(now), now),
+        "beats": beats,
+        "connections": [{**row, "advice": advice(row)} for row in beats.get("listed", ())],
+        "sinks": [
+            _sink(name, lane, history, now) for name, lane in status.get("lanes", {}).items()
+        ],
+        "meters": meters(status),
+        "workers": status.get("workers", ()),
+        "process": {name: status.get(name) for name in ("version", "pid", "uptime_seconds")},
+        "listening": status.get("listening"),
+        "config": {name: config.get(name) for name in ("config", "last_reload")},
+        "certificates": (status.get("certificates") or {}).get("files", ()),
+        "lag": status.get("loop_lag_seconds"),
+    }
+
+
+def unmatched(metrics: Metrics) -> dict[str, tuple[int, int]]:
+    """Return service -> (lines that fit no pattern, lines received)."""
+    failures = {
+        labels[0]: int(value)
+        for labels, value in metrics.labelled(NOTED)
+        if labels[1] == "grok_failure"
+    }
+    received = {labels[0]: int(value) for labels, value in metrics.labelled(RECEIVED)}
+    return {service: (count, received.get(service, 0)) for service, count in failures.items()}
+
+
+def _summary(status: Mapping[str, Any], rates: Mapping[str, float]) -> str:
+    """What passes, in a few words."""
+    beats = status.get("beats", {})
+    count = beats.get("connections", 0)
+    who = "No Beat is connected" if not count else f"{count} Beat{'s' * (count != 1)} connected"
+    speed = words.rate(sum(rates.values()))
+    return f"{who}; {speed} events a second over the last minute"
+
+
+def _rows(
+    rows: Mapping[str, Mapping[str, int]], rates: Mapping[str, float], status: Mapping[str, Any]
+) -> dict[str, Any]:
+    services = status.get("services", {})
+    filled = [
+        {
+            "service": service,
+            "rate": rates.get(service),
+            "heard": services.get(service, {}).get("heard_seconds_ago"),
+            **{name: row.get(name, 0) for name in LINE_COUNTS},
+        }
+        for service, row in sorted(rows.items())
+    ]
+    total = {name: sum(row[name] for row in filled) for name in LINE_COUNTS}
+    return {"rows": filled, "total": total, "rate": sum(rates.values()) if rates else None}
+
+
+def _sink(name: str, lane: Mapping[str, Any], history: History, now: float) -> dict[str, Any]:
+    p50, p99 = history.write_seconds(name, now)
+    last = history.troubles.get(name)
+    is_over = last is not None and not lane.get("trouble")
+    return {
+        "name": name,
+        "p50": p50,
+        "p99": p99,
+        "last_trouble": last.text if last and is_over else None,
+        "last_trouble_at": _clock(last.at) if last and is_over else None,
+        **lane,
+    }
+
+
+def _clock(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def span(points: list[Point], now: float) -> float:
+    """How much time the charts show, in seconds: an hour, or less while we are young."""
+    age = now - points[0].at if points else 0.0
+    return next((some for some in (600.0, 1800.0) if age <= some), KEPT_SECONDS)
+
+
+def charts(points: list[Point], now: float) -> list[Chart]:
+    """Return the hour's charts: what comes, how soon it is safe, what waits."""
+    shown = span(points, now)
+    return [
+        draw(
+            "rate", "Events a second", "Received, and of these dead-lettered.",
+            [
+                Line("received", [(point.at, point.rate) for point in points]),
+                Line("dead-lettered", [(point.at, point.letters) for point in points]),
+            ],
+            now=now, seconds=shown, show=words.rate,
+        ),
+        draw(
+            "acks", "Time to the ack", "From a window's end until all of it is safe.",
+            [
+                Line("half within (p50)", [(point.at, point.p50) for point in points]),
+                Line("99 of 100 within (p99)", [(point.at, point.p99) for point in points]),
+            ],
+            now=now, seconds=shown, show=words.duration,
+        ),
+        draw(
+            "waiting", "Events in flight", "Received and not yet safe, at the slowest sink.",
+            [Line("in flight", [(point.at, float(point.waiting)) for point in points])],
+            now=now, seconds=shown, show=words.count,
+        ),
+    ]  # fmt: skip

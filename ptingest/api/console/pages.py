@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import time
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ptingest.api.console.overview import overview_routes
+from ptingest.api.console.history import History
+from ptingest.api.console.overview import overview_routes, troubles_of
 from ptingest.api.console.seams import Seams
 from ptingest.api.console.site import Place, Site, console_app
 from ptingest.settings.api import ApiSettings
+from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -17,14 +20,26 @@ class StatusView(Protocol):
     """The part of `ptingest.api.app.StatusView` that pages read."""
 
     async def refresh(self) -> None: ...
-    def readiness(self) -> list[str]: ...
-    def status(self) -> dict[str, object]: ...
+    def status(self) -> dict[str, Any]: ...
 
 
-def build_console(settings: ApiSettings, view: StatusView, seams: Seams) -> web.Application:
-    """Return the whole console; nothing of it is rendered or read before it is asked for."""
-    del seams  # no page needs one yet
-    site = Site(settings)
-    site.navigation.append(Place("/", "Overview"))
-    routes = overview_routes(site, view)
-    return console_app(site, routes)
+class Console:
+    """Everything under `/console/`; nothing of it is rendered before it is asked for."""
+
+    def __init__(
+        self, settings: ApiSettings, view: StatusView, metrics: Metrics, seams: Seams
+    ) -> None:
+        self._view, self._metrics = view, metrics
+        self._history = History(metrics)
+        site = Site(settings)
+        site.navigation.append(Place("/", "Overview"))
+        routes = overview_routes(site, view, metrics, self._history)
+        del seams  # no page needs one yet
+        self.app: web.Application = console_app(site, routes)
+
+    def sample(self) -> None:
+        """Keep what the charts need; called every ten seconds, after ``view.refresh``."""
+        self._metrics.refresh()
+        now = time.time()
+        self._history.sample(now)
+        self._history.note_troubles(troubles_of(self._view.status()), now)

@@ -1,0 +1,172 @@
+"""The last hour in numbers: sampled from the metrics every ten seconds, drawn as charts.
+
+Kept are 361 samples of a few numbers each, whatever the traffic: some 200 KiB. A point of a
+chart is what changed between two samples; quantiles come from the change of the
+histogram's buckets, so they are those of that time and not of the whole life.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from ptingest.api.rates import SAMPLE_SECONDS
+from ptingest.telemetry.metrics import Metrics
+
+KEPT_SECONDS = 3600.0
+MAX_TROUBLES = 16
+"""Sinks whose last trouble is remembered."""
+
+RECEIVED = "ptingest_flow_received_events_total"
+SETTLED = "ptingest_lane_settled_events_total"
+ACK_SECONDS = "ptingest_beats_ack_seconds"
+WRITE_SECONDS = "ptingest_lane_write_seconds"
+OUTSTANDING = "ptingest_lane_outstanding_events"
+
+Buckets = Sequence[tuple[float, int]]
+
+
+class Sample(NamedTuple):
+    """The counters at one moment."""
+
+    at: float
+    """Seconds since the epoch."""
+    received: dict[str, int]
+    """By service."""
+    letters: int
+    waiting: int
+    acks: Buckets
+    writes: dict[str, Buckets]
+    """By sink."""
+
+
+class Point(NamedTuple):
+    """What happened between two samples."""
+
+    at: float
+    rate: float
+    """Events received a second."""
+    letters: float
+    """Events dead-lettered a second."""
+    waiting: int
+    """Events in flight at its end, with the sink that has most."""
+    p50: float | None
+    p99: float | None
+    """Seconds to the ack; None where nothing was acked."""
+
+
+class Trouble(NamedTuple):
+    """What a sink said last when it was in trouble."""
+
+    text: str
+    at: float
+    """When it was seen last, seconds since the epoch."""
+
+
+class History:
+    """Collects samples; asked by the overview."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._samples: deque[Sample] = deque(maxlen=int(KEPT_SECONDS / SAMPLE_SECONDS) + 1)
+        self.troubles: dict[str, Trouble] = {}
+
+    def sample(self, now: float) -> None:
+        """Keep the counters as they are; call it every ``SAMPLE_SECONDS``."""
+        self._samples.append(self._take(now))
+
+    def note_troubles(self, troubles: dict[str, str | None], now: float) -> None:
+        """Remember what sinks say of themselves; it is forgotten there once it is over."""
+        for sink, text in troubles.items():
+            if text and (sink in self.troubles or len(self.troubles) < MAX_TROUBLES):
+                self.troubles[sink] = Trouble(text, now)
+
+    def points(self, now: float) -> list[Point]:
+        """Return the last hour, oldest first; its last point ends now."""
+        samples = [sample for sample in self._samples if now - sample.at <= KEPT_SECONDS]
+        return [_point(*pair) for pair in pairwise([*samples, self._take(now)]) if _is_apart(*pair)]
+
+    def rates(self, now: float, seconds: float = 60.0) -> dict[str, float]:
+        """Return events received a second by service, over about the last minute."""
+        since = self._before(now - seconds)
+        if since is None:
+            return {}
+        newest = self._take(now)
+        return {
+            service: max(0.0, count - since.received.get(service, 0)) / (newest.at - since.at)
+            for service, count in newest.received.items()
+        }
+
+    def write_seconds(self, sink: str, now: float, seconds: float = 600.0) -> list[float | None]:
+        """Return median and 99th percentile of a sink's attempts over the last ten minutes."""
+        since = self._before(now - seconds)
+        before = since.writes.get(sink, ()) if since else ()
+        grown = growth(before, self._metrics.buckets(WRITE_SECONDS, sink))
+        return [quantile(grown, 0.5), quantile(grown, 0.99)]
+
+    def _before(self, moment: float) -> Sample | None:
+        """The youngest sample at least as old as ``moment``, else the oldest there is."""
+        older = [sample for sample in self._samples if sample.at <= moment]
+        return older[-1] if older else next(iter(self._samples), None)
+
+    def _take(self, now: float) -> Sample:
+        metrics = self._metrics
+        by_sink: dict[str, int] = {}
+        for (sink, _), value in metrics.labelled(OUTSTANDING):
+            by_sink[sink] = by_sink.get(sink, 0) + int(value)
+        settled = [(labels, value) for labels, value in metrics.labelled(SETTLED)]
+        return Sample(
+            at=now,
+            received={labels[0]: int(value) for labels, value in metrics.labelled(RECEIVED)},
+            letters=sum(int(value) for labels, value in settled if labels[2] == "dead_lettered"),
+            waiting=max(by_sink.values(), default=0),
+            acks=metrics.buckets(ACK_SECONDS),
+            writes={sink: metrics.buckets(WRITE_SECONDS, sink) for sink in by_sink},
+        )
+
+
+def _is_apart(before: Sample, after: Sample) -> bool:
+    # The last point ends now; a very short one would jump.
+    return after.at - before.at >= SAMPLE_SECONDS / 2
+
+
+def _point(before: Sample, after: Sample) -> Point:
+    seconds = after.at - before.at
+    # A worker that was replaced takes its counts along: never show less than nothing.
+    received = max(0, sum(after.received.values()) - sum(before.received.values()))
+    grown = growth(before.acks, after.acks)
+    return Point(
+        at=after.at,
+        rate=received / seconds,
+        letters=max(0, after.letters - before.letters) / seconds,
+        waiting=after.waiting,
+        p50=quantile(grown, 0.5),
+        p99=quantile(grown, 0.99),
+    )
+
+
+def growth(before: Buckets, after: Buckets) -> Buckets:
+    """Return what came to each bucket between two moments, added up as they are."""
+    known = dict(before)
+    return [(bound, max(0, count - known.get(bound, 0))) for bound, count in after]
+
+
+def quantile(buckets: Buckets, share: float) -> float | None:
+    """Return the value below which ``share`` of the observations lie, by straight lines.
+
+    What is beyond the last bound is told as that bound. None where nothing was observed.
+    """
+    total = buckets[-1][1] if buckets else 0
+    if total <= 0:
+        return None
+    wanted = share * total
+    low, below = 0.0, 0
+    for bound, count in buckets:
+        if count >= wanted and count > below:
+            if bound == float("inf"):
+                return low
+            return low + (bound - low) * (wanted - below) / (count - below)
+        low, below = bound, count
+    return low

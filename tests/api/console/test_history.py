@@ -1,0 +1,138 @@
+"""The last hour, from counters that only grow."""
+
+from __future__ import annotations
+
+import pytest
+
+from ptingest.api.console.history import KEPT_SECONDS, MAX_TROUBLES, History, growth, quantile
+from ptingest.telemetry.metrics import Metrics
+
+RECEIVED = "ptingest_flow_received_events_total"
+INF = float("inf")
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def history(metrics: Metrics) -> History:
+    history = History(metrics)
+    history.sample(1000.0)
+    return history
+
+
+def test_a_point_is_what_happened_between_two_samples(metrics: Metrics, history: History) -> None:
+    metrics.add(RECEIVED, 500, "django")
+    metrics.add("ptingest_lane_settled_events_total", 20, "store", "django", "dead_lettered")
+    metrics.set("ptingest_lane_outstanding_events", 7, "store", "django")
+    history.sample(1010.0)
+    metrics.add(RECEIVED, 100, "django")
+
+    first, second = history.points(1020.0)
+
+    assert (first.rate, first.letters, first.waiting) == (50.0, 2.0, 7)
+    assert (second.at, second.rate, second.letters) == (1020.0, 10.0, 0.0)
+
+
+def test_ack_times_are_those_of_the_time_between_and_not_of_the_whole_life(
+    metrics: Metrics, history: History
+) -> None:
+    for _ in range(1000):
+        metrics.observe("ptingest_beats_ack_seconds", 0.004)
+    history.sample(1010.0)
+    for _ in range(10):
+        metrics.observe("ptingest_beats_ack_seconds", 4.0)
+
+    first, second = history.points(1020.0)
+
+    assert first.p99 is not None
+    assert first.p99 <= 0.005
+    assert second.p50 is not None
+    assert 2.5 <= second.p50 <= 5.0
+
+
+def test_a_time_without_acks_is_a_gap(history: History) -> None:
+    history.sample(1010.0)
+
+    assert [point.p50 for point in history.points(1020.0)] == [None, None]
+
+
+def test_a_rate_is_that_of_about_the_last_minute(metrics: Metrics, history: History) -> None:
+    metrics.add(RECEIVED, 600, "django")
+    history.sample(1060.0)
+    metrics.add(RECEIVED, 60, "django")
+    metrics.add(RECEIVED, 30, "celery")
+
+    assert history.rates(1120.0) == {"django": 1.0, "celery": 0.5}
+
+
+def test_a_worker_that_takes_its_counts_along_makes_no_rate_negative(metrics: Metrics) -> None:
+    before, after = Metrics(), metrics
+    before.add(RECEIVED, 100, "django")
+    history = History(before)
+    history.sample(1000.0)
+    history._metrics = after
+
+    assert [point.rate for point in history.points(1010.0)] == [0.0]
+    assert history.rates(1010.0) == {}
+
+
+def test_an_hour_is_kept_and_no_more(history: History) -> None:
+    for at in range(1010, 10_000, 10):
+        history.sample(float(at))
+
+    points = history.points(9_999.0)
+
+    assert len(history._samples) <= 361
+    assert points[0].at >= 9_999.0 - KEPT_SECONDS
+
+
+def test_a_write_takes_as_long_as_the_histogram_says(metrics: Metrics, history: History) -> None:
+    metrics.set("ptingest_lane_outstanding_events", 0, "store", "django")
+    for seconds in [0.02] * 99 + [0.9]:
+        metrics.observe("ptingest_lane_write_seconds", seconds, "store")
+
+    p50, p99 = history.write_seconds("store", 1010.0)
+
+    assert p50 is not None
+    assert 0.01 <= p50 <= 0.025
+    assert p99 is not None
+    assert p99 <= 0.025
+
+
+def test_the_last_trouble_of_a_sink_is_remembered_when_it_is_over(history: History) -> None:
+    history.note_troubles({"elasticsearch": "401", "store": None}, 1010.0)
+    history.note_troubles({"elasticsearch": None, "store": None}, 1020.0)
+
+    assert history.troubles["elasticsearch"] == ("401", 1010.0)
+    assert "store" not in history.troubles
+
+
+def test_only_so_many_troubles_are_remembered(history: History) -> None:
+    history.note_troubles({f"sink {number}": "no" for number in range(100)}, 1010.0)
+
+    assert len(history.troubles) == MAX_TROUBLES
+
+
+@pytest.mark.parametrize(
+    ("buckets", "share", "value"),
+    [
+        ([], 0.5, None),
+        ([(1.0, 0), (INF, 0)], 0.5, None),
+        ([(1.0, 10), (2.0, 10), (INF, 10)], 0.5, 0.5),
+        ([(1.0, 0), (2.0, 10), (INF, 10)], 0.5, 1.5),
+        ([(1.0, 5), (2.0, 5), (4.0, 10), (INF, 10)], 0.75, 3.0),
+        ([(1.0, 0), (2.0, 0), (INF, 10)], 0.99, 2.0),
+    ],
+)
+def test_a_quantile_lies_in_its_bucket(
+    buckets: list[tuple[float, int]], share: float, value: float | None
+) -> None:
+    assert quantile(buckets, share) == value
+
+
+def test_growth_is_never_less_than_nothing() -> None:
+    assert growth([(1.0, 5), (INF, 9)], [(1.0, 7), (INF, 8)]) == [(1.0, 2), (INF, 0)]
+    assert growth([], [(1.0, 7)]) == [(1.0, 7)]
