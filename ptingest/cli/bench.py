@@ -140,8 +140,9 @@ def _require_service(profile: ProfileSettings, service: str, group: str) -> None
 def _workload(
     file: BinaryIO, service: str | None, group: str, *, multiline: bool, enough: int
 ) -> Workload:
-    from ptingest.cli.try_ import join_records, read_lines
+    from ptingest.cli.try_ import read_lines
     from ptingest.errors import BenchFailed
+    from ptingest.runtime.plain_lines import join_records
     from ptingest.runtime.workload import ENOUGH_EVENTS, FilebeatEvents, make_workload
 
     if file.isatty():

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -22,14 +20,10 @@ from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.json_lines import write_json_line
 from ptingest.cli.options import config_option, load_settings
 from ptingest.cli.visible import escaped, visible_json
+from ptingest.runtime.plain_lines import as_events, join_records
 
 if TYPE_CHECKING:
     from ptingest.pipeline.pipeline import Pipeline
-
-RECORD_START = re.compile(rb"[A-Za-z0-9_]+\|")
-"""How a record of the pt services begins; with --multiline other lines join the one before."""
-RECORD_BYTES = 10 << 20
-"""A record joined from lines stops growing here, as Filebeat's max_bytes."""
 
 COLOURS = {"indexed": "green", "dropped": "yellow", "dead_letter": "red"}
 
@@ -87,36 +81,6 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
     for line in file:
         if line.strip():
             yield line.removesuffix(b"\n")
-
-
-def join_records(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Join each line that begins no record to the record before it, as Filebeat's multiline."""
-    record: list[bytes] = []
-    size = 0
-    for line in lines:
-        if record and (RECORD_START.match(line) or size > RECORD_BYTES):
-            yield b"\n".join(record)
-            record, size = [], 0
-        record.append(line.removesuffix(b"\r"))
-        size += len(line)
-    if record:
-        yield b"\n".join(record)
-
-
-def as_events(records: Iterable[bytes], *, service: str, group: str) -> Iterator[bytes]:
-    """Yield each record as the event a Beat would send for it now."""
-    import orjson
-
-    for record in records:
-        now = datetime.now(UTC)
-        yield orjson.dumps(
-            {
-                "@timestamp": f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z",
-                "message": record.removesuffix(b"\r").decode("utf-8", "replace"),
-                "group": group,
-                "service": service,
-            }
-        )
 
 
 def _show_json(pipeline: Pipeline, payload: bytes) -> None:

@@ -26,6 +26,7 @@ MANY = 0.01
 """A share of failures from which it is worth a warning."""
 AHEAD_SECONDS = 60.0
 SMALL_WINDOW_EVENTS = 200
+SHAPES_TOLD = 3
 SOON_DAYS = 14
 ENOUGH_WINDOWS = 20
 """Before that a Beat has hardly shown its habits."""
@@ -167,7 +168,7 @@ def _parsing(facts: ServerFacts) -> Iterator[Verdict]:
         seen = f"{share(count, received.get(service, 0))} events fit no pattern"
         if shapes:
             seen += "; commonest shapes (letters are a, digits 0): "
-            seen += "; ".join(map(_shape_text, shapes))
+            seen += "; ".join(map(_shape_text, shapes[:SHAPES_TOLD]))
         cure = (
             "a line that belongs to the one before it: multiline in filebeat.yml. Another "
             "format: a pattern with samples in the profile; `ptingest try --service "

@@ -25,7 +25,7 @@ SAMPLE_EVERY_SECONDS = 1.0
 SAMPLED_AT_ONCE = 4
 SHAPES_KEPT = 32
 """For each service; when there are more, the rarer half is forgotten."""
-SHAPES_SHOWN = 3
+SHAPES_SHOWN = 12
 _KEY_TIME = 8
 """Characters of a key that hold the event's time, 48 bits of milliseconds."""
 

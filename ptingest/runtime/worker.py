@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ptingest.model.contracts import Clock
 from ptingest.runtime.assembly import Parts, build, read_profile
 from ptingest.runtime.lock import DataDirLock
+from ptingest.runtime.looking import console_seams
 from ptingest.runtime.notify import Notifier
 from ptingest.runtime.reload import Reloader
 from ptingest.runtime.signals import StopSignals
@@ -97,6 +98,7 @@ class Worker:
             node=node_facts(self.parts),
             tls=self.parts.certificates.api,
             desk=self.parts.errands,
+            seams=console_seams(pipeline=lambda: self.parts.flow.pipeline),
         )
         self.api_port = self._api.port
 

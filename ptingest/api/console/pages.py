@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ptingest.api.console.failures import failures_routes
 from ptingest.api.console.history import History
 from ptingest.api.console.overview import overview_routes, troubles_of
 from ptingest.api.console.seams import Seams
@@ -34,7 +35,9 @@ class Console:
         site = Site(settings)
         site.navigation.append(Place("/", "Overview"))
         routes = overview_routes(site, view, metrics, self._history)
-        del seams  # no page needs one yet
+        if seams.trial is not None:
+            site.navigation.append(Place("/failures", "Parse failures"))
+            routes += failures_routes(site, view, metrics, seams.trial)
         self.app: web.Application = console_app(site, routes)
 
     def sample(self) -> None:

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ptingest.api.console.failures import Trial
+
 
 @dataclass(frozen=True, slots=True)
 class Seams:
     """Handed to the API when it starts."""
+
+    trial: Trial | None = None

@@ -1,0 +1,206 @@
+"""Lines that fit no pattern: what they look like, what they lack; and a place to try lines.
+
+The shapes are masked (letters `a`, digits `0`) and come from `/status`: no text of an event
+is kept for this page. What somebody tries here is text of theirs, shown to them alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from ptingest.api.console.overview import Overlooked, unmatched
+from ptingest.api.console.site import ROOT, Site
+from ptingest.pipeline.pipeline import Explained
+from ptingest.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+KINDS = ("line", "regex", "json_keys")
+
+
+class Fitted(NamedTuple):
+    """One pattern of the profile, and what became of it."""
+
+    name: str
+    kind: str
+    text: str
+    verdict: str
+    """``fits``, ``lacks ...``, ``does not fit``; empty where it was not tried."""
+
+
+class Stops(NamedTuple):
+    """One line at every stop."""
+
+    message: str
+    payload: str
+    """The event as a Beat would send it."""
+    patterns: Sequence[Fitted]
+    """In the order in which they were tried, up to the one that fits."""
+    explained: Explained
+
+
+class Tried(NamedTuple):
+    """All lines that were tried."""
+
+    stops: Sequence[Stops]
+    left_out: int
+    """Lines beyond the most that are tried at once."""
+
+
+class PatternTried(NamedTuple):
+    """A pattern that somebody typed, on some lines."""
+
+    problem: str | None
+    """Which of the profile's rules it breaks."""
+    lines: Sequence[tuple[str, Mapping[str, str] | None, str | None]]
+    """Each line with the fields set, or None and the first missing piece."""
+    cut_at: int | None
+    """The line on which it took too long and was ended."""
+    left_out: int
+
+
+class Trial(Protocol):
+    """Who tries lines and patterns; `ptingest.runtime.trial` does."""
+
+    def services(self) -> Sequence[str]: ...
+    def patterns(self) -> Sequence[Fitted]: ...
+    async def try_lines(self, text: str, *, service: str, multiline: bool) -> Tried: ...
+    async def try_pattern(
+        self, kind: str, text: str, *, lines: str, multiline: bool
+    ) -> PatternTried: ...
+
+
+class Asked(NamedTuple):
+    """What stands in the forms."""
+
+    lines: str = ""
+    service: str = ""
+    multiline: bool = True
+    kind: str = "line"
+    pattern: str = ""
+
+
+def failures_routes(
+    site: Site, view: Overlooked, metrics: Metrics, trial: Trial
+) -> list[web.RouteDef]:
+    """Return the routes of this page."""
+    from aiohttp import web
+
+    async def show(request: web.Request, asked: Asked, **tried: Any) -> web.StreamResponse:
+        await view.refresh()
+        values = page_values(view.status(), metrics, trial)
+        return await site.page(request, "failures.html", asked=asked, **{**values, **tried})
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        return await show(request, Asked())
+
+    async def try_lines(request: web.Request) -> web.StreamResponse:
+        asked = _asked(await request.post())
+        tried = await trial.try_lines(asked.lines, service=asked.service, multiline=asked.multiline)
+        results = [result(stops) for stops in tried.stops]
+        return await show(request, asked, tried=tried, results=results)
+
+    async def try_pattern(request: web.Request) -> web.StreamResponse:
+        asked = _asked(await request.post())
+        found = await trial.try_pattern(
+            asked.kind, asked.pattern, lines=asked.lines, multiline=asked.multiline
+        )
+        return await show(request, asked, pattern_tried=found)
+
+    async def again(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=303, headers={"Location": f"{ROOT}/failures"})
+
+    return [
+        web.get("/failures", page),
+        web.get("/failures/line", again),
+        web.get("/failures/pattern", again),
+        web.post("/failures/line", try_lines),
+        web.post("/failures/pattern", try_pattern),
+    ]
+
+
+def page_values(status: Mapping[str, Any], metrics: Metrics, trial: Trial) -> dict[str, Any]:
+    """Return what the template shows where nothing was tried."""
+    return {
+        "services": services_of(metrics),
+        "shapes": shapes_of(status),
+        "known": _known(trial, status),
+        "patterns": trial.patterns(),
+        "kinds": KINDS,
+        "tried": None,
+        "results": (),
+        "pattern_tried": None,
+    }
+
+
+def _asked(form: Mapping[str, Any]) -> Asked:
+    kind = str(form.get("kind", ""))
+    return Asked(
+        lines=str(form.get("lines", "")),
+        service=str(form.get("service", "")).strip(),
+        multiline="multiline" in form,
+        kind=kind if kind in KINDS else KINDS[0],
+        pattern=str(form.get("pattern", "")),
+    )
+
+
+def _known(trial: Trial, status: Mapping[str, Any]) -> list[str]:
+    """Services to choose from: the profile's, and whoever else was heard."""
+    heard = (service for service in status.get("services", {}) if service != "other")
+    return list(dict.fromkeys([*trial.services(), *heard]))
+
+
+def services_of(metrics: Metrics) -> list[dict[str, Any]]:
+    """Return for each service how many of its lines fit no pattern, most first."""
+    counted = unmatched(metrics)
+    rows = [
+        {"service": service, "failures": failures, "received": received,
+         "share": failures / received if received else 0.0}
+        for service, (failures, received) in counted.items()
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: -int(row["failures"]))
+
+
+def shapes_of(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return every shape seen, with its service, commonest first."""
+    rows = [
+        {"service": service, "of": row["unmatched"]["sampled"], **shape}
+        for service, row in status.get("services", {}).items()
+        for shape in (row.get("unmatched") or {}).get("shapes", ())
+    ]
+    return sorted(rows, key=lambda row: (row["service"], -row["sampled"]))
+
+
+def result(stops: Stops) -> dict[str, Any]:
+    """Return one line's stops as the template shows them."""
+    explained = stops.explained
+    document = explained.document
+    return {
+        "message": stops.message,
+        "payload": pretty(stops.payload),
+        "patterns": stops.patterns,
+        "outcome": explained.outcome.replace("_", " "),
+        "level": {"indexed": "good", "dropped": "warn"}.get(explained.outcome, "bad"),
+        "why": ": ".join(part for part in (explained.reason, explained.detail) if part),
+        "data_stream": explained.data_stream,
+        "rule": explained.rule,
+        "notes": explained.notes,
+        "key": explained.key,
+        "document": None if document is None else pretty(document),
+    }
+
+
+def pretty(value: object) -> str:
+    """Return JSON (text, or a value) indented, its text readable; else the text as it is."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return str(value)
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    except RecursionError:
+        return "nested too deeply to be shown"
