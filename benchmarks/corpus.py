@@ -64,7 +64,7 @@ DJANGO = [
     *_app(
         "parcels",
         "apps.parcels.views apps.parcels.views apps.parcels.models apps.parcels.serializers "
-        "apps.parcels.tracking apps.parcels.labels",
+        "apps.parcels.tracking apps.parcels.labels apps.parcels.events",
         "Parcel {number} created for tenant {tenant} by user {user}",
         "Parcel {number} changed from IN_TRANSIT to DELIVERED in {city} | signed by {person}",
         "GET /api/v1/parcels/?tenant={tenant}&page={page} took {ms} ms, {rows} rows",
@@ -86,7 +86,7 @@ DJANGO = [
     ),
     *_app(
         "notification",
-        "apps.notification.email apps.notification.sms",
+        "apps.notification.email apps.notification.sms apps.notification.push",
         "Mail 'Twoja paczka {number} jest w drodze 📦' sent to {person} ({city})",
         "Nie można wysłać SMS do {person}: próba {page}",
     ),
@@ -97,13 +97,13 @@ DJANGO = [
     ),
     *_app(
         "integrations",
-        "apps.integrations.dhl apps.integrations.webhooks",
+        "apps.integrations.dhl apps.integrations.ups apps.integrations.webhooks",
         "POST https://carrier.example/v2/shipments -> 201 in {ms} ms (request {hex})",
         "Webhook of tenant {tenant} answered 503, attempt {page} of 5",
     ),
     *_app(
         "dashboard",
-        "apps.dashboard.widgets",
+        "apps.dashboard.widgets apps.dashboard.charts",
         "Widget volume for tenant {tenant} computed in {ms} ms",
     ),
     *_app(

@@ -1,26 +1,30 @@
 """The whole road: go-lumber's client, a server, and a place to put the documents.
 
-What is measured is the processor time of the server, all its processes together, from
-the first byte to the last ack, divided by the events acked. Sender and sink are processes
-of their own and do not count. Beside it stand the floor of the same minutes
-(`benchmarks.floor`), events a second, how long windows waited for their acks, and memory.
+What is measured is the processor time of the server, user and system, all its processes
+together, from the first byte to the last ack, divided by the events acked. Sender and sink
+are processes of their own; what they took is told apart, to show that neither was what
+the server waited for. Beside it stand the floor of the same minutes (`benchmarks.floor`),
+events a second, how long windows waited for their acks, and memory.
 
     python -m benchmarks.end_to_end                          null Elasticsearch
     python -m benchmarks.end_to_end --sink store             the embedded store
+    python -m benchmarks.end_to_end --sink elasticsearch     a real one, started for this
     python -m benchmarks.end_to_end --sink http://127.0.0.1:9200
-    python -m benchmarks.end_to_end --server-command 'other-server --port {port}'
+    python -m benchmarks.end_to_end --workers 2
+    python -m benchmarks.end_to_end --sink none --server-command 'other-server --port {port}'
 
-A window counts only when it was acked, and with the null Elasticsearch the documents that
-arrived must be as many as the events sent, else the run is worth nothing and fails.
+A window counts only when it was acked, and the documents that arrived must be as many as
+the events sent (where the sink can be asked), else the run is worth nothing and fails.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -29,8 +33,9 @@ from benchmarks import corpus, floor, processes
 from benchmarks.measure import Runs, append_history, machine
 from tests.peers import golumber_peer
 
-WARM_UP = 4_096
 MIB = 1 << 20
+EVENTS = {"store": 40_960, "elasticsearch": 20_480}
+"""Events a run for the slower sinks, unless told otherwise."""
 
 
 class Load(NamedTuple):
@@ -41,6 +46,20 @@ class Load(NamedTuple):
     pipeline: int = 2
     compression: int = 3
     batch: int = 2_048
+    warm_up: int = 4_096
+    """Events sent before, not measured."""
+
+
+class Target(NamedTuple):
+    """What is measured, and where its documents go."""
+
+    name: str = "ptingest"
+    sink: str = "null"
+    """null, store, elasticsearch (a real one is started), an Elasticsearch's URL, or none:
+    the server keeps nothing that could be counted."""
+    workers: int = 1
+    command: str | None = None
+    """Another server: {port}, {config}, {elasticsearch} and {python} are filled in."""
 
 
 class Run(NamedTuple):
@@ -52,6 +71,21 @@ class Run(NamedTuple):
     ack_ms_p99: float
     start_mib: float
     peak_mib: float
+    sender_us: float
+    """Processor time of the sender an event; it is no bottleneck while this times the rate
+    is well below one second."""
+    sink_us: float
+
+
+class FarEnd(NamedTuple):
+    """Where documents go in a run."""
+
+    settings: dict[str, object]
+    """The config's ``sinks``."""
+    url: str = ""
+    pid: int | None = None
+    documents: Callable[[], int] | None = None
+    """How many documents are there; None where nobody can say."""
 
 
 class WrongBooks(Exception):
@@ -59,19 +93,66 @@ class WrongBooks(Exception):
 
 
 @contextmanager
-def sink_settings(sink: str) -> Iterator[tuple[dict[str, object], int | None]]:
-    """The config's ``sinks`` for a sink's name, and the null Elasticsearch's port."""
-    if sink == "store":
-        yield {"store": {}}, None
-    elif sink == "null":
-        with processes.null_elasticsearch() as port:
-            yield {"elasticsearch": {"hosts": [f"http://127.0.0.1:{port}"]}}, port
+def null_end() -> Iterator[FarEnd]:
+    """An Elasticsearch that stores nothing."""
+    with processes.null_elasticsearch() as (port, pid):
+        url = f"http://127.0.0.1:{port}"
+        yield FarEnd(
+            {"elasticsearch": {"hosts": [url]}},
+            url,
+            pid,
+            lambda: processes.null_counts(port)["documents"],
+        )
+
+
+@contextmanager
+def real_end() -> Iterator[FarEnd]:
+    """A real Elasticsearch node with our template, started for this and empty."""
+    from tests.peers.elasticsearch_peer import install_template, start_elasticsearch
+
+    with tempfile.TemporaryDirectory(prefix="ptingest-bench-") as place:
+        node = start_elasticsearch(Path(place))
+        try:
+            install_template(node)
+
+            def documents() -> int:
+                node.must("POST", "/logs-*-pt/_refresh")
+                return int(node.must("GET", "/logs-*-pt/_count")["count"])
+
+            yield FarEnd(
+                {"elasticsearch": {"hosts": [node.url]}}, node.url, node.process.pid, documents
+            )
+        finally:
+            node.kill()
+
+
+@contextmanager
+def far_end(sink: str) -> Iterator[FarEnd]:
+    """Start what a sink's name stands for."""
+    if sink == "null":
+        with null_end() as end:
+            yield end
+    elif sink == "elasticsearch":
+        with real_end() as end:
+            yield end
+    elif sink in ("store", "none"):
+        yield FarEnd({"store": {}})
     else:
-        yield {"elasticsearch": {"hosts": [sink]}}, None
+        yield FarEnd({"elasticsearch": {"hosts": [sink]}}, sink)
 
 
-def send(port: int, file: Path, load: Load) -> golumber_peer.Sent:
-    """Send the file over all connections, windows shared among them; wait for the acks."""
+class Delivery(NamedTuple):
+    """What the sender said, and what it took."""
+
+    sent: golumber_peer.Sent
+    cpu_seconds: float
+
+
+def send(port: int, file: Path, load: Load, *, rate: float = 0.0, repeat: int = 1) -> Delivery:
+    """Send the file over all connections, windows shared among them; wait for the acks.
+
+    With a ``rate`` no more than so many events a second are offered, by all together.
+    """
     command = golumber_peer.command(
         port,
         file,
@@ -80,43 +161,41 @@ def send(port: int, file: Path, load: Load) -> golumber_peer.Sent:
         pipeline=load.pipeline,
         compress=load.compression,
         batch=load.batch,
-        limit="60s",
+        rate=rate,
+        repeat=repeat,
+        limit="120s",
     )
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, timeout=120)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, timeout=180)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     sent = golumber_peer.read_report(done.stdout.decode())
     if sent.events_acked != sent.events:
         raise WrongBooks(f"{sent.events_acked} of {sent.events} acked: {sent.last_error}")
-    return sent
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Delivery(sent, cpu)
 
 
-def run_once(
-    folder: Path,
-    files: tuple[Path, Path],
-    load: Load,
-    *,
-    sink: str,
-    workers: int,
-    command: str | None,
-) -> Run:
+def run_once(folder: Path, files: tuple[Path, Path], load: Load, target: Target) -> Run:
     """Start everything, warm up, measure one load, and end everything."""
     warm_up, file = files
-    with sink_settings(sink) as (sinks, null_port):
+    with far_end(target.sink) as end:
         port = processes.free_port()
-        config = processes.write_config(folder, port=port, sinks=sinks, workers=workers)
-        elasticsearch = f"http://127.0.0.1:{null_port}" if null_port else sink
+        config = processes.write_config(
+            folder, port=port, sinks=end.settings, workers=target.workers
+        )
         with processes.server(
-            port=port, config=config, command=command, elasticsearch=elasticsearch
+            port=port, config=config, command=target.command, elasticsearch=end.url
         ) as server:
             at_start = processes.memory(server.pid).now
-            send(port, warm_up, load)
+            warmed = send(port, warm_up, load).sent
             before = processes.cpu_seconds(server.pid)
-            sent = send(port, file, load)
+            sink_before = processes.cpu_seconds(end.pid) if end.pid else 0.0
+            sent, sender_cpu = send(port, file, load)
             cpu = processes.cpu_seconds(server.pid) - before
+            sink_cpu = processes.cpu_seconds(end.pid) - sink_before if end.pid else 0.0
             peak = processes.memory(server.pid).peak
-        if null_port is not None:
-            arrived = processes.null_counts(null_port)["documents"]
-            if arrived != load.events + WARM_UP + sent.events_resent:
-                raise WrongBooks(f"{load.events + WARM_UP} sent, {arrived} arrived")
+        if end.documents is not None:
+            _check_books(end.documents(), warmed, sent)
     return Run(
         cpu * 1e6 / sent.events_acked,
         sent.events_per_second,
@@ -124,7 +203,50 @@ def run_once(
         sent.ack_ms_p99,
         at_start / MIB,
         peak / MIB,
+        sender_cpu * 1e6 / sent.events_acked,
+        sink_cpu * 1e6 / sent.events_acked,
     )
+
+
+def _check_books(arrived: int, *sendings: golumber_peer.Sent) -> None:
+    """With keys a resent event is no second document, so it need not have arrived again."""
+    fewest = sum(sent.events for sent in sendings)
+    most = fewest + sum(sent.events_resent for sent in sendings)
+    if not fewest <= arrived <= most:
+        raise WrongBooks(f"{fewest} sent, {arrived} arrived")
+
+
+@contextmanager
+def prepared(load: Load, seed: int) -> Iterator[tuple[Path, tuple[Path, Path]]]:
+    """A folder for runs, and in it the files to warm up with and to send."""
+    golumber_peer.build()
+    with tempfile.TemporaryDirectory(prefix="ptingest-bench-") as place:
+        root = Path(place)
+        files = root / "warm_up.ndjson", root / "events.ndjson"
+        corpus.write_ndjson(files[0], load.warm_up, seed + 1)
+        corpus.write_ndjson(files[1], load.events, seed)
+        yield root, files
+
+
+def measure_all(
+    load: Load, targets: list[Target], *, runs: int = 3, seed: int = 1
+) -> dict[str, dict[str, Runs]]:
+    """Several runs of each target, in turns, each with fresh processes and an empty sink.
+
+    In turns, so that a minute in which the machine was slow is every target's minute.
+    """
+    results: dict[str, list[Run]] = {target.name: [] for target in targets}
+    with prepared(load, seed) as (root, files):
+        for number in range(runs):
+            for target in targets:
+                with tempfile.TemporaryDirectory(dir=root, prefix=f"run{number}-") as folder:
+                    results[target.name].append(run_once(Path(folder), files, load, target))
+    return {name: _columns(found) for name, found in results.items()}
+
+
+def _columns(results: list[Run]) -> dict[str, Runs]:
+    columns = zip(*results, strict=True)
+    return {name: Runs.of(list(column)) for name, column in zip(Run._fields, columns, strict=True)}
 
 
 def measure(
@@ -136,29 +258,17 @@ def measure(
     runs: int = 3,
     seed: int = 1,
 ) -> dict[str, Runs]:
-    """Several runs, each with fresh processes and an empty sink."""
-    golumber_peer.build()
-    with tempfile.TemporaryDirectory(prefix="ptingest-bench-") as place:
-        root = Path(place)
-        files = root / "warm_up.ndjson", root / "events.ndjson"
-        corpus.write_ndjson(files[0], WARM_UP, seed + 1)
-        corpus.write_ndjson(files[1], load.events, seed)
-        results = []
-        for number in range(runs):
-            folder = root / f"run{number}"
-            folder.mkdir()
-            results.append(
-                run_once(folder, files, load, sink=sink, workers=workers, command=command)
-            )
-    columns = zip(*results, strict=True)
-    return {name: Runs.of(list(column)) for name, column in zip(Run._fields, columns, strict=True)}
+    """Several runs of one server."""
+    target = Target("it", sink, workers, command)
+    return measure_all(load, [target], runs=runs, seed=seed)["it"]
 
 
-def name_of(load: Load, sink: str) -> str:
+def name_of(load: Load, sink: str, workers: int = 1) -> str:
     """The name under which runs of this shape are comparable in the history."""
-    kind = sink if sink in ("null", "store") else "elasticsearch"
+    kind = sink if sink in ("null", "store", "none") else "elasticsearch"
     windows = load.connections * (load.pipeline + 1)
-    return f"end_to_end {kind} compression {load.compression} windows {windows}"
+    many = f" workers {workers}" if workers != 1 else ""
+    return f"end_to_end {kind} compression {load.compression} windows {windows}{many}"
 
 
 def record_of(
@@ -187,6 +297,8 @@ def table(figures: dict[str, Runs], base: floor.Pair, title: str) -> str:
             f"    the same, cores busy {base.busy}",
             f"  times the floor       {cpu.best / base.alone.best:.2f} (best over best), "
             f"{cpu.median / base.busy.median:.2f} with busy cores (median over median)",
+            f"  sender, sink us/event {figures['sender_us'].median:.1f}, "
+            f"{figures['sink_us'].median:.1f}, beside it",
             f"  events/s              {figures['events_per_second'].median:,.0f}"
             f" (best {figures['events_per_second'].worst:,.0f})",
             f"  ack ms, median / p99  {figures['ack_ms_p50'].median:.0f} / "
@@ -199,11 +311,15 @@ def table(figures: dict[str, Runs], base: floor.Pair, title: str) -> str:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the whole road.")
-    parser.add_argument("--sink", default="null", help="null, store, or Elasticsearch's URL")
-    parser.add_argument("--server-command", help="measure this server: {port} {elasticsearch}")
+    parser.add_argument(
+        "--sink", default="null", help="null, store, elasticsearch (started here), its URL, or none"
+    )
+    parser.add_argument(
+        "--server-command", help="measure this server: {port} {config} {elasticsearch} {python}"
+    )
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--events", type=int, default=Load().events)
+    parser.add_argument("--events", type=int)
     parser.add_argument("--connections", type=int, default=Load().connections)
     parser.add_argument("--pipeline", type=int, default=Load().pipeline)
     parser.add_argument("--compression", type=int, default=Load().compression)
@@ -214,7 +330,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     given = parse_arguments()
-    load = Load(given.events, given.connections, given.pipeline, given.compression, given.batch)
+    events = given.events or EVENTS.get(given.sink, Load().events)
+    load = Load(events, given.connections, given.pipeline, given.compression, given.batch)
     base = floor.measure_pair(compression=load.compression)
     figures = measure(
         load,
@@ -224,7 +341,9 @@ def main() -> None:
         runs=given.runs,
     )
     record = record_of(figures, base, load, given.sink)
-    append_history(name_of(load, given.sink), record)
+    record["workers"] = given.workers
+    if given.server_command is None:
+        append_history(name_of(load, given.sink, given.workers), record)
     if given.json:
         print(json.dumps({**machine(), **record}))
         return

@@ -32,7 +32,7 @@ from benchmarks import corpus
 from benchmarks.measure import Runs, append_history, cpu_microseconds, machine
 
 WINDOW = 2_048
-_LINE = re.compile(
+LINE = re.compile(
     r"([A-Za-z0-9_]+)\|([^|\n]*)\|"
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:,[0-9]+)?Z?)"
     r"(?:\.([0-9]+))?Z?\|(.*)\Z",
@@ -57,7 +57,7 @@ class Log(msgspec.Struct):
     file: msgspec.Raw
 
 
-_decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text = msgspec.json.Decoder(str).decode
 _log = msgspec.json.Decoder(Log).decode
 encode = msgspec.json.Encoder().encode
@@ -94,7 +94,7 @@ def document_of(
     payload: bytes, label: Labels
 ) -> tuple[dict[str, msgspec.Raw], dict[str, Any], str]:
     """The event's raw fields, the document to encode, and the message."""
-    fields = _decode(payload)
+    fields = decode(payload)
     raw_message, service = fields["message"], fields["service"]
     message = _text(raw_message)
     document: dict[str, Any] = dict(fields)
@@ -102,7 +102,7 @@ def document_of(
     document["@version"] = _VERSION
     document["event"] = {"original": raw_message, "module": "pt"}
     document["data_stream"] = {"type": "logs", "dataset": service, "namespace": "pt"}
-    found = _LINE.match(message)
+    found = LINE.match(message)
     if found is None:
         document["stream"] = document["app_module"] = "unknown"
         document["tags"] = _FAILED_TAGS

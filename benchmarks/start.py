@@ -47,9 +47,9 @@ def measure(*, runs: int = 5) -> dict[str, Runs]:
     line = corpus.lines("django", 1, 1)[0].partition("\n")[0] + "\n"
     with (
         tempfile.TemporaryDirectory(prefix="ptingest-bench-") as place,
-        processes.null_elasticsearch() as null_port,
+        processes.null_elasticsearch() as null,
     ):
-        hosts = {"elasticsearch": {"hosts": [f"http://127.0.0.1:{null_port}"]}}
+        hosts = {"elasticsearch": {"hosts": [f"http://127.0.0.1:{null.port}"]}}
         for name, sinks in (("store", {"store": {}}), ("elasticsearch", hosts)):
             folder, port = Path(place) / name, processes.free_port()
             folder.mkdir()

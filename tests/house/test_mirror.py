@@ -8,7 +8,9 @@ import pytest
 
 from tests.house.modules import TESTS, functions, is_seam, modules, tree
 
-APART = {"browser", "deploy", "fakes", "flow", "fuzz", "house", "peers", "torture", "wire"}
+APART = {
+    "benchmarks", "browser", "deploy", "fakes", "flow", "fuzz", "house", "peers", "torture", "wire",
+}  # fmt: skip
 """Folders of tests that belong to no single module; see design: tests/."""
 
 BESIDE_A_MODULE = {

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import free_port
+from tests.peers.maven_peer import classpath
 from tests.peers.tools import require_tool
 
 FOLDER = Path(__file__).parent / "elasticsearch"
@@ -120,15 +121,14 @@ def start_elasticsearch(
     roles and privileges on, with ``SUPERUSER`` for the first login.
     """
     java = require_tool("java")
-    _compile()
+    jars = classpath(FOLDER)
     port = port or free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
-    classpath = f"{FOLDER / 'target/classes'}:{(FOLDER / 'target/classpath.txt').read_text()}"
     arguments = [*COMMON, *(SECURED if secured else OPEN), *settings]
     with (data_dir / "peer.log").open("ab") as log:
         process = subprocess.Popen(
             [
-                *(java, "-Xms512m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", classpath),
+                *(java, "-Xms512m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", jars),
                 *("org.elasticsearch.node.Launcher", str(data_dir), str(port), *arguments),
             ],
             stdin=subprocess.DEVNULL,
@@ -162,20 +162,6 @@ def install_template(node: Node, *, failure_store: bool = False) -> None:
         "template": template,
     }
     node.must("PUT", "/_index_template/pt-logs", body)
-
-
-def _compile() -> None:
-    """Run Maven once for a fresh clone or changed sources."""
-    built = FOLDER / "target/classpath.txt"
-    sources = [FOLDER / "pom.xml", *FOLDER.glob("src/**/*.java")]
-    if built.exists() and all(s.stat().st_mtime <= built.stat().st_mtime for s in sources):
-        return
-    maven = require_tool("mvn")
-    run = subprocess.run(
-        [maven, "-q", "-B", "compile"], cwd=FOLDER, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, f"mvn compile failed:\n{run.stdout}{run.stderr}"
-    built.touch()
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], data_dir: Path) -> int:

@@ -2,12 +2,16 @@
 
 The Go program is in `golumber/`; it is built once for each checkout and again when one of
 its files is newer than the binary. Needs Go on the path.
+
+    python -m tests.peers.golumber_peer 5044     becomes its server, which acks everything
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,3 +62,13 @@ def command(port: int, file: Path, **flags: object) -> list[str]:
 def read_report(line: str) -> Sent:
     """The client's last line, as a value."""
     return Sent(**json.loads(line))
+
+
+def main() -> None:
+    """Become the server; the process is then the Go program alone, as one measures it."""
+    words = [str(build()), "-serve", "-addr", f"127.0.0.1:{int(sys.argv[1])}"]
+    os.execv(words[0], words)
+
+
+if __name__ == "__main__":
+    main()

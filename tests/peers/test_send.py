@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import corpus
-from tests.peers import golumber_peer
+from benchmarks.processes import free_port, wait_listening
+from tests.peers import camel_peer, golumber_peer
 from tests.peers.tools import require_tool
 
 pytestmark = pytest.mark.peer
@@ -59,3 +60,28 @@ def test_go_lumber_takes_every_record_of_every_file_in_order(
         events_of.setdefault(event["service"], []).append(event["message"])
     texts = {service: [record.text for record in all_] for service, all_ in written.items()}
     assert events_of == texts
+
+
+@pytest.mark.timeout(180)  # the first one builds the peer
+def test_camel_takes_every_record_in_order(tmp_path: Path) -> None:
+    written = corpus.write_logs(tmp_path, {"django": 300}, 3)["django"]
+    received, port = tmp_path / "received.txt", free_port()
+
+    with camel_peer.camel_server(port, received) as server:
+        wait_listening(server, port, 60.0)
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "ptingest.cli.main", "send", str(tmp_path / "django.log")),
+                *("--to", f"127.0.0.1:{port}", "--registry", str(tmp_path / "registry.json")),
+                *("--window", "64", "--pipelining", "0"),
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("300 events acked")
+    ready, *messages, ending = received.read_text(encoding="utf-8").splitlines()
+    assert (ready, ending) == ("READY", "EVENTS 300")
+    assert messages == [record.text.replace("\n", "\\n") for record in written]

@@ -49,6 +49,30 @@ func (t *tally) quantile(q float64) float64 {
 	return t.ackMillis[int(q*float64(len(t.ackMillis)-1))]
 }
 
+// pace gives every window its moment, so that all connections together offer a rate.
+type pace struct {
+	mu   sync.Mutex
+	rate float64
+	due  time.Time
+}
+
+// wait returns when a window of so many events is due; it never makes up for a delay
+// of more than a second.
+func (p *pace) wait(events int) {
+	if p.rate <= 0 {
+		return
+	}
+	p.mu.Lock()
+	now := time.Now()
+	if earliest := now.Add(-time.Second); p.due.Before(earliest) {
+		p.due = earliest
+	}
+	due := p.due
+	p.due = due.Add(time.Duration(float64(events) / p.rate * float64(time.Second)))
+	p.mu.Unlock()
+	time.Sleep(time.Until(due))
+}
+
 // road is what one connection has to deliver, across reconnects: windows[acked:]
 // is still to be acked, windows[:written] went out at least once.
 type road struct {
@@ -59,6 +83,7 @@ type road struct {
 	written int
 	until   time.Time
 	tally   *tally
+	pace    *pace
 }
 
 func (r *road) isOver() bool {
@@ -72,6 +97,7 @@ func (r *road) isLate() bool {
 // take returns window i for sending and counts it.
 func (r *road) take(i int) []interface{} {
 	window := r.windows[i]
+	r.pace.wait(len(window))
 	r.tally.note(func() {
 		r.tally.sent += len(window)
 		if i < r.written {
@@ -215,6 +241,7 @@ func runClient(o options) (bool, error) {
 		return false, err
 	}
 	want, total, start := 0, &tally{}, time.Now()
+	shared := &pace{rate: o.rate, due: start}
 	var until time.Time
 	if o.limit > 0 {
 		until = start.Add(o.limit)
@@ -227,7 +254,7 @@ func runClient(o options) (bool, error) {
 		running.Add(1)
 		go func() {
 			defer running.Done()
-			(&road{options: o, tls: config, windows: windows, until: until, tally: total}).deliver()
+			(&road{options: o, tls: config, windows: windows, until: until, tally: total, pace: shared}).deliver()
 		}()
 	}
 	running.Wait()

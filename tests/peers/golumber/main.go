@@ -30,6 +30,7 @@ type options struct {
 	pipeline    int
 	compress    int
 	connections int
+	rate        float64
 	share       bool
 	timeout     time.Duration
 	limit       time.Duration
@@ -51,6 +52,7 @@ func parseFlags() options {
 	flag.IntVar(&o.pipeline, "pipeline", 0, "Filebeat's pipelining: N leaves N+1 windows unacked, 0 waits for each ack")
 	flag.IntVar(&o.compress, "compress", 3, "compression level, 0 to 9")
 	flag.IntVar(&o.connections, "connections", 1, "connections in parallel, each sending the whole file")
+	flag.Float64Var(&o.rate, "rate", 0, "events a second that all connections together offer; 0 is no limit")
 	flag.BoolVar(&o.share, "share", false, "connections share the file's windows instead of each sending all")
 	flag.DurationVar(&o.timeout, "timeout", 30*time.Second, "network timeout, as Filebeat's")
 	flag.DurationVar(&o.limit, "limit", 0, "start no further window after this time; 0 is no limit")
