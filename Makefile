@@ -39,8 +39,8 @@ fuzz: install    ## coverage-guided fuzzing, SECONDS=60 for each target, TARGETS
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r tests/fuzz/requirements.txt
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(TARGETS)
 
-bench: install   ## measure; results go to benchmarks/history.jsonl
-	$(BIN)/python -m benchmarks.run
+bench: install   ## measure, this run beside the last (benchmarks/history.jsonl); EVERYTHING=1 for the slow ones
+	$(BIN)/python -m benchmarks.run $(if $(EVERYTHING),--everything)
 
 clean:
 	rm -rf $(VENV) .peers build dist

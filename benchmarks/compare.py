@@ -71,7 +71,12 @@ def _require_known(path: Path, given: dict[str, Any], known: set[str]) -> None:
         raise FileInvalid(f"{path}: unknown {', '.join(unknown)}; known are {sorted(known)}")
 
 
-def table(found: dict[str, dict[str, Runs]], base: floor.Pair, does: dict[str, str]) -> str:
+def table(
+    found: dict[str, dict[str, Runs]],
+    base: floor.Pair,
+    does: dict[str, str],
+    failures: dict[str, str],
+) -> str:
     """The servers as rows of a Markdown table, the cheapest event first."""
     lines = [
         "| server | does | CPU us an event, best (spread) | x floor | events/s, median "
@@ -87,11 +92,25 @@ def table(found: dict[str, dict[str, Runs]], base: floor.Pair, does: dict[str, s
             f"| {row['start_mib'].median:.0f} / {row['peak_mib'].worst:.0f} "
             f"| {row['sender_us'].median:.1f} |"
         )
+    lines += [f"| {name} | not run: {why} | | | | | | |" for name, why in failures.items()]
     lines.append(
         f"\nFloor of the same minutes: {base.alone.best:.1f} us at best alone, "
         f"{base.busy.best:.1f} with the other cores busy."
     )
     return "\n".join(lines)
+
+
+def record_of(found: dict[str, dict[str, Runs]], base: floor.Pair, load: Load) -> dict[str, object]:
+    """For the history and for ``--json``."""
+    return {
+        "load": load._asdict(),
+        "floor_us": base.alone.as_json(),
+        "floor_busy_us": base.busy.as_json(),
+        "servers": {
+            name: {figure: runs.as_json() for figure, runs in row.items()}
+            for name, row in found.items()
+        },
+    }
 
 
 def main() -> None:
@@ -107,21 +126,16 @@ def main() -> None:
         parser.error(str(error))
     load = comparison.load._replace(events=given.events or comparison.load.events)
     base = floor.measure_pair(compression=load.compression)
-    found = end_to_end.measure_all(load, comparison.targets, runs=given.runs or comparison.runs)
-    record: dict[str, object] = {
-        "load": load._asdict(),
-        "floor_us": base.alone.as_json(),
-        "floor_busy_us": base.busy.as_json(),
-        "servers": {
-            name: {figure: runs.as_json() for figure, runs in row.items()}
-            for name, row in found.items()
-        },
-    }
+    failures: dict[str, str] = {}
+    found = end_to_end.measure_all(
+        load, comparison.targets, runs=given.runs or comparison.runs, failures=failures
+    )
+    record = record_of(found, base, load)
     append_history("compare", dict(record))
     if given.json:
         print(json.dumps({**machine(), **record}))
         return
-    print(table(found, base, comparison.does))
+    print(table(found, base, comparison.does, failures))
 
 
 if __name__ == "__main__":

@@ -1,84 +1,149 @@
-"""`make bench`: every measurement, in about three minutes, as one table.
+"""`make bench`: every measurement, in about four minutes, this run beside the last.
 
-Each row is also a line in `history.jsonl`; the table shows this run beside the last one
-recorded there. Compare the multiples of the floor, not the microseconds: both numbers of
-a multiple come from the same minutes of the same machine.
+    python -m benchmarks.run                the daily round
+    python -m benchmarks.run --everything   and the slow ones: instructions, a real
+                                            Elasticsearch, other servers, scale (15 minutes)
+
+Each part is also a line in `history.jsonl`; "last" is the one recorded there before. Compare the
+multiples of the floor, not the microseconds: both numbers of a multiple come from the same
+minutes of the same machine. Tables are Markdown, so that README can take them as they are.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
+import tempfile
 import time
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from benchmarks import end_to_end, floor, frames, pipeline, start, store
+from benchmarks import compare, end_to_end, floor, instructions, scale, stages, start, store
 from benchmarks.measure import Runs, append_history, last_in_history, machine
 
 
-def _microseconds(name: str, figures: dict[str, Runs]) -> None:
-    """Print and record one table of microseconds, beside the last run's."""
-    last: Any = (last_in_history(name) or {}).get("microseconds_an_event", {})
-    print(f"\n{name}: CPU microseconds an event")
+class Row(NamedTuple):
+    """One row of the table of whole roads."""
+
+    title: str
+    load: end_to_end.Load
+    sink: str = "null"
+    workers: int = 1
+
+
+PLAIN = end_to_end.Load()
+ROADS = (
+    Row("null Elasticsearch", PLAIN),
+    Row("the same, compression 0", PLAIN._replace(compression=0)),
+    Row(
+        "the same, one connection, one window at a time",
+        PLAIN._replace(events=20_480, connections=1, pipeline=0),
+    ),
+    Row("null Elasticsearch, two workers", PLAIN, workers=2),
+    Row("embedded store", PLAIN._replace(events=40_960), sink="store"),
+)
+REAL = Row(
+    "a real Elasticsearch 8.19 on the same cores", PLAIN._replace(events=20_480), "elasticsearch"
+)
+
+
+def _plain(name: str, unit: str, figures: dict[str, Runs], *, key: str | None = None) -> None:
+    """Print and record one table of figures, beside the last run's."""
+    entry: Any = last_in_history(name) or {}
+    last = entry.get(key, {}) if key else entry
+    print(
+        f"\n### {name}: {unit}\n\n| | median | best | spread | last median |\n|---|---|---|---|---|"
+    )
     for row, runs in figures.items():
-        before = f"   last {last[row]['median']:.2f}" if row in last else ""
-        print(f"  {row:28} {runs!s:40}{before}".rstrip())
+        before = f"{last[row]['median']:.2f}" if row in last else ""
+        print(
+            f"| {row.strip()} | {runs.median:.2f} | {runs.best:.2f} | {runs.spread_percent:.0f} % "
+            f"| {before} |"
+        )
     record = {row: runs.as_json() for row, runs in figures.items()}
-    append_history(name, {"microseconds_an_event": record})
+    append_history(name, {key: record} if key else dict(record))
 
 
-def _start(runs: int) -> None:
-    last: Any = last_in_history("start") or {}
-    figures = start.measure(runs=runs)
-    print("\nstart")
-    for row, figure in figures.items():
-        before = f"   last {last[row]['median']:.2f}" if row in last else ""
-        print(f"  {row:28} {figure!s:40}{before}".rstrip())
-    append_history("start", {row: figure.as_json() for row, figure in figures.items()})
+def _stages(*, count: bool) -> None:
+    figures = stages.measure()
+    counted = instructions.count("benchmarks.stages:all_works") if count else {}
+    print("\n### stages: CPU microseconds and instructions an event, beside the floor's part\n")
+    print("```\n" + stages.table(figures, counted) + "\n```")
+    print(stages.compared(figures))
+    append_history("stages", stages.record_of(figures, counted))
 
 
-def _end_to_end(load: end_to_end.Load, sink: str, title: str, runs: int) -> None:
-    base = floor.measure_pair(compression=load.compression)
-    figures = end_to_end.measure(load, sink=sink, runs=runs)
-    name = end_to_end.name_of(load, sink)
-    last: Any = last_in_history(name)
-    print("\n" + end_to_end.table(figures, base, title))
-    if last is not None:
-        print(f"  times the floor, last {last['times_floor']:.2f}")
-    append_history(name, end_to_end.record_of(figures, base, load, sink))
+def _roads(rows: tuple[Row, ...], runs: int) -> None:
+    print(
+        "\n### the whole road\n\n| documents go to | CPU us/event, best (spread) | floor alone / "
+        "cores busy | x floor | last | events/s | ack ms, median / p99 | MiB at start / peak "
+        "| sender / sink us |\n|---|---|---|---|---|---|---|---|---|"
+    )
+    for row in rows:
+        name = end_to_end.name_of(row.load, row.sink, row.workers)
+        last: Any = last_in_history(name)
+        try:
+            base = floor.measure_pair(compression=row.load.compression)
+            found = end_to_end.measure(row.load, sink=row.sink, workers=row.workers, runs=runs)
+        except end_to_end.NOT_RUN as error:
+            print(f"| {row.title} | not run: {error} | | | | | | | |", flush=True)
+            continue
+        append_history(name, end_to_end.record_of(found, base, row.load, row.sink))
+        cpu = found["cpu_us"]
+        print(
+            f"| {row.title} | {cpu.best:.1f} ({cpu.spread_percent:.0f} %) "
+            f"| {base.alone.best:.1f} / {base.busy.best:.1f} | {cpu.best / base.alone.best:.2f} "
+            f"| {'' if last is None else last['times_floor']} "
+            f"| {found['events_per_second'].median:,.0f} "
+            f"| {found['ack_ms_p50'].median:,.0f} / {found['ack_ms_p99'].median:,.0f} "
+            f"| {found['start_mib'].median:.0f} / {found['peak_mib'].worst:.0f} "
+            f"| {found['sender_us'].median:.1f} / {found['sink_us'].median:.1f} |",
+            flush=True,
+        )
+
+
+def _compare(runs: int) -> None:
+    given = compare.read(compare.DEFAULT)
+    base = floor.measure_pair(compression=given.load.compression)
+    failures: dict[str, str] = {}
+    found = end_to_end.measure_all(given.load, given.targets, runs=runs, failures=failures)
+    print("\n### other servers\n")
+    print(compare.table(found, base, given.does, failures))
+    append_history("compare", compare.record_of(found, base, given.load))
+
+
+def _scale(seconds: float) -> None:
+    with tempfile.TemporaryDirectory(prefix="ptingest-bench-") as folder:
+        points, idles = scale.measure(Path(folder), seconds)
+    print("\n### cost against work\n")
+    print(scale.table(points, idles))
+    print("\n" + scale.sentence(scale.fit(points)))
+    append_history("scale", scale.record_of(points, idles))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure everything.")
     parser.add_argument("--runs", type=int, default=3, help="runs of each whole-road figure")
-    arguments = parser.parse_args()
+    parser.add_argument("--everything", action="store_true", help="the slow ones, too")
+    given = parser.parse_args()
     began = time.perf_counter()
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
-    _microseconds("floor", floor.measure())
-    _microseconds("frames", frames.measure())
-    _microseconds("pipeline", pipeline.measure())
-    _microseconds("store", store.measure())
-    _start(runs=5)
+    _plain("floor", "CPU microseconds an event", floor.measure(), key="microseconds_an_event")
+    _stages(count=given.everything)
+    _plain("store", "CPU microseconds a document", store.measure(), key="microseconds_an_event")
+    _plain("start", "seconds, MiB", start.measure(runs=5))
     if shutil.which("go") is None:
         raise SystemExit("the whole road needs go on the path: its sender is go-lumber")
-    plain = end_to_end.Load()
-    _end_to_end(plain, "null", "whole road, null Elasticsearch", arguments.runs)
-    _end_to_end(
-        plain._replace(compression=0),
-        "null",
-        "whole road, null Elasticsearch, compression 0",
-        arguments.runs,
+    _roads((*ROADS, REAL) if given.everything else ROADS, given.runs)
+    if given.everything:
+        _compare(given.runs)
+        _scale(6.0)
+    load = os.getloadavg()
+    print(
+        f"\n{time.perf_counter() - began:.0f} s, load average {load[0]:.1f} at the end, "
+        f"{load[2]:.1f} over a quarter of an hour; recorded in benchmarks/history.jsonl"
     )
-    _end_to_end(
-        plain._replace(events=40_960), "store", "whole road, embedded store", arguments.runs
-    )
-    _end_to_end(
-        plain._replace(events=20_480, connections=1, pipeline=0),
-        "null",
-        "whole road, null Elasticsearch, one connection with one window at a time",
-        arguments.runs,
-    )
-    print(f"\n{time.perf_counter() - began:.0f} s; recorded in benchmarks/history.jsonl")
 
 
 if __name__ == "__main__":

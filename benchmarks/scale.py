@@ -219,37 +219,52 @@ def table(points: Sequence[Point], idles: Sequence[Idle]) -> str:
     return "\n".join(lines)
 
 
+def sentence(found: Fit) -> str:
+    """The fit in words."""
+    return (
+        f"fit: {100 * found.idle_share:.2f} % of a core at rest, {found.event_us:.1f} us an "
+        f"event, {found.window_us:.0f} us a window, {found.opening_us:.0f} us a connection; the "
+        f"farthest point lies {found.worst_percent:.0f} % off"
+    )
+
+
+def record_of(points: Sequence[Point], idles: Sequence[Idle]) -> dict[str, object]:
+    """For the history and for ``--json``."""
+    return {
+        "points": [
+            {**one._asdict(), "cpu_us": one.cpu_us, "cpu_share": one.cpu_share} for one in points
+        ],
+        "idle": [idle._asdict() for idle in idles],
+        "fit": fit(points)._asdict(),
+    }
+
+
+def measure(folder: Path, seconds: float) -> tuple[list[Point], list[Idle]]:
+    """Every point of the grid, and idle servers."""
+    golumber_peer.build()
+    idles = [measure_idle(connections, IDLE_SECONDS) for connections in (0, max(CONNECTIONS))]
+    points = [
+        measure_point(folder, connections, rate, seconds)
+        for rate in RATES
+        for connections in CONNECTIONS
+    ]
+    return points, idles
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure cost against work.")
     parser.add_argument("--seconds", type=float, default=6.0, help="of each point, about")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    golumber_peer.build()
-    idles = [measure_idle(connections, IDLE_SECONDS) for connections in (0, max(CONNECTIONS))]
     with tempfile.TemporaryDirectory(prefix="ptingest-bench-") as folder:
-        points = [
-            measure_point(Path(folder), connections, rate, given.seconds)
-            for rate in RATES
-            for connections in CONNECTIONS
-        ]
-    found = fit(points)
-    record: dict[str, object] = {
-        "points": [
-            {**one._asdict(), "cpu_us": one.cpu_us, "cpu_share": one.cpu_share} for one in points
-        ],
-        "idle": [idle._asdict() for idle in idles],
-        "fit": found._asdict(),
-    }
+        points, idles = measure(Path(folder), given.seconds)
+    record = record_of(points, idles)
     append_history("scale", dict(record))
     if given.json:
         print(json.dumps({**machine(), **record}))
         return
     print(table(points, idles))
-    print(
-        f"\nfit: {100 * found.idle_share:.2f} % of a core at rest, {found.event_us:.1f} us an "
-        f"event, {found.window_us:.0f} us a window, {found.opening_us:.0f} us a connection; the "
-        f"farthest point lies {found.worst_percent:.0f} % off"
-    )
+    print("\n" + sentence(fit(points)))
 
 
 if __name__ == "__main__":

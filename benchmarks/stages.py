@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 import os
-import sqlite3
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,20 +19,15 @@ from typing import Any, NamedTuple
 
 from isal import isal_zlib
 
-from benchmarks import corpus, floor, instructions
+from benchmarks import corpus, floor, instructions, store
 from benchmarks.measure import Runs, append_history, cpu_microseconds, last_in_history, machine
 from ptingest.model.document import Document
 from ptingest.pipeline.classify import Classifier
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime import stages
-from ptingest.runtime.clock import SystemClock
 from ptingest.settings.load import load_profile
-from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.elasticsearch.bulk import Answer, read_answer
-from ptingest.sinks.store.columns import lift
-from ptingest.sinks.store.schema import COLUMNS
-from ptingest.sinks.store.sink import StoreSink
 
 NOW_NS = 1_735_787_045_000_000_000
 BATCH = 4096
@@ -189,8 +183,8 @@ class Stores:
 
     def __init__(self, folder: Path, documents: Sequence[Document]) -> None:
         self._folder = folder
-        self._batches = stages.batches_of(documents, BATCH)
-        self._rows = [[_row(document) for document in batch] for batch in self._batches]
+        self._batches = store.batches(documents)
+        self._rows = [list(map(store.row_of, batch)) for batch in self._batches]
         self._number = 0
 
     def _path(self) -> Path:
@@ -198,56 +192,11 @@ class Stores:
         return self._folder / f"{self._number}.sqlite"
 
     def ours(self) -> None:
-        """Write all batches, then close, which brings the text index up to date."""
-        asyncio.run(self._fill(self._path()))
-
-    async def _fill(self, path: Path) -> None:
-        sink = StoreSink(StoreSettings(), path=path, clock=SystemClock())
-        for batch in self._batches:
-            result = await sink.write(batch, frozenset())
-            if result.trouble is not None:
-                raise RuntimeError(result.trouble)
-        await sink.close()
+        """The text index and the last checkpoint included."""
+        asyncio.run(store.store(self._path(), self._batches))
 
     def bare(self) -> None:
-        """One table with the same columns, key and time index, one text index, one
-        transaction a batch, each on disk before the next; nothing is looked at."""
-        path = self._path()
-        connection = sqlite3.connect(path, isolation_level=None)
-        names = ", ".join(f'"{name}"' for name in COLUMNS)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(
-            f"CREATE TABLE documents (id INTEGER PRIMARY KEY, {names}, UNIQUE (data_stream, key))"
-        )
-        connection.execute("CREATE INDEX by_time ON documents (timestamp)")
-        connection.execute(
-            "CREATE VIRTUAL TABLE words USING fts5"
-            "(message, content = 'documents', content_rowid = 'id')"
-        )
-        marks = ", ".join("?" * len(COLUMNS))
-        for number, rows in enumerate(self._rows):
-            first = number * BATCH
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(f"INSERT INTO documents ({names}) VALUES ({marks})", rows)
-            connection.execute(
-                "INSERT INTO words (rowid, message) SELECT id, message FROM documents WHERE id > ?",
-                (first,),
-            )
-            connection.execute("COMMIT")
-        connection.close()
-
-
-def _row(document: Document) -> tuple[str | None, ...]:
-    known = (
-        "2025-01-02T03:04:05.000Z",
-        document.data_stream.name,
-        document.key,
-        *lift(document.body),
-        document.body.decode(),
-    )
-    assert len(known) == len(COLUMNS)
-    return known
+        store.bare(self._path(), self._rows)
 
 
 def measure(events: int = 4 * floor.WINDOW, *, runs: int = 7) -> dict[str, dict[str, Runs]]:

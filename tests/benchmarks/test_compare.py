@@ -67,9 +67,12 @@ def test_the_cheapest_server_is_the_first_row() -> None:
 
     base = floor.Pair(Runs.of([10.0]), Runs.of([12.0]))
 
-    told = compare.table({"dear": row(40), "cheap": row(20)}, base, {"dear": "x", "cheap": "y"})
+    found = {"dear": row(40), "cheap": row(20)}
 
-    first, second = told.splitlines()[2:4]
+    told = compare.table(found, base, {"dear": "x", "cheap": "y"}, {"broken": "no java"})
+
+    first, second, third = told.splitlines()[2:5]
     assert first.startswith("| cheap | y | 20.0 (50 %) | 2.00 |")
     assert second.startswith("| dear | x | 40.0 (50 %) | 4.00 |")
+    assert third.startswith("| broken | not run: no java |")
     assert "10.0 us at best alone, 12.0" in told
