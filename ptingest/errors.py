@@ -168,6 +168,65 @@ class DataDirUnusable(PtingestError):
         )
 
 
+# --- several processes ------------------------------------------------------------------
+
+
+class ChannelClosed(PtingestError):
+    """The process at the other end is gone."""
+
+    retryable = True
+
+    def __init__(self, *, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return f"{self.name} is gone"
+
+
+class ChannelRefused(PtingestError):
+    """The process at the other end could not do what it was asked; ``text`` is its own words.
+
+    ``kind`` is the name of the error's class over there.
+    """
+
+    def __init__(self, *, kind: str, text: str) -> None:
+        self.kind, self.text = kind, text
+        super().__init__(kind, text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class WorkersDidNotStart(PtingestError):
+    """No worker came up when the server started; ``cause`` says what the first one said."""
+
+    def __init__(self, *, cause: str) -> None:
+        self.cause = cause
+        super().__init__(cause)
+
+    def __str__(self) -> str:
+        return f"no worker started: {self.cause}"
+
+
+class WorkersRefusedConfig(WorkersDidNotStart):
+    """As above, since config, profile or certificates cannot be used there."""
+
+
+class ReloadRefused(PtingestError):
+    """A worker does not take a new config; ``worker`` says which, ``cause`` why."""
+
+    def __init__(self, *, worker: str, cause: str) -> None:
+        self.worker, self.cause = worker, cause
+        super().__init__(worker, cause)
+
+    def __str__(self) -> str:
+        return f"{self.worker} does not take it: {self.cause}"
+
+
+# --- orders -----------------------------------------------------------------------------
+
+
 class ErrandRefused(PtingestError):
     """A requeue or purge cannot begin now; ``why`` is a sentence without its full stop."""
 

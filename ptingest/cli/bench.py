@@ -104,7 +104,7 @@ def bench(
         measured = Bench(
             settings, profile, workload, clock=SystemClock(), seconds=seconds, on_step=step
         )
-        report = measured.run(_loop_factory())
+        report = measured.run(loop_factory())
     plans = [plan(report, rate) for rate in rates or RATES]
     if as_json:
         click.echo(json.dumps(_as_json(_name_of(file), workload, report, plans)))
@@ -113,8 +113,8 @@ def bench(
     return ExitCode.DONE
 
 
-def _loop_factory() -> Any:
-    from ptingest.cli.serve import _loop_factory as factory
+def loop_factory() -> Any:
+    from ptingest.runtime.loop import loop_factory as factory
 
     return factory()
 

@@ -15,6 +15,7 @@ from ptingest.errors import (
     QueryInvalid,
     SinkUnavailable,
     TlsUnusable,
+    WorkersRefusedConfig,
 )
 
 
@@ -38,6 +39,7 @@ _BY_ERROR: tuple[tuple[type[PtingestError], ExitCode], ...] = (
     (ConfigInvalid, ExitCode.CONFIG_INVALID),
     (ConfigProblem, ExitCode.CONFIG_INVALID),
     (TlsUnusable, ExitCode.CONFIG_INVALID),
+    (WorkersRefusedConfig, ExitCode.CONFIG_INVALID),
     (QueryInvalid, ExitCode.USAGE),
     (SinkUnavailable, ExitCode.NOT_REACHABLE),
     (PeerClosed, ExitCode.NOT_REACHABLE),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -29,7 +28,8 @@ def serve(config: Path | None) -> ExitCode:
     (their windows went unacked, so their Beats send them again), 130 left at once.
     """
     from ptingest.runtime.clock import SystemClock
-    from ptingest.runtime.worker import serve as serve_until_signal
+    from ptingest.runtime.loop import loop_factory
+    from ptingest.runtime.serve import serve as serve_until_signal
     from ptingest.telemetry.logs import setup_logs
 
     settings = load_settings(config)
@@ -42,7 +42,7 @@ def serve(config: Path | None) -> ExitCode:
         on_reload=lambda changed: setup_logs(changed.log),
     )
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             left = runner.run(work)
     except BaseExceptionGroup as group:
         error = first(group)
@@ -54,15 +54,6 @@ def serve(config: Path | None) -> ExitCode:
         log.error("cannot serve: %s", error)
         return ExitCode.FAILED
     return ExitCode.NOT_ALL_DELIVERED if left else ExitCode.DONE
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # plain asyncio serves as well, only slower
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
 
 
 def first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -348,6 +348,14 @@ class DeadLetters:
 
     def _write(self, group: Sequence[_Put]) -> None:
         """In the thread: every put that finds room, in one write and one fsync."""
+        try:
+            with self._segments.turn():  # nobody else takes the room we find
+                self._write_in_turn(group)
+        except DeadLettersUnwritable as problem:
+            for put in group:
+                put.problem = put.problem or problem
+
+    def _write_in_turn(self, group: Sequence[_Put]) -> None:
         now_ns = self._clock.time_ns()
         time = datetime.fromtimestamp(now_ns / 1e9, UTC).isoformat(timespec="milliseconds")
         time = time.replace("+00:00", "Z")

@@ -6,6 +6,11 @@
 
 A segment takes both along when it goes; until then they count against the limit too.
 
+Several workers write at once, each its own segment. What looks at the folder and then changes
+it (room, then a line; a new segment, then its lock; a sweep) is done in turn, so that limits
+hold for all of them together and nobody deletes what another has just begun: who holds the
+lock of the folder itself.
+
 Every call blocks on the disk, so they are made from a thread. A write that fails is cut
 off again, so that a segment always ends with a whole line as long as its writer lives.
 """
@@ -17,7 +22,7 @@ import fcntl
 import logging
 import mmap
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -156,25 +161,52 @@ class SegmentWriter:
         self._size = 0
         self._began_ns = 0
         self._number = 0
+        self._turn_depth = 0
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Change the folder while no other process does; may be held around other calls.
+
+        Raises:
+            DeadLettersUnwritable: the folder cannot be made or locked.
+        """
+        if self._turn_depth:
+            yield
+            return
+        try:
+            self._make_folder()
+            descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._turn_depth = 1
+            yield
+        finally:
+            self._turn_depth = 0
+            os.close(descriptor)
+
+    def _make_folder(self) -> None:
+        made = not self.directory.exists()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if made:
+            sync_directory(self.directory.parent)
 
     def open(self) -> None:
         """Make the folder, mend dead writers' segments, expire, count; once is enough."""
         if self._is_open:
             return
-        try:
-            made = not self.directory.exists()
-            self.directory.mkdir(parents=True, exist_ok=True)
-            if made:
-                sync_directory(self.directory.parent)
-            for path in segments(self.directory):
-                self.torn_bytes += mend(path, self._is_whole)
-            for path in self.directory.glob(f"*{SUFFIX}{NEW_SUFFIX}"):
-                path.unlink()  # a sweep that a crash cut short; its segment is untouched
-            sync_directory(self.directory)
-            self._is_open = True
-            self.look()
-        except OSError as error:
-            raise self._unwritable(error) from error
+        with self.turn():
+            try:
+                for path in segments(self.directory):
+                    self.torn_bytes += mend(path, self._is_whole)
+                for path in self.directory.glob(f"*{SUFFIX}{NEW_SUFFIX}"):
+                    path.unlink()  # a sweep that a crash cut short; its segment is untouched
+                sync_directory(self.directory)
+                self._is_open = True
+                self.look()
+            except OSError as error:
+                raise self._unwritable(error) from error
 
     def append(self, data: bytes, lines: int) -> None:
         """Write and fsync ``lines`` whole lines, or leave the segment as it was.
@@ -183,17 +215,18 @@ class SegmentWriter:
             DeadLettersUnwritable: nothing of ``data`` is kept.
         """
         self.open()
-        try:
-            self._roll_if_due()
-            self._write(data)
-        except OSError as error:
-            raise self._unwritable(error) from error
-        self.bytes += len(data)
-        self.lines += lines
-        seen = self._seen.get(self._path.name, Seen(0, 0, 0))
-        self._seen[self._path.name] = seen._replace(
-            bytes=seen.bytes + len(data), waiting=seen.waiting + lines
-        )
+        with self.turn():
+            try:
+                self._roll_if_due()
+                self._write(data)
+            except OSError as error:
+                raise self._unwritable(error) from error
+            self.bytes += len(data)
+            self.lines += lines
+            seen = self._seen.get(self._path.name, Seen(0, 0, 0))
+            self._seen[self._path.name] = seen._replace(
+                bytes=seen.bytes + len(data), waiting=seen.waiting + lines
+            )
 
     def make_room(self, wanted: int) -> None:
         """Expire by age; then give back what is done, then drop where that is allowed.
@@ -203,18 +236,19 @@ class SegmentWriter:
             DeadLettersUnwritable: the folder cannot be read or changed.
         """
         self.open()
-        try:
-            self.look()
+        with self.turn():
+            try:
+                self.look()
+                if self.bytes + wanted > self._settings.max_bytes:
+                    self._sweep()
+                if self._settings.when_full == "drop_oldest":
+                    self._drop_until_fits(wanted)
+            except OSError as error:
+                raise self._unwritable(error) from error
             if self.bytes + wanted > self._settings.max_bytes:
-                self._sweep()
-            if self._settings.when_full == "drop_oldest":
-                self._drop_until_fits(wanted)
-        except OSError as error:
-            raise self._unwritable(error) from error
-        if self.bytes + wanted > self._settings.max_bytes:
-            raise DeadLettersFull(
-                wanted=self.bytes + wanted, limit=self._settings.max_bytes, setting=SETTING
-            )
+                raise DeadLettersFull(
+                    wanted=self.bytes + wanted, limit=self._settings.max_bytes, setting=SETTING
+                )
 
     def mark(self, done: Mapping[Path, Sequence[str]]) -> None:
         """Mark lines done by their ids, fsynced; segments gone meanwhile need no mark.
@@ -223,12 +257,13 @@ class SegmentWriter:
             DeadLettersUnwritable: some may not be marked; they are put through again.
         """
         self.open()
-        try:
-            for path, ids in done.items():
-                if path.exists():
-                    add_marks(path, ids)
-        except OSError as error:
-            raise self._unwritable(error) from error
+        with self.turn():
+            try:
+                for path, ids in done.items():
+                    if path.exists():
+                        add_marks(path, ids)
+            except OSError as error:
+                raise self._unwritable(error) from error
 
     def sweep(self) -> None:
         """Give back the room of lines that are done, and look.
@@ -237,10 +272,11 @@ class SegmentWriter:
             DeadLettersUnwritable: what is done stays marked and takes its room.
         """
         self.open()
-        try:
-            self._sweep()
-        except OSError as error:
-            raise self._unwritable(error) from error
+        with self.turn():
+            try:
+                self._sweep()
+            except OSError as error:
+                raise self._unwritable(error) from error
 
     def look(self) -> None:
         """Expire what is too old and bring ``bytes`` and ``lines`` up to date."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.dead_letter import DeadLetters
@@ -16,6 +17,7 @@ from ptingest.pipeline.compile import compile_profile, packaged_profile_path, ru
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime.errands import Errands
 from ptingest.runtime.flow import Flow
+from ptingest.runtime.shares import ALONE, Share
 from ptingest.runtime.tls import Certificates
 from ptingest.settings.load import load_profile
 from ptingest.settings.profile import ProfileSettings
@@ -28,6 +30,13 @@ from ptingest.settings.sinks import (
 )
 from ptingest.sources.beats import TURNS, BeatsSource
 from ptingest.telemetry.metrics import Metrics
+
+
+@runtime_checkable
+class KeepsHouse(Protocol):
+    """A sink whose upkeep is one writer's, whoever of them writes."""
+
+    async def keep_house(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -46,6 +55,9 @@ class Parts:
     source: BeatsSource
     errands: Errands
     certificates: Certificates
+    share: Share
+    chores: list[Callable[[], Awaitable[None]]]
+    """What one of several workers does every second for all of them."""
 
 
 def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> ProfileSettings:
@@ -72,20 +84,29 @@ def sink_settings(settings: ServerSettings) -> list[LaneSettings]:
     return [one for one in (sinks.store, sinks.elasticsearch, sinks.ndjson) if one is not None]
 
 
-def build_sinks(settings: ServerSettings, clock: Clock, metrics: Metrics) -> list[Sink]:
+def sink_names(settings: ServerSettings) -> list[str]:
+    """The names of those sinks, in the same order."""
+    return [name for name in ("store", "elasticsearch", "ndjson") if getattr(settings.sinks, name)]
+
+
+def build_sinks(
+    settings: ServerSettings, clock: Clock, metrics: Metrics, share: Share = ALONE
+) -> list[Sink]:
     """Build the configured sinks; nothing is opened or connected yet."""
-    return [_build_sink(one, settings, clock, metrics) for one in sink_settings(settings)]
+    return [_build_sink(one, settings, clock, metrics, share) for one in sink_settings(settings)]
 
 
 def _build_sink(
-    one: LaneSettings, settings: ServerSettings, clock: Clock, metrics: Metrics
+    one: LaneSettings, settings: ServerSettings, clock: Clock, metrics: Metrics, share: Share
 ) -> Sink:
     data_dir = Path(settings.data_dir)
     match one:
         case StoreSettings():
             from ptingest.sinks.store.sink import StoreSink
 
-            return StoreSink(one, path=data_dir / one.path, clock=clock)
+            return StoreSink(
+                one, path=data_dir / one.path, clock=clock, keeps_house=share.keeps_house
+            )
         case ElasticsearchSettings():
             from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 
@@ -104,8 +125,12 @@ def build(
     *,
     clock: Clock,
     replaced: Sequence[tuple[Sink, LaneSettings]] | None = None,
+    share: Share = ALONE,
 ) -> Parts:
-    """Connect all parts of one worker; ``replaced`` stands in for the configured sinks."""
+    """Connect all parts of one worker; ``replaced`` stands in for the configured sinks.
+
+    One of several gets the settings of its ``share``.
+    """
     metrics = Metrics()
     certificates = Certificates(settings, metrics=metrics, clock=clock)
     chance = random.Random()
@@ -117,7 +142,7 @@ def build(
         metrics=metrics,
     )
     if replaced is None:
-        built = build_sinks(settings, clock, metrics)
+        built = build_sinks(settings, clock, metrics, share)
         replaced = list(zip(built, sink_settings(settings), strict=True))
     sinks = [sink for sink, _ in replaced]
     lanes = [
@@ -156,6 +181,7 @@ def build(
         clock=clock,
         chance=chance,
         tls=certificates.beats,
+        workers=share.workers,
     )
     errands = Errands(
         admit=flow.admit, give_back=give_back, dead_letters=dead_letters, metrics=metrics
@@ -173,4 +199,8 @@ def build(
         source=source,
         errands=errands,
         certificates=certificates,
+        share=share,
+        chores=[
+            one.keep_house for one in sinks if share.has_chores and isinstance(one, KeepsHouse)
+        ],
     )

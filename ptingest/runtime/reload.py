@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,9 @@ from ptingest.runtime.assembly import Parts, read_profile
 from ptingest.runtime.tls import Prepared
 from ptingest.runtime.tls import prepare as prepare_tls
 from ptingest.settings.load import load_server
+from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
+from ptingest.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class Fresh:
     """Everything a reload would put in place; made off the loop, swapped on it."""
 
     settings: ServerSettings
+    profile: ProfileSettings
     pipeline: Pipeline
     tls: Prepared
 
@@ -47,44 +50,51 @@ def prepare(path: Path | None, environ: Mapping[str, str]) -> Fresh:
     Raises ConfigInvalid when anything is wrong, TlsUnusable when a certificate or key is.
     """
     settings = load_server(path, environ)
-    pipeline = compile_profile(read_profile(settings, environ))
-    return Fresh(settings, pipeline, prepare_tls(settings))
+    return compile_fresh(settings, read_profile(settings, environ))
+
+
+def compile_fresh(settings: ServerSettings, profile: ProfileSettings) -> Fresh:
+    """Make everything ready of settings that were validated; raises as ``prepare``."""
+    return Fresh(settings, profile, compile_profile(profile), prepare_tls(settings))
 
 
 class Reloader:
-    """Reloads one worker; keeps what /status tells about it."""
+    """Reads the config again and has it put in force; keeps what /status tells about it."""
 
     def __init__(
         self,
-        parts: Parts,
+        metrics: Metrics,
         *,
         config: Path | None,
         environ: Mapping[str, str],
         clock: Clock,
-        on_swapped: Callable[[ServerSettings], object],
+        swap: Callable[[Fresh], Awaitable[list[str]]],
     ) -> None:
-        self._parts, self._config, self._environ = parts, config, environ
-        self._clock, self._on_swapped = clock, on_swapped
+        """``swap`` puts all of it in force or raises a PtingestError and changes nothing; it
+        returns the keys that wait for a restart."""
+        self._metrics, self._config, self._environ = metrics, config, environ
+        self._clock, self._swap = clock, swap
         self._count = 0
         self._last_ok: str | None = None
         self._last_error: str | None = None
         self._last_error_at: str | None = None
         self._waiting_for_restart: list[str] = []
-        parts.metrics.set("ptingest_worker_config_is_current", 1)
+        metrics.set("ptingest_worker_config_is_current", 1)
 
     async def reload(self) -> bool:
         """Reload once; True when the new config is in place. Never raises for a bad file."""
-        metrics = self._parts.metrics
+        metrics = self._metrics
         try:
             # Parsing takes a tenth of a second: not on the loop.
             fresh = await asyncio.to_thread(prepare, self._config, self._environ)
+            waiting = await self._swap(fresh)
         except (PtingestError, OSError) as error:
             self._last_error, self._last_error_at = str(error), self._now()
             metrics.add("ptingest_worker_reloads_total", 1, "refused")
             metrics.set("ptingest_worker_config_is_current", 0)
             log.error("config not reloaded, the old one stays in force:\n%s", error)
             return False
-        self._swap(fresh)
+        self._waiting_for_restart = waiting
         self._count += 1
         self._last_ok, self._last_error = self._now(), None
         metrics.add("ptingest_worker_reloads_total", 1, "done")
@@ -96,19 +106,6 @@ class Reloader:
                 ", ".join(self._waiting_for_restart),
             )
         return True
-
-    def _swap(self, fresh: Fresh) -> None:
-        parts, old = self._parts, self._parts.settings
-        self._waiting_for_restart = needing_restart(old, fresh.settings)
-        parts.flow.pipeline = parts.pipeline = fresh.pipeline
-        parts.budget.resize(fresh.settings.beats.limits.total_bytes // 2)
-        parts.source.change_settings(
-            fresh.settings.beats.model_copy(update={"listen": old.beats.listen})
-        )
-        kept = {name: getattr(old, name) for name in NEEDS_RESTART}
-        parts.settings = fresh.settings.model_copy(update=kept)
-        parts.certificates.put_in_force(fresh.tls, parts.settings)
-        self._on_swapped(parts.settings)
 
     def _now(self) -> str:
         now = datetime.fromtimestamp(self._clock.time_ns() / 1e9, UTC)
@@ -124,6 +121,24 @@ class Reloader:
             "last_error_at": self._last_error_at,
             "waiting_for_restart": self._waiting_for_restart,
         }
+
+
+def swap_parts(parts: Parts, fresh: Fresh) -> list[str]:
+    """Put a new config in force in one worker; returns the keys that wait for a restart."""
+    old = parts.settings
+    parts.flow.pipeline = parts.pipeline = fresh.pipeline
+    parts.budget.resize(fresh.settings.beats.limits.total_bytes // 2)
+    parts.source.change_settings(
+        fresh.settings.beats.model_copy(update={"listen": old.beats.listen})
+    )
+    parts.settings = kept_until_restart(old, fresh.settings)
+    parts.certificates.put_in_force(fresh.tls, parts.settings)
+    return needing_restart(old, fresh.settings)
+
+
+def kept_until_restart(old: ServerSettings, new: ServerSettings) -> ServerSettings:
+    """Return what is in force after a swap: ``new``, but for what is read only once."""
+    return new.model_copy(update={name: getattr(old, name) for name in NEEDS_RESTART})
 
 
 def needing_restart(old: ServerSettings, new: ServerSettings) -> list[str]:

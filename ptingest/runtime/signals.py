@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,8 @@ class StopSignals:
         self.stop = asyncio.Event()
         self.reload = asyncio.Event()
         self.name: str | None = None
+        self.before_leaving: Callable[[], None] = lambda: None
+        """Called when the second signal comes, right before this process ends."""
 
     def install(self) -> None:
         """Catch the signals on the running loop."""
@@ -37,6 +40,7 @@ class StopSignals:
         if self.stop.is_set():
             log.warning("second %s: leaving now; what is unacked will be resent", number.name)
             # Nothing to clean up that a kill -9 would not leave in the same good order.
+            self.before_leaving()
             logging.shutdown()
             os._exit(LEFT_AT_ONCE)
         self.name = number.name

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
 from ptingest.api.logstash import NodeFacts
-from ptingest.runtime.assembly import Parts, sink_settings
+from ptingest.runtime.assembly import Parts, sink_names, sink_settings
 from ptingest.runtime.flow import SETTLED
+from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+Books = dict[str, dict[str, dict[str, int]]]
+"""Sink -> service -> received, each fate, in flight, residue."""
+
+
+def balanced(books: Books) -> Books:
+    """Put the residue into each row: 0 when everything received is somewhere."""
+    for rows in books.values():
+        for row in rows.values():
+            row["residue"] = 2 * row["received"] - sum(row.values())
+    return books
 
 
 class WorkerView:
@@ -52,7 +68,7 @@ class WorkerView:
             reasons += [f"sink {sink.name}: {trouble}" for trouble in lane.stream_troubles]
         return reasons
 
-    def books(self) -> dict[str, dict[str, dict[str, int]]]:
+    def books(self) -> Books:
         """Sink -> service -> received, each fate, in flight and the residue (0 when balanced)."""
         metrics = self._parts.metrics
         received = {
@@ -72,10 +88,7 @@ class WorkerView:
             }
         for (sink_name, service, fate), value in metrics.labelled(SETTLED):
             books[sink_name].setdefault(service, {"received": 0, "in_flight": 0})[fate] = int(value)
-        for rows in books.values():
-            for row in rows.values():
-                row["residue"] = 2 * row["received"] - sum(row.values())
-        return books
+        return balanced(books)
 
     def _refresh(self) -> None:
         metrics: Metrics = self._parts.metrics
@@ -124,20 +137,25 @@ class WorkerView:
         }
 
 
-def process_row() -> dict[str, object]:
-    """What this process has used so far, and holds now."""
+def process_row(*, with_children: bool = False) -> dict[str, object]:
+    """What this process has used so far, and holds now; ``with_children``: also what those
+    have used that are gone."""
     used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = used.ru_utime + used.ru_stime
+    if with_children:
+        gone = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds += gone.ru_utime + gone.ru_stime
     try:
         pages = int(Path("/proc/self/statm").read_bytes().split()[1])
         memory = pages * resource.getpagesize()
     except OSError:  # no Linux: the most it ever held
         memory = used.ru_maxrss * 1024
-    return {"cpu_seconds": round(used.ru_utime + used.ru_stime, 3), "memory_bytes": memory}
+    return {"cpu_seconds": round(seconds, 3), "memory_bytes": memory}
 
 
-def node_facts(parts: Parts) -> NodeFacts:
+def node_facts(settings: ServerSettings, *, sinks: Sequence[str], workers: int = 1) -> NodeFacts:
     """What Logstash's monitoring paths say of this node and stays as it is."""
-    settings, host = parts.settings, socket.gethostname()
+    host = socket.gethostname()
     batch = sink_settings(settings)[0].batch
     where = f"{host}:{Path(settings.data_dir).absolute()}"
     return NodeFacts(
@@ -145,12 +163,46 @@ def node_facts(parts: Parts) -> NodeFacts:
         id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"ptingest://{where}")),
         ephemeral_id=str(uuid.uuid4()),
         version=version("ptingest"),
-        workers=settings.workers,
+        workers=workers,
         batch_size=batch.max_documents,
         batch_delay_ms=int(batch.max_age_seconds * 1000),
         # Secrets are masked in the text, and a digest of a mask tells nothing.
         hash=sha256(repr(settings).encode()).hexdigest(),
-        sinks=tuple(sink.name for sink in parts.sinks),
+        sinks=tuple(sinks),
         dead_letters_max_bytes=settings.dead_letters.max_bytes,
         dead_letters_when_full=settings.dead_letters.when_full,
+    )
+
+
+def say_hello(
+    settings: ServerSettings,
+    *,
+    listening: str | None,
+    api_port: int,
+    sinks: Sequence[str] | None = None,
+    workers: int = 1,
+) -> None:
+    """Tell in the log where everything is, and how to send a first event."""
+    beats_port = str(listening).rpartition(":")[2]
+    secured = " with TLS" if settings.beats.tls else ""
+    many = f", {workers} workers" if workers > 1 else ""
+    log.info("listening for Beats on %s%s%s", listening, secured, many)
+    host = settings.api.listen.rpartition(":")[0]
+    scheme = "https" if settings.api.tls else "http"
+    log.info("health, metrics and status on %s://%s:%d", scheme, host, api_port)
+    if settings.api.is_exposed:
+        log.warning(
+            "the console is closed: api.listen is %s, beyond this host, and api.token is not "
+            "given; everybody who reaches the port may read /status",
+            settings.api.listen,
+        )
+    else:
+        log.info("console on %s://%s:%d/console/", scheme, host, api_port)
+    names = sink_names(settings) if sinks is None else sinks
+    log.info("documents go to %s; data in %s", ", ".join(names), settings.data_dir)
+    log.info(
+        "send a first event: echo 'INFO|apps.parcels.views|2025-01-02T03:04:05Z|hello' > "
+        "/tmp/hello.log && ptingest send /tmp/hello.log --service django --to 127.0.0.1:%s%s",
+        beats_port,
+        " --tls-ca FILE" if settings.beats.tls else "",
     )

@@ -8,20 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ptingest.model.contracts import Clock
-from ptingest.runtime.assembly import Parts, build, read_profile
-from ptingest.runtime.lock import DataDirLock
+from ptingest.runtime.assembly import Parts
 from ptingest.runtime.looking import console_seams
-from ptingest.runtime.notify import Notifier
-from ptingest.runtime.reload import Reloader
-from ptingest.runtime.signals import StopSignals
-from ptingest.runtime.status import WorkerView, node_facts
-from ptingest.settings.server import ServerSettings
+from ptingest.runtime.status import WorkerView, node_facts, say_hello
 
 if TYPE_CHECKING:
     from ptingest.api.app import ApiServer
@@ -32,6 +23,7 @@ LAG_INTERVAL_SECONDS = 0.1
 LAG_WINDOW = 100
 """The longest pause among the last so many intervals (10 s) is shown."""
 TIDY_SECONDS = 60.0
+CHORE_SECONDS = 1.0
 FAREWELL_SECONDS = 3.0
 """How long closing connections may take after everything else is done."""
 
@@ -39,8 +31,10 @@ FAREWELL_SECONDS = 3.0
 class Worker:
     """Runs one set of parts until told to stop."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, is_supervised: bool = False) -> None:
+        """Under a supervisor it opens no port: connections are handed to it."""
         self.parts = parts
+        self._is_supervised = is_supervised
         self.view = WorkerView(parts)
         self.started = asyncio.Event()
         self.beats_port = 0
@@ -52,6 +46,14 @@ class Worker:
         """Ask for a drain; ``run`` returns when it is over."""
         self._stop.set()
 
+    def leave_now(self) -> None:
+        """Nothing to end but this process itself, which its caller does."""
+
+    @property
+    def is_stopping(self) -> bool:
+        """A drain was asked for."""
+        return self._stop.is_set()
+
     async def run(self) -> int:
         """Serve until ``stop``; returns how many documents were left unsettled.
 
@@ -60,8 +62,11 @@ class Worker:
         """
         parts = self.parts
         await parts.dead_letters.open()
-        host, self.beats_port = parts.source.listen()
-        self.view.listening = f"{host}:{self.beats_port}"
+        if not self._is_supervised:
+            host, self.beats_port = parts.source.listen()
+            self.view.listening = f"{host}:{self.beats_port}"
+        else:
+            self.view.listening = "at the supervisor"
         try:
             async with asyncio.TaskGroup() as group:
                 lanes = [
@@ -72,12 +77,19 @@ class Worker:
                 lag = group.create_task(self._watch_lag(), name="loop lag")
                 tidy = group.create_task(self._tidy(), name="dead letters tidy")
                 look = group.create_task(parts.certificates.watch(), name="certificates")
-                await self._start_api()
-                self._say_hello()
+                chores = group.create_task(self._do_chores(), name="chores")
+                if not self._is_supervised:
+                    await self._start_api()
+                    say_hello(
+                        parts.settings,
+                        listening=self.view.listening,
+                        api_port=self.api_port,
+                        sinks=[sink.name for sink in parts.sinks],
+                    )
                 self.started.set()
                 await self._stop.wait()
                 left = await self._drain()
-                for task in (*lanes, source, lag, tidy, look):
+                for task in (*lanes, source, lag, tidy, look, chores):
                     task.cancel()
         finally:
             self.view.listening = None
@@ -95,36 +107,12 @@ class Worker:
             self.parts.settings.api,
             view=self.view,
             metrics=self.parts.metrics,
-            node=node_facts(self.parts),
+            node=node_facts(self.parts.settings, sinks=[sink.name for sink in self.parts.sinks]),
             tls=self.parts.certificates.api,
             desk=self.parts.errands,
             seams=console_seams(pipeline=lambda: self.parts.flow.pipeline),
         )
         self.api_port = self._api.port
-
-    def _say_hello(self) -> None:
-        settings = self.parts.settings
-        sinks = ", ".join(sink.name for sink in self.parts.sinks)
-        secured = " with TLS" if settings.beats.tls else ""
-        log.info("listening for Beats on %s%s", self.view.listening, secured)
-        host = settings.api.listen.rpartition(":")[0]
-        scheme = "https" if settings.api.tls else "http"
-        log.info("health, metrics and status on %s://%s:%d", scheme, host, self.api_port)
-        if settings.api.is_exposed:
-            log.warning(
-                "the console is closed: api.listen is %s, beyond this host, and api.token is not "
-                "given; everybody who reaches the port may read /status",
-                settings.api.listen,
-            )
-        else:
-            log.info("console on %s://%s:%d/console/", scheme, host, self.api_port)
-        log.info("documents go to %s; data in %s", sinks, settings.data_dir)
-        log.info(
-            "send a first event: echo 'INFO|apps.parcels.views|2025-01-02T03:04:05Z|hello' > "
-            "/tmp/hello.log && ptingest send /tmp/hello.log --service django --to 127.0.0.1:%d%s",
-            self.beats_port,
-            " --tls-ca FILE" if settings.beats.tls else "",
-        )
 
     async def _drain(self) -> int:
         """Stop in order of travel; what is unacked afterwards is resent by its Beat."""
@@ -152,6 +140,12 @@ class Worker:
             await asyncio.sleep(TIDY_SECONDS)
             await self.parts.dead_letters.tidy()
 
+    async def _do_chores(self) -> None:
+        while self.parts.chores:
+            await asyncio.sleep(CHORE_SECONDS)
+            for chore in self.parts.chores:
+                await chore()
+
     async def _close_sinks(self) -> None:
         for sink in self.parts.sinks:
             await sink.close()
@@ -166,63 +160,3 @@ class Worker:
             lags[at % LAG_WINDOW] = self.parts.clock.monotonic() - before - LAG_INTERVAL_SECONDS
             at += 1
             self.parts.metrics.set("ptingest_worker_loop_lag_seconds", max(0.0, *lags))
-
-
-async def serve(
-    settings: ServerSettings,
-    *,
-    config: Path | None,
-    clock: Clock,
-    environ: Mapping[str, str],
-    on_reload: Callable[[ServerSettings], object],
-) -> int:
-    """Run one worker with signals and lock; returns documents left after the drain.
-
-    ``config`` is read again at each SIGHUP; ``on_reload`` gets the settings then in force.
-    """
-    profile = read_profile(settings, environ)
-    lock = DataDirLock(Path(settings.data_dir))
-    lock.acquire()
-    signals = StopSignals()
-    signals.install()
-    try:
-        worker = Worker(build(settings, profile, clock=clock))
-        reloader = Reloader(
-            worker.parts, config=config, environ=environ, clock=clock, on_swapped=on_reload
-        )
-        worker.view.reloads = reloader.status
-        notifier = Notifier(environ)
-        log.info("starting, pid %d", os.getpid())
-        async with asyncio.TaskGroup() as group:
-            beside = [
-                group.create_task(_stop_on_signal(signals, worker, notifier)),
-                group.create_task(_reload_on_signal(signals, reloader)),
-                group.create_task(_tell_manager(notifier, worker)),
-            ]
-            left = await worker.run()
-            for task in beside:
-                task.cancel()
-        return left
-    finally:
-        signals.uninstall()
-        lock.release()
-
-
-async def _stop_on_signal(signals: StopSignals, worker: Worker, notifier: Notifier) -> None:
-    await signals.stop.wait()
-    log.info("%s: stopping", signals.name)
-    notifier.stopping()
-    worker.stop()
-
-
-async def _reload_on_signal(signals: StopSignals, reloader: Reloader) -> None:
-    while True:
-        await signals.reload.wait()
-        signals.reload.clear()
-        await reloader.reload()
-
-
-async def _tell_manager(notifier: Notifier, worker: Worker) -> None:
-    await worker.started.wait()
-    notifier.ready(f"listening for Beats on {worker.view.listening}")
-    await notifier.feed_watchdog()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.beats import BeatsSettings
@@ -21,8 +21,9 @@ class ServerSettings(StrictSettings):
     """Store, dead letters and lock; a relative path counts from the config file."""
     profile: str | None = None
     """Patterns, categories, routing; without it the packaged ``pt.yaml``."""
-    workers: Annotated[int, Field(ge=1, le=1)] = 1
-    """Processes; this version runs one, which carries several times what a Filebeat sends."""
+    workers: Annotated[int, Field(ge=0, le=64)] = 1
+    """Processes that do the work; 0 is one for each core. From two on a supervisor stands
+    before them: it accepts, and hands each connection to the least loaded."""
     drain_seconds: PositiveSeconds = 20.0
     """How long a stop may wait for windows to become safe."""
     beats: BeatsSettings = BeatsSettings()
@@ -30,3 +31,13 @@ class ServerSettings(StrictSettings):
     dead_letters: DeadLettersSettings = DeadLettersSettings()
     api: ApiSettings = ApiSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _one_writer_of_standard_output(self) -> ServerSettings:
+        ndjson = self.sinks.ndjson
+        if self.workers != 1 and ndjson is not None and ndjson.path == "-":
+            raise ValueError(
+                f"workers is {self.workers} and sinks.ndjson.path is -: lines of several would "
+                "mix; set workers: 1, or name a file (each worker writes its own)"
+            )
+        return self

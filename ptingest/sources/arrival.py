@@ -111,9 +111,11 @@ class Arrivals:
         *,
         tls: Callable[[], ssl.SSLContext | None],
         make: Callable[[Address, socket.socket], asyncio.Protocol],
+        left: Callable[[socket.socket], None],
         metrics: Metrics,
     ) -> None:
-        self._tls, self._make, self._metrics = tls, make, metrics
+        """``left`` hears of sockets that did not become a conversation."""
+        self._tls, self._make, self._left, self._metrics = tls, make, left, metrics
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._per_ip: Counter[str] = Counter()
         self.door: Door
@@ -160,7 +162,7 @@ class Arrivals:
     ) -> None:
         until = asyncio.get_running_loop().time() + door.seconds
         address = direct
-        is_ours = True
+        is_ours, has_arrived = True, False
         try:
             async with _until(until, PROXY_TOO_SLOW):
                 address = await real_address(door, accepted, direct)
@@ -169,6 +171,7 @@ class Arrivals:
                     await expect_tls(accepted)
             is_ours = False
             await self._connect(accepted, address, door, context, until)
+            has_arrived = True
         except TurnedAway as refusal:
             self.note(address, refusal)
         except OSError as error:  # gone between accept and here
@@ -176,6 +179,8 @@ class Arrivals:
         finally:
             if is_ours:  # else the loop has it, and closes it
                 accepted.close()
+            if not has_arrived:
+                self._left(accepted)
 
     async def _connect(
         self,

@@ -30,6 +30,7 @@ from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.agent import agent_of
 from ptingest.sources.arrival import Arrivals, handshake_guest, make_door
 from ptingest.sources.connection import BeatsConnection
+from ptingest.sources.port import open_port, prepare
 from ptingest.sources.proxy_protocol import Address
 from ptingest.telemetry.metrics import Metrics
 
@@ -40,7 +41,6 @@ ACCEPT_SHARE = 0.75
 """Above this share of the pot no connection is accepted and idle ones are not read."""
 RESUME_SHARE = 0.65
 """Below this share everything is read again; the gap keeps us from flapping."""
-SEND_BUFFER_BYTES = 16 << 10
 TURNS = 4
 """Windows inflated at once; the others wait compressed. More would not be faster."""
 
@@ -66,7 +66,9 @@ class BeatsSource:
         clock: Clock,
         chance: random.Random,
         tls: Callable[[], ssl.SSLContext | None] = lambda: None,
+        workers: int = 1,
     ) -> None:
+        """``workers``: how many share the limit for Beats behind one load balancer."""
         self.admit = admit
         self.turns = turns
         self._give_back = give_back
@@ -86,7 +88,12 @@ class BeatsSource:
         self._gone = asyncio.Event()
         self._socket: socket.socket | None = None
         self._accept_task: asyncio.Task[None] | None = None
-        self._arrivals = Arrivals(tls=tls, make=self._make, metrics=metrics)
+        self._workers = workers
+        self._handed: dict[socket.socket, Callable[[], None]] = {}
+        self._is_stopped = False
+        self.on_accepting: Callable[[], None] = lambda: None
+        """Called when ``is_accepting`` has changed."""
+        self._arrivals = Arrivals(tls=tls, make=self._make, left=self.left, metrics=metrics)
         self.change_settings(settings)
         metrics.before_scrape(self._refresh)
 
@@ -110,27 +117,19 @@ class BeatsSource:
 
     def listen(self) -> tuple[str, int]:
         """Bind and listen; returns the address really used. OSError naming it where it is taken."""
-        host, _, port = self.settings.listen.rpartition(":")
-        host = host.strip("[]")
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, int(port)))
-            listener.listen(1024)
-            listener.setblocking(False)
-        except OSError as error:
-            listener.close()
-            text = f"beats.listen {self.settings.listen}: {error.strerror or error}"
-            raise OSError(error.errno, text) from error
+        listener = open_port(self.settings.listen)
         self._socket = listener
         name = listener.getsockname()
         return str(name[0]), int(name[1])
 
     async def run(self) -> None:
-        """Accept and tick until cancelled or ``stop_accepting``; errors propagate."""
+        """Accept and tick until cancelled or ``stop_accepting``; errors propagate.
+
+        Without ``listen`` before, connections come by ``adopt`` only.
+        """
         async with asyncio.TaskGroup() as group:
-            self._accept_task = group.create_task(self._accept(), name="beats accept")
+            if self._socket is not None:
+                self._accept_task = group.create_task(self._accept(), name="beats accept")
             group.create_task(self._tick(), name="beats ticker")
 
     async def _accept(self) -> None:
@@ -147,14 +146,35 @@ class BeatsSource:
                 continue
             await self._welcome(accepted)
 
+    @property
+    def is_accepting(self) -> bool:
+        """Whether somebody new may come in now."""
+        return self._accepting.is_set()
+
+    @property
+    def load(self) -> int:
+        """Connections open, or on their way in."""
+        return len(self._connections) + len(self._arrivals)
+
+    async def adopt(self, accepted: socket.socket, left: Callable[[], None]) -> None:
+        """Take a socket that another process accepted; ``left`` is called once when its
+        connection is over, however it ends."""
+        self._handed[accepted] = left
+        if self._is_stopped:
+            accepted.close()
+            self.left(accepted)
+        else:
+            await self._welcome(accepted)
+
+    def left(self, accepted: socket.socket) -> None:
+        """The connection on this socket is over; whoever handed it in hears of it."""
+        self._handed.pop(accepted, _nobody)()
+
     async def _welcome(self, accepted: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         try:
             name = accepted.getpeername()
-            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            # Acks are 6 bytes: a peer that does not read them shall not hold megabytes of ours.
-            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            prepare(accepted)
             direct = Address(str(name[0]), int(name[1]))
             if self._arrivals.is_needed:
                 self._let_arrive(accepted, direct)
@@ -162,6 +182,7 @@ class BeatsSource:
             await loop.connect_accepted_socket(lambda: self._make(direct, accepted), accepted)
         except OSError as error:  # gone between accept and here
             accepted.close()
+            self.left(accepted)
             log.debug("connection lost before it began: %s", error)
 
     def _make(self, address: Address, accepted: socket.socket) -> BeatsConnection:
@@ -177,6 +198,7 @@ class BeatsSource:
             0 if is_proxy else self._per_ip[direct.ip] + arrivals.count_from(direct.ip),
         ):
             accepted.close()
+            self.left(accepted)
             self._note_refused(f"{direct.ip}:{direct.port}", *refused)
             return
         arrivals.begin(accepted, direct)
@@ -193,6 +215,7 @@ class BeatsSource:
 
     def stop_accepting(self) -> None:
         """First step of a stop: nobody new comes in."""
+        self._is_stopped = True
         self._accepting.clear()
         self._arrivals.cancel()
         if self._accept_task is not None:
@@ -257,7 +280,8 @@ class BeatsSource:
     def register(self, connection: BeatsConnection) -> bool:
         """Admit a connection, or close it at once because of a limit or its certificate."""
         per_ip = self._per_ip[connection.ip]
-        if refused := self._limit_reached(len(self._connections), per_ip):
+        share = self._workers if self._is_named_by_proxy(connection) else 1
+        if refused := self._limit_reached(len(self._connections), per_ip, share):
             self._note_refused(connection.peer, *refused)
             connection.transport.close()
             return False
@@ -277,12 +301,21 @@ class BeatsSource:
         self._per_ip[connection.ip] += 1
         return True
 
-    def _limit_reached(self, all_together: int, from_one: int) -> tuple[str, str] | None:
+    def _is_named_by_proxy(self, connection: BeatsConnection) -> bool:
+        direct = connection.transport.get_extra_info("peername")
+        return direct is not None and self._arrivals.door.is_proxy(str(direct[0]))
+
+    def _limit_reached(
+        self, all_together: int, from_one: int, share: int = 1
+    ) -> tuple[str, str] | None:
         limits = self.settings.limits
         if all_together >= limits.connections:
             return "connections", f"beats.limits.connections is {limits.connections}"
-        if from_one >= limits.connections_per_ip:
+        # Whom a load balancer names is known here only, so each worker has its share of these.
+        if from_one >= -(-limits.connections_per_ip // share):
             setting = f"beats.limits.connections_per_ip is {limits.connections_per_ip}"
+            if share > 1:
+                setting += f", shared by {share} workers behind a load balancer"
             return "connections_per_ip", setting
         return None
 
@@ -395,10 +428,13 @@ class BeatsSource:
 
     def _relieve(self) -> None:
         """The level changed, or may be stuck: look at every connection again."""
+        was_accepting = self.is_accepting
         if self._level:
             self._accepting.clear()
-        elif self._socket is not None:
+        elif not self._is_stopped:
             self._accepting.set()
+        if self.is_accepting != was_accepting:
+            self.on_accepting()
         # Read even when the pot is full: the first that needs bytes to complete its window.
         self._favoured = next(
             (c for c in self._connections if c.awaits_bytes and c.is_mid_window and not c.closing),
@@ -451,3 +487,7 @@ class BeatsSource:
             "arriving": len(self._arrivals),
             "listed": rows,
         }
+
+
+def _nobody() -> None:
+    """Who accepted the socket itself need not be told."""

@@ -135,6 +135,7 @@ class BeatsConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc  # a reset or our own close; either way the windows below go unacked
+        self._source.left(self._accepted)
         if not self.admitted:
             return
         reason = self.closing or ("peer_closed" if self._eof else "peer_reset")

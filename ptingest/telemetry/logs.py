@@ -147,18 +147,27 @@ class RepeatHandler(logging.StreamHandler[TextIO]):
 
 
 class ConsoleFormatter(logging.Formatter):
-    """``time level name message``, for people."""
+    """``time level name message``, for people; of several processes each says which it is."""
+
+    def __init__(self, process: str | None = None) -> None:
+        super().__init__()
+        self._process = f"[{process}] " if process else ""
 
     def format(self, record: logging.LogRecord) -> str:
         name = record.name.removeprefix(f"{PACKAGE}.")
         message = record.getMessage()
         if record.exc_info:
             message += f"\n{self.formatException(record.exc_info)}"
-        return f"{_timestamp(record)} {record.levelname.lower():7} {name}: {_one_record(message)}"
+        opening = f"{_timestamp(record)} {record.levelname.lower():7} {self._process}"
+        return f"{opening}{name}: {_one_record(message)}"
 
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line, with the Elastic Common Schema's names."""
+
+    def __init__(self, process: str | None = None) -> None:
+        super().__init__()
+        self._process = process
 
     def format(self, record: logging.LogRecord) -> str:
         import orjson
@@ -171,6 +180,8 @@ class JsonFormatter(logging.Formatter):
             "process.pid": record.process,
             "service.name": PACKAGE,
         }
+        if self._process:
+            fields["process.title"] = f"{PACKAGE} {self._process}"
         if record.exc_info and record.exc_info[0] is not None:
             fields["error.type"] = record.exc_info[0].__qualname__
             fields["error.message"] = str(record.exc_info[1])
@@ -210,8 +221,12 @@ class LogChoices(Protocol):
         ...
 
 
-def setup_logs(settings: LogChoices, stream: TextIO | None = None) -> RepeatHandler:
+def setup_logs(
+    settings: LogChoices, stream: TextIO | None = None, *, process: str | None = None
+) -> RepeatHandler:
     """Send all logs to ``stream`` (standard error) as the settings say.
+
+    ``process`` names one of several that write there, ``worker 2``.
 
     May be called again, as after a reload: the new settings replace the old ones. Other
     people's libraries speak from warning upwards, whatever our own level is.
@@ -222,7 +237,9 @@ def setup_logs(settings: LogChoices, stream: TextIO | None = None) -> RepeatHand
             root.removeHandler(handler)
             handler.close()
     handler = RepeatHandler(stream or sys.stderr, Repeats())
-    handler.setFormatter(JsonFormatter() if settings.format == "json" else ConsoleFormatter())
+    handler.setFormatter(
+        JsonFormatter(process) if settings.format == "json" else ConsoleFormatter(process)
+    )
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger(PACKAGE).setLevel(settings.level.upper())

@@ -7,13 +7,14 @@ batch and never done for a single event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 Kind = Literal["counter", "gauge", "histogram"]
+Merge = Literal["sum", "max", "min"]
 
 LATENCY_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 SIZES = (1.0, 10.0, 100.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0, 65536.0)
@@ -27,6 +28,17 @@ class Metric(NamedTuple):
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = LATENCY_SECONDS
+    merge: Merge = "sum"
+    """What a gauge of several processes comes to; counters and histograms are added up."""
+
+
+class Sample(NamedTuple):
+    """One child of a metric at one moment."""
+
+    name: str
+    labels: tuple[str, ...]
+    values: list[float]
+    """One value; of a histogram its sum, and then the count of each bucket on its own."""
 
 
 # The books (promise 6), per sink and service:
@@ -106,7 +118,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("ptingest_beats_received_bytes_total", "counter", "Bytes read from Beats"),
     Metric("ptingest_beats_waiting_bytes", "gauge", "Bytes received and not yet framed"),
     Metric("ptingest_beats_open_windows", "gauge", "Windows begun and not yet acked"),
-    Metric("ptingest_beats_oldest_window_seconds", "gauge", "Age of the oldest unacked window"),
+    Metric(
+        "ptingest_beats_oldest_window_seconds",
+        "gauge",
+        "Age of the oldest unacked window",
+        merge="max",
+    ),
     Metric("ptingest_beats_ack_seconds", "histogram", "From a window's end to its final ack"),
     Metric("ptingest_beats_window_events", "histogram", "Events a window", (), SIZES),
     Metric("ptingest_lane_batches_total", "counter", "Attempts to write a batch", ("sink",)),
@@ -117,7 +134,13 @@ METRICS: tuple[Metric, ...] = (
     Metric("ptingest_lane_in_flight", "gauge", "Batches in flight", ("sink",)),
     Metric("ptingest_lane_concurrency", "gauge", "Batches allowed in flight now", ("sink",)),
     Metric("ptingest_lane_waiting_documents", "gauge", "Waiting for a batch", ("sink",)),
-    Metric("ptingest_lane_is_in_trouble", "gauge", "1 while the sink is in trouble", ("sink",)),
+    Metric(
+        "ptingest_lane_is_in_trouble",
+        "gauge",
+        "1 while the sink is in trouble",
+        ("sink",),
+        merge="max",
+    ),
     Metric("ptingest_elasticsearch_answers_total", "counter", "Bulks by status", ("status",)),
     Metric("ptingest_elasticsearch_sent_bytes_total", "counter", "Bodies as they were sent"),
     Metric(
@@ -131,8 +154,13 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "Sent again without knowing whether a lost attempt had stored them elsewhere",
     ),
-    Metric("ptingest_dead_letters_bytes", "gauge", "Size of the dead letters on disk"),
-    Metric("ptingest_dead_letters_waiting_events", "gauge", "Letters not requeued or purged"),
+    Metric("ptingest_dead_letters_bytes", "gauge", "Size of the dead letters on disk", merge="max"),
+    Metric(
+        "ptingest_dead_letters_waiting_events",
+        "gauge",
+        "Letters not requeued or purged",
+        merge="max",
+    ),
     Metric(
         "ptingest_dead_letters_dropped_events_total",
         "counter",
@@ -145,21 +173,44 @@ METRICS: tuple[Metric, ...] = (
         "Letters put through again, by what became of them (left: they stay)",
         ("fate",),
     ),
+    Metric("ptingest_supervisor_running_workers", "gauge", "Workers that take connections"),
+    Metric(
+        "ptingest_supervisor_restarts_total",
+        "counter",
+        "Workers started again: they died, or were killed since they were silent",
+        ("reason",),
+    ),
+    Metric(
+        "ptingest_supervisor_handed_connections_total",
+        "counter",
+        "Connections handed over, by the worker's number",
+        ("worker",),
+    ),
     Metric("ptingest_worker_reloads_total", "counter", "Reloads of the config", ("outcome",)),
     Metric(
         "ptingest_worker_config_is_current",
         "gauge",
         "0 after a reload was refused, or while a change waits for a restart",
+        merge="min",
     ),
-    Metric("ptingest_worker_loop_lag_seconds", "gauge", "Longest pause of the event loop lately"),
     Metric(
-        "ptingest_worker_start_time_seconds", "gauge", "When this worker started, since the epoch"
+        "ptingest_worker_loop_lag_seconds",
+        "gauge",
+        "Longest pause of the event loop lately",
+        merge="max",
+    ),
+    Metric(
+        "ptingest_worker_start_time_seconds",
+        "gauge",
+        "When this worker started, since the epoch",
+        merge="min",
     ),
     Metric(
         "ptingest_worker_certificate_expiry_seconds",
         "gauge",
         "When a certificate in force expires, since the epoch",
         ("setting",),
+        merge="min",
     ),
     Metric(
         "ptingest_worker_certificate_reloads_total",
@@ -167,8 +218,14 @@ METRICS: tuple[Metric, ...] = (
         "Certificates read again (done), or left as they were (refused)",
         ("outcome",),
     ),
-    Metric("ptingest_worker_is_ready", "gauge", "1 when /readyz says so"),
-    Metric("ptingest_worker_info", "gauge", "Always 1; the version is the label", ("version",)),
+    Metric("ptingest_worker_is_ready", "gauge", "1 when /readyz says so", merge="min"),
+    Metric(
+        "ptingest_worker_info",
+        "gauge",
+        "Always 1; the version is the label",
+        ("version",),
+        merge="max",
+    ),
 )
 
 # Named once: a union written at the call would be built at each of some thousand a second.
@@ -247,6 +304,23 @@ class Metrics:
         counts = accumulate(int(bucket.get()) for bucket in child._buckets)
         return list(zip(child._upper_bounds, counts, strict=True))
 
+    def samples(self) -> list[Sample]:
+        """Return everything that was ever counted or set here, as it is now."""
+        return [
+            Sample(name, labels, _values(child))
+            for (name, labels), child in list(self._children.items())
+        ]
+
+    def show(self, samples: Iterable[Sample]) -> None:
+        """Be a picture of ``samples``: what they do not have is 0 from now on."""
+        left = set(self._children)
+        for name, labels, values in samples:
+            left.discard((name, labels))
+            _set_values(self._child(name, labels), values)
+        for name, labels in left:
+            child = self._child(name, labels)
+            _set_values(child, [0.0] * len(_values(child)))
+
     def before_scrape(self, refresh: Callable[[], None]) -> None:
         """Call ``refresh`` before every scrape, to set gauges that are cheap to look up."""
         self._before_scrape.append(refresh)
@@ -260,3 +334,18 @@ class Metrics:
         """Return Prometheus text, gauges fresh."""
         self.refresh()
         return generate_latest(self.registry)
+
+
+def _values(child: Counter | Gauge | Histogram) -> list[float]:
+    if isinstance(child, Histogram):
+        return [child._sum.get(), *(bucket.get() for bucket in child._buckets)]
+    return [child._value.get()]
+
+
+def _set_values(child: Counter | Gauge | Histogram, values: Sequence[float]) -> None:
+    if isinstance(child, Histogram):
+        child._sum.set(values[0])
+        for bucket, value in zip(child._buckets, values[1:], strict=True):
+            bucket.set(value)
+    else:
+        child._value.set(values[0])

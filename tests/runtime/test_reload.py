@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from ptingest.runtime.clock import SystemClock
-from ptingest.runtime.reload import Reloader, needing_restart
+from ptingest.runtime.reload import Fresh, Reloader, needing_restart, swap_parts
 from ptingest.settings.server import ServerSettings
 from tests.fakes.beat import Beat
 from tests.flow.harness import J, Server, W, event, peer_of, serving
@@ -18,14 +18,12 @@ ROOT = Path(__file__).parents[2]
 
 
 def reloader_of(server: Server, config: Path) -> Reloader:
-    seen: list[ServerSettings] = []
-    return Reloader(
-        server.worker.parts,
-        config=config,
-        environ={},
-        clock=SystemClock(),
-        on_swapped=seen.append,
-    )
+    parts = server.worker.parts
+
+    async def swap(fresh: Fresh) -> list[str]:
+        return swap_parts(parts, fresh)
+
+    return Reloader(parts.metrics, config=config, environ={}, clock=SystemClock(), swap=swap)
 
 
 def write_config(tmp_path: Path, server: Server, extra: str = "") -> Path:

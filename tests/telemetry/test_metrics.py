@@ -16,13 +16,25 @@ ROOMS = {
     "beats",
     "dead_letters",
     "worker",
+    "supervisor",
     "elasticsearch",
     "store",
     "ndjson",
 }
 # Each from config, from a fixed table, or of ours: never free text from events.
 BOUNDED_LABELS = {
-    *("service", "sink", "reason", "fate", "what", "status", "outcome", "version", "setting")
+    *(
+        "service",
+        "sink",
+        "reason",
+        "fate",
+        "what",
+        "status",
+        "outcome",
+        "version",
+        "setting",
+        "worker",
+    )
 }
 
 

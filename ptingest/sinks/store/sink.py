@@ -30,7 +30,7 @@ from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.store.columns import lift, time_text
 from ptingest.sinks.store.schema import COLUMNS, has_text_index, open_writer
-from ptingest.sinks.store.upkeep import Retention, extend_index, tidy
+from ptingest.sinks.store.upkeep import Retention, checkpoint, extend_index, tidy
 
 ROWS_A_STATEMENT = 256
 _POWERS = range(ROWS_A_STATEMENT.bit_length())
@@ -65,7 +65,11 @@ class StoreSink:
 
     name = "store"
 
-    def __init__(self, settings: StoreSettings, *, path: Path, clock: Clock) -> None:
+    def __init__(
+        self, settings: StoreSettings, *, path: Path, clock: Clock, keeps_house: bool = True
+    ) -> None:
+        """Of several writers one keeps house: text index and retention want one owner."""
+        self._keeps_house = keeps_house
         self._path = path
         self._clock = clock
         self._retention = Retention(
@@ -90,6 +94,10 @@ class StoreSink:
         if result.trouble is None:
             self._thread.submit(self._tidy).add_done_callback(_tell_of_bug)
         return result
+
+    async def keep_house(self) -> None:
+        """Do a round of upkeep now: others may have written since our own last batch."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._keep_house)
 
     async def check(self) -> Sequence[Finding]:
         """Open the file as a write would, and look at the room on its disk."""
@@ -210,10 +218,22 @@ class StoreSink:
         if connection is not None:
             connection.close()
 
+    def _keep_house(self) -> None:
+        if self._connection is None and self._path.exists():
+            try:
+                self._open()
+            except (sqlite3.Error, OSError, SinkUnavailable) as error:
+                _log.debug("store upkeep put off: %s", self._explain(error))
+        self._tidy()
+
     def _tidy(self) -> None:
         try:
-            if self._connection is not None:
+            if self._connection is None:
+                return
+            if self._keeps_house:
                 tidy(self._connection, self._path, self._retention, self._clock.time_ns())
+            else:
+                checkpoint(self._connection, self._path)
         except (sqlite3.Error, OSError) as error:
             # Nothing is lost: documents are stored, and the next round tries again.
             _log.warning("store upkeep put off: %s", self._explain(error))
@@ -243,9 +263,10 @@ class StoreSink:
         if connection is None:
             return
         try:
-            if has_text_index(connection):
-                extend_index(connection, 1)
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if self._keeps_house:
+                if has_text_index(connection):
+                    extend_index(connection, 1)
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:
             _log.warning("store closed untidily, nothing is lost: %s", self._explain(error))
         self._drop_connection()

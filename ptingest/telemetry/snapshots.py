@@ -1,0 +1,43 @@
+"""The metrics of several processes as one: added up, and never going back.
+
+    samples of each process --merge--> one set, for `Metrics.show`
+    samples of one that died --retire--> what stays of it for ever
+
+A counter of the whole is the sum over all processes, those that are gone included, so it
+grows whatever is started anew. What a gauge comes to stands in the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ptingest.telemetry.metrics import METRICS, Metric, Sample
+
+_ROWS: dict[str, Metric] = {row.name: row for row in METRICS}
+
+
+def merge(parts: Iterable[Iterable[Sample]]) -> list[Sample]:
+    """Return one sample for each child that any part has; parts are left as they are."""
+    merged: dict[tuple[str, tuple[str, ...]], Sample] = {}
+    for part in parts:
+        for sample in part:
+            place = (sample.name, sample.labels)
+            known = merged.get(place)
+            merged[place] = sample if known is None else _together(known, sample)
+    return list(merged.values())
+
+
+def _together(a: Sample, b: Sample) -> Sample:
+    match _ROWS[a.name].merge:
+        case "max":
+            values = [max(a.values[0], b.values[0])]
+        case "min":
+            values = [min(a.values[0], b.values[0])]
+        case "sum":
+            values = [x + y for x, y in zip(a.values, b.values, strict=True)]
+    return a._replace(values=values)
+
+
+def retire(samples: Iterable[Sample]) -> list[Sample]:
+    """Return what counts of a process that is gone: everything but its gauges."""
+    return [sample for sample in samples if _ROWS[sample.name].kind != "gauge"]
