@@ -240,6 +240,19 @@ class ErrandRefused(PtingestError):
         return f"{self.why}; nothing was begun, try again later"
 
 
+class TapsBusy(PtingestError):
+    """As many taps are open as may be."""
+
+    retryable = True
+
+    def __init__(self, *, limit: int) -> None:
+        self.limit = limit
+        super().__init__(limit)
+
+    def __str__(self) -> str:
+        return f"{self.limit} taps are open, which is the limit; end one, then try again"
+
+
 class BenchFailed(PtingestError):
     """A measurement of a user's own events makes no sense; ``why`` is a whole sentence."""
 

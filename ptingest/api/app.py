@@ -28,6 +28,7 @@ from ptingest.api.console.seams import Seams
 from ptingest.api.letters import LettersDesk, letter_routes
 from ptingest.api.logstash import LogstashView, NodeFacts
 from ptingest.api.rates import SAMPLE_SECONDS
+from ptingest.api.tap import TapDesk, tap_routes
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.strict import split_listen
 from ptingest.telemetry.metrics import Metrics
@@ -66,6 +67,7 @@ PATHS = {
     "/metrics": "Prometheus text",
     "/status": "books, budgets, lanes and connections as JSON",
     "/dead-letters": "how far the last requeue or purge is",
+    "/tap": "events as they pass, one JSON object a line",
     "/_node": "Logstash's node info",
     "/_node/stats": "Logstash's node stats",
     "/_node/stats/pipelines/main": "Logstash's pipeline stats",
@@ -120,19 +122,19 @@ async def start_api(
     tls: ssl.SSLContext | None = None,
     desk: LettersDesk | None = None,
     seams: Seams | None = None,
+    taps: TapDesk | None = None,
 ) -> ApiServer:
     """Listen as the settings say and return the server; with ``tls`` it speaks https only.
 
     ``desk`` takes orders for the dead letters; without one there is nothing to change.
-    ``seams`` is what the console shows beyond the status.
+    ``seams`` is what the console shows beyond the status. ``taps`` shows events as they pass.
 
     Raises:
         OSError: the address cannot be bound; its text names it.
     """
     logstash = LogstashView(node, metrics, view.readiness, http_address=settings.listen)
     app = _build_app(view, metrics, logstash, settings.token)
-    if desk is not None:
-        app.add_routes(letter_routes(desk, is_guarded=settings.token is not None))
+    app.add_routes(_desk_routes(desk, taps, is_guarded=settings.token is not None))
     console = Console(settings, view, metrics, seams or Seams())
     app.add_subapp(CONSOLE.rstrip("/"), console.app)
     runner = _runner(app)
@@ -158,6 +160,18 @@ async def start_api(
     api = ApiServer(server, runner, sampling)
     logstash.http_address = f"{host}:{api.port}"
     return api
+
+
+def _desk_routes(
+    desk: LettersDesk | None, taps: TapDesk | None, *, is_guarded: bool
+) -> list[web.RouteDef]:
+    """Routes to those who are there to be asked for more than they show by themselves."""
+    routes: list[web.RouteDef] = []
+    if desk is not None:
+        routes += letter_routes(desk, is_guarded=is_guarded)
+    if taps is not None:
+        routes += tap_routes(taps, is_guarded=is_guarded)
+    return routes
 
 
 def _runner(app: web.Application) -> web.AppRunner:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from ptingest.cli.document_line import document_line
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.json_lines import one_line
 from ptingest.cli.options import config_option, load_settings
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ptingest.sinks.store.search import Hit, Question, StoreReader
-
-_LEVEL_COLOURS = {
-    "CRITICAL": "magenta",
-    "ERROR": "red",
-    "WARNING": "yellow",
-    "INFO": "green",
-    "DEBUG": "blue",
-}
 
 
 @click.command(short_help="Search the embedded store.")
@@ -139,26 +132,6 @@ def _print_lines(reader: StoreReader, question: Question, limit: int | None) -> 
 
 
 def _line(hit: Hit) -> str:
-    """Time, level, service, logger, text; click strips colours where no terminal reads."""
     import orjson
 
-    document = orjson.loads(hit.body)
-    level = _text(document.get("log_level")) or "-"
-    parts = [
-        click.style(_text(document.get("@timestamp")) or "-", dim=True),
-        click.style(f"{level:<8}", fg=_LEVEL_COLOURS.get(level)),
-        click.style(_text(document.get("service")) or hit.data_stream, fg="cyan"),
-    ]
-    logger = _text(document.get("logger_name"))
-    if logger:
-        parts.append(click.style(logger, bold=True))
-    parts.append(_text(document.get("log_message") or document.get("message")))
-    return " ".join(parts)
-
-
-def _text(value: Any) -> str:
-    import orjson
-
-    if value is None:
-        return ""
-    return visible(value if isinstance(value, str) else orjson.dumps(value).decode())
+    return document_line(orjson.loads(hit.body), hit.data_stream)

@@ -32,6 +32,7 @@ from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.permit import process_permitted
 from ptingest.pipeline.pipeline import Pipeline
+from ptingest.runtime.taps import Taps
 from ptingest.runtime.watch import TrafficWatch
 from ptingest.telemetry.metrics import Metrics
 
@@ -59,8 +60,10 @@ class Flow:
         dead_letters: DeadLetters,
         metrics: Metrics,
         clock: Clock,
+        taps: Taps | None = None,
     ) -> None:
         self.pipeline = pipeline
+        self.taps = taps or Taps(clock)
         self.watch = TrafficWatch(pipeline.profile)
         self._lanes = lanes
         self._sinks = sinks
@@ -150,6 +153,8 @@ class Flow:
             metrics.add("ptingest_pipeline_noted_events_total", count, service, what)
         self.watch.look(processed, self.pipeline.profile, now_ns)
         receipt.expect(len(processed.documents) * len(self._lanes) + len(processed.dead_letters))
+        if self.taps.open:
+            self.taps.see(self.pipeline, chunk, processed, origin.peer, now_ns)
         return processed
 
     async def _put(

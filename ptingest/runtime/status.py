@@ -130,6 +130,7 @@ class WorkerView:
                 "trouble": parts.dead_letters.trouble,
                 "errand": parts.errands.progress(),
             },
+            "taps": parts.flow.taps.status(),
             "certificates": parts.certificates.status(),
             "config": self.reloads() if self.reloads else None,
             "process": process_row(),

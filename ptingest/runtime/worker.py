@@ -94,6 +94,7 @@ class Worker:
         finally:
             self.view.listening = None
             self.parts.source.stop_accepting()
+            self.parts.flow.taps.end_all("the server is stopping")
             if self._api is not None:
                 await self._api.close()
             await self._close_sinks()
@@ -111,6 +112,7 @@ class Worker:
             tls=self.parts.certificates.api,
             desk=self.parts.errands,
             seams=console_seams(pipeline=lambda: self.parts.flow.pipeline),
+            taps=self.parts.flow.taps,
         )
         self.api_port = self._api.port
 

@@ -10,6 +10,9 @@ from ptingest.api.app import PATHS
 from tests.fakes.authority import Authority, tls_settings
 from tests.flow.harness import C, J, RawPeer, W, event, peer_of, serving
 
+SHOW_EVENTS = {"/tap"}
+"""What they are for; whom they are shown to is another test's."""
+
 
 async def test_status_tells_the_limits_beside_what_they_bound(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
@@ -86,11 +89,11 @@ async def test_no_path_shows_a_secret_or_the_text_of_an_event(tmp_path: Path) ->
         shown = {}
         headers = {"Authorization": "Bearer geheim-token"}
         async with aiohttp.ClientSession(headers=headers) as session:
-            for path in PATHS:
+            for path in PATHS.keys() - SHOW_EVENTS:
                 url = f"http://127.0.0.1:{server.worker.api_port}{path}"
                 async with session.get(url) as answer:
                     shown[path] = await answer.read()
         await peer.close()
 
-    assert set(shown) == set(PATHS)
+    assert set(shown) == PATHS.keys() - SHOW_EVENTS
     assert [(path, text) for path in shown for text in texts if text in shown[path]] == []

@@ -1,0 +1,46 @@
+"""Who may see what is inside events, over HTTP.
+
+token given   whoever shows it
+none          this host only, and only by a name of this host: a web page elsewhere can
+              make its own name point at 127.0.0.1, but not its name into ours
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ptingest.api.letters import is_loopback
+from ptingest.settings.strict import is_loopback_host
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+CURE = (
+    "events are shown to this host only while api.token is not given: give api.token (and "
+    "api.tls where the network is shared), or come through an SSH tunnel"
+)
+
+
+def objection_to_look(request: web.Request, *, is_guarded: bool) -> str | None:
+    """Why this request may not see events, with the cure; None when it may.
+
+    ``is_guarded`` says that a token is wanted, and was shown already.
+    """
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if "Origin" in request.headers or site not in ("none", "same-origin"):
+        return "events are not shown to web pages of others"
+    if is_guarded:
+        return None
+    if not is_loopback(request.remote):
+        return CURE
+    if not is_loopback_host(_host_of(request)):
+        return f"this port was asked for as {request.host!r}; ask 127.0.0.1. Also: {CURE}"
+    return None
+
+
+def _host_of(request: web.Request) -> str:
+    """The host that the request names, without its port."""
+    host = request.host
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]

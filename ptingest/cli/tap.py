@@ -1,0 +1,249 @@
+"""`ptingest tap`: events as they pass through a running server.
+
+The server matches and samples; here lines are read and shown until enough came, the time is
+over or the reader leaves. Counts go to standard error, events to standard output.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import click
+
+from ptingest.cli.document_line import document_line
+from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.json_lines import one_line
+from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.visible import visible, visible_json
+from ptingest.model.watching import FATES
+
+if TYPE_CHECKING:
+    from ptingest.cli.asking import Question
+
+SILENCE_SECONDS = 20.0
+"""The server says something every five."""
+TOLD_SECONDS = 5.0
+"""How often it is said that events were skipped."""
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+_MARKS = {"dropped": "DROPPED", "dead_lettered": "DEAD LETTER"}
+
+Line = dict[str, Any]
+
+
+def _seconds(_: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if found is None or not float(found[1]):
+        raise click.BadParameter(f"{text!r} is no span; write 30s, 5m or 1h", param=option)
+    return float(found[1]) * _UNITS[found[2]]
+
+
+@click.command(epilog="Example: ptingest tap 'service:django and log_level:ERROR' --for 1m")
+@click.argument("query", default="*")
+@click.option("--json", "as_json", is_flag=True, help="Whole documents, one a line.")
+@click.option("--raw", is_flag=True, help="What came in, before the pipeline.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Leave after N events.")
+@click.option("--for", "span", callback=_seconds, metavar="30s", help="Leave after this long.")
+@click.option(
+    "--sample",
+    type=click.FloatRange(min=0, min_open=True, max=1),
+    default=1.0,
+    metavar="SHARE",
+    help="Look at this share of events only, 0.01 is one in a hundred.",
+)
+@click.option(
+    "--fate",
+    "fates",
+    multiple=True,
+    type=click.Choice([*FATES, "all"]),
+    help="Which events; repeatable.  [default: passed]",
+)
+@click.option(
+    "--address", metavar="HOST:PORT", help="Ask here instead of at the config's api.listen."
+)
+@config_option
+def tap(
+    query: str,
+    as_json: bool,
+    raw: bool,
+    limit: int | None,
+    span: float | None,
+    sample: float,
+    fates: tuple[str, ...],
+    address: str | None,
+    config: Path | None,
+) -> ExitCode:
+    """Show events as they pass, after the pipeline, in the query language of `search`.
+
+    Tapping never slows the server down: under load it looks at some events only, and says
+    how many it skipped. Exit codes: 0, or 4 where the server is away or let us go.
+    """
+    from ptingest.cli.asking import Question
+
+    if as_json and raw:
+        raise click.UsageError("--json shows documents, --raw what came in; choose one")
+    api = load_settings(config).api
+    wanted = list(FATES) if "all" in fates else list(fates) or ["passed"]
+    asked: list[tuple[str, str]] = [("query", query), *(("fate", fate) for fate in wanted)]
+    if raw:
+        asked.append(("raw", "1"))
+    if sample < 1:
+        asked.append(("share", repr(sample)))
+    question = Question(api, address, seconds=SILENCE_SECONDS)
+    try:
+        view = _View(as_json=as_json, raw=raw, limit=limit)
+        return view.show(_lines(question, f"/tap?{urlencode(asked)}", span))
+    finally:
+        question.close()
+
+
+def _lines(question: Question, path: str, span: float | None) -> Iterator[Line | None]:
+    """Yield what the server says, and None when the time is over.
+
+    Raises:
+        Unanswered: it does not answer, or says nothing any more.
+    """
+    import http.client
+
+    from ptingest.cli.asking import Unanswered
+
+    end = None if span is None else time.monotonic() + span
+    answer = question.ask("GET", path)
+    while True:
+        left = SILENCE_SECONDS if end is None else min(SILENCE_SECONDS, end - time.monotonic())
+        if left <= 0:
+            yield None
+            return
+        question.settle(left)
+        try:
+            line = answer.readline()
+        except TimeoutError:
+            if end is not None and time.monotonic() >= end:
+                yield None
+                return
+            cause = f"{question.where} has said nothing for {SILENCE_SECONDS:g} s"
+            raise Unanswered(cause=cause) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise Unanswered(cause=f"{question.where} is gone: {error}") from error
+        if not line.endswith(b"\n"):
+            raise Unanswered(cause=f"{question.where} closed the connection")
+        yield _read(line)
+
+
+def _read(text: bytes) -> Line:
+    """Read one line; the document stays as it came, number texts and all."""
+    import msgspec
+
+    fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    document = fields.pop("document", None)
+    line: Line = {name: msgspec.json.decode(value) for name, value in fields.items()}
+    if document is not None:
+        line["document"] = bytes(document)
+    return line
+
+
+class _View:
+    """Shows lines and keeps the counts."""
+
+    def __init__(self, *, as_json: bool, raw: bool, limit: int | None) -> None:
+        self._as_json, self._raw, self._limit = as_json, raw, limit
+        self._shown = 0
+        self._told: Line = {}
+        self._missed, self._missed_at = 0, 0.0
+
+    def show(self, lines: Iterator[Line | None]) -> ExitCode:
+        """Show until the end, whoever brings it."""
+        from ptingest.cli.asking import Unanswered
+
+        try:
+            for line in lines:
+                if line is None:
+                    break
+                if "ended" in line:
+                    raise Unanswered(cause=f"let us go: {line['ended']}")
+                if "told" in line:
+                    self._tell(line["told"])
+                    continue
+                self._show(line)
+                if self._shown == self._limit:
+                    break
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self._sum_up()
+        return ExitCode.DONE
+
+    def _show(self, line: Line) -> None:
+        self._shown += 1
+        if self._as_json and "document" in line:
+            _write(one_line(line["document"]))
+        elif self._raw or self._as_json:
+            _write(_payload(line))
+        else:
+            click.echo(_readable(line))
+
+    def _tell(self, told: Line) -> None:
+        self._told = told
+        missed, now = told["skipped"] + told["lost"], time.monotonic()
+        if missed > self._missed and now - self._missed_at >= TOLD_SECONDS:
+            self._missed, self._missed_at = missed, now
+            click.echo(click.style(f"({_missed_words(told)})", dim=True), err=True)
+
+    def _sum_up(self) -> None:
+        told = self._told
+        passed = f" of {told['passed']} that passed" if told else ""
+        missed = f"; {_missed_words(told)}" if told and told["skipped"] + told["lost"] else ""
+        click.echo(f"{self._shown} events{passed}{missed}", err=True)
+
+
+def _missed_words(told: Line) -> str:
+    parts = []
+    if told["skipped"]:
+        parts.append(f"{told['skipped']} skipped, so that the road is not slowed down")
+    if told["lost"]:
+        parts.append(f"{told['lost']} lost, since we read too slowly")
+    return "; ".join(parts)
+
+
+def _write(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
+def _payload(line: Line) -> bytes:
+    """What came in, byte for byte; on a terminal so that it commands nothing."""
+    if "payload_base64" in line:
+        payload = base64.b64decode(line["payload_base64"])
+    else:
+        payload = str(line.get("payload", "")).encode()
+    if sys.stdout.isatty():
+        return visible_json(payload.decode("utf-8", "backslashreplace")).encode() + b"\n"
+    return payload + b"\n"
+
+
+def _readable(line: Line) -> str:
+    mark = _MARKS.get(line["fate"])
+    if "document" in line:
+        document = json.loads(line["document"])
+        text = document_line(document, line.get("data_stream") or line["service"])
+    else:
+        text = f"{visible(line['service'])} {_payload_text(line)}"
+    if mark is None:
+        return text
+    why = visible(": ".join(str(line[name]) for name in ("reason", "detail") if line.get(name)))
+    return f"{click.style(mark, fg='red', bold=True)} {why}  {text}"
+
+
+def _payload_text(line: Line) -> str:
+    if "payload_base64" in line:
+        return visible(base64.b64decode(line["payload_base64"]).decode("utf-8", "backslashreplace"))
+    return visible(str(line.get("payload", "")))

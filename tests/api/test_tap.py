@@ -1,0 +1,217 @@
+"""Events over HTTP: to whom they are shown, and how a reader that stands still is let go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from ptingest.api import tap as tap_module
+from ptingest.api.app import start_api
+from ptingest.errors import QueryInvalid, TapsBusy
+from ptingest.model.watching import TapWish
+from ptingest.settings.api import ApiSettings
+from ptingest.telemetry.metrics import Metrics
+from tests.api.test_app import View
+from tests.api.test_logstash import NODE
+
+
+class Reader:
+    """Gives what is put into it."""
+
+    def __init__(self) -> None:
+        self.lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self.is_closed = asyncio.Event()
+
+    async def read(self) -> bytes:
+        return await self.lines.get()
+
+    def close(self) -> None:
+        self.is_closed.set()
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.wishes: list[TapWish] = []
+        self.reader = Reader()
+        self.refuses: Exception | None = None
+
+    async def begin(self, wish: TapWish) -> Reader:
+        if self.refuses is not None:
+            raise self.refuses
+        self.wishes.append(wish)
+        return self.reader
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+async def url(desk: Desk) -> AsyncIterator[str]:
+    async for found in serving(desk):
+        yield found
+
+
+async def serving(desk: Desk, **settings: Any) -> AsyncIterator[str]:
+    api = await start_api(
+        ApiSettings(listen="127.0.0.1:0", **settings),
+        view=View(),
+        metrics=Metrics(),
+        node=NODE,
+        taps=desk,
+    )
+    try:
+        yield f"http://127.0.0.1:{api.port}/tap"
+    finally:
+        await api.close()
+
+
+async def get(url: str, **more: Any) -> tuple[int, Any]:
+    async with aiohttp.ClientSession() as session, session.get(url, **more) as answer:
+        return answer.status, json.loads(await answer.read())
+
+
+async def test_lines_come_as_they_are_told_and_the_end_is_clean(desk: Desk, url: str) -> None:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        desk.reader.lines.put_nowait(b'{"fate":"passed"}\n')
+        first = await answer.content.readline()
+        desk.reader.lines.put_nowait(b'{"ended":"done"}\n')
+        desk.reader.lines.put_nowait(b"")
+        rest = await answer.content.read()
+
+    assert (first, rest) == (b'{"fate":"passed"}\n', b'{"ended":"done"}\n')
+    assert answer.headers["Content-Type"] == "application/x-ndjson"
+    assert answer.headers["Cache-Control"] == "no-store"
+    await asyncio.wait_for(desk.reader.is_closed.wait(), 4)
+
+
+async def test_the_wish_is_read_from_the_address(desk: Desk, url: str) -> None:
+    desk.reader.lines.put_nowait(b"{}\n")
+    desk.reader.lines.put_nowait(b"")
+
+    await get(f"{url}?query=service:django%20or%20a&fate=passed&fate=dropped&share=0.25&raw=1")
+
+    assert desk.wishes == [TapWish("service:django or a", ("passed", "dropped"), True, 0.25)]
+
+
+@pytest.mark.parametrize(
+    "asked", ["fate=stored", "share=0", "share=2", "share=x", "qery=a"], ids=str
+)
+async def test_a_wish_that_makes_no_sense_is_400(asked: str, desk: Desk, url: str) -> None:
+    status, answer = await get(f"{url}?{asked}")
+
+    assert status == 400
+    assert answer["error"]
+    assert desk.wishes == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (QueryInvalid(query="a:", column=3, seen="the end", expected="a value"), 400),
+        (TapsBusy(limit=4), 503),
+    ],
+)
+async def test_why_no_tap_is_opened_is_said(
+    error: Exception, status: int, desk: Desk, url: str
+) -> None:
+    desk.refuses = error
+
+    assert await get(url) == (status, {"error": str(error)})
+
+
+@pytest.mark.parametrize(
+    ("headers", "word"),
+    [
+        ({"Host": "evil.example:9600"}, "api.token"),
+        ({"Origin": "http://evil.example"}, "web pages"),
+        ({"Sec-Fetch-Site": "cross-site"}, "web pages"),
+    ],
+    ids=["a name that was made to point here", "an origin", "from another site"],
+)
+async def test_web_pages_of_others_see_nothing(
+    headers: dict[str, str], word: str, desk: Desk, url: str
+) -> None:
+    status, answer = await get(url, headers=headers)
+
+    assert status == 403
+    assert word in answer["error"]
+    assert desk.wishes == []
+
+
+async def test_with_a_token_only_who_shows_it_sees_events(desk: Desk) -> None:
+    desk.reader.lines.put_nowait(b"{}\n")
+    desk.reader.lines.put_nowait(b"")
+    async for url in serving(desk, token="s3cret"):
+        async with aiohttp.ClientSession() as session, session.get(url) as refused:
+            assert refused.status == 401
+        shown = {"Authorization": "Bearer s3cret", "Host": "logs.example"}
+        assert await get(url, headers=shown) == (200, {})
+
+
+async def test_a_reader_that_leaves_closes_its_tap(desk: Desk, url: str) -> None:
+    async with aiohttp.ClientSession() as session, session.get(url):
+        desk.reader.lines.put_nowait(b"{}\n")
+
+    async def go_on() -> None:
+        while not desk.reader.is_closed.is_set():
+            desk.reader.lines.put_nowait(b"{}\n")
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(go_on(), 4)
+
+
+async def test_a_reader_that_stands_still_is_told_and_let_go(
+    desk: Desk, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tap_module, "SLOW_SECONDS", 0.1)
+    host, port = url.split("/")[2].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+    writer.write(b"GET /tap HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    for _ in range(200):
+        desk.reader.lines.put_nowait(b"x" * 100_000 + b"\n")
+
+    async def let_go() -> bytes:
+        # Not a byte is read until the server has given up writing to us.
+        while desk.reader.lines.qsize():
+            before = desk.reader.lines.qsize()
+            await asyncio.sleep(0.3)
+            if desk.reader.lines.qsize() == before:
+                break
+        await asyncio.sleep(0.2)
+        return await reader.read(-1)
+
+    try:
+        said = await asyncio.wait_for(let_go(), 4.5)
+    finally:
+        writer.close()
+
+    assert desk.reader.lines.qsize() > 0, "the rest was not even taken from the tap"
+    assert b"the road does not wait for taps" in said[-300:]
+    await asyncio.wait_for(desk.reader.is_closed.wait(), 1)
+
+
+async def test_a_reader_that_never_reads_again_is_cut_off(
+    desk: Desk, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tap_module, "SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(tap_module, "FAREWELL_SECONDS", 0.1)
+    host, port = url.split("/")[2].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+    writer.write(b"GET /tap HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    for _ in range(200):
+        desk.reader.lines.put_nowait(b"x" * 100_000 + b"\n")
+
+    await asyncio.wait_for(desk.reader.is_closed.wait(), 4)
+    try:
+        with pytest.raises(ConnectionError):
+            while await reader.read(1 << 16):
+                pass
+    finally:
+        writer.close()
