@@ -135,7 +135,7 @@ async def start_api(
     logstash = LogstashView(node, metrics, view.readiness, http_address=settings.listen)
     app = _build_app(view, metrics, logstash, settings.token)
     app.add_routes(_desk_routes(desk, taps, is_guarded=settings.token is not None))
-    console = Console(settings, view, metrics, seams or Seams())
+    console = Console(settings, view, metrics, seams or Seams(), desk)
     app.add_subapp(CONSOLE.rstrip("/"), console.app)
     runner = _runner(app)
     await runner.setup()

@@ -142,9 +142,13 @@ def read_letters(directory: Path, *, with_done: bool = False) -> Iterator[Stored
         yield filed.stored
 
 
-def read_filed(directory: Path, *, with_done: bool = False) -> Iterator[Filed]:
+def read_filed(
+    directory: Path, *, with_done: bool = False, newest_segment_first: bool = False
+) -> Iterator[Filed]:
     """As ``read_letters``, with the segment; letters written after the start are left out."""
     now = [(path, path.stat().st_size) for path in segments(directory) if path.exists()]
+    if newest_segment_first:
+        now.reverse()
     for path, size in now:
         try:
             marks = frozenset() if with_done else marks_of(path)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from ptingest.api.console.seams import Seams
 from ptingest.pipeline.pipeline import Pipeline
+from ptingest.runtime.shelf import Shelf
 from ptingest.runtime.trial import LineTrial
+from ptingest.settings.server import ServerSettings
 
 
-def console_seams(*, pipeline: Callable[[], Pipeline]) -> Seams:
+def console_seams(settings: ServerSettings, *, pipeline: Callable[[], Pipeline]) -> Seams:
     """Return the seams of one server; ``pipeline`` gives the one in force, for what is tried."""
-    return Seams(trial=LineTrial(pipeline))
+    return Seams(trial=LineTrial(pipeline), shelf=Shelf(Path(settings.data_dir) / "dead_letters"))

@@ -111,7 +111,7 @@ class Worker:
             node=node_facts(self.parts.settings, sinks=[sink.name for sink in self.parts.sinks]),
             tls=self.parts.certificates.api,
             desk=self.parts.errands,
-            seams=console_seams(pipeline=lambda: self.parts.flow.pipeline),
+            seams=console_seams(self.parts.settings, pipeline=lambda: self.parts.flow.pipeline),
             taps=self.parts.flow.taps,
         )
         self.api_port = self._api.port

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ptingest.api.console.dead_letters import letters_routes
 from ptingest.api.console.failures import failures_routes
 from ptingest.api.console.history import History
 from ptingest.api.console.overview import overview_routes, troubles_of
 from ptingest.api.console.seams import Seams
 from ptingest.api.console.site import Place, Site, console_app
+from ptingest.api.letters import LettersDesk
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
 
@@ -28,7 +30,12 @@ class Console:
     """Everything under `/console/`; nothing of it is rendered before it is asked for."""
 
     def __init__(
-        self, settings: ApiSettings, view: StatusView, metrics: Metrics, seams: Seams
+        self,
+        settings: ApiSettings,
+        view: StatusView,
+        metrics: Metrics,
+        seams: Seams,
+        desk: LettersDesk | None,
     ) -> None:
         self._view, self._metrics = view, metrics
         self._history = History(metrics)
@@ -38,6 +45,9 @@ class Console:
         if seams.trial is not None:
             site.navigation.append(Place("/failures", "Parse failures"))
             routes += failures_routes(site, view, metrics, seams.trial)
+        if seams.shelf is not None and desk is not None:
+            site.navigation.append(Place("/dead-letters", "Dead letters"))
+            routes += letters_routes(site, seams.shelf, desk)
         self.app: web.Application = console_app(site, routes)
 
     def sample(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ptingest.api.console.dead_letters import LettersShelf
 from ptingest.api.console.failures import Trial
 
 
@@ -16,3 +17,4 @@ class Seams:
     """Handed to the API when it starts."""
 
     trial: Trial | None = None
+    shelf: LettersShelf | None = None

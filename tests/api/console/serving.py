@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from ptingest.api.app import start_api
 from ptingest.api.console.seams import Seams
+from ptingest.api.letters import LettersDesk
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.api.test_app import View
@@ -37,12 +38,18 @@ class Served(NamedTuple):
 
 @asynccontextmanager
 async def console(
-    *, token: str | None = None, seams: Seams | None = None, listen: str = "127.0.0.1:0"
+    *,
+    token: str | None = None,
+    seams: Seams | None = None,
+    listen: str = "127.0.0.1:0",
+    desk: LettersDesk | None = None,
 ) -> AsyncIterator[Served]:
     """Serve the console until the block is left."""
     view, metrics = View(), Metrics()
     settings = ApiSettings(listen=listen, token=None if token is None else SecretStr(token))
-    server = await start_api(settings, view=view, metrics=metrics, node=NODE, seams=seams)
+    server = await start_api(
+        settings, view=view, metrics=metrics, node=NODE, seams=seams, desk=desk
+    )
     jar = aiohttp.CookieJar(unsafe=True)  # it is the address of a host
     url = f"http://127.0.0.1:{server.port}"
     try:
