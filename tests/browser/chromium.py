@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -136,7 +137,7 @@ class Browser:
     def wait(self, look: Callable[[], T | None], otherwise: str) -> T:
         """Look until something truthy is seen, for ten seconds at most."""
         until = time.monotonic() + WAIT_SECONDS
-        while not (seen := look()):
+        while not (seen := _unless_gone(look)):
             assert time.monotonic() < until, otherwise
             time.sleep(0.02)
         return seen
@@ -197,6 +198,14 @@ class Browser:
 
     def _command(self, name: str, **arguments: object) -> Any:
         return self.chrome.execute_cdp_cmd(name, arguments)
+
+
+def _unless_gone(look: Callable[[], T | None]) -> T | None:
+    """Look; what was swapped or left between finding and reading it was not seen."""
+    try:
+        return look()
+    except StaleElementReferenceException:
+        return None
 
 
 def _is_from(url: str, origin: str) -> bool:
