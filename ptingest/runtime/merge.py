@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ptingest.runtime.watch import SHAPES_SHOWN
+
 Status = Mapping[str, object]
 
 LARGEST = frozenset(
@@ -27,7 +29,6 @@ SMALLEST = frozenset({"heard_seconds_ago", "expires_in_days"})
 SAME_PLACE = frozenset({"dead_letters", "certificates"})
 """Sections in which all look at the same files: the largest is the truest, not the sum."""
 CONNECTIONS_LISTED = 50
-SHAPES_SHOWN = 3
 
 
 def merge_status(parts: Sequence[Status]) -> dict[str, object]:

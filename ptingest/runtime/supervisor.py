@@ -147,7 +147,7 @@ class Supervisor:
             ),
             tls=self.certificates.api,
             desk=self.relay,
-            seams=console_seams(pipeline=self.pipeline),
+            seams=console_seams(self.settings, pipeline=self.pipeline),
         )
         self.api_port = self._api.port
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ptingest.runtime.merge import CONNECTIONS_LISTED, merge_reasons, merge_status
+from ptingest.runtime.watch import SHAPES_SHOWN
 
 
 @pytest.mark.parametrize(
@@ -65,9 +68,18 @@ def test_shapes_seen_by_several_workers_are_one() -> None:
 
     merged = merge_status([part(("a", 1), ("b", 5)), part(("a", 7), ("c", 1), ("d", 2))])
 
-    assert merged == part(("a", 8), ("b", 5), ("d", 2)) | {
-        "unmatched": {**part(("a", 8), ("b", 5), ("d", 2))["unmatched"], "sampled": 16}  # type: ignore[dict-item]
+    assert merged == part(("a", 8), ("b", 5), ("d", 2), ("c", 1)) | {
+        "unmatched": {**part(("a", 8), ("b", 5), ("d", 2), ("c", 1))["unmatched"], "sampled": 16}  # type: ignore[dict-item]
     }
+
+
+def test_of_many_shapes_the_commonest_are_shown() -> None:
+    many = [{"shape": "a" * n, "sampled": n, "missing": None} for n in range(1, SHAPES_SHOWN + 4)]
+
+    merged: Any = merge_status([{"unmatched": {"sampled": 1, "shapes": many}}])
+
+    shown = [row["sampled"] for row in merged["unmatched"]["shapes"]]
+    assert shown == list(range(SHAPES_SHOWN + 3, 3, -1))
 
 
 def test_a_certificate_is_told_once_whatever_the_moment() -> None:
