@@ -409,6 +409,21 @@ def events(count: int, seed: int) -> list[bytes]:
     return [shippers[service].event(next(sources[service])) for service in order]
 
 
+def stream(
+    count: int, seed: int, *, start: datetime, span: timedelta, run: int = 1
+) -> Iterator[bytes]:
+    """``count`` events in the order of their times, spread over ``span``, made as they are
+    asked for; every ``run`` of them come from one service, as windows do."""
+    rng = random.Random(f"stream:{seed}")
+    shippers = {service: _Shipper(service, rng) for service in SERVICES}
+    services, weights = list(MIX), list(MIX.values())
+    for number in range(count):
+        if number % run == 0:
+            service = rng.choices(services, weights)[0]
+        at = start + span * (number / count)
+        yield shippers[service].event(_MAKERS[service](rng, at))
+
+
 def window(payloads: list[bytes], compression: int) -> bytes:
     """One Lumberjack v2 window as Filebeat sends it, all in one compressed frame.
 

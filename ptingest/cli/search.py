@@ -19,7 +19,8 @@ from ptingest.errors import SinkUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ptingest.sinks.store.search import Hit, Question, StoreReader
+    from ptingest.sinks.store.moment import Question
+    from ptingest.sinks.store.search import Hit, StoreReader
 
 
 @click.command(short_help="Search the embedded store.")
@@ -54,7 +55,8 @@ def search(
     Values match exactly, but words of the message in any case; a value without a field looks
     into the message; * stands for anything.
     """
-    from ptingest.sinks.store.search import Question, StoreReader
+    from ptingest.sinks.store.moment import Question
+    from ptingest.sinks.store.search import StoreReader
 
     if count_by is not None and limit is not None:
         raise click.UsageError("--count-by counts all that match; leave --limit out")

@@ -13,8 +13,9 @@ from ptingest.errors import ConfigInvalid, QueryInvalid
 from ptingest.pipeline.compile import compile_profile
 from ptingest.settings.load import load_profile, load_server
 from ptingest.settings.parse import parse
+from ptingest.sinks.store.moment import Question
 from ptingest.sinks.store.schema import open_writer, transaction
-from ptingest.sinks.store.search import Question, StoreReader
+from ptingest.sinks.store.search import StoreReader
 from tests.fuzz import scratch
 from tests.sinks.store.documents import document, insert
 from tests.sinks.store.test_search import ALL

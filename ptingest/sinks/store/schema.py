@@ -209,8 +209,10 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     """Open an existing store read-only, also while a server writes to it.
+
+    With ``any_thread`` the caller sees to it that one thread at a time uses it.
 
     Raises:
         SinkUnavailable: there is no store, or it cannot be read.
@@ -226,6 +228,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
             uri=True,
             timeout=LOCK_SECONDS,
             isolation_level=None,
+            check_same_thread=not any_thread,
         )
         try:
             _refuse_foreign(connection, path)

@@ -3,9 +3,6 @@
 Each question is answered as of one moment. The moment ends before the first hit is handed
 out, since a reader that holds one open (a pager, half read) keeps the server's write-ahead
 log from starting anew; a document that retention deletes meanwhile is left out.
-
-Messages that the text index does not hold yet are few (see ``schema``); the reader indexes
-them for itself, in memory, when a query asks for words.
 """
 
 from __future__ import annotations
@@ -13,40 +10,24 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from ptingest.errors import QueryInvalid, SinkUnavailable
-from ptingest.sinks.store.query import is_field, parse
-from ptingest.sinks.store.schema import TEXT_OPTIONS, has_text_index, index_end, open_reader
+from ptingest.sinks.store.moment import Question, in_bounds, moment
+from ptingest.sinks.store.query import is_field
+from ptingest.sinks.store.schema import open_reader
 from ptingest.sinks.store.sql import (
     EXACT_COLUMNS,
     KEYWORD_COLUMNS,
     Condition,
-    condition,
     may_be_json,
     path_of,
 )
 
-_TAIL = f"CREATE VIRTUAL TABLE temp.unindexed USING fts5(message, {TEXT_OPTIONS})"
-_FILL_TAIL = """
-INSERT INTO temp.unindexed (rowid, message) SELECT id, message FROM documents WHERE id > ?
-"""
 ROWS_A_FETCH = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What to look for; times are the store's time text, None is without bound."""
-
-    query: str
-    since: str | None = None
-    until: str | None = None
-    data_stream: str | None = None
 
 
 class Hit(NamedTuple):
@@ -107,7 +88,8 @@ class StoreReader:
 
     def _find(self, question: Question, limit: int | None) -> array[int]:
         """Return the ids of what matches, oldest first."""
-        with self._moment(question) as where:
+        with moment(self._connection, question, now=self._now) as query:
+            where = in_bounds(query, question)
             sql = f"SELECT id FROM documents WHERE {where.sql} ORDER BY timestamp"
             values = where.values
             if limit is None:
@@ -121,7 +103,8 @@ class StoreReader:
 
     def count(self, question: Question) -> int:
         """Return how many documents match."""
-        with self._moment(question) as where:
+        with moment(self._connection, question, now=self._now) as query:
+            where = in_bounds(query, question)
             sql = f"SELECT count(*) FROM documents WHERE {where.sql}"
             return int(self._connection.execute(sql, where.values).fetchone()[0])
 
@@ -135,7 +118,8 @@ class StoreReader:
                 query=field, column=1, seen=f"{field!r}", expected="a field name without quotes"
             )
         values, source = _values_of(field)
-        with self._moment(question) as where:
+        with moment(self._connection, question, now=self._now) as query:
+            where = in_bounds(query, question)
             sql = (
                 f"SELECT {values.sql}, count(DISTINCT documents.id) FROM {source} "
                 f"WHERE {where.sql} GROUP BY 1 ORDER BY 2 DESC, 1"
@@ -148,29 +132,6 @@ class StoreReader:
             "SELECT data_stream, stream, count(*) FROM documents GROUP BY 1, 2 ORDER BY 1, 2"
         )
         return [StreamCount._make(row) for row in rows]
-
-    @contextmanager
-    def _moment(self, question: Question) -> Iterator[Condition]:
-        """Hold one moment of the store and say what the question means in it."""
-        query = parse(question.query)
-        self._connection.execute("BEGIN")
-        try:
-            where = condition(
-                query, text=question.query, now=self._now, text_tables=self._text_tables()
-            )
-            for name, function in where.functions.items():
-                self._connection.create_function(name, 1, function, deterministic=True)
-            if "unindexed" in where.sql:
-                self._connection.execute(_TAIL)
-                self._connection.execute(_FILL_TAIL, (index_end(self._connection),))
-            yield _bounded(where, question)
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")  # takes the words in memory along
-
-    def _text_tables(self) -> list[str]:
-        indexed = ["documents_text"] if has_text_index(self._connection) else []
-        return [*indexed, "unindexed"]
 
 
 def _values_of(field: str) -> tuple[Condition, str]:
@@ -194,17 +155,3 @@ def _values_of(field: str) -> tuple[Condition, str]:
         "ON typeof(each.key) <> 'text'"
     )
     return Condition(value, [nested, *(dotted or [nested])]), source
-
-
-def _bounded(where: Condition, question: Question) -> Condition:
-    bounds: list[tuple[str, str | None]] = [
-        ("timestamp >= ?", question.since),
-        ("timestamp <= ?", question.until),
-        ("data_stream = ?", question.data_stream),
-    ]
-    given = [(sql, value) for sql, value in bounds if value is not None]
-    return Condition(
-        " AND ".join([where.sql, *(sql for sql, _ in given)]),
-        [*where.values, *(value for _, value in given)],
-        where.functions,
-    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ptingest.errors import QueryInvalid
@@ -35,25 +35,48 @@ _INT64 = 1 << 63
 
 @dataclass(slots=True)
 class Condition:
-    """SQL with its bound values in order, and the functions that it calls by name."""
+    """SQL with its bound values in order, and what it calls and reads by name."""
 
     sql: str
     values: list[str | int | float] = field(default_factory=list)
     functions: dict[str, Callable[[object], bool]] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    """Temporary tables of one column ``id``: the documents that match an FTS5 expression."""
+    required: list[str] = field(default_factory=list)
+    """Those of ``texts`` that hold every document which can match."""
+    has_labels_only: bool = False
+    """True where the query asks for labels and nothing else, so that the tally can answer."""
+
+    def bounded(self, bounds: Sequence[str], values: Sequence[str]) -> Condition:
+        """Return the condition with further ones that all must hold."""
+        sql = " AND ".join([self.sql, *bounds])
+        return replace(self, sql=sql, values=[*self.values, *values])
 
 
-def condition(query: Query, *, text: str, now: datetime, text_tables: Sequence[str]) -> Condition:
-    """Return the condition for a query.
-
-    ``text`` is the query as written, for errors. ``text_tables`` are the FTS5 tables that
-    together hold every message, each with the document's id as rowid.
+def condition(query: Query, *, text: str, now: datetime) -> Condition:
+    """Return the condition for a query; ``text`` is the query as written, for errors.
 
     Raises:
         QueryInvalid: a time in it cannot be read.
     """
-    writer = _Writer(text, now, text_tables)
+    writer = _Writer(text, now, query.parts if isinstance(query, AllOf) else (query,))
     sql = writer.any_query(query)
-    return Condition(sql, writer.values, writer.functions)
+    return Condition(
+        sql, writer.values, writer.functions, writer.texts, writer.required, asks_labels_only(query)
+    )
+
+
+def asks_labels_only(query: Query) -> bool:
+    """Tell whether a query can be decided by the labels of a document."""
+    match query:
+        case AllOf(parts) | AnyOf(parts):
+            return all(map(asks_labels_only, parts))
+        case Negated(part):
+            return asks_labels_only(part)
+        case Match(name, _):
+            return name in KEYWORD_COLUMNS or name == "_index"
+        case Range(name, _, _):
+            return name == "_index"
 
 
 def path_of(name: str) -> tuple[str, ...]:
@@ -70,10 +93,12 @@ def may_be_json(column: str) -> str:
 class _Writer:
     """Writes SQL from left to right and collects its values on the way."""
 
-    def __init__(self, text: str, now: datetime, text_tables: Sequence[str]) -> None:
-        self._text, self._now, self._text_tables = text, now, text_tables
+    def __init__(self, text: str, now: datetime, musts: Sequence[Query]) -> None:
+        self._text, self._now, self._musts = text, now, musts
         self.values: list[str | int | float] = []
         self.functions: dict[str, Callable[[object], bool]] = {}
+        self.texts: dict[str, str] = {}
+        self.required: list[str] = []
 
     def any_query(self, query: Query) -> str:
         match query:
@@ -83,10 +108,12 @@ class _Writer:
                 return self._joined(parts, "OR", "FALSE")
             case Negated(part):
                 return f"NOT {self.any_query(part)}"
-            case Match(None, value):
-                return self._words("message", value)
             case Match(name, value):
-                return self._match(str(name), value)
+                texts = len(self.texts)
+                sql = self._match(name or "message", value)
+                if any(query is must for must in self._musts):
+                    self.required += list(self.texts)[texts:]
+                return sql
             case Range("@timestamp", operator, value):
                 return self._time_range(operator, value)
             case Range():
@@ -216,11 +243,10 @@ class _Writer:
             return "FALSE"
         match_text = _fts(phrases)
         if name == "message" and match_text is not None:
-            found = []
-            for table in self._text_tables:
-                self.values.append(match_text)
-                found.append(f"documents.id IN (SELECT rowid FROM {table} WHERE message MATCH ?)")
-            return f"({' OR '.join(found)})"
+            table = f"found_{len(self.texts)}"
+            self.texts[table] = match_text
+            # The plus keeps SQLite from fetching each of them: often they are very many.
+            return f"(+documents.id IN (SELECT id FROM temp.{table}))"
         function = f"has_words_{len(self.functions)}"
         self.functions[function] = finder(phrases)
         if name == "message":

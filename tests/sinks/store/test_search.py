@@ -11,8 +11,9 @@ import pytest
 
 from ptingest.errors import QueryInvalid, SinkUnavailable
 from ptingest.model.document import DataStream
+from ptingest.sinks.store.moment import Question
 from ptingest.sinks.store.schema import open_writer, transaction
-from ptingest.sinks.store.search import Question, StoreReader, StreamCount
+from ptingest.sinks.store.search import StoreReader, StreamCount
 from ptingest.sinks.store.upkeep import extend_index
 from tests.sinks.store.documents import document, insert
 

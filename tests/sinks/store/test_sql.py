@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.errors import QueryInvalid
+from ptingest.sinks.store.moment import Question
 from ptingest.sinks.store.query import AllOf, AnyOf, Match, Negated, Query, Range, Value, parse
 from ptingest.sinks.store.schema import open_writer, transaction
-from ptingest.sinks.store.search import Question, StoreReader
+from ptingest.sinks.store.search import StoreReader
 from ptingest.sinks.store.sql import condition
 from ptingest.sinks.store.upkeep import extend_index
 from tests.sinks.store.documents import document, insert
@@ -317,7 +318,7 @@ def test_nothing_from_a_query_becomes_sql() -> None:
     text = r"""x\"\)\;--'.y: "'); DROP TABLE documents; --" and z >= "'" and service: a'*"""
     query = parse(text.replace(r"\"", "").replace(r"\;", ";"))
 
-    where = condition(query, text=text, now=NOW, text_tables=["unindexed"])
+    where = condition(query, text=text, now=NOW)
 
     assert "'" not in where.sql.replace("'text'", "").replace("'integer'", "").replace(
         "'real'", ""
@@ -329,6 +330,6 @@ def test_a_time_that_is_none_is_pointed_at() -> None:
     text = "service:a and @timestamp > soon"
 
     with pytest.raises(QueryInvalid) as caught:
-        condition(parse(text), text=text, now=NOW, text_tables=[])
+        condition(parse(text), text=text, now=NOW)
 
     assert (caught.value.column, caught.value.seen) == (28, "'soon' after @timestamp")
