@@ -46,6 +46,9 @@ class Scenario:
     """The run has failed when it takes longer (grows with the number of events)."""
 
 
+TWO = {"workers": 2}
+SLOW = 20.0
+"""Several interpreters start before a Beat is answered, on a machine that may be busy."""
 FULL_SECONDS = 2.0
 FULL_PATIENCE_SECONDS = 15.0
 TIMED_LIES = ("429 with Retry-After", "429 at once", "answer lost after storing", "503")
@@ -62,6 +65,51 @@ async def kill_9(world: World) -> None:
         world.server.kill()
         world.inject("kill -9 of the server")
         await world.server.start()
+
+
+async def kill_9_workers(world: World) -> None:
+    """Workers die in mid-stream, one or several at a time, and are started again."""
+    async for step in world.steps(8):
+        await asyncio.sleep(world.chance.random() / 20)
+        for _ in range(1 + (step % 3 == 2)):
+            if world.server.kill_a_worker(world.chance):
+                world.inject("kill -9 of a worker")
+
+
+async def kill_9_supervisor(world: World) -> None:
+    """The supervisor dies; its workers bring home what they have beside the next one's."""
+    async for step in world.steps(4):
+        await asyncio.sleep(world.chance.random() / 20)
+        if step % 2:
+            world.server.kill_a_worker(world.chance)
+        world.server.kill()
+        world.inject("kill -9 of the supervisor")
+        await world.server.start()
+
+
+async def workers_under_everything(world: World) -> None:
+    """Workers and supervisor die, drain and reload while Elasticsearch lies."""
+    lies = [name for name in LIES if name not in PERMANENT]
+    world.fake.always = liar = Liar(world.chance, lies, share=0.25)
+    async for _ in world.steps(8):
+        match world.chance.choice(("worker", "supervisor", "term", "hup")):
+            case "worker":
+                world.server.kill_a_worker(world.chance)
+                world.inject("kill -9 of a worker")
+            case "supervisor":
+                world.server.kill()
+                world.inject("kill -9 of the supervisor")
+                await world.server.start()
+            case "term":
+                world.server.signal(signal.SIGTERM)
+                world.inject("SIGTERM in mid-window")
+                await world.server.wait()
+                await world.server.start()
+            case _:
+                world.server.signal(signal.SIGHUP)
+                world.inject("SIGHUP")
+    await world.until_acked(1.0)
+    world.injected.update(liar.told)
 
 
 async def sigterm(world: World) -> None:
@@ -309,5 +357,23 @@ SCENARIOS: dict[str, Scenario] = {
     "lies in turn": Scenario(run=lies_in_turn),
     "lies, mixed": Scenario(run=lying(*LIES, share=0.6)),
     "lies without ids": Scenario(run=lying(*LIES, share=0.4), ids="none", may_double=True),
+    "2 workers": Scenario(run=peace, config=TWO),
+    "2 workers, kill -9 of workers": Scenario(run=kill_9_workers, config=TWO),
+    "2 workers, kill -9 of workers, embedded store": Scenario(
+        run=kill_9_workers, sink="store", config=TWO
+    ),
+    "2 workers, kill -9 of the supervisor": Scenario(
+        run=kill_9_supervisor, config=TWO, beat_seconds=SLOW
+    ),
+    "2 workers, kill -9 of the supervisor, embedded store": Scenario(
+        run=kill_9_supervisor, sink="store", config=TWO, beat_seconds=SLOW
+    ),
+    "2 workers, SIGHUP": Scenario(run=sighup, config=TWO),
+    "2 workers, SIGTERM": Scenario(run=sigterm, config=TWO, beat_seconds=SLOW),
+    "2 workers, mapping conflict": Scenario(run=mapping_conflict, config=TWO),
+    "2 workers, requeue, killed in the middle": Scenario(
+        run=requeue_under_fire, config=TWO, beat_seconds=SLOW
+    ),
+    "2 workers, everything": Scenario(run=workers_under_everything, config=TWO, beat_seconds=SLOW),
     "everything": Scenario(run=everything, is_wired=True),
 }

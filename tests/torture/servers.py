@@ -10,8 +10,10 @@ await server.stop()                   # SIGTERM; returns the exit code
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import free_port
+from benchmarks.processes import family, free_port
 
 START_SECONDS = 30.0
 LOOK_SECONDS = 0.02
@@ -54,6 +56,19 @@ class ServerProcess:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    def worker_pids(self) -> list[int]:
+        """The processes that do the work; none where the server does it itself."""
+        return family(self.pid)[1:] if self.is_running else []
+
+    def kill_a_worker(self, chance: random.Random) -> bool:
+        """SIGKILL one of several; False when none is there just now."""
+        pids = self.worker_pids()
+        with contextlib.suppress(ProcessLookupError):
+            if pids:
+                os.kill(chance.choice(pids), signal.SIGKILL)
+                return True
+        return False
 
     @property
     def is_running(self) -> bool:
