@@ -27,11 +27,10 @@ from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime import stages
 from ptingest.settings.load import load_profile
+from ptingest.settings.sinks import BatchSettings
 from ptingest.sinks.elasticsearch.bulk import Answer, read_answer
 
 NOW_NS = 1_735_787_045_000_000_000
-BATCH = 4096
-"""Documents in one write, as the lanes' default."""
 
 Work = Callable[[], object]
 
@@ -68,9 +67,7 @@ def make_material(events: int, seed: int = 1) -> Material:
 
 def all_stages(material: Material, folder: Path) -> list[Stage]:
     """Every stage in the order of travel; ``folder`` takes the stores."""
-    found = stages.make_stages(
-        material.pipeline, material.windows, material.wires, batch_documents=BATCH, now_ns=NOW_NS
-    )
+    found = stages.make_stages(material.pipeline, material.windows, material.wires, now_ns=NOW_NS)
     bare = _bare_parts(material)
     documents, wires = material.documents, material.wires
     stores = Stores(folder, documents)
@@ -167,7 +164,7 @@ def _times(material: Material) -> Work:
 
 def _mixed_answers(documents: Sequence[Document]) -> Work:
     """Answers that say 409 for one document, so that every item has to be looked at."""
-    batches = stages.batches_of(documents, BATCH)
+    batches = stages.batches_of(documents, BatchSettings())
     answers = {len(batch): _one_known(len(batch)) for batch in batches}
     return lambda: [read_answer(batch, answers[len(batch)], keyed=True) for batch in batches]
 
@@ -183,7 +180,7 @@ class Stores:
 
     def __init__(self, folder: Path, documents: Sequence[Document]) -> None:
         self._folder = folder
-        self._batches = store.batches(documents)
+        self._batches = stages.batches_of(documents, BatchSettings())
         self._rows = [list(map(store.row_of, batch)) for batch in self._batches]
         self._number = 0
 

@@ -27,6 +27,7 @@ from ptingest.model.document import Document
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.runtime.clock import SystemClock
+from ptingest.runtime.stages import batches_of
 from ptingest.settings.load import load_profile
 from ptingest.settings.sinks import BatchSettings, StoreSettings
 from ptingest.sinks.store import schema, upkeep
@@ -69,20 +70,6 @@ def documents(count: int, seed: int) -> list[Document]:
     for at in range(0, count, CHUNK):
         chunk = made[at : at + CHUNK]
         found += pipeline.process(chunk, receipt=receipt, peer="", now_ns=NOW_NS).documents
-    return found
-
-
-def batches(made: Sequence[Document]) -> list[list[Document]]:
-    """As a lane under load closes them by default."""
-    limits = BatchSettings()
-    found: list[list[Document]] = [[]]
-    size = 0
-    for document in made:
-        size += len(document.body)
-        if len(found[-1]) == limits.max_documents or size > limits.max_bytes:
-            found.append([])
-            size = len(document.body)
-        found[-1].append(document)
     return found
 
 
@@ -136,7 +123,7 @@ async def store(path: Path, cut: Sequence[Sequence[Document]]) -> None:
 def measure(events: int = 40_960, *, seed: int = 1, runs: int = 5) -> dict[str, Runs]:
     """Microseconds a document of both, run by turns, and of the floor's parts."""
     made = documents(events, seed)
-    cut = batches(made)
+    cut = batches_of(made, BatchSettings())
     rows = [[row_of(document) for document in batch] for batch in cut]
     found: dict[str, list[float]] = {}
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -41,6 +42,9 @@ SOCKETS_SHARE = 0.25
 See benchmarks/README.md: the same events through a whole server beside the road alone."""
 BUSY_SHARE = 0.7
 """A worker is planned to be no busier than this, so that a burst finds room."""
+SERVICE_EVENTS = 1024
+SERVICE_BYTES = 2 << 20
+"""One service's events in a round, for its own row."""
 REST = "receipts, lane, loop"
 DOCUMENTS = "build documents"
 
@@ -219,7 +223,7 @@ class Bench:
             workload.windows,
             workload.wires,
             keyed=self._keyed,
-            batch_documents=self._lane.batch.max_documents,
+            batch=self._lane.batch,
             now_ns=now_ns,
         )
         parts: dict[str, list[float]] = {name: [] for name in found}
@@ -239,7 +243,7 @@ class Bench:
     def _bulk_bytes(self, documents: Sequence[Document]) -> float:
         """Bytes that a document of the file takes in a bulk body as sent."""
         sent = 0
-        for batch in stages.batches_of(documents, self._lane.batch.max_documents):
+        for batch in stages.batches_of(documents, self._lane.batch):
             pieces = list(bulk_pieces(batch, keyed=self._keyed))
             sent += gzip_bytes(pieces) if self._compress else sum(map(len, pieces))
         return sent / len(documents)
@@ -249,22 +253,27 @@ class Bench:
         payloads: dict[str, list[bytes]] = {}
         for document in own.documents:
             payloads.setdefault(document.service, []).append(document.payload)
-        costs = {}
-        for service in sorted(payloads, key=lambda name: -len(payloads[name])):
-            events = payloads[service]
-            again = (events * -(-2048 // len(events)))[:4096]
-
-            def process(again: list[bytes] = again) -> None:
-                stages.process_all(self._pipeline, [again], now_ns)
-
-            cost = _best(process, len(again), seconds / len(payloads))
-            costs[service] = ServiceCost(len(events), unparsed_of(own, service), cost)
-        return costs
+        ordered = sorted(payloads, key=lambda name: -len(payloads[name]))
+        windows = {service: [_enough(payloads[service])] for service in ordered}
+        figures: dict[str, list[float]] = {service: [] for service in ordered}
+        until = time.perf_counter() + seconds
+        rounds = 0
+        while _goes_on(rounds, until):
+            rounds += 1
+            for service, window in windows.items():
+                work = partial(stages.process_all, self._pipeline, window, now_ns)
+                figures[service].append(_timed(work, len(window[0])))
+        return {
+            service: ServiceCost(
+                len(payloads[service]), unparsed_of(own, service), min(figures[service])
+            )
+            for service in ordered
+        }
 
     def _store(self, seconds: float, now_ns: int) -> tuple[Rounds, float]:
         """Time batches into an embedded store of its own; also the file's bytes a document."""
         documents = stages.process_all(self._pipeline, self._workload.windows, now_ns)
-        batch = self._lane.batch.max_documents
+        batch = self._lane.batch
         figures: list[float] = []
         size = 0.0
         until = time.perf_counter() + seconds
@@ -301,13 +310,11 @@ def _timed(work: stages.Work, events: int) -> float:
     return (time.process_time() - start) * 1e6 / events
 
 
-def _best(work: stages.Work, events: int, seconds: float) -> float:
-    work()
-    figures: list[float] = []
-    until = time.perf_counter() + seconds
-    while _goes_on(len(figures), until):
-        figures.append(_timed(work, events))
-    return min(figures)
+def _enough(events: Sequence[bytes]) -> list[bytes]:
+    """One service's events, over again where they are few, cut where they are large."""
+    size = sum(map(len, events)) / len(events)
+    wanted = max(1, min(SERVICE_EVENTS, int(SERVICE_BYTES / size)))
+    return [events[at % len(events)] for at in range(wanted)]
 
 
 def _goes_on(rounds: int, until: float) -> bool:

@@ -23,6 +23,7 @@ from ptingest.pipeline.line import LineReader
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime.flow import chunks
 from ptingest.runtime.road import READ_BYTES, all_created, gzip_bytes
+from ptingest.settings.sinks import BatchSettings
 from ptingest.sinks.elasticsearch.bulk import bulk_pieces, read_answer
 
 Work = Callable[[], object]
@@ -67,12 +68,12 @@ def make_stages(
     wires: Sequence[bytes],
     *,
     keyed: bool = True,
-    batch_documents: int = 4096,
+    batch: BatchSettings | None = None,
     now_ns: int,
 ) -> dict[str, Work]:
     """Return every stage by name, in the order of travel; each handles all windows once."""
     documents = process_all(pipeline, windows, now_ns)
-    batches = batches_of(documents, batch_documents)
+    batches = batches_of(documents, batch or BatchSettings())
     readings = list(_readings(pipeline, windows))
     inner = _inner_stages(readings)
     pieces = [list(bulk_pieces(batch, keyed=keyed)) for batch in batches]
@@ -104,9 +105,17 @@ def cut(wire: bytes) -> int:
     return events
 
 
-def batches_of(documents: Sequence[Document], size: int) -> list[Sequence[Document]]:
-    """Cut documents into batches of ``size``, the last one shorter."""
-    return [documents[start : start + size] for start in range(0, len(documents), size)]
+def batches_of(documents: Sequence[Document], limits: BatchSettings) -> list[list[Document]]:
+    """Cut documents into batches as a lane under load closes them."""
+    batches: list[list[Document]] = [[]]
+    size = 0
+    for document in documents:
+        size += len(document.body)
+        if len(batches[-1]) == limits.max_documents or (batches[-1] and size > limits.max_bytes):
+            batches.append([])
+            size = len(document.body)
+        batches[-1].append(document)
+    return batches
 
 
 def _decode_all(windows: Sequence[Sequence[bytes]]) -> None:
