@@ -25,6 +25,7 @@ import resource
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -194,6 +195,7 @@ def run_once(folder: Path, files: tuple[Path, Path], load: Load, target: Target)
         with processes.server(
             port=port, config=config, command=target.command, elasticsearch=end.url
         ) as server:
+            time.sleep(1.0)  # workers are up, and what is imported late is imported
             at_start = processes.memory(server.pid).now
             warmed = send(port, warm_up, load).sent
             before = processes.cpu_seconds(server.pid)

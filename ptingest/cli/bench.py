@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -90,6 +90,7 @@ def bench(
     from ptingest.runtime.assembly import read_profile
     from ptingest.runtime.bench import Bench, plan
     from ptingest.runtime.clock import SystemClock
+    from ptingest.runtime.loop import loop_factory
 
     if service is None and (group is not None or multiline):
         raise click.UsageError("--group and --multiline are for plain lines: add --service NAME.")
@@ -111,12 +112,6 @@ def bench(
     else:
         _show(_name_of(file), workload, report, plans)
     return ExitCode.DONE
-
-
-def loop_factory() -> Any:
-    from ptingest.runtime.loop import loop_factory as factory
-
-    return factory()
 
 
 def _require_service(profile: ProfileSettings, service: str, group: str) -> None:
