@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
+from typing import TYPE_CHECKING
 
 from ptingest.cli.check import Remark
 from ptingest.errors import TlsUnusable
-from ptingest.settings.pem import (
-    CertificateFile,
-    load_pair,
-    read_authority,
-    read_certificate,
-    trusting_context,
-)
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.settings.strict import is_loopback_host, split_listen
+
+if TYPE_CHECKING:
+    from ptingest.settings.pem import CertificateFile
+
+Step = tuple[str | None, str, Callable[[], object]]
+"""A file, the setting that names it, and what else must succeed with it."""
 
 
 def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Remark]:
     """Say of every file that TLS needs whether it fits, and how long it is valid."""
     from ptingest.runtime.tls import API, BEATS, beats_context, server_context, validity
+    from ptingest.settings.pem import read_authority, read_certificate
 
     def told(file: CertificateFile) -> Remark:
         is_well, sentence = validity(file, now)
@@ -32,7 +33,7 @@ def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Re
         return Remark("warning" if is_valid else "problem", file.setting, seen, "renew it")
 
     beats, api = settings.beats.tls, settings.api.tls
-    steps: list[tuple[str | None, str, Callable[[], object]]] = []
+    steps: list[Step] = []
     if beats is not None:
         steps.append((beats.certificate, f"{BEATS}.certificate", lambda: beats_context(beats)))
         steps.append((beats.client_ca, f"{BEATS}.client_ca", lambda: None))
@@ -53,9 +54,15 @@ def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Re
             yield told(file)
 
 
-def _elasticsearch(
-    sink: ElasticsearchSettings,
-) -> Iterator[tuple[str | None, str, Callable[[], object]]]:
+def may_name_files(settings: ServerSettings) -> bool:
+    """Most configs name no file of TLS, and what reads them takes long to import."""
+    sections = (settings.beats.tls, settings.api.tls, settings.sinks.elasticsearch)
+    return any(section is not None for section in sections)
+
+
+def _elasticsearch(sink: ElasticsearchSettings) -> Iterator[Step]:
+    from ptingest.settings.pem import load_pair, trusting_context
+
     place = "sinks.elasticsearch"
     yield sink.ca_file, f"{place}.ca_file", lambda: None
     if (own := sink.certificate) is not None:

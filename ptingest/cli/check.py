@@ -159,10 +159,11 @@ def departures(profile: ProfileSettings) -> str:
 
 def look_at_files(settings: ServerSettings) -> Iterator[Remark]:
     """Say whether the folders and files the settings name can be used by this user."""
-    from ptingest.cli.certificates import look_at_certificates
+    from ptingest.cli.certificates import look_at_certificates, may_name_files
 
     yield _look_at_folder(Path(settings.data_dir))
-    yield from look_at_certificates(settings, now=time.time())
+    if may_name_files(settings):
+        yield from look_at_certificates(settings, now=time.time())
 
 
 def _look_at_folder(data_dir: Path) -> Remark:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 from ptingest.pipeline.patterns import matcher
@@ -17,7 +16,7 @@ def compile_profile(profile: ProfileSettings) -> Pipeline:
 
 def packaged_profile_path() -> Path:
     """Where the shipped profile lies: in the package once installed, else in the source tree."""
-    installed = Path(str(resources.files("ptingest.pipeline"))) / "pt.yaml"
+    installed = Path(__file__).with_name("pt.yaml")
     if installed.exists():
         return installed
     return Path(__file__).parents[2] / "config" / "pt.yaml"

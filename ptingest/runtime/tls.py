@@ -9,12 +9,11 @@ stays, and the files are looked at again until they fit. Open connections keep w
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import ssl
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ptingest.errors import TlsUnusable
 from ptingest.model.contracts import Clock
@@ -27,7 +26,9 @@ from ptingest.settings.pem import (
 )
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.tls import BeatsTlsSettings, ServerTlsSettings
-from ptingest.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from ptingest.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -187,6 +188,8 @@ class Certificates:
 
     async def watch(self, every_seconds: float = LOOK_SECONDS) -> None:
         """Reload whenever a file changes; until cancelled."""
+        import asyncio
+
         while True:
             await asyncio.sleep(every_seconds)
             self.look()

@@ -6,7 +6,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ByteSize, Field
 
-from ptingest.settings.strict import ListenAddress, PositiveBytes, PositiveSeconds, StrictSettings
+from ptingest.settings.strict import (
+    ListenAddress,
+    PositiveBytes,
+    PositiveSeconds,
+    StrictSettings,
+    section,
+)
 from ptingest.settings.tls import BeatsTlsSettings
 
 KIB = 1 << 10
@@ -80,4 +86,4 @@ class BeatsSettings(StrictSettings):
     the Beat's own address. From them it is required; from others it is never believed."""
     tls: BeatsTlsSettings | None = None
     """Without it Beats speak plaintext; with it they must speak TLS."""
-    limits: BeatsLimits = BeatsLimits()
+    limits: BeatsLimits = section(BeatsLimits)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
@@ -328,6 +327,8 @@ def _near(place: Place, model: type[BaseModel], spot: Spot) -> str:
     elsewhere = [known for known in all_places(model) if known[-1] == name]
     if elsewhere:
         return f"it belongs to {_either([dotted(known[:-1]) or 'the top' for known in elsewhere])}"
+    from difflib import get_close_matches
+
     close = get_close_matches(name, siblings, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]}? Or remove the line"

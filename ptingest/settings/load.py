@@ -18,10 +18,10 @@ from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.settings.explain import explain, explain_booleans
 from ptingest.settings.interpolate import interpolate
 from ptingest.settings.parse import parse, read_text
-from ptingest.settings.server import ServerSettings
 
 if TYPE_CHECKING:
     from ptingest.settings.profile import ProfileSettings
+    from ptingest.settings.server import ServerSettings
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -35,6 +35,8 @@ def load_server(path: Path | None, environ: Mapping[str, str]) -> ServerSettings
     Raises:
         ConfigInvalid: with one problem for everything wrong; nothing was started.
     """
+    from ptingest.settings.server import ServerSettings
+
     if path is None:
         return _resolved(ServerSettings(), Path.cwd())
     return _resolved(_load(path, environ, ServerSettings), path.absolute().parent)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from ptingest.settings.strict import StrictSettings
+from ptingest.settings.strict import StrictSettings, section
 
 FieldName = Annotated[str, Field(pattern=r"^[^\[\]{}%\s]+$", min_length=1)]
 LINE_PIECE = re.compile(r"\{(word|data|timestamp|int|rest):([^\[\]{}%\s:]+)\}")
@@ -216,8 +216,8 @@ class GroupSettings(StrictSettings):
     """Tag of events that no pattern fits."""
     patterns: Annotated[tuple[PatternSettings, ...], Field(min_length=1)]
     """Tried in order, the first that fits wins."""
-    time: TimeSettings = TimeSettings()
-    categories: CategorySettings = CategorySettings()
+    time: TimeSettings = section(TimeSettings)
+    categories: CategorySettings = section(CategorySettings)
 
     @field_validator("fields")
     @classmethod

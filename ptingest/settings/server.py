@@ -10,8 +10,8 @@ from ptingest.settings.api import ApiSettings
 from ptingest.settings.beats import BeatsSettings
 from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.settings.log import LogSettings
-from ptingest.settings.sinks import SinksSettings, StoreSettings
-from ptingest.settings.strict import PositiveSeconds, StrictSettings
+from ptingest.settings.sinks import SinksSettings
+from ptingest.settings.strict import PositiveSeconds, StrictSettings, section
 
 
 class ServerSettings(StrictSettings):
@@ -26,11 +26,11 @@ class ServerSettings(StrictSettings):
     before them: it accepts, and hands each connection to the least loaded."""
     drain_seconds: PositiveSeconds = 20.0
     """How long a stop may wait for windows to become safe."""
-    beats: BeatsSettings = BeatsSettings()
-    sinks: SinksSettings = SinksSettings(store=StoreSettings())
-    dead_letters: DeadLettersSettings = DeadLettersSettings()
-    api: ApiSettings = ApiSettings()
-    log: LogSettings = LogSettings()
+    beats: BeatsSettings = section(BeatsSettings)
+    sinks: SinksSettings = section(SinksSettings, store={})
+    dead_letters: DeadLettersSettings = section(DeadLettersSettings)
+    api: ApiSettings = section(ApiSettings)
+    log: LogSettings = section(LogSettings)
 
     @model_validator(mode="after")
     def _one_writer_of_standard_output(self) -> ServerSettings:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ByteSize, Field, SecretStr, model_validator
 
-from ptingest.settings.strict import PositiveBytes, PositiveSeconds, StrictSettings
+from ptingest.settings.strict import PositiveBytes, PositiveSeconds, StrictSettings, section
 
 MIB = 1 << 20
 
@@ -39,8 +39,8 @@ class RetrySettings(StrictSettings):
 class LaneSettings(StrictSettings):
     """Shared by all sinks."""
 
-    batch: BatchSettings = BatchSettings()
-    retry: RetrySettings = RetrySettings()
+    batch: BatchSettings = section(BatchSettings)
+    retry: RetrySettings = section(RetrySettings)
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     """Most batches in flight at once; fewer while the sink says it is busy."""
 
