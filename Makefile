@@ -14,8 +14,8 @@ $(VENV)/.installed: deploy/requirements.txt tests/requirements.txt pyproject.tom
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: install    ## ship sample logs of six services over the real protocol, show what is stored
-	@$(BIN)/python -m benchmarks.demo
+demo: install    ## ship sample logs of six services over the real protocol, show what is stored; KEEP=1 leaves it running
+	@$(BIN)/python -m benchmarks.demo $(if $(KEEP),--keep)
 
 run: install     ## start the server with config/ptingest.yaml
 	$(BIN)/ptingest --config config/ptingest.yaml

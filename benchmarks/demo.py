@@ -5,7 +5,9 @@ with a config in a temporary place, `ptingest send` for each log file, `ptingest
 What the searches find is compared with what was written; any difference ends the demo
 with exit code 1.
 
-    python -m benchmarks.demo [--records N] [--seed S]
+    python -m benchmarks.demo [--records N] [--seed S] [--keep]
+
+With ``--keep`` (`make demo KEEP=1`) the server stays, with the demo's data, until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -210,7 +213,26 @@ What next (each line can be copied):
     )
 
 
-def run(total: int, seed: int) -> int:
+def keep(demo: Demo, server: subprocess.Popen[bytes]) -> None:
+    """Leave the server running on the demo's data until somebody ends it."""
+    api = json.loads(demo.config.read_text(encoding="utf-8"))["api"]["listen"]
+    print(
+        f"""
+Look inside:      http://{api}/console/
+Send more lines:  .venv/bin/ptingest send FILE --service django --to 127.0.0.1:{demo.port}
+Search:           .venv/bin/ptingest search 'log_level:ERROR' --config {demo.config}
+Ctrl-C ends it and deletes its data.""",
+        flush=True,
+    )
+    try:
+        server.wait()
+    except KeyboardInterrupt:
+        # The terminal told the server, too; telling it twice would cut its farewell short.
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(10)
+
+
+def run(total: int, seed: int, *, is_kept: bool = False) -> int:
     """The whole demo; the exit code."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="ptingest-demo-") as place:
@@ -228,6 +250,8 @@ def run(total: int, seed: int) -> int:
             print("\none of them in full:")
             print(json.dumps(example, indent=2, ensure_ascii=False))
             print(f"\nserver: {processes.memory(server.pid).peak >> 20} MiB at its peak")
+            if is_kept:
+                keep(demo, server)
         demo.expect("exit code of the server", server.returncode, 0)
     if demo.wrong:
         print("\nDoes not agree:\n  " + "\n  ".join(demo.wrong), file=sys.stderr)
@@ -241,8 +265,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Show what ptingest does, in a minute.")
     parser.add_argument("--records", type=int, default=6_000)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--keep", action="store_true", help="leave the server running")
     arguments = parser.parse_args()
-    sys.exit(run(arguments.records, arguments.seed))
+    sys.exit(run(arguments.records, arguments.seed, is_kept=arguments.keep))
 
 
 if __name__ == "__main__":
