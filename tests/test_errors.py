@@ -8,6 +8,8 @@ import pytest
 
 from ptingest import errors
 from ptingest.errors import (
+    ChannelClosed,
+    ChannelRefused,
     ConfigInvalid,
     ConfigProblem,
     DataDirLocked,
@@ -17,9 +19,11 @@ from ptingest.errors import (
     ProtocolError,
     PtingestError,
     QueryInvalid,
+    ReloadRefused,
     SinkUnavailable,
     TlsUnusable,
     TurnedAway,
+    WorkersDidNotStart,
 )
 
 
@@ -81,6 +85,20 @@ from ptingest.errors import (
             TurnedAway(reason="plaintext", detail="plaintext Lumberjack on a TLS port"),
             "plaintext Lumberjack on a TLS port",
             id="a stranger",
+        ),
+        pytest.param(ChannelClosed(name="worker 2"), "worker 2 is gone", id="a dead process"),
+        pytest.param(
+            ChannelRefused(kind="ConfigInvalid", text="c.yaml: no"),
+            "c.yaml: no",
+            id="its own words",
+        ),
+        pytest.param(
+            WorkersDidNotStart(cause="no room"), "no worker started: no room", id="no worker"
+        ),
+        pytest.param(
+            ReloadRefused(worker="worker 2", cause="no key"),
+            "worker 2 does not take it: no key",
+            id="one that does not follow",
         ),
         pytest.param(
             SinkUnavailable(sink="store", cause="database is locked"),

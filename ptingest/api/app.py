@@ -29,6 +29,7 @@ from ptingest.api.letters import LettersDesk, letter_routes
 from ptingest.api.logstash import LogstashView, NodeFacts
 from ptingest.api.rates import SAMPLE_SECONDS
 from ptingest.api.tap import TapDesk, tap_routes
+from ptingest.api.usage import Usage, own_usage
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.strict import split_listen
 from ptingest.telemetry.metrics import Metrics
@@ -122,6 +123,7 @@ async def start_api(
     tls: ssl.SSLContext | None = None,
     desk: LettersDesk | None = None,
     seams: Seams | None = None,
+    usage: Callable[[], Usage] = own_usage,
     taps: TapDesk | None = None,
 ) -> ApiServer:
     """Listen as the settings say and return the server; with ``tls`` it speaks https only.
@@ -129,10 +131,14 @@ async def start_api(
     ``desk`` takes orders for the dead letters; without one there is nothing to change.
     ``seams`` is what the console shows beyond the status. ``taps`` shows events as they pass.
 
+    ``usage`` tells what all processes of this server use.
+
     Raises:
         OSError: the address cannot be bound; its text names it.
     """
-    logstash = LogstashView(node, metrics, view.readiness, http_address=settings.listen)
+    logstash = LogstashView(
+        node, metrics, view.readiness, http_address=settings.listen, usage=usage
+    )
     app = _build_app(view, metrics, logstash, settings.token)
     app.add_routes(_desk_routes(desk, taps, is_guarded=settings.token is not None))
     console = Console(settings, view, metrics, seams or Seams(), desk)

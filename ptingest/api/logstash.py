@@ -18,13 +18,13 @@ import os
 import platform
 import resource
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ptingest.api.rates import Rates
+from ptingest.api.usage import Usage, own_usage
 from ptingest.telemetry.metrics import Metrics
 
 SHAPES_OF = "8.19.0"
@@ -66,8 +66,11 @@ class LogstashView:
         readiness: Callable[[], list[str]],
         *,
         http_address: str,
+        usage: Callable[[], Usage] = own_usage,
     ) -> None:
+        """``usage`` tells what all processes of this server use."""
         self._facts, self._metrics, self._readiness = facts, metrics, readiness
+        self._usage = usage
         self.http_address = http_address
         self._started = time.monotonic()
         self._rates = Rates(self._started, self._counts())
@@ -200,26 +203,27 @@ class LogstashView:
         }
 
     def _jvm(self) -> Json:
-        used, limit = _resident_bytes(), _memory_bytes()
+        usage, limit = self._usage(), _memory_bytes()
         return {
-            "threads": {"count": threading.active_count()},
+            "threads": {"count": usage.threads},
             "mem": {
-                "heap_used_in_bytes": used,
+                "heap_used_in_bytes": usage.memory_bytes,
                 "heap_max_in_bytes": limit,
-                "heap_used_percent": 100 * used // limit,
+                "heap_used_percent": 100 * usage.memory_bytes // limit,
             },
             "gc": {"collectors": {}},
             "uptime_in_millis": int((time.monotonic() - self._started) * 1000),
         }
 
     def _process(self) -> Json:
-        now, spent = time.monotonic(), time.process_time()
+        now, usage = time.monotonic(), self._usage()
+        spent = usage.cpu_seconds
         rates = self._rates.of(_CPU, now, spent)
         loads = os.getloadavg()
         return {
-            "open_file_descriptors": sum(1 for _ in Path("/proc/self/fd").iterdir()),
+            "open_file_descriptors": usage.open_files,
             "max_file_descriptors": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
-            "mem": {"total_virtual_in_bytes": _statm(0)},
+            "mem": {"total_virtual_in_bytes": usage.virtual_bytes},
             "cpu": {
                 "total_in_millis": int(spent * 1000),
                 "percent": round(100 * rates.get("current", rates["lifetime"])),
@@ -350,7 +354,7 @@ class LogstashView:
         # Out is what every sink is done with; the slowest of several decides.
         out = min((self._settled(sink) for sink in self._facts.sinks), default=0)
         busy = self._metrics.value("ptingest_pipeline_seconds_total")
-        return received, out, busy, time.process_time()
+        return received, out, busy, self._usage().cpu_seconds
 
     def _settled(self, sink: str) -> int:
         everything = self._sum(_SETTLED, {0: sink})
@@ -406,15 +410,6 @@ def _impacts(status: str) -> Sequence[Json]:
             "impact_areas": ["pipeline_execution"],
         }
     ]
-
-
-def _statm(place: int) -> int:
-    words = Path("/proc/self/statm").read_text(encoding="ascii").split()
-    return int(words[place]) * resource.getpagesize()
-
-
-def _resident_bytes() -> int:
-    return _statm(1)
 
 
 def _memory_bytes() -> int:

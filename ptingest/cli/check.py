@@ -100,6 +100,7 @@ def _summary(settings: ServerSettings, profile: ProfileSettings) -> Iterator[str
 
     scheme = "https" if settings.api.tls else "http"
     rows = [
+        ("workers", _show_workers(settings)),
         ("data_dir", settings.data_dir),
         ("profile", settings.profile or "as packaged"),
         ("beats", f"{settings.beats.listen}, {show_door(settings)}"),
@@ -125,6 +126,15 @@ def _summary(settings: ServerSettings, profile: ProfileSettings) -> Iterator[str
     rows.append(("parity", departures(profile) or "documents as Logstash 8 makes them"))
     for name, value in rows:
         yield f"  {name:13}{value}"
+
+
+def _show_workers(settings: ServerSettings) -> str:
+    from ptingest.runtime.shares import worker_count
+
+    workers = worker_count(settings)
+    if workers == 1:
+        return "1, this process itself"
+    return f"{workers}{' (one for each core)' if settings.workers == 0 else ''}, and a supervisor"
 
 
 def _show_elasticsearch(sink: ElasticsearchSettings) -> str:
@@ -198,11 +208,22 @@ def look_at_values(settings: ServerSettings) -> Iterator[Remark]:
     if limits.connection_bytes > limits.total_bytes // 2:
         seen = "is more than half of beats.limits.total_bytes: one Beat can stop all others"
         yield Remark("warning", "beats.limits.connection_bytes", seen, "make it smaller")
+    yield from _look_at_workers(settings)
     if settings.sinks.store is None and settings.sinks.ndjson is None:
         yield Remark("note", "sinks", "while Elasticsearch is away Beats wait and keep their logs")
     sink = settings.sinks.elasticsearch
     if sink is not None:
         yield from _look_at_elasticsearch(sink)
+
+
+def _look_at_workers(settings: ServerSettings) -> Iterator[Remark]:
+    from ptingest.runtime.shares import cores, worker_count
+
+    if worker_count(settings) > cores():
+        seen = f"is {settings.workers}, but this process may use {cores()} cores"
+        yield Remark(
+            "note", "workers", seen, "more workers than cores cost memory, and gain nothing"
+        )
 
 
 def _look_at_elasticsearch(sink: ElasticsearchSettings) -> Iterator[Remark]:

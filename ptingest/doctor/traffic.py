@@ -49,6 +49,7 @@ CLOSED_BY_US = {
 def judge_traffic(facts: ServerFacts) -> Iterator[Verdict]:
     """Yield what a server's numbers say."""
     yield from _ready(facts)
+    yield from _workers(facts)
     yield from _arrivals(facts)
     yield from _drops(facts)
     yield from _dead_letters(facts)
@@ -76,6 +77,30 @@ def _ready(facts: ServerFacts) -> Iterator[Verdict]:
         yield Verdict("ok", "ready", looked_at, "ready for Beats")
     for reason in reasons:
         yield Verdict("problem", "ready", looked_at, reason, "the reason names what to do")
+
+
+def _workers(facts: ServerFacts) -> Iterator[Verdict]:
+    """Where there are several: is each there, and did they stay?"""
+    rows = facts.status.get("workers") or []
+    if not rows:
+        return
+    away = [row for row in rows if row["state"] != "running"]
+    fallen = [row for row in rows if row["restarts"]]
+    for row in away:
+        end = f"; the last one {row['last_end']}" if row["last_end"] else ""
+        seen = f"worker {row['worker']} of {len(rows)} is {row['state']}{end}"
+        cure = "the others serve meanwhile; the log says why it ended"
+        yield Verdict("warning", "workers", STATUS, seen, cure)
+    for row in fallen:
+        seen = f"worker {row['worker']} was started again {row['restarts']} times"
+        yield Verdict(
+            "warning", "workers", STATUS, f"{seen}; the last one {row['last_end']}",
+            "the log says why: out of memory (see the kernel's log), a bug, or a loop that hung",
+        )  # fmt: skip
+    if not away and not fallen:
+        spread = ", ".join(str(row["connections"]) for row in rows)
+        seen = f"{len(rows)} run, connections {spread}"
+        yield Verdict("ok", "workers", STATUS, seen, "")
 
 
 def _arrivals(facts: ServerFacts) -> Iterator[Verdict]:

@@ -61,8 +61,13 @@ def share_of(settings: ServerSettings, share: Share) -> ServerSettings:
     if share.workers == 1:
         return settings
     limits = settings.beats.limits
+    total = max(1, limits.total_bytes // share.workers)
     part = limits.model_copy(
-        update={"total_bytes": ByteSize(max(1, limits.total_bytes // share.workers))}
+        update={
+            "total_bytes": ByteSize(total),
+            # One Beat alone must not fill the pot of its worker.
+            "connection_bytes": min(limits.connection_bytes, ByteSize(max(1, total // 2))),
+        }
     )
     sinks = settings.sinks
     if sinks.ndjson is not None:

@@ -147,6 +147,7 @@ class Supervisor:
             ),
             tls=self.certificates.api,
             desk=self.relay,
+            usage=self.view.usage,
             seams=console_seams(self.settings, pipeline=self.pipeline),
         )
         self.api_port = self._api.port

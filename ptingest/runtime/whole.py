@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import orjson
 
+from ptingest.api.usage import Usage, usage_of
 from ptingest.errors import PtingestError
 from ptingest.model.contracts import Clock
 from ptingest.runtime.channel import NOTHING
@@ -135,6 +134,11 @@ class WholeView:
             row[fate] = int(value)
         return balanced(books)
 
+    def usage(self) -> Usage:
+        """What all processes use together, those that are gone included."""
+        pids = [slot.pid for slot in self._crew.slots if slot.pid is not None]
+        return usage_of([os.getpid(), *pids])
+
     def rows(self) -> list[dict[str, object]]:
         """One row for each process, the supervisor apart."""
         now = self._clock.monotonic()
@@ -158,21 +162,10 @@ class WholeView:
             ),
             "uptime_seconds": round(now - slot.started_at, 1) if slot.pid else None,
             "silent_seconds": round(now - slot.heard_at, 1) if slot.pid else None,
-            "rss_bytes": rss_bytes(slot.pid),
+            "rss_bytes": None if slot.pid is None else usage_of([slot.pid]).memory_bytes or None,
             "loop_lag_seconds": lag[0] if lag else None,
             "limits": {
                 "total_bytes": limits.total_bytes // workers,
                 "connections_per_ip_behind_proxy": -(-limits.connections_per_ip // workers),
             },
         }
-
-
-def rss_bytes(pid: int | None) -> int | None:
-    """Resident memory of one of our processes; None when it is gone."""
-    if pid is None:
-        return None
-    try:
-        words = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
-    except OSError:
-        return None
-    return int(words[1]) * resource.getpagesize()

@@ -208,3 +208,19 @@ def test_what_departs_from_logstash_is_named() -> None:
 
     assert departures(shipped) == ""
     assert departures(changed) == "departs from Logstash: parsing: strict, sanitise_names: ecs"
+
+
+def test_more_workers_than_cores_are_noted_and_others_not() -> None:
+    found = remarks(workers=64)
+
+    assert ("note", "workers") in subjects(found)
+    assert ("note", "workers") not in subjects(remarks(workers=0))
+    assert subjects(remarks(workers=0)) == subjects(remarks(workers=1))
+
+
+def test_it_is_said_how_many_processes_there_will_be(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("workers: 2\n")
+
+    ran = run("check", "--config", "c.yaml", folder=tmp_path)
+
+    assert "2, and a supervisor" in ran.out.decode()

@@ -15,6 +15,8 @@ from ptingest.errors import (
     QueryInvalid,
     SinkUnavailable,
     TlsUnusable,
+    WorkersDidNotStart,
+    WorkersRefusedConfig,
 )
 
 
@@ -46,6 +48,10 @@ def test_the_numbers_never_change() -> None:
         pytest.param(
             SinkUnavailable(sink="store", cause="x"), ExitCode.NOT_REACHABLE, id="no sink"
         ),
+        pytest.param(
+            WorkersRefusedConfig(cause="no key"), ExitCode.CONFIG_INVALID, id="workers refuse it"
+        ),
+        pytest.param(WorkersDidNotStart(cause="x"), ExitCode.FAILED, id="no worker came up"),
         pytest.param(PeerClosed(), ExitCode.NOT_REACHABLE, id="a server that hung up"),
         pytest.param(DataDirLocked(path="x"), ExitCode.FAILED, id="another server"),
         pytest.param(

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -250,3 +251,58 @@ def test_the_segment_being_written_is_swept_too(tmp_path: Path) -> None:
 
     assert content(tmp_path) == [b"<1>\n", b"<3>\n"]
     one.close()
+
+
+def test_who_has_the_turn_keeps_the_others_waiting(tmp_path: Path) -> None:
+    one, other = writer(tmp_path), writer(tmp_path, clock=ManualClock(time_ns=10**18))
+    done: list[str] = []
+
+    def append() -> None:
+        other.append(b"<2>\n", 1)
+        done.append("other")
+
+    with one.turn():
+        thread = threading.Thread(target=append)
+        thread.start()
+        one.make_room(4)
+        one.append(b"<1>\n", 1)  # the same turn, held by us
+        thread.join(0.2)
+        done.append("one")
+    thread.join(3)
+
+    assert done == ["one", "other"]
+    for each in (one, other):
+        each.close()
+
+
+def test_the_room_that_one_has_found_is_not_taken_by_another(tmp_path: Path) -> None:
+    writers = [writer(tmp_path, clock=ManualClock(time_ns=10**18 + n * 10**6), max_bytes=40)
+               for n in (1, 2, 3)]  # fmt: skip
+    refused = []
+
+    def fill(one: SegmentWriter) -> None:
+        for _ in range(10):
+            try:
+                with one.turn():
+                    one.make_room(4)
+                    one.append(b"<1>\n", 1)
+            except DeadLettersFull as problem:
+                refused.append(problem)
+
+    threads = [threading.Thread(target=fill, args=(one,)) for one in writers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(4)
+    for one in writers:
+        one.close()
+
+    assert sum(map(len, content(tmp_path))) == 40
+    assert len(refused) == 20
+
+
+def test_a_folder_that_cannot_be_locked_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "dead_letters").write_text("no folder")
+
+    with pytest.raises(DeadLettersUnwritable), writer(tmp_path / "dead_letters").turn():
+        pass

@@ -246,3 +246,33 @@ def test_services_with_stored_documents_are_expected_in_elasticsearch() -> None:
     }
 
     assert active_services(ServerFacts("h", metrics=settled)) == {"django"}
+
+
+def worker(number: int, state: str = "running", restarts: int = 0, end: str | None = None) -> Any:
+    return {
+        "worker": number, "state": state, "restarts": restarts, "last_end": end, "connections": 3,
+    }  # fmt: skip
+
+
+def test_several_workers_that_run_and_stayed_are_well() -> None:
+    found = said(judged(workers=[worker(1), worker(2)]), "workers")
+
+    assert (found.mark, found.found) == ("ok", "2 run, connections 3, 3")
+
+
+def test_a_worker_that_is_away_or_came_back_is_worth_a_look() -> None:
+    rows = [
+        worker(1, "waiting", end="was killed by SIGKILL"),
+        worker(2, restarts=3, end="said nothing for 20 s and was killed"),
+    ]
+
+    found = [one for one in judged(workers=rows) if one.subject == "workers"]
+
+    assert [one.mark for one in found] == ["warning", "warning"]
+    assert "worker 1 of 2 is waiting; the last one was killed by SIGKILL" in found[0].found
+    assert "worker 2 was started again 3 times" in found[1].found
+    assert "out of memory" in found[1].cure
+
+
+def test_one_worker_without_a_supervisor_needs_no_word() -> None:
+    assert [one for one in judged() if one.subject == "workers"] == []

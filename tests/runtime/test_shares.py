@@ -26,6 +26,7 @@ def test_bytes_in_memory_are_divided() -> None:
     mine = share_of(settings, Share(2, 3))
 
     assert mine.beats.limits.total_bytes == 30 << 20
+    assert mine.beats.limits.connection_bytes == 15 << 20
     assert mine.beats.limits.connections == settings.beats.limits.connections
 
 

@@ -17,6 +17,7 @@ async def main():
     signals.install()
     os.kill(os.getpid(), signal.SIGTERM)
     await signals.stop.wait()
+    signals.before_leaving = lambda: print("others ended", flush=True)
     print("draining", flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.sleep(3)
@@ -45,5 +46,5 @@ def test_the_second_signal_leaves_at_once() -> None:
     )
 
     assert ended.returncode == LEFT_AT_ONCE
-    assert ended.stdout == "draining\n"
+    assert ended.stdout == "draining\nothers ended\n"
     assert "second SIGTERM" in ended.stderr

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from pathlib import Path
+import subprocess
+import sys
+from typing import Any, cast
 
 import orjson
 
+from ptingest.api.usage import usage_of
 from ptingest.runtime import whole
 from ptingest.runtime.channel import Nothing
 from ptingest.runtime.clock import SystemClock
 from ptingest.runtime.crew import Crew, given_back
 from ptingest.runtime.messages import LOOK, Seen
-from ptingest.runtime.whole import WholeView, rss_bytes
+from ptingest.runtime.whole import WholeView
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.runtime.crewed import Seat, crew_of, seated
@@ -148,10 +151,12 @@ async def test_without_a_worker_it_is_not_ready() -> None:
     assert view.readiness() == ["no worker is running: the last one was killed by SIGKILL"]
 
 
-def test_memory_is_told_of_a_process_that_lives(tmp_path: Path) -> None:
-    found = rss_bytes(os.getpid())
+def test_what_all_processes_use_is_ours_and_theirs() -> None:
+    crew = crew_of(1)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        crew.slots[0].process = cast(Any, child)
+        alone, together = usage_of([os.getpid()]), view_of(crew).usage()
+        child.kill()
 
-    assert found is not None
-    assert found > 1 << 20
-    assert rss_bytes(None) is None
-    assert rss_bytes(1 << 30) is None
+    assert together.threads > alone.threads
+    assert together.memory_bytes > alone.memory_bytes

@@ -255,3 +255,41 @@ def test_it_listens_where_the_setting_says(host: str) -> None:
         source.stop_accepting()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((address, port), timeout=2)
+
+
+async def test_without_listening_it_serves_what_is_handed_in_and_tells_the_end(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path) as server:
+        source = server.worker.parts.source
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            client = socket.create_connection(listener.getsockname())
+            accepted, _ = listener.accept()
+        accepted.setblocking(False)
+        left = asyncio.Event()
+
+        await source.adopt(accepted, left.set)
+
+        peer = RawPeer(*await asyncio.open_connection(sock=client))
+        assert source.load == 1
+        await peer.send(W(1) + J(1))
+        assert await peer.acks(1) == [(2, 1)]
+        assert not left.is_set()
+        await peer.close()
+        async with asyncio.timeout(3):
+            await left.wait()
+        assert source.load == 0
+
+
+async def test_what_is_handed_in_after_the_stop_is_closed_and_over(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        source = server.worker.parts.source
+        source.stop_accepting()
+        ours, theirs = socket.socketpair()
+        left = asyncio.Event()
+
+        await source.adopt(ours, left.set)
+
+        with theirs:
+            assert theirs.recv(1) == b""
+        assert left.is_set()

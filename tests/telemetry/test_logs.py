@@ -237,3 +237,16 @@ def test_a_closed_handler_leaves_no_thread_behind() -> None:
         timer.join(4)
     assert len(timers) == 1
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("process", [None, "worker 2"])
+def test_of_several_processes_each_says_which_it_is(
+    process: str | None, root: logging.Logger
+) -> None:
+    for form, named in (("console", "[worker 2] sources.beats: x"), ("json", "ptingest worker 2")):
+        stream = io.StringIO()
+        setup_logs(LogSettings.model_validate({"format": form}), stream, process=process)
+        logging.getLogger(LOGGER).warning("x")
+
+        assert (named in stream.getvalue()) is (process is not None)
+        assert "sources.beats" in stream.getvalue()

@@ -12,7 +12,7 @@ import pytest
 
 from ptingest.model.document import DataStream
 from ptingest.settings.sinks import StoreSettings
-from ptingest.sinks.store.schema import INDEX_STEP
+from ptingest.sinks.store.schema import INDEX_STEP, index_end
 from ptingest.sinks.store.sink import StoreSink
 from tests.sinks.store.documents import SetClock, document, messages, raw_document
 
@@ -298,3 +298,27 @@ def test_what_was_stored_survives_kill_9(tmp_path: Path, reports: int) -> None:
     assert rows >= reported[-1]
     assert rows % 700 == 0
     assert sound == "ok"
+
+
+async def test_of_several_writers_one_keeps_house_for_all(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    keeper, other = (
+        StoreSink(StoreSettings(), path=path, clock=SetClock(), keeps_house=keeps)
+        for keeps in (True, False)
+    )
+    await keeper.keep_house()  # there is nothing yet
+    assert not path.exists()
+    await other.write(messages(*["a word"] * INDEX_STEP), frozenset())
+    await other.check()  # waits until its own upkeep is over
+
+    def indexed() -> int:
+        with sqlite3.connect(path) as connection:
+            end = index_end(connection)
+        connection.close()
+        return end
+
+    assert indexed() == 0
+    await keeper.keep_house()  # has written nothing itself
+    assert indexed() == INDEX_STEP
+    await other.close()
+    await keeper.close()
