@@ -130,7 +130,6 @@ async def start_api(
 
     ``desk`` takes orders for the dead letters; without one there is nothing to change.
     ``seams`` is what the console shows beyond the status. ``taps`` shows events as they pass.
-
     ``usage`` tells what all processes of this server use.
 
     Raises:
@@ -145,18 +144,14 @@ async def start_api(
     app.add_subapp(CONSOLE.rstrip("/"), console.app)
     runner = _runner(app)
     await runner.setup()
-    handlers = runner.server
-    assert handlers is not None
-
-    def accept() -> asyncio.BaseProtocol:
-        if len(handlers.connections) < CONNECTIONS:
-            return handlers()
-        return _TurnedAway()
-
     host, port = split_listen(settings.listen)
     try:
         server = await asyncio.get_running_loop().create_server(
-            accept, host, port, ssl=tls, ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None
+            _doorman(runner),
+            host,
+            port,
+            ssl=tls,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
         )
     except OSError as error:
         await runner.cleanup()
@@ -166,6 +161,19 @@ async def start_api(
     api = ApiServer(server, runner, sampling)
     logstash.http_address = f"{host}:{api.port}"
     return api
+
+
+def _doorman(runner: web.AppRunner) -> Callable[[], asyncio.BaseProtocol]:
+    """Make each connection's protocol, as long as there are not too many."""
+    handlers = runner.server
+    assert handlers is not None
+
+    def accept() -> asyncio.BaseProtocol:
+        if len(handlers.connections) < CONNECTIONS:
+            return handlers()
+        return _TurnedAway()
+
+    return accept
 
 
 def _desk_routes(
