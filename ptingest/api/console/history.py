@@ -1,7 +1,7 @@
 """The last hour in numbers: sampled from the metrics every ten seconds, drawn as charts.
 
-Kept are 361 samples of a few numbers each, whatever the traffic: some 200 KiB. A point of a
-chart is what changed between two samples; quantiles come from the change of the
+Kept are 360 points of a few numbers each, and the samples of ten minutes, whatever the
+traffic. A point is what changed between two samples; quantiles come from the change of the
 histogram's buckets, so they are those of that time and not of the whole life.
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from ptingest.api.rates import SAMPLE_SECONDS
 from ptingest.telemetry.metrics import Metrics
 
 KEPT_SECONDS = 3600.0
+LATELY_SECONDS = 600.0
+"""How far back rates and the times of writes may ask."""
 MAX_TROUBLES = 16
 """Sinks whose last trouble is remembered."""
 
@@ -70,12 +71,16 @@ class History:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._samples: deque[Sample] = deque(maxlen=int(KEPT_SECONDS / SAMPLE_SECONDS) + 1)
+        self._points: deque[Point] = deque(maxlen=int(KEPT_SECONDS / SAMPLE_SECONDS))
+        self._samples: deque[Sample] = deque(maxlen=int(LATELY_SECONDS / SAMPLE_SECONDS) + 1)
         self.troubles: dict[str, Trouble] = {}
 
     def sample(self, now: float) -> None:
         """Keep the counters as they are; call it every ``SAMPLE_SECONDS``."""
-        self._samples.append(self._take(now))
+        fresh = self._take(now)
+        if self._samples:
+            self._points.append(_point(self._samples[-1], fresh))
+        self._samples.append(fresh)
 
     def note_troubles(self, troubles: dict[str, str | None], now: float) -> None:
         """Remember what sinks say of themselves; it is forgotten there once it is over."""
@@ -85,8 +90,11 @@ class History:
 
     def points(self, now: float) -> list[Point]:
         """Return the last hour, oldest first; its last point ends now."""
-        samples = [sample for sample in self._samples if now - sample.at <= KEPT_SECONDS]
-        return [_point(*pair) for pair in pairwise([*samples, self._take(now)]) if _is_apart(*pair)]
+        points = [point for point in self._points if now - point.at <= KEPT_SECONDS]
+        # A very short last point would jump.
+        if self._samples and now - self._samples[-1].at >= SAMPLE_SECONDS / 2:
+            points.append(_point(self._samples[-1], self._take(now)))
+        return points
 
     def rates(self, now: float, seconds: float = 60.0) -> dict[str, float]:
         """Return events received a second by service, over about the last minute."""
@@ -95,11 +103,14 @@ class History:
             return {}
         newest = self._take(now)
         return {
-            service: max(0.0, count - since.received.get(service, 0)) / (newest.at - since.at)
+            service: max(0.0, count - since.received.get(service, 0))
+            / max(0.001, newest.at - since.at)
             for service, count in newest.received.items()
         }
 
-    def write_seconds(self, sink: str, now: float, seconds: float = 600.0) -> list[float | None]:
+    def write_seconds(
+        self, sink: str, now: float, seconds: float = LATELY_SECONDS
+    ) -> list[float | None]:
         """Return median and 99th percentile of a sink's attempts over the last ten minutes."""
         since = self._before(now - seconds)
         before = since.writes.get(sink, ()) if since else ()
@@ -127,13 +138,8 @@ class History:
         )
 
 
-def _is_apart(before: Sample, after: Sample) -> bool:
-    # The last point ends now; a very short one would jump.
-    return after.at - before.at >= SAMPLE_SECONDS / 2
-
-
 def _point(before: Sample, after: Sample) -> Point:
-    seconds = after.at - before.at
+    seconds = max(0.001, after.at - before.at)  # the clock may have been set back
     # A worker that was replaced takes its counts along: never show less than nothing.
     received = max(0, sum(after.received.values()) - sum(before.received.values()))
     grown = growth(before.acks, after.acks)

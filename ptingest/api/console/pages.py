@@ -18,6 +18,8 @@ from ptingest.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from aiohttp import web
 
+IN_TROUBLE = "ptingest_lane_is_in_trouble"
+
 
 class StatusView(Protocol):
     """The part of `ptingest.api.app.StatusView` that pages read."""
@@ -55,4 +57,5 @@ class Console:
         self._metrics.refresh()
         now = time.time()
         self._history.sample(now)
-        self._history.note_troubles(troubles_of(self._view.status()), now)
+        if any(value for _, value in self._metrics.labelled(IN_TROUBLE)):
+            self._history.note_troubles(troubles_of(self._view.status()), now)

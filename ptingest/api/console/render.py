@@ -3,7 +3,7 @@
 Every value is escaped by Jinja2, and before that made visible: control characters,
 reading-direction marks, zero-width characters and halves of surrogate pairs are written as
 ⟨U+202E⟩, so that no log line can hide or turn round what stands beside it. Jinja2 is
-imported, and every template compiled, in a thread at the first page somebody asks for.
+imported, and each template compiled, in a thread when somebody first asks for it.
 """
 
 from __future__ import annotations
@@ -89,6 +89,4 @@ def _make_environment() -> Environment:
     )
     environment.filters |= words.FILTERS
     environment.filters["verbatim"] = Verbatim
-    for name in environment.list_templates(extensions=["html"]):
-        environment.get_template(name)
     return environment
