@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.api.console.charts import HEIGHT, ROWS, Chart, Line, draw, round_up
@@ -60,12 +62,11 @@ def test_the_top_is_a_round_number(value: float, top: float) -> None:
     assert round_up(value) == pytest.approx(top)
 
 
-@given(st.lists(st.tuples(st.floats(-1e9, 1e9), st.none() | st.floats(0, 1e12)), max_size=30))
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.floats(-1e9, 1e9), st.none() | st.floats(0, 1e12)), max_size=12))
 def test_whatever_the_numbers_everything_stays_inside(
     points: list[tuple[float, float | None]],
 ) -> None:
-    import re
-
     (line,) = chart(*points).lines
 
     for x, y in re.findall(r"[ML]([\d.e+-]+) ([\d.e+-]+)", line.path + line.area):
