@@ -91,18 +91,17 @@ def decode_payload(payload: bytes) -> Decoded | Unreadable:
             if isinstance(again, Unreadable)
             else again._replace(marks=(*marks, LONE_SURROGATE, *again.marks))
         )
-    if holds_long_number(payload, event):
+    if holds_long_number(payload, bytes(event.get("message", b""))):
         return Unreadable(
             "number_too_long", f"a number is longer than {MAX_NUMBER_LENGTH} characters"
         )
     return Decoded(event, payload, tuple(marks))
 
 
-def holds_long_number(payload: bytes, event: dict[str, Raw]) -> bool:
+def holds_long_number(payload: bytes, message: bytes) -> bool:
     """Whether some number is too long; nearly free where the payload is mostly message."""
     if len(payload) <= MAX_NUMBER_LENGTH:
         return False
-    message = bytes(event.get("message", b""))
     if message.startswith(b'"') and len(payload) - len(message) <= MAX_NUMBER_LENGTH:
         return False
     return any(found.group(1) for found in _STRING_OR_LONG_NUMBER.finditer(payload))

@@ -104,9 +104,11 @@ def _why_not_usual(group: Group, event: dict[str, Raw], payload: bytes) -> tuple
     if not _is_routed(group, event.get("service")):
         return Detour.SERVICE, "service"
     _, reserved = touched_fields(group)
-    in_the_way = sorted(reserved & event.keys())
+    in_the_way = reserved & event.keys()
+    if "event" in event and not _is_usual_event(event["event"]):
+        in_the_way |= {"event"}
     if in_the_way:
-        return Detour.FIELD_IN_THE_WAY, ", ".join(in_the_way)
+        return Detour.FIELD_IN_THE_WAY, ", ".join(sorted(in_the_way))
     if duplicate_keys(payload, event):
         return Detour.DOUBLE_KEY, ""
     if "tags" in event and not _are_usual_tags(group, event["tags"]):
@@ -130,6 +132,12 @@ def _is_routed(group: Group, raw: Raw | None) -> bool:
 
 def _is_text(raw: Raw | None) -> bool:
     return raw is not None and isinstance(value_of(raw), str)
+
+
+def _is_usual_event(raw: Raw) -> bool:
+    """Whether it is an object that ours can be added to."""
+    inner = value_of(raw)
+    return isinstance(inner, dict) and "original" not in inner
 
 
 def _are_usual_tags(group: Group, raw: Raw) -> bool:

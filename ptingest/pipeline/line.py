@@ -12,6 +12,9 @@ is grok's answer, too, because
   as an escape: those lines are left to the searches.
 
 Other lines are decoded and searched. A property test holds the two equal.
+
+Everything of a usual line is found in tables, so that nothing is computed but the sum of
+two times: bytes go from the message to the document without having been text.
 """
 
 from __future__ import annotations
@@ -25,10 +28,12 @@ import msgspec
 from ptingest.pipeline.classify import Classifier, Label
 from ptingest.pipeline.encode import encode_value
 from ptingest.pipeline.group import Group
+from ptingest.pipeline.identity import TEXT_HEADS, framed_value
 from ptingest.pipeline.timestamps import MinuteCache, TimeReader, instant_text
 from ptingest.settings.profile import LINE_PIECE, GroupSettings
 
 CACHED_LOGGERS = 8192
+CACHED_SECONDS = 4096
 
 State = Literal[0, 1, 2]
 FINE: State = 0
@@ -39,7 +44,9 @@ NO_DATE: State = 2
 _LEVEL = re.compile(rb'"[A-Za-z0-9_]+').fullmatch
 # What may follow the seconds in a time of usual width; others are left to the searches.
 _FRACTION = re.compile(rb"(?:([.,])([0-9]{3}))?(Z?)").fullmatch
+_SECONDS = re.compile(rb":[0-5][0-9]").fullmatch
 _PIPE, _BACKSLASH, _SPACE = b"|\\ "
+decode_text = msgspec.json.Decoder(str).decode
 _LONGEST_NAME = 256
 """Longer levels and loggers are not remembered, so that caches stay small."""
 
@@ -48,23 +55,25 @@ _PERHAPS_TIME = re.compile(rb"\|[0-9][0-9]").search
 _HIDDEN_PIPE = re.compile(rb"\\u007[cC]").search
 
 
-class Line(msgspec.Struct, frozen=True, gc=False):
-    """What a message adds to its document."""
+class Line(NamedTuple):
+    """What a message adds to its document.
+
+    The reader gives a bare tuple of these: to build a named one costs half a microsecond.
+    """
 
     state: State
     fields: bytes
     """Encoded, each with a comma before it: the captures and what their label sets."""
-    printed: bytes | None = None
-    """The time as ``@timestamp``, None where Filebeat's stays."""
-    time_text: str | None = None
-    """The time as the line has it."""
+    printed: bytes = b""
+    """The time as ``@timestamp``, nothing where Filebeat's stays."""
+    framed_time: bytes = b""
+    """The time as the line has it, framed for the key; nothing where it has none."""
     millis: int = 0
-    """The time of the line for the key; only with ``time_text``."""
+    """The time of the line for the key; only with ``framed_time``."""
     is_loose: bool = False
 
 
-_Ending = tuple[State, bytes | None, int]
-"""State, end of the printed time, milliseconds for the key."""
+LineTuple = tuple[State, bytes, bytes, bytes, int, bool]
 
 
 class Fraction(NamedTuple):
@@ -73,64 +82,83 @@ class Fraction(NamedTuple):
     is_cut: bool
     """A point and three digits without a zone: the first pattern fits and cuts them off."""
     is_utc: bool
-    digits: bytes
-    with_t: _Ending
-    with_space: _Ending
+    state: State
+    ending: bytes
+    """Of the printed time; nothing where Filebeat's stays."""
+    millis: int
+    """For the key."""
+    before_rest: bytes
+    """What stands between the time and the rest, in the document."""
+    head: bytes
+    """What stands before the time in the key's frame."""
 
 
-ReadLine = Callable[[bytes, str], Line]
+Fractions = dict[bytes, Fraction | None]
+Moment = tuple[bytes, int, Fractions]
+"""A second: printed, in milliseconds, and what may follow it."""
+
+ReadLine = Callable[[bytes], LineTuple]
 
 
 class LineReader:
-    """Reads the lines of one group; remembers loggers and minutes."""
+    """Reads the lines of one group; remembers loggers and seconds."""
 
     def __init__(self, group: Group) -> None:
         self._group = group
-        self._is_full = group.profile.timestamp_precision == "full"
-        self._no_match = Line(NO_MATCH, _encoded(group.classifier.otherwise.fields))
+        self._no_match: LineTuple = Line(NO_MATCH, _encoded(group.classifier.otherwise.fields))
         names = _plain_names(group.settings)
-        self._local = MinuteCache(group.time_reader)
-        self._utc = MinuteCache(TimeReader(group.settings.time, timezone="UTC", is_full=True))
-        self._loggers = _Loggers(group)
-        self._levels = _Levels()
-        self._fractions = _Fractions(is_full=self._is_full)
-        self._seconds = {b":%02d" % number: number * 1000 for number in range(60)}
-        self.read: ReadLine = self._make_reader(names) if names else self._read_searched
-        """Reads a message, given as raw JSON and decoded."""
+        self.read: ReadLine = self._make_reader(names) if names else self._searched
+        """Reads a message, given as raw JSON."""
 
     def _make_reader(self, names: tuple[bytes, ...]) -> ReadLine:
         """Return the reader of lines that split; what it needs at each is bound once."""
-        log_level, log_timestamp, log_ms, log_message = names
-        seconds_of, fractions, searched = self._seconds.get, self._fractions, self._searched
-        local, utc, loggers, levels = self._local, self._utc, self._loggers, self._levels
+        searched, no_match = self._searched, self._no_match
+        settings = self._group.settings
+        is_full = self._group.profile.timestamp_precision == "full"
+        has_other_formats = len(settings.time.formats) > 1
+        has_other_patterns = len(settings.patterns) > 2
+        with_t, with_space = (
+            _Fractions(names, is_full=is_full, is_only=not has_other_formats, has_t=has_t)
+            for has_t in (True, False)
+        )
+        local = _Moments(self._group.time_reader, with_t, with_space)
+        utc_reader = TimeReader(settings.time, timezone="UTC", is_full=True)
+        utc = _Moments(utc_reader, with_t, with_space)
+        is_local_utc = self._group.time_reader.zone is None
+        loggers, levels = _Loggers(self._group), _Levels(names[0], names[1])
 
-        def read(raw: bytes, message: str) -> Line:
+        def read(raw: bytes) -> LineTuple:
             parts = raw.split(b"|", 3)
             if len(parts) != 4:
-                return searched(message)
+                if has_other_patterns or len(parts) != 1 or b"\\u" in raw:
+                    return searched(raw)
+                return no_match
             level, logger, time, rest = parts
-            seconds = seconds_of(time[16:19])
-            fraction = fractions[time[19:]] if len(time) < 25 else None
-            if seconds is None or fraction is None:
-                return searched(message)
-            is_cut, is_utc, digits, with_t, with_space = fraction
-            if not is_cut and (_PIPE in rest or _BACKSLASH in rest) and _may_hold_time(rest):
-                return searched(message)
-            minute = (utc if is_utc else local)[time[:16]]
+            start = time[:19]
+            moment = local[start]
+            opened = levels[level]
             labelled = loggers[logger]
-            level = levels[level]
-            if minute is None or not labelled or not level:
-                return searched(message)
-            opening, minute_millis = minute
-            state, ending, millis = with_space if time[10] == _SPACE else with_t
-            printed = None if ending is None else opening + time[17:19] + ending
-            # The rest still holds the quote that closes the message.
-            text = log_message + rest if len(rest) > 1 else rest
+            if moment is None or not opened or not labelled or len(rest) == 1:
+                return searched(raw)
+            opening, minute_millis, fractions = moment
+            fraction = fractions[time[19:]]
+            if fraction is None:
+                return searched(raw)
+            is_cut, is_utc, state, ending, millis, before_rest, head = fraction
             if is_cut:
-                time = time[:19]
-                text = log_ms + digits + text
-            pieces = b"".join((log_level, level, log_timestamp, time, text, labelled))
-            return Line(state, pieces, printed, time.decode(), minute_millis + seconds + millis)
+                time = start
+            else:
+                if (_PIPE in rest or _BACKSLASH in rest) and _may_hold_time(rest):
+                    return searched(raw)
+                if is_utc and not is_local_utc:
+                    moment = utc[start]
+                    if moment is None:
+                        return searched(raw)
+                    opening, minute_millis, _ = moment
+            # The rest still holds the quote that closes the message.
+            fields = b"".join((opened, time, before_rest, rest, labelled))
+            printed = opening + ending if ending else b""
+            return state, fields, printed, head + time, minute_millis + millis, False
 
         return read
 
@@ -139,11 +167,8 @@ class LineReader:
 
     # --- the searches ---------------------------------------------------------------------
 
-    def _read_searched(self, raw: bytes, message: str) -> Line:
-        del raw
-        return self._searched(message)
-
-    def _searched(self, message: str) -> Line:
+    def _searched(self, raw: bytes) -> LineTuple:
+        message = decode_text(raw)
         parsed = self._group.parser.parse(message)
         if parsed is None:
             return self._no_match
@@ -154,16 +179,17 @@ class LineReader:
         text = captures.get(settings.field)
         if text is None:
             return Line(FINE, fields, is_loose=parsed.is_loose)
+        framed_time = framed_value(text)
         fraction = captures.get(settings.fraction_field or "")
         reader = self._group.time_reader
         instant = None if text == "false" else reader.read(text, fraction)
         if instant is not None:
             printed = instant_text(instant).encode("ascii")
-            return Line(FINE, fields, printed, text, instant.millis, parsed.is_loose)
+            return Line(FINE, fields, printed, framed_time, instant.millis, parsed.is_loose)
         captured = reader.read_fully(text, fraction)
         state = FINE if text == "false" else NO_DATE
         millis = 0 if captured is None else captured.millis
-        return Line(state, fields, None, text, millis, parsed.is_loose)
+        return Line(state, fields, b"", framed_time, millis, parsed.is_loose)
 
 
 class _Loggers(dict[bytes, bytes]):
@@ -186,41 +212,77 @@ class _Loggers(dict[bytes, bytes]):
 
 
 class _Levels(dict[bytes, bytes]):
-    """Levels seen, without their quote; nothing for what is no word."""
+    """Levels seen, as the fields begin; nothing for what is no word."""
+
+    def __init__(self, before: bytes, after: bytes) -> None:
+        self._before, self._after = before, after
 
     def __missing__(self, level: bytes) -> bytes:
         if len(level) > _LONGEST_NAME or _LEVEL(level) is None:
             return b""
         if len(self) >= CACHED_LOGGERS:
             self.clear()
-        word = self[level] = level[1:]
-        return word
+        opened = self[level] = self._before + level[1:] + self._after
+        return opened
 
 
-class _Fractions(dict[bytes, Fraction | None]):
+class _Moments(dict[bytes, Moment | None]):
+    """Seconds seen lately, by the first 19 characters of a time; None for odd ones."""
+
+    def __init__(self, reader: TimeReader, with_t: Fractions, with_space: Fractions) -> None:
+        self._minutes = MinuteCache(reader)
+        self._with_t, self._with_space = with_t, with_space
+
+    def __missing__(self, start: bytes) -> Moment | None:
+        minute = self._minutes[start[:16]]
+        if minute is None or _SECONDS(start[16:]) is None:
+            return None
+        if len(self) >= CACHED_SECONDS:
+            self.clear()
+        opening, millis = minute
+        fractions = self._with_space if start[10] == _SPACE else self._with_t
+        moment = self[start] = (
+            opening + start[17:],
+            millis + 1000 * int(start[17:]),
+            fractions,
+        )
+        return moment
+
+
+class _Fractions(Fractions):
     """What may follow the seconds: some 4,000 texts, each decided once."""
 
-    def __init__(self, *, is_full: bool) -> None:
-        self._is_full = is_full
+    def __init__(
+        self, names: tuple[bytes, ...], *, is_full: bool, is_only: bool, has_t: bool
+    ) -> None:
+        """``is_only``: there is no format but ISO 8601; ``has_t``: after a time with ``T``."""
+        _level, _time, self._log_ms, self._log_message = names
+        self._is_full, self._is_only, self._has_t = is_full, is_only, has_t
 
     def __missing__(self, text: bytes) -> Fraction | None:
         found = _FRACTION(text)
         if found is None:
             return None
-        point, digits, zulu = found.groups()
+        fraction = self[text] = self._decide(*found.groups())
+        return fraction
+
+    def _decide(self, point: bytes | None, digits: bytes | None, zulu: bytes) -> Fraction | None:
         is_cut = point == b"." and not zulu
         millis = int(digits or 0)
-        ending = b".%bZ" % (digits or b"000")
-        with_t: _Ending = (FINE, ending, millis)
-        with_space = with_t
+        state, ending = FINE, b".%bZ" % (digits or b"000")
+        outcome: tuple[State, bytes, int] = (state, ending, millis)
         if not self._is_full:
-            if is_cut:
-                with_t = (FINE, b".000Z", 0)
-            if is_cut or digits is None:
-                with_space = (NO_DATE, None, millis)
-        fraction = Fraction(is_cut, zulu == b"Z", digits or b"", with_t, with_space)
-        self[text] = fraction
-        return fraction
+            if is_cut and self._has_t:
+                outcome = (FINE, b".000Z", 0)
+            if not self._has_t and (is_cut or digits is None):
+                if not self._is_only:
+                    return None  # another format may read it
+                outcome = (NO_DATE, b"", millis)
+        cut_off = self._log_ms + (digits or b"") if is_cut else b""
+        length = 19 if is_cut else 19 + len(point or b"") + len(digits or b"") + len(zulu)
+        return Fraction(
+            is_cut, zulu == b"Z", *outcome, cut_off + self._log_message, TEXT_HEADS[length]
+        )
 
 
 def _label_of(classifier: Classifier, name: str | None) -> Label:
@@ -259,7 +321,7 @@ def _plain_names(settings: GroupSettings) -> tuple[bytes, ...] | None:
         tuple(lines) == shapes
         and settings.time.field == time
         and settings.time.fraction_field == millis
-        and settings.time.formats == ("ISO8601",)
+        and settings.time.formats[0] == "ISO8601"
         and settings.categories.field == logger
     )
     if not is_usual:

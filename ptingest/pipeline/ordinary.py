@@ -2,8 +2,9 @@
 
 Usual is: valid UTF-8, ``message`` a string, a legal service seen before, and none of the
 fields there that the stages would have to merge with. Then the body is the event's own
-bytes with ours appended, and nothing is decoded but what the key needs. Whatever is not
-certain gets None and takes the long way; a property test holds the two ways equal.
+values with ours appended, and nothing is decoded but what the key needs, much of which was
+seen before. Whatever is not certain gets None and takes the long way; a property test
+holds the two ways equal.
 """
 
 from __future__ import annotations
@@ -15,31 +16,42 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from ptingest.model.document import DataStream, Document
-from ptingest.model.receipt import Receipt
-from ptingest.pipeline.decode import MAX_NUMBER_LENGTH, decode_event, holds_long_number
+from ptingest.model.document import DataStream
+from ptingest.pipeline.decode import MAX_NUMBER_LENGTH, holds_long_number
 from ptingest.pipeline.encode import encode_into, encode_value
 from ptingest.pipeline.group import CODEC_TAG, DATE_TAG, Group, tagged
-from ptingest.pipeline.identity import event_key
-from ptingest.pipeline.line import FINE, NO_DATE, NO_MATCH, Line, LineReader
+from ptingest.pipeline.identity import (
+    SHORT_TEXT,
+    TEXT_HEADS,
+    framed_agent,
+    framed_file,
+    framed_host,
+    framed_text,
+    framed_value,
+    key_bytes,
+)
+from ptingest.pipeline.line import FINE, NO_DATE, NO_MATCH, LineReader, decode_text
 from ptingest.pipeline.route import illegal_name, is_unresolved, mended_dataset
+from ptingest.pipeline.sent import ABSENT, USUAL_NAMES, Extras, SentReader, Where
 from ptingest.pipeline.timestamps import instant_text, read_event_time
 
 CACHED_VALUES = 4096
-"""Services, tag lists and times remembered for each group; beyond it a cache starts anew."""
+"""Services, tag lists, agents, times ... remembered for each group; beyond it a cache starts
+anew."""
 LONGEST_VALUE = 1024
 """Bytes; longer ones are not remembered, so that caches stay small."""
 
 Tallies = dict[tuple[str, str], int]
 
-_decode_text = msgspec.json.Decoder(str).decode
 _decode_tags = msgspec.json.Decoder(list[str]).decode
+_decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 _QUOTE, _BACKSLASH, _NEWLINE = b'"\\\n'
 _VERSION = b',"@version":"1","@timestamp":"'
 # What a member adds to its payload beside its value: the quoted key, a colon, a comma.
 _TIMESTAMP_COST = len('"@timestamp":,')
 _METADATA_COST = len('"@metadata":,')
 _TAGS_COST = len('"tags":,')
+_EVENT_COST = len('"event":,')
 # A minute of four-digit years as they are printed, seconds and milliseconds.
 _USUAL_TIME = re.compile(
     rb'("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}):([0-5][0-9]\.[0-9]{3})Z"'
@@ -55,47 +67,43 @@ class Route(NamedTuple):
     ending: bytes
 
 
-class SentTime(NamedTuple):
-    """Filebeat's time: as it came, as Logstash prints it, and in milliseconds."""
+SentTime = tuple[bytes, bytes, int]
+"""Filebeat's time: as Logstash prints it, framed as it came, and in milliseconds."""
 
-    text: str
-    printed: bytes
-    millis: int
+Made = tuple[DataStream, bytes, str, bytes | None]
+"""What a document is made of: data stream, body, service, and the key as 16 bytes."""
 
-
-ShortWay = Callable[[dict[str, Raw], bytes, bytes, Receipt, str, Tallies], Document | None]
-"""Takes an event, what it was decoded from, what the Beat sent, receipt, peer and tallies;
-gives the event's document, or None to have it take the long way."""
+ShortWay = Callable[[Any, Extras | None, bytes, Tallies], Made | None]
+"""Takes a ``Sent``, the members it has no names for, what both were decoded from, and the
+tallies; gives what the event's document is made of, or None to have it take the long way."""
 
 
 class Ordinary:
     """Decides usual events of one group; remembers services, tags and times seen."""
 
-    def __init__(self, group: Group, known_services: frozenset[str]) -> None:
-        self._overwritten, reserved = touched_fields(group)
-        self._is_free = reserved.isdisjoint
-        module = b",".join(
-            encode_value(path.partition(".")[2]) + b":" + encode_value(text)
-            for path, text in group.settings.fields.items()
-        )
-        policy = group.profile.event_original
-        self._keeps = (policy == "keep", policy != "drop", policy != "drop")
-        self._with_original = b'","event":{"original":', b"," * bool(module) + module + b'},"tags":'
-        self._without_original = b'","event":{' + module + b"}" if module else b'"'
-        self._without_original += b',"tags":'
+    def __init__(self, group: Group, known_services: frozenset[str], reader: SentReader) -> None:
+        """``reader`` decodes the events; it knows the fields that this group overwrites."""
+        overwritten, reserved = touched_fields(group)
+        self._reader = reader
+        self._is_free = (reserved | overwritten.keys()).isdisjoint
+        # (field, what it costs) of values that are thrown away, and fields of other groups
+        # that this one would have to merge with.
+        attributes = reader.attributes
+        self._overwritten = [(attributes[name], cost) for name, cost in overwritten.items()]
+        self._merged = [attributes[name] for name in attributes if name in reserved]
         # Encoded into the same buffer each time: fresh memory for a kilobyte costs more
         # than encoding it does.
         self._rest = bytearray()
         self._lines = LineReader(group)
         self._routes = _Routes(group, known_services)
         self._tags = _Tags(group.settings.failure_tag)
-        self._no_tags = self._tags[b"[]"]
+        self._originals = _Originals(group)
         self._times = _SentTimes()
-        self.document = self._make()
+        self.make = self._make()
 
     @staticmethod
     def is_usable(group: Group) -> bool:
-        """Whether the group's fields never meet each other, so that none is written twice."""
+        """Whether the group's fields never meet each other or those that all Beats send."""
         captured = group.parser.fields
         constants = set(group.settings.fields)
         labels = {name for label in _labels(group) for name in label}
@@ -103,105 +111,136 @@ class Ordinary:
             not (captured & labels)
             and all(path.startswith("event.") for path in constants)
             and "line" not in captured | labels
+            and USUAL_NAMES.isdisjoint((captured | labels) - {"event"})
         )
 
     def _make(self) -> ShortWay:  # noqa: C901 - counts the one it holds
         """Return the short way in one piece: what it needs is bound once, not looked up at
         each event, and a call more would cost every event.
         """
-        overwritten, rest = tuple(self._overwritten.items()), self._rest
-        is_free, routes, tags_of, times = self._is_free, self._routes, self._tags, self._times
-        read, keeps, no_tags = self._lines.read, self._keeps, self._no_tags
-        (before, after), without = self._with_original, self._without_original
+        overwritten, merged, rest = self._overwritten, self._merged, self._rest
+        routes, tags_of, time_of = self._routes, self._tags, self._times.of
+        read, originals, is_free = self._lines.read, self._originals, self._is_free
+        no_tags, no_event = tags_of[b"[]"], originals[b"{}"]
+        agents, files, hosts = _Kept(framed_agent), _Kept(framed_file), _Kept(framed_host)
 
-        def document(  # noqa: C901 - in one piece on purpose
-            event: dict[str, Raw],
-            payload: bytes,
-            original: bytes,
-            receipt: Receipt,
-            peer: str,
-            tallies: Tallies,
-        ) -> Document | None:
-            get, pop = event.get, event.pop
-            raw_message, raw_service = get("message"), get("service")
-            if raw_message is None or raw_service is None or not is_free(event):
+        def make(  # noqa: C901 - in one piece on purpose
+            event: Any, extras: Extras | None, payload: bytes, tallies: Tallies
+        ) -> Made | None:
+            raw = bytes(event.message)
+            route = routes[bytes(event.service)]
+            if route is None or not raw or raw[0] != _QUOTE:
                 return None
-            raw = bytes(raw_message)
-            route = routes[bytes(raw_service)]
-            if route is None or raw[0] != _QUOTE:
-                return None
-            service, data_stream, ending = route
             # The lengths of all members add up to the payload's exactly when it had no space
             # between tokens and no key twice.
             left = len(payload)
-            if (sent := pop("@timestamp", None)) is not None:
+            if (sent := event.time) is not ABSENT:
                 left -= _TIMESTAMP_COST + len(sent)
-            if (metadata := pop("@metadata", None)) is not None:
+                event.time = ABSENT
+            if (metadata := event.metadata) is not ABSENT:
                 left -= _METADATA_COST + len(metadata)
-            states: tuple[bytes, ...] | None = no_tags
-            if (tags := pop("tags", None)) is not None:
+                event.metadata = ABSENT
+            states, original = no_tags, no_event
+            if (tags := event.tags) is not ABSENT:
                 left -= _TAGS_COST + len(tags)
+                event.tags = ABSENT
                 states = tags_of[bytes(tags)]
+            if (inner := event.event) is not ABSENT:
+                left -= _EVENT_COST + len(inner)
+                event.event = ABSENT
+                original = originals[bytes(inner)]
             for name, cost in overwritten:
-                if name in event:
-                    left -= cost + len(pop(name))
+                if (value := getattr(event, name)) is not ABSENT:
+                    left -= cost + len(value)
+                    setattr(event, name, ABSENT)
             encode_into(event, rest)
-            if left != len(rest) or _NEWLINE in rest:
-                return self._without_spaces(payload, original, receipt, peer, tallies)
-            if len(payload) > MAX_NUMBER_LENGTH and holds_long_number(payload, event):
-                return None
-            message = _decode_text(raw) if _BACKSLASH in raw else raw[1:-1].decode()
-            found = read(raw, message)
-            line: Line | None = found
-            if not (found.printed and found.time_text):
-                line = _with_sent_time(found, None if sent is None else times[bytes(sent)])
-            if states is None or line is None:
-                return None
-            state, printed, time_text = line.state, line.printed or b"", line.time_text
             # Without the brace that closes them.
             rest.pop()
-            pieces: tuple[bytes | bytearray, ...] = (
-                (rest, _VERSION, printed, before, raw, after, states[state], line.fields, ending)
-                if keeps[state]
-                else (rest, _VERSION, printed, without, states[state], line.fields, ending)
-            )
-            body = b"".join(pieces)
-            key = event_key(get("agent"), get("host"), get("log"), message, time_text, line.millis)
-            if state != FINE or line.is_loose:
-                _tally(line, service, tallies)
-            return Document(data_stream, body, key, receipt, original, service, peer)
+            if extras:
+                if not is_free(extras):
+                    return None
+                rest.extend(b"," + encode_value(extras)[1:-1])
+            if left != len(rest) + 1 or _NEWLINE in rest:
+                return self._without_spaces(payload, tallies)
+            if len(payload) > MAX_NUMBER_LENGTH and holds_long_number(payload, raw):
+                return None
+            if states is None or original is None or (merged and _holds(event, merged)):
+                return None
+            state, fields, printed, framed_time, millis, is_loose = read(raw)
+            if not (printed and framed_time):
+                if (sent_time := time_of(bytes(sent))) is None:
+                    return None
+                sent_printed, sent_framed, sent_millis = sent_time
+                if not printed:
+                    printed = sent_printed
+                if not framed_time:
+                    framed_time, millis = sent_framed, sent_millis
+            service, data_stream, ending = route
+            before, after = original[state]
+            if before:
+                body = b"".join(
+                    (rest, _VERSION, printed, before, raw, after, states[state], fields, ending)
+                )
+            else:
+                body = b"".join((rest, _VERSION, printed, after, states[state], fields, ending))
+            if state != FINE or is_loose:
+                _tally(state, service, tallies, is_loose=is_loose)
+            log = event.log
+            if log.__class__ is not Where and (log := _odd_where(log)) is None:
+                return data_stream, body, service, None
+            agent, file = agents[bytes(event.agent)], files[bytes(log.file)]
+            host = hosts[bytes(event.host)]
+            if agent is None or file is None or host is None:
+                return data_stream, body, service, None
+            if _BACKSLASH in raw:
+                head, text = b"", framed_value(decode_text(raw))
+            elif len(raw) < SHORT_TEXT:
+                head, text = TEXT_HEADS[len(raw) - 2], raw[1:-1]
+            else:
+                head, text = b"", framed_text(raw[1:-1])
+            try:
+                offset = framed_value(log.offset)
+            except OverflowError:
+                return data_stream, body, service, None
+            framed = b"".join((agent, file, host, offset, head, text, framed_time))
+            return data_stream, body, service, key_bytes(framed, millis)
 
-        return document
+        return make
 
-    def _without_spaces(
-        self, payload: bytes, original: bytes, receipt: Receipt, peer: str, tallies: Tallies
-    ) -> Document | None:
+    def _without_spaces(self, payload: bytes, tallies: Tallies) -> Made | None:
         """Try again without the spaces between tokens; the second time there are none."""
         compact = msgspec.json.format(payload, indent=-1)
         if len(compact) == len(payload):
             return None
-        return self.document(decode_event(compact), compact, original, receipt, peer, tallies)
+        found = self._reader.decode_loosely(compact)
+        return found and self.make(*found, compact, tallies)
 
 
-def _with_sent_time(line: Line, sent: SentTime | None) -> Line | None:
-    """Complete what a line does not tell of its time with what Filebeat says."""
-    if sent is None:
-        return None
-    is_dated = line.time_text is not None
-    return Line(
-        line.state,
-        line.fields,
-        line.printed or sent.printed,
-        line.time_text if is_dated else sent.text,
-        line.millis if is_dated else sent.millis,
-        line.is_loose,
-    )
+def _holds(event: Any, names: list[str]) -> bool:
+    return any(getattr(event, name) is not ABSENT for name in names)
 
 
-def _tally(line: Line, service: str, tallies: Tallies) -> None:
-    notes = [_NOTES[line.state]] if line.state in _NOTES else []
-    for what in [*notes, "loose_match"] if line.is_loose else notes:
+def _tally(state: int, service: str, tallies: Tallies, *, is_loose: bool) -> None:
+    notes = [_NOTES[state]] if state in _NOTES else []
+    for what in [*notes, "loose_match"] if is_loose else notes:
         tallies[service, what] = tallies.get((service, what), 0) + 1
+
+
+class _OddWhere(msgspec.Struct, gc=False):
+    """``log`` with members that ``Where`` does not have."""
+
+    offset: int
+    file: Raw = ABSENT
+
+
+_where_of = msgspec.json.Decoder(_OddWhere).decode
+
+
+def _odd_where(log: Raw) -> _OddWhere | None:
+    try:
+        return _where_of(log)
+    except msgspec.DecodeError:
+        return None
 
 
 # --- what was seen before -----------------------------------------------------------------
@@ -220,9 +259,9 @@ class _Routes(dict[bytes, Route | None]):
         return route
 
     def _find(self, service: bytes) -> Route | None:
-        if service[0] != _QUOTE:
+        if service[:1] != b'"':
             return None
-        text = _decode_text(service)
+        text = decode_text(service)
         settings, profile = self._group.settings, self._group.profile
         dataset = mended_dataset(text, profile.sanitise_names)
         stream = DataStream(settings.data_stream.type, dataset, settings.data_stream.namespace)
@@ -257,16 +296,70 @@ class _Tags(dict[bytes, tuple[bytes, ...] | None]):
         return tuple(encode_value(state) for state in states)
 
 
-class _SentTimes(dict[bytes, SentTime | None]):
-    """Filebeat's times seen; None for what cannot be read."""
+Originals = tuple[tuple[bytes, bytes], ...]
+"""By state (fine, no match, no date): what stands before the message as ``event.original``
+and after it up to the tags; nothing before where the message is not repeated."""
+
+
+class _Originals(dict[bytes, Originals | None]):
+    """How ``event`` is written, by what was sent as such: Filebeat's modules send a few.
+
+    None for what is no object or has an ``original`` of its own.
+    """
+
+    def __init__(self, group: Group) -> None:
+        self._constants = {
+            path.partition(".")[2]: text for path, text in group.settings.fields.items()
+        }
+        policy = group.profile.event_original
+        self._keeps = (policy == "keep", policy != "drop", policy != "drop")
+
+    def __missing__(self, sent: bytes) -> Originals | None:
+        found = self._encode(sent)
+        _remember(self, sent, found)
+        return found
+
+    def _encode(self, sent: bytes) -> Originals | None:
+        try:
+            inner = _decode_object(sent)
+        except msgspec.DecodeError:
+            return None
+        if "original" in inner:
+            return None
+        members = encode_value({**inner, **self._constants})[1:-1]
+        kept = b'","event":{"original":', b"," * bool(members) + members + b'},"tags":'
+        bare = b'","event":{' + members + b"}" if members else b'"'
+        return tuple(kept if keeps else (b"", bare + b',"tags":') for keeps in self._keeps)
+
+
+class _Kept(dict[bytes, bytes | None]):
+    """What a function makes of raw values, remembered."""
+
+    def __init__(self, make: Callable[[bytes], bytes | None]) -> None:
+        self._make = make
+
+    def __missing__(self, raw: bytes) -> bytes | None:
+        made = self._make(raw)
+        _remember(self, raw, made)
+        return made
+
+
+class _SentTimes:
+    """Filebeat's times: seconds seen lately, and what may follow them as Filebeat prints it."""
 
     def __init__(self) -> None:
+        self._seconds: dict[bytes, int] = {}
         self._minutes: dict[bytes, int | None] = {}
+        self._millis = {b'.%03dZ"' % number: number for number in range(1000)}
 
-    def __missing__(self, sent: bytes) -> SentTime | None:
-        time = self._usual(sent) or self._read(sent)
-        _remember(self, sent, time)
-        return time
+    def of(self, sent: bytes) -> SentTime | None:
+        """Read the raw value; None for what cannot be read."""
+        start, end = sent[:20], sent[20:]
+        second, millis = self._seconds.get(start), self._millis.get(end)
+        if second is None or millis is None:
+            return self._usual(sent) or self._read(sent)
+        text = sent[1:-1]
+        return text, TEXT_HEADS[24] + text, second + millis
 
     def _usual(self, sent: bytes) -> SentTime | None:
         """Read the form Filebeat writes, which prints as it came; most of it is the minute."""
@@ -278,24 +371,24 @@ class _SentTimes(dict[bytes, SentTime | None]):
             of_minute = self._read(minute + b':00.000Z"')
             # 24:00 and the 30th of February are read, and printed as another minute.
             as_it_came = minute[1:] + b":00.000Z"
-            is_plain = of_minute is not None and of_minute.printed == as_it_came
-            _remember(self._minutes, minute, of_minute.millis if is_plain and of_minute else None)
+            is_plain = of_minute is not None and of_minute[0] == as_it_came
+            _remember(self._minutes, minute, of_minute[2] if is_plain and of_minute else None)
         millis = self._minutes[minute]
         if millis is None:
             return None
-        return SentTime(
-            sent[1:-1].decode("ascii"), sent[1:-1], millis + int(rest[:2]) * 1000 + int(rest[3:])
-        )
+        second = millis + int(rest[:2]) * 1000
+        _remember(self._seconds, sent[:20], second)
+        return sent[1:-1], framed_text(sent[1:-1]), second + int(rest[3:])
 
     @staticmethod
     def _read(sent: bytes) -> SentTime | None:
-        if sent[0] != _QUOTE:
+        if sent[:1] != b'"':
             return None
-        text = _decode_text(sent)
+        text = decode_text(sent)
         instant = read_event_time(text)
         if instant is None:
             return None
-        return SentTime(text, instant_text(instant).encode("ascii"), instant.millis)
+        return instant_text(instant).encode("ascii"), framed_value(text), instant.millis
 
 
 def _remember(cache: dict[bytes, Any], key: bytes, value: object) -> None:
@@ -320,7 +413,7 @@ def touched_fields(group: Group) -> tuple[dict[str, int], frozenset[str]]:
     labels = [frozenset(label) for label in _labels(group)]
     always = frozenset.intersection(*labels)
     settings = group.settings
-    reserved = {"@version", "data_stream", "event", "_@timestamp", settings.categories.field}
+    reserved = {"@version", "data_stream", "_@timestamp", settings.categories.field}
     reserved |= {settings.time.field, settings.time.fraction_field or settings.time.field}
     reserved |= group.parser.fields
     reserved |= frozenset[str]().union(*labels) - always

@@ -13,6 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
@@ -26,18 +27,20 @@ from ptingest.pipeline.decode import (
     TOO_DEEP,
     Decoded,
     Unreadable,
-    decode_event,
     decode_payload,
     duplicate_keys,
     is_plain,
 )
 from ptingest.pipeline.encode import encode_body, encode_value
 from ptingest.pipeline.group import Event, Group, Outcome, Worked
+from ptingest.pipeline.identity import key_texts
 from ptingest.pipeline.interpolate import MISSING, interpolated, value_of
-from ptingest.pipeline.ordinary import Ordinary, ShortWay
+from ptingest.pipeline.ordinary import Made, Ordinary, Tallies, touched_fields
+from ptingest.pipeline.sent import SentReader
 from ptingest.settings.profile import ProfileSettings
 
 OTHER = "other"
+_NO_KEY = bytes(16)
 _service_of = attrgetter("service")
 
 
@@ -75,17 +78,20 @@ class Pipeline:
             dict.fromkeys(name for group in profile.groups for name in group.known_services)
         )
         self._known = frozenset(self.services)
+        usable = {n: group for n, group in self.groups.items() if Ordinary.is_usable(group)}
+        touched = [touched_fields(group) for group in usable.values()]
+        overwritten = {name for costs, _ in touched for name in costs}
+        self._reader = SentReader(
+            usable,
+            overwritten=overwritten,
+            unlearnable={name for _, reserved in touched for name in reserved},
+        )
         self._short_ways = {
-            encode_value(name): Ordinary(group, self._known).document
-            for name, group in self.groups.items()
-            if Ordinary.is_usable(group)
+            name: Ordinary(group, self._known, self._reader).make for name, group in usable.items()
         }
-        # Nearly always there is one group; comparing its bytes beats looking them up.
-        self._first: ShortWay | None = None
-        self._first_name = Raw()
-        for name, way in self._short_ways.items():
-            self._first_name, self._first = Raw(name), way
-            break
+        # Nearly always there is one group; looking at its name beats looking it up.
+        self._first_name = next(iter(usable), "")
+        self._first = self._short_ways.get(self._first_name)
 
     def process(
         self, payloads: Sequence[bytes], *, receipt: Receipt, peer: str, now_ns: int
@@ -96,28 +102,45 @@ class Pipeline:
         dead letter or counted as dropped. Nothing is raised for bad input.
         """
         done = Processed()
-        documents, tallies = done.documents, done.tallies
-        first_name, first = self._first_name, self._first
+        tallies, decode = done.tallies, self._reader.decode
+        first_name, first, ways = self._first_name, self._first, self._short_ways
+        made: list[Made] = []
+        made_of: list[bytes] = []
+        # Where in the list of documents those belong that went the long way.
+        places: list[int] = []
         for payload in payloads:
-            document = None
+            found = None
             if payload.isascii() or is_plain(payload):
                 try:
-                    event = decode_event(payload)
-                    raw_group = event.get("group")
-                    take = first if raw_group == first_name else self._way_of(raw_group)
-                    document = take and take(event, payload, payload, receipt, peer, tallies)
-                except (msgspec.DecodeError, RecursionError):
-                    document = None
-            if document is not None:
-                documents.append(document)
+                    event = decode(payload)
+                    take = first if event.group is first_name else ways.get(event.group)
+                    found = take and take(event, None, payload, tallies)
+                except (msgspec.MsgspecError, RecursionError):
+                    found = self._unusual(payload, tallies)
+            if found is not None:
+                made.append(found)
+                made_of.append(payload)
             else:
+                places.append(len(made) + len(done.documents))
                 self._long_way(payload, receipt, peer, now_ns, done)
-        for service, count in Counter(map(_service_of, documents)).items():
+                if len(done.documents) + len(made) == places[-1]:
+                    places.pop()
+        if made:
+            _complete(done, made, made_of, places, receipt=receipt, peer=peer)
+        for service, count in Counter(map(_service_of, done.documents)).items():
             done.received[service] = done.received.get(service, 0) + count
         return done
 
-    def _way_of(self, raw_group: Raw | None) -> ShortWay | None:
-        return None if raw_group is None else self._short_ways.get(bytes(raw_group))
+    def _unusual(self, payload: bytes, tallies: Tallies) -> Made | None:
+        """Take an event with members of other names or kinds than usual the short way."""
+        try:
+            found = self._reader.decode_loosely(payload)
+            if found is None:
+                return None
+            event, extras = found
+            return self._short_ways[event.group](event, extras, payload, tallies)
+        except (msgspec.MsgspecError, RecursionError):
+            return None
 
     def explain(self, payload: bytes, *, now_ns: int) -> Explained:
         """Take one payload through all stages and keep what was decided on the way."""
@@ -229,3 +252,25 @@ class Pipeline:
     def _service_label(self, event: Event) -> str:
         text = interpolated(event.get("service", MISSING), placeholder=OTHER)
         return text if text in self._known else OTHER
+
+
+def _complete(
+    done: Processed,
+    made: list[Made],
+    payloads: list[bytes],
+    places: list[int],
+    *,
+    receipt: Receipt,
+    peer: str,
+) -> None:
+    """Make the documents of a chunk, by columns, and put them between those that are there."""
+    streams, bodies, services, keys = zip(*made, strict=True)
+    texts: list[str | None] = [*key_texts([key or _NO_KEY for key in keys])]
+    if None in keys:
+        texts = [key and text for key, text in zip(keys, texts, strict=True)]
+    documents = list(
+        map(Document, streams, bodies, texts, repeat(receipt), payloads, services, repeat(peer))
+    )
+    for place, document in zip(places, done.documents, strict=True):
+        documents.insert(place, document)
+    done.documents = documents

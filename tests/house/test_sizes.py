@@ -16,7 +16,8 @@ FUNCTION_LINES = 40
 LONGER = {
     "runtime/assembly.py: build": "the one place that builds; a list of parts, no decisions",
     "pipeline/ordinary.py: Ordinary._make": "holds the next one, which closes over it",
-    "pipeline/ordinary.py: Ordinary._make.document": "hot: each call would cost every event",
+    "pipeline/ordinary.py: Ordinary._make.make": "hot: each call would cost every event",
+    "pipeline/line.py: LineReader._make_reader": "holds the hot reader, which closes over it",
 }
 """Functions that may be longer, and why."""
 

@@ -45,13 +45,13 @@ CASES = {
         Detour.SERVICE,
         "service",
     ),
-    "event is there": (
-        EVENT.replace(b'{"@t', b'{"event":{"a":1},"@t', 1),
+    "an original is there": (
+        EVENT.replace(b'{"@t', b'{"event":{"original":"a"},"@t', 1),
         Detour.FIELD_IN_THE_WAY,
         "event",
     ),
     "two fields are there": (
-        EVENT.replace(b'{"@t', b'{"log_level":"x","event":{},"@t', 1),
+        EVENT.replace(b'{"@t', b'{"log_level":"x","event":[],"@t', 1),
         Detour.FIELD_IN_THE_WAY,
         "event, log_level",
     ),

@@ -9,11 +9,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from ptingest.model.document import Document
-from ptingest.model.receipt import Receipt
 from ptingest.pipeline import ordinary
 from ptingest.pipeline.compile import compile_profile
-from ptingest.pipeline.decode import decode_event, is_plain
+from ptingest.pipeline.decode import is_plain
+from ptingest.pipeline.ordinary import Made
 from ptingest.pipeline.pipeline import Pipeline
 from tests.pipeline.conftest import shipped_profile
 from tests.pipeline.events import BASE, payloads
@@ -26,15 +25,15 @@ USUAL = BASE | {
 }
 
 
-def short_way(pipeline: Pipeline, payload: bytes) -> Document | None:
+def short_way(pipeline: Pipeline, payload: bytes) -> Made | None:
     if not is_plain(payload):
         return None
     try:
-        event = decode_event(payload)
+        event = pipeline._reader.decode(payload)
     except msgspec.DecodeError:
-        return None
-    way = pipeline._way_of(event.get("group"))
-    return way and way(event, payload, payload, Receipt(lambda _: None), "peer", {})
+        return pipeline._unusual(payload, {})
+    way = pipeline._short_ways.get(event.group)
+    return way and way(event, None, payload, {})
 
 
 def compact(event: dict[str, Any]) -> bytes:
@@ -69,6 +68,10 @@ SHORT = {
     "tags": USUAL | {"tags": ["prod"]},
     "a stream of the container input": USUAL | {"stream": "stderr"},
     "an unknown service": USUAL | {"service": "other-one"},
+    "a module's event object": USUAL | {"event": {"dataset": "x", "module": "nginx"}},
+    "fields of a user's own": USUAL | {"env": "prod", "ż": {"a": [1]}},
+    "a log with other members": USUAL | {"log": BASE["log"] | {"level": "x"}},
+    "no time of Filebeat's": {name: USUAL[name] for name in USUAL if name != "@timestamp"},
 }
 
 
@@ -78,16 +81,19 @@ def test_usual_events_take_the_short_way(event: dict[str, Any], pipeline: Pipeli
 
 
 def test_spaces_between_tokens_do_not_send_an_event_the_long_way(pipeline: Pipeline) -> None:
-    document = short_way(pipeline, json.dumps(USUAL, indent=1).encode())
+    payload = json.dumps(USUAL, indent=1).encode()
 
-    assert document is not None
+    (document,) = processed(pipeline, payload).documents
+
+    assert short_way(pipeline, payload) is not None
     assert b"\n" not in document.body
-    assert document.payload == json.dumps(USUAL, indent=1).encode()
+    assert document.payload == payload
 
 
 LONG = {
     "a preset field": compact(USUAL | {"log_level": "x"}),
-    "an event object": compact(USUAL | {"event": {"dataset": "x"}}),
+    "an original of its own": compact(USUAL | {"event": {"original": "x"}}),
+    "an event that is no object": compact(USUAL | {"event": "x"}),
     "a key twice": compact(USUAL)[:-1] + b',"host":{}}',
     "an illegal service": compact(USUAL | {"service": "Django"}),
     "a service that is no text": compact(USUAL | {"service": 5}),
