@@ -20,32 +20,18 @@ from ptingest.model.document import DataStream
 from ptingest.pipeline.decode import MAX_NUMBER_LENGTH, holds_long_number
 from ptingest.pipeline.encode import encode_into, encode_value
 from ptingest.pipeline.group import CODEC_TAG, DATE_TAG, Group, tagged
-from ptingest.pipeline.identity import (
-    SHORT_TEXT,
-    TEXT_HEADS,
-    framed_agent,
-    framed_file,
-    framed_host,
-    framed_text,
-    framed_value,
-    key_bytes,
-)
+from ptingest.pipeline.identity import TEXT_HEADS, KeyMaker, framed_text, framed_value
+from ptingest.pipeline.kept import remember
 from ptingest.pipeline.line import FINE, NO_DATE, NO_MATCH, LineReader, decode_text
 from ptingest.pipeline.route import illegal_name, is_unresolved, mended_dataset
-from ptingest.pipeline.sent import ABSENT, USUAL_NAMES, Extras, SentReader, Where
+from ptingest.pipeline.sent import ABSENT, USUAL_NAMES, Extras, SentReader
 from ptingest.pipeline.timestamps import instant_text, read_event_time
-
-CACHED_VALUES = 4096
-"""Services, tag lists, agents, times ... remembered for each group; beyond it a cache starts
-anew."""
-LONGEST_VALUE = 1024
-"""Bytes; longer ones are not remembered, so that caches stay small."""
 
 Tallies = dict[tuple[str, str], int]
 
 _decode_tags = msgspec.json.Decoder(list[str]).decode
 _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
-_QUOTE, _BACKSLASH, _NEWLINE = b'"\\\n'
+_QUOTE, _NEWLINE = b'"\n'
 _VERSION = b',"@version":"1","@timestamp":"'
 # What a member adds to its payload beside its value: the quoted key, a colon, a comma.
 _TIMESTAMP_COST = len('"@timestamp":,')
@@ -122,7 +108,7 @@ class Ordinary:
         routes, tags_of, time_of = self._routes, self._tags, self._times.of
         read, originals, is_free = self._lines.read, self._originals, self._is_free
         no_tags, no_event = tags_of[b"[]"], originals[b"{}"]
-        agents, files, hosts = _Kept(framed_agent), _Kept(framed_file), _Kept(framed_host)
+        key_of = KeyMaker().key_of
 
         def make(  # noqa: C901 - in one piece on purpose
             event: Any, extras: Extras | None, payload: bytes, tallies: Tallies
@@ -185,25 +171,7 @@ class Ordinary:
                 body = b"".join((rest, _VERSION, printed, after, states[state], fields, ending))
             if state != FINE or is_loose:
                 _tally(state, service, tallies, is_loose=is_loose)
-            log = event.log
-            if log.__class__ is not Where and (log := _odd_where(log)) is None:
-                return data_stream, body, service, None
-            agent, file = agents[bytes(event.agent)], files[bytes(log.file)]
-            host = hosts[bytes(event.host)]
-            if agent is None or file is None or host is None:
-                return data_stream, body, service, None
-            if _BACKSLASH in raw:
-                head, text = b"", framed_value(decode_text(raw))
-            elif len(raw) < SHORT_TEXT:
-                head, text = TEXT_HEADS[len(raw) - 2], raw[1:-1]
-            else:
-                head, text = b"", framed_text(raw[1:-1])
-            try:
-                offset = framed_value(log.offset)
-            except OverflowError:
-                return data_stream, body, service, None
-            framed = b"".join((agent, file, host, offset, head, text, framed_time))
-            return data_stream, body, service, key_bytes(framed, millis)
+            return data_stream, body, service, key_of(event, raw, framed_time, millis)
 
         return make
 
@@ -226,23 +194,6 @@ def _tally(state: int, service: str, tallies: Tallies, *, is_loose: bool) -> Non
         tallies[service, what] = tallies.get((service, what), 0) + 1
 
 
-class _OddWhere(msgspec.Struct, gc=False):
-    """``log`` with members that ``Where`` does not have."""
-
-    offset: int
-    file: Raw = ABSENT
-
-
-_where_of = msgspec.json.Decoder(_OddWhere).decode
-
-
-def _odd_where(log: Raw) -> _OddWhere | None:
-    try:
-        return _where_of(log)
-    except msgspec.DecodeError:
-        return None
-
-
 # --- what was seen before -----------------------------------------------------------------
 
 
@@ -255,7 +206,7 @@ class _Routes(dict[bytes, Route | None]):
 
     def __missing__(self, service: bytes) -> Route | None:
         route = self._find(service)
-        _remember(self, service, route)
+        remember(self, service, route)
         return route
 
     def _find(self, service: bytes) -> Route | None:
@@ -281,7 +232,7 @@ class _Tags(dict[bytes, tuple[bytes, ...] | None]):
 
     def __missing__(self, sent: bytes) -> tuple[bytes, ...] | None:
         states = self._encode(sent)
-        _remember(self, sent, states)
+        remember(self, sent, states)
         return states
 
     def _encode(self, sent: bytes) -> tuple[bytes, ...] | None:
@@ -316,7 +267,7 @@ class _Originals(dict[bytes, Originals | None]):
 
     def __missing__(self, sent: bytes) -> Originals | None:
         found = self._encode(sent)
-        _remember(self, sent, found)
+        remember(self, sent, found)
         return found
 
     def _encode(self, sent: bytes) -> Originals | None:
@@ -330,18 +281,6 @@ class _Originals(dict[bytes, Originals | None]):
         kept = b'","event":{"original":', b"," * bool(members) + members + b'},"tags":'
         bare = b'","event":{' + members + b"}" if members else b'"'
         return tuple(kept if keeps else (b"", bare + b',"tags":') for keeps in self._keeps)
-
-
-class _Kept(dict[bytes, bytes | None]):
-    """What a function makes of raw values, remembered."""
-
-    def __init__(self, make: Callable[[bytes], bytes | None]) -> None:
-        self._make = make
-
-    def __missing__(self, raw: bytes) -> bytes | None:
-        made = self._make(raw)
-        _remember(self, raw, made)
-        return made
 
 
 class _SentTimes:
@@ -372,12 +311,12 @@ class _SentTimes:
             # 24:00 and the 30th of February are read, and printed as another minute.
             as_it_came = minute[1:] + b":00.000Z"
             is_plain = of_minute is not None and of_minute[0] == as_it_came
-            _remember(self._minutes, minute, of_minute[2] if is_plain and of_minute else None)
+            remember(self._minutes, minute, of_minute[2] if is_plain and of_minute else None)
         millis = self._minutes[minute]
         if millis is None:
             return None
         second = millis + int(rest[:2]) * 1000
-        _remember(self._seconds, sent[:20], second)
+        remember(self._seconds, sent[:20], second)
         return sent[1:-1], framed_text(sent[1:-1]), second + int(rest[3:])
 
     @staticmethod
@@ -389,14 +328,6 @@ class _SentTimes:
         if instant is None:
             return None
         return instant_text(instant).encode("ascii"), framed_value(text), instant.millis
-
-
-def _remember(cache: dict[bytes, Any], key: bytes, value: object) -> None:
-    if len(key) > LONGEST_VALUE:
-        return
-    if len(cache) >= CACHED_VALUES:
-        cache.clear()
-    cache[key] = value
 
 
 def _labels(group: Group) -> list[dict[str, str]]:

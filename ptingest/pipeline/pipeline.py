@@ -81,13 +81,13 @@ class Pipeline:
         usable = {n: group for n, group in self.groups.items() if Ordinary.is_usable(group)}
         touched = [touched_fields(group) for group in usable.values()]
         overwritten = {name for costs, _ in touched for name in costs}
-        self._reader = SentReader(
+        self.reader = SentReader(
             usable,
             overwritten=overwritten,
             unlearnable={name for _, reserved in touched for name in reserved},
         )
         self._short_ways = {
-            name: Ordinary(group, self._known, self._reader).make for name, group in usable.items()
+            name: Ordinary(group, self._known, self.reader).make for name, group in usable.items()
         }
         # Nearly always there is one group; looking at its name beats looking it up.
         self._first_name = next(iter(usable), "")
@@ -102,7 +102,7 @@ class Pipeline:
         dead letter or counted as dropped. Nothing is raised for bad input.
         """
         done = Processed()
-        tallies, decode = done.tallies, self._reader.decode
+        tallies, decode = done.tallies, self.reader.decode
         first_name, first, ways = self._first_name, self._first, self._short_ways
         made: list[Made] = []
         made_of: list[bytes] = []
@@ -134,7 +134,7 @@ class Pipeline:
     def _unusual(self, payload: bytes, tallies: Tallies) -> Made | None:
         """Take an event with members of other names or kinds than usual the short way."""
         try:
-            found = self._reader.decode_loosely(payload)
+            found = self.reader.decode_loosely(payload)
             if found is None:
                 return None
             event, extras = found

@@ -8,18 +8,15 @@ event loop lie between.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Raw
 
 from ptingest.lumberjack.connection import Limits, ServerConnection
 from ptingest.model.document import Document
 from ptingest.model.receipt import Receipt
-from ptingest.pipeline.decode import decode_event
-from ptingest.pipeline.identity import event_key
-from ptingest.pipeline.interpolate import value_of
-from ptingest.pipeline.line import LineReader
+from ptingest.pipeline.identity import KeyMaker, framed_value
+from ptingest.pipeline.line import Line, LineReader
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime.flow import chunks
 from ptingest.runtime.road import READ_BYTES, all_created, gzip_bytes
@@ -44,9 +41,9 @@ class Reading(NamedTuple):
     """What the inner stages of the pipeline need of one usual event."""
 
     reader: LineReader
-    event: dict[str, Raw]
+    event: Any
+    """As ``SentReader`` decodes it."""
     raw: bytes
-    message: str
 
 
 def process_all(
@@ -85,7 +82,7 @@ def make_stages(
 
     return {
         FRAMES: lambda: [cut(wire) for wire in wires],
-        DECODE: lambda: _decode_all(windows),
+        DECODE: lambda: _decode_all(pipeline, windows),
         **inner,
         PIPELINE: lambda: process_all(pipeline, windows, now_ns),
         BODY: lambda: [sum(map(len, bulk_pieces(batch, keyed=keyed))) for batch in batches],
@@ -118,11 +115,12 @@ def batches_of(documents: Sequence[Document], limits: BatchSettings) -> list[lis
     return batches
 
 
-def _decode_all(windows: Sequence[Sequence[bytes]]) -> None:
+def _decode_all(pipeline: Pipeline, windows: Sequence[Sequence[bytes]]) -> None:
+    decode = pipeline.reader.decode
     for window in windows:
         for payload in window:
             try:
-                decode_event(payload)
+                decode(payload)
             except msgspec.DecodeError:
                 continue
 
@@ -133,40 +131,33 @@ def _readings(pipeline: Pipeline, windows: Sequence[Sequence[bytes]]) -> Iterato
     for window in windows:
         for payload in window:
             try:
-                event = decode_event(payload)
-                name, message = value_of(event["group"]), value_of(event["message"])
-            except (msgspec.DecodeError, KeyError, ValueError, RecursionError):
+                found = pipeline.reader.decode_loosely(payload)
+            except (msgspec.DecodeError, RecursionError):
                 continue
-            if isinstance(name, str) and isinstance(message, str) and name in readers:
-                yield Reading(readers[name], event, bytes(event["message"]), message)
+            if found is None:
+                continue
+            event, _ = found
+            raw = bytes(event.message)
+            if raw.startswith(b'"'):
+                yield Reading(readers[event.group], event, raw)
 
 
 def _inner_stages(readings: Sequence[Reading]) -> dict[str, Work]:
-    lines = [(one.reader.read, one.raw, one.message) for one in readings]
-    keys = [_key_of(one) for one in readings]
+    lines = [(one.reader.read, one.raw) for one in readings]
+    keys = [(one.event, one.raw, *_time_of(one)) for one in readings]
+    maker = KeyMaker()
 
     def read_lines() -> None:
-        for reader, raw, message in lines:
-            reader(raw, message)
+        for reader, raw in lines:
+            reader(raw)
 
     def make_keys() -> None:
-        for agent, host, log, message, time_text, millis in keys:
-            event_key(agent, host, log, message, time_text, millis)
+        for event, raw, framed_time, millis in keys:
+            maker.key_of(event, raw, framed_time, millis)
 
     return {LINE: read_lines, KEY: make_keys}
 
 
-class KeyParts(NamedTuple):
-    """What makes one event's key."""
-
-    agent: Raw | None
-    host: Raw | None
-    log: Raw | None
-    message: str
-    time_text: str | None
-    millis: int
-
-
-def _key_of(one: Reading) -> KeyParts:
-    line, get = one.reader.read(one.raw, one.message), one.event.get
-    return KeyParts(get("agent"), get("host"), get("log"), one.message, line.time_text, line.millis)
+def _time_of(one: Reading) -> tuple[bytes, int]:
+    line = Line(*one.reader.read(one.raw))
+    return line.framed_time or framed_value(""), line.millis

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from ptingest.pipeline import ordinary
+from ptingest.pipeline import kept
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.decode import is_plain
 from ptingest.pipeline.ordinary import Made
@@ -29,7 +29,7 @@ def short_way(pipeline: Pipeline, payload: bytes) -> Made | None:
     if not is_plain(payload):
         return None
     try:
-        event = pipeline._reader.decode(payload)
+        event = pipeline.reader.decode(payload)
     except msgspec.DecodeError:
         return pipeline._unusual(payload, {})
     way = pipeline._short_ways.get(event.group)
@@ -124,7 +124,7 @@ def test_a_field_that_two_stages_set_switches_the_short_way_off() -> None:
 
 
 def test_more_values_than_are_remembered_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ordinary, "CACHED_VALUES", 2)
+    monkeypatch.setattr(kept, "CACHED_VALUES", 2)
     pipeline = compile_profile(shipped_profile())
     sent = [
         compact(USUAL | {"service": f"s{number}", "tags": [str(number)], "message": "no time",
