@@ -88,11 +88,15 @@ def draw(
 
 
 def round_up(value: float) -> float:
-    """Return the next of 1, 2, 2.5, 5, 10 ...: a number that an axis can be marked with."""
+    """Return the next round number: one that an axis can be marked with."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= value * 0.999999)
+    return next(
+        step * power
+        for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+        if step * power >= value * 0.999999
+    )
 
 
 def _x(at: float, since: float, seconds: float) -> float:

@@ -82,6 +82,7 @@ def overview_values(
         "charts": charts(history.points(now), now),
         "beats": beats,
         "connections": [{**row, "advice": advice(row)} for row in beats.get("listed", ())],
+        "has_certificates": any(row.get("tls_subject") for row in beats.get("listed", ())),
         "sinks": [
             _sink(name, lane, history, now) for name, lane in status.get("lanes", {}).items()
         ],

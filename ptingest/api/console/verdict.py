@@ -132,9 +132,10 @@ def _limits(status: Status) -> Iterator[Finding]:
 def _letters(status: Status) -> Iterator[Finding]:
     waiting = status.get("dead_letters", {}).get("waiting", 0)
     if waiting:
-        one = waiting == 1
-        text = f"{words.count(waiting)} dead letter{'' if one else 's'} wait{'s' if one else ''}"
-        cure = "They are safe here and nowhere else: see why, then requeue or purge them."
+        text, cure = "1 dead letter waits", "It is safe here and nowhere else: see why."
+        if waiting > 1:
+            text = f"{words.count(waiting)} dead letters wait"
+            cure = "They are safe here and nowhere else: see why, then requeue or purge them."
         yield Finding("warn", text, cure, "/dead-letters")
 
 

@@ -56,7 +56,7 @@ def test_the_table_has_the_means_of_equal_times() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "top"), [(0, 1), (0.03, 0.05), (1, 1), (1.1, 2), (2.3, 2.5), (7, 10), (101, 200)]
+    ("value", "top"), [(0, 1), (0.035, 0.04), (1, 1), (1.1, 1.5), (2.3, 2.5), (9, 10), (101, 150)]
 )
 def test_the_top_is_a_round_number(value: float, top: float) -> None:
     assert round_up(value) == pytest.approx(top)
