@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -31,7 +32,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import corpus, floor, processes
+from benchmarks import corpus, floor, instructions, processes
 from benchmarks.measure import Runs, append_history, machine
 from tests.peers import golumber_peer
 
@@ -291,6 +292,37 @@ def measure(
     return measure_all(load, [target], runs=runs, seed=seed)["it"]
 
 
+COUNTED = Load(events=8_192, connections=2, pipeline=1)
+"""A server under callgrind takes some 500 events a second."""
+
+
+class Counted(NamedTuple):
+    """Instructions an event, in user space: what no neighbour changes."""
+
+    server: float
+    floor: float
+
+
+def count_instructions(target: Target, load: Load = COUNTED, *, seed: int = 1) -> Counted | None:
+    """Instructions of one server of ours (one worker), and of the floor; None without valgrind."""
+    if not instructions.is_callgrind_here():
+        return None
+    with prepared(load, seed) as (root, (warm_up, file)), far_end(target.sink) as end:
+        port, out = processes.free_port(), root / "out"
+        config = processes.write_config(root, port=port, sinks=end.settings)
+        words = instructions.under_callgrind(out, [*processes.SERVER, "--config", str(config)])
+        with processes.server(
+            port=port, config=config, command=shlex.join(words), seconds=300.0
+        ) as server:
+            send(port, warm_up, load)
+            instructions.dump(server.pid)
+            events = send(port, file, load).sent.events_acked
+            instructions.dump(server.pid)
+        cost = instructions.summary(out.with_name("out.2")) / events
+    base = instructions.count("benchmarks.floor:all_works", events=floor.WINDOW)
+    return Counted(cost, base["floor with keys"])
+
+
 def name_of(load: Load, sink: str, workers: int = 1) -> str:
     """The name under which runs of this shape are comparable in the history."""
     kind = sink if sink in ("null", "store", "none") else "elasticsearch"
@@ -352,12 +384,35 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--pipeline", type=int, default=Load().pipeline)
     parser.add_argument("--compression", type=int, default=Load().compression)
     parser.add_argument("--batch", type=int, default=Load().batch)
+    parser.add_argument(
+        "--instructions",
+        action="store_true",
+        help="count the server's instead of timing it (one worker, callgrind; some minutes)",
+    )
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
+def _show_instructions(sink: str, *, as_json: bool) -> None:
+    counted = count_instructions(Target(sink=sink))
+    if counted is None:
+        raise SystemExit("counting instructions needs valgrind")
+    record: dict[str, object] = {"sink": sink, "instructions_an_event": counted._asdict()}
+    append_history(f"instructions {sink}", dict(record))
+    if as_json:
+        print(json.dumps({**machine(), **record}))
+        return
+    print(
+        f"instructions an event, {sink}: server {counted.server:,.0f}, floor {counted.floor:,.0f}, "
+        f"{counted.server / counted.floor:.2f} times (user space; the kernel's work is not counted)"
+    )
+
+
 def main() -> None:
     given = parse_arguments()
+    if given.instructions:
+        _show_instructions(given.sink, as_json=given.json)
+        return
     events = given.events or EVENTS.get(given.sink, Load().events)
     load = Load(events, given.connections, given.pipeline, given.compression, given.batch)
     base = floor.measure_pair(compression=load.compression)

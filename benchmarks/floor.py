@@ -23,6 +23,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -222,6 +223,13 @@ def measure_whole(*, runs: int, compression: int, events: int = 10 * WINDOW, see
             bulk_body(list(payloads_of(wire)), label, keyed=True)
 
     return cpu_microseconds(whole, events, runs=runs)
+
+
+def all_works(events: int, folder: Path) -> dict[str, Callable[[], object]]:  # noqa: ARG001
+    """The whole with keys, for counting its instructions."""
+    label, made = labels(), corpus.events(events, 1)
+    wire = corpus.window(made, 3)
+    return {"floor with keys": lambda: bulk_body(list(payloads_of(wire)), label, keyed=True)}
 
 
 def measure_pair(*, runs: int = 5, compression: int = 3) -> Pair:

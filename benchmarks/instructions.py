@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.processes import ROOT
@@ -36,7 +36,7 @@ Works = Callable[[int, Path], dict[str, Callable[[], object]]]
 
 def count(works: str, *, events: int = EVENTS) -> dict[str, float]:
     """Instructions an event of each piece of ``module:function``; empty where nothing counts."""
-    if shutil.which("valgrind") and shutil.which("callgrind_control"):
+    if is_callgrind_here():
         return _by_callgrind(works, events)
     if _perf_counts():
         return _by_perf(works, events)
@@ -59,9 +59,8 @@ def _environment() -> dict[str, str]:
 def _by_callgrind(works: str, events: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="ptingest-bench-") as folder:
         out = Path(folder) / "out"
-        knife = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
         done = subprocess.run(
-            [*knife, *_words(works, events, folder, "--dump")],
+            under_callgrind(out, _words(works, events, folder, "--dump")),
             cwd=ROOT,
             env=_environment(),
             capture_output=True,
@@ -89,9 +88,19 @@ def summary(path: Path) -> int:
     return int(found[1])
 
 
-def _dump() -> None:
-    """Have the costs since the last dump written to a file of their own."""
-    words = ["callgrind_control", "--dump", str(os.getpid())]
+def is_callgrind_here() -> bool:
+    """Whether costs can be cut out of a running process."""
+    return bool(shutil.which("valgrind") and shutil.which("callgrind_control"))
+
+
+def under_callgrind(out: Path, words: Sequence[str]) -> list[str]:
+    """The command line that runs another one under callgrind; dumps go to ``out.1``, ``out.2``."""
+    return ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *words]
+
+
+def dump(pid: int) -> None:
+    """Have the costs of a process since its last dump written to a file of their own."""
+    words = ["callgrind_control", "--dump", str(pid)]
     asking = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     # Valgrind hears the request only while this process runs, so it does not block.
     while asking.poll() is None:
@@ -164,9 +173,9 @@ def main() -> None:
     for name, work in works.items():
         if given.dump:
             work()
-            _dump()
+            dump(os.getpid())
             work()
-            _dump()
+            dump(os.getpid())
         if given.only in (None, name):
             for _ in range(given.times):
                 work()

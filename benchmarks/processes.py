@@ -169,9 +169,16 @@ def write_config(
 
 @contextmanager
 def server(
-    *, port: int, config: Path, command: str | None = None, elasticsearch: str = ""
+    *,
+    port: int,
+    config: Path,
+    command: str | None = None,
+    elasticsearch: str = "",
+    seconds: float = 30.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run ptingest, or any other server, until it listens; ask it to leave at the end.
+
+    Either may take so many ``seconds``.
 
     In ``command`` {port}, {config}, {elasticsearch} and {python} are filled in.
     """
@@ -182,7 +189,7 @@ def server(
     told = None if command is None else subprocess.DEVNULL
     process = subprocess.Popen(words, cwd=ROOT, stdout=told)
     try:
-        wait_listening(process, port)
+        wait_listening(process, port, seconds)
         yield process
     finally:
-        stop(process)
+        stop(process, seconds)
