@@ -1,4 +1,5 @@
-"""Orders for the dead letters over HTTP: the only requests that change anything.
+"""Orders for the dead letters over HTTP: with the console's forms, the only requests that
+change anything.
 
     POST /dead-letters/requeue   {"choice": {...}, "seconds": 300, "pid": 4711}  -> 202, or 409
     POST /dead-letters/purge     the same

@@ -186,7 +186,7 @@ def advice(row: Status) -> list[str]:
     if not row.get("compresses") and not str(row.get("peer", "")).startswith(("127.", "::1")):
         found.append("compression_level: 3 sends about a tenth of the bytes")
     if largest <= SMALL_WINDOW_EVENTS:
-        found.append("bulk_max_size: 2048 costs less for each event, if there is that much to send")
+        found.append("bulk_max_size: 2048, if there is that much to send")
     if not row.get("pipelines") and mean >= SMALL_WINDOW_EVENTS:
         found.append("pipelining: 2 sends the next window while this one is stored")
     return found

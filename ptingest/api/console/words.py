@@ -14,6 +14,8 @@ def count(number: float) -> str:
 
 def rate(number: float) -> str:
     """Events a second: whole where there are many, one digit where there are few."""
+    if 0 < number < 0.05:
+        return "< 0.1"
     return f"{number:,.0f}" if number >= 10 or number == 0 else f"{number:.1f}"
 
 

@@ -38,7 +38,7 @@ def test_thousands_are_separated() -> None:
 
 
 def test_a_low_rate_has_a_digit_more() -> None:
-    assert [rate(0), rate(0.25), rate(1234.5)] == ["0", "0.2", "1,234"]
+    assert [rate(0), rate(0.02), rate(0.25), rate(1234.5)] == ["0", "< 0.1", "0.2", "1,234"]
 
 
 def test_what_is_cut_is_counted() -> None:
