@@ -30,6 +30,7 @@ from ptingest.api.logstash import LogstashView, NodeFacts
 from ptingest.api.rates import SAMPLE_SECONDS
 from ptingest.api.tap import TapDesk, tap_routes
 from ptingest.api.usage import Usage, own_usage
+from ptingest.api.why import WhyDesk, why_routes
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.strict import split_listen
 from ptingest.telemetry.metrics import Metrics
@@ -69,6 +70,7 @@ PATHS = {
     "/status": "books, budgets, lanes and connections as JSON",
     "/dead-letters": "how far the last requeue or purge is",
     "/tap": "events as they pass, one JSON object a line",
+    "/why": "the life of one event",
     "/_node": "Logstash's node info",
     "/_node/stats": "Logstash's node stats",
     "/_node/stats/pipelines/main": "Logstash's pipeline stats",
@@ -125,12 +127,13 @@ async def start_api(
     seams: Seams | None = None,
     usage: Callable[[], Usage] = own_usage,
     taps: TapDesk | None = None,
+    why: WhyDesk | None = None,
 ) -> ApiServer:
     """Listen as the settings say and return the server; with ``tls`` it speaks https only.
 
     ``desk`` takes orders for the dead letters; without one there is nothing to change.
-    ``seams`` is what the console shows beyond the status. ``taps`` shows events as they pass.
-    ``usage`` tells what all processes of this server use.
+    ``seams`` is what the console shows beyond the status. ``usage`` tells what all processes
+    of this server use. ``taps`` shows events as they pass, ``why`` tells what became of one.
 
     Raises:
         OSError: the address cannot be bound; its text names it.
@@ -139,7 +142,7 @@ async def start_api(
         node, metrics, view.readiness, http_address=settings.listen, usage=usage
     )
     app = _build_app(view, metrics, logstash, settings.token)
-    app.add_routes(_desk_routes(desk, taps, is_guarded=settings.token is not None))
+    app.add_routes(_desk_routes(desk, taps, why, is_guarded=settings.token is not None))
     console = Console(settings, view, metrics, seams or Seams(), desk)
     app.add_subapp(CONSOLE.rstrip("/"), console.app)
     runner = _runner(app)
@@ -177,7 +180,7 @@ def _doorman(runner: web.AppRunner) -> Callable[[], asyncio.BaseProtocol]:
 
 
 def _desk_routes(
-    desk: LettersDesk | None, taps: TapDesk | None, *, is_guarded: bool
+    desk: LettersDesk | None, taps: TapDesk | None, why: WhyDesk | None, *, is_guarded: bool
 ) -> list[web.RouteDef]:
     """Routes to those who are there to be asked for more than they show by themselves."""
     routes: list[web.RouteDef] = []
@@ -185,6 +188,8 @@ def _desk_routes(
         routes += letter_routes(desk, is_guarded=is_guarded)
     if taps is not None:
         routes += tap_routes(taps, is_guarded=is_guarded)
+    if why is not None:
+        routes += why_routes(why, is_guarded=is_guarded)
     return routes
 
 

@@ -43,6 +43,7 @@ COMMANDS: dict[str, Row] = {
     "doctor": Row("ptingest.cli.doctor", "doctor", "Find out what is wrong, and the cure."),
     "top": Row("ptingest.cli.top", "top", "Show how a running server is, live."),
     "tap": Row("ptingest.cli.tap", "tap", "Show events as they pass through a running server."),
+    "why": Row("ptingest.cli.why", "why", "Tell what became of one event, and where it is."),
     "search": Row("ptingest.cli.search", "search", "Search the embedded store."),
     "bench": Row("ptingest.cli.bench", "bench", "Measure what your own lines cost here."),
     "probe": Row("ptingest.cli.probe", "probe", "Ask a running server whether it is well."),

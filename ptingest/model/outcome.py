@@ -77,6 +77,8 @@ class WriteResult:
     """What the sink asked for; at least this long before the next attempt."""
     too_large: bool = False
     """The body was refused for its size (413): all are busy, the lane halves the batch."""
+    said: str = ""
+    """How the sink answered as a whole, for who asks about one document: ``HTTP 200``."""
     trouble: str | None = None
     """A sentence for the operator when the sink as a whole is in trouble (readiness red);
     None when it answered well."""

@@ -20,7 +20,10 @@ from collections.abc import Callable
 class Receipt:
     """Counts the fates of one window's events; not thread-safe, lives on one loop."""
 
-    __slots__ = ("_on_closed", "_open", "_sealed", "closed", "failed", "fates")
+    __slots__ = (
+        "_on_closed", "_open", "_sealed", "acked_at", "began_at", "closed", "events", "failed",
+        "fates", "place",
+    )  # fmt: skip
 
     def __init__(self, on_closed: Callable[[Receipt], None]) -> None:
         self._on_closed = on_closed
@@ -30,6 +33,14 @@ class Receipt:
         self.failed: str | None = None
         self.fates: list[str] | None = None
         """Set to a list by who wants to know them: every fate settled, in order."""
+        self.events = 0
+        """Events of the window that were processed so far; this and the following are told to
+        who asks what became of one, and decide nothing."""
+        self.began_at = 0.0
+        self.acked_at: float | None = None
+        """When its ack left; monotonic, as ``began_at``."""
+        self.place: tuple[int, int] | None = None
+        """The number of the window on its connection, and its last seq."""
 
     @property
     def open(self) -> int:

@@ -17,7 +17,10 @@ from ptingest.pipeline.compile import compile_profile, packaged_profile_path, ru
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime.errands import Errands
 from ptingest.runtime.flow import Flow
+from ptingest.runtime.journal import Journal, WatchedSink
 from ptingest.runtime.shares import ALONE, Share
+from ptingest.runtime.story import Storyteller
+from ptingest.runtime.taps import Taps
 from ptingest.runtime.tls import Certificates
 from ptingest.settings.load import load_profile
 from ptingest.settings.profile import ProfileSettings
@@ -55,6 +58,8 @@ class Parts:
     source: BeatsSource
     errands: Errands
     certificates: Certificates
+    journal: Journal
+    storyteller: Storyteller
     share: Share
     chores: list[Callable[[], Awaitable[None]]]
     """What one of several workers does every second for all of them."""
@@ -145,9 +150,10 @@ def build(
         built = build_sinks(settings, clock, metrics, share)
         replaced = list(zip(built, sink_settings(settings), strict=True))
     sinks = [sink for sink, _ in replaced]
+    journal, taps = Journal(settings.why, clock=clock), Taps(clock)
     lanes = [
         Lane(
-            sink=sink,
+            sink=WatchedSink(sink, journal=journal, taps=taps),
             settings=one,
             budget=budget,
             dead_letters=dead_letters,
@@ -166,6 +172,8 @@ def build(
         dead_letters=dead_letters,
         metrics=metrics,
         clock=clock,
+        taps=taps,
+        journal=journal,
     )
 
     def give_back() -> None:
@@ -199,6 +207,12 @@ def build(
         source=source,
         errands=errands,
         certificates=certificates,
+        journal=journal,
+        storyteller=Storyteller(
+            journal,
+            pipeline=lambda: flow.pipeline,
+            lanes=lambda: {lane.name: lane.status() for lane in lanes},
+        ),
         share=share,
         chores=[
             one.keep_house for one in sinks if share.has_chores and isinstance(one, KeepsHouse)

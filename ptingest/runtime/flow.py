@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
+from pydantic import ByteSize
 
 from ptingest.delivery.batch import cost_of
 from ptingest.delivery.budget import Budget
@@ -32,8 +33,10 @@ from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.permit import process_permitted
 from ptingest.pipeline.pipeline import Pipeline
+from ptingest.runtime.journal import Journal
 from ptingest.runtime.taps import Taps
 from ptingest.runtime.watch import TrafficWatch
+from ptingest.settings.why import WhySettings
 from ptingest.telemetry.metrics import Metrics
 
 CHUNK_EVENTS = 256
@@ -61,9 +64,11 @@ class Flow:
         metrics: Metrics,
         clock: Clock,
         taps: Taps | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.taps = taps or Taps(clock)
+        self._journal = journal or Journal(WhySettings(max_bytes=ByteSize(0)), clock=clock)
         self.watch = TrafficWatch(pipeline.profile)
         self._lanes = lanes
         self._sinks = sinks
@@ -118,7 +123,9 @@ class Flow:
             raise
         letters += processed.dead_letters
         documents = processed.documents
-        cost = cost_of(documents) * len(self._lanes)
+        cost = cost_of(documents)
+        self._journal.saw(chunk, processed, cost, receipt, origin)
+        cost *= len(self._lanes)
         self._budget.charge(cost)
         self._budget.release(estimate)
         if documents:

@@ -30,7 +30,7 @@ from ptingest.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-NEEDS_RESTART = ("data_dir", "workers", "sinks", "dead_letters", "api")
+NEEDS_RESTART = ("data_dir", "workers", "sinks", "dead_letters", "api", "why")
 """Top-level keys that are read once; ``beats.listen`` is the one below that level."""
 
 
@@ -126,6 +126,7 @@ class Reloader:
 def swap_parts(parts: Parts, fresh: Fresh) -> list[str]:
     """Put a new config in force in one worker; returns the keys that wait for a restart."""
     old = parts.settings
+    parts.journal.generation += 1
     parts.flow.pipeline = parts.pipeline = fresh.pipeline
     parts.budget.resize(fresh.settings.beats.limits.total_bytes // 2)
     parts.source.change_settings(

@@ -78,6 +78,9 @@ def share_of(settings: ServerSettings, share: Share) -> ServerSettings:
             # The HTTP port is the supervisor's.
             "api": settings.api.model_copy(update={"tls": None, "token": None}),
             "sinks": sinks,
+            "why": settings.why.model_copy(
+                update={"max_bytes": ByteSize(settings.why.max_bytes // share.workers)}
+            ),
         }
     )
 

@@ -131,6 +131,7 @@ class WorkerView:
                 "errand": parts.errands.progress(),
             },
             "taps": parts.flow.taps.status(),
+            "why": parts.journal.status(),
             "certificates": parts.certificates.status(),
             "config": self.reloads() if self.reloads else None,
             "process": process_row(),

@@ -113,6 +113,7 @@ class Worker:
             desk=self.parts.errands,
             seams=console_seams(self.parts.settings, pipeline=lambda: self.parts.flow.pipeline),
             taps=self.parts.flow.taps,
+            why=self.parts.storyteller,
         )
         self.api_port = self._api.port
 

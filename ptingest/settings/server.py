@@ -12,6 +12,7 @@ from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.settings.log import LogSettings
 from ptingest.settings.sinks import SinksSettings
 from ptingest.settings.strict import PositiveSeconds, StrictSettings, section
+from ptingest.settings.why import WhySettings
 
 
 class ServerSettings(StrictSettings):
@@ -30,6 +31,7 @@ class ServerSettings(StrictSettings):
     sinks: SinksSettings = section(SinksSettings, store={})
     dead_letters: DeadLettersSettings = section(DeadLettersSettings)
     api: ApiSettings = section(ApiSettings)
+    why: WhySettings = section(WhySettings)
     log: LogSettings = section(LogSettings)
 
     @model_validator(mode="after")

@@ -302,6 +302,7 @@ class BeatsConnection(asyncio.Protocol):
         opened.last_seq, opened.sealed_at = window.last_seq, self._source.now()
         self._filling = None
         self.windows += 1
+        opened.receipt.place = (self.windows, window.last_seq)
         self.events += opened.events
         self.largest_window = max(self.largest_window, opened.events)
         self._source.window_complete(opened.events, window.odd)
@@ -331,9 +332,9 @@ class BeatsConnection(asyncio.Protocol):
         now, out = self._source.now(), bytearray()
         while self._open and self._open[0].safe:
             window = self._open.popleft()
-            assert window.sealed_at is not None
+            window.receipt.acked_at = now
             out += ack_bytes(window.version, window.last_seq)
-            self._source.acked(now - window.sealed_at)
+            self._source.acked(now - (window.sealed_at or now))
         if out and not self.transport.is_closing():
             self.transport.write(bytes(out))
             self.last_ack_at = self.last_byte_at = now

@@ -97,6 +97,7 @@ async def serving(
     concurrency: int = 4,
     dead_letters: dict[str, Any] | None = None,
     api: dict[str, Any] | None = None,
+    why: dict[str, Any] | None = None,
     **beats: Any,
 ) -> AsyncIterator[Server]:
     """Run a worker with ``beats`` settings on a free port; drained and balanced at the end.
@@ -108,6 +109,7 @@ async def serving(
             "data_dir": str(tmp_path / "data"),
             "drain_seconds": drain_seconds,
             "dead_letters": dead_letters or {},
+            "why": why or {},
             **({"sinks": sinks} if sinks else {}),
             "api": {"listen": "127.0.0.1:0", **(api or {})},
             "beats": {"listen": "127.0.0.1:0", "keepalive_seconds": 0.2, **beats},

@@ -10,7 +10,7 @@ from ptingest.api.app import PATHS
 from tests.fakes.authority import Authority, tls_settings
 from tests.flow.harness import C, J, RawPeer, W, event, peer_of, serving
 
-SHOW_EVENTS = {"/tap"}
+SHOW_EVENTS = {"/tap", "/why"}
 """What they are for; whom they are shown to is another test's."""
 
 

@@ -110,7 +110,8 @@ class ElasticsearchSink:
         judgement = read_answer(documents, answer, keyed=self._keyed)
         self._doubts.saw(judgement.write_indices, self._clock.monotonic())
         if not judgement.is_body_fault:
-            return judgement.result
+            said = answer.failure or f"HTTP {answer.status}"
+            return replace(judgement.result, said=said)
         middle = len(documents) // 2
         return _joined(
             await self._attempt(documents[:middle]), await self._attempt(documents[middle:])
@@ -203,5 +204,6 @@ def _joined(first: WriteResult, second: WriteResult) -> WriteResult:
         doubtful=[*first.doubtful, *second.doubtful],
         stream_busy=[*first.stream_busy, *second.stream_busy],
         retry_after_seconds=max(waits, default=None),
+        said=first.said if first.said == second.said else f"{first.said}, {second.said}",
         trouble=first.trouble or second.trouble,
     )

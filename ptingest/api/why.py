@@ -1,0 +1,53 @@
+"""GET /why?id=KEY and POST /why {"line": "..."}: the life of one event, as far as remembered.
+
+    {"found": [{"id": ..., "window": {...}, "attempts": [...], "summary": "..."}, ...],
+     "memory": {"bytes": ..., "limit_bytes": ..., "setting": "why.max_bytes", ...}}
+
+Shown to whom events are shown. A POST carries the line, which has no place in an address.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+import orjson
+
+from ptingest.api.access import objection_to_look
+from ptingest.model.watching import WhyQuestion
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+
+class WhyDesk(Protocol):
+    """Who remembers; `ptingest.runtime` implements it."""
+
+    async def why(self, question: WhyQuestion) -> dict[str, object]:
+        """Return ``found`` and ``memory`` as JSON-ready values."""
+        ...
+
+
+def why_routes(desk: WhyDesk, *, is_guarded: bool) -> list[web.RouteDef]:
+    """Return the routes; ``is_guarded`` says that a token was asked for already."""
+    from aiohttp import web
+
+    async def why(request: web.Request) -> web.Response:
+        refusal = objection_to_look(request, is_guarded=is_guarded)
+        if refusal is not None:
+            return web.json_response({"error": refusal}, status=403)
+        try:
+            if request.method == "POST":
+                question = msgspec.json.decode(await request.read(), type=WhyQuestion)
+            else:
+                question = msgspec.convert(dict(request.query.items()), WhyQuestion)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return web.json_response({"error": f"no question: {error}"}, status=400)
+        if bool(question.id) == bool(question.line):
+            text = "ask for an id or for a line, one of the two"
+            return web.json_response({"error": text}, status=400)
+        answer = orjson.dumps(await desk.why(question), option=orjson.OPT_NON_STR_KEYS)
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        return web.Response(body=answer, content_type="application/json", headers=headers)
+
+    return [web.get("/why", why), web.post("/why", why)]

@@ -1,0 +1,293 @@
+"""`ptingest why`: the life of one event.
+
+Asks the running server what it remembers, and looks for itself into the dead letters and the
+embedded store of the config. What is nowhere is shown as what the pipeline would make of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.json_lines import write_json_line
+from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.visible import visible
+
+if TYPE_CHECKING:
+    from ptingest.settings.server import ServerSettings
+
+ANSWER_SECONDS = 15.0
+MOST = 10
+"""Of each place; a short line may fit thousands of events."""
+_ID = re.compile(r"[A-Za-z0-9_-]{22}|[0-9A-HJKMNP-TV-Z]{26}")
+
+Row = dict[str, Any]
+
+
+@click.command(epilog="Example: ptingest why AZQm3vJrQk0yZ1x7uQeXbw --config ptingest.yaml")
+@click.argument("event", metavar="ID|LINE")
+@click.option("--service", help="With a line: whose it is, for what would become of it.")
+@click.option("--json", "as_json", is_flag=True, help="Everything found, as one JSON object.")
+@click.option(
+    "--address", metavar="HOST:PORT", help="Ask here instead of at the config's api.listen."
+)
+@config_option
+def why(
+    event: str, service: str | None, as_json: bool, address: str | None, config: Path | None
+) -> ExitCode:
+    """Tell the life of one event: its window, pattern, rule, data stream, writes and ack.
+
+    An ID is a document's key (`_id`), or a dead letter's; anything else is a LINE, looked up
+    by its text. Exit codes: 0 found, 1 not found, 4 not found and the server is away.
+    """
+    settings = load_settings(config)
+    is_id = _ID.fullmatch(event) is not None
+    found: Row = {
+        "asked": {"id" if is_id else "line": event},
+        "server": _ask(settings, address, {"id" if is_id else "line": event}),
+        "dead_letters": list(_letters(settings, event, is_id=is_id)),
+        "store": list(_stored(settings, event, is_id=is_id)),
+        "would_be": None,
+    }
+    is_found = bool(found["server"].get("found") or found["dead_letters"] or found["store"])
+    if not is_found and not is_id:
+        found["would_be"] = _would_be(settings, event, service)
+    _show(found, as_json=as_json)
+    if is_found:
+        return ExitCode.DONE
+    return ExitCode.NOT_REACHABLE if "failure" in found["server"] else ExitCode.FAILED
+
+
+# --- where it may be ----------------------------------------------------------------------
+
+
+def _ask(settings: ServerSettings, address: str | None, question: Row) -> Row:
+    """What the server remembers, or why it does not say."""
+    import http.client
+
+    import orjson
+
+    from ptingest.cli.asking import Question, Unanswered
+
+    asking = Question(settings.api, address, seconds=ANSWER_SECONDS)
+    try:
+        found: Row = orjson.loads(asking.ask("POST", "/why", question).read())
+    except Unanswered as error:
+        return {"failure": error.cause}
+    except (OSError, http.client.HTTPException, orjson.JSONDecodeError) as error:
+        return {"failure": f"{asking.where} does not answer as a ptingest: {error}"}
+    finally:
+        asking.close()
+    return found
+
+
+def _letters(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[Row]:
+    """The newest dead letters that fit."""
+    from collections import deque
+
+    from ptingest.delivery.dead_letter import read_letters
+    from ptingest.runtime.story import spellings
+
+    directory = Path(settings.data_dir) / "dead_letters"
+    needles = spellings(event)
+    newest: deque[Row] = deque(maxlen=MOST)
+    try:
+        for stored in read_letters(directory, with_done=True):
+            letter = stored.letter
+            if is_id:
+                fits = event in (stored.id, letter.key)
+            else:
+                fits = any(needle in letter.payload for needle in needles)
+            if fits:
+                newest.append(
+                    {
+                        "letter": stored.id,
+                        "written_at": stored.time,
+                        "id": letter.key,
+                        "reason": letter.reason,
+                        "detail": letter.detail,
+                        "data_stream": letter.data_stream,
+                        "peer": letter.peer,
+                    }
+                )
+    except OSError as error:
+        click.echo(f"dead letters: {error}", err=True)
+    yield from reversed(newest)
+
+
+def _stored(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[Row]:
+    """The newest documents of the embedded store that fit."""
+    from datetime import UTC, datetime
+
+    import orjson
+
+    from ptingest.errors import SinkUnavailable
+    from ptingest.sinks.store.moment import Question
+    from ptingest.sinks.store.search import StoreReader
+
+    store = settings.sinks.store
+    if store is None:
+        return
+    path = Path(settings.data_dir) / store.path
+    if not path.exists():
+        return
+    quoted = event.replace("\\", "\\\\").replace('"', '\\"')[:5000]
+    query = f'_id:"{quoted}"' if is_id else f'message:"{quoted}"'
+    try:
+        with StoreReader(path, now=datetime.now(UTC)) as reader:
+            for hit in reversed(list(reader.search(Question(query), limit=MOST))):
+                document = orjson.loads(hit.body)
+                # Words in a row are found in any case and whatever stands between them.
+                if is_id or event in str(document.get("message")):
+                    yield {"data_stream": hit.data_stream, "document": document}
+    except (SinkUnavailable, orjson.JSONDecodeError) as error:
+        click.echo(str(error), err=True)
+
+
+def _would_be(settings: ServerSettings, line: str, service: str | None) -> Row:
+    """What the pipeline makes of a line, or of an event that is JSON."""
+    from ptingest.pipeline.compile import compile_profile
+    from ptingest.runtime.assembly import read_profile
+    from ptingest.runtime.plain_lines import as_events
+
+    profile = read_profile(settings, os.environ)
+    payload = line.encode("utf-8", "surrogateescape")
+    is_event = line.startswith("{")
+    if not is_event:
+        group = profile.groups[0]
+        known = next(iter(group.known_services), "unknown")
+        (payload,) = as_events([payload], service=service or known, group=group.group)
+    explained = compile_profile(profile).explain(payload, now_ns=time.time_ns())
+    return {
+        "outcome": explained.outcome,
+        "reason": explained.reason,
+        "detail": explained.detail,
+        "data_stream": explained.data_stream,
+        "pattern": explained.pattern,
+        "rule": explained.rule,
+        "notes": list(explained.notes),
+        "document": explained.document,
+    }
+
+
+# --- showing it ---------------------------------------------------------------------------
+
+
+def _show(found: Row, *, as_json: bool) -> None:
+    import msgspec
+
+    if as_json:
+        write_json_line(msgspec.json.encode(found))
+        return
+    for line in lines(found):
+        click.echo(line)
+
+
+def lines(found: Row) -> Iterator[str]:
+    """Everything found, as lines for people; nothing in them commands a terminal."""
+    server = found["server"]
+    for story in server.get("found", ()):
+        yield from _story_lines(story)
+    for letter in found["dead_letters"]:
+        why_so = f"{letter['reason']}: {letter['detail']}"
+        yield visible(f"dead letter {letter['letter']} of {letter['written_at']}: {why_so}")
+        yield f"  ptingest dead-letters show {visible(letter['letter'])}"
+    for hit in found["store"]:
+        document = hit["document"]
+        text = f"{document.get('@timestamp')} {document.get('message')}"
+        yield visible(f"in the embedded store, {hit['data_stream']}: {text}")
+    if not (server.get("found") or found["dead_letters"] or found["store"]):
+        yield "not found"
+    yield visible(_memory_line(server))
+    if found["would_be"] is not None:
+        yield from _would_be_lines(found["would_be"])
+
+
+def _story_lines(story: Row) -> Iterator[str]:
+    window = story["window"]
+    yield click.style(visible(story["summary"]), bold=True)
+    rows = [
+        ("id", story["id"] or "none: nothing would recognise it when it comes again"),
+        ("came", f"{story['arrived_at']} from {story['peer']}{_worker(story)}"),
+        ("certificate", story["tls_subject"]),
+        ("window", _window_words(window)),
+        ("message", story.get("message")),
+        ("pattern", story.get("pattern") or ("none fits" if story.get("has_text") else None)),
+        ("rule", story.get("rule")),
+        ("noted", ", ".join(story.get("notes") or ())),
+        ("data stream", story.get("data_stream")),
+    ]
+    if story.get("profile_changed_since"):
+        rows.append(("profile", "reloaded since: pattern, rule and notes are today's"))
+    if not story.get("has_text"):
+        rows.append(("text", "not kept any more, only the id (why.max_bytes, why.sample)"))
+    rows += [("write", _attempt_words(attempt)) for attempt in story["attempts"]]
+    for sink, row in story["sinks"].items():
+        if row["state"] == "waiting":
+            rows.append(("waits", f"{sink}: for {row['for']}"))
+    for name, value in rows:
+        if value:
+            yield f"  {name:12}{visible(str(value))}"
+
+
+def _worker(story: Row) -> str:
+    return f", worker {story['worker']}" if story.get("worker") else ""
+
+
+def _window_words(window: Row) -> str:
+    number = "not complete yet" if window["number"] is None else f"number {window['number']}"
+    seq = f", seq {window['seq']} of {window['last_seq']}" if window["seq"] is not None else ""
+    state = window["state"]
+    if state == "acked":
+        state = f"acked {window['acked_at']}, {window['seconds_to_ack']:.3f} s after it came"
+    elif state == "given back":
+        state = f"not acked: {window['given_back_because']}"
+    return f"{number}{seq}, {window['events']} events, {state}"
+
+
+def _attempt_words(attempt: Row) -> str:
+    took = "under way" if attempt["seconds"] is None else f"{attempt['seconds']:.3f} s"
+    said = f", {attempt['said']}" if attempt["said"] else ""
+    why_so = ": ".join(attempt[name] for name in ("reason", "detail") if attempt[name])
+    outcome = attempt["outcome"].replace("_", " ")
+    more = f" ({why_so})" if why_so else ""
+    return (
+        f"{attempt['sink']} batch {attempt['batch']} at {attempt['began_at']}, {took}{said}: "
+        f"{outcome}{more}"
+    )
+
+
+def _memory_line(server: Row) -> str:
+    if "failure" in server:
+        return f"the server was not asked: {server['failure']}"
+    memory = server["memory"]
+    if not memory["limit_bytes"]:
+        return "the server remembers nothing: why.max_bytes is 0"
+    return (
+        f"the server remembers {memory['whole_events']} whole events of the last "
+        f"{memory['whole_seconds']:.0f} s and {memory['id_events']} more by their id, back to "
+        f"{memory['seconds']:.0f} s ago ({memory['bytes']} of {memory['limit_bytes']} bytes, "
+        f"why.max_bytes)"
+    )
+
+
+def _would_be_lines(would_be: Row) -> Iterator[str]:
+    yield click.style("if it came now:", bold=True)
+    rows = [
+        ("outcome", would_be["outcome"]),
+        ("because", ": ".join(p for p in (would_be["reason"], would_be["detail"]) if p)),
+        ("pattern", would_be["pattern"] or "none fits"),
+        ("rule", would_be["rule"]),
+        ("noted", ", ".join(would_be["notes"])),
+        ("data stream", would_be["data_stream"]),
+    ]
+    for name, value in rows:
+        if value:
+            yield f"  {name:12}{visible(str(value))}"
