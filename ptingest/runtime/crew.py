@@ -317,9 +317,10 @@ class Crew:
             process, control, pair = await launch(drain_seconds=self._drain_seconds())
         except OSError as error:
             return None, 0, End(f"cannot be started: {error.strerror or error}")
+        slot.process, slot.pair = process, pair  # first, so that it is ended in any case
         channel = await open_channel(control, name=slot.name)
         self.listen_to(slot, channel)
-        slot.state, slot.process, slot.channel, slot.pair = "starting", process, channel, pair
+        slot.state, slot.channel = "starting", channel
         slot.started_at = slot.heard_at = self._clock.monotonic()
         talking = asyncio.create_task(channel.run(), name=f"{slot.name} control")
         try:

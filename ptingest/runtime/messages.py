@@ -72,7 +72,6 @@ class Drained(msgspec.Struct):
 
     left: int
     """Documents not settled: their windows went unacked."""
-    samples: list[Sample]
 
 
 Progress = dict[str, object]

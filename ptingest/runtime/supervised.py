@@ -152,11 +152,11 @@ class Supervised:
         return Seen(self._present().parts.metrics.samples(), status, view.readiness())
 
     async def _drain(self, _: Nothing) -> Drained:
-        worker = self._present()
+        self._present()
         self.stop()
-        await self._has_ended.wait()
+        await self._has_ended.wait()  # the last report is told by then
         assert self._running is not None
-        return Drained(await self._running, worker.parts.metrics.samples())
+        return Drained(await self._running)
 
     async def _order(self, order: Order) -> Progress:
         return self._present().parts.errands.begin(order)
@@ -255,7 +255,7 @@ async def serve_supervised(control: socket.socket, handed: socket.socket) -> int
     return await supervised.run()
 
 
-def _never_outlive(control: socket.socket, seconds: float) -> None:
+def never_outlive(control: socket.socket, seconds: float) -> None:
     """In a thread: end this process some time after its supervisor, even if its loop hangs."""
     poll = select.poll()
     poll.register(control, select.POLLRDHUP)
@@ -270,7 +270,7 @@ def main(arguments: Sequence[str]) -> int:
     control, handed = (socket.socket(fileno=int(one)) for one in arguments[:2])
     watched = control.dup()
     seconds = float(arguments[2]) + ORPHAN_SECONDS
-    threading.Thread(target=_never_outlive, args=(watched, seconds), daemon=True).start()
+    threading.Thread(target=never_outlive, args=(watched, seconds), daemon=True).start()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(serve_supervised(control, handed))
 

@@ -60,12 +60,15 @@ class WholeView:
         await asyncio.shield(self._looking)
 
     async def _look(self) -> None:
-        answers = await self._crew.ask_all(LOOK, NOTHING, seconds=LOOK_SECONDS)
-        for slot in self._crew.slots:
-            answer = answers.get(slot.number)
-            if answer is not None and not isinstance(answer, PtingestError) and slot.is_there:
-                slot.seen, slot.samples = answer, answer.samples
+        await asyncio.gather(*(self._look_at(slot) for slot in self._crew.slots if slot.is_there))
         self.show()
+
+    async def _look_at(self, slot: Slot) -> None:
+        asked = slot.channel
+        answer = await self._crew.ask(slot, LOOK, NOTHING, seconds=LOOK_SECONDS)
+        # The next worker may sit there by now: what its forerunner counted is kept apart.
+        if not isinstance(answer, PtingestError) and slot.channel is asked:
+            slot.seen, slot.samples = answer, answer.samples
 
     def show(self) -> None:
         """Bring `metrics` up to what is known now, without asking."""

@@ -152,6 +152,30 @@ def test_after_kill_9_of_the_supervisor_the_workers_leave_and_the_next_one_serve
     assert len(found.stdout.splitlines()) == 4
 
 
+def test_the_service_manager_hears_of_the_supervisor_once_workers_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "200000")
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+        with serving(tmp_path) as server:
+            heard = [manager.recv(1000).decode() for _ in range(3)]
+            server.send(1)
+            server.process.send_signal(signal.SIGTERM)
+            while not (last := manager.recv(1000).decode()).startswith("STOPPING=1"):
+                assert last == "WATCHDOG=1"
+            assert server.process.wait() == 0
+
+    assert heard == [
+        f"READY=1\nSTATUS=listening for Beats on 127.0.0.1:{server.port}",
+        "WATCHDOG=1",
+        "WATCHDOG=1",
+    ]
+
+
 def test_sighup_changes_all_workers_or_none(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         server.until_up()

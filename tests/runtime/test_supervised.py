@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import logging
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -246,3 +248,25 @@ async def test_a_start_that_fails_is_refused_with_its_reason(tmp_path: Path) -> 
             await boss.start(tmp_path, beats={"tls": {"certificate": "/nowhere.pem"}})
         with pytest.raises(ChannelRefused, match="was not started yet"):
             await boss.channel.ask(LOOK, NOTHING, seconds=4)
+
+
+HANGS = """
+import socket, sys, threading, time
+from ptingest.runtime.supervised import never_outlive
+ours, theirs = socket.socketpair()
+threading.Thread(target=never_outlive, args=(ours, 0.2), daemon=True).start()
+time.sleep(0.5)
+print("still here", flush=True)
+theirs.close()
+while True:
+    pass  # a loop that hangs
+"""
+
+
+@pytest.mark.timeout(20)
+def test_even_a_worker_that_hangs_does_not_outlive_its_supervisor_for_long() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGS], capture_output=True, text=True, check=False, timeout=15
+    )
+
+    assert (ended.returncode, ended.stdout) == (1, "still here\n"), ended.stderr

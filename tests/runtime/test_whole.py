@@ -90,6 +90,24 @@ async def test_an_answer_waits_for_a_busy_worker_only_so_long() -> None:
         workers[1].answers.set()
 
 
+async def test_an_answer_that_comes_after_its_workers_end_is_not_the_next_ones() -> None:
+    crew = crew_of(2)
+    view = view_of(crew)
+    async with seated(crew) as seats:
+        workers = [Worker(seats[0], 10, 10), Worker(seats[1], 5, 5)]
+        workers[0].answers.clear()
+        looking = asyncio.create_task(view.refresh())
+        while not workers[0].asked:
+            await asyncio.sleep(0.005)
+        workers[0].answers.set()
+        asked, seats[0].slot.channel = seats[0].slot.channel, None  # another sits there by now
+        await looking
+        seats[0].slot.channel = asked
+
+    assert seats[0].slot.samples == []
+    assert view.metrics.value(RECEIVED, "django") == 5
+
+
 async def test_who_asks_at_the_same_time_gets_the_same_answer() -> None:
     crew = crew_of(1)
     view = view_of(crew)
