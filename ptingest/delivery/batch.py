@@ -56,6 +56,8 @@ class Batch:
     """Must not be joined with others: it was split to find what is wrong with it."""
     waits_for_sink: bool = False
     """Came back for the sink's sake, not its own: a first success makes it due at once."""
+    is_full: bool = False
+    """Closed by a limit: more of the same waits."""
     probes: DataStream | None = None
     """The troubled data stream that this small batch tries out."""
 
@@ -95,7 +97,9 @@ class Batcher:
 
     def __init__(self, *, max_documents: int, max_bytes: int, max_age_seconds: float) -> None:
         self.max_documents, self.max_bytes = max_documents, max_bytes
-        self._configured_bytes = max_bytes
+        self.taken_bytes = self._configured_bytes = max_bytes
+        """The largest batch that is not refused for its size, as far as is known."""
+        self._wanted_bytes = max_bytes
         self._taken = 0
         self.max_age_seconds = max_age_seconds
         self.documents = 0
@@ -132,7 +136,7 @@ class Batcher:
 
     def take(self) -> Batch:
         """Close a batch: the oldest documents, within both limits; one alone may exceed bytes."""
-        batch = Batch([], 0, self._waiting[0].since)
+        batch = Batch([], 0, self._waiting[0].since, is_full=self.is_full)
         while self._waiting:
             head = self._waiting[0]
             over_count = len(batch.documents) + len(head.documents) > self.max_documents
@@ -154,7 +158,8 @@ class Batcher:
         It was larger than what the sink takes, so half of it is never less than half of
         what the sink takes.
         """
-        self.max_bytes = max(1, min(self.max_bytes, refused_bytes // 2))
+        self.taken_bytes = max(1, min(self.max_bytes, refused_bytes // 2))
+        self.max_bytes = min(self._wanted_bytes, self.taken_bytes)
         self._taken = 0
 
     def note_taken(self, taken_bytes: int) -> None:
@@ -164,11 +169,17 @@ class Batcher:
         near the limit twice as much is tried, up to the setting. A sink that means it
         refuses one batch in so many.
         """
-        if self.max_bytes < self._configured_bytes and taken_bytes >= self.max_bytes // 2:
+        if self.taken_bytes < self._configured_bytes and taken_bytes >= self.taken_bytes // 2:
             self._taken += 1
             if self._taken >= GROW_AFTER_BATCHES:
                 self._taken = 0
-                self.max_bytes = min(self._configured_bytes, 2 * self.max_bytes)
+                self.taken_bytes = min(self._configured_bytes, 2 * self.taken_bytes)
+                self.max_bytes = min(self._wanted_bytes, self.taken_bytes)
+
+    def aim(self, documents: int, size: int) -> None:
+        """Close batches at these limits from now on; what the sink refuses stays refused."""
+        self.max_documents, self._wanted_bytes = documents, size
+        self.max_bytes = min(size, self.taken_bytes)
 
     def remove(self, unwanted: Callable[[Document], bool]) -> list[Document]:
         """Take out every document of which ``unwanted`` is true."""

@@ -5,10 +5,10 @@
             probes   -+                        +--> stream in trouble: set aside
                                                +--> refused: dead letters, then settled
 
-A document is always in exactly one of these places, which ``outstanding_by_service``
-walks. It leaves through ``Books`` only. Documents go out roughly in order; what is tried
-again may be overtaken. The deciding is done in ``batch``, ``retry``, ``streams`` and
-``judge``; this file waits, writes and logs.
+A document is always in exactly one of the ``Places``. It leaves through ``Books`` only.
+Documents go out roughly in order; what is tried again may be overtaken. The deciding is
+done in ``batch``, ``retry``, ``pace``, ``streams`` and ``judge``; this file waits, writes
+and logs.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ptingest.delivery.batch import Batch, Batcher, batch_of, body_bytes, halves, is_lost
-from ptingest.delivery.books import Books, by_service
+from ptingest.delivery.books import Books
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.burial import Burial
 from ptingest.delivery.dead_letter import DeadLetters
 from ptingest.delivery.judge import Verdict, judge
-from ptingest.delivery.retry import Pace, RetryQueue
+from ptingest.delivery.pace import Trip, complaint_of, pace_of
+from ptingest.delivery.places import Places
+from ptingest.delivery.retry import RetryQueue
 from ptingest.delivery.streams import TroubledStreams
 from ptingest.model.contracts import Clock, Sink
 from ptingest.model.document import Document
@@ -60,11 +62,8 @@ class Lane:
         self._metrics, self._clock, self._chance = metrics, clock, random.random
         self._books = Books(sink.name, budget=budget, metrics=metrics)
         self._fresh = Batcher(**settings.batch.model_dump())
-        self._pace = Pace(
-            initial_seconds=settings.retry.initial_seconds,
-            max_seconds=settings.retry.max_seconds,
-            concurrency=settings.concurrency,
-        )
+        self._pace = pace_of(settings)
+        self._pace.aim(self._fresh)
         self._again = RetryQueue()
         self._streams = TroubledStreams(
             sink.name,
@@ -72,10 +71,13 @@ class Lane:
             patience_seconds=settings.retry.patience_seconds,
             share_bytes=budget.limit // 4,
         )
-        self._in_flight: set[Batch] = set()
         self._burial = Burial(
             dead_letters, books=self._books, metrics=metrics, on_failed=self.give_back
         )
+        self._places = Places(
+            fresh=self._fresh, again=self._again, streams=self._streams, burial=self._burial
+        )
+        self._in_flight = self._places.in_flight
         self._doubtful: set[Document] = set()
         self._sink_trouble: str | None = None
         self._is_idle = self._prefers_fresh = self._is_draining = False
@@ -100,35 +102,33 @@ class Lane:
     @property
     def waiting(self) -> int:
         """Documents that wait for a batch, an attempt or their data stream."""
-        held = sum(map(len, self._streams.lists()))
-        return self._fresh.documents + len(self._again) + held
+        return self._places.waiting
 
     @property
     def outstanding(self) -> int:
         """Documents in this lane, wherever they are."""
-        return sum(map(len, self._places()))
+        return self._places.documents
 
     def outstanding_by_service(self) -> dict[str, int]:
         """Count the documents that are physically here, by service."""
-        return dict(by_service(self._places()))
+        return self._places.by_service()
 
     def status(self) -> dict[str, object]:
         """Return the lane's row of ``/status``."""
         now = self._clock.monotonic()
-        times = [self._fresh.oldest, self._again.oldest, self._streams.oldest]
-        times += [batch.since for batch in self._in_flight]
-        oldest = min((time for time in times if time is not None), default=now)
         return {
             "in_flight": len(self._in_flight),
-            "concurrency": self._pace.concurrency.limit,
+            "concurrency": self._pace.concurrency,
             "waiting_documents": self.waiting,
             "outstanding_documents": self.outstanding,
             "retrying_documents": len(self._again),
             "doubtful_documents": len(self._doubtful),
             "backoff_seconds": round(max(0.0, self._pace.backoff.until - now), 3),
             "failures": self._pace.backoff.failures,
+            "batch_max_documents": self._fresh.max_documents,
             "batch_max_bytes": self._fresh.max_bytes,
-            "oldest_seconds": round(now - oldest, 3),
+            "tuning": self._pace.status(),
+            "oldest_seconds": round(now - self._places.oldest(now), 3),
             "trouble": self.trouble,
             "troubled_streams": [stream.status(now) for stream in self._streams],
         }
@@ -173,8 +173,7 @@ class Lane:
 
     def _give_back_lost(self) -> None:
         self._gives_back = False
-        lost = self._fresh.remove(is_lost) + self._again.remove(is_lost)
-        self._give_back(lost + self._streams.remove(is_lost), "given back")
+        self._give_back(self._places.remove_waiting(is_lost), "given back")
         self._make_room()
         self._note_quiet()
 
@@ -226,20 +225,13 @@ class Lane:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await self._stopped.wait()
-        left = [document for documents in self._places() for document in documents]
-        self._in_flight.clear()
-        self._burial.clear()
-        for place in (self._fresh, self._again, self._streams):
-            place.remove(lambda _: True)
-        self._give_back(left, "the server stopped before it was stored")
+        self._give_back(self._places.clear(), "the server stopped before it was stored")
 
     # --- attempts -------------------------------------------------------------------------
 
     def _begin_attempts(self, group: asyncio.TaskGroup) -> None:
         now = self._clock.monotonic()
-        while (
-            len(self._in_flight) < self._pace.concurrency.limit and now >= self._pace.backoff.until
-        ):
+        while len(self._in_flight) < self._pace.concurrency and now >= self._pace.backoff.until:
             batch = self._next_batch(group, now)
             if batch is None:
                 break
@@ -278,7 +270,7 @@ class Lane:
         self._metrics.add("ptingest_lane_batches_total", 1, self.name)
         self._metrics.observe("ptingest_lane_batch_documents", len(batch.documents), self.name)
         doubtful = frozenset(self._doubtful.intersection(batch.documents) if self._doubtful else ())
-        epoch, began = self._pace.concurrency.epoch, self._clock.monotonic()
+        sent = self._pace.sent(self._clock.monotonic(), is_full=batch.is_full)
         verdict: Verdict | None = None
         try:
             result = await self._sink.write(batch.documents, doubtful)
@@ -291,23 +283,25 @@ class Lane:
             )
             result = WriteResult(doubtful=batch.documents)
         now = self._clock.monotonic()
-        self._metrics.observe("ptingest_lane_write_seconds", now - began, self.name)
+        self._metrics.observe("ptingest_lane_write_seconds", now - sent.at, self.name)
+        is_crowded = len(self._in_flight) >= self._pace.concurrency and bool(self._fresh)
+        trip = Trip(sent, now, is_crowded)
         self._in_flight.discard(batch)
         if verdict is None:
-            self._note_bug(batch, now, epoch)
+            self._note_bug(batch, trip)
         else:
-            self._settle(batch, result, verdict, now, epoch)
+            self._settle(batch, result, verdict, trip)
             self._bury(verdict.refused, group)
             if verdict.stream_busy:
                 self._bury(self._streams.hold(verdict.stream_busy, now, self._chance()), group)
                 self._bury_expired(group)
+        self._pace.aim(self._fresh)
         self._note_quiet()
         self._wake.set()
 
-    def _settle(
-        self, batch: Batch, result: WriteResult, verdict: Verdict, now: float, epoch: int
-    ) -> None:
+    def _settle(self, batch: Batch, result: WriteResult, verdict: Verdict, trip: Trip) -> None:
         """Learn from the answer, line up what goes again, close the books on what is safe."""
+        now = trip.ended
         if self._doubtful:
             for settled in (verdict.stored, verdict.already_stored, verdict.failure_stored):
                 self._doubtful.difference_update(settled)
@@ -316,10 +310,11 @@ class Lane:
         self._note_trouble(result.trouble)
         if result.too_large:
             self._split(batch, verdict, now)
+            self._pace.refused_for_size(trip)
         else:
             if verdict.has_answers:
                 self._fresh.note_taken(batch.size)
-            waits_for_sink = self._learn(batch, result, verdict, now, epoch)
+            waits_for_sink = self._learn(batch, result, verdict, trip)
             if batch.probes is not None:
                 held = self._streams.judge_probe(batch, verdict, now, self._chance())
                 if held is not None:
@@ -330,14 +325,11 @@ class Lane:
         self._books.settle(verdict.already_stored, Fate.ALREADY_STORED)
         self._books.settle(verdict.failure_stored, Fate.FAILURE_STORED)
 
-    def _learn(
-        self, batch: Batch, result: WriteResult, verdict: Verdict, now: float, epoch: int
-    ) -> bool:
+    def _learn(self, batch: Batch, result: WriteResult, verdict: Verdict, trip: Trip) -> bool:
         """Adapt the pace to an answer; return whether it is the sink that needs time."""
         doubtful = len(result.doubtful)
         self._metrics.add("ptingest_lane_doubtful_documents_total", doubtful, self.name)
         self._metrics.add("ptingest_lane_busy_documents_total", len(result.busy), self.name)
-        has_busy = bool(doubtful or result.busy)
         is_the_sinks = (
             result.trouble is not None
             or result.retry_after_seconds is not None
@@ -345,9 +337,13 @@ class Lane:
             # own: a lane that paused for them would let them stop the others.
             or (not verdict.has_answers and batch.is_fresh)
         )
+        complaint = complaint_of(result)
         if is_the_sinks:
-            self._pace.struggled(now, epoch, self._chance(), result.retry_after_seconds)
-        elif self._pace.answered(epoch, has_busy=has_busy, has_answers=verdict.has_answers):
+            retry_after = result.retry_after_seconds
+            self._pace.struggled(trip, self._chance(), retry_after, complaint or "no answer")
+        elif self._pace.answered(
+            trip, size=batch.size, complaint=complaint, has_answers=verdict.has_answers
+        ):
             self._again.hasten()
         return is_the_sinks
 
@@ -384,7 +380,7 @@ class Lane:
             batch.documents, batch.size = verdict.again, body_bytes(verdict.again)
             self._again.add_all(halves(batch))
 
-    def _note_bug(self, batch: Batch, now: float, epoch: int) -> None:
+    def _note_bug(self, batch: Batch, trip: Trip) -> None:
         """A write raised: nobody knows what was stored, all of it goes again.
 
         Where the sink took other batches since the last failure, one document of this one
@@ -392,7 +388,8 @@ class Lane:
         """
         self._metrics.add("ptingest_lane_doubtful_documents_total", len(batch.documents), self.name)
         may_be_one = self._pace.backoff.failures == 0
-        self._pace.struggled(now, epoch, self._chance(), None)
+        now = trip.ended
+        self._pace.struggled(trip, self._chance(), None, "a write failed")
         self._give_back([d for d in batch.documents if is_lost(d)], "given back")
         batch.documents = [d for d in batch.documents if not is_lost(d)]
         batch.size = body_bytes(batch.documents)
@@ -454,14 +451,6 @@ class Lane:
         if not self._is_crowded():
             self._room.set()
 
-    def _places(self) -> Iterator[Sequence[Document]]:
-        yield from self._fresh.lists()
-        yield from self._again.lists()
-        yield from self._streams.lists()
-        for batch in self._in_flight:
-            yield batch.documents
-        yield from self._burial.lists()
-
     async def _sleep(self) -> None:
         """Wait for something to do: woken by others, or when the next time comes."""
         loop, at = asyncio.get_running_loop(), self._next_time()
@@ -477,7 +466,7 @@ class Lane:
 
     def _next_time(self) -> float | None:
         times = [self._streams.next_expiry]
-        if len(self._in_flight) < self._pace.concurrency.limit:
+        if len(self._in_flight) < self._pace.concurrency:
             # Without a free slot the end of an attempt wakes us.
             due = [self._fresh.closes_at, self._again.next_due, self._streams.next_probe_at]
             times += [max(time, self._pace.backoff.until) for time in due if time is not None]
@@ -486,6 +475,15 @@ class Lane:
     def _refresh(self) -> None:
         set_gauge, name = self._metrics.set, self.name
         set_gauge("ptingest_lane_in_flight", len(self._in_flight), name)
-        set_gauge("ptingest_lane_concurrency", self._pace.concurrency.limit, name)
+        set_gauge("ptingest_lane_concurrency", self._pace.concurrency, name)
+        set_gauge("ptingest_lane_batch_limit_bytes", self._fresh.max_bytes, name)
+        set_gauge("ptingest_lane_batch_limit_documents", self._fresh.max_documents, name)
+        tuner, changes = self._pace.tuner, "ptingest_lane_tuning_changes_total"
+        self._metrics.add(changes, tuner.changes - self._metrics.value(changes, name), name)
+        if tuner.reading is not None:
+            rate = tuner.reading.bytes_per_second
+            set_gauge("ptingest_lane_full_load_bytes_per_second", rate, name)
+        if tuner.baseline_seconds is not None:
+            set_gauge("ptingest_lane_baseline_write_seconds", tuner.baseline_seconds, name)
         set_gauge("ptingest_lane_waiting_documents", self.waiting, name)
         set_gauge("ptingest_lane_is_in_trouble", self.trouble is not None, name)

@@ -1,10 +1,8 @@
-"""When busy documents go again, and how many batches may be in flight.
+"""When busy documents go again.
 
 Deciding only: time and chance are arguments. Small machines:
 
     Backoff      the sink as a whole: doubles with each failure, forgotten on the first success
-    Concurrency  additive increase after a round of successes, halved when the sink struggles
-    Pace         both of them
     RetryQueue   batches that came back, each with the time it is due
 """
 
@@ -49,56 +47,6 @@ class Backoff:
         """Forget everything; return whether there was something to forget."""
         had_failed, self.failures, self.until = self.failures > 0, 0, 0.0
         return had_failed
-
-
-class Concurrency:
-    """How many batches may be in flight, between 1 and ``maximum``.
-
-    Batches sent together fail together: only the first failure of a round halves. The
-    round an attempt began in is its ``epoch``.
-    """
-
-    def __init__(self, maximum: int) -> None:
-        self._maximum = maximum
-        self.limit = min(2, maximum)
-        self.epoch = 0
-        self._successes = 0
-
-    def succeeded(self) -> None:
-        """One more batch was taken without complaint."""
-        self._successes += 1
-        if self._successes >= self.limit:
-            self._successes = 0
-            self.limit = min(self.limit + 1, self._maximum)
-
-    def struggled(self, epoch: int) -> None:
-        """A batch of this epoch came back busy, doubtful or in trouble."""
-        self._successes = 0
-        if epoch == self.epoch:
-            self.limit = max(1, self.limit // 2)
-            self.epoch += 1
-
-
-class Pace:
-    """How fast a lane goes: its backoff and its concurrency, moved together."""
-
-    def __init__(self, *, initial_seconds: float, max_seconds: float, concurrency: int) -> None:
-        self.backoff = Backoff(initial_seconds=initial_seconds, max_seconds=max_seconds)
-        self.concurrency = Concurrency(concurrency)
-
-    def struggled(self, now: float, epoch: int, chance: float, retry_after: float | None) -> None:
-        """The sink as a whole needs time; batches sent together fail together, once."""
-        if epoch == self.concurrency.epoch or retry_after is not None:
-            self.backoff.failed(now, chance, retry_after)
-        self.concurrency.struggled(epoch)
-
-    def answered(self, epoch: int, *, has_busy: bool, has_answers: bool) -> bool:
-        """The sink works; return whether it had failed before and has recovered now."""
-        if has_busy:
-            self.concurrency.struggled(epoch)
-        else:
-            self.concurrency.succeeded()
-        return has_answers and self.backoff.succeeded()
 
 
 class RetryQueue:

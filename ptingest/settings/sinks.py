@@ -42,7 +42,10 @@ class LaneSettings(StrictSettings):
     batch: BatchSettings = section(BatchSettings)
     retry: RetrySettings = section(RetrySettings)
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
-    """Most batches in flight at once; fewer while the sink says it is busy."""
+    """Most batches in flight at once."""
+    tuning: Literal["auto", "fixed"] = "auto"
+    """``auto`` finds concurrency and size of batches below the limits given here, which are
+    upper ones then; ``fixed`` keeps to the limits themselves."""
 
 
 class StoreSettings(LaneSettings):
@@ -50,6 +53,8 @@ class StoreSettings(LaneSettings):
 
     concurrency: Annotated[int, Field(ge=1, le=1)] = 1
     """SQLite has one writer."""
+    tuning: Literal["auto", "fixed"] = "fixed"
+    """On a disk of our own large batches are best as they are."""
     path: str = "store.sqlite"
     """File name, relative to ``data_dir``."""
     max_age_days: Annotated[float, Field(gt=0)] | None = 30.0
@@ -72,8 +77,22 @@ def _require_address(host: str) -> None:
         raise ValueError(f"hosts entry {host!r} must be http(s)://host:port")
 
 
+class BulkSettings(BatchSettings):
+    """The same for Elasticsearch, where what is best is found below these."""
+
+    max_documents: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    """Documents in one bulk."""
+    max_bytes: PositiveBytes = ByteSize(10 * MIB)
+    """Bytes of documents in one bulk, before compression; keep it under
+    ``http.max_content_length``, 100 MiB unless the cluster says otherwise."""
+
+
 class ElasticsearchSettings(LaneSettings):
     """Elasticsearch 8.13 or newer, 9 included."""
+
+    batch: BulkSettings = BulkSettings()
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 16
+    """Most bulks in flight at once."""
 
     hosts: Annotated[tuple[str, ...], Field(min_length=1)]
     """One or more ``http(s)://host:port``."""
@@ -123,6 +142,8 @@ class NdjsonSettings(LaneSettings):
 
     concurrency: Annotated[int, Field(ge=1, le=1)] = 1
     """One file has one writer."""
+    tuning: Literal["auto", "fixed"] = "fixed"
+    """A file takes any size alike."""
     path: str = "documents.ndjson"
     """File name, relative to ``data_dir``; ``-`` is standard output."""
     max_bytes: PositiveBytes = ByteSize(100 * MIB)

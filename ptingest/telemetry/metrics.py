@@ -133,6 +133,21 @@ METRICS: tuple[Metric, ...] = (
     Metric("ptingest_lane_doubtful_documents_total", "counter", "Outcome unknown", ("sink",)),
     Metric("ptingest_lane_in_flight", "gauge", "Batches in flight", ("sink",)),
     Metric("ptingest_lane_concurrency", "gauge", "Batches allowed in flight now", ("sink",)),
+    Metric("ptingest_lane_batch_limit_bytes", "gauge", "A batch is full at", ("sink",)),
+    Metric("ptingest_lane_batch_limit_documents", "gauge", "A batch is full at", ("sink",)),
+    Metric(
+        "ptingest_lane_full_load_bytes_per_second",
+        "gauge",
+        "Taken under full load, when last measured",
+        ("sink",),
+    ),
+    Metric(
+        "ptingest_lane_baseline_write_seconds",
+        "gauge",
+        "Lowest write time of a full batch under full load",
+        ("sink",),
+    ),
+    Metric("ptingest_lane_tuning_changes_total", "counter", "Better limits found", ("sink",)),
     Metric("ptingest_lane_waiting_documents", "gauge", "Waiting for a batch", ("sink",)),
     Metric(
         "ptingest_lane_is_in_trouble",

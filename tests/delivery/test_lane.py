@@ -665,3 +665,66 @@ def test_status_says_where_documents_are(tmp_path: Path) -> None:
             sink.let_go()
 
     run_in_virtual_time(scenario())
+
+
+def test_under_full_load_more_and_larger_batches_go_out_and_status_says_why(
+    tmp_path: Path,
+) -> None:
+    async def slowly(write: Write) -> WriteResult:
+        await asyncio.sleep(0.3)  # however large: what is in flight decides
+        return WriteResult()
+
+    async def scenario() -> None:
+        sink = ScriptedSink(otherwise=slowly)
+        settings = lane_settings(documents=8192, size=8 << 20, concurrency=16)
+        async with road(sink, tmp_path, settings=settings, budget_bytes=1 << 30) as r:
+            window, until, body = Window(), r.clock.monotonic() + 20, bytes(128 << 10)
+            before = r.lane.status()["tuning"]
+            while r.clock.monotonic() < until:
+                documents = window.documents(4, body=body)
+                r.budget.charge(sum(document.cost for document in documents))
+                await r.lane.put(documents)
+            status: Any = r.lane.status()
+            r.metrics.refresh()
+            settled = await r.lane.drain(r.clock.monotonic() + 60)
+
+            assert before["found"] == {
+                "concurrency": 4,
+                "max_documents": 1024,
+                "max_bytes": 1 << 20,
+            }
+            found = status["tuning"]["found"]
+            assert found["concurrency"] * found["max_bytes"] >= 4 * (4 << 20)
+            assert "times the bytes a second of" in status["tuning"]["why"]
+            assert status["tuning"]["baseline_write_seconds"] == pytest.approx(0.3, abs=0.1)
+            assert r.metrics.value("ptingest_lane_tuning_changes_total", "fake") >= 2
+            assert r.metrics.value("ptingest_lane_full_load_bytes_per_second", "fake") > 1e7
+            assert settled == 0
+
+    run_in_virtual_time(scenario())
+
+
+def test_after_full_load_a_single_window_is_written_at_once(tmp_path: Path) -> None:
+    async def slowly(write: Write) -> WriteResult:
+        await asyncio.sleep(0.3)
+        return WriteResult()
+
+    async def scenario() -> None:
+        sink = ScriptedSink(otherwise=slowly)
+        settings = lane_settings(documents=8192, size=8 << 20, concurrency=16)
+        async with road(sink, tmp_path, settings=settings, budget_bytes=1 << 30) as r:
+            load, body = Window(), bytes(128 << 10)
+            for _ in range(500):
+                documents = load.documents(4, body=body)
+                r.budget.charge(sum(document.cost for document in documents))
+                await r.lane.put(documents)
+            await r.lane.drain(r.clock.monotonic() + 60)
+            began = r.clock.monotonic()
+
+            window = await r.send(10)
+            r.lane.hint_idle()
+            await window.done.wait()
+
+            assert r.clock.monotonic() - began < 0.3 + 0.02
+
+    run_in_virtual_time(scenario())

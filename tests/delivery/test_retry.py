@@ -1,4 +1,4 @@
-"""Backoff grows, is capped and forgotten; concurrency grows slowly and halves at once."""
+"""Backoff grows, is capped and forgotten; what waits goes when it is due."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.delivery.batch import Batch, batch_of
-from ptingest.delivery.retry import Backoff, Concurrency, Pace, RetryQueue, backoff_seconds
+from ptingest.delivery.retry import Backoff, RetryQueue, backoff_seconds
 from tests.fakes.sink import Window
 
 
@@ -57,55 +57,6 @@ def test_a_later_shorter_wait_does_not_shorten_what_was_asked_for() -> None:
     backoff.failed(1.0, 0.0, None)
 
     assert backoff.until == 60.0
-
-
-@pytest.mark.parametrize(("maximum", "limits"), [(1, [1, 1, 1, 1]), (4, [2, 2, 3, 4])])
-def test_concurrency_grows_by_one_a_round_up_to_its_maximum(
-    maximum: int, limits: list[int]
-) -> None:
-    concurrency = Concurrency(maximum)
-
-    seen = [concurrency.limit]
-    for successes in (1, 1, 3):
-        for _ in range(successes):
-            concurrency.succeeded()
-        seen.append(concurrency.limit)
-    for _ in range(100):
-        concurrency.succeeded()
-
-    assert seen == limits
-    assert concurrency.limit == maximum
-
-
-def test_batches_sent_together_that_fail_together_halve_once() -> None:
-    concurrency = Concurrency(8)
-    for _ in range(100):
-        concurrency.succeeded()
-    epoch = concurrency.epoch
-
-    for _ in range(8):
-        concurrency.struggled(epoch)
-    once = concurrency.limit
-    for _ in range(8):
-        concurrency.struggled(concurrency.epoch)
-
-    assert once == 4
-    assert concurrency.limit == 1
-
-
-def test_a_whole_sink_that_fails_counts_one_failure_a_round() -> None:
-    pace = Pace(initial_seconds=0.25, max_seconds=10, concurrency=4)
-    epoch = pace.concurrency.epoch
-
-    for _ in range(4):
-        pace.struggled(0.0, epoch, 0.5, None)
-    first_round = pace.backoff.failures
-    recovered = pace.answered(epoch, has_busy=False, has_answers=True)
-
-    assert first_round == 1
-    assert recovered
-    assert not pace.answered(pace.concurrency.epoch, has_busy=True, has_answers=True)
-    assert pace.concurrency.limit == 1
 
 
 def batch(count: int = 1, *, due: float = 0.0, since: float = 0.0, is_alone: bool = False) -> Batch:
