@@ -100,6 +100,8 @@ class Batcher:
         self.taken_bytes = self._configured_bytes = max_bytes
         """The largest batch that is not refused for its size, as far as is known."""
         self._wanted_bytes = max_bytes
+        self._proven_bytes = 0
+        """The largest batch that was taken, as long as nothing speaks against it."""
         self._taken = 0
         self.max_age_seconds = max_age_seconds
         self.documents = 0
@@ -156,9 +158,13 @@ class Batcher:
         """Learn from a batch refused for its size: half of it is the new limit.
 
         It was larger than what the sink takes, so half of it is never less than half of
-        what the sink takes.
+        what the sink takes. Where larger ones were taken before, somebody is lying: the
+        limit stays at what was taken, and that is believed half as much from now on.
         """
-        self.taken_bytes = max(1, min(self.max_bytes, refused_bytes // 2))
+        if refused_bytes <= self._proven_bytes:
+            self._proven_bytes //= 2
+        limit = max(1, refused_bytes // 2, self._proven_bytes)
+        self.taken_bytes = min(self.taken_bytes, limit)
         self.max_bytes = min(self._wanted_bytes, self.taken_bytes)
         self._taken = 0
 
@@ -169,6 +175,7 @@ class Batcher:
         near the limit twice as much is tried, up to the setting. A sink that means it
         refuses one batch in so many.
         """
+        self._proven_bytes = max(self._proven_bytes, taken_bytes)
         if self.taken_bytes < self._configured_bytes and taken_bytes >= self.taken_bytes // 2:
             self._taken += 1
             if self._taken >= GROW_AFTER_BATCHES:

@@ -67,16 +67,16 @@ class Brake:
         return is_in_vain
 
     def eased(self, round_: int, target: int) -> None:
-        """A batch was taken; what was sent before the last complaint says nothing of now."""
-        if round_ != self.round:
-            return
-        self._since += 1
+        """A batch was taken: after a round of them one more may be in flight."""
+        is_new = round_ == self.round
+        self._since += is_new
         if self.limit is None:
             return
         self._successes += 1
         if self._successes >= self.limit:
             self._successes = 0
-            self._has_risen = True
+            # What was sent before the last complaint does not show that it is over.
+            self._has_risen = self._has_risen or is_new
             self.limit += 1
             if self.limit >= target:
                 self.limit = None
@@ -173,7 +173,9 @@ class Pace:
         sent, held = trip.sent, self.concurrency
         if self.tuner.is_fixed or self.tuner.refused(sent.epoch, trip.ended, what):
             return
-        if self.brake.pulled(sent.round, self.tuner.leader.concurrency):
+        is_in_vain = self.brake.pulled(sent.round, self.tuner.leader.concurrency)
+        # Small batches fail for other reasons than that they are too many.
+        if is_in_vain and sent.is_full:
             self.tuner.give_way(held - 1, trip.ended, what)
 
 

@@ -26,8 +26,10 @@ from typing import NamedTuple
 from ptingest.delivery.trials import Judgement, Move, Trials, needed_for
 
 START_CONCURRENCY = 4
-START_BYTES = 5 << 18
-SMALLEST_BYTES = 128 << 10
+START_BYTES, START_DOCUMENTS = 5 << 18, 1250
+"""Either is small enough to begin with: where the settings allow few documents, bytes may
+be many."""
+SMALLEST_BYTES, SMALLEST_DOCUMENTS = 128 << 10, 64
 SLOW_WRITE_SECONDS = 1.0
 """Where writes take longer, steps down are tried first: nothing is learnt sooner, and with
 many in flight nothing is lost by it as a rule."""
@@ -126,14 +128,19 @@ class Tuner:
         self, *, concurrency: int, documents: int, max_bytes: int, is_fixed: bool = False
     ) -> None:
         self._counts = [concurrency] if is_fixed else counts_up_to(concurrency)
-        self._shares = [1] if is_fixed else shares_up_to(max_bytes)
+        self._shares = [1] if is_fixed else shares_up_to(documents, max_bytes)
         self._documents, self._bytes = documents, max_bytes
         self.is_fixed = is_fixed
         self.ceiling_bytes = max_bytes
         """Batches of more bytes were refused for their size (413)."""
         self._leader = _Point(
             last_index(self._counts, lambda count: count <= START_CONCURRENCY),
-            last_index(self._shares, lambda share: max_bytes <= START_BYTES * share),
+            last_index(
+                self._shares,
+                lambda share: (
+                    max_bytes <= START_BYTES * share or documents <= START_DOCUMENTS * share
+                ),
+            ),
         )
         self._trial: _Trial | None = None
         self._trials = Trials()
@@ -222,6 +229,7 @@ class Tuner:
         self._lead(self._leader._replace(slots=lower))
         self._trials.wake()
         self._trials.rest(Move(is_size=False, step=1), now)
+        self._is_growing = True
         self.why = f"{self.leader}: {old} was answered with: {what}, again and again"
 
     def pause(self) -> None:
@@ -360,10 +368,13 @@ def counts_up_to(maximum: int) -> list[int]:
     return [count for count in counts if count < maximum] + [maximum]
 
 
-def shares_up_to(max_bytes: int) -> list[int]:
+def shares_up_to(documents: int, max_bytes: int) -> list[int]:
     """Return by what the largest batch is divided: ... 8, 4, 2, 1."""
     shares = [1]
-    while max_bytes // shares[0] >= 2 * SMALLEST_BYTES:
+    while (
+        max_bytes // shares[0] >= 2 * SMALLEST_BYTES
+        and documents // shares[0] >= 2 * SMALLEST_DOCUMENTS
+    ):
         shares.insert(0, shares[0] * 2)
     return shares
 

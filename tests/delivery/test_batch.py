@@ -167,6 +167,49 @@ def test_small_batches_and_new_refusals_do_not_raise_the_limit() -> None:
     assert fresh.max_bytes == 400
 
 
+def test_a_refusal_of_less_than_was_taken_does_not_shrink_below_that() -> None:
+    fresh = batcher(size=1000)
+    fresh.note_taken(700)
+
+    fresh.shrink(900)
+    after_larger = fresh.max_bytes
+    fresh.shrink(20)
+    after_smaller = fresh.max_bytes
+
+    assert (after_larger, after_smaller) == (700, 350)
+
+
+def test_a_sink_that_means_it_is_believed_soon_whatever_it_took_before() -> None:
+    fresh = batcher(size=1000)
+    fresh.note_taken(900)
+
+    refusals = 0
+    while fresh.max_bytes > 30:
+        fresh.shrink(min(fresh.max_bytes, 31))
+        refusals += 1
+
+    assert refusals <= 6
+
+
+def test_where_batches_are_aimed_smaller_a_refusal_learns_the_limit_all_the_same() -> None:
+    fresh = batcher(size=1000)
+    fresh.aim(10, 200)
+    small = (fresh.max_documents, fresh.max_bytes)
+
+    fresh.shrink(100)
+    shrunk = fresh.max_bytes
+    fresh.aim(100, 1000)
+
+    assert (small, shrunk, fresh.max_bytes) == ((10, 200), 50, 50)
+
+
+def test_a_batch_knows_whether_it_was_full() -> None:
+    fresh = batcher(documents=2)
+    fresh.add(documents_of([1, 1, 1]), 0.0)
+
+    assert [fresh.take().is_full, fresh.take().is_full] == [True, False]
+
+
 def test_the_cost_is_the_sum_of_what_each_was_charged() -> None:
     documents = documents_of([0, 5, 17])
 

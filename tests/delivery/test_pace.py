@@ -19,13 +19,19 @@ def pace(*, concurrency: int = 4, is_fixed: bool = False) -> Pace:
     return Pace(initial_seconds=0.25, max_seconds=10, tuner=tuner)
 
 
-def trip(of: Pace, now: float = 0.0) -> Trip:
-    return Trip(of.sent(now, is_full=True), now, is_crowded=True)
+def trip(of: Pace, now: float = 0.0, *, is_full: bool = True) -> Trip:
+    return Trip(of.sent(now, is_full=is_full), now, is_crowded=is_full)
 
 
 def succeed(of: Pace, times: int = 1) -> None:
     for _ in range(times):
         of.answered(trip(of), size=1, complaint=None, has_answers=True)
+
+
+def struggle_at_each_rise(of: Pace, *, is_full: bool) -> None:
+    for _ in range(3):
+        of.struggled(trip(of, is_full=is_full), 0.5, None, "429")
+        succeed(of, 2 * of.concurrency)
 
 
 def test_batches_sent_together_that_fail_together_halve_once() -> None:
@@ -94,12 +100,18 @@ def test_an_outage_without_end_does_not_lower_what_was_found() -> None:
 def test_complaints_at_each_rise_lower_what_was_found() -> None:
     one = pace()
 
-    for _ in range(3):
-        one.struggled(trip(one), 0.5, None, "429")
-        succeed(one, 2 * one.concurrency)
+    struggle_at_each_rise(one, is_full=True)
 
     assert one.tuner.leader.concurrency < 4
     assert "again and again" in one.tuner.why
+
+
+def test_complaints_about_small_batches_say_nothing_of_how_many_are_too_many() -> None:
+    one = pace()
+
+    struggle_at_each_rise(one, is_full=False)
+
+    assert one.tuner.leader.concurrency == 4
 
 
 def test_fixed_limits_are_not_held_back() -> None:

@@ -187,7 +187,19 @@ def test_the_ladder_of_slots_ends_at_the_setting(maximum: int, ladder: list[int]
     assert counts_up_to(maximum) == ladder
 
 
-def test_small_limits_of_the_settings_are_kept_to() -> None:
-    small = Tuner(concurrency=2, documents=10, max_bytes=1000)
+@pytest.mark.parametrize(
+    ("documents", "size", "begins_with"),
+    [
+        (10_000, 10 * MIB, (1250, 10 * MIB // 8)),
+        (10, 1000, (10, 1000)),
+        (300, 10 * MIB, (300, 10 * MIB)),
+        (100_000, MIB, (100_000, MIB)),
+    ],
+    ids=str,
+)
+def test_it_begins_with_batches_that_are_small_by_one_measure(
+    documents: int, size: int, begins_with: tuple[int, int]
+) -> None:
+    one = Tuner(concurrency=2, documents=documents, max_bytes=size)
 
-    assert small.limits == Limits(2, 10, 1000)
+    assert one.limits == (2, *begins_with)
