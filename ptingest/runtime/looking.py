@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ptingest.api.console.seams import Seams
 from ptingest.pipeline.pipeline import Pipeline
+from ptingest.runtime.exploring import StoreExplorer
 from ptingest.runtime.shelf import Shelf
 from ptingest.runtime.trial import LineTrial
 from ptingest.settings.server import ServerSettings
@@ -14,4 +15,9 @@ from ptingest.settings.server import ServerSettings
 
 def console_seams(settings: ServerSettings, *, pipeline: Callable[[], Pipeline]) -> Seams:
     """Return the seams of one server; ``pipeline`` gives the one in force, for what is tried."""
-    return Seams(trial=LineTrial(pipeline), shelf=Shelf(Path(settings.data_dir) / "dead_letters"))
+    folder, store = Path(settings.data_dir), settings.sinks.store
+    return Seams(
+        trial=LineTrial(pipeline),
+        shelf=Shelf(folder / "dead_letters"),
+        explorer=StoreExplorer(folder / store.path) if store is not None else None,
+    )

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ptingest.api.console.dead_letters import letters_routes
+from ptingest.api.console.explore import explore_routes
 from ptingest.api.console.failures import failures_routes
 from ptingest.api.console.history import History
 from ptingest.api.console.overview import overview_routes, troubles_of
@@ -44,6 +45,8 @@ class Console:
         site = Site(settings)
         site.navigation.append(Place("/", "Overview"))
         routes = overview_routes(site, view, metrics, self._history)
+        site.navigation.append(Place("/explore", "Explore"))
+        routes += explore_routes(site, seams.explorer, seams.trial)
         if seams.trial is not None:
             site.navigation.append(Place("/failures", "Parse failures"))
             routes += failures_routes(site, view, metrics, seams.trial)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ptingest.api.console.dead_letters import LettersShelf
+from ptingest.api.console.explore import Explorer
 from ptingest.api.console.failures import Trial
 
 
@@ -18,3 +19,5 @@ class Seams:
 
     trial: Trial | None = None
     shelf: LettersShelf | None = None
+    explorer: Explorer | None = None
+    """None where no store is kept; the page is there and says so."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +58,11 @@ class ExploreReader:
         self.connection.close()
         if isinstance(error, sqlite3.Error):
             raise SinkUnavailable(sink="store", cause=f"{self._path}: {error}") from error
+
+    def interrupt(self) -> None:
+        """End the statement that runs in another thread, if one does."""
+        with suppress(sqlite3.ProgrammingError):  # closed meanwhile
+            self.connection.interrupt()
 
     def question(self, view: View) -> Question:
         """Return the view with its times resolved.

@@ -21,7 +21,7 @@ async def test_the_navigation_names_every_page_that_is_there() -> None:
         for path, _ in places:
             assert 'aria-current="page"' in await served.read(path)
 
-    assert [title for _, title in places] == ["Overview"]
+    assert [title for _, title in places] == ["Overview", "Explore"]
 
 
 async def test_the_last_trouble_of_a_sink_is_kept_by_the_samples() -> None:

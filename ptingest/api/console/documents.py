@@ -1,0 +1,101 @@
+"""Documents as rows and cells: text of events, for a page or for a file.
+
+Nothing here is markup, and nothing in a CSV file is a formula: what a spreadsheet would
+compute is given an apostrophe.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from ptingest.model.explore import Hit
+
+DEFAULT_COLUMNS = ("log_level", "service", "logger_name", "message")
+COLUMNS_MOST = 20
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a spreadsheet compute a cell, in its wide forms too."""
+
+
+def columns_of(text: str | None) -> list[str]:
+    """Return the columns named in an address, those of everybody where none is."""
+    if text is None:
+        return list(DEFAULT_COLUMNS)
+    names = dict.fromkeys(name.strip() for name in text.split(","))
+    return [name for name in names if name][:COLUMNS_MOST] or list(DEFAULT_COLUMNS)
+
+
+def body_of(hit: Hit) -> dict[str, Any]:
+    """Return the document; what is no object has no fields."""
+    try:
+        body = orjson.loads(hit.body)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def value_of(body: dict[str, Any], name: str) -> Any:
+    """Return a field by its dotted name: nested, or written so at the top."""
+    if name in body:
+        return body[name]
+    value: Any = body
+    for part in name.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
+    return value
+
+
+def text_of(value: Any) -> str:
+    """Return a value as text: a text itself, nothing for null, else JSON."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def cell(hit: Hit, body: dict[str, Any], name: str) -> str:
+    """Return what a table shows of a field; a message without what was parsed out of it."""
+    if name == "message":
+        return text_of(body.get("log_message") or body.get("message"))
+    if name == "_id":
+        return hit.key or ""
+    if name == "_index":
+        return hit.data_stream
+    return text_of(value_of(body, name))
+
+
+def fields_of(body: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    """Return every field with its dotted name, in order; lists stay whole."""
+    found: list[tuple[str, Any]] = []
+    for key, value in body.items():
+        name = f"{before}{key}"
+        if isinstance(value, dict) and value:
+            found += fields_of(value, f"{name}.")
+        else:
+            found.append((name, value))
+    return sorted(found) if not before else found
+
+
+def pretty(body: str) -> str:
+    """Return a document's JSON, indented."""
+    try:
+        return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
+    except ValueError:
+        return body
+
+
+def csv_lines(rows: Iterable[Sequence[str]]) -> bytes:
+    """Return rows as CSV, as RFC 4180 has it; no cell is a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerows([[harmless(one) for one in row] for row in rows])
+    return out.getvalue().encode("utf-8", "replace")
+
+
+def harmless(text: str) -> str:
+    """Return a cell that no spreadsheet computes."""
+    return f"'{text}" if text.startswith(FORMULA) else text

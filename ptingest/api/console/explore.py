@@ -1,0 +1,469 @@
+"""The embedded store, in Kibana's query language.
+
+Everything that decides what is shown stands in the address, so a view can be kept, sent and
+gone back to. The page reads without JavaScript; `explore.js` adds completion, rows that open
+in place, a live tail and keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Coroutine
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from urllib.parse import urlencode
+
+from ptingest.api.console.clauses import added, clause, holds, quoted, without, written_at
+from ptingest.api.console.documents import (
+    body_of,
+    cell,
+    columns_of,
+    csv_lines,
+    fields_of,
+    pretty,
+    text_of,
+)
+from ptingest.api.console.failures import Trial
+from ptingest.api.console.site import HEADERS, ROOT, Site
+from ptingest.api.console.timeline import Timeline, timeline
+from ptingest.errors import QueryInvalid, SinkUnavailable
+from ptingest.model.explore import Counts, Facet, Hit, Neighbours, Page, Tail, Value, View
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+T = TypeVar("T")
+
+PATH = f"{ROOT}/explore"
+PAGE_ROWS = 100
+AROUND = 5
+"""Neighbours to each side."""
+COMPLETIONS = 12
+GLANCE_SECONDS = 0.25
+"""How often it is seen whether somebody still waits for an answer."""
+TAIL_SECONDS = 15.0
+TAIL_STEP_SECONDS = 0.5
+TAIL_ROWS = 100
+TAILS = 8
+"""Live tails at once."""
+EXPORTS = 2
+RANGES = (("15m", "15 min"), ("1h", "1 h"), ("24h", "24 h"), ("7d", "7 d"), ("", "all"))
+EXAMPLES = (
+    "group:pt",
+    "group:pt AND service:django AND log_level:ERROR",
+    "group:pt AND stream:app AND app_module:parcels",
+    "group:pt AND log_level:CRITICAL",
+    "group:pt AND stream:aws",
+    "group:pt AND logger_name:apps.parcels.views",
+    "group:pt AND service:django AND app_module:parcels AND log_level:ERROR",
+)
+"""The everyday queries."""
+AGE = re.compile(r"\d+[smhdw]")
+NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+class Look(NamedTuple):
+    """A page of documents, what the view holds, and how long both took."""
+
+    page: Page
+    counts: Counts
+    seconds: float
+    is_empty: bool
+    """True while nothing at all was stored."""
+
+
+class Explorer(Protocol):
+    """Who looks into the store; `ptingest.runtime.exploring` does.
+
+    Everything raises ``QueryInvalid`` for a query, time or place that cannot be read, and
+    ``SinkUnavailable`` where the store cannot be; a call that is cancelled stops looking.
+    """
+
+    async def look(
+        self, view: View, *, place: str | None, limit: int, is_patient: bool
+    ) -> Look: ...
+    async def document(self, number: int, *, around: int) -> tuple[Hit, Neighbours] | None: ...
+    async def fields(self) -> list[str]: ...
+    async def values(self, field: str, *, beginning: str, limit: int) -> list[Value]: ...
+    async def last_id(self) -> int: ...
+    async def tail(self, view: View, *, after: int, limit: int) -> Tail: ...
+    def export(self, view: View) -> AsyncIterator[list[Hit]]: ...
+
+
+class Asked(NamedTuple):
+    """What stands in the address."""
+
+    query: str = ""
+    since: str = ""
+    until: str = ""
+    columns: str | None = None
+    place: str | None = None
+    patient: str | None = None
+
+    @classmethod
+    def read(cls, request: web.Request) -> Asked:
+        asked = request.query
+        return cls(
+            asked.get("q", ""),
+            asked.get("since", "24h").strip(),
+            asked.get("until", "").strip(),
+            asked.get("columns"),
+            asked.get("place") or None,
+            asked.get("patient") or None,
+        )
+
+    @property
+    def view(self) -> View:
+        return View(self.query, self.since or None, self.until or None)
+
+    def address(self, path: str = PATH, **others: str | None) -> str:
+        """Return the address of this view with some parts changed; pages begin anew."""
+        parts = {
+            "q": self.query,
+            "since": self.since,
+            "until": self.until or None,
+            "columns": self.columns,
+            **others,
+        }
+        return f"{path}?{urlencode({k: v for k, v in parts.items() if v is not None})}"
+
+
+class Choice(NamedTuple):
+    """One value of a facet, with what a click on it does."""
+
+    value: str | None
+    documents: int
+    is_chosen: bool
+    toggle: str
+    exclude: str
+
+
+def explore_routes(
+    site: Site, explorer: Explorer | None, trial: Trial | None
+) -> list[web.RouteDef]:
+    """Return the routes; without an explorer the page says what to do."""
+    from aiohttp import web
+
+    pages = _Pages(site, explorer, trial) if explorer is not None else None
+    if pages is None:
+
+        async def nothing(request: web.Request) -> web.StreamResponse:
+            return await site.page(request, "explore_none.html")
+
+        return [web.get("/explore", nothing)]
+    return [
+        web.get("/explore", pages.explore),
+        web.get("/explore/document", pages.document),
+        web.get("/explore/complete", pages.complete),
+        web.get("/explore/tail", pages.tail),
+        web.get("/explore/export", pages.export),
+    ]
+
+
+class _Pages:
+    """The handlers of one site."""
+
+    def __init__(self, site: Site, explorer: Explorer, trial: Trial | None) -> None:
+        self._site, self._explorer, self._trial = site, explorer, trial
+        self._tails = 0
+        self._exports = 0
+
+    async def explore(self, request: web.Request) -> web.StreamResponse:
+        asked = Asked.read(request)
+        look, trouble, status = None, None, 200
+        try:
+            look = await _while_waited_for(
+                request,
+                self._explorer.look(
+                    asked.view,
+                    place=asked.place,
+                    limit=PAGE_ROWS,
+                    is_patient=asked.patient is not None,
+                ),
+            )
+        except QueryInvalid as error:
+            trouble, status = _pointed(asked, error), 400
+        except SinkUnavailable as error:
+            return await self._site.page(request, "explore_none.html", cause=str(error.cause))
+        if look is not None and look.is_empty:
+            return await self._site.page(request, "explore_none.html", cause="It is empty")
+        return await self._site.page(
+            request, "explore.html", status=status, trouble=trouble, **_values(asked, look)
+        )
+
+    async def document(self, request: web.Request) -> web.StreamResponse:
+        asked, number = Asked.read(request), request.query.get("id", "")
+        found = None
+        if NUMBER.fullmatch(number):
+            try:
+                found = await self._explorer.document(int(number), around=AROUND)
+            except SinkUnavailable as error:
+                return await self._site.notice(request, 503, "Not now", str(error.cause))
+        if found is None:
+            text = "There is no such document any more: retention may have taken it."
+            return await self._site.notice(request, 404, "Not here", text)
+        hit, neighbours = found
+        body = body_of(hit)
+        return await self._site.page(
+            request,
+            "explore_document.html",
+            hit=hit,
+            fields=[_field(asked, name, value) for name, value in fields_of(body)],
+            json=pretty(hit.body),
+            around=[
+                *[(False, _row(asked, one)) for one in neighbours.before],
+                (True, _row(asked, hit)),
+                *[(False, _row(asked, one)) for one in neighbours.after],
+            ],
+            basis=neighbours.basis,
+            columns=columns_of(asked.columns),
+            back=asked.address(),
+            parse=await self._parse(body),
+        )
+
+    async def _parse(self, body: dict[str, Any]) -> dict[str, object] | None:
+        """Return how the line is parsed today, which may differ from the day it came."""
+        event, service = body.get("event"), body.get("service")
+        original = event.get("original") if isinstance(event, dict) else None
+        if self._trial is None or not isinstance(original, str) or not isinstance(service, str):
+            return None
+        tried = await self._trial.try_lines(original, service=service, multiline=True)
+        if not tried.stops:
+            return None
+        return {"original": original, "service": service, "patterns": tried.stops[0].patterns}
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        """Answer with what may stand at the cursor, as JSON."""
+        query, at = request.query.get("q", ""), request.query.get("at", "")
+        writing = written_at(query, int(at)) if NUMBER.fullmatch(at) else None
+        items: list[dict[str, str]] = []
+        if writing is not None and writing.field is not None:
+            values = await self._explorer.values(
+                writing.field, beginning=writing.beginning, limit=COMPLETIONS
+            )
+            items = [{"text": quoted(one.text), "note": f"{one.documents:,}"} for one in values]
+        elif writing is not None:
+            wanted = writing.beginning.lower()
+            names = [one for one in await self._explorer.fields() if wanted in one.lower()]
+            names.sort(key=lambda name: (not name.lower().startswith(wanted), name))
+            items = [{"text": f"{name}:", "note": "field"} for name in names[:COMPLETIONS]]
+        start = writing.start if writing is not None else 0
+        return _json({"start": start, "items": items})
+
+    async def tail(self, request: web.Request) -> web.StreamResponse:
+        """Answer with rows for what was stored since; waits a while for some."""
+        from aiohttp import web
+
+        asked, after = Asked.read(request), request.query.get("after", "")
+        if self._tails >= TAILS:
+            text = f"{TAILS} live tails are open, which is the limit; close one\n"
+            return web.Response(text=text, status=429)
+        self._tails += 1
+        try:
+            begin = int(after) if NUMBER.fullmatch(after) else await self._explorer.last_id()
+            tail = await _while_waited_for(request, self._wait_for_more(asked.view, begin))
+        except QueryInvalid as error:
+            return web.Response(text=str(error), status=400)
+        except SinkUnavailable as error:
+            return web.Response(text=str(error.cause), status=503)
+        finally:
+            self._tails -= 1
+        answer = await self._site.page(
+            request,
+            "explore_rows.html",
+            rows=[_row(asked, hit) for hit in reversed(tail.hits)],
+            columns=columns_of(asked.columns),
+        )
+        answer.headers["X-Last-Id"] = str(tail.last_id)
+        answer.headers["X-Cut"] = "yes" if tail.is_cut else "no"
+        return answer
+
+    async def _wait_for_more(self, view: View, after: int) -> Tail:
+        end = asyncio.get_running_loop().time() + TAIL_SECONDS
+        while True:
+            tail = await self._explorer.tail(view, after=after, limit=TAIL_ROWS)
+            if tail.hits or tail.is_cut or asyncio.get_running_loop().time() >= end:
+                return tail
+            after = tail.last_id
+            await asyncio.sleep(TAIL_STEP_SECONDS)
+
+    async def export(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the whole view as a file, written while it is read."""
+        from aiohttp import web
+
+        asked, kind = Asked.read(request), request.query.get("as", "ndjson")
+        if kind not in ("ndjson", "csv"):
+            text = f"{kind!r} is no format here; there are ndjson and csv"
+            return await self._site.notice(request, 400, "Not exported", text)
+        if self._exports >= EXPORTS:
+            text = f"{EXPORTS} exports are running, which is the limit; wait for one to end."
+            return await self._site.notice(request, 429, "Not yet", text)
+        self._exports += 1
+        pages = self._explorer.export(asked.view)
+        try:
+            first: list[Hit] = await anext(pages, [])
+            answer = web.StreamResponse(headers=_file_headers(kind))
+            await answer.prepare(request)
+            columns = ["@timestamp", *columns_of(asked.columns)]
+            if kind == "csv":
+                await answer.write(csv_lines([columns]))
+            await answer.write(_encoded(first, kind, columns))
+            async for hits in pages:
+                await answer.write(_encoded(hits, kind, columns))
+            await answer.write_eof()
+        except QueryInvalid as error:
+            return await self._site.notice(request, 400, "Not exported", str(error))
+        finally:
+            self._exports -= 1
+        return answer
+
+
+async def _while_waited_for(request: web.Request, work: Coroutine[Any, Any, T]) -> T:
+    """Await ``work``, but stop it when the client has gone away."""
+    task = asyncio.ensure_future(work)
+    try:
+        while True:
+            done, _ = await asyncio.wait({task}, timeout=GLANCE_SECONDS)
+            if done:
+                return task.result()
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError("the client has gone away")
+    finally:
+        if not task.done():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, QueryInvalid, SinkUnavailable):
+                await task
+
+
+def _pointed(asked: Asked, error: QueryInvalid) -> dict[str, object]:
+    """Say what is wrong and where; a time or a place has no column in the query."""
+    return {
+        "seen": error.seen,
+        "expected": error.expected,
+        "column": error.column if error.query == asked.query else None,
+        "before": error.query[: error.column - 1],
+        "at": error.query[error.column - 1 : error.column] or " ",
+        "after": error.query[error.column :],
+    }
+
+
+def _values(asked: Asked, look: Look | None) -> dict[str, object]:
+    columns = columns_of(asked.columns)
+    values: dict[str, object] = {
+        "asked": asked,
+        "columns": columns,
+        "fewer": {
+            name: asked.address(columns=",".join(one for one in columns if one != name))
+            for name in columns
+        },
+        "ranges": [(text, title, asked.address(since=text, until=None)) for text, title in RANGES],
+        "examples": [(text, Asked(text, asked.since).address()) for text in EXAMPLES],
+        "look": look,
+        "line": None,
+    }
+    if look is None:
+        return values
+    counts, page = look.counts, look.page
+    line: Timeline | None = timeline(
+        counts.bars, lambda bar: asked.address(since=bar.start, until=bar.end)
+    )
+    return {
+        **values,
+        "line": line,
+        "step": _step_words(counts.step_seconds),
+        "span": _span_words(asked),
+        "facets": [(facet, _choices(asked, facet)) for facet in counts.facets],
+        "rows": [_row(asked, hit) for hit in page.hits],
+        "older": asked.address(place=page.next_place) if page.next_place else None,
+        "newest": asked.address() if asked.place else None,
+        "wait": asked.address(patient="1", place=asked.place),
+        "anytime": asked.address(since="", until=None),
+        "ndjson": asked.address(f"{PATH}/export", **{"as": "ndjson"}),
+        "csv": asked.address(f"{PATH}/export", **{"as": "csv"}),
+        "tail": asked.address(f"{PATH}/tail"),
+    }
+
+
+def _step_words(seconds: int) -> str:
+    """Return a step of the histogram, which is whole in one unit."""
+    for unit, name in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds % unit == 0:
+            return f"{seconds // unit} {name}"
+    return f"{seconds} s"
+
+
+def _span_words(asked: Asked) -> str:
+    if AGE.fullmatch(asked.since) and not asked.until:
+        return f", of the last {asked.since}"
+    begin = f" from {asked.since}" if asked.since else ""
+    end = f" to {asked.until}" if asked.until else ""
+    return f",{begin}{end}" if begin or end else ""
+
+
+def _choices(asked: Asked, facet: Facet) -> list[Choice]:
+    choices = []
+    for value, documents in facet.values:
+        wanted = clause(facet.field, value)
+        is_chosen = holds(asked.query, wanted)
+        change = without if is_chosen else added
+        choices.append(
+            Choice(
+                value,
+                documents,
+                is_chosen,
+                asked.address(q=change(asked.query, wanted)),
+                asked.address(q=added(asked.query, clause(facet.field, value, is_negated=True))),
+            )
+        )
+    return choices
+
+
+def _row(asked: Asked, hit: Hit) -> dict[str, object]:
+    body = body_of(hit)
+    level = body.get("log_level")
+    return {
+        "id": hit.id,
+        "time": hit.timestamp or "",
+        "level": level if isinstance(level, str) and level.isalpha() and level.isascii() else "",
+        "cells": [(name, cell(hit, body, name)) for name in columns_of(asked.columns)],
+        "open": asked.address(f"{PATH}/document", id=str(hit.id)),
+    }
+
+
+def _field(asked: Asked, name: str, value: Any) -> dict[str, object]:
+    text = text_of(value)
+    is_one = isinstance(value, str | int | float) and len(text) <= 1000 and '"' not in name
+    columns = columns_of(asked.columns)
+    wanted = clause(name, text) if is_one else ""
+    return {
+        "name": name,
+        "text": text,
+        "only": asked.address(q=added(asked.query, wanted)) if is_one else "",
+        "not": asked.address(q=added(asked.query, f"not {wanted}")) if is_one else "",
+        "column": "" if name in columns else asked.address(columns=",".join([*columns, name])),
+    }
+
+
+def _encoded(hits: list[Hit], kind: str, columns: list[str]) -> bytes:
+    if kind == "ndjson":
+        return b"".join(hit.body.encode() + b"\n" for hit in hits)
+    bodies = [(hit, body_of(hit)) for hit in hits]
+    return csv_lines([[cell(hit, body, name) for name in columns] for hit, body in bodies])
+
+
+def _file_headers(kind: str) -> dict[str, str]:
+    kinds = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+    return {
+        **HEADERS,
+        "Content-Type": kinds[kind],
+        "Content-Disposition": f'attachment; filename="ptingest.{kind}"',
+        "Cache-Control": "no-store",
+    }
+
+
+def _json(value: object) -> web.Response:
+    import orjson
+    from aiohttp import web
+
+    return web.Response(body=orjson.dumps(value), content_type="application/json")

@@ -1,0 +1,269 @@
+// Explore made comfortable: completion, rows that open in place, a live tail, keys, dragging
+// over the histogram. What is put into the page is either text or was rendered by the server.
+"use strict";
+
+(() => {
+  const query = document.getElementById("q");
+  const form = document.getElementById("ask");
+  const list = document.getElementById("completions");
+  const hits = document.getElementById("hits");
+  const body = hits ? hits.tBodies[0] : null;
+
+  // --- completion ------------------------------------------------------------------------
+
+  let items = [];
+  let chosen = -1;
+  let start = 0;
+  let asking = null;
+
+  function close() {
+    list.hidden = true;
+    items = [];
+    chosen = -1;
+    query.setAttribute("aria-expanded", "false");
+    query.removeAttribute("aria-activedescendant");
+  }
+
+  function mark(at) {
+    chosen = at;
+    [...list.children].forEach((one, number) => one.setAttribute("aria-selected", String(number === at)));
+    if (at >= 0) {
+      query.setAttribute("aria-activedescendant", list.children[at].id);
+      list.children[at].scrollIntoView({ block: "nearest" });
+    }
+  }
+
+  function take(at) {
+    const end = query.selectionStart;
+    let text = items[at].text;
+    const opened = query.value[start] === '"';
+    if (opened && !text.startsWith('"')) text = `"${text}"`;
+    query.value = query.value.slice(0, start) + text + query.value.slice(end);
+    const place = start + text.length;
+    query.setSelectionRange(place, place);
+    close();
+    if (text.endsWith(":")) ask();
+  }
+
+  function offer(answer) {
+    items = answer.items;
+    start = answer.start;
+    list.replaceChildren(...items.map((item, number) => {
+      const row = document.createElement("li");
+      const note = document.createElement("span");
+      row.id = `completion-${number}`;
+      row.setAttribute("role", "option");
+      row.append(item.text, note);
+      note.textContent = item.note;
+      row.addEventListener("mousedown", (event) => { event.preventDefault(); take(number); });
+      return row;
+    }));
+    list.hidden = items.length === 0;
+    query.setAttribute("aria-expanded", String(items.length > 0));
+    mark(-1);
+  }
+
+  async function ask() {
+    if (asking) asking.abort();
+    asking = new AbortController();
+    const parts = new URLSearchParams({ q: query.value, at: String(query.selectionStart) });
+    try {
+      const answer = await fetch(`explore/complete?${parts}`, { signal: asking.signal });
+      if (answer.ok && document.activeElement === query) offer(await answer.json());
+    } catch {
+      // Asked anew meanwhile, or nobody answers: then there is nothing to offer.
+    }
+  }
+
+  let waiting = 0;
+  query.setAttribute("role", "combobox");
+  query.setAttribute("aria-autocomplete", "list");
+  query.setAttribute("aria-controls", "completions");
+  query.setAttribute("aria-expanded", "false");
+  query.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(ask, 120); });
+  query.addEventListener("blur", close);
+  query.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      if (list.hidden) query.blur(); else close();
+      event.preventDefault();
+      event.stopPropagation();
+    } else if (event.key === "ArrowDown" && list.hidden) {
+      ask();
+      event.preventDefault();
+    } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && items.length) {
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      mark((chosen + step + items.length) % items.length);
+      event.preventDefault();
+    } else if ((event.key === "Enter" && chosen >= 0) || (event.key === "Tab" && items.length && !event.shiftKey)) {
+      take(Math.max(0, chosen));
+      event.preventDefault();
+    }
+  });
+
+  // --- dragging over the histogram --------------------------------------------------------
+
+  const plot = document.getElementById("plot");
+  if (plot) {
+    let first = null;
+    let last = null;
+    const steps = [...plot.querySelectorAll(".step")];
+    const show = () => {
+      const [from, to] = [steps.indexOf(first), steps.indexOf(last)].sort((a, b) => a - b);
+      steps.forEach((one, at) => one.classList.toggle("chosen", first !== null && at >= from && at <= to));
+      return [steps[from], steps[to]];
+    };
+    plot.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      first = last = event.target.closest(".step");
+    });
+    plot.addEventListener("dragstart", (event) => event.preventDefault());
+    plot.addEventListener("pointerover", (event) => {
+      const step = event.target.closest(".step");
+      if (first && step && event.buttons & 1) { last = step; show(); }
+    });
+    plot.addEventListener("click", (event) => { if (steps.some((one) => one.classList.contains("chosen"))) event.preventDefault(); });
+    window.addEventListener("pointerup", () => {
+      if (first && last && first !== last) {
+        const [from, to] = show();
+        document.getElementById("since").value = from.dataset.start;
+        document.getElementById("until").value = to.dataset.end;
+        form.requestSubmit();
+      }
+      first = last = null;
+    });
+  }
+
+  if (!body) return;
+
+  // --- rows that open in place ------------------------------------------------------------
+
+  const rows = () => [...body.querySelectorAll("tr.hit")];
+  let current = null;
+
+  function select(row) {
+    if (current) current.removeAttribute("aria-selected");
+    current = row;
+    if (!row) return;
+    row.setAttribute("aria-selected", "true");
+    const link = row.querySelector(".when a");
+    link.focus({ preventScroll: true });
+    row.scrollIntoView({ block: "nearest" });
+  }
+
+  const opened = (row) => row.nextElementSibling?.classList.contains("opened") ? row.nextElementSibling : null;
+
+  function shut(row) {
+    const below = opened(row);
+    if (below) below.remove();
+    row.querySelector(".when a").setAttribute("aria-expanded", "false");
+    return below !== null;
+  }
+
+  async function open(row) {
+    const link = row.querySelector(".when a");
+    const answer = await fetch(link.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok) { location.href = link.href; return; }
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const found = page.getElementById("document");
+    if (!found || opened(row)) return;
+    const below = document.createElement("tr");
+    const cell = below.insertCell();
+    below.className = "opened";
+    cell.colSpan = row.cells.length;
+    const whole = document.createElement("p");
+    const own = document.createElement("a");
+    own.href = link.href;
+    own.textContent = "On a page of its own";
+    whole.append(own);
+    cell.append(document.adoptNode(found), whole);
+    row.after(below);
+    link.setAttribute("aria-expanded", "true");
+  }
+
+  const toggle = (row) => { if (!shut(row)) open(row); };
+
+  body.addEventListener("click", (event) => {
+    const row = event.target.closest("tr.hit");
+    if (!row || event.ctrlKey || event.metaKey || event.shiftKey || !document.getSelection().isCollapsed) return;
+    const link = event.target.closest("a");
+    if (link && !link.closest(".when")) return;
+    event.preventDefault();
+    select(row);
+    toggle(row);
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, summary")) return;
+    const all = rows();
+    const at = all.indexOf(current);
+    const isOnRow = event.target === document.body || event.target.closest("tr.hit");
+    if (event.key === "j" || (event.key === "ArrowDown" && isOnRow && current)) {
+      select(all[Math.min(all.length - 1, at + 1)]);
+    } else if (event.key === "k" || (event.key === "ArrowUp" && isOnRow && current)) {
+      select(all[Math.max(0, at - 1)]);
+    } else if (event.key === "Escape") {
+      const row = event.target.closest(".opened")?.previousElementSibling || current;
+      if (!row || !shut(row)) return;
+      select(row);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  });
+
+  // --- live tail --------------------------------------------------------------------------
+
+  const ROWS_MOST = 500;
+  const live = document.getElementById("live");
+  const state = document.getElementById("tail-state");
+  let lastId = "";
+  let following = null;
+  let isOn = false;
+
+  const tell = (text) => { state.hidden = false; if (state.textContent !== text) state.textContent = text; };
+
+  async function follow() {
+    let seen = 0;
+    let isCut = false;
+    while (isOn && !document.hidden) {
+      following = new AbortController();
+      try {
+        const answer = await fetch(`${live.dataset.tail}&after=${lastId}`, { signal: following.signal });
+        if (!answer.ok) { tell(`Live tail stopped: ${(await answer.text()).trim()}`); stop(); return; }
+        lastId = answer.headers.get("X-Last-Id");
+        isCut = isCut || answer.headers.get("X-Cut") === "yes";
+        const part = new DOMParser().parseFromString(`<table>${await answer.text()}</table>`, "text/html");
+        const fresh = [...part.querySelectorAll("tr.hit")];
+        body.querySelectorAll(".fresh").forEach((one) => one.classList.remove("fresh"));
+        fresh.forEach((one) => one.classList.add("fresh"));
+        body.prepend(...fresh.map((one) => document.adoptNode(one)));
+        rows().slice(ROWS_MOST).forEach((one) => { shut(one); one.remove(); });
+        seen += fresh.length;
+        tell(`Live: ${seen} new${isCut ? "; more came than are shown, ask for less to see all" : ""}.`);
+      } catch (error) {
+        if (error.name === "AbortError") return;
+        tell("Live tail: no answer, trying again.");
+        await new Promise((resolve) => { setTimeout(resolve, 2000); });
+      }
+    }
+  }
+
+  function stop() {
+    isOn = false;
+    live.setAttribute("aria-pressed", "false");
+    if (following) following.abort();
+  }
+
+  live.hidden = false;
+  live.addEventListener("click", () => {
+    if (isOn) { stop(); tell("Live tail stopped."); return; }
+    isOn = true;
+    live.setAttribute("aria-pressed", "true");
+    tell("Live: waiting for what is stored next.");
+    follow();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!isOn) return;
+    if (document.hidden) { following?.abort(); tell("Live tail rests while the page is hidden."); } else follow();
+  });
+})();

@@ -1,0 +1,93 @@
+"""A histogram by level as rectangles; the template draws them, and every step is a link.
+
+The drawing is 1000 by 100 units, stretched to where it stands; beside it all numbers as a
+table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ptingest.model.explore import Bar
+
+WIDTH, HEIGHT = 1000.0, 100.0
+LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
+"""From the bottom up: what is worst is never hidden behind what is many."""
+OTHERS = "other"
+
+
+class Box(NamedTuple):
+    """One level in one step."""
+
+    level: str
+    y: float
+    height: float
+
+
+class Step(NamedTuple):
+    """One step of time."""
+
+    x: float
+    width: float
+    boxes: list[Box]
+    words: str
+    """The step as a sentence."""
+    address: str
+    start: str
+    end: str
+    documents: int
+
+
+class Timeline(NamedTuple):
+    """All that the template needs."""
+
+    steps: list[Step]
+    levels: list[tuple[str, int]]
+    """Every level that occurs, with its documents."""
+    top: int
+    """Documents of the highest step."""
+    first: str
+    last: str
+
+
+def timeline(bars: Sequence[Bar], address: Callable[[Bar], str]) -> Timeline | None:
+    """Lay bars out; ``address`` is where a click on one leads. None where there are none."""
+    if not bars:
+        return None
+    top = max(sum(bar.levels.values()) for bar in bars) or 1
+    width = WIDTH / len(bars)
+    steps = [
+        _step(bar, number * width, width, top, address(bar)) for number, bar in enumerate(bars)
+    ]
+    totals = dict.fromkeys((*LEVELS, OTHERS), 0)
+    for bar in bars:
+        for level, documents in bar.levels.items():
+            totals[level_of(level)] += documents
+    levels = [(level, documents) for level, documents in totals.items() if documents]
+    return Timeline(steps, levels, top, bars[0].start, bars[-1].end)
+
+
+def level_of(level: str | None) -> str:
+    """Return the level by which a document is coloured."""
+    return level if level in LEVELS else OTHERS
+
+
+def _step(bar: Bar, x: float, width: float, top: int, address: str) -> Step:
+    by_level = dict.fromkeys((*LEVELS, OTHERS), 0)
+    for level, documents in bar.levels.items():
+        by_level[level_of(level)] += documents
+    boxes, bottom = [], HEIGHT
+    for level, documents in by_level.items():
+        if documents:
+            # Two units at least, or one error among a million would not be seen.
+            height = max(2.0, documents / top * (HEIGHT - 12))
+            bottom -= height
+            boxes.append(Box(level, round(bottom, 2), round(height, 2)))
+    told = ", ".join(f"{level} {documents:,}" for level, documents in by_level.items() if documents)
+    total = sum(bar.levels.values())
+    words = f"{bar.start[:19].replace('T', ' ')}: {total:,} documents"
+    return Step(
+        round(x, 2), round(width, 2), boxes, f"{words} ({told})" if told else words, address,
+        bar.start, bar.end, total,
+    )  # fmt: skip

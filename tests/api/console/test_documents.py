@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ptingest.api.console.documents import (
+    COLUMNS_MOST,
+    DEFAULT_COLUMNS,
+    body_of,
+    cell,
+    columns_of,
+    csv_lines,
+    fields_of,
+    harmless,
+    pretty,
+    text_of,
+    value_of,
+)
+from ptingest.model.explore import Hit
+
+
+def hit(body: str) -> Hit:
+    return Hit(1, None, "2025-01-01T00:00:00.000Z", "logs-a-pt", "key", body)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        (None, list(DEFAULT_COLUMNS)),
+        ("", list(DEFAULT_COLUMNS)),
+        (" , ", list(DEFAULT_COLUMNS)),
+        ("a, b.c ,a,,", ["a", "b.c"]),
+        (",".join(map(str, range(99))), [str(number) for number in range(COLUMNS_MOST)]),
+    ],
+)
+def test_columns_are_those_of_the_address(text: str | None, columns: list[str]) -> None:
+    assert columns_of(text) == columns
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("host.name", "pt"),
+        ("http.status", "200"),
+        ("tags", '["a","b"]'),
+        ("ok", "true"),
+        ("nothing", ""),
+        ("missing.deep", ""),
+        ("host.name.deeper", ""),
+        ("message", "parsed"),
+        ("_id", "key"),
+        ("_index", "logs-a-pt"),
+    ],
+)
+def test_a_cell_shows_a_field_as_text(name: str, text: str) -> None:
+    one = hit(
+        '{"host":{"name":"pt"},"http.status":200,"tags":["a","b"],"ok":true,"nothing":null,'
+        '"message":"whole","log_message":"parsed"}'
+    )
+
+    assert cell(one, body_of(one), name) == text
+
+
+@pytest.mark.parametrize("body", ["", "no JSON", "[1]", "7", "[" * 5000])
+def test_what_is_no_document_has_no_fields(body: str) -> None:
+    assert body_of(hit(body)) == {}
+    assert pretty(body) == body or body in ("[1]", "7")
+
+
+def test_fields_are_told_by_their_dotted_names_in_order() -> None:
+    body = {"z": 1, "a": {"c": [1], "b": {"d": None}}, "e": {}}
+
+    assert fields_of(body) == [("a.b.d", None), ("a.c", [1]), ("e", {}), ("z", 1)]
+    assert [text_of(value_of(body, name)) for name, _ in fields_of(body)] == ["", "[1]", "{}", "1"]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"])
+def test_no_cell_is_a_formula(text: str) -> None:
+    assert harmless(text) == f"'{text}"
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.text(st.characters(codec="utf-8")), min_size=1), min_size=1))
+def test_a_file_holds_what_the_rows_hold(rows: list[list[str]]) -> None:
+    read = csv.reader(io.StringIO(csv_lines(rows).decode(), newline=""))
+
+    assert list(read) == [[harmless(one) for one in row] for row in rows]
+
+
+def test_half_a_character_does_not_stop_an_export() -> None:
+    assert csv_lines([["\ud83d"]]) == b"?\r\n"

@@ -1,0 +1,349 @@
+"""The page Explore, over a real socket and a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ptingest.api.console import explore
+from ptingest.api.console.seams import Seams
+from ptingest.pipeline.compile import compile_profile, packaged_profile_path
+from ptingest.runtime.exploring import StoreExplorer
+from ptingest.runtime.trial import LineTrial
+from ptingest.settings.load import load_profile
+from ptingest.sinks.store.schema import open_writer, transaction
+from tests.api.console.serving import Served, console
+from tests.sinks.store.documents import document, insert
+
+LINE = "ERROR|apps.parcels.views|2025-01-02T03:04:05.678|carrier said no"
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+PAGE = "/console/explore?since="
+
+
+def parcel(second: int, **more: Any) -> dict[str, Any]:
+    return {
+        "@timestamp": f"2025-01-02T03:04:{second:02d}.000Z",
+        "group": "pt",
+        "service": "django",
+        "log_level": "ERROR" if second % 10 == 5 else "INFO",
+        "logger_name": "apps.parcels.views",
+        "message": LINE,
+        "log_message": f"carrier said no, {second}",
+        "event": {"original": LINE},
+        "log": {"offset": second * 100, "file": {"path": "/var/log/pt/django.log"}},
+        **more,
+    }
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    connection = open_writer(tmp_path / "store.sqlite")
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+async def served(tmp_path: Path, store: sqlite3.Connection) -> AsyncIterator[Served]:
+    pipeline = compile_profile(load_profile(packaged_profile_path(), {}))
+    seams = Seams(
+        trial=LineTrial(lambda: pipeline), explorer=StoreExplorer(tmp_path / "store.sqlite")
+    )
+    async with console(seams=seams) as served:
+        yield served
+
+
+def put(store: sqlite3.Connection, *rows: dict[str, Any]) -> None:
+    with transaction(store):
+        insert(store, [document(row, key=f"key{row['log']['offset']}") for row in rows])
+
+
+def text_of(page: str) -> str:
+    body = page[page.index("<main") :]
+    return unescape(" ".join(re.sub(r"<[^>]+>", " ", body).split()))
+
+
+def links(page: str) -> list[str]:
+    return [unescape(one) for one in re.findall(r'href="([^"]+)"', page)]
+
+
+async def test_documents_stand_with_counts_histogram_and_values_beside_them(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, *(parcel(second) for second in range(60)))
+
+    page = await served.read(PAGE)
+
+    text = text_of(page)
+    assert "60 documents in" in text
+    assert "ERROR 6 INFO 54" in text
+    assert "django 60" in text
+    assert text.index("carrier said no, 59") < text.index("carrier said no, 0")
+    assert 'aria-label="2025-01-02 03:04:05: 1 documents (ERROR 1)"' in page
+
+
+async def test_a_click_on_a_value_adds_it_and_a_second_takes_it_out(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, *(parcel(second) for second in range(20)))
+
+    page = await served.read(f"{PAGE}&q=service:django")
+    narrower = next(one for one in links(page) if "q=service%3Adjango+and+log_level%3AERROR" in one)
+    narrowed = await served.read(narrower)
+    excluded = await served.read(next(one for one in links(page) if "not+log_level%3AERROR" in one))
+
+    assert "2 documents in" in text_of(narrowed)
+    assert "18 documents in" in text_of(excluded)
+    assert "q=service%3Adjango&since=" in " ".join(links(narrowed))
+
+
+async def test_pages_follow_each_other(
+    served: Served, store: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explore, "PAGE_ROWS", 25)
+    put(store, *(parcel(second) for second in range(60)))
+    seen: list[str] = []
+    address: str | None = PAGE
+
+    while address is not None:
+        page = await served.read(address)
+        seen += re.findall(r'data-row="(\d+)"', page)
+        older = re.search(r'rel="next" href="([^"]+)"', page)
+        address = unescape(older[1]) if older else None
+
+    assert seen == [str(number) for number in range(60, 0, -1)]
+
+
+async def test_a_step_of_the_histogram_leads_to_its_documents(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, *(parcel(second) for second in range(60)))
+
+    page = await served.read(PAGE)
+    step = re.search(r'href="([^"]+)" class="step" data-start="2025-01-02T03:04:07', page)
+    assert step is not None
+
+    assert "1 document in" in text_of(await served.read(unescape(step[1])))
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("q=service:", "cannot be read at column 9: the query ends"),
+        ("q=a:1 or (b", "at column 10"),
+        ("q=&since=soon", "A time or place cannot be read"),
+        ("q=&place=nowhere", "A time or place cannot be read"),
+    ],
+)
+async def test_what_cannot_be_read_is_pointed_at(
+    served: Served, store: sqlite3.Connection, address: str, words: str
+) -> None:
+    async with served.http.get(f"/console/explore?{address}") as answer:
+        text = text_of(await answer.text())
+
+    assert answer.status == 400
+    assert words in text
+
+
+async def test_a_document_has_a_page_with_its_parse_and_its_neighbours(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, *(parcel(second) for second in (1, 3, 2)))
+
+    page = await served.read("/console/explore/document?id=3&q=service:django&columns=service")
+
+    text = text_of(page)
+    assert "log.file.path" in text
+    assert "key200" in text
+    assert "How its line is parsed" in text
+    assert " fits" in text
+    assert "Neighbours in the same file" in text
+    times = re.findall(r'class="when"><a [^>]+>([^<]+)', page)
+    assert times == [f"2025-01-02 03:04:0{second}.000" for second in (1, 2, 3)]
+    assert any("service%3Adjango+and+host" not in one and "q=service%3Adjango" in one
+               for one in links(page))  # fmt: skip
+
+
+@pytest.mark.parametrize("number", ["99", "x", "", "-1", "9" * 30])
+async def test_a_document_that_is_gone_is_said(
+    served: Served, store: sqlite3.Connection, number: str
+) -> None:
+    async with served.http.get(f"/console/explore/document?id={number}") as answer:
+        assert answer.status == 404
+        assert "retention" in await answer.text()
+
+
+async def test_everything_of_an_event_is_text(served: Served, store: sqlite3.Connection) -> None:
+    hostile = dict.fromkeys(("service", "log_level", "logger_name", "stream"), HOSTILE)
+    put(store, parcel(1, **hostile, **{HOSTILE: HOSTILE}, log_message=HOSTILE))
+
+    for address in (
+        PAGE,
+        f"{PAGE}&q={HOSTILE}&columns={HOSTILE}",
+        "/console/explore/document?id=1",
+    ):
+        async with served.http.get(address) as answer:
+            page = await answer.text()
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        assert "alert(1)" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "items"),
+    [
+        ("log_l", ["log_level:"]),
+        ("log_level:", ["ERROR", "INFO"]),
+        ("log_level:e", ["ERROR"]),
+        ("service:django and log.file.path:/", ["/var/log/pt/django.log"]),
+        ("service:nothing", []),
+    ],
+)
+async def test_fields_and_values_are_completed(
+    served: Served, store: sqlite3.Connection, query: str, items: list[str]
+) -> None:
+    put(store, parcel(1), parcel(5))
+
+    answer = json.loads(await served.read(f"/console/explore/complete?q={query}&at={len(query)}"))
+
+    assert sorted(one["text"] for one in answer["items"]) == items
+
+
+async def test_the_tail_waits_for_what_is_stored_next(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, parcel(1))
+    waiting = asyncio.create_task(
+        served.http.get("/console/explore/tail?q=log_level:ERROR&after=1")
+    )
+    await asyncio.sleep(0)
+    put(store, parcel(2), parcel(15))
+
+    async with await waiting as answer:
+        rows = await answer.text()
+
+    assert (answer.status, answer.headers["X-Last-Id"], answer.headers["X-Cut"]) == (200, "3", "no")
+    assert re.findall(r'data-row="(\d+)"', rows) == ["3"]
+
+
+async def test_a_tail_that_has_waited_long_comes_back_with_nothing(
+    served: Served, store: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explore, "TAIL_SECONDS", 0.0)
+    put(store, parcel(1))
+
+    async with served.http.get("/console/explore/tail?q=") as answer:
+        assert (answer.headers["X-Last-Id"], (await answer.text()).strip()) == ("1", "")
+
+
+async def test_tails_and_exports_are_bounded(
+    served: Served, store: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explore, "TAILS", 0)
+    monkeypatch.setattr(explore, "EXPORTS", 0)
+
+    for path in ("tail?q=", "export?q="):
+        async with served.http.get(f"/console/explore/{path}") as answer:
+            assert answer.status == 429
+            assert "which is the limit" in await answer.text()
+
+
+async def test_a_view_is_exported_as_lines_of_json(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, *(parcel(second) for second in range(20)))
+
+    async with served.http.get("/console/explore/export?since=&q=log_level:ERROR") as answer:
+        lines = (await answer.text()).splitlines()
+
+    assert [json.loads(line)["log"]["offset"] for line in lines] == [1500, 500]
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="ptingest.ndjson"'
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_a_view_is_exported_as_a_table_without_formulas(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, parcel(1, service="=cmd|' /C calc'!A0"), parcel(2))
+
+    text = await served.read("/console/explore/export?since=&as=csv&columns=service,log.offset")
+
+    assert list(csv.reader(io.StringIO(text))) == [
+        ["'@timestamp", "service", "log.offset"],
+        ["2025-01-02T03:04:02.000Z", "django", "200"],
+        ["2025-01-02T03:04:01.000Z", "'=cmd|' /C calc'!A0", "100"],
+    ]
+
+
+@pytest.mark.parametrize("parts", ["as=xml", "as=csv&q=a:"])
+async def test_what_cannot_be_exported_is_said(
+    served: Served, store: sqlite3.Connection, parts: str
+) -> None:
+    async with served.http.get(f"/console/explore/export?{parts}") as answer:
+        assert answer.status == 400
+        assert "Not exported" in await answer.text()
+
+
+async def test_an_empty_store_says_how_to_begin(served: Served, store: sqlite3.Connection) -> None:
+    assert "ptingest send /tmp/hello.log" in await served.read("/console/explore")
+
+
+async def test_a_time_without_documents_offers_all_times(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, parcel(1))
+
+    page = await served.read("/console/explore")
+
+    assert "0 documents in" in text_of(page)
+    assert "Look at all times" in text_of(page)
+
+
+async def test_counts_that_ran_out_of_time_say_at_least(
+    served: Served, store: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ptingest.runtime.exploring.SECONDS", -1.0)
+    put(store, *(parcel(number % 60) | {"log": {"offset": number}} for number in range(5000)))
+
+    text = text_of(await served.read(f"{PAGE}&q=log.offset>=0"))
+
+    assert "at least 4,096 documents in" in text
+    assert "Time was up: documents older than" in text
+
+
+async def test_without_a_store_the_page_says_what_to_do() -> None:
+    async with console(seams=Seams()) as served:
+        page = text_of(await served.read("/console/explore"))
+
+    assert "The config has no sinks.store" in page
+
+
+async def test_where_a_client_goes_away_looking_ends(
+    store: sqlite3.Connection, tmp_path: Path
+) -> None:
+    ended = asyncio.Event()
+    begun = asyncio.Event()
+
+    class Slow(StoreExplorer):
+        async def look(self, *arguments: Any, **more: Any) -> Any:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+    async with console(seams=Seams(explorer=Slow(tmp_path / "store.sqlite"))) as served:
+        asking = asyncio.create_task(served.read(PAGE))
+        await begun.wait()
+        asking.cancel()
+        await asyncio.wait({asking})
+        await asyncio.wait_for(ended.wait(), 4)
