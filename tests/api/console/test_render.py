@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import unicodedata
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -112,3 +114,9 @@ async def test_a_value_that_is_missing_is_an_error(renderer: Renderer) -> None:
 
     with pytest.raises(UndefinedError):
         await renderer.render("notice.html", {})
+
+
+def test_jinja2_is_not_imported_before_a_page_is_asked_for() -> None:
+    look = "import sys, ptingest.api.app; sys.exit('jinja2' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0

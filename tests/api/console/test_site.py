@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
+from pathlib import Path
 
+import aiohttp
 import pytest
 
+from ptingest.api.app import start_api
 from ptingest.api.console.sessions import TRIES
 from ptingest.api.console.site import HEADERS, STATIC
+from ptingest.runtime.clock import SystemClock
+from ptingest.runtime.tls import Certificates
+from ptingest.settings.server import ServerSettings
+from ptingest.telemetry.metrics import Metrics
 from tests.api.console.serving import TOKEN, console, log_in
+from tests.api.test_app import View
+from tests.api.test_logstash import NODE
+from tests.fakes.authority import Authority, tls_settings
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -175,3 +186,29 @@ async def test_a_page_that_cannot_be_made_is_told_and_logged(
         await served.read("/console/")
 
     assert "a bug: no page could be made of /console/" in caplog.text
+
+
+async def test_over_tls_the_cookie_of_a_login_is_never_sent_without_it(tmp_path: Path) -> None:
+    pair = Authority(tmp_path).server()
+    settings = ServerSettings.model_validate(
+        {"api": {"listen": "127.0.0.1:0", "token": TOKEN, "tls": tls_settings(pair)}}
+    )
+    certificates = Certificates(settings, metrics=Metrics(), clock=SystemClock())
+    server = await start_api(
+        settings.api, view=View(), metrics=Metrics(), node=NODE, tls=certificates.api
+    )
+    url = f"https://127.0.0.1:{server.port}"
+    try:
+        async with aiohttp.ClientSession(url) as http:
+            async with http.post(
+                "/console/login",
+                data={"token": TOKEN},
+                ssl=aiohttp.Fingerprint(sha256(pair.encoded).digest()),
+                allow_redirects=False,
+            ) as answer:
+                cookie = answer.headers["Set-Cookie"]
+    finally:
+        await server.close()
+
+    assert "; Secure" in cookie
+    assert "; HttpOnly" in cookie
