@@ -57,7 +57,7 @@ def overview(before: ServerFacts | None, now: ServerFacts) -> Row:
         "sinks": _sinks(before, now),
         "limits": limits,
         "process": _process(before, now, seconds),
-        "workers": _workers(before, now, seconds),
+        "workers": _workers(now),
     }
 
 
@@ -308,8 +308,7 @@ def _cpu_share(old: Mapping[str, Any], row: Mapping[str, Any], seconds: float) -
     return round(max(0.0, float(row["cpu_seconds"] - old["cpu_seconds"]) / seconds), 3)
 
 
-def _workers(before: ServerFacts | None, now: ServerFacts, seconds: float) -> list[Row]:
+def _workers(now: ServerFacts) -> list[Row]:
     """One row a process, where there are several."""
-    del before, seconds
     rows = now.status.get("workers")
     return [dict(row) for row in rows] if isinstance(rows, list) else []

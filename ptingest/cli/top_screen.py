@@ -293,14 +293,22 @@ def _limit_columns() -> tuple[Column, ...]:
 
 
 _WORKER_COLUMNS = (
-    Column("worker", 0, lambda row: str(row.get("worker", row.get("name", "?"))), is_text=True),
+    Column("worker", 0, lambda row: str(row.get("worker")), is_text=True),
     Column("pid", 8, lambda row: str(row.get("pid") or "-")),
-    Column("state", 10, lambda row: str(row.get("state") or "-"), is_text=True),
+    Column(
+        "state",
+        9,
+        lambda row: str(row.get("state") or "-"),
+        is_text=True,
+        is_alarm=lambda row: row.get("state") != "running",
+    ),
     Column("beats", 6, _count("connections")),
-    Column("in/s", 8, _count("received_per_second")),
-    Column("flight", 7, _count("in_flight")),
-    Column("cpu", 6, lambda row: _percent(row.get("cpu_share"))),
-    Column("rss", 8, lambda row: size(row.get("memory_bytes"))),
+    Column("in/s", 7, _count("events_lately")),
+    Column("rss", 8, lambda row: size(row.get("rss_bytes"))),
+    Column("pause", 7, lambda row: duration(row.get("loop_lag_seconds"))),
+    Column("up", 7, lambda row: duration(row.get("uptime_seconds"))),
+    Column("again", 5, _count("restarts"), is_alarm=lambda row: bool(row.get("restarts"))),
+    Column("last end", 40, lambda row: str(row.get("last_end") or "-"), True, only_wide=True),
 )
 
 

@@ -270,7 +270,7 @@ class Journal:
         oldest = (self.shrunk or self.whole or [None])[0]
         return {
             "bytes": self._whole_bytes + self._keys_bytes,
-            "limit_bytes": self.settings.max_bytes,
+            "limit_bytes": int(self.settings.max_bytes),
             "setting": "why.max_bytes",
             "sample": self.settings.sample,
             "whole_events": sum(chunk.events for chunk in self.whole),

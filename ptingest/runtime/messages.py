@@ -15,7 +15,8 @@ import msgspec
 from pydantic import BaseModel, SecretStr
 
 from ptingest.model.letters import Order
-from ptingest.runtime.channel import News, Nothing, Question
+from ptingest.model.watching import TapWish, WhyQuestion
+from ptingest.runtime.channel import Feed, News, Nothing, Question
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Sample
@@ -74,6 +75,12 @@ class Drained(msgspec.Struct):
     """Documents not settled: their windows went unacked."""
 
 
+class TapLines(msgspec.Struct):
+    """Whole lines of one worker's tap."""
+
+    lines: bytes
+
+
 Progress = dict[str, object]
 
 START = Question("start", Start, Nothing)
@@ -88,6 +95,9 @@ ORDER = Question("order", Order, Progress)
 PROGRESS = Question("progress", Nothing, Progress)
 SWEEP = Question("sweep", Nothing, Nothing)
 """Let go of letters that are done in this worker's own segment, and look at the folder."""
+
+TAP = Feed("tap", TapWish, TapLines)
+WHY = Question("why", WhyQuestion, Progress)
 
 REPORT = News("report", Report)
 LOAD = News("load", Load)

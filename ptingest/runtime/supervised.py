@@ -18,7 +18,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 import orjson
@@ -26,6 +26,7 @@ import orjson
 from ptingest.errors import ChannelRefused, ErrandRefused
 from ptingest.model.contracts import Clock
 from ptingest.model.letters import Order
+from ptingest.model.watching import TapWish, WhyQuestion
 from ptingest.runtime.assembly import build
 from ptingest.runtime.channel import NOTHING, Channel, Nothing, open_channel
 from ptingest.runtime.clock import SystemClock
@@ -42,6 +43,8 @@ from ptingest.runtime.messages import (
     START,
     SWAP,
     SWEEP,
+    TAP,
+    WHY,
     Config,
     Drained,
     Load,
@@ -49,6 +52,7 @@ from ptingest.runtime.messages import (
     Report,
     Seen,
     Start,
+    TapLines,
     unpack_config,
 )
 from ptingest.runtime.reload import Fresh, compile_fresh, swap_parts
@@ -85,6 +89,8 @@ class Supervised:
         channel.answers(ORDER, self._order)
         channel.answers(PROGRESS, self._progress)
         channel.answers(SWEEP, self._sweep)
+        channel.answers(WHY, self._why)
+        channel.feeds(TAP, self._tap)
 
     async def run(self) -> int:
         """Work until told to leave, or left alone; returns the exit code."""
@@ -167,6 +173,17 @@ class Supervised:
     async def _sweep(self, _: Nothing) -> Nothing:
         await self._present().parts.dead_letters.sweep()
         return NOTHING
+
+    async def _why(self, question: WhyQuestion) -> Progress:
+        return await self._present().parts.storyteller.why(question)
+
+    async def _tap(self, wish: TapWish) -> AsyncIterator[TapLines]:
+        tap = await self._present().parts.flow.taps.begin(wish)
+        try:
+            while lines := await tap.read():
+                yield TapLines(lines)
+        finally:
+            tap.close()
 
     def _present(self) -> Worker:
         if self._worker is None:

@@ -23,6 +23,7 @@ from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime.assembly import sink_names
 from ptingest.runtime.channel import NOTHING, Nothing
 from ptingest.runtime.crew import Crew, Patience, Slot
+from ptingest.runtime.crew_watch import CrewWatch
 from ptingest.runtime.doorkeeper import Doorkeeper
 from ptingest.runtime.looking import console_seams
 from ptingest.runtime.messages import PREPARE, SWAP, Config, pack_config
@@ -77,6 +78,7 @@ class Supervisor:
         )
         self.door = Doorkeeper(settings.beats, crew=self.crew, metrics=self.own)
         self.relay = Relay(self.crew)
+        self.watch = CrewWatch(self.crew, clock=clock)
         self.view = WholeView(self.crew, own=self.own, settings=settings, clock=clock)
         self.view.sections = self._sections
         self.view.certificates = self.certificates.status
@@ -129,6 +131,7 @@ class Supervisor:
             self.view.listening = None
             self.door.stop()
             self.crew.kill()
+            self.watch.end_all("the server is stopping")
             if self._api is not None:
                 await self._api.close()
         return left
@@ -147,6 +150,8 @@ class Supervisor:
             ),
             tls=self.certificates.api,
             desk=self.relay,
+            taps=self.watch,
+            why=self.watch,
             usage=self.view.usage,
             seams=console_seams(self.settings, pipeline=self.pipeline),
         )
@@ -167,6 +172,8 @@ class Supervisor:
             },
             "dead_letters": {"errand": self.relay.progress()},
             "config": self.reloads(),
+            "taps": self.watch.status(),
+            "why": {"sample": self.settings.why.sample},
         }
 
     async def _drain(self) -> int:

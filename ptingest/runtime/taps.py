@@ -207,7 +207,7 @@ class Taps:
         """
         now = datetime.fromtimestamp(self._clock.time_ns() / 1e9, UTC)
         # The first query makes the parser, which takes a tenth of a second: not on the loop.
-        test = await asyncio.to_thread(_test_of, wish.query, now)
+        test = await asyncio.to_thread(query_test, wish.query, now)
         if len(self.open) >= TAPS:
             raise TapsBusy(limit=TAPS)
         tap = Tap(wish, test, self._clock, self._forget)
@@ -281,7 +281,7 @@ class Taps:
             tap.cost += (max(used / looked, 1e-6) - tap.cost) / 8
 
 
-def _test_of(query: str, now: datetime) -> Test:
+def query_test(query: str, now: datetime) -> Test:
     return matcher(parse(query), text=query, now=now)
 
 

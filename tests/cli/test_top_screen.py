@@ -116,6 +116,23 @@ def _is_book(line: str) -> bool:
     return line.startswith(("service", "日", "a "))
 
 
+def test_each_of_several_workers_has_a_row() -> None:
+    one = {
+        "worker": 1, "pid": 4711, "state": "running", "connections": 3, "events_lately": 1200,
+        "rss_bytes": 80 << 20, "loop_lag_seconds": 0.004, "uptime_seconds": 99.0, "restarts": 0,
+        "last_end": None,
+    }  # fmt: skip
+    other = {**one, "worker": 2, "pid": None, "state": "waiting", "restarts": 2}
+    found = overview(None, facts(workers=[one, other]))
+
+    text = "\n".join(shown(found, 80, 24))
+
+    assert "4711 running" in text
+    assert "1200" in text
+    assert "80MiB" in text
+    assert "waiting" in text
+
+
 def test_room_is_shared_in_turns() -> None:
     class Stub:
         notes = ()
