@@ -402,7 +402,12 @@ def _show_instructions(sink: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({**machine(), **record}))
         return
-    print(
+    print(instructions_sentence(sink, counted))
+
+
+def instructions_sentence(sink: str, counted: Counted) -> str:
+    """What was counted, in words."""
+    return (
         f"instructions an event, {sink}: server {counted.server:,.0f}, floor {counted.floor:,.0f}, "
         f"{counted.server / counted.floor:.2f} times (user space; the kernel's work is not counted)"
     )

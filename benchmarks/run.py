@@ -103,6 +103,21 @@ def _roads(rows: tuple[Row, ...], runs: int) -> None:
         )
 
 
+def _instructions() -> None:
+    """Whole servers beside the floor by what no neighbour changes."""
+    for sink in ("null", "store"):
+        last: Any = last_in_history(f"instructions {sink}") or {}
+        counted = end_to_end.count_instructions(end_to_end.Target(sink=sink))
+        if counted is None:
+            return
+        append_history(
+            f"instructions {sink}", {"sink": sink, "instructions_an_event": counted._asdict()}
+        )
+        before = last.get("instructions_an_event", {}).get("server")
+        told = "" if before is None else f", last {before:,.0f}"
+        print("\n" + end_to_end.instructions_sentence(sink, counted) + told, flush=True)
+
+
 def _compare(runs: int) -> None:
     given = compare.read(compare.DEFAULT)
     base = floor.measure_pair(compression=given.load.compression)
@@ -130,15 +145,16 @@ def main() -> None:
     began = time.perf_counter()
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
     _plain("floor", "CPU microseconds an event", floor.measure(), key="microseconds_an_event")
-    _stages(count=given.everything)
-    _plain("store", "CPU microseconds a document", store.measure(), key="microseconds_an_event")
     _plain("start", "seconds, MiB", start.measure(runs=5))
     if shutil.which("go") is None:
         raise SystemExit("the whole road needs go on the path: its sender is go-lumber")
     _roads((*ROADS, REAL) if given.everything else ROADS, given.runs)
+    _stages(count=given.everything)
+    _plain("store", "CPU microseconds a document", store.measure(), key="microseconds_an_event")
     if given.everything:
-        _compare(given.runs)
         _scale(6.0)
+        _compare(given.runs)
+        _instructions()
     load = os.getloadavg()
     print(
         f"\n{time.perf_counter() - began:.0f} s, load average {load[0]:.1f} at the end, "

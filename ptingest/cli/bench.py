@@ -333,3 +333,9 @@ def _show_plans(report: Report, plans: list[Plan]) -> None:
         f"  in memory: so long the {report.outstanding_events:,} events that "
         "beats.limits.total_bytes has room for last while a sink takes none; then Beats wait"
     )
+    cores = len(os.sched_getaffinity(0))
+    if any(one.workers > cores for one in plans):
+        click.echo(
+            f"  this machine has {cores}: more workers than that want more machines, behind "
+            "Filebeat's `loadbalance: true`"
+        )

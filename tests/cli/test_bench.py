@@ -13,6 +13,8 @@ from ptingest.cli.bench import CURES
 from ptingest.pipeline.detour import Detour
 from tests.cli.running import Ran, run
 
+pytestmark = pytest.mark.timeout(30)  # each one is a measurement, however short
+
 LINE = b"INFO|apps.parcels.views|2025-01-02T03:04:05Z|hello\n"
 
 
@@ -41,7 +43,7 @@ def test_plain_lines_are_measured_as_the_events_of_their_service(tmp_path: Path)
 
 def test_events_are_measured_as_they_came(tmp_path: Path) -> None:
     events = corpus.events(30, 1)
-    with_event = events[0].replace(b'{"@t', b'{"event":{},"@t', 1)
+    with_event = events[0].replace(b'{"@t', b'{"log_level":"x","@t', 1)
 
     ran = bench(tmp_path, "-", "--json", given=b"\n".join([with_event, *events]))
 
@@ -52,7 +54,7 @@ def test_events_are_measured_as_they_came(tmp_path: Path) -> None:
     assert told["long_way"] == [
         {
             "reason": "field_in_the_way",
-            "field": "event",
+            "field": "log_level",
             "events": 1,
             "cure": CURES["field_in_the_way"],
         }
@@ -65,13 +67,13 @@ def test_events_are_measured_as_they_came(tmp_path: Path) -> None:
 
 def test_the_long_way_is_told_with_its_cure(tmp_path: Path) -> None:
     event = corpus.events(1, 1)[0]
-    given = event + b"\n" + event.replace(b'{"@t', b'{"event":{},"@t', 1) + b"\n"
+    given = event + b"\n" + event.replace(b'{"@t', b'{"log_level":"x","@t', 1) + b"\n"
 
     ran = bench(tmp_path, "-", given=given)
 
     told = ran.out.decode()
     assert "1 of 2 (50.0 %) take the long way" in told
-    assert f"1  field_in_the_way (event): {CURES['field_in_the_way']}" in told
+    assert f"1  field_in_the_way (log_level): {CURES['field_in_the_way']}" in told
 
 
 def test_a_rate_is_planned_for(tmp_path: Path) -> None:
@@ -80,6 +82,15 @@ def test_a_rate_is_planned_for(tmp_path: Path) -> None:
     )
 
     assert [one["rate"] for one in orjson.loads(ran.out)["rates"]] == [5000, 7]
+
+
+@pytest.mark.parametrize(("rate", "is_beyond"), [("1", False), ("1e9", True)])
+def test_a_rate_beyond_this_machine_asks_for_more_machines(
+    tmp_path: Path, rate: str, is_beyond: bool
+) -> None:
+    ran = bench(tmp_path, "-", "--service", "django", "--rate", rate, given=LINE)
+
+    assert ("more workers than that want more machines" in ran.out.decode()) is is_beyond
 
 
 def test_multiline_records_are_one_event(tmp_path: Path) -> None:
