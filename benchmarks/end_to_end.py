@@ -315,6 +315,7 @@ def count_instructions(target: Target, load: Load = COUNTED, *, seed: int = 1) -
             port=port, config=config, command=shlex.join(words), seconds=300.0
         ) as server:
             send(port, warm_up, load)
+            instructions.switch(server.pid, on=True)
             instructions.dump(server.pid)
             events = send(port, file, load).sent.events_acked
             instructions.dump(server.pid)
