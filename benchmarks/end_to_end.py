@@ -292,7 +292,7 @@ def measure(
     return measure_all(load, [target], runs=runs, seed=seed)["it"]
 
 
-COUNTED = Load(events=8_192, connections=2, pipeline=1)
+COUNTED = Load(events=4_096, connections=2, pipeline=0, warm_up=2_048)
 """A server under callgrind takes some 500 events a second."""
 
 
