@@ -45,6 +45,7 @@ _LEVEL = re.compile(rb'"[A-Za-z0-9_]+').fullmatch
 # What may follow the seconds in a time of usual width; others are left to the searches.
 _FRACTION = re.compile(rb"(?:([.,])([0-9]{3}))?(Z?)").fullmatch
 _SECONDS = re.compile(rb":[0-5][0-9]").fullmatch
+_TO_SECONDS, _AFTER_SECONDS = slice(19), slice(19, None)
 _PIPE, _BACKSLASH, _SPACE = b"|\\ "
 decode_text = msgspec.json.Decoder(str).decode
 _LONGEST_NAME = 256
@@ -134,14 +135,14 @@ class LineReader:
                     return searched(raw)
                 return no_match
             level, logger, time, rest = parts
-            start = time[:19]
+            start = time[_TO_SECONDS]
             moment = local[start]
             opened = levels[level]
             labelled = loggers[logger]
             if moment is None or not opened or not labelled or len(rest) == 1:
                 return searched(raw)
             opening, minute_millis, fractions = moment
-            fraction = fractions[time[19:]]
+            fraction = fractions[time[_AFTER_SECONDS]]
             if fraction is None:
                 return searched(raw)
             is_cut, is_utc, state, ending, millis, before_rest, head = fraction

@@ -75,7 +75,7 @@ class Ordinary:
         # (field, what it costs) of values that are thrown away, and fields of other groups
         # that this one would have to merge with.
         attributes = reader.attributes
-        self._overwritten = [(attributes[name], cost) for name, cost in overwritten.items()]
+        self._costs = {attributes[name]: cost for name, cost in overwritten.items()}
         self._merged = [attributes[name] for name in attributes if name in reserved]
         # Encoded into the same buffer each time: fresh memory for a kilobyte costs more
         # than encoding it does.
@@ -103,8 +103,12 @@ class Ordinary:
     def _make(self) -> ShortWay:  # noqa: C901 - counts the one it holds
         """Return the short way in one piece: what it needs is bound once, not looked up at
         each event, and a call more would cost every event.
+
+        ``b"" + raw`` copies a raw value in half the instructions of ``bytes(raw)``.
         """
-        overwritten, merged, rest = self._overwritten, self._merged, self._rest
+        costs = dict(self._costs)
+        first_cost, overwritten = costs.pop("first", 0), tuple(costs.items())
+        merged, rest = self._merged, self._rest
         routes, tags_of, time_of = self._routes, self._tags, self._times.of
         read, originals, is_free = self._lines.read, self._originals, self._is_free
         no_tags, no_event = tags_of[b"[]"], originals[b"{}"]
@@ -113,8 +117,8 @@ class Ordinary:
         def make(  # noqa: C901 - in one piece on purpose
             event: Any, extras: Extras | None, payload: bytes, tallies: Tallies
         ) -> Made | None:
-            raw = bytes(event.message)
-            route = routes[bytes(event.service)]
+            raw = b"" + event.message
+            route = routes[b"" + event.service]
             if route is None or not raw or raw[0] != _QUOTE:
                 return None
             # The lengths of all members add up to the payload's exactly when it had no space
@@ -130,11 +134,14 @@ class Ordinary:
             if (tags := event.tags) is not ABSENT:
                 left -= _TAGS_COST + len(tags)
                 event.tags = ABSENT
-                states = tags_of[bytes(tags)]
+                states = tags_of[b"" + tags]
             if (inner := event.event) is not ABSENT:
                 left -= _EVENT_COST + len(inner)
                 event.event = ABSENT
-                original = originals[bytes(inner)]
+                original = originals[b"" + inner]
+            if first_cost and (value := event.first) is not ABSENT:
+                left -= first_cost + len(value)
+                event.first = ABSENT
             for name, cost in overwritten:
                 if (value := getattr(event, name)) is not ABSENT:
                     left -= cost + len(value)
@@ -154,7 +161,7 @@ class Ordinary:
                 return None
             state, fields, printed, framed_time, millis, is_loose = read(raw)
             if not (printed and framed_time):
-                if (sent_time := time_of(bytes(sent))) is None:
+                if (sent_time := time_of(b"" + sent)) is None:
                     return None
                 sent_printed, sent_framed, sent_millis = sent_time
                 if not printed:

@@ -52,6 +52,8 @@ class Sent(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=T
     log: Where | Any = ABSENT
     """Decoded where it is as usual, else raw."""
     message: Raw = ABSENT
+    first: Raw = msgspec.field(default=ABSENT, name="stream")
+    """The first name that some stage overwrites, reached without asking for it by name."""
 
 
 USUAL_NAMES = frozenset(msgspec.structs.fields(Sent)[at].encode_name for at in range(12))
@@ -80,9 +82,11 @@ class SentReader:
         self._rebuild()
 
     def _rebuild(self) -> None:
-        names = (*self._overwritten, *self._learned)
+        first = next(iter(self._overwritten), "stream")
+        names = (first, *self._overwritten[1:], *self._learned)
         self.attributes = {name: f"other_{number}" for number, name in enumerate(names)}
-        """Name of a member -> name of the field, for those that are not in ``Sent``."""
+        self.attributes[first] = "first"
+        """Name of a member -> name of the field, for those that differ between profiles."""
         fields: list[tuple[str, Any, Any]] = [
             (attribute, Raw, msgspec.field(default=ABSENT, name=name))
             for name, attribute in self.attributes.items()

@@ -41,6 +41,14 @@ def test_what_the_struct_has_no_place_for_is_refused(changes: dict[str, Any]) ->
         reader().decode(compact(BASE | changes))
 
 
+def test_without_overwritten_names_stream_is_a_member_like_any_other() -> None:
+    under_test = SentReader(["pt"], overwritten=[], unlearnable=[])
+
+    event = under_test.decode(compact(BASE | {"stream": "stderr"}))
+
+    assert bytes(getattr(event, under_test.attributes["stream"])) == b'"stderr"'
+
+
 def test_other_members_are_kept_beside() -> None:
     found = reader().decode_loosely(compact(BASE | {"env": "prod", "log": {"level": "x"}}))
 
