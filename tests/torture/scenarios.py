@@ -357,10 +357,10 @@ SCENARIOS: dict[str, Scenario] = {
     "lies in turn": Scenario(run=lies_in_turn),
     "lies, mixed": Scenario(run=lying(*LIES, share=0.6)),
     "lies without ids": Scenario(run=lying(*LIES, share=0.4), ids="none", may_double=True),
-    "2 workers": Scenario(run=peace, config=TWO),
-    "2 workers, kill -9 of workers": Scenario(run=kill_9_workers, config=TWO),
+    "2 workers": Scenario(run=peace, config=TWO, beat_seconds=SLOW),
+    "2 workers, kill -9 of workers": Scenario(run=kill_9_workers, config=TWO, beat_seconds=SLOW),
     "2 workers, kill -9 of workers, embedded store": Scenario(
-        run=kill_9_workers, sink="store", config=TWO
+        run=kill_9_workers, sink="store", config=TWO, beat_seconds=SLOW
     ),
     "2 workers, kill -9 of the supervisor": Scenario(
         run=kill_9_supervisor, config=TWO, beat_seconds=SLOW
@@ -368,9 +368,9 @@ SCENARIOS: dict[str, Scenario] = {
     "2 workers, kill -9 of the supervisor, embedded store": Scenario(
         run=kill_9_supervisor, sink="store", config=TWO, beat_seconds=SLOW
     ),
-    "2 workers, SIGHUP": Scenario(run=sighup, config=TWO),
+    "2 workers, SIGHUP": Scenario(run=sighup, config=TWO, beat_seconds=SLOW),
     "2 workers, SIGTERM": Scenario(run=sigterm, config=TWO, beat_seconds=SLOW),
-    "2 workers, mapping conflict": Scenario(run=mapping_conflict, config=TWO),
+    "2 workers, mapping conflict": Scenario(run=mapping_conflict, config=TWO, beat_seconds=SLOW),
     "2 workers, requeue, killed in the middle": Scenario(
         run=requeue_under_fire, config=TWO, beat_seconds=SLOW
     ),
