@@ -23,6 +23,9 @@ ABSENT = Raw(b"")
 LEARNED_NAMES = 24
 """Names beyond those that every Beat sends; each costs a little at every event."""
 LONGEST_NAME = 64
+NOTED_NAMES = 64
+"""Unknown names in one event; of events with more, none is noted, so that what is noted
+stays small whatever a peer makes up."""
 LESSON = 256
 """Events with unknown names before those in a quarter of them are learned."""
 
@@ -132,7 +135,8 @@ class SentReader:
         """Note what was unknown; from time to time make it known."""
         self._lessons += 1
         self._unusual_logs += not is_usual_log
-        self._seen.update(name for name in extras if len(name) <= LONGEST_NAME)
+        if len(extras) <= NOTED_NAMES:
+            self._seen.update(name for name in extras if len(name) <= LONGEST_NAME)
         if self._lessons < LESSON:
             return
         is_often = {name for name, count in self._seen.items() if count >= LESSON // 4}

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from ptingest.pipeline.encode import encode_value
-from ptingest.pipeline.sent import ABSENT, LEARNED_NAMES, LESSON, SentReader
+from ptingest.pipeline.sent import ABSENT, LEARNED_NAMES, LESSON, NOTED_NAMES, SentReader
 from tests.pipeline.events import BASE
 
 
@@ -104,3 +104,14 @@ def test_no_more_names_are_learned_than_the_limit() -> None:
         under_test.decode_loosely(compact(BASE | names))
 
     assert len(under_test.attributes) == 1 + LEARNED_NAMES
+
+
+def test_names_of_an_event_that_has_very_many_are_not_noted() -> None:
+    under_test = reader()
+    payload = compact(BASE | {f"n{number}": 1 for number in range(NOTED_NAMES + 1)})
+
+    for _ in range(LESSON):
+        under_test.decode_loosely(payload)
+
+    assert not under_test._seen
+    assert set(under_test.attributes) == {"stream"}
