@@ -15,6 +15,7 @@ from benchmarks.processes import ROOT, SERVER
 from tests.browser.chromium import Browser
 from tests.browser.running import Running, running
 from tests.browser.test_hostile import ATTACKS, hostile_events
+from tests.sinks.store.segments import store
 
 SPAN = timedelta(minutes=45)
 
@@ -239,3 +240,31 @@ def test_a_hostile_address_and_its_completions_are_text(browser: Browser, hostil
     browser.find("#completions li")
 
     assert_nothing_ran(browser, hostile)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server on a store with a hundred thousand documents; a million are a benchmark."""
+    folder = tmp_path_factory.mktemp("large")
+    (folder / "data").mkdir()
+    store(folder / "data" / "store.sqlite", segments=6, more=1696).close()
+    with running(folder) as server:
+        yield server
+
+
+def test_a_large_store_is_counted_whole_and_paged(browser: Browser, large: Running) -> None:
+    browser.open(large.console + "explore?since=")
+    assert browser.text(".sum strong") == "99,997"
+    levels = [int(one.text.replace(",", "")) for one in browser.all(".legend b")]
+    timeless = browser.text(".timeline > .hint").split()[0].replace(",", "")
+    assert sum(levels) + int(timeless) == 99_997
+
+    first = browser.text("#hits tr.hit .when")
+    browser.click(".pager a[rel=next]")
+    browser.wait(lambda: "place" in asked(browser), "there was no older page")
+    assert browser.text("#hits tr.hit .when") <= first
+    browser.back()
+    browser.wait(lambda: "place" not in asked(browser), "back led nowhere")
+
+    assert browser.text("#hits tr.hit .when") == first
+    browser.assert_quiet(origin=large.origin)
