@@ -1,0 +1,181 @@
+"""What `tap` and `why` cost the road: flow, pipeline and lane in this process, a sink that
+takes everything at once.
+
+    python -m benchmarks.looking_on            instructions an event, each way; then memory
+    python -m benchmarks.looking_on --time     processor time instead, best of several in turn
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import corpus, instructions
+from ptingest.model.contracts import Finding
+from ptingest.model.document import Document
+from ptingest.model.event import Origin
+from ptingest.model.outcome import WriteResult
+from ptingest.model.receipt import Receipt
+from ptingest.model.watching import TapWish
+from ptingest.pipeline.compile import packaged_profile_path
+from ptingest.runtime.assembly import build
+from ptingest.runtime.clock import SystemClock
+from ptingest.runtime.status import process_row
+from ptingest.settings.load import load_profile
+from ptingest.settings.server import ServerSettings
+from ptingest.settings.sinks import LaneSettings
+
+ALL_OFF, WHY, WHY_SMALL = 0, 16 << 20, 1 << 20
+WINDOW = 1024
+NARROW = "service:flower and log_level:CRITICAL"
+ROUNDS = 9
+EVENTS = 4_000
+
+
+class Taker:
+    """Stores everything, nowhere."""
+
+    name = "taker"
+
+    async def write(
+        self, documents: Sequence[Document], doubtful: frozenset[Document]
+    ) -> WriteResult:
+        del documents, doubtful
+        return WriteResult()
+
+    async def check(self) -> Sequence[Finding]:
+        return ()
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class Road:
+    """A worker's parts on a loop of their own."""
+
+    def __init__(
+        self, folder: Path, *, why: int = ALL_OFF, query: str | None = None, is_free: bool = False
+    ) -> None:
+        """``is_free``: a tap looks at every event, whatever the time that takes."""
+        settings = ServerSettings.model_validate(
+            {"data_dir": str(folder), "why": {"max_bytes": why}}
+        )
+        profile = load_profile(packaged_profile_path(), os.environ)
+        lane = LaneSettings.model_validate({"concurrency": 4})
+        self.parts = build(settings, profile, clock=SystemClock(), replaced=[(Taker(), lane)])
+        self._loop = asyncio.new_event_loop()
+        self._lanes = [self._loop.create_task(lane.run()) for lane in self.parts.lanes]
+        if query is not None:
+            taps = self.parts.flow.taps
+            if is_free:
+                taps._spent, taps._credit_at = lambda: 0.0, 0.0
+            tap: Any = self._loop.run_until_complete(taps.begin(TapWish(query)))
+            tap.cost = 1e-6
+            self._reading = self._loop.create_task(self._read(tap))
+
+    async def _read(self, tap: Any) -> None:
+        while await tap.read():
+            pass
+
+    def carry(self, payloads: Sequence[bytes]) -> None:
+        """Take all payloads from admit to their ack."""
+        self._loop.run_until_complete(self._carry(payloads))
+
+    async def _carry(self, payloads: Sequence[bytes]) -> None:
+        origin = Origin("192.0.2.7:51234")
+        for at in range(0, len(payloads), WINDOW):
+            is_safe = asyncio.Event()
+            receipt = Receipt(lambda _, told=is_safe: told.set())  # type: ignore[misc]
+            await self.parts.flow.admit(payloads[at : at + WINDOW], receipt, origin)
+            receipt.seal()
+            await is_safe.wait()
+
+
+def ways(folder: Path) -> dict[str, Callable[[], Road]]:
+    """Each way of looking on, by name."""
+    return {
+        "neither": lambda: Road(folder),
+        "why, ring full": lambda: Road(folder, why=WHY_SMALL),
+        "tap, narrow query": lambda: Road(folder, query=NARROW),
+        "tap, *": lambda: Road(folder, query="*"),
+        "tap, narrow query, every event": lambda: Road(folder, query=NARROW, is_free=True),
+        "tap, *, every event": lambda: Road(folder, query="*", is_free=True),
+    }
+
+
+def works(events: int, folder: Path) -> dict[str, Callable[[], object]]:
+    """For `benchmarks.instructions`."""
+    payloads = corpus.events(events, 1)
+    roads = {name: make() for name, make in ways(folder).items()}
+
+    def carrying(road: Road) -> Callable[[], object]:
+        return lambda: road.carry(payloads)
+
+    return {name: carrying(road) for name, road in roads.items()}
+
+
+def time_all() -> None:
+    """Processor time of each way against the first, best of several rounds in turn."""
+    payloads = corpus.events(EVENTS, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        roads = {name: make() for name, make in ways(Path(folder)).items()}
+        best = dict.fromkeys(roads, float("inf"))
+        for _ in range(ROUNDS):
+            for name, road in roads.items():
+                began = time.process_time()
+                road.carry(payloads)
+                best[name] = min(best[name], time.process_time() - began)
+    for name, seconds in best.items():
+        ratio = seconds / best["neither"]
+        print(f"{name:32} {1e6 * seconds / EVENTS:7.2f} us an event  {ratio:.3f}")
+
+
+def count_all() -> None:
+    """Instructions of each way against the first."""
+    counted = instructions.count("benchmarks.looking_on:works")
+    for name, count in counted.items():
+        print(f"{name:32} {count:10,.0f} instructions an event  {count / counted['neither']:.4f}")
+
+
+def memory_of(why: int) -> None:
+    """Resident memory after many events, for `show_memory`."""
+    with tempfile.TemporaryDirectory() as folder:
+        road = Road(Path(folder), why=why)
+        for seed in range(10):
+            road.carry(corpus.events(EVENTS, seed))
+        print(process_row()["memory_bytes"], road.parts.journal.status())
+
+
+def show_memory() -> None:
+    """Resident memory with the ring off, and full."""
+    for why in (ALL_OFF, WHY):
+        words = [sys.executable, "-m", "benchmarks.looking_on", "--memory-of", str(why)]
+        print(
+            f"why.max_bytes {why}:", subprocess.run(words, capture_output=True, check=True).stdout
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What tap and why cost the road.")
+    parser.add_argument("--time", action="store_true", help="processor time, not instructions")
+    parser.add_argument("--memory-of", type=int)
+    given = parser.parse_args()
+    if given.memory_of is not None:
+        memory_of(given.memory_of)
+    elif given.time:
+        time_all()
+    else:
+        count_all()
+        show_memory()
+
+
+if __name__ == "__main__":
+    main()
