@@ -28,11 +28,11 @@ from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.detour import Detour, find_detours
 from ptingest.runtime import stages
-from ptingest.runtime.road import gzip_bytes, open_road
+from ptingest.runtime.road import gzip_bytes, lane_of, open_road
 from ptingest.runtime.workload import Workload
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
-from ptingest.settings.sinks import LaneSettings, StoreSettings
+from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.elasticsearch.bulk import bulk_pieces
 
 FEWEST_ROUNDS = 3
@@ -164,10 +164,8 @@ class Bench:
         self._seconds = seconds
         self._clock = clock
         self._on_step = on_step
-        elasticsearch = settings.sinks.elasticsearch
-        self._lane: LaneSettings = elasticsearch or LaneSettings()
-        self._keyed = elasticsearch is None or elasticsearch.ids == "keyed"
-        self._compress = elasticsearch is None or elasticsearch.compress
+        self._lane = lane_of(settings)
+        self._store_lane = settings.sinks.store or StoreSettings()
 
     def run(self, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> Report:
         """Measure everything.
@@ -222,7 +220,7 @@ class Bench:
             self._pipeline,
             workload.windows,
             workload.wires,
-            keyed=self._keyed,
+            keyed=self._lane.ids == "keyed",
             batch=self._lane.batch,
             now_ns=now_ns,
         )
@@ -244,8 +242,8 @@ class Bench:
         """Bytes that a document of the file takes in a bulk body as sent."""
         sent = 0
         for batch in stages.batches_of(documents, self._lane.batch):
-            pieces = list(bulk_pieces(batch, keyed=self._keyed))
-            sent += gzip_bytes(pieces) if self._compress else sum(map(len, pieces))
+            pieces = list(bulk_pieces(batch, keyed=self._lane.ids == "keyed"))
+            sent += gzip_bytes(pieces) if self._lane.compress else sum(map(len, pieces))
         return sent / len(documents)
 
     def _services(self, own: Processed, seconds: float, now_ns: int) -> dict[str, ServiceCost]:
@@ -273,7 +271,7 @@ class Bench:
     def _store(self, seconds: float, now_ns: int) -> tuple[Rounds, float]:
         """Time batches into an embedded store of its own; also the file's bytes a document."""
         documents = stages.process_all(self._pipeline, self._workload.windows, now_ns)
-        batch = self._lane.batch
+        batch = self._store_lane.batch
         figures: list[float] = []
         size = 0.0
         until = time.perf_counter() + seconds

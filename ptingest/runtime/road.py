@@ -27,7 +27,7 @@ from ptingest.runtime.assembly import Parts, build
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
-from ptingest.settings.sinks import LaneSettings
+from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.bulk import (
     PRODUCT,
     PRODUCT_HEADER,
@@ -155,6 +155,11 @@ class Road:
         return closed
 
 
+def lane_of(settings: ServerSettings) -> ElasticsearchSettings:
+    """The settings of the road's end: those of the configured Elasticsearch, else defaults."""
+    return settings.sinks.elasticsearch or ElasticsearchSettings(hosts=("http://nowhere:9200",))
+
+
 @asynccontextmanager
 async def open_road(
     settings: ServerSettings, profile: ProfileSettings, *, clock: Clock
@@ -163,11 +168,8 @@ async def open_road(
 
     Neither the data_dir nor any host, port or certificate of the settings is touched.
     """
-    elasticsearch = settings.sinks.elasticsearch
-    sink = NullElasticsearch(
-        keyed=elasticsearch is None or elasticsearch.ids == "keyed",
-        compress=elasticsearch is None or elasticsearch.compress,
-    )
+    end = lane_of(settings)
+    sink = NullElasticsearch(keyed=end.ids == "keyed", compress=end.compress)
     with tempfile.TemporaryDirectory(prefix="ptingest-bench-") as folder:
         inside = settings.model_copy(
             update={
@@ -176,8 +178,7 @@ async def open_road(
                 "api": ApiSettings(),
             }
         )
-        replaced = [(sink, elasticsearch or LaneSettings())]
-        parts = build(inside, profile, clock=clock, replaced=replaced)
+        parts = build(inside, profile, clock=clock, replaced=[(sink, end)])
         await parts.dead_letters.open()
         lanes = [asyncio.ensure_future(lane.run()) for lane in parts.lanes]
         try:
