@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ptingest.model.contracts import Clock
 from ptingest.runtime.assembly import build, read_profile
+from ptingest.runtime.lag import keep_what_start_made
 from ptingest.runtime.lock import DataDirLock
 from ptingest.runtime.notify import Notifier
 from ptingest.runtime.reload import Fresh, Reloader, swap_parts
@@ -131,5 +132,6 @@ async def _reload_on_signal(signals: StopSignals, reloader: Reloader) -> None:
 
 async def _tell_manager(notifier: Notifier, server: Worker | Supervisor) -> None:
     await server.started.wait()
+    keep_what_start_made()
     notifier.ready(f"listening for Beats on {server.view.listening}")
     await notifier.feed_watchdog()

@@ -31,6 +31,7 @@ from ptingest.runtime.assembly import build
 from ptingest.runtime.channel import NOTHING, Channel, Nothing, open_channel
 from ptingest.runtime.clock import SystemClock
 from ptingest.runtime.handed import take_over
+from ptingest.runtime.lag import keep_what_start_made
 from ptingest.runtime.loop import loop_factory
 from ptingest.runtime.messages import (
     DRAIN,
@@ -131,6 +132,7 @@ class Supervised:
             started.cancel()
             error = self._running.exception()
             raise error if error is not None else ChannelRefused(kind="", text="it was stopped")
+        keep_what_start_made()
         log.info("started, pid %d", os.getpid())
         return NOTHING
 

@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ptingest.runtime.assembly import Parts
+from ptingest.runtime.lag import LoopLag
 from ptingest.runtime.looking import console_seams
 from ptingest.runtime.status import WorkerView, node_facts, say_hello
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LAG_INTERVAL_SECONDS = 0.1
-LAG_WINDOW = 100
-"""The longest pause among the last so many intervals (10 s) is shown."""
 TIDY_SECONDS = 60.0
 CHORE_SECONDS = 1.0
 FAREWELL_SECONDS = 3.0
@@ -36,6 +34,7 @@ class Worker:
         self.parts = parts
         self._is_supervised = is_supervised
         self.view = WorkerView(parts)
+        self._lag = LoopLag(parts.metrics, parts.clock)
         self.started = asyncio.Event()
         self.beats_port = 0
         self.api_port = 0
@@ -61,6 +60,7 @@ class Worker:
         task that dies is never silent.
         """
         parts = self.parts
+        self._lag.start()
         await parts.dead_letters.open()
         if not self._is_supervised:
             host, self.beats_port = parts.source.listen()
@@ -74,7 +74,6 @@ class Worker:
                     for sink, lane in zip(parts.sinks, parts.lanes, strict=True)
                 ]
                 source = group.create_task(parts.source.run(), name="beats source")
-                lag = group.create_task(self._watch_lag(), name="loop lag")
                 tidy = group.create_task(self._tidy(), name="dead letters tidy")
                 look = group.create_task(parts.certificates.watch(), name="certificates")
                 chores = group.create_task(self._do_chores(), name="chores")
@@ -89,7 +88,7 @@ class Worker:
                 self.started.set()
                 await self._stop.wait()
                 left = await self._drain()
-                for task in (*lanes, source, lag, tidy, look, chores):
+                for task in (*lanes, source, tidy, look, chores):
                     task.cancel()
         finally:
             self.view.listening = None
@@ -97,7 +96,7 @@ class Worker:
             self.parts.flow.taps.end_all("the server is stopping")
             if self._api is not None:
                 await self._api.close()
-            await self._close_sinks()
+            await self._close_the_rest()
         return left
 
     async def _start_api(self) -> None:
@@ -149,17 +148,7 @@ class Worker:
             for chore in self.parts.chores:
                 await chore()
 
-    async def _close_sinks(self) -> None:
+    async def _close_the_rest(self) -> None:
+        self._lag.stop()
         for sink in self.parts.sinks:
             await sink.close()
-
-    async def _watch_lag(self) -> None:
-        """Show the longest pause of the loop lately; keepalives wait no longer than that."""
-        lags = [0.0] * LAG_WINDOW
-        at = 0
-        while True:
-            before = self.parts.clock.monotonic()
-            await asyncio.sleep(LAG_INTERVAL_SECONDS)
-            lags[at % LAG_WINDOW] = self.parts.clock.monotonic() - before - LAG_INTERVAL_SECONDS
-            at += 1
-            self.parts.metrics.set("ptingest_worker_loop_lag_seconds", max(0.0, *lags))

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from pydantic import ValidationError
@@ -116,6 +117,30 @@ async def test_bodies_are_compressed_unless_they_are_small_or_told_not_to(
     assert encodings == ["gzip", None, None]
     assert es.requests[0].wire_bytes < len(body) / 5
     assert squeezing.sent_bytes == es.requests[0].wire_bytes + len(BODY)
+
+
+async def test_the_loop_goes_on_while_a_large_body_is_compressed(es: FakeElasticsearch) -> None:
+    client = client_for(es.url)
+    turns = [0]
+    seen: list[int] = []
+
+    async def count_turns() -> None:
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(10):
+            seen.append(turns[0])
+            yield large_body(500)
+
+    counting = asyncio.create_task(count_turns())
+    answer = await client.request("POST", "/_bulk", pieces(), content_type=NDJSON)
+    counting.cancel()
+    await client.close()
+
+    assert answer.status == 200
+    assert seen[-1] - seen[0] >= 3
 
 
 async def test_a_body_of_megabytes_is_sent_without_a_warning(es: FakeElasticsearch) -> None:
