@@ -69,7 +69,7 @@ class Lane:
             sink.name,
             backoff=self._pace.backoff,
             patience_seconds=settings.retry.patience_seconds,
-            share_bytes=budget.limit // 4,
+            share_bytes=lambda: budget.limit // 4,  # SIGHUP moves the limit
         )
         self._burial = Burial(
             dead_letters, books=self._books, metrics=metrics, on_failed=self.give_back

@@ -95,7 +95,12 @@ class TroubledStreams:
     """All data streams in trouble at one sink; usually none."""
 
     def __init__(
-        self, sink: str, *, backoff: Backoff, patience_seconds: float, share_bytes: int
+        self,
+        sink: str,
+        *,
+        backoff: Backoff,
+        patience_seconds: float,
+        share_bytes: Callable[[], int],
     ) -> None:
         self._sink = sink
         self._backoff, self._patience, self._share = backoff, patience_seconds, share_bytes
@@ -228,7 +233,7 @@ class TroubledStreams:
             elif not stream.is_open and now - stream.since >= self._patience:
                 opened.append(stream)
                 refused += self._open(stream, now)
-        while sum(stream.held_bytes for stream in self) > self._share:
+        while sum(stream.held_bytes for stream in self) > self._share():
             largest = max(self, key=lambda stream: stream.held_bytes)
             if not largest.is_open:
                 opened.append(largest)

@@ -133,8 +133,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("ptingest_lane_doubtful_documents_total", "counter", "Outcome unknown", ("sink",)),
     Metric("ptingest_lane_in_flight", "gauge", "Batches in flight", ("sink",)),
     Metric("ptingest_lane_concurrency", "gauge", "Batches allowed in flight now", ("sink",)),
-    Metric("ptingest_lane_batch_limit_bytes", "gauge", "A batch is full at", ("sink",)),
-    Metric("ptingest_lane_batch_limit_documents", "gauge", "A batch is full at", ("sink",)),
+    Metric(
+        "ptingest_lane_batch_limit_bytes", "gauge", "A batch is full at", ("sink",), merge="max"
+    ),
+    Metric(
+        "ptingest_lane_batch_limit_documents", "gauge", "A batch is full at", ("sink",), merge="max"
+    ),
     Metric(
         "ptingest_lane_full_load_bytes_per_second",
         "gauge",
@@ -146,6 +150,7 @@ METRICS: tuple[Metric, ...] = (
         "gauge",
         "Lowest write time of a full batch under full load",
         ("sink",),
+        merge="max",
     ),
     Metric("ptingest_lane_tuning_changes_total", "counter", "Better limits found", ("sink",)),
     Metric("ptingest_lane_waiting_documents", "gauge", "Waiting for a batch", ("sink",)),

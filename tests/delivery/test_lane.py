@@ -728,3 +728,22 @@ def test_after_full_load_a_single_window_is_written_at_once(tmp_path: Path) -> N
             assert r.clock.monotonic() - began < 0.3 + 0.02
 
     run_in_virtual_time(scenario())
+
+
+def test_a_budget_made_smaller_makes_the_share_of_troubled_streams_smaller(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        def forbidden(write: Write) -> WriteResult:
+            return WriteResult(stream_busy=refuse(write.documents, "forbidden"))
+
+        async with road(ScriptedSink(otherwise=forbidden), tmp_path) as r:
+            began = r.clock.monotonic()
+            r.budget.resize(1000)
+
+            window = await r.send(10)
+            await window.done.wait()
+
+            assert window.is_acked
+            assert fates(r.metrics) == {Fate.DEAD_LETTERED: 10}
+            assert r.clock.monotonic() - began < 60  # patience would be 300 s
+
+    run_in_virtual_time(scenario())

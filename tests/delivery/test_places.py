@@ -30,7 +30,7 @@ def places(tmp_path: Path) -> Places:
             "fake",
             backoff=Backoff(initial_seconds=0.25, max_seconds=10),
             patience_seconds=300,
-            share_bytes=1 << 20,
+            share_bytes=lambda: 1 << 20,
         ),
         burial=Burial(letters, books=books, metrics=metrics, on_failed=lambda: None),
     )

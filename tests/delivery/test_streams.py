@@ -23,7 +23,7 @@ PATIENCE = 300.0
 def streams(share_bytes: int = 1 << 20) -> TroubledStreams:
     backoff = Backoff(initial_seconds=0.25, max_seconds=10)
     return TroubledStreams(
-        "fake", backoff=backoff, patience_seconds=PATIENCE, share_bytes=share_bytes
+        "fake", backoff=backoff, patience_seconds=PATIENCE, share_bytes=lambda: share_bytes
     )
 
 

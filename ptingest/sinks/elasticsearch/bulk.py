@@ -220,7 +220,7 @@ class _Judge:
         self._doubtful: list[Document] = []
         self._stream_busy: list[Refusal] = []
         self._trouble: str | None = None
-        self._write_indices: dict[str, str] = {}
+        self._indices: dict[int, tuple[DataStream, str]] = {}
 
     def judge(self, documents: Sequence[Document], items: Sequence[_Item]) -> Judgement:
         for document, item in zip(documents, items, strict=True):
@@ -241,7 +241,8 @@ class _Judge:
             stream_busy=self._stream_busy,
             trouble=self._trouble,
         )
-        return Judgement(result, self._write_indices)
+        named = {stream.name: index for stream, index in self._indices.values()}
+        return Judgement(result, {name: index for name, index in named.items() if index != name})
 
     def _created(self, document: Document, outcome: _Outcome) -> None:
         # A document that the failure store took answers 201 like any other.
@@ -251,9 +252,10 @@ class _Judge:
             self._saw_index(document, outcome)
 
     def _saw_index(self, document: Document, outcome: _Outcome) -> None:
-        name = document.data_stream.name if outcome.index else ""
-        if outcome.index and outcome.index != name:
-            self._write_indices[name] = outcome.index
+        if outcome.index:
+            # By identity, as in data_streams_of: a name is made of three parts each time.
+            data_stream = document.data_stream
+            self._indices[id(data_stream)] = (data_stream, outcome.index)
 
     def _failed(self, document: Document, outcome: _Outcome) -> None:
         error = _error_of(outcome.error)
