@@ -200,7 +200,9 @@ class _View:
 
     def _sum_up(self) -> None:
         told = self._told
-        passed = f" of {told['passed']} that passed" if told else ""
+        # The last counts may be older than the last event.
+        is_known = bool(told) and told["passed"] >= self._shown
+        passed = f" of {told['passed']} that passed" if is_known else ""
         missed = f"; {_missed_words(told)}" if told and told["skipped"] + told["lost"] else ""
         click.echo(f"{self._shown} events{passed}{missed}", err=True)
 
