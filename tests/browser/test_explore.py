@@ -159,7 +159,7 @@ def test_rows_open_and_close_by_keyboard(browser: Browser, demo: Running) -> Non
     assert browser.run("return document.activeElement.closest('tr') === arguments[0]",
                        browser.all("#hits tr.hit")[1])  # fmt: skip
     browser.press(Keys.ENTER)
-    browser.find(".opened #document")
+    browser.find(".opened .document")
     browser.press(Keys.ESCAPE)
     browser.wait(lambda: not browser.all(".opened"), "never closed")
     browser.press("k")
@@ -214,7 +214,7 @@ def test_hostile_events_are_text_in_every_column_and_row(
 
     for row in browser.all("#hits .when a")[:6]:
         browser.run("arguments[0].click()", row)
-    browser.wait(lambda: len(browser.all(".opened #document")) == 6, "rows did not open")
+    browser.wait(lambda: len(browser.all(".opened .document")) == 6, "rows did not open")
 
     assert_nothing_ran(browser, hostile)
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import orjson
+import msgspec
 
 from ptingest.model.explore import Hit
 
 DEFAULT_COLUMNS = ("log_level", "service", "logger_name", "message")
 COLUMNS_MOST = 20
+DEPTH_MOST = 32
+"""Dots in a field's name."""
+TOO_DEEP = "nested too deeply to be shown"
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet compute a cell, in its wide forms too."""
 
@@ -31,11 +35,16 @@ def columns_of(text: str | None) -> list[str]:
 
 def body_of(hit: Hit) -> dict[str, Any]:
     """Return the document; what is no object has no fields."""
-    try:
-        body = orjson.loads(hit.body)
-    except ValueError:
-        return {}
+    body = _decoded(hit.body)
     return body if isinstance(body, dict) else {}
+
+
+def _decoded(body: str) -> Any:
+    """Return what JSON says, its numbers exactly; None where it is none, or nested too deeply."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def value_of(body: dict[str, Any], name: str) -> Any:
@@ -54,7 +63,15 @@ def text_of(value: Any) -> str:
     """Return a value as text: a text itself, nothing for null, else JSON."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else _written(value)
+
+
+def _written(value: Any, *, indent: int | None = None) -> str:
+    separators = (",", ":") if indent is None else None
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    except RecursionError:
+        return TOO_DEEP
 
 
 def cell(hit: Hit, body: dict[str, Any], name: str) -> str:
@@ -69,11 +86,12 @@ def cell(hit: Hit, body: dict[str, Any], name: str) -> str:
 
 
 def fields_of(body: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
-    """Return every field with its dotted name, in order; lists stay whole."""
+    """Return every field with its dotted name, in order; lists stay whole, and so does
+    what lies too deep."""
     found: list[tuple[str, Any]] = []
     for key, value in body.items():
         name = f"{before}{key}"
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and name.count(".") < DEPTH_MOST:
             found += fields_of(value, f"{name}.")
         else:
             found.append((name, value))
@@ -82,10 +100,8 @@ def fields_of(body: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
 
 def pretty(body: str) -> str:
     """Return a document's JSON, indented."""
-    try:
-        return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
-    except ValueError:
-        return body
+    value = _decoded(body)
+    return body if value is None else _written(value, indent=2)
 
 
 def csv_lines(rows: Iterable[Sequence[str]]) -> bytes:

@@ -35,6 +35,7 @@ STRANGE_HOST = (
 )
 READ_ONLY = "without api.token nothing can be changed here; give one, or use the command line"
 STRANGE_PAGE = "this was not sent from a page of this console; nothing was changed"
+STRANGE_USE = "answers of this console are not for pages of others; open it in a window of its own"
 OLD_FORM = "the page was too old: load it again; nothing was changed"
 FORM_KEY = "form_key"
 
@@ -94,6 +95,17 @@ def strange_page(request: web.Request) -> str | None:
         return None if site == "same-origin" else STRANGE_PAGE
     # A browser that does not say it (an old one, or over plain http) names where it comes from.
     return None if origin is None or _host_in(origin) == request.host else STRANGE_PAGE
+
+
+def strange_use(request: web.Request) -> str | None:
+    """Why a page of another site may not have an answer as a part of itself; None when it may.
+
+    It could not read the answer, but each picture of it is a question to the store. A link
+    from elsewhere opens a window of its own, and is let in.
+    """
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    is_own_window = request.headers.get("Sec-Fetch-Dest", "document") == "document"
+    return None if site in ("none", "same-origin") or is_own_window else STRANGE_USE
 
 
 def no_change(guest: Guest, form_key: str) -> str | None:

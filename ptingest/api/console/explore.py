@@ -14,18 +14,26 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlencode
 
-from ptingest.api.console.clauses import added, clause, holds, quoted, without, written_at
+from ptingest.api.console.clauses import (
+    Writing,
+    added,
+    clause,
+    holds,
+    quoted,
+    without,
+    written_at,
+)
 from ptingest.api.console.documents import (
     body_of,
     cell,
     columns_of,
-    csv_lines,
     fields_of,
     pretty,
     text_of,
 )
+from ptingest.api.console.export import KINDS, send_file
 from ptingest.api.console.failures import Trial
-from ptingest.api.console.site import HEADERS, ROOT, Site
+from ptingest.api.console.site import ROOT, Site, is_gone
 from ptingest.api.console.timeline import Timeline, timeline
 from ptingest.errors import QueryInvalid, SinkUnavailable
 from ptingest.model.explore import Counts, Facet, Hit, Neighbours, Page, Tail, Value, View
@@ -234,22 +242,27 @@ class _Pages:
         return {"original": original, "service": service, "patterns": tried.stops[0].patterns}
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
-        """Answer with what may stand at the cursor, as JSON."""
+        """Answer with what may stand at the cursor, as JSON; a busy store offers nothing."""
         query, at = request.query.get("q", ""), request.query.get("at", "")
         writing = written_at(query, int(at)) if NUMBER.fullmatch(at) else None
-        items: list[dict[str, str]] = []
+        try:
+            items = await self._completions(writing)
+        except SinkUnavailable:
+            items = []
+        return _json({"start": writing.start if writing is not None else 0, "items": items})
+
+    async def _completions(self, writing: Writing | None) -> list[dict[str, str]]:
         if writing is not None and writing.field is not None:
             values = await self._explorer.values(
                 writing.field, beginning=writing.beginning, limit=COMPLETIONS
             )
-            items = [{"text": quoted(one.text), "note": f"{one.documents:,}"} for one in values]
-        elif writing is not None:
+            return [{"text": quoted(one.text), "note": f"{one.documents:,}"} for one in values]
+        if writing is not None:
             wanted = writing.beginning.lower()
             names = [one for one in await self._explorer.fields() if wanted in one.lower()]
             names.sort(key=lambda name: (not name.lower().startswith(wanted), name))
-            items = [{"text": f"{name}:", "note": "field"} for name in names[:COMPLETIONS]]
-        start = writing.start if writing is not None else 0
-        return _json({"start": start, "items": items})
+            return [{"text": f"{name}:", "note": "field"} for name in names[:COMPLETIONS]]
+        return []
 
     async def tail(self, request: web.Request) -> web.StreamResponse:
         """Answer with rows for what was stored since; waits a while for some."""
@@ -289,34 +302,25 @@ class _Pages:
             await asyncio.sleep(TAIL_STEP_SECONDS)
 
     async def export(self, request: web.Request) -> web.StreamResponse:
-        """Answer with the whole view as a file, written while it is read."""
-        from aiohttp import web
-
+        """Answer with the whole view as a file."""
         asked, kind = Asked.read(request), request.query.get("as", "ndjson")
-        if kind not in ("ndjson", "csv"):
-            text = f"{kind!r} is no format here; there are ndjson and csv"
+        if kind not in KINDS:
+            text = f"{kind!r} is no format here; there are {' and '.join(KINDS)}"
             return await self._site.notice(request, 400, "Not exported", text)
         if self._exports >= EXPORTS:
             text = f"{EXPORTS} exports are running, which is the limit; wait for one to end."
             return await self._site.notice(request, 429, "Not yet", text)
         self._exports += 1
-        pages = self._explorer.export(asked.view)
+        columns = ["@timestamp", *columns_of(asked.columns)]
         try:
-            first: list[Hit] = await anext(pages, [])
-            answer = web.StreamResponse(headers=_file_headers(kind))
-            await answer.prepare(request)
-            columns = ["@timestamp", *columns_of(asked.columns)]
-            if kind == "csv":
-                await answer.write(csv_lines([columns]))
-            await answer.write(_encoded(first, kind, columns))
-            async for hits in pages:
-                await answer.write(_encoded(hits, kind, columns))
-            await answer.write_eof()
+            pages = self._explorer.export(asked.view)
+            return await send_file(request, pages, kind=kind, columns=columns)
         except QueryInvalid as error:
             return await self._site.notice(request, 400, "Not exported", str(error))
+        except SinkUnavailable as error:
+            return await self._site.notice(request, 503, "Not exported", error.cause)
         finally:
             self._exports -= 1
-        return answer
 
 
 async def _while_waited_for(request: web.Request, work: Coroutine[Any, Any, T]) -> T:
@@ -327,7 +331,7 @@ async def _while_waited_for(request: web.Request, work: Coroutine[Any, Any, T]) 
             done, _ = await asyncio.wait({task}, timeout=GLANCE_SECONDS)
             if done:
                 return task.result()
-            if request.transport is None or request.transport.is_closing():
+            if is_gone(request):
                 raise ConnectionResetError("the client has gone away")
     finally:
         if not task.done():
@@ -442,23 +446,6 @@ def _field(asked: Asked, name: str, value: Any) -> dict[str, object]:
         "only": asked.address(q=added(asked.query, wanted)) if is_one else "",
         "not": asked.address(q=added(asked.query, f"not {wanted}")) if is_one else "",
         "column": "" if name in columns else asked.address(columns=",".join([*columns, name])),
-    }
-
-
-def _encoded(hits: list[Hit], kind: str, columns: list[str]) -> bytes:
-    if kind == "ndjson":
-        return b"".join(hit.body.encode() + b"\n" for hit in hits)
-    bodies = [(hit, body_of(hit)) for hit in hits]
-    return csv_lines([[cell(hit, body, name) for name in columns] for hit, body in bodies])
-
-
-def _file_headers(kind: str) -> dict[str, str]:
-    kinds = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
-    return {
-        **HEADERS,
-        "Content-Type": kinds[kind],
-        "Content-Disposition": f'attachment; filename="ptingest.{kind}"',
-        "Cache-Control": "no-store",
     }
 
 

@@ -27,6 +27,7 @@ from ptingest.api.console.door import (
     is_browser,
     no_change,
     strange_page,
+    strange_use,
 )
 from ptingest.api.console.render import Renderer
 from ptingest.settings.api import ApiSettings
@@ -199,7 +200,9 @@ def _with_headers(site: Site) -> Any:
             answer = await site.notice(request, error.status, error.reason, _sentence(error))
             if error.status == 405:
                 answer.headers["Allow"] = error.headers["Allow"]
-        except Exception:
+        except Exception as error:
+            if isinstance(error, ConnectionError) and is_gone(request):
+                return web.Response(status=499)  # nobody will read it
             log.exception("a bug: no page could be made of %s", request.path)
             text = "This page could not be made; the server's log says why. Nothing else stopped."
             answer = web.Response(text=text, status=500)
@@ -209,6 +212,11 @@ def _with_headers(site: Site) -> Any:
         return answer
 
     return with_headers
+
+
+def is_gone(request: web.Request) -> bool:
+    """Say whether nobody waits for the answer any more."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def _sentence(error: web.HTTPException) -> str:
@@ -230,8 +238,9 @@ def _at_the_door(site: Site) -> Any:
         if route.name == "static":
             return await handler(request)
         refusal = door.refusal(request)
-        if refusal is None and request.method not in ("GET", "HEAD"):
-            refusal = strange_page(request)
+        if refusal is None:
+            is_reading = request.method in ("GET", "HEAD")
+            refusal = strange_use(request) if is_reading else strange_page(request)
         if refusal is not None:
             return await site.notice(request, 403, "Not here", refusal)
         if request.path == f"{ROOT}/login":

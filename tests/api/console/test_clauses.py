@@ -103,3 +103,13 @@ def test_or_binds_weaker_than_what_was_added() -> None:
 )
 def test_what_is_being_written_is_seen(query: str, at: int, writing: Writing | None) -> None:
     assert written_at(query, at) == writing
+
+
+@pytest.mark.parametrize("blanks", [" ", "\t", "( "])
+def test_very_many_blanks_are_looked_through_once(blanks: str) -> None:
+    """The time must not grow with their square, which would be minutes of the event loop."""
+    query = f'a:{blanks * 100_000}"b" c'
+
+    assert written_at(query, len(query)) is not None
+    assert not holds(query, "a:1")
+    assert holds(added(query, "x:1"), "x:1")

@@ -93,3 +93,27 @@ def test_a_file_holds_what_the_rows_hold(rows: list[list[str]]) -> None:
 
 def test_half_a_character_does_not_stop_an_export() -> None:
     assert csv_lines([["\ud83d"]]) == b"?\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"service":' + "[" * 900 + "]" * 900 + "}",
+        '{"service":' * 900 + "1" + "}" * 900,
+        '{"service":' + "9" * 5000 + "}",
+    ],
+    ids=["lists", "objects", "digits"],
+)
+def test_whatever_a_document_holds_it_can_be_shown(body: str) -> None:
+    fields = body_of(hit(body))
+
+    assert isinstance(cell(hit(body), fields, "service"), str)
+    assert all(len(name) < 1000 and text_of(value) for name, value in fields_of(fields))
+    assert pretty(body)
+
+
+def test_long_numbers_are_shown_to_the_last_digit() -> None:
+    body = '{"n":123456789012345678901234567890}'
+
+    assert cell(hit(body), body_of(hit(body)), "n") == "123456789012345678901234567890"
+    assert "123456789012345678901234567890" in pretty(body)

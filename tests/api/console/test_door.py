@@ -10,11 +10,13 @@ from ptingest.api.console.door import (
     OLD_FORM,
     READ_ONLY,
     STRANGE_PAGE,
+    STRANGE_USE,
     Door,
     Guest,
     address_of,
     no_change,
     strange_page,
+    strange_use,
 )
 from ptingest.settings.api import ApiSettings
 
@@ -104,6 +106,27 @@ def test_a_form_of_ours_may_post(headers: dict[str, str]) -> None:
 )
 def test_a_page_from_elsewhere_may_not(headers: dict[str, str]) -> None:
     assert strange_page(ask(**headers)) == STRANGE_PAGE
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec_Fetch_Site": "none", "Sec_Fetch_Dest": "document"},
+        {"Sec_Fetch_Site": "same-origin", "Sec_Fetch_Dest": "empty"},
+        {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Dest": "document"},
+    ],
+)
+def test_a_page_may_be_read_by_its_address_and_by_a_link(headers: dict[str, str]) -> None:
+    assert strange_use(ask(**headers)) is None
+
+
+@pytest.mark.parametrize("use", ["image", "script", "iframe", "empty", "embed"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_no_page_of_another_site_has_ours_as_a_part_of_itself(site: str, use: str) -> None:
+    headers = {"Sec_Fetch_Site": site, "Sec_Fetch_Dest": use}
+
+    assert strange_use(ask(**headers)) == STRANGE_USE
 
 
 def test_without_a_token_in_force_nothing_is_changed() -> None:

@@ -328,7 +328,7 @@ async def test_without_a_store_the_page_says_what_to_do() -> None:
 
 
 async def test_where_a_client_goes_away_looking_ends(
-    store: sqlite3.Connection, tmp_path: Path
+    store: sqlite3.Connection, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ended = asyncio.Event()
     begun = asyncio.Event()
@@ -347,3 +347,18 @@ async def test_where_a_client_goes_away_looking_ends(
         asking.cancel()
         await asyncio.wait({asking})
         await asyncio.wait_for(ended.wait(), 4)
+
+    assert "a bug" not in caplog.text
+
+
+async def test_a_store_that_is_too_busy_completes_nothing(
+    store: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ptingest.runtime.exploring.WAITING_MOST", 0)
+
+    async with console(seams=Seams(explorer=StoreExplorer(tmp_path / "store.sqlite"))) as served:
+        text = await served.read("/console/explore/complete?q=serv&at=4")
+        async with served.http.get("/console/explore/export?q=") as answer:
+            assert (answer.status, "questions wait already" in await answer.text()) == (503, True)
+
+    assert json.loads(text) == {"start": 0, "items": []}

@@ -24,15 +24,18 @@
   };
 
   async function refresh() {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
-    if (answer.status === 401) return location.reload();
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "manual" });
+    // The session is over: the login comes back here.
+    if (answer.type === "opaqueredirect" || answer.status === 401) return location.reload();
     if (!answer.ok) throw new Error(String(answer.status));
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of parts()) {
       const next = fresh.getElementById(part.id);
       if (next && next.innerHTML !== part.innerHTML && !isInUse(part)) {
         const open = [...part.querySelectorAll("details")].map((one) => one.open);
+        const places = [...part.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
         part.replaceChildren(...next.childNodes);
+        part.querySelectorAll(".scroll").forEach((one, at) => { one.scrollLeft = places[at] || 0; });
         part.querySelectorAll("details").forEach((one, at) => { one.open = open[at] || one.open; });
       }
     }

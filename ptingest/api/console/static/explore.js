@@ -161,11 +161,20 @@
 
   async function open(row) {
     const link = row.querySelector(".when a");
-    const answer = await fetch(link.href, { headers: { Accept: "text/html" } });
-    if (!answer.ok) { location.href = link.href; return; }
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const found = page.getElementById("document");
-    if (!found || opened(row)) return;
+    let found = null;
+    try {
+      const answer = await fetch(link.href, { headers: { Accept: "text/html" } });
+      found = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("document");
+    } catch {
+      // Nobody answers; the browser says so on the page of its own.
+    }
+    if (!found) { location.href = link.href; return; }
+    if (opened(row)) return;
+    // Several may be open: names of one page are not names of this one.
+    found.querySelector("h1").removeAttribute("id");
+    found.setAttribute("aria-label", found.querySelector("h1").textContent);
+    found.removeAttribute("aria-labelledby");
+    found.removeAttribute("id");
     const below = document.createElement("tr");
     const cell = below.insertCell();
     below.className = "opened";
@@ -219,13 +228,15 @@
   let lastId = "";
   let following = null;
   let isOn = false;
+  let turns = 0;
 
   const tell = (text) => { state.hidden = false; if (state.textContent !== text) state.textContent = text; };
 
   async function follow() {
+    const turn = (turns += 1);
     let seen = 0;
     let isCut = false;
-    while (isOn && !document.hidden) {
+    while (isOn && !document.hidden && turn === turns) {
       following = new AbortController();
       try {
         const answer = await fetch(`${live.dataset.tail}&after=${lastId}`, { signal: following.signal });

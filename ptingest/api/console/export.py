@@ -1,0 +1,76 @@
+"""A whole view as a file, written while it is read.
+
+A file that ends early shall not look whole: then the connection is cut, which every browser
+and client tells its user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from ptingest.api.console.documents import body_of, cell, csv_lines
+from ptingest.api.console.site import HEADERS
+from ptingest.errors import SinkUnavailable
+from ptingest.model.explore import Hit
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+log = logging.getLogger(__name__)
+
+KINDS = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+WRITE_SECONDS = 60.0
+"""A reader that stands still for so long is let go: exports are few."""
+
+
+async def send_file(
+    request: web.Request, pages: AsyncIterator[list[Hit]], *, kind: str, columns: Sequence[str]
+) -> web.StreamResponse:
+    """Answer with all pages as a file of ``kind``; ``columns`` are those of a table.
+
+    Raises:
+        QueryInvalid, SinkUnavailable: before anything was written.
+    """
+    from aiohttp import web
+
+    first: list[Hit] = await anext(pages, [])
+    answer = web.StreamResponse(headers=_headers(kind))
+    await answer.prepare(request)
+    try:
+        if kind == "csv":
+            await _write(answer, csv_lines([columns]))
+        await _write(answer, encoded(first, kind, columns))
+        async for hits in pages:
+            await _write(answer, encoded(hits, kind, columns))
+        await answer.write_eof()
+    except (SinkUnavailable, TimeoutError) as error:
+        cause = error.cause if isinstance(error, SinkUnavailable) else "its reader stood still"
+        log.warning("console: an export was cut: %s", cause)
+        if request.transport is not None:
+            request.transport.abort()
+    return answer
+
+
+async def _write(answer: web.StreamResponse, data: bytes) -> None:
+    async with asyncio.timeout(WRITE_SECONDS):
+        await answer.write(data)
+
+
+def encoded(hits: Sequence[Hit], kind: str, columns: Sequence[str]) -> bytes:
+    """Return documents as lines of JSON, or as rows of a table."""
+    if kind == "ndjson":
+        return b"".join(hit.body.encode() + b"\n" for hit in hits)
+    bodies = [(hit, body_of(hit)) for hit in hits]
+    return csv_lines([[cell(hit, body, name) for name in columns] for hit, body in bodies])
+
+
+def _headers(kind: str) -> dict[str, str]:
+    return {
+        **HEADERS,
+        "Content-Type": KINDS[kind],
+        "Content-Disposition": f'attachment; filename="ptingest.{kind}"',
+        "Cache-Control": "no-store",
+    }
