@@ -11,6 +11,7 @@ Nothing here knows what the inflated bytes mean.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ptingest.errors import FrameTooLarge, ProtocolError
@@ -76,27 +77,37 @@ class Inflation:
 
     def read(self, most: int) -> bytes:
         """The next inflated bytes, at most ``most``; b"" only when done."""
-        decompressor = self._decompressor
         while not self.is_done:
-            given = decompressor.unconsumed_tail
-            if not given:
-                given = self._source[self._at : self._at + SLICE_BYTES]
-                self._at += len(given)
+            was_at_end = self._at >= len(self._source) and not self._decompressor.unconsumed_tail
             try:
-                data: bytes = decompressor.decompress(given, most)
+                data = self._step(most)
             except _broken as error:
                 raise ProtocolError(
                     reason="bad_zlib", detail=f"compressed frame cannot be inflated: {error}"
                 ) from None
-            self.is_done = decompressor.eof
+            self.is_done = self._decompressor.eof
             if data:
                 return data
-            if not self.is_done and not given:
+            if not self.is_done and was_at_end:
                 raise ProtocolError(
                     reason="truncated_zlib",
                     detail="the zlib stream in a compressed frame does not end within the frame",
                 )
         return b""
+
+    def _step(self, most: int) -> bytes:
+        """Give the library what it left, else the next slice."""
+        decompress: Callable[..., bytes] = self._decompressor.decompress
+        if left := self._decompressor.unconsumed_tail:
+            return decompress(left, most)
+        # Views are let go of in so many words: whoever still holds this frame (a debugger, a
+        # profiler, a traceback) would keep the source from ever being cut.
+        with (
+            memoryview(self._source) as whole,
+            whole[self._at : self._at + SLICE_BYTES] as fresh,
+        ):
+            self._at += len(fresh)
+            return decompress(fresh, most)
 
 
 def inflate(

@@ -459,3 +459,17 @@ def test_a_large_frame_in_tiny_reads_is_not_read_again_from_its_start() -> None:
     assert len(windows) == 1
     # A read looks at one item at most; from the start it would be hundreds, each time.
     assert calls < 40 * len(wire)
+
+
+def test_a_window_comes_out_whoever_else_holds_on_to_the_frames_that_cut_it() -> None:
+    connection = ServerConnection(Limits())
+    wire = encode_window([b"x" * 1000] * 10)
+    held: list[object] = []
+
+    sys.setprofile(lambda frame, _event, _argument: held.append(frame))
+    try:
+        windows = feed(connection, wire, wire)
+    finally:
+        sys.setprofile(None)
+
+    assert [len(window.payloads) for window in windows] == [10, 10]
