@@ -23,6 +23,7 @@ from typing import Any, Literal, NamedTuple, Protocol, overload
 from ptingest.errors import TurnedAway
 from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.certificates import Guest, GuestList, shown
+from ptingest.sources.port import converse
 from ptingest.sources.proxy_protocol import Address, read_header
 from ptingest.telemetry.metrics import Metrics
 
@@ -196,7 +197,7 @@ class Arrivals:
             return self._make(address, accepted)
 
         if context is None:
-            await loop.connect_accepted_socket(protocol, accepted)
+            await converse(protocol, accepted)
             return
         # What a TLS transport has not written yet cannot be seen in full from outside, so the
         # kernel watches a peer that does not read its acks.

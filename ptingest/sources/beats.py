@@ -19,6 +19,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Protocol
 
 from ptingest.errors import ProtocolError, TurnedAway
@@ -30,7 +31,7 @@ from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.agent import agent_of
 from ptingest.sources.arrival import Arrivals, handshake_guest, make_door
 from ptingest.sources.connection import BeatsConnection
-from ptingest.sources.port import open_port, prepare
+from ptingest.sources.port import converse, open_port, prepare
 from ptingest.sources.proxy_protocol import Address
 from ptingest.telemetry.metrics import Metrics
 
@@ -133,13 +134,12 @@ class BeatsSource:
             group.create_task(self._tick(), name="beats ticker")
 
     async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
         listener = self._socket
         assert listener is not None
         while True:
             await self._accepting.wait()
             try:
-                accepted, _ = await loop.sock_accept(listener)
+                accepted, _ = await asyncio.get_running_loop().sock_accept(listener)
             except OSError as error:  # out of file descriptors, as a rule
                 log.error("cannot accept a connection: %s; trying again in 1 s", error)
                 await asyncio.sleep(1)
@@ -171,7 +171,6 @@ class BeatsSource:
         self._handed.pop(accepted, _nobody)()
 
     async def _welcome(self, accepted: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         try:
             name = accepted.getpeername()
             prepare(accepted)
@@ -179,7 +178,7 @@ class BeatsSource:
             if self._arrivals.is_needed:
                 self._let_arrive(accepted, direct)
                 return
-            await loop.connect_accepted_socket(lambda: self._make(direct, accepted), accepted)
+            await converse(lambda: self._make(direct, accepted), accepted)
         except OSError as error:  # gone between accept and here
             accepted.close()
             self.left(accepted)
@@ -209,9 +208,17 @@ class BeatsSource:
             await asyncio.sleep(interval)
             now = self.now()
             for connection in list(self._connections):
-                connection.tick(now)
+                self._attend(connection, partial(connection.tick, now))
             if self._level:
                 self._relieve()
+
+    def _attend(self, connection: BeatsConnection, act: Callable[[], None]) -> None:
+        """Do something with one connection; what is wrong with it does not end the others."""
+        try:
+            act()
+        except Exception as error:
+            log.error("%s: failed, it is over", connection.peer, exc_info=error)
+            connection.abandon()
 
     def stop_accepting(self) -> None:
         """First step of a stop: nobody new comes in."""
@@ -243,16 +250,16 @@ class BeatsSource:
     async def close(self, deadline: float) -> None:
         """Last step: earned acks are out; FIN to everybody, bounded by ``deadline``."""
         for connection in list(self._connections):
-            connection.close_now("shutdown")
+            self._attend(connection, partial(connection.close_now, "shutdown"))
         while self._connections and self.now() < deadline:
             self._gone.clear()
             for connection in list(self._connections):
-                connection.tick(self.now())
+                self._attend(connection, partial(connection.tick, self.now()))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.1):
                     await self._gone.wait()
         for connection in list(self._connections):
-            connection.transport.abort()
+            connection.abandon()
 
     # -- what a connection tells ---------------------------------------------------------
 

@@ -15,11 +15,9 @@ ticker of the source, twice a second, and not kept as one timer each.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import ssl
-import struct
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -28,6 +26,7 @@ from ptingest.lumberjack.connection import Limits, ServerConnection, Window
 from ptingest.lumberjack.frames import ack_bytes
 from ptingest.model.event import Origin
 from ptingest.model.receipt import Receipt
+from ptingest.sources.goodbye import reset, send_fin
 from ptingest.sources.proxy_protocol import Address
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WINDOW_FRAME_BYTES = 6
-NO_LINGER = struct.pack("ii", 1, 0)
 UNREAD_ACKS_BYTES = 64 << 10
 """Acks are 6 bytes; a peer that leaves this many unread is not reading at all."""
 DISCARD_SECONDS = 2.0
@@ -74,7 +72,7 @@ class BeatsConnection(asyncio.Protocol):
         self._more = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._counted = 0
-        self._eof = False
+        self._eof = self._is_over = False
         self._quiet = False
         self._quiet_tried_at = 0.0
         self._turn_since: float | None = None
@@ -136,8 +134,9 @@ class BeatsConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc  # a reset or our own close; either way the windows below go unacked
         self._source.left(self._accepted)
-        if not self.admitted:
+        if not self.admitted or self._is_over:
             return
+        self._is_over = True
         reason = self.closing or ("peer_closed" if self._eof else "peer_reset")
         self.closing = reason
         if self._task is not None:
@@ -355,7 +354,7 @@ class BeatsConnection(asyncio.Protocol):
         if self._writes_are_stuck(now):
             self._source.note_closed_by_us(self, "acks are not read (beats.limits.write_seconds)")
             self.close_now("write_timeout")
-            self._reset()
+            reset(self.transport, self._accepted)
         elif reason := self._expired_hold(now) or self._expired_read(now):
             self._source.note_closed_by_us(self, reason[1])
             self.close_now(reason[0])
@@ -475,17 +474,12 @@ class BeatsConnection(asyncio.Protocol):
         # A TLS transport can only close as a whole, and what a Beat sends meanwhile would turn
         # that into a reset which may overtake our acks. So FIN goes out below it, after what
         # the loop may keep back until this turn is over.
-        asyncio.get_running_loop().call_soon(self._send_fin)
+        asyncio.get_running_loop().call_soon(send_fin, self._accepted)
 
-    def _send_fin(self) -> None:
-        with contextlib.suppress(OSError):  # the peer is gone already
-            self._accepted.shutdown(socket.SHUT_WR)
-
-    def _reset(self) -> None:
-        """RST: a FIN would wait in the kernel for minutes behind acks that nobody reads."""
-        with contextlib.suppress(OSError):  # gone already
-            self._accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    def abandon(self) -> None:
+        """Be over at once, whatever the transport says of it: some never tell of their end."""
         self.transport.abort()
+        self.connection_lost(None)
 
     def _leave(self) -> None:
         if self.transport.get_write_buffer_size() or self.session is not None:

@@ -1,8 +1,10 @@
-"""The listening socket of the Beats port, and what every accepted socket is told."""
+"""The listening socket of the Beats port, and how accepted ones become conversations."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from collections.abc import Callable
 
 BACKLOG = 1024
 SEND_BUFFER_BYTES = 16 << 10
@@ -32,3 +34,24 @@ def prepare(accepted: socket.socket) -> None:
     # Acks are 6 bytes: a peer that does not read them shall not hold megabytes of ours.
     accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+async def converse(make: Callable[[], asyncio.Protocol], accepted: socket.socket) -> None:
+    """Make a conversation of a plaintext socket; cancelled, do that first.
+
+    It takes a turn or two of the loop. Cancelled between `connection_made` and then, uvloop
+    would let go of the socket and never call `connection_lost`.
+    """
+    loop = asyncio.get_running_loop()
+    made = loop.create_task(_connect(loop, make, accepted), name="beats conversation")
+    try:
+        await asyncio.shield(made)
+    except asyncio.CancelledError:
+        await asyncio.wait([made])
+        raise
+
+
+async def _connect(
+    loop: asyncio.AbstractEventLoop, make: Callable[[], asyncio.Protocol], accepted: socket.socket
+) -> None:
+    await loop.connect_accepted_socket(make, accepted)

@@ -123,6 +123,63 @@ async def test_a_bug_behind_the_port_is_logged_and_closes_only_its_connection(
     assert errors[0].exc_info is not None
 
 
+class DeadTransport:
+    """uvloop's, closed behind everybody's back: says it is open, refuses, tells nobody."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def abort(self) -> None:
+        """Does nothing to a closed handle."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(f"unable to perform operation {name}; the handler is closed")
+
+
+async def test_a_transport_that_is_dead_unsaid_ends_its_connection_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path, keepalive_seconds=0.1) as server, peer_of(server) as good:
+        source = server.worker.parts.source
+        server.sink.open.clear()
+        async with peer_of(server) as bad:
+            await bad.send(W(1) + J(1))
+            await server.sink.asked.wait()
+            (connection,) = [one for one in source._connections if one.open_windows]
+            alive, connection.transport = connection.transport, DeadTransport()  # type: ignore[assignment]
+            async with asyncio.timeout(3):
+                while connection in source._connections:
+                    await asyncio.sleep(0.01)
+            alive.abort()
+        server.sink.open.set()
+        await good.send(W(1) + J(2))
+
+        assert await good.acks(1) == [(2, 2)]
+        assert source.load == 1
+    assert [one.levelname for one in caplog.records].count("ERROR") == 1
+
+
+async def test_a_drain_is_not_ended_by_a_transport_that_is_dead_unsaid(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path, keepalive_seconds=60) as server, peer_of(server) as bad:
+        await bad.send(W(1) + J(1))
+        await bad.acks(1)
+        (connection,) = server.worker.parts.source._connections
+        alive, connection.transport = connection.transport, DeadTransport()  # type: ignore[assignment]
+        connection.reading = False
+        server.worker.stop()
+        async with asyncio.timeout(3):
+            while server.worker.parts.source._connections:
+                await asyncio.sleep(0.01)
+        alive.abort()
+
+    assert [one.levelname for one in caplog.records].count("ERROR") == 1
+
+
 async def test_a_beat_that_is_cut_off_delivers_everything_in_the_end(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         beat = Beat(server.port, pipelining=3)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
 
-from ptingest.sources.port import SEND_BUFFER_BYTES, open_port, prepare
+from ptingest.sources.port import SEND_BUFFER_BYTES, converse, open_port, prepare
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "[::1]:0"])
@@ -41,3 +42,33 @@ def test_what_holds_for_each_connection_is_set() -> None:
                 ]
 
     assert asked == [1, 1, 2 * SEND_BUFFER_BYTES]  # the kernel doubles it for its own use
+
+
+class Told(asyncio.Protocol):
+    """Cancels a task as soon as it is connected, and notes what it is told."""
+
+    def __init__(self) -> None:
+        self.is_lost = asyncio.Event()
+        self.task: asyncio.Task[None]
+        self.transport: asyncio.BaseTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.task.cancel()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost.set()
+
+
+async def test_a_cancelled_welcome_leaves_no_connection_that_never_ends() -> None:
+    loop, told = asyncio.get_running_loop(), Told()
+    with open_port("127.0.0.1:0") as listener:
+        with socket.create_connection(listener.getsockname(), timeout=3):
+            accepted, _ = await loop.sock_accept(listener)
+            told.task = asyncio.ensure_future(converse(lambda: told, accepted))
+            with pytest.raises(asyncio.CancelledError):
+                await told.task
+
+            told.transport.close()
+            async with asyncio.timeout(2):
+                await told.is_lost.wait()
