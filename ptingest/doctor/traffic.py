@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ptingest.doctor.server import ServerFacts
-from ptingest.doctor.verdict import Verdict, share
+from ptingest.doctor.verdict import Mark, Verdict, share
 
 STATUS = "/status"
 METRICS = "/metrics"
@@ -28,6 +28,10 @@ AHEAD_SECONDS = 60.0
 SMALL_WINDOW_EVENTS = 200
 SHAPES_TOLD = 3
 SOON_DAYS = 14
+FRESH_SECONDS = 60.0
+"""A server that runs for less has not waited for events."""
+MISUNDERSTOOD = ("ptingest_beats_protocol_errors_total", "ptingest_beats_tls_failures_total")
+"""Who connects and does not speak as we do leaves a trace here."""
 ENOUGH_WINDOWS = 20
 """Before that a Beat has hardly shown its habits."""
 
@@ -113,12 +117,7 @@ def _arrivals(facts: ServerFacts) -> Iterator[Verdict]:
         shown = ", ".join(f"{name} {count}" for name, count in _by_service(facts).items())
         yield Verdict("ok", subject, looked_at, f"{services['']} events: {shown}")
     elif accepted:
-        seen = f"{accepted:.0f} connections came, no event with them"
-        cure = (
-            "does the Beat speak Lumberjack (output.logstash, not output.elasticsearch)? TLS on "
-            "both sides or on neither? See protocol errors below and Filebeat's own log"
-        )
-        yield Verdict("problem", subject, looked_at, seen, cure)
+        yield _empty_handed(facts, accepted)
     else:
         seen = f"no Beat has connected to {listening} yet"
         cure = (
@@ -127,6 +126,24 @@ def _arrivals(facts: ServerFacts) -> Iterator[Verdict]:
             "port published; a firewall swallows silently"
         )
         yield Verdict("problem", subject, looked_at, seen, cure)
+
+
+def _empty_handed(facts: ServerFacts, accepted: float) -> Verdict:
+    """Connections came and no event: a look at the port, or two that do not understand."""
+    seen = f"{accepted:.0f} connections came, no event with them"
+    if accepted == 1:
+        seen = "1 connection came, no event with it"
+    cure = (
+        "does the Beat speak Lumberjack (output.logstash, not output.elasticsearch)? TLS on "
+        "both sides or on neither? See protocol errors below and Filebeat's own log"
+    )
+    mark: Mark = "warning"
+    if any(facts.value(name) for name in MISUNDERSTOOD):
+        mark = "problem"
+    elif facts.status.get("uptime_seconds", FRESH_SECONDS) < FRESH_SECONDS:
+        mark, seen = "note", f"{seen} yet"
+        cure = "a probe of the port looks like this, and a Beat that has nothing to send yet"
+    return Verdict(mark, "events arrive", METRICS, seen, cure)
 
 
 def _by_service(facts: ServerFacts) -> Mapping[str, int]:

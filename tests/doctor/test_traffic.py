@@ -36,10 +36,32 @@ def test_when_nobody_connected_the_road_to_here_is_looked_at() -> None:
 
 
 def test_when_connections_bring_nothing_the_protocol_is_looked_at() -> None:
-    found = said(judged({ACCEPTED: {(): 3.0}}), "events arrive")
+    metrics: Metrics = {
+        ACCEPTED: {(): 3.0},
+        "ptingest_beats_protocol_errors_total": {("looks_like_tls",): 3.0},
+    }
+
+    found = said(judged(metrics, uptime_seconds=5.0), "events arrive")
 
     assert found.mark == "problem"
     assert "TLS" in found.cure
+
+
+@pytest.mark.parametrize(
+    ("came", "uptime", "mark", "seen"),
+    [
+        (1, 5.0, "note", "1 connection came, no event with it yet"),
+        (3, 5.0, "note", "3 connections came, no event with them yet"),
+        (1, 3600.0, "warning", "1 connection came, no event with it"),
+        (9, 3600.0, "warning", "9 connections came, no event with them"),
+    ],
+)
+def test_connections_without_events_and_without_errors_weigh_by_how_long_we_have_waited(
+    came: int, uptime: float, mark: str, seen: str
+) -> None:
+    found = said(judged({ACCEPTED: {(): came}}, uptime_seconds=uptime), "events arrive")
+
+    assert (found.mark, found.found) == (mark, seen)
 
 
 def test_events_are_told_by_service() -> None:
