@@ -46,6 +46,10 @@ LAST_TRY_SECONDS = 2.0
 class Lane:
     """Takes documents to one sink; lives on one loop, runs as ``run()``."""
 
+    sink_trouble: str | None = None
+    written_at: float | None = None
+    """When a write last ended, monotonic; None before the first."""
+
     def __init__(
         self,
         *,
@@ -79,7 +83,6 @@ class Lane:
         )
         self._in_flight = self._places.in_flight
         self._doubtful: set[Document] = set()
-        self._sink_trouble: str | None = None
         self._is_idle = self._prefers_fresh = self._is_draining = False
         self._is_closing = self._gives_back = False
         self._wake, self._room, self._quiet = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -92,7 +95,7 @@ class Lane:
     @property
     def trouble(self) -> str | None:
         """Why the sink, or the dead letters, cannot take documents now; None when they can."""
-        return self._sink_trouble or self._dead_letters.trouble
+        return self.sink_trouble or self._dead_letters.trouble
 
     @property
     def stream_troubles(self) -> list[str]:
@@ -282,7 +285,7 @@ class Lane:
                 len(batch.documents),
             )
             result = WriteResult(doubtful=batch.documents)
-        now = self._clock.monotonic()
+        now = self.written_at = self._clock.monotonic()
         self._metrics.observe("ptingest_lane_write_seconds", now - sent.at, self.name)
         is_crowded = len(self._in_flight) >= self._pace.concurrency and bool(self._fresh)
         trip = Trip(sent, now, is_crowded)
@@ -307,7 +310,7 @@ class Lane:
                 self._doubtful.difference_update(settled)
         self._doubtful.update(verdict.doubtful)
         self._give_back(verdict.take_lost(), "given back")
-        self._note_trouble(result.trouble)
+        self.note_trouble(result.trouble)
         if result.too_large:
             self._split(batch, verdict, now)
             self._pace.refused_for_size(trip)
@@ -428,8 +431,9 @@ class Lane:
 
     # --- small things -----------------------------------------------------------------------
 
-    def _note_trouble(self, trouble: str | None) -> None:
-        before, self._sink_trouble = self._sink_trouble, trouble
+    def note_trouble(self, trouble: str | None) -> None:
+        """Know from now on why the sink takes no documents; None: it does."""
+        before, self.sink_trouble = self.sink_trouble, trouble
         if trouble is not None and trouble != before:
             log.warning("%s: %s", self.name, trouble)
         elif trouble is None and before is not None:

@@ -45,6 +45,8 @@ class Finding:
     ok: bool
     detail: str
     cure: str = ""
+    stops_all: bool = False
+    """Not ok, and until it is no document at all can be written."""
 
 
 class Sink(Protocol):

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.dead_letter import DeadLetters
+from ptingest.delivery.inquirer import Inquirer
 from ptingest.delivery.lane import Lane
 from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.model.contracts import Clock, Sink
@@ -61,6 +62,7 @@ class Parts:
     journal: Journal
     storyteller: Storyteller
     share: Share
+    inquirers: list[Inquirer]
     chores: list[Callable[[], Awaitable[None]]]
     """What one of several workers does every second for all of them."""
 
@@ -214,6 +216,9 @@ def build(
             lanes=lambda: {lane.name: lane.status() for lane in lanes},
         ),
         share=share,
+        inquirers=[
+            Inquirer(sink, lane, clock=clock) for sink, lane in zip(sinks, lanes, strict=True)
+        ],
         chores=[
             one.keep_house for one in sinks if share.has_chores and isinstance(one, KeepsHouse)
         ],

@@ -70,9 +70,9 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 lanes = [
-                    group.create_task(lane.run(), name=f"lane {sink.name}")
-                    for sink, lane in zip(parts.sinks, parts.lanes, strict=True)
+                    group.create_task(lane.run(), name=f"lane {lane.name}") for lane in parts.lanes
                 ]
+                beside = [group.create_task(one.run(), name="idle sink") for one in parts.inquirers]
                 source = group.create_task(parts.source.run(), name="beats source")
                 tidy = group.create_task(self._tidy(), name="dead letters tidy")
                 look = group.create_task(parts.certificates.watch(), name="certificates")
@@ -88,7 +88,7 @@ class Worker:
                 self.started.set()
                 await self._stop.wait()
                 left = await self._drain()
-                for task in (*lanes, source, tidy, look, chores):
+                for task in (*lanes, *beside, source, tidy, look, chores):
                     task.cancel()
         finally:
             self.view.listening = None

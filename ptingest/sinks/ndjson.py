@@ -64,7 +64,8 @@ class NdjsonSink:
         try:
             await loop.run_in_executor(self._thread, self._file.open)
         except OSError as error:
-            return [Finding("ndjson", False, self._explain(error), "see sinks.ndjson.path")]
+            cure = "see sinks.ndjson.path"
+            return [Finding("ndjson", False, self._explain(error), cure, stops_all=True)]
         return [Finding("ndjson", True, f"{self._file.path} can be opened and written")]
 
     async def close(self) -> None:

@@ -120,3 +120,18 @@ async def test_logstashs_paths_tell_of_what_went_through(tmp_path: Path) -> None
     (output,) = stats["pipelines"]["main"]["plugins"]["outputs"]
     assert output["id"] == "memory"
     assert health["status"] == "green"
+
+
+async def test_readiness_knows_of_a_sink_that_is_down_before_the_first_event(
+    tmp_path: Path,
+) -> None:
+    with socket.socket() as taken:  # bound and not listening: connections are refused
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        async with serving(tmp_path, sinks={"elasticsearch": {"hosts": [url]}}) as server:
+            async with asyncio.timeout(4):
+                while not (reasons := server.worker.view.readiness()):
+                    await asyncio.sleep(0.05)
+
+    (reason,) = reasons
+    assert reason.startswith(f"sink elasticsearch: no answer from {url}")

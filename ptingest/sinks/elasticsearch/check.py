@@ -46,11 +46,13 @@ async def findings(client: Asks) -> Sequence[Finding]:
 def _reached(answer: Answer) -> list[Finding]:
     if answer.status is None:
         cure = "check that Elasticsearch runs, and sinks.elasticsearch.hosts"
-        return [Finding("reachable", ok=False, detail=answer.failure, cure=cure)]
+        return [Finding("reachable", ok=False, detail=answer.failure, cure=cure, stops_all=True)]
     if not answer.is_from_elasticsearch:
         detail = f"something else answers here (status {answer.status}, no X-Elastic-Product)"
         cure = "correct sinks.elasticsearch.hosts, or let the proxy pass the header on"
-        return [Finding("reachable", ok=False, detail=detail, cure=cure)]
+        # A proxy may let bulks through and nothing else: only what bulks would meet as well.
+        stops_all = answer.status in (200, 401) or answer.status >= 500
+        return [Finding("reachable", ok=False, detail=detail, cure=cure, stops_all=stops_all)]
     if answer.status == 401:
         return [
             Finding("reachable", ok=True, detail="Elasticsearch answers"),
@@ -60,6 +62,7 @@ def _reached(answer: Answer) -> list[Finding]:
                 detail="Elasticsearch does not take this user, password or api_key (401)",
                 cure="is this a role name? The user is logstash_writer, its role "
                 "logstash_writer_pt",
+                stops_all=True,
             ),
         ]
     if answer.status == 200:
@@ -69,8 +72,9 @@ def _reached(answer: Answer) -> list[Finding]:
     if answer.status == 403:
         detail = "Elasticsearch answers; its version may not be asked (403), which is fine"
         return [Finding("reachable", ok=True, detail=detail), _logged_in()]
-    detail = f"Elasticsearch answers {answer.status}"
-    return [Finding("reachable", ok=False, detail=detail, cure="look at the cluster's health")]
+    detail, cure = f"Elasticsearch answers {answer.status}", "look at the cluster's health"
+    stops_all = answer.status >= 500
+    return [Finding("reachable", ok=False, detail=detail, cure=cure, stops_all=stops_all)]
 
 
 def _logged_in() -> Finding:

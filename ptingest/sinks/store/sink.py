@@ -243,9 +243,8 @@ class StoreSink:
             self._open()
             free = shutil.disk_usage(self._path.parent).free
         except (sqlite3.Error, OSError, SinkUnavailable) as error:
-            return [
-                Finding("store", False, self._explain(error), "see sinks.store.path and data_dir")
-            ]
+            cure = "see sinks.store.path and data_dir"
+            return [Finding("store", False, self._explain(error), cure, stops_all=True)]
         findings = [Finding("store", True, f"{self._path} can be opened and written")]
         if free < FREE_BYTES_WARNING:
             findings.append(

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from ptingest.model.contracts import Finding
 from ptingest.sinks.elasticsearch.bulk import Answer
 from ptingest.sinks.elasticsearch.check import findings
@@ -143,3 +145,32 @@ async def test_a_sick_cluster_is_not_reachable_enough() -> None:
 
     assert list(seen) == ["reachable"]
     assert not seen["reachable"].ok
+
+
+@pytest.mark.parametrize(
+    ("root", "stops"),
+    [
+        pytest.param(Answer(None, failure="no answer"), True, id="nobody answers"),
+        pytest.param(Answer(401, OURS), True, id="the password is wrong"),
+        pytest.param(Answer(503, OURS), True, id="the cluster has no master"),
+        pytest.param(Answer(502, {}), True, id="the proxy finds no cluster"),
+        pytest.param(Answer(200, {}), True, id="something else answers"),
+        pytest.param(Answer(403, OURS), False, id="its version may not be asked"),
+        pytest.param(Answer(404, {}), False, id="the proxy lets nothing but bulks through"),
+        pytest.param(Answer(429, OURS), False, id="it is busy"),
+        pytest.param(ROOT, False, id="all is well"),
+    ],
+)
+async def test_only_what_bulks_would_meet_as_well_stops_everything(
+    root: Answer, stops: bool
+) -> None:
+    found = await findings(Canned(root))
+
+    assert any(one.stops_all for one in found) is stops
+
+
+async def test_missing_rights_and_templates_do_not_stop_everything() -> None:
+    found = await findings(Canned(privileges=rights(), simulated=Answer(200, OURS, b"{}")))
+
+    assert [one.subject for one in found if not one.ok] == ["rights", "template"]
+    assert not any(one.stops_all for one in found)

@@ -1,0 +1,88 @@
+"""Asks one lane's sink how it is while there is nothing to write to it.
+
+Whatever a check brings, a sentence is all that comes of it: it takes a bounded time, no error
+leaves it, and what a write found out meanwhile counts for more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from ptingest.delivery.inquiry import is_due, trouble_after
+from ptingest.model.contracts import Clock, Finding
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+CHECK_SECONDS = 10.0
+"""The longest that one check may take."""
+
+
+class Asked(Protocol):
+    """The part of a ``Lane`` that is needed here."""
+
+    name: str
+    sink_trouble: str | None
+    written_at: float | None
+
+    @property
+    def outstanding(self) -> int: ...
+    def note_trouble(self, trouble: str | None) -> None: ...
+
+
+class Checks(Protocol):
+    """The part of a ``Sink`` that is needed here."""
+
+    async def check(self) -> Sequence[Finding]: ...
+
+
+class Inquirer:
+    """Runs as ``run()`` beside its lane, until cancelled."""
+
+    def __init__(self, sink: Checks, lane: Asked, *, clock: Clock) -> None:
+        self._sink, self._lane, self._clock = sink, lane, clock
+        self._asked_at: float | None = None
+        self._is_bug_told = False
+
+    async def run(self) -> None:
+        """Look every second whether to ask."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        """Ask, if it is time to."""
+        lane = self._lane
+        heard = [at for at in (lane.written_at, self._asked_at) if at is not None]
+        if is_due(
+            self._clock.monotonic(),
+            heard_at=max(heard, default=None),
+            is_idle=lane.outstanding == 0,
+            is_troubled=lane.sink_trouble is not None,
+        ):
+            await self._ask()
+
+    async def _ask(self) -> None:
+        lane, written_at = self._lane, self._lane.written_at
+        trouble = await self._trouble_found()
+        self._asked_at = self._clock.monotonic()
+        if lane.written_at == written_at and not lane.outstanding:
+            lane.note_trouble(trouble)
+
+    async def _trouble_found(self) -> str | None:
+        before = self._lane.sink_trouble
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                return trouble_after(await self._sink.check(), before)
+        except TimeoutError:
+            return f"did not say within {CHECK_SECONDS:g} s whether it would take documents"
+        except OSError as error:  # no file descriptor left, as a rule
+            return f"cannot be asked whether it would take documents: {error}"
+        except Exception:
+            if not self._is_bug_told:
+                self._is_bug_told = True
+                log.exception("%s: a check failed in a way it must not", self._lane.name)
+            return before
