@@ -255,8 +255,9 @@ class Channel:
                 self._take(frame)
         except (OSError, asyncio.IncompleteReadError):
             pass  # the other end died; what waits for it is told below
-        except (msgspec.DecodeError, ValueError):
-            log.exception("a bug: %s sent a frame that cannot be read; closing", self.name)
+        except Exception:
+            # Whoever waits for this task (a supervisor, for all its workers) must not fall.
+            log.exception("a bug: %s sent what cannot be read or taken; closing", self.name)
         finally:
             self.close()
 

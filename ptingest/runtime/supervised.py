@@ -195,18 +195,26 @@ class Supervised:
     # -- the work ---------------------------------------------------------------------------
 
     async def _work(self, worker: Worker) -> int:
-        beside = [
+        running = asyncio.create_task(worker.run(), name="worker parts")
+        pending = {
+            running,
             asyncio.create_task(self._take_over(worker), name="handed over"),
             asyncio.create_task(self._report(worker), name="reports"),
-        ]
+        }
         try:
-            return await worker.run()
+            while not running.done():
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    # A worker that takes no connections, or says nothing, must not stay.
+                    task.result()
+            return running.result()
         except BaseException:
             log.critical("a part of this worker died; leaving, so that it is started again")
             raise
         finally:
-            for task in beside:
+            for task in (running, *pending):
                 task.cancel()
+            await asyncio.gather(running, return_exceptions=True)
             worker.parts.metrics.refresh()
             self._channel.tell(REPORT, self._report_of(worker))
             self._has_ended.set()

@@ -302,4 +302,20 @@ async def test_a_frame_that_breaks_the_format_closes_the_channel(
     b.close()
 
     assert here.is_closed
-    assert "cannot be read" in caplog.text
+    assert "cannot be read or taken" in caplog.text
+
+
+async def test_who_waits_for_a_channel_does_not_fall_with_what_falls_over_its_news(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fall(_: str) -> None:
+        raise ZeroDivisionError
+
+    async with ends() as (here, there):
+        there.hears(WORD, fall)
+        here.tell(WORD, "now")
+        async with asyncio.timeout(3):
+            while not there.is_closed:
+                await asyncio.sleep(0.01)
+
+    assert "ZeroDivisionError" in caplog.text

@@ -98,6 +98,26 @@ async def supervised() -> AsyncIterator[Boss]:
                 handler.close()
 
 
+async def test_a_worker_that_can_take_no_connections_any_more_leaves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with supervised() as boss:
+        await boss.start(tmp_path)
+        worker = boss.supervised._present()
+
+        async def fail(*_: object) -> None:
+            raise RuntimeError("a bug")
+
+        worker.parts.source.adopt = fail  # type: ignore[method-assign]
+        peer = await boss.peer(7)
+        async with asyncio.timeout(4):
+            code = await boss.running
+
+        await peer.close()
+    assert code == 1, "connections would be handed over and never served"
+    assert "started again" in caplog.text
+
+
 async def test_a_connection_handed_over_is_served_and_told_when_it_is_over(tmp_path: Path) -> None:
     async with supervised() as boss:
         await boss.start(tmp_path)
