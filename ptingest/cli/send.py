@@ -172,7 +172,7 @@ def _ship(settings: ShipperSettings) -> ExitCode:
         asyncio.run(shipper.run())
     except KeyboardInterrupt:
         report.close()
-        click.echo(f"stopped: {_sentence(shipper.progress)}", err=True)
+        click.echo(f"stopped: {_sentence(shipper.progress, is_again=settings.again)}", err=True)
         return ExitCode.DONE if shipper.progress.is_all_acked else ExitCode.NOT_ALL_DELIVERED
     report.close()
     progress = shipper.progress
@@ -180,13 +180,13 @@ def _ship(settings: ShipperSettings) -> ExitCode:
         click.echo(f"ptingest send: {progress.failure}", err=True)
         if not progress.connections:
             return ExitCode.NOT_REACHABLE
-    click.echo(_sentence(progress))
+    click.echo(_sentence(progress, is_again=settings.again))
     if progress.is_all_acked and not progress.failure:
         return ExitCode.DONE
     return ExitCode.NOT_ALL_DELIVERED
 
 
-def _sentence(progress: Progress) -> str:
+def _sentence(progress: Progress, *, is_again: bool = False) -> str:
     seconds = max(progress.seconds, 1e-9)
     text = (
         f"{progress.acked} events acked in {progress.windows} windows, {seconds:.1f} s, "
@@ -197,7 +197,8 @@ def _sentence(progress: Progress) -> str:
     if not progress.is_all_acked:
         text += f"; {progress.read - progress.acked} not acked, run the same command again"
     if not progress.read:
-        text += " (nothing new in these files)"
+        found = "nothing new in these files; --again ships them from the start"
+        text += f" ({'no line in these files' if is_again else found})"
     return text
 
 

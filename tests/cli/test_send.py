@@ -25,11 +25,14 @@ async def test_a_file_is_shipped_and_the_second_run_has_nothing_to_do(tmp_path: 
         to = f"127.0.0.1:{server.port}"
         first = await send(tmp_path, "django.log", "nginx.access.log", "--to", to)
         second = await send(tmp_path, "django.log", "nginx.access.log", "--to", to)
+        (tmp_path / "empty.log").touch()
+        third = await send(tmp_path, "empty.log", "--again", "--to", to)
         services = [one.service for one in server.sink.documents]
 
     assert (first.code, second.code) == (0, 0), first.err
     assert first.out.startswith(b"3 events acked in ")
-    assert b"nothing new in these files" in second.out
+    assert b"nothing new in these files; --again ships them" in second.out
+    assert b"no line in these files" in third.out
     assert services == ["django", "nginx", "nginx"]
 
 
