@@ -143,7 +143,7 @@ async def start_api(
     )
     app = _build_app(view, metrics, logstash, settings.token)
     app.add_routes(_desk_routes(desk, taps, why, is_guarded=settings.token is not None))
-    console = Console(settings, view, metrics, seams or Seams(), desk)
+    console = Console(settings, view, metrics, seams or Seams(), desk, why)
     app.add_subapp(CONSOLE.rstrip("/"), console.app)
     runner = _runner(app)
     await runner.setup()

@@ -43,6 +43,13 @@ class KeepsHouse(Protocol):
     async def keep_house(self) -> None: ...
 
 
+@runtime_checkable
+class KeepsRoom(Protocol):
+    """A sink that keeps what it takes on this host, up to a limit."""
+
+    def room(self) -> dict[str, object]: ...
+
+
 @dataclass(slots=True)
 class Parts:
     """Everything one worker runs, connected and not yet started."""

@@ -26,7 +26,7 @@ LARGEST = frozenset(
     }
 )
 SMALLEST = frozenset({"heard_seconds_ago", "expires_in_days"})
-SAME_PLACE = frozenset({"dead_letters", "certificates"})
+SAME_PLACE = frozenset({"dead_letters", "certificates", "store_file"})
 """Sections in which all look at the same files: the largest is the truest, not the sum."""
 CONNECTIONS_LISTED = 50
 

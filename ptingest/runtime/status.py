@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ptingest.api.logstash import NodeFacts
-from ptingest.runtime.assembly import Parts, sink_names, sink_settings
+from ptingest.runtime.assembly import KeepsRoom, Parts, sink_names, sink_settings
 from ptingest.runtime.flow import SETTLED
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
@@ -123,6 +123,9 @@ class WorkerView:
                 sink.name: lane.status()
                 for sink, lane in zip(parts.sinks, parts.lanes, strict=True)
             },
+            "store_file": next(
+                (sink.room() for sink in parts.sinks if isinstance(sink, KeepsRoom)), None
+            ),
             "dead_letters": {
                 "bytes": parts.dead_letters.bytes,
                 "limit_bytes": parts.settings.dead_letters.max_bytes,

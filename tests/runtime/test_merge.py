@@ -47,6 +47,18 @@ def test_all_look_into_the_same_folder() -> None:
     assert merge_status([{"dead_letters": letters}] * 3) == {"dead_letters": letters}
 
 
+def test_all_look_at_the_same_store_and_each_has_a_lane_to_it() -> None:
+    parts = [
+        {"store_file": {"bytes": size, "limit_bytes": 100}, "lanes": {"store": {"in_flight": 1}}}
+        for size in (None, 30, 40)
+    ]
+
+    assert merge_status(parts) == {
+        "store_file": {"bytes": 40, "limit_bytes": 100},
+        "lanes": {"store": {"in_flight": 3}},
+    }
+
+
 def test_the_oldest_connections_of_all_are_listed() -> None:
     parts = [
         {"beats": {"listed": [{"peer": f"{n}-{i}", "seconds": 10 * i + n} for i in range(50)]}}

@@ -148,12 +148,13 @@ class Choice(NamedTuple):
 
 
 def explore_routes(
-    site: Site, explorer: Explorer | None, trial: Trial | None
+    site: Site, explorer: Explorer | None, trial: Trial | None, *, tells_lives: bool = False
 ) -> list[web.RouteDef]:
-    """Return the routes; without an explorer the page says what to do."""
+    """Return the routes; without an explorer the page says what to do. ``tells_lives`` says
+    that there is a page `/life`."""
     from aiohttp import web
 
-    pages = _Pages(site, explorer, trial) if explorer is not None else None
+    pages = _Pages(site, explorer, trial, tells_lives) if explorer is not None else None
     if pages is None:
 
         async def nothing(request: web.Request) -> web.StreamResponse:
@@ -172,8 +173,11 @@ def explore_routes(
 class _Pages:
     """The handlers of one site."""
 
-    def __init__(self, site: Site, explorer: Explorer, trial: Trial | None) -> None:
+    def __init__(
+        self, site: Site, explorer: Explorer, trial: Trial | None, tells_lives: bool
+    ) -> None:
         self._site, self._explorer, self._trial = site, explorer, trial
+        self._tells_lives = tells_lives
         self._tails = 0
         self._exports = 0
 
@@ -228,6 +232,7 @@ class _Pages:
             columns=columns_of(asked.columns),
             back=asked.address(),
             parse=await self._parse(body),
+            life=_life(hit) if self._tells_lives else None,
         )
 
     async def _parse(self, body: dict[str, Any]) -> dict[str, object] | None:
@@ -433,6 +438,11 @@ def _row(asked: Asked, hit: Hit) -> dict[str, object]:
         "cells": [(name, cell(hit, body, name)) for name in columns_of(asked.columns)],
         "open": asked.address(f"{PATH}/document", id=str(hit.id)),
     }
+
+
+def _life(hit: Hit) -> str | None:
+    """Return where the life of a document is told; only by its key it can be known again."""
+    return f"{ROOT}/life?{urlencode({'id': hit.key})}" if hit.key else None
 
 
 def _field(asked: Asked, name: str, value: Any) -> dict[str, object]:

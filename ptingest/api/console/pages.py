@@ -9,10 +9,12 @@ from ptingest.api.console.dead_letters import letters_routes
 from ptingest.api.console.explore import explore_routes
 from ptingest.api.console.failures import failures_routes
 from ptingest.api.console.history import History
+from ptingest.api.console.life import life_routes
 from ptingest.api.console.overview import overview_routes, troubles_of
 from ptingest.api.console.seams import Seams
 from ptingest.api.console.site import Place, Site, console_app
 from ptingest.api.letters import LettersDesk
+from ptingest.api.why import WhyDesk
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
 
@@ -39,6 +41,7 @@ class Console:
         metrics: Metrics,
         seams: Seams,
         desk: LettersDesk | None,
+        why: WhyDesk | None = None,
     ) -> None:
         self._view, self._metrics = view, metrics
         self._history = History(metrics)
@@ -46,7 +49,9 @@ class Console:
         site.navigation.append(Place("/", "Overview"))
         routes = overview_routes(site, view, metrics, self._history)
         site.navigation.append(Place("/explore", "Explore"))
-        routes += explore_routes(site, seams.explorer, seams.trial)
+        routes += explore_routes(site, seams.explorer, seams.trial, tells_lives=why is not None)
+        if why is not None:
+            routes += life_routes(site, why)
         if seams.trial is not None:
             site.navigation.append(Place("/failures", "Parse failures"))
             routes += failures_routes(site, view, metrics, seams.trial)

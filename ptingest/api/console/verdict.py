@@ -40,6 +40,8 @@ class Meter(NamedTuple):
     limit: float
     shown: str
     setting: str
+    is_trimmed: bool = False
+    """Full is as good as empty: the oldest makes room for the newest."""
 
     @property
     def share(self) -> float:
@@ -49,6 +51,8 @@ class Meter(NamedTuple):
     @property
     def level(self) -> str:
         """How it is coloured, and named in words beside it."""
+        if self.is_trimmed:
+            return "good"
         return "bad" if self.share >= NEARLY_FULL else "warn" if self.share >= 0.75 else "good"
 
 
@@ -95,6 +99,7 @@ def meters(status: Status) -> list[Meter]:
     """Return the limits that memory, disk and connections have."""
     found = []
     budget, beats, letters = (status.get(name, {}) for name in ("budget", "beats", "dead_letters"))
+    store = status.get("store_file")
     if budget:
         used, limit = budget["outstanding_bytes"], budget["limit_bytes"]
         found.append(_bytes("Documents outstanding", used, limit, "beats.limits.total_bytes, half"))
@@ -109,6 +114,12 @@ def meters(status: Status) -> list[Meter]:
     if letters:
         used, limit = letters["bytes"], letters["limit_bytes"]
         found.append(_bytes("Dead letters on disk", used, limit, "dead_letters.max_bytes"))
+    if store and store["bytes"] is not None and store["limit_bytes"]:
+        one = _bytes(
+            "Store on disk", store["bytes"], store["limit_bytes"],
+            "sinks.store.max_bytes; the oldest documents make room",
+        )  # fmt: skip
+        found.append(one._replace(is_trimmed=True))
     return found
 
 
@@ -118,7 +129,7 @@ def _bytes(name: str, used: float, limit: float, setting: str) -> Meter:
 
 def _limits(status: Status) -> Iterator[Finding]:
     for meter in meters(status):
-        if meter.share >= NEARLY_FULL:
+        if meter.level == "bad":
             yield Finding(
                 "warn", f"{meter.name}: {meter.shown}, nearly full",
                 f"Raise {meter.setting}, or find out what fills it.",

@@ -20,6 +20,7 @@ import shutil
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -78,6 +79,7 @@ class StoreSink:
         )
         self._connection: sqlite3.Connection | None = None
         self._opened_inode = 0
+        self._file_bytes: int | None = None
         # Few statements, so that SQLite need not compile and keep one for each batch size.
         self._inserts = {1 << power: _insert(1 << power) for power in _POWERS}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
@@ -103,6 +105,14 @@ class StoreSink:
         """Open the file as a write would, and look at the room on its disk."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._check)
+
+    def room(self) -> dict[str, object]:
+        """How large the file was after the last batch, None before the first, and may be."""
+        return {
+            "bytes": self._file_bytes,
+            "limit_bytes": self._retention.max_bytes,
+            "setting": "sinks.store.max_bytes",
+        }
 
     async def close(self) -> None:
         """Bring the text index up to date, leave one file behind and let go of it; closing
@@ -234,6 +244,8 @@ class StoreSink:
                 tidy(self._connection, self._path, self._retention, self._clock.time_ns())
             else:
                 checkpoint(self._connection, self._path)
+            with suppress(FileNotFoundError):  # removed by somebody; the next batch will see
+                self._file_bytes = self._path.stat().st_size
         except (sqlite3.Error, OSError) as error:
             # Nothing is lost: documents are stored, and the next round tries again.
             _log.warning("store upkeep put off: %s", self._explain(error))

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from ptingest.api.app import start_api
 from ptingest.api.console.seams import Seams
 from ptingest.api.letters import LettersDesk
+from ptingest.api.why import WhyDesk
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.api.test_app import View
@@ -43,12 +44,13 @@ async def console(
     seams: Seams | None = None,
     listen: str = "127.0.0.1:0",
     desk: LettersDesk | None = None,
+    why: WhyDesk | None = None,
 ) -> AsyncIterator[Served]:
     """Serve the console until the block is left."""
     view, metrics = View(), Metrics()
     settings = ApiSettings(listen=listen, token=None if token is None else SecretStr(token))
     server = await start_api(
-        settings, view=view, metrics=metrics, node=NODE, seams=seams, desk=desk
+        settings, view=view, metrics=metrics, node=NODE, seams=seams, desk=desk, why=why
     )
     jar = aiohttp.CookieJar(unsafe=True)  # it is the address of a host
     url = f"http://127.0.0.1:{server.port}"

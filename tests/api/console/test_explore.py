@@ -173,6 +173,22 @@ async def test_a_document_has_a_page_with_its_parse_and_its_neighbours(
                for one in links(page))  # fmt: skip
 
 
+async def test_a_document_leads_to_its_life_where_lives_are_told(
+    store: sqlite3.Connection, tmp_path: Path
+) -> None:
+    put(store, parcel(1))
+    seams = Seams(explorer=StoreExplorer(tmp_path / "store.sqlite"))
+
+    class Desk:
+        async def why(self, _: object) -> dict[str, object]:
+            return {}
+
+    for why, found in ((Desk(), ["/console/life?id=key100"]), (None, [])):
+        async with console(seams=seams, why=why) as served:
+            page = await served.read("/console/explore/document?id=1")
+        assert [one for one in links(page) if "/life" in one] == found
+
+
 @pytest.mark.parametrize("number", ["99", "x", "", "-1", "9" * 30])
 async def test_a_document_that_is_gone_is_said(
     served: Served, store: sqlite3.Connection, number: str

@@ -115,3 +115,19 @@ def test_a_beat_that_does_well_or_is_new_is_left_alone() -> None:
     assert advice(HABITS) == []
     assert advice({**HABITS, "compresses": False, "windows": 3}) == []
     assert advice({**HABITS, "compresses": False, "peer": "127.0.0.1:5000"}) == []
+
+
+def test_a_store_at_its_limit_is_shown_and_is_well() -> None:
+    store = {"bytes": 100, "limit_bytes": 100, "setting": "sinks.store.max_bytes"}
+
+    (meter,) = [one for one in meters({**WELL, "store_file": store}) if "Store" in one.name]
+
+    assert (meter.share, meter.level, meter.shown) == (1.0, "good", "100 B of 100 B")
+    assert findings({**WELL, "store_file": store}, {}) == []
+
+
+@pytest.mark.parametrize(
+    "store", [None, {"bytes": None, "limit_bytes": 9}, {"bytes": 9, "limit_bytes": None}]
+)
+def test_a_store_without_size_or_limit_has_no_meter(store: dict[str, Any] | None) -> None:
+    assert meters({**WELL, "store_file": store}) == meters(WELL)

@@ -43,6 +43,15 @@ async def test_what_is_called_stored_is_in_the_file(sink: StoreSink, tmp_path: P
     assert stored(tmp_path) == ["a", "b"]
 
 
+async def test_how_large_its_file_is_can_be_told(sink: StoreSink, tmp_path: Path) -> None:
+    before = sink.room()
+    await sink.write(messages("a"), frozenset())
+    await sink.write(messages("b"), frozenset())  # after the first one's upkeep
+
+    assert (before["bytes"], before["limit_bytes"]) == (None, 10 << 30)
+    assert sink.room()["bytes"] == (tmp_path / "store.sqlite").stat().st_size
+
+
 async def test_the_body_is_kept_byte_for_byte(sink: StoreSink, tmp_path: Path) -> None:
     body = '{ "message" : "Żółć 📦", "n": 1.0, "n": 2, "deep":{"\\u0000":[1e400]} }'.encode()
 

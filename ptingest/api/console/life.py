@@ -1,0 +1,43 @@
+"""The life of one stored event, as far as the server remembers it; `ptingest why` as a page.
+
+    GET /life?id=KEY
+
+A document's page leads here. What the server has forgotten is said with how far back it
+remembers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ptingest.api.console.site import Site
+from ptingest.api.why import WhyDesk
+from ptingest.model.watching import WhyQuestion
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+KEY_CHARACTERS = 512
+"""Elasticsearch's own limit for an `_id`; nothing longer is anybody's key."""
+
+
+def life_routes(site: Site, why: WhyDesk) -> list[web.RouteDef]:
+    """Return the route of this page."""
+    from aiohttp import web
+
+    async def life(request: web.Request) -> web.StreamResponse:
+        key = request.query.get("id", "")
+        if not 0 < len(key) <= KEY_CHARACTERS:
+            text = "This page tells the life of one event: open it from a document's page."
+            return await site.notice(request, 400, "Whose life?", text)
+        answer = await why.why(WhyQuestion(id=key))
+        return await site.page(
+            request,
+            "life.html",
+            key=key,
+            stories=answer["found"],
+            memory=answer["memory"],
+            silent=answer.get("silent", {}),
+        )
+
+    return [web.get("/life", life)]
