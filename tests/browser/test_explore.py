@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from benchmarks import corpus
@@ -268,3 +272,67 @@ def test_a_large_store_is_counted_whole_and_paged(browser: Browser, large: Runni
 
     assert browser.text("#hits tr.hit .when") == first
     browser.assert_quiet(origin=large.origin)
+
+
+def test_dragging_over_the_histogram_narrows_the_time(browser: Browser, demo: Running) -> None:
+    browser.open(demo.console + "explore?since=1h")
+    steps = [one for one in browser.all("#plot .step") if one.get_attribute("tabindex") != "-1"]
+    first, last = steps[1], steps[3]
+    wanted = (first.get_attribute("data-start"), last.get_attribute("data-end"))
+    inside = sum(
+        int(one.get_attribute("aria-label").split(": ")[1].split(" ")[0].replace(",", ""))
+        for one in browser.all("#plot .step")
+        if wanted[0] <= one.get_attribute("data-start")
+        and one.get_attribute("data-end") <= wanted[1]
+    )
+
+    ActionChains(browser.chrome).click_and_hold(last).move_to_element(first).release().perform()
+
+    browser.wait(lambda: asked(browser)["since"] != "1h", "the time stayed as it was")
+    assert (asked(browser)["since"], asked(browser)["until"]) == wanted
+    assert browser.text(".sum strong") == str(inside)
+    browser.assert_quiet(origin=demo.origin)
+
+
+def test_a_view_is_downloaded_as_a_table_and_as_lines(
+    browser: Browser, demo: Running, tmp_path: Path
+) -> None:
+    browser.chrome.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    browser.open(demo.console + "explore?since=&q=log_level:ERROR&columns=service,message")
+    documents = int(browser.text(".sum strong"))
+
+    browser.click(".actions a[href*='as=csv']")
+    browser.click(".actions a[href*='as=ndjson']")
+
+    files = [tmp_path / "ptingest.csv", tmp_path / "ptingest.ndjson"]
+    browser.wait(lambda: all(file.exists() for file in files), "nothing was downloaded")
+    with files[0].open(newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    lines = [json.loads(line) for line in files[1].read_text("utf-8").splitlines()]
+    assert head == ["'@timestamp", "service", "message"]
+    assert len(rows) == len(lines) == documents
+    assert {line["log_level"] for line in lines} == {"ERROR"}
+    browser.assert_quiet(origin=demo.origin)
+
+
+def test_several_workers_fill_one_store_and_tell_one_life(browser: Browser, tmp_path: Path) -> None:
+    with running(tmp_path, workers=2) as server:
+        for service in ("django", "celery", "flower", "react"):
+            server.send_lines(
+                [f"ERROR|apps.{service}|2025-01-02T03:04:05Z|{service}"], service=service
+            )
+        browser.open(server.console + "explore?since=")
+        assert browser.text(".sum strong") == "4"
+        browser.click("#live")
+        browser.wait_for_text("Live: waiting", "#tail-state")
+
+        server.send_lines(["ERROR|apps.late|2025-01-02T03:04:05Z|came late"], service="django")
+
+        browser.wait_for_text("came late", "#hits")
+        browser.click("#hits tr.hit .when a")
+        browser.click(".opened a.life")
+        browser.wait_for_text("store: stored; acked", "h2")
+        assert ", worker " in browser.text("main")
+        browser.assert_quiet(origin=server.origin)

@@ -270,7 +270,8 @@ class _Pages:
         return []
 
     async def tail(self, request: web.Request) -> web.StreamResponse:
-        """Answer with rows for what was stored since; waits a while for some."""
+        """Answer with rows for what was stored since; waits a while for some. Who does not say
+        since when is told at once from where to go on."""
         from aiohttp import web
 
         asked, after = Asked.read(request), request.query.get("after", "")
@@ -279,8 +280,11 @@ class _Pages:
             return web.Response(text=text, status=429)
         self._tails += 1
         try:
-            begin = int(after) if NUMBER.fullmatch(after) else await self._explorer.last_id()
-            tail = await _while_waited_for(request, self._wait_for_more(asked.view, begin))
+            is_begun = NUMBER.fullmatch(after) is not None
+            begin = int(after) if is_begun else await self._explorer.last_id()
+            seconds = TAIL_SECONDS if is_begun else 0.0
+            waiting = self._wait_for_more(asked.view, begin, seconds)
+            tail = await _while_waited_for(request, waiting)
         except QueryInvalid as error:
             return web.Response(text=str(error), status=400)
         except SinkUnavailable as error:
@@ -297,8 +301,8 @@ class _Pages:
         answer.headers["X-Cut"] = "yes" if tail.is_cut else "no"
         return answer
 
-    async def _wait_for_more(self, view: View, after: int) -> Tail:
-        end = asyncio.get_running_loop().time() + TAIL_SECONDS
+    async def _wait_for_more(self, view: View, after: int, seconds: float) -> Tail:
+        end = asyncio.get_running_loop().time() + seconds
         while True:
             tail = await self._explorer.tail(view, after=after, limit=TAIL_ROWS)
             if tail.hits or tail.is_cut or asyncio.get_running_loop().time() >= end:

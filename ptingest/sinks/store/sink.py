@@ -20,7 +20,6 @@ import shutil
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,6 +39,7 @@ FREE_BYTES_WARNING = 256 << 20
 _log = logging.getLogger(__name__)
 
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
+_SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 _ONE_ROW = f"({', '.join('?' * len(COLUMNS))})"
 _REFUSING = (
     sqlite3.IntegrityError,
@@ -244,8 +244,8 @@ class StoreSink:
                 tidy(self._connection, self._path, self._retention, self._clock.time_ns())
             else:
                 checkpoint(self._connection, self._path)
-            with suppress(FileNotFoundError):  # removed by somebody; the next batch will see
-                self._file_bytes = self._path.stat().st_size
+            # What the limit is measured by; a part of it may lie in the write-ahead log.
+            (self._file_bytes,) = self._connection.execute(_SIZE).fetchone()
         except (sqlite3.Error, OSError) as error:
             # Nothing is lost: documents are stored, and the next round tries again.
             _log.warning("store upkeep put off: %s", self._explain(error))

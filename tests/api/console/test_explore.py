@@ -257,8 +257,19 @@ async def test_a_tail_that_has_waited_long_comes_back_with_nothing(
     monkeypatch.setattr(explore, "TAIL_SECONDS", 0.0)
     put(store, parcel(1))
 
-    async with served.http.get("/console/explore/tail?q=") as answer:
+    async with served.http.get("/console/explore/tail?q=&after=1") as answer:
         assert (answer.headers["X-Last-Id"], (await answer.text()).strip()) == ("1", "")
+
+
+async def test_a_tail_that_begins_is_told_at_once_from_where_to_go_on(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    """What is stored between two questions is missed by none who knows where it was."""
+    put(store, parcel(1), parcel(2))
+
+    async with asyncio.timeout(explore.TAIL_SECONDS / 5):
+        async with served.http.get("/console/explore/tail?q=") as answer:
+            assert (answer.headers["X-Last-Id"], (await answer.text()).strip()) == ("2", "")
 
 
 async def test_tails_and_exports_are_bounded(

@@ -45,11 +45,13 @@ async def test_what_is_called_stored_is_in_the_file(sink: StoreSink, tmp_path: P
 
 async def test_how_large_its_file_is_can_be_told(sink: StoreSink, tmp_path: Path) -> None:
     before = sink.room()
-    await sink.write(messages("a"), frozenset())
+    await sink.write(messages("x" * 100_000), frozenset())
     await sink.write(messages("b"), frozenset())  # after the first one's upkeep
+    told = sink.room()["bytes"]
+    await sink.close()
 
     assert (before["bytes"], before["limit_bytes"]) == (None, 10 << 30)
-    assert sink.room()["bytes"] == (tmp_path / "store.sqlite").stat().st_size
+    assert told == (tmp_path / "store.sqlite").stat().st_size
 
 
 async def test_the_body_is_kept_byte_for_byte(sink: StoreSink, tmp_path: Path) -> None:

@@ -250,7 +250,8 @@
         body.prepend(...fresh.map((one) => document.adoptNode(one)));
         rows().slice(ROWS_MOST).forEach((one) => { shut(one); one.remove(); });
         seen += fresh.length;
-        tell(`Live: ${seen} new${isCut ? "; more came than are shown, ask for less to see all" : ""}.`);
+        if (!seen) tell("Live: waiting for what is stored next.");
+        else tell(`Live: ${seen} new${isCut ? "; more came than are shown, ask for less to see all" : ""}.`);
       } catch (error) {
         if (error.name === "AbortError") return;
         tell("Live tail: no answer, trying again.");
