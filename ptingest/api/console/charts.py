@@ -15,6 +15,8 @@ from typing import NamedTuple
 WIDTH, HEIGHT = 600.0, 120.0
 ROWS = 12
 """Of the table."""
+LEAST = 1e-9
+"""The lowest upper edge: below it there are numbers without a power of ten beneath them."""
 
 
 class Line(NamedTuple):
@@ -91,6 +93,7 @@ def round_up(value: float) -> float:
     """Return the next round number: one that an axis can be marked with."""
     if value <= 0:
         return 1.0
+    value = max(value, LEAST)
     power = 10.0 ** math.floor(math.log10(value))
     return next(
         step * power

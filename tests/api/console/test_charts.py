@@ -56,7 +56,8 @@ def test_the_table_has_the_means_of_equal_times() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "top"), [(0, 1), (0.035, 0.04), (1, 1), (1.1, 1.5), (2.3, 2.5), (9, 10), (101, 150)]
+    ("value", "top"),
+    [(0, 1), (5e-324, 1e-9), (0.035, 0.04), (1, 1), (1.1, 1.5), (2.3, 2.5), (9, 10), (101, 150)],
 )
 def test_the_top_is_a_round_number(value: float, top: float) -> None:
     assert round_up(value) == pytest.approx(top)
