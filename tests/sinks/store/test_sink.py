@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -119,6 +120,30 @@ async def test_one_bad_row_is_refused_and_the_others_are_stored(
     assert "no poison here" in result.refused[0].detail
     assert list(result.already_stored) == [known]
     assert stored(tmp_path) == ["before", "kept"]
+
+
+@pytest.mark.timeout(20)
+async def test_a_check_calls_a_broken_file_the_end_of_writing_and_a_lock_not(
+    tmp_path: Path,
+) -> None:
+    found = {}
+    for name in ("broken", "locked"):
+        path = tmp_path / name
+        sink = StoreSink(StoreSettings(), path=path, clock=SetClock())
+        if name == "broken":
+            path.write_text("no database, but long enough to be asked for its header" * 20)
+            (found[name],) = await sink.check()
+        else:
+            with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+                other.execute("PRAGMA locking_mode = EXCLUSIVE")
+                other.execute("BEGIN EXCLUSIVE")
+                (found[name],) = await sink.check()
+        await sink.close()
+
+    assert {name: (one.ok, one.stops_all) for name, one in found.items()} == {
+        "broken": (False, True),
+        "locked": (False, False),
+    }
 
 
 @pytest.mark.timeout(20)
