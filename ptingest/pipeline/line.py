@@ -47,6 +47,8 @@ _FRACTION = re.compile(rb"(?:([.,])([0-9]{3}))?(Z?)").fullmatch
 _SECONDS = re.compile(rb":[0-5][0-9]").fullmatch
 _TO_SECONDS, _AFTER_SECONDS = slice(19), slice(19, None)
 _PIPE, _BACKSLASH, _SPACE = b"|\\ "
+# How JSON may write a `|` otherwise; one more character would be a `c`, large or small.
+_PIPE_ESCAPED = b"\\u007"
 decode_text = msgspec.json.Decoder(str).decode
 _LONGEST_NAME = 256
 """Longer levels and loggers are not remembered, so that caches stay small."""
@@ -117,7 +119,8 @@ class LineReader:
         settings = self._group.settings
         is_full = self._group.profile.timestamp_precision == "full"
         has_other_formats = len(settings.time.formats) > 1
-        has_other_patterns = len(settings.patterns) > 2
+        # Where a line without `|` may fit nevertheless; nothing is in every line.
+        perhaps = b"" if len(settings.patterns) > 2 else _PIPE_ESCAPED
         with_t, with_space = (
             _Fractions(names, is_full=is_full, is_only=not has_other_formats, has_t=has_t)
             for has_t in (True, False)
@@ -131,15 +134,19 @@ class LineReader:
         def read(raw: bytes) -> LineTuple:
             parts = raw.split(b"|", 3)
             if len(parts) != 4:
-                if has_other_patterns or len(parts) != 1 or b"\\u" in raw:
-                    return searched(raw)
-                return no_match
+                # Found, not asked for by `in`, which takes bytes for a number first.
+                is_none = len(parts) == 1 and raw.find(perhaps) < 0
+                return no_match if is_none else searched(raw)
             level, logger, time, rest = parts
             start = time[_TO_SECONDS]
             moment = local[start]
-            opened = levels[level]
-            labelled = loggers[logger]
-            if moment is None or not opened or not labelled or len(rest) == 1:
+            # What is no time is mostly no record: no level and no logger worth remembering.
+            if (
+                moment is None
+                or not (opened := levels[level])
+                or not (labelled := loggers[logger])
+                or len(rest) == 1
+            ):
                 return searched(raw)
             opening, minute_millis, fractions = moment
             fraction = fractions[time[_AFTER_SECONDS]]
@@ -292,7 +299,7 @@ def _label_of(classifier: Classifier, name: str | None) -> Label:
 
 def _may_hold_time(rest: bytes) -> bool:
     """Whether the first pattern might fit further on, beginning with the line's third ``|``."""
-    if _BACKSLASH in rest and b"\\u" in rest:
+    if rest.find(b"\\u") >= 0:
         return _PIPE in rest or _HIDDEN_PIPE(rest) is not None
     return _PIPE in rest and (rest[:1].isdigit() or _PERHAPS_TIME(rest) is not None)
 

@@ -39,89 +39,99 @@ class Matcher(Protocol):
 
     fields: frozenset[str]
     """All that it can set."""
+    needle: str
+    """What a message must hold to fit; nothing where that is not known."""
 
     def match(self, message: str) -> Captures | None:
         """Return the non-empty captures, or None where the pattern does not fit."""
         ...
 
+    def both(self, message: str) -> tuple[Captures | None, Captures | None]:
+        """Return what ``match`` gives, and what it would give under strict parsing."""
+        ...
+
 
 class Pieces(NamedTuple):
-    """A line pattern taken apart: a head, then for each {data} its field and its anchor."""
+    """A line pattern taken apart: a head, then an anchor after each {data}."""
 
     head: str
-    stretches: tuple[tuple[str, str], ...]
-    """(field of the {data}, expression of what must follow it)."""
+    anchors: tuple[str, ...]
+    """Expressions of what must follow each {data}."""
     delimiters: tuple[str, ...]
     """First character after each {data}."""
-    rest: str
 
 
 def take_apart(line: str) -> Pieces:
     """Split a line pattern at its {data} pieces; the settings have judged its shape."""
     tokens = LINE_PIECE.split(line)
     expressions = [re.escape(tokens[0])]
-    data: list[str] = []
     delimiters: list[str] = []
-    rest = ""
     for position in range(1, len(tokens), 3):
-        kind, field, text = tokens[position : position + 3]
-        if kind == "rest":
-            rest = field
-        elif kind == "data":
-            data.append(field)
+        kind, _, text = tokens[position : position + 3]
+        if kind == "data":
             delimiters.append(text[0])
             expressions.append(re.escape(text))
-        else:
-            expressions[-1] += f"({_PIECES[kind]}){re.escape(text)}"
-    return Pieces(expressions[0], tuple(zip(data, expressions[1:], strict=True)),
-                  tuple(delimiters), rest)  # fmt: skip
-
-
-def _fixed_fields(line: str) -> list[list[str]]:
-    """Fields of the fixed pieces, one list for the head and one for each anchor."""
-    fields: list[list[str]] = [[]]
-    for kind, field in LINE_PIECE.findall(line):
-        if kind == "data":
-            fields.append([])
         elif kind != "rest":
-            fields[-1].append(field)
-    return fields
+            expressions[-1] += f"({_PIECES[kind]}){re.escape(text)}"
+    head, *anchors = expressions
+    return Pieces(head, tuple(anchors), tuple(delimiters))
 
 
 class LineMatcher:
-    """Grok's answer for one line pattern."""
+    """Grok's answer for one line pattern.
+
+    Most of what is searched holds no record. So what every record holds is looked for
+    first, each in one pass: the longest text between pieces, then the last anchor. That
+    one's place is also what the search for it finds, unless the pieces before end later.
+    """
 
     def __init__(self, line: str) -> None:
         pieces = take_apart(line)
-        fields = _fixed_fields(line)
-        self._head = re.compile("^" + pieces.head, re.MULTILINE)
-        self._head_fields = fields[0]
-        self._stretches = [
-            (data, re.compile(anchor), names)
-            for (data, anchor), names in zip(pieces.stretches, fields[1:], strict=True)
-        ]
-        self._rest = pieces.rest
-        self.fields = frozenset(field for _, field in LINE_PIECE.findall(line))
-        # The longest text between pieces, looked for first: most lines that do not fit lack it.
-        self._needle = max(LINE_PIECE.split(line)[::3], key=len)
+        self._head = re.compile(pieces.head).match
+        # Any other line start. A newline that stands as text is found in leaps.
+        self._later_head = re.compile("\n" + pieces.head).search
+        searches = [re.compile(anchor).search for anchor in pieces.anchors]
+        self._stretches = list(zip(pieces.delimiters, searches, strict=True))
+        self._last = searches[-1] if searches else re.compile("").search
+        self._strict = StrictLineMatcher(line)
+        self._fields = [field for _, field in LINE_PIECE.findall(line)]
+        self.fields = frozenset(self._fields)
+        self.needle = _longest_text(line)
 
     def match(self, message: str) -> Captures | None:
-        if self._needle not in message:
-            return None
-        found = self._head.search(message)
+        return self.both(message)[0]
+
+    def both(self, message: str) -> tuple[Captures | None, Captures | None]:
+        if self.needle not in message or (ahead := self._last(message)) is None:
+            return None, None
+        opened = self._head(message)
+        captures, is_in_place = self._captures(message, opened, ahead)
+        if opened is None:
+            return captures, None
+        # The strict expression's first way is this one as long as {data} stays in its place.
+        return captures, captures if is_in_place else self._strict.match(message)
+
+    def _captures(
+        self, message: str, opened: re.Match[str] | None, ahead: re.Match[str]
+    ) -> tuple[Captures | None, bool]:
+        """Return the captures, and whether each {data} is what strict parsing lets it be."""
+        found = opened or self._later_head(message)
         if found is None:
-            return None
-        captures: Captures = dict(zip(self._head_fields, found.groups(), strict=True))
-        position = found.end()
-        for data, anchor, names in self._stretches:
-            found = anchor.search(message, position)
+            return None, False
+        texts = list(found.groups())
+        position, is_in_place = found.end(), True
+        for delimiter, anchor in self._stretches:
+            is_ahead = anchor is self._last and ahead.start() >= position
+            found = ahead if is_ahead else anchor(message, position)
             if found is None:
-                return None
-            captures[data] = message[position : found.start()]
-            captures.update(zip(names, found.groups(), strict=True))
+                return None, False
+            data = message[position : found.start()]
+            is_in_place = is_in_place and delimiter not in data and "\n" not in data
+            texts += (data, *found.groups())
             position = found.end()
-        captures[self._rest] = message[position:]
-        return {field: text for field, text in captures.items() if text}
+        texts.append(message[position:])
+        pairs = zip(self._fields, texts, strict=True)
+        return {field: text for field, text in pairs if text}, is_in_place
 
 
 class StrictLineMatcher:
@@ -132,23 +142,34 @@ class StrictLineMatcher:
 
     def __init__(self, line: str) -> None:
         pieces = take_apart(line)
-        fields = _fixed_fields(line)
-        expression, self._fields = pieces.head, list(fields[0])
-        for (data, anchor), names, delimiter in zip(
-            pieces.stretches, fields[1:], pieces.delimiters, strict=True
-        ):
+        expression = pieces.head
+        for anchor, delimiter in zip(pieces.anchors, pieces.delimiters, strict=True):
             expression += f"([^\\n{re.escape(delimiter)}]*){anchor}"
-            self._fields += [data, *names]
-        self._fields.append(pieces.rest)
         self._expression = re.compile(expression + "(.*)", re.DOTALL)
+        self._fields = [field for _, field in LINE_PIECE.findall(line)]
         self.fields = frozenset(self._fields)
+        self.needle = _longest_text(line)
 
     def match(self, message: str) -> Captures | None:
+        if self.needle not in message:
+            return None
         found = self._expression.fullmatch(message)
         if found is None:
             return None
         pairs = zip(self._fields, found.groups(), strict=True)
         return {field: text for field, text in pairs if text}
+
+    def both(self, message: str) -> tuple[Captures | None, Captures | None]:
+        return _twice(self.match(message))
+
+
+def _twice(captures: Captures | None) -> tuple[Captures | None, Captures | None]:
+    return captures, captures
+
+
+def _longest_text(line: str) -> str:
+    """Return the longest text between the pieces of a line pattern: what fits holds it."""
+    return max(LINE_PIECE.split(line)[::3], key=len)
 
 
 class RegexMatcher:
@@ -158,12 +179,16 @@ class RegexMatcher:
     def __init__(self, regex: str) -> None:
         self._regex = re.compile(regex)
         self.fields = frozenset(self._regex.groupindex)
+        self.needle = ""
 
     def match(self, message: str) -> Captures | None:
         found = self._regex.match(message)
         if found is None:
             return None
         return {field: text for field, text in found.groupdict().items() if text}
+
+    def both(self, message: str) -> tuple[Captures | None, Captures | None]:
+        return _twice(self.match(message))
 
 
 class JsonMatcher:
@@ -172,6 +197,7 @@ class JsonMatcher:
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._keys = dict(keys)
         self.fields = frozenset(self._keys.values())
+        self.needle = "{"
 
     def match(self, message: str) -> Captures | None:
         if not message.startswith("{"):
@@ -186,6 +212,9 @@ class JsonMatcher:
             if key in found and (text := _as_text(found[key]))
         }
         return captures or None
+
+    def both(self, message: str) -> tuple[Captures | None, Captures | None]:
+        return _twice(self.match(message))
 
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -213,28 +242,28 @@ class Parser:
     """All patterns of a group, tried in order."""
 
     def __init__(self, patterns: Sequence[PatternSettings], *, is_strict: bool) -> None:
-        self._is_strict = is_strict
-        self._patterns = [
-            (pattern.name, matcher(pattern, is_strict=is_strict)) for pattern in patterns
-        ]
-        self._strict = [(pattern.name, matcher(pattern, is_strict=True)) for pattern in patterns]
-        self.fields = frozenset[str]().union(*(pattern.fields for _, pattern in self._patterns))
+        matchers = [(each.name, matcher(each, is_strict=is_strict)) for each in patterns]
+        self._patterns = [(each.needle, name, each.both) for name, each in matchers]
+        self.fields = frozenset[str]().union(*(each.fields for _, each in matchers))
 
     def parse(self, message: str) -> Parsed | None:
         """Return the first pattern's fields, or None when no pattern fits."""
-        for name, pattern in self._patterns:
-            captures = pattern.match(message)
+        strict: Captures | None = None
+        for needle, name, both in self._patterns:
+            if needle not in message:
+                continue
+            captures, strictly = both(message)
+            if strict is None:
+                strict = strictly
             if captures is not None:
-                is_loose = not self._is_strict and self._strictly(message) != captures
-                return Parsed(captures, name, is_loose)
+                if strict is None:
+                    strict = self._strictly(message)
+                return Parsed(captures, name, strict is not captures and strict != captures)
         return None
 
     def _strictly(self, message: str) -> Captures | None:
-        for _, pattern in self._strict:
-            captures = pattern.match(message)
-            if captures is not None:
-                return captures
-        return None
+        answers = (both(message)[1] for _, _, both in self._patterns)
+        return next((captures for captures in answers if captures is not None), None)
 
 
 def matcher(pattern: PatternSettings, *, is_strict: bool) -> Matcher:

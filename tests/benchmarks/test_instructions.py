@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,21 @@ def test_callgrind_counts_each_piece_of_work_alone() -> None:
     assert list(counted) == ["one", "ten"]
     assert counted["one"] > 10 * 10
     assert counted["ten"] > counted["one"]
+
+
+def collecting(_events: int, _folder: Path) -> dict[str, Callable[[], object]]:
+    """A full round of the collector beside much that is alive."""
+    alive: list[list[object]] = [[] for _ in range(100_000)]
+    return {"round": lambda: (gc.collect(), alive)[0]}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is missing")
+def test_a_round_of_the_collector_costs_a_piece_what_it_made_itself_alone() -> None:
+    counted = instructions.count("tests.benchmarks.test_instructions:collecting", events=1)
+
+    # To look at the 100,000 would be several million.
+    assert counted["round"] < 500_000
 
 
 def test_a_dump_tells_its_sum(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ptingest.pipeline.patterns import Parser, matcher
-from ptingest.settings.profile import PatternSettings
+from ptingest.pipeline.patterns import Captures, Parser, matcher, take_apart
+from ptingest.settings.profile import LINE_PIECE, PatternSettings
 from tests.pipeline.conftest import shipped_profile
 from tests.pipeline.events import MESSAGES
 from tests.pipeline.reference import GROK
@@ -119,3 +122,104 @@ def test_other_shapes(shape: dict[str, Any], message: str, expected: dict[str, s
     pattern = matcher(PatternSettings(name="other", **shape), is_strict=False)
 
     assert pattern.match(message) == expected
+
+
+# --- the searches without any short cut -----------------------------------------------------
+
+
+def plainly_found(line: str, message: str) -> Captures | None:
+    """Head at the first line start that has one, then anchor after anchor."""
+    pieces = take_apart(line)
+    found = re.compile("^" + pieces.head, re.MULTILINE).search(message)
+    if found is None:
+        return None
+    texts = list(found.groups())
+    position = found.end()
+    for anchor in pieces.anchors:
+        found = re.compile(anchor).search(message, position)
+        if found is None:
+            return None
+        texts += [message[position : found.start()], *found.groups()]
+        position = found.end()
+    return named(line, [*texts, message[position:]])
+
+
+def strictly_found(line: str, message: str) -> Captures | None:
+    pieces = take_apart(line)
+    between = zip(pieces.delimiters, pieces.anchors, strict=True)
+    stretches = "".join(f"([^\\n{re.escape(end)}]*){anchor}" for end, anchor in between)
+    found = re.compile(f"{pieces.head}{stretches}(.*)", re.DOTALL).fullmatch(message)
+    return found and named(line, found.groups())
+
+
+def named(line: str, texts: Sequence[str]) -> Captures:
+    names = [name for _, name in LINE_PIECE.findall(line)]
+    return {name: text for name, text in zip(names, texts, strict=True) if text}
+
+
+FIXED = st.sampled_from(["word", "data", "data", "int", "timestamp"])
+BETWEEN = st.sampled_from(["|", ".", " ", "_x", "-", "\n", "] [", "a", "5", "||", "^"])
+ALPHABET = "|. _x-\n][a5^:TZ2"
+ODDS = st.one_of(
+    st.sampled_from(["2025-01-02T03:04:05", "25-1-2 3:04", "INFO", "a_x", "55", "-5", "\n"]),
+    st.text(ALPHABET, max_size=4),
+)
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> str:
+    kinds = draw(st.lists(FIXED, max_size=4))
+    line = draw(st.one_of(st.just(""), BETWEEN))
+    for number, kind in enumerate(kinds):
+        line += f"{{{kind}:f{number}}}{draw(BETWEEN)}"
+    return line + "{rest:end}"
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[list[str], str]:
+    """Patterns, and a message made of what they look for, whole or not."""
+    found = draw(st.lists(lines(), min_size=1, max_size=3))
+    parts: list[str] = []
+    for line in draw(st.lists(st.sampled_from(found), min_size=1, max_size=3)):
+        for token in re.split(r"(\{\w+:\w+\})", line):
+            is_odd = token.startswith("{") or draw(st.integers(0, 9)) == 0
+            parts.append(draw(ODDS) if is_odd else token)
+        parts.append(draw(st.sampled_from(["", "\n", "|"])))
+    return found, "".join(parts)
+
+
+@pytest.mark.timeout(60)
+@settings(max_examples=200, deadline=None)
+@given(case=cases())
+def test_looking_for_what_must_be_there_first_changes_no_answer(
+    case: tuple[list[str], str],
+) -> None:
+    found, message = case
+    patterns = [PatternSettings(name=str(at), line=line) for at, line in enumerate(found)]
+
+    strict = [captures for line in found if (captures := strictly_found(line, message)) is not None]
+    plain = [
+        (captures, str(at), [captures] != strict[:1])
+        for at, line in enumerate(found)
+        if (captures := plainly_found(line, message)) is not None
+    ]
+    parsed = Parser(patterns, is_strict=False).parse(message)
+    assert (parsed and tuple(parsed)) == (plain[0] if plain else None)
+    strictly = Parser(patterns, is_strict=True).parse(message)
+    assert (strictly and strictly.captures) == (strict[0] if strict else None)
+
+
+@settings(max_examples=200, deadline=None)
+@given(message=st.one_of(MESSAGES, st.text(ALPHABET + '{"', max_size=12)))
+def test_patterns_of_all_kinds_answer_in_their_order(message: str) -> None:
+    patterns = [
+        *PATTERNS,
+        PatternSettings(name="object", json_keys={"a": "x"}),
+        PatternSettings(name="words", regex=r"(?P<first>\w+)[ |]"),
+    ]
+    each = [(one.name, matcher(one, is_strict=False).match(message)) for one in patterns]
+    expected = next(((name, found) for name, found in each if found is not None), None)
+
+    parsed = Parser(patterns, is_strict=False).parse(message)
+
+    assert (parsed and (parsed.pattern, parsed.captures)) == expected
