@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ptingest.model.contracts import Clock
 from ptingest.runtime.assembly import build, read_profile
@@ -20,10 +20,12 @@ from ptingest.runtime.notify import Notifier
 from ptingest.runtime.reload import Fresh, Reloader, swap_parts
 from ptingest.runtime.shares import worker_count
 from ptingest.runtime.signals import StopSignals
-from ptingest.runtime.supervisor import Supervisor
 from ptingest.runtime.worker import Worker
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
+
+if TYPE_CHECKING:
+    from ptingest.runtime.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +109,9 @@ def _with_supervisor(
     environ: Mapping[str, str],
     on_reload: Callable[[ServerSettings], object],
 ) -> Served:
+    # A dozen modules that a server with one worker never needs.
+    from ptingest.runtime.supervisor import Supervisor
+
     count = worker_count(settings)
     server = Supervisor(settings, profile, workers=count, clock=clock, on_swapped=on_reload)
     reloader = Reloader(server.own, config=config, environ=environ, clock=clock, swap=server.swap)
