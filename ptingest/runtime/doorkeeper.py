@@ -51,7 +51,10 @@ class Doorkeeper:
 
     async def run(self) -> None:
         """Accept and hand over until `stop`; errors propagate."""
-        self._accepting = asyncio.create_task(self._accept(), name="beats accept")
+        listener = self._socket
+        if listener is None:  # told to stop before it began
+            return
+        self._accepting = asyncio.create_task(self._accept(listener), name="beats accept")
         await asyncio.wait([self._accepting])
         if not self._accepting.cancelled():
             self._accepting.result()
@@ -64,10 +67,8 @@ class Doorkeeper:
             self._socket.close()
             self._socket = None
 
-    async def _accept(self) -> None:
+    async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        listener = self._socket
-        assert listener is not None
         while True:
             # While nobody may take it, a connection waits in the kernel, unaccepted.
             await self._until_one_may_take()

@@ -199,3 +199,13 @@ async def test_one_whose_accepting_dies_says_so() -> None:
             with pytest.raises(AssertionError):
                 await running
     keeper.stop()
+
+
+async def test_a_stop_that_comes_before_it_began_is_a_stop() -> None:
+    keeper = Doorkeeper(BeatsSettings(listen="127.0.0.1:0"), crew=crew_of(1), metrics=Metrics())
+    keeper.listen("127.0.0.1:0")
+    running = asyncio.ensure_future(keeper.run())
+
+    keeper.stop()  # a signal in the same turn of the loop in which the workers came up
+
+    await running
