@@ -93,7 +93,10 @@ class WholeView:
         return merge_reasons(said)
 
     def status(self) -> dict[str, object]:
-        """One worker's shape, for all of them, and a row for each process."""
+        """One worker's shape, for all of them, and a row for each process.
+
+        While all workers are being started again, what only they know is missing.
+        """
         parts = [self._status_of(slot) for slot in self._crew.slots if slot.seen]
         ours = {"certificates": self.certificates(), "process": process_row(with_children=True)}
         merged = merge_status([*parts, ours])

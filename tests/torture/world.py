@@ -216,7 +216,8 @@ class World:
             async with asyncio.timeout(REST_SECONDS):
                 while True:
                     status = await self._server_of_any_kind.status()
-                    if not any(row["in_flight"] for row in _rows(status)):
+                    # Without a budget no worker tells anything: all are being started again.
+                    if "budget" in status and not any(r["in_flight"] for r in _rows(status)):
                         break
                     await asyncio.sleep(0.05)
         for row in _rows(status):
