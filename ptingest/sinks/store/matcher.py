@@ -17,7 +17,6 @@ from datetime import datetime
 from operator import ge, gt, le, lt
 from typing import Any
 
-from ptingest.errors import QueryInvalid
 from ptingest.sinks.store import times
 from ptingest.sinks.store.columns import Row, lift
 from ptingest.sinks.store.query import AllOf, AnyOf, Match, Negated, Query, Range, Value
@@ -151,15 +150,7 @@ class _Maker:
         return test
 
     def _span(self, value: str) -> tuple[str, str]:
-        ends = times.span(value, self._now)
-        if ends is None:
-            raise QueryInvalid(
-                query=self._text,
-                column=max(self._text.find(value), 0) + 1,
-                seen=f"{value!r} after @timestamp",
-                expected='a time like "2025-01-02", "2025-01-02T03:04:05Z" or now-1h',
-            )
-        return ends
+        return times.asked_span(value, self._now, query=self._text)
 
 
 def _column(name: str) -> Callable[[Candidate], str | None]:

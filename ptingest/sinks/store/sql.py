@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ptingest.errors import QueryInvalid
 from ptingest.sinks.store import times
 from ptingest.sinks.store.query import AllOf, AnyOf, Match, Negated, Query, Range, Value
 from ptingest.sinks.store.words import Phrase, finder, phrase
@@ -227,15 +226,7 @@ class _Writer:
         return "coalesce(timestamp BETWEEN ? AND ?, FALSE)"
 
     def _span(self, value: str) -> tuple[str, str]:
-        ends = times.span(value, self._now)
-        if ends is None:
-            raise QueryInvalid(
-                query=self._text,
-                column=max(self._text.find(value), 0) + 1,
-                seen=f"{value!r} after @timestamp",
-                expected='a time like "2025-01-02", "2025-01-02T03:04:05Z" or now-1h',
-            )
-        return ends
+        return times.asked_span(value, self._now, query=self._text)
 
     def _words(self, name: str, value: Value) -> str:
         phrases = phrases_of(value)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from ptingest.errors import QueryInvalid
 from ptingest.sinks.store.columns import time_text
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -33,6 +34,23 @@ def span(text: str, now: datetime) -> tuple[str, str] | None:
         return time_text(first.astimezone(UTC)), time_text(last.astimezone(UTC))
     except (ValueError, OverflowError):
         return None
+
+
+def asked_span(value: str, now: datetime, *, query: str) -> tuple[str, str]:
+    """Return the same for a value of ``@timestamp`` in a query.
+
+    Raises:
+        QueryInvalid: it is no time; the column is where it stands in ``query``.
+    """
+    ends = span(value, now)
+    if ends is None:
+        raise QueryInvalid(
+            query=query,
+            column=max(query.find(value), 0) + 1,
+            seen=f"{value!r} after @timestamp",
+            expected='a time like "2025-01-02", "2025-01-02T03:04:05Z" or now-1h',
+        )
+    return ends
 
 
 def _span(text: str, now: datetime) -> tuple[datetime, datetime]:
