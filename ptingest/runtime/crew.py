@@ -318,6 +318,8 @@ class Crew:
         except OSError as error:
             return None, 0, End(f"cannot be started: {error.strerror or error}")
         slot.process, slot.pair = process, pair  # first, so that it is ended in any case
+        if self._stopping.is_set():
+            slot.kill()  # told to stop while it was being started: it has taken nothing
         channel = await open_channel(control, name=slot.name)
         self.listen_to(slot, channel)
         slot.state, slot.channel = "starting", channel

@@ -1,7 +1,8 @@
 """Several workers behind one port: accepts, hands over, watches, and speaks for all.
 
 start   bind the Beats port, start the workers; with one of them up, accept; the API
-stop    stop accepting; all workers drain at once, each in order of travel; leave
+stop    stop accepting; all workers drain at once, each in order of travel; leave; who has not
+        come up yet has taken nothing and is ended
 reload  read and try everything here, then all workers make it ready, then all swap
 
 The supervisor touches no event: it owns the two ports, the counts that hold for all, and the
@@ -110,22 +111,17 @@ class Supervisor:
             async with asyncio.TaskGroup() as group:
                 crew = group.create_task(self.crew.run(), name="workers")
                 await self._start_api()
-                await self.crew.is_up.wait()
-                door = group.create_task(self.door.run(), name="beats door")
-                look = group.create_task(self.certificates.watch(), name="certificates")
-                self.view.listening = f"{host}:{self.beats_port}"
-                say_hello(
-                    self.settings,
-                    listening=self.view.listening,
-                    api_port=self.api_port,
-                    workers=len(self.crew.slots),
-                )
-                self.started.set()
+                await self._until_up_or_told_to_stop()
+                beside: list[asyncio.Task[None]] = []
+                if not self._stop.is_set():
+                    beside.append(group.create_task(self.door.run(), name="beats door"))
+                    beside.append(group.create_task(self.certificates.watch(), name="certificates"))
+                    self._open(f"{host}:{self.beats_port}")
                 await self._stop.wait()
                 left = await self._drain()
                 await asyncio.wait([crew], timeout=self.crew.patience.farewell)
                 self.crew.kill()
-                for task in (door, look):
+                for task in beside:
                     task.cancel()
         finally:
             self.view.listening = None
@@ -135,6 +131,26 @@ class Supervisor:
             if self._api is not None:
                 await self._api.close()
         return left
+
+    async def _until_up_or_told_to_stop(self) -> None:
+        """A worker may take a minute to come up; who is told to stop does not wait for it."""
+        waits = [asyncio.create_task(event.wait()) for event in (self.crew.is_up, self._stop)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _open(self, listening: str) -> None:
+        """Tell everybody that Beats are served now."""
+        self.view.listening = listening
+        say_hello(
+            self.settings,
+            listening=listening,
+            api_port=self.api_port,
+            workers=len(self.crew.slots),
+        )
+        self.started.set()
 
     async def _start_api(self) -> None:
         from ptingest.api.app import start_api
@@ -180,7 +196,10 @@ class Supervisor:
         """Nobody new comes in, and all workers bring home what they have, at the same time."""
         self.view.draining = True
         seconds = self.settings.drain_seconds
-        log.info("draining %d workers for at most %g s", len(self.crew.running), seconds)
+        if running := len(self.crew.running):
+            log.info("draining %d workers for at most %g s", running, seconds)
+        else:
+            log.info("no worker is up: nothing to drain")
         self.door.stop()
         self.relay.stop("the server is stopping")
         left = await self.crew.drain()

@@ -103,6 +103,22 @@ def test_a_signal_drains_all_and_leaves_nobody_behind(tmp_path: Path) -> None:
     assert server.says("drained: everything that was taken is safe and acked")
 
 
+def test_a_signal_before_any_worker_is_up_leaves_without_waiting_for_one(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        server.until(lambda: len(family(server.process.pid)) == 3)
+        server.pids = family(server.process.pid)[1:]
+        for pid in server.pids:  # none of them will ever come up
+            os.kill(pid, signal.SIGSTOP)
+        server.process.send_signal(signal.SIGTERM)
+
+        assert server.process.wait(timeout=10) == 0
+        assert server.workers_are_gone()
+
+    assert not server.says("started, pid")
+    assert server.says("no worker is up: nothing to drain")
+    assert not server.says("Traceback")
+
+
 def test_a_second_signal_leaves_at_once_and_takes_the_workers_along(tmp_path: Path) -> None:
     nobody = {"elasticsearch": {"hosts": ["http://127.0.0.1:9"]}}
     with serving(tmp_path, sinks=nobody) as server:

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from ptingest.errors import WorkersDidNotStart
+from ptingest.runtime.assembly import read_profile
+from ptingest.runtime.clock import SystemClock
 from ptingest.runtime.crew import Patience
+from ptingest.runtime.supervisor import Supervisor
 from ptingest.sinks.store.schema import open_reader
 from tests.flow.harness import J, W
-from tests.runtime.crewed import QUICK, crewed, lives, peer_at
+from tests.runtime.crewed import QUICK, crewed, lives, peer_at, settings_for
 
 pytestmark = pytest.mark.timeout(60)  # processes start, die and are started again
 
@@ -133,6 +136,23 @@ async def test_a_drain_finishes_what_every_worker_took(tmp_path: Path) -> None:
                 await asyncio.open_connection("127.0.0.1", server.port)
 
     assert server.supervisor.crew.running == []
+
+
+async def test_who_is_being_started_when_the_server_is_told_to_stop_is_not_waited_for(
+    tmp_path: Path,
+) -> None:
+    patience = Patience(start=50, farewell=50)
+    settings = settings_for(tmp_path)
+    supervisor = Supervisor(
+        settings, read_profile(settings, {}), workers=2, clock=SystemClock(), patience=patience
+    )
+    supervisor.stop()
+
+    async with asyncio.timeout(15):
+        assert await supervisor.run() == 0
+
+    assert [slot.process for slot in supervisor.crew.slots] == [None, None]
+    assert not supervisor.started.is_set()
 
 
 async def test_one_worker_told_to_leave_drains_and_is_replaced(tmp_path: Path) -> None:

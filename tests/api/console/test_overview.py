@@ -49,7 +49,8 @@ async def test_what_is_wrong_is_said_first_with_its_cure() -> None:
 
     assert "All is well" not in page
     assert page.index("Not all is well") < page.index("sink elasticsearch: 401")
-    assert page.index("ptingest doctor") < page.index("Books of")
+    assert page.index("<code>ptingest doctor</code> asks") < page.index("Books of")
+    assert "`" not in page
 
 
 async def test_the_page_shows_books_beats_sinks_and_limits() -> None:
