@@ -60,6 +60,8 @@ class BadWire:
         task = asyncio.ensure_future(self._carry(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # In any case: a task that is cancelled at once never begins.
+        task.add_done_callback(lambda _: _reset(writer))
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         weather = self.weather()

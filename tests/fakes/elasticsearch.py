@@ -23,6 +23,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
@@ -190,12 +191,21 @@ class FakeElasticsearch:
     # --- HTTP ---------------------------------------------------------------------------
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:  # accepted in the last moment
+            _reset(writer)
+            return
+        self._writers.add(writer)
         task = asyncio.ensure_future(self._serve(reader, writer))
         self._conversations.add(task)
-        task.add_done_callback(self._conversations.discard)
+        task.add_done_callback(partial(self._end, writer))
+
+    def _end(self, writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> None:
+        """Close in any case: a task that is cancelled at once never begins."""
+        self._conversations.discard(task)
+        self._writers.discard(writer)
+        writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
         try:
             while (request := await _read_request(reader)) is not None:
                 if self._remembers_requests:
@@ -204,9 +214,6 @@ class FakeElasticsearch:
                     break
         except (ConnectionError, asyncio.IncompleteReadError, gzip.BadGzipFile):
             pass  # a client that leaves, or a body that lies: a node hangs up as well
-        finally:
-            self._writers.discard(writer)
-            writer.close()
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> bool:
         if len(request.body) > self.max_content_length:
