@@ -2,6 +2,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Processes that share the tests: most tests wait more than they work.
+BESIDE ?= 3
+# Hundreds of servers are started from this folder; each would compile it anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help install demo run check test browsers fuzz bench torture clean
 help:            ## this list
@@ -27,7 +31,7 @@ check: install   ## format, lint, types, floors
 	$(BIN)/lint-imports
 
 test: check      ## check, then every test; PTINGEST_PEERS=require makes missing peers an error
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(BESIDE) --timeout 30
 
 browsers:        ## install Chromium and its driver from Debian, where missing and allowed (as root)
 	tests/browser/install.sh

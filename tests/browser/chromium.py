@@ -29,7 +29,7 @@ from tests.peers.tools import require_tool
 
 T = TypeVar("T")
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 30.0
 """How long a test waits for something to appear on a page."""
 FLAGS = (
     "--headless=new", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -135,7 +135,7 @@ class Browser:
         return self.chrome.execute_script(script, *arguments)
 
     def wait(self, look: Callable[[], T | None], otherwise: str) -> T:
-        """Look until something truthy is seen, for ten seconds at most."""
+        """Look until something truthy is seen, for half a minute at most."""
         until = time.monotonic() + WAIT_SECONDS
         while not (seen := _unless_gone(look)):
             assert time.monotonic() < until, otherwise

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.browser.chromium import Browser
 
-SECONDS = 60
+SECONDS = 180
 """For each test here: a server and a browser are slower than functions."""
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.cli.running import run
 from tests.flow.harness import J, W
 
-pytestmark = pytest.mark.timeout(20)  # a process starts and stops
+pytestmark = pytest.mark.timeout(60)  # a process starts and stops
 
 
 @contextmanager

@@ -30,7 +30,7 @@ async def tapped(server: Server, *arguments: str, payloads: list[bytes], **more:
     """Tap, send the events once the tap is open, and return what was shown."""
     address = f"127.0.0.1:{server.worker.api_port}"
     taps = server.worker.parts.flow.taps
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(15):
         while taps.open:  # of the one before
             await asyncio.sleep(0.01)
     tapping = asyncio.create_task(

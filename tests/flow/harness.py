@@ -22,8 +22,8 @@ from ptingest.runtime.worker import Worker
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import LaneSettings
 
-PATIENCE = 4.0
-"""Longest wait for anything in these tests; a test as a whole has 5 s."""
+PATIENCE = 15.0
+"""Longest wait for anything in these tests: a machine may be busy. Nothing waits for it to pass."""
 
 
 class MemorySink:

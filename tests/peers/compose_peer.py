@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.peers.tools import require_tool
+from tests.peers.tools import building, require_tool
 
 FOLDER = Path(__file__).parent / "compose"
 BINARY = FOLDER / "compose-peer"
@@ -26,8 +26,10 @@ def build() -> Path:
     """Return the binary, built when it is missing or older than its sources."""
     go = require_tool("go")
     sources = [FOLDER / name for name in ("main.go", "go.mod", "go.sum")]
-    if not BINARY.exists() or BINARY.stat().st_mtime < max(s.stat().st_mtime for s in sources):
-        subprocess.run([go, "build", "-o", BINARY.name, "."], cwd=FOLDER, check=True)
+    newest = max(source.stat().st_mtime for source in sources)
+    with building(FOLDER):
+        if not BINARY.exists() or BINARY.stat().st_mtime < newest:
+            subprocess.run([go, "build", "-o", BINARY.name, "."], cwd=FOLDER, check=True)
     return BINARY
 
 

@@ -29,7 +29,7 @@ from tests.peers.maven_peer import classpath
 from tests.peers.tools import require_tool
 
 FOLDER = Path(__file__).parent / "elasticsearch"
-START_SECONDS = 90.0
+START_SECONDS = 180.0
 SUPERUSER = ("root", "peer-superuser")
 
 COMMON = (

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.peers.tools import building
+
 FOLDER = Path(__file__).parent / "golumber"
 BINARY = FOLDER / "golumber-peer"
 
@@ -45,8 +47,9 @@ def build() -> Path:
     """
     sources = [*FOLDER.glob("*.go"), FOLDER / "go.mod", FOLDER / "go.sum"]
     newest = max(source.stat().st_mtime for source in sources)
-    if not BINARY.exists() or BINARY.stat().st_mtime < newest:
-        subprocess.run(["go", "build", "-o", BINARY.name, "."], cwd=FOLDER, check=True)
+    with building(FOLDER):
+        if not BINARY.exists() or BINARY.stat().st_mtime < newest:
+            subprocess.run(["go", "build", "-o", BINARY.name, "."], cwd=FOLDER, check=True)
     return BINARY
 
 

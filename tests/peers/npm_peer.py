@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.peers.tools import building
+
 FOLDER = Path(__file__).parent / "npm"
 
 
@@ -24,9 +26,10 @@ def install() -> None:
         CalledProcessError: npm failed; its words are on standard error.
     """
     lock, done = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".package-lock.json"
-    if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(command, cwd=FOLDER, check=True)
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    with building(FOLDER):
+        if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
+            subprocess.run(command, cwd=FOLDER, check=True)
 
 
 class Sender:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.peers.tools import optional_tool
+from tests.peers.tools import building, optional_tool
 
 FOLDER = Path(__file__).parents[2] / ".peers" / "prometheus"
 
@@ -31,14 +31,14 @@ def programs() -> Programs:
     if found[0] and found[1]:
         return Programs(found[0], found[1])
     here = FOLDER / "usr" / "bin"
-    if not (here / "promtool").exists():
-        _unpack()
+    with building(FOLDER):
+        if not (here / "promtool").exists():
+            _unpack()
     return Programs(str(here / "prometheus"), str(here / "promtool"))
 
 
 def _unpack() -> None:
     apt_get, dpkg_deb = optional_tool("apt-get"), optional_tool("dpkg-deb")
-    FOLDER.mkdir(parents=True, exist_ok=True)
     try:
         if os.geteuid() == 0:
             # A fresh container has no lists yet.

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.peers.tools import building
+
 FOLDER = Path(__file__).parent / "pypi"
 VENV = Path(__file__).parents[2] / ".peers" / "pypi"
 
@@ -22,11 +24,16 @@ def install() -> Path:
         CalledProcessError: pip failed; its words are on standard error.
     """
     wanted, done = FOLDER / "requirements.txt", VENV / ".installed"
-    if not done.exists() or done.stat().st_mtime < wanted.stat().st_mtime:
-        VENV.parent.mkdir(exist_ok=True)
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", VENV], check=True)
-        pip = [sys.executable, "-m", "pip", "--python", str(VENV / "bin" / "python")]
-        options = ["-q", "--disable-pip-version-check", "--no-compile", "-r", str(wanted)]
-        subprocess.run([*pip, "install", *options], check=True)
-        done.touch()
+    with building(FOLDER):  # the environment itself is cleared
+        if not done.exists() or done.stat().st_mtime < wanted.stat().st_mtime:
+            _install(wanted)
+            done.touch()
     return VENV / "bin"
+
+
+def _install(wanted: Path) -> None:
+    VENV.parent.mkdir(exist_ok=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", VENV], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(VENV / "bin" / "python")]
+    options = ["-q", "--disable-pip-version-check", "--no-compile", "-r", str(wanted)]
+    subprocess.run([*pip, "install", *options], check=True)

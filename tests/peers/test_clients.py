@@ -194,7 +194,7 @@ async def test_timbersnake_is_acked_though_it_counts_from_zero(
     events = Events(3)
     client = TimbersnakeClient("127.0.0.1", server.port, compression_level=compression)
 
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(15):
         await client.send([json.loads(payload) for payload in events.payloads])
 
     stored = server.documents(events.agent)

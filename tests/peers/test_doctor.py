@@ -16,7 +16,7 @@ from tests.peers.elasticsearch_peer import SUPERUSER, Node
 from tests.peers.preparing import WRITER, clean, serving_to, setup, ship
 from tests.peers.test_setup import event, take_away
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 
 BUILT_IN = {
     "index_patterns": ["logs-*-*"],

@@ -19,7 +19,7 @@ from ptingest.telemetry.metrics import Metrics
 from tests.peers.elasticsearch_peer import Node, install_template, start_elasticsearch
 from tests.sinks.elasticsearch.material import StillClock, document
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 
 _streams = itertools.count(1)
 
@@ -420,7 +420,7 @@ async def test_without_read_a_doubt_after_a_rollover_is_counted(
     assert metrics.value("ptingest_elasticsearch_possible_double_documents_total") == 1
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_what_was_stored_survives_kill_9_and_is_recognised_after_the_restart(
     tmp_path: Path, stream: DataStream
 ) -> None:

@@ -20,7 +20,7 @@ from tests.peers.elasticsearch_peer import SUPERUSER, Node
 from tests.peers.preparing import WRITER, clean, serving_to, setup, ship
 from tests.peers.tools import require_tool
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 
 LINE = "ERROR|apps.parcels.views|2025-01-02T03:04:05.678|Parcel 42 is lost"
 PRIVILEGES = ("auto_configure", "create_doc", "read")

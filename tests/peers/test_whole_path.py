@@ -17,7 +17,7 @@ from tests.fakes.beat import Beat
 from tests.flow.harness import Server, event, serving
 from tests.peers.elasticsearch_peer import SUPERUSER, Node, install_template, start_elasticsearch
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 
 SERVICES = ("django", "celery", "celerybeat", "flower", "nginx", "react")
 RETRY = {"initial_seconds": 0.05, "max_seconds": 0.5}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +35,18 @@ def optional_tool(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} is missing; install it, or leave this check out")
     return found
+
+
+@contextmanager
+def building(folder: Path) -> Iterator[None]:
+    """Hold a folder while something is built in it, and while one looks whether it is.
+
+    Of several processes that run tests one builds; the others wait, and find it built.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # the lock goes with it

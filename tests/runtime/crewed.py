@@ -27,8 +27,8 @@ from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.flow.harness import RawPeer
 
-START_SECONDS = 30.0
-PATIENCE_SECONDS = 15.0
+START_SECONDS = 90.0
+PATIENCE_SECONDS = 30.0
 """Workers are processes, and this machine may be busy."""
 QUICK = Patience(backoff_first=0.05, backoff_most=0.5, farewell=2.0)
 
@@ -161,7 +161,7 @@ class Seat:
 
     async def next_handed(self) -> tuple[int, socket.socket]:
         """Wait for the next socket that was handed over."""
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(15):
             handed = await take_over(self.handed)
         assert handed is not None
         number, accepted = handed

@@ -314,7 +314,7 @@ async def test_who_waits_for_a_channel_does_not_fall_with_what_falls_over_its_ne
     async with ends() as (here, there):
         there.hears(WORD, fall)
         here.tell(WORD, "now")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(15):
             while not there.is_closed:
                 await asyncio.sleep(0.01)
 

@@ -50,7 +50,7 @@ class Worker:
 
 async def lines(tap: CrewTap, until: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(15):
         while not any(until in line for line in found):
             found += [json.loads(line) for line in (await tap.read()).splitlines()]
     return found
@@ -66,7 +66,7 @@ async def test_lines_of_all_workers_come_and_their_counts_are_added_up() -> None
             worker.items.put_nowait(b'{"fate":"%b"}\n' % worker.name.encode() + TOLD)
 
         found: list[dict[str, Any]] = []
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(15):
             while {"told": {"passed": 6, "shown": 2, "skipped": 4, "lost": 0}} not in found:
                 found += [json.loads(line) for line in (await tap.read()).splitlines()]
         tap.close()
@@ -86,7 +86,7 @@ async def test_what_finds_no_room_is_lost_and_counted() -> None:
         tap = await watch.begin(TapWish())
         for _ in range(40):
             worker.items.put_nowait(b"x" * 100_000 + b"\n")
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(15):
             while not tap._summed()["lost"]:
                 worker.items.put_nowait(b"what is lost is told with the next one that is not\n")
                 await asyncio.sleep(0.01)

@@ -196,7 +196,7 @@ async def test_beats_are_served_while_letters_wait_for_their_sink(tmp_path: Path
         await server.sink.asked.wait()
         budget = server.worker.parts.budget
 
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(15):
             await budget.take(budget.limit // 4)  # a Beat's window finds room at once
 
         budget.release(budget.limit // 4)

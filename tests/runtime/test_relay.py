@@ -41,7 +41,7 @@ class Desk:
 
 
 async def until_done(relay: Relay) -> dict[str, object]:
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(15):
         while not relay.progress()["finished"]:
             await asyncio.sleep(0.01)
     return relay.progress()

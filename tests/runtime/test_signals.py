@@ -32,7 +32,7 @@ async def test_the_first_signal_asks_for_a_drain() -> None:
     signals.install()
     try:
         os.kill(os.getpid(), signal.SIGTERM)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):
             await signals.stop.wait()
     finally:
         signals.uninstall()

@@ -60,7 +60,7 @@ async def test_readiness_turns_red_for_a_stop(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         before = server.worker.view.readiness()
         server.worker.stop()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(15):
             while not server.worker.view.draining:
                 await asyncio.sleep(0)
 

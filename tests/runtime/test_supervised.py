@@ -67,7 +67,7 @@ class Boss:
         return RawPeer(*await asyncio.open_connection(sock=client))
 
     async def until_left(self) -> list[int]:
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(15):
             while not (left := [number for load in self.loads for number in load.left]):
                 await asyncio.sleep(0.01)
         return left
@@ -88,7 +88,7 @@ async def supervised() -> AsyncIterator[Boss]:
         yield boss
     finally:
         boss.channel.close()
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(15):
             await asyncio.gather(talking, boss.running)
         pair.close()
         its_pair.close()
@@ -110,7 +110,7 @@ async def test_a_worker_that_can_take_no_connections_any_more_leaves(
 
         worker.parts.source.adopt = fail  # type: ignore[method-assign]
         peer = await boss.peer(7)
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(15):
             code = await boss.running
 
         await peer.close()

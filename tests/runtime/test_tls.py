@@ -198,7 +198,7 @@ async def test_a_watcher_finds_a_change_by_itself(authority: Authority) -> None:
     authority.server()
     os.utime(pair.key, ns=(1, 1))
 
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(15):
         while certificates.beats() is first:
             await asyncio.sleep(0.01)
     watching.cancel()

@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.processes import family, free_port
 
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 LOOK_SECONDS = 0.02
 
 

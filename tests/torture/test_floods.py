@@ -8,7 +8,7 @@ import pytest
 
 from tests.torture.floods import deaf, idle, no_files, one_address, outage, reconnects
 
-pytestmark = pytest.mark.timeout(60)  # a server of its own in each
+pytestmark = pytest.mark.timeout(120)  # a server of its own in each
 
 
 async def test_an_outage_keeps_every_beat_and_no_more_memory_than_allowed(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ SWEEP = [name for name in SCENARIOS if not name.startswith("lie: ")]
 """Of the lies alone only those in turn: each of the others needs a server of its own."""
 
 
-@pytest.mark.timeout(120)  # processes are killed and started again, a real node among them
+@pytest.mark.timeout(300)  # processes are killed and started again, a real node among them
 @pytest.mark.parametrize("name", SWEEP)
 async def test_nothing_is_lost_doubled_corrupt_or_invented(name: str, tmp_path: Path) -> None:
     if SCENARIOS[name].has_real_client:

@@ -1,0 +1,68 @@
+"""How a run over several processes (``pytest -n 3``) deals the tests out. Pure.
+
+A file goes to one process as a whole: what its tests share is made once. Two kinds differ:
+files that share a peer are dealt together, and tests that wait more than they work are dealt
+one by one, so that others work meanwhile. What takes longest goes first, so that nobody waits
+for it at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+TOGETHER = {
+    "tests/peers/test_elasticsearch.py": "an Elasticsearch, and one with users",
+    "tests/peers/test_whole_path.py": "an Elasticsearch, and one with users",
+    "tests/peers/test_compose.py": "an Elasticsearch, and one with users",
+    "tests/peers/test_setup.py": "a bare Elasticsearch",
+    "tests/peers/test_doctor.py": "a bare Elasticsearch",
+}
+"""Files by the fixtures of a whole run that they share."""
+ONE_BY_ONE = (
+    "tests/torture/test_torture.py",
+    "tests/torture/test_floods.py",
+    "tests/runtime/test_serve.py",
+    "tests/runtime/test_supervisor.py",
+    "tests/cli/test_errand.py",
+    "tests/cli/test_serve.py",
+)
+"""Files whose tests share nothing: each has servers of its own, and waits for them."""
+FIRST = (
+    *TOGETHER,
+    "tests/torture/",
+    "tests/browser/",
+    "tests/peers/",
+    "tests/deploy/",
+    "tests/house/",
+    *ONE_BY_ONE,
+    "tests/benchmarks/",
+    "tests/flow/",
+)
+
+
+def deal_of(nodeid: str) -> str:
+    """The name of what a test is dealt with: itself, its file, or several files."""
+    file = nodeid.partition("::")[0]
+    return nodeid if file in ONE_BY_ONE else TOGETHER.get(file, file)
+
+
+def turn_of(nodeid: str) -> int:
+    """Its place in the order: the lower the earlier; alike for what may keep its order."""
+    for turn, beginning in enumerate(FIRST):
+        if nodeid.startswith(beginning):
+            return turn
+    return len(FIRST)
+
+
+def encodable(report: Any) -> Any:
+    """A report as it can be sent to the process that prints it: halves of surrogate pairs, which
+    logs of hostile names hold, are written out."""
+    match report:
+        case str():
+            return report.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {encodable(name): encodable(value) for name, value in report.items()}
+        case list() | tuple():
+            return type(report)(map(encodable, report))
+        case _:
+            return report
