@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
     from aiohttp.typedefs import Handler, Middleware
-    from pydantic import SecretStr
+
+    from ptingest.settings.values import SecretStr
 
 log = logging.getLogger(__name__)
 

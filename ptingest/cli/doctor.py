@@ -105,13 +105,12 @@ def api_of(settings: ServerSettings, server: str | None) -> ApiSettings:
     """Where to ask a running server: as configured, or at another ``HOST:PORT``."""
     if server is None:
         return settings.api
-    from pydantic import ValidationError
-
+    from ptingest.errors import SettingsInvalid
     from ptingest.settings.api import ApiSettings
 
     try:
         ApiSettings(listen=server)
-    except ValidationError as error:
+    except SettingsInvalid as error:
         raise click.UsageError(f"--server {server!r} is no HOST:PORT") from error
     return settings.api.model_copy(update={"listen": server})
 
@@ -121,16 +120,15 @@ def _elasticsearch(settings: ServerSettings, url: str | None) -> ElasticsearchSe
     sink = settings.sinks.elasticsearch
     if url is None:
         return sink
-    from pydantic import ValidationError
-
+    from ptingest.errors import SettingsInvalid
     from ptingest.settings.sinks import ElasticsearchSettings
 
     password = os.environ.get("LOGSTASH_WRITER_PASSWORD")
     login = {"username": "logstash_writer", "password": password} if password else {}
     try:
         named = ElasticsearchSettings.model_validate({"hosts": (url,), **login})
-    except ValidationError as error:
-        raise click.UsageError(f"--elasticsearch: {error.errors()[0]['msg']}") from error
+    except SettingsInvalid as error:
+        raise click.UsageError(f"--elasticsearch: {error.misfits[0].said}") from error
     return named if sink is None else sink.model_copy(update={"hosts": named.hosts})
 
 
@@ -221,7 +219,7 @@ async def _look_at_elasticsearch(
 def _better_login(sink: ElasticsearchSettings, user: str | None) -> ElasticsearchSettings | None:
     if user is None:
         return None
-    from pydantic import SecretStr
+    from ptingest.settings.values import SecretStr
 
     password = os.environ.get("ELASTIC_PASSWORD")
     if not password:

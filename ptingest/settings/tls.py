@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
-
-from ptingest.settings.strict import StrictSettings
+from ptingest.settings.shape import Limits, Then
+from ptingest.settings.strict import StrictSettings, judge, made
+from ptingest.settings.values import SecretStr
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{2}(:?[0-9a-f]{2}){31}")
 
@@ -27,7 +27,7 @@ def _some_name(entry: str) -> str:
     return name
 
 
-CertificateName = Annotated[str, AfterValidator(_some_name)]
+CertificateName = Annotated[str, Then(_some_name)]
 """A SAN (DNS name, address, mail, URI), a CN, or a SHA-256 fingerprint in hex."""
 
 
@@ -46,18 +46,17 @@ class ServerTlsSettings(StrictSettings):
 class SenderSettings(StrictSettings):
     """What one certificate may send; other events of it go to the dead letters."""
 
-    groups: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    groups: Annotated[tuple[str, ...], Limits(min_length=1)] | None = None
     """Values of ``group``; null means any."""
-    services: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    services: Annotated[tuple[str, ...], Limits(min_length=1)] | None = None
     """Values of ``service``; null means any."""
 
-    @model_validator(mode="after")
-    def _limits_something(self) -> SenderSettings:
+    @judge
+    def _limits_something(self) -> None:
         if self.groups is None and self.services is None:
             raise ValueError(
                 "a sender without groups and services is not limited; name it in tls.allow instead"
             )
-        return self
 
 
 class BeatsTlsSettings(ServerTlsSettings):
@@ -69,11 +68,11 @@ class BeatsTlsSettings(ServerTlsSettings):
     """Whether a Beat is asked for a certificate, and whether it may come without one."""
     allow: tuple[CertificateName, ...] = ()
     """Once anybody is named here or in ``senders``, nobody else gets in."""
-    senders: dict[CertificateName, SenderSettings] = Field(default={})
+    senders: dict[CertificateName, SenderSettings] = made(dict)
     """Certificates that may send some groups and services only."""
 
-    @model_validator(mode="after")
-    def _no_contradiction(self) -> BeatsTlsSettings:
+    @judge
+    def _no_contradiction(self) -> None:
         if self.client_auth == "none" and self.client_ca is not None:
             raise ValueError(
                 "client_ca is given, but client_auth is none, so nobody is asked for a "
@@ -96,4 +95,3 @@ class BeatsTlsSettings(ServerTlsSettings):
                 f"{both[0]!r} stands in allow (may send everything) and in senders (may not); "
                 "keep one of them"
             )
-        return self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import SecretStr
 
 from ptingest.api.console.sessions import (
     ADDRESSES,
@@ -14,6 +13,7 @@ from ptingest.api.console.sessions import (
     Session,
     Sessions,
 )
+from ptingest.settings.values import SecretStr
 
 
 @pytest.fixture
