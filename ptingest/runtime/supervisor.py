@@ -26,7 +26,6 @@ from ptingest.runtime.channel import NOTHING, Nothing
 from ptingest.runtime.crew import Crew, Patience, Slot
 from ptingest.runtime.crew_watch import CrewWatch
 from ptingest.runtime.doorkeeper import Doorkeeper
-from ptingest.runtime.looking import console_seams
 from ptingest.runtime.messages import PREPARE, SWAP, Config, pack_config
 from ptingest.runtime.relay import Relay
 from ptingest.runtime.reload import Fresh, kept_until_restart, needing_restart
@@ -154,6 +153,7 @@ class Supervisor:
 
     async def _start_api(self) -> None:
         from ptingest.api.app import start_api
+        from ptingest.runtime.looking import console_seams
 
         self._api = await start_api(
             self.settings.api,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from ptingest.runtime.assembly import Parts
 from ptingest.runtime.lag import LoopLag
-from ptingest.runtime.looking import console_seams
 from ptingest.runtime.status import WorkerView, node_facts, say_hello
 
 if TYPE_CHECKING:
@@ -102,6 +101,7 @@ class Worker:
     async def _start_api(self) -> None:
         # aiohttp takes a third of a second to import: Beats need not wait for it.
         from ptingest.api.app import start_api
+        from ptingest.runtime.looking import console_seams
 
         self._api = await start_api(
             self.parts.settings.api,

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -135,3 +137,12 @@ async def test_readiness_knows_of_a_sink_that_is_down_before_the_first_event(
 
     (reason,) = reasons
     assert reason.startswith(f"sink elasticsearch: no answer from {url}")
+
+
+def test_what_beats_need_not_wait_for_is_not_imported_with_the_worker() -> None:
+    code = "import sys, ptingest.runtime.serve, ptingest.runtime.worker; print(*sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+    late = {"aiohttp", "elasticsearch", "jinja2", "lark", "rich", "ptingest.runtime.looking"}
+    assert late.isdisjoint(loaded.stdout.decode().split())
