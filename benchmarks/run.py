@@ -19,7 +19,17 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import compare, end_to_end, floor, instructions, scale, stages, start, store
+from benchmarks import (
+    compare,
+    end_to_end,
+    floor,
+    instructions,
+    pauses,
+    scale,
+    stages,
+    start,
+    store,
+)
 from benchmarks.measure import Runs, append_history, last_in_history, machine
 
 
@@ -128,6 +138,13 @@ def _compare(runs: int) -> None:
     append_history("compare", compare.record_of(found, base, given.load))
 
 
+def _pauses() -> None:
+    found = pauses.measure_all()
+    print("\n### the loop's pauses: its thread's CPU time between two ticks\n")
+    print(pauses.table(found), flush=True)
+    append_history("pauses", {name: one._asdict() for name, one in found.items()})
+
+
 def _scale(seconds: float) -> None:
     with tempfile.TemporaryDirectory(prefix="ptingest-bench-") as folder:
         points, idles = scale.measure(Path(folder), seconds)
@@ -151,6 +168,7 @@ def main() -> None:
     _roads((*ROADS, REAL) if given.everything else ROADS, given.runs)
     _stages(count=given.everything)
     _plain("store", "CPU microseconds a document", store.measure(), key="microseconds_an_event")
+    _pauses()
     if given.everything:
         _scale(6.0)
         _compare(given.runs)

@@ -19,6 +19,7 @@ clients differ we follow the clients, and note in ``Window.odd`` what we put up 
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Final, NamedTuple
@@ -36,7 +37,7 @@ from ptingest.lumberjack.frames import (
     WINDOW,
     data_frame_payload,
 )
-from ptingest.lumberjack.inflate import STEP_BYTES, Inflation, inflate
+from ptingest.lumberjack.inflate import STEP_BYTES, Inflation, Verification
 from ptingest.lumberjack.measure import EVENTS, KINDS, Measure
 
 SNAPSHOT_BYTES: Final = 1 << 18
@@ -63,6 +64,8 @@ class Limits:
     pairs: int = 4096
     part_bytes: int = 8 << 20
     """A window that grows beyond this is given out in parts."""
+    stretch_bytes: int = sys.maxsize
+    """About so much is inflated and cut by one call; see ``ServerConnection.is_halfway``."""
 
 
 class Window(NamedTuple):
@@ -93,6 +96,8 @@ class ServerConnection:
         # Inflated frames of the compressed frame that is being cut, and how far we are.
         self._inner = b""
         self._inner_at = 0
+        # The first pass over a compressed frame, as long as it lasts.
+        self._verification: Verification | None = None
         # The second pass over a large compressed frame, and the bytes it reads.
         self._inflation: Inflation | None = None
         self._compressed_bytes = 0
@@ -112,6 +117,10 @@ class ServerConnection:
         self._odd: list[str] = []
         self._is_reusing_windows = False
         self._idle_windows = 0
+        self._worked_bytes = 0
+        self.is_halfway = False
+        """The last ``next_window`` returned None although it has bytes to go on with: it had
+        done ``Limits.stretch_bytes`` of work. Call it again."""
 
     # --- what the caller sees -----------------------------------------------------------
 
@@ -122,7 +131,9 @@ class ServerConnection:
         Waiting windows count as they came, compressed; what ``next_window`` has already
         inflated of a part-filled window counts inflated, since that is what it costs.
         """
-        return len(self._received) + len(self._inner) + self._compressed_bytes + self._held_bytes
+        verified = self._verification.held_bytes if self._verification is not None else 0
+        inner = len(self._inner) + verified
+        return len(self._received) + inner + self._compressed_bytes + self._held_bytes
 
     @property
     def is_window_open(self) -> bool:
@@ -156,7 +167,8 @@ class ServerConnection:
     def next_window(self) -> Window | None:
         """Return the next complete window or part, or None when more bytes are needed.
 
-        After ``receive_eof`` None means that everything was given out.
+        After ``receive_eof`` None means that everything was given out. Where ``is_halfway``
+        is set, None means neither.
 
         Raises:
             ProtocolError: the peer broke the format, or left within a window. Every
@@ -165,13 +177,16 @@ class ServerConnection:
         """
         if self._failure is not None:
             raise self._failure
+        self._worked_bytes, self.is_halfway = 0, False
         try:
-            while True:
+            while self._worked_bytes < self._limits.stretch_bytes:
                 window, is_waiting = self._step()
                 if window is not None:
                     return window
                 if is_waiting:
                     return self._last_words() if self._is_eof else None
+            self.is_halfway = True
+            return None
         except ProtocolError as error:
             # Without its traceback, whose frames would hold on to the window's bytes.
             self._failure = error.with_traceback(None)
@@ -324,6 +339,7 @@ class ServerConnection:
                 data = bytes(front)
         cut = self._cut_json if self._version == VERSION_2 else self._cut_data_frames
         count = cut(data, at)
+        self._worked_bytes += count
         self._consume(count, is_inner=is_inner)
         self._has_events = True
         self._idle_windows = 0
@@ -396,17 +412,27 @@ class ServerConnection:
     # --- compressed frames --------------------------------------------------------------
 
     def _take_compressed_frame(self) -> None:
-        limits = self._limits
-        frame_size = self._measure.needed
-        with memoryview(self._received) as view, view[COUNTED.size : frame_size] as stream:
-            inflated = inflate(
-                stream,
+        """Verify it, or go on with that; once that is done its frames are at hand."""
+        limits, frame_size = self._limits, self._measure.needed
+        verification = self._verification
+        if verification is None:
+            verification = self._verification = Verification(
+                self._received,
+                COUNTED.size,
+                frame_size,
                 hold=limits.part_bytes,
                 limit=limits.window_bytes,
                 already=self._window_bytes if self._is_open else 0,
                 setting="beats.limits.window_bytes",
             )
-            if inflated.data is None:
+        before = verification.size
+        inflated = verification.advance(limits.stretch_bytes)
+        self._worked_bytes += verification.size - before
+        if inflated is None:
+            return
+        self._verification = None
+        if inflated.data is None:
+            with memoryview(self._received) as view, view[COUNTED.size : frame_size] as stream:
                 self._inflation = Inflation(bytes(stream))
                 self._compressed_bytes = len(stream)
         self._compressed_version = self._received[0] << 8
@@ -435,6 +461,7 @@ class ServerConnection:
         while wanted > 0 and not inflation.is_done:
             more.append(inflation.read(wanted))
             wanted -= len(more[-1])
+            self._worked_bytes += len(more[-1])
         self._inner, self._inner_at = b"".join(more), 0
         return True
 
@@ -458,6 +485,7 @@ class ServerConnection:
     def _forget(self) -> None:
         """Let go of everything not given out; a broken connection holds no memory."""
         self._received = bytearray()
+        self._verification = None
         self._inner, self._inner_at = b"", 0
         self._inflation, self._compressed_bytes = None, 0
         self._payloads, self._held_bytes = [], 0

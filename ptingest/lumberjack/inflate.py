@@ -1,9 +1,9 @@
 """zlib both ways, with isal where it is installed and the standard library where not.
 
 A compressed frame comes from a stranger, so it is inflated in bounded steps and never
-further than a cap. ``Inflation`` is one pass over one zlib stream; ``inflate`` is the
-pass that looks at a whole frame: it verifies the checksum and returns the bytes, or,
-where they are more than the caller wants to hold, only their number.
+further than a cap. ``Inflation`` is one pass over one zlib stream; ``Verification`` is the
+pass that looks at a whole frame, a stretch at a time: it verifies the checksum and returns
+the bytes, or, where they are more than the caller wants to hold, only their number.
 
 Nothing here knows what the inflated bytes mean.
 """
@@ -54,18 +54,19 @@ def deflate(data: bytes, level: int) -> bytes:
 
 
 class Inflation:
-    """One pass over the zlib stream in ``source``, as many bytes at a time as asked for.
+    """One pass over the zlib stream in ``source[begin:end]``, as many bytes at a time as asked.
 
-    ``source`` must not change while the pass lasts. Raises ProtocolError for what is not
-    one whole, sound zlib stream.
+    Those bytes must not change while the pass lasts; more may come behind them. Raises
+    ProtocolError for what is not one whole, sound zlib stream.
     """
 
-    __slots__ = ("_at", "_decompressor", "_source", "is_done")
+    __slots__ = ("_at", "_decompressor", "_end", "_source", "is_done")
 
-    def __init__(self, source: bytes | memoryview) -> None:
-        _require_zlib_header(bytes(source[:2]))
+    def __init__(self, source: bytes | bytearray, begin: int = 0, end: int | None = None) -> None:
         self._source = source
-        self._at = 0
+        self._at = begin
+        self._end = len(source) if end is None else end
+        _require_zlib_header(bytes(source[begin : min(begin + 2, self._end)]))
         self._decompressor = _new_decompressor()
         self.is_done = False
         """The stream has ended and its checksum was right."""
@@ -73,12 +74,12 @@ class Inflation:
     @property
     def has_junk(self) -> bool:
         """Bytes follow the end of the stream; only to be asked when done."""
-        return bool(self._decompressor.unused_data) or self._at < len(self._source)
+        return bool(self._decompressor.unused_data) or self._at < self._end
 
     def read(self, most: int) -> bytes:
         """The next inflated bytes, at most ``most``; b"" only when done."""
         while not self.is_done:
-            was_at_end = self._at >= len(self._source) and not self._decompressor.unconsumed_tail
+            was_at_end = self._at >= self._end and not self._decompressor.unconsumed_tail
             try:
                 data = self._step(most)
             except _broken as error:
@@ -104,48 +105,94 @@ class Inflation:
         # profiler, a traceback) would keep the source from ever being cut.
         with (
             memoryview(self._source) as whole,
-            whole[self._at : self._at + SLICE_BYTES] as fresh,
+            whole[self._at : min(self._at + SLICE_BYTES, self._end)] as fresh,
         ):
             self._at += len(fresh)
             return decompress(fresh, most)
 
 
-def inflate(
-    source: bytes | memoryview, *, hold: int, limit: int, setting: str, already: int = 0
-) -> Inflated:
-    """Inflate one whole frame and verify it.
+class Verification:
+    """Inflates one whole frame to see that it is sound, as far at a time as the caller asks.
 
-    Up to ``hold`` bytes are returned; beyond that nothing is kept, the bytes are only
-    counted. Raises FrameTooLarge as soon as they and the ``already`` counted ones are
-    more than ``limit``, and ProtocolError for a stream that is broken, cut, or empty.
+    Up to ``hold`` bytes are kept; beyond that nothing is, the bytes are only counted.
+    ``source[begin:end]`` is the frame's zlib stream and must stay as it is meanwhile.
     """
-    most = limit - already
-    inflation = Inflation(source)
-    kept: list[bytes] = []
-    size = 0
-    while not inflation.is_done and size <= most:
-        data = inflation.read(min(STEP_BYTES, most - size + 1))
-        size += len(data)
-        if size <= hold:
-            kept.append(data)
-        else:
-            kept.clear()
-    if size > most:
-        raise FrameTooLarge(
-            reason="inflated_too_large",
-            what="size of the window, inflated so far,",
-            declared=already + size,
-            limit=limit,
-            setting=setting,
-        )
-    if not size:
-        raise ProtocolError(
-            reason="empty_compressed_frame", detail="a compressed frame holds no frame"
-        )
-    if size > hold:
-        return Inflated(None, size, inflation.has_junk)
-    data = kept[0] if len(kept) == 1 else b"".join(kept)
-    return Inflated(data, size, inflation.has_junk)
+
+    __slots__ = ("_already", "_hold", "_inflation", "_kept", "_limit", "_setting", "_size")
+
+    def __init__(
+        self,
+        source: bytes | bytearray,
+        begin: int = 0,
+        end: int | None = None,
+        *,
+        hold: int,
+        limit: int,
+        setting: str,
+        already: int = 0,
+    ) -> None:
+        """``already``: bytes that count against ``limit`` before the first of these."""
+        self._inflation = Inflation(source, begin, end)
+        self._hold, self._limit, self._setting, self._already = hold, limit, setting, already
+        self._kept: list[bytes] = []
+        self._size = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes inflated so far."""
+        return self._size
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes kept so far."""
+        return self._size if self._kept else 0
+
+    def advance(self, most: int) -> Inflated | None:
+        """Inflate about ``most`` bytes more; None while the end is not reached.
+
+        Raises FrameTooLarge as soon as the frame and what was there already are more than
+        the limit, and ProtocolError for a stream that is broken, cut, or empty.
+        """
+        inflation, left = self._inflation, self._limit - self._already
+        until = self._size + most
+        while not inflation.is_done and self._size <= left:
+            if self._size >= until:
+                return None
+            data = inflation.read(min(STEP_BYTES, left - self._size + 1))
+            self._size += len(data)
+            if self._size <= self._hold:
+                self._kept.append(data)
+            else:
+                self._kept.clear()
+        return self._result(left)
+
+    def _result(self, left: int) -> Inflated:
+        size = self._size
+        if size > left:
+            raise FrameTooLarge(
+                reason="inflated_too_large",
+                what="size of the window, inflated so far,",
+                declared=self._already + size,
+                limit=self._limit,
+                setting=self._setting,
+            )
+        if not size:
+            raise ProtocolError(
+                reason="empty_compressed_frame", detail="a compressed frame holds no frame"
+            )
+        has_junk = self._inflation.has_junk
+        if size > self._hold:
+            return Inflated(None, size, has_junk)
+        data = self._kept[0] if len(self._kept) == 1 else b"".join(self._kept)
+        return Inflated(data, size, has_junk)
+
+
+def inflate(source: bytes, *, hold: int, limit: int, setting: str, already: int = 0) -> Inflated:
+    """Inflate one whole frame and verify it in one go; see ``Verification``."""
+    verification = Verification(source, hold=hold, limit=limit, setting=setting, already=already)
+    inflated = verification.advance(limit + 1)
+    assert inflated is not None
+    return inflated
 
 
 def _require_zlib_header(start: bytes) -> None:

@@ -24,6 +24,15 @@ class Clock(Protocol):
         ...
 
 
+class Breath(Protocol):
+    """How whoever computes for milliseconds shares the loop with all others."""
+
+    async def __call__(self, size: int) -> None:
+        """Go on as soon as a turn of the loop has room for work like putting ``size`` bytes
+        of payloads through the pipeline; never waits for anything but turns."""
+        ...
+
+
 class Admit(Protocol):
     """How a source hands payloads to the flow.
 

@@ -13,7 +13,7 @@ from ptingest.delivery.dead_letter import DeadLetters
 from ptingest.delivery.inquirer import Inquirer
 from ptingest.delivery.lane import Lane
 from ptingest.errors import ConfigInvalid, ConfigProblem
-from ptingest.model.contracts import Clock, Sink
+from ptingest.model.contracts import Breath, Clock, Sink
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path, run_samples
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime.errands import Errands
@@ -23,6 +23,7 @@ from ptingest.runtime.shares import ALONE, Share
 from ptingest.runtime.story import Storyteller
 from ptingest.runtime.taps import Taps
 from ptingest.runtime.tls import Certificates
+from ptingest.runtime.turnstile import Turnstile
 from ptingest.settings.load import load_profile
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
@@ -104,14 +105,26 @@ def sink_names(settings: ServerSettings) -> list[str]:
 
 
 def build_sinks(
-    settings: ServerSettings, clock: Clock, metrics: Metrics, share: Share = ALONE
+    settings: ServerSettings,
+    clock: Clock,
+    metrics: Metrics,
+    share: Share = ALONE,
+    breath: Breath | None = None,
 ) -> list[Sink]:
     """Build the configured sinks; nothing is opened or connected yet."""
-    return [_build_sink(one, settings, clock, metrics, share) for one in sink_settings(settings)]
+    breath = breath or Turnstile()
+    return [
+        _build_sink(one, settings, clock, metrics, share, breath) for one in sink_settings(settings)
+    ]
 
 
 def _build_sink(
-    one: LaneSettings, settings: ServerSettings, clock: Clock, metrics: Metrics, share: Share
+    one: LaneSettings,
+    settings: ServerSettings,
+    clock: Clock,
+    metrics: Metrics,
+    share: Share,
+    breath: Breath,
 ) -> Sink:
     data_dir = Path(settings.data_dir)
     match one:
@@ -124,7 +137,7 @@ def _build_sink(
         case ElasticsearchSettings():
             from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 
-            return ElasticsearchSink(one, clock=clock, metrics=metrics)
+            return ElasticsearchSink(one, clock=clock, metrics=metrics, breath=breath)
         case NdjsonSettings():
             from ptingest.sinks.ndjson import NdjsonSink
 
@@ -155,8 +168,9 @@ def build(
         clock=clock,
         metrics=metrics,
     )
+    breath = Turnstile()
     if replaced is None:
-        built = build_sinks(settings, clock, metrics, share)
+        built = build_sinks(settings, clock, metrics, share, breath)
         replaced = list(zip(built, sink_settings(settings), strict=True))
     sinks = [sink for sink, _ in replaced]
     journal, taps = Journal(settings.why, clock=clock), Taps(clock)
@@ -181,6 +195,7 @@ def build(
         dead_letters=dead_letters,
         metrics=metrics,
         clock=clock,
+        breath=breath,
         taps=taps,
         journal=journal,
     )
@@ -193,6 +208,7 @@ def build(
         settings.beats,
         admit=flow.admit,
         turns=Budget(TURNS),
+        breath=breath,
         give_back=give_back,
         metrics=metrics,
         clock=clock,

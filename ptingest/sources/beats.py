@@ -24,7 +24,7 @@ from typing import Protocol
 
 from ptingest.errors import ProtocolError, TurnedAway
 from ptingest.lumberjack.connection import Limits
-from ptingest.model.contracts import Admit, Clock
+from ptingest.model.contracts import Admit, Breath, Clock
 from ptingest.model.event import Origin
 from ptingest.model.receipt import Receipt
 from ptingest.settings.beats import BeatsSettings
@@ -42,6 +42,8 @@ ACCEPT_SHARE = 0.75
 """Above this share of the pot no connection is accepted and idle ones are not read."""
 RESUME_SHARE = 0.65
 """Below this share everything is read again; the gap keeps us from flapping."""
+STRETCH_BYTES = 2 << 20
+"""So much is inflated and cut at a stretch, 3 to 5 ms: nearly every window as a whole."""
 TURNS = 4
 """Windows inflated at once; the others wait compressed. More would not be faster."""
 
@@ -62,6 +64,7 @@ class BeatsSource:
         *,
         admit: Admit,
         turns: Turns,
+        breath: Breath,
         give_back: Callable[[], None],
         metrics: Metrics,
         clock: Clock,
@@ -70,13 +73,10 @@ class BeatsSource:
         workers: int = 1,
     ) -> None:
         """``workers``: how many share the limit for Beats behind one load balancer."""
-        self.admit = admit
-        self.turns = turns
+        self.admit, self.turns, self.breath = admit, turns, breath
         self._give_back = give_back
         self.draining = False
-        self._metrics = metrics
-        self._clock = clock
-        self._chance = chance
+        self._metrics, self._clock, self._chance = metrics, clock, chance
         self._pot = 0
         self._level = 0
         self._favoured: BeatsConnection | None = None
@@ -84,9 +84,8 @@ class BeatsSource:
         self._agents: dict[BeatsConnection, str | None] = {}
         self._per_ip: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._accepting = asyncio.Event()
+        self._accepting, self._gone = asyncio.Event(), asyncio.Event()
         self._accepting.set()
-        self._gone = asyncio.Event()
         self._socket: socket.socket | None = None
         self._accept_task: asyncio.Task[None] | None = None
         self._workers = workers
@@ -112,6 +111,7 @@ class BeatsSource:
             frame_bytes=settings.limits.frame_bytes,
             window_bytes=settings.limits.window_bytes,
             pairs=settings.limits.pairs,
+            stretch_bytes=STRETCH_BYTES,
         )
 
     # -- life ----------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from ptingest.lumberjack.frames import ack_bytes
 from ptingest.model.event import Origin
 from ptingest.model.receipt import Receipt
 from ptingest.sources.goodbye import reset, send_fin
+from ptingest.sources.port import peek
 from ptingest.sources.proxy_protocol import Address
 
 if TYPE_CHECKING:
@@ -248,11 +249,7 @@ class BeatsConnection(asyncio.Protocol):
         await self._source.turns.take(1)
         self._turn_since = None
         try:
-            if self._quiet:
-                self._quiet = False
-                window = self._wire.next_window() or self._wire.quiet_window()
-            else:
-                window = self._wire.next_window()
+            window = await self._cut()
         except BaseException:
             self._source.turns.release(1)
             self._recount()
@@ -262,6 +259,18 @@ class BeatsConnection(asyncio.Protocol):
         if window is None:
             self._source.turns.release(1)
         return window
+
+    async def _cut(self) -> Window | None:
+        """Have the wire give out what it can, with a breath before each stretch of it."""
+        wire, window = self._wire, None
+        is_quiet, self._quiet = self._quiet, False
+        while window is None:
+            # As many times as they grow, inflating them is cheaper than the pipeline.
+            await self._source.breath(wire.received_bytes)
+            window = wire.next_window()
+            if not wire.is_halfway:
+                break
+        return wire.quiet_window() if window is None and is_quiet else window
 
     def _note_open_window(self) -> None:
         """Keepalives and the window timer begin with a window's first frame."""
@@ -393,10 +402,7 @@ class BeatsConnection(asyncio.Protocol):
         return True
 
     def _is_window_in_kernel(self) -> bool:
-        try:
-            beginning = self._accepted.recv(2, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except OSError:  # nothing there yet, or the peer is gone
-            return False
+        beginning = peek(self._accepted, 2)
         if self.session is not None:  # TLS: what it is cannot be seen, only that it is
             return self._first_byte == ord("2") and bool(beginning)
         return beginning == b"2W"

@@ -1,4 +1,4 @@
-"""The listening socket of the Beats port, and how accepted ones become conversations."""
+"""The sockets of the Beats port: listening, accepted, and what can be seen on them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,15 @@ def prepare(accepted: socket.socket) -> None:
     # Acks are 6 bytes: a peer that does not read them shall not hold megabytes of ours.
     accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def peek(accepted: socket.socket, count: int) -> bytes:
+    """The first bytes that wait in the kernel, left there; none where there are none, or the
+    peer is gone."""
+    try:
+        return accepted.recv(count, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:
+        return b""
 
 
 async def converse(make: Callable[[], asyncio.Protocol], accepted: socket.socket) -> None:

@@ -8,17 +8,26 @@ from __future__ import annotations
 
 import random
 import zlib
+from dataclasses import replace
 from itertools import pairwise
 
 from ptingest.errors import PeerClosed, ProtocolError, TurnedAway
 from ptingest.lumberjack.client import ClientConnection
-from ptingest.lumberjack.connection import MAX_IDLE_WINDOWS, ODDITIES, ServerConnection, Window
+from ptingest.lumberjack.connection import (
+    MAX_IDLE_WINDOWS,
+    ODDITIES,
+    Limits,
+    ServerConnection,
+    Window,
+)
 from ptingest.lumberjack.frames import MAX_U32
 from ptingest.lumberjack.inflate import inflate
 from ptingest.sources.proxy_protocol import V1_BYTES, V2_BODY_BYTES, V2_HEAD_BYTES, read_header
-from tests.lumberjack.feeding import SMALL, acks, joined
+from tests.lumberjack.feeding import SMALL, acks, given_out, joined
 
 WINDOWS_MOST = 100_000
+STRETCHED = replace(SMALL, stretch_bytes=50)
+"""As a server that gives its loop a turn after every few events."""
 HELD_MOST = 2 * SMALL.frame_bytes + 16 + 3 * SMALL.part_bytes
 """One frame that waits, one window's inflated events, one part being handed out."""
 
@@ -33,6 +42,10 @@ def decoder(data: bytes) -> None:
     # Which of two faults of one frame is told may depend on how much of it was there.
     assert (error is None) == (same_error is None)
 
+    in_stretches, same_error = conversation([wire], limits=STRETCHED)
+    assert in_stretches == whole, "windows depend on how much is done at a time"
+    assert getattr(error, "reason", None) == getattr(same_error, "reason", None)
+
     slow, _ = conversation(pieces(wire, random.Random(seed)), is_slow=True)
     events = [payload for window in slow for payload in window.payloads]
     in_time = [payload for window in whole for payload in window.payloads]
@@ -40,31 +53,31 @@ def decoder(data: bytes) -> None:
 
 
 def conversation(
-    reads: list[bytes], *, is_slow: bool = False
+    reads: list[bytes], *, is_slow: bool = False, limits: Limits = SMALL
 ) -> tuple[list[Window], ProtocolError | None]:
     """Every window of one connection and what ended it, checked at each step.
 
     A slow peer is quiet after each read, so that part-filled windows may be given out.
     """
-    connection = ServerConnection(SMALL)
+    connection = ServerConnection(limits)
     windows: list[Window] = []
     received = 0
     try:
         for read in reads:
             connection.receive_data(read)
             received += len(read)
-            while (window := connection.next_window()) is not None:
+            for window in given_out(connection):
                 windows.append(window)
                 assert len(windows) <= WINDOWS_MOST, "it gives out windows without end"
+                assert connection.received_bytes <= HELD_MOST
             check_progress(windows, received)
             assert connection.received_bytes <= HELD_MOST
-            if is_slow and (window := connection.quiet_window()) is not None:
-                assert window.is_last
-                assert "quiet_window" in window.odd
-                windows.append(window)
+            if is_slow and (quiet := connection.quiet_window()) is not None:
+                assert quiet.is_last
+                assert "quiet_window" in quiet.odd
+                windows.append(quiet)
         connection.receive_eof()
-        while (window := connection.next_window()) is not None:
-            windows.append(window)
+        windows.extend(given_out(connection))
     except ProtocolError as error:
         check_end(connection, error)
         check_windows(windows)

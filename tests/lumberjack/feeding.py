@@ -13,7 +13,17 @@ SMALL = Limits(window_events=64, frame_bytes=4096, window_bytes=16384, pairs=8, 
 
 def drain(connection: ServerConnection) -> list[Window]:
     """Every window that can be had without more bytes."""
-    return list(iter(connection.next_window, None))
+    return list(given_out(connection))
+
+
+def given_out(connection: ServerConnection) -> Iterator[Window]:
+    """The same one at a time, however many calls each takes."""
+    while True:
+        window = connection.next_window()
+        if window is not None:
+            yield window
+        elif not connection.is_halfway:
+            return
 
 
 def feed(connection: ServerConnection, *pieces: bytes) -> list[Window]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 import tracemalloc
 import zlib
@@ -334,6 +335,39 @@ def test_a_large_compressed_frame_with_a_bad_checksum_gives_out_nothing() -> Non
     assert windows == []
     assert error is not None
     assert error.reason == "bad_zlib"
+
+
+def test_a_large_frame_is_verified_and_cut_in_stretches_and_still_given_out_whole() -> None:
+    payloads = [b"%07d" % number * 200 for number in range(2000)]
+    connection = ServerConnection(Limits(stretch_bytes=1 << 20))
+    connection.receive_data(encode_window(payloads) + w(1) + j(1))
+
+    calls = 0
+    while (window := connection.next_window()) is None:
+        assert connection.is_halfway
+        assert connection.received_bytes > calls << 20  # what is inflated by now counts
+        calls += 1
+
+    assert calls == 2
+    assert window.payloads == payloads
+    assert not connection.is_halfway
+    assert len(drain(connection)) == 1
+    assert not connection.is_halfway
+
+
+def test_bytes_may_come_while_a_frame_is_verified() -> None:
+    payloads = [random.Random(number).randbytes(700) for number in range(2000)]
+    connection = ServerConnection(Limits(part_bytes=1 << 18, stretch_bytes=1 << 18))
+    connection.receive_data(encode_window(payloads))
+
+    seen: list[bytes] = []
+    for piece in in_steps(encode_window([b"last"]), 1):
+        if (window := connection.next_window()) is not None:
+            seen += window.payloads
+        connection.receive_data(piece)
+    seen += [payload for window in drain(connection) for payload in window.payloads]
+
+    assert seen == [*payloads, b"last"]
 
 
 def test_an_event_larger_than_a_part_is_given_out_whole() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import WriteResult
+from ptingest.runtime.turnstile import Turnstile
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 from ptingest.telemetry.metrics import Metrics
@@ -38,6 +39,7 @@ async def sink_for(
         ElasticsearchSettings.model_validate({"hosts": (node.url,), **settings}),
         clock=StillClock(),
         metrics=metrics or Metrics(),
+        breath=Turnstile(),
     )
     try:
         yield sink

@@ -15,6 +15,7 @@ import pytest
 
 from ptingest.delivery.budget import Budget
 from ptingest.runtime.clock import SystemClock
+from ptingest.runtime.turnstile import Turnstile
 from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.beats import TURNS, BeatsSource
 from ptingest.telemetry.metrics import Metrics
@@ -238,6 +239,7 @@ def source_of(listen: str) -> BeatsSource:
         BeatsSettings(listen=listen),
         admit=admit,
         turns=Budget(TURNS),
+        breath=Turnstile(),
         give_back=lambda: None,
         metrics=Metrics(),
         clock=SystemClock(),

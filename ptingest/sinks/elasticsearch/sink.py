@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ptingest.model.contracts import Clock, Finding
+from ptingest.model.contracts import Breath, Clock, Finding
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
 from ptingest.settings.sinks import ElasticsearchSettings
@@ -56,12 +56,14 @@ class ElasticsearchSink:
 
     name = "elasticsearch"
 
-    def __init__(self, settings: ElasticsearchSettings, *, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: ElasticsearchSettings, *, clock: Clock, metrics: Metrics, breath: Breath
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
         self._keyed = settings.ids == "keyed"
-        self._client = ElasticsearchClient(settings)
+        self._client = ElasticsearchClient(settings, breath)
         self._doubts = Doubts()
         self._denied_until = float("-inf")
         self._counted_bytes = 0

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from ptingest.errors import SettingsInvalid
+from ptingest.runtime.turnstile import Turnstile
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient, with_port
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
@@ -120,7 +121,8 @@ async def test_bodies_are_compressed_unless_they_are_small_or_told_not_to(
 
 
 async def test_the_loop_goes_on_while_a_large_body_is_compressed(es: FakeElasticsearch) -> None:
-    client = client_for(es.url)
+    settings = ElasticsearchSettings.model_validate({"hosts": [es.url]})
+    client = ElasticsearchClient(settings, Turnstile())
     turns = [0]
     seen: list[int] = []
 

@@ -7,6 +7,7 @@ import pytest
 
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
+from ptingest.runtime.turnstile import Turnstile
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 from ptingest.telemetry.metrics import Metrics
@@ -27,6 +28,7 @@ class Bench:
             ElasticsearchSettings.model_validate({"hosts": (es.url,), **settings}),
             clock=self.clock,
             metrics=self.metrics,
+            breath=Turnstile(),
         )
 
     async def write(self, *documents: Document, doubtful: tuple[Document, ...] = ()) -> WriteResult:
