@@ -16,7 +16,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import end_to_end, floor
+from benchmarks import end_to_end
 from benchmarks.end_to_end import Load, Target
 from benchmarks.measure import Runs, append_history, machine
 
@@ -71,41 +71,31 @@ def _require_known(path: Path, given: dict[str, Any], known: set[str]) -> None:
         raise FileInvalid(f"{path}: unknown {', '.join(unknown)}; known are {sorted(known)}")
 
 
-def table(
-    found: dict[str, dict[str, Runs]],
-    base: floor.Pair,
-    does: dict[str, str],
-    failures: dict[str, str],
-) -> str:
+def table(found: dict[str, dict[str, Runs]], does: dict[str, str], failures: dict[str, str]) -> str:
     """The servers as rows of a Markdown table, the cheapest event first."""
     lines = [
-        "| server | does | CPU us an event, best (spread) | x floor | events/s, median "
-        "| ack ms, median / p99 | MiB at start / peak | sender us |",
+        "| server | does | CPU us an event, best (spread) | x floor, alone / cores busy "
+        "| events/s, median | ack ms, median / p99 | MiB at start / peak | sender us |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, row in sorted(found.items(), key=lambda item: item[1]["cpu_us"].best):
         cpu = row["cpu_us"]
         lines.append(
             f"| {name} | {does[name]} | {cpu.best:.1f} ({cpu.spread_percent:.0f} %) "
-            f"| {cpu.best / base.alone.best:.2f} | {row['events_per_second'].median:,.0f} "
+            f"| {row['times_floor'].median:.2f} / {row['times_floor_busy'].median:.2f} "
+            f"| {row['events_per_second'].median:,.0f} "
             f"| {row['ack_ms_p50'].median:.0f} / {row['ack_ms_p99'].median:.0f} "
             f"| {row['start_mib'].median:.0f} / {row['peak_mib'].worst:.0f} "
             f"| {row['sender_us'].median:.1f} |"
         )
     lines += [f"| {name} | not run: {why} | | | | | | |" for name, why in failures.items()]
-    lines.append(
-        f"\nFloor of the same minutes: {base.alone.best:.1f} us at best alone, "
-        f"{base.busy.best:.1f} with the other cores busy."
-    )
     return "\n".join(lines)
 
 
-def record_of(found: dict[str, dict[str, Runs]], base: floor.Pair, load: Load) -> dict[str, object]:
+def record_of(found: dict[str, dict[str, Runs]], load: Load) -> dict[str, object]:
     """For the history and for ``--json``."""
     return {
         "load": load._asdict(),
-        "floor_us": base.alone.as_json(),
-        "floor_busy_us": base.busy.as_json(),
         "servers": {
             name: {figure: runs.as_json() for figure, runs in row.items()}
             for name, row in found.items()
@@ -125,17 +115,16 @@ def main() -> None:
     except FileInvalid as error:
         parser.error(str(error))
     load = comparison.load._replace(events=given.events or comparison.load.events)
-    base = floor.measure_pair(compression=load.compression)
     failures: dict[str, str] = {}
     found = end_to_end.measure_all(
         load, comparison.targets, runs=given.runs or comparison.runs, failures=failures
     )
-    record = record_of(found, base, load)
+    record = record_of(found, load)
     append_history("compare", dict(record))
     if given.json:
         print(json.dumps({**machine(), **record}))
         return
-    print(table(found, base, comparison.does, failures))
+    print(table(found, comparison.does, failures))
 
 
 if __name__ == "__main__":

@@ -78,6 +78,12 @@ class Run(NamedTuple):
     """Processor time of the sender an event; it is no bottleneck while this times the rate
     is well below one second."""
     sink_us: float
+    floor_us: float
+    """`floor.Pair` as it was before and after this run, the mean of both."""
+    floor_busy_us: float
+    times_floor: float
+    times_floor_busy: float
+    """``cpu_us`` over each of the two: what the host's own speed has little to do with."""
 
 
 class FarEnd(NamedTuple):
@@ -185,8 +191,13 @@ def send(port: int, file: Path, load: Load, *, rate: float = 0.0, repeat: int = 
     return Delivery(sent, cpu)
 
 
-def run_once(folder: Path, files: tuple[Path, Path], load: Load, target: Target) -> Run:
-    """Start everything, warm up, measure one load, and end everything."""
+def run_once(
+    folder: Path, files: tuple[Path, Path], load: Load, target: Target, before: floor.Pair
+) -> tuple[Run, floor.Pair]:
+    """Start everything, warm up, measure one load, and end everything.
+
+    The floor was measured ``before``; what it is afterwards is returned as well.
+    """
     warm_up, file = files
     with far_end(target.sink) as end:
         port = processes.free_port()
@@ -199,16 +210,19 @@ def run_once(folder: Path, files: tuple[Path, Path], load: Load, target: Target)
             time.sleep(1.0)  # workers are up, and what is imported late is imported
             at_start = processes.memory(server.pid).now
             warmed = send(port, warm_up, load).sent
-            before = processes.cpu_seconds(server.pid)
+            cpu_before = processes.cpu_seconds(server.pid)
             sink_before = processes.cpu_seconds(end.pid) if end.pid else 0.0
             sent, sender_cpu = send(port, file, load)
-            cpu = processes.cpu_seconds(server.pid) - before
+            cpu = processes.cpu_seconds(server.pid) - cpu_before
             sink_cpu = processes.cpu_seconds(end.pid) - sink_before if end.pid else 0.0
             peak = processes.memory(server.pid).peak
         if end.documents is not None:
             _check_books(end.documents(), warmed, sent)
-    return Run(
-        cpu * 1e6 / sent.events_acked,
+    after = floor.measure_pair(compression=load.compression)
+    alone, busy = (before.alone + after.alone) / 2, (before.busy + after.busy) / 2
+    cpu_us = cpu * 1e6 / sent.events_acked
+    run = Run(
+        cpu_us,
         sent.events_per_second,
         sent.ack_ms_p50,
         sent.ack_ms_p99,
@@ -216,7 +230,12 @@ def run_once(folder: Path, files: tuple[Path, Path], load: Load, target: Target)
         peak / MIB,
         sender_cpu * 1e6 / sent.events_acked,
         sink_cpu * 1e6 / sent.events_acked,
+        alone,
+        busy,
+        cpu_us / alone,
+        cpu_us / busy,
     )
+    return run, after
 
 
 def _check_books(arrived: int, *sendings: golumber_peer.Sent) -> None:
@@ -254,17 +273,20 @@ def measure_all(
 ) -> dict[str, dict[str, Runs]]:
     """Several runs of each target, in turns, each with fresh processes and an empty sink.
 
-    In turns, so that a minute in which the machine was slow is every target's minute. Where
+    In turns, so that a minute in which the machine was slow is every target's minute, and
+    with the floor before and after each, since the host's speed changes within minutes. Where
     ``failures`` are collected, a target that fails is left out from there on; else it raises.
     """
     results: dict[str, list[Run]] = {target.name: [] for target in targets}
     kept = list(targets)
     with prepared(load, seed) as (root, files):
+        base = floor.measure_pair(compression=load.compression)
         for number in range(runs):
             for target in tuple(kept):
                 try:
                     with tempfile.TemporaryDirectory(dir=root, prefix=f"run{number}-") as folder:
-                        results[target.name].append(run_once(Path(folder), files, load, target))
+                        run, base = run_once(Path(folder), files, load, target, base)
+                        results[target.name].append(run)
                 except NOT_RUN as error:
                     if failures is None:
                         raise
@@ -332,32 +354,22 @@ def name_of(load: Load, sink: str, workers: int = 1) -> str:
     return f"end_to_end {kind} compression {load.compression} windows {windows}{many}"
 
 
-def record_of(
-    figures: dict[str, Runs], base: floor.Pair, load: Load, sink: str
-) -> dict[str, object]:
+def record_of(figures: dict[str, Runs], load: Load, sink: str) -> dict[str, object]:
     """One run's figures beside the floor, for the history and for `--json`."""
-    return {
-        "sink": sink,
-        "load": load._asdict(),
-        "floor_us": base.alone.as_json(),
-        "times_floor": round(figures["cpu_us"].best / base.alone.best, 2),
-        "floor_busy_us": base.busy.as_json(),
-        "times_floor_busy": round(figures["cpu_us"].median / base.busy.median, 2),
-        **{name: runs.as_json() for name, runs in figures.items()},
-    }
+    columns = {name: runs.as_json() for name, runs in figures.items()}
+    return {"sink": sink, "load": load._asdict(), **columns}
 
 
-def table(figures: dict[str, Runs], base: floor.Pair, title: str) -> str:
+def table(figures: dict[str, Runs], title: str) -> str:
     """The figures for a reader."""
-    cpu = figures["cpu_us"]
     return "\n".join(
         [
             title,
-            f"  server CPU us/event   {cpu}",
-            f"  floor CPU us/event    {base.alone}",
-            f"    the same, cores busy {base.busy}",
-            f"  times the floor       {cpu.best / base.alone.best:.2f} (best over best), "
-            f"{cpu.median / base.busy.median:.2f} with busy cores (median over median)",
+            f"  server CPU us/event   {figures['cpu_us']}",
+            f"  floor, before and after each run {figures['floor_us']}",
+            f"    the same, cores busy {figures['floor_busy_us']}",
+            f"  times the floor       {figures['times_floor']}",
+            f"    the same, cores busy {figures['times_floor_busy']}",
             f"  sender, sink us/event {figures['sender_us'].median:.1f}, "
             f"{figures['sink_us'].median:.1f}, beside it",
             f"  events/s              {figures['events_per_second'].median:,.0f}"
@@ -421,7 +433,6 @@ def main() -> None:
         return
     events = given.events or EVENTS.get(given.sink, Load().events)
     load = Load(events, given.connections, given.pipeline, given.compression, given.batch)
-    base = floor.measure_pair(compression=load.compression)
     figures = measure(
         load,
         sink=given.sink,
@@ -429,14 +440,14 @@ def main() -> None:
         command=given.server_command,
         runs=given.runs,
     )
-    record = record_of(figures, base, load, given.sink)
+    record = record_of(figures, load, given.sink)
     record["workers"] = given.workers
     if given.server_command is None:
         append_history(name_of(load, given.sink, given.workers), record)
     if given.json:
         print(json.dumps({**machine(), **record}))
         return
-    print(table(figures, base, f"{load.events:,} events of {given.sink}, {given.runs} runs"))
+    print(table(figures, f"{load.events:,} events of {given.sink}, {given.runs} runs"))
 
 
 if __name__ == "__main__":

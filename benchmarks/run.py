@@ -87,30 +87,36 @@ def _stages(*, count: bool) -> None:
 def _roads(rows: tuple[Row, ...], runs: int) -> None:
     print(
         "\n### the whole road\n\n| documents go to | CPU us/event, best (spread) | floor alone / "
-        "cores busy | x floor | last | events/s | ack ms, median / p99 | MiB at start / peak "
-        "| sender / sink us |\n|---|---|---|---|---|---|---|---|---|"
+        "cores busy | x floor, medians (spread) | last | events/s | ack ms, median / p99 "
+        "| MiB at start / peak | sender / sink us |\n|---|---|---|---|---|---|---|---|---|"
     )
     for row in rows:
         name = end_to_end.name_of(row.load, row.sink, row.workers)
         last: Any = last_in_history(name)
         try:
-            base = floor.measure_pair(compression=row.load.compression)
             found = end_to_end.measure(row.load, sink=row.sink, workers=row.workers, runs=runs)
         except end_to_end.NOT_RUN as error:
             print(f"| {row.title} | not run: {error} | | | | | | | |", flush=True)
             continue
-        append_history(name, end_to_end.record_of(found, base, row.load, row.sink))
-        cpu = found["cpu_us"]
+        append_history(name, end_to_end.record_of(found, row.load, row.sink))
+        cpu, times, busy = found["cpu_us"], found["times_floor"], found["times_floor_busy"]
         print(
             f"| {row.title} | {cpu.best:.1f} ({cpu.spread_percent:.0f} %) "
-            f"| {base.alone.best:.1f} / {base.busy.best:.1f} | {cpu.best / base.alone.best:.2f} "
-            f"| {'' if last is None else last['times_floor']} "
+            f"| {found['floor_us'].median:.1f} / {found['floor_busy_us'].median:.1f} "
+            f"| {times.median:.2f} ({times.spread_percent:.0f} %) / {busy.median:.2f} "
+            f"({busy.spread_percent:.0f} %) | {_last_times(last)} "
             f"| {found['events_per_second'].median:,.0f} "
             f"| {found['ack_ms_p50'].median:,.0f} / {found['ack_ms_p99'].median:,.0f} "
             f"| {found['start_mib'].median:.0f} / {found['peak_mib'].worst:.0f} "
             f"| {found['sender_us'].median:.1f} / {found['sink_us'].median:.1f} |",
             flush=True,
         )
+
+
+def _last_times(last: Any) -> str:
+    """The multiple recorded last; at first it was one of bests and no column."""
+    found = {} if last is None else last["times_floor"]
+    return str(found["median"] if isinstance(found, dict) and found else found or "")
 
 
 def _instructions() -> None:
@@ -130,12 +136,11 @@ def _instructions() -> None:
 
 def _compare(runs: int) -> None:
     given = compare.read(compare.DEFAULT)
-    base = floor.measure_pair(compression=given.load.compression)
     failures: dict[str, str] = {}
     found = end_to_end.measure_all(given.load, given.targets, runs=runs, failures=failures)
     print("\n### other servers\n")
-    print(compare.table(found, base, given.does, failures))
-    append_history("compare", compare.record_of(found, base, given.load))
+    print(compare.table(found, given.does, failures))
+    append_history("compare", compare.record_of(found, given.load))
 
 
 def _pauses() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import compare, floor
+from benchmarks import compare
 from benchmarks.end_to_end import Load, Run, Target
 from benchmarks.measure import Runs
 
@@ -63,16 +63,15 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, seen: st
 
 def test_the_cheapest_server_is_the_first_row() -> None:
     def row(cpu: float) -> dict[str, Runs]:
-        return dict.fromkeys(Run._fields, Runs.of([1.0])) | {"cpu_us": Runs.of([cpu, cpu * 1.5])}
-
-    base = floor.Pair(Runs.of([10.0]), Runs.of([12.0]))
+        same = dict.fromkeys(Run._fields, Runs.of([1.0]))
+        times = {"times_floor": Runs.of([cpu / 10]), "times_floor_busy": Runs.of([cpu / 12.5])}
+        return same | times | {"cpu_us": Runs.of([cpu, cpu * 1.5])}
 
     found = {"dear": row(40), "cheap": row(20)}
 
-    told = compare.table(found, base, {"dear": "x", "cheap": "y"}, {"broken": "no java"})
+    told = compare.table(found, {"dear": "x", "cheap": "y"}, {"broken": "no java"})
 
     first, second, third = told.splitlines()[2:5]
-    assert first.startswith("| cheap | y | 20.0 (50 %) | 2.00 |")
-    assert second.startswith("| dear | x | 40.0 (50 %) | 4.00 |")
+    assert first.startswith("| cheap | y | 20.0 (50 %) | 2.00 / 1.60 |")
+    assert second.startswith("| dear | x | 40.0 (50 %) | 4.00 / 3.20 |")
     assert third.startswith("| broken | not run: no java |")
-    assert "10.0 us at best alone, 12.0" in told
