@@ -16,6 +16,9 @@ from typing import NamedTuple
 
 from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, DataStream, Document
 
+WORTH_IT_DOCUMENTS = 512
+"""A bulk costs as much as some ten documents in it here, and more there, for each shard that
+it touches. From so many documents on that is little, and company not worth a wait."""
 GROW_AFTER_BATCHES = 200
 """Batches taken near a limit that was learnt from a refusal, before twice as much is tried."""
 
@@ -115,6 +118,11 @@ class Batcher:
     def is_full(self) -> bool:
         """Whether the first limit is reached."""
         return self.documents >= self.max_documents or self.size >= self.max_bytes
+
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether it is large enough for a write of its own while others are under way."""
+        return self.is_full or self.documents >= WORTH_IT_DOCUMENTS
 
     @property
     def closes_at(self) -> float | None:

@@ -162,7 +162,7 @@ class Lane:
             self._wake.set()
 
     def hint_idle(self) -> None:
-        """Nothing more is being admitted: close the open batch once a write slot is free."""
+        """Nothing more is being admitted: the open batch may leave before it is due."""
         if not self._is_idle:
             self._is_idle = True
             if self._fresh:
@@ -259,7 +259,7 @@ class Lane:
         return self._again.take(now, max_documents=fresh.max_documents, max_bytes=fresh.max_bytes)
 
     def _next_fresh(self, group: asyncio.TaskGroup, now: float) -> Batch | None:
-        while self._fresh.is_due(now) or (self._is_idle and self._fresh):
+        while self._fresh.is_due(now) or self._leaves_early():
             batch = self._fresh.take()
             if self._streams:
                 self._bury(self._streams.divert(batch, now), group)
@@ -267,6 +267,12 @@ class Lane:
             if batch.documents:
                 return batch
         return None
+
+    def _leaves_early(self) -> bool:
+        """Nobody adds to it now; a small batch has others to wait for, until it is due."""
+        if not (self._is_idle and self._fresh):
+            return False
+        return not self._in_flight or self._fresh.is_worth_it or self._is_draining
 
     async def _attempt(self, batch: Batch, group: asyncio.TaskGroup) -> None:
         """Write one batch once; the top of its task."""
