@@ -53,34 +53,6 @@ class PeerClosed(PtingestError):
 # --- settings ---------------------------------------------------------------------------
 
 
-class Misfit(PtingestError):
-    """One value that does not fit its setting, or a section that does not fit together.
-
-    ``kind`` is a short fixed label of the rule, ``said`` its sentence (of our own rules:
-    what is wrong; the cure), ``place`` the keys from the root to the value ``seen``.
-    """
-
-    def __init__(
-        self, kind: str, said: str, *, place: tuple[str | int, ...] = (), seen: object = None
-    ) -> None:
-        self.kind, self.said, self.place, self.seen = kind, said, place, seen
-        super().__init__(kind, said)
-
-    def __str__(self) -> str:
-        return f"{'.'.join(map(str, self.place)) or 'as a whole'}: {self.said}"
-
-
-class SettingsInvalid(PtingestError):
-    """Values make no settings; ``misfits`` lists every one, and shows no value."""
-
-    def __init__(self, misfits: tuple[Misfit, ...]) -> None:
-        self.misfits = misfits
-        super().__init__(misfits)
-
-    def __str__(self) -> str:
-        return "\n".join(str(misfit) for misfit in self.misfits)
-
-
 class ConfigProblem(PtingestError):
     """One thing wrong in a config file.
 

@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
     from aiohttp.typedefs import Handler, Middleware
-
-    from ptingest.settings.values import SecretStr
+    from pydantic import SecretStr
 
 log = logging.getLogger(__name__)
 

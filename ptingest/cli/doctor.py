@@ -105,12 +105,13 @@ def api_of(settings: ServerSettings, server: str | None) -> ApiSettings:
     """Where to ask a running server: as configured, or at another ``HOST:PORT``."""
     if server is None:
         return settings.api
-    from ptingest.errors import SettingsInvalid
+    from pydantic import ValidationError
+
     from ptingest.settings.api import ApiSettings
 
     try:
         ApiSettings(listen=server)
-    except SettingsInvalid as error:
+    except ValidationError as error:
         raise click.UsageError(f"--server {server!r} is no HOST:PORT") from error
     return settings.api.model_copy(update={"listen": server})
 
@@ -120,15 +121,16 @@ def _elasticsearch(settings: ServerSettings, url: str | None) -> ElasticsearchSe
     sink = settings.sinks.elasticsearch
     if url is None:
         return sink
-    from ptingest.errors import SettingsInvalid
+    from pydantic import ValidationError
+
     from ptingest.settings.sinks import ElasticsearchSettings
 
     password = os.environ.get("LOGSTASH_WRITER_PASSWORD")
     login = {"username": "logstash_writer", "password": password} if password else {}
     try:
         named = ElasticsearchSettings.model_validate({"hosts": (url,), **login})
-    except SettingsInvalid as error:
-        raise click.UsageError(f"--elasticsearch: {error.misfits[0].said}") from error
+    except ValidationError as error:
+        raise click.UsageError(f"--elasticsearch: {error.errors()[0]['msg']}") from error
     return named if sink is None else sink.model_copy(update={"hosts": named.hosts})
 
 
@@ -219,7 +221,7 @@ async def _look_at_elasticsearch(
 def _better_login(sink: ElasticsearchSettings, user: str | None) -> ElasticsearchSettings | None:
     if user is None:
         return None
-    from ptingest.settings.values import SecretStr
+    from pydantic import SecretStr
 
     password = os.environ.get("ELASTIC_PASSWORD")
     if not password:

@@ -17,7 +17,7 @@ from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 
 if TYPE_CHECKING:
-    from ptingest.settings.values import SecretStr
+    from pydantic import SecretStr
 
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 """A server that listens on all addresses is asked on loopback."""

@@ -17,8 +17,9 @@ from ptingest.setup.plan import KIBANA_PARTS, PARTS, USER, Part, RoleName, Wante
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydantic import SecretStr
+
     from ptingest.settings.sinks import ElasticsearchSettings
-    from ptingest.settings.values import SecretStr
     from ptingest.setup.elasticsearch import Done, LoginWorks
 
     Say = Callable[[Done], None]
@@ -146,9 +147,9 @@ def _target(
     user: str,
     parts: frozenset[Part],
 ) -> Target:
-    from ptingest.errors import SettingsInvalid
+    from pydantic import SecretStr, ValidationError
+
     from ptingest.settings.sinks import ElasticsearchSettings
-    from ptingest.settings.values import SecretStr
 
     sink = load_settings(config).sinks.elasticsearch if config is not None else None
     values: dict[str, object] = {"hosts": (LOCAL,)}
@@ -163,8 +164,8 @@ def _target(
         values |= {"username": user, "password": password}
     try:
         admin = ElasticsearchSettings.model_validate(values)
-    except SettingsInvalid as error:
-        raise click.UsageError(f"--elasticsearch: {error.misfits[0].said}") from error
+    except ValidationError as error:
+        raise click.UsageError(f"--elasticsearch: {error.errors()[0]['msg']}") from error
     written: SecretStr | None = None
     if sink is not None and sink.username == USER:
         written = sink.password

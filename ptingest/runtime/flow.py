@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
+from pydantic import ByteSize
 
 from ptingest.delivery.batch import cost_of
 from ptingest.delivery.budget import Budget
@@ -35,7 +36,6 @@ from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime.journal import Journal
 from ptingest.runtime.taps import Taps
 from ptingest.runtime.watch import TrafficWatch
-from ptingest.settings.values import ByteSize
 from ptingest.settings.why import WhySettings
 from ptingest.telemetry.metrics import Metrics
 

@@ -12,17 +12,16 @@ from __future__ import annotations
 from typing import TypeVar
 
 import msgspec
+from pydantic import BaseModel, SecretStr
 
 from ptingest.model.letters import Order
 from ptingest.model.watching import TapWish, WhyQuestion
 from ptingest.runtime.channel import Feed, News, Nothing, Question
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
-from ptingest.settings.strict import StrictSettings
-from ptingest.settings.values import SecretStr
 from ptingest.telemetry.metrics import Sample
 
-Model = TypeVar("Model", bound=StrictSettings)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Config(msgspec.Struct):
@@ -114,7 +113,7 @@ def unpack_config(config: Config) -> tuple[ServerSettings, ProfileSettings]:
     return _unpack(config.settings, ServerSettings), _unpack(config.profile, ProfileSettings)
 
 
-def _pack(settings: StrictSettings) -> bytes:
+def _pack(settings: BaseModel) -> bytes:
     return msgspec.msgpack.encode(settings.model_dump(), enc_hook=_plain)
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 import yaml
+from pydantic import ValidationError
 
-from ptingest.errors import SettingsInvalid
 from ptingest.pipeline.patterns import matcher
 from ptingest.pipeline.shapes import Nearness
 from ptingest.settings.profile import PatternSettings
@@ -49,8 +49,8 @@ def read_pattern(kind: str, text: str) -> PatternSettings:
             raise ValueError(f"no keys: write {{key: field, ...}} ({error})") from error
     try:
         return PatternSettings.model_validate({"name": "yours", kind: value})
-    except SettingsInvalid as error:
-        said = (misfit.said for misfit in error.misfits)
+    except ValidationError as error:
+        said = (problem["msg"].removeprefix("Value error, ") for problem in error.errors())
         raise ValueError("; ".join(said)) from error
 
 

@@ -11,9 +11,10 @@ import os
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from pydantic import ByteSize
+
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import NdjsonSettings
-from ptingest.settings.values import ByteSize
 
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 

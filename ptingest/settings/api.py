@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ptingest.settings.shape import Then
+from pydantic import AfterValidator, SecretStr
+
 from ptingest.settings.strict import ListenAddress, StrictSettings, is_loopback_host, split_listen
 from ptingest.settings.tls import ServerTlsSettings
-from ptingest.settings.values import SecretStr
 
 
 def _usable_token(token: SecretStr) -> SecretStr:
@@ -26,7 +26,7 @@ class ApiSettings(StrictSettings):
     """``host:port``; port 0 picks a free one."""
     tls: ServerTlsSettings | None = None
     """Without it the port speaks http; with it https only."""
-    token: Annotated[SecretStr, Then(_usable_token)] | None = None
+    token: Annotated[SecretStr, AfterValidator(_usable_token)] | None = None
     """Wanted as ``Authorization: Bearer <token>`` for everything but ``/livez``; the console
     asks for it once, in a form. Without it the console is for this host, and changes nothing."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ptingest.settings.shape import Limits, Then
+from pydantic import AfterValidator, ByteSize, Field
+
 from ptingest.settings.strict import (
     ListenAddress,
     PositiveBytes,
@@ -13,7 +14,6 @@ from ptingest.settings.strict import (
     section,
 )
 from ptingest.settings.tls import BeatsTlsSettings
-from ptingest.settings.values import ByteSize
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -30,14 +30,14 @@ def _network(text: str) -> str:
     return text
 
 
-Network = Annotated[str, Then(_network)]
+Network = Annotated[str, AfterValidator(_network)]
 """An address or a network in CIDR."""
 
 
 class BeatsLimits(StrictSettings):
     """What one peer, and all of them together, may ask of us."""
 
-    window_events: Annotated[int, Limits(ge=1, le=10_000_000)] = 65_536
+    window_events: Annotated[int, Field(ge=1, le=10_000_000)] = 65_536
     """Events a window frame may announce; Filebeat's ``bulk_max_size`` must stay below."""
     frame_bytes: PositiveBytes = ByteSize(64 * MIB)
     """One JSON, data or compressed frame as it comes over the wire, and one JSON event."""
@@ -48,11 +48,11 @@ class BeatsLimits(StrictSettings):
     total_bytes: PositiveBytes = ByteSize(128 * MIB)
     """All events in memory: half for bytes received and not yet framed, half for
     documents outstanding. Full pots withhold acks and then stop reading."""
-    connections: Annotated[int, Limits(ge=1)] = 4096
+    connections: Annotated[int, Field(ge=1)] = 4096
     """Open connections; one more is closed at once."""
-    connections_per_ip: Annotated[int, Limits(ge=1)] = 256
+    connections_per_ip: Annotated[int, Field(ge=1)] = 256
     """Open connections from one address."""
-    pairs: Annotated[int, Limits(ge=1)] = 4096
+    pairs: Annotated[int, Field(ge=1)] = 4096
     """Key-value pairs in one v1 data frame."""
     write_seconds: PositiveSeconds = 30.0
     """A peer that does not read its acks for this long is closed."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from ptingest.settings.shape import Limits
+from pydantic import ByteSize, Field
+
 from ptingest.settings.strict import PositiveBytes, StrictSettings
-from ptingest.settings.values import ByteSize
 
 
 class DeadLettersSettings(StrictSettings):
@@ -14,7 +14,7 @@ class DeadLettersSettings(StrictSettings):
 
     max_bytes: PositiveBytes = ByteSize(1 << 30)
     """All segments together, with their marks and torn tails."""
-    max_age_days: Annotated[float, Limits(gt=0)] = 30.0
+    max_age_days: Annotated[float, Field(gt=0)] = 30.0
     """Segments whose youngest letter is older are deleted."""
     when_full: Literal["refuse", "drop_oldest"] = "refuse"
     """``refuse``: no ack, the Beat resends, readiness turns red. ``drop_oldest``: the oldest

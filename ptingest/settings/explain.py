@@ -1,6 +1,6 @@
 """Why values do not fit the settings, in sentences an operator can act on.
 
-`Misfit` says what rule was broken; this says what stands in the file, what may stand
+pydantic says what rule was broken; this says what stands in the file, what may stand
 there, and what to write instead. Secrets, and text that came from a variable into a
 secret, never appear.
 """
@@ -12,63 +12,75 @@ from collections.abc import Iterator
 from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
-from ptingest.errors import ConfigProblem, Misfit, SettingsInvalid
+from pydantic import BaseModel, ByteSize, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticUndefined
+
+from ptingest.errors import ConfigProblem
 from ptingest.settings.interpolate import Interpolated
 from ptingest.settings.parse import Parsed, Place, dotted
-from ptingest.settings.strict import Setting, StrictSettings, settings_of
-from ptingest.settings.values import MASK, ByteSize, SecretStr
+
+MASK = "**********"
 
 _USER_INFO = re.compile(r"(?<=//)[^/@\s'\"]+@")
 _BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def explain(
-    error: SettingsInvalid, *, model: type[StrictSettings], parsed: Parsed, values: Interpolated
+    error: ValidationError, *, model: type[BaseModel], parsed: Parsed, values: Interpolated
 ) -> list[ConfigProblem]:
     """Return one problem for each place of ``error`` that was not told before."""
     problems: list[ConfigProblem] = []
     told: set[Place] = set(values.failed)
-    for misfit in error.misfits:
-        if misfit.place in told or _is_echo(misfit, values):
+    for detail in error.errors(include_url=False):
+        place = _real_place(detail, values.root)
+        if place in told:
+            continue  # a union tries every member and reports each
+        if _is_echo(detail, place, values):
             continue
-        told.add(misfit.place)
-        problems.append(_problem(misfit, model, parsed, values))
+        told.add(place)
+        problems.append(_problem(detail, place, model, parsed, values))
     return [_without_secrets(problem, model, values) for problem in problems]
 
 
-def _is_echo(misfit: Misfit, values: Interpolated) -> bool:
-    """Say whether a section was judged as a whole while a variable in it is missing."""
-    place = misfit.place
-    return misfit.kind == "judged" and any(
-        failed[: len(place)] == place for failed in values.failed
-    )
+def _is_echo(detail: ErrorDetails, place: Place, values: Interpolated) -> bool:
+    """Say whether an error only follows from another one, further in.
+
+    A list whose entries are all broken counts as empty; a section is judged as a whole
+    also when a variable in it is missing.
+    """
+    if detail["type"] == "too_short":
+        return bool(len(detail["input"]) >= detail["ctx"]["min_length"])
+    if detail["type"] == "value_error":
+        return any(failed[: len(place)] == place for failed in values.failed)
+    return False
 
 
 class Spot(NamedTuple):
     """Where in the schema a place lies: the field, or the section that misses it."""
 
-    section: type[StrictSettings] | None
-    field: Setting | None
+    section: type[BaseModel] | None
+    field: FieldInfo | None
     annotation: Any
 
 
-def find_spot(model: type[StrictSettings], place: Place) -> Spot:
+def find_spot(model: type[BaseModel], place: Place) -> Spot:
     """Follow ``place`` through the annotations of ``model``."""
-    section: type[StrictSettings] | None = model
-    field: Setting | None = None
+    section: type[BaseModel] | None = model
+    field: FieldInfo | None = None
     annotation: Any = model
     for part in place:
         section = next(_models_in(annotation), None)
         if section is not None and isinstance(part, str):
-            field = settings_of(section).get(part)
+            field = section.model_fields.get(part)
             annotation = field.annotation if field is not None else None
         else:
             field, annotation = None, _inner(annotation, part)
     return Spot(section, field, annotation)
 
 
-def _models_in(annotation: Any) -> Iterator[type[StrictSettings]]:
-    if isinstance(annotation, type) and issubclass(annotation, StrictSettings):
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     elif get_origin(annotation) not in (list, tuple, dict, set, frozenset):
         for member in get_args(annotation):
@@ -91,30 +103,77 @@ def _inner(annotation: Any, part: str | int) -> Any:
     return None
 
 
+def _real_place(detail: ErrorDetails, root: Any) -> Place:
+    """The part of pydantic's location that a reader finds in the file.
+
+    Members of unions and validators leave their names in it; a missing key ends it.
+    """
+    place: list[str | int] = []
+    value = root
+    for part in detail["loc"]:
+        is_key = isinstance(value, dict) and part in value
+        if is_key or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
+            place.append(part)
+            value = value[part]
+    if detail["type"] == "missing":
+        place.append(detail["loc"][-1])
+    return tuple(place)
+
+
 def _problem(
-    misfit: Misfit, model: type[StrictSettings], parsed: Parsed, values: Interpolated
+    detail: ErrorDetails,
+    place: Place,
+    model: type[BaseModel],
+    parsed: Parsed,
+    values: Interpolated,
 ) -> ConfigProblem:
-    place, kind = misfit.place, misfit.kind
     spot = find_spot(model, place)
+    kind = detail["type"]
     if kind == "missing":
         return parsed.problem(place, "is missing", f"add it: {_allowed(spot)}")
-    if kind == "unknown":
+    if kind == "extra_forbidden":
         return parsed.problem(place, "is no setting", _near(place, model, spot))
     if kind == "too_short":
-        return parsed.problem(place, "is empty", "give it at least 1")
-    if kind == "judged":
-        # Our own rules already speak in sentences: what is wrong; the cure.
-        seen, semicolon, cure = misfit.said.rpartition("; ")
+        least = detail["ctx"]["min_length"]
+        return parsed.problem(place, "is empty", f"give it at least {least}")
+    if kind in ("value_error", "assertion_error"):
+        # Our own validators already speak in sentences: what is wrong; the cure.
+        text = str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"]
+        seen, semicolon, cure = text.rpartition("; ")
         if not semicolon:
-            seen, cure = misfit.said, "change or remove it"
+            seen, cure = text, "change or remove it"
         return parsed.problem(place, f"cannot be used: {seen}", cure)
-    shown = _shown(misfit.seen, place, spot, values)
-    is_ours = not kind.startswith("string_too_") and spot.annotation
-    allowed = _allowed(spot) if is_ours else _plain(misfit)
+    shown = _shown(detail["input"], place, spot, values)
+    is_ours = kind != "too_long" and not kind.startswith("string_too_") and spot.annotation
+    allowed = _allowed(spot) if is_ours else _plain(detail)
     cure = _cure(spot)
-    if allowed.startswith("text") and isinstance(misfit.seen, int | float):
+    if allowed.startswith("text") and isinstance(detail["input"], int | float):
         cure = "write it in quotes"
     return parsed.problem(place, f"is {shown}, must be {allowed}", cure)
+
+
+def explain_booleans(
+    *, model: type[BaseModel], parsed: Parsed, values: Interpolated
+) -> list[ConfigProblem]:
+    """Return a problem for each true or false where a number stands; pydantic reads 1 or 0."""
+    problems = []
+    for place, value in _leaves(values.root, ()):
+        spot = find_spot(model, place)
+        if isinstance(value, bool) and _is_number(spot.annotation):
+            seen = f"is {show_default(value)}, must be {_allowed(spot)}"
+            problems.append(parsed.problem(place, seen, _cure(spot)))
+    return problems
+
+
+def _is_number(annotation: Any) -> bool:
+    members = get_args(annotation)
+    if not members:
+        return (
+            isinstance(annotation, type)
+            and issubclass(annotation, int | float)
+            and (annotation is not bool)
+        )
+    return bool not in members and any(_is_number(member) for member in members)
 
 
 def _shown(value: Any, place: Place, spot: Spot, values: Interpolated) -> str:
@@ -153,10 +212,11 @@ def _allowed(spot: Spot) -> str:
     return _describe(annotation, metadata, field)
 
 
-def _describe(annotation: Any, metadata: list[Any], field: Setting | None) -> str:
+def _describe(annotation: Any, metadata: list[Any], field: FieldInfo | None) -> str:
     members = get_args(annotation)
     if hasattr(annotation, "__metadata__"):  # Annotated inside a union or a list
-        return _describe(members[0], [*annotation.__metadata__, *metadata], field)
+        inner = list(annotation.__metadata__)
+        return _describe(members[0], [*_flatten(inner), *metadata], field)
     origin = get_origin(annotation)
     if origin is Literal:
         return _either([str(member) for member in members])
@@ -173,7 +233,7 @@ def _describe(annotation: Any, metadata: list[Any], field: Setting | None) -> st
     return _describe_plain(annotation, metadata, field)
 
 
-def _describe_plain(annotation: Any, metadata: list[Any], field: Setting | None) -> str:
+def _describe_plain(annotation: Any, metadata: list[Any], field: FieldInfo | None) -> str:
     bounds = _bounds(metadata)
     if annotation is bool:
         return "true or false"
@@ -192,10 +252,18 @@ def _describe_plain(annotation: Any, metadata: list[Any], field: Setting | None)
     return "text"
 
 
+def _flatten(metadata: list[Any]) -> list[Any]:
+    return [
+        inner
+        for item in metadata
+        for inner in (item.metadata if isinstance(item, FieldInfo) else [item])
+    ]
+
+
 def _bounds(metadata: list[Any]) -> str:
     found: dict[str, Any] = {}
     for item in metadata:
-        for name in ("gt", "ge", "le"):
+        for name in ("gt", "ge", "lt", "le"):
             limit = getattr(item, name, None)
             if limit is not None:
                 found[name] = limit
@@ -203,7 +271,7 @@ def _bounds(metadata: list[Any]) -> str:
     high = found.get("le")
     if low is not None and high is not None:
         return f"{low} to {high}" if low != high else f"{low}"
-    words = {"gt": "more than", "ge": "at least", "le": "at most"}
+    words = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
     return " and ".join(f"{words[name]} {limit:g}" for name, limit in found.items())
 
 
@@ -211,9 +279,9 @@ def _either(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _plain(misfit: Misfit) -> str:
-    """The rule's own sentence, made to follow "must be"."""
-    message = misfit.said
+def _plain(detail: ErrorDetails) -> str:
+    """pydantic's own sentence, made to follow "must be"."""
+    message = detail["msg"]
     for opening in ("Input should be ", "Value should "):
         message = message.removeprefix(opening)
     return message[:1].lower() + message[1:]
@@ -221,11 +289,11 @@ def _plain(misfit: Misfit) -> str:
 
 def _cure(spot: Spot) -> str:
     field = spot.field
-    if field is None or field.is_required:
+    if field is None or field.is_required():
         return "change it"
-    if not field.has_plain_default:
-        return "remove the line to get the defaults"
     default = field.default
+    if default is PydanticUndefined or isinstance(default, BaseModel):
+        return "remove the line to get the defaults"
     if default is None:
         return "remove the line to do without"
     return f"remove the line to get {show_default(default)}"
@@ -252,10 +320,10 @@ def show_bytes(count: int) -> str:
     return f"{count}{_BINARY_UNITS[unit]}"
 
 
-def _near(place: Place, model: type[StrictSettings], spot: Spot) -> str:
+def _near(place: Place, model: type[BaseModel], spot: Spot) -> str:
     """The cure for an unknown key: what was meant, where it belongs, or what there is."""
     name = str(place[-1])
-    siblings = list(settings_of(spot.section)) if spot.section is not None else []
+    siblings = list(spot.section.model_fields) if spot.section is not None else []
     elsewhere = [known for known in all_places(model) if known[-1] == name]
     if elsewhere:
         return f"it belongs to {_either([dotted(known[:-1]) or 'the top' for known in elsewhere])}"
@@ -267,9 +335,9 @@ def _near(place: Place, model: type[StrictSettings], spot: Spot) -> str:
     return f"remove the line; here may stand {', '.join(siblings)}"
 
 
-def all_places(model: type[StrictSettings]) -> Iterator[Place]:
+def all_places(model: type[BaseModel]) -> Iterator[Place]:
     """Yield the place of every setting of ``model``, sections before what they hold."""
-    for name, field in settings_of(model).items():
+    for name, field in model.model_fields.items():
         yield (name,)
         for inner in _models_in(field.annotation):
             for place in all_places(inner):
@@ -277,7 +345,7 @@ def all_places(model: type[StrictSettings]) -> Iterator[Place]:
 
 
 def _without_secrets(
-    problem: ConfigProblem, model: type[StrictSettings], values: Interpolated
+    problem: ConfigProblem, model: type[BaseModel], values: Interpolated
 ) -> ConfigProblem:
     """Mask what a validator may have quoted: log-ins in addresses, text of secret fields."""
     seen = _USER_INFO.sub(f"{MASK}@", problem.seen)
@@ -289,7 +357,7 @@ def _without_secrets(
     )
 
 
-def _secrets(model: type[StrictSettings], values: Interpolated) -> Iterator[str]:
+def _secrets(model: type[BaseModel], values: Interpolated) -> Iterator[str]:
     for place, value in _leaves(values.root, ()):
         # Short ones are no secrets, and masking them would make every message unreadable.
         if not isinstance(value, str) or len(value) < 4:

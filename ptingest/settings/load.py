@@ -1,6 +1,6 @@
 """A config file to validated settings, or to everything that is wrong with it.
 
-    text --parse--> values with lines --interpolate--> values --strict--> settings
+    text --parse--> values with lines --interpolate--> values --pydantic--> settings
 
 All problems of a file are told at once, each with file, line, place, what was seen, what
 was allowed and the cure. The environment is an argument; nothing here reads it, or logs.
@@ -12,16 +12,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ptingest.errors import ConfigInvalid, ConfigProblem, SettingsInvalid
+from pydantic import BaseModel, ValidationError
+
+from ptingest.errors import ConfigInvalid, ConfigProblem
+from ptingest.settings.explain import explain, explain_booleans
 from ptingest.settings.interpolate import interpolate
 from ptingest.settings.parse import parse, read_text
-from ptingest.settings.strict import StrictSettings
 
 if TYPE_CHECKING:
     from ptingest.settings.profile import ProfileSettings
     from ptingest.settings.server import ServerSettings
 
-Model = TypeVar("Model", bound=StrictSettings)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def load_server(path: Path | None, environ: Mapping[str, str]) -> ServerSettings:
@@ -60,15 +62,13 @@ def _load(path: Path, environ: Mapping[str, str], model: type[Model]) -> Model:
         problem = parsed.problem((), "does not hold keys and values", "write `name: value` lines")
         raise ConfigInvalid((problem,))
     values = interpolate(parsed, environ, folder=path.absolute().parent)
-    problems = parsed.problems
+    problems = parsed.problems + explain_booleans(model=model, parsed=parsed, values=values)
     try:
         settings = model.model_validate(values.root)
-    except SettingsInvalid as error:
-        from ptingest.settings.explain import explain
-
+    except ValidationError as error:
         problems += explain(error, model=model, parsed=parsed, values=values)
     if problems:
-        # Not chained: what was said of each value is told better here.
+        # Not chained: pydantic's own message would print the values, secrets included.
         raise ConfigInvalid(tuple(sorted(problems, key=_line))) from None
     return settings
 
@@ -94,7 +94,7 @@ def _resolved(settings: ServerSettings, folder: Path) -> ServerSettings:
     return settings.model_copy(update=changed)
 
 
-def _with_paths(section: StrictSettings, folder: Path, *names: str) -> StrictSettings:
+def _with_paths(section: BaseModel, folder: Path, *names: str) -> BaseModel:
     """The section with its paths counted from ``folder``."""
     paths = {name: getattr(section, name) for name in names}
     absolute = {name: str(folder / path) for name, path in paths.items() if path is not None}

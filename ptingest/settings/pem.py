@@ -13,8 +13,9 @@ from _ssl import _test_decode_cert  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import SecretStr
+
 from ptingest.errors import TlsUnusable
-from ptingest.settings.values import SecretStr
 
 
 class CertificateFile(NamedTuple):

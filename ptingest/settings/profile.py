@@ -11,10 +11,11 @@ import re
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from ptingest.settings.shape import First, Limits, Then
-from ptingest.settings.strict import StrictSettings, judge, made, section
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-FieldName = Annotated[str, Limits(pattern=r"^[^\[\]{}%\s]+$", min_length=1)]
+from ptingest.settings.strict import StrictSettings, section
+
+FieldName = Annotated[str, Field(pattern=r"^[^\[\]{}%\s]+$", min_length=1)]
 LINE_PIECE = re.compile(r"\{(word|data|timestamp|int|rest):([^\[\]{}%\s:]+)\}")
 RESERVED_FIELDS = frozenset({"@metadata", "@timestamp", "@version", "data_stream", "event", "group",
                              "message", "service", "tags"})  # fmt: skip
@@ -42,7 +43,7 @@ class Sample(StrictSettings):
 class PatternSettings(StrictSettings):
     """One shape of a message, written as a line of named pieces or as a regular expression."""
 
-    name: Annotated[str, Limits(min_length=1)]
+    name: Annotated[str, Field(min_length=1)]
     """Shown by ``ptingest try`` and in a failing sample."""
     line: str | None = None
     """Pieces ``{word:x} {data:x} {timestamp:x} {int:x} {rest:x}`` and the text between them;
@@ -50,14 +51,14 @@ class PatternSettings(StrictSettings):
     regex: str | None = None
     """A Python regular expression with named groups, matched at the start of the message;
     one that backtracks badly costs time on every line."""
-    json_keys: Annotated[dict[str, FieldName], Limits(min_length=1)] | None = None
+    json_keys: Annotated[dict[str, FieldName], Field(min_length=1)] | None = None
     """Fits a message that is one JSON object with at least one of these keys: key -> field to
     set. Text is taken as it is, numbers and booleans as their JSON text, the rest left out."""
     samples: tuple[Sample, ...] = ()
     """At least one is worth having: a pattern without samples is not tested by ``check``."""
 
-    @judge
-    def _one_shape(self) -> None:
+    @model_validator(mode="after")
+    def _one_shape(self) -> PatternSettings:
         shapes = [one for one in (self.line, self.regex, self.json_keys) if one is not None]
         if len(shapes) != 1:
             raise ValueError(
@@ -70,6 +71,7 @@ class PatternSettings(StrictSettings):
         wrong = sorted(RESERVED_FIELDS.intersection(names))
         if wrong:
             raise ValueError(f"sets {wrong[0]}, which is not a pattern's to set; rename the piece")
+        return self
 
 
 def _line_fields(line: str) -> list[str]:
@@ -111,35 +113,52 @@ def _regex_fields(regex: str | None) -> list[str]:
     return list(compiled.groupindex)
 
 
-def _known_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
-    for name in formats:
-        if name not in ("ISO8601", "UNIX", "UNIX_MS") and "%" not in name:
-            raise ValueError(
-                f"format {name!r} is unknown; use ISO8601, UNIX, UNIX_MS or strptime's, "
-                'such as "%d/%b/%Y:%H:%M:%S %z"'
-            )
-    return formats
-
-
 class TimeSettings(StrictSettings):
     """Which field holds the event's time, and how to read it."""
 
     field: FieldName = "log_timestamp"
     fraction_field: FieldName | None = None
     """Digits that a pattern cut off the time; read only with ``timestamp_precision: full``."""
-    formats: Annotated[tuple[str, ...], Limits(min_length=1), Then(_known_formats)] = ("ISO8601",)
+    formats: Annotated[tuple[str, ...], Field(min_length=1)] = ("ISO8601",)
     """Tried in order: ``ISO8601``, ``UNIX``, ``UNIX_MS``, or strptime's with ``%``."""
 
+    @field_validator("formats")
+    @classmethod
+    def _known_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        for name in formats:
+            if name not in ("ISO8601", "UNIX", "UNIX_MS") and "%" not in name:
+                raise ValueError(
+                    f"format {name!r} is unknown; use ISO8601, UNIX, UNIX_MS or strptime's, "
+                    'such as "%d/%b/%Y:%H:%M:%S %z"'
+                )
+        return formats
 
-def _one_star_at_an_end(names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        bare = name.strip("*")
-        if not bare or "*" in bare or name.count("*") > 1:
-            raise ValueError(
-                f"match {name!r} is not understood; one * at the end (`django.*`, `boto*`) or "
-                "at the start (`*.tasks`), or none"
-            )
-    return names
+
+class CategoryRule(StrictSettings):
+    """Names that get a label."""
+
+    match: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+    """``a.*`` the name or anything below it; ``a*`` anything that begins so; ``*.a`` anything
+    that ends so; ``a`` exactly this."""
+    set: Annotated[dict[FieldName, str], Field(min_length=1)]
+    """Fields to set, overwriting."""
+
+    @field_validator("match")
+    @classmethod
+    def _one_star_at_an_end(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            bare = name.strip("*")
+            if not bare or "*" in bare or name.count("*") > 1:
+                raise ValueError(
+                    f"match {name!r} is not understood; one * at the end (`django.*`, `boto*`) or "
+                    "at the start (`*.tasks`), or none"
+                )
+        return names
+
+    @field_validator("set")
+    @classmethod
+    def _not_reserved(cls, fields: dict[str, str]) -> dict[str, str]:
+        return _checked_constants(fields)
 
 
 def _checked_constants(fields: dict[str, str]) -> dict[str, str]:
@@ -149,89 +168,75 @@ def _checked_constants(fields: dict[str, str]) -> dict[str, str]:
     return fields
 
 
-class CategoryRule(StrictSettings):
-    """Names that get a label."""
-
-    match: Annotated[
-        tuple[str, ...], First(_as_tuple), Limits(min_length=1), Then(_one_star_at_an_end)
-    ]
-    """``a.*`` the name or anything below it; ``a*`` anything that begins so; ``*.a`` anything
-    that ends so; ``a`` exactly this."""
-    set: Annotated[dict[FieldName, str], Limits(min_length=1), Then(_checked_constants)]
-    """Fields to set, overwriting."""
-
-
 class CategorySettings(StrictSettings):
     """From a name (of a logger, say) to a label; the first rule that fits wins."""
 
     field: FieldName = "logger_name"
     rules: tuple[CategoryRule, ...] = ()
-    otherwise: Annotated[dict[FieldName, str], Then(_checked_constants)] = made(dict)
+    otherwise: dict[FieldName, str] = Field(default_factory=dict)
     """Fields set where no rule fits, or the field is missing or no text."""
 
-
-def _legal_namespace(namespace: str) -> str:
-    if _ILLEGAL_IN_NAME.search(namespace) or "-" in namespace:
-        raise ValueError(
-            f"namespace {namespace!r} is not allowed in a data stream's name; use lower-case "
-            "letters, digits, _ and ."
-        )
-    return namespace
+    @field_validator("otherwise")
+    @classmethod
+    def _not_reserved(cls, fields: dict[str, str]) -> dict[str, str]:
+        return _checked_constants(fields)
 
 
 class DataStreamSettings(StrictSettings):
     """Names are ``type``-``service``-``namespace``."""
 
-    type: Annotated[str, Limits(pattern=r"^[a-z0-9_.]+$")] = "logs"
-    namespace: Annotated[str, Limits(min_length=1, max_length=100), Then(_legal_namespace)]
+    type: Annotated[str, Field(pattern=r"^[a-z0-9_.]+$")] = "logs"
+    namespace: Annotated[str, Field(min_length=1, max_length=100)]
 
-
-def _settable(fields: dict[str, str]) -> dict[str, str]:
-    for path in fields:
-        parts = path.split(".")
-        if "" in parts or len(parts) > 2:
-            raise ValueError(f"fields {path!r} is not understood; write `a` or `a.b`")
-        if path in RESERVED_FIELDS or parts[0] in RESERVED_FIELDS - {"event"}:
-            raise ValueError(f"fields sets {path}, which ptingest makes itself; remove it")
-        if path == "event.original":
-            raise ValueError("fields sets event.original; use event_original instead")
-    return fields
+    @field_validator("namespace")
+    @classmethod
+    def _legal(cls, namespace: str) -> str:
+        if _ILLEGAL_IN_NAME.search(namespace) or "-" in namespace:
+            raise ValueError(
+                f"namespace {namespace!r} is not allowed in a data stream's name; use lower-case "
+                "letters, digits, _ and ."
+            )
+        return namespace
 
 
 class GroupSettings(StrictSettings):
     """What becomes of the events of one group."""
 
-    group: Annotated[str, Limits(min_length=1)]
+    group: Annotated[str, Field(min_length=1)]
     """Text the root field ``group`` must equal."""
     data_stream: DataStreamSettings
-    fields: Annotated[dict[str, str], Then(_settable)] = made(dict)
+    fields: dict[str, str] = Field(default_factory=dict)
     """Set on every event, overwriting; ``a.b`` is field ``b`` of object ``a``."""
     known_services: tuple[str, ...] = ()
     """Named in metrics; others are counted together as ``other``."""
     only_known_services: bool = False
     """Events of other services go to the dead letters (reason ``service_not_allowed``), so
     that a typing error makes no data stream. Off: every legal name is indexed."""
-    failure_tag: Annotated[str, Limits(min_length=1)] = "_grokparsefailure"
+    failure_tag: Annotated[str, Field(min_length=1)] = "_grokparsefailure"
     """Tag of events that no pattern fits."""
-    patterns: Annotated[tuple[PatternSettings, ...], Limits(min_length=1)]
+    patterns: Annotated[tuple[PatternSettings, ...], Field(min_length=1)]
     """Tried in order, the first that fits wins."""
     time: TimeSettings = section(TimeSettings)
     categories: CategorySettings = section(CategorySettings)
 
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (OSError, ValueError, KeyError) as error:
-        cure = "use an IANA name such as UTC or Europe/Warsaw"
-        raise ValueError(f"timezone {name!r} is unknown; {cure}") from error
-    return name
+    @field_validator("fields")
+    @classmethod
+    def _settable(cls, fields: dict[str, str]) -> dict[str, str]:
+        for path in fields:
+            parts = path.split(".")
+            if "" in parts or len(parts) > 2:
+                raise ValueError(f"fields {path!r} is not understood; write `a` or `a.b`")
+            if path in RESERVED_FIELDS or parts[0] in RESERVED_FIELDS - {"event"}:
+                raise ValueError(f"fields sets {path}, which ptingest makes itself; remove it")
+            if path == "event.original":
+                raise ValueError("fields sets event.original; use event_original instead")
+        return fields
 
 
 class ProfileSettings(StrictSettings):
     """Root of a profile."""
 
-    timezone: Annotated[str, Then(_known_zone)] = "UTC"
+    timezone: str = "UTC"
     """IANA name for times that name no zone. Logstash in its container uses UTC."""
     parsing: Literal["parity", "strict"] = "parity"
     """``strict`` refuses records that do not start the message, and loggers with ``|`` or a
@@ -241,14 +246,30 @@ class ProfileSettings(StrictSettings):
     event_original: Literal["keep", "drop", "on_failure"] = "keep"
     """``drop`` saves the second copy of the message; ``on_failure`` keeps it for what no
     pattern or time format fits."""
-    sanitise_names: Annotated[Literal["off", "lower", "ecs"], First(_off_is_no_boolean)] = "off"
+    sanitise_names: Annotated[
+        Literal["off", "lower", "ecs"], BeforeValidator(_off_is_no_boolean)
+    ] = "off"
     """Mends data stream names instead of dead-lettering their events; two services may then
     share one data stream."""
-    groups: Annotated[tuple[GroupSettings, ...], Limits(min_length=1)]
+    groups: Annotated[tuple[GroupSettings, ...], Field(min_length=1)]
 
-    @judge
-    def _groups_differ(self) -> None:
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError, KeyError) as error:
+            raise ValueError(_unknown_zone(name)) from error
+        return name
+
+    @model_validator(mode="after")
+    def _groups_differ(self) -> ProfileSettings:
         names = [group.group for group in self.groups]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"group {name!r} is given twice; join the two or remove one")
+        return self
+
+
+def _unknown_zone(name: str) -> str:
+    return f"timezone {name!r} is unknown; use an IANA name such as UTC or Europe/Warsaw"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from pydantic import Field, model_validator
+
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.beats import BeatsSettings
 from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.settings.log import LogSettings
-from ptingest.settings.shape import Limits
 from ptingest.settings.sinks import SinksSettings
-from ptingest.settings.strict import PositiveSeconds, StrictSettings, judge, section
+from ptingest.settings.strict import PositiveSeconds, StrictSettings, section
 from ptingest.settings.why import WhySettings
 
 
@@ -21,7 +22,7 @@ class ServerSettings(StrictSettings):
     """Store, dead letters and lock; a relative path counts from the config file."""
     profile: str | None = None
     """Patterns, categories, routing; without it the packaged ``pt.yaml``."""
-    workers: Annotated[int, Limits(ge=0, le=64)] = 1
+    workers: Annotated[int, Field(ge=0, le=64)] = 1
     """Processes that do the work; 0 is one for each core. From two on a supervisor stands
     before them: it accepts, and hands each connection to the least loaded."""
     drain_seconds: PositiveSeconds = 20.0
@@ -33,11 +34,12 @@ class ServerSettings(StrictSettings):
     why: WhySettings = section(WhySettings)
     log: LogSettings = section(LogSettings)
 
-    @judge
-    def _one_writer_of_standard_output(self) -> None:
+    @model_validator(mode="after")
+    def _one_writer_of_standard_output(self) -> ServerSettings:
         ndjson = self.sinks.ndjson
         if self.workers != 1 and ndjson is not None and ndjson.path == "-":
             raise ValueError(
                 f"workers is {self.workers} and sinks.ndjson.path is -: lines of several would "
                 "mix; set workers: 1, or name a file (each worker writes its own)"
             )
+        return self

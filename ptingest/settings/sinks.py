@@ -5,15 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from ptingest.settings.shape import Limits
-from ptingest.settings.strict import (
-    PositiveBytes,
-    PositiveSeconds,
-    StrictSettings,
-    judge,
-    section,
-)
-from ptingest.settings.values import ByteSize, SecretStr
+from pydantic import ByteSize, Field, SecretStr, model_validator
+
+from ptingest.settings.strict import PositiveBytes, PositiveSeconds, StrictSettings, section
 
 MIB = 1 << 20
 
@@ -21,7 +15,7 @@ MIB = 1 << 20
 class BatchSettings(StrictSettings):
     """When a lane closes a batch: the first limit reached closes it."""
 
-    max_documents: Annotated[int, Limits(ge=1, le=100_000)] = 4096
+    max_documents: Annotated[int, Field(ge=1, le=100_000)] = 4096
     """Documents in one write."""
     max_bytes: PositiveBytes = ByteSize(5 * MIB)
     """Encoded bytes in one write; keep it under Elasticsearch's ``http.max_content_length``,
@@ -47,7 +41,7 @@ class LaneSettings(StrictSettings):
 
     batch: BatchSettings = section(BatchSettings)
     retry: RetrySettings = section(RetrySettings)
-    concurrency: Annotated[int, Limits(ge=1, le=64)] = 4
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     """Most batches in flight at once."""
     tuning: Literal["auto", "fixed"] = "auto"
     """``auto`` finds concurrency and size of batches below the limits given here, which are
@@ -57,13 +51,13 @@ class LaneSettings(StrictSettings):
 class StoreSettings(LaneSettings):
     """The embedded store: one SQLite file under ``data_dir``."""
 
-    concurrency: Annotated[int, Limits(ge=1, le=1)] = 1
+    concurrency: Annotated[int, Field(ge=1, le=1)] = 1
     """SQLite has one writer."""
     tuning: Literal["auto", "fixed"] = "fixed"
     """On a disk of our own large batches are best as they are."""
     path: str = "store.sqlite"
     """File name, relative to ``data_dir``."""
-    max_age_days: Annotated[float, Limits(gt=0)] | None = 30.0
+    max_age_days: Annotated[float, Field(gt=0)] | None = 30.0
     """Documents stored longer ago are deleted; null keeps them."""
     max_bytes: PositiveBytes | None = ByteSize(10 << 30)
     """The oldest are deleted when the file grows beyond this; null means no limit."""
@@ -86,7 +80,7 @@ def _require_address(host: str) -> None:
 class BulkSettings(BatchSettings):
     """The same for Elasticsearch, where what is best is found below these."""
 
-    max_documents: Annotated[int, Limits(ge=1, le=100_000)] = 10_000
+    max_documents: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     """Documents in one bulk."""
     max_bytes: PositiveBytes = ByteSize(10 * MIB)
     """Bytes of documents in one bulk, before compression; keep it under
@@ -96,11 +90,11 @@ class BulkSettings(BatchSettings):
 class ElasticsearchSettings(LaneSettings):
     """Elasticsearch 8.13 or newer, 9 included."""
 
-    batch: BulkSettings = section(BulkSettings)
-    concurrency: Annotated[int, Limits(ge=1, le=64)] = 16
+    batch: BulkSettings = BulkSettings()
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 16
     """Most bulks in flight at once."""
 
-    hosts: Annotated[tuple[str, ...], Limits(min_length=1)]
+    hosts: Annotated[tuple[str, ...], Field(min_length=1)]
     """One or more ``http(s)://host:port``."""
     username: str | None = None
     """A user, not a role: ``logstash_writer``, whose role is ``logstash_writer_pt``."""
@@ -126,8 +120,8 @@ class ElasticsearchSettings(LaneSettings):
     shard_seconds: PositiveSeconds = 10.0
     """Sent as the bulk's ``timeout``: how long Elasticsearch waits for a shard."""
 
-    @judge
-    def _one_way_to_log_in(self) -> None:
+    @model_validator(mode="after")
+    def _one_way_to_log_in(self) -> ElasticsearchSettings:
         if self.api_key is not None and (self.username is not None or self.password is not None):
             raise ValueError("api_key excludes username and password; keep one of them")
         if (self.username is None) != (self.password is None):
@@ -140,12 +134,13 @@ class ElasticsearchSettings(LaneSettings):
             if not host.startswith(("http://", "https://")):
                 raise ValueError(f"hosts entry {host!r} must begin with http:// or https://")
             _require_address(host)
+        return self
 
 
 class NdjsonSettings(LaneSettings):
     """Lines of JSON on disk, rotated, or on standard output."""
 
-    concurrency: Annotated[int, Limits(ge=1, le=1)] = 1
+    concurrency: Annotated[int, Field(ge=1, le=1)] = 1
     """One file has one writer."""
     tuning: Literal["auto", "fixed"] = "fixed"
     """A file takes any size alike."""
@@ -153,7 +148,7 @@ class NdjsonSettings(LaneSettings):
     """File name, relative to ``data_dir``; ``-`` is standard output."""
     max_bytes: PositiveBytes = ByteSize(100 * MIB)
     """A file this large is rotated."""
-    keep: Annotated[int, Limits(ge=1)] = 7
+    keep: Annotated[int, Field(ge=1)] = 7
     """Rotated files kept beside the current one."""
 
 
@@ -167,7 +162,8 @@ class SinksSettings(StrictSettings):
     elasticsearch: ElasticsearchSettings | None = None
     ndjson: NdjsonSettings | None = None
 
-    @judge
-    def _at_least_one(self) -> None:
+    @model_validator(mode="after")
+    def _at_least_one(self) -> SinksSettings:
         if self.store is None and self.elasticsearch is None and self.ndjson is None:
             raise ValueError("no sink is given; write `store: {}` or remove `sinks:`")
+        return self

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from ptingest.settings.shape import Limits, Then
-from ptingest.settings.strict import StrictSettings, judge, made
-from ptingest.settings.values import SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from ptingest.settings.strict import StrictSettings
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{2}(:?[0-9a-f]{2}){31}")
 
@@ -27,7 +27,7 @@ def _some_name(entry: str) -> str:
     return name
 
 
-CertificateName = Annotated[str, Then(_some_name)]
+CertificateName = Annotated[str, AfterValidator(_some_name)]
 """A SAN (DNS name, address, mail, URI), a CN, or a SHA-256 fingerprint in hex."""
 
 
@@ -46,17 +46,18 @@ class ServerTlsSettings(StrictSettings):
 class SenderSettings(StrictSettings):
     """What one certificate may send; other events of it go to the dead letters."""
 
-    groups: Annotated[tuple[str, ...], Limits(min_length=1)] | None = None
+    groups: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Values of ``group``; null means any."""
-    services: Annotated[tuple[str, ...], Limits(min_length=1)] | None = None
+    services: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Values of ``service``; null means any."""
 
-    @judge
-    def _limits_something(self) -> None:
+    @model_validator(mode="after")
+    def _limits_something(self) -> SenderSettings:
         if self.groups is None and self.services is None:
             raise ValueError(
                 "a sender without groups and services is not limited; name it in tls.allow instead"
             )
+        return self
 
 
 class BeatsTlsSettings(ServerTlsSettings):
@@ -68,11 +69,11 @@ class BeatsTlsSettings(ServerTlsSettings):
     """Whether a Beat is asked for a certificate, and whether it may come without one."""
     allow: tuple[CertificateName, ...] = ()
     """Once anybody is named here or in ``senders``, nobody else gets in."""
-    senders: dict[CertificateName, SenderSettings] = made(dict)
+    senders: dict[CertificateName, SenderSettings] = Field(default={})
     """Certificates that may send some groups and services only."""
 
-    @judge
-    def _no_contradiction(self) -> None:
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> BeatsTlsSettings:
         if self.client_auth == "none" and self.client_ca is not None:
             raise ValueError(
                 "client_ca is given, but client_auth is none, so nobody is asked for a "
@@ -95,3 +96,4 @@ class BeatsTlsSettings(ServerTlsSettings):
                 f"{both[0]!r} stands in allow (may send everything) and in senders (may not); "
                 "keep one of them"
             )
+        return self

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import orjson
+from pydantic import SecretStr
 
 from ptingest.errors import SinkUnavailable
-from ptingest.settings.values import SecretStr
 from ptingest.setup.compare import holds, is_same
 from ptingest.setup.plan import API_KEY, USER, Step
 from ptingest.sinks.elasticsearch.bulk import Answer

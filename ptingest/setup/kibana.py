@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import orjson
+from pydantic import SecretStr
 
 from ptingest.errors import SinkUnavailable
-from ptingest.settings.values import SecretStr
 from ptingest.setup.compare import holds
 from ptingest.setup.elasticsearch import Done, parsed
 from ptingest.setup.plan import Part, Step

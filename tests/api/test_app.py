@@ -11,13 +11,13 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pytest
+from pydantic import SecretStr
 
 from ptingest.api.app import CONNECTIONS, PATHS, ApiServer, start_api
 from ptingest.runtime.clock import SystemClock
 from ptingest.runtime.tls import Certificates
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.server import ServerSettings
-from ptingest.settings.values import SecretStr
 from ptingest.telemetry.metrics import Metrics
 from tests.api.test_letters import Desk
 from tests.api.test_logstash import NODE

@@ -10,13 +10,13 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from pydantic import SecretStr
 
 from ptingest.api.app import BODY_BYTES, ApiServer, start_api
 from ptingest.api.letters import is_loopback, read_order
 from ptingest.errors import ErrandRefused
 from ptingest.model.letters import Choice, Order
 from ptingest.settings.api import ApiSettings
-from ptingest.settings.values import SecretStr
 from ptingest.telemetry.metrics import Metrics
 from tests.api.test_logstash import NODE
 

@@ -13,7 +13,7 @@ import pytest
 from ptingest.cli.main import COMMANDS, group
 from tests.cli.running import ROOT, run
 
-HEAVY = {"aiohttp", "asyncio", "elasticsearch", "lark", "rich", "yaml", "msgspec"}
+HEAVY = {"aiohttp", "asyncio", "elasticsearch", "lark", "pydantic", "rich", "yaml", "msgspec"}
 
 
 def commands() -> list[tuple[str, click.Command]]:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ByteSize
+
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.dead_letter import DeadLetters
 from ptingest.delivery.lane import Lane
 from ptingest.model.document import Document
 from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.settings.sinks import BatchSettings, LaneSettings, RetrySettings
-from ptingest.settings.values import ByteSize
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.clock import LoopClock
 from tests.fakes.sink import ScriptedSink, Window

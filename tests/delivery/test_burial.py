@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from pydantic import ByteSize
 
 from ptingest.delivery.books import Books
 from ptingest.delivery.budget import Budget
@@ -13,7 +14,6 @@ from ptingest.delivery.burial import LETTERS_AT_ONCE, Burial
 from ptingest.delivery.dead_letter import DeadLetters, read_letters
 from ptingest.model.outcome import Fate
 from ptingest.settings.delivery import DeadLettersSettings
-from ptingest.settings.values import ByteSize
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.clock import ManualClock
 from tests.fakes.sink import Window, fates, refuse

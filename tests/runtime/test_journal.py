@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from pydantic import ByteSize
 
 from ptingest.delivery.batch import cost_of
 from ptingest.model.document import DataStream, Document
@@ -15,7 +16,6 @@ from ptingest.model.receipt import Receipt
 from ptingest.model.watching import TapWish
 from ptingest.runtime.journal import Journal, WatchedSink
 from ptingest.runtime.taps import Taps
-from ptingest.settings.values import ByteSize
 from ptingest.settings.why import WhySettings
 from tests.fakes.clock import ManualClock
 from tests.flow.harness import MemorySink

@@ -6,6 +6,7 @@ import os
 from itertools import chain
 
 import pytest
+from pydantic import ByteSize
 
 from benchmarks import corpus
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
@@ -13,7 +14,6 @@ from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime import stages
 from ptingest.settings.load import load_profile
 from ptingest.settings.sinks import BatchSettings
-from ptingest.settings.values import ByteSize
 
 NOW_NS = 1_735_787_045_000_000_000
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
+from pydantic import ByteSize, SecretStr, ValidationError
 
-from ptingest.errors import SettingsInvalid
 from ptingest.settings.explain import (
     all_places,
     explain,
+    explain_booleans,
     find_spot,
     is_secret,
     show_bytes,
@@ -19,17 +20,16 @@ from ptingest.settings.interpolate import interpolate
 from ptingest.settings.parse import parse
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import BatchSettings, ElasticsearchSettings
-from ptingest.settings.values import ByteSize, SecretStr
 from tests.settings.test_interpolate import NOWHERE
 
 
 def told(text: str, environ: dict[str, str] | None = None) -> list[str]:
     parsed = parse(text, file="f")
     values = interpolate(parsed, environ or {}, folder=NOWHERE)
-    problems = []
+    problems = explain_booleans(model=ServerSettings, parsed=parsed, values=values)
     try:
         ServerSettings.model_validate(values.root)
-    except SettingsInvalid as error:
+    except ValidationError as error:
         problems += explain(error, model=ServerSettings, parsed=parsed, values=values)
     return [str(problem) for problem in problems]
 
@@ -185,7 +185,7 @@ def test_a_place_is_told_once_even_when_a_variable_was_missing() -> None:
     parsed = parse("workers: ${W}", file="f")
     values = interpolate(parsed, {}, folder=NOWHERE)
 
-    with pytest.raises(SettingsInvalid) as caught:
+    with pytest.raises(ValidationError) as caught:
         ServerSettings.model_validate(values.root)
 
     assert explain(caught.value, model=ServerSettings, parsed=parsed, values=values) == []

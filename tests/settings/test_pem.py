@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from pydantic import SecretStr
 
 from ptingest.errors import TlsUnusable
 from ptingest.settings.pem import load_pair, read_authority, read_certificate, trusting_context
-from ptingest.settings.values import SecretStr
 from tests.fakes.authority import Authority, Pair
 
 PASSWORD = SecretStr("geheim")

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from ptingest.errors import SettingsInvalid
 from ptingest.settings.server import ServerSettings
 
 
@@ -12,7 +12,7 @@ from ptingest.settings.server import ServerSettings
 def test_standard_output_takes_one_worker_only(workers: int) -> None:
     keys: dict[str, Any] = {"workers": workers, "sinks": {"ndjson": {"path": "-"}}}
 
-    with pytest.raises(SettingsInvalid, match=rf"workers is {workers} and sinks.ndjson.path is -"):
+    with pytest.raises(ValidationError, match=rf"workers is {workers} and sinks.ndjson.path is -"):
         ServerSettings.model_validate(keys)
     ServerSettings.model_validate({**keys, "workers": 1})
     ServerSettings.model_validate({**keys, "sinks": {"ndjson": {}}})
@@ -20,5 +20,5 @@ def test_standard_output_takes_one_worker_only(workers: int) -> None:
 
 @pytest.mark.parametrize("workers", [-1, 65])
 def test_there_are_0_to_64_workers(workers: int) -> None:
-    with pytest.raises(SettingsInvalid, match="workers"):
+    with pytest.raises(ValidationError, match="workers"):
         ServerSettings(workers=workers)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from ptingest.errors import SettingsInvalid
 from ptingest.settings.tls import BeatsTlsSettings, certificate_name
 
 ASKING = {"client_ca": "ca.pem", "client_auth": "required"}
@@ -57,7 +57,7 @@ def test_a_certificate_is_enough() -> None:
     ],
 )
 def test_contradictions_are_refused(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(SettingsInvalid, match=said):
+    with pytest.raises(ValidationError, match=said):
         made(**given)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic import SecretStr
 
 from ptingest.errors import SinkUnavailable
-from ptingest.settings.values import SecretStr
 from ptingest.setup.elasticsearch import (
     Done,
     Preparation,

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from typing import cast
 
 import pytest
+from pydantic import SecretStr
 
 from ptingest.errors import SinkUnavailable
-from ptingest.settings.values import SecretStr
 from ptingest.setup.elasticsearch import Done
 from ptingest.setup.kibana import KibanaClient, import_objects, make_views, version_of
 from ptingest.setup.plan import Part, Wanted, data_view_steps, saved_objects

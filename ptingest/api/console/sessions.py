@@ -12,7 +12,7 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from ptingest.settings.values import SecretStr
+from pydantic import SecretStr
 
 SESSIONS = 64
 """Logged in at once; one more logs the oldest out."""

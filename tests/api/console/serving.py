@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import aiohttp
+from pydantic import SecretStr
 
 from ptingest.api.app import start_api
 from ptingest.api.console.seams import Seams
 from ptingest.api.letters import LettersDesk
 from ptingest.api.why import WhyDesk
 from ptingest.settings.api import ApiSettings
-from ptingest.settings.values import SecretStr
 from ptingest.telemetry.metrics import Metrics
 from tests.api.test_app import View
 from tests.api.test_logstash import NODE

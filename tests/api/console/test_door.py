@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from pydantic import SecretStr
 
 from ptingest.api.console.door import (
     OLD_FORM,
@@ -18,7 +19,6 @@ from ptingest.api.console.door import (
     strange_use,
 )
 from ptingest.settings.api import ApiSettings
-from ptingest.settings.values import SecretStr
 
 TOKEN = SecretStr("the-token")
 

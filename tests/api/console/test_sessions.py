@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import SecretStr
 
 from ptingest.api.console.sessions import (
     ADDRESSES,
@@ -13,7 +14,6 @@ from ptingest.api.console.sessions import (
     Session,
     Sessions,
 )
-from ptingest.settings.values import SecretStr
 
 
 @pytest.fixture
