@@ -98,10 +98,14 @@ def is_callgrind_here() -> bool:
     return bool(shutil.which("valgrind") and shutil.which("callgrind_control"))
 
 
-def under_callgrind(out: Path, words: Sequence[str]) -> list[str]:
-    """The command line that runs another one under callgrind; dumps go to ``out.1``, ``out.2``."""
+def under_callgrind(out: Path, words: Sequence[str], *, children: bool = False) -> list[str]:
+    """The command line that runs another one under callgrind; dumps go to ``out.1``, ``out.2``.
+
+    With ``children`` what it starts is counted as well, each process for itself; ``%p`` in
+    ``out`` is its number.
+    """
     knife = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]
-    return [*knife, *words]
+    return [*knife, *["--trace-children=yes"] * children, *words]
 
 
 def switch(pid: int, *, on: bool) -> None:

@@ -74,11 +74,14 @@ def cpu_seconds(pid: int) -> float:
 def exact_cpu_seconds(pid: int) -> float:
     """The same of the threads that live now, where the kernel counts nanoseconds; for
     servers that have so little to do that a hundredth of a second is much."""
-    total = 0
-    for member in family(pid):
-        for thread in Path(f"/proc/{member}/task").glob("*/schedstat"):
-            total += int(thread.read_text().split()[0])
-    return total / 1e9 if total else cpu_seconds(pid)
+    total = sum(exact_cpu_seconds_of(member) for member in family(pid))
+    return total or cpu_seconds(pid)
+
+
+def exact_cpu_seconds_of(pid: int) -> float:
+    """Of this one process, without its children; 0 where the kernel does not count."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 def memory(pid: int) -> Memory:
