@@ -42,6 +42,8 @@ from ptingest.lumberjack.measure import EVENTS, KINDS, Measure
 
 SNAPSHOT_BYTES: Final = 1 << 18
 """Bare frames are cut from a copy of this many received bytes, not from all that wait."""
+USUAL_EVENT_BYTES: Final = 2048
+"""What an event is expected to take beside the first; of larger ones more copies are made."""
 MAX_IDLE_WINDOWS: Final = 1024
 """Window frames in a row that no event follows; compressed, a million fit into a few KiB."""
 
@@ -190,7 +192,7 @@ class ServerConnection:
         except ProtocolError as error:
             # Without its traceback, whose frames would hold on to the window's bytes.
             self._failure = error.with_traceback(None)
-            self._forget()
+            self.forget()
             raise
 
     def quiet_window(self) -> Window | None:
@@ -334,7 +336,9 @@ class ServerConnection:
         if not self._is_open:
             self._open_implied_window(data[at] << 8)
         if not isinstance(data, bytes):
-            most = min(SNAPSHOT_BYTES, self._limits.part_bytes)
+            # Of small windows, one after the other, each needs a few bytes only.
+            usual = self._measure.needed + (self._missing - 1) * USUAL_EVENT_BYTES
+            most = min(SNAPSHOT_BYTES, self._limits.part_bytes, usual)
             with memoryview(data) as view, view[: max(self._measure.needed, most)] as front:
                 data = bytes(front)
         cut = self._cut_json if self._version == VERSION_2 else self._cut_data_frames
@@ -482,7 +486,7 @@ class ServerConnection:
             + (f", {filled} of {self._announced} events into a window" if self._is_open else ""),
         )
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Let go of everything not given out; a broken connection holds no memory."""
         self._received = bytearray()
         self._verification = None

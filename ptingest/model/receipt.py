@@ -80,4 +80,12 @@ class Receipt:
 
     def _close(self) -> None:
         self.closed = True
-        self._on_closed(self)
+        # Called once, then let go: receipts are remembered longer than connections live, and
+        # through it would keep whatever their connection holds.
+        on_closed, self._on_closed = self._on_closed, _over
+        on_closed(self)
+
+
+def _over(_: Receipt) -> None:
+    """Stands where nobody is to be told any more."""
+    raise AssertionError("closed twice")

@@ -171,11 +171,14 @@ class KeyMaker:
         if agent is None or file is None or host is None:
             return None
         if _BACKSLASH in raw:
-            head, text = b"", framed_value(_text_of(raw))
+            # Encoded here: the framing encoder would leave a copy with the text.
+            text = _text_of(raw).encode()
+            length = len(text)
+            head = TEXT_HEADS[length] if length < SHORT_TEXT else text_head(length)
         elif len(raw) < SHORT_TEXT:
             head, text = TEXT_HEADS[len(raw) - 2], raw[_INSIDE]
         else:
-            head, text = b"", framed_text(raw[_INSIDE])
+            head, text = text_head(len(raw) - 2), raw[_INSIDE]
         try:
             offset = framed_value(log.offset)
         except OverflowError:
@@ -225,8 +228,15 @@ def _framed_host(host: bytes) -> bytes:
     return framed_value(_host_name(host) if host else None)
 
 
+def text_head(length: int) -> bytes:
+    """What stands before a text of so many bytes of UTF-8, however long."""
+    if length < SHORT_TEXT:
+        return TEXT_HEADS[length]
+    if length < 1 << 16:
+        return b"\xda" + length.to_bytes(2, "big")
+    return b"\xdb" + length.to_bytes(4, "big")
+
+
 def framed_text(text: bytes) -> bytes:
     """One text, given as UTF-8."""
-    if len(text) < SHORT_TEXT:
-        return TEXT_HEADS[len(text)] + text
-    return framed_value(text.decode("utf-8"))
+    return text_head(len(text)) + text

@@ -40,6 +40,8 @@ from ptingest.pipeline.sent import SentReader
 from ptingest.settings.profile import ProfileSettings
 
 OTHER = "other"
+GIANT_BYTES = 1 << 20
+"""An event this large comes in a chunk of its own, and what it needed is freed after it."""
 _NO_KEY = bytes(16)
 _service_of = attrgetter("service")
 
@@ -86,9 +88,10 @@ class Pipeline:
             overwritten=overwritten,
             unlearnable={name for _, reserved in touched for name in reserved},
         )
-        self._short_ways = {
-            name: Ordinary(group, self._known, self.reader).make for name, group in usable.items()
+        self._ordinary = {
+            name: Ordinary(group, self._known, self.reader) for name, group in usable.items()
         }
+        self._short_ways = {name: ordinary.make for name, ordinary in self._ordinary.items()}
         # Nearly always there is one group; looking at its name beats looking it up.
         self._first_name = next(iter(usable), "")
         self._first = self._short_ways.get(self._first_name)
@@ -129,6 +132,9 @@ class Pipeline:
             _complete(done, made, made_of, places, receipt=receipt, peer=peer)
         for service, count in Counter(map(_service_of, done.documents)).items():
             done.received[service] = done.received.get(service, 0) + count
+        if len(payloads) == 1 and len(payloads[0]) > GIANT_BYTES:
+            for ordinary in self._ordinary.values():
+                ordinary.let_go()
         return done
 
     def _unusual(self, payload: bytes, tallies: Tallies) -> Made | None:

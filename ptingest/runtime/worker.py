@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ptingest.runtime.assembly import Parts
+from ptingest.runtime.heap import give_back_large_blocks
 from ptingest.runtime.lag import LoopLag
 from ptingest.runtime.status import WorkerView, node_facts, say_hello
 
@@ -84,7 +85,7 @@ class Worker:
                         api_port=self.api_port,
                         sinks=[sink.name for sink in parts.sinks],
                     )
-                self.started.set()
+                self._has_started()
                 await self._stop.wait()
                 left = await self._drain()
                 for task in (*lanes, *beside, source, tidy, look, chores):
@@ -97,6 +98,10 @@ class Worker:
                 await self._api.close()
             await self._close_the_rest()
         return left
+
+    def _has_started(self) -> None:
+        self.started.set()
+        give_back_large_blocks()
 
     async def _start_api(self) -> None:
         # aiohttp takes a third of a second to import: Beats need not wait for it.

@@ -142,11 +142,10 @@ class BeatsConnection(asyncio.Protocol):
         self.closing = reason
         if self._task is not None:
             self._task.cancel()
-        windows = list(self._open)
-        self._open.clear()
+        windows, self._open = self._open, deque()
         for window in windows:
             window.receipt.fail("connection closed")
-        self._recount(0)
+        self._recount(lets_go=True)
         self._source.forget(self, reason)
 
     # -- what the source asks ------------------------------------------------------------
@@ -448,7 +447,7 @@ class BeatsConnection(asyncio.Protocol):
         """Read no more; close once the windows that were complete have their acks."""
         if self.closing is None:
             self.closing = reason
-            self._recount(0)
+            self._recount(lets_go=True)
             self.resume()
             self._send_acks()
 
@@ -457,11 +456,10 @@ class BeatsConnection(asyncio.Protocol):
         self.closing = self.closing or reason
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
-        windows, self._filling = list(self._open), None
-        self._open.clear()
+        windows, self._open, self._filling = self._open, deque(), None
         for window in windows:
             window.receipt.fail(f"connection closed: {reason}")
-        self._recount(0)
+        self._recount(lets_go=True)
         if self._discard_until is None:
             self._shut_down()
 
@@ -493,8 +491,10 @@ class BeatsConnection(asyncio.Protocol):
         else:
             self.transport.close()
 
-    def _recount(self, now_bytes: int | None = None) -> None:
-        """Tell the source how many bytes wait here unframed, compressed as they came."""
-        held = self._wire.received_bytes if now_bytes is None else now_bytes
-        delta, self._counted = held - self._counted, held
+    def _recount(self, *, lets_go: bool = False) -> None:
+        """Tell the source how many bytes wait here unframed; none, once no more are taken."""
+        if lets_go:  # in so many words: this object may stay for long
+            self._wire.forget()
+        delta = self._wire.received_bytes - self._counted
+        self._counted += delta
         self._source.waiting(self, delta)

@@ -507,3 +507,21 @@ def test_a_window_comes_out_whoever_else_holds_on_to_the_frames_that_cut_it() ->
         sys.setprofile(None)
 
     assert [len(window.payloads) for window in windows] == [10, 10]
+
+
+def test_a_small_window_is_cut_without_a_copy_of_what_waits_behind_it() -> None:
+    connection = ServerConnection(Limits())
+    window = w(1) + j(1, b'{"n":1}')
+    connection.receive_data(window * 20_000)
+    connection.next_window()
+
+    tracemalloc.start()
+    try:
+        cut = connection.next_window()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert cut is not None
+    assert cut.payloads == [b'{"n":1}']
+    assert peak < 16 << 10

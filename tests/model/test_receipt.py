@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -130,3 +132,15 @@ def test_who_wants_to_know_is_told_every_fate(closings: Closings) -> None:
     receipt.settle(1, "dead_lettered")
 
     assert receipt.fates == ["stored", "stored", "dead_lettered"]
+
+
+@pytest.mark.parametrize("end", ["settled", "failed"])
+def test_a_closed_receipt_keeps_nobody_alive(end: str) -> None:
+    told = Closings()
+    receipt, alive = Receipt(told), weakref.ref(told)
+    receipt.seal() if end == "settled" else receipt.fail("x")
+
+    del told
+
+    assert receipt.closed
+    assert alive() is None

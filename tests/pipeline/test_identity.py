@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from ptingest.pipeline.identity import event_key
+from ptingest.model.receipt import Receipt
+from ptingest.pipeline.identity import event_key, framed_text, framed_value
 from ptingest.pipeline.pipeline import Pipeline
 
 NOW_NS = 1_795_444_444_123_456_789
@@ -142,3 +143,24 @@ def test_no_two_events_share_their_framing(one: tuple[Any, ...], other: tuple[An
         )
 
     assert (key(*one) == key(*other)) is (one == other)
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 255, 256, 65_535, 65_536, 200_000])
+def test_a_text_is_framed_as_messagepack_does_however_long(length: int) -> None:
+    assert framed_text(b"x" * length) == framed_value("x" * length)
+
+
+@pytest.mark.parametrize("length", [10, 300, 70_000])
+@pytest.mark.parametrize("letter", ["x", "\n", "ż", "📦"])
+def test_both_ways_give_a_message_of_any_length_one_key(
+    pipeline: Pipeline, letter: str, length: int
+) -> None:
+    event = {**EVENT, "message": EVENT["message"] + letter * length}
+    payload = json.dumps(event, ensure_ascii=False).encode()
+
+    (document,) = pipeline.process(
+        [payload], receipt=Receipt(lambda _: None), peer="", now_ns=NOW_NS
+    ).documents
+
+    assert document.key is not None
+    assert document.key == key_of(pipeline, event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,34 @@ def test_no_depth_of_nesting_raises(name: str, depth: int) -> None:
         assert explained.reason != "too_deep"
     if depth >= 1000:
         assert explained.reason == "too_deep"
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [("2024-01-01 DEBUG a line of many\n", 6.7), ("grüße ☃ und mehr\n", 8.0), ("ok 😀 so\n", 10.0)],
+    ids=["ascii", "two bytes a character", "four bytes a character"],
+)
+def test_a_giant_event_takes_a_few_times_its_size_and_leaves_only_its_document(
+    text: str, most: float
+) -> None:
+    pipeline = compile_profile(shipped_profile())
+    message = "INFO|django.request|2026-01-01 00:00:00,123|" + text * (4_000_000 // len(text))
+    event = {
+        "message": message, "group": "pt", "service": "django", "agent": {"id": "a"},
+        "log": {"offset": 1},
+    }  # fmt: skip
+    payload = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+    del message, event
+
+    tracemalloc.start()
+    try:
+        done = processed(pipeline, payload)
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    # The body holds the message three times; beside it stand its parts while it is joined.
+    body = len(done.documents[0].body)
+    assert body > 2.9 * len(payload)
+    assert peak < most * len(payload)
+    assert kept < body + 0.1 * len(payload)

@@ -217,3 +217,25 @@ async def test_a_connection_that_waits_for_its_peer_holds_no_payloads(tmp_path: 
         held = [one for one in windows if one.payloads[-1:] == [last]]
 
         assert held == [], "two hundred Beats would hold two hundred windows inflated"
+
+
+async def test_a_connection_that_is_over_holds_none_of_the_bytes_that_waited(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path) as server:
+        server.sink.open.clear()
+        async with peer_of(server) as peer:
+            await peer.send((W(1) + J(1)) * 20 + W(2) + J(1))
+            await server.sink.asked.wait()
+            source = server.worker.parts.source
+            (connection,) = source._connections
+            async with asyncio.timeout(2):
+                while not connection._wire.is_window_open:
+                    await asyncio.sleep(0.01)
+            held = connection._wire.received_bytes
+
+            connection.close_now("held_too_long")
+
+        assert held > 0
+        assert connection._wire.received_bytes == connection.waiting_bytes == 0
+        server.sink.open.set()

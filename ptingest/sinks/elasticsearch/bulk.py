@@ -29,6 +29,7 @@ import msgspec
 
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import Refusal, WriteResult
+from ptingest.sinks.elasticsearch.giant import PIECE_BYTES, pieces_of_giant
 
 PRODUCT_HEADER = "x-elastic-product"
 PRODUCT = "Elasticsearch"
@@ -127,7 +128,10 @@ def bulk_pieces(documents: Sequence[Document], *, keyed: bool) -> Iterator[bytes
                 parts += (bare, document.body, b"\n")
             else:
                 parts += (opened, _quoted(key), b"}}\n", document.body, b"\n")
-        yield b"".join(parts)
+        if len(documents) == 1 and len(documents[0].body) > PIECE_BYTES:
+            yield from pieces_of_giant(parts)
+        else:
+            yield b"".join(parts)
 
 
 def _action_heads(data_stream: DataStream) -> tuple[bytes, bytes]:

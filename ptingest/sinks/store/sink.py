@@ -14,6 +14,7 @@ rows a statement's copy of their texts no longer fits the processor's cache.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import errno
 import logging
 import shutil
@@ -34,6 +35,10 @@ from ptingest.sinks.store.upkeep import Retention, checkpoint, extend_index, tid
 
 ROWS_A_STATEMENT = 256
 _POWERS = range(ROWS_A_STATEMENT.bit_length())
+GIANT_BYTES = 1 << 20
+"""A body that comes alone and is larger than this never becomes a Python text, which takes up
+to four times as much, and twice."""
+STRETCH_BYTES = 1 << 16
 FREE_BYTES_WARNING = 256 << 20
 
 _log = logging.getLogger(__name__)
@@ -52,13 +57,18 @@ _REFUSING = (
 """What SQLite or its binding says of one row; anything else is about the file."""
 
 
-def _insert(rows: int) -> str:
+def _insert(rows: int, row: str = _ONE_ROW) -> str:
     """Return the statement for up to ``rows`` rows; those left all NULL are padding."""
-    values = ", ".join([_ONE_ROW] * rows)
+    values = ", ".join([row] * rows)
     return (
         f"INSERT INTO documents ({_NAMES}) SELECT * FROM (VALUES {values}) "
         "WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING"
     )
+
+
+_GIANT_ROW = f"({', '.join('?' * (len(COLUMNS) - 2))}, CAST(? AS TEXT), CAST(? AS TEXT))"
+"""Message and body come last, and as bytes."""
+_INSERT_GIANT = _insert(1, _GIANT_ROW)
 
 
 class StoreSink:
@@ -185,6 +195,9 @@ class StoreSink:
         self, connection: sqlite3.Connection, documents: Sequence[Document]
     ) -> None:
         stored_at = self._now_text()
+        if len(documents) == 1 and len(documents[0].body) > GIANT_BYTES:
+            _insert_giant(connection, documents[0], stored_at)
+            return
         for start in range(0, len(documents), ROWS_A_STATEMENT):
             part = documents[start : start + ROWS_A_STATEMENT]
             values: list[str | None] = []
@@ -302,6 +315,27 @@ class StoreSink:
                 f"it aside, a new one is made; `sqlite3 {self._path.name} .recover` saves the rest"
             )
         return f"{self._path} cannot be written ({error}); trying again"
+
+
+def _insert_giant(connection: sqlite3.Connection, document: Document, stored_at: str) -> None:
+    """Store one large document; its bytes go to SQLite as they are."""
+    _require_utf8(document.body)
+    *labels, message = lift(document.body)
+    values = [stored_at, document.data_stream.name, document.key, *labels]
+    encoded = None if message is None else message.encode()
+    del message
+    connection.execute(_INSERT_GIANT, [*values, encoded, document.body])
+    # SQLite keeps what a statement was given until it is given something else: a row of
+    # nothing, which is not inserted.
+    connection.execute(_INSERT_GIANT, [None] * len(COLUMNS))
+
+
+def _require_utf8(body: bytes) -> None:
+    """Raise UnicodeDecodeError where a text could not be made of it, without making one."""
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    for start in range(0, len(body), STRETCH_BYTES):
+        decode(body[start : start + STRETCH_BYTES])
+    decode(b"", final=True)
 
 
 def _tell_of_bug(upkeep: Future[None]) -> None:

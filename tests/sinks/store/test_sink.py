@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from ptingest.model.document import DataStream
 from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.store.schema import INDEX_STEP, index_end
-from ptingest.sinks.store.sink import StoreSink
+from ptingest.sinks.store.sink import GIANT_BYTES, StoreSink
 from tests.sinks.store.documents import SetClock, document, messages, raw_document
 
 
@@ -61,6 +62,51 @@ async def test_the_body_is_kept_byte_for_byte(sink: StoreSink, tmp_path: Path) -
     await sink.write([raw_document(body)], frozenset())
 
     assert stored(tmp_path, "body") == [body.decode()]
+
+
+@pytest.mark.timeout(20)
+async def test_a_giant_is_stored_as_any_other(sink: StoreSink, tmp_path: Path) -> None:
+    fields = {"message": "Żółć 📦\n" * 200_000, "service": "django", "n": 1}
+    giant = document(fields, key="k")
+    assert len(giant.body) > GIANT_BYTES
+
+    first = await sink.write([giant], frozenset())
+    again = await sink.write([giant], frozenset())
+
+    assert (first.already_stored, first.refused) == ((), [])
+    assert list(again.already_stored) == [giant]
+    assert stored(tmp_path, "typeof(message) || typeof(body) || service") == ["texttextdjango"]
+    assert stored(tmp_path, "body") == [giant.body.decode()]
+    assert stored(tmp_path) == [fields["message"]]
+
+
+@pytest.mark.timeout(20)
+async def test_a_giant_that_is_no_text_is_refused_as_any_other(
+    sink: StoreSink, tmp_path: Path
+) -> None:
+    broken = raw_document(b'"' + b"x" * GIANT_BYTES + b'\xff"')
+    cut = raw_document(b'"' + b"x" * GIANT_BYTES + b"\xe2\x98")
+
+    results = [await sink.write([one], frozenset()) for one in (broken, cut)]
+
+    assert [r.refused[0].reason for r in results] == ["store_refused"] * 2
+    assert stored(tmp_path) == []
+
+
+@pytest.mark.timeout(20)
+async def test_a_giants_body_never_becomes_a_text(sink: StoreSink) -> None:
+    await sink.write(messages("a"), frozenset())
+    giant = raw_document(b'{"other":"' + "📦".encode() * 1_000_000 + b'"}')
+
+    tracemalloc.start()
+    try:
+        await sink.write([giant], frozenset())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    # As text it would take as much again, and the same once more for SQLite.
+    assert peak < len(giant.body)
 
 
 async def test_exactly_the_documents_stored_before_are_named(sink: StoreSink) -> None:
@@ -295,7 +341,7 @@ _WRITER = """
 import asyncio, sys
 from pathlib import Path
 from ptingest.settings.sinks import StoreSettings
-from ptingest.sinks.store.sink import StoreSink
+from ptingest.sinks.store.sink import GIANT_BYTES, StoreSink
 from tests.sinks.store.documents import SetClock, document
 
 async def main():
