@@ -100,10 +100,11 @@ def test_what_is_measured_begins_with_the_first_acks_and_ends_with_the_last_wind
 
     assert looks == [0, 1]
     assert (done.begin.look, done.end.look) == (0, 1)
-    # The last of ten goes out when at most two of the others are unacked.
-    assert done.begin.acked == 16
+    # With three on the wire, up to three acks come at once. The last of ten goes out when at
+    # most two of the others are unacked.
+    assert 16 <= done.begin.acked <= 32
     assert 56 <= done.end.acked <= 72
-    assert done.events_between == done.end.acked - 16
+    assert done.events_between == done.end.acked - done.begin.acked
 
 
 def test_keepalives_and_acks_of_parts_are_no_acks() -> None:
