@@ -9,7 +9,7 @@ ones; what comes out is a new list. Time is an argument; sums over documents run
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import NamedTuple
@@ -118,6 +118,11 @@ class Batcher:
     def is_full(self) -> bool:
         """Whether the first limit is reached."""
         return self.documents >= self.max_documents or self.size >= self.max_bytes
+
+    @property
+    def senders(self) -> Iterator[str]:
+        """Whose windows wait, some of them twice."""
+        return (waiting.documents[0].receipt.sender for waiting in self._waiting)
 
     @property
     def is_worth_it(self) -> bool:

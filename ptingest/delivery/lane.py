@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 from collections.abc import Sequence
 
@@ -23,6 +24,7 @@ from ptingest.delivery.batch import Batch, Batcher, batch_of, body_bytes, halves
 from ptingest.delivery.books import Books
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.burial import Burial
+from ptingest.delivery.company import Company
 from ptingest.delivery.dead_letter import DeadLetters
 from ptingest.delivery.judge import Verdict, judge
 from ptingest.delivery.pace import Trip, complaint_of, pace_of
@@ -68,7 +70,7 @@ class Lane:
         self._fresh = Batcher(**settings.batch.model_dump())
         self._pace = pace_of(settings)
         self._pace.aim(self._fresh)
-        self._again = RetryQueue()
+        self._again, self._company = RetryQueue(), Company()
         self._streams = TroubledStreams(
             sink.name,
             backoff=self._pace.backoff,
@@ -259,8 +261,11 @@ class Lane:
         return self._again.take(now, max_documents=fresh.max_documents, max_bytes=fresh.max_bytes)
 
     def _next_fresh(self, group: asyncio.TaskGroup, now: float) -> Batch | None:
-        while self._fresh.is_due(now) or self._leaves_early():
+        while self._fresh.is_due(now) or self._leaves_early_at() <= now:
+            senders = frozenset(self._fresh.senders)
             batch = self._fresh.take()
+            if not batch.is_full:
+                self._company.left(senders, now)
             if self._streams:
                 self._bury(self._streams.divert(batch, now), group)
                 self._bury_expired(group)
@@ -268,11 +273,13 @@ class Lane:
                 return batch
         return None
 
-    def _leaves_early(self) -> bool:
-        """Nobody adds to it now; a small batch has others to wait for, until it is due."""
+    def _leaves_early_at(self) -> float:
+        """When the open batch, to which nobody adds now, need not wait for company any more."""
         if not (self._is_idle and self._fresh):
-            return False
-        return not self._in_flight or self._fresh.is_worth_it or self._is_draining
+            return math.inf
+        if self._is_draining or self._fresh.is_worth_it:
+            return -math.inf
+        return math.inf if self._in_flight else self._company.leaves_at(self._fresh.senders)
 
     async def _attempt(self, batch: Batch, group: asyncio.TaskGroup) -> None:
         """Write one batch once; the top of its task."""
@@ -445,6 +452,10 @@ class Lane:
         elif trouble is None and before is not None:
             log.info("%s takes documents again", self.name)
 
+    def _make_room(self) -> None:
+        if not self._is_crowded():
+            self._room.set()
+
     def _note_quiet(self) -> None:
         """Tell a drain; called only when every document is back in its place."""
         if self._is_draining and self.outstanding == 0:
@@ -452,47 +463,36 @@ class Lane:
 
     def _is_crowded(self) -> bool:
         fresh, batches = self._fresh, self._settings.concurrency
-        return (
-            fresh.documents > batches * fresh.max_documents
-            or fresh.size > batches * fresh.max_bytes
-        )
-
-    def _make_room(self) -> None:
-        if not self._is_crowded():
-            self._room.set()
+        most = batches * fresh.max_documents
+        return fresh.documents > most or fresh.size > batches * fresh.max_bytes
 
     async def _sleep(self) -> None:
         """Wait for something to do: woken by others, or when the next time comes."""
-        loop, at = asyncio.get_running_loop(), self._next_time()
-        timer = None
-        if at is not None:
-            # Never zero: the loop's clock and ours may disagree by a tick.
-            timer = loop.call_later(max(0.001, at - self._clock.monotonic()), self._wake.set)
-        try:
-            await self._wake.wait()
-        finally:
-            if timer is not None:
-                timer.cancel()
+        # Never zero: the loop's clock and ours may disagree by a tick.
+        seconds = max(0.001, self._next_time() - self._clock.monotonic())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds if seconds < math.inf else None):
+                await self._wake.wait()
 
-    def _next_time(self) -> float | None:
+    def _next_time(self) -> float:
         times = [self._streams.next_expiry]
         if len(self._in_flight) < self._pace.concurrency:
             # Without a free slot the end of an attempt wakes us.
-            due = [self._fresh.closes_at, self._again.next_due, self._streams.next_probe_at]
+            fresh, early = self._fresh.closes_at, self._leaves_early_at()
+            due = [fresh, early, self._again.next_due, self._streams.next_probe_at]
             times += [max(time, self._pace.backoff.until) for time in due if time is not None]
-        return min((time for time in times if time is not None), default=None)
+        return min((time for time in times if time is not None), default=math.inf)
 
     def _refresh(self) -> None:
-        set_gauge, name = self._metrics.set, self.name
+        set_gauge, name, tuner = self._metrics.set, self.name, self._pace.tuner
         set_gauge("ptingest_lane_in_flight", len(self._in_flight), name)
         set_gauge("ptingest_lane_concurrency", self._pace.concurrency, name)
         set_gauge("ptingest_lane_batch_limit_bytes", self._fresh.max_bytes, name)
         set_gauge("ptingest_lane_batch_limit_documents", self._fresh.max_documents, name)
-        tuner, changes = self._pace.tuner, "ptingest_lane_tuning_changes_total"
+        changes = "ptingest_lane_tuning_changes_total"
         self._metrics.add(changes, tuner.changes - self._metrics.value(changes, name), name)
-        if tuner.reading is not None:
-            rate = tuner.reading.bytes_per_second
-            set_gauge("ptingest_lane_full_load_bytes_per_second", rate, name)
+        if (reading := tuner.reading) is not None:
+            set_gauge("ptingest_lane_full_load_bytes_per_second", reading.bytes_per_second, name)
         if tuner.baseline_seconds is not None:
             set_gauge("ptingest_lane_baseline_write_seconds", tuner.baseline_seconds, name)
         set_gauge("ptingest_lane_waiting_documents", self.waiting, name)

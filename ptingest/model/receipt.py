@@ -22,11 +22,13 @@ class Receipt:
 
     __slots__ = (
         "_on_closed", "_open", "_sealed", "acked_at", "began_at", "closed", "events", "failed",
-        "fates", "place",
+        "fates", "place", "sender",
     )  # fmt: skip
 
-    def __init__(self, on_closed: Callable[[Receipt], None]) -> None:
+    def __init__(self, on_closed: Callable[[Receipt], None], sender: str = "") -> None:
         self._on_closed = on_closed
+        self.sender = sender
+        """Who waits for the ack: address and port, "" where nobody sends windows."""
         self._open = 0
         self._sealed = False
         self.closed = False

@@ -21,7 +21,7 @@ class BatchSettings(StrictSettings):
     """Encoded bytes in one write; keep it under Elasticsearch's ``http.max_content_length``,
     100 MiB unless the cluster says otherwise."""
     max_age_seconds: PositiveSeconds = 0.1
-    """How long the oldest document may wait for company, while a write is under way."""
+    """How long the oldest document may wait for company, while there is some."""
 
 
 class RetrySettings(StrictSettings):

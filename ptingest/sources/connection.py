@@ -299,7 +299,7 @@ class BeatsConnection(asyncio.Protocol):
 
     def _open_window(self, window: Window) -> OpenWindow:
         opened = OpenWindow(window.version, self._source.now())
-        opened.receipt = Receipt(lambda receipt: self._on_closed(opened, receipt))
+        opened.receipt = Receipt(lambda receipt: self._on_closed(opened, receipt), self.peer)
         if not self._open and self._window_since is None:
             self.last_ack_at = self._source.now()
         self._open.append(opened)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ptingest.delivery.batch import WORTH_IT_DOCUMENTS
+from ptingest.delivery.company import WAIT_SECONDS
 from ptingest.delivery.dead_letter import read_letters
 from ptingest.model.document import DataStream
 from ptingest.model.outcome import Fate, Refusal, WriteResult
@@ -267,6 +268,45 @@ def test_company_is_waited_for_no_longer_than_until_a_batch_is_due(tmp_path: Pat
             waited = r.clock.monotonic() - began
             assert settings.batch.max_age_seconds / 2 < waited < settings.batch.max_age_seconds * 2
             r.sink.let_go()
+
+    run_in_virtual_time(scenario())
+
+
+async def send_as(r: Road, sender: str) -> Window:
+    """One small window of a Beat."""
+    window = r.window()
+    window.receipt.sender = sender
+    await r.put(window.documents(3))
+    window.receipt.seal()
+    r.lane.hint_idle()
+    return window
+
+
+def test_many_beats_with_a_window_each_share_their_writes(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with road(ScriptedSink(), tmp_path) as r:
+            windows = []
+            for number in range(100):
+                windows.append(await send_as(r, f"beat {number}"))
+                await asyncio.sleep(0.01)
+            for window in windows:
+                await window.done.wait()
+
+            assert 15 <= len(r.sink.writes) <= 30
+
+    run_in_virtual_time(scenario())
+
+
+def test_a_beat_that_sends_window_after_window_is_never_kept_waiting(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with road(ScriptedSink(), tmp_path) as r:
+            began = r.clock.monotonic()
+            for _ in range(100):
+                window = await send_as(r, "beat")
+                await window.done.wait()
+
+            assert len(r.sink.writes) == 100
+            assert r.clock.monotonic() - began < 100 * WAIT_SECONDS / 4
 
     run_in_virtual_time(scenario())
 
