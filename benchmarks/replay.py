@@ -160,6 +160,8 @@ def replay(
                     road.put(queue.popleft())
                 wanted = selectors.EVENT_READ | selectors.EVENT_WRITE * road.is_writing
                 selector.modify(road.socket, wanted, road)
+            if begin is None and acked >= first:
+                begin = Moment(time.monotonic(), acked, look())
             if end is None and not queue:
                 end = Moment(time.monotonic(), acked, look())
             came = _turn(selector)
@@ -168,8 +170,6 @@ def replay(
             until = now + SECONDS if came else until
             if now > until:
                 raise NotAcked(f"{acked} of {total} events acked, then nothing for {SECONDS:g} s")
-            if begin is None and acked >= first:
-                begin = Moment(now, acked, look())
     if begin is None or end is None or end.acked <= begin.acked:
         raise ValueError("too few windows: nothing lies between the first acks and the last window")
     return Replayed(begin, end, total)
