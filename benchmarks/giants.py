@@ -11,24 +11,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import struct
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import processes
+from benchmarks import corpus, processes
+from benchmarks.end_to_end import MIB, far_end
 from benchmarks.measure import append_history, machine
 from benchmarks.replay import Window, replay
 
-MIB = 1 << 20
 TEXTS = {
     "ASCII": "a line of a log that somebody wrote in one go\n",
     "one emoji a line": "a line of a log that somebody liked 😀\n",
 }
-SINKS = ("null Elasticsearch", "store")
+SINKS = {"null Elasticsearch": "null", "store": "store"}
+"""By the names that `end_to_end.far_end` knows."""
 
 
 class Weighed(NamedTuple):
@@ -53,25 +51,18 @@ def window(text: str, size: int) -> Window:
         "message": "INFO|django.request|2026-01-01 00:00:00,123|" + text * lines,
     }  # fmt: skip
     payload = json.dumps(event, ensure_ascii=False).encode()
-    frames = struct.pack(">2sI2sII", b"2W", 1, b"2J", 1, len(payload)) + payload
-    return Window(frames, 1)
-
-
-@contextmanager
-def _sink(name: str) -> Iterator[object]:
-    if name == "store":
-        yield {"store": {}}
-        return
-    with processes.null_elasticsearch() as (port, _):
-        yield {"elasticsearch": {"hosts": [f"http://127.0.0.1:{port}"]}}
+    return Window(corpus.window([payload], 0), 1)
 
 
 def weigh(text: str, sink: str, size: int) -> Weighed:
     """Start a server, send the giant twice, and end it."""
     giant = window(TEXTS[text], size)
-    with tempfile.TemporaryDirectory(prefix="ptingest-bench-") as folder, _sink(sink) as sinks:
+    with (
+        tempfile.TemporaryDirectory(prefix="ptingest-bench-") as folder,
+        far_end(SINKS[sink]) as end,
+    ):
         port = processes.free_port()
-        config = processes.write_config(Path(folder), port=port, sinks=sinks)
+        config = processes.write_config(Path(folder), port=port, sinks=end.settings)
         with processes.server(port=port, config=config) as server:
             time.sleep(2.0)  # what is imported late is imported
             at_rest = processes.memory(server.pid).now

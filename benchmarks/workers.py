@@ -45,7 +45,7 @@ from urllib.request import urlopen
 from benchmarks import instructions, processes
 from benchmarks.core_share import CoreShare, NoShares, Throttled, come_first, core_share
 from benchmarks.measure import Runs, append_history, machine
-from benchmarks.replay import Moment, Window, prepare, replay
+from benchmarks.replay import Replayed, Window, prepare, replay
 
 UP_SECONDS = 60.0
 COUNT_SECONDS = 300.0
@@ -181,7 +181,7 @@ def run_leg(leg: Leg, windows: Sequence[Window], share: float | None) -> Measure
     if counts["documents"] != done.events:
         raise ValueError(f"{done.events} events acked, {counts['documents']} documents arrived")
     bulk = counts["documents"] / counts["requests"]
-    return _measured(done.begin, done.end, share, bulk)
+    return _measured(done, share, bulk)
 
 
 def _look(
@@ -197,17 +197,15 @@ def _look(
     )
 
 
-def _measured(
-    begin: Moment[Look], end: Moment[Look], share: float | None, documents_a_bulk: float
-) -> Measured:
-    events, seconds = end.acked - begin.acked, end.at - begin.at
-    before, after = begin.look, end.look
+def _measured(done: Replayed[Look], share: float | None, documents_a_bulk: float) -> Measured:
+    events, seconds = done.events_between, done.end.at - done.begin.at
+    before, after = done.begin.look, done.end.look
     workers, supervisors = after.workers - before.workers, after.supervisors - before.supervisors
     parts = [
         late.since(early) for early, late in zip(before.throttled, after.throttled, strict=True)
     ]
     return Measured(
-        events / seconds,
+        done.events_per_second,
         (workers + supervisors) * 1e6 / events,
         supervisors * 1e6 / events,
         (after.sender - before.sender) * 1e6 / events,

@@ -262,10 +262,9 @@ class Lane:
 
     def _next_fresh(self, group: asyncio.TaskGroup, now: float) -> Batch | None:
         while self._fresh.is_due(now) or self._leaves_early_at() <= now:
-            senders = frozenset(self._fresh.senders)
+            if not self._fresh.is_full:
+                self._company.left(self._fresh.senders, now)
             batch = self._fresh.take()
-            if not batch.is_full:
-                self._company.left(senders, now)
             if self._streams:
                 self._bury(self._streams.divert(batch, now), group)
                 self._bury_expired(group)

@@ -187,14 +187,6 @@ class Verification:
         return Inflated(data, size, has_junk)
 
 
-def inflate(source: bytes, *, hold: int, limit: int, setting: str, already: int = 0) -> Inflated:
-    """Inflate one whole frame and verify it in one go; see ``Verification``."""
-    verification = Verification(source, hold=hold, limit=limit, setting=setting, already=already)
-    inflated = verification.advance(limit + 1)
-    assert inflated is not None
-    return inflated
-
-
 def _require_zlib_header(start: bytes) -> None:
     if start == b"\x1f\x8b":
         raise ProtocolError(

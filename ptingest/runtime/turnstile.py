@@ -20,7 +20,10 @@ however large, is always let through."""
 
 
 class Turnstile:
-    """Counts the work of each turn of the loop it is used on; is a ``Breath``."""
+    """Counts the work of each turn of the loop it is used on; is a ``Breath``.
+
+    No ``Budget``: what that grants is given back by who took it, a turn lapses by itself.
+    """
 
     __slots__ = ("_spent", "_waiting", "turn_bytes")
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import workers
 from benchmarks.core_share import Throttled
-from benchmarks.replay import Moment, prepare
+from benchmarks.replay import Moment, Replayed, prepare
 
 
 def measured(rate: float, cpu: float) -> workers.Measured:
@@ -38,7 +38,7 @@ def test_figures_are_those_between_the_two_moments() -> None:
     begin = Moment(10.0, 1_000, workers.Look(1.0, 5.0, 0.5, 2.0, [Throttled(10, 0)] * 2))
     end = Moment(15.0, 101_000, workers.Look(1.1, 9.0, 0.6, 2.4, [Throttled(110, 90)] * 2))
 
-    figures = workers._measured(begin, end, 0.4, 800.0)
+    figures = workers._measured(Replayed(begin, end, 110_000), 0.4, 800.0)
 
     assert figures == pytest.approx((20_000, 41, 1, 1, 4, 1.0, 0.9, 800))
 
@@ -48,7 +48,7 @@ def test_without_shares_there_is_nothing_to_use_up() -> None:
     end = Moment(15.0, 101_000, workers.Look(1.1, 9.0, 0.6, 2.4, []))
 
     record = workers.record_of(
-        {"one": [workers._measured(begin, end, None, 800.0)]}, None, prepare(8, 1)
+        {"one": [workers._measured(Replayed(begin, end, 8), None, 800.0)]}, None, prepare(8, 1)
     )
 
     assert record["share"] is None

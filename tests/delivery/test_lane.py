@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from ptingest.delivery.batch import WORTH_IT_DOCUMENTS
-from ptingest.delivery.company import WAIT_SECONDS
 from ptingest.delivery.dead_letter import read_letters
 from ptingest.model.document import DataStream
 from ptingest.model.outcome import Fate, Refusal, WriteResult
@@ -212,120 +210,6 @@ def test_a_batch_too_large_is_halved_until_one_document_is_to_blame(tmp_path: Pa
             assert fates(r.metrics) == {Fate.STORED: 40, Fate.DEAD_LETTERED: 1}
             # What was learned is kept: no batch is refused for its size again.
             assert not any(answer.too_large for answer in r.sink.answers[before:])
-
-    run_in_virtual_time(scenario())
-
-
-def test_small_batches_wait_for_company_while_a_write_is_under_way(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path) as r:
-            r.sink.hold()
-            windows = [await r.send(3)]
-            await r.sink.wait_for_writes(1)  # a first one never waits
-            windows += [await r.send(3) for _ in range(5)]
-            for _ in range(10):
-                await asyncio.sleep(0)
-            assert len(r.sink.writes) == 1
-
-            r.sink.let_go()
-            for window in windows:
-                await window.done.wait()
-
-            assert [len(write.documents) for write in r.sink.writes] == [3, 15]
-
-    run_in_virtual_time(scenario())
-
-
-def test_a_batch_that_is_worth_a_write_waits_for_no_company(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path) as r:
-            r.sink.hold()
-            await r.send(3)
-            await r.sink.wait_for_writes(1)
-            began = r.clock.monotonic()
-
-            await r.send(WORTH_IT_DOCUMENTS)
-            await r.sink.wait_for_writes(2)
-
-            assert r.clock.monotonic() - began < lane_settings().batch.max_age_seconds / 2
-            r.sink.let_go()
-
-    run_in_virtual_time(scenario())
-
-
-def test_company_is_waited_for_no_longer_than_until_a_batch_is_due(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        settings = lane_settings()
-        async with road(ScriptedSink(), tmp_path, settings=settings) as r:
-            r.sink.hold()
-            await r.send(3)
-            await r.sink.wait_for_writes(1)
-            began = r.clock.monotonic()
-
-            await r.send(3)
-            await r.sink.wait_for_writes(2)
-
-            waited = r.clock.monotonic() - began
-            assert settings.batch.max_age_seconds / 2 < waited < settings.batch.max_age_seconds * 2
-            r.sink.let_go()
-
-    run_in_virtual_time(scenario())
-
-
-async def send_as(r: Road, sender: str) -> Window:
-    """One small window of a Beat."""
-    window = r.window()
-    window.receipt.sender = sender
-    await r.put(window.documents(3))
-    window.receipt.seal()
-    r.lane.hint_idle()
-    return window
-
-
-def test_many_beats_with_a_window_each_share_their_writes(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path) as r:
-            windows = []
-            for number in range(100):
-                windows.append(await send_as(r, f"beat {number}"))
-                await asyncio.sleep(0.01)
-            for window in windows:
-                await window.done.wait()
-
-            assert 15 <= len(r.sink.writes) <= 30
-
-    run_in_virtual_time(scenario())
-
-
-def test_a_beat_that_sends_window_after_window_is_never_kept_waiting(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path) as r:
-            began = r.clock.monotonic()
-            for _ in range(100):
-                window = await send_as(r, "beat")
-                await window.done.wait()
-
-            assert len(r.sink.writes) == 100
-            assert r.clock.monotonic() - began < 100 * WAIT_SECONDS / 4
-
-    run_in_virtual_time(scenario())
-
-
-def test_a_drain_waits_for_no_company(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path) as r:
-            r.sink.hold()
-            await r.send(3)
-            await r.sink.wait_for_writes(1)
-            began = r.clock.monotonic()
-            await r.send(3)
-
-            draining = asyncio.create_task(r.lane.drain(began + 60))
-            await r.sink.wait_for_writes(2)
-
-            assert r.clock.monotonic() - began < lane_settings().batch.max_age_seconds / 2
-            r.sink.let_go()
-            assert await draining == 0
 
     run_in_virtual_time(scenario())
 

@@ -21,9 +21,8 @@ from ptingest.lumberjack.connection import (
     Window,
 )
 from ptingest.lumberjack.frames import MAX_U32
-from ptingest.lumberjack.inflate import inflate
 from ptingest.sources.proxy_protocol import V1_BYTES, V2_BODY_BYTES, V2_HEAD_BYTES, read_header
-from tests.lumberjack.feeding import SMALL, acks, given_out, joined
+from tests.lumberjack.feeding import SMALL, acks, given_out, inflate, joined
 
 WINDOWS_MOST = 100_000
 STRETCHED = replace(SMALL, stretch_bytes=50)
@@ -137,7 +136,7 @@ def inflater(data: bytes) -> None:
     """What we inflate is what zlib inflates; what zlib refuses, so do we."""
     hold, limit = 512, 4096
     try:
-        ours = inflate(data, hold=hold, limit=limit, setting="x")
+        ours = inflate(data, hold=hold, limit=limit)
     except ProtocolError as error:
         assert error.reason
         theirs = by_zlib(data, limit)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from ptingest.errors import ProtocolError
 from ptingest.lumberjack.connection import Limits, ServerConnection, Window
+from ptingest.lumberjack.inflate import Inflated, Verification
 
 SMALL = Limits(window_events=64, frame_bytes=4096, window_bytes=16384, pairs=8, part_bytes=2048)
 """Limits that a test can reach; every one of them is above what a plain window needs."""
@@ -49,6 +50,13 @@ def windows_and_error(
     except ProtocolError as error:
         return windows, error
     return windows, None
+
+
+def inflate(stream: bytes, *, hold: int, limit: int) -> Inflated:
+    """One whole frame's stream, verified in one go."""
+    inflated = Verification(stream, hold=hold, limit=limit, setting="x").advance(limit + 1)
+    assert inflated is not None
+    return inflated
 
 
 def in_steps(wire: bytes, step: int) -> Iterator[bytes]:

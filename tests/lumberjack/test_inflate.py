@@ -10,14 +10,15 @@ from random import Random
 import pytest
 
 from ptingest.errors import FrameTooLarge, ProtocolError
-from ptingest.lumberjack.inflate import STEP_BYTES, Inflation, deflate, inflate
+from ptingest.lumberjack.inflate import STEP_BYTES, Inflation, deflate
+from tests.lumberjack.feeding import inflate
 
 TEXT = b'{"message":"GET / 200"}' * 4000
 NOISE = Random(5).randbytes(3 * STEP_BYTES)
 
 
 def held(stream: bytes, *, hold: int = 1 << 24, limit: int = 1 << 24) -> bytes | None:
-    return inflate(stream, hold=hold, limit=limit, setting="x").data
+    return inflate(stream, hold=hold, limit=limit).data
 
 
 @pytest.mark.parametrize("level", range(1, 10))
@@ -30,7 +31,7 @@ def test_what_was_deflated_comes_back(data: bytes, level: int) -> None:
 def test_what_is_more_than_to_be_held_is_only_counted() -> None:
     stream = zlib.compress(NOISE)
 
-    inflated = inflate(stream, hold=len(NOISE) - 1, limit=len(NOISE), setting="x")
+    inflated = inflate(stream, hold=len(NOISE) - 1, limit=len(NOISE))
 
     assert inflated.data is None
     assert inflated.size == len(NOISE)
@@ -61,9 +62,9 @@ def test_a_cut_stream_is_truncated_wherever_it_is_cut(cut: int) -> None:
 def test_junk_after_the_stream_is_seen() -> None:
     stream = zlib.compress(TEXT)
 
-    assert not inflate(stream, hold=1 << 20, limit=1 << 20, setting="x").has_junk
-    assert inflate(stream + b"j", hold=1 << 20, limit=1 << 20, setting="x").has_junk
-    assert inflate(stream.ljust(1 << 20, b"j"), hold=1, limit=1 << 20, setting="x").has_junk
+    assert not inflate(stream, hold=1 << 20, limit=1 << 20).has_junk
+    assert inflate(stream + b"j", hold=1 << 20, limit=1 << 20).has_junk
+    assert inflate(stream.ljust(1 << 20, b"j"), hold=1, limit=1 << 20).has_junk
 
 
 def test_a_window_larger_than_deflate_has_is_refused_with_and_without_isal() -> None:
@@ -106,10 +107,11 @@ from ptingest.lumberjack.inflate import deflate
 data = b'{"message":"x"}' * 90000
 stream = deflate(data, 3)
 assert stream == zlib.compress(data, 3)
-assert inflate.inflate(stream, hold=1 << 24, limit=1 << 24, setting="x").data == data
+whole = dict(hold=1 << 24, limit=1 << 24, setting="x")
+assert inflate.Verification(stream, **whole).advance(1 << 24).data == data
 for broken in (stream[:-1], stream[:-1] + b"x", stream[:9] + b"xx" + stream[11:]):
     try:
-        inflate.inflate(broken, hold=1 << 24, limit=1 << 24, setting="x")
+        inflate.Verification(broken, **whole).advance(1 << 24)
     except inflate.ProtocolError as error:
         print(error.reason)
 """
