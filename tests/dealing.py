@@ -21,6 +21,7 @@ TOGETHER = {
 ONE_BY_ONE = (
     "tests/torture/test_torture.py",
     "tests/torture/test_floods.py",
+    "tests/torture/test_noisy_neighbour.py",
     "tests/runtime/test_serve.py",
     "tests/runtime/test_supervisor.py",
     "tests/cli/test_errand.py",
