@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.peers.tools import require_tool
+from tests.waiting import wait_until
 
 T = TypeVar("T")
 
@@ -136,10 +136,10 @@ class Browser:
 
     def wait(self, look: Callable[[], T | None], otherwise: str) -> T:
         """Look until something truthy is seen, for half a minute at most."""
-        until = time.monotonic() + WAIT_SECONDS
-        while not (seen := _unless_gone(look)):
-            assert time.monotonic() < until, otherwise
-            time.sleep(0.02)
+        seen = wait_until(
+            lambda: _unless_gone(look), seconds=WAIT_SECONDS, otherwise=lambda: otherwise
+        )
+        assert seen is not None
         return seen
 
     def wait_for_text(self, text: str, selector: str = "body") -> None:

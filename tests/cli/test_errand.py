@@ -24,6 +24,7 @@ from tests.fakes.elasticsearch import FakeElasticsearch, Reply
 from tests.flow.harness import event, serving
 from tests.runtime.test_errands import file_letters, letter, waiting
 from tests.torture.servers import ServerProcess
+from tests.waiting import until
 
 
 def config(folder: Path, **more: Any) -> None:
@@ -163,8 +164,12 @@ async def test_kill_9_in_the_middle_loses_and_doubles_nothing(
     kills = 0
     for stored_before in (1, 1500, 3000):
         process = await start(tmp_path, "requeue", "--all")
-        while process.returncode is None and len(stored_messages(tmp_path)) < stored_before:
-            await asyncio.sleep(0.01)
+        await until(
+            lambda: (
+                process.returncode is not None  # noqa: B023 - looked at before the next one
+                or len(stored_messages(tmp_path)) >= stored_before  # noqa: B023
+            )
+        )
         if process.returncode is None:
             process.kill()
             kills += 1
@@ -202,8 +207,7 @@ async def test_what_elasticsearch_took_before_the_kill_is_recognised(tmp_path: P
         never = asyncio.Event()
         es.script(Reply(gate=never))
         process = await start(tmp_path, "requeue", "--all")
-        while es.count < 40:
-            await asyncio.sleep(0.01)
+        await until(lambda: es.count == 40)
 
         process.kill()
         await process.communicate()
@@ -288,8 +292,7 @@ async def test_kill_9_of_the_server_in_the_middle_doubles_nothing(tmp_path: Path
             never = asyncio.Event()
             es.script(Reply(gate=never))
             process = await start(tmp_path, "requeue", "--all")
-            while es.count < 40:
-                await asyncio.sleep(0.01)
+            await until(lambda: es.count == 40)
 
             server.kill()
             code = await process.wait()

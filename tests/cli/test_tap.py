@@ -13,6 +13,7 @@ from tests.cli.running import Ran, run
 from tests.cli.terminals import terminal
 from tests.fakes.authority import Authority, tls_settings
 from tests.flow.harness import J, RawPeer, Server, W, event, peer_of, serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -30,17 +31,13 @@ async def tapped(server: Server, *arguments: str, payloads: list[bytes], **more:
     """Tap, send the events once the tap is open, and return what was shown."""
     address = f"127.0.0.1:{server.worker.api_port}"
     taps = server.worker.parts.flow.taps
-    async with asyncio.timeout(15):
-        while taps.open:  # of the one before
-            await asyncio.sleep(0.01)
+    await until(lambda: not taps.open)  # the one before is gone
     tapping = asyncio.create_task(
         asyncio.to_thread(
             run, "tap", *arguments, "--address", address, folder=server.data_dir, **more
         )
     )
-    async with asyncio.timeout(20):
-        while not taps.open and not tapping.done():
-            await asyncio.sleep(0.01)
+    await until(lambda: taps.open or tapping.done())
     if taps.open:
         async with peer_of(server) as peer:
             await send(peer, *payloads)
@@ -168,9 +165,7 @@ async def test_no_event_commands_the_terminal(option: list[str], tmp_path: Path)
         address = f"127.0.0.1:{server.worker.api_port}"
         with terminal("tap", *option, "--limit", "1", "--address", address) as screen:
             taps = server.worker.parts.flow.taps
-            async with asyncio.timeout(20):
-                while not taps.open:
-                    await asyncio.sleep(0.01)
+            await until(lambda: taps.open)
             async with peer_of(server) as peer:
                 await send(peer, HOSTILE)
             code = await asyncio.to_thread(screen.ended)
@@ -186,9 +181,7 @@ async def test_ctrl_c_leaves_with_the_counts(tmp_path: Path) -> None:
         address = f"127.0.0.1:{server.worker.api_port}"
         with terminal("tap", "--address", address) as screen:
             taps = server.worker.parts.flow.taps
-            async with asyncio.timeout(20):
-                while not taps.open:
-                    await asyncio.sleep(0.01)
+            await until(lambda: taps.open)
             async with peer_of(server) as peer:
                 await send(peer, ERROR)
             await asyncio.to_thread(screen.until, lambda text: "broken" in text)
@@ -204,9 +197,7 @@ async def test_under_load_events_are_skipped_and_the_road_goes_on(tmp_path: Path
     async with serving(tmp_path) as server:
         taps = server.worker.parts.flow.taps
         ran_later = asyncio.create_task(tapped(server, "--for", "2s", payloads=[event()]))
-        async with asyncio.timeout(20):
-            while not taps.open:
-                await asyncio.sleep(0.01)
+        await until(lambda: taps.open)
         tap = taps.open[0]
         payloads = [event(f"INFO|root|2025-01-02T03:04:05Z|{n}") for n in range(2000)]
         async with peer_of(server) as peer:

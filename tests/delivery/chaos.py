@@ -24,7 +24,7 @@ class Chaos:
 
     async def __call__(self, write: Write) -> Answer:
         chance = self.random
-        await asyncio.sleep(chance.choice([0, 0, 0.01, 0.3, 4]))
+        await asyncio.sleep(chance.choice([0, 0, 0.01, 0.3, 4]))  # no race: virtual time
         kinds = ["store", "mixed", "busy", "doubt", "large", "raise"]
         match "store" if self.is_calm else chance.choices(kinds, [3, 3, 1, 1, 1, 1])[0]:
             case "raise":
@@ -86,7 +86,7 @@ async def send_at_random(r: Road, chance: random.Random) -> None:
         window.receipt.seal()
         if chance.random() < 0.5:
             r.lane.hint_idle()
-        await asyncio.sleep(chance.choice([0, 0, 0.05, 1]))
+        await asyncio.sleep(chance.choice([0, 0, 0.05, 1]))  # no race: virtual time
         if chance.random() < 0.2:
             chance.choice(r.windows).receipt.fail("the connection closed")
             r.lane.give_back()

@@ -12,7 +12,7 @@ from ptingest.delivery.budget import Budget
 
 async def breathe() -> None:
     for _ in range(5):
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # no race: nothing but turns of this loop decides
 
 
 async def test_what_fits_is_granted_without_waiting() -> None:
@@ -129,13 +129,13 @@ async def test_nothing_leaks_whoever_is_cancelled(seed: int) -> None:
             granted.append(number)
             most = max(most, budget.outstanding)
             for _ in range(chance.randint(0, 3)):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # no race: any order will do
         finally:
             budget.release(count)
 
     tasks = [asyncio.create_task(user(n, chance.randint(1, 100))) for n in range(60)]
     for _ in range(30):
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # no race: any order will do
         chance.choice(tasks).cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 

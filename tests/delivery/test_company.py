@@ -69,7 +69,7 @@ def test_small_batches_wait_for_company_while_a_write_is_under_way(tmp_path: Pat
         async with road_with_a_write_under_way(tmp_path) as (r, first, _):
             windows = [first, *[await r.send(3) for _ in range(5)]]
             for _ in range(10):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # no race: virtual time
             assert len(r.sink.writes) == 1
 
             r.sink.let_go()
@@ -134,7 +134,7 @@ def test_many_beats_with_a_window_each_share_their_writes(tmp_path: Path) -> Non
             windows = []
             for number in range(100):
                 windows.append(await send_as(r, f"beat {number}"))
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.01)  # no race: virtual time
             for window in windows:
                 await window.done.wait()
 

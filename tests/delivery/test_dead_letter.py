@@ -32,6 +32,7 @@ from ptingest.model.outcome import DeadLetter
 from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.clock import EPOCH_NS, ManualClock
+from tests.waiting import until
 
 TIME = "2026-11-23T14:00:00.000Z"
 
@@ -451,9 +452,7 @@ async def test_a_write_that_hangs_is_told_and_forgotten_when_it_ends(
     clock = HangingClock()
     letters = DeadLetters(tmp_path, DeadLettersSettings(), clock, Metrics(), slow_seconds=0.01)
     putting = asyncio.ensure_future(letters.put([letter(1)]))
-    while letters.trouble is None:
-        await asyncio.sleep(0.005)
-    told = letters.trouble
+    told = await until(lambda: letters.trouble)
 
     clock.goes_on.set()
     await putting

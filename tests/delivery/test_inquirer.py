@@ -143,7 +143,7 @@ def test_it_looks_again_and_again_until_it_is_cancelled() -> None:
     async def main() -> None:
         running = asyncio.ensure_future(Inquirer(sink, road, clock=clock).run())
         for _ in range(4):
-            await asyncio.sleep(inquirer.LOOK_SECONDS)
+            await asyncio.sleep(inquirer.LOOK_SECONDS)  # no race: virtual time
             clock.advance(WELL_SECONDS)
         running.cancel()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,7 @@ def test_full_dead_letters_fail_the_window_and_turn_readiness_red(tmp_path: Path
             window = await r.send(10)
             r.sink.let_go()
             await window.done.wait()
-            await asyncio.sleep(1)
+            await asyncio.sleep(1)  # no race: virtual time
 
             assert "dead_letters.max_bytes" in str(window.receipt.failed)
             assert "dead_letters.max_bytes" in str(r.lane.trouble)
@@ -260,7 +261,7 @@ def test_a_write_that_raises_is_logged_and_one_bad_document_does_not_stop_the_ot
             await r.put(window.documents(8))
             window.receipt.seal()
             r.lane.hint_idle()
-            await asyncio.sleep(60)
+            await asyncio.sleep(60)  # no race: virtual time
 
             assert fates(r.metrics) == {Fate.STORED: 15}
             assert r.lane.outstanding == 1
@@ -328,7 +329,7 @@ def test_a_stream_in_trouble_for_too_long_goes_to_the_dead_letters_until_it_is_m
             await second.done.wait()
             at_once = r.clock.monotonic() - began - patience
             is_bad = False
-            await asyncio.sleep(31)
+            await asyncio.sleep(31)  # no race: virtual time
             third = await r.send(40, data_stream=CELERY)
             await third.done.wait()
 
@@ -349,7 +350,7 @@ def test_a_bad_stream_holds_at_most_a_quarter_of_the_budget(tmp_path: Path) -> N
         sink = ScriptedSink(otherwise=stream_trouble)
         async with road(sink, tmp_path, budget_bytes=100_000) as r:
             window = await r.send(100, data_stream=CELERY)
-            await asyncio.sleep(1)
+            await asyncio.sleep(1)  # no race: virtual time
 
             assert r.budget.outstanding <= 25_000
             assert window.is_acked
@@ -424,14 +425,14 @@ def test_documents_busy_while_others_are_taken_wait_longer_each_time(tmp_path: P
 def test_a_batch_that_is_busy_for_ever_does_not_starve_fresh_ones(tmp_path: Path) -> None:
     async def hot(write: Write) -> Answer:
         busy = [document for document in write.documents if document.body == b"hot"]
-        await asyncio.sleep(1 if busy else 0)
+        await asyncio.sleep(1 if busy else 0)  # no race: virtual time
         return WriteResult(busy=busy)
 
     async def scenario() -> None:
         settings = lane_settings(documents=10, concurrency=1)
         async with road(ScriptedSink(otherwise=hot), tmp_path, settings=settings) as r:
             stuck = [await r.send(10, body=b"hot") for _ in range(20)]
-            await asyncio.sleep(30)
+            await asyncio.sleep(30)  # no race: virtual time
             began = r.clock.monotonic()
             for _ in range(20):
                 window = await r.send(10)
@@ -461,7 +462,7 @@ def test_a_success_ends_the_wait_of_a_batch_that_failed_beside_it(tmp_path: Path
             other = await r.send(5)
             await sink.wait_for_writes(2)
             sink.let_go()
-            await asyncio.sleep(1)
+            await asyncio.sleep(1)  # no race: virtual time
             began = r.clock.monotonic()
             second_may_answer.set()
             await window.done.wait()
@@ -484,7 +485,7 @@ def test_documents_put_after_their_window_failed_do_not_wait(tmp_path: Path) -> 
             window = r.window()
             window.receipt.fail("the connection closed")
             await r.put(window.documents(5))
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # no race: virtual time
 
             assert fates(r.metrics) == {Fate.GIVEN_BACK: 5}
             sink.let_go()
@@ -504,7 +505,7 @@ def test_given_up_documents_leave_at_once_and_those_in_flight_finish(tmp_path: P
             window.receipt.fail("the connection closed")
             r.lane.give_back()
             r.lane.give_back()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # no race: virtual time
 
             assert fates(r.metrics) == {Fate.GIVEN_BACK: 5}
             sink.let_go()
@@ -538,7 +539,7 @@ def test_what_comes_back_for_a_failed_window_is_given_back(
             await sink.wait_for_writes(1)
             window.receipt.fail("the connection closed")
             sink.let_go()
-            await asyncio.sleep(1)
+            await asyncio.sleep(1)  # no race: virtual time
 
             assert fates(r.metrics) == {Fate.GIVEN_BACK: count}
             assert r.budget.outstanding == 0
@@ -636,7 +637,7 @@ def test_a_stream_in_trouble_is_told_beside_the_sinks_own(tmp_path: Path) -> Non
         async with road(sink, tmp_path) as r:
             await r.send(2)
             await sink.wait_for_writes(1)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # no race: virtual time
 
             assert r.lane.trouble is None
             assert r.lane.stream_troubles == ["logs-django-pt: forbidden: no"]
@@ -652,7 +653,7 @@ def test_status_says_where_documents_are(tmp_path: Path) -> None:
             sink.hold()
             await r.send(15, service="nginx")
             await sink.wait_for_writes(1)
-            await asyncio.sleep(2)
+            await asyncio.sleep(2)  # no race: virtual time
             status = r.lane.status()
             r.metrics.refresh()
 
@@ -670,8 +671,11 @@ def test_status_says_where_documents_are(tmp_path: Path) -> None:
 def test_under_full_load_more_and_larger_batches_go_out_and_status_says_why(
     tmp_path: Path,
 ) -> None:
+    chance = random.Random(1)  # no two answers come at the same moment
+
     async def slowly(write: Write) -> WriteResult:
-        await asyncio.sleep(0.3)  # however large: what is in flight decides
+        # However large: what is in flight decides.
+        await asyncio.sleep(0.3 + chance.random() / 100)  # no race: virtual time
         return WriteResult()
 
     async def scenario() -> None:
@@ -706,7 +710,7 @@ def test_under_full_load_more_and_larger_batches_go_out_and_status_says_why(
 
 def test_after_full_load_a_single_window_is_written_at_once(tmp_path: Path) -> None:
     async def slowly(write: Write) -> WriteResult:
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # no race: virtual time
         return WriteResult()
 
     async def scenario() -> None:

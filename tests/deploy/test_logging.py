@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import pytest
 from benchmarks.processes import free_port
 from tests.deploy.records import copy_logging, copy_program, documents, label, records
 from tests.peers.pypi_peer import install
+from tests.waiting import wait_until
 
 PATIENCE = 40.0
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
@@ -49,14 +49,15 @@ def running(folder: Path, *command: str | Path) -> Iterator[subprocess.Popen[byt
 
 def wait_for(file: Path, *texts: str) -> None:
     """Wait until a log file holds each of these."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        said = file.read_text(encoding="utf-8") if file.exists() else ""
-        if all(text in said for text in texts):
-            return
-        time.sleep(0.05)
-    outs = {one.name: one.read_text() for one in file.parent.glob("*.out")}
-    pytest.fail(f"{file.name} never held {texts}: {said!r}, {outs}")
+
+    def said() -> str:
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
+    def instead() -> str:
+        outs = {one.name: one.read_text() for one in file.parent.glob("*.out")}
+        return f"{file.name} never held {texts}: {said()!r}, {outs}"
+
+    wait_until(lambda: all(text in said() for text in texts), seconds=PATIENCE, otherwise=instead)
 
 
 def by_logger(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -24,6 +23,7 @@ from tests.deploy.records import DEPLOY
 from tests.deploy.test_logging import running
 from tests.house.modules import ROOT
 from tests.peers.prometheus_peer import Programs, programs
+from tests.waiting import wait_until
 
 FOLDER = DEPLOY / "prometheus"
 PATIENCE = 40.0
@@ -141,14 +141,17 @@ class Prometheus:
 
     def until(self, expression: str, value: float) -> None:
         """Wait until the expression has this value."""
-        until, found = time.monotonic() + PATIENCE, None
-        while time.monotonic() < until:
+        found = None
+
+        def is_so() -> bool:
+            nonlocal found
             with suppress(urllib.error.URLError, ConnectionError):
                 found = self.value(expression)
-                if found == value:
-                    return
-            time.sleep(0.1)
-        pytest.fail(f"{expression} is {found}, never {value}")
+            return found == value
+
+        wait_until(
+            is_so, seconds=PATIENCE, otherwise=lambda: f"{expression} is {found}, never {value}"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -203,12 +206,12 @@ def test_a_scrape_brings_our_numbers(scraping: Prometheus) -> None:
 
 
 def test_every_rule_is_evaluated_without_an_error(scraping: Prometheus) -> None:
-    until, found = time.monotonic() + PATIENCE, []
-    while time.monotonic() < until:
-        found = [rule for group in scraping.get("rules")["groups"] for rule in group["rules"]]
-        if all(rule["health"] != "unknown" for rule in found):
-            break
-        time.sleep(0.1)
+    def evaluated() -> list[Any]:
+        groups = scraping.get("rules")["groups"]
+        found = [rule for group in groups for rule in group["rules"]]
+        return found if all(rule["health"] != "unknown" for rule in found) else []
+
+    found = wait_until(evaluated, seconds=PATIENCE)
 
     assert len(found) == len(rules())
     assert [(one["name"], one.get("lastError")) for one in found if one["health"] != "ok"] == []

@@ -1,8 +1,9 @@
 """Clocks for tests: one moved by hand, and an event loop whose time needs no waiting.
 
 ``run_in_virtual_time`` runs a coroutine on a loop that never sleeps: when nothing is
-ready, its time jumps to the next timer. Threads and sockets still take the time they
-take. Five minutes of patience are over in a millisecond, in the same order as in life.
+ready, its time jumps to the next timer, and only then does it pass. Threads take no time
+at all, however long they work: no timer comes before one that has begun is done. Five
+minutes of patience are over in a millisecond, in the same order as in life.
 """
 
 from __future__ import annotations
@@ -51,17 +52,19 @@ class LoopClock:
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Never waits for a timer: what it would have slept is added to the loop's time."""
+    """Never waits for a timer: what it would have slept is the loop's time."""
 
     loop: VirtualTimeLoop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout <= 0 or self.loop.threads_at_work:
-            # A thread ends with a byte on the loop's own socket, so waiting is for real.
+        if timeout is None or timeout <= 0:
             return super().select(timeout)
+        if self.loop.threads_at_work:
+            # A thread ends with a byte on the loop's own socket, so waiting is for real.
+            return super().select(None)
         ready = super().select(0)
         if not ready:
-            self.loop.skipped += timeout
+            self.loop.now += timeout
         return ready
 
 
@@ -71,12 +74,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         selector = _JumpingSelector()
         selector.loop = self
-        self.skipped = 0.0
+        self.now = 1000.0
         self.threads_at_work = 0
         super().__init__(selector)
 
     def time(self) -> float:
-        return super().time() + self.skipped
+        return self.now
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts

@@ -21,8 +21,9 @@ from ptingest.runtime.clock import SystemClock
 from ptingest.runtime.worker import Worker
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import LaneSettings
+from tests.waiting import PATIENCE_SECONDS, until
 
-PATIENCE = 15.0
+PATIENCE = PATIENCE_SECONDS
 """Longest wait for anything in these tests: a machine may be busy. Nothing waits for it to pass."""
 
 
@@ -82,9 +83,7 @@ class Server:
 
     async def until(self, name: str, value: float, *labels: str) -> None:
         """Wait until a counter has reached ``value``."""
-        async with asyncio.timeout(PATIENCE):
-            while self.metric(name, *labels) < value:
-                await asyncio.sleep(0.005)
+        await until(lambda: self.metric(name, *labels) >= value)
 
 
 @contextlib.asynccontextmanager

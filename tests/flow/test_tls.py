@@ -23,6 +23,7 @@ from tests.fakes.authority import Authority, Pair, tls_settings
 from tests.fakes.beat import Beat
 from tests.flow.harness import PATIENCE, J, RawPeer, Server, W, event, peer_of, serving
 from tests.runtime.test_reload import reloader_of, write_config
+from tests.waiting import until
 
 FAILURES = "ptingest_beats_tls_failures_total"
 
@@ -327,8 +328,7 @@ async def test_a_drain_sends_earned_acks_over_tls_though_more_is_on_its_way(
             await peer.send(W(1) + J(1))
             await server.sink.asked.wait()
             server.worker.stop()
-            while not server.worker.parts.source.draining:
-                await asyncio.sleep(0.005)
+            await until(lambda: server.worker.parts.source.draining)
             await peer.send(W(1) + J(2))  # a reset would take the ack along
             server.sink.open.set()
 
@@ -391,9 +391,7 @@ async def test_over_tls_too_a_full_pot_stops_reading_and_everything_arrives(
         async with tls_peer(server, authority.client_context()) as peer:
             windows = [W(20) + b"".join(J(n, event("x" * 2000)) for n in range(20))] * 40
             sending = asyncio.ensure_future(peer.send(b"".join(windows)))
-            async with asyncio.timeout(PATIENCE):
-                while source.status()["accepting"]:
-                    await asyncio.sleep(0.01)
+            await until(lambda: not source.status()["accepting"])
             # 1.6 MB were sent; what is held unframed stays near its pot of 128 KiB.
             assert int(str(source.status()["waiting_bytes"])) < 600_000
             server.sink.open.set()
@@ -450,7 +448,7 @@ async def test_thirty_reloads_under_load_lose_nothing_and_close_no_connection(
         for _ in range(30):
             authority.server()
             assert server.worker.parts.certificates.reload()
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.002)  # no race: any moment of the delivery will do
         await delivering
 
     assert (beat.connections, beat.errors) == (1, [])
@@ -464,8 +462,7 @@ async def test_a_server_leaves_while_handshakes_hang(tmp_path: Path, authority: 
         for start in (b"\x16", b"\x16\x03\x01\x02\x00\x01"):
             peers.append(await asyncio.open_connection("127.0.0.1", server.port))
             peers[-1][1].write(start)
-        while server.worker.parts.source.status()["arriving"] != 2:
-            await asyncio.sleep(0.005)
+        await until(lambda: server.worker.parts.source.status()["arriving"] == 2)
 
     assert server.worker.parts.source.status()["arriving"] == 0
     for _, writer in peers:

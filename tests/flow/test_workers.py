@@ -27,6 +27,7 @@ from tests.fakes.authority import Authority, tls_settings
 from tests.flow.harness import J, RawPeer, W, event
 from tests.house.modules import ROOT
 from tests.runtime.crewed import Crewed, crewed, peer_at, settings_for
+from tests.waiting import until_told
 
 pytestmark = pytest.mark.timeout(60)  # processes start and stop
 
@@ -54,11 +55,13 @@ async def ask(server: Crewed, what: str, body: dict[str, Any]) -> tuple[int, Any
 async def carried_out(server: Crewed, what: str) -> dict[str, Any]:
     status, progress = await ask(server, what, {"choice": {"everything": True}})
     assert status == 202, progress
-    async with asyncio.timeout(15):
-        while not progress["finished"]:
-            await asyncio.sleep(0.02)
-            _, progress = await server.get("/dead-letters")
-    found: dict[str, Any] = progress
+
+    async def finished() -> dict[str, Any] | None:
+        _, progress = await server.get("/dead-letters")
+        return progress if progress["finished"] else None
+
+    found = await until_told(finished)
+    assert found is not None
     return found
 
 

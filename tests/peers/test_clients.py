@@ -11,7 +11,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from timbersnake.client import Client as TimbersnakeClient
 from benchmarks import corpus, processes
 from tests.peers import golumber_peer, npm_peer
 from tests.peers.tools import require_tool
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.peer
 
@@ -72,11 +72,9 @@ class Server(NamedTuple):
         return in_order(json.loads(body) for (body,) in rows)
 
     def wait_for(self, agent: str, count: int) -> list[dict[str, Any]]:
-        """The documents, once there are at least so many; what is there after 4 seconds."""
-        until = time.monotonic() + 4
-        while len(found := self.documents(agent)) < count and time.monotonic() < until:
-            time.sleep(0.02)
-        return found
+        """The documents, once there are at least so many."""
+        wait_until(lambda: len(self.documents(agent)) >= count)
+        return self.documents(agent)
 
 
 def in_order(events: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from tests.house.modules import ROOT
 from tests.peers.elasticsearch_peer import SUPERUSER, Node
 from tests.peers.preparing import WRITER, clean, serving_to, setup, ship
 from tests.peers.tools import require_tool
+from tests.waiting import until
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 
@@ -270,10 +271,7 @@ async def test_without_create_doc_everything_waits_and_the_privilege_is_named(
 
     async with serving_to(node, tmp_path) as worker:
         shipping = asyncio.ensure_future(ship(worker, event("django")))
-        async with asyncio.timeout(10):
-            while not worker.view.readiness():
-                await asyncio.sleep(0.02)
-        (reason,) = worker.view.readiness()
+        (reason,) = await until(worker.view.readiness)
         findings = await worker.parts.sinks[0].check()
         node.must("PUT", f"/_security/role/{ROLE}", role_body("lean"))
         await shipping

@@ -16,6 +16,7 @@ from ptingest.settings.server import ServerSettings
 from tests.fakes.beat import Beat
 from tests.flow.harness import Server, event, serving
 from tests.peers.elasticsearch_peer import SUPERUSER, Node, install_template, start_elasticsearch
+from tests.waiting import until
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 
@@ -135,12 +136,10 @@ async def test_no_template_then_kill_9_in_mid_stream_and_still_everything_once(
         async with serving(tmp_path, sinks=sinks_for(node), drain_seconds=20) as server:
             beat = Beat(server.port, timeout_seconds=60)
             delivering = asyncio.ensure_future(beat.deliver(windows_of(events, 100)))
-            while not any("template" in reason for reason in server.worker.view.readiness()):
-                await asyncio.sleep(0.05)
+            await until(lambda: "template" in "".join(server.worker.view.readiness()))
             assert fates(server) == {}
             await asyncio.to_thread(install_template, node)
-            while fates(server).get("stored", 0) < 1000:
-                await asyncio.sleep(0.002)
+            await until(lambda: fates(server).get("stored", 0) >= 1000)
 
             node.kill()
             node = await asyncio.to_thread(start_elasticsearch, tmp_path / "node", port=node.port)

@@ -26,10 +26,9 @@ from ptingest.runtime.supervisor import Supervisor
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.flow.harness import RawPeer
+from tests.waiting import PATIENCE_SECONDS, until, until_told
 
 START_SECONDS = 90.0
-PATIENCE_SECONDS = 30.0
-"""Workers are processes, and this machine may be busy."""
 QUICK = Patience(backoff_first=0.05, backoff_most=0.5, farewell=2.0)
 
 
@@ -53,9 +52,7 @@ class Crewed:
         return self.supervisor.beats_port
 
     async def until(self, what: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not what():
-                await asyncio.sleep(0.01)
+        await until(what)
 
     async def all_running(self) -> None:
         await self.until(lambda: len(self.supervisor.crew.running) == len(self.slots))
@@ -86,9 +83,10 @@ class Crewed:
         return self.supervisor.view.metrics.value(name, *labels)
 
     async def until_metric(self, name: str, value: float, *labels: str) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while await self.metric(name, *labels) < value:
-                await asyncio.sleep(0.02)
+        async def is_reached() -> bool:
+            return await self.metric(name, *labels) >= value
+
+        await until_told(is_reached)
 
 
 def settings_for(tmp_path: Path, **keys: Any) -> ServerSettings:
@@ -161,7 +159,7 @@ class Seat:
 
     async def next_handed(self) -> tuple[int, socket.socket]:
         """Wait for the next socket that was handed over."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             handed = await take_over(self.handed)
         assert handed is not None
         number, accepted = handed

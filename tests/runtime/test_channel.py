@@ -23,6 +23,7 @@ from ptingest.runtime.channel import (
     Question,
     open_channel,
 )
+from tests.waiting import until
 
 
 class Pair(msgspec.Struct):
@@ -57,7 +58,7 @@ async def add(pair: Pair) -> int:
 async def count(most: int) -> AsyncIterator[int]:
     for number in range(most):
         yield number
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # no race: others may run or not
 
 
 async def test_a_question_gets_its_answer_whatever_the_order() -> None:
@@ -199,7 +200,7 @@ async def test_a_reader_that_leaves_ends_the_making() -> None:
         try:
             while True:
                 yield 1
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # no race: others may run or not
         finally:
             ended.set()
 
@@ -242,8 +243,7 @@ async def test_a_full_wire_costs_items_and_never_holds_up_the_maker() -> None:
     running = asyncio.create_task(maker.run())
     reader = await open_channel(b, name="maker")
     stream = reader.stream(TEXTS, NOTHING)
-    while made < 200:  # nobody reads yet
-        await asyncio.sleep(0.001)
+    await until(lambda: made == 200)  # nobody reads yet
     assert maker._unwritten() < STREAM_BYTES + (128 << 10)
 
     reading = asyncio.create_task(reader.run())
@@ -314,8 +314,6 @@ async def test_who_waits_for_a_channel_does_not_fall_with_what_falls_over_its_ne
     async with ends() as (here, there):
         there.hears(WORD, fall)
         here.tell(WORD, "now")
-        async with asyncio.timeout(15):
-            while not there.is_closed:
-                await asyncio.sleep(0.01)
+        await until(lambda: there.is_closed)
 
     assert "ZeroDivisionError" in caplog.text

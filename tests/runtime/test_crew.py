@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from ptingest.runtime.channel import NOTHING, Nothing
 from ptingest.runtime.crew import given_back, in_flight_of
 from ptingest.runtime.messages import DRAIN, REPORT, Drained, Load, Report
 from ptingest.telemetry.metrics import Metrics
 from tests.runtime.crewed import QUICK, crew_of, seated
+from tests.waiting import until
 
 RECEIVED = "ptingest_flow_received_events_total"
 SETTLED = "ptingest_lane_settled_events_total"
@@ -64,8 +63,7 @@ async def test_a_report_tells_how_busy_a_worker_was_lately() -> None:
         for events in (100, 350):
             load = Load(connections=1, events=events, is_accepting=True, is_draining=False, left=[])
             seat.channel.tell(REPORT, Report(load, busy().samples()))
-        while seat.slot.events != 350:
-            await asyncio.sleep(0.005)
+        await until(lambda: seat.slot.events == 350)
 
         assert seat.slot.events_lately == 250
         assert in_flight_of(seat.slot.samples) == 3
@@ -75,8 +73,7 @@ async def test_a_worker_that_says_it_leaves_gets_no_more() -> None:
     crew = crew_of(2)
     async with seated(crew) as (first, _):
         first.load(is_draining=True)
-        while first.slot.may_take:
-            await asyncio.sleep(0.005)
+        await until(lambda: not first.slot.may_take)
 
         assert [slot.number for slot in crew.running] == [2]
 

@@ -18,6 +18,7 @@ from ptingest.runtime.messages import TAP, WHY, Progress, TapLines
 from ptingest.runtime.taps import BUFFER_BYTES, TAPS
 from tests.flow.harness import J, W, event
 from tests.runtime.crewed import Seat, crew_of, crewed, peer_at, seated
+from tests.waiting import until
 
 TOLD = b'{"told":{"passed":3,"shown":1,"skipped":2,"lost":0}}\n'
 
@@ -86,10 +87,12 @@ async def test_what_finds_no_room_is_lost_and_counted() -> None:
         tap = await watch.begin(TapWish())
         for _ in range(40):
             worker.items.put_nowait(b"x" * 100_000 + b"\n")
-        async with asyncio.timeout(15):
-            while not tap._summed()["lost"]:
-                worker.items.put_nowait(b"what is lost is told with the next one that is not\n")
-                await asyncio.sleep(0.01)
+
+        def is_lost() -> bool:
+            worker.items.put_nowait(b"what is lost is told with the next one that is not\n")
+            return bool(tap._summed()["lost"])
+
+        await until(is_lost)
         assert tap.size <= BUFFER_BYTES
         assert watch.status()["waiting_bytes"] == tap.size
         tap.close()

@@ -14,6 +14,7 @@ from ptingest.runtime.doorkeeper import Doorkeeper
 from ptingest.settings.beats import BeatsSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.runtime.crewed import Seat, crew_of, seated
+from tests.waiting import until
 
 REJECTED = "ptingest_beats_rejected_connections_total"
 
@@ -80,8 +81,7 @@ async def test_a_connection_that_is_over_makes_room() -> None:
         number, accepted = await it.seats[0].next_handed()
         accepted.close()
         it.seats[0].load(left=[number])
-        while it.seats[0].slot.connections:
-            await asyncio.sleep(0.005)
+        await until(lambda: not it.seats[0].slot.connections)
         it.connect()
 
         _, accepted = await it.seats[0].next_handed()
@@ -134,8 +134,7 @@ async def test_new_limits_hold_from_the_next_connection_on() -> None:
 async def test_who_takes_nothing_now_is_passed_over() -> None:
     async with door() as it:
         it.seats[0].load(is_accepting=False)
-        while it.seats[0].slot.is_accepting:
-            await asyncio.sleep(0.005)
+        await until(lambda: not it.seats[0].slot.is_accepting)
         for _ in range(3):
             it.connect()
             (await it.seats[1].next_handed())[1].close()
@@ -153,8 +152,7 @@ async def test_a_worker_that_is_gone_is_passed_over() -> None:
 async def test_while_nobody_takes_anything_connections_wait_and_are_not_refused() -> None:
     async with door(workers=1) as it:
         it.seats[0].load(is_accepting=False)
-        while it.seats[0].slot.is_accepting:
-            await asyncio.sleep(0.005)
+        await until(lambda: not it.seats[0].slot.is_accepting)
         client = it.connect()
         client.setblocking(False)
         with pytest.raises(BlockingIOError):

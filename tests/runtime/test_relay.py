@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from ptingest.errors import ErrandRefused
@@ -12,6 +10,7 @@ from ptingest.runtime.channel import NOTHING, Nothing
 from ptingest.runtime.messages import ORDER, PROGRESS, SWEEP, Progress
 from ptingest.runtime.relay import Relay
 from tests.runtime.crewed import Seat, crew_of, seated
+from tests.waiting import until
 
 REQUEUE = Order("requeue", Choice(everything=True), pid=4711)
 TALLY = {"chosen": 3, "left": 0, "left_because": None}
@@ -41,9 +40,7 @@ class Desk:
 
 
 async def until_done(relay: Relay) -> dict[str, object]:
-    async with asyncio.timeout(15):
-        while not relay.progress()["finished"]:
-            await asyncio.sleep(0.01)
+    await until(lambda: relay.progress()["finished"])
     return relay.progress()
 
 
@@ -59,8 +56,7 @@ async def test_one_worker_gets_the_order_and_all_sweep_afterwards() -> None:
         relay = Relay(crew)
 
         begun = relay.begin(REQUEUE)
-        while not desks[1].orders:
-            await asyncio.sleep(0.01)
+        await until(lambda: desks[1].orders)
         desks[1].finished = True
         ended = await until_done(relay)
 
@@ -90,10 +86,10 @@ async def test_one_order_at_a_time() -> None:
 async def test_a_worker_that_dies_ends_the_order_and_says_what_now() -> None:
     crew = crew_of(1)
     async with seated(crew) as (seat,):
-        Desk(seat)
+        desk = Desk(seat)
         relay = Relay(crew)
         relay.begin(REQUEUE)
-        await asyncio.sleep(0.05)
+        await until(lambda: desk.orders)
 
         seat.channel.close()
         ended = await until_done(relay)

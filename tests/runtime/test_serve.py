@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -19,6 +18,7 @@ import pytest
 
 from benchmarks.processes import family, free_port
 from tests.flow.harness import J, W
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.timeout(60)  # several processes start and stop
 
@@ -48,11 +48,8 @@ class Serving:
         }
         self.config.write_text(json.dumps(config))
 
-    def until(self, what: Callable[[], bool], seconds: float = 30.0) -> None:
-        end = time.monotonic() + seconds
-        while not what():
-            assert time.monotonic() < end, self.log.read_text()
-            time.sleep(0.02)
+    def until(self, what: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+        wait_until(what, seconds=seconds, otherwise=self.log.read_text)
 
     def until_up(self) -> None:
         self.until(lambda: self.log.read_text().count("started, pid") == 2)

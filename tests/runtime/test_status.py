@@ -9,6 +9,7 @@ import orjson
 from ptingest.api.app import PATHS
 from tests.fakes.authority import Authority, tls_settings
 from tests.flow.harness import C, J, RawPeer, W, event, peer_of, serving
+from tests.waiting import until
 
 SHOW_EVENTS = {"/tap", "/why"}
 """What they are for; whom they are shown to is another test's."""
@@ -60,9 +61,7 @@ async def test_readiness_turns_red_for_a_stop(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         before = server.worker.view.readiness()
         server.worker.stop()
-        async with asyncio.timeout(15):
-            while not server.worker.view.draining:
-                await asyncio.sleep(0)
+        await until(lambda: server.worker.view.draining)
 
         assert before == []
         assert server.worker.view.readiness() == ["draining: this process is stopping"]

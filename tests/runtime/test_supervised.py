@@ -37,6 +37,7 @@ from ptingest.settings.load import load_profile
 from ptingest.telemetry.logs import RepeatHandler
 from tests.flow.harness import J, RawPeer, W
 from tests.runtime.crewed import settings_for
+from tests.waiting import until
 
 RECEIVED = "ptingest_flow_received_events_total"
 
@@ -67,10 +68,7 @@ class Boss:
         return RawPeer(*await asyncio.open_connection(sock=client))
 
     async def until_left(self) -> list[int]:
-        async with asyncio.timeout(15):
-            while not (left := [number for load in self.loads for number in load.left]):
-                await asyncio.sleep(0.01)
-        return left
+        return await until(lambda: [number for load in self.loads for number in load.left])
 
 
 @contextlib.asynccontextmanager
@@ -275,7 +273,7 @@ import socket, sys, threading, time
 from ptingest.runtime.supervised import never_outlive
 ours, theirs = socket.socketpair()
 threading.Thread(target=never_outlive, args=(ours, 0.2), daemon=True).start()
-time.sleep(0.5)
+time.sleep(0.5)  # no race: longer than it is let live, and it lives as long as it is not alone
 print("still here", flush=True)
 theirs.close()
 while True:

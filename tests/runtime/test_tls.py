@@ -19,6 +19,7 @@ from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.authority import Authority, Pair, tls_settings
 from tests.fakes.clock import ManualClock
+from tests.waiting import until
 
 RELOADS = "ptingest_worker_certificate_reloads_total"
 
@@ -198,7 +199,5 @@ async def test_a_watcher_finds_a_change_by_itself(authority: Authority) -> None:
     authority.server()
     os.utime(pair.key, ns=(1, 1))
 
-    async with asyncio.timeout(15):
-        while certificates.beats() is first:
-            await asyncio.sleep(0.01)
+    await until(lambda: certificates.beats() is not first)
     watching.cancel()

@@ -20,6 +20,7 @@ from ptingest.runtime.whole import WholeView
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.runtime.crewed import Seat, crew_of, seated
+from tests.waiting import until
 
 RECEIVED = "ptingest_flow_received_events_total"
 SETTLED = "ptingest_lane_settled_events_total"
@@ -97,8 +98,7 @@ async def test_an_answer_that_comes_after_its_workers_end_is_not_the_next_ones()
         workers = [Worker(seats[0], 10, 10), Worker(seats[1], 5, 5)]
         workers[0].answers.clear()
         looking = asyncio.create_task(view.refresh())
-        while not workers[0].asked:
-            await asyncio.sleep(0.005)
+        await until(lambda: workers[0].asked)
         workers[0].answers.set()
         asked, seats[0].slot.channel = seats[0].slot.channel, None  # another sits there by now
         await looking

@@ -17,6 +17,7 @@ from ptingest.runtime.clock import SystemClock
 from ptingest.runtime.worker import Worker
 from ptingest.settings.server import ServerSettings
 from tests.flow.harness import J, MemorySink, W, peer_of, serving
+from tests.waiting import until
 
 
 def settings_of(tmp_path: Path, listen: str) -> ServerSettings:
@@ -101,9 +102,7 @@ async def test_the_longest_pause_of_the_loop_is_shown(tmp_path: Path) -> None:
     async with serving(tmp_path) as server, peer_of(server) as peer:
         await peer.send(W(1) + J(1))
         await peer.acks(1)
-        async with asyncio.timeout(15):
-            while not server.metric("ptingest_worker_loop_lag_seconds"):
-                await asyncio.sleep(0.01)
+        await until(lambda: server.metric("ptingest_worker_loop_lag_seconds"))
 
 
 async def test_logstashs_paths_tell_of_what_went_through(tmp_path: Path) -> None:
@@ -131,9 +130,7 @@ async def test_readiness_knows_of_a_sink_that_is_down_before_the_first_event(
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         async with serving(tmp_path, sinks={"elasticsearch": {"hosts": [url]}}) as server:
-            async with asyncio.timeout(15):
-                while not (reasons := server.worker.view.readiness()):
-                    await asyncio.sleep(0.05)
+            reasons = await until(server.worker.view.readiness)
 
     (reason,) = reasons
     assert reason.startswith(f"sink elasticsearch: no answer from {url}")

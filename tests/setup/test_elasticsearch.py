@@ -65,7 +65,7 @@ async def test_a_cluster_that_is_not_ready_yet_is_asked_again(refusals: int, mar
     preparation = Preparation(
         NotReadyYet(refusals),
         password=SECRET,
-        login_works=lambda user, password: asyncio.sleep(0, result=True),
+        login_works=lambda user, password: asyncio.sleep(0, result=True),  # no race: a yes
         keep=lambda key: None,
         patience_seconds=0.005,
         pause_seconds=0.001,

@@ -161,7 +161,7 @@ async def main():
         sys.stdin.read()
     if sys.argv[1] == "flood":
         asyncio.ensure_future(sink.write(messages("a" * (1 << 20)), frozenset()))
-        await asyncio.sleep(0.1)  # the pipe is full by now, or will be: either way it ends
+        await asyncio.sleep(0.1)  # no race: the pipe is full by now, or will be
         await sink.close()
         return
     result = await sink.write(messages("a", "b"), frozenset())

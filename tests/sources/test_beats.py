@@ -20,6 +20,7 @@ from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.beats import TURNS, BeatsSource
 from ptingest.telemetry.metrics import Metrics
 from tests.flow.harness import C, J, RawPeer, Server, W, event, peer_of, serving
+from tests.waiting import until
 
 POT = 40 << 10
 """Bytes received and not yet framed, in tests that fill it."""
@@ -55,16 +56,14 @@ async def test_a_full_pot_stops_new_ones_and_still_completes_every_window(
                 for peer, window in zip((a, b, c), windows, strict=False):
                     await peer.send(window[:-1000])
                 # All three are in mid-window, the pot of 80 KiB is more than full.
-                while server.worker.parts.source.status()["accepting"]:
-                    await asyncio.sleep(0.01)
+                await until(lambda: not server.worker.parts.source.status()["accepting"])
                 for peer, window in zip((a, b, c), windows, strict=False):
                     await peer.send(window[-1000:])
                 server.sink.open.set()
 
                 for peer in (a, b, c):
                     assert await peer.acks(1) == [(2, 1)]
-                while not server.worker.parts.source.status()["accepting"]:
-                    await asyncio.sleep(0.01)
+                await until(lambda: server.worker.parts.source.status()["accepting"])
                 async with peer_of(server) as late:
                     await late.send(windows[5])
                     assert await late.acks(1) == [(2, 1)]
@@ -144,12 +143,11 @@ def bare(count: int, size: int) -> bytes:
 
 
 async def pot_is_at_least(server: Server, share: float) -> None:
-    async with asyncio.timeout(15):
-        while True:
-            server.worker.parts.metrics.refresh()
-            if server.metric("ptingest_beats_waiting_bytes") >= share * POT:
-                return
-            await asyncio.sleep(0.01)
+    def is_so() -> bool:
+        server.worker.parts.metrics.refresh()
+        return server.metric("ptingest_beats_waiting_bytes") >= share * POT
+
+    await until(is_so)
 
 
 BULKY = bare(60, 1000)

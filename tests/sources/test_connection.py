@@ -13,6 +13,7 @@ import pytest
 from ptingest.lumberjack.connection import Window
 from tests.fakes.beat import Beat
 from tests.flow.harness import C, D, J, W, event, peer_of, serving
+from tests.waiting import until
 
 
 async def test_one_final_ack_a_window_and_never_a_partial_one(tmp_path: Path) -> None:
@@ -29,7 +30,7 @@ async def test_v1_gets_no_keepalives(tmp_path: Path) -> None:
         server.sink.open.clear()
         await peer.send(W(1, b"1") + D(1, line="x"))
         await server.sink.asked.wait()
-        await asyncio.sleep(0.2)  # four keepalives would be due
+        await asyncio.sleep(0.2)  # no race: four keepalives would be due, or more
         server.sink.open.set()
 
         assert await peer.acks(1, keepalives=True) == [(1, 1)]
@@ -67,9 +68,7 @@ async def test_what_was_complete_before_a_broken_frame_keeps_its_ack_though_the_
         await server.until("ptingest_beats_protocol_errors_total", 1, "bad_version")
         (connection,) = server.worker.parts.source._connections
         peer.writer.write_eof()
-        async with asyncio.timeout(15):
-            while not connection._eof:
-                await asyncio.sleep(0.01)
+        await until(lambda: connection._eof)
         server.sink.open.set()
 
         assert [ack for ack in await peer.rest() if ack[1]] == [(2, 1)]
@@ -151,9 +150,7 @@ async def test_a_transport_that_is_dead_unsaid_ends_its_connection_only(
             await server.sink.asked.wait()
             (connection,) = [one for one in source._connections if one.open_windows]
             alive, connection.transport = connection.transport, DeadTransport()  # type: ignore[assignment]
-            async with asyncio.timeout(15):
-                while connection in source._connections:
-                    await asyncio.sleep(0.01)
+            await until(lambda: connection not in source._connections)
             alive.abort()
         server.sink.open.set()
         await good.send(W(1) + J(2))
@@ -173,9 +170,7 @@ async def test_a_drain_is_not_ended_by_a_transport_that_is_dead_unsaid(
         alive, connection.transport = connection.transport, DeadTransport()  # type: ignore[assignment]
         connection.reading = False
         server.worker.stop()
-        async with asyncio.timeout(15):
-            while server.worker.parts.source._connections:
-                await asyncio.sleep(0.01)
+        await until(lambda: not server.worker.parts.source._connections)
         alive.abort()
 
     assert [one.levelname for one in caplog.records].count("ERROR") == 1
@@ -229,9 +224,7 @@ async def test_a_connection_that_is_over_holds_none_of_the_bytes_that_waited(
             await server.sink.asked.wait()
             source = server.worker.parts.source
             (connection,) = source._connections
-            async with asyncio.timeout(2):
-                while not connection._wire.is_window_open:
-                    await asyncio.sleep(0.01)
+            await until(lambda: connection._wire.is_window_open)
             held = connection._wire.received_bytes
 
             connection.close_now("held_too_long")
