@@ -13,6 +13,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
+from benchmarks.processes import free_port
 from ptingest.api.app import CONNECTIONS, PATHS, ApiServer, start_api
 from ptingest.runtime.clock import SystemClock
 from ptingest.runtime.tls import Certificates
@@ -193,16 +194,13 @@ async def test_a_request_leaves_no_log_line(
 async def test_a_closed_port_takes_no_more_and_can_be_bound_again(
     view: View, metrics: Metrics
 ) -> None:
-    first = await start_api(
-        ApiSettings(listen="127.0.0.1:0"), view=view, metrics=metrics, node=NODE
-    )
+    listen = f"127.0.0.1:{free_port()}"  # nobody is given it meanwhile
+    first = await start_api(ApiSettings(listen=listen), view=view, metrics=metrics, node=NODE)
     await first.close()
 
     with pytest.raises(OSError):
         await asyncio.open_connection("127.0.0.1", first.port)
-    again = await start_api(
-        ApiSettings(listen=f"127.0.0.1:{first.port}"), view=view, metrics=metrics, node=NODE
-    )
+    again = await start_api(ApiSettings(listen=listen), view=view, metrics=metrics, node=NODE)
     await again.close()
 
     assert again.port == first.port

@@ -18,6 +18,7 @@ from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.api.test_app import View
 from tests.api.test_logstash import NODE
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 class Reader:
@@ -88,7 +89,7 @@ async def test_lines_come_as_they_are_told_and_the_end_is_clean(desk: Desk, url:
     assert (first, rest) == (b'{"fate":"passed"}\n', b'{"ended":"done"}\n')
     assert answer.headers["Content-Type"] == "application/x-ndjson"
     assert answer.headers["Cache-Control"] == "no-store"
-    await asyncio.wait_for(desk.reader.is_closed.wait(), 4)
+    await asyncio.wait_for(desk.reader.is_closed.wait(), PATIENCE_SECONDS)
 
 
 async def test_the_wish_is_read_from_the_address(desk: Desk, url: str) -> None:
@@ -159,42 +160,40 @@ async def test_a_reader_that_leaves_closes_its_tap(desk: Desk, url: str) -> None
     async with aiohttp.ClientSession() as session, session.get(url):
         desk.reader.lines.put_nowait(b"{}\n")
 
-    async def go_on() -> None:
-        while not desk.reader.is_closed.is_set():
-            desk.reader.lines.put_nowait(b"{}\n")
-            await asyncio.sleep(0.01)
+    def is_closed() -> bool:
+        desk.reader.lines.put_nowait(b"{}\n")
+        return desk.reader.is_closed.is_set()
 
-    await asyncio.wait_for(go_on(), 4)
+    await until(is_closed)
 
 
 async def test_a_reader_that_stands_still_is_told_and_let_go(
     desk: Desk, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tap_module, "SLOW_SECONDS", 0.1)
+    is_done, were_done = tap_module._Writes.is_done, list[bool]()
+
+    async def noted(*write: Any) -> bool:
+        were_done.append(await is_done(*write))
+        return were_done[-1]
+
+    monkeypatch.setattr(tap_module._Writes, "is_done", noted)
     host, port = url.split("/")[2].split(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
     writer.write(b"GET /tap HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     for _ in range(200):
         desk.reader.lines.put_nowait(b"x" * 100_000 + b"\n")
 
-    async def let_go() -> bytes:
-        # Not a byte is read until the server has given up writing to us.
-        while desk.reader.lines.qsize():
-            before = desk.reader.lines.qsize()
-            await asyncio.sleep(0.3)
-            if desk.reader.lines.qsize() == before:
-                break
-        await asyncio.sleep(0.2)
-        return await reader.read(-1)
-
     try:
-        said = await asyncio.wait_for(let_go(), 4.5)
+        # Not a byte is read until the server has given up on its lines, and then on its farewell.
+        await until(lambda: False in were_done[:-1])
+        said = await asyncio.wait_for(reader.read(-1), PATIENCE_SECONDS)
     finally:
         writer.close()
 
     assert desk.reader.lines.qsize() > 0, "the rest was not even taken from the tap"
     assert b"the road does not wait for taps" in said[-300:]
-    await asyncio.wait_for(desk.reader.is_closed.wait(), 1)
+    await asyncio.wait_for(desk.reader.is_closed.wait(), PATIENCE_SECONDS)
 
 
 async def test_a_reader_that_never_reads_again_is_cut_off(
@@ -208,7 +207,7 @@ async def test_a_reader_that_never_reads_again_is_cut_off(
     for _ in range(200):
         desk.reader.lines.put_nowait(b"x" * 100_000 + b"\n")
 
-    await asyncio.wait_for(desk.reader.is_closed.wait(), 4)
+    await asyncio.wait_for(desk.reader.is_closed.wait(), PATIENCE_SECONDS)
     try:
         with pytest.raises(ConnectionError):
             while await reader.read(1 << 16):

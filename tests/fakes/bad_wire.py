@@ -95,7 +95,7 @@ class BadWire:
                 has_stalled = True
                 self.stalls += 1
                 writer.write(data[: stall - passed])
-                await asyncio.sleep(weather.stall_seconds)
+                await asyncio.sleep(weather.stall_seconds)  # no race: weather
                 data, passed = data[stall - passed :], stall
             cut = weather.cut_after_sent
             if cut is not None and passed + len(data) >= cut:
@@ -107,7 +107,7 @@ class BadWire:
             passed += len(data)
             await writer.drain()
             if weather.trickle_bytes is not None:
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # no race: weather
 
     async def _answered(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, weather: Weather

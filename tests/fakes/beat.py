@@ -42,7 +42,7 @@ class Beat:
                 await self._attempt(pending)
             except (OSError, ProtocolError, PeerClosed) as error:
                 self.errors.append(error)
-                await asyncio.sleep(self.backoff_seconds)
+                await asyncio.sleep(self.backoff_seconds)  # no race: as Beats wait
 
     async def _attempt(self, pending: deque[Sequence[bytes]]) -> None:
         reader, writer = await asyncio.open_connection(self.host, self.port, ssl=self.tls)

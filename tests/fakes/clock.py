@@ -14,6 +14,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Any, TypeVar, TypeVarTuple
 
+from ptingest.runtime.clock import SystemClock
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -36,6 +38,19 @@ class ManualClock:
 
     def time_ns(self) -> int:
         return self._time_ns
+
+
+class AheadClock(SystemClock):
+    """The machine's, ahead by what ``advance`` adds: what was to last a minute is over at once."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._ahead
 
 
 class LoopClock:

@@ -30,6 +30,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
+from benchmarks.processes import free_port
+
 Then = Literal["answer", "drop", "reset", "cut", "short"]
 
 
@@ -163,11 +165,11 @@ class FakeElasticsearch:
     # --- life ---------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Listen, on the port of last time if there was one."""
+        """Listen, on the port of last time if there was one; nobody is given it meanwhile."""
+        self.port = self.port or free_port()
         self._server = await asyncio.start_server(
             self._accept, "127.0.0.1", self.port, limit=1 << 20
         )
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Refuse connections and cut the open ones; what is stored stays."""
@@ -267,7 +269,7 @@ class FakeElasticsearch:
             reply = always if isinstance(always, Reply) else always(request)
         self.bulk_started.set()
         if reply.is_late:
-            await asyncio.sleep(reply.delay_seconds)
+            await asyncio.sleep(reply.delay_seconds)  # no race: as slow as it is told to be
         status, body = reply.status, reply.body
         items = self._store(request, reply) if _is_stored(reply) else []
         if status == 200 and reply.stores:
@@ -275,7 +277,7 @@ class FakeElasticsearch:
         elif body is None:
             body = _error("scripted_exception", f"scripted {status}") if status != 413 else b""
         if reply.delay_seconds and not reply.is_late:
-            await asyncio.sleep(reply.delay_seconds)
+            await asyncio.sleep(reply.delay_seconds)  # no race: as slow as it is told to be
         if reply.gate is not None:
             await reply.gate.wait()
         if reply.then == "drop":

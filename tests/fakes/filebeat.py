@@ -77,6 +77,7 @@ class Filebeat:
                 self.habits.backoff_max_seconds,
                 self.habits.backoff_init_seconds * 2 ** min(self._failures, 20),
             )
+            # no race: as Filebeat waits
             await asyncio.sleep(longest * (0.5 + self._chance.random() / 2))
 
     def crash(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from ptingest.delivery.dead_letter import read_letters
-from ptingest.model.contracts import Finding
+from ptingest.model.contracts import Clock, Finding
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
 from ptingest.runtime.assembly import build, read_profile
@@ -92,6 +92,7 @@ async def serving(
     *,
     sink: MemorySink | None = None,
     sinks: dict[str, Any] | None = None,
+    clock: Clock | None = None,
     drain_seconds: float = 1.0,
     concurrency: int = 4,
     dead_letters: dict[str, Any] | None = None,
@@ -125,7 +126,7 @@ async def serving(
     parts = build(
         settings,
         read_profile(settings, {}),
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         replaced=None if sinks else [(sink, lane)],
     )
     worker = Worker(parts)

@@ -377,7 +377,7 @@ async def test_a_beat_that_never_reads_its_acks_over_tls_is_closed(
                     await writer.drain()
 
         assert not isinstance(raised.value, TimeoutError)
-        assert server.worker.parts.source.status()["connections"] == 0
+        await until(lambda: server.worker.parts.source.status()["connections"] == 0)
         writer.close()
 
 

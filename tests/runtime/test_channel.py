@@ -23,7 +23,7 @@ from ptingest.runtime.channel import (
     Question,
     open_channel,
 )
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 class Pair(msgspec.Struct):
@@ -71,8 +71,8 @@ async def test_a_question_gets_its_answer_whatever_the_order() -> None:
 
     async with ends() as (here, there):
         there.answers(SUM, slow_for_one)
-        first = asyncio.ensure_future(here.ask(SUM, Pair(1, 2), seconds=3))
-        second = await here.ask(SUM, Pair(3, 4), seconds=3)
+        first = asyncio.ensure_future(here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS))
+        second = await here.ask(SUM, Pair(3, 4), seconds=PATIENCE_SECONDS)
         gate.set()
 
         assert (await first, second) == (3, 7)
@@ -83,8 +83,8 @@ async def test_both_ends_may_ask() -> None:
         here.answers(SUM, add)
         there.answers(SUM, add)
 
-        assert await here.ask(SUM, Pair(1, 1), seconds=3) == 2
-        assert await there.ask(SUM, Pair(2, 2), seconds=3) == 4
+        assert await here.ask(SUM, Pair(1, 1), seconds=PATIENCE_SECONDS) == 2
+        assert await there.ask(SUM, Pair(2, 2), seconds=PATIENCE_SECONDS) == 4
 
 
 async def test_an_error_of_ours_comes_back_as_a_refusal_in_its_own_words() -> None:
@@ -95,7 +95,7 @@ async def test_an_error_of_ours_comes_back_as_a_refusal_in_its_own_words() -> No
         there.answers(SUM, refuse)
 
         with pytest.raises(ChannelRefused, match="/d is in use") as raised:
-            await here.ask(SUM, Pair(1, 2), seconds=3)
+            await here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
 
     assert raised.value.kind == "DataDirLocked"
 
@@ -109,10 +109,10 @@ async def test_a_bug_there_is_a_refusal_here_and_the_channel_goes_on(
     async with ends() as (here, there):
         there.answers(SUM, die)
         with pytest.raises(ChannelRefused, match="a bug: KeyError"):
-            await here.ask(SUM, Pair(1, 2), seconds=3)
+            await here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
         there.answers(SUM, add)
 
-        assert await here.ask(SUM, Pair(1, 2), seconds=3) == 3
+        assert await here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS) == 3
 
     assert "Traceback" in caplog.text
 
@@ -120,7 +120,7 @@ async def test_a_bug_there_is_a_refusal_here_and_the_channel_goes_on(
 async def test_what_nobody_answers_is_refused() -> None:
     async with ends() as (here, _):
         with pytest.raises(ChannelRefused, match="nobody here answers 'sum'"):
-            await here.ask(SUM, Pair(1, 2), seconds=3)
+            await here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
 
 
 async def test_a_question_without_an_answer_ends_in_time() -> None:
@@ -144,9 +144,9 @@ async def test_who_waits_for_an_end_that_dies_is_told() -> None:
         there.answers(SUM, die)
 
         with pytest.raises(ChannelClosed, match="there is gone"):
-            await here.ask(SUM, Pair(1, 2), seconds=3)
+            await here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
         with pytest.raises(ChannelClosed):
-            await here.ask(SUM, Pair(1, 2), seconds=3)
+            await here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
         with pytest.raises(ChannelClosed):
             here.stream(COUNT, 3)
         assert here.tell(WORD, "x") is False
@@ -220,8 +220,8 @@ async def test_a_slow_reader_loses_items_and_knows_how_many() -> None:
         stream = here.stream(COUNT, 50, room=10)
         there.answers(SUM, add)
         while there._made or not stream.lost:  # until all were made and sent
-            await here.ask(SUM, Pair(1, 1), seconds=3)
-        await here.ask(SUM, Pair(1, 1), seconds=3)
+            await here.ask(SUM, Pair(1, 1), seconds=PATIENCE_SECONDS)
+        await here.ask(SUM, Pair(1, 1), seconds=PATIENCE_SECONDS)
 
         found = [item async for item in stream]
 

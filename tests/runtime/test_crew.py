@@ -7,7 +7,7 @@ from ptingest.runtime.crew import given_back, in_flight_of
 from ptingest.runtime.messages import DRAIN, REPORT, Drained, Load, Report
 from ptingest.telemetry.metrics import Metrics
 from tests.runtime.crewed import QUICK, crew_of, seated
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 RECEIVED = "ptingest_flow_received_events_total"
 SETTLED = "ptingest_lane_settled_events_total"
@@ -106,7 +106,7 @@ async def test_who_does_not_answer_is_told_apart_from_who_does() -> None:
     async with seated(crew) as (first, _):
         first.channel.answers(DRAIN, drain)
 
-        answers = await crew.ask_all(DRAIN, NOTHING, seconds=1.0)
+        answers = await crew.ask_all(DRAIN, NOTHING, seconds=PATIENCE_SECONDS)
 
     assert answers[1] == Drained(0)
     assert "nobody here answers 'drain'" in str(answers[2])

@@ -18,7 +18,7 @@ from ptingest.runtime.messages import TAP, WHY, Progress, TapLines
 from ptingest.runtime.taps import BUFFER_BYTES, TAPS
 from tests.flow.harness import J, W, event
 from tests.runtime.crewed import Seat, crew_of, crewed, peer_at, seated
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 TOLD = b'{"told":{"passed":3,"shown":1,"skipped":2,"lost":0}}\n'
 
@@ -75,7 +75,7 @@ async def test_lines_of_all_workers_come_and_their_counts_are_added_up() -> None
         assert {line["fate"] for line in found if "fate" in line} == {"a", "b"}
         assert [one.wishes for one in workers] == [[TapWish("service:django")]] * 2
         for worker in workers:
-            await asyncio.wait_for(worker.has_left.wait(), 4)
+            await asyncio.wait_for(worker.has_left.wait(), PATIENCE_SECONDS)
         assert watch.open == []
 
 

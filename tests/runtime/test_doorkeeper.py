@@ -14,7 +14,7 @@ from ptingest.runtime.doorkeeper import Doorkeeper
 from ptingest.settings.beats import BeatsSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.runtime.crewed import Seat, crew_of, seated
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 REJECTED = "ptingest_beats_rejected_connections_total"
 
@@ -28,7 +28,7 @@ class Door:
 
     def connect(self, host: str = "127.0.0.1") -> socket.socket:
         client = socket.create_connection(("127.0.0.1", self.port), source_address=(host, 0))
-        client.settimeout(3)
+        client.settimeout(PATIENCE_SECONDS)
         self.clients.append(client)
         return client
 

@@ -13,6 +13,7 @@ from ptingest.runtime.exploring import StoreExplorer
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.sinks.store.documents import document, insert
 from tests.sinks.store.segments import bodies
+from tests.waiting import until
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
 
@@ -127,7 +128,7 @@ async def test_too_many_questions_are_turned_away(
     for _ in range(exploring.AT_ONCE):
         await explorer._turns.acquire()
     waiting = asyncio.create_task(explorer.last_id())
-    await asyncio.sleep(0)
+    await until(lambda: explorer._waiting)
 
     with pytest.raises(SinkUnavailable, match="wait already"):
         await explorer.last_id()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ptingest.runtime.notify import Notifier
+from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture(params=["a file", "an abstract name"])
@@ -19,7 +20,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[so
     address = str(tmp_path / "notify") if is_file else "\0" + name
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
         end.bind(address)
-        end.settimeout(2)
+        end.settimeout(PATIENCE_SECONDS)
         yield end, address if is_file else "@" + name
 
 

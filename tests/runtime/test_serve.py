@@ -141,7 +141,7 @@ def test_a_second_signal_leaves_at_once_and_takes_the_workers_along(tmp_path: Pa
             server.process.send_signal(signal.SIGTERM)
 
             assert server.process.wait() == 130
-            server.until(server.workers_are_gone, 5.0)
+            server.until(server.workers_are_gone, 15.0)  # a drain has 20
 
 
 def test_a_stop_with_documents_unsettled_is_code_5(tmp_path: Path) -> None:

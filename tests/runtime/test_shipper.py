@@ -9,6 +9,7 @@ import pytest
 from ptingest.runtime.records import RecordReader
 from ptingest.runtime.shipper import EventMaker, Pace, Shipper, ShipperSettings
 from tests.flow.harness import MemorySink, Server, serving
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 def settings_of(tmp_path: Path, port: int, *files: Path, **more: object) -> ShipperSettings:
@@ -18,7 +19,7 @@ def settings_of(tmp_path: Path, port: int, *files: Path, **more: object) -> Ship
         "group": "pt",
         "files": {path: path.stem for path in files},
         "registry": tmp_path / "registry.json",
-        "patience_seconds": 1.0,
+        "patience_seconds": PATIENCE_SECONDS,
         **more,
     }
     return ShipperSettings(**values)  # type: ignore[arg-type]
@@ -109,6 +110,7 @@ async def test_following_ships_lines_as_they_come_and_after_a_rotation(tmp_path:
         path.rename(tmp_path / "django.log.1")
         path.write_text("another file\n")
         await server.until("ptingest_flow_received_events_total", 3, "django")
+        await until(lambda: len(server.sink.documents) == 3)
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
 

@@ -16,6 +16,7 @@ from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.model.watching import WhyQuestion
 from ptingest.runtime.story import STORIES, spellings
 from tests.flow.harness import J, MemorySink, Server, W, event, peer_of, serving
+from tests.waiting import PATIENCE_SECONDS
 
 LINE = "INFO|apps.parcels.views|2025-01-02T03:04:05Z|parcel 42"
 
@@ -67,7 +68,7 @@ async def test_an_event_that_waits_says_for_what(tmp_path: Path) -> None:
     sink.open.clear()
     async with serving(tmp_path, sink=sink) as server, peer_of(server) as peer:
         await peer.send(W(1) + J(1, shipped()))
-        await asyncio.wait_for(sink.asked.wait(), 4)
+        await asyncio.wait_for(sink.asked.wait(), PATIENCE_SECONDS)
         story = await told(server, line=LINE)
         sink.open.set()
         await peer.acks(1)
@@ -156,7 +157,7 @@ async def test_an_event_that_was_given_back_says_why(tmp_path: Path) -> None:
     async with serving(tmp_path, sink=sink) as server:
         async with peer_of(server) as peer:
             await peer.send(W(1) + J(1, shipped()))
-            await asyncio.wait_for(sink.asked.wait(), 4)
+            await asyncio.wait_for(sink.asked.wait(), PATIENCE_SECONDS)
         await server.until("ptingest_beats_failed_windows_total", 1, "connection_closed")
         story = await told(server, line=LINE)
         sink.open.set()

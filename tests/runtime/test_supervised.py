@@ -37,7 +37,7 @@ from ptingest.settings.load import load_profile
 from ptingest.telemetry.logs import RepeatHandler
 from tests.flow.harness import J, RawPeer, W
 from tests.runtime.crewed import settings_for
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 RECEIVED = "ptingest_flow_received_events_total"
 
@@ -56,7 +56,9 @@ class Boss:
     async def start(self, tmp_path: Path, **keys: Any) -> None:
         settings = settings_for(tmp_path, **keys)
         profile = load_profile(packaged_profile_path(), {})
-        await self.channel.ask(START, Start(1, 2, pack_config(settings, profile)), seconds=4)
+        await self.channel.ask(
+            START, Start(1, 2, pack_config(settings, profile)), seconds=PATIENCE_SECONDS
+        )
 
     async def peer(self, number: int) -> RawPeer:
         """Connect a peer and hand its connection over."""
@@ -159,7 +161,7 @@ async def test_a_drain_answers_with_what_is_left_and_ends_the_process(tmp_path: 
         await peer.send(W(2) + J(1) + J(2))
         assert await peer.acks(1, keepalives=True) == [(2, 0)]
 
-        drained = await boss.channel.ask(DRAIN, NOTHING, seconds=4)
+        drained = await boss.channel.ask(DRAIN, NOTHING, seconds=PATIENCE_SECONDS)
 
         assert drained.left == 2
         assert await boss.running == 0
@@ -198,7 +200,7 @@ async def test_without_its_supervisor_it_brings_home_what_it_took(
 async def test_what_comes_after_a_drain_began_is_closed_and_over(tmp_path: Path) -> None:
     nobody = {"elasticsearch": {"hosts": ["http://127.0.0.1:9"]}}
     async with supervised() as boss:
-        await boss.start(tmp_path, sinks=nobody, drain_seconds=1.0)
+        await boss.start(tmp_path, sinks=nobody, drain_seconds=10.0)
         held = await boss.peer(1)
         await held.send(W(1) + J(1))
         assert await held.acks(1, keepalives=True) == [(2, 0)]
@@ -207,7 +209,7 @@ async def test_what_comes_after_a_drain_began_is_closed_and_over(tmp_path: Path)
 
         assert await late.rest() == []
         assert await boss.until_left() == [2]
-        await held.close()
+        await held.close()  # what it holds is given back, and the drain ends
         await late.close()
 
 
@@ -215,7 +217,7 @@ async def test_what_it_shows_is_one_workers_status(tmp_path: Path) -> None:
     async with supervised() as boss:
         await boss.start(tmp_path)
 
-        seen = await boss.channel.ask(LOOK, NOTHING, seconds=4)
+        seen = await boss.channel.ask(LOOK, NOTHING, seconds=PATIENCE_SECONDS)
 
     assert b'"listening":"at the supervisor"' in seen.status
     assert seen.readiness == []
@@ -229,8 +231,8 @@ async def test_a_config_it_cannot_use_is_refused_and_changes_nothing(tmp_path: P
         await boss.start(tmp_path)
 
         with pytest.raises(ChannelRefused, match=r"/nowhere\.pem") as raised:
-            await boss.channel.ask(PREPARE, pack_config(broken, profile), seconds=4)
-        await boss.channel.ask(SWAP, NOTHING, seconds=4)
+            await boss.channel.ask(PREPARE, pack_config(broken, profile), seconds=PATIENCE_SECONDS)
+        await boss.channel.ask(SWAP, NOTHING, seconds=PATIENCE_SECONDS)
 
         assert raised.value.kind == "TlsUnusable"
         peer = await boss.peer(1)
@@ -246,16 +248,16 @@ async def test_a_config_is_in_force_from_the_swap_on_not_before(tmp_path: Path) 
         fresh = settings_for(tmp_path, beats={"limits": {"total_bytes": "10MiB"}})
 
         async def limit() -> float:
-            seen = await boss.channel.ask(LOOK, NOTHING, seconds=4)
+            seen = await boss.channel.ask(LOOK, NOTHING, seconds=PATIENCE_SECONDS)
             (value,) = (
                 s.values[0] for s in seen.samples if s.name == "ptingest_budget_limit_bytes"
             )
             return value
 
         before = await limit()
-        await boss.channel.ask(PREPARE, pack_config(fresh, profile), seconds=4)
+        await boss.channel.ask(PREPARE, pack_config(fresh, profile), seconds=PATIENCE_SECONDS)
         assert await limit() == before == 32 << 20
-        await boss.channel.ask(SWAP, NOTHING, seconds=4)
+        await boss.channel.ask(SWAP, NOTHING, seconds=PATIENCE_SECONDS)
 
         assert await limit() == (10 << 20) // 2 // 2
 
@@ -265,7 +267,7 @@ async def test_a_start_that_fails_is_refused_with_its_reason(tmp_path: Path) -> 
         with pytest.raises(ChannelRefused, match=r"/nowhere\.pem"):
             await boss.start(tmp_path, beats={"tls": {"certificate": "/nowhere.pem"}})
         with pytest.raises(ChannelRefused, match="was not started yet"):
-            await boss.channel.ask(LOOK, NOTHING, seconds=4)
+            await boss.channel.ask(LOOK, NOTHING, seconds=PATIENCE_SECONDS)
 
 
 HANGS = """

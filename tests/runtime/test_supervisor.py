@@ -111,10 +111,10 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(tmp_path: Path) -> Non
     patience = Patience(silence=2.5, backoff_first=0.05, farewell=2.0)
     async with crewed(tmp_path, patience=patience) as server:
         server.signal(2, signal.SIGSTOP)
-        await server.until(lambda: server.slots[1].restarts == 1)
+        await server.until(lambda: server.slots[1].restarts)
         await server.all_running()
 
-        assert await server.metric("ptingest_supervisor_restarts_total", "silent") == 1
+        assert await server.metric("ptingest_supervisor_restarts_total", "silent") >= 1
         row = (await server.status())["workers"][1]
 
     assert "said nothing for 2.5 s" in row["last_end"]

@@ -20,7 +20,7 @@ from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.beats import TURNS, BeatsSource
 from ptingest.telemetry.metrics import Metrics
 from tests.flow.harness import C, J, RawPeer, Server, W, event, peer_of, serving
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 POT = 40 << 10
 """Bytes received and not yet framed, in tests that fill it."""
@@ -251,10 +251,10 @@ def test_it_listens_where_the_setting_says(host: str) -> None:
 
     address, port = source.listen()
 
-    with socket.create_connection((address, port), timeout=2):
+    with socket.create_connection((address, port), timeout=PATIENCE_SECONDS):
         source.stop_accepting()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((address, port), timeout=2)
+        socket.create_connection((address, port), timeout=PATIENCE_SECONDS)
 
 
 async def test_without_listening_it_serves_what_is_handed_in_and_tells_the_end(

@@ -6,13 +6,17 @@ import asyncio
 import gc
 import logging
 import random
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pytest
 
 from ptingest.lumberjack.connection import Window
+from ptingest.model.document import Document
+from ptingest.model.outcome import WriteResult
+from ptingest.sources.connection import BeatsConnection
 from tests.fakes.beat import Beat
-from tests.flow.harness import C, D, J, W, event, peer_of, serving
+from tests.flow.harness import C, D, J, MemorySink, W, event, peer_of, serving
 from tests.waiting import until
 
 
@@ -176,8 +180,28 @@ async def test_a_drain_is_not_ended_by_a_transport_that_is_dead_unsaid(
     assert [one.levelname for one in caplog.records].count("ERROR") == 1
 
 
+class CuttingSink(MemorySink):
+    """Cuts every connection before its first write is done, until five were cut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open_connections: Collection[BeatsConnection] = ()
+        self.cut: set[BeatsConnection] = set()
+
+    async def write(
+        self, documents: Sequence[Document], doubtful: frozenset[Document]
+    ) -> WriteResult:
+        for connection in set(self.open_connections) - self.cut:
+            if len(self.cut) < 5:
+                self.cut.add(connection)
+                connection.transport.abort()
+        return await super().write(documents, doubtful)
+
+
 async def test_a_beat_that_is_cut_off_delivers_everything_in_the_end(tmp_path: Path) -> None:
-    async with serving(tmp_path) as server:
+    sink = CuttingSink()
+    async with serving(tmp_path, sink=sink) as server:
+        sink.open_connections = server.worker.parts.source._connections
         beat = Beat(server.port, pipelining=3)
         windows = [
             [
@@ -190,15 +214,10 @@ async def test_a_beat_that_is_cut_off_delivers_everything_in_the_end(tmp_path: P
             ]
             for w in range(20)
         ]
-        work = asyncio.ensure_future(beat.deliver(windows))
-        for _ in range(5):
-            await asyncio.sleep(0.01)
-            for connection in list(server.worker.parts.source._connections):
-                connection.transport.abort()
-        await work
+        await beat.deliver(windows)
 
         assert len(server.sink.documents) == 1000
-        assert beat.connections > 1
+        assert beat.connections == 6
 
 
 async def test_a_connection_that_waits_for_its_peer_holds_no_payloads(tmp_path: Path) -> None:

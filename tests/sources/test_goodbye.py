@@ -6,14 +6,15 @@ import socket
 import pytest
 
 from ptingest.sources.goodbye import reset, send_fin
+from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
 def two_ends() -> tuple[socket.socket, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        ours = socket.create_connection(listener.getsockname(), timeout=3)
+        ours = socket.create_connection(listener.getsockname(), timeout=PATIENCE_SECONDS)
         theirs, _ = listener.accept()
-    theirs.settimeout(3)
+    theirs.settimeout(PATIENCE_SECONDS)
     return ours, theirs
 
 

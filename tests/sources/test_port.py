@@ -6,12 +6,13 @@ import socket
 import pytest
 
 from ptingest.sources.port import SEND_BUFFER_BYTES, converse, open_port, prepare
+from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "[::1]:0"])
 def test_a_port_takes_connections_as_soon_as_it_is_open(listen: str) -> None:
     with open_port(listen) as listener:
-        with socket.create_connection(listener.getsockname()[:2], timeout=3):
+        with socket.create_connection(listener.getsockname()[:2], timeout=PATIENCE_SECONDS):
             accepted, _ = listener.accept()
             accepted.close()
 
@@ -27,7 +28,7 @@ def test_a_taken_address_is_named() -> None:
 
 def test_what_holds_for_each_connection_is_set() -> None:
     with open_port("127.0.0.1:0") as listener:
-        with socket.create_connection(listener.getsockname(), timeout=3):
+        with socket.create_connection(listener.getsockname(), timeout=PATIENCE_SECONDS):
             accepted, _ = listener.accept()
             with accepted:
                 prepare(accepted)
@@ -63,7 +64,7 @@ class Told(asyncio.Protocol):
 async def test_a_cancelled_welcome_leaves_no_connection_that_never_ends() -> None:
     loop, told = asyncio.get_running_loop(), Told()
     with open_port("127.0.0.1:0") as listener:
-        with socket.create_connection(listener.getsockname(), timeout=3):
+        with socket.create_connection(listener.getsockname(), timeout=PATIENCE_SECONDS):
             accepted, _ = await loop.sock_accept(listener)
             told.task = asyncio.ensure_future(converse(lambda: told, accepted))
             with pytest.raises(asyncio.CancelledError):

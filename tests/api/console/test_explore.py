@@ -24,6 +24,7 @@ from ptingest.settings.load import load_profile
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.api.console.serving import Served, console
 from tests.sinks.store.documents import document, insert
+from tests.waiting import PATIENCE_SECONDS
 
 LINE = "ERROR|apps.parcels.views|2025-01-02T03:04:05.678|carrier said no"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -241,7 +242,7 @@ async def test_the_tail_waits_for_what_is_stored_next(
     waiting = asyncio.create_task(
         served.http.get("/console/explore/tail?q=log_level:ERROR&after=1")
     )
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # no race: stored before the first look or after it, it is told
     put(store, parcel(2), parcel(15))
 
     async with await waiting as answer:
@@ -373,7 +374,7 @@ async def test_where_a_client_goes_away_looking_ends(
         await begun.wait()
         asking.cancel()
         await asyncio.wait({asking})
-        await asyncio.wait_for(ended.wait(), 4)
+        await asyncio.wait_for(ended.wait(), PATIENCE_SECONDS)
 
     assert "a bug" not in caplog.text
 

@@ -14,6 +14,7 @@ from ptingest.api.console.seams import Seams
 from ptingest.errors import SinkUnavailable
 from ptingest.model.explore import Hit
 from tests.api.console.serving import console
+from tests.waiting import PATIENCE_SECONDS
 
 PAGE = "/console/explore/export?q="
 
@@ -65,7 +66,9 @@ async def test_a_reader_that_stands_still_does_not_keep_others_from_exporting(
     explorer = Endless()
     async with console(seams=seams(explorer)) as served:
         async with served.http.get(PAGE) as answer:
-            await asyncio.wait_for(explorer.ended.wait(), 4)  # nothing is read meanwhile
+            await asyncio.wait_for(
+                explorer.ended.wait(), PATIENCE_SECONDS
+            )  # nothing is read meanwhile
 
             assert answer.status == 200
             with pytest.raises(aiohttp.ClientPayloadError):
