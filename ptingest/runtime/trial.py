@@ -24,8 +24,9 @@ from ptingest.settings.profile import GroupSettings, PatternSettings
 
 LINES = 50
 """Lines tried at once; the rest is told, not tried."""
-PATTERN_SECONDS = 5.0
-"""For the whole process, its start included; its processor time is limited by itself."""
+PATTERN_SECONDS = 20.0
+"""For the whole process, its start included, which takes seconds on a busy machine; its
+processor time is limited by itself."""
 
 
 class LineTrial:

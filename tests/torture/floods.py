@@ -31,6 +31,7 @@ from typing import Any
 import uvloop
 
 from ptingest.lumberjack.frames import encode_window
+from tests import waiting
 from tests.fakes.elasticsearch import FakeElasticsearch
 from tests.fakes.filebeat import Filebeat, Habits
 from tests.torture.oracle import Oracle
@@ -181,8 +182,7 @@ async def begin_shipping(flood: Flood, clients: Sequence[Filebeat]) -> asyncio.F
     tasks = []
     for number, beat in enumerate(clients):
         tasks.append(asyncio.ensure_future(beat.ship(flood.oracle.numbers_of(number))))
-        while beat.connections == 0:
-            await asyncio.sleep(0.001)
+        await waiting.until(lambda: beat.connections)  # noqa: B023 - looked at before the next one
     return asyncio.gather(*tasks)
 
 
@@ -221,7 +221,7 @@ async def idle(folder: Path, *, peers: int = 10_000, look_seconds: float = 5.0) 
         await until(server, "ptingest_beats_open_connections", peers)
         rss = server.rss_bytes()[0]
         cpu = server.cpu_seconds()
-        await asyncio.sleep(look_seconds)
+        await asyncio.sleep(look_seconds)  # no race: what is measured while nothing happens
         cpu = server.cpu_seconds() - cpu
         watch = Stopwatch()
         await flood.beat(0, Habits(bulk_max_size=100)).ship(flood.oracle.numbers_of(0))
@@ -304,7 +304,8 @@ async def no_files(folder: Path, *, files: int = 300, peers: int = 600) -> Figur
         hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)[1]
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (files, hard))
         crowd = await asyncio.gather(*[connect(server, n + 1) for n in range(peers)])
-        await asyncio.sleep(FULL_SECONDS)
+        await waiting.until(lambda: "cannot accept" in server.log_text())
+        await asyncio.sleep(FULL_SECONDS)  # no race: it stays full as long
         opened = (await server.metrics_if_any()).get("ptingest_beats_open_connections")
         for _, writer in crowd:
             writer.close()
@@ -361,6 +362,7 @@ async def latencies(
         found = []
         reader, writer = await connect(server, number + 1)
         until = time.monotonic() + s
+        # no race: not all at the same moment
         await asyncio.sleep(PAUSE_SECONDS * number / len(streams))
         while time.monotonic() < until and (following := next(streams[number], None)):
             data, numbers = following
@@ -368,7 +370,7 @@ async def latencies(
             writer.write(data)
             await read_ack(reader, len(numbers))
             found.append(time.monotonic() - began)
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)  # no race: a small Beat's pause
         writer.close()
         return found
 
@@ -392,15 +394,17 @@ async def watched(server: ServerProcess, seconds: float) -> list[int]:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         seen.append(server.rss_bytes()[0])
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # no race: looks as often as it can
     return seen
 
 
 async def until(server: ServerProcess, metric: str, value: float) -> None:
     """Return when a metric has reached a value."""
-    async with asyncio.timeout(30):
-        while (await server.metrics()).get(metric, 0) < value:
-            await asyncio.sleep(0.05)
+
+    async def is_reached() -> bool:
+        return (await server.metrics()).get(metric, 0) >= value
+
+    await waiting.until_told(is_reached)
 
 
 FLOODS: dict[str, Callable[..., Coroutine[None, None, Figures]]] = {

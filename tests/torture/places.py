@@ -55,7 +55,7 @@ async def judge_elasticsearch(url: str, indices: str, oracle: Oracle) -> None:
     before = -1
     while (count := await asyncio.to_thread(_count, url, indices)) != before:
         before = count
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(SETTLE_SECONDS)  # no race: all was acked, and it is looked again
     for source in await asyncio.to_thread(lambda: list(_sources(url, indices))):
         oracle.found_stored(oracle.examine(source))
 

@@ -10,15 +10,16 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from functools import partial
 from typing import Any
 
 from tests.fakes.elasticsearch import GOOD, Reply
 from tests.torture.liar import Liar
 from tests.torture.servers import ServerProcess
 from tests.torture.world import World
+from tests.waiting import until_told
 
 END_SECONDS = 60.0
-LOOK_SECONDS = 0.05
 
 
 async def requeue_under_fire(world: World) -> None:
@@ -32,7 +33,7 @@ async def requeue_under_fire(world: World) -> None:
         world.fake.script(*slow)
         await order(world.server)
         world.inject("requeue")
-        await asyncio.sleep(world.chance.random() / 10)
+        await asyncio.sleep(world.chance.random() / 10)  # no race: any moment will do
         world.server.kill()
         world.inject("kill -9 of the server")
         await world.server.start()
@@ -42,9 +43,12 @@ async def requeue_under_fire(world: World) -> None:
     async with asyncio.timeout(END_SECONDS):
         while (await world.server.status())["dead_letters"]["waiting"]:
             await order(world.server)
-            while not (await progress(world.server))["finished"]:
-                await asyncio.sleep(LOOK_SECONDS)
+            await until_told(partial(is_finished, world.server), seconds=END_SECONDS)
     world.notes["last requeue"] = (await progress(world.server)).get("tally")
+
+
+async def is_finished(server: ServerProcess) -> bool:
+    return bool((await progress(server))["finished"])
 
 
 async def order(server: ServerProcess) -> None:

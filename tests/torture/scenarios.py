@@ -61,7 +61,7 @@ async def peace(world: World) -> None:
 async def kill_9(world: World) -> None:
     """The server dies in mid-stream and comes back, several times."""
     async for _ in world.steps(4):
-        await asyncio.sleep(world.chance.random() / 20)
+        await asyncio.sleep(world.chance.random() / 20)  # no race: any moment will do
         world.server.kill()
         world.inject("kill -9 of the server")
         await world.server.start()
@@ -70,7 +70,7 @@ async def kill_9(world: World) -> None:
 async def kill_9_workers(world: World) -> None:
     """Workers die in mid-stream, one or several at a time, and are started again."""
     async for step in world.steps(8):
-        await asyncio.sleep(world.chance.random() / 20)
+        await asyncio.sleep(world.chance.random() / 20)  # no race: any moment will do
         for _ in range(1 + (step % 3 == 2)):
             if world.server.kill_a_worker(world.chance):
                 world.inject("kill -9 of a worker")
@@ -79,7 +79,7 @@ async def kill_9_workers(world: World) -> None:
 async def kill_9_supervisor(world: World) -> None:
     """The supervisor dies; its workers bring home what they have beside the next one's."""
     async for step in world.steps(4):
-        await asyncio.sleep(world.chance.random() / 20)
+        await asyncio.sleep(world.chance.random() / 20)  # no race: any moment will do
         if step % 2:
             world.server.kill_a_worker(world.chance)
         world.server.kill()
@@ -127,9 +127,9 @@ async def second_sigterm(world: World) -> None:
     """Two signals: the server leaves at once and owes nobody anything."""
     async for _ in world.steps(3):
         world.fake.always = Reply(status=503)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # no race: any moment will do
         world.server.signal(signal.SIGTERM)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # no race: any moment will do
         world.server.signal(signal.SIGTERM)
         world.inject("second SIGTERM")
         await world.server.wait()
@@ -191,11 +191,11 @@ async def rollovers(world: World) -> None:
 async def roll_over(world: World, *, times: int) -> None:
     async for _ in world.steps(times):
         world.fake.always = Liar(world.chance, ["answer lost after storing"], share=1.0)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # no race: any moment will do
         for name in world.fake.data_streams:
             world.fake.rollover(name)
         world.inject("rollover between first try and retry")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # no race: any moment will do
         world.heal()
 
 
@@ -222,7 +222,7 @@ async def sighup(world: World) -> None:
         server.config_path.write_text("beats: {lisen: x}" if step % 5 == 4 else good)
         server.signal(signal.SIGHUP)
         world.inject("SIGHUP, broken config" if step % 5 == 4 else "SIGHUP")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # no race: any moment will do
     server.config_path.write_text(good)
 
 
@@ -239,7 +239,7 @@ async def full_disk(world: World) -> None:
         # On a busy machine the room that is left lasts longer.
         not world.notes.get("not ready because") and now < latest
     ):
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # no race: looks again until it is so
         status = await server.status()
         world.notes["not ready because"] = status["not_ready_because"] or world.notes.get(
             "not ready because"
@@ -266,7 +266,7 @@ async def elasticsearch_away(world: World) -> None:
     async for _ in world.steps(4):
         await world.fake.stop()
         world.inject("Elasticsearch away")
-        await asyncio.sleep(0.3 + world.chance.random())
+        await asyncio.sleep(0.3 + world.chance.random())  # no race: as long as it is away
         await world.fake.start()
 
 
@@ -323,7 +323,7 @@ async def everything(world: World) -> None:
                 case _:
                     await world.fake.stop()
                     world.inject("Elasticsearch away")
-                    await asyncio.sleep(0.3)
+                    await asyncio.sleep(0.3)  # no race: as long as it is away
                     await world.fake.start()
 
     await asyncio.gather(wire(), deaths())

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import family, free_port
+from tests.waiting import until_told
 
 START_SECONDS = 90.0
-LOOK_SECONDS = 0.02
 
 
 class DidNotStart(Exception):
@@ -81,11 +81,13 @@ class ServerProcess:
     async def start(self) -> None:
         """Start it; returns when its port and its API answer."""
         self._launch()
-        async with asyncio.timeout(START_SECONDS):
-            while await self._get("/livez") is None:
-                if not self.is_running:
-                    raise DidNotStart(self.log_text()[-3000:])
-                await asyncio.sleep(LOOK_SECONDS)
+
+        async def is_live() -> bool:
+            if not self.is_running:
+                raise DidNotStart(self.log_text()[-3000:])
+            return await self._get("/livez") is not None
+
+        await until_told(is_live, seconds=START_SECONDS)
 
     def _launch(self) -> None:
         with self.log_path.open("ab") as log:

@@ -167,7 +167,7 @@ class World:
         """A real client's progress shows in what is stored."""
         while True:
             self._note_progress(self.fake.count)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # no race: looks again until all is there
 
     async def until_acked(self, share: float) -> None:
         """Return when so much of everything is acked (or stored, with a real client)."""
@@ -219,7 +219,7 @@ class World:
                     # Without a budget no worker tells anything: all are being started again.
                     if "budget" in status and not any(r["in_flight"] for r in _rows(status)):
                         break
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.05)  # no race: looks again until it is so
         for row in _rows(status):
             if row["residue"] or row["in_flight"]:
                 self.problems.append(f"books not at zero at rest: {row}")
