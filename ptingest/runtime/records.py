@@ -90,19 +90,24 @@ class RecordReader:
     def _cut(self, chunk: bytes) -> Iterator[Record]:
         data = self._rest + chunk
         begin = 0
-        while (newline := data.find(b"\n", begin)) >= 0:
+        while True:
+            newline = data.find(b"\n", begin)
+            end = len(data) if newline < 0 else newline
+            while end - begin > MAX_RECORD_BYTES:
+                part = data[begin : begin + MAX_RECORD_BYTES]
+                yield from self._line(part, MAX_RECORD_BYTES)
+                begin += MAX_RECORD_BYTES
+            if newline < 0:
+                break
             yield from self._line(data[begin:newline], newline + 1 - begin)
             begin = newline + 1
         self._rest = data[begin:]
-        if len(self._rest) > MAX_RECORD_BYTES:
-            yield from self._line(self._rest, len(self._rest))
-            self._rest = b""
 
     def _line(self, text: bytes, length: int) -> Iterator[Record]:
         begin, self.position = self.position, self.position + length
         line = (text.removesuffix(b"\r"), begin, self.position)
         starts = RECORD_START.match(text) is not None
-        if self._lines and not starts and self._waiting_bytes() < MAX_RECORD_BYTES:
+        if self._lines and not starts and self._waiting_bytes() + length <= MAX_RECORD_BYTES:
             self._lines.append(line)
             return
         yield from self._flush()

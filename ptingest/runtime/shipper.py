@@ -2,8 +2,9 @@
 
     files --> records --> events --> windows --> (unacked) --> acks --> registry
 
-Like Filebeat it resends every window that was not acked, whole and in order, on a new
-connection. An event is built once, so a window resent is the window sent.
+Like Filebeat it resends whatever was not acked, in order, on a new connection; and in
+smaller windows, since a window may be what the server closed for (its size is unknown to
+the sender). An event is built once, so an event resent is the event sent.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +28,7 @@ from ptingest.errors import PeerClosed, ProtocolError
 from ptingest.lumberjack.client import ClientConnection
 from ptingest.runtime.records import FilePlace, Record, RecordReader
 from ptingest.runtime.registry import Registry
+from ptingest.runtime.shipped import ShippedEvent, ShippedWindow, WindowLimits
 
 FOLLOW_SECONDS = 0.25
 FLUSH_SECONDS = 1.0
@@ -76,16 +78,6 @@ class Progress:
         return self.read == self.acked
 
 
-@dataclass(slots=True)
-class ShippedWindow:
-    """A window until its ack: its events, and the places it moves the registry to."""
-
-    payloads: list[bytes] = field(default_factory=list)
-    places: dict[Path, FilePlace] = field(default_factory=dict)
-    size: int = 0
-    was_sent: bool = False
-
-
 class Shipper:
     """One run of ``ptingest send``."""
 
@@ -102,6 +94,7 @@ class Shipper:
         self._readers: dict[Path, RecordReader] = {}
         self._saved_at = 0.0
         self._events = EventMaker(settings.group, self._registry.agent_id)
+        self._limits = WindowLimits(settings.window)
         self._began = time.monotonic()
         self._progress_at = self._began
 
@@ -156,6 +149,8 @@ class Shipper:
         stuck = time.monotonic() - self._progress_at
         if stuck > self._settings.patience_seconds:
             self.progress.failure = f"{where} acked nothing for {stuck:.0f} s (--patience): {error}"
+            if isinstance(error, PeerClosed | ConnectionError) and self._unacked:
+                self.progress.failure += f"; {_hint(self._unacked[0])}"
             if self._settings.tls is not None and not self.progress.acked:
                 # Python's servers close on a certificate they refuse, and do not say why.
                 self.progress.failure += "; does it want another --tls-cert? Its log says why"
@@ -184,11 +179,22 @@ class Shipper:
                 await asyncio.wait((acks,), timeout=0.01)
                 if acks.done():
                     acks.result()
+        except (OSError, ProtocolError, PeerClosed):
+            self._cut_smaller()
+            raise
         finally:
             for task in (acks, sending):
                 task.cancel()
             await asyncio.gather(acks, sending, return_exceptions=True)
             writer.close()
+
+    def _cut_smaller(self) -> None:
+        """Send what was not acked in smaller windows: the first may have been too large."""
+        if self._unacked:
+            self._limits.shrink(self._unacked[0])
+            self._unacked = deque(
+                part for window in self._unacked for part in window.cut(self._limits)
+            )
 
     async def _send_all(
         self,
@@ -198,7 +204,7 @@ class Shipper:
     ) -> None:
         for again in list(self._unacked):
             await slots.acquire()
-            self.progress.resent += len(again.payloads) if again.was_sent else 0
+            self.progress.resent += len(again.events) if again.was_sent else 0
             await self._send(writer, wire, again)
         while not self._is_read_out:
             window = await self._read.get()
@@ -214,7 +220,7 @@ class Shipper:
         self, writer: asyncio.StreamWriter, wire: ClientConnection, window: ShippedWindow
     ) -> None:
         window.was_sent = True
-        writer.write(wire.send_window(window.payloads))
+        writer.write(wire.send_window([event.payload for event in window.events]))
         self.progress.in_flight = wire.in_flight
         async with asyncio.timeout(self._settings.timeout_seconds):
             await writer.drain()
@@ -241,12 +247,13 @@ class Shipper:
 
     def _acked(self, window: ShippedWindow) -> None:
         progress = self.progress
-        progress.acked += len(window.payloads)
+        progress.acked += len(window.events)
         progress.windows += 1
-        progress.bytes_acked += window.size
+        progress.bytes_acked += sum(event.file_bytes for event in window.events)
         self._progress_at = time.monotonic()
-        for path, place in window.places.items():
-            self._registry.advance(path, place)
+        self._limits.grow()
+        for event in window.events:
+            self._registry.advance(event.path, event.place)
         self._save(force=False)
 
     def _save(self, *, force: bool) -> None:
@@ -271,7 +278,6 @@ class Shipper:
 
     async def _queue_windows(self) -> None:
         pace = Pace(self._settings.rate)
-        limit = pace.window(self._settings.window)
         window = ShippedWindow()
         quiet_since = time.monotonic()
         while True:
@@ -279,20 +285,24 @@ class Shipper:
             flush = time.monotonic() - quiet_since >= FLUSH_SECONDS
             for reader, record in self._records(flush=flush):
                 found = True
-                self._append(window, reader, record)
-                if len(window.payloads) >= limit:
-                    await pace.wait(len(window.payloads))
-                    await self._read.put(window)
+                event = self._event(reader, record)
+                if not window.takes(event, self._limits, most=pace.most_events):
+                    await self._queue(window, pace)
                     window = ShippedWindow()
-            if window.payloads:
-                await pace.wait(len(window.payloads))
-                await self._read.put(window)
+                window.append(event)
+            if window.events:
+                await self._queue(window, pace)
                 window = ShippedWindow()
             if not self._settings.follow:
                 return
             if found:
                 quiet_since = time.monotonic()
             await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def _queue(self, window: ShippedWindow, pace: Pace) -> None:
+        self.progress.read += len(window.events)
+        await pace.wait(len(window.events))
+        await self._read.put(window)
 
     def _records(self, *, flush: bool) -> Iterator[tuple[RecordReader, Record]]:
         for path, reader in list(self._readers.items()):
@@ -308,12 +318,26 @@ class Shipper:
                 reader.close()
                 self._readers[path] = RecordReader(path)
 
-    def _append(self, window: ShippedWindow, reader: RecordReader, record: Record) -> None:
-        service = self._settings.files[reader.path]
-        window.payloads.append(self._events.make(record, reader, service))
-        window.places[reader.path] = FilePlace(reader.device, reader.inode, record.end)
-        window.size += record.end - record.begin
-        self.progress.read += 1
+    def _event(self, reader: RecordReader, record: Record) -> ShippedEvent:
+        return ShippedEvent(
+            payload=self._events.make(record, reader, self._settings.files[reader.path]),
+            path=reader.path,
+            place=FilePlace(reader.device, reader.inode, record.end),
+            file_bytes=record.end - record.begin,
+        )
+
+
+def _hint(window: ShippedWindow) -> str:
+    """Say what may be wrong with the window that a server closes on again and again."""
+    size = f"{len(window.events)} events, {window.payload_bytes} bytes as JSON"
+    if len(window.events) > 1:
+        cure = "a smaller --window may get through"
+    else:
+        cure = "a window of one event cannot be cut smaller"
+    return (
+        f"the first window not acked holds {size}; the server's log says why it closed: if "
+        f"beats.limits.window_bytes or beats.limits.window_events is the reason, {cure}"
+    )
 
 
 class Pace:
@@ -323,9 +347,10 @@ class Pace:
         self._rate = rate
         self._due = time.monotonic()
 
-    def window(self, wanted: int) -> int:
+    @property
+    def most_events(self) -> int | None:
         """Events a window: at most a fifth of a second's worth."""
-        return wanted if self._rate is None else max(1, min(wanted, int(self._rate / 5)))
+        return None if self._rate is None else max(1, int(self._rate / 5))
 
     async def wait(self, events: int) -> None:
         if self._rate is None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptingest.runtime.records import FilePlace, RecordReader
+from ptingest.runtime.records import MAX_RECORD_BYTES, FilePlace, RecordReader
 
 TRACEBACK = (
     b"ERROR|django.request|2025-01-02T03:04:05.678|Internal Server Error\n"
@@ -145,3 +146,23 @@ def test_every_byte_is_in_exactly_one_record(
         ) == record.text.rstrip(b"\r\n")
         covered = record.end
     assert content[covered:].strip(b"\r\n") == b""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0" * (25 << 20),
+        b"\0" * (25 << 20) + b"\nINFO|root|t|x\n",
+        b"INFO|root|t|x\n" + b"more\n" * 200 + b"y" * (10 << 20) + b"\n" + b"z" * (11 << 20),
+    ],
+    ids=["no newline", "one line", "a record that grows"],
+)
+def test_no_record_is_longer_than_a_beat_would_send(
+    content: bytes, opened: Open, tmp_path: Path
+) -> None:
+    records = list(opened(write(tmp_path, content)).read(to_the_end=True))
+
+    assert max(len(record.text) for record in records) <= MAX_RECORD_BYTES
+    assert records[0].begin == 0
+    assert records[-1].end == len(content)
+    assert all(a.end == b.begin for a, b in pairwise(records))

@@ -99,6 +99,68 @@ async def test_windows_not_acked_before_a_restart_are_sent_again(tmp_path: Path)
     assert len(sink.documents) == 60
 
 
+def large_lines(tmp_path: Path, lines: int, size: int) -> Path:
+    path = tmp_path / "large.log"
+    path.write_text(
+        "".join(f"INFO|root|2025-01-02T03:04:05Z|n{n}" + "x" * size + "\n" for n in range(lines))
+    )
+    return path
+
+
+async def test_windows_are_cut_by_bytes_as_well(tmp_path: Path) -> None:
+    path = large_lines(tmp_path, 24, 1 << 20)
+    async with serving(tmp_path, limits={"window_bytes": "16MiB"}) as server:
+        shipper = await ship(tmp_path, server, path)
+
+        assert shipper.progress.acked == len(server.sink.documents) == 24
+        assert shipper.progress.connections == 1
+
+
+async def test_what_copytruncate_leaves_gets_through(tmp_path: Path) -> None:
+    path = tmp_path / "large.log"
+    path.write_bytes(b"\0" * (12 << 20) + b"\nINFO|root|2025-01-02T03:04:05Z|x\n")
+    async with serving(tmp_path) as server:
+        shipper = await ship(tmp_path, server, path)
+
+        # A NUL is six bytes as JSON; the whole of it stays below beats.limits.frame_bytes.
+        assert shipper.progress.acked == shipper.progress.read == 3
+        assert shipper.progress.connections == 1
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"window_events": 10}, {"window_bytes": "20KiB"}],
+    ids=["a limit of events", "a limit of bytes"],
+)
+async def test_windows_a_server_closes_on_come_again_smaller(
+    limits: dict[str, object], tmp_path: Path
+) -> None:
+    path = large_lines(tmp_path, 100, 1000)
+    async with serving(tmp_path, limits=limits) as server:
+        shipper = await ship(tmp_path, server, path, window=64, patience_seconds=15.0)
+
+        numbers = [text.rpartition("|")[2].strip("x") for text in server.sink.messages]
+
+    assert shipper.progress.failure is None
+    assert shipper.progress.acked == 100
+    assert sorted(numbers) == sorted(f"n{n}" for n in range(100))
+    assert shipper.progress.connections > 1
+
+
+async def test_giving_up_says_how_large_the_window_was_and_names_the_option(
+    tmp_path: Path,
+) -> None:
+    path = large_lines(tmp_path, 9, 30_000)
+    async with serving(tmp_path, limits={"window_bytes": "20KiB"}) as server:
+        hopeless = await ship(tmp_path, server, path, patience_seconds=0.0)
+        alone = await ship(tmp_path, server, path, window=1, patience_seconds=0.0)
+
+    assert hopeless.progress.acked == 0
+    assert "a smaller --window may get through" in str(hopeless.progress.failure)
+    assert "holds 1 events" in str(alone.progress.failure)
+    assert "beats.limits.window_bytes" in str(alone.progress.failure)
+
+
 async def test_following_ships_lines_as_they_come_and_after_a_rotation(tmp_path: Path) -> None:
     path = log_file(tmp_path, 1)
     async with serving(tmp_path) as server:
@@ -131,9 +193,9 @@ async def test_nobody_there_is_told_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_rate_makes_windows_small() -> None:
-    assert Pace(None).window(2048) == 2048
-    assert Pace(100).window(2048) == 20
-    assert Pace(0.5).window(2048) == 1
+    assert Pace(None).most_events is None
+    assert Pace(100).most_events == 20
+    assert Pace(0.5).most_events == 1
 
 
 def test_an_event_looks_as_filestream_sends_it(tmp_path: Path) -> None:
