@@ -26,7 +26,7 @@ from ptingest.api.console.door import is_browser
 from ptingest.api.console.pages import Console
 from ptingest.api.console.seams import Seams
 from ptingest.api.letters import LettersDesk, letter_routes
-from ptingest.api.logstash import LogstashView, NodeFacts
+from ptingest.api.logstash import LogstashView, NodeFacts, not_found
 from ptingest.api.rates import SAMPLE_SECONDS
 from ptingest.api.tap import TapDesk, tap_routes
 from ptingest.api.usage import Usage, own_usage
@@ -267,6 +267,14 @@ def _build_app(
 
         return handler
 
+    async def below_node(request: web.Request) -> web.Response:
+        await view.refresh()
+        metrics.refresh()
+        answer = logstash.below_node(request.match_info["rest"])
+        if answer is None:
+            return _json_answer(request, not_found(request.path), 404)
+        return _json_answer(request, answer)
+
     app = web.Application(
         middlewares=[_refuse_in_words(), *_ask_for(token)], client_max_size=BODY_BYTES
     )
@@ -275,6 +283,7 @@ def _build_app(
         "/": _or_the_console(as_logstash(lambda: logstash.root(PATHS))),
     }  # fmt: skip
     theirs = {path: as_logstash(answer) for path, answer in logstash.paths().items()}
+    theirs["/_node/{rest:.*}"] = below_node
     app.add_routes([web.get(path, handler) for path, handler in {**ours, **theirs}.items()])
     return app
 

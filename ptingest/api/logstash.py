@@ -1,7 +1,10 @@
 """Logstash's monitoring paths in Logstash's shapes, filled with our numbers.
 
-    /                 /_node           /_node/pipelines[/main]
-    /_node/stats      /_node/stats/pipelines[/main]           /_health_report
+    /                  /_node[/TYPES]           /_node/pipelines[/main]
+    /_health_report    /_node/stats[/TYPES]     /_node/stats/pipelines[/main]
+
+TYPES is a list with commas of the parts wanted, such as ``jvm,process``. As in Logstash
+a type that does not exist is left out, and where none of them does the answer is 404.
 
 So that Metricbeat's module and whatever else asked Logstash on 9600 goes on. The one
 pipeline is called ``main``; its plugins are our stages: beats, plain, grok, date, mutate,
@@ -82,16 +85,30 @@ class LogstashView:
     # -- the paths -------------------------------------------------------------------------
 
     def paths(self) -> dict[str, Callable[[], Json]]:
-        """Every path but ``/``, with what answers it."""
-        return {
-            "/_node": self.node,
-            "/_node/stats": self.node_stats,
-            "/_node/stats/pipelines": self.pipeline_stats,
-            f"/_node/stats/pipelines/{PIPELINE}": self.pipeline_stats,
-            "/_node/pipelines": self.pipelines,
-            f"/_node/pipelines/{PIPELINE}": self.pipelines,
-            "/_health_report": self.health,
-        }
+        """Every path but ``/`` and those below ``/_node/``, with what answers it."""
+        return {"/_node": self.node, "/_health_report": self.health}
+
+    def below_node(self, rest: str) -> Json | None:
+        """``GET /_node/<rest>``; None where Logstash has nothing."""
+        match [part for part in rest.split("/") if part]:
+            case []:
+                return self.node()
+            case ["stats"]:
+                return self.node_stats()
+            case ["stats", "pipelines"] | ["stats", "pipelines", "main"]:
+                return self.pipeline_stats()
+            case ["pipelines", "main"]:
+                return self.pipelines()
+            case ["stats", types]:
+                return self._only(types, self._stats_parts())
+            case [types]:
+                return self._only(types, self._node_parts())
+        return None
+
+    def _only(self, types: str, parts: Mapping[str, Callable[[], object]]) -> Json | None:
+        wanted = {name for part in types.split(",") if (name := part.strip())}
+        chosen = {name: part() for name, part in parts.items() if not wanted or name in wanted}
+        return {**self._node(), **chosen} if chosen else None
 
     def root(self, paths: Mapping[str, str]) -> Json:
         """``GET /``; ``paths`` is ours, so that whoever looks here first finds the rest."""
@@ -99,36 +116,11 @@ class LogstashView:
 
     def node(self) -> Json:
         """``GET /_node``."""
-        return {
-            **self._node(),
-            "pipelines": {PIPELINE: self._settings()},
-            "os": {
-                "name": platform.system(),
-                "arch": platform.machine(),
-                "version": platform.release(),
-                "available_processors": os.cpu_count() or 1,
-            },
-            "jvm": {
-                "pid": os.getpid(),
-                "version": platform.python_version(),
-                "vm_name": sys.implementation.name,
-                "start_time_in_millis": self._start_ms(),
-            },
-        }
+        return {**self._node(), **{name: part() for name, part in self._node_parts().items()}}
 
     def node_stats(self) -> Json:
         """``GET /_node/stats``."""
-        return {
-            **self._node(),
-            "jvm": self._jvm(),
-            "process": self._process(),
-            "events": self._events(),
-            "flow": self._flow(),
-            "pipelines": {PIPELINE: self._pipeline()},
-            "reloads": self._reloads(),
-            "os": {},
-            "queue": {"events_count": self._waiting()},
-        }
+        return {**self._node(), **{name: part() for name, part in self._stats_parts().items()}}
 
     def pipeline_stats(self) -> Json:
         """``GET /_node/stats/pipelines`` and ``.../main``."""
@@ -170,6 +162,30 @@ class LogstashView:
         }
 
     # -- the parts -------------------------------------------------------------------------
+
+    def _node_parts(self) -> dict[str, Callable[[], object]]:
+        return {
+            "pipelines": lambda: {PIPELINE: self._settings()},
+            "os": _machine,
+            "jvm": lambda: {
+                "pid": os.getpid(),
+                "version": platform.python_version(),
+                "vm_name": sys.implementation.name,
+                "start_time_in_millis": self._start_ms(),
+            },
+        }
+
+    def _stats_parts(self) -> dict[str, Callable[[], object]]:
+        return {
+            "jvm": self._jvm,
+            "process": self._process,
+            "events": self._events,
+            "flow": self._flow,
+            "pipelines": lambda: {PIPELINE: self._pipeline()},
+            "reloads": self._reloads,
+            "os": dict,
+            "queue": lambda: {"events_count": self._waiting()},
+        }
 
     def _node(self) -> Json:
         facts = self._facts
@@ -389,6 +405,20 @@ class LogstashView:
 
 _IN, _OUT, _SECONDS, _CPU = range(4)
 _SETTLED = "ptingest_lane_settled_events_total"
+
+
+def not_found(path: str) -> Json:
+    """Return Logstash's answer, with 404, where a path or none of the types exists."""
+    return {"path": path, "status": 404, "error": {"message": "Not Found"}}
+
+
+def _machine() -> Json:
+    return {
+        "name": platform.system(),
+        "arch": platform.machine(),
+        "version": platform.release(),
+        "available_processors": os.cpu_count() or 1,
+    }
 
 
 def _diagnosis(number: int, reason: str) -> Json:

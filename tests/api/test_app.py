@@ -101,6 +101,34 @@ async def test_metrics_are_prometheus_text_with_fresh_gauges(
     assert "ptingest_beats_open_connections 7.0" in text
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/_node/stats/jvm", "/_node/stats/process", "/_node/stats/pipelines",
+     "/_node", "/_node/stats", "/_node/stats?vertices=true", "/_node/pipelines?graph=true", "/",
+     "/_node/stats/jvm%2Cprocess", "/_node/stats/", "/_node/os"],
+    ids=str,
+)  # fmt: skip
+async def test_what_telegraf_and_metricbeat_ask_is_answered(
+    path: str, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(path) as answer:
+        body = await answer.json()
+
+    assert answer.status == 200
+    assert body["version"].startswith("8.")
+
+
+@pytest.mark.parametrize("path", ["/_node/stats/nothing", "/_node/nothing", "/_node/a/b/c"])
+async def test_a_type_that_is_not_there_is_refused_as_logstash_does(
+    path: str, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(path) as answer:
+        body = await answer.json()
+
+    assert answer.status == 404
+    assert body == {"path": path, "status": 404, "error": {"message": "Not Found"}}
+
+
 async def test_status_is_what_the_view_shows(http: aiohttp.ClientSession, view: View) -> None:
     view.shown = {"books": {"store": {"django": {"received": 2**60}}}, "by_status": {201: 4}}
 

@@ -193,3 +193,52 @@ def test_a_sample_makes_current_rates_possible(busy: Metrics) -> None:
     flow = at(as_json(view.node_stats()), "flow")
 
     assert "current" in flow["input_throughput"]
+
+
+METADATA = {
+    "host", "version", "http_address", "id", "name", "ephemeral_id", "snapshot", "status",
+    "pipeline",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("stats/jvm", {"jvm"}),
+        ("stats/process", {"process"}),
+        ("stats/pipelines", {"pipelines"}),
+        ("stats/pipelines/", {"pipelines"}),
+        ("stats/pipelines/main", {"pipelines"}),
+        ("stats/process,pipelines", {"process", "pipelines"}),
+        ("stats/ events , flow ,", {"events", "flow"}),
+        ("stats/jvm,nothing", {"jvm"}),
+        ("stats/os,queue,reloads", {"os", "queue", "reloads"}),
+        ("stats/,", {"jvm", "process", "events", "flow", "pipelines", "reloads", "os", "queue"}),
+        ("os", {"os"}),
+        ("os,jvm", {"os", "jvm"}),
+        ("pipelines", {"pipelines"}),
+        ("pipelines/main", {"pipelines"}),
+        ("", {"pipelines", "os", "jvm"}),
+    ],
+)
+def test_types_choose_the_parts(path: str, parts: set[str]) -> None:
+    answer = as_json(view_of(Metrics()).below_node(path))
+
+    assert answer.keys() == METADATA | parts
+
+
+def test_a_part_alone_is_the_part_of_the_whole(busy: Metrics) -> None:
+    view = view_of(busy)
+    whole = as_json(view.node_stats())
+
+    for part in ("events", "pipelines", "queue", "reloads"):
+        assert as_json(view.below_node(f"stats/{part}"))[part] == whole[part]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["stats/nothing", "stats/JVM", "stats/a,b", "stats/pipelines/other", "stats/jvm/x", "nothing",
+     "pipelines/other", "process", "a/b/c"],
+)  # fmt: skip
+def test_what_logstash_does_not_have_is_not_found(path: str) -> None:
+    assert view_of(Metrics()).below_node(path) is None
