@@ -247,8 +247,7 @@ def _build_app(
 
     async def ready(request: web.Request) -> web.Response:
         await view.refresh()
-        reasons = view.readiness()
-        answer = {"ready": not reasons, "reasons": reasons}
+        answer = {"ready": not (reasons := view.readiness()), "reasons": reasons}
         return _json_answer(request, answer, 503 if reasons else 200)
 
     async def scrape(_: web.Request) -> web.Response:
@@ -267,14 +266,6 @@ def _build_app(
 
         return handler
 
-    async def below_node(request: web.Request) -> web.Response:
-        await view.refresh()
-        metrics.refresh()
-        answer = logstash.below_node(request.match_info["rest"])
-        if answer is None:
-            return _json_answer(request, not_found(request.path), 404)
-        return _json_answer(request, answer)
-
     app = web.Application(
         middlewares=[_refuse_in_words(), *_ask_for(token)], client_max_size=BODY_BYTES
     )
@@ -283,9 +274,23 @@ def _build_app(
         "/": _or_the_console(as_logstash(lambda: logstash.root(PATHS))),
     }  # fmt: skip
     theirs = {path: as_logstash(answer) for path, answer in logstash.paths().items()}
-    theirs["/_node/{rest:.*}"] = below_node
-    app.add_routes([web.get(path, handler) for path, handler in {**ours, **theirs}.items()])
+    routes = {**ours, **theirs, "/_node/{rest:.*}": _below_node(view, metrics, logstash)}
+    app.add_routes([web.get(path, handler) for path, handler in routes.items()])
     return app
+
+
+def _below_node(view: StatusView, metrics: Metrics, logstash: LogstashView) -> Handler:
+    """Answer Logstash's paths that choose parts, and its 404 where it has nothing."""
+
+    async def handler(request: web.Request) -> web.Response:
+        await view.refresh()
+        metrics.refresh()
+        answer = logstash.below_node(request.match_info["rest"])
+        if answer is None:
+            return _json_answer(request, not_found(request.path), 404)
+        return _json_answer(request, answer)
+
+    return handler
 
 
 def _or_the_console(answer: Handler) -> Handler:

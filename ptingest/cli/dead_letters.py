@@ -35,16 +35,22 @@ def dead_letters() -> None:
 
 @dead_letters.command("list", epilog="Example: ptingest dead-letters list --json | jq .reason")
 @click.option("--all", "with_done", is_flag=True, help="Also those requeued or purged already.")
+@click.option("--reason", "reasons", multiple=True, metavar="R", help="Repeatable.")
 @json_option
 @config_option
-def list_(with_done: bool, as_json: bool, config: Path | None) -> ExitCode:
+def list_(
+    with_done: bool, reasons: tuple[str, ...], as_json: bool, config: Path | None
+) -> ExitCode:
     """List the dead letters that wait, oldest first."""
     from ptingest.delivery.dead_letter import read_letters
 
     directory = _directory(config)
     count = 0
     try:
+        _check_reasons(reasons, directory)
         for stored in read_letters(directory, with_done=with_done):
+            if reasons and stored.letter.reason not in reasons:
+                continue
             count += 1
             if as_json:
                 write_json_line(stored.as_json())
@@ -109,13 +115,14 @@ def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@dead_letters.command(epilog="Example: ptingest dead-letters requeue --reason no_template")
+@dead_letters.command(epilog="Example: ptingest dead-letters requeue --reason template_missing")
 @choosing
 def requeue(**asked: Any) -> ExitCode:
     """Put dead letters through the current pipeline again, each under its key.
 
     Doing it twice doubles nothing. What is refused again is a new dead letter. Exit codes:
-    0 all settled, 4 the running server cannot be reached, 5 some are dead letters still.
+    0 all settled, 1 no letter fits, 4 the running server cannot be reached, 5 some are
+    dead letters still.
     """
     return _carry_out("requeue", **asked)
 
@@ -123,7 +130,7 @@ def requeue(**asked: Any) -> ExitCode:
 @dead_letters.command(epilog="Example: ptingest dead-letters purge --older-than 7d --dry-run")
 @choosing
 def purge(**asked: Any) -> ExitCode:
-    """Delete dead letters for good."""
+    """Delete dead letters for good. Exit codes: 0 deleted, 1 no letter fits."""
     return _carry_out("purge", **asked)
 
 
@@ -146,12 +153,13 @@ def _carry_out(
     settings = load_settings(config)
     directory = Path(settings.data_dir) / "dead_letters"
     order = Order(what, choice, seconds=timeout)
-    if dry_run:
-        return _preview(config, order, as_json=as_json)
-    if not directory.is_dir():
-        click.echo(f"0 dead letters in {directory}", err=True)
-        return ExitCode.FAILED if choice.ids else ExitCode.DONE
     try:
+        _check_reasons(choice.reasons, directory)
+        if dry_run:
+            return _preview(config, order, as_json=as_json)
+        if not directory.is_dir():
+            click.echo(f"0 dead letters in {directory}: nothing was done", err=True)
+            return ExitCode.FAILED
         progress = run_order(settings, order, address=address)
     except PermissionError as error:
         raise _unreadable(error) from error
@@ -159,14 +167,19 @@ def _carry_out(
         write_json_line(msgspec.json.encode({"what": what, **progress["tally"]}))
     else:
         click.echo(sentence(progress))
+    return _missing(choice, progress, directory) or exit_code(progress)
+
+
+def _missing(choice: Choice, progress: dict[str, Any], directory: Path) -> ExitCode | None:
+    """Say how many of the ids asked for do not wait, if any."""
     missing = len(set(choice.ids)) - progress["tally"]["chosen"]
-    if missing > 0:
-        click.echo(
-            f"{missing} of the ids do not wait in {directory}, or another option kept them out",
-            err=True,
-        )
-        return ExitCode.FAILED
-    return exit_code(progress)
+    if missing <= 0:
+        return None
+    click.echo(
+        f"{missing} of the ids do not wait in {directory}, or another option kept them out",
+        err=True,
+    )
+    return ExitCode.FAILED
 
 
 def _choice(
@@ -196,6 +209,26 @@ def _choice(
     return choice
 
 
+def _check_reasons(asked: tuple[str, ...], directory: Path) -> None:
+    """Refuse a reason that no letter can have; a letter of another version may have its own."""
+    from collections import Counter
+
+    from ptingest.delivery.dead_letter import read_letters
+    from ptingest.model.reasons import REASONS
+
+    if all(reason in REASONS for reason in asked):
+        return
+    found = Counter(one.letter.reason for one in read_letters(directory, with_done=True))
+    for reason in asked:
+        if reason not in REASONS and reason not in found:
+            waiting = ", ".join(f"{name} ({count})" for name, count in found.most_common())
+            raise click.BadParameter(
+                f"{reason!r} is no reason of a dead letter; nothing was done. In {directory}: "
+                f"{escaped(waiting) or 'none'}. There are: {', '.join(sorted(REASONS))}",
+                param_hint="--reason",
+            )
+
+
 def _preview(config: Path | None, order: Order, *, as_json: bool) -> ExitCode:
     import os
     import time
@@ -220,7 +253,7 @@ def _preview(config: Path | None, order: Order, *, as_json: bool) -> ExitCode:
             click.echo(f"{count:>8}  {was}  would be {escaped(prospect.becomes)}")
     if not as_json:
         click.echo(f"{prospects.total()} letters; nothing was changed", err=True)
-    return ExitCode.DONE
+    return ExitCode.DONE if prospects else ExitCode.FAILED
 
 
 def _directory(config: Path | None) -> Path:

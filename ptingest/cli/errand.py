@@ -160,6 +160,8 @@ _WORDS = {
 def sentence(progress: Progress) -> str:
     """Say in one line what became of the letters."""
     tally = progress["tally"]
+    if not tally["chosen"] and not tally["left_because"] and not progress["failed"]:
+        return "no dead letter that waits fits these options: nothing was done"
     if progress["what"] == "purge":
         said = f"{tally['purged']} purged"
     else:
@@ -175,10 +177,12 @@ def sentence(progress: Progress) -> str:
 
 
 def exit_code(progress: Progress) -> ExitCode:
-    """5 when an event is still a dead letter that was not to be one."""
+    """5 when an event is still a dead letter that was not to be one, 1 when none was chosen."""
     tally = progress["tally"]
     if progress["failed"]:
         return ExitCode.FAILED
     if tally["left_because"] or tally["dead_lettered"]:
         return ExitCode.NOT_ALL_DELIVERED
+    if not tally["chosen"]:
+        return ExitCode.FAILED
     return ExitCode.DONE

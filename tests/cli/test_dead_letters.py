@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from ptingest.cli.exit_codes import ExitCode
 from ptingest.delivery.dead_letter import encode_letter
 from ptingest.delivery.marks import add_marks
 from ptingest.model.outcome import DeadLetter
@@ -63,6 +64,18 @@ def test_the_list_has_a_line_for_each_whole_letter(folder: Path) -> None:
         second == f"{IDS[1]}  2026-01-02T03:04:05.678Z  other  not_json  -  broken \\x1b[2J\\nhere"
     )
     assert "2 dead letters in" in ran.err
+
+
+def test_the_list_can_be_of_one_reason(folder: Path) -> None:
+    one = run("dead-letters", "list", "--reason", "not_json", "--config", "c.yaml", folder=folder)
+    none = run("dead-letters", "list", "--reason", "mapping", "--config", "c.yaml", folder=folder)
+    no = run("dead-letters", "list", "--reason", "no_template", "--config", "c.yaml", folder=folder)
+
+    assert [line.split()[0] for line in one.out.decode().splitlines()] == IDS[1:]
+    assert (none.out, none.code) == (b"", 0)
+    assert no.code == ExitCode.USAGE
+    assert "refused (1)" in no.err
+    assert "template_missing" in no.err
 
 
 def test_what_is_done_is_listed_only_when_asked_for(folder: Path) -> None:

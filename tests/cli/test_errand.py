@@ -60,7 +60,7 @@ def test_requeue_says_what_became_of_each(tmp_path: Path) -> None:
 
     first = ask(tmp_path, "requeue", "--all")
     file_letters(tmp_path / "data", [letter(1), letter(2)])
-    again = ask(tmp_path, "requeue", "--reason", "no_template")
+    again = ask(tmp_path, "requeue", "--reason", "template_missing")
 
     assert first.out == b"3 requeued: 2 stored, 1 dead-lettered again\n"
     assert first.code == ExitCode.NOT_ALL_DELIVERED
@@ -77,7 +77,8 @@ def test_purge_takes_only_what_is_meant(tmp_path: Path) -> None:
     one = ask(tmp_path, "purge", "--id", ids[1], "--json")
     old = ask(tmp_path, "purge", "--older-than", "1s")
 
-    assert young.out == b"0 purged\n"
+    assert young.out == b"no dead letter that waits fits these options: nothing was done\n"
+    assert young.code == ExitCode.FAILED
     assert orjson.loads(one.out)["purged"] == 1
     assert (old.out, old.code) == (b"2 purged\n", 0)
     assert waiting(tmp_path / "data") == []
@@ -104,6 +105,17 @@ def test_a_dry_run_changes_nothing(tmp_path: Path, what: str) -> None:
         pytest.param((), 2, "say which letters", id="nothing chosen"),
         pytest.param(("--older-than", "soon"), 2, "is no age", id="no age"),
         pytest.param(("--id", "NOPE"), 1, "1 of the ids", id="an id that is not there"),
+        pytest.param(("--reason", "no_template"), 2, "template_missing", id="no such reason"),
+        pytest.param(
+            ("--reason", "no_template"), 2, "template_missing (1)", id="which reasons wait"
+        ),
+        pytest.param(
+            ("--reason", "template_missing", "--reason", "Mapping"), 2, "'Mapping' is no", id="one"
+        ),
+        pytest.param(
+            ("--reason", "no_template", "--dry-run"), 2, "no_template", id="also in a dry run"
+        ),
+        pytest.param(("--reason", "mapping", "--dry-run"), 1, "0 letters", id="dry, none"),
         pytest.param(("--all", "--timeout", "0"), 2, "timeout", id="no time at all"),
     ],
 )
@@ -126,7 +138,7 @@ def test_no_folder_means_nothing_to_do_and_nothing_made(tmp_path: Path) -> None:
 
     ran = ask(tmp_path, "requeue", "--all")
 
-    assert ran.code == 0
+    assert ran.code == ExitCode.FAILED
     assert "0 dead letters" in ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
 
@@ -179,7 +191,7 @@ async def test_kill_9_in_the_middle_loses_and_doubles_nothing(
         missing = [m for m in expected if m not in known and not _waits(m, left)]
         assert missing == [], "lost between two steps"
 
-    process = await start(tmp_path, "requeue", "--reason", "no_template")
+    process = await start(tmp_path, "requeue", "--reason", "template_missing")
     said, _ = await process.communicate()
 
     assert kills >= 2
@@ -322,7 +334,13 @@ NOTHING = {
 @pytest.mark.parametrize(
     ("tally", "failed", "said", "code"),
     [
-        pytest.param({}, None, "0 requeued: none settled", ExitCode.DONE, id="none"),
+        pytest.param(
+            {},
+            None,
+            "no dead letter that waits fits these options: nothing was done",
+            ExitCode.FAILED,
+            id="none",
+        ),
         pytest.param(
             {"chosen": 3, "stored": 1, "already_stored": 1, "dropped": 1},
             None,

@@ -66,7 +66,7 @@ class Chaos:
             refused=refuse(lists.get("refused", ())),
             busy=lists.get("busy", ()),
             doubtful=lists.get("doubtful", ()),
-            stream_busy=refuse(lists.get("stream_busy", ()), "no_template"),
+            stream_busy=refuse(lists.get("stream_busy", ()), "template_missing"),
         )
 
     def _store(self, documents: Any) -> None:

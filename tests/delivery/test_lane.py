@@ -288,7 +288,7 @@ def test_an_answer_for_documents_that_were_not_sent_is_not_believed(tmp_path: Pa
 
 def stream_trouble(write: Write, bad: DataStream = CELERY) -> WriteResult:
     busy = [document for document in write.documents if document.data_stream == bad]
-    return WriteResult(stream_busy=refuse(busy, "no_template"))
+    return WriteResult(stream_busy=refuse(busy, "template_missing"))
 
 
 def test_one_bad_stream_waits_while_the_others_go_on(tmp_path: Path) -> None:
@@ -335,7 +335,9 @@ def test_a_stream_in_trouble_for_too_long_goes_to_the_dead_letters_until_it_is_m
 
             assert 300 <= patience < 302
             assert at_once < 1
-            assert {stored.letter.reason for stored in read_letters(tmp_path)} == {"no_template"}
+            assert {stored.letter.reason for stored in read_letters(tmp_path)} == {
+                "template_missing"
+            }
             assert fates(r.metrics)[Fate.DEAD_LETTERED] >= 80
             fourth = await r.send(40, data_stream=CELERY)
             await fourth.done.wait()

@@ -33,7 +33,7 @@ def documents(count: int, data_stream: DataStream = CELERY) -> list[Document]:
 
 def in_trouble(count: int, *, share_bytes: int = 1 << 20) -> TroubledStreams:
     troubled = streams(share_bytes)
-    assert troubled.hold(refuse(documents(count), "no_template"), 0.0, 0.0) == []
+    assert troubled.hold(refuse(documents(count), "template_missing"), 0.0, 0.0) == []
     return troubled
 
 
@@ -140,7 +140,7 @@ def test_when_patience_is_over_everything_held_goes_with_the_reason(
     refused = troubled.expire(PATIENCE)
 
     assert before == []
-    assert {refusal.reason for refusal in refused} == {"no_template"}
+    assert {refusal.reason for refusal in refused} == {"template_missing"}
     assert (len(refused), held(troubled)) == (5, 0)
     assert "dead-letters requeue" in caplog.text
     assert troubled.expire(PATIENCE + 1) == []

@@ -22,7 +22,7 @@ NAME = "20261101T000000.000000Z-1-0001.ndjson"
 
 def letter(number: int, *, payload: bytes | None = None, key: str | None = None) -> DeadLetter:
     return DeadLetter(
-        reason="no_template",
+        reason="template_missing",
         detail="there was none",
         payload=event(f"INFO|root|2025-01-02T03:04:05Z|n{number}") if payload is None else payload,
         service="django",
@@ -134,7 +134,7 @@ async def test_without_room_for_a_new_letter_the_old_one_stays(tmp_path: Path) -
 
         assert (tally.stored, tally.left) == (1, 1)
         assert "dead_letters.max_bytes" in str(tally.left_because)
-        assert waiting(tmp_path / "data") == ["no_template"]
+        assert waiting(tmp_path / "data") == ["template_missing"]
 
 
 async def test_what_is_not_settled_in_time_stays(tmp_path: Path) -> None:

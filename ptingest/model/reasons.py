@@ -1,0 +1,42 @@
+"""Why events become dead letters: each fixed label there is, and what it means.
+
+The label is in every letter, in ``ptingest_flow_dead_lettered_events_total`` and in
+``dead-letters --reason``. A label that code gives and this page lacks fails a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        # what no pipeline can read
+        "empty": "a payload of no bytes",
+        "not_json": "the payload is no JSON in UTF-8",
+        "not_an_object": "it is JSON, but no object; Elasticsearch says it of a document, too",
+        "too_deep": "nested more deeply than can be read",
+        "number_too_long": "a number of more digits than Elasticsearch reads",
+        "tags_invalid": "`tags` is neither text nor a list of texts",
+        "event_invalid": "`event` is no object",
+        # what the profile or the config does not allow
+        "index_interpolation": "the data stream's name still holds a placeholder",
+        "illegal_data_stream": "the data stream's name is none that Elasticsearch takes",
+        "service_not_allowed": "not in `known_services`, and `only_known_services` is true",
+        "not_allowed_sender": "a certificate under `beats.tls.senders` may not send this",
+        # what Elasticsearch says of a document
+        "mapping": "a field has another type than the data stream maps",
+        "too_large": "the document alone is larger than Elasticsearch takes",
+        "refused": "Elasticsearch refused it for another reason; the letter quotes it",
+        "unreadable": "Elasticsearch cannot read the document alone in a bulk",
+        # what Elasticsearch says of a data stream, after `patience_seconds`
+        "write_block": "the index takes no writes",
+        "forbidden": "the writer's role does not reach this data stream",
+        "template_missing": "no template makes it a data stream: run `ptingest setup`",
+        "not_found": "the data stream, or what it needs, does not exist",
+        "shard_limit": "the cluster has as many shards as it allows",
+        "pipeline_missing": "the template names an ingest pipeline that does not exist",
+        # what the embedded store says
+        "store_refused": "SQLite refused the document; the letter quotes it",
+    }
+)
