@@ -11,7 +11,6 @@ NUL inside may differ, which versions of SQLite cut at different places.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from operator import ge, gt, le, lt
@@ -19,6 +18,7 @@ from typing import Any
 
 from ptingest.sinks.store import times
 from ptingest.sinks.store.columns import Row, lift
+from ptingest.sinks.store.globs import glob_test
 from ptingest.sinks.store.query import AllOf, AnyOf, Match, Negated, Query, Range, Value
 from ptingest.sinks.store.sql import (
     EXACT_COLUMNS,
@@ -246,18 +246,18 @@ def _text_test(value: Value) -> Callable[[str | None], bool]:
         wanted = value.text
         return lambda text: text == wanted
     # SQLite's GLOB ends both sides at a NUL.
-    matches = re.compile(_glob(value), re.DOTALL).fullmatch
-    return lambda text: text is not None and matches(text.partition("\0")[0]) is not None
+    fits = glob_test(_until_nul(value.pieces))
+    return lambda text: text is not None and fits(text.partition("\0")[0])
 
 
-def _glob(value: Value) -> str:
-    written: list[str] = []
-    for piece in value.pieces:
+def _until_nul(pieces: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    for piece in pieces:
         before, nul, _ = piece.partition("\0")
-        written.append(re.escape(before))
+        kept.append(before)
         if nul:
             break
-    return ".*".join(written)
+    return kept
 
 
 def _element(value: Value, *, has_numbers: bool) -> Callable[[Any], bool]:

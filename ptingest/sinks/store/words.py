@@ -8,9 +8,16 @@ A word is a run of letters and digits (and accents that follow them), in any cas
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
-_WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f])*")
+from ptingest.sinks.store.globs import glob_test
+
+# Runs, not one character at a time: for each turn of a group that may be taken back `re`
+# keeps a place, 2 GB of them for a word of 16 MiB.
+_WORD = re.compile(r"[^\W_]++(?:[\u0300-\u036f]++[^\W_]*+)*+")
+_WORDS_AT_ONCE = 4096
+"""Of a long text so many are held, and between two of them other threads may work."""
 
 Phrase = tuple[str, ...]
 """Consecutive words, in lower case; each may hold ``*``."""
@@ -25,7 +32,7 @@ def phrase(pieces: Sequence[str]) -> Phrase:
     """Return what must stand in a row for one written word; ``pieces`` lie between its ``*``."""
     # A private character stands for the wildcard, so that an escaped * stays punctuation.
     written = "\ue000".join(piece.lower() for piece in pieces)
-    pattern = re.compile(r"(?:\ue000|[^\W_])(?:\ue000|[^\W_]|[\u0300-\u036f])*")
+    pattern = re.compile(r"(?:\ue000|[^\W_])(?:\ue000|[^\W_]|[\u0300-\u036f])*+")
     return tuple(word.replace("\ue000", "*") for word in pattern.findall(written))
 
 
@@ -41,23 +48,34 @@ def finder(phrases: Sequence[Phrase]) -> Callable[[object], bool]:
         left = [in_a_row for piece, in_a_row in tests if piece in lowered]
         if not left:
             return False
-        found = words(text)
-        return any(_stands_in(found, in_a_row) for in_a_row in left)
+        longest = max(map(len, left))
+        return any(
+            _stands_in(found, in_a_row)
+            for found in _stretches(lowered, longest - 1)
+            for in_a_row in left
+        )
 
     return is_found
+
+
+def _stretches(lowered: str, overlap: int) -> Iterator[list[str]]:
+    """Yield the words of a text, so many at once; each begins with the last of those before."""
+    found = (word[0] for word in _WORD.finditer(lowered))
+    kept: list[str] = []
+    while some := list(islice(found, _WORDS_AT_ONCE)):
+        yield kept + some
+        kept = (kept + some)[-overlap:] if overlap else []
 
 
 def _longest_piece(sought: Phrase) -> str:
     return max((piece for word in sought for piece in word.split("*")), key=len)
 
 
-def _word_test(word: str) -> Callable[[str], object]:
-    if "*" not in word:
-        return word.__eq__
-    return re.compile(".*".join(map(re.escape, word.split("*"))), re.DOTALL).fullmatch
+def _word_test(word: str) -> Callable[[str], bool]:
+    return glob_test(word.split("*"))
 
 
-def _stands_in(found: list[str], tests: Sequence[Callable[[str], object]]) -> bool:
+def _stands_in(found: list[str], tests: Sequence[Callable[[str], bool]]) -> bool:
     return any(
         all(test(found[start + place]) for place, test in enumerate(tests))
         for start in range(len(found) - len(tests) + 1)

@@ -1,0 +1,31 @@
+"""Texts with ``*`` in them, matched in time linear in the text however many there are.
+
+What lies between two ``*`` is found in order, each at the first place after the one before:
+a later place only leaves less text for the rest, so nothing is ever tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+
+def glob_test(pieces: Sequence[str]) -> Callable[[str], bool]:
+    """Return a test for a whole text; ``pieces`` are what lies between the ``*``, at least one."""
+    if len(pieces) == 1:
+        return pieces[0].__eq__
+    first, *between, last = pieces
+    middle = [piece for piece in between if piece]
+    shortest = sum(map(len, pieces))
+
+    def fits(text: str) -> bool:
+        if len(text) < shortest or not (text.startswith(first) and text.endswith(last)):
+            return False
+        place, end = len(first), len(text) - len(last)
+        for piece in middle:
+            place = text.find(piece, place, end)
+            if place < 0:
+                return False
+            place += len(piece)
+        return True
+
+    return fits
