@@ -17,9 +17,11 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw
 
+from ptingest.pipeline.encode import encode_value
+
 BOM = b"\xef\xbb\xbf"
-MAX_NUMBER_LENGTH = 4096
-"""Characters of one number; JSON readers give up on longer ones (Python's at 4,300 digits)."""
+MAX_NUMBER_DIGITS = 1000
+"""Digits of one number; Elasticsearch's JSON reader refuses a document with a longer one."""
 
 INVALID_UTF8 = "invalid_utf8"
 LONE_SURROGATE = "lone_surrogate"
@@ -27,15 +29,27 @@ LONE_SURROGATE = "lone_surrogate"
 decode_event = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_any = msgspec.json.Decoder(Raw).decode
 
-# Escapes are consumed whole, so that the backslash of `\\ud800` is not taken for one.
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+# Up to the first half of a surrogate pair that stands alone. Escapes are consumed whole, so
+# that the backslash of `\\ud800` is not taken for one.
+_HALF, _SECOND_HALF = rb"[dD][89a-fA-F][0-9a-fA-F]{2}", rb"[dD][c-fC-F][0-9a-fA-F]{2}"
+_UP_TO_LONE_SURROGATE = re.compile(
+    rb"(?:[^\\]++|\\(?:[^u]|u(?!%b)|u[dD][89abAB][0-9a-fA-F]{2}\\u%b))*+" % (_HALF, _SECOND_HALF),
     re.DOTALL,
 )
-_STRING_OR_LONG_NUMBER = re.compile(
-    rb'"(?:[^"\\]|\\.)*+"|([-+.0-9eE]{%d})' % (MAX_NUMBER_LENGTH + 1)
+_MENDED_SURROGATE = rb"\ufffd"
+_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+_NUMBER_BYTES = rb"[-+.0-9eE]"
+# The expressions below go through a payload in one match, not one for each token.
+_UP_TO_LONG_RUN = re.compile(
+    rb'(?:[^"\-+.0-9eE]++|%b|%b{1,%d}+(?!%b))*+'
+    % (_STRING, _NUMBER_BYTES, MAX_NUMBER_DIGITS, _NUMBER_BYTES),
+    re.DOTALL,
 )
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}:]')
+_RUN = re.compile(_NUMBER_BYTES + b"++")
+# A longer run covers two neighbours of the places looked at.
+_SAMPLED = slice(MAX_NUMBER_DIGITS // 2, None, MAX_NUMBER_DIGITS // 2)
+_TWO_IN_A_ROW = re.compile(_NUMBER_BYTES + b"{2}").search
+_UP_TO_STRUCTURE = re.compile(rb'(?:[^"\[\]{}:]++|%b)*+([\[\]{}:])' % _STRING, re.DOTALL)
 
 
 class Unreadable(NamedTuple):
@@ -91,27 +105,48 @@ def decode_payload(payload: bytes) -> Decoded | Unreadable:
             if isinstance(again, Unreadable)
             else again._replace(marks=(*marks, LONE_SURROGATE, *again.marks))
         )
-    if holds_long_number(payload, bytes(event.get("message", b""))):
+    if holds_long_number(payload, event.get("message")):
         return Unreadable(
-            "number_too_long", f"a number is longer than {MAX_NUMBER_LENGTH} characters"
+            "number_too_long",
+            f"a number has more than {MAX_NUMBER_DIGITS} digits, which Elasticsearch refuses",
         )
     return Decoded(event, payload, tuple(marks))
 
 
-def holds_long_number(payload: bytes, message: bytes) -> bool:
+def holds_long_number(payload: bytes, message: Raw | bytes | None) -> bool:
     """Whether some number is too long; nearly free where the payload is mostly message."""
-    if len(payload) <= MAX_NUMBER_LENGTH:
+    if message is not None and len(payload) - len(message) <= MAX_NUMBER_DIGITS:
+        if bytes(message).startswith(b'"'):
+            return False
+    elif len(payload) <= MAX_NUMBER_DIGITS:
         return False
-    if message.startswith(b'"') and len(payload) - len(message) <= MAX_NUMBER_LENGTH:
-        return False
-    return any(found.group(1) for found in _STRING_OR_LONG_NUMBER.finditer(payload))
+    return _TWO_IN_A_ROW(payload[_SAMPLED]) is not None and _has_long_number(payload)
+
+
+def _has_long_number(payload: bytes) -> bool:
+    position = 0
+    while position < len(payload):
+        found = _UP_TO_LONG_RUN.match(payload, position)
+        run = found and _RUN.match(payload, found.end())
+        if not run:
+            return False
+        if len(run.group().translate(None, b"-+.eE")) > MAX_NUMBER_DIGITS:
+            return True
+        position = run.end()
+    return False
 
 
 def _without_lone_surrogates(payload: bytes) -> bytes:
-    def mend(found: re.Match[bytes]) -> bytes:
-        return rb"\ufffd" if found.group(1) else found.group()
-
-    return _ESCAPE.sub(mend, payload)
+    """Replace each lone half by an escape of the same length, in place."""
+    mended = bytearray(payload)
+    position = 0
+    while position < len(payload):
+        found = _UP_TO_LONE_SURROGATE.match(payload, position)
+        at = found.end() if found else len(payload)
+        position = at + len(_MENDED_SURROGATE)
+        if position <= len(payload):
+            mended[at:position] = _MENDED_SURROGATE
+    return bytes(mended)
 
 
 def _unreadable(payload: bytes, error: msgspec.DecodeError) -> Unreadable:
@@ -132,14 +167,20 @@ def duplicate_keys(payload: bytes, event: dict[str, Raw]) -> bool:
 
     Walks the payload, so ask only where its length says that something was lost.
     """
+    # Without spaces both are as long, but for a member that was lost or escapes in a key.
+    compact = len(msgspec.json.format(payload, indent=-1))
+    if compact == len(msgspec.json.format(encode_value(event), indent=-1)):
+        return False
+    if b"\\" not in payload:
+        return True
     seen = 0
     depth = 0
-    for token in _STRING_OR_BRACKET.finditer(payload):
-        text = token.group()
+    for token in _UP_TO_STRUCTURE.finditer(payload):
+        text = token.group(1)
         if text in b"{[":
             depth += 1
         elif text in b"}]":
             depth -= 1
-        elif text == b":" and depth == 1:
+        elif depth == 1:
             seen += 1
     return seen > len(event)

@@ -27,6 +27,7 @@ from ptingest.pipeline.route import (
     illegal_name,
     is_unresolved,
     mended_dataset,
+    shown,
 )
 from ptingest.pipeline.timestamps import Instant, TimeReader, instant_text, read_event_time
 from ptingest.settings.profile import GroupSettings, ProfileSettings
@@ -304,15 +305,15 @@ class Group:
         stream = self._data_stream(worked.event)
         worked.data_stream, worked.name = stream, stream.name
         if is_unresolved(stream.name):
-            return worked.dead("index_interpolation", f"{stream.name!r} still holds a placeholder")
+            return worked.dead("index_interpolation", f"{shown(stream.name)} still holds a placeholder")
         if self.settings.only_known_services and dataset not in self.known_services:
             return worked.dead(
                 "service_not_allowed",
-                f"service {dataset!r} is not in known_services, and only_known_services is true",
+                f"service {shown(dataset)} is not in known_services, and only_known_services is true",
             )
         wrong = illegal_name(stream.name)
         if wrong is not None:
-            return worked.dead("illegal_data_stream", f"{stream.name!r}: {wrong}")
+            return worked.dead("illegal_data_stream", f"{shown(stream.name)}: {wrong}")
         return worked
 
     def _data_stream(self, event: Event) -> DataStream:

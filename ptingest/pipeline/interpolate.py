@@ -8,7 +8,7 @@ Java's, the other Ruby's.
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from io import StringIO
 
 import msgspec
 from msgspec import Raw
@@ -31,30 +31,34 @@ def value_of(raw: Raw) -> object:
 def interpolated(value: object, *, placeholder: str) -> str:
     """Return the text of ``%{[field]}``, ``placeholder`` where there is no value."""
     if isinstance(value, Raw):
+        if bytes(value).startswith(b"{"):
+            return _java_json(bytes(value))
         value = value_of(value)
     if value is MISSING or value is None:
         return placeholder
+    out = StringIO()
     if isinstance(value, list):
-        return _joined(value)
-    if isinstance(value, dict):
-        return _java_json(value)
-    return _java_text(value)
+        _write_joined(value, out)
+    else:
+        _write_java_text(value, out)
+    return out.getvalue()
 
 
 def message_text(raw: Raw) -> str:
     """Return the text of a message; objects and lists as compact JSON."""
+    text = bytes(raw)
+    if text.startswith((b"{", b"[")):
+        return _java_json(text)
     value = value_of(raw)
     match value:
-        case str():
-            return value
+        case None:
+            return "null"
         case bool():
             return "true" if value else "false"
         case float():
             return _ruby_float(value)
-        case int():
-            return str(value)
         case _:
-            return _java_json(value)
+            return str(value)
 
 
 def is_truthy(raw: Raw | None) -> bool:
@@ -67,77 +71,89 @@ def is_truthy(raw: Raw | None) -> bool:
     return text not in (b"null", b"false")
 
 
-def _joined(values: list[object]) -> str:
-    return ",".join(
-        "" if value is None else _joined(value) if isinstance(value, list) else _java_text(value)
-        for value in values
-    )
+# Texts are written piece by piece: to join those of each level would copy what is nested
+# deeply once a level.
 
 
-def _java_text(value: object) -> str:
+def _write_joined(values: list[object], out: StringIO) -> None:
+    comma = ""
+    for value in values:
+        out.write(comma)
+        comma = ","
+        if isinstance(value, list):
+            _write_joined(value, out)
+        elif value is not None:
+            _write_java_text(value, out)
+
+
+def _write_java_text(value: object, out: StringIO) -> None:
     """Java's toString of a value: ``{a=1, b=[x, null]}``, ``1.0E20``."""
+    comma = ""
     match value:
         case None:
-            return "null"
+            out.write("null")
         case bool():
-            return "true" if value else "false"
+            out.write("true" if value else "false")
         case float():
-            return _java_double(value)
+            out.write(_java_double(value))
         case dict():
-            return "{" + ", ".join(f"{key}={_java_text(each)}" for key, each in value.items()) + "}"
+            out.write("{")
+            for key, each in value.items():
+                out.write(f"{comma}{key}=")
+                _write_java_text(each, out)
+                comma = ", "
+            out.write("}")
         case list():
-            return "[" + ", ".join(_java_text(each) for each in value) + "]"
+            out.write("[")
+            for each in value:
+                out.write(comma)
+                _write_java_text(each, out)
+                comma = ", "
+            out.write("]")
         case _:
-            return str(value)
+            out.write(str(value))
 
 
-def _java_json(value: object) -> str:
+def _java_json(text: bytes) -> str:
     """Compact JSON as Jackson writes it, which differs from ours in floats alone."""
-    match value:
-        case float():
-            text = _java_double(value)
-            return text if value == value and abs(value) != float("inf") else f'"{text}"'
-        case dict():
-            pairs = (f"{_json_text(key)}:{_java_json(each)}" for key, each in value.items())
-            return "{" + ",".join(pairs) + "}"
-        case list():
-            return "[" + ",".join(_java_json(each) for each in value) + "]"
-        case _:
-            return _json_text(value)
+    return msgspec.json.encode(json.loads(text, parse_float=_json_double)).decode("utf-8")
 
 
-def _json_text(value: object) -> str:
-    return msgspec.json.encode(value).decode("utf-8")
+def _json_double(text: str) -> Raw:
+    number = float(text)
+    shown = _java_double(number)
+    return Raw((f'"{shown}"' if abs(number) == float("inf") else shown).encode("ascii"))
 
 
 def _java_double(number: float) -> str:
     """Double.toString: plain from 1e-3 to below 1e7, else ``d.dddE<exponent>``."""
-    if number in (float("inf"), float("-inf")):
-        return "Infinity" if number > 0 else "-Infinity"
     if number == 0 or 1e-3 <= abs(number) < 1e7:
-        return _plain(number)
+        return repr(number)
+    if abs(number) == float("inf"):
+        return "Infinity" if number > 0 else "-Infinity"
     mantissa, exponent = _scientific(number)
     return f"{mantissa}E{exponent}"
 
 
 def _ruby_float(number: float) -> str:
     """Float#to_s: plain from 1e-4 to below 1e16, else ``d.ddde+<two digits>``."""
-    if number in (float("inf"), float("-inf")):
-        return "Infinity" if number > 0 else "-Infinity"
     if number == 0 or 1e-4 <= abs(number) < 1e16:
-        return _plain(number)
+        return repr(number)
+    if abs(number) == float("inf"):
+        return "Infinity" if number > 0 else "-Infinity"
     mantissa, exponent = _scientific(number)
     return f"{mantissa}e{exponent:+03d}"
 
 
-def _plain(number: float) -> str:
-    text = format(Decimal(repr(number)), "f")
-    return text if "." in text else text + ".0"
-
-
 def _scientific(number: float) -> tuple[str, int]:
-    sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
-    assert isinstance(exponent, int)
-    text = "".join(map(str, digits))
-    mantissa = f"{'-' if sign else ''}{text[0]}.{text[1:] or '0'}"
-    return mantissa, exponent + len(text) - 1
+    """Mantissa and exponent of the shortest text that means this number, which is ``repr``."""
+    text = repr(number)
+    if "e" in text:
+        mantissa, _, exponent = text.partition("e")
+        return mantissa if "." in mantissa else mantissa + ".0", int(exponent)
+    sign = "-" * text.startswith("-")
+    whole, _, fraction = text.removeprefix("-").partition(".")
+    digits = (whole + fraction).strip("0")
+    leading = len(fraction) - len(fraction.lstrip("0"))
+    power = -leading - 1 if whole == "0" else len(whole) - 1
+    return f"{sign}{digits[0]}.{digits[1:] or '0'}", power

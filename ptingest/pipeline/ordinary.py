@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Raw
 
 from ptingest.model.document import DataStream
-from ptingest.pipeline.decode import MAX_NUMBER_LENGTH, holds_long_number
+from ptingest.pipeline.decode import MAX_NUMBER_DIGITS, holds_long_number
 from ptingest.pipeline.encode import encode_into, encode_value
 from ptingest.pipeline.group import CODEC_TAG, DATE_TAG, Group, tagged
 from ptingest.pipeline.identity import TEXT_HEADS, KeyMaker, framed_text, framed_value
@@ -159,7 +159,7 @@ class Ordinary:
                 rest.extend(b"," + encode_value(extras)[1:-1])
             if left != len(rest) + 1 or _NEWLINE in rest:
                 return self._without_spaces(payload, tallies)
-            if len(payload) > MAX_NUMBER_LENGTH and holds_long_number(payload, raw):
+            if len(payload) - len(raw) > MAX_NUMBER_DIGITS and holds_long_number(payload, raw):
                 return None
             if states is None or original is None or (merged and _holds(event, merged)):
                 return None

@@ -18,6 +18,7 @@ from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import Unreadable, decode_payload
 from ptingest.pipeline.interpolate import MISSING, interpolated, value_of
 from ptingest.pipeline.pipeline import OTHER, Pipeline
+from ptingest.pipeline.route import shown
 
 NOT_ALLOWED = "not_allowed_sender"
 
@@ -58,8 +59,8 @@ def _refusal(pipeline: Pipeline, payload: bytes, origin: Origin) -> DeadLetter |
         return None
     return DeadLetter(
         reason=NOT_ALLOWED,
-        detail=f"{origin.tls_subject} may not send group {_cut(group)} with service "
-        f"{_cut(service)} (beats.tls.senders)",
+        detail=f"{origin.tls_subject} may not send group {shown(group)} with service "
+        f"{shown(service)} (beats.tls.senders)",
         payload=payload,
         service=service if service in pipeline.services else OTHER,
         peer=origin.peer,
@@ -75,7 +76,3 @@ def _service(found: object) -> str:
         return interpolated(found, placeholder="")
     except RecursionError:
         return ""  # fits no list; where any service may be sent the pipeline says why not
-
-
-def _cut(text: str) -> str:
-    return repr(text if len(text) <= 100 else text[:97] + "...")

@@ -35,14 +35,26 @@ from ptingest.pipeline.encode import encode_body, encode_value
 from ptingest.pipeline.group import Event, Group, Outcome, Worked
 from ptingest.pipeline.identity import key_texts
 from ptingest.pipeline.interpolate import MISSING, interpolated, value_of
+from ptingest.pipeline.kept import LONGEST_VALUE
 from ptingest.pipeline.ordinary import Made, Ordinary, Tallies, touched_fields
 from ptingest.pipeline.sent import SentReader
 from ptingest.settings.profile import ProfileSettings
 
 OTHER = "other"
+LONGEST_NAME = 1024
+"""Characters of a data stream's name that a letter tells; a legal one has at most 255."""
 GIANT_BYTES = 1 << 20
 """An event this large comes in a chunk of its own, and what it needed is freed after it."""
 _NO_KEY = bytes(16)
+
+
+class _Below(msgspec.Struct, gc=False):
+    """What matters of an event's ``fields``."""
+
+    group: Raw = Raw(b"null")
+
+
+_below = msgspec.json.Decoder(_Below).decode
 _service_of = attrgetter("service")
 
 
@@ -192,7 +204,7 @@ class Pipeline:
                     payload=payload,
                     service=service,
                     peer=peer,
-                    data_stream=worked.name,
+                    data_stream=worked.name and worked.name[:LONGEST_NAME],
                     key=worked.key,
                 )
             )
@@ -247,16 +259,19 @@ class Pipeline:
     def _is_one_level_too_low(self, event: dict[str, Raw]) -> bool:
         """Whether Filebeat put our fields under ``fields`` (``fields_under_root`` is off)."""
         below = event.get("fields")
-        if below is None or "group" in event:
+        if below is None or "group" in event or not bytes(below).startswith(b"{"):
             return False
-        value = value_of(below)
-        if not isinstance(value, dict):
+        try:
+            group = value_of(_below(below).group)
+        except (msgspec.DecodeError, ValueError):  # half a surrogate pair, or none there
             return False
-        group = value.get("group")
         return isinstance(group, str) and group in self.groups
 
     def _service_label(self, event: Event) -> str:
-        text = interpolated(event.get("service", MISSING), placeholder=OTHER)
+        service = event.get("service", MISSING)
+        if isinstance(service, Raw) and len(service) > LONGEST_VALUE:
+            return OTHER
+        text = interpolated(service, placeholder=OTHER)
         return text if text in self._known else OTHER
 
 

@@ -21,7 +21,6 @@ MAX_DATASET_BYTES = 100
 FALLBACK = DataStream("logs", "generic", "default")
 
 _FORBIDDEN = re.compile(r'[\\/*?"<>|,#: ]')
-_UNRESOLVED = re.compile(r"%\{.*?\}")
 _NOT_ECS = re.compile(r'[\\/*?"<>|,#: \-\x00-\x1f]')
 
 
@@ -40,8 +39,26 @@ def illegal_name(name: str) -> str | None:
 
 
 def is_unresolved(name: str) -> bool:
-    """Whether a placeholder is left in the name, which Logstash's output refuses to send."""
-    return _UNRESOLVED.search(name) is not None
+    """Whether a placeholder is left in the name, which Logstash's output refuses to send.
+
+    That is ``%{`` and a ``}`` behind it in the same line; looked for from one ``}`` to the
+    next, since from each ``%{`` on it would take the square of the name's length.
+    """
+    start = name.find("%{")
+    while start >= 0:
+        end = name.find("}", start + 2)
+        if end < 0:
+            return False
+        line = name.rfind("\n", start, end) + 1
+        if name.find("%{", max(line, start), end) >= 0:
+            return True
+        start = name.find("%{", end)
+    return False
+
+
+def shown(text: str) -> str:
+    """Quote a name for people, cut where it is longer than any legal one."""
+    return repr(text if len(text) <= MAX_NAME_BYTES else text[: MAX_NAME_BYTES - 3] + "...")
 
 
 def mended_dataset(dataset: str, how: Literal["off", "lower", "ecs"]) -> str:
