@@ -305,7 +305,9 @@ class Group:
         stream = self._data_stream(worked.event)
         worked.data_stream, worked.name = stream, stream.name
         if is_unresolved(stream.name):
-            return worked.dead("index_interpolation", f"{shown(stream.name)} still holds a placeholder")
+            return worked.dead(
+                "index_interpolation", f"{shown(stream.name)} still holds a placeholder"
+            )
         if self.settings.only_known_services and dataset not in self.known_services:
             return worked.dead(
                 "service_not_allowed",

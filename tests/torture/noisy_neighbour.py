@@ -81,7 +81,7 @@ async def observe(
         await server.start()
         bystander, prober = Bystander(server), Prober(server)
         async with _running(bystander.ship()):
-            await asyncio.sleep(ALONE_SECONDS)
+            await asyncio.sleep(ALONE_SECONDS)  # no race: measures what is usual
             alone, bystander.longest = bystander.longest, 0.0
             async with _running(prober.ask()):
                 await attack(server)
@@ -152,8 +152,8 @@ class Bystander(_Timed):
                             writer.write(encode_window([event(offset=number)], 1, 3, 2))
                             while int.from_bytes((await reader.readexactly(6))[2:], "big") != 1:
                                 pass
-                        await asyncio.sleep(PAUSE_SECONDS)
-            await asyncio.sleep(PAUSE_SECONDS)
+                        await asyncio.sleep(PAUSE_SECONDS)  # no race: how often it sends
+            await asyncio.sleep(PAUSE_SECONDS)  # no race: how often it connects
 
 
 class Prober(_Timed):
@@ -168,8 +168,8 @@ class Prober(_Timed):
         while True:
             async with self._timing():
                 while await http_status(self._port, "/livez") != 200:
-                    await asyncio.sleep(PAUSE_SECONDS)
-            await asyncio.sleep(PAUSE_SECONDS)
+                    await asyncio.sleep(PAUSE_SECONDS)  # no race: how often it asks
+            await asyncio.sleep(PAUSE_SECONDS)  # no race: how often it asks
 
 
 def event(*, offset: int = 1, agent: str = "bystander", **more: object) -> bytes:
@@ -206,7 +206,7 @@ async def _seconds_until_ready(server: ServerProcess) -> float:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(3 * READY_SECONDS):
             while await http_status(server.api_port, "/readyz") != 200:
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(PAUSE_SECONDS)  # no race: looks until it is so
     return time.monotonic() - began
 
 
@@ -247,7 +247,7 @@ def one_event(payload: bytes) -> Attack:
 async def quiet(server: ServerProcess) -> None:
     """Do nothing: what the harness itself measures on this machine."""
     del server
-    await asyncio.sleep(ALONE_SECONDS)
+    await asyncio.sleep(ALONE_SECONDS)  # no race: it measures what is usual
 
 
 ATTACKS: dict[str, Attack] = {
