@@ -137,7 +137,7 @@ except OSError as error:
 """
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 def test_a_sweep_without_room_changes_nothing(segment: Path) -> None:
     add_marks(segment, IDS[:1])
     before = segment.read_bytes()

@@ -12,7 +12,7 @@ import pytest
 from tests.flow.harness import RawPeer, Server, peer_of, serving
 from tests.wire.captures import NAMES, Capture, load
 
-pytestmark = pytest.mark.timeout(15)  # thousands of events, twice
+pytestmark = pytest.mark.timeout(60)  # thousands of events, twice
 
 
 async def replay(server: Server, peer: RawPeer, capture: Capture, seed: int | None) -> None:

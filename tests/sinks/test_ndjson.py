@@ -182,7 +182,7 @@ def printer(*arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 def test_standard_output_gets_the_lines() -> None:
     out, err = printer("go").communicate()
 
@@ -190,7 +190,7 @@ def test_standard_output_gets_the_lines() -> None:
     assert err == b"0 None True\n"
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 def test_a_closed_standard_output_is_busy_and_trouble() -> None:
     process = printer("wait")
     assert process.stdout is not None
@@ -201,7 +201,7 @@ def test_a_closed_standard_output_is_busy_and_trouble() -> None:
     assert err.startswith(b"2 standard output cannot be written (Broken pipe)")
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 def test_a_reader_of_standard_output_that_stands_still_keeps_nobody_from_leaving() -> None:
     process = printer("flood")
 
