@@ -10,6 +10,7 @@ reference and line are named where they are.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,6 +22,7 @@ from ptingest.model.outcome import DropReason
 from ptingest.pipeline.classify import Classifier
 from ptingest.pipeline.identity import event_key
 from ptingest.pipeline.interpolate import MISSING, interpolated, is_truthy, message_text
+from ptingest.pipeline.own_time import OwnTimes
 from ptingest.pipeline.patterns import Parsed, Parser
 from ptingest.pipeline.route import (
     FALLBACK,
@@ -42,6 +44,7 @@ NULL = Raw(b"null")
 Event = dict[str, object]
 Outcome = Literal["indexed", "dropped", "dead_letter"]
 
+_DIGIT = re.compile("[0-9]").search
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
 _list = msgspec.json.Decoder(list[Raw]).decode
 _text = msgspec.json.Decoder(str).decode
@@ -84,7 +87,7 @@ class _Time:
 
     sent: Instant | None
     """Filebeat's, None where it is missing or unreadable."""
-    sent_text: str | None
+    sent_text: str
     captured_text: str | None = None
     """As the message has it, where a pattern found it."""
     captured_fraction: str | None = None
@@ -106,6 +109,7 @@ class Group:
             timezone=profile.timezone,
             is_full=profile.timestamp_precision == "full",
         )
+        self.own_times = OwnTimes(self.time_reader)
         self.known_services = frozenset(settings.known_services)
 
     # --- the way through ------------------------------------------------------------------
@@ -128,14 +132,12 @@ class Group:
             worked.notes.append("time_made_up")
         self._keep_original(worked, parsed)
         message = self._message(event)
-        worked.key = event_key(
-            _raw(event.get("agent")),
-            _raw(event.get("host")),
-            _raw(event.get("log")),
-            message,
-            time.sent_text if time.captured_text is None else time.captured_text,
-            self._key_millis(time),
-        )
+        captured, fraction = time.captured_text, time.captured_fraction
+        instant = captured and self.time_reader.read(captured, fraction)
+        own = self.own_time(message or "", captured, fraction, instant=instant or None)
+        if own is None and time.sent is not None:
+            own = time.sent_text, time.sent.millis
+        worked.key = own and event_key(event, message, *own)
         return self._route(worked, dataset)
 
     def take_in(self, worked: Worked, now_ns: int) -> None:
@@ -144,16 +146,27 @@ class Group:
             self._beats_input(worked, now_ns)
             self._keep_original(worked, None)
 
-    def _key_millis(self, time: _Time) -> int:
-        """The time that starts a key: one that stays when the event is sent again.
+    def own_time(
+        self, message: str, captured: str | None, fraction: str | None, *, instant: Instant | None
+    ) -> tuple[str, int] | None:
+        """Return the time that the line has itself, as it stands there and in milliseconds.
 
-        Filebeat's own time does not stay over a restart, so it serves only where the line
-        has none; a time that the date stage cannot read is read as exactly as it can be.
+        That is the captured one, as the group's formats read it (``instant``) or else as
+        exactly as it can be read; or the first in the message; None where the line has
+        none. Filebeat's own time does not stay over a restart, so a key has it only then.
         """
-        instant = time.final or time.sent
-        if time.final is None and time.captured_text is not None:
-            instant = self.time_reader.read_fully(time.captured_text, time.captured_fraction)
-        return 0 if instant is None else instant.millis
+        if captured is not None:
+            instant = instant or self.time_reader.read_fully(captured, fraction)
+            if instant is not None:
+                return captured, instant.millis
+            found = self.own_times.find_in_text(captured)
+            if found is not None:
+                return captured, found.millis
+        found = self.own_times.find_in_text(message)
+        if found is not None:
+            return found.text.decode("ascii"), found.millis
+        # Of no form that is known, but a number at least.
+        return None if captured is None or _DIGIT(captured) is None else (captured, 0)
 
     # --- Beats input ----------------------------------------------------------------------
 
@@ -366,9 +379,7 @@ def _string(value: object) -> str | None:
 
 def _sent_time(raw: Raw | None) -> _Time:
     text = _string(raw)
-    if text is None:
-        return _Time(None, None if raw is None else bytes(raw).decode("utf-8"))
-    return _Time(read_event_time(text), text)
+    return _Time(None, "") if text is None else _Time(read_event_time(text), text)
 
 
 def tagged(tags: list[str] | str | None, tag: str) -> list[str] | str:

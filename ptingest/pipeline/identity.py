@@ -3,21 +3,24 @@
     key = base64url( 6 bytes: event time in ms | 10 bytes: BLAKE2b of what stays the same )
 
 What stays the same when a Beat sends an event again, also after it was killed and started
-anew: agent.id, the file (device and inode, or fingerprint, or path), host.name,
-log.offset, the message, and the raw text of the event's time. Filebeat's ``@timestamp``
-and ``agent.ephemeral_id`` change then, and the order of keys changes at each send; so the
-hash runs over decoded values, framed as one MessagePack array, which no two different
-tuples share. The time comes first because Elasticsearch stores ids in order of time for
-free, and random ones at half as much again.
+anew or the file was renamed: agent.id, what tells the file from others, host.name,
+log.offset, the message, and the raw text of the line's own time (``own_time.py``), or of
+Filebeat's where it has none. Filebeat's ``@timestamp`` and ``agent.ephemeral_id`` change
+at a restart, and the order of members at each send; so the hash runs over decoded values,
+framed as one MessagePack array, which no two different tuples share. The time comes first
+because Elasticsearch stores ids in order of time for free, and random ones at half as
+much again.
 
-An event without ``agent.id`` or ``log.offset`` gets no key: better a double than a loss.
+No two events may share a key: the second would be acked and never stored. So an event
+without ``agent.id``, ``log.offset``, ``host.name``, any time, or something that tells its
+file from others gets none: better a double than a loss.
 """
 
 from __future__ import annotations
 
 import hashlib
 from binascii import b2a_base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,6 +33,10 @@ _INSIDE = slice(1, -1)
 """A text without its quotes; made once, since a slice costs as much as what it cuts."""
 (_BACKSLASH,) = b"\\"
 MAX_MILLIS = (1 << 48) - 1
+_UNKNOWN = frozenset((None, "", 0, "0"))
+"""Numbers of devices and files that say nothing."""
+NOT_TOLD = b""
+"""In place of a key: nothing that was looked at tells the file from others."""
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
@@ -56,39 +63,57 @@ class _Log(msgspec.Struct, gc=False):
     file: _File | None = None
 
 
+class _Container(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
+class _Named(msgspec.Struct, gc=False):
+    name: str | None = None
+
+
+class _Pod(msgspec.Struct, gc=False):
+    uid: str | None = None
+
+
+class _Kubernetes(msgspec.Struct, gc=False):
+    pod: _Pod | None = None
+    container: _Named | None = None
+
+
 _agent_of = msgspec.json.Decoder(_Agent).decode
 _host_of = msgspec.json.Decoder(_Host).decode
 _log_of = msgspec.json.Decoder(_Log).decode
 _text_of = msgspec.json.Decoder(str).decode
 _file_of = msgspec.json.Decoder(_File | None).decode
+_container_of = msgspec.json.Decoder(_Container | None).decode
+_kubernetes_of = msgspec.json.Decoder(_Kubernetes | None).decode
 framed_value = msgspec.msgpack.Encoder().encode
 _blake2b = hashlib.blake2b
 
 
 def event_key(
-    agent: Raw | None,
-    host: Raw | None,
-    log: Raw | None,
-    message: str | None,
-    time_text: str | None,
-    millis: int,
+    members: Mapping[str, object], message: str | None, time_text: str, millis: int
 ) -> str | None:
     """Return 22 characters of unpadded base64url, or None where nothing identifies the event.
 
-    ``time_text`` is the time as the line or else Filebeat wrote it; ``millis`` the event's
-    time, 0 where it had to be made up, clamped to what six bytes hold.
+    ``members`` are the event's, raw. ``time_text`` is the time as the line or else Filebeat
+    wrote it; ``millis`` the same time, clamped to what six bytes hold, 0 where nobody can
+    read it.
     """
-    if agent is None or log is None:
+    agent, log = members.get("agent"), members.get("log")
+    if not isinstance(agent, Raw) or not isinstance(log, Raw):
         return None
     try:
         agent_id, where = _agent_of(agent).id, _log_of(log)
-        name = _host_name(host)
-        identity = _file_identity(where.file)
+        name = _host_name(members.get("host"))
+        identity = _file_identity(where.file) or _container_identity(members)
         framed = framed_value((agent_id, identity, name, where.offset, message, time_text))
     except (msgspec.DecodeError, OverflowError):
         # Of other types than Filebeat's, or an offset beyond 64 bits.
         return None
-    return key_texts([key_bytes(framed, millis)])[0] if agent_id else None
+    if not (agent_id and name and identity):
+        return None
+    return key_texts([key_bytes(framed, millis)])[0]
 
 
 def key_bytes(framed: bytes, millis: int) -> bytes:
@@ -108,9 +133,9 @@ def key_texts(keys: Sequence[bytes]) -> list[str]:
     return [text[at : at + 22] for at in range(0, 24 * len(keys), 24)]
 
 
-def _host_name(host: Raw | bytes | None) -> str | None:
+def _host_name(host: object) -> str | None:
     """Filebeat lets a user's own ``host: x`` win, which is then no object."""
-    if host is None:
+    if not isinstance(host, Raw | bytes):
         return None
     try:
         return _host_of(host).name
@@ -123,19 +148,46 @@ def _host_name(host: Raw | bytes | None) -> str | None:
 
 
 def _file_identity(file: _File | None) -> tuple[object, ...] | None:
-    """What tells a file from others; nearly always its device and inode.
+    """What tells a file from others, None where nothing does.
 
-    The tuples differ in length, so that no two kinds can be mistaken for each other.
+    Nearly always device and inode, which a rename leaves alone; an inode is used again when
+    its file is gone, so a fingerprint goes in as well, and an inode whose device nobody
+    names tells too little without the path. The tuples differ in length, so that no two
+    kinds can be mistaken for each other.
     """
     if file is None:
         return None
-    if file.inode is not None:
-        return (file.device_id, file.inode)
-    if file.idxlo is not None:
-        return (file.vol, file.idxhi, file.idxlo)
-    if file.fingerprint is not None:
-        return ("fingerprint", file.fingerprint, None, None)
-    return (file.path,)
+    ids: tuple[object, ...] = (file.device_id, file.inode)
+    needed = ids
+    if file.vol is not None:  # Windows
+        ids, needed = (file.vol, file.idxhi, file.idxlo), (file.vol, file.idxlo)
+    if file.fingerprint:
+        return ("fingerprint", file.fingerprint, *ids)
+    if not _UNKNOWN.intersection(needed):
+        return ids
+    if not file.path:
+        return None
+    return (file.path,) if _UNKNOWN.issuperset(needed) else ("path", file.path, None, *ids)
+
+
+CONTAINER_NAMES = ("container", "kubernetes")
+"""Members that may tell where an event is from when no file is named."""
+
+
+def _container_identity(members: Mapping[str, object]) -> tuple[object, ...] | None:
+    """What tells the output of one container from others, where no file is named.
+
+    A pod alone does not: it may have several containers.
+    """
+    container, kubernetes = map(members.get, CONTAINER_NAMES)
+    found = _container_of(container) if isinstance(container, Raw) else None
+    around = _kubernetes_of(kubernetes) if isinstance(kubernetes, Raw) else None
+    container_id = found.id if found else None
+    pod = around.pod.uid if around and around.pod else None
+    name = around.container.name if around and around.container else None
+    if not (container_id or (pod and name)):
+        return None
+    return ("container", container_id, pod, name, None, None, None)
 
 
 # --- the same from a struct ---------------------------------------------------------------
@@ -158,7 +210,8 @@ class KeyMaker:
         self._hosts = Kept(_framed_host)
 
     def key_of(self, event: Any, raw: bytes, framed_time: bytes, millis: int) -> bytes | None:
-        """Return the 16 bytes of a key, or None where nothing identifies the event.
+        """Return the 16 bytes of a key, None where nothing identifies the event, and
+        ``NOT_TOLD`` where no file does: its container may.
 
         ``event`` is a ``Sent``, ``raw`` its message as JSON, ``framed_time`` as the hash
         gets it, ``millis`` as for ``event_key``.
@@ -169,7 +222,7 @@ class KeyMaker:
         agent, file = self._agents[b"" + event.agent], self._files[b"" + log.file]
         host = self._hosts[b"" + event.host]
         if agent is None or file is None or host is None:
-            return None
+            return NOT_TOLD if file is None else None
         if _BACKSLASH in raw:
             # Encoded here: the framing encoder would leave a copy with the text.
             text = _text_of(raw).encode()
@@ -218,14 +271,16 @@ def _framed_agent(agent: bytes) -> bytes | None:
 def _framed_file(file: bytes) -> bytes | None:
     """Its second member, from ``log.file``, which may be missing (no bytes)."""
     try:
-        return framed_value(_file_identity(_file_of(file) if file else None))
+        identity = _file_identity(_file_of(file) if file else None)
+        return framed_value(identity) if identity else None
     except (msgspec.DecodeError, OverflowError):
         return None
 
 
-def _framed_host(host: bytes) -> bytes:
+def _framed_host(host: bytes) -> bytes | None:
     """Its third member, from ``host``, which may be missing (no bytes)."""
-    return framed_value(_host_name(host) if host else None)
+    name = _host_name(host) if host else None
+    return framed_value(name) if name else None
 
 
 def text_head(length: int) -> bytes:

@@ -108,14 +108,14 @@ class LineReader:
 
     def __init__(self, group: Group) -> None:
         self._group = group
-        self._no_match: LineTuple = Line(NO_MATCH, _encoded(group.classifier.otherwise.fields))
+        self._unlabelled = _encoded(group.classifier.otherwise.fields)
         names = _plain_names(group.settings)
         self.read: ReadLine = self._make_reader(names) if names else self._searched
         """Reads a message, given as raw JSON."""
 
     def _make_reader(self, names: tuple[bytes, ...]) -> ReadLine:
         """Return the reader of lines that split; what it needs at each is bound once."""
-        searched, no_match = self._searched, self._no_match
+        searched, unmatched = self._searched, self._unmatched
         settings = self._group.settings
         is_full = self._group.profile.timestamp_precision == "full"
         has_other_formats = len(settings.time.formats) > 1
@@ -136,7 +136,7 @@ class LineReader:
             if len(parts) != 4:
                 # Found, not asked for by `in`, which takes bytes for a number first.
                 is_none = len(parts) == 1 and raw.find(perhaps) < 0
-                return no_match if is_none else searched(raw)
+                return unmatched(raw) if is_none else searched(raw)
             level, logger, time, rest = parts
             start = time[_TO_SECONDS]
             moment = local[start]
@@ -179,25 +179,31 @@ class LineReader:
         message = decode_text(raw)
         parsed = self._group.parser.parse(message)
         if parsed is None:
-            return self._no_match
+            return self._unmatched(raw)
         captures = parsed.captures
         settings = self._group.settings.time
         label = self._label(captures.get(self._group.classifier.field))
         fields = _encoded(captures) + _encoded(label.fields)
         text = captures.get(settings.field)
-        if text is None:
-            return Line(FINE, fields, is_loose=parsed.is_loose)
-        framed_time = framed_value(text)
         fraction = captures.get(settings.fraction_field or "")
-        reader = self._group.time_reader
-        instant = None if text == "false" else reader.read(text, fraction)
-        if instant is not None:
-            printed = instant_text(instant).encode("ascii")
-            return Line(FINE, fields, printed, framed_time, instant.millis, parsed.is_loose)
-        captured = reader.read_fully(text, fraction)
-        state = FINE if text == "false" else NO_DATE
-        millis = 0 if captured is None else captured.millis
-        return Line(state, fields, b"", framed_time, millis, parsed.is_loose)
+        is_read = text is not None and text != "false"
+        instant = self._group.time_reader.read(text, fraction) if text and is_read else None
+        printed = b"" if instant is None else instant_text(instant).encode("ascii")
+        state = NO_DATE if is_read and instant is None else FINE
+        own = self._group.own_time(message, text, fraction, instant=instant)
+        framed_time, millis = (b"", 0) if own is None else (framed_value(own[0]), own[1])
+        return Line(state, fields, printed, framed_time, millis, parsed.is_loose)
+
+    def _unmatched(self, raw: bytes) -> LineTuple:
+        """A line that no pattern fits; it may have a time all the same."""
+        if _BACKSLASH in raw:
+            own = self._group.own_times.find_in_text(decode_text(raw))
+        else:
+            own = self._group.own_times.find(raw, 1, len(raw) - 1)
+        if own is None:
+            return NO_MATCH, self._unlabelled, b"", b"", 0, False
+        text, millis = own
+        return NO_MATCH, self._unlabelled, b"", TEXT_HEADS[len(text)] + text, millis, False
 
 
 class _Loggers(dict[bytes, bytes]):

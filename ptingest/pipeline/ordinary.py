@@ -20,7 +20,14 @@ from ptingest.model.document import DataStream
 from ptingest.pipeline.decode import MAX_NUMBER_DIGITS, holds_long_number
 from ptingest.pipeline.encode import encode_into, encode_value
 from ptingest.pipeline.group import CODEC_TAG, DATE_TAG, Group, tagged
-from ptingest.pipeline.identity import TEXT_HEADS, KeyMaker, framed_text, framed_value
+from ptingest.pipeline.identity import (
+    CONTAINER_NAMES,
+    NOT_TOLD,
+    TEXT_HEADS,
+    KeyMaker,
+    framed_text,
+    framed_value,
+)
 from ptingest.pipeline.kept import remember
 from ptingest.pipeline.line import FINE, NO_DATE, NO_MATCH, LineReader, decode_text
 from ptingest.pipeline.route import illegal_name, is_unresolved, mended_dataset
@@ -177,6 +184,10 @@ class Ordinary:
             # Before the body: what both take for a moment is then not taken at once, which
             # for an event of 60 MB is some hundred MB.
             key = key_of(event, raw, framed_time, millis)
+            if not key:
+                if key is NOT_TOLD and self._is_of_container(event, extras):
+                    return None
+                key = None
             if before:
                 body = b"".join(
                     (rest, _VERSION, printed, before, raw, after, states[state], fields, ending)
@@ -188,6 +199,15 @@ class Ordinary:
             return data_stream, body, service, key
 
         return make
+
+    def _is_of_container(self, event: Any, extras: Extras | None) -> bool:
+        """Whether the key may be made with what the container is called: the long way."""
+        attributes = self._reader.attributes
+        return any(
+            (extras and name in extras)
+            or (name in attributes and getattr(event, attributes[name]) is not ABSENT)
+            for name in CONTAINER_NAMES
+        )
 
     def _without_spaces(self, payload: bytes, tallies: Tallies) -> Made | None:
         """Try again without the spaces between tokens; the second time there are none."""

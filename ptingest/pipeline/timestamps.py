@@ -249,6 +249,19 @@ class TimeReader:
         back = (naive - offset).replace(tzinfo=UTC).astimezone(self.zone).replace(tzinfo=None)
         return None if back != naive else local - round(offset.total_seconds())
 
+    def nearest_seconds(
+        self, year: int, month: int, day: int, hour: int, minute: int, offset: int | None
+    ) -> int:
+        """Seconds since the epoch of any minute, also one that does not exist.
+
+        ``offset`` is seconds east of UTC, None for a local time.
+        """
+        day = min(day, days_in_month(year, month))
+        seconds = self._utc_seconds(year, month, day, hour, minute, 0) if offset is None else None
+        if seconds is not None:
+            return seconds
+        return _naive_seconds(year, month, day, hour, minute, 0) - (offset or 0)
+
 
 def _naive_seconds(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
     return day_number(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second

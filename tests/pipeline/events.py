@@ -67,9 +67,28 @@ LINES = st.builds(
     ),
     st.sampled_from(["", "", "", "\n", "noise\n", "noise\r"]), LEVELS, LOGGERS, TIMES, TEXTS,
 )  # fmt: skip
+OWN_TIMES = st.sampled_from(
+    [
+        "[02/Jan/2025:03:04:05 +0000]",
+        "[02/Jan/2025 03:04:05]",
+        "2025/01/02 03:04:05 [error] 31#31: *7 ",
+        "Thu Jan  2 03:04:05 2025",
+        "Thu, 02 Jan 2025 03:04:05 GMT",
+        "Thu Jan 02 2025 03:04:05 GMT+0530",
+        "2025-02-30T03:04:60.5Z",
+        '{"level":"info","time":"2025-01-02T03:04:05.678Z"}',
+        '{"level":30,"time":1735787045678}',
+        '{"ts": 1735787045.678}',
+        '{"id":1735787045678}',
+        "02/Jam/2025:03:04:05",
+        "12025-01-02T03:04:05",
+        "0000-01-01 00:00 +2359",
+        "03:04:05",
+    ]
+)
 MESSAGES = st.one_of(
-    LINES, LINES, st.builds("".join, st.lists(st.one_of(LINES, TEXTS), max_size=3)),
-    st.text(max_size=20), st.just('203.0.113.7 - - "GET / HTTP/1.1" 200'),
+    LINES, LINES, st.builds("".join, st.lists(st.one_of(LINES, TEXTS, OWN_TIMES), max_size=3)),
+    OWN_TIMES, st.text(max_size=20), st.just('203.0.113.7 - - "GET / HTTP/1.1" 200'),
 )  # fmt: skip
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-5, 10**20), st.sampled_from([1.0, 0.5, 42.25]),
@@ -98,6 +117,14 @@ SENT = st.one_of(
 )  # fmt: skip
 OURS = ["log_level", "logger_name", "log_timestamp", "log_ms", "log_message", "stream",
         "app_module", "data_stream", "event", "@version", "line", "extra"]  # fmt: skip
+FILES: Any = st.sampled_from(
+    [None, {}, {"path": "/p"}, {"path": "/p", "inode": "1"}, {"fingerprint": "f"}, {"path": ""},
+     {"path": "/p", "inode": "1", "device_id": "2", "fingerprint": "f"}]
+)  # fmt: skip
+AROUND: Any = st.sampled_from(
+    [{}, {"container": {"id": "c"}}, {"kubernetes": {"pod": {"uid": "u"}}},
+     {"kubernetes": {"pod": {"uid": "u"}, "container": {"name": "n"}}, "container": {}}]
+)  # fmt: skip
 BASE = {
     "@metadata": {"beat": "filebeat", "type": "_doc", "version": "8.19.0"},
     "agent": {"id": "3d2f1f5e", "ephemeral_id": "e", "name": "pt-app-1"},
@@ -119,6 +146,9 @@ def events(draw: st.DrawFn) -> dict[str, Any]:
     event["@timestamp"] = draw(SENT)
     if draw(st.integers(0, 3)) == 0:
         event["tags"] = draw(TAGS)
+    if draw(st.integers(0, 3)) == 0:
+        event["log"] = {"offset": 7, "file": draw(FILES)}
+        event |= draw(AROUND)
     for name in draw(st.lists(st.sampled_from(OURS), max_size=2)):
         event[name] = draw(VALUES)
     for name in draw(st.lists(st.sampled_from(list(event)), max_size=1)):

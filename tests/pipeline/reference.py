@@ -6,11 +6,15 @@ with the fast pipeline says something. Rules are Logstash's; see the sections na
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import msgspec
 
 TS = (
     r"(?:[0-9]{2}){1,2}-(?:0?[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]|[1-9])[T ]"
@@ -61,6 +65,7 @@ class Answer:
     document: dict[str, Any] | None = None
     data_stream: str | None = None
     notes: set[str] = field(default_factory=set)
+    key: str | None = None
 
 
 class Refused(Exception):
@@ -155,16 +160,18 @@ def filters(event: dict[str, Any], notes: set[str]) -> Answer:
         tag(event, "beats_input_raw_event")
     if "invalid_utf8" in notes:
         tag(event, "_invalid_utf8")
-    grok(event, notes)
+    captured = grok(event, notes)
     mutate(event, notes)
     category(event)
     date(event, notes)
     if event["@timestamp"] == "<now>":
         notes.add("time_made_up")
-    return route(event, notes)
+    result = route(event, notes)
+    result.key = key_of(event, captured, sent)
+    return result
 
 
-def grok(event: dict[str, Any], notes: set[str]) -> None:
+def grok(event: dict[str, Any], notes: set[str]) -> dict[str, str]:
     message = event.get("message")
     found = None
     for pattern in GROK:
@@ -172,7 +179,7 @@ def grok(event: dict[str, Any], notes: set[str]) -> None:
     if found is None:
         notes.add("grok_failure")
         tag(event, "_grokparsefailure_pt")
-        return
+        return {}
     for name, text in found.groupdict().items():
         old = event.get(name)
         if text == "":
@@ -183,6 +190,7 @@ def grok(event: dict[str, Any], notes: set[str]) -> None:
             event[name] = [old, text]
         elif is_list(old):
             event[name] = [*old, text]
+    return found.groupdict()
 
 
 def mutate(event: dict[str, Any], notes: set[str]) -> None:
@@ -350,3 +358,135 @@ def line_time(text: str) -> str | None:
     shown = year - year % 400 - 400 + moment.year
     printed = f"{shown:04d}" if 0 <= shown <= 9999 else f"{shown:+05d}"
     return f"{printed}-{moment:%m-%dT%H:%M:%S}.{millis}Z"
+
+
+# --- keys ---------------------------------------------------------------------------------
+
+
+def key_of(event: dict[str, Any], captured: dict[str, str], sent: Any) -> str | None:
+    """What must be the document's id; the tests send no message beyond what is searched."""
+    agent, host, log = (event.get(name) for name in ("agent", "host", "log"))
+    if not (isinstance(agent, dict) and isinstance(log, dict)) or "offset" not in log:
+        return None
+    name = host.get("name") if isinstance(host, dict) else host
+    place = file_of(log.get("file") or {}) or container_of(event)
+    if not (agent.get("id") and name and isinstance(name, str) and place):
+        return None
+    message = event.get("message")
+    own = own_time(message if isinstance(message, str) else "", captured)
+    if own is None:
+        printed = sent_time(sent) if is_text(sent) else None
+        if printed is None:
+            return None
+        own = (sent, millis_of(printed))
+    framed = msgspec.msgpack.encode((agent["id"], place, name, log["offset"], message, own[0]))
+    start = min(max(own[1], 0), 2**48 - 1).to_bytes(6, "big")
+    raw = start + hashlib.blake2b(framed).digest()[:10]
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def file_of(file: dict[str, Any]) -> tuple[Any, ...] | None:
+    device, inode = file.get("device_id"), file.get("inode")
+    if file.get("fingerprint"):
+        return ("fingerprint", file["fingerprint"], device, inode)
+    if device and inode:
+        return (device, inode)
+    if not file.get("path"):
+        return None
+    return ("path", file["path"], None, device, inode) if device or inode else (file["path"],)
+
+
+def container_of(event: dict[str, Any]) -> tuple[Any, ...] | None:
+    container = (event.get("container") or {}).get("id")
+    around = event.get("kubernetes") or {}
+    pod, name = around.get("pod", {}).get("uid"), around.get("container", {}).get("name")
+    found = container or (pod and name)
+    return ("container", container, pod, name, None, None, None) if found else None
+
+
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+DAY = r"(?P<d>0?[1-9]|[12]\d|3[01])"
+NAME, YEAR = "(?P<n>[A-Z][a-z]{2})", r"(?P<y>\d{4})"
+CLOCK = r"(?P<H>[01]?\d|2[0-3]):(?P<M>[0-5]\d)"
+SECOND = r":(?P<S>[0-5]\d|60)(?:[.,](?P<f>\d{1,9}))?"
+ZONE = r"(?: ?(?P<z>Z|(?:UTC|GMT)?[+-]\d\d(?::?\d\d)?|UTC|GMT))?"
+OWN_TIMES = [
+    re.compile(form, re.ASCII)
+    for form in (
+        rf"{YEAR}([-/])(?P<m>0?[1-9]|1[0-2])\2{DAY}[T ]{CLOCK}(?:{SECOND})?{ZONE}",
+        rf"{DAY}[/ -]{NAME}[/ -]{YEAR}[: ]{CLOCK}{SECOND}{ZONE}",
+        rf"{NAME}  ?{DAY} {CLOCK}{SECOND} (?:[A-Z]{{3,4}} )?{YEAR}",
+        rf"{NAME}  ?{DAY} {YEAR} {CLOCK}{SECOND}{ZONE}",
+    )
+]
+EPOCH = re.compile(
+    r'"(@?timestamp|time|ts)"[ \t]*:[ \t]*"?'
+    r"((\d{10}(?:\d{3}|\d{6}|\d{9})?)(?:\.(\d{1,9}))?)(?!\d)",
+    re.ASCII,
+)
+
+
+def own_time(message: str, captured: dict[str, str]) -> tuple[str, int] | None:
+    """The line's own time: the one grok captured, else the first that stands in it."""
+    text = captured.get("log_timestamp")
+    if text is not None:
+        whole = [f"{text}.{captured['log_ms']}"] if captured.get("log_ms", "").isdigit() else []
+        read = line_time(text) or first(line_time(full_form(one)) for one in [*whole, text])
+        found = first_time(text)
+        if read is not None:
+            return text, millis_of(read)
+        return text, 0 if found is None else found[1]
+    return first_time(message)
+
+
+def full_form(text: str) -> str:
+    """A time with a space as with `T`, which may have any fraction or none."""
+    return text.replace(" ", "T") if re.fullmatch(r"\d+-\d+-\d+ .*", text) else text
+
+
+def first(values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def first_time(text: str) -> tuple[str, int] | None:
+    for start in range(len(text)):
+        for form in OWN_TIMES:
+            found = form.match(text, start)
+            if found and found.groupdict().get("n", "Jan") in MONTHS:
+                return found[0], counted(found.groupdict())
+    epoch = EPOCH.search(text) if text.startswith("{") else None
+    if epoch is None:
+        return None
+    return epoch[2], int((epoch[3] + (epoch[4] or ""))[:13].ljust(13, "0"))
+
+
+def counted(parts: dict[str, str | None]) -> int:
+    """Milliseconds of a date that may not exist: days are counted on from the month's last."""
+    name = parts.get("n")
+    month = MONTHS.index(name) + 1 if name else int(parts["m"] or 0)
+    year, day = int(parts["y"] or 0), int(parts["d"] or 0)
+    # The Gregorian calendar repeats after 400 years, and datetime has no year 0.
+    following = datetime(year % 400 + 400 + month // 12, month % 12 + 1, 1, tzinfo=UTC)
+    last = (following - timedelta(days=1)).day
+    moment = datetime(year % 400 + 400, month, min(day, last), tzinfo=UTC)
+    moment += timedelta(hours=int(parts["H"] or 0), minutes=int(parts["M"] or 0))
+    zone = re.fullmatch(r".*([+-])(\d\d):?(\d\d)?", parts.get("z") or "")
+    if zone:
+        offset = timedelta(hours=int(zone[2]), minutes=int(zone[3] or 0))
+        moment -= -offset if zone[1] == "-" else offset
+    days = (moment - datetime(1970, 1, 1, tzinfo=UTC)).days + (year // 400 - 1) * 146_097
+    within = (moment.hour * 60 + moment.minute) * 60 + int(parts["S"] or 0)
+    return (days * 86_400 + within) * 1000 + int((parts["f"] or "").ljust(3, "0")[:3])
+
+
+def millis_of(printed: str | None) -> int:
+    """Milliseconds of a time as Logstash prints it."""
+    if printed is None:
+        return 0
+    found = re.fullmatch(r"([+-]?\d+)-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{3}).*Z", printed)
+    assert found is not None
+    year, month, day, hour, minute, second, millis = map(int, found.groups())
+    moment = datetime(year % 400 + 400, month, day, hour, minute, second, tzinfo=UTC)
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    days = since.days + (year // 400 - 1) * 146_097
+    return (days * 86_400 + since.seconds) * 1000 + millis

@@ -58,6 +58,8 @@ OTHER = {
     "agent.id": EVENT | {"agent": {"id": "a-2"}},
     "log.offset": EVENT | {"log": {"offset": 8, "file": EVENT["log"]["file"]}},
     "the inode": EVENT | {"log": {"offset": 7, "file": {"device_id": "1", "inode": "3"}}},
+    "an inode used again, by its fingerprint": EVENT
+    | {"log": {"offset": 7, "file": EVENT["log"]["file"] | {"path": "/q", "fingerprint": "f"}}},
     "the device": EVENT | {"log": {"offset": 7, "file": {"device_id": "2", "inode": "2"}}},
     "a fingerprint for an inode": EVENT | {"log": {"offset": 7, "file": {"fingerprint": "2"}}},
     "a path for an inode": EVENT | {"log": {"offset": 7, "file": {"path": "2"}}},
@@ -81,12 +83,167 @@ NONE = {
     "a whole log.offset": EVENT | {"log": {"offset": 1.5}},
     "a log.offset below 2^64": EVENT | {"log": {"offset": 1 << 70}},
     "a log that is an object": EVENT | {"log": "x"},
-}
+    "log.file": EVENT | {"log": {"offset": 7}},
+    "a log.file that is not null": EVENT | {"log": {"offset": 7, "file": None}},
+    "anything in log.file": EVENT | {"log": {"offset": 7, "file": {}}},
+    "a path with text": EVENT | {"log": {"offset": 7, "file": {"path": ""}}},
+    "a path of text": EVENT | {"log": {"offset": 7, "file": {"path": ["/p"]}}},
+    "a path beside an inode without device": EVENT | {"log": {"offset": 7, "file": {"inode": "2"}}},
+    "a log.file that is an object": EVENT | {"log": {"offset": 7, "file": "/p"}},
+    "host": {k: v for k, v in EVENT.items() if k != "host"},
+    "a host that is not null": EVENT | {"host": None},
+    "host.name": EVENT | {"host": {"ip": ["192.0.2.1", "192.0.2.2"], "id": "h"}},
+    "a host.name with text": EVENT | {"host": {"name": ""}},
+    "one host.name": EVENT | {"host": {"name": ["h", "i"]}},
+    "a host with text": EVENT | {"host": ""},
+    "the container of a pod": {
+        **EVENT, "log": {"offset": 7}, "kubernetes": {"pod": {"uid": "u"}}
+    },
+    "a container.id of text": {**EVENT, "log": {"offset": 7}, "container": {"id": 5}},
+    "any time": {k: v for k, v in EVENT.items() if k != "@timestamp"} | {"message": "no time"},
+    "a time that can be read": EVENT | {"message": "no time", "@timestamp": "soon"},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("event", NONE.values(), ids=NONE.keys())
 def test_without_it_there_is_no_key(event: dict[str, Any], pipeline: Pipeline) -> None:
     assert key_of(pipeline, event) is None
+
+
+def both_keys(pipeline: Pipeline, *events: dict[str, Any]) -> list[str | None]:
+    """Keys as the short way or else the long one gives them, in one window."""
+    payloads = [json.dumps(event, separators=(",", ":")).encode() for event in events]
+    done = pipeline.process(payloads, receipt=Receipt(lambda _: None), peer="", now_ns=NOW_NS)
+    keys = [document.key for document in done.documents]
+    assert keys == [key_of(pipeline, event) for event in events]
+    return keys
+
+
+def with_file(**file: Any) -> dict[str, Any]:
+    return EVENT | {"log": {"offset": 7, "file": file}}
+
+
+def without_file(**around: Any) -> dict[str, Any]:
+    return EVENT | {"log": {"offset": 7}} | around
+
+
+def in_pod(uid: str, name: str) -> dict[str, Any]:
+    return without_file(kubernetes={"pod": {"uid": uid}, "container": {"name": name}})
+
+
+APART = {
+    "containers": [without_file(container={"id": name}) for name in "ab"],
+    "containers beside an empty log.file": [
+        with_file() | {"container": {"id": name}} for name in "ab"
+    ],
+    "containers beside a null log.file": [
+        EVENT | {"log": {"offset": 7, "file": None}, "container": {"id": name}} for name in "ab"
+    ],
+    "pods": [in_pod(uid, "web") for uid in "ab"],
+    "containers of one pod": [in_pod("u", name) for name in "ab"],
+    "files under one inode, one after the other": [
+        with_file(path=f"/{name}", device_id="1", inode="2", fingerprint=name) for name in "ab"
+    ],
+    "paths beside an inode without device": [
+        with_file(path=f"/{name}", inode="2") for name in "ab"
+    ],
+    "paths beside an inode of 0": [
+        with_file(path=f"/{name}", inode="0", device_id="1") for name in "ab"
+    ],
+    "paths": [with_file(path=f"/{name}") for name in "ab"],
+    "files of Windows": [with_file(vol="1", idxhi="2", idxlo=lo, path="/p") for lo in ("3", "4")],
+    "hosts by name": [EVENT | {"host": {"name": name}} for name in "ab"],
+    "hosts as text": [EVENT | {"host": name} for name in "ab"],
+}
+
+
+@pytest.mark.parametrize("events", APART.values(), ids=APART.keys())
+def test_what_tells_two_places_apart_gives_them_two_lasting_keys(
+    events: list[dict[str, Any]], pipeline: Pipeline
+) -> None:
+    one, other = both_keys(pipeline, *events)
+    again = [event | {"@timestamp": "2025-01-09T00:00:00.000Z"} for event in events]
+
+    assert None not in (one, other)
+    assert one != other
+    assert both_keys(pipeline, *again) == [one, other]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        without_file(),
+        with_file(),
+        without_file(container={}, kubernetes=None),
+        EVENT | {"host": None},
+        EVENT | {"host": {"ip": ["192.0.2.1"]}},
+    ],
+)
+def test_where_nothing_tells_files_or_hosts_apart_there_is_no_key(
+    event: dict[str, Any], pipeline: Pipeline
+) -> None:
+    assert both_keys(pipeline, event) == [None]
+
+
+RENAMED = {
+    "device and inode": {"device_id": "1", "inode": "2"},
+    "device, inode and fingerprint": {"device_id": "1", "inode": "2", "fingerprint": "f"},
+    "a fingerprint": {"fingerprint": "f"},
+    "the index of Windows": {"vol": "1", "idxhi": "0", "idxlo": "3"},
+}
+
+
+@pytest.mark.parametrize("file", RENAMED.values(), ids=RENAMED.keys())
+def test_a_file_that_was_renamed_keeps_its_keys(file: dict[str, str], pipeline: Pipeline) -> None:
+    before, after = (with_file(path=path, **file) for path in ("/django.log", "/django.log.1"))
+
+    one, other = both_keys(pipeline, before, after)
+
+    assert one is not None
+    assert one == other
+
+
+LINES_WITH_TIME = [
+    '203.0.113.7 - - [02/Jan/2025:03:04:05 +0000] "GET / HTTP/1.1" 200 5 "-" "x"',
+    "2025/01/02 03:04:05 [error] 31#31: *7 connect() failed",
+    '{"level":"error","msg":"failed","time":"2025-01-02T03:04:05Z"}',
+    '{"level":50,"time":1735787045000,"msg":"failed"}',
+    "INFO:root:2025-01-02 03:04:05 started",
+    "Traceback:\n  at 2025-01-02 03:04:05\n  at 2026-01-02 03:04:05",
+]
+
+
+@pytest.mark.parametrize("line", LINES_WITH_TIME)
+def test_a_line_that_no_pattern_fits_is_keyed_by_its_own_time(
+    line: str, pipeline: Pipeline
+) -> None:
+    event = EVENT | {"message": line}
+    read_again = event | {
+        "@timestamp": "2025-01-09T00:00:00.000Z",
+        "agent": {"id": "a-1", "ephemeral_id": "e-2"},
+    }
+
+    one, other = both_keys(pipeline, event, read_again)
+
+    assert one is not None
+    assert one == other
+    started = int.from_bytes(base64.urlsafe_b64decode(one + "==")[:6], "big")
+    assert started == 1_735_787_045_000
+
+
+def test_escapes_hide_no_time(pipeline: Pipeline) -> None:
+    text = json.dumps(EVENT | {"message": "at 02/Jan/2025:03:04:05"}, separators=(",", ":"))
+    escaped = text.replace("02/Jan", r"\u0030\u0032\/Jan")
+
+    done = pipeline.process(
+        [text.encode(), escaped.encode()],
+        receipt=Receipt(lambda _: None),
+        peer="",
+        now_ns=NOW_NS,
+    )
+
+    assert escaped != text
+    assert len({document.key for document in done.documents}) == 1
 
 
 def test_escapes_and_space_change_no_key(pipeline: Pipeline) -> None:
@@ -119,29 +276,33 @@ def test_events_without_own_time_are_told_apart_by_filebeats(pipeline: Pipeline)
     )
 
 
+def members(agent: str = "a", host: str = "h", path: str = "/p", offset: int = 1) -> dict[str, Raw]:
+    values = {
+        "agent": {"id": agent},
+        "host": {"name": host},
+        "log": {"offset": offset, "file": {"path": path}},
+    }
+    return {name: Raw(json.dumps(value).encode()) for name, value in values.items()}
+
+
 @pytest.mark.parametrize(("millis", "prefix"), [(-5, 0), (0, 0), (5, 5), (1 << 60, (1 << 48) - 1)])
 def test_the_time_is_clamped_to_six_bytes(millis: int, prefix: int) -> None:
-    key = event_key(Raw(b'{"id":"a"}'), None, Raw(b'{"offset":1}'), "m", None, millis)
+    key = event_key(members(), "m", "t", millis)
 
     assert key is not None
     assert int.from_bytes(base64.urlsafe_b64decode(key + "==")[:6], "big") == prefix
 
 
-TUPLES = st.tuples(st.text(min_size=1), st.text(), st.integers(0, 10**6), st.text(), st.text())
+NAMES = st.text(min_size=1)
+TUPLES = st.tuples(NAMES, NAMES, NAMES, st.integers(0, 10**6), st.text(), st.text())
 
 
 @given(one=TUPLES, other=TUPLES)
 def test_no_two_events_share_their_framing(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
-    def key(agent: str, host: str, offset: int, message: str, time: str) -> str | None:
-        return event_key(
-            Raw(json.dumps({"id": agent}).encode()),
-            Raw(json.dumps({"name": host}).encode()),
-            Raw(json.dumps({"offset": offset}).encode()),
-            message,
-            time,
-            0,
-        )
+    def key(agent: str, host: str, path: str, offset: int, message: str, time: str) -> str | None:
+        return event_key(members(agent, host, path, offset), message, time, 0)
 
+    assert key(*one) is not None
     assert (key(*one) == key(*other)) is (one == other)
 
 

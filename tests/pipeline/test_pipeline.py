@@ -97,6 +97,7 @@ def assert_twins(payload: bytes) -> None:
     if expected.document is not None:
         assert comparable(explained.document) == comparable(expected.document)
         assert explained.data_stream == expected.data_stream
+        assert explained.key == expected.key
     assert_same_fate(explained, done)
 
 
@@ -160,7 +161,7 @@ def test_a_giant_event_takes_a_few_times_its_size_and_leaves_only_its_document(
     message = "INFO|django.request|2026-01-01 00:00:00,123|" + text * (4_000_000 // len(text))
     event = {
         "message": message, "group": "pt", "service": "django", "agent": {"id": "a"},
-        "log": {"offset": 1},
+        "log": {"offset": 1, "file": {"path": "/p"}}, "host": {"name": "h"},
     }  # fmt: skip
     payload = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
     del message, event

@@ -1,0 +1,141 @@
+"""The time that a line carries itself, where no pattern captured one.
+
+A key needs a time that is the same when the line is read again, and Filebeat's is not. The
+first text of a known form counts, wherever it stands in the first 64 KiB of the line:
+
+    2025-01-02T03:04:05.678Z     ISO 8601 and its kin; 2025/01/02 03:04:05 as nginx's errors
+    02/Jan/2025:03:04:05 +0000   access logs, Redis, HTTP dates
+    Thu Jan  2 03:04:05 2025     ctime; Jan 02 2025 03:04:05 as JavaScript's dates
+    [I 250102 03:04:05           Tornado's
+
+failing those, in a line that is a JSON object, the first epoch number in a member named
+``time``, ``timestamp``, ``@timestamp`` or ``ts``: seconds to nanoseconds.
+
+A time without its date or year counts as none: at the same place of a file that was cut and
+written again, the same line may be another event. A time without a zone is taken in the
+profile's. The text itself is in the message and so in the hash; what is found here decides
+that Filebeat's time is not, and gives the time that a key begins with.
+
+Nearly every line is searched for a clock alone, since all dates stand right before one;
+each of the searches is linear, as no form can be of any length.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import NamedTuple
+
+from ptingest.pipeline.kept import remember
+from ptingest.pipeline.timestamps import TimeReader
+
+SEARCHED_BYTES = 1 << 16
+"""How far into a line is looked."""
+SEARCHED_CLOCKS = 32
+"""How many clocks without a date are looked at."""
+_LONGEST_DATE, _LONGEST_TIME = 13, 64
+"""Bytes before the last digit of an hour (``02/Jan/2025:0``), and of a whole time."""
+
+_NAME, _YEAR, _DAY = "[a-z]{2}", "[0-9]{4}", "(?:0?[1-9]|[12][0-9]|3[01])"
+_CLOCK = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]"
+_SECOND = r":(?:[0-5][0-9]|60)(?:[.,][0-9]{1,9})?"
+_ZONE = r"(?: ?(?:Z|(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?|UTC|GMT))?"
+_find_clocks = re.compile(
+    rb"[0-9](?=:[0-5][0-9])"
+    rb"(?:(?<=[0-9][T ][012][0-9])|(?<=[0-9]{4}:[012][0-9])|(?<=[0-9][T ][0-9]))"
+).finditer
+# Begins with one class of characters, since the search leaps to it.
+_find_time = re.compile(
+    "[0-9JFMASOND](?:(?<=[0-9])(?:"
+    rf"[0-9]{{3}}([-/])(?:0?[1-9]|1[0-2])\1{_DAY}[T ]{_CLOCK}(?:{_SECOND})?{_ZONE}"
+    f"|[0-9]?[/ -][JFMASOND]{_NAME}[/ -]{_YEAR}[: ]{_CLOCK}{_SECOND}{_ZONE}"
+    rf"|(?<=\[[A-Z] [0-9])[0-9]{{5}} {_CLOCK}{_SECOND}"
+    f")|(?<=[A-Z]){_NAME} {{1,2}}{_DAY} "
+    f"(?:{_CLOCK}{_SECOND} (?:[A-Z]{{3,4}} )?{_YEAR}|{_YEAR} {_CLOCK}{_SECOND}{_ZONE}))".encode()
+).search
+_find_epoch = re.compile(
+    rb'"(?:@?timestamp|time|ts)"[ \t]{0,8}:[ \t]{0,8}"?'
+    rb"([0-9]{10}(?:[0-9]{3}|[0-9]{6}|[0-9]{9})?(?:\.[0-9]{1,9})?)(?![0-9])"
+).search
+_DATES = [
+    re.compile(date)
+    for date in (
+        r"(?P<year>[0-9]{4})[-/](?P<month>[0-9]{1,2})[-/](?P<day>[0-9]{1,2})[T ]",
+        r"(?P<day>[0-9]{1,2})[/ -](?P<name>[A-Z][a-z]{2})[/ -](?P<year>[0-9]{4})[: ]",
+        r"(?P<short_year>[0-9]{2})(?P<month>[0-9]{2})(?P<day>[0-9]{2}) ",
+        r"(?P<name>[A-Z][a-z]{2}) {1,2}(?P<day>[0-9]{1,2}) (?P<year>[0-9]{4}) ",
+        r"(?P<name>[A-Z][a-z]{2}) {1,2}(?P<day>[0-9]{1,2}) (?=.* (?P<year>[0-9]{4})\Z)",
+    )
+]
+_REST = re.compile(
+    r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)? ?"
+    r"(Z|UTC|GMT)?(?:([+-])([0-9]{2}):?([0-9]{2})?)?"
+)
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+class OwnTime(NamedTuple):
+    """A time as its line has it."""
+
+    text: bytes
+    millis: int
+
+
+class OwnTimes(dict[bytes, "OwnTime | None"]):
+    """Finds the own times of one group's lines; remembers the texts seen, since the lines of
+    one second share theirs."""
+
+    def __init__(self, reader: TimeReader) -> None:
+        self._reader = reader
+
+    def find(self, line: bytes, start: int = 0, end: int | None = None) -> OwnTime | None:
+        """Return the first time of a line, given as UTF-8 from ``start`` to ``end``."""
+        end = min(len(line) if end is None else end, start + SEARCHED_BYTES)
+        for clock in islice(_find_clocks(line, start, end), SEARCHED_CLOCKS):
+            position = clock.start()
+            before, after = max(start, position - _LONGEST_DATE), min(end, position + _LONGEST_TIME)
+            found = _find_time(line, before, after)
+            if found and found.start() < position and (time := self[found.group()]):
+                return time
+        if line[start : start + 1] != b"{":
+            return None
+        found = _find_epoch(line, start, end)
+        return self[found.group(1)] if found else None
+
+    def find_in_text(self, text: str) -> OwnTime | None:
+        """Return the same for a text."""
+        return self.find(text[:SEARCHED_BYTES].encode("utf-8", "replace"))
+
+    def __missing__(self, text: bytes) -> OwnTime | None:
+        millis = self._millis(text.decode("ascii"))
+        time = None if millis is None else OwnTime(text, millis)
+        remember(self, text, time)
+        return time
+
+    def _millis(self, text: str) -> int | None:
+        if text[:10].isdigit():
+            whole, _, fraction = text.partition(".")
+            # Ten digits are seconds until the year 2286; three more are a thousandth each.
+            digits = (whole + fraction)[:13].ljust(13, "0")
+            return int(digits)
+        for date in _DATES:
+            found = date.match(text)
+            if found is not None:
+                return self._of_date(found.groupdict(), text[found.end() :])
+        return None
+
+    def _of_date(self, date: dict[str, str | None], rest: str) -> int | None:
+        name, clock = date.get("name"), _REST.match(rest)
+        if clock is None or (name is not None and name not in _MONTHS):
+            return None
+        month = _MONTHS.index(name) + 1 if name else int(date["month"] or 0)
+        year = int(date.get("year") or "20" + (date.get("short_year") or ""))
+        hour, minute, second, fraction, utc, sign, hours, minutes = clock.groups()
+        offset = None if utc is None and sign is None else 0
+        if sign is not None:
+            offset = (int(hours) * 3600 + int(minutes or 0) * 60) * (-1 if sign == "-" else 1)
+        day = int(date["day"] or 0)
+        if not (1 <= month <= 12 and 1 <= day <= 31):
+            return None
+        seconds = self._reader.nearest_seconds(year, month, day, int(hour), int(minute), offset)
+        return (seconds + int(second or 0)) * 1000 + int((fraction or "").ljust(3, "0")[:3])

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptingest.pipeline.own_time import SEARCHED_BYTES, SEARCHED_CLOCKS, OwnTimes
+from ptingest.pipeline.timestamps import TimeReader
+from tests.pipeline.conftest import shipped_profile
+
+MILLIS = 1_735_787_045_000
+
+
+def times(timezone: str = "UTC") -> OwnTimes:
+    settings = shipped_profile().groups[0].time
+    return OwnTimes(TimeReader(settings, timezone=timezone, is_full=False))
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "millis"),
+    [
+        ("2025-01-02T03:04:05.678Z", "2025-01-02T03:04:05.678Z", MILLIS + 678),
+        ("[2025-01-02 03:04:05 +0000] [1] [INFO]", "2025-01-02 03:04:05 +0000", MILLIS),
+        ("[2025-01-02 03:04:05,678: INFO/MainProcess]", "2025-01-02 03:04:05,678", MILLIS + 678),
+        ("at 2025-01-02T03:04 there", "2025-01-02T03:04", MILLIS - 5000),
+        (
+            "2025-01-02T05:34:05.123456789+02:30",
+            "2025-01-02T05:34:05.123456789+02:30",
+            MILLIS + 123,
+        ),
+        ("2025-01-02 03:04:05.6 UTC [1] LOG:", "2025-01-02 03:04:05.6 UTC", MILLIS + 600),
+        ("2025/01/02 03:04:05 [error] 31#31: x", "2025/01/02 03:04:05", MILLIS),
+        ("::1 - - [02/Jan/2025:03:04:05 +0000] x", "02/Jan/2025:03:04:05 +0000", MILLIS),
+        ("x [02/Jan/2025:08:34:05 +0530] x", "02/Jan/2025:08:34:05 +0530", MILLIS),
+        ("x [02/Jan/2025 03:04:05] x", "02/Jan/2025 03:04:05", MILLIS),
+        ("Thu, 02 Jan 2025 03:04:05 GMT", "02 Jan 2025 03:04:05 GMT", MILLIS),
+        ("1:M 02 Jan 2025 03:04:05.678 * Ready", "02 Jan 2025 03:04:05.678", MILLIS + 678),
+        ("[Thu Jan  2 03:04:05 2025] GET /", "Jan  2 03:04:05 2025", MILLIS),
+        ("[Thu Jan 02 03:04:05.678 2025] x", "Jan 02 03:04:05.678 2025", MILLIS + 678),
+        ("Thu Jan 02 2025 08:34:05 GMT+0530", "Jan 02 2025 08:34:05 GMT+0530", MILLIS),
+        ("[I 250102 03:04:05 web:2239] 200", "250102 03:04:05", MILLIS),
+        ('{"msg":"x","time":"2025-01-02T03:04:05Z"}', "2025-01-02T03:04:05Z", MILLIS),
+        ('{"time":1735787045,"msg":"x"}', "1735787045", MILLIS),
+        ('{"time":1735787045678,"msg":"x"}', "1735787045678", MILLIS + 678),
+        ('{"timestamp": 1735787045678901}', "1735787045678901", MILLIS + 678),
+        ('{"@timestamp":"1735787045678901234"}', "1735787045678901234", MILLIS + 678),
+        ('{"ts":1735787045.67}', "1735787045.67", MILLIS + 670),
+        ("30 Feb 2025 00:00:00 counts", "30 Feb 2025 00:00:00", 1_740_700_800_000),
+        ("2025-01-02 03:04:60", "2025-01-02 03:04:60", MILLIS + 55_000),
+        ("a\nb 2025-01-02 03:04:05\nc 2026-01-02 03:04:05", "2025-01-02 03:04:05", MILLIS),
+        ("at 12:00:00 was 02/Jam/2025:01:01:01 2025-01-02 03:04:05", "2025-01-02 03:04:05", MILLIS),
+    ],
+)
+def test_the_first_time_of_a_line_is_found(line: str, text: str, millis: int) -> None:
+    assert times().find_in_text(line) == (text.encode(), millis)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "Connected to redis://redis:6379/0",
+        "03:04:05 without a date",
+        "Jan  2 03:04:05 without a year",
+        "2025-01-02 without a clock",
+        "2025-13-02 03:04:05",
+        "2025-01-02 24:04:05",
+        "2025-01/02 03:04:05",
+        "02/Jam/2025:03:04:05",
+        "1735787045678 alone",
+        '{"id":1735787045678}',
+        '{"uptime":1735787045}',
+        '{"time":17357870456}',
+        '{"time":42}',
+        '[{"time":1735787045}]',
+        "2001:db8:1:2:33:44",
+        "a1:b2:33:44:55:66",
+    ],
+)
+def test_what_is_no_whole_time_is_none(line: str) -> None:
+    assert times().find_in_text(line) is None
+
+
+def test_a_time_without_a_zone_is_the_profiles() -> None:
+    warsaw = times("Europe/Warsaw")
+
+    assert warsaw.find_in_text("2025/01/02 04:04:05 x") == (b"2025/01/02 04:04:05", MILLIS)
+    assert warsaw.find_in_text("2025-01-02T03:04:05Z") == (b"2025-01-02T03:04:05Z", MILLIS)
+    # In the gap of spring, and one that happens twice.
+    for text in ("2025-03-30 02:30:00", "2025-10-26 02:30:00"):
+        found = warsaw.find_in_text(text)
+        assert found is not None
+        wanted = datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000
+        assert abs(found.millis - wanted) <= 2 * 3_600_000
+
+
+def test_it_looks_so_far_and_no_further() -> None:
+    time = " 2025-01-02 03:04:05"
+
+    assert times().find_in_text("x" * (SEARCHED_BYTES - len(time)) + time) is not None
+    assert times().find_in_text("x" * SEARCHED_BYTES + time) is None
+    assert times().find_in_text("1 11:11 " * (SEARCHED_CLOCKS - 1) + time) is not None
+    assert times().find_in_text("1 11:11 " * SEARCHED_CLOCKS + time) is None
+
+
+@given(before=st.text(max_size=6), after=st.text(max_size=6))
+def test_a_part_of_a_payload_and_a_text_give_the_same(before: str, after: str) -> None:
+    line = f"{before} 2025-01-02 03:04:05 {after}"
+    raw = b'"' + line.encode() + b'"'
+
+    assert times().find(raw, 1, len(raw) - 1) == times().find_in_text(line)
