@@ -8,6 +8,7 @@ ones; what comes out is a new list. Time is an argument; sums over documents run
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,9 @@ from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, DataStream, Documen
 WORTH_IT_DOCUMENTS = 512
 """A bulk costs as much as some ten documents in it here, and more there, for each shard that
 it touches. From so many documents on that is little, and company not worth a wait."""
+PARTS = 16
+"""Into so many a batch is cut that nobody answers: three cuts find one document of thousands,
+and the good ones among the parts wait for one bad one only."""
 GROW_AFTER_BATCHES = 200
 """Batches taken near a limit that was learnt from a refusal, before twice as much is tried."""
 
@@ -63,6 +67,14 @@ class Batch:
     """Closed by a limit: more of the same waits."""
     probes: DataStream | None = None
     """The troubled data stream that this small batch tries out."""
+    unanswered: int = 0
+    """Attempts running that nobody answered."""
+    tried_at: float = math.inf
+    """When the attempt before was sent (monotonic seconds)."""
+    is_suspect: bool = False
+    """Goes beside the others and not among them: the sink answers those and not this one."""
+    part_of: Parts | None = None
+    """What it was cut from, until that is answered."""
 
     @property
     def is_fresh(self) -> bool:
@@ -75,18 +87,50 @@ def batch_of(documents: list[Document], since: float) -> Batch:
     return Batch(documents, body_bytes(documents), since)
 
 
-def halves(batch: Batch) -> list[Batch]:
-    """Split a batch near the middle of its bytes; one document alone cannot be split."""
+@dataclass(slots=True, eq=False)
+class Parts:
+    """What became of the parts of a batch that nobody answered."""
+
+    size: int
+    """Of the whole, in bytes."""
+    open: int
+    """Parts that are not answered yet."""
+    is_broken: bool = False
+    """Some part was not answered either: the size alone is not to blame."""
+
+
+def cut(batch: Batch, parts: int = PARTS, *, suspect: bool = False) -> list[Batch]:
+    """Cut a batch into parts of about the same bytes, none of them empty.
+
+    One document alone cannot be cut.
+    """
     documents = batch.documents
     if len(documents) == 1:
         return [batch]
-    size, at = len(documents[0].body), 1
-    while at < len(documents) - 1 and size + len(documents[at].body) <= batch.size / 2:
-        size += len(documents[at].body)
-        at += 1
-    left = replace(batch, documents=documents[:at], size=size, is_alone=True)
-    right = replace(left, documents=documents[at:], size=batch.size - size)
-    return [left, right]
+    whole = Parts(batch.size, min(parts, len(documents)))
+    found: list[Batch] = []
+    start = size = 0
+    for end, document in enumerate(documents, 1):
+        size += len(document.body)
+        parts_left = whole.open - len(found) - 1
+        is_large = size * whole.open >= batch.size and parts_left > 0
+        if is_large or len(documents) - end == parts_left:
+            found.append(
+                replace(
+                    batch, documents=documents[start:end], size=size, tries=0, due=0.0,
+                    unanswered=0, is_alone=True, is_suspect=suspect, part_of=whole,
+                )
+            )  # fmt: skip
+            start, size = end, 0
+    return found
+
+
+def halves(batch: Batch) -> list[Batch]:
+    """Cut a batch near the middle of its bytes."""
+    found = cut(batch, 2)
+    for half in found:
+        half.part_of = None
+    return found
 
 
 class _Waiting(NamedTuple):

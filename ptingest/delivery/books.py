@@ -13,7 +13,7 @@ from operator import attrgetter
 from ptingest.delivery.batch import cost_of
 from ptingest.delivery.budget import Budget
 from ptingest.model.document import Document
-from ptingest.model.outcome import Fate
+from ptingest.model.outcome import DropReason, Fate
 from ptingest.telemetry.metrics import Metrics
 
 _RECEIPT = attrgetter("receipt")
@@ -53,4 +53,7 @@ class Books:
             self._metrics.add(
                 "ptingest_lane_settled_events_total", count, self._sink, service, fate
             )
+            if fate is Fate.DROPPED:  # by the sink; the flow counts what its own rules drop
+                reason = DropReason.INGEST_PIPELINE
+                self._metrics.add("ptingest_flow_dropped_events_total", count, service, reason)
         self._budget.release(cost_of(documents))

@@ -30,6 +30,9 @@ class Asked(Protocol):
 
     @property
     def outstanding(self) -> int: ...
+    @property
+    def is_wondering(self) -> bool: ...
+    def sink_is_well(self, asked_at: float) -> None: ...
     def note_trouble(self, trouble: str | None) -> None: ...
 
 
@@ -55,25 +58,29 @@ class Inquirer:
 
     async def look(self) -> None:
         """Ask, if it is time to."""
-        lane = self._lane
-        heard = [at for at in (lane.written_at, self._asked_at) if at is not None]
+        lane, is_wondering = self._lane, self._lane.is_wondering
+        # Where writes get no answer, none of them says how the sink is.
+        times = (self._asked_at,) if is_wondering else (lane.written_at, self._asked_at)
         if is_due(
             self._clock.monotonic(),
-            heard_at=max(heard, default=None),
-            is_idle=lane.outstanding == 0,
-            is_troubled=lane.sink_trouble is not None,
+            heard_at=max((at for at in times if at is not None), default=None),
+            is_idle=lane.outstanding == 0 or is_wondering,
+            is_troubled=lane.sink_trouble is not None or is_wondering,
         ):
             await self._ask()
 
     async def _ask(self) -> None:
-        lane, written_at = self._lane, self._lane.written_at
-        trouble = await self._trouble_found()
+        lane, written_at, began = self._lane, self._lane.written_at, self._clock.monotonic()
+        # What a write met stands until writes are answered; here only the answer counts.
+        before = None if lane.is_wondering else lane.sink_trouble
+        trouble = await self._trouble_found(before)
         self._asked_at = self._clock.monotonic()
+        if trouble is None and lane.is_wondering:
+            lane.sink_is_well(began)
         if lane.written_at == written_at and not lane.outstanding:
             lane.note_trouble(trouble)
 
-    async def _trouble_found(self) -> str | None:
-        before = self._lane.sink_trouble
+    async def _trouble_found(self, before: str | None) -> str | None:
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 return trouble_after(await self._sink.check(), before)

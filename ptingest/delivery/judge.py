@@ -7,12 +7,16 @@ too early, so nothing of such an answer is believed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ptingest.delivery.batch import is_lost
 from ptingest.model.document import Document
-from ptingest.model.outcome import Refusal, WriteResult
+from ptingest.model.outcome import Fate, Refusal, WriteResult
+
+STREAM_FAILS_FROM = 16
+"""So many documents of a data stream fail in one answer and none passes: it is the stream."""
 
 
 @dataclass(slots=True)
@@ -22,8 +26,11 @@ class Verdict:
     stored: Sequence[Document] = ()
     already_stored: Sequence[Document] = ()
     failure_stored: Sequence[Document] = ()
+    dropped: Sequence[Document] = ()
     refused: list[Refusal] = field(default_factory=list)
     stream_busy: Sequence[Refusal] = ()
+    failing: Sequence[Refusal] = ()
+    """Each to be tried again, as long as there is patience."""
     again: list[Document] = field(default_factory=list)
     """Busy and doubtful: to be tried again."""
     doubtful: Sequence[Document] = ()
@@ -31,15 +38,44 @@ class Verdict:
     has_answers: bool = True
     """Whether the sink decided about any document at all."""
     has_stream_trouble: bool = False
+    taken: int = 0
+    """Documents that are settled: stored, refused, dropped."""
+
+    @property
+    def safe(self) -> tuple[tuple[Sequence[Document], Fate], ...]:
+        """What needs no further care, by its fate."""
+        return (
+            (self.stored, Fate.STORED),
+            (self.already_stored, Fate.ALREADY_STORED),
+            (self.failure_stored, Fate.FAILURE_STORED),
+            (self.dropped, Fate.DROPPED),
+        )
 
     def take_lost(self) -> list[Document]:
         """Take out what would wait although its window is given up, and return it."""
         lost = [document for document in self.again if is_lost(document)]
-        lost += [r.document for r in self.stream_busy if is_lost(r.document)]
+        lost += [r.document for r in (*self.stream_busy, *self.failing) if is_lost(r.document)]
         if lost:
             self.again = [document for document in self.again if not is_lost(document)]
             self.stream_busy = [r for r in self.stream_busy if not is_lost(r.document)]
+            self.failing = [r for r in self.failing if not is_lost(r.document)]
         return lost
+
+    def blame_streams(self, *, is_probe: bool) -> None:
+        """Where many documents of a data stream fail and none passes, it is the stream's fault."""
+        counts = Counter(refusal.document.data_stream for refusal in self.failing)
+        passing = {document.data_stream for documents, _ in self.safe for document in documents}
+        passing.update(refusal.document.data_stream for refusal in self.refused)
+        at_fault = {
+            data_stream
+            for data_stream, count in counts.items()
+            if data_stream not in passing and (is_probe or count >= STREAM_FAILS_FROM)
+        }
+        if at_fault:
+            blamed = [r for r in self.failing if r.document.data_stream in at_fault]
+            self.failing = [r for r in self.failing if r.document.data_stream not in at_fault]
+            self.stream_busy = [*self.stream_busy, *blamed]
+            self.has_stream_trouble = True
 
 
 def judge(documents: Sequence[Document], result: WriteResult) -> Verdict:
@@ -48,18 +84,22 @@ def judge(documents: Sequence[Document], result: WriteResult) -> Verdict:
     Raises:
         AssertionError: the answer does not fit the batch; count all of it doubtful.
     """
-    if result.too_large:
+    if result.too_large or result.unreadable:
         return Verdict(again=list(documents), has_answers=False)
     verdict = Verdict(
         already_stored=result.already_stored,
         failure_stored=result.failure_stored,
+        dropped=result.dropped,
         refused=list(result.refused),
         stream_busy=result.stream_busy,
+        failing=result.failing,
         again=[*result.busy, *result.doubtful],
         doubtful=result.doubtful,
         has_stream_trouble=bool(result.stream_busy),
     )
     verdict.has_answers = len(verdict.again) < len(documents)
+    waiting = len(verdict.again) + len(verdict.failing) + len(verdict.stream_busy)
+    verdict.taken = len(documents) - waiting
     listed = _listed(verdict)
     if not listed:
         verdict.stored = documents
@@ -76,7 +116,7 @@ def judge(documents: Sequence[Document], result: WriteResult) -> Verdict:
 
 
 def _listed(verdict: Verdict) -> list[Document]:
-    listed = [*verdict.already_stored, *verdict.failure_stored, *verdict.again]
-    listed += [refusal.document for refusal in verdict.refused]
-    listed += [refusal.document for refusal in verdict.stream_busy]
+    listed = [*verdict.already_stored, *verdict.failure_stored, *verdict.dropped, *verdict.again]
+    for refusals in (verdict.refused, verdict.stream_busy, verdict.failing):
+        listed += [refusal.document for refusal in refusals]
     return listed

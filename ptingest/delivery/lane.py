@@ -2,13 +2,14 @@
 
     put --> Batcher --+--> attempt --> judge --+--> settled: counted, released, receipts told
             RetryQueue+    (several at a time) +--> again: RetryQueue, after a backoff
+            suspects -+                        +--> no answer, others get one: a suspect, alone
             probes   -+                        +--> stream in trouble: set aside
                                                +--> refused: dead letters, then settled
 
 A document is always in exactly one of the ``Places``. It leaves through ``Books`` only.
 Documents go out roughly in order; what is tried again may be overtaken. The deciding is
-done in ``batch``, ``retry``, ``pace``, ``streams`` and ``judge``; this file waits, writes
-and logs.
+done in ``batch``, ``retry``, ``pace``, ``streams``, ``judge``, ``isolation``, ``patience`` and
+``returns``; this file waits, writes and logs.
 """
 
 from __future__ import annotations
@@ -20,20 +21,21 @@ import math
 import random
 from collections.abc import Sequence
 
-from ptingest.delivery.batch import Batch, Batcher, batch_of, body_bytes, halves, is_lost
+from ptingest.delivery.batch import Batch, Batcher, is_lost
 from ptingest.delivery.books import Books
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.burial import Burial
 from ptingest.delivery.company import Company
 from ptingest.delivery.dead_letter import DeadLetters
+from ptingest.delivery.deadlines import Deadlines
 from ptingest.delivery.judge import Verdict, judge
-from ptingest.delivery.pace import Trip, complaint_of, pace_of
+from ptingest.delivery.pace import Sent, Trip, pace_of
 from ptingest.delivery.places import Places
-from ptingest.delivery.retry import RetryQueue
+from ptingest.delivery.returns import Returns
 from ptingest.delivery.streams import TroubledStreams
 from ptingest.model.contracts import Clock, Sink
 from ptingest.model.document import Document
-from ptingest.model.outcome import Fate, Refusal, WriteResult
+from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.settings.sinks import LaneSettings
 from ptingest.telemetry.metrics import Metrics
 
@@ -43,6 +45,8 @@ CLOSE_SECONDS = 5.0
 """How long ``close`` waits for cancelled attempts; a sink that holds on is left behind."""
 LAST_TRY_SECONDS = 2.0
 """So long before a drain ends, backoffs are cut short for a last attempt."""
+SPARE_SLOTS = 2
+"""Attempts beside those that the pace allows: suspects, and one for each that is silent."""
 
 
 class Lane:
@@ -70,20 +74,35 @@ class Lane:
         self._fresh = Batcher(**settings.batch.model_dump())
         self._pace = pace_of(settings)
         self._pace.aim(self._fresh)
-        self._again, self._company = RetryQueue(), Company()
+        self._company = Company()
         self._streams = TroubledStreams(
             sink.name,
             backoff=self._pace.backoff,
             patience_seconds=settings.retry.patience_seconds,
             share_bytes=lambda: budget.limit // 4,  # SIGHUP moves the limit
         )
+        self._returns = Returns(
+            sink.name,
+            fresh=self._fresh,
+            pace=self._pace,
+            streams=self._streams,
+            patience_seconds=settings.retry.patience_seconds,
+            chance=self._chance,
+        )
+        self._again, self._suspects = self._returns.again, self._returns.suspects
+        self._isolation = self._returns.isolation
         self._burial = Burial(
             dead_letters, books=self._books, metrics=metrics, on_failed=self.give_back
         )
         self._places = Places(
-            fresh=self._fresh, again=self._again, streams=self._streams, burial=self._burial
+            fresh=self._fresh,
+            again=self._again,
+            suspects=self._suspects,
+            streams=self._streams,
+            burial=self._burial,
         )
         self._in_flight = self._places.in_flight
+        self._deadlines = Deadlines()
         self._doubtful: set[Document] = set()
         self._is_idle = self._prefers_fresh = self._is_draining = False
         self._is_closing = self._gives_back = False
@@ -101,8 +120,12 @@ class Lane:
 
     @property
     def stream_troubles(self) -> list[str]:
-        """A sentence for each data stream that is not written to now; the others go on."""
-        return [f"{one.data_stream.name}: {one.reason}: {one.detail}" for one in self._streams]
+        """A sentence for each data stream whose documents wait now; the others go on."""
+        return [
+            f"{one.data_stream.name}: {one.reason}: {one.detail}"
+            for one in self._streams
+            if not one.is_open and (one.held or one.is_probing)
+        ]
 
     @property
     def waiting(self) -> int:
@@ -113,6 +136,13 @@ class Lane:
     def outstanding(self) -> int:
         """Documents in this lane, wherever they are."""
         return self._places.documents
+
+    @property
+    def is_wondering(self) -> bool:
+        """Whether documents are not answered, so that it matters how the sink says it is."""
+        if self._returns.unanswered or any(batch.unanswered for batch in self._in_flight):
+            return True
+        return self._deadlines.silent(self._clock.monotonic(), self._isolation.limit_seconds) > 0
 
     def outstanding_by_service(self) -> dict[str, int]:
         """Count the documents that are physically here, by service."""
@@ -126,7 +156,9 @@ class Lane:
             "concurrency": self._pace.concurrency,
             "waiting_documents": self.waiting,
             "outstanding_documents": self.outstanding,
-            "retrying_documents": len(self._again),
+            "retrying_documents": len(self._again) + len(self._suspects),
+            "suspect_documents": len(self._suspects),
+            "failing_documents": len(self._returns.patience),
             "doubtful_documents": len(self._doubtful),
             "backoff_seconds": round(max(0.0, self._pace.backoff.until - now), 3),
             "failures": self._pace.backoff.failures,
@@ -184,7 +216,19 @@ class Lane:
 
     def _give_back(self, documents: Sequence[Document], reason: str) -> None:
         self._doubtful.difference_update(documents)
+        self._returns.patience.forget(documents)
         self._books.give_back(documents, reason)
+
+    def sink_is_well(self, asked_at: float) -> None:
+        """The sink was asked, and would take documents: who keeps silent is given up."""
+        self._returns.sink_is_well()
+        self._isolation.sink_is_well(asked_at)
+        self._deadlines.give_up_silent(asked_at, self._isolation.limit_seconds)
+
+    def retry_streams(self) -> None:
+        """Somebody says that what troubled data streams is mended: probe them at once."""
+        self._streams.half_open(self._clock.monotonic())
+        self._wake.set()
 
     # --- the life of a lane ---------------------------------------------------------------
 
@@ -216,7 +260,7 @@ class Lane:
                     await self._quiet.wait()
                     return 0
             self._pace.backoff.succeeded()
-            self._again.hasten(everything=True)
+            self._returns.hasten(everything=True)
             self._streams.hasten(clock.monotonic())
             self._wake.set()
         return self.outstanding
@@ -236,13 +280,32 @@ class Lane:
 
     def _begin_attempts(self, group: asyncio.TaskGroup) -> None:
         now = self._clock.monotonic()
-        while len(self._in_flight) < self._pace.concurrency and now >= self._pace.backoff.until:
-            batch = self._next_batch(group, now)
+        while now >= self._pace.backoff.until:
+            batch = self._next_batch(group, now) if self._has_slot(now) else None
+            batch = batch or self._next_suspect(now)
             if batch is None:
                 break
             self._in_flight.add(batch)
             self._follow(group.create_task(self._attempt(batch, group)))
         self._make_room()
+
+    def _has_slot(self, now: float) -> bool:
+        """Whether one more may be in flight; who keeps silent must not keep its slot."""
+        limit, most = self._pace.concurrency, self._settings.concurrency + SPARE_SLOTS
+        if len(self._in_flight) < limit:
+            return True
+        silent = self._deadlines.silent(now, self._isolation.limit_seconds)
+        counted = len(self._in_flight) - self._suspects_in_flight - silent
+        return counted < limit and len(self._in_flight) < most
+
+    @property
+    def _suspects_in_flight(self) -> int:
+        return sum(batch.is_suspect for batch in self._in_flight)
+
+    def _next_suspect(self, now: float) -> Batch | None:
+        if not self._suspects or self._suspects_in_flight >= SPARE_SLOTS:
+            return None
+        return self._suspects.take(now, max_documents=1, max_bytes=0)
 
     def _next_batch(self, group: asyncio.TaskGroup, now: float) -> Batch | None:
         """Choose what goes next: probes are rare and small; then old and fresh take turns."""
@@ -284,137 +347,63 @@ class Lane:
         """Write one batch once; the top of its task."""
         self._metrics.add("ptingest_lane_batches_total", 1, self.name)
         self._metrics.observe("ptingest_lane_batch_documents", len(batch.documents), self.name)
-        doubtful = frozenset(self._doubtful.intersection(batch.documents) if self._doubtful else ())
         sent = self._pace.sent(self._clock.monotonic(), is_full=batch.is_full)
-        verdict: Verdict | None = None
-        try:
-            result = await self._sink.write(batch.documents, doubtful)
-            verdict = judge(batch.documents, result)
-        except Exception:
-            log.exception(
-                "%s: a write failed in a way it must not; %d documents are tried again",
-                self.name,
-                len(batch.documents),
-            )
-            result = WriteResult(doubtful=batch.documents)
+        result, verdict = await self._write(batch, sent)
         now = self.written_at = self._clock.monotonic()
         self._metrics.observe("ptingest_lane_write_seconds", now - sent.at, self.name)
         is_crowded = len(self._in_flight) >= self._pace.concurrency and bool(self._fresh)
         trip = Trip(sent, now, is_crowded)
         self._in_flight.discard(batch)
-        if verdict is None:
-            self._note_bug(batch, trip)
-        else:
-            self._settle(batch, result, verdict, trip)
-            self._bury(verdict.refused, group)
-            if verdict.stream_busy:
-                self._bury(self._streams.hold(verdict.stream_busy, now, self._chance()), group)
-                self._bury_expired(group)
+        self._deadlines.over(batch)
+        self._settle(batch, result, verdict, trip)
+        self._bury(verdict.refused, group)
+        if verdict.stream_busy:
+            self._bury(self._streams.hold(verdict.stream_busy, now, self._chance()), group)
+            self._bury_expired(group)
         self._pace.aim(self._fresh)
         self._note_quiet()
         self._wake.set()
 
+    async def _write(self, batch: Batch, sent: Sent) -> tuple[WriteResult, Verdict]:
+        """Return what the sink says; all is in doubt where nothing comes that can be believed."""
+        documents = batch.documents
+        doubtful = frozenset(self._doubtful.intersection(documents) if self._doubtful else ())
+        seconds = self._isolation.suspect_seconds(batch) if batch.is_suspect else None
+        deadline = self._deadlines.begin(batch, sent.at, seconds)
+        trouble: str | None = None
+        try:
+            async with deadline:
+                result = await self._sink.write(documents, doubtful)
+                return result, judge(documents, result)
+        except Exception:
+            if deadline.expired():
+                waited = self._clock.monotonic() - sent.at
+                trouble = f"no answer from {self.name} within {waited:.0f} s, others get theirs"
+            else:
+                log.exception(
+                    "%s: a write failed in a way it must not; %d documents are tried again",
+                    self.name,
+                    len(documents),
+                )
+        result = WriteResult(doubtful=documents, trouble=trouble)
+        return result, judge(documents, result)
+
     def _settle(self, batch: Batch, result: WriteResult, verdict: Verdict, trip: Trip) -> None:
-        """Learn from the answer, line up what goes again, close the books on what is safe."""
-        now = trip.ended
+        """Close the books on what is safe, line up what goes again."""
         if self._doubtful:
-            for settled in (verdict.stored, verdict.already_stored, verdict.failure_stored):
+            for settled, _ in verdict.safe:
                 self._doubtful.difference_update(settled)
         self._doubtful.update(verdict.doubtful)
+        count = self._metrics.add
+        count("ptingest_lane_doubtful_documents_total", len(result.doubtful), self.name)
+        count("ptingest_lane_busy_documents_total", len(result.busy), self.name)
         self._give_back(verdict.take_lost(), "given back")
-        self.note_trouble(result.trouble)
-        if result.too_large:
-            self._split(batch, verdict, now)
-            self._pace.refused_for_size(trip)
-        else:
-            if verdict.has_answers:
-                self._fresh.note_taken(batch.size)
-            waits_for_sink = self._learn(batch, result, verdict, trip)
-            if batch.probes is not None:
-                held = self._streams.judge_probe(batch, verdict, now, self._chance())
-                if held is not None:
-                    self._again.add(held)
-            if verdict.again:
-                self._try_again(batch, verdict, now, waits_for_sink=waits_for_sink)
-        self._books.settle(verdict.stored, Fate.STORED)
-        self._books.settle(verdict.already_stored, Fate.ALREADY_STORED)
-        self._books.settle(verdict.failure_stored, Fate.FAILURE_STORED)
-
-    def _learn(self, batch: Batch, result: WriteResult, verdict: Verdict, trip: Trip) -> bool:
-        """Adapt the pace to an answer; return whether it is the sink that needs time."""
-        doubtful = len(result.doubtful)
-        self._metrics.add("ptingest_lane_doubtful_documents_total", doubtful, self.name)
-        self._metrics.add("ptingest_lane_busy_documents_total", len(result.busy), self.name)
-        is_the_sinks = (
-            result.trouble is not None
-            or result.retry_after_seconds is not None
-            # Documents that come back again and again while others are taken wait on their
-            # own: a lane that paused for them would let them stop the others.
-            or (not verdict.has_answers and batch.is_fresh)
-        )
-        complaint = complaint_of(result)
-        if is_the_sinks:
-            retry_after = result.retry_after_seconds
-            self._pace.struggled(trip, self._chance(), retry_after, complaint or "no answer")
-        elif self._pace.answered(
-            trip, size=batch.size, complaint=complaint, has_answers=verdict.has_answers
-        ):
-            self._again.hasten()
-        return is_the_sinks
-
-    def _try_again(
-        self, batch: Batch, verdict: Verdict, now: float, *, waits_for_sink: bool
-    ) -> None:
-        again = batch_of(verdict.again, batch.since)
-        again.tries, again.waits_for_sink = batch.tries + 1, waits_for_sink
-        again.is_alone = batch.is_alone
-        own = now + self._pace.backoff.seconds(again.tries, self._chance())
-        again.due = self._pace.backoff.until if waits_for_sink else own
-        self._again.add(again)
-
-    def _split(self, batch: Batch, verdict: Verdict, now: float) -> None:
-        """Halve a batch refused for its size; one document alone is refused for good."""
-        if len(batch.documents) == 1 and verdict.again:
-            detail = f"{self.name} takes no body of {batch.size} bytes (413)"
-            verdict.refused = [Refusal(batch.documents[0], "too_large", detail)]
-            verdict.again = []
-        if batch.probes is not None:
-            self._streams.probe_too_large(batch.probes, verdict.again, now)
-        elif verdict.again:
-            before = self._fresh.max_bytes
-            self._fresh.shrink(batch.size)
-            if self._fresh.max_bytes < before:
-                log.warning(
-                    "%s refused a batch of %d bytes for its size (413); batches are at most %d "
-                    "bytes from now on; set sinks.%s.batch.max_bytes to that to begin with it",
-                    self.name,
-                    batch.size,
-                    self._fresh.max_bytes,
-                    self.name,
-                )
-            batch.documents, batch.size = verdict.again, body_bytes(verdict.again)
-            self._again.add_all(halves(batch))
-
-    def _note_bug(self, batch: Batch, trip: Trip) -> None:
-        """A write raised: nobody knows what was stored, all of it goes again.
-
-        Where the sink took other batches since the last failure, one document of this one
-        may be to blame, and halving finds it.
-        """
-        self._metrics.add("ptingest_lane_doubtful_documents_total", len(batch.documents), self.name)
-        may_be_one = self._pace.backoff.failures == 0
-        now = trip.ended
-        self._pace.struggled(trip, self._chance(), None, "a write failed")
-        self._give_back([d for d in batch.documents if is_lost(d)], "given back")
-        batch.documents = [d for d in batch.documents if not is_lost(d)]
-        batch.size = body_bytes(batch.documents)
-        self._doubtful.update(batch.documents)
-        if batch.probes is not None:
-            self._streams.probe_unanswered(batch.probes, batch.documents, now, self._chance())
-        elif batch.documents:
-            batch.tries += 1
-            batch.due = now + self._pace.backoff.seconds(batch.tries, self._chance())
-            self._again.add_all(halves(batch) if may_be_one else [batch])
+        verdict.blame_streams(is_probe=batch.probes is not None)
+        self.note_trouble(self._returns.line_up(batch, result, verdict, trip))
+        if verdict.has_answers:
+            self._deadlines.answered(trip.sent.at, trip.ended, self._isolation.limit_seconds)
+        for settled, fate in verdict.safe:
+            self._books.settle(settled, fate)
 
     # --- data streams in trouble, and dead letters ----------------------------------------
 
@@ -428,8 +417,9 @@ class Lane:
             # Their Beat sends them again; a letter now would be one too many.
             self._give_back(lost, "given back")
             refusals = [refusal for refusal in refusals if not is_lost(refusal.document)]
-        if self._doubtful:
-            self._doubtful.difference_update([refusal.document for refusal in refusals])
+        documents = [refusal.document for refusal in refusals]
+        self._doubtful.difference_update(documents)
+        self._returns.patience.forget(documents)
         for part in self._burial.accept(refusals):
             self._follow(group.create_task(self._bury_part(part)))
 
@@ -474,13 +464,17 @@ class Lane:
                 await self._wake.wait()
 
     def _next_time(self) -> float:
-        times = [self._streams.next_expiry]
-        if len(self._in_flight) < self._pace.concurrency:
-            # Without a free slot the end of an attempt wakes us.
+        now, backoff = self._clock.monotonic(), self._pace.backoff.until
+        due = [] if self._suspects_in_flight >= SPARE_SLOTS else [self._suspects.next_due]
+        if self._has_slot(now):
+            # Without a free slot the end of an attempt wakes us, or one that is silent too long.
             fresh, early = self._fresh.closes_at, self._leaves_early_at()
-            due = [fresh, early, self._again.next_due, self._streams.next_probe_at]
-            times += [max(time, self._pace.backoff.until) for time in due if time is not None]
-        return min((time for time in times if time is not None), default=math.inf)
+            due += [fresh, early, self._again.next_due, self._streams.next_probe_at]
+        times = [max(time, backoff) for time in due if time is not None]
+        times += self._deadlines.next_silent(now, self._isolation.limit_seconds)
+        if (expiry := self._streams.next_expiry) is not None:
+            times.append(expiry)
+        return min(times, default=math.inf)
 
     def _refresh(self) -> None:
         set_gauge, name, tuner = self._metrics.set, self.name, self._pace.tuner

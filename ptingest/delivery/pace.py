@@ -113,8 +113,8 @@ class Pace:
         self.tuner.ended(trip.sent.epoch)
         self._complained(trip, what)
 
-    def refused_for_size(self, trip: Trip) -> None:
-        """A batch was refused for its size (413), which says nothing of the pace."""
+    def ended(self, trip: Trip) -> None:
+        """A batch came back for what is in it or for its size, which says nothing of the pace."""
         self.tuner.ended(trip.sent.epoch)
 
     def answered(self, trip: Trip, *, size: int, complaint: str | None, has_answers: bool) -> bool:

@@ -63,6 +63,11 @@ class RetryQueue:
         return sum(len(batch.documents) for batch in self._batches)
 
     @property
+    def unanswered(self) -> int:
+        """Documents waiting whose last attempt got no answer."""
+        return sum(len(batch.documents) for batch in self._batches if batch.unanswered)
+
+    @property
     def next_due(self) -> float | None:
         """When the first is due; None when nothing waits."""
         return min((batch.due for batch in self._batches), default=None)
@@ -81,8 +86,12 @@ class RetryQueue:
         self._batches.extend(batches)
 
     def take(self, now: float, *, max_documents: int, max_bytes: int) -> Batch | None:
-        """Return the batch due first, joined with others that are due and fit; or None."""
-        due = sorted((b for b in self._batches if b.due <= now), key=lambda b: b.due)
+        """Return the batch due first, joined with others that are due and fit; or None.
+
+        What was not answered before comes after what was not tried yet.
+        """
+        due = [batch for batch in self._batches if batch.due <= now]
+        due.sort(key=lambda batch: (batch.unanswered, batch.due))
         if not due:
             return None
         first, others = due[0], due[1:]
@@ -132,4 +141,6 @@ def _joined(first: Batch, other: Batch) -> Batch:
         min(first.since, other.since),
         max(first.tries, other.tries),
         waits_for_sink=first.waits_for_sink and other.waits_for_sink,
+        unanswered=min(first.unanswered, other.unanswered),
+        tried_at=max(first.tried_at, other.tried_at),
     )

@@ -5,6 +5,11 @@
                   | patience is over, or all held fill their share of the budget
                   v
                 open: to the dead letters at once, a probe every 30 s --taken--> all go on
+                  |
+                  | somebody requeues: he says that it is mended
+                  v
+                half-open: held, a probe at once --taken--> all go on
+                                                 --not----> open
 
 Only probes decide that a trouble is over: an answer to a batch sent before the trouble
 began says nothing. Nothing here waits: time and chance are arguments.
@@ -44,6 +49,9 @@ class TroubledStream:
         self.probe_documents = PROBE_DOCUMENTS
         self.is_probing = False
         self.is_open = False
+        self.is_half_open = False
+        self.is_probe_stale = False
+        """The probe under way was sent before somebody said that the cause is mended."""
 
     def begun_sentence(self, patience_seconds: float) -> str:
         """Say what begins now."""
@@ -156,6 +164,14 @@ class TroubledStreams:
             batch.documents, batch.size = fewer.documents, fewer.size
         return refused
 
+    def half_open(self, now: float) -> None:
+        """Believe that every cause is mended, until the next probe of each stream says no."""
+        for stream in self._streams.values():
+            if stream.is_open:
+                stream.is_open, stream.is_half_open, stream.since = False, True, now
+            stream.is_probe_stale = stream.is_probing
+            stream.probe_at = min(stream.probe_at, now)
+
     def next_probe(self, now: float) -> Batch | None:
         """Return a small batch for a stream whose probe is due; the probe is under way then."""
         for stream in self._streams.values():
@@ -176,7 +192,7 @@ class TroubledStreams:
         stream = self._streams[data_stream]
         for document in documents:
             stream.hold(document, now)
-        stream.is_probing = False
+        stream.is_probing = stream.is_probe_stale = False
         stream.probe_documents = max(1, stream.probe_documents // 2)
         stream.probe_at = now
 
@@ -184,7 +200,12 @@ class TroubledStreams:
         """The trouble goes on; try again later."""
         stream = self._streams[data_stream]
         stream.is_probing = False
+        if stream.is_probe_stale:
+            stream.is_probe_stale, stream.probe_at = False, now
+            return
         stream.tries += 1
+        if stream.is_half_open:
+            stream.is_half_open, stream.since = False, now - self._patience
         wait = PROBE_SECONDS if stream.is_open else self._backoff.seconds(stream.tries, chance)
         stream.probe_at = now + wait
 
@@ -195,7 +216,7 @@ class TroubledStreams:
         stream = self._streams[data_stream]
         for document in documents:
             stream.hold(document, now)
-        stream.is_probing = False
+        stream.is_probing = stream.is_probe_stale = False
         stream.probe_at = now + self._backoff.seconds(stream.tries, chance)
 
     def judge_probe(
@@ -228,9 +249,14 @@ class TroubledStreams:
         refused: list[Refusal] = []
         for stream in list(self._streams.values()):
             is_used = stream.held or stream.is_probing
-            if stream.is_open and not is_used and now - stream.last_seen > FORGET_SECONDS:
+            is_over = not stream.is_open and now - stream.since >= self._patience
+            if not is_used and (
+                (stream.is_open and now - stream.last_seen > FORGET_SECONDS)
+                # Nobody sent a document, so nobody knows: the next one will tell.
+                or (stream.is_half_open and is_over)
+            ):
                 del self._streams[stream.data_stream]
-            elif not stream.is_open and now - stream.since >= self._patience:
+            elif is_over:
                 opened.append(stream)
                 refused += self._open(stream, now)
         while sum(stream.held_bytes for stream in self) > self._share():
@@ -243,7 +269,7 @@ class TroubledStreams:
         return refused
 
     def _open(self, stream: TroubledStream, now: float) -> list[Refusal]:
-        stream.is_open = True
+        stream.is_open, stream.is_half_open = True, False
         stream.probe_at = max(stream.probe_at, now + PROBE_SECONDS)
         return stream.refuse(stream.take_held())
 

@@ -16,6 +16,8 @@ class DropReason(StrEnum):
 
     OTHER_GROUP = "other_group"
     NO_SERVICE = "no_service"
+    INGEST_PIPELINE = "ingest_pipeline"
+    """By Elasticsearch's own, which answered that it wrote nothing."""
 
 
 class Fate(StrEnum):
@@ -64,6 +66,8 @@ class WriteResult:
     """409 on a keyed create: written before."""
     failure_stored: Sequence[Document] = ()
     """Elasticsearch put it into its failure store: safe, counted apart."""
+    dropped: Sequence[Document] = ()
+    """An ingest pipeline of Elasticsearch's dropped it, on purpose: safe, stored nowhere."""
     refused: Sequence[Refusal] = ()
     """Will never be accepted: to the dead letters."""
     busy: Sequence[Document] = ()
@@ -73,10 +77,18 @@ class WriteResult:
     stream_busy: Sequence[Refusal] = ()
     """One data stream's trouble (403, missing template, shard limit): busy for
     ``patience_seconds``, then dead-lettered with this reason."""
+    failing: Sequence[Refusal] = ()
+    """Neither taken nor refused, with what was said of each: tried again, and dead-lettered
+    with this reason when others were taken for ``patience_seconds`` and it was not."""
+    busy_because: str = ""
+    """What was said of the busy ones, of the last of them."""
     retry_after_seconds: float | None = None
     """What the sink asked for; at least this long before the next attempt."""
     too_large: bool = False
     """The body was refused for its size (413): all are busy, the lane halves the batch."""
+    unreadable: bool = False
+    """The request was refused for one of its documents, nobody says which; nothing was
+    stored, all are busy, the lane halves the batch."""
     said: str = ""
     """How the sink answered as a whole, for who asks about one document: ``HTTP 200``."""
     trouble: str | None = None

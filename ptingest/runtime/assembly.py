@@ -204,6 +204,10 @@ def build(
         for lane in lanes:
             lane.give_back()
 
+    def retry_streams() -> None:
+        for lane in lanes:
+            lane.retry_streams()
+
     source = BeatsSource(
         settings.beats,
         admit=flow.admit,
@@ -217,7 +221,11 @@ def build(
         workers=share.workers,
     )
     errands = Errands(
-        admit=flow.admit, give_back=give_back, dead_letters=dead_letters, metrics=metrics
+        admit=flow.admit,
+        give_back=give_back,
+        retry_streams=retry_streams,
+        dead_letters=dead_letters,
+        metrics=metrics,
     )
     return Parts(
         settings=settings,

@@ -75,12 +75,13 @@ class Errand:
         *,
         admit: Admit,
         give_back: Callable[[], None],
+        retry_streams: Callable[[], None],
         dead_letters: DeadLetters,
         metrics: Metrics,
     ) -> None:
         self.order, self.tally = order, Tally()
         self.failed: str | None = None
-        self._admit, self._give_back = admit, give_back
+        self._admit, self._give_back, self._retry_streams = admit, give_back, retry_streams
         self._dead_letters, self._metrics = dead_letters, metrics
         self._room = Budget(OPEN_BYTES)
         self._open: set[Receipt] = set()
@@ -135,6 +136,7 @@ class Errand:
     # --- requeue ------------------------------------------------------------------------
 
     async def _requeue(self) -> None:
+        self._retry_streams()
         letters = chosen_letters(self._dead_letters.directory, self.order.choice)
         while chunk := await asyncio.to_thread(next_chunk, letters):
             async with asyncio.TaskGroup() as group:
@@ -200,10 +202,12 @@ class Errands:
         *,
         admit: Admit,
         give_back: Callable[[], None],
+        retry_streams: Callable[[], None],
         dead_letters: DeadLetters,
         metrics: Metrics,
     ) -> None:
-        self._admit, self._give_back = admit, give_back
+        """``retry_streams``: who orders a requeue believes that its cause is mended."""
+        self._admit, self._give_back, self._retry_streams = admit, give_back, retry_streams
         self._dead_letters, self._metrics = dead_letters, metrics
         self._number = 0
         self._current: Errand | None = None
@@ -225,6 +229,7 @@ class Errands:
             order,
             admit=self._admit,
             give_back=self._give_back,
+            retry_streams=self._retry_streams,
             dead_letters=self._dead_letters,
             metrics=self._metrics,
         )

@@ -115,12 +115,17 @@ def _odd(result: WriteResult) -> Iterator[tuple[str, Document, str, str]]:
     for outcome, documents in (
         ("already_stored", result.already_stored),
         ("failure_stored", result.failure_stored),
+        ("dropped", result.dropped),
         ("busy", result.busy),
         ("doubtful", result.doubtful),
     ):
         for document in documents:
             yield outcome, document, "", ""
-    for outcome, refusals in (("refused", result.refused), ("stream_busy", result.stream_busy)):
+    for outcome, refusals in (
+        ("refused", result.refused),
+        ("stream_busy", result.stream_busy),
+        ("failing", result.failing),
+    ):
         for refusal in refusals:
             yield outcome, refusal.document, refusal.reason, refusal.detail
 

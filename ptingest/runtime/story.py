@@ -31,6 +31,7 @@ SAFE = {
     "stored": "stored",
     "already_stored": "was stored already",
     "failure_stored": "is in the failure store",
+    "dropped": "was dropped by an ingest pipeline of Elasticsearch",
 }
 
 
@@ -242,6 +243,7 @@ def _waits_for(outcome: tuple[str, str, str] | None, lane: dict[str, object]) ->
         "doubtful": "the next try: no answer came, and it may be stored",
         "unknown": "the next try: the write died",
         "too_large": "the next try in a smaller batch: the body was too large (413)",
+        "failing": f"the next try; it fails while others pass: {outcome[1]}: {outcome[2]}",
         "stream_busy": f"its data stream, which is in trouble: {outcome[1]}: {outcome[2]}",
     }
     text = words[outcome[0]]

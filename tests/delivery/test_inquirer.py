@@ -28,6 +28,11 @@ class Road:
         self.sink_trouble: str | None = None
         self.written_at: float | None = None
         self.outstanding = 0
+        self.is_wondering = False
+        self.told_well = 0
+
+    def sink_is_well(self, asked_at: float) -> None:
+        self.told_well += 1
 
     def note_trouble(self, trouble: str | None) -> None:
         self.sink_trouble = trouble

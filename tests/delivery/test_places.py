@@ -26,6 +26,7 @@ def places(tmp_path: Path) -> Places:
     return Places(
         fresh=Batcher(max_documents=100, max_bytes=1 << 20, max_age_seconds=0.1),
         again=RetryQueue(),
+        suspects=RetryQueue(),
         streams=TroubledStreams(
             "fake",
             backoff=Backoff(initial_seconds=0.25, max_seconds=10),
@@ -41,22 +42,23 @@ def filled(tmp_path: Path) -> tuple[Places, list[Document]]:
     window, full = Window(), places(tmp_path)
     lists = [
         window.documents(count, service=f"service {count}", data_stream=CELERY)
-        for count in range(1, 6)
+        for count in range(1, 7)
     ]
     full.fresh.add(lists[0], 50.0)
     full.again.add(batch_of(lists[1], 40.0))
     full.streams.hold(refuse(lists[2]), 30.0, 0.5)
     full.in_flight.add(batch_of(lists[3], 20.0))
     full.burial.accept(refuse(lists[4]))
+    full.suspects.add(batch_of(lists[5], 35.0))
     return full, [document for documents in lists for document in documents]
 
 
 def test_each_place_counts_once(tmp_path: Path) -> None:
     full, documents = filled(tmp_path)
 
-    assert full.documents == len(documents) == 15
-    assert full.waiting == 1 + 2 + 3
-    assert full.by_service() == {f"service {count}": count for count in range(1, 6)}
+    assert full.documents == len(documents) == 21
+    assert full.waiting == 1 + 2 + 3 + 6
+    assert full.by_service() == {f"service {count}": count for count in range(1, 7)}
 
 
 def test_the_oldest_may_be_anywhere(tmp_path: Path) -> None:
@@ -73,7 +75,7 @@ def test_only_what_waits_can_be_taken_out(tmp_path: Path) -> None:
 
     removed = full.remove_waiting(lambda document: True)
 
-    assert set(removed) == set(documents[:6])
+    assert set(removed) == set(documents[:6] + documents[15:])
     assert full.documents == 9
 
 

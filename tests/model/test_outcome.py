@@ -22,13 +22,16 @@ def test_a_result_that_lists_nothing_says_that_all_was_stored_and_all_is_well() 
     lists = [
         result.already_stored,
         result.failure_stored,
+        result.dropped,
+        result.failing,
         result.refused,
         result.busy,
         result.doubtful,
         result.stream_busy,
     ]
     assert not any(lists)
-    assert (result.retry_after_seconds, result.too_large, result.trouble) == (None, False, None)
+    assert (result.retry_after_seconds, result.trouble) == (None, None)
+    assert (result.too_large, result.unreadable) == (False, False)
 
 
 def test_a_result_cannot_be_changed_after_the_sink_gave_it() -> None:
@@ -45,7 +48,11 @@ def test_every_fate_of_the_books_is_there_once_and_is_its_own_label() -> None:
         "dropped",
         "given_back",
     ]
-    assert [str(reason) for reason in DropReason] == ["other_group", "no_service"]
+    assert [str(reason) for reason in DropReason] == [
+        "other_group",
+        "no_service",
+        "ingest_pipeline",
+    ]
 
 
 def test_dead_letters_are_equal_when_all_they_say_is() -> None:

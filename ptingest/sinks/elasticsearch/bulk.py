@@ -11,8 +11,11 @@ retries; the lane does.
            --- 200, not an item for each --> doubtful, every document
 
 Doubtful is not busy: an attempt without one well-formed item for each document may have
-stored some of them. Only 413, and Elasticsearch's own 401, 403, 429 and 503, say that
-nothing was stored.
+stored some of them. Only a request that never left, 413, and Elasticsearch's own 401, 403,
+429 and 503, say that nothing was stored.
+
+An item that is neither stored nor refused for good comes back as busy or failing: whatever
+its status, the lane ends it when others are taken for long enough and it is not.
 
 Source: what a real 8.19 node answers (``tests/peers/test_elasticsearch.py`` asks it
 again); the order of bulk items is the order of actions.
@@ -53,6 +56,8 @@ class Answer(NamedTuple):
     """Names in lower case."""
     body: bytes = b""
     failure: str = ""
+    never_sent: bool = False
+    """Nothing of the request left this machine: it cannot have had an effect."""
 
     @property
     def is_from_elasticsearch(self) -> bool:
@@ -72,9 +77,6 @@ class Judgement(NamedTuple):
     result: WriteResult
     write_indices: Mapping[str, str] = {}
     """Data stream name -> the backing index that took (or already had) a document."""
-    is_body_fault: bool = False
-    """Elasticsearch could not read the request as a whole: one of its documents is
-    framed badly. Nothing was stored; send the halves apart to find it."""
 
 
 # --- the request ------------------------------------------------------------------------
@@ -211,6 +213,14 @@ _MAPPING_ERRORS = frozenset(
     {"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"}
 )
 
+_NODE_WORDS = (
+    "i_o_exception", "io_exception", "file", "translog", "engine", "shard", "closed", "corrupt",
+    "memory", "node", "cluster", "master", "transport", "rejected", "circuit", "timeout",
+    "unavailable", "recover", "interrupted", "no_space",
+)  # fmt: skip
+"""What stands in the type of an error that is a node's trouble and no document's. Everything
+else that answers 500 is thrown by what looks at the document: its ingest pipeline."""
+
 
 class _Judge:
     """Sorts the items of one answer; lives for that answer only."""
@@ -219,9 +229,11 @@ class _Judge:
         self._keyed = keyed
         self._already_stored: list[Document] = []
         self._failure_stored: list[Document] = []
+        self._dropped: list[Document] = []
+        self._failing: list[Refusal] = []
+        self._busy_because = ""
         self._refused: list[Refusal] = []
         self._busy: list[Document] = []
-        self._doubtful: list[Document] = []
         self._stream_busy: list[Refusal] = []
         self._trouble: str | None = None
         self._indices: dict[int, tuple[DataStream, str]] = {}
@@ -229,8 +241,12 @@ class _Judge:
     def judge(self, documents: Sequence[Document], items: Sequence[_Item]) -> Judgement:
         for document, item in zip(documents, items, strict=True):
             outcome = item.create
-            if outcome.status in (200, 201):
+            if outcome.status == 201:
                 self._created(document, outcome)
+            elif outcome.status == 200:
+                # A ``create`` that wrote says 201. This is the result ``noop``: an ingest
+                # pipeline dropped the document.
+                self._dropped.append(document)
             elif outcome.status == 409 and self._keyed and document.key is not None:
                 self._already_stored.append(document)
                 self._saw_index(document, outcome)
@@ -239,10 +255,12 @@ class _Judge:
         result = WriteResult(
             already_stored=self._already_stored,
             failure_stored=self._failure_stored,
+            dropped=self._dropped,
             refused=self._refused,
             busy=self._busy,
-            doubtful=self._doubtful,
             stream_busy=self._stream_busy,
+            failing=self._failing,
+            busy_because=self._busy_because,
             trouble=self._trouble,
         )
         named = {stream.name: index for stream, index in self._indices.values()}
@@ -271,16 +289,18 @@ class _Judge:
             self._stream_busy.append(Refusal(document, reason, detail[:DETAIL_CHARACTERS]))
         elif (label := _refusal_label(outcome.status, error)) is not None:
             self._refused.append(Refusal(document, label, _text(outcome.error, outcome.status)))
-        elif outcome.status == 409 or outcome.status == 429 or outcome.status >= 500:
+        elif _asks_to_come_back(outcome.status, error):
             self._busy.append(document)
             self._hear(document, outcome.status, error)
         else:
-            self._doubtful.append(document)
-            self._trouble = f"{_seen(outcome.status, error)}: not an answer we know; {_WAITS}"
+            reason, cure = _failing(outcome.status, document.data_stream.name)
+            detail = f"{_seen(outcome.status, error)}; {cure}"
+            self._failing.append(Refusal(document, reason, detail[:DETAIL_CHARACTERS]))
 
     def _hear(self, document: Document, status: int, error: _Error) -> None:
         """Keep one sentence where waiting alone may not help."""
         name = document.data_stream.name
+        self._busy_because = _seen(status, error)
         if error.type == "cluster_block_exception":
             self._trouble = (
                 f"{name}: {_seen(status, error)}; {_WAITS}: free disk space on the data nodes, "
@@ -303,6 +323,8 @@ def _stream_trouble(status: int, error: _Error) -> tuple[str, str] | None:
             "forbidden",
             "give the writer's role create_doc and auto_configure on logs-*-pt",
         )
+    if error.type == "index_closed_exception":
+        return "index_closed", "open the index, or roll the data stream over"
     if status == 404:
         if "requires a data stream" in reason:
             return "template_missing", "no data stream template matches: run `ptingest setup`"
@@ -329,6 +351,23 @@ def _refusal_label(status: int, error: _Error) -> str | None:
     if status == 413:
         return "too_large"
     return "refused"
+
+
+def _asks_to_come_back(status: int, error: _Error) -> bool:
+    """Whether it is for Elasticsearch's own sake that an item was not taken now."""
+    if status == 500:
+        return any(word in error.type for word in _NODE_WORDS)
+    return status in (408, 409, 425, 429) or 502 <= status <= 504
+
+
+def _failing(status: int, data_stream: str) -> tuple[str, str]:
+    """Return label and cure for a document that Elasticsearch fails on."""
+    if status == 500:
+        return "ingest_pipeline", (
+            f"as a rule an ingest pipeline fails on this document: look at the pipelines that "
+            f"{data_stream} runs (index.default_pipeline, index.final_pipeline), then requeue"
+        )
+    return "not_understood", f"{status} is no answer we know to a document for {data_stream}"
 
 
 def _error_of(raw: msgspec.Raw) -> _Error:
@@ -365,9 +404,13 @@ _BODY_FAULTS = frozenset(
 def _judge_request(documents: Sequence[Document], answer: Answer) -> Judgement:
     status = answer.status
     if status is None:
-        return Judgement(_doubtful(documents, f"{answer.failure}; {_WAITS}"))
+        trouble = f"{answer.failure}; {_WAITS}"
+        if answer.never_sent:
+            return Judgement(WriteResult(busy=documents, trouble=trouble))
+        return Judgement(_doubtful(documents, trouble))
     if status == 413:
-        return Judgement(_too_large(documents))
+        # It has neither body nor product header; a proxy's means the same.
+        return Judgement(WriteResult(busy=documents, too_large=True))
     if not answer.is_from_elasticsearch:
         seen = f"{status} from something that is not Elasticsearch: {_excerpt(answer.body)}"
         cure = (
@@ -381,12 +424,15 @@ def _judge_request(documents: Sequence[Document], answer: Answer) -> Judgement:
         return Judgement(
             WriteResult(
                 busy=documents,
+                busy_because=_seen(status, error),
                 retry_after_seconds=retry_after_seconds(answer),
                 trouble=_busy_trouble(status, error),
             )
         )
     if status == 400 and _is_body_fault(error):
-        return _body_fault(documents, _seen(status, error))
+        return Judgement(
+            WriteResult(busy=documents, unreadable=True, busy_because=_seen(status, error))
+        )
     return Judgement(
         _doubtful(
             documents,
@@ -400,23 +446,6 @@ def _doubtful(
     documents: Sequence[Document], trouble: str, retry_after: float | None = None
 ) -> WriteResult:
     return WriteResult(doubtful=documents, trouble=trouble, retry_after_seconds=retry_after)
-
-
-def _too_large(documents: Sequence[Document]) -> WriteResult:
-    """413 has neither body nor product header; a proxy's means the same."""
-    if len(documents) > 1:
-        return WriteResult(busy=documents, too_large=True)
-    detail = (
-        f"413: a body of {len(documents[0].body)} bytes is more than the server takes "
-        "(http.max_content_length, or a limit of the proxy before it)"
-    )
-    return WriteResult(refused=[Refusal(documents[0], "too_large", detail)])
-
-
-def _body_fault(documents: Sequence[Document], seen: str) -> Judgement:
-    if len(documents) == 1:
-        return Judgement(WriteResult(refused=[Refusal(documents[0], "unreadable", seen)]))
-    return Judgement(WriteResult(busy=documents, trouble=seen), is_body_fault=True)
 
 
 def _is_body_fault(error: _Error) -> bool:

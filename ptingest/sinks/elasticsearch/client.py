@@ -42,8 +42,18 @@ CHEAPER = 4
 """Joining and compressing costs about so many times less than the pipeline, a byte."""
 COMPRESS_FROM_BYTES = 1024
 """A small body is not worth a header."""
-LARGE_BODY_BYTES = 1 << 20
-"""From here aiohttp wants a file-like body, which it sends piece by piece."""
+
+
+class _Body(io.BytesIO):
+    """A body as aiohttp wants a large one, which it reads once a connection stands."""
+
+    is_begun = False
+    """Whether some of it may have left this machine."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes to be sent."""
+        self.is_begun = True
+        return super().read(size)
 
 
 class ElasticsearchClient:
@@ -76,18 +86,23 @@ class ElasticsearchClient:
         """
         headers = dict(self._headers)
         data: bytes = b""
-        sent: bytes | io.BytesIO | None = None
+        sent: _Body | None = None
         if body is not None:
             headers["content-type"] = content_type
             pieces = iter((body,)) if isinstance(body, bytes) else body
             data = await self._encoded(pieces, headers)
-            sent = io.BytesIO(data) if len(data) > LARGE_BODY_BYTES else data
+            sent = _Body(data)
         try:
             transport = self._transport or await self._open()
         except SinkUnavailable as error:
-            return Answer(None, failure=str(error))
+            return Answer(None, failure=str(error), never_sent=True)
         self.sent_bytes += len(data)
-        return await self._perform(transport, method, target, sent, headers)
+        answer = await self._perform(transport, method, target, sent, headers)
+        if answer.status is None and sent is not None and not sent.is_begun:
+            # Connection refused, no such host, no TLS, nobody there in time: all before the
+            # first byte of the body.
+            return answer._replace(never_sent=True)
+        return answer
 
     async def _encoded(self, pieces: Iterator[bytes], headers: dict[str, str]) -> bytes:
         """Join the pieces, compressed where that is worth a header.
@@ -119,7 +134,7 @@ class ElasticsearchClient:
         transport: AsyncTransport,
         method: str,
         target: str,
-        body: bytes | io.BytesIO | None,
+        body: _Body | None,
         headers: dict[str, str],
     ) -> Answer:
         import elastic_transport

@@ -2,7 +2,6 @@
 
     write --- documents in doubt? ---> ask for them by id ---> found: already stored
           --- the rest --------------> one bulk -------------> read_answer
-          --- body not readable -----> the halves apart, down to the document at fault
 
 Never retries and never waits: whatever is not settled goes back to the lane as busy or
 doubtful. Needs ``create_doc`` and ``auto_configure`` on the streams and nothing of the
@@ -82,7 +81,7 @@ class ElasticsearchSink:
             # Cancelled in mid-request: what was sent may be stored all the same.
             self._doubts.arose(rest if self._keyed else ())
             raise
-        if result.too_large:
+        if result.too_large or result.unreadable:
             # Nothing was stored and all of it comes back, in halves: those found as well.
             return replace(result, busy=documents)
         if not asked.is_answered:
@@ -111,13 +110,7 @@ class ElasticsearchSink:
         self._count_request(answer)
         judgement = read_answer(documents, answer, keyed=self._keyed)
         self._doubts.saw(judgement.write_indices, self._clock.monotonic())
-        if not judgement.is_body_fault:
-            said = answer.failure or f"HTTP {answer.status}"
-            return replace(judgement.result, said=said)
-        middle = len(documents) // 2
-        return _joined(
-            await self._attempt(documents[:middle]), await self._attempt(documents[middle:])
-        )
+        return replace(judgement.result, said=answer.failure or f"HTTP {answer.status}")
 
     def _remember(self, documents: Sequence[Document], asked: _Asked, result: WriteResult) -> None:
         """Forget the doubts that are resolved, and note those that are new."""
@@ -125,7 +118,8 @@ class ElasticsearchSink:
             still_open = set(result.doubtful)
             if not asked.is_answered:
                 still_open.update(result.busy)
-                still_open.update(refusal.document for refusal in result.stream_busy)
+                for refusals in (result.stream_busy, result.failing):
+                    still_open.update(refusal.document for refusal in refusals)
             self._doubts.over(d for d in documents if d not in still_open)
         if self._keyed:
             self._doubts.arose(result.doubtful)
@@ -189,23 +183,8 @@ class ElasticsearchSink:
 
 def _not_stored(result: WriteResult) -> Iterable[Document]:
     """Yield every document that this attempt did not store now."""
-    for documents in (result.already_stored, result.failure_stored, result.busy, result.doubtful):
+    yield from result.already_stored
+    for documents in (result.failure_stored, result.dropped, result.busy, result.doubtful):
         yield from documents
-    for refusals in (result.refused, result.stream_busy):
+    for refusals in (result.refused, result.stream_busy, result.failing):
         yield from (refusal.document for refusal in refusals)
-
-
-def _joined(first: WriteResult, second: WriteResult) -> WriteResult:
-    """Return the outcomes of two attempts that shared a batch."""
-    waits = [r.retry_after_seconds for r in (first, second) if r.retry_after_seconds is not None]
-    return WriteResult(
-        already_stored=[*first.already_stored, *second.already_stored],
-        failure_stored=[*first.failure_stored, *second.failure_stored],
-        refused=[*first.refused, *second.refused],
-        busy=[*first.busy, *second.busy],
-        doubtful=[*first.doubtful, *second.doubtful],
-        stream_busy=[*first.stream_busy, *second.stream_busy],
-        retry_after_seconds=max(waits, default=None),
-        said=first.said if first.said == second.said else f"{first.said}, {second.said}",
-        trouble=first.trouble or second.trouble,
-    )

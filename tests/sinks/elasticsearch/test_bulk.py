@@ -45,10 +45,11 @@ def outcome(result: WriteResult, wanted: Document) -> str:
     """Name the one outcome of a document."""
     found = [
         name
-        for name in ("already_stored", "failure_stored", "busy", "doubtful")
+        for name in ("already_stored", "failure_stored", "dropped", "busy", "doubtful")
         if wanted in getattr(result, name)
     ]
     found += [f"refused {r.reason}" for r in result.refused if r.document is wanted]
+    found += [f"failing {r.reason}" for r in result.failing if r.document is wanted]
     found += [f"stream_busy {r.reason}" for r in result.stream_busy if r.document is wanted]
     assert len(found) <= 1
     return found[0] if found else "stored"
@@ -131,7 +132,10 @@ def test_all_created_is_an_empty_result() -> None:
 @pytest.mark.parametrize(
     ("item", "expected"),
     [
-        pytest.param({"status": 200}, "stored", id="200 is stored"),
+        pytest.param({"status": 200}, "dropped", id="200 is a noop of an ingest pipeline"),
+        pytest.param(
+            {"status": 200, "_index": "logs-django-pt"}, "dropped", id="200 with an index"
+        ),
         pytest.param(
             {"status": 201, "failure_store": "used"}, "failure_stored", id="failure store used"
         ),
@@ -168,7 +172,33 @@ def test_all_created_is_an_empty_result() -> None:
             "refused not_an_object",
             id="500 that is permanent",
         ),
-        pytest.param({"status": 500, "error": {"type": "other"}}, "busy", id="500"),
+        *(
+            pytest.param({"status": 500, "error": error}, "failing ingest_pipeline", id=f"500 {n}")
+            for n, error in enumerate(
+                (
+                    {"type": "fail_processor_exception", "reason": "no such tenant"},
+                    {"type": "null_pointer_exception", "reason": "nothing there"},
+                    {"type": "graph_structure_exception", "reason": "Cycle detected: p-a"},
+                    {"type": "illegal_state_exception", "reason": "non-existent pipeline [x]"},
+                    {},
+                )
+            )
+        ),
+        pytest.param(
+            {"status": 500, "error": {"type": "i_o_exception"}}, "busy", id="500 of a disk"
+        ),
+        pytest.param(
+            {"status": 500, "error": {"type": "translog_exception"}}, "busy", id="500 of a shard"
+        ),
+        pytest.param({"status": 502}, "busy", id="502 of an item"),
+        pytest.param({"status": 504}, "busy", id="504 of an item"),
+        pytest.param({"status": 501}, "failing not_understood", id="501 of an item"),
+        pytest.param({"status": 600}, "failing not_understood", id="600 of an item"),
+        pytest.param(
+            {"status": 400, "error": {"type": "index_closed_exception", "reason": "closed"}},
+            "stream_busy index_closed",
+            id="a closed write index",
+        ),
         pytest.param(
             {"status": 503, "error": {"type": "unavailable_shards_exception"}}, "busy", id="503"
         ),
@@ -225,7 +255,7 @@ def test_all_created_is_an_empty_result() -> None:
             id="no template",
         ),
         pytest.param({"status": 404}, "stream_busy not_found", id="another 404"),
-        pytest.param({"status": 302}, "doubtful", id="a status nobody knows"),
+        pytest.param({"status": 302}, "failing not_understood", id="a status nobody knows"),
     ],
 )
 def test_an_item_is_judged_by_its_own_status_between_good_neighbours(
@@ -405,15 +435,22 @@ def test_a_whole_answer_without_the_product_header_is_busy_and_loud() -> None:
     assert "something else than Elasticsearch answers" in (result.trouble or "")
 
 
-def test_413_asks_for_smaller_batches_and_refuses_what_cannot_be_halved() -> None:
+def test_413_asks_for_smaller_batches() -> None:
     documents = [document(), document()]
 
-    both = read_answer(documents, Answer(413), keyed=True).result
-    single = read_answer(documents[:1], Answer(413), keyed=True).result
+    result = read_answer(documents, Answer(413), keyed=True).result
 
-    assert both == WriteResult(busy=documents, too_large=True)
-    assert outcome(single, documents[0]) == "refused too_large"
-    assert not single.too_large
+    assert result == WriteResult(busy=documents, too_large=True)
+
+
+def test_what_never_left_cannot_be_stored() -> None:
+    documents = [document(), document()]
+    refused = Answer(None, failure="connection refused", never_sent=True)
+
+    result = read_answer(documents, refused, keyed=True).result
+
+    assert (result.busy, result.doubtful) == (documents, ())
+    assert "connection refused" in (result.trouble or "")
 
 
 @pytest.mark.parametrize(
@@ -425,18 +462,14 @@ def test_413_asks_for_smaller_batches_and_refuses_what_cannot_be_halved() -> Non
         ("illegal_argument_exception", "The bulk request must be terminated by a newline [\\n]"),
     ],
 )
-def test_a_body_that_cannot_be_read_is_halved_down_to_the_document_at_fault(
-    kind: str, reason: str
-) -> None:
+def test_a_body_that_cannot_be_read_asks_for_halves(kind: str, reason: str) -> None:
     documents = [document(), document()]
-    answer = error_answer(400, kind, reason)
 
-    both = read_answer(documents, answer, keyed=True)
-    single = read_answer(documents[:1], answer, keyed=True)
+    result = read_answer(documents, error_answer(400, kind, reason), keyed=True).result
 
-    assert both.is_body_fault
-    assert not single.is_body_fault
-    assert outcome(single.result, documents[0]) == "refused unreadable"
+    assert result.unreadable
+    assert [outcome(result, d) for d in documents] == ["busy", "busy"]
+    assert reason in result.busy_because
 
 
 @pytest.mark.parametrize(
@@ -464,7 +497,7 @@ def test_a_400_that_no_document_can_cause_is_never_halved(
 ) -> None:
     judgement = read_answer([document()], error_answer(400, kind, reason), keyed=True)
 
-    assert not judgement.is_body_fault
+    assert not judgement.result.unreadable
     assert not judgement.result.refused
     assert said in (judgement.result.trouble or "")
 

@@ -246,18 +246,16 @@ async def test_a_cancelled_write_is_in_doubt_like_a_lost_one(bench: Bench) -> No
     assert result.already_stored == [lost]
 
 
-async def test_one_unreadable_document_is_found_by_halving_and_refused_alone(bench: Bench) -> None:
+async def test_a_request_that_cannot_be_read_settles_nobody(bench: Bench) -> None:
     fault = b'{"error":{"type":"x_content_parse_exception","reason":"[1:30] no"},"status":400}'
-    bad = Reply(status=400, body=fault)
     documents = keyed(1, 2, 3, 4)
-    # Of four, the third: the whole, then 1-2 well, 3-4 not, 3 not, 4 well.
-    bench.es.script(bad, Reply(), bad, bad, Reply())
+    bench.es.script(Reply(status=400, body=fault))
 
     result = await bench.write(*documents)
 
-    assert [refusal.document for refusal in result.refused] == [documents[2]]
-    assert not result.busy
-    assert ids(bench.es) == ["k1", "k2", "k4"]
+    assert result.unreadable
+    assert list(result.busy) == documents
+    assert len(bench.es.requests) == 1
 
 
 async def test_a_node_that_is_down_at_the_start_is_waited_for(bench: Bench) -> None:
@@ -267,7 +265,7 @@ async def test_a_node_that_is_down_at_the_start_is_waited_for(bench: Bench) -> N
     await bench.es.start()
     up = await bench.write(*keyed(1))
 
-    assert len(down.doubtful) == 1
+    assert (len(down.busy), len(down.doubtful)) == (1, 0)
     assert "no answer from http://127.0.0.1" in (down.trouble or "")
     assert not up.doubtful
     assert ids(bench.es) == ["k1"]

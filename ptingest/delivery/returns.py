@@ -1,0 +1,285 @@
+"""What a write did not settle: when it goes again, in what company, or where to instead.
+
+    refused for its size, or for one document in it   halves at once
+    no answer                                         ``isolation``: whole, or in parts, each alone
+    busy while others are taken                       soon, with whoever else is due
+    busy, nothing taken                               after a backoff
+    failing on its own                                after a longer backoff each time
+    tried for long enough while others pass           the dead letters (``patience``)
+
+Decides and lines up; waits for nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from ptingest.delivery.batch import Batch, Batcher, batch_of, body_bytes, halves
+from ptingest.delivery.isolation import Isolation
+from ptingest.delivery.judge import Verdict
+from ptingest.delivery.pace import Pace, Trip, complaint_of
+from ptingest.delivery.patience import Patience
+from ptingest.delivery.retry import RetryQueue
+from ptingest.delivery.streams import TroubledStreams
+from ptingest.model.document import Document
+from ptingest.model.outcome import Refusal, WriteResult
+
+log = logging.getLogger(__name__)
+
+FEW_DOCUMENTS = 16
+"""Where so few are unanswered and nothing else is sent, a sink that says it is well counts as
+one that answers others."""
+
+
+class Returns:
+    """One lane's documents on their way back into it."""
+
+    def __init__(
+        self,
+        sink: str,
+        *,
+        fresh: Batcher,
+        pace: Pace,
+        streams: TroubledStreams,
+        patience_seconds: float,
+        chance: Callable[[], float],
+    ) -> None:
+        self._sink, self._fresh, self._pace = sink, fresh, pace
+        self._streams, self._chance = streams, chance
+        self.again, self.suspects = RetryQueue(), RetryQueue()
+        self.isolation, self.patience = Isolation(), Patience(patience_seconds)
+
+    def hasten(self, *, everything: bool = False) -> None:
+        """Make due at once what waited for the sink's sake only, or everything."""
+        self.again.hasten(everything=everything)
+        self.suspects.hasten(everything=everything)
+
+    @property
+    def unanswered(self) -> int:
+        """Documents waiting whose last attempt got no answer."""
+        return self.again.unanswered + self.suspects.unanswered
+
+    def sink_is_well(self) -> None:
+        """It was asked, and says that it would take documents."""
+        if self.unanswered <= FEW_DOCUMENTS:
+            self.patience.heard(taken=1, returned=0)
+
+    def line_up(
+        self, batch: Batch, result: WriteResult, verdict: Verdict, trip: Trip
+    ) -> str | None:
+        """Take back what goes again; what is for the dead letters joins ``verdict.refused``.
+
+        Returns why the sink as a whole takes nothing; None where it takes some, or answers
+        others.
+        """
+        if result.too_large or result.unreadable:
+            self._pace.ended(trip)
+            self._halve(batch, result, verdict, trip.ended)
+            return None
+        is_whole = result.trouble is not None or len(verdict.doubtful) == len(verdict.again)
+        if verdict.again and not verdict.has_answers and is_whole and batch.probes is None:
+            return self._unanswered(batch, result, verdict, trip)
+        self._answered(batch, verdict, trip)
+        trouble = None if verdict.taken else result.trouble
+        waits_for_sink = self._learn(batch, result, verdict, trip, trouble)
+        if batch.probes is not None:
+            held = self._streams.judge_probe(batch, verdict, trip.ended, self._chance())
+            if held is not None:
+                self.again.add(held)
+        self._try_again(batch, result, verdict, trip, waits_for_sink=waits_for_sink)
+        self._try_failing(batch, verdict, trip.ended)
+        return trouble
+
+    # --- an answer ----------------------------------------------------------------------
+
+    def _answered(self, batch: Batch, verdict: Verdict, trip: Trip) -> None:
+        if verdict.has_answers:
+            self._fresh.note_taken(batch.size)
+            too_large = self.isolation.answered(batch, trip.sent.at, trip.ended)
+            if too_large is not None:
+                self._shrink(
+                    too_large,
+                    f"never answered a batch of {too_large} bytes and answers all its parts: "
+                    "something between may limit bodies (a proxy, a firewall)",
+                )
+        self.patience.heard(taken=verdict.taken, returned=len(verdict.again))
+        if self.patience:
+            gone = set(batch.documents).difference(verdict.again)
+            gone.difference_update(refusal.document for refusal in verdict.failing)
+            self.patience.forget(gone)
+
+    def _learn(
+        self,
+        batch: Batch,
+        result: WriteResult,
+        verdict: Verdict,
+        trip: Trip,
+        trouble: str | None,
+    ) -> bool:
+        """Adapt the pace to an answer; return whether it is the sink that needs time."""
+        is_the_sinks = (
+            trouble is not None
+            or result.retry_after_seconds is not None
+            # Documents that come back again and again while others are taken wait on their
+            # own: a lane that paused for them would let them stop the others.
+            or (not verdict.has_answers and batch.is_fresh)
+        )
+        complaint = complaint_of(result)
+        if is_the_sinks:
+            retry_after = result.retry_after_seconds
+            self._pace.struggled(trip, self._chance(), retry_after, complaint or "no answer")
+        elif self._pace.answered(
+            trip, size=batch.size, complaint=complaint, has_answers=verdict.has_answers
+        ):
+            self.hasten()
+        return is_the_sinks
+
+    def _try_again(
+        self,
+        batch: Batch,
+        result: WriteResult,
+        verdict: Verdict,
+        trip: Trip,
+        *,
+        waits_for_sink: bool,
+    ) -> None:
+        now = trip.ended
+        because = result.busy_because or result.trouble or "it asked to come back"
+        detail = f"{self._sink} takes others and never this one: {because}"
+        going = verdict.again
+        if not waits_for_sink:
+            going = self._patient(verdict, going, now, "never_taken", detail, is_busy=True)
+        if not going:
+            return
+        again = batch_of(going, batch.since)
+        # Whoever is busy while others are taken comes again soon: to slow down is the pace's
+        # business, and a backoff of its own would keep its whole window waiting.
+        again.tries = 1 if verdict.taken else batch.tries + 1
+        again.waits_for_sink = waits_for_sink
+        own = now + self._pace.backoff.seconds(again.tries, self._chance())
+        again.due = self._pace.backoff.until if waits_for_sink else own
+        self.again.add(again)
+
+    def _try_failing(self, batch: Batch, verdict: Verdict, now: float) -> None:
+        if verdict.failing and not self.patience:
+            log.warning(
+                "%s: documents fail that are not refused for good (%s); they are tried for %g s "
+                "while others pass, then go to the dead letters",
+                self._sink,
+                verdict.failing[0].detail,
+                self.patience.seconds,
+            )
+        going = []
+        for refusal in verdict.failing:
+            if self.patience.is_over(refusal.document, now):
+                verdict.refused.append(refusal)
+            else:
+                going.append(refusal.document)
+        if going:
+            again = batch_of(going, batch.since)
+            again.tries = max(map(self.patience.failures, going))
+            again.due = self._due(again, now)
+            self.again.add(again)
+
+    def _patient(
+        self,
+        verdict: Verdict,
+        documents: list[Document],
+        now: float,
+        reason: str,
+        detail: str,
+        *,
+        is_busy: bool,
+    ) -> list[Document]:
+        """Refuse those that were tried for long enough while others passed; return the rest."""
+        going = []
+        for document in documents:
+            if self.patience.is_over(document, now, is_busy=is_busy):
+                verdict.refused.append(Refusal(document, reason, detail))
+            else:
+                going.append(document)
+        return going
+
+    # --- no answer ------------------------------------------------------------------------
+
+    def _unanswered(
+        self, batch: Batch, result: WriteResult, verdict: Verdict, trip: Trip
+    ) -> str | None:
+        now = trip.ended
+        trouble = result.trouble or f"{self._sink} gave no answer"
+        batch.documents, batch.size = verdict.again, body_bytes(verdict.again)
+        found = self.isolation.unanswered(batch, trip.sent.at, now)
+        if found.is_its_own:
+            self._pace.ended(trip)
+        else:
+            self._pace.struggled(trip, self._chance(), result.retry_after_seconds, trouble)
+        if len(batch.documents) == 1:
+            detail = (
+                f"{self._sink} answers others and never this one, which went alone: {trouble}; "
+                "known causes with Elasticsearch's failure store: a name twice in one object, a "
+                "number of over 1,000 digits, over 1,000 levels, bytes that are not UTF-8"
+            )
+            if not self._patient(
+                verdict, batch.documents, now, "unanswered", detail, is_busy=False
+            ):
+                return None
+        for one in found.again:
+            one.is_alone = one.is_alone or found.is_its_own
+            self._wait(one, now, waits_for_sink=not found.is_its_own)
+        self.again.add_all(found.again)
+        for one in found.suspects:
+            if one is batch:
+                self._wait(one, now, waits_for_sink=not found.is_its_own)
+        self.suspects.add_all(found.suspects)
+        return None if found.is_its_own else trouble
+
+    def _wait(self, batch: Batch, now: float, *, waits_for_sink: bool) -> None:
+        batch.tries += 1
+        batch.waits_for_sink = waits_for_sink
+        own = self._due(batch, now)
+        batch.due = max(own, self._pace.backoff.until) if waits_for_sink else own
+
+    def _due(self, batch: Batch, now: float) -> float:
+        """After a backoff, but not after the time when patience with it is over."""
+        seconds = self._pace.backoff.seconds(batch.tries, self._chance())
+        left = min(self.patience.seconds_left(one, now) for one in batch.documents)
+        return now + (min(seconds, left) if left > 0 else seconds)
+
+    # --- refused as a whole -----------------------------------------------------------------
+
+    def _halve(self, batch: Batch, result: WriteResult, verdict: Verdict, now: float) -> None:
+        """Halve a batch refused as a whole; one document alone is refused for good."""
+        going, verdict.again = verdict.again, []
+        if len(batch.documents) == 1 and going:
+            reason, detail = "unreadable", result.busy_because
+            if result.too_large:
+                reason = "too_large"
+                detail = (
+                    f"413: a body of {batch.size} bytes is more than {self._sink} takes "
+                    "(http.max_content_length, or a limit of the proxy before it)"
+                )
+            verdict.refused = [Refusal(going[0], reason, detail)]
+            going = []
+        if batch.probes is not None:
+            self._streams.probe_too_large(batch.probes, going, now)
+        elif going:
+            if result.too_large:
+                self._shrink(
+                    batch.size, f"refused a batch of {batch.size} bytes for its size (413)"
+                )
+            batch.documents, batch.size = going, body_bytes(going)
+            self.again.add_all(halves(batch))
+
+    def _shrink(self, size: int, said: str) -> None:
+        before = self._fresh.max_bytes
+        self._fresh.shrink(size)
+        if self._fresh.max_bytes < before:
+            log.warning(
+                "%s %s; batches are at most %d bytes from now on; set sinks.%s.batch.max_bytes "
+                "to that to begin with it",
+                self._sink,
+                said,
+                self._fresh.max_bytes,
+                self._sink,
+            )
