@@ -23,7 +23,7 @@ class View:
 
 
 class Hit(NamedTuple):
-    """One document found; ``body`` is it whole, as JSON."""
+    """One document found; ``body`` is it as JSON, whole unless ``is_cut``."""
 
     id: int
     timestamp: str | None
@@ -31,6 +31,10 @@ class Hit(NamedTuple):
     data_stream: str
     key: str | None
     body: str
+    size: int = 0
+    """Bytes of the whole body."""
+    is_cut: bool = False
+    """True when long texts in it were cut, and what comes after too much left out."""
 
 
 class Page(NamedTuple):

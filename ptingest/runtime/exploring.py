@@ -69,13 +69,32 @@ class StoreExplorer:
     async def document(self, number: int, *, around: int) -> tuple[Hit, Neighbours] | None:
         """Return one document with what stands around it, None where it is gone."""
 
-        def document(_: _Clock, reader: ExploreReader) -> tuple[Hit, Neighbours] | None:
+        def document(clock: _Clock, reader: ExploreReader) -> tuple[Hit, Neighbours] | None:
+            clock.wind(SECONDS)
             hit = reader.document(number)
             if hit is None:
                 return None
-            return hit, neighbours(reader.connection, hit, count=around)
+            return hit, neighbours(reader.connection, hit, count=around, is_time_up=clock.is_up)
 
         return await self._ask(document)
+
+    async def whole(self, number: int) -> AsyncIterator[bytes]:
+        """Yield one document as it is stored, in parts; a thread is held for a part at a time.
+
+        Raises:
+            SinkUnavailable: it is gone, or went meanwhile.
+        """
+        begin = 0
+        while True:
+            part = await self._ask(partial(_part, number, begin))
+            if part is None:
+                raise SinkUnavailable(
+                    sink="store", cause="there is no such document any more: retention took it"
+                )
+            if not part:
+                return
+            yield part
+            begin += len(part)
 
     async def fields(self) -> list[str]:
         """Return the names of fields that documents stored lately have."""
@@ -98,7 +117,12 @@ class StoreExplorer:
 
     async def tail(self, view: View, *, after: int, limit: int) -> Tail:
         """Return what was stored after a document."""
-        return await self._ask(lambda _, reader: reader.tail(view, after=after, limit=limit))
+
+        def tail(clock: _Clock, reader: ExploreReader) -> Tail:
+            clock.wind(SECONDS)
+            return reader.tail(view, after=after, limit=limit)
+
+        return await self._ask(tail)
 
     async def export(self, view: View) -> AsyncIterator[list[Hit]]:
         """Yield everything that fits, newest first; a thread is held for a page at a time.
@@ -152,6 +176,10 @@ class StoreExplorer:
         finally:
             self._turns.release()
         return work.result()
+
+
+def _part(number: int, begin: int, _: _Clock, reader: ExploreReader) -> bytes | None:
+    return reader.part(number, begin)
 
 
 def _page(view: View, place: str | None, clock: _Clock, reader: ExploreReader) -> Page:

@@ -31,10 +31,10 @@ from ptingest.api.console.documents import (
     pretty,
     text_of,
 )
-from ptingest.api.console.export import KINDS, send_file
+from ptingest.api.console.export import KINDS, send_document, send_file
 from ptingest.api.console.failures import Trial
 from ptingest.api.console.site import ROOT, Site, is_gone
-from ptingest.api.console.timeline import Timeline, timeline
+from ptingest.api.console.timeline import Timeline, step_words, timeline
 from ptingest.errors import QueryInvalid, SinkUnavailable
 from ptingest.model.explore import Counts, Facet, Hit, Neighbours, Page, Tail, Value, View
 
@@ -67,6 +67,8 @@ EXAMPLES = (
     "group:pt AND service:django AND app_module:parcels AND log_level:ERROR",
 )
 """The everyday queries."""
+VALUE_CHARACTERS = 1000
+"""A longer value of a label is not offered as a filter."""
 AGE = re.compile(r"\d+[smhdw]")
 NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -92,6 +94,7 @@ class Explorer(Protocol):
         self, view: View, *, place: str | None, limit: int, is_patient: bool
     ) -> Look: ...
     async def document(self, number: int, *, around: int) -> tuple[Hit, Neighbours] | None: ...
+    def whole(self, number: int) -> AsyncIterator[bytes]: ...
     async def fields(self) -> list[str]: ...
     async def values(self, field: str, *, beginning: str, limit: int) -> list[Value]: ...
     async def last_id(self) -> int: ...
@@ -164,6 +167,7 @@ def explore_routes(
     return [
         web.get("/explore", pages.explore),
         web.get("/explore/document", pages.document),
+        web.get("/explore/document/whole", pages.whole),
         web.get("/explore/complete", pages.complete),
         web.get("/explore/tail", pages.tail),
         web.get("/explore/export", pages.export),
@@ -231,9 +235,27 @@ class _Pages:
             basis=neighbours.basis,
             columns=columns_of(asked.columns),
             back=asked.address(),
-            parse=await self._parse(body),
+            parse=None if hit.is_cut else await self._parse(body),
+            whole=_whole(hit),
             life=_life(hit) if self._tells_lives else None,
         )
+
+    async def whole(self, request: web.Request) -> web.StreamResponse:
+        """Answer with one document as it is stored, however large."""
+        number = request.query.get("id", "")
+        if self._exports >= EXPORTS:
+            text = f"{EXPORTS} exports are running, which is the limit; wait for one to end."
+            return await self._site.notice(request, 429, "Not yet", text)
+        self._exports += 1
+        try:
+            if not NUMBER.fullmatch(number):
+                raise SinkUnavailable(sink="store", cause="there is no such document")
+            parts = self._explorer.whole(int(number))
+            return await send_document(request, parts, number=int(number))
+        except SinkUnavailable as error:
+            return await self._site.notice(request, 404, "Not here", error.cause)
+        finally:
+            self._exports -= 1
 
     async def _parse(self, body: dict[str, Any]) -> dict[str, object] | None:
         """Return how the line is parsed today, which may differ from the day it came."""
@@ -323,7 +345,9 @@ class _Pages:
         columns = ["@timestamp", *columns_of(asked.columns)]
         try:
             pages = self._explorer.export(asked.view)
-            return await send_file(request, pages, kind=kind, columns=columns)
+            return await send_file(
+                request, pages, whole=self._explorer.whole, kind=kind, columns=columns
+            )
         except QueryInvalid as error:
             return await self._site.notice(request, 400, "Not exported", str(error))
         except SinkUnavailable as error:
@@ -384,7 +408,7 @@ def _values(asked: Asked, look: Look | None) -> dict[str, object]:
     return {
         **values,
         "line": line,
-        "step": _step_words(counts.step_seconds),
+        "step": step_words(counts.step_seconds),
         "span": _span_words(asked),
         "facets": [(facet, _choices(asked, facet)) for facet in counts.facets],
         "rows": [_row(asked, hit) for hit in page.hits],
@@ -398,14 +422,6 @@ def _values(asked: Asked, look: Look | None) -> dict[str, object]:
     }
 
 
-def _step_words(seconds: int) -> str:
-    """Return a step of the histogram, which is whole in one unit."""
-    for unit, name in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds % unit == 0:
-            return f"{seconds // unit} {name}"
-    return f"{seconds} s"
-
-
 def _span_words(asked: Asked) -> str:
     if AGE.fullmatch(asked.since) and not asked.until:
         return f", of the last {asked.since}"
@@ -417,6 +433,8 @@ def _span_words(asked: Asked) -> str:
 def _choices(asked: Asked, facet: Facet) -> list[Choice]:
     choices = []
     for value, documents in facet.values:
+        if value is not None and len(value) > VALUE_CHARACTERS:
+            continue
         wanted = clause(facet.field, value)
         is_chosen = holds(asked.query, wanted)
         change = without if is_chosen else added
@@ -441,7 +459,14 @@ def _row(asked: Asked, hit: Hit) -> dict[str, object]:
         "level": level if isinstance(level, str) and level.isalpha() and level.isascii() else "",
         "cells": [(name, cell(hit, body, name)) for name in columns_of(asked.columns)],
         "open": asked.address(f"{PATH}/document", id=str(hit.id)),
+        "whole": _whole(hit),
+        "size": hit.size,
     }
+
+
+def _whole(hit: Hit) -> str | None:
+    """Return where a document that is shown in part is had whole."""
+    return f"{PATH}/document/whole?id={hit.id}" if hit.is_cut else None
 
 
 def _life(hit: Hit) -> str | None:

@@ -1,5 +1,6 @@
 """A whole view as a file, written while it is read.
 
+A large document is written in parts as it is stored; a table has its values cut, and says so.
 A file that ends early shall not look whole: then the connection is cut, which every browser
 and client tells its user.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ptingest.api.console.documents import body_of, cell, csv_lines
@@ -26,8 +27,17 @@ WRITE_SECONDS = 60.0
 """A reader that stands still for so long is let go: exports are few."""
 
 
+Whole = Callable[[int], AsyncIterator[bytes]]
+"""Gives one document whole, in parts."""
+
+
 async def send_file(
-    request: web.Request, pages: AsyncIterator[list[Hit]], *, kind: str, columns: Sequence[str]
+    request: web.Request,
+    pages: AsyncIterator[list[Hit]],
+    *,
+    whole: Whole,
+    kind: str,
+    columns: Sequence[str],
 ) -> web.StreamResponse:
     """Answer with all pages as a file of ``kind``; ``columns`` are those of a table.
 
@@ -42,16 +52,58 @@ async def send_file(
     try:
         if kind == "csv":
             await _write(answer, csv_lines([columns]))
-        await _write(answer, encoded(first, kind, columns))
+        await _write_hits(answer, first, whole, kind, columns)
         async for hits in pages:
-            await _write(answer, encoded(hits, kind, columns))
+            await _write_hits(answer, hits, whole, kind, columns)
         await answer.write_eof()
     except (SinkUnavailable, TimeoutError) as error:
-        cause = error.cause if isinstance(error, SinkUnavailable) else "its reader stood still"
-        log.warning("console: an export was cut: %s", cause)
-        if request.transport is not None:
-            request.transport.abort()
+        _cut_off(request, error)
     return answer
+
+
+async def send_document(
+    request: web.Request, parts: AsyncIterator[bytes], *, number: int
+) -> web.StreamResponse:
+    """Answer with one document as it is stored, as a file.
+
+    Raises:
+        SinkUnavailable: before anything was written.
+    """
+    from aiohttp import web
+
+    first = await anext(parts, b"")
+    answer = web.StreamResponse(headers=_headers("json", f"ptingest-{number}"))
+    await answer.prepare(request)
+    try:
+        await _write(answer, first)
+        async for part in parts:
+            await _write(answer, part)
+        await answer.write_eof()
+    except (SinkUnavailable, TimeoutError) as error:
+        _cut_off(request, error)
+    return answer
+
+
+def _cut_off(request: web.Request, error: SinkUnavailable | TimeoutError) -> None:
+    cause = error.cause if isinstance(error, SinkUnavailable) else "its reader stood still"
+    log.warning("console: an export was cut: %s", cause)
+    if request.transport is not None:
+        request.transport.abort()
+
+
+async def _write_hits(
+    answer: web.StreamResponse, hits: list[Hit], whole: Whole, kind: str, columns: Sequence[str]
+) -> None:
+    """Write a page; documents that are not whole in it are asked for in parts."""
+    begin = 0
+    for number, hit in enumerate(hits if kind == "ndjson" else ()):
+        if hit.is_cut:
+            await _write(answer, encoded(hits[begin:number], kind, columns))
+            async for part in whole(hit.id):
+                await _write(answer, part)
+            await _write(answer, b"\n")
+            begin = number + 1
+    await _write(answer, encoded(hits[begin:], kind, columns))
 
 
 async def _write(answer: web.StreamResponse, data: bytes) -> None:
@@ -67,10 +119,10 @@ def encoded(hits: Sequence[Hit], kind: str, columns: Sequence[str]) -> bytes:
     return csv_lines([[cell(hit, body, name) for name in columns] for hit, body in bodies])
 
 
-def _headers(kind: str) -> dict[str, str]:
+def _headers(kind: str, name: str = "ptingest") -> dict[str, str]:
     return {
         **HEADERS,
-        "Content-Type": KINDS[kind],
-        "Content-Disposition": f'attachment; filename="ptingest.{kind}"',
+        "Content-Type": KINDS.get(kind, "application/json"),
+        "Content-Disposition": f'attachment; filename="{name}.{kind}"',
         "Cache-Control": "no-store",
     }

@@ -91,3 +91,11 @@ def _step(bar: Bar, x: float, width: float, top: int, address: str) -> Step:
         round(x, 2), round(width, 2), boxes, f"{words} ({told})" if told else words, address,
         bar.start, bar.end, total,
     )  # fmt: skip
+
+
+def step_words(seconds: int) -> str:
+    """Return a step of the histogram, which is whole in one unit."""
+    for unit, name in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds % unit == 0:
+            return f"{seconds // unit} {name}"
+    return f"{seconds} s"

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ptingest.model.explore import Value
+from ptingest.sinks.store.bodies import ask_small, read_excerpts
 from ptingest.sinks.store.query import is_field
 from ptingest.sinks.store.sql import EXACT_COLUMNS, KEYWORD_COLUMNS, path_of
 from ptingest.sinks.store.tally import ids_of, segments
@@ -29,13 +30,17 @@ ALWAYS = ("@timestamp", "message", "_id", "_index", *KEYWORD_COLUMNS)
 def fields(connection: sqlite3.Connection) -> list[str]:
     """Return the names of fields that documents stored lately have, in order."""
     names = set(ALWAYS)
-    rows = connection.execute("SELECT body FROM documents ORDER BY id DESC LIMIT ?", (SAMPLE,))
-    for (body,) in rows:
+    for body in read_excerpts(connection, _late(connection, SAMPLE)):
         try:
             _collect(msgspec.json.decode(body), "", names, 0)
         except (msgspec.DecodeError, RecursionError):
             continue
     return sorted(names)
+
+
+def _late(connection: sqlite3.Connection, most: int) -> list[int]:
+    rows = connection.execute("SELECT id FROM documents ORDER BY id DESC LIMIT ?", (most,))
+    return [number for (number,) in rows]
 
 
 def _collect(value: Any, name: str, names: set[str], depth: int) -> None:
@@ -106,13 +111,17 @@ def _elements(text: str) -> list[str]:
 
 def _of_body(connection: sqlite3.Connection, field: str) -> Counter[str]:
     nested, *dotted = path_of(field)
-    rows = connection.execute(
-        "SELECT CASE each.type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
-        "ELSE CAST(each.value AS TEXT) END, count(*) "
-        "FROM (SELECT CASE WHEN json_valid(body) THEN body ELSE '{}' END AS body "
-        "FROM documents ORDER BY id DESC LIMIT ?) AS late, "
-        "json_each(body, CASE WHEN json_type(body, ?) IS NULL THEN ? ELSE ? END) AS each "
-        "WHERE each.atom IS NOT NULL AND typeof(each.key) <> 'text' GROUP BY 1",
-        (VALUES_SAMPLE, nested, (dotted or [nested])[0], nested),
-    )
+
+    def ask(is_small: str) -> list[tuple[str | None, int]]:
+        return connection.execute(
+            "SELECT CASE each.type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
+            "ELSE CAST(each.value AS TEXT) END, count(*) "
+            f"FROM (SELECT CASE WHEN {is_small} AND json_valid(body) THEN body ELSE '{{}}' END "
+            "AS body FROM documents ORDER BY id DESC LIMIT ?) AS late, "
+            "json_each(body, CASE WHEN json_type(body, ?) IS NULL THEN ? ELSE ? END) AS each "
+            "WHERE each.atom IS NOT NULL AND typeof(each.key) <> 'text' GROUP BY 1",
+            (VALUES_SAMPLE, nested, (dotted or [nested])[0], nested),
+        ).fetchall()
+
+    rows = ask_small(connection, lambda: _late(connection, VALUES_SAMPLE), ask)
     return Counter({text: documents for text, documents in rows if text is not None})

@@ -19,6 +19,12 @@ from typing import Self
 from ptingest.errors import QueryInvalid, SinkUnavailable
 from ptingest.model.explore import Counts, Hit, Page, Tail, View
 from ptingest.sinks.store import times
+from ptingest.sinks.store.bodies import (
+    PAGE_BYTES,
+    PAGE_VALUE_BYTES,
+    read_hits,
+    read_part,
+)
 from ptingest.sinks.store.columns import time_text
 from ptingest.sinks.store.counting import counts
 from ptingest.sinks.store.few import candidates, most_rows, rare_ids
@@ -27,10 +33,8 @@ from ptingest.sinks.store.schema import open_reader
 from ptingest.sinks.store.slices import Place, Slice, by_time, slices
 from ptingest.sinks.store.sql import Condition
 
-ROWS_A_FETCH = 256
 TAIL_MOST = 20_000
 """Documents looked at for one step of a live tail; more are skipped, and counted."""
-HIT_COLUMNS = "id, timestamp, stored_at, data_stream, key, body"
 
 
 class ExploreReader:
@@ -103,6 +107,10 @@ class ExploreReader:
             places, stopped_at = self._places(where, question, after, limit + 1)
             found = places[:limit]
             hits = self._hits([one.id for one in found])
+        if hits and hits[-1].is_cut and hits[-1].id != found[-1].id and self._is_time_up():
+            # Large documents took the time of the others.
+            last = next(one for one in found if one.id == hits[-1].id)
+            return Page(hits, str(last), last.timestamp)
         if stopped_at is not None:
             return Page(hits, str(stopped_at), stopped_at.timestamp)
         return Page(hits, str(found[-1]) if len(places) > limit else None, None)
@@ -159,16 +167,8 @@ class ExploreReader:
         return list(map(Place._make, rows))
 
     def _hits(self, ids: list[int]) -> list[Hit]:
-        """Return whole documents in the order of ``ids``, without those that are gone."""
-        found: dict[int, Hit] = {}
-        for start in range(0, len(ids), ROWS_A_FETCH):
-            some = ids[start : start + ROWS_A_FETCH]
-            rows = self.connection.execute(
-                f"SELECT {HIT_COLUMNS} FROM documents WHERE id IN ({', '.join('?' * len(some))})",
-                some,
-            )
-            found.update((row[0], Hit._make(row)) for row in rows)
-        return [found[one] for one in ids if one in found]
+        """Return documents in the order of ``ids``; large ones cut, fewer when time is up."""
+        return read_hits(self.connection, ids, is_time_up=self._is_time_up)
 
     def counts(self, view: View) -> Counts:
         """Return how many documents fit, by level over time and by the values of labels.
@@ -188,8 +188,14 @@ class ExploreReader:
 
     def document(self, number: int) -> Hit | None:
         """Return the document with this id in the store, None where it is gone."""
-        hits = self._hits([number])
+        hits = read_hits(
+            self.connection, [number], whole_bytes=PAGE_BYTES, value_bytes=PAGE_VALUE_BYTES
+        )
         return hits[0] if hits else None
+
+    def part(self, number: int, begin: int) -> bytes | None:
+        """Return a part of a body from ``begin`` on, nothing at its end; None where it is gone."""
+        return read_part(self.connection, number, begin)
 
     def pages(self, view: View, *, limit: int) -> Iterator[list[Hit]]:
         """Yield everything that fits, newest first, so many documents at a time.
@@ -226,5 +232,5 @@ class ExploreReader:
                 [begin, last, *where.values, limit + 1],
             ).fetchall()
             ids = [one for (one,) in rows]
-            hits = self._hits(ids[limit - 1 :: -1] if len(ids) > limit else ids[::-1])
-        return Tail(hits, last, len(ids) > limit or begin > after)
+            hits = self._hits(ids[:limit])
+        return Tail(hits[::-1], last, len(ids) > len(hits) or begin > after)

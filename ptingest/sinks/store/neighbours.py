@@ -9,17 +9,18 @@ before and after it in time is the next best.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
 
 from ptingest.model.explore import Hit, Neighbours
-from ptingest.sinks.store.explore import HIT_COLUMNS
+from ptingest.sinks.store.bodies import ask_small, read_hits
 from ptingest.sinks.store.slices import by_time
 
 AROUND = 8192
 _FILE_PATHS = ("path", "device_id", "inode", "fingerprint")
-_OFFSET = "CAST(json_extract(body, '$.log.offset') AS INTEGER)"
+_OFFSET = "CAST(json_extract(small, '$.log.offset') AS INTEGER)"
 
 
 class _Spot(NamedTuple):
@@ -30,20 +31,26 @@ class _Spot(NamedTuple):
     offset: int
 
 
-def neighbours(connection: sqlite3.Connection, hit: Hit, *, count: int) -> Neighbours:
-    """Return up to ``count`` documents before ``hit`` and after it, oldest first."""
+def neighbours(
+    connection: sqlite3.Connection,
+    hit: Hit,
+    *,
+    count: int,
+    is_time_up: Callable[[], bool] = lambda: False,
+) -> Neighbours:
+    """Return up to ``count`` documents before ``hit`` and after it, oldest first; large ones
+    cut, and fewer when those took the time."""
     spot = _spot(hit.body)
-    if spot is not None:
-        return Neighbours(
-            _in_file(connection, hit, spot, count, is_after=False)[::-1],
-            _in_file(connection, hit, spot, count, is_after=True),
-            "file",
-        )
-    return Neighbours(
-        _by_time(connection, hit, count, is_after=False)[::-1],
-        _by_time(connection, hit, count, is_after=True),
-        "time",
-    )
+
+    def side(*, is_after: bool) -> list[Hit]:
+        if spot is not None:
+            ids = _in_file(connection, hit, spot, count, is_after=is_after)
+        else:
+            ids = _by_time(connection, hit, count, is_after=is_after)
+        return read_hits(connection, ids, is_time_up=is_time_up)
+
+    basis = "time" if spot is None else "file"
+    return Neighbours(side(is_after=False)[::-1], side(is_after=True), basis)
 
 
 def _spot(body: str) -> _Spot | None:
@@ -66,35 +73,44 @@ def _spot(body: str) -> _Spot | None:
 
 def _in_file(
     connection: sqlite3.Connection, hit: Hit, spot: _Spot, count: int, *, is_after: bool
-) -> list[Hit]:
+) -> list[int]:
     """Return the nearest first. A line that was stored twice is shown once."""
     wanted = [("$.agent.id", spot.agent)]
     # A file that was rotated keeps its inode under another path.
     names = [name for name in spot.file if name != "path" or "inode" not in spot.file]
     wanted += [(f"$.log.file.{name}", spot.file[name]) for name in names]
-    conditions = " AND ".join("json_extract(body, ?) IS ?" for _ in wanted)
-    rows = connection.execute(
-        f"SELECT {HIT_COLUMNS}, {_OFFSET} FROM documents NOT INDEXED "
-        "WHERE id BETWEEN ? AND ? AND data_stream = ? AND json_valid(body) "
-        f"AND {_OFFSET} {'>' if is_after else '<'} ? AND {conditions} "
-        f"GROUP BY {_OFFSET} ORDER BY {_OFFSET} {'ASC' if is_after else 'DESC'} LIMIT ?",
-        [
-            hit.id - AROUND, hit.id + AROUND, hit.data_stream, spot.offset,
-            *(part for pair in wanted for part in pair), count,
-        ],
-    )  # fmt: skip
-    return [Hit._make(row[:-1]) for row in rows]
+    conditions = " AND ".join("json_extract(small, ?) IS ?" for _ in wanted)
+    near = [hit.id - AROUND, hit.id + AROUND, hit.data_stream]
+
+    def ask(is_small: str) -> list[tuple[int]]:
+        return connection.execute(
+            f"SELECT max(id) FROM (SELECT id, CASE WHEN {is_small} AND json_valid(body) "
+            "THEN body END AS small FROM documents NOT INDEXED "
+            "WHERE id BETWEEN ? AND ? AND data_stream = ?) "
+            f"WHERE {_OFFSET} {'>' if is_after else '<'} ? AND {conditions} "
+            f"GROUP BY {_OFFSET} ORDER BY {_OFFSET} {'ASC' if is_after else 'DESC'} LIMIT ?",
+            [*near, spot.offset, *(part for pair in wanted for part in pair), count],
+        ).fetchall()
+
+    def ids() -> list[int]:
+        rows = connection.execute(
+            "SELECT id FROM documents NOT INDEXED WHERE id BETWEEN ? AND ? AND data_stream = ?",
+            near,
+        )
+        return [number for (number,) in rows]
+
+    return [number for (number,) in ask_small(connection, ids, ask)]
 
 
-def _by_time(connection: sqlite3.Connection, hit: Hit, count: int, *, is_after: bool) -> list[Hit]:
+def _by_time(connection: sqlite3.Connection, hit: Hit, count: int, *, is_after: bool) -> list[int]:
     order = "ASC" if is_after else "DESC"
     behind, values = f"id {'>' if is_after else '<'} ?", list[str | int]([hit.id])
     if hit.timestamp is not None:
         behind = f"(timestamp, id) {'>' if is_after else '<'} (?, ?)"
         values = [hit.timestamp, hit.id]
     rows = connection.execute(
-        f"SELECT {HIT_COLUMNS} FROM {by_time(connection)} WHERE {behind} AND data_stream = ? "
+        f"SELECT id FROM {by_time(connection)} WHERE {behind} AND data_stream = ? "
         f"ORDER BY timestamp {order}, id {order} LIMIT ?",
         [*values, hit.data_stream, count],
     )
-    return list(map(Hit._make, rows))
+    return [number for (number,) in rows]

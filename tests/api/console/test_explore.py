@@ -312,6 +312,65 @@ async def test_a_view_is_exported_as_a_table_without_formulas(
     ]
 
 
+GIANT = "x" * 3_000_000
+
+
+async def test_a_large_document_is_cut_on_every_page_and_leads_to_the_whole(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, parcel(1), parcel(2, log_message=GIANT, other=GIANT), parcel(3))
+
+    view = await served.read(PAGE)
+    page = await served.read(f"{PAGE.replace('explore', 'explore/document')}&id=2")
+    near = await served.read(f"{PAGE.replace('explore', 'explore/document')}&id=1")
+    (whole,) = {link for link in links(view) if "/whole?" in link}
+    async with served.http.get(whole) as answer:
+        document = await answer.read()
+
+    assert max(len(view), len(page), len(near)) < 100_000
+    assert all(f'href="{whole}"' in shown for shown in (view, page))
+    assert "5.7 MiB" in view
+    assert "3,000,000 bytes" in page
+    assert json.loads(document)["other"] == GIANT
+    assert answer.content_type == "application/json"
+    assert "attachment" in answer.headers["Content-Disposition"]
+
+
+async def test_an_export_of_lines_has_large_documents_whole_and_a_table_says_where_it_cut(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, parcel(1), parcel(2, other=GIANT), parcel(3))
+
+    lines = (await served.read("/console/explore/export?since=")).splitlines()
+    table = await served.read("/console/explore/export?since=&as=csv&columns=service,other")
+
+    assert [json.loads(line)["log"]["offset"] for line in lines] == [300, 200, 100]
+    assert json.loads(lines[1])["other"] == GIANT
+    rows = list(csv.reader(io.StringIO(table)))
+    assert [row[1] for row in rows] == ["service", "django", "django", "django"]
+    assert rows[2][2].endswith("… (3,000,000 bytes)")
+    assert len(table) < 10_000
+
+
+@pytest.mark.parametrize("number", ["99", "x", ""])
+async def test_a_whole_document_that_is_not_there_is_said(
+    served: Served, store: sqlite3.Connection, number: str
+) -> None:
+    put(store, parcel(1))
+
+    async with served.http.get(f"/console/explore/document/whole?id={number}") as answer:
+        assert answer.status == 404
+        assert "no such document" in await answer.text()
+
+
+async def test_a_giant_label_is_not_offered_as_a_filter(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, parcel(1), parcel(2, logger_name=GIANT))
+
+    assert len(await served.read(PAGE)) < 100_000
+
+
 @pytest.mark.parametrize("parts", ["as=xml", "as=csv&q=a:"])
 async def test_what_cannot_be_exported_is_said(
     served: Served, store: sqlite3.Connection, parts: str

@@ -65,3 +65,14 @@ def test_values_are_those_that_begin_so_most_frequent_first(
 def test_only_so_many_values_are_given(connection: sqlite3.Connection) -> None:
     assert values(connection, "host.name", beginning="", limit=10) == [Value("pt-app-1", 2)]
     assert len(values(connection, "logger_name", beginning="apps.", limit=2)) == 2
+
+
+def test_a_large_document_offers_its_fields_and_hinders_no_values(tmp_path: Path) -> None:
+    connection = store(tmp_path / "store.sqlite", segments=0, more=3)
+    with transaction(connection):
+        rows = [{"message": "x" * 2_000_000, "city": "Graz"}, {"city": "Linz"}]
+        insert(connection, [document(row) for row in rows])
+
+    assert "city" in fields(connection)
+    assert values(connection, "city", beginning="", limit=5) == [Value("Linz", 1)]
+    connection.close()

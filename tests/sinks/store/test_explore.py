@@ -190,3 +190,20 @@ def test_a_store_that_broke_is_unavailable(writer: sqlite3.Connection, path: Pat
 def test_without_a_store_it_is_said(path: Path) -> None:
     with pytest.raises(SinkUnavailable, match="does not exist"):
         ExploreReader(path, now=NOW)
+
+
+def test_large_documents_that_take_the_time_end_the_page_and_none_is_skipped(
+    writer: sqlite3.Connection, path: Path
+) -> None:
+    time = "2025-01-02T00:00:{:02d}.000Z"
+    put(writer, *({"@timestamp": time.format(n), "message": "x" * 100_000} for n in range(5)))
+
+    with ExploreReader(path, now=NOW, is_time_up=lambda: True) as reader:
+        first = reader.page(View(), limit=3)
+        everything = walk(reader, View(), 3)
+        tail = reader.tail(View(), after=0, limit=3)
+
+    assert [hit.id for hit in first.hits] == [5]
+    assert first.looked_back_to == time.format(4)
+    assert everything == [5, 4, 3, 2, 1]
+    assert ([hit.id for hit in tail.hits], tail.is_cut) == ([5], True)

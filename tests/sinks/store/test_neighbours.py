@@ -95,3 +95,17 @@ def test_what_has_no_time_either_has_those_stored_beside_it(
 
     assert basis == "time"
     assert (before, after) == ([1], [3])
+
+
+def test_a_large_document_has_neighbours_and_is_cut_beside_others(
+    writer: sqlite3.Connection, path: Path
+) -> None:
+    with transaction(writer):
+        insert(
+            writer,
+            [document(line(n, message="x" * (2_000_000 if n == 3 else 5))) for n in range(1, 6)],
+        )
+
+    assert around(path, 3) == ([1, 2], [4, 5], "file")
+    # Looked for in the same file, a very large one is passed over.
+    assert around(path, 2) == ([1], [4, 5], "file")
