@@ -20,6 +20,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from ptingest.settings.expression import compile_expression
 from ptingest.settings.profile import LINE_PIECE, PatternSettings
 
 WORD = "[A-Za-z0-9_]+"
@@ -177,15 +178,10 @@ class RegexMatcher:
     empty set nothing."""
 
     def __init__(self, regex: str) -> None:
-        self._regex = re.compile(regex)
-        self.fields = frozenset(self._regex.groupindex)
+        expression = compile_expression(regex)
+        self.fields = frozenset(expression.fields)
         self.needle = ""
-
-    def match(self, message: str) -> Captures | None:
-        found = self._regex.match(message)
-        if found is None:
-            return None
-        return {field: text for field, text in found.groupdict().items() if text}
+        self.match = expression.match
 
     def both(self, message: str) -> tuple[Captures | None, Captures | None]:
         return _twice(self.match(message))

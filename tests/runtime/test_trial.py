@@ -76,15 +76,25 @@ async def test_a_pattern_that_breaks_a_rule_is_told(trial: LineTrial) -> None:
 
 
 @pytest.mark.timeout(60)
-async def test_a_pattern_that_takes_for_ever_is_ended_and_the_line_named(
+async def test_a_pattern_that_would_backtrack_for_ever_is_tried_on_every_line(
     trial: LineTrial,
 ) -> None:
     tried = await trial.try_pattern(
         "regex", r"(?P<x>(a+)+)$", lines=f"aaa\n{'a' * 60}!", multiline=False
     )
 
-    assert tried.lines == [("aaa", {"x": "aaa"}, None)]
-    assert tried.cut_at == 2
+    assert tried.lines == [("aaa", {"x": "aaa"}, None), ("a" * 60 + "!", None, None)]
+    assert tried.cut_at is None
+
+
+async def test_a_pattern_whose_time_is_up_is_ended_and_the_line_named(
+    trial: LineTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ptingest.runtime.trial.PATTERN_SECONDS", 0.0)
+
+    tried = await trial.try_pattern("regex", "(?P<x>a)", lines="a", multiline=False)
+
+    assert (tried.lines, tried.cut_at) == ([], 1)
 
 
 @pytest.mark.timeout(60)

@@ -1,0 +1,141 @@
+"""An expression that somebody wrote, compiled so that no text can hold it up.
+
+    compile_expression(text) --> Expression --match(message)--> captures or None
+
+Python's own engine runs what is proven to take a time linear in the message; RE2, which
+always does, runs what it can run with the same meaning; anything else is refused here, and
+never meets an event. Whoever takes expressions from people asks this module and no other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Protocol
+
+from ptingest.settings.linear import NotProven, prove
+from ptingest.settings.translated import Translation, Untranslatable, translated
+
+RE2_BYTES = 4 << 20
+"""Memory that RE2 may use for one expression; a larger program is refused."""
+_SHOWN_MOST = 200
+
+
+class Expression(Protocol):
+    """A compiled expression, matched at the start of a message."""
+
+    engine: str
+    """``re`` or ``re2``."""
+    why: str
+    """Why it is not Python's own engine; empty where it is."""
+    fields: tuple[str, ...]
+    """Its named groups."""
+
+    def match(self, message: str) -> dict[str, str] | None:
+        """Return the named groups that took part and hold something, None where it does not
+        fit."""
+        ...
+
+
+def compile_expression(text: str) -> Expression:
+    """Compile what somebody wrote.
+
+    Raises:
+        ValueError: it is no expression, or one that only backtracking can run; the text says
+            what and how to mend it.
+    """
+    try:
+        compiled = re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        cause = str(error) or type(error).__name__
+        raise ValueError(f"regex {_shown(text)} does not compile: {cause}; mend it") from error
+    try:
+        prove(text)
+    except NotProven as why:
+        return _with_re2(text, str(why))
+    return _Proven(compiled)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN_MOST else f"{text[:_SHOWN_MOST]}...")
+
+
+def _with_re2(text: str, why: str) -> Expression:
+    try:
+        return _Re2(translated(text), why)
+    except Untranslatable as error:
+        raise ValueError(
+            f"regex {_shown(text)} may take for ever on some lines ({why}), and RE2, which never "
+            f"does, cannot run it: it {error}; write it without, or let each repeat end at a "
+            "character that it does not take itself: `[^,]*,` instead of `.*,`"
+        ) from error
+
+
+class _Proven:
+    """Runs on Python's engine."""
+
+    engine, why = "re", ""
+
+    def __init__(self, compiled: re.Pattern[str]) -> None:
+        self._match = compiled.match
+        self.fields = tuple(compiled.groupindex)
+
+    def match(self, message: str) -> dict[str, str] | None:
+        found = self._match(message)
+        if found is None:
+            return None
+        return {field: text for field, text in found.groupdict().items() if text}
+
+
+class _Re2:
+    """Runs on RE2, over symbols."""
+
+    engine = "re2"
+
+    def __init__(self, translation: Translation, why: str) -> None:
+        self.why = why
+        self._match = _compiled(translation.text)
+        self._alphabet, self._groups = translation.alphabet, translation.fields
+        self._ends = translation.ends
+        self._ascii = self._alphabet.table(256)
+        self.fields = tuple(name for name, _ in translation.fields)
+
+    @cached_property
+    def _table(self) -> bytes:
+        """A megabyte, made when the first message comes that is not ASCII."""
+        return self._alphabet.table()
+
+    def match(self, message: str) -> dict[str, str] | None:
+        if message.isascii():
+            symbols = message.encode("ascii").translate(self._ascii)
+        else:
+            symbols = message.translate(self._table).encode("latin-1")
+        found = self._match(symbols)
+        if found is None:
+            return None
+        # What $ took before the end of the text is no part of any field.
+        end = min((found.start(group) for group in self._ends if found.end(group) >= 0), default=-1)
+        captures: dict[str, str] = {}
+        for field, group in self._groups:
+            start, stop = found.span(group)
+            text = message[start : min(stop, end) if end >= 0 else stop] if start >= 0 else ""
+            if text:
+                captures[field] = text
+        return captures
+
+
+def _compiled(text: str) -> Callable[[bytes], Any]:
+    import re2  # takes a hundredth of a second, and most profiles need none
+
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.max_mem = RE2_BYTES
+    options.log_errors = False
+    try:
+        match: Callable[[bytes], Any] = re2.compile(text.encode("ascii"), options).match
+    except re2.error as error:
+        said = error.args[0] if error.args else b""
+        cause = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+        raise Untranslatable(f"is too large ({cause})") from error
+    return match

@@ -1,0 +1,182 @@
+"""Whether Python's own engine takes a time linear in the text for an expression, proven.
+
+The engine tries one way after another. That stays linear where each choice is told by the next
+character, save for choices that are few and fixed in number, and for one repeat whose rest is
+short or cannot fail. From the end to the beginning we note of each rest of the expression what
+it may begin with and what it costs to find out that it does not fit. A group repeated without
+a bound is not proven: the engine keeps some hundred bytes for each turn.
+
+The proof is careful: what it refuses may still be linear, what it accepts is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from re import _constants as codes
+from re import _parser
+from typing import Any, NamedTuple
+
+from ptingest.settings.characters import (
+    NONE,
+    ONE_CHARACTER,
+    Characters,
+    Node,
+    are_apart,
+    characters,
+    flags_within,
+    joined,
+)
+
+WAYS_MOST = 1024
+"""Times that a rest may be tried because of choices that are few and fixed in number."""
+TURNS_MOST = 32
+"""Turns up to which a repeat counts as short."""
+STEPS_MOST = 20_000
+"""Nodes that the proof looks at, each turn of a short repeat for itself."""
+
+
+class NotProven(Exception):
+    """The proof fails; the text says why."""
+
+
+class _Rest(NamedTuple):
+    """What is known of an expression from some place to its end.
+
+    Costs are powers of the text's length: 0 is bounded, 1 is linear.
+    """
+
+    first: Characters = NONE
+    """What it may begin with."""
+    is_sure: bool = True
+    """It always fits."""
+    entry: int = 0
+    """Cost of seeing that it begins otherwise: more than 0 only where it looks around."""
+    cost: int = 0
+    """Cost of a try, whatever comes of it."""
+    failure: int = 0
+    """Cost of a try that fails."""
+    ways: int = 1
+    """Times that its end may be tried, by choices that the next character does not tell."""
+
+
+_END = _Rest()
+
+
+def prove(expression: str) -> None:
+    """Return when matching at the start of a text takes a time linear in it.
+
+    Raises:
+        NotProven: with what stands against it.
+    """
+    tree = _parser.parse(expression)
+    _Proof().rest_of(tree, tree.state.flags, _END)
+
+
+class _Proof:
+    """One proof; bounded in what it looks at."""
+
+    def __init__(self) -> None:
+        self._steps = 0
+
+    def rest_of(self, nodes: Sequence[Node], flags: int, rest: _Rest) -> _Rest:
+        for node in reversed(nodes):
+            self._steps += 1
+            rest = self._before(node, flags, rest)
+            if rest.cost > 1:
+                raise NotProven("what follows a repeat may begin as what is repeated")
+            if rest.ways > WAYS_MOST or self._steps > STEPS_MOST:
+                raise NotProven("too many choices are not told by the next character")
+        return rest
+
+    def _before(self, node: Node, flags: int, rest: _Rest) -> _Rest:
+        code, argument = node
+        if code in ONE_CHARACTER:
+            return rest._replace(first=characters(node, flags), is_sure=False, entry=0)
+        if code is codes.AT:
+            return rest._replace(is_sure=False)
+        if code is codes.SUBPATTERN:
+            _, added, removed, inner = argument
+            return self.rest_of(inner, flags_within(flags, added, removed), rest)
+        if code is codes.BRANCH:
+            return _any_of([self.rest_of(way, flags, rest) for way in argument[1]])
+        if code in (codes.MAX_REPEAT, codes.MIN_REPEAT):
+            return self._repeat(argument, flags, rest)
+        if code is codes.ATOMIC_GROUP:
+            return self._at_once(argument, flags, rest, is_empty=argument.getwidth()[0] == 0)
+        if code is codes.POSSESSIVE_REPEAT:
+            is_empty = argument[0] == 0 or argument[2].getwidth()[0] == 0
+            return self._at_once([(codes.MAX_REPEAT, argument)], flags, rest, is_empty=is_empty)
+        if code in (codes.ASSERT, codes.ASSERT_NOT):
+            seen = self.rest_of(argument[1], flags, _END)
+            return _Rest(
+                rest.first,
+                False,
+                max(rest.entry, seen.cost),
+                max(rest.cost, seen.cost),
+                max(rest.failure, seen.cost),
+                rest.ways * seen.ways,
+            )
+        raise NotProven("it refers back to a group")
+
+    def _repeat(self, argument: Any, flags: int, rest: _Rest) -> _Rest:
+        least, most, body = argument
+        if not _is_one_character(body):
+            return self._repeated_group(argument, flags, rest)
+        once = self.rest_of(body, flags, _END).first
+        is_told = are_apart(once, rest.first)
+        first = joined((once, rest.first)) if least == 0 else once
+        entry = rest.entry if least == 0 else 0
+        if rest.is_sure:
+            return _Rest(first, least == 0, entry, max(1, rest.cost), 0, rest.ways)
+        if not is_told and most <= TURNS_MOST:
+            return rest._replace(first=first, entry=entry, ways=rest.ways * (most - least + 1))
+        failure = 1 + (rest.entry if is_told else max(rest.entry, rest.failure))
+        failure = max(failure, rest.failure)
+        return _Rest(first, False, entry, max(failure, rest.cost), failure, rest.ways)
+
+    def _repeated_group(self, argument: Any, flags: int, rest: _Rest) -> _Rest:
+        """Look at each turn for itself."""
+        least, most, body = argument
+        if most > TURNS_MOST:
+            raise NotProven(f"it repeats a group, without a bound or over {TURNS_MOST} times")
+        turn = rest
+        for number in range(most):
+            more = self.rest_of(body, flags, turn)
+            turn = _any_of([more, rest]) if number < most - least else more
+        return turn
+
+    def _at_once(self, body: Sequence[Node], flags: int, rest: _Rest, *, is_empty: bool) -> _Rest:
+        """Look at what is matched for itself and never given back."""
+        alone = self.rest_of(body, flags, _END)
+        return _Rest(
+            joined((alone.first, rest.first)) if is_empty else alone.first,
+            alone.is_sure and rest.is_sure,
+            max(alone.entry, rest.entry if is_empty else 0),
+            max(alone.cost, rest.cost),
+            max(alone.cost, rest.failure),
+            alone.ways * rest.ways,
+        )
+
+
+def _any_of(ways: Sequence[_Rest]) -> _Rest:
+    firsts = [way.first for way in ways]
+    is_told = all(are_apart(one, two) for at, one in enumerate(firsts) for two in firsts[:at])
+    tried = [way.ways for way in ways]
+    return _Rest(
+        joined(firsts),
+        any(way.is_sure for way in ways),
+        max(way.entry for way in ways),
+        max(way.cost for way in ways),
+        max(way.failure for way in ways),
+        max(tried) if is_told else sum(tried),
+    )
+
+
+def _is_one_character(body: Sequence[Node]) -> bool:
+    """Tell whether the engine repeats this without keeping a place for each turn."""
+    if len(body) != 1:
+        return False
+    ((code, argument),) = body
+    if code is codes.SUBPATTERN:
+        return argument[0] is None and _is_one_character(argument[3])
+    return code in ONE_CHARACTER

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ptingest.pipeline.compile import packaged_profile_path
+from ptingest.pipeline.patterns import StrictLineMatcher, take_apart
+from ptingest.settings.linear import NotProven, prove
+from ptingest.settings.profile import PatternSettings
+from tests.settings.backtracking import steps
+from tests.settings.expressions import REPEATS
+
+SHORT = st.text("ab1,\n", max_size=3)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        r"(?P<a>\S+) (?P<b>[^\]]+)\] ?(?P<c>.*)",
+        r"(?P<a>.*)=(?P<b>.*)",
+        r"(?s)(?P<a>.*?) - (?P<b>.*)",
+        ".*foo$",
+        r"(?!.*foo)(?P<x>\S+) (?P<y>.*)",
+        "(?:a|ab){5}c",
+        r"(?>\w+) \d++x",
+        r"(?<![0-9.+-])(?>[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+))",
+    ],
+)
+def test_what_never_goes_back_far_is_proven(expression: str) -> None:
+    prove(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "why"),
+    [
+        ("(a+)+b", "repeats a group"),
+        ("(?:aa|b)*c", "repeats a group"),
+        ("a*a*b", "may begin as what is repeated"),
+        (r"(?P<a>.*)=(?P<b>.*)$", "may begin as what is repeated"),
+        (r"\S+(?=.*b)c", "may begin as what is repeated"),
+        ("(?:a?){20}b", "too many choices"),
+        ("(?:(?:(?:a{1,30}){1,30}){1,30}){1,30}b", "too many choices"),
+        (r"(a)\1", "refers back"),
+        (r"(a)?(?(1)b|c)", "refers back"),
+    ],
+)
+def test_what_may_go_back_again_and_again_is_not(expression: str, why: str) -> None:
+    with pytest.raises(NotProven, match=why):
+        prove(expression)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    expression=REPEATS, before=SHORT, again=st.text("ab1,\n é", min_size=1, max_size=3), end=SHORT
+)
+def test_what_is_proven_takes_no_more_than_twice_the_steps_for_twice_the_text(
+    expression: str, before: str, again: str, end: str
+) -> None:
+    try:
+        prove(expression)
+    except NotProven:
+        return
+
+    few, more, most = (steps(expression, before + again * times + end) for times in (30, 60, 120))
+
+    assert most - more <= 2.2 * (more - few) + 10
+
+
+def test_the_steps_of_an_expression_that_is_not_linear_grow_faster() -> None:
+    few, more, most = (steps("a*a*b", "a" * times) for times in (30, 60, 120))
+
+    assert most - more > 3.5 * (more - few)
+
+
+def shipped() -> dict[str, PatternSettings]:
+    """Every pattern of the packaged profile, those that are switched off too."""
+    text = packaged_profile_path().read_text(encoding="utf-8")
+    given = re.findall(r"(?m)^ +#?- name: (\w+)\n +#?(line|regex|json_keys): (.+)$", text)
+    return {
+        name: PatternSettings.model_validate({"name": name, kind: yaml.safe_load(value)})
+        for name, kind, value in given
+    }
+
+
+SHIPPED = shipped()
+
+
+def test_every_shipped_pattern_is_looked_at() -> None:
+    assert sorted(SHIPPED) == [
+        "dotted_milliseconds", "nginx_access", "nginx_error", "plain_time", "react",
+    ]  # fmt: skip
+
+
+def expressions(pattern: PatternSettings) -> list[str]:
+    """What the engine runs for a pattern; JSON is no expression."""
+    if pattern.regex is not None:
+        return [pattern.regex]
+    if pattern.line is None:
+        return []
+    pieces = take_apart(pattern.line)
+    strict = StrictLineMatcher(pattern.line)._expression.pattern
+    return [pieces.head, "\n" + pieces.head, *pieces.anchors, f"(?s){strict}\\Z"]
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_every_shipped_pattern_is_linear(name: str) -> None:
+    for expression in expressions(SHIPPED[name]):
+        prove(expression)
+
+
+STAMP = "|2025-01-02T03:04:05"
+HOSTILE = [
+    "|", "INFO|", "\n", "\nINFO", "a", "\nINFO|a", "1", "|1", STAMP, f"{STAMP}.", f"{STAMP}.1",
+    "|-", f"{STAMP}.111", f"{STAMP},1", "20", f"{STAMP}Z", f"{STAMP}+01:00.", "\n1|",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", HOSTILE)
+@pytest.mark.parametrize("name", ["dotted_milliseconds", "plain_time"])
+def test_searching_for_a_piece_never_goes_over_a_text_again_and_again(
+    name: str, shape: str
+) -> None:
+    for expression in expressions(SHIPPED[name])[1:-1]:
+        few, more, most = (
+            sum(steps(expression, text[start:]) for start in range(len(text)))
+            for text in (shape * 20, shape * 40, shape * 80)
+        )
+
+        assert most - more <= 2.2 * (more - few) + 10
