@@ -208,7 +208,8 @@ async def test_a_beat_that_is_cut_off_delivers_everything_in_the_end(tmp_path: P
                 event(
                     f"INFO|root|2025-01-02T03:04:05Z|{w} {n}",
                     agent={"id": "a"},
-                    log={"offset": w * 100 + n},
+                    host={"name": "web"},
+                    log={"offset": w * 100 + n, "file": {"path": "/var/log/x.log"}},
                 )
                 for n in range(50)
             ]
