@@ -11,7 +11,8 @@ from functools import partial
 
 from benchmarks import corpus, floor
 from benchmarks.measure import Runs, append_history, cpu_microseconds, machine
-from ptingest.lumberjack.connection import Limits, ServerConnection
+from ptingest.lumberjack.connection import ServerConnection
+from ptingest.lumberjack.window import Limits
 
 READ_BYTES = 64 << 10
 """As much as a socket gives at once."""

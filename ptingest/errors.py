@@ -36,11 +36,13 @@ class ProtocolError(PtingestError):
 class FrameTooLarge(ProtocolError):
     """A frame, window or count announces or inflates to more than the limit."""
 
-    def __init__(self, *, reason: str, what: str, declared: int, limit: int, setting: str) -> None:
+    def __init__(
+        self, *, reason: str, what: str, declared: int, limit: int, setting: str, cure: str = ""
+    ) -> None:
         self.what, self.declared, self.limit, self.setting = what, declared, limit, setting
         super().__init__(
             reason=reason,
-            detail=f"{what} is {declared}, limit is {limit} ({setting})",
+            detail=f"{what} is {declared}, limit is {limit} ({setting}{cure and '; '}{cure})",
         )
 
 

@@ -19,10 +19,8 @@ clients differ we follow the clients, and note in ``Window.odd`` what we put up 
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
 from itertools import repeat
-from typing import Final, NamedTuple
+from typing import Final
 
 from ptingest.errors import FrameTooLarge, ProtocolError
 from ptingest.lumberjack.frames import (
@@ -37,8 +35,17 @@ from ptingest.lumberjack.frames import (
     WINDOW,
     data_frame_payload,
 )
-from ptingest.lumberjack.inflate import STEP_BYTES, Inflation, Verification
+from ptingest.lumberjack.inflate import SMALLER_WINDOWS, STEP_BYTES, Inflation, Verification
 from ptingest.lumberjack.measure import EVENTS, KINDS, Measure
+from ptingest.lumberjack.window import (
+    DATA_WITHOUT_WINDOW,
+    JUNK_AFTER_ZLIB,
+    QUIET_WINDOW,
+    SHORT_WINDOW,
+    SURPLUS,
+    Limits,
+    Window,
+)
 
 SNAPSHOT_BYTES: Final = 1 << 18
 """Bare frames are cut from a copy of this many received bytes, not from all that wait."""
@@ -46,44 +53,6 @@ USUAL_EVENT_BYTES: Final = 2048
 """What an event is expected to take beside the first; of larger ones more copies are made."""
 MAX_IDLE_WINDOWS: Final = 1024
 """Window frames in a row that no event follows; compressed, a million fit into a few KiB."""
-
-SHORT_WINDOW: Final = "short_window"
-QUIET_WINDOW: Final = "quiet_window"
-SURPLUS: Final = "surplus"
-DATA_WITHOUT_WINDOW: Final = "data_without_window"
-JUNK_AFTER_ZLIB: Final = "junk_after_zlib"
-ODDITIES: Final = (SHORT_WINDOW, QUIET_WINDOW, SURPLUS, DATA_WITHOUT_WINDOW, JUNK_AFTER_ZLIB)
-"""Everything that ``Window.odd`` may name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much one peer may announce or send; the meaning is that of ``beats.limits``."""
-
-    window_events: int = 65_536
-    frame_bytes: int = 64 << 20
-    window_bytes: int = 256 << 20
-    pairs: int = 4096
-    part_bytes: int = 8 << 20
-    """A window that grows beyond this is given out in parts."""
-    stretch_bytes: int = sys.maxsize
-    """About so much is inflated and cut by one call; see ``ServerConnection.is_halfway``."""
-
-
-class Window(NamedTuple):
-    """The events that one ack will answer, or a part of them."""
-
-    payloads: list[bytes]
-    """One undecoded event each, in wire order; a v1 data frame is a JSON object by now."""
-    last_seq: int
-    """The last event's own number, to be echoed by the ack; valid when ``is_last``."""
-    version: int
-    is_last: bool
-    """False for a part of a large window of which more parts will come."""
-    announced: int
-    """What the window frame said, or was taken to say."""
-    odd: tuple[str, ...]
-    """Which of ``ODDITIES`` were put up with."""
 
 
 class ServerConnection:
@@ -120,9 +89,15 @@ class ServerConnection:
         self._is_reusing_windows = False
         self._idle_windows = 0
         self._worked_bytes = 0
+        self.frames = 0
+        """Frames, or runs of bare events, that were taken from the front so far."""
         self.is_halfway = False
         """The last ``next_window`` returned None although it has bytes to go on with: it had
         done ``Limits.stretch_bytes`` of work. Call it again."""
+        self.needs_room = False
+        """It returned None because the frame at hand is larger than ``Limits.large_bytes``, and
+        will be in memory several times while it is cut. Set ``has_room`` and call it again."""
+        self.has_room = False
 
     # --- what the caller sees -----------------------------------------------------------
 
@@ -170,7 +145,7 @@ class ServerConnection:
         """Return the next complete window or part, or None when more bytes are needed.
 
         After ``receive_eof`` None means that everything was given out. Where ``is_halfway``
-        is set, None means neither.
+        or ``needs_room`` is set, None means neither.
 
         Raises:
             ProtocolError: the peer broke the format, or left within a window. Every
@@ -179,14 +154,15 @@ class ServerConnection:
         """
         if self._failure is not None:
             raise self._failure
-        self._worked_bytes, self.is_halfway = 0, False
+        self._worked_bytes, self.is_halfway, self.needs_room = 0, False, False
         try:
             while self._worked_bytes < self._limits.stretch_bytes:
                 window, is_waiting = self._step()
                 if window is not None:
                     return window
                 if is_waiting:
-                    return self._last_words() if self._is_eof else None
+                    is_over = self._is_eof and not self.needs_room
+                    return self._last_words() if is_over else None
             self.is_halfway = True
             return None
         except ProtocolError as error:
@@ -208,6 +184,13 @@ class ServerConnection:
         self._odd.append(QUIET_WINDOW)
         return self._close_window()
 
+    def part_window(self) -> Window | None:
+        """Give out what a window that is not complete holds so far; None where that is nothing.
+
+        To be called when memory is scarce and ``next_window`` returned None.
+        """
+        return self._give_out(is_last=False) if self._payloads else None
+
     # --- one frame, or one run of bare events, at a time --------------------------------
 
     def _step(self) -> tuple[Window | None, bool]:
@@ -219,7 +202,12 @@ class ServerConnection:
             header = self._measure.look(data, at, is_inner=is_inner)
             if header & 0xFF in KINDS:
                 self._check_version(header, is_inner=is_inner)
-        if len(data) - at < self._measure.needed:
+        is_whole = len(data) - at >= self._measure.needed
+        if self._measure.needed > self._limits.large_bytes and (is_inner or is_whole):
+            self.needs_room = not self.has_room
+            if self.needs_room:
+                return None, True
+        if not is_whole:
             return None, not (is_inner and self._inflate_more(len(data) - at))
         kind = data[at + 1]
         if kind == WINDOW:
@@ -253,6 +241,7 @@ class ServerConnection:
                 self._inner, self._inner_at = b"", 0
         else:
             del self._received[:count]
+        self.frames += 1
         self._measure.next_frame()
 
     # --- window frames ------------------------------------------------------------------
@@ -356,6 +345,7 @@ class ServerConnection:
                 declared=self._window_bytes,
                 limit=self._limits.window_bytes,
                 setting="beats.limits.window_bytes",
+                cure=SMALLER_WINDOWS,
             )
         if not self._missing:
             return self._close_window()
@@ -488,6 +478,7 @@ class ServerConnection:
 
     def forget(self) -> None:
         """Let go of everything not given out; a broken connection holds no memory."""
+        self._is_open = False
         self._received = bytearray()
         self._verification = None
         self._inner, self._inner_at = b"", 0

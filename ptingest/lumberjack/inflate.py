@@ -30,6 +30,10 @@ except ImportError:
 STEP_BYTES = 1 << 19
 """Most that one call into the inflate library may put out. One call for a whole window
 takes twice as long: the library grows its buffer by copying, and each size is new memory."""
+SMALLER_WINDOWS = (
+    "set a smaller bulk_max_size in the Beat, or slow_start: true, which halves a window that fails"
+)
+"""What helps a Beat whose windows are too large: it sends the same one again otherwise."""
 SLICE_BYTES = 1 << 18
 """Compressed bytes given to the library at a time: it copies what it did not consume."""
 FASTEST_LEVELS = range(1, 4)
@@ -175,6 +179,7 @@ class Verification:
                 declared=self._already + size,
                 limit=self._limit,
                 setting=self._setting,
+                cure=SMALLER_WINDOWS,
             )
         if not size:
             raise ProtocolError(

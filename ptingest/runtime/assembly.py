@@ -33,7 +33,8 @@ from ptingest.settings.sinks import (
     NdjsonSettings,
     StoreSettings,
 )
-from ptingest.sources.beats import TURNS, BeatsSource
+from ptingest.sources.beats import BeatsSource
+from ptingest.sources.turns import TURNS
 from ptingest.telemetry.metrics import Metrics
 
 

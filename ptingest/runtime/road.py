@@ -17,7 +17,8 @@ from pathlib import Path
 from isal import isal_zlib
 
 from ptingest.errors import BenchFailed
-from ptingest.lumberjack.connection import Limits, ServerConnection
+from ptingest.lumberjack.connection import ServerConnection
+from ptingest.lumberjack.window import Limits
 from ptingest.model.contracts import Clock, Finding
 from ptingest.model.document import Document
 from ptingest.model.event import Origin

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ptingest.lumberjack.connection import Limits, ServerConnection
+from ptingest.lumberjack.connection import ServerConnection
+from ptingest.lumberjack.window import Limits
 from ptingest.model.document import Document
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.identity import KeyMaker, framed_value

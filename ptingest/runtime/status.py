@@ -56,6 +56,8 @@ class WorkerView:
             reasons.append("draining: this process is stopping")
         elif self.listening is None:
             reasons.append("not listening yet")
+        else:
+            reasons += self._parts.source.troubles()
         letters = self._parts.dead_letters.trouble
         if letters:
             reasons.append(f"dead letters: {letters}")

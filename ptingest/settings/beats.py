@@ -59,9 +59,12 @@ class BeatsLimits(StrictSettings):
     first_byte_seconds: PositiveSeconds = 60.0
     """A new connection that says nothing for this long is closed."""
     frame_seconds: PositiveSeconds = 30.0
-    """A frame begun and not continued for this long closes the connection."""
+    """A frame begun and not continued for this long closes the connection, and so does one
+    that this long brings less of than ``min_bytes_per_second``."""
     window_seconds: PositiveSeconds = 300.0
-    """A window begun and not complete after this long closes the connection."""
+    """As ``frame_seconds``, for a window: complete in this long, or coming fast enough."""
+    min_bytes_per_second: PositiveBytes = ByteSize(KIB)
+    """How slow a line may be; less for a whole ``frame_seconds`` is no line but a trickle."""
     idle_seconds: PositiveSeconds = 900.0
     """A connection without an open window and without traffic is closed after this long."""
     handshake_seconds: PositiveSeconds = 10.0

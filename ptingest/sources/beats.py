@@ -1,12 +1,7 @@
 """The Beats port: listen, admit connections, keep them alive, end them with manners.
 
-Memory for bytes received and not yet framed is one pot of half of ``total_bytes``. As it
-fills, three things happen in this order: no more connections are accepted, then
-connections that hold more than their share are not read unless they are in mid-window, and
-only when it is full nobody is (a Beat's write deadline makes that one expensive). One
-connection that still needs bytes to complete its window is always read, so that a full pot
-cannot lock itself. Who is not read gets keepalives all the same: a window that waits in the
-kernel is seen there without being taken.
+Who is accepted and who is read is decided by the ``ReceiveBudget``. Who is not read gets
+keepalives all the same: a window that waits in the kernel is seen there without being taken.
 """
 
 from __future__ import annotations
@@ -20,10 +15,9 @@ import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import Protocol
 
 from ptingest.errors import ProtocolError, TurnedAway
-from ptingest.lumberjack.connection import Limits
+from ptingest.lumberjack.window import Limits
 from ptingest.model.contracts import Admit, Breath, Clock
 from ptingest.model.event import Origin
 from ptingest.model.receipt import Receipt
@@ -33,26 +27,17 @@ from ptingest.sources.arrival import Arrivals, handshake_guest, make_door
 from ptingest.sources.connection import BeatsConnection
 from ptingest.sources.port import converse, open_port, prepare
 from ptingest.sources.proxy_protocol import Address
+from ptingest.sources.receive_budget import ReceiveBudget
+from ptingest.sources.turns import LARGE_BYTES, Turns
 from ptingest.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5
-ACCEPT_SHARE = 0.75
-"""Above this share of the pot no connection is accepted and idle ones are not read."""
-RESUME_SHARE = 0.65
-"""Below this share everything is read again; the gap keeps us from flapping."""
+REFUSING_SECONDS = 5.0
+"""For so long nobody may be accepted before readiness says so: a burst is no trouble."""
 STRETCH_BYTES = 2 << 20
 """So much is inflated and cut at a stretch, 3 to 5 ms: nearly every window as a whole."""
-TURNS = 4
-"""Windows inflated at once; the others wait compressed. More would not be faster."""
-
-
-class Turns(Protocol):
-    """Who may inflate a window now (a ``Budget`` counted in windows)."""
-
-    async def take(self, count: int) -> None: ...
-    def release(self, count: int) -> None: ...
 
 
 class BeatsSource:
@@ -77,9 +62,10 @@ class BeatsSource:
         self._give_back = give_back
         self.draining = False
         self._metrics, self._clock, self._chance = metrics, clock, chance
-        self._pot = 0
-        self._level = 0
-        self._favoured: BeatsConnection | None = None
+        self.received = ReceiveBudget(settings.limits, now=self.now)
+        self.received.on_level = self._level_changed
+        self._refusing_since: float | None = None
+        self._accept_trouble: str | None = None
         self._connections: dict[BeatsConnection, float] = {}
         self._agents: dict[BeatsConnection, str | None] = {}
         self._per_ip: Counter[str] = Counter()
@@ -105,13 +91,14 @@ class BeatsSource:
         """
         self.settings = settings
         self._arrivals.door = make_door(settings)
-        self._pot_limit = settings.limits.total_bytes // 2
+        self.received.change_limits(settings.limits)
         self._wire_limits = Limits(
             window_events=settings.limits.window_events,
             frame_bytes=settings.limits.frame_bytes,
             window_bytes=settings.limits.window_bytes,
             pairs=settings.limits.pairs,
             stretch_bytes=STRETCH_BYTES,
+            large_bytes=LARGE_BYTES,
         )
 
     # -- life ----------------------------------------------------------------------------
@@ -142,8 +129,10 @@ class BeatsSource:
                 accepted, _ = await asyncio.get_running_loop().sock_accept(listener)
             except OSError as error:  # out of file descriptors, as a rule
                 log.error("cannot accept a connection: %s; trying again in 1 s", error)
+                self._accept_trouble = str(error)
                 await asyncio.sleep(1)
                 continue
+            self._accept_trouble = None
             await self._welcome(accepted)
 
     @property
@@ -209,8 +198,7 @@ class BeatsSource:
             now = self.now()
             for connection in list(self._connections):
                 self._attend(connection, partial(connection.tick, now))
-            if self._level:
-                self._relieve()
+            self.received.tick()
 
     def _attend(self, connection: BeatsConnection, act: Callable[[], None]) -> None:
         """Do something with one connection; what is wrong with it does not end the others."""
@@ -234,8 +222,7 @@ class BeatsSource:
     def stop_reading(self) -> None:
         """Second step: no further window is opened; what came in so far is finished."""
         self.draining = True
-        for connection in self._connections:
-            connection.pause()
+        self.received.stop_reading()
 
     async def finish_admitting(self, deadline: float) -> None:
         """Third step: wait until every window begun is in the lanes, or ``deadline``."""
@@ -305,6 +292,7 @@ class BeatsSource:
             )
         self._metrics.add("ptingest_beats_accepted_connections_total")
         self._connections[connection] = 1.0 + self._chance.random() / 10
+        self.received.join(connection)
         self._per_ip[connection.ip] += 1
         return True
 
@@ -334,6 +322,7 @@ class BeatsSource:
         """A connection is gone; its row in the books closes."""
         self._connections.pop(connection, None)
         self._agents.pop(connection, None)
+        self.received.leave(connection)
         self._per_ip[connection.ip] -= 1
         if self._per_ip[connection.ip] <= 0:
             del self._per_ip[connection.ip]
@@ -392,70 +381,44 @@ class BeatsSource:
     def kept_alive(self) -> None:
         self._metrics.add("ptingest_beats_keepalives_total")
 
-    # -- the pot of received bytes -------------------------------------------------------
+    # -- who may come in -----------------------------------------------------------------
 
-    def waiting(self, connection: BeatsConnection, delta: int) -> None:
-        """``delta`` more bytes wait unframed at this connection."""
-        self._pot += delta
-        self.review(connection)
-        level = self._level_now()
-        if level != self._level:
-            self._level = level
-            self._relieve()
-
-    def _level_now(self) -> int:
-        if self._pot >= self._pot_limit:
-            return 2
-        share = RESUME_SHARE if self._level else ACCEPT_SHARE
-        return 1 if self._pot >= self._pot_limit * share else 0
-
-    def review(self, connection: BeatsConnection) -> None:
-        """Decide whether this one connection is read now."""
-        if connection.closing is not None:
-            return
-        if self._may_read(connection):
-            connection.resume()
-        else:
-            connection.pause()
-
-    def _may_read(self, connection: BeatsConnection) -> bool:
-        if self.draining:
-            return False
-        if self._level == 2:
-            return connection is self._favoured
-        # While it awaits bytes, all it holds is one frame's beginning (frame_bytes).
-        over = connection.waiting_bytes >= self.settings.limits.connection_bytes
-        if over and not connection.awaits_bytes:
-            return False
-        if self._level == 0 or (connection.awaits_bytes and connection.is_mid_window):
-            return True
-        # What is left of the pot is for those who hold little: one peer that asks and asks
-        # must not keep the others from being read.
-        return connection.waiting_bytes < self._pot_limit // (2 * max(1, len(self._connections)))
-
-    def _relieve(self) -> None:
-        """The level changed, or may be stuck: look at every connection again."""
+    def _level_changed(self) -> None:
+        """The receive budget fills or empties."""
         was_accepting = self.is_accepting
-        if self._level:
+        if self.received.level:
             self._accepting.clear()
+            self._refusing_since = self._refusing_since or self.now()
         elif not self._is_stopped:
             self._accepting.set()
+            self._refusing_since = None
         if self.is_accepting != was_accepting:
             self.on_accepting()
-        # Read even when the pot is full: the first that needs bytes to complete its window.
-        self._favoured = next(
-            (c for c in self._connections if c.awaits_bytes and c.is_mid_window and not c.closing),
-            None,
-        )
-        for connection in list(self._connections):
-            self.review(connection)
+
+    def troubles(self) -> list[str]:
+        """Why no new Beat comes in, for whoever asks whether we are ready; empty where one does."""
+        limits, found = self.settings.limits, []
+        since = self._refusing_since
+        if since is not None and self.now() - since >= REFUSING_SECONDS:
+            found.append(
+                f"beats: nobody new is accepted, {self.received.held_bytes} bytes wait of "
+                f"{self.received.limit_bytes} (half of beats.limits.total_bytes)"
+            )
+        if self.load >= limits.connections:
+            found.append(
+                f"beats: all connections are taken, {limits.connections} are allowed "
+                "(beats.limits.connections)"
+            )
+        if self._accept_trouble is not None:
+            found.append(f"beats: nobody new is accepted, {self._accept_trouble}")
+        return found
 
     # -- numbers -------------------------------------------------------------------------
 
     def _refresh(self) -> None:
         now, metrics = self.now(), self._metrics
         metrics.set("ptingest_beats_open_connections", len(self._connections))
-        metrics.set("ptingest_beats_waiting_bytes", self._pot)
+        metrics.set("ptingest_beats_waiting_bytes", self.received.held_bytes)
         held = [at for c in self._connections if (at := c.held_since) is not None]
         metrics.set("ptingest_beats_open_windows", sum(c.open_windows for c in self._connections))
         metrics.set("ptingest_beats_oldest_window_seconds", now - min(held) if held else 0.0)
@@ -488,8 +451,8 @@ class BeatsSource:
         return {
             "connections": len(self._connections),
             "connections_limit": self.settings.limits.connections,
-            "waiting_bytes": self._pot,
-            "waiting_bytes_limit": self._pot_limit,
+            "waiting_bytes": self.received.held_bytes,
+            "waiting_bytes_limit": self.received.limit_bytes,
             "accepting": self._accepting.is_set(),
             "arriving": len(self._arrivals),
             "listed": rows,

@@ -8,6 +8,13 @@ final ack can neither be doubled nor overtake another. A window joins ``_open`` 
 anything may block, so that its keepalives begin with its first frame. And no window is
 inflated before it is its turn: waiting windows stay compressed.
 
+A connection is in one of four phases, and goes through them in one direction only:
+
+    OPEN --> FINISHING (nothing more is taken, earned acks go out) --> DISCARDING (FIN) --> CLOSED
+
+``_go_on_closing`` alone moves from FINISHING on. It is called by whatever takes a window out of
+``_open``, so a window that vanishes while we are closing cannot keep the connection.
+
 Nothing is read from a clock but through ``ticker.now``; timers are looked at by the
 ticker of the source, twice a second, and not kept as one timer each.
 """
@@ -22,13 +29,23 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from ptingest.errors import ProtocolError
-from ptingest.lumberjack.connection import Limits, ServerConnection, Window
+from ptingest.lumberjack.connection import ServerConnection
 from ptingest.lumberjack.frames import ack_bytes
+from ptingest.lumberjack.window import Limits, Window
 from ptingest.model.event import Origin
 from ptingest.model.receipt import Receipt
-from ptingest.sources.goodbye import reset, send_fin
+from ptingest.sources.ack_queue import OpenWindow, take_earned_acks
+from ptingest.sources.deadlines import (
+    UNREAD_ACKS_BYTES,
+    Expired,
+    ReadDeadlines,
+    Seen,
+    Writes,
+)
+from ptingest.sources.goodbye import Phase, half_close, reset
 from ptingest.sources.port import peek
 from ptingest.sources.proxy_protocol import Address
+from ptingest.sources.turns import TURNS, HeldTurns
 
 if TYPE_CHECKING:
     from ptingest.sources.beats import BeatsSource
@@ -36,25 +53,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WINDOW_FRAME_BYTES = 6
-UNREAD_ACKS_BYTES = 64 << 10
-"""Acks are 6 bytes; a peer that leaves this many unread is not reading at all."""
 DISCARD_SECONDS = 2.0
 """How long a closing connection reads and discards, so that FIN does not become RST."""
-
-
-class OpenWindow:
-    """A window between its first frame and its final ack."""
-
-    __slots__ = ("began_at", "events", "last_seq", "receipt", "safe", "sealed_at", "version")
-
-    def __init__(self, version: int, began_at: float) -> None:
-        self.version = version
-        self.began_at = began_at
-        self.last_seq = 0
-        self.events = 0
-        self.safe = False
-        self.sealed_at: float | None = None
-        self.receipt: Receipt
 
 
 class BeatsConnection(asyncio.Protocol):
@@ -73,10 +73,11 @@ class BeatsConnection(asyncio.Protocol):
         self._more = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._counted = 0
-        self._eof = self._is_over = False
+        self._phase = Phase.OPEN
+        self._eof = False
         self._quiet = False
         self._quiet_tried_at = 0.0
-        self._turn_since: float | None = None
+        self._turns = HeldTurns(source.turns, source.now)
         self._first_byte = 0
         self.address = address
         self.ip, self.peer = address.ip, f"{address.ip}:{address.port}"
@@ -88,10 +89,11 @@ class BeatsConnection(asyncio.Protocol):
         self.awaits_bytes = True
         self.closing: str | None = None
         self.accepted_at = self.last_byte_at = self.last_ack_at = source.now()
-        self._window_since: float | None = None
+        self._deadlines = ReadDeadlines(self.accepted_at)
+        self._has_begun_window = False
         self._unread_since: float | None = None
-        self._unwritten_since: float | None = None
-        self._discard_until: float | None = None
+        self._writes = Writes()
+        self._discard_until = 0.0
         self.windows = self.events = self.bytes = 0
         self.largest_window = 0
         self.pipelines = False
@@ -112,8 +114,8 @@ class BeatsConnection(asyncio.Protocol):
         if not self.bytes:
             self._first_byte = data[0]
         self.bytes += len(data)
-        if self.closing is not None or not self.admitted:
-            return  # read and discarded, see close()
+        if not self.is_open or not self.admitted:
+            return  # read and discarded, see _shut_down()
         self.last_byte_at = self._source.now()
         if self._open and self._filling is None:
             self.pipelines = True
@@ -124,7 +126,7 @@ class BeatsConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Keep our half open: a Beat that half-closes still wants its acks."""
         self._eof = True
-        if self.closing is not None:
+        if not self.is_open:
             # Windows that were whole before the frame that broke still get their acks.
             return bool(self._open) and self.session is None
         self._wire.receive_eof()
@@ -135,9 +137,9 @@ class BeatsConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc  # a reset or our own close; either way the windows below go unacked
         self._source.left(self._accepted)
-        if not self.admitted or self._is_over:
+        if not self.admitted or self._phase is Phase.CLOSED:
             return
-        self._is_over = True
+        self._phase = Phase.CLOSED
         reason = self.closing or ("peer_closed" if self._eof else "peer_reset")
         self.closing = reason
         if self._task is not None:
@@ -149,6 +151,11 @@ class BeatsConnection(asyncio.Protocol):
         self._source.forget(self, reason)
 
     # -- what the source asks ------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """It takes windows; not once it is closing, for whatever reason."""
+        return self._phase is Phase.OPEN
 
     @property
     def is_mid_window(self) -> bool:
@@ -170,7 +177,9 @@ class BeatsConnection(asyncio.Protocol):
     @property
     def held_since(self) -> float | None:
         """Since when a window waits for us (its turn, the flow, a sink); None if none does."""
-        return self._open[0].began_at if self._open else self._turn_since or self._unread_since
+        if self._open:
+            return self._open[0].began_at
+        return self._turns.waiting_since or self._unread_since
 
     def is_served_by(self, task: asyncio.Task[None]) -> bool:
         return self._task is task
@@ -189,26 +198,24 @@ class BeatsConnection(asyncio.Protocol):
             self.reading = True
             self._unread_since = None
             self.last_byte_at = self._source.now()
-            if self._window_since is not None:
-                self._window_since = self.last_byte_at
             self.transport.resume_reading()
 
     # -- windows in ----------------------------------------------------------------------
 
     async def _serve(self) -> None:
         """Take windows out of the wire, one at a time, as long as the peer lives."""
+        reason = "peer_closed"
         try:
             while await self._next_admitted():
                 pass
         except ProtocolError as error:
             self._source.protocol_error(self, error)
-            self.close_after_acks(error.reason)
-            return
+            reason = error.reason
         finally:
             self.awaits_bytes = False
             self._drop_filling("window not complete")
-        if not self._source.draining:
-            self.close_after_acks("peer_closed")
+        if reason != "peer_closed" or not self._source.draining:
+            self.close_after_acks(reason)
 
     async def _next_admitted(self) -> bool:
         """Admit the next window; False at the end of the stream, or once we are closing.
@@ -222,14 +229,14 @@ class BeatsConnection(asyncio.Protocol):
         await self._admit_window(window)
         # A window that failed while it was admitted closed the connection from within this
         # task, which does not cancel itself. What waits behind it must not be acked.
-        return self.closing is None
+        return self.is_open
 
     async def _next(self) -> Window | None:
         """Wait for one complete window (or part); None at the end of the stream."""
         while True:
             if not self._more.is_set():
                 self.awaits_bytes = True
-                self._source.review(self)
+                self._source.received.review(self)
                 await self._more.wait()
             self._more.clear()
             if self._source.draining and self._filling is None:
@@ -244,19 +251,23 @@ class BeatsConnection(asyncio.Protocol):
     async def _turn_and_cut(self) -> Window | None:
         """Inflate and cut one window when it is this connection's turn."""
         self.awaits_bytes = False
-        self._turn_since = self._source.now()
-        await self._source.turns.take(1)
-        self._turn_since = None
+        self._wire.has_room = False
         try:
+            await self._turns.take(1)
             window = await self._cut()
+            if window is None and self._wire.needs_room:
+                # It will be in memory several times, so nobody else inflates meanwhile.
+                await self._turns.take(TURNS)
+                self._wire.has_room = True
+                window = await self._cut()
         except BaseException:
-            self._source.turns.release(1)
+            self._turns.give_back()
             self._recount()
             raise
         self._recount()
         self._note_open_window()
         if window is None:
-            self._source.turns.release(1)
+            self._turns.give_back()
         return window
 
     async def _cut(self) -> Window | None:
@@ -269,17 +280,17 @@ class BeatsConnection(asyncio.Protocol):
             window = wire.next_window()
             if not wire.is_halfway:
                 break
+        if window is None:
+            self._recount()
+            if self._source.received.is_tight_for(self):
+                window = wire.part_window()
         return wire.quiet_window() if window is None and is_quiet else window
 
     def _note_open_window(self) -> None:
-        """Keepalives and the window timer begin with a window's first frame."""
-        if self._wire.is_window_open:
-            if self._window_since is None:
-                self._window_since = self._source.now()
-                if not self._open:
-                    self.last_ack_at = self._window_since
-        else:
-            self._window_since = None
+        """Keepalives begin with a window's first frame."""
+        if self._wire.is_window_open and not self._has_begun_window and not self._open:
+            self.last_ack_at = self._source.now()
+        self._has_begun_window = self._wire.is_window_open
 
     async def _admit_window(self, window: Window) -> None:
         """Open a receipt (or go on with one) and hand the payloads to the flow."""
@@ -295,12 +306,12 @@ class BeatsConnection(asyncio.Protocol):
             if window.is_last:
                 self._complete(opened, window)
         finally:
-            self._source.turns.release(1)
+            self._turns.give_back()
 
     def _open_window(self, window: Window) -> OpenWindow:
         opened = OpenWindow(window.version, self._source.now())
         opened.receipt = Receipt(lambda receipt: self._on_closed(opened, receipt), self.peer)
-        if not self._open and self._window_since is None:
+        if not self._open and not self._has_begun_window:
             self.last_ack_at = self._source.now()
         self._open.append(opened)
         return opened
@@ -321,6 +332,7 @@ class BeatsConnection(asyncio.Protocol):
             if filling in self._open:
                 self._open.remove(filling)
             filling.receipt.fail(reason)
+            self._go_on_closing()
 
     # -- acks out ------------------------------------------------------------------------
 
@@ -334,40 +346,37 @@ class BeatsConnection(asyncio.Protocol):
         self._send_acks()
 
     def _send_acks(self) -> None:
-        # Acks are cumulative for the peer, so they leave in wire order even when a later
-        # window reached its sink first.
-        now, out = self._source.now(), bytearray()
-        while self._open and self._open[0].safe:
-            window = self._open.popleft()
-            window.receipt.acked_at = now
-            out += ack_bytes(window.version, window.last_seq)
-            self._source.acked(now - (window.sealed_at or now))
+        now = self._source.now()
+        out = take_earned_acks(self._open, now, self._source.acked)
         if out and not self.transport.is_closing():
-            self.transport.write(bytes(out))
+            self.transport.write(out)
             self.last_ack_at = self.last_byte_at = now
-            if self._window_since is not None and not self._open:
-                self._window_since = now  # the timer stood still while we held windows back
-        if self.closing is not None and not self._open and self._discard_until is None:
-            self._shut_down()
+            self._deadlines.heard()
+        self._go_on_closing()
 
     # -- timers, twice a second ----------------------------------------------------------
 
     def tick(self, now: float) -> None:
         """Send a due keepalive and look at every timer of this connection."""
-        if self._discard_until is not None:
+        if self._phase is Phase.DISCARDING:
             if now >= self._discard_until or self._eof:
                 self._leave()
             return
         self._keep_alive(now)
-        if self._writes_are_stuck(now):
+        unwritten = self.transport.get_write_buffer_size()
+        if self._writes.are_stuck(now, unwritten, self._source.settings.limits.write_seconds):
             self._source.note_closed_by_us(self, "acks are not read (beats.limits.write_seconds)")
             self.close_now("write_timeout")
             reset(self.transport, self._accepted)
-        elif reason := self._expired_hold(now) or self._expired_read(now):
-            self._source.note_closed_by_us(self, reason[1])
-            self.close_now(reason[0])
+        elif expired := self._expired_hold(now) or self._expired_read(now):
+            self.expire(expired)
         elif now - self.last_byte_at >= self._source.settings.quiet_seconds and self.awaits_bytes:
             self._try_quiet_window()
+
+    def expire(self, expired: Expired) -> None:
+        """Close, for a deadline is over."""
+        self._source.note_closed_by_us(self, expired.text)
+        self.close_now(expired.reason)
 
     def _try_quiet_window(self) -> None:
         """Once in each quiet spell: is the part-filled window complete by this peer's habit?"""
@@ -380,7 +389,7 @@ class BeatsConnection(asyncio.Protocol):
         settings = self._source.settings
         # Bytes that wait for their turn have not been looked at: a whole window frame among
         # them means that a window is open.
-        waits_for_turn = self._turn_since is not None and self._counted >= WINDOW_FRAME_BYTES
+        waits_for_turn = self._turns.waiting_since and self._counted >= WINDOW_FRAME_BYTES
         # v1 knows no keepalive: its clients assert on the version and value of each ack.
         if self._first_byte == ord("1") or self.transport.is_closing():
             return
@@ -406,47 +415,35 @@ class BeatsConnection(asyncio.Protocol):
             return self._first_byte == ord("2") and bool(beginning)
         return beginning == b"2W"
 
-    def _writes_are_stuck(self, now: float) -> bool:
-        unwritten = self.transport.get_write_buffer_size()
-        if unwritten == 0:
-            self._unwritten_since = None
-            return False
-        if self._unwritten_since is None:
-            self._unwritten_since = now
-        limit = self._source.settings.limits.write_seconds
-        return unwritten > UNREAD_ACKS_BYTES or now - self._unwritten_since >= limit
-
-    def _expired_hold(self, now: float) -> tuple[str, str] | None:
+    def _expired_hold(self, now: float) -> Expired | None:
         held_since = self.held_since
         hold = self._source.settings.hold_seconds * self._source.hold_jitter(self)
         if held_since is not None and now - held_since >= hold:
-            return "held_too_long", "its oldest window was held for hold_seconds; try another host"
+            text = "its oldest window was held for hold_seconds; try another host"
+            return Expired("held_too_long", text)
         return None
 
-    def _expired_read(self, now: float) -> tuple[str, str] | None:
-        """Timers of what the peer owes us; they stand still while we do not read."""
-        limits = self._source.settings.limits
-        if self.closing is not None or not self.reading or not self.awaits_bytes:
-            return None
-        quiet = now - self.last_byte_at
-        if self.bytes == 0:
-            if now - self.accepted_at >= limits.first_byte_seconds:
-                return "first_byte_timeout", "nothing came (beats.limits.first_byte_seconds)"
-        elif self._wire.is_frame_open and quiet >= limits.frame_seconds:
-            return "frame_timeout", "a frame was not continued (beats.limits.frame_seconds)"
-        elif self._window_since is not None:
-            if now - self._window_since >= limits.window_seconds:
-                return "window_timeout", "a window was not completed (beats.limits.window_seconds)"
-        elif not self._open and quiet >= limits.idle_seconds:
-            return "idle", "idle (beats.limits.idle_seconds)"
-        return None
+    def _expired_read(self, now: float) -> Expired | None:
+        wire = self._wire
+        owes = self.is_open and self.awaits_bytes
+        # Who is not read and has nothing waiting in the kernel keeps us waiting all the same.
+        owes = owes and (self.reading or not peek(self._accepted, 1))
+        is_begun = wire.is_frame_open or wire.is_window_open
+        seen = Seen(
+            owes=owes,
+            bytes=self.bytes,
+            frame=wire.frames if wire.is_frame_open else None,
+            window=self.windows if is_begun else None,
+            holds_windows=bool(self._open),
+        )
+        return self._deadlines.look(now, seen, self._source.settings.limits)
 
     # -- the end -------------------------------------------------------------------------
 
     def close_after_acks(self, reason: str) -> None:
         """Read no more; close once the windows that were complete have their acks."""
-        if self.closing is None:
-            self.closing = reason
+        if self.is_open:
+            self._phase, self.closing = Phase.FINISHING, reason
             self._recount(lets_go=True)
             self.resume()
             self._send_acks()
@@ -454,17 +451,24 @@ class BeatsConnection(asyncio.Protocol):
     def close_now(self, reason: str) -> None:
         """Close without waiting for open windows: they go unacked and are resent."""
         self.closing = self.closing or reason
+        if self.is_open:
+            self._phase = Phase.FINISHING
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         windows, self._open, self._filling = self._open, deque(), None
         for window in windows:
             window.receipt.fail(f"connection closed: {reason}")
         self._recount(lets_go=True)
-        if self._discard_until is None:
+        self._go_on_closing()
+
+    def _go_on_closing(self) -> None:
+        """Shut down as soon as no window waits for its ack any more."""
+        if self._phase is Phase.FINISHING and not self._open:
             self._shut_down()
 
     def _shut_down(self) -> None:
         """FIN, then read and discard for a bounded time: unread input would make it RST."""
+        self._phase = Phase.DISCARDING
         self._discard_until = self._source.now() + DISCARD_SECONDS
         if self.transport.is_closing():
             return
@@ -472,13 +476,7 @@ class BeatsConnection(asyncio.Protocol):
             self.transport.close()
             return
         self.resume()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-            return
-        # A TLS transport can only close as a whole, and what a Beat sends meanwhile would turn
-        # that into a reset which may overtake our acks. So FIN goes out below it, after what
-        # the loop may keep back until this turn is over.
-        asyncio.get_running_loop().call_soon(send_fin, self._accepted)
+        half_close(self.transport, self._accepted)
 
     def abandon(self) -> None:
         """Be over at once, whatever the transport says of it: some never tell of their end."""
@@ -497,4 +495,4 @@ class BeatsConnection(asyncio.Protocol):
             self._wire.forget()
         delta = self._wire.received_bytes - self._counted
         self._counted += delta
-        self._source.waiting(self, delta)
+        self._source.received.add(self, delta)

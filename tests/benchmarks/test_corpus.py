@@ -6,7 +6,8 @@ import json
 import zlib
 
 from benchmarks import corpus
-from ptingest.lumberjack.connection import Limits, ServerConnection
+from ptingest.lumberjack.connection import ServerConnection
+from ptingest.lumberjack.window import Limits
 
 EVENTS = [json.loads(event) for event in corpus.events(5000, 1)]
 

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from benchmarks import giants
-from ptingest.lumberjack.connection import Limits, ServerConnection
+from ptingest.lumberjack.connection import ServerConnection
+from ptingest.lumberjack.window import Limits
 
 
 @pytest.mark.parametrize("text", giants.TEXTS)

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from benchmarks.replay import NotAcked, Window, prepare, replay
-from ptingest.lumberjack.connection import Limits, ServerConnection
+from ptingest.lumberjack.connection import ServerConnection
+from ptingest.lumberjack.window import Limits
 
 LIMITS = Limits(window_events=4096, frame_bytes=1 << 20, window_bytes=1 << 24)
 

@@ -366,7 +366,7 @@ def has_read(connection: BeatsConnection, count: int) -> bool:
 
 async def test_4_a_trickle_is_closed_at_the_window_timeout(tmp_path: Path) -> None:
     clock = AheadClock()
-    limits = {"frame_seconds": 60, "window_seconds": 1000}
+    limits = {"frame_seconds": 2000, "window_seconds": 1000}
     async with serving(tmp_path, clock=clock, limits=limits) as server:
         async with peer_of(server) as peer:
             connections = server.worker.parts.source._connections
@@ -381,6 +381,61 @@ async def test_4_a_trickle_is_closed_at_the_window_timeout(tmp_path: Path) -> No
 
         assert {seq for _, seq in acks} <= {0}
         await server.until("ptingest_beats_closed_connections_total", 1, "window_timeout")
+
+
+@pytest.mark.parametrize("start", [W(1), b""], ids=["in a window", "without a window"])
+async def test_4_a_frame_that_trickles_is_closed_though_it_is_never_silent(
+    start: bytes, tmp_path: Path
+) -> None:
+    limits = {"frame_seconds": 0.6}
+    async with serving(tmp_path, limits=limits) as server:
+        async with peer_of(server) as peer:
+
+            async def trickle() -> None:
+                await peer.send(start + J(1)[:20])
+                while True:
+                    await peer.send(b" ")
+                    await asyncio.sleep(0.05)
+
+            task = asyncio.ensure_future(trickle())
+            acks = await peer.rest()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        assert {seq for _, seq in acks} <= {0}
+        await server.until("ptingest_beats_closed_connections_total", 1, "frame_timeout")
+
+
+async def test_4_a_slow_line_may_take_its_time(tmp_path: Path) -> None:
+    limits = {"frame_seconds": 0.3, "window_seconds": 0.4, "min_bytes_per_second": 10}
+    async with serving(tmp_path, limits=limits) as server, peer_of(server) as peer:
+        window = W(1) + C(J(1))
+        for byte in window[:40]:
+            await peer.send(bytes([byte]))
+            await asyncio.sleep(0.04)  # 1.6 s for what has 0.3; 25 bytes a second
+        await peer.send(window[40:])
+
+        assert await peer.acks(1) == [(2, 1)]
+
+
+async def test_24_a_window_that_inflates_too_far_is_closed_alone_and_behind_a_good_one(
+    tmp_path: Path,
+) -> None:
+    large = C(b"".join(J(n, event("x" * (1 << 18))) for n in range(1, 13)))
+    async with serving(tmp_path, limits={"window_bytes": "8MiB"}) as server:
+        async with peer_of(server) as peer:
+            server.sink.open.clear()
+            await peer.send(GOOD + W(64 * 12) + large * 4)
+            await server.until("ptingest_beats_protocol_errors_total", 1, "inflated_too_large")
+            server.sink.open.set()
+
+            assert [ack for ack in await peer.rest() if ack[1]] == [(2, 1)]
+        async with peer_of(server) as alone:
+            await alone.send(W(64 * 12) + large * 4)
+
+            assert {seq for _, seq in await alone.rest()} <= {0}
+        closed = "ptingest_beats_closed_connections_total"
+        await server.until(closed, 2, "inflated_too_large")
 
 
 async def test_11_a_quiet_v1_window_gets_a_partial_ack(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.errors import ProtocolError
-from ptingest.lumberjack.connection import ODDITIES, Limits, ServerConnection, Window
+from ptingest.lumberjack.connection import ServerConnection
+from ptingest.lumberjack.window import ODDITIES, Limits, Window
 from tests.lumberjack.feeding import SMALL, feed, joined
 from tests.lumberjack.wire_description import (
     ExpectedWindow,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptingest.lumberjack.connection import Window
+from ptingest.lumberjack.window import Window
 from ptingest.model.outcome import WriteResult
 from ptingest.sinks.elasticsearch.bulk import Answer, Judgement
 from tests.fuzz.documents import check_outcomes

@@ -13,14 +13,9 @@ from itertools import pairwise
 
 from ptingest.errors import PeerClosed, ProtocolError, TurnedAway
 from ptingest.lumberjack.client import ClientConnection
-from ptingest.lumberjack.connection import (
-    MAX_IDLE_WINDOWS,
-    ODDITIES,
-    Limits,
-    ServerConnection,
-    Window,
-)
+from ptingest.lumberjack.connection import MAX_IDLE_WINDOWS, ServerConnection
 from ptingest.lumberjack.frames import MAX_U32
+from ptingest.lumberjack.window import ODDITIES, Limits, Window
 from ptingest.sources.proxy_protocol import V1_BYTES, V2_BODY_BYTES, V2_HEAD_BYTES, read_header
 from tests.lumberjack.feeding import SMALL, acks, given_out, inflate, joined
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ptingest.errors import ProtocolError
-from ptingest.lumberjack.connection import Limits, ServerConnection, Window
+from ptingest.lumberjack.connection import ServerConnection
 from ptingest.lumberjack.inflate import Inflated, Verification
+from ptingest.lumberjack.window import Limits, Window
 
 SMALL = Limits(window_events=64, frame_bytes=4096, window_bytes=16384, pairs=8, part_bytes=2048)
 """Limits that a test can reach; every one of them is above what a plain window needs."""

@@ -6,8 +6,9 @@ import pytest
 
 from ptingest.errors import PeerClosed, ProtocolError
 from ptingest.lumberjack.client import AckProgress, ClientConnection
-from ptingest.lumberjack.connection import Limits, ServerConnection
+from ptingest.lumberjack.connection import ServerConnection
 from ptingest.lumberjack.frames import ack_bytes
+from ptingest.lumberjack.window import Limits
 from tests.lumberjack.feeding import feed, in_steps
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from ptingest.lumberjack.connection import Limits, ServerConnection
+from ptingest.lumberjack.connection import ServerConnection
+from ptingest.lumberjack.window import Limits
 from ptingest.runtime.workload import (
     ENOUGH_EVENTS,
     WINDOW_EVENTS,

@@ -17,7 +17,8 @@ from ptingest.delivery.budget import Budget
 from ptingest.runtime.clock import SystemClock
 from ptingest.runtime.turnstile import Turnstile
 from ptingest.settings.beats import BeatsSettings
-from ptingest.sources.beats import TURNS, BeatsSource
+from ptingest.sources.beats import BeatsSource
+from ptingest.sources.turns import TURNS
 from ptingest.telemetry.metrics import Metrics
 from tests.flow.harness import C, J, RawPeer, Server, W, event, peer_of, serving
 from tests.waiting import PATIENCE_SECONDS, until
@@ -49,9 +50,9 @@ async def test_a_full_pot_stops_new_ones_and_still_completes_every_window(
         server.sink.open.clear()
         async with asyncio.timeout(15):
             async with (
-                peer_of(server) as a,
-                peer_of(server) as b,
-                peer_of(server) as c,
+                peer_of(server, host="127.0.0.3") as a,
+                peer_of(server, host="127.0.0.4") as b,
+                peer_of(server, host="127.0.0.5") as c,
             ):
                 for peer, window in zip((a, b, c), windows, strict=False):
                     await peer.send(window[:-1000])
@@ -150,22 +151,36 @@ async def pot_is_at_least(server: Server, share: float) -> None:
     await until(is_so)
 
 
-BULKY = bare(60, 1000)
-"""More than the pot; all but its last bytes is a window that waits for them."""
+BULKY = W(1) + J(1, event("x" * 20_000))
+"""Half of the pot; all but its last bytes is a frame that waits for them."""
 
 
 @contextlib.asynccontextmanager
-async def full_pot(tmp_path: Path, **beats: Any) -> AsyncIterator[tuple[Server, RawPeer, RawPeer]]:
-    """A server, the peer that fills its pot with an unfinished window, and another peer."""
-    async with (
-        serving(tmp_path, limits={"total_bytes": 2 * POT}, **beats) as server,
-        peer_of(server) as large,
-        peer_of(server, host="127.0.0.2") as small,
-    ):
-        await server.until("ptingest_beats_accepted_connections_total", 2)
-        await large.send(BULKY[:-10])
+async def full_pot(
+    tmp_path: Path, **beats: Any
+) -> AsyncIterator[tuple[Server, list[RawPeer], RawPeer]]:
+    """A server, three peers that fill its pot with unfinished frames, and another peer."""
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(
+            serving(tmp_path, limits={"total_bytes": 2 * POT}, **beats)
+        )
+        large = [
+            await stack.enter_async_context(peer_of(server, host=f"127.0.0.{n}")) for n in (3, 4, 5)
+        ]
+        small = await stack.enter_async_context(peer_of(server, host="127.0.0.2"))
+        await server.until("ptingest_beats_accepted_connections_total", 4)
+        for peer in large:
+            await peer.send(BULKY[:-10])
         await pot_is_at_least(server, 1.0)
         yield server, large, small
+
+
+async def finish(large: list[RawPeer]) -> None:
+    """Let those who fill the pot complete their windows."""
+    for peer in large:
+        await peer.send(BULKY[-10:])
+    for peer in large:
+        assert await peer.acks(1) == [(2, 1)]
 
 
 def bytes_read_of(server: Server, ip: str) -> int:
@@ -180,9 +195,8 @@ async def test_who_is_not_read_since_the_pot_is_full_is_kept_alive(tmp_path: Pat
 
         assert await small.acks(2, keepalives=True) == [(2, 0), (2, 0)]
         assert bytes_read_of(server, "127.0.0.2") == 0
-        await large.send(BULKY[-10:])
+        await finish(large)
         assert await small.acks(1) == [(2, 1)]
-        assert await large.acks(1) == [(2, 60)]
 
 
 @pytest.mark.parametrize("sent", [b"", b"1W\x00\x00\x00\x01"], ids=["nothing", "a v1 window"])
@@ -190,8 +204,7 @@ async def test_who_has_no_v2_window_waiting_gets_no_keepalive(sent: bytes, tmp_p
     async with full_pot(tmp_path) as (server, large, small):
         await small.send(sent)
         await server.until("ptingest_beats_keepalives_total", 3)
-        await large.send(BULKY[-10:])
-        await large.acks(1)
+        await finish(large)
         small.writer.write_eof()
 
         assert await small.rest() == []
@@ -217,7 +230,7 @@ async def test_one_peer_that_holds_most_of_the_pot_keeps_nobody_from_being_read(
     ):
         await server.until("ptingest_beats_accepted_connections_total", 2)
         server.sink.open.clear()
-        await large.send(BULKY)
+        await large.send(bare(60, 1000))
         await server.sink.asked.wait()
         await large.send(bare(1, 10) + bare(32, 1000))
         await pot_is_at_least(server, 0.75)

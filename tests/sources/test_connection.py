@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ptingest.lumberjack.connection import Window
+from ptingest.lumberjack.window import Window
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
 from ptingest.sources.connection import BeatsConnection

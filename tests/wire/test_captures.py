@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 
 from ptingest.errors import ProtocolError
-from ptingest.lumberjack.connection import Limits, ServerConnection
+from ptingest.lumberjack.connection import ServerConnection
+from ptingest.lumberjack.window import Limits
 from tests.lumberjack.feeding import acks, feed, in_steps, joined
 from tests.wire.captures import NAMES, load
 

@@ -7,12 +7,7 @@ import zlib
 
 import pytest
 
-from ptingest.lumberjack.connection import (
-    DATA_WITHOUT_WINDOW,
-    JUNK_AFTER_ZLIB,
-    SHORT_WINDOW,
-    SURPLUS,
-)
+from ptingest.lumberjack.window import DATA_WITHOUT_WINDOW, JUNK_AFTER_ZLIB, SHORT_WINDOW, SURPLUS
 from tests.lumberjack.feeding import SMALL, acks, windows_and_error
 from tests.lumberjack.wire_description import U32, c, d, j, raw_c, w
 

@@ -1,0 +1,142 @@
+"""How long a peer may keep a connection waiting: for its first byte, a frame, a window, anything.
+
+Only time that the peer owes us is counted. While its window is worked on, or while bytes of it
+wait in the kernel because we do not read, every clock stands still.
+
+A frame and a window are timed from their first byte. Each ``frame_seconds`` (and, for a window,
+each ``window_seconds``) must bring ``min_bytes_per_second`` or the end of it, so a slow line is
+served for as long as it takes and a peer that sends a byte now and then is not.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ptingest.settings.beats import BeatsLimits
+
+UNREAD_ACKS_BYTES = 64 << 10
+"""Acks are 6 bytes; a peer that leaves this many unread is not reading at all."""
+
+
+class Expired(NamedTuple):
+    """Which deadline has passed: the reason that is counted, and what the log says."""
+
+    reason: str
+    text: str
+
+
+class Seen(NamedTuple):
+    """A connection as it is at one look."""
+
+    owes: bool
+    """It is the peer's turn: nothing of its is worked on or waits unread."""
+    bytes: int
+    """Received so far."""
+    frame: int | None
+    """The number of the frame that was begun and is not whole; None between frames."""
+    window: int | None
+    """The number of the window that was begun and is not complete; None between windows."""
+    holds_windows: bool
+    """Windows of it wait for their ack, so it need not send anything."""
+
+
+class _Progress:
+    """The clock of one thing that must go on or end."""
+
+    __slots__ = ("_bytes", "_number", "_seconds")
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._seconds, self._bytes = 0.0, 0
+
+    def is_late(
+        self, number: int | None, seconds: float, received: int, *, each: float, rate: float
+    ) -> bool:
+        """Count ``seconds`` more; say whether the last ``each`` of them brought too little."""
+        if number is None or number != self._number:
+            self._number, self._seconds, self._bytes = number, 0.0, received
+            return False
+        self._seconds += seconds
+        if self._seconds < each:
+            return False
+        brought, self._bytes = received - self._bytes, received
+        self._seconds = 0.0
+        return brought < each * rate
+
+
+class ReadDeadlines:
+    """All of one connection; looked at twice a second."""
+
+    __slots__ = ("_bytes", "_frame", "_looked_at", "_silent", "_window")
+
+    def __init__(self, now: float) -> None:
+        self._looked_at = now
+        self._bytes = 0
+        self._silent = 0.0
+        self._frame, self._window = _Progress(), _Progress()
+
+    def look(self, now: float, seen: Seen, limits: BeatsLimits) -> Expired | None:
+        """Let the time since the last look pass; the first deadline that is over, or None."""
+        passed, self._looked_at = now - self._looked_at, now
+        if not seen.owes:
+            passed = 0.0
+        if seen.bytes != self._bytes:
+            self._bytes, self._silent = seen.bytes, 0.0
+        else:
+            self._silent += passed
+        rate = limits.min_bytes_per_second
+        is_frame_late = self._frame.is_late(
+            seen.frame, passed, seen.bytes, each=limits.frame_seconds, rate=rate
+        )
+        is_window_late = self._window.is_late(
+            seen.window, passed, seen.bytes, each=limits.window_seconds, rate=rate
+        )
+        if not seen.owes:
+            return None
+        if not seen.bytes:
+            return self._nothing_yet(limits)
+        if seen.frame is not None and self._silent >= limits.frame_seconds:
+            return Expired(
+                "frame_timeout", "a frame was not continued (beats.limits.frame_seconds)"
+            )
+        if is_frame_late or is_window_late:
+            return _too_slow("frame" if is_frame_late else "window", limits)
+        if seen.window is None and not seen.holds_windows and self._silent >= limits.idle_seconds:
+            return Expired("idle", "idle (beats.limits.idle_seconds)")
+        return None
+
+    def heard(self) -> None:
+        """An ack left: the silence of a peer with nothing to say begins now."""
+        self._silent = 0.0
+
+    def _nothing_yet(self, limits: BeatsLimits) -> Expired | None:
+        if self._silent < limits.first_byte_seconds:
+            return None
+        return Expired("first_byte_timeout", "nothing came (beats.limits.first_byte_seconds)")
+
+
+def _too_slow(what: str, limits: BeatsLimits) -> Expired:
+    seconds = limits.frame_seconds if what == "frame" else limits.window_seconds
+    return Expired(
+        f"{what}_timeout",
+        f"a {what} was not completed, and {seconds:g} s (beats.limits.{what}_seconds) brought less "
+        f"than {limits.min_bytes_per_second} bytes a second (beats.limits.min_bytes_per_second)",
+    )
+
+
+class Writes:
+    """Whether a peer takes what we write to it."""
+
+    __slots__ = ("_unwritten_since",)
+
+    def __init__(self) -> None:
+        self._unwritten_since: float | None = None
+
+    def are_stuck(self, now: float, unwritten: int, seconds: float) -> bool:
+        """Say so where ``unwritten`` bytes are too many, or some wait for ``seconds``."""
+        if unwritten == 0:
+            self._unwritten_since = None
+            return False
+        if self._unwritten_since is None:
+            self._unwritten_since = now
+        return unwritten > UNREAD_ACKS_BYTES or now - self._unwritten_since >= seconds
