@@ -10,8 +10,8 @@
 
 Every answer is made on the spot from what is in memory (of all processes, where there are
 several): reading starts no work, waits for no sink and is not logged. What a client may
-hold is bounded: the number of connections, the size of a request, how long one may stay
-idle or unfinished.
+hold is bounded: the number of connections (`ptingest.api.connections`), the size of a
+request, how long one may stay idle or unfinished.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from ptingest.api.connections import HttpConnections, listen_on
 from ptingest.api.console.door import is_browser
 from ptingest.api.console.pages import Console
 from ptingest.api.console.seams import Seams
+from ptingest.api.gate import HttpLog, RequestGate
 from ptingest.api.letters import LettersDesk, letter_routes
 from ptingest.api.logstash import LogstashView, NodeFacts, not_found
 from ptingest.api.rates import SAMPLE_SECONDS
@@ -44,16 +46,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONNECTIONS = 64
-"""Open connections; one more is closed at once. Watchers are few."""
 IDLE_SECONDS = 15.0
 """A connection without a complete request for this long is closed."""
 CLOSING_SECONDS = 1.0
 """How long an answer begun may take when the port closes, and a body nobody wants."""
 
-HANDSHAKE_SECONDS = 5.0
+BODY_SECONDS = 5.0
+"""How long the body of a request may take from its head on."""
 OPEN_PATH = "/livez"
 """What needs no token: it says nothing but that we live, and probes cannot keep a secret."""
+
+ALWAYS_ANSWERED = frozenset({"/livez", "/readyz"})
+"""However many requests are at work: a probe that gets no answer ends the server."""
 
 BODY_BYTES = 1 << 16
 """The largest body read; only orders have one."""
@@ -102,17 +106,20 @@ class ApiServer:
     """A listening API; made by `start_api`."""
 
     def __init__(
-        self, server: asyncio.Server, runner: web.AppRunner, sampling: asyncio.Task[None]
+        self, connections: HttpConnections, runner: web.AppRunner, sampling: asyncio.Task[None]
     ) -> None:
-        self._server, self._runner, self._sampling = server, runner, sampling
-        self.port: int = server.sockets[0].getsockname()[1]
+        self._connections, self._runner, self._sampling = connections, runner, sampling
+        self._accepting = asyncio.create_task(connections.run(), name="api connections")
+        self.port: int = connections.port
 
     async def close(self) -> None:
         """Stop listening; answers begun get `CLOSING_SECONDS`."""
-        self._server.close()
+        self._accepting.cancel()
+        self._connections.close()
         self._sampling.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._sampling
+        for task in (self._accepting, self._sampling):
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await self._runner.cleanup()
 
 
@@ -141,7 +148,9 @@ async def start_api(
     logstash = LogstashView(
         node, metrics, view.readiness, http_address=settings.listen, usage=usage
     )
-    app = _build_app(view, metrics, logstash, settings.token)
+    gate = RequestGate(settings, always=ALWAYS_ANSWERED, body_seconds=BODY_SECONDS)
+    passes = [_refuse_in_words(), gate.middleware(), *_ask_for(settings.token)]
+    app = _build_app(view, metrics, logstash, passes)
     app.add_routes(_desk_routes(desk, taps, why, is_guarded=settings.token is not None))
     console = Console(settings, view, metrics, seams or Seams(), desk, why)
     app.add_subapp(CONSOLE.rstrip("/"), console.app)
@@ -149,34 +158,17 @@ async def start_api(
     await runner.setup()
     host, port = split_listen(settings.listen)
     try:
-        server = await asyncio.get_running_loop().create_server(
-            _doorman(runner),
-            host,
-            port,
-            ssl=tls,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
-        )
+        listeners = listen_on(host, port)
     except OSError as error:
         await runner.cleanup()
         text = f"api.listen {settings.listen}: {error.strerror or error}"
         raise OSError(error.errno, text) from error
+    assert runner.server is not None
+    gate.connections = connections = HttpConnections(listeners, runner.server, tls=tls)
     sampling = asyncio.create_task(_sample(view, logstash, console), name="api samples")
-    api = ApiServer(server, runner, sampling)
+    api = ApiServer(connections, runner, sampling)
     logstash.http_address = f"{host}:{api.port}"
     return api
-
-
-def _doorman(runner: web.AppRunner) -> Callable[[], asyncio.BaseProtocol]:
-    """Make each connection's protocol, as long as there are not too many."""
-    handlers = runner.server
-    assert handlers is not None
-
-    def accept() -> asyncio.BaseProtocol:
-        if len(handlers.connections) < CONNECTIONS:
-            return handlers()
-        return _TurnedAway()
-
-    return accept
 
 
 def _desk_routes(
@@ -200,6 +192,8 @@ def _runner(app: web.Application) -> web.AppRunner:
     return web.AppRunner(
         app,
         access_log=None,
+        logger=HttpLog(),
+        auto_decompress=False,  # nobody sends us much, and a bomb is nothing then
         keepalive_timeout=IDLE_SECONDS,
         lingering_time=CLOSING_SECONDS,
         shutdown_timeout=CLOSING_SECONDS,
@@ -215,17 +209,6 @@ async def _sample(view: StatusView, logstash: LogstashView, console: Console) ->
         logstash.sample()
 
 
-class _TurnedAway(asyncio.Protocol):
-    """Closes a connection that is one too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        log.warning(
-            "closed an HTTP connection: %d are open, which is the limit; does a watcher keep them?",
-            CONNECTIONS,
-        )
-        transport.close()
-
-
 def _json_answer(request: web.Request, body: object, status: int = 200) -> web.Response:
     import orjson
     from aiohttp import web
@@ -238,7 +221,7 @@ def _json_answer(request: web.Request, body: object, status: int = 200) -> web.R
 
 
 def _build_app(
-    view: StatusView, metrics: Metrics, logstash: LogstashView, token: SecretStr | None
+    view: StatusView, metrics: Metrics, logstash: LogstashView, middlewares: Sequence[Middleware]
 ) -> web.Application:
     from aiohttp import web
 
@@ -266,9 +249,7 @@ def _build_app(
 
         return handler
 
-    app = web.Application(
-        middlewares=[_refuse_in_words(), *_ask_for(token)], client_max_size=BODY_BYTES
-    )
+    app = web.Application(middlewares=middlewares, client_max_size=BODY_BYTES)
     ours: dict[str, Handler] = {
         "/livez": live, "/readyz": ready, "/metrics": scrape, "/status": status,
         "/": _or_the_console(as_logstash(lambda: logstash.root(PATHS))),
@@ -351,7 +332,7 @@ def _refuse_in_words() -> Middleware:
             text = "only GET and HEAD: nothing can be changed here\n"
             return web.Response(text=text, status=405, headers={"Allow": "GET, HEAD"})
         except web.HTTPRequestEntityTooLarge:
-            text = f"a request has at most {BODY_BYTES} bytes here\n"
+            text = f"that is more than one request may hold here: {BODY_BYTES} bytes\n"
             return web.Response(text=text, status=413)
 
     return refuse

@@ -35,8 +35,9 @@ def run_order(settings: ServerSettings, order: Order, *, address: str | None) ->
     Raises:
         PtingestError: it could not be begun, or its end could not be seen; says which.
     """
-    from ptingest.runtime.lock import DataDirLock
+    from ptingest.runtime.lock import OWNER_ALONE, DataDirLock
 
+    os.umask(OWNER_ALONE)  # as the server's, in whose folder this writes
     data_dir = Path(settings.data_dir)
     if not (data_dir / "lock").exists():
         refuse_stranger(data_dir / "dead_letters", me=os.geteuid())

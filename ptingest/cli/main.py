@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import click
 
+from ptingest.cli.entry import keep_hangup
 from ptingest.cli.exit_codes import ExitCode, exit_code_of
 from ptingest.cli.options import config_option
 from ptingest.errors import PtingestError
@@ -135,6 +136,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
         return shell_complete(group, {}, "ptingest", COMPLETION_VARIABLE, wanted)
     given = list(sys.argv[1:] if arguments is None else arguments)
+    keep_hangup(given)
     try:
         # Not `group.main`: it would turn a closed pipe into exit code 1, "failed".
         with group.make_context("ptingest", given) as ctx:

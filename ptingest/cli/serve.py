@@ -12,6 +12,7 @@ import click
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 from ptingest.errors import PtingestError
+from ptingest.runtime.lock import OWNER_ALONE
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ def serve(config: Path | None) -> ExitCode:
     from ptingest.runtime.serve import serve as serve_until_signal
     from ptingest.telemetry.logs import setup_logs
 
+    # Store, dead letters and lock are for their owner alone, in the workers, too.
+    os.umask(OWNER_ALONE)
     settings = load_settings(config)
     setup_logs(settings.log)
     work = serve_until_signal(

@@ -17,6 +17,7 @@ from ptingest.runtime.assembly import build, read_profile
 from ptingest.runtime.lag import keep_what_start_made
 from ptingest.runtime.lock import DataDirLock
 from ptingest.runtime.notify import Notifier
+from ptingest.runtime.orphans import reap_orphans
 from ptingest.runtime.reload import Fresh, Reloader, swap_parts
 from ptingest.runtime.shares import worker_count
 from ptingest.runtime.signals import StopSignals
@@ -66,9 +67,11 @@ async def serve(
         async with asyncio.TaskGroup() as group:
             beside = [
                 group.create_task(_stop_on_signal(signals, server, notifier)),
-                group.create_task(_reload_on_signal(signals, reloader)),
+                group.create_task(_reload_on_signal(signals, server, reloader)),
                 group.create_task(_tell_manager(notifier, server)),
             ]
+            if os.getpid() == 1:  # as in a container
+                beside.append(group.create_task(reap_orphans()))
             left = await server.run()
             for task in beside:
                 task.cancel()
@@ -128,7 +131,10 @@ async def _stop_on_signal(
     server.stop()
 
 
-async def _reload_on_signal(signals: StopSignals, reloader: Reloader) -> None:
+async def _reload_on_signal(
+    signals: StopSignals, server: Worker | Supervisor, reloader: Reloader
+) -> None:
+    await server.started.wait()
     while True:
         await signals.reload.wait()
         signals.reload.clear()

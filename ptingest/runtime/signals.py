@@ -30,6 +30,8 @@ class StopSignals:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._caught, number)
         loop.add_signal_handler(signal.SIGHUP, self.reload.set)
+        # One that came earlier is kept by the kernel since our first moments, and comes now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
     def uninstall(self) -> None:
         loop = asyncio.get_running_loop()

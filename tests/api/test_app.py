@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from benchmarks.processes import free_port
-from ptingest.api.app import CONNECTIONS, PATHS, ApiServer, start_api
+from ptingest.api.app import PATHS, ApiServer, start_api
 from ptingest.runtime.clock import SystemClock
 from ptingest.runtime.tls import Certificates
 from ptingest.settings.api import ApiSettings
@@ -174,7 +174,7 @@ async def test_nothing_can_be_changed(http: aiohttp.ClientSession, method: str) 
 async def test_a_huge_header_is_refused(server: ApiServer) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
 
-    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000 + b"\r\n\r\n")
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 100_000 + b"\r\n\r\n")
     status = await reader.readline()
 
     assert b"400" in status
@@ -184,28 +184,12 @@ async def test_a_huge_header_is_refused(server: ApiServer) -> None:
 async def test_a_body_nobody_asked_for_does_not_hold_the_answer_back(server: ApiServer) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
 
-    writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\n\r\nx")
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999999\r\n\r\nx")
     status = await reader.readline()
     await reader.read()  # ends: the connection is closed soon after
 
     assert b"200" in status
     writer.close()
-
-
-async def test_one_connection_too_many_is_closed_and_the_others_live(server: ApiServer) -> None:
-    open_ones = [
-        await asyncio.open_connection("127.0.0.1", server.port) for _ in range(CONNECTIONS)
-    ]
-
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    turned_away = await reader.read()
-    open_ones[0][1].write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-    answer = await open_ones[0][0].readline()
-
-    assert turned_away == b""
-    assert answer == b"HTTP/1.1 200 OK\r\n"
-    for _, one in [*open_ones, (reader, writer)]:
-        one.close()
 
 
 async def test_a_request_leaves_no_log_line(

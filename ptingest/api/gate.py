@@ -1,0 +1,114 @@
+"""What every HTTP request passes before it is answered: its host, its body, its turn.
+
+Host     while we listen on loopback without a token, a request must name this host: a web
+         page elsewhere can make its own name point at 127.0.0.1, but not its name into ours
+body     read whole, within seconds, before anybody works on it
+turn     so many requests are worked on at once; see `ptingest.api.connections`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ptingest.api.connections import HttpConnections
+from ptingest.settings.api import ApiSettings
+from ptingest.settings.strict import is_loopback_host, split_listen
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from aiohttp.typedefs import Handler, Middleware
+
+log = logging.getLogger(__name__)
+
+BUSY = "too many requests are at work; come again in a second\n"
+
+
+class RequestGate:
+    """Judges every request of one port; its connections are told when they are there."""
+
+    connections: HttpConnections
+
+    def __init__(
+        self, settings: ApiSettings, *, always: frozenset[str], body_seconds: float
+    ) -> None:
+        self._listen = settings.listen
+        self._checks_host = settings.token is None and is_loopback_host(
+            split_listen(settings.listen)[0]
+        )
+        self._always, self._body_seconds = always, body_seconds
+
+    def middleware(self) -> Middleware:
+        from aiohttp import web
+
+        @web.middleware
+        async def pass_gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if (refused := self._refusal(request)) is None:
+                refused = await self._late_body(request)
+            if refused is not None:
+                status, text = refused
+                response = web.json_response({"error": text}, status=status)
+                response.force_close()
+                return response
+            async with self.connections.working(request.protocol) as may_work:
+                if may_work or request.path in self._always:
+                    return await handler(request)
+            return web.Response(text=BUSY, status=503, headers={"Retry-After": "1"})
+
+        return pass_gate
+
+    def _refusal(self, request: web.Request) -> tuple[int, str] | None:
+        host = request.headers.get("Host")
+        if self._checks_host and host is not None and not is_loopback_host(host_of(host)):
+            return 403, (
+                f"this port was asked for as {host!r}. It listens on {self._listen} without "
+                "api.token, so it answers to localhost and loopback addresses only: a web page "
+                "elsewhere can make its own name point here. Ask 127.0.0.1, or give api.token."
+            )
+        return None
+
+    async def _late_body(self, request: web.Request) -> tuple[int, str] | None:
+        """Read the body that somebody will want; a refusal where it does not come."""
+        from aiohttp.web import RequestPayloadError
+
+        is_wanted = request.method == "POST" and request.match_info.http_exception is None
+        if not (is_wanted and request.can_read_body):
+            return None
+        if request.content_type.startswith("multipart/"):
+            return 415, "no form here is multipart; send application/x-www-form-urlencoded"
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                await request.read()
+        except TimeoutError:
+            return 408, f"the body was not there in {self._body_seconds:g} s"
+        except RequestPayloadError as error:
+            return 400, f"the body is broken: {error}"
+        except ConnectionError:
+            return 400, "nobody is there any more"
+        return None
+
+
+def host_of(host: str) -> str:
+    """The name or address in a Host header, without its port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+class HttpLog(logging.LoggerAdapter[logging.Logger]):
+    """What aiohttp says: a client's broken HTTP in one quiet line, all else as it is."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.getLogger("aiohttp.server"))
+
+    def exception(self, msg: object, *args: object, **more: Any) -> None:
+        from aiohttp.http_exceptions import HttpProcessingError
+        from aiohttp.web import RequestPayloadError
+
+        error = more.get("exc_info")
+        if isinstance(error, HttpProcessingError | RequestPayloadError):
+            said = str(getattr(error, "message", error)).strip().partition("\n")[0]
+            log.info("%s: not HTTP, or broken: %s", args[0] if args else "somebody", said[:200])
+            return
+        self.logger.error(msg, *args, exc_info=error)

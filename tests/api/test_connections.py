@@ -1,0 +1,146 @@
+"""Connections of the HTTP port with a protocol that does nothing: who is kept, who goes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ptingest.api import connections
+from ptingest.api.connections import AT_WORK, CONNECTIONS, PER_ADDRESS, HttpConnections, listen_on
+from ptingest.runtime.clock import SystemClock
+from ptingest.runtime.tls import Certificates
+from ptingest.settings.server import ServerSettings
+from ptingest.telemetry.metrics import Metrics
+from tests.fakes.authority import Authority, tls_settings
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Silent(asyncio.Protocol):
+    """Says nothing, or far too much."""
+
+    def __init__(self, says: bytes = b"") -> None:
+        self._says = says
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, object)
+        transport.write(self._says)  # type: ignore[attr-defined]
+
+
+@contextlib.asynccontextmanager
+async def accepting(
+    *, says: bytes = b"", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[HttpConnections, list[Silent]]]:
+    made: list[Silent] = []
+
+    def make() -> Silent:
+        made.append(Silent(says))
+        return made[-1]
+
+    accepted = HttpConnections(listen_on("127.0.0.1", 0), make, tls=tls)
+    running = asyncio.ensure_future(accepted.run())
+    try:
+        yield accepted, made
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        accepted.close()
+
+
+async def connect(accepted: HttpConnections, host: str = "127.0.0.1") -> Streams:
+    return await asyncio.open_connection("127.0.0.1", accepted.port, local_addr=(host, 0))
+
+
+async def until_open(accepted: HttpConnections, count: int) -> None:
+    async with asyncio.timeout(15):
+        while len(accepted) != count:
+            await asyncio.sleep(0.01)
+
+
+async def test_who_waits_longest_of_an_address_goes_first() -> None:
+    async with accepting() as (accepted, made):
+        other = await connect(accepted, "127.0.0.2")
+        ours = [await connect(accepted) for _ in range(PER_ADDRESS)]
+        await until_open(accepted, PER_ADDRESS + 1)
+
+        late = await connect(accepted)
+        async with asyncio.timeout(15):
+            assert await ours[0][0].read() == b""
+
+        await until_open(accepted, PER_ADDRESS + 1)
+        assert len(made) == PER_ADDRESS + 2
+        for _, writer in (other, *ours, late):
+            writer.close()
+        await until_open(accepted, 0)
+
+
+async def test_who_is_at_work_is_left_alone() -> None:
+    async with accepting() as (accepted, made):
+        first = await connect(accepted)
+        await until_open(accepted, 1)
+        async with accepted.working(made[0]) as may_work:
+            assert may_work
+            rest = [await connect(accepted) for _ in range(PER_ADDRESS)]
+
+            async with asyncio.timeout(15):
+                assert await rest[0][0].read() == b""
+        for _, writer in (first, *rest):
+            writer.close()
+
+
+async def test_so_many_are_at_work_at_once_of_one_address_and_of_all() -> None:
+    async with accepting() as (accepted, made), contextlib.AsyncExitStack() as stack:
+        hosts = ["127.0.0.1"] * PER_ADDRESS + ["127.0.0.2"] * PER_ADDRESS
+        opened = [await connect(accepted, host) for host in hosts]
+        await until_open(accepted, 2 * PER_ADDRESS)
+        may_work = [await stack.enter_async_context(accepted.working(one)) for one in made]
+
+        assert may_work.count(True) == AT_WORK < 2 * PER_ADDRESS <= CONNECTIONS
+        reader, writer = await connect(accepted)
+        async with asyncio.timeout(15):
+            assert await reader.read() == b"", "nobody waits, so the new one goes"
+        for _, one in [*opened, (reader, writer)]:
+            one.close()
+
+
+async def test_who_does_not_read_its_answer_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(connections, "TICK_SECONDS", 0.02)
+
+    async with accepting(says=bytes(64 << 20)) as (accepted, _):
+        deaf = socket.create_connection(("127.0.0.1", accepted.port))
+        with deaf:
+            await until_open(accepted, 1)
+            await until_open(accepted, 0)
+
+
+async def test_a_handshake_that_does_not_end_is_counted_and_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HANDSHAKE_SECONDS", 0.3)
+    settings = ServerSettings.model_validate(
+        {"api": {"listen": "127.0.0.1:0", "tls": tls_settings(Authority(tmp_path).server())}}
+    )
+    tls = Certificates(settings, metrics=Metrics(), clock=SystemClock()).api
+    async with accepting(tls=tls) as (accepted, _):
+        opened = [await connect(accepted) for _ in range(PER_ADDRESS + 5)]
+        await until_open(accepted, PER_ADDRESS)
+
+        await until_open(accepted, 0)
+
+        for _, writer in opened:
+            writer.close()
+
+
+def test_every_address_of_a_name_is_bound() -> None:
+    listeners = listen_on("127.0.0.1", 0)
+
+    assert [one.getsockname()[0] for one in listeners] == ["127.0.0.1"]
+    for one in listeners:
+        one.close()
