@@ -25,6 +25,7 @@ from typing import Any
 import uvloop
 
 from ptingest.lumberjack.frames import encode_window
+from tests.torture import unfinished
 from tests.torture.servers import ServerProcess
 
 MIB = 1 << 20
@@ -252,6 +253,7 @@ async def quiet(server: ServerProcess) -> None:
 
 ATTACKS: dict[str, Attack] = {
     "quiet": quiet,
+    **unfinished.ATTACKS,
 }
 
 

@@ -172,7 +172,9 @@ class ServerProcess:
         except OSError:
             return None
         try:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            writer.write(
+                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+            )
             head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
         except OSError:
             return None
