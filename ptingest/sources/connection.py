@@ -241,6 +241,8 @@ class BeatsConnection(asyncio.Protocol):
             self._more.clear()
             if self._source.draining and self._filling is None:
                 return None
+            if self._wire.is_frame_open and not (self._eof or self._quiet or self._source.draining):
+                continue  # more of a frame that is not whole is no work, and takes no turn
             window = await self._turn_and_cut()
             if window is not None:
                 self._more.set()  # there may be another behind it

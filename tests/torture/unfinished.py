@@ -16,6 +16,7 @@ from tests.torture.servers import ServerProcess
 
 MIB = 1 << 20
 ATTACKER = "127.66.0.1"
+PIECE_BYTES = 256 << 10
 SECONDS = 6.0
 CLOSED_SECONDS = 30.0
 """How soon a connection must be closed that asks for too much, on a busy machine."""
@@ -35,7 +36,9 @@ def frame_head(size: int) -> bytes:
 async def _trickle(writer: asyncio.StreamWriter, start: bytes) -> None:
     """Send ``start`` as fast as it is read, then a byte now and then."""
     with contextlib.suppress(OSError):
-        writer.write(start)
+        for at in range(0, len(start), PIECE_BYTES):
+            writer.write(start[at : at + PIECE_BYTES])
+            await writer.drain()
         while True:
             await writer.drain()
             await asyncio.sleep(0.5)
