@@ -36,8 +36,9 @@ def balanced(books: Books) -> Books:
 class WorkerView:
     """Reads the parts of one worker; changes nothing but gauges."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, parts: Parts, *, owns_port: bool = True) -> None:
+        """``owns_port``: nobody else accepts for it, so what it does not take nobody does."""
+        self._parts, self._owns_port = parts, owns_port
         self._started = parts.clock.monotonic()
         self.listening: str | None = None
         self.draining = False
@@ -56,7 +57,7 @@ class WorkerView:
             reasons.append("draining: this process is stopping")
         elif self.listening is None:
             reasons.append("not listening yet")
-        else:
+        elif self._owns_port:
             reasons += self._parts.source.troubles()
         letters = self._parts.dead_letters.trouble
         if letters:

@@ -82,6 +82,7 @@ class Supervisor:
         self.view = WholeView(self.crew, own=self.own, settings=settings, clock=clock)
         self.view.sections = self._sections
         self.view.certificates = self.certificates.status
+        self.view.port_troubles = self.door.troubles
         self.started = asyncio.Event()
         self.beats_port = 0
         self.api_port = 0

@@ -47,6 +47,8 @@ class WholeView:
         """What the supervisor says itself: name in /status -> keys that replace the workers'."""
         self.certificates: Callable[[], dict[str, object]] = dict
         """Of the HTTP port."""
+        self.port_troubles: Callable[[float], list[str]] = lambda _: []
+        """Why no new Beat comes in at the port, as of a monotonic time."""
         self._crew, self._own, self._clock = crew, own, clock
         self._started = clock.monotonic()
         self._looking: asyncio.Task[None] | None = None
@@ -90,7 +92,7 @@ class WholeView:
             ends = [slot.last_end for slot in self._crew.slots if slot.last_end]
             return [f"no worker is running{f': the last one {ends[0]}' if ends else ' yet'}"]
         said = {slot.number: slot.seen.readiness for slot in self._crew.running if slot.seen}
-        return merge_reasons(said)
+        return self.port_troubles(self._clock.monotonic()) + merge_reasons(said)
 
     def status(self) -> dict[str, object]:
         """One worker's shape, for all of them, and a row for each process.

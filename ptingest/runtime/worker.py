@@ -33,7 +33,7 @@ class Worker:
         """Under a supervisor it opens no port: connections are handed to it."""
         self.parts = parts
         self._is_supervised = is_supervised
-        self.view = WorkerView(parts)
+        self.view = WorkerView(parts, owns_port=not is_supervised)
         self._lag = LoopLag(parts.metrics, parts.clock)
         self.started = asyncio.Event()
         self.beats_port = 0

@@ -405,10 +405,7 @@ class BeatsSource:
                 f"{self.received.limit_bytes} (half of beats.limits.total_bytes)"
             )
         if self.load >= limits.connections:
-            found.append(
-                f"beats: all connections are taken, {limits.connections} are allowed "
-                "(beats.limits.connections)"
-            )
+            found.append(all_taken(limits.connections))
         if self._accept_trouble is not None:
             found.append(f"beats: nobody new is accepted, {self._accept_trouble}")
         return found
@@ -457,6 +454,11 @@ class BeatsSource:
             "arriving": len(self._arrivals),
             "listed": rows,
         }
+
+
+def all_taken(connections: int) -> str:
+    """What readiness says where one more connection would be refused."""
+    return f"beats: all connections are taken, {connections} are allowed (beats.limits.connections)"
 
 
 def _nobody() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from ptingest.runtime.doorkeeper import Doorkeeper
 from ptingest.settings.beats import BeatsSettings
+from ptingest.sources.beats import REFUSING_SECONDS
 from ptingest.telemetry.metrics import Metrics
 from tests.runtime.crewed import Seat, crew_of, seated
 from tests.waiting import PATIENCE_SECONDS, until
@@ -73,6 +74,25 @@ async def test_with_as_many_connections_the_idler_one_is_chosen() -> None:
 
         _, accepted = await it.seats[1].next_handed()
         accepted.close()
+
+
+async def test_it_says_why_no_new_beat_comes_in() -> None:
+    async with door(limits={"connections": 1}) as it:
+        assert it.keeper.troubles(0.0) == []
+
+        for seat in it.seats:
+            seat.slot.is_accepting = False
+        assert it.keeper.troubles(1.0) == []
+        (nobody,) = it.keeper.troubles(1.0 + REFUSING_SECONDS)
+        for seat in it.seats:
+            seat.slot.is_accepting = True
+        it.seats[0].slot.take(1, "")
+        (taken,) = it.keeper.troubles(9.0)
+        it.seats[0].slot.lose(1)
+
+        assert "no worker takes connections" in nobody
+        assert "beats.limits.connections" in taken
+        assert it.keeper.troubles(10.0) == []
 
 
 async def test_a_connection_that_is_over_makes_room() -> None:

@@ -17,9 +17,10 @@ from ptingest.delivery.budget import Budget
 from ptingest.runtime.clock import SystemClock
 from ptingest.runtime.turnstile import Turnstile
 from ptingest.settings.beats import BeatsSettings
-from ptingest.sources.beats import BeatsSource
+from ptingest.sources.beats import REFUSING_SECONDS, BeatsSource
 from ptingest.sources.turns import TURNS
 from ptingest.telemetry.metrics import Metrics
+from tests.fakes.clock import AheadClock
 from tests.flow.harness import C, J, RawPeer, Server, W, event, peer_of, serving
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -197,6 +198,34 @@ async def test_who_is_not_read_since_the_pot_is_full_is_kept_alive(tmp_path: Pat
         assert bytes_read_of(server, "127.0.0.2") == 0
         await finish(large)
         assert await small.acks(1) == [(2, 1)]
+
+
+async def test_readiness_says_when_nobody_is_accepted_for_some_seconds_and_when_it_is_over(
+    tmp_path: Path,
+) -> None:
+    clock = AheadClock()
+    async with full_pot(tmp_path, clock=clock) as (server, large, _):
+        at_once = server.worker.view.readiness()
+
+        clock.advance(REFUSING_SECONDS)
+        later = server.worker.view.readiness()
+        await finish(large)
+
+        assert at_once == []
+        assert [reason for reason in later if "nobody new is accepted" in reason] == later != []
+        await until(lambda: server.worker.view.readiness() == [])
+
+
+async def test_readiness_says_when_all_connections_are_taken(tmp_path: Path) -> None:
+    async with serving(tmp_path, limits={"connections": 1}) as server:
+        async with peer_of(server) as peer:
+            await peer.send(W(1) + J(1))
+            await peer.acks(1)
+
+            (reason,) = server.worker.view.readiness()
+
+            assert "beats.limits.connections" in reason
+        await until(lambda: server.worker.view.readiness() == [])
 
 
 @pytest.mark.parametrize("sent", [b"", b"1W\x00\x00\x00\x01"], ids=["nothing", "a v1 window"])
