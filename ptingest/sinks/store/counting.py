@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ptingest.model.explore import FACETS, Counts, Facet
-from ptingest.sinks.store.few import candidates, most_rows, tally_rows
+from ptingest.sinks.store.deadline import TimeIsUp, deadline
+from ptingest.sinks.store.few import candidates, first_rows, most_rows, tally_rows
 from ptingest.sinks.store.histogram import bars, prefix_of, steps_for
 from ptingest.sinks.store.moment import Question, in_bounds
 from ptingest.sinks.store.slices import by_time, slices
@@ -92,7 +93,7 @@ def counts(
     widths = segments(connection) if where.has_labels_only else {}
     step = _step(widths, first, last)
     counting = _Counting(connection, where, question, prefix_of(step))
-    stop = counting.count(widths, is_time_up)
+    stop = _until_time_is_up(counting, widths, is_time_up, last)
     sums = counting.sums
     return Counts(
         sums.documents,
@@ -103,6 +104,17 @@ def counts(
         sums.timeless,
         [_facet(*one) for one in zip(FACETS, sums.values, strict=True)],
     )
+
+
+def _until_time_is_up(
+    counting: _Counting, widths: dict[int, int], is_time_up: Callable[[], bool], newest: str
+) -> str | None:
+    """Count, and return the time down to which everything was, None when at the end."""
+    try:
+        with deadline(counting.connection, is_time_up):
+            return counting.count(widths, is_time_up)
+    except TimeIsUp:
+        return counting.counted_to or newest
 
 
 def _ends(connection: sqlite3.Connection, question: Question, now: str) -> tuple[str, str]:
@@ -136,7 +148,9 @@ class _Counting:
     def __init__(
         self, connection: sqlite3.Connection, where: Condition, question: Question, prefix: int
     ) -> None:
-        self._connection, self._query, self._question = connection, where, question
+        self.connection, self._query, self._question = connection, where, question
+        self.counted_to: str | None = None
+        """Where the slice that was counted last ends."""
         self._where = in_bounds(where, question)
         self._prefix = prefix
         self.sums = _Sums()
@@ -147,10 +161,10 @@ class _Counting:
         if told:
             self._add_tally()
             self._add_edges(set(told.values()))
-        elif (few := candidates(self._connection, self._query)) is not None:
+        elif (few := candidates(self.connection, self._query)) is not None:
             self._add_groups(few, "TRUE", [])
             return None
-        first, last = self._connection.execute(
+        first, last = self.connection.execute(
             "SELECT (SELECT min(id) FROM documents), (SELECT max(id) FROM documents)"
         ).fetchone()
         if first is None:
@@ -168,20 +182,22 @@ class _Counting:
     ) -> str | None:
         question = self._question
         for part in slices(
-            self._connection,
+            self.connection,
             since=question.since,
             until=question.until,
+            first_rows=first_rows(self._query),
             most_rows=most_rows(self._query),
         ):
             self._add_groups(
-                by_time(self._connection), f"{part.sql} AND {outside}", [*part.values, *values]
+                by_time(self.connection), f"{part.sql} AND {outside}", [*part.values, *values]
             )
+            self.counted_to = part.end.timestamp if part.end is not None else self.counted_to
             if part.end is not None and is_time_up():
                 return part.end.timestamp
         return None
 
     def _add_groups(self, source: str, also: str, values: list[str | int]) -> None:
-        rows = self._connection.execute(
+        rows = self.connection.execute(
             f"SELECT substr(timestamp, 1, {self._prefix}), {_LABELS}, count(*) FROM {source} "
             f"WHERE {also} AND {self._where.sql} GROUP BY 1, 2, 3, 4, 5, 6",
             [*values, *self._where.values],
@@ -203,7 +219,7 @@ class _Counting:
             if bound is not None:
                 bounds.append(f"time {operator} substr(?, 1, width)")
                 values.append(bound)
-        return self._connection.execute(
+        return self.connection.execute(
             f"SELECT {what}, sum(documents) FROM {tally_rows(' AND '.join(bounds))} "
             f"WHERE {self._query.sql} GROUP BY {what}",
             [*values, *self._query.values],
@@ -219,7 +235,7 @@ class _Counting:
             ]
             for start, end in ends:
                 self._add_groups(
-                    by_time(self._connection),
+                    by_time(self.connection),
                     f"timestamp BETWEEN ? AND ? AND ((id - 1) >> {SEGMENT_BITS}) IN ({_OF_WIDTH})",
                     [start, end, width],
                 )

@@ -2,7 +2,8 @@
 document with what stands around it, what was stored since.
 
 Every answer is of one moment, bounded in rows, and bounded in time where rows are no bound:
-``is_time_up`` is asked between two slices of the store, and what was left out is said.
+``is_time_up`` is asked between two slices of the store and within them, and what was left
+out is said.
 A connection that is interrupted from elsewhere raises ``SinkUnavailable``.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,8 @@ from ptingest.sinks.store.bodies import (
 )
 from ptingest.sinks.store.columns import time_text
 from ptingest.sinks.store.counting import counts
-from ptingest.sinks.store.few import candidates, most_rows, rare_ids
+from ptingest.sinks.store.deadline import TimeIsUp, deadline
+from ptingest.sinks.store.few import candidates, first_rows, most_rows, rare_ids, weight
 from ptingest.sinks.store.moment import Question, in_bounds, moment
 from ptingest.sinks.store.schema import open_reader
 from ptingest.sinks.store.slices import Place, Slice, by_time, slices
@@ -35,6 +37,10 @@ from ptingest.sinks.store.sql import Condition
 
 TAIL_MOST = 20_000
 """Documents looked at for one step of a live tail; more are skipped, and counted."""
+TOO_MUCH = (
+    "time was up before one document was looked at; ask for fewer words and values at once, or "
+    "for those that fewer documents have"
+)
 
 
 class ExploreReader:
@@ -103,7 +109,7 @@ class ExploreReader:
         """
         after = Place.read(place) if place else None
         question = self.question(view)
-        with moment(self.connection, question, now=self._now) as where:
+        with self._moment(question) as where:
             places, stopped_at = self._places(where, question, after, limit + 1)
             found = places[:limit]
             hits = self._hits([one.id for one in found])
@@ -120,24 +126,50 @@ class ExploreReader:
     ) -> tuple[list[Place], Place | None]:
         """Return up to ``limit`` places, and where looking stopped when time was up."""
         query, where = where, in_bounds(where, question)
-        if (few := candidates(self.connection, query)) is not None:
-            return self._places_of(few, "TRUE", where, after, limit), None
         found: list[Place] = []
-        for number, part in enumerate(self._slices(query, question, after)):
-            if number == 2 and (rare := rare_ids(self.connection, query)) is not None:
-                return self._places_of("documents NOT INDEXED", rare, where, after, limit), None
-
-            rows = self.connection.execute(
-                f"SELECT timestamp, id FROM {by_time(self.connection)} "
-                f"WHERE {part.sql} AND {where.sql} ORDER BY timestamp DESC, id DESC LIMIT ?",
-                [*part.values, *where.values, limit - len(found)],
-            )
-            found += map(Place._make, rows)
-            if len(found) >= limit:
-                break
-            if part.end is not None and self._is_time_up():
-                return found, part.end
+        looked_to: Place | None = None
+        try:
+            with deadline(self.connection, self._is_time_up):
+                if (few := candidates(self.connection, query)) is not None:
+                    return self._places_of(few, "TRUE", where, after, limit), None
+                for number, part in enumerate(self._slices(query, question, after)):
+                    if number == 2 and (rare := rare_ids(self.connection, query)) is not None:
+                        source = "documents NOT INDEXED"
+                        return self._places_of(source, rare, where, after, limit), None
+                    found += self._places_in(part, where, limit - len(found))
+                    if len(found) >= limit:
+                        break
+                    if part.end is not None and self._is_time_up():
+                        return found, part.end
+                    looked_to = part.end
+        except TimeIsUp:
+            if looked_to is None:
+                raise
+            return found, looked_to
         return found, None
+
+    def _places_in(self, part: Slice, where: Condition, limit: int) -> list[Place]:
+        rows = self.connection.execute(
+            f"SELECT timestamp, id FROM {by_time(self.connection)} "
+            f"WHERE {part.sql} AND {where.sql} ORDER BY timestamp DESC, id DESC LIMIT ?",
+            [*part.values, *where.values, limit],
+        )
+        return list(map(Place._make, rows))
+
+    @contextmanager
+    def _moment(self, question: Question, after_id: int = 0) -> Iterator[Condition]:
+        """Hold a moment; what ends before anything can be told is no answer."""
+        try:
+            with moment(
+                self.connection,
+                question,
+                now=self._now,
+                after_id=after_id,
+                is_time_up=self._is_time_up,
+            ) as where:
+                yield where
+        except TimeIsUp as error:
+            raise SinkUnavailable(sink="store", cause=TOO_MUCH) from error
 
     def _slices(self, query: Condition, question: Question, after: Place | None) -> Iterator[Slice]:
         return slices(
@@ -145,6 +177,7 @@ class ExploreReader:
             since=question.since,
             until=question.until,
             after=after,
+            first_rows=first_rows(query),
             most_rows=most_rows(query),
         )
 
@@ -177,7 +210,7 @@ class ExploreReader:
             QueryInvalid: the query or a time cannot be read.
         """
         question = self.question(view)
-        with moment(self.connection, question, now=self._now) as where:
+        with self._moment(question) as where:
             return counts(
                 self.connection,
                 where,
@@ -225,7 +258,8 @@ class ExploreReader:
         """
         last = self.last_id()
         begin = max(after, last - TAIL_MOST)
-        with moment(self.connection, Question(view.query), now=self._now, after_id=begin) as where:
+        with self._moment(Question(view.query), begin) as where:
+            begin = max(begin, last - TAIL_MOST // weight(where))
             rows = self.connection.execute(
                 "SELECT id FROM documents NOT INDEXED "
                 f"WHERE id > ? AND id <= ? AND {where.sql} ORDER BY id DESC LIMIT ?",

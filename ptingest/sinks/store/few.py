@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from ptingest.sinks.store.slices import FIRST_ROWS
 from ptingest.sinks.store.sql import Condition
 from ptingest.sinks.store.tally import SEGMENT, gaps, segments
 
@@ -17,6 +18,7 @@ SEGMENTS_MOST = 6
 """So many segments, or their like in documents that are not tallied, are read as a whole."""
 DEAR_ROWS = 1 << 12
 CHEAP_ROWS = 1 << 17
+VALUES_USUAL = 8
 """Documents looked at between two glances at the clock: where each costs a look into its
 body, and where none does."""
 
@@ -26,7 +28,7 @@ def candidates(connection: sqlite3.Connection, query: Condition) -> str | None:
     many or no words are asked for."""
     for table in query.required:
         (number,) = connection.execute(f"SELECT count(*) FROM temp.{table}").fetchone()
-        if number <= CANDIDATES_MOST:
+        if number * weight(query) <= CANDIDATES_MOST:
             return f"temp.{table} CROSS JOIN documents ON documents.id = temp.{table}.id"
     return None
 
@@ -63,4 +65,16 @@ def tally_rows(condition: str) -> str:
 def most_rows(query: Condition) -> int:
     """Return how many documents may be looked at between two glances at the clock."""
     is_dear = bool(query.functions) or ("json_each" in query.sql and not query.has_labels_only)
-    return DEAR_ROWS if is_dear else CHEAP_ROWS
+    return max(1, (DEAR_ROWS if is_dear else CHEAP_ROWS) // weight(query))
+
+
+def first_rows(query: Condition) -> int:
+    """Return how many documents may be looked at before the first glance."""
+    return max(1, FIRST_ROWS // weight(query))
+
+
+def weight(query: Condition) -> int:
+    """Return how many times as much as for a usual query is done for a document."""
+    phrases = sum(map(len, query.functions.values()))
+    asked = len(query.values) + len(query.texts) + phrases
+    return max(1, asked // VALUES_USUAL)

@@ -9,6 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 
+def glob_until_nul(pieces: Sequence[str]) -> Callable[[str], bool]:
+    """Return the test that SQLite's GLOB makes, which ends both sides at a NUL."""
+    kept: list[str] = []
+    for piece in pieces:
+        before, nul, _ = piece.partition("\0")
+        kept.append(before)
+        if nul:
+            break
+    fits = glob_test(kept)
+    return lambda text: fits(text.partition("\0")[0])
+
+
 def glob_test(pieces: Sequence[str]) -> Callable[[str], bool]:
     """Return a test for a whole text; ``pieces`` are what lies between the ``*``, at least one."""
     if len(pieces) == 1:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ptingest.sinks.store import times
 from ptingest.sinks.store.columns import Row, lift
-from ptingest.sinks.store.globs import glob_test
+from ptingest.sinks.store.globs import glob_until_nul
 from ptingest.sinks.store.query import AllOf, AnyOf, Match, Negated, Query, Range, Value
 from ptingest.sinks.store.sql import (
     EXACT_COLUMNS,
@@ -245,19 +245,8 @@ def _text_test(value: Value) -> Callable[[str | None], bool]:
     if not value.has_wildcard:
         wanted = value.text
         return lambda text: text == wanted
-    # SQLite's GLOB ends both sides at a NUL.
-    fits = glob_test(_until_nul(value.pieces))
-    return lambda text: text is not None and fits(text.partition("\0")[0])
-
-
-def _until_nul(pieces: Sequence[str]) -> list[str]:
-    kept: list[str] = []
-    for piece in pieces:
-        before, nul, _ = piece.partition("\0")
-        kept.append(before)
-        if nul:
-            break
-    return kept
+    fits = glob_until_nul(value.pieces)
+    return lambda text: text is not None and fits(text)
 
 
 def _element(value: Value, *, has_numbers: bool) -> Callable[[Any], bool]:

@@ -8,14 +8,17 @@ so that the rest of a question may be asked in several statements.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from ptingest.sinks.store.deadline import deadline
+from ptingest.sinks.store.globs import glob_until_nul
 from ptingest.sinks.store.query import parse
 from ptingest.sinks.store.schema import TEXT_OPTIONS, has_text_index, index_end
 from ptingest.sinks.store.sql import Condition, condition
+from ptingest.sinks.store.words import finder
 
 _TAIL = f"CREATE VIRTUAL TABLE temp.unindexed USING fts5(message, {TEXT_OPTIONS})"
 _FILL_TAIL = """
@@ -35,7 +38,12 @@ class Question:
 
 @contextmanager
 def moment(
-    connection: sqlite3.Connection, question: Question, *, now: datetime, after_id: int = 0
+    connection: sqlite3.Connection,
+    question: Question,
+    *,
+    now: datetime,
+    after_id: int = 0,
+    is_time_up: Callable[[], bool] = lambda: False,
 ) -> Iterator[Condition]:
     """Hold one moment of the store and say what the question's query means in it; bounds are
     added by ``in_bounds``.
@@ -44,15 +52,20 @@ def moment(
 
     Raises:
         QueryInvalid: the query cannot be read.
+        TimeIsUp: before its words were looked up.
     """
     where = condition(parse(question.query), text=question.query, now=now)
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("BEGIN")
     try:
-        for name, function in where.functions.items():
-            connection.create_function(name, 1, function, deterministic=True)
+        for name, phrases in where.functions.items():
+            test = finder(phrases, is_time_up)
+            connection.create_function(name, 1, test, deterministic=True)
+        for name, pieces in where.globs.items():
+            connection.create_function(name, 1, glob_until_nul(pieces), deterministic=True)
         if where.texts:
-            _look_up_words(connection, where.texts, after_id)
+            with deadline(connection, is_time_up):
+                _look_up_words(connection, where.texts, after_id)
         yield where
     finally:
         if connection.in_transaction:

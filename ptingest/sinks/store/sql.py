@@ -14,7 +14,7 @@ from datetime import datetime
 
 from ptingest.sinks.store import times
 from ptingest.sinks.store.query import AllOf, AnyOf, Match, Negated, Query, Range, Value
-from ptingest.sinks.store.words import Phrase, finder, phrase
+from ptingest.sinks.store.words import Phrase, phrase
 
 KEYWORD_COLUMNS = {
     "group": '"group"',
@@ -28,6 +28,10 @@ EXACT_COLUMNS = {"_index": "data_stream", "_id": "key"}
 """Elasticsearch's own names for where a document lies; always plain text here."""
 TEXT_FIELDS = ("message", "log_message", "event.original")
 
+GLOB_CHARACTERS = 4096
+"""SQLite goes over a text once for each character between two ``*``, and cannot be interrupted
+meanwhile; longer texts are matched by ``globs``, in one pass."""
+
 _RANGE_SQL = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _INT64 = 1 << 63
 
@@ -38,7 +42,10 @@ class Condition:
 
     sql: str
     values: list[str | int | float] = field(default_factory=list)
-    functions: dict[str, Callable[[object], bool]] = field(default_factory=dict)
+    functions: dict[str, list[Phrase]] = field(default_factory=dict)
+    """Each asks whether a text holds any of these."""
+    globs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Each asks whether a long text is these pieces with anything between."""
     texts: dict[str, str] = field(default_factory=dict)
     """Temporary tables of one column ``id``: the documents that match an FTS5 expression."""
     required: list[str] = field(default_factory=list)
@@ -61,7 +68,13 @@ def condition(query: Query, *, text: str, now: datetime) -> Condition:
     writer = _Writer(text, now, query.parts if isinstance(query, AllOf) else (query,))
     sql = writer.any_query(query)
     return Condition(
-        sql, writer.values, writer.functions, writer.texts, writer.required, asks_labels_only(query)
+        sql,
+        writer.values,
+        writer.functions,
+        writer.globs,
+        writer.texts,
+        writer.required,
+        asks_labels_only(query),
     )
 
 
@@ -95,21 +108,22 @@ class _Writer:
     def __init__(self, text: str, now: datetime, musts: Sequence[Query]) -> None:
         self._text, self._now, self._musts = text, now, musts
         self.values: list[str | int | float] = []
-        self.functions: dict[str, Callable[[object], bool]] = {}
+        self.functions: dict[str, list[Phrase]] = {}
+        self.globs: dict[str, tuple[str, ...]] = {}
         self.texts: dict[str, str] = {}
         self.required: list[str] = []
 
     def any_query(self, query: Query) -> str:
         match query:
             case AllOf(parts):
-                return self._joined(parts, "AND", "TRUE")
+                return _halved([self.any_query(part) for part in parts], "AND", "TRUE")
             case AnyOf(parts):
-                return self._joined(parts, "OR", "FALSE")
+                return _either([self._alternatives(*some) for some in _by_field(parts)])
             case Negated(part):
                 return f"NOT {self.any_query(part)}"
             case Match(name, value):
                 texts = len(self.texts)
-                sql = self._match(name or "message", value)
+                sql = self._match(name or "message", [value])
                 if any(query is must for must in self._musts):
                     self.required += list(self.texts)[texts:]
                 return sql
@@ -118,35 +132,31 @@ class _Writer:
             case Range():
                 return self._range(query)
 
-    def _joined(self, parts: Sequence[Query], operator: str, empty: str) -> str:
-        """Halve again and again: SQLite bounds an expression's depth, not its length."""
-        if not parts:
-            return empty
-        if len(parts) == 1:
+    def _alternatives(self, name: str | None, parts: list[Query]) -> str:
+        """Ask once whether a field has any of several values: its body is read once."""
+        if name is None:
             return self.any_query(parts[0])
-        middle = len(parts) // 2
-        left = self._joined(parts[:middle], operator, empty)
-        return f"({left} {operator} {self._joined(parts[middle:], operator, empty)})"
+        return self._match(name, [part.value for part in parts if isinstance(part, Match)])
 
-    def _match(self, name: str, value: Value) -> str:
-        if value.is_anything:
+    def _match(self, name: str, values: list[Value]) -> str:
+        if values[0].is_anything:
             return self._exists(name)
         if name in TEXT_FIELDS:
-            return self._words(name, value)
+            return self._words(name, values)
         if name == "@timestamp":
-            return self._time_match(value)
+            return self._time_match(values[0])
         if name in EXACT_COLUMNS:
-            return self._column(EXACT_COLUMNS[name], value)
+            return self._column(EXACT_COLUMNS[name], values)
         if name in KEYWORD_COLUMNS:
             column = KEYWORD_COLUMNS[name]
             # A list or object is kept as JSON text; what it holds is asked of the body. A
             # text that merely begins so comes to the same answer.
-            body = self._in_body(name, lambda: self._element(value, has_numbers=False))
+            body = self._in_body(name, lambda: self._elements(values, has_numbers=False))
             return (
                 f"CASE WHEN {may_be_json(column)} THEN {body} "
-                f"ELSE {self._column(column, value)} END"
+                f"ELSE {self._column(column, values)} END"
             )
-        return self._in_body(name, lambda: self._element(value, has_numbers=True))
+        return self._in_body(name, lambda: self._elements(values, has_numbers=True))
 
     def _exists(self, name: str) -> str:
         column = {"@timestamp": "timestamp", "message": "message", **EXACT_COLUMNS}.get(name)
@@ -158,12 +168,21 @@ class _Writer:
             return body
         return f"CASE WHEN {may_be_json(column)} THEN {body} ELSE {column} IS NOT NULL END"
 
-    def _column(self, column: str, value: Value) -> str:
-        if value.has_wildcard:
-            self.values.append(_glob(value))
-            return f"coalesce({column} GLOB ?, FALSE)"
-        self.values.append(value.text)
-        return f"({column} IS ?)"
+    def _column(self, column: str, values: Sequence[Value]) -> str:
+        texts = [value.text for value in values if not value.has_wildcard]
+        self.values += texts
+        asked = [f"{column} IN ({', '.join('?' * len(texts))})"] if texts else []
+        asked += [self._fits(column, value) for value in values if value.has_wildcard]
+        return f"coalesce({_either(asked)}, FALSE)"
+
+    def _fits(self, text: str, value: Value) -> str:
+        function = f"fits_{len(self.globs)}"
+        self.globs[function] = value.pieces
+        self.values.append(_glob(value))
+        return (
+            f"CASE WHEN length({text}) > {GLOB_CHARACTERS} THEN {function}({text}) "
+            f"ELSE {text} GLOB ? END"
+        )
 
     def _in_body(self, name: str, element: Callable[[], str], *, is_inner: bool = False) -> str:
         """Ask whether any element at the field's path satisfies ``element``, SQL over ``each``.
@@ -181,10 +200,12 @@ class _Writer:
             )
         return f"({' OR '.join(f'({one})' for one in found)})"
 
+    def _elements(self, values: Sequence[Value], *, has_numbers: bool) -> str:
+        return _either([f"({self._element(one, has_numbers=has_numbers)})" for one in values])
+
     def _element(self, value: Value, *, has_numbers: bool) -> str:
         if value.has_wildcard:
-            self.values.append(_glob(value))
-            return "each.type = 'text' AND each.value GLOB ?"
+            return f"each.type = 'text' AND {self._fits('each.value', value)}"
         self.values.append(value.text)
         sql = "each.type = 'text' AND each.value = ?"
         if value.text in ("true", "false"):
@@ -228,21 +249,31 @@ class _Writer:
     def _span(self, value: str) -> tuple[str, str]:
         return times.asked_span(value, self._now, query=self._text)
 
-    def _words(self, name: str, value: Value) -> str:
-        phrases = phrases_of(value)
-        if not phrases:
-            return "FALSE"
-        match_text = _fts(phrases)
-        if name == "message" and match_text is not None:
+    def _words(self, name: str, values: Sequence[Value]) -> str:
+        phrases = [one for value in values for one in phrases_of(value)]
+        indexed: dict[str, None] = {}
+        others: list[Phrase] = []
+        for one in phrases:
+            text = _fts(one) if name == "message" else None
+            if text is None:
+                others.append(one)
+            else:
+                indexed[text] = None
+        asked: list[str] = []
+        if indexed:
             table = f"found_{len(self.texts)}"
-            self.texts[table] = match_text
+            self.texts[table] = " OR ".join(indexed)
             # The plus keeps SQLite from fetching each of them: often they are very many.
-            return f"(+documents.id IN (SELECT id FROM temp.{table}))"
-        function = f"has_words_{len(self.functions)}"
-        self.functions[function] = finder(phrases)
-        if name == "message":
-            return f"{function}(message)"
-        return self._in_body(name, lambda: f"each.type = 'text' AND {function}(each.value)")
+            asked.append(f"(+documents.id IN (SELECT id FROM temp.{table}))")
+        if others:
+            function = f"has_words_{len(self.functions)}"
+            self.functions[function] = others
+            asked.append(
+                f"{function}(message)"
+                if name == "message"
+                else self._in_body(name, lambda: f"each.type = 'text' AND {function}(each.value)")
+            )
+        return _either(asked)
 
 
 def phrases_of(value: Value) -> list[Phrase]:
@@ -256,17 +287,39 @@ def phrases_of(value: Value) -> list[Phrase]:
     return [words_in_a_row for words_in_a_row in wanted if words_in_a_row]
 
 
-def _fts(phrases: Sequence[Phrase]) -> str | None:
+def _fts(words_in_a_row: Phrase) -> str | None:
     """Return FTS5's expression, None where a ``*`` is not at a phrase's very end."""
-    parts = []
-    for words_in_a_row in phrases:
-        *firsts, last = words_in_a_row
-        begins = last.endswith("*")
-        bare = last[:-1] if begins else last
-        if not bare or "*" in bare or any("*" in word for word in firsts):
-            return None
-        parts.append(f'"{" ".join((*firsts, bare))}"{" *" if begins else ""}')
-    return " OR ".join(parts)
+    *firsts, last = words_in_a_row
+    begins = last.endswith("*")
+    bare = last[:-1] if begins else last
+    if not bare or "*" in bare or any("*" in word for word in firsts):
+        return None
+    return f'"{" ".join((*firsts, bare))}"{" *" if begins else ""}'
+
+
+def _by_field(parts: Sequence[Query]) -> list[tuple[str | None, list[Query]]]:
+    """Gather what asks for values of one field; everything else stays for itself."""
+    gathered: dict[object, tuple[str | None, list[Query]]] = {}
+    for number, part in enumerate(parts):
+        name = (part.field or "message") if isinstance(part, Match) else None
+        if isinstance(part, Match) and not part.value.is_anything and name != "@timestamp":
+            gathered.setdefault(name, (name, []))[1].append(part)
+        else:
+            gathered[number] = (None, [part])
+    return list(gathered.values())
+
+
+def _either(asked: Sequence[str]) -> str:
+    return _halved(asked, "OR", "FALSE")
+
+
+def _halved(asked: Sequence[str], operator: str, empty: str) -> str:
+    """Halve again and again: SQLite bounds an expression's depth, not its length."""
+    if len(asked) <= 1:
+        return asked[0] if asked else empty
+    middle = len(asked) // 2
+    left = _halved(asked[:middle], operator, empty)
+    return f"({left} {operator} {_halved(asked[middle:], operator, empty)})"
 
 
 def _glob(value: Value) -> str:

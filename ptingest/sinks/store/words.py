@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
+from ptingest.sinks.store.deadline import TimeIsUp
 from ptingest.sinks.store.globs import glob_test
 
 # Runs, not one character at a time: for each turn of a group that may be taken back `re`
@@ -36,8 +37,13 @@ def phrase(pieces: Sequence[str]) -> Phrase:
     return tuple(word.replace("\ue000", "*") for word in pattern.findall(written))
 
 
-def finder(phrases: Sequence[Phrase]) -> Callable[[object], bool]:
-    """Return a test whether a text holds any of ``phrases``."""
+def finder(
+    phrases: Sequence[Phrase], is_time_up: Callable[[], bool] = lambda: False
+) -> Callable[[object], bool]:
+    """Return a test whether a text holds any of ``phrases``.
+
+    The test raises ``TimeIsUp`` in the middle of a text, once ``is_time_up``.
+    """
     tests = [(_longest_piece(sought), [_word_test(word) for word in sought]) for sought in phrases]
 
     def is_found(text: object) -> bool:
@@ -49,11 +55,12 @@ def finder(phrases: Sequence[Phrase]) -> Callable[[object], bool]:
         if not left:
             return False
         longest = max(map(len, left))
-        return any(
-            _stands_in(found, in_a_row)
-            for found in _stretches(lowered, longest - 1)
-            for in_a_row in left
-        )
+        for found in _stretches(lowered, longest - 1):
+            if any(_stands_in(found, in_a_row) for in_a_row in left):
+                return True
+            if is_time_up():
+                raise TimeIsUp
+        return False
 
     return is_found
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.model.explore import FACETS, Counts
+from ptingest.sinks.store import deadline
 from ptingest.sinks.store.columns import time_text
 from ptingest.sinks.store.counting import counts
 from ptingest.sinks.store.moment import Question, in_bounds, moment
@@ -122,7 +123,10 @@ def test_an_element_of_a_list_counts_as_a_value(reader: sqlite3.Connection) -> N
     assert dict(found.facets[0].values) == {"django": 1, "edge": 1}
 
 
-def test_when_time_is_up_it_is_said_how_far_counting_came(reader: sqlite3.Connection) -> None:
+def test_when_time_is_up_it_is_said_how_far_counting_came(
+    reader: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadline, "INSTRUCTIONS", 1 << 30)  # asked between slices only
     question = Question("number >= 0")
 
     found = counted(reader, question, looks=1)
@@ -141,3 +145,19 @@ def test_an_empty_store_counts_nothing(tmp_path: Path) -> None:
 
     assert (found.documents, found.is_whole, found.bars) == (0, True, [])
     reader.close()
+
+
+@pytest.mark.parametrize("query", ["number >= 0", "log_level:*", "parcel", "service:d*"])
+@pytest.mark.parametrize("looks", [0, 5, 40])
+def test_a_count_that_is_ended_in_the_middle_is_at_least_what_it_says(
+    reader: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, query: str, looks: int
+) -> None:
+    question = Question(query)
+    whole = counted(reader, question)
+    monkeypatch.setattr(deadline, "INSTRUCTIONS", 100)
+
+    found = counted(reader, question, looks=looks)
+
+    assert found.counted_back_to is not None
+    assert not found.is_whole
+    assert found.documents <= whole.documents

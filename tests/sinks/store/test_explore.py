@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ptingest.errors import QueryInvalid, SinkUnavailable
 from ptingest.model.explore import View
-from ptingest.sinks.store import explore
+from ptingest.sinks.store import deadline, explore
 from ptingest.sinks.store.explore import ExploreReader
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.sinks.store.documents import document, insert
@@ -104,8 +104,9 @@ def test_paging_neither_skips_nor_repeats_while_documents_come_in(
 
 
 def test_a_page_that_ran_out_of_time_says_how_far_it_came_and_goes_on_there(
-    writer: sqlite3.Connection, path: Path
+    writer: sqlite3.Connection, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(deadline, "INSTRUCTIONS", 1 << 30)  # asked between slices only
     put(writer, *bodies(9000, seed=3))
     wanted = View("number:1")
 
@@ -119,6 +120,35 @@ def test_a_page_that_ran_out_of_time_says_how_far_it_came_and_goes_on_there(
     assert (first.hits, pages > 1) == ([], True)
     assert first.looked_back_to is not None
     assert [hit.id for hit in found] == [2]
+
+
+@pytest.mark.parametrize("asks", [100, 300])
+def test_time_that_is_up_in_the_middle_of_a_slice_ends_it_there(
+    writer: sqlite3.Connection, path: Path, monkeypatch: pytest.MonkeyPatch, asks: int
+) -> None:
+    monkeypatch.setattr(deadline, "INSTRUCTIONS", 1000)
+    put(writer, *bodies(9000, seed=3))
+    terms = View(f"number:({' or '.join(map(str, range(100_000, 100_900)))}) or number:1")
+    asked = iter(range(asks))
+
+    with ExploreReader(path, now=NOW, is_time_up=lambda: next(asked, None) is None) as reader:
+        page = reader.page(terms, limit=5)
+
+    assert page.hits == []
+    assert page.looked_back_to is not None
+    assert page.looked_back_to > "2025-01-02T00:30"
+
+
+@pytest.mark.parametrize("query", ["number:1", "parcel", "log_message:parcel", "message:*a*e*"])
+def test_a_page_whose_time_is_up_before_anything_is_seen_says_so(
+    writer: sqlite3.Connection, path: Path, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    monkeypatch.setattr(deadline, "INSTRUCTIONS", 100)
+    put(writer, *bodies(3000, seed=3))
+
+    with ExploreReader(path, now=NOW, is_time_up=lambda: True) as reader:
+        with pytest.raises(SinkUnavailable, match="fewer words"):
+            reader.page(View(query), limit=5)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 import pytest
 
 from ptingest.sinks.store import few
-from ptingest.sinks.store.few import CHEAP_ROWS, DEAR_ROWS, candidates, most_rows, rare_ids
+from ptingest.sinks.store.few import (
+    CHEAP_ROWS,
+    DEAR_ROWS,
+    candidates,
+    first_rows,
+    most_rows,
+    rare_ids,
+    weight,
+)
 from ptingest.sinks.store.moment import Question, moment
 from ptingest.sinks.store.schema import transaction
 from tests.sinks.store.documents import document, insert
@@ -84,3 +92,23 @@ def test_where_bodies_are_read_the_clock_is_looked_at_more_often(
 ) -> None:
     with moment(connection, Question(query), now=NOW) as where:
         assert most_rows(where) == rows
+
+
+@pytest.mark.parametrize(
+    ("terms", "most"), [(1, 4096), (4, 4096), (100, 512), (900, 64), (1600, 32)]
+)
+@pytest.mark.parametrize("field", ["number", "log_message", "message"])
+def test_the_more_is_asked_the_fewer_documents_are_looked_at_between_two_glances(
+    connection: sqlite3.Connection, terms: int, most: int, field: str
+) -> None:
+    star = "*" if field == "message" else ""
+    query = f"{field}:({' or '.join(f'{star}{number % 10}' for number in range(terms))})"
+
+    with moment(connection, Question(query), now=NOW) as where:
+        assert 1 <= first_rows(where) <= most
+        assert 1 <= most_rows(where) <= most
+
+
+def test_a_usual_question_weighs_nothing_more(connection: sqlite3.Connection) -> None:
+    with moment(connection, Question("service:django and parcel"), now=NOW) as where:
+        assert weight(where) == 1

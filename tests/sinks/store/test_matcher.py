@@ -25,7 +25,11 @@ STREAMS = [DataStream("logs", "django", "pt"), DataStream("logs", "nginx", "pt")
 
 # --- what test_sql leaves out: raw JSON as Beats may send it, and odd queries ---------------
 
+LONG = "a" * 5000
+"""SQLite's GLOB is not asked of texts so long."""
 ODD_BODIES = [
+    json.dumps({"n": 0, "tags": ["x", f"{LONG}b"], "service": f"{LONG}\0b", "a": LONG}).encode(),
+    json.dumps({"n": 0, "service": f"{LONG}*b{LONG}", "group": f"b{LONG}"}).encode(),
     b'{"n":0,"tags":["a",1,1.0,true,null,{"a":"b"}],"log":{"offset":1e400,"offset":2}}',
     b'{"n":0,"tags":"a","tags":"b","service":["x",15000000000000000.0,1.50,-0.0,7]}',
     b'{"n":0,"service":{"name":"x"},"log_level":7,"group":1.50,"message":["parcel created"]}',
@@ -38,6 +42,9 @@ ODD_BODIES = [
     b'{"n":0,"event":{"original":"Parcel 42 created"},"tags":"\\ud83d\\ude00?*[x"}',
 ]
 QUERIES = [
+    *("tags:a*a*b", "tags:*ab", "service:a*b*a", "service:*\\**", "service:a*a", "group:b*ab*"),
+    *("a:a*a*a*", "service:*a*a*a*a*b", "service:(*b or a*)", "tags:(x or y or *b) or tags:z"),
+    *("message:(parc* or *el or x)", "tags:(1 or true or a)", "log_level:(7 or true) or n:0"),
     *("tags:*", "tags:a", "tags:1", "tags:1.0", "tags:true", "tags:b", "not tags:a", "tags:15*"),
     *("log.offset:2", "log.offset > 1", "log.offset >= 9223372036854775808", "log.offset:*"),
     *(
