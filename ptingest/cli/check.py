@@ -19,7 +19,7 @@ from ptingest.cli.options import config_option, load_settings
 
 if TYPE_CHECKING:
     from ptingest.model.contracts import Finding
-    from ptingest.settings.profile import ProfileSettings
+    from ptingest.settings.profile import PatternSettings, ProfileSettings
     from ptingest.settings.server import ServerSettings
     from ptingest.settings.sinks import ElasticsearchSettings
 
@@ -91,7 +91,15 @@ def look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Rem
         for pattern in patterns
         if not pattern.samples
     ]
+    remarks += [_look_at_expression(pattern) for pattern in patterns if pattern.regex is not None]
     return profile, remarks
+
+
+def _look_at_expression(pattern: PatternSettings) -> Remark:
+    from ptingest.cli.expressions import look_at_expression
+
+    mark, detail, cure = look_at_expression(pattern)
+    return Remark(mark, f"pattern {pattern.name}", detail, cure)
 
 
 def _summary(settings: ServerSettings, profile: ProfileSettings) -> Iterator[str]:

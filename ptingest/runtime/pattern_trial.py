@@ -4,6 +4,8 @@
     {"problem": "..."}                                                       one line out, or
     {"fields": {...} | null, "missing": "..." | null}                        one for each line
 
+With `--costs SECONDS` each answer is {"seconds": ...}, its processor time, for so long in all.
+
 An expression that somebody types may take for ever: here it can, until the processor time
 or the memory it was given is spent, and what was found before is told already.
 """
@@ -12,13 +14,14 @@ from __future__ import annotations
 
 import resource
 import sys
+import time
 from typing import Any
 
 import msgspec
 import yaml
 from pydantic import ValidationError
 
-from ptingest.pipeline.patterns import matcher
+from ptingest.pipeline.patterns import Matcher, matcher
 from ptingest.pipeline.shapes import Nearness
 from ptingest.settings.profile import PatternSettings
 
@@ -66,10 +69,24 @@ def main() -> None:
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         _say({"problem": str(error) or type(error).__name__})
         return
+    if sys.argv[1:2] == ["--costs"]:
+        _tell_costs(wanted, question.lines, float(sys.argv[2]))
+        return
     for line in question.lines:
         fields = wanted.match(line)
         near = nearness.nearest(line) if nearness and fields is None else None
         _say({"fields": fields, "missing": near.missing if near else None})
+
+
+def _tell_costs(wanted: Matcher, lines: list[str], seconds: float) -> None:
+    end = time.process_time() + seconds
+    for line in lines:
+        began = time.process_time()
+        wanted.match(line)
+        now = time.process_time()
+        if now > end:
+            return
+        _say({"seconds": now - began})
 
 
 def _say(answer: dict[str, object]) -> None:

@@ -40,6 +40,8 @@ BUFFER_BYTES = 1 << 20
 """Lines that wait for one tap's reader."""
 LARGE_BYTES = 1 << 18
 """A larger event is skipped: looking at one could take all the time of a second."""
+QUERY_CHARACTERS = 128
+"""A longer query looks at smaller events only, for the same reason."""
 TOLD_SECONDS = 1.0
 """Counts are told this often while they change."""
 QUIET_SECONDS = 5.0
@@ -70,6 +72,7 @@ class Tap:
         self, wish: TapWish, test: Test, clock: Clock, on_closed: Callable[[Tap], None]
     ) -> None:
         self.wish, self._test, self._clock, self._on_closed = wish, test, clock, on_closed
+        self._largest = LARGE_BYTES * QUERY_CHARACTERS // max(QUERY_CHARACTERS, len(wish.query))
         self.seen = self.shown = self.skipped = self.lost = 0
         """Events that passed; shown; not looked at for lack of time; the reader was slow."""
         self.cost = 20e-6
@@ -104,7 +107,7 @@ class Tap:
 
     def look(self, event: Passing) -> None:
         """Show one event when it is wanted."""
-        if len(event.payload) > LARGE_BYTES or len(event.body or b"") > LARGE_BYTES:
+        if max(len(event.payload), len(event.body or b"")) > self._largest:
             self.skipped += 1
             return
         candidate = Candidate(event.body or b"{}", event.data_stream or "", event.key)

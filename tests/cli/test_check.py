@@ -224,3 +224,42 @@ def test_it_is_said_how_many_processes_there_will_be(tmp_path: Path) -> None:
     ran = run("check", "--config", "c.yaml", folder=tmp_path)
 
     assert "2, and a supervisor" in ran.out.decode()
+
+
+OWN = """
+groups:
+  - group: pt
+    data_stream: {namespace: pt}
+    patterns:
+      - name: kv
+        regex: '^(?P<log_message>(?:[a-z]+=?[a-z]*,?)+)$'
+        samples: [{line: "a=b", fields: {log_message: "a=b"}}]
+      - name: plain
+        regex: '(?P<client>\\S+) (?P<what>.*)'
+        samples: [{line: "a b", fields: {client: a, what: b}}]
+"""
+
+
+@pytest.mark.timeout(60)  # three processes
+def test_it_is_said_who_runs_an_expression_and_what_a_hostile_line_costs(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(OWN)
+    (tmp_path / "c.yaml").write_text("profile: own.yaml\n")
+
+    out = run("check", "--config", "c.yaml", folder=tmp_path).out.decode()
+
+    assert "pattern kv: not linear on Python's engine (it repeats a group" in out
+    assert "pattern plain: runs on Python's engine, linear in the line; the worst of" in out
+    assert "hostile lines of 64 KiB took" in out
+
+
+@pytest.mark.timeout(60)
+def test_an_expression_that_no_engine_runs_in_linear_time_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(OWN.replace("(?:[a-z]+=?", "(?:(?!b)[a-z]+=?"))
+    (tmp_path / "c.yaml").write_text("profile: own.yaml\n")
+
+    ran = run("check", "--config", "c.yaml", folder=tmp_path)
+
+    assert ran.code == 3
+    said = ran.out.decode() + (ran.err if isinstance(ran.err, str) else ran.err.decode())
+    assert "may take for ever on some lines" in said
+    assert "looks ahead or behind" in said

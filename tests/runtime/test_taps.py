@@ -234,3 +234,15 @@ async def test_a_tap_with_nothing_to_show_says_so(monkeypatch: pytest.MonkeyPatc
     found = [await lines(tap), await lines(tap)]
 
     assert found == [[{"told": {"passed": 0, "shown": 0, "skipped": 0, "lost": 0}}]] * 2
+
+
+async def test_a_long_query_looks_at_small_events_only(pipeline: Pipeline) -> None:
+    clock = ManualClock()
+    taps = Taps(clock, spent=Spent())
+    terms = " or ".join(["*a*b"] * 900)
+    brief, long = [await taps.begin(TapWish(query=query)) for query in ("*a*b", terms)]
+
+    see(taps, pipeline, [event("ab"), event("ab " * 10_000)])
+
+    assert (brief.shown, brief.skipped) == (2, 0)
+    assert (long.shown, long.skipped) == (1, 1)
