@@ -52,6 +52,8 @@ def look_at_expression(
     runs = "runs on Python's engine, linear in the line"
     if compiled.engine != "re":
         runs = f"not linear on Python's engine ({compiled.why}): runs on RE2, linear but slower"
+    if compiled.longest is not None:
+        runs = f"{runs}, on lines of up to {compiled.longest} characters"
     lines = hostile_lines(pattern)
     costs = list(_costs(pattern, lines))
     if len(costs) < len(lines):

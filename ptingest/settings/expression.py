@@ -10,7 +10,6 @@ never meets an event. Whoever takes expressions from people asks this module and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -19,6 +18,9 @@ from ptingest.settings.translated import Translation, Untranslatable, translated
 
 RE2_BYTES = 4 << 20
 """Memory that RE2 may use for one expression; a larger program is refused."""
+RE2_STEPS = 1 << 26
+"""Instructions of a program times characters of a message, at 12 ns each: what keeps one
+message under a second."""
 _SHOWN_MOST = 200
 
 
@@ -31,6 +33,8 @@ class Expression(Protocol):
     """Why it is not Python's own engine; empty where it is."""
     fields: tuple[str, ...]
     """Its named groups."""
+    longest: int | None
+    """Characters of the longest message it is tried on; a longer one does not fit."""
 
     def match(self, message: str) -> dict[str, str] | None:
         """Return the named groups that took part and hold something, None where it does not
@@ -76,6 +80,7 @@ class _Proven:
     """Runs on Python's engine."""
 
     engine, why = "re", ""
+    longest: int | None = None
 
     def __init__(self, compiled: re.Pattern[str]) -> None:
         self._match = compiled.match
@@ -95,7 +100,9 @@ class _Re2:
 
     def __init__(self, translation: Translation, why: str) -> None:
         self.why = why
-        self._match = _compiled(translation.text)
+        compiled = _compiled(translation.text)
+        self._match = compiled.match
+        self.longest: int | None = RE2_STEPS // compiled.programsize
         self._alphabet, self._groups = translation.alphabet, translation.fields
         self._ends = translation.ends
         self._ascii = self._alphabet.table(256)
@@ -107,6 +114,8 @@ class _Re2:
         return self._alphabet.table()
 
     def match(self, message: str) -> dict[str, str] | None:
+        if self.longest is not None and len(message) > self.longest:
+            return None
         if message.isascii():
             symbols = message.encode("ascii").translate(self._ascii)
         else:
@@ -125,7 +134,7 @@ class _Re2:
         return captures
 
 
-def _compiled(text: str) -> Callable[[bytes], Any]:
+def _compiled(text: str) -> Any:
     import re2  # takes a hundredth of a second, and most profiles need none
 
     options = re2.Options()
@@ -133,9 +142,8 @@ def _compiled(text: str) -> Callable[[bytes], Any]:
     options.max_mem = RE2_BYTES
     options.log_errors = False
     try:
-        match: Callable[[bytes], Any] = re2.compile(text.encode("ascii"), options).match
+        return re2.compile(text.encode("ascii"), options)
     except re2.error as error:
         said = error.args[0] if error.args else b""
         cause = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
         raise Untranslatable(f"is too large ({cause})") from error
-    return match

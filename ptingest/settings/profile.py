@@ -52,7 +52,8 @@ class PatternSettings(StrictSettings):
     regex: str | None = None
     """A Python regular expression with named groups, matched at the start of the message.
     What Python's engine is proven to match in a time linear in the message it runs, else RE2
-    does, with the same meaning and some eight times slower; what neither can is refused."""
+    does, with the same meaning, some eight times slower, and not on lines of many megabytes;
+    what neither can is refused."""
     json_keys: Annotated[dict[str, FieldName], Field(min_length=1)] | None = None
     """Fits a message that is one JSON object with at least one of these keys: key -> field to
     set. Text is taken as it is, numbers and booleans as their JSON text, the rest left out."""

@@ -83,6 +83,18 @@ def test_a_line_that_makes_others_go_back_for_ever_is_answered(text: str) -> Non
     assert compile_expression(text).match("a" * 5_000 + "!") is None
 
 
+def test_the_wider_a_program_the_shorter_its_longest_line() -> None:
+    narrow = compile_expression(r"(?P<a>(?:\w+ ?)+)$")
+    wide = compile_expression("(?P<a>(?:(?:a?b?c?){1,50}d?)+)e$")
+
+    assert narrow.longest is not None
+    assert wide.longest is not None
+    assert narrow.longest > 1 << 20 > wide.longest > 1 << 16
+    assert wide.match("abcd" * (wide.longest // 4 - 1) + "e") is not None
+    assert wide.match("abcd" * (wide.longest // 4 + 1) + "e") is None
+    assert compile_expression(r"(?P<a>\S+)").longest is None
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
