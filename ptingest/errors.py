@@ -130,6 +130,21 @@ class DeadLettersFull(PtingestError):
         )
 
 
+class DeadLettersShareFull(DeadLettersFull):
+    """One peer's letters may not take more; its receipts fail, those of others do not."""
+
+    def __init__(self, *, peer: str, wanted: int, limit: int) -> None:
+        self.peer = peer
+        super().__init__(wanted=wanted, limit=limit, setting="dead_letters.max_bytes")
+
+    def __str__(self) -> str:
+        return (
+            f"dead letters of {self.peer or 'no peer'} would hold {self.wanted} bytes, more than "
+            f"the {self.limit} bytes left for all others (of {self.setting}); not acked, this "
+            "Beat alone will resend: see what it sends, requeue or purge some, or raise the limit"
+        )
+
+
 class DeadLettersUnwritable(PtingestError):
     """The dead letters cannot be written (disk full, no permission); nothing is acked."""
 

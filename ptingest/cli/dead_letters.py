@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ptingest.model.letters import Choice, Order
 
 DETAIL_CHARACTERS = 80
+SHOWN_BYTES = 64 << 10
+"""Of an event in `show`."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Whole records, one a line.")
 
@@ -273,6 +275,8 @@ def _row(stored: StoredLetter) -> str:
         detail = detail[: DETAIL_CHARACTERS - 1] + "…"
     stream = escaped(letter.data_stream or "-")
     service = escaped(letter.service)
+    if letter.count > 1:
+        detail = f"{letter.count} times: {detail}"
     return f"{stored.id}  {stored.time}  {service}  {letter.reason}  {stream}  {detail}"
 
 
@@ -282,7 +286,8 @@ def _whole(stored: StoredLetter) -> str:
         ("id", stored.id),
         ("time", stored.time),
         ("reason", letter.reason),
-        ("detail", letter.detail),
+        *([("events", letter.count)] if letter.count > 1 else []),
+        ("detail", letter.detail[:SHOWN_BYTES]),
         ("service", letter.service),
         ("data stream", letter.data_stream or "-"),
         ("key", letter.key or "-"),
@@ -293,9 +298,12 @@ def _whole(stored: StoredLetter) -> str:
 
 
 def _payload(payload: bytes) -> str:
-    """The event, indented when it is JSON; what is not text is escaped."""
+    """The event, indented when it is JSON; what is not text is escaped, what is long is cut."""
     import msgspec
 
+    if len(payload) > SHOWN_BYTES:
+        more = f"… {len(payload) - SHOWN_BYTES:,} bytes more; --json has the whole"
+        return f"{escaped(payload[:SHOWN_BYTES].decode('utf-8', 'replace'))}\n{more}"
     try:
         return msgspec.json.format(payload, indent=2).decode()
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from ptingest.delivery.books import Books
 from ptingest.delivery.dead_letter import DeadLetters
+from ptingest.delivery.occupancy import host_of
 from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
 from ptingest.model.document import Document
 from ptingest.model.outcome import DeadLetter, Fate, Refusal
@@ -36,10 +37,18 @@ class Burial:
         self._documents: dict[int, list[Document]] = {}
 
     def accept(self, refusals: Sequence[Refusal]) -> list[Sequence[Refusal]]:
-        """Hold documents, and return them in parts, each for one call of ``bury``."""
+        """Hold documents, and return them in parts, each for one call of ``bury``.
+
+        A part is of one peer, since it is kept or given back whole: where a peer may keep no
+        more, others are not given back with it.
+        """
+        by_peer: dict[str, list[Refusal]] = {}
+        for refusal in refusals:
+            by_peer.setdefault(host_of(refusal.document.peer), []).append(refusal)
         parts = [
-            refusals[start : start + LETTERS_AT_ONCE]
-            for start in range(0, len(refusals), LETTERS_AT_ONCE)
+            some[start : start + LETTERS_AT_ONCE]
+            for some in by_peer.values()
+            for start in range(0, len(some), LETTERS_AT_ONCE)
         ]
         for part in parts:
             self._documents[id(part)] = [refusal.document for refusal in part]

@@ -14,6 +14,7 @@ import asyncio
 import base64
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -25,8 +26,9 @@ import msgspec
 import orjson
 
 from ptingest.delivery.marks import marks_of
+from ptingest.delivery.occupancy import host_of, peer_of
 from ptingest.delivery.segments import SegmentWriter, segments
-from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
+from ptingest.errors import DeadLettersFull, DeadLettersShareFull, DeadLettersUnwritable
 from ptingest.model.contracts import Clock
 from ptingest.model.outcome import DeadLetter
 from ptingest.settings.delivery import DeadLettersSettings
@@ -35,8 +37,11 @@ from ptingest.telemetry.metrics import Metrics
 log = logging.getLogger(__name__)
 
 SEGMENT_BYTES = 64 << 20
+PEERS_SHOWN = 5
 SLOW_SECONDS = 10.0
 """A write that takes longer is told: the disk hangs, and windows wait for it unacked."""
+SHARE_SECONDS = 60.0
+"""A peer whose share is full is told so often at most."""
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 Problem = DeadLettersFull | DeadLettersUnwritable
@@ -74,6 +79,7 @@ class _Record(msgspec.Struct, gc=False):
     service: str
     peer: str
     key: str | None
+    count: Annotated[int, msgspec.Meta(ge=1)] = 1
     payload: str | None = None
     payload_base64: str | None = None
 
@@ -83,7 +89,7 @@ _read_record = msgspec.json.Decoder(_Record).decode
 
 def encode_letter(letter: DeadLetter, *, letter_id: str, time: str) -> bytes:
     """Return one line: ``payload`` as text where it is UTF-8, else ``payload_base64``."""
-    record: dict[str, str | None] = {
+    record: dict[str, str | int | None] = {
         "id": letter_id,
         "time": time,
         "reason": letter.reason,
@@ -93,6 +99,8 @@ def encode_letter(letter: DeadLetter, *, letter_id: str, time: str) -> bytes:
         "peer": letter.peer,
         "key": letter.key,
     }
+    if letter.count > 1:
+        record["count"] = letter.count
     try:
         record["payload"] = letter.payload.decode()
     except UnicodeDecodeError:
@@ -121,6 +129,7 @@ def decode_letter(line: bytes) -> StoredLetter | None:
         peer=record.peer,
         data_stream=record.data_stream,
         key=record.key,
+        count=record.count,
     )
     return StoredLetter(id=record.id, time=record.time, letter=letter)
 
@@ -225,7 +234,9 @@ class DeadLetters:
             segment_bytes=max(1, min(segment_bytes, settings.max_bytes // 8)),
             is_whole=lambda line: decode_letter(line) is not None,
             id_of=id_of,
+            peer_of=peer_of,
         )
+        self._share_told_at = float("-inf")
         self._ids = LetterIds()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dead-letters")
         self._queue: list[_Put] = []
@@ -243,6 +254,11 @@ class DeadLetters:
     def bytes(self) -> int:
         """Size on disk at the last look."""
         return self._segments.bytes
+
+    @property
+    def by_peer(self) -> dict[str, int]:
+        """Bytes of the peers that take most, at the last look."""
+        return dict(Counter(self._segments.by_peer).most_common(PEERS_SHOWN))
 
     @property
     def waiting(self) -> int:
@@ -269,7 +285,8 @@ class DeadLetters:
         """Return when every letter is on disk and fsynced; all of ``letters`` or none.
 
         Raises:
-            DeadLettersFull, DeadLettersUnwritable: none is kept; fail their receipts.
+            DeadLettersFull, DeadLettersUnwritable: none is kept; fail their receipts. As
+                ``DeadLettersShareFull`` it is for these letters' peer alone.
         """
         if not letters:
             return
@@ -332,7 +349,12 @@ class DeadLetters:
                 for put in group:
                     put.problem = DeadLettersUnwritable(path=str(self.directory), cause=repr(error))
             self._count_dropped()
-            self._set_problem(next((put.problem for put in group if put.problem), None))
+            problems = [put.problem for put in group if put.problem is not None]
+            self._tell_shares([one for one in problems if isinstance(one, DeadLettersShareFull)])
+            # One peer's share is no trouble for the others, nor a cure of what is.
+            others = [one for one in problems if not isinstance(one, DeadLettersShareFull)]
+            if others or len(problems) < len(group):
+                self._set_problem(next(iter(others), None))
             for put in group:
                 _answer(put)
 
@@ -365,20 +387,26 @@ class DeadLetters:
         time = time.replace("+00:00", "Z")
         lines: list[bytes] = []
         size = 0
+        by_peer: Counter[str] = Counter()
         kept: list[_Put] = []
         for put in group:
-            encoded = [
-                encode_letter(letter, letter_id=self._ids.next_id(now_ns), time=time)
-                for letter in put.letters
-            ]
-            wanted = sum(map(len, encoded))
+            encoded = []
+            of_put: Counter[str] = Counter()
+            for letter in _joined(put.letters):
+                line = encode_letter(letter, letter_id=self._ids.next_id(now_ns), time=time)
+                encoded.append(line)
+                of_put[host_of(letter.peer)] += len(line)
+            wanted = of_put.total()
             try:
-                self._segments.make_room(size + wanted)
+                self._segments.make_room(
+                    size + wanted, {peer: by_peer[peer] + of_put[peer] for peer in of_put}
+                )
             except (DeadLettersFull, DeadLettersUnwritable) as problem:
                 put.problem = problem
                 continue
             lines += encoded
             size += wanted
+            by_peer += of_put
             kept.append(put)
         if lines:
             try:
@@ -394,6 +422,13 @@ class DeadLetters:
         if problem is None and before is not None:
             log.info("dead letters in %s are kept again", self.directory)
 
+    def _tell_shares(self, problems: Sequence[DeadLettersShareFull]) -> None:
+        """One line a minute: whoever sends such events comes again and again."""
+        now = self._clock.monotonic()
+        if problems and now - self._share_told_at >= SHARE_SECONDS:
+            self._share_told_at = now
+            log.warning("%s", problems[0])
+
     def _count_dropped(self) -> None:
         for reason, count in self._segments.take_dropped().items():
             log.warning("%d dead letters were deleted (%s)", count, reason)
@@ -405,6 +440,18 @@ class DeadLetters:
 
     async def _in_thread(self, work: Callable[[], None]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _joined(letters: Sequence[DeadLetter]) -> Iterator[DeadLetter]:
+    """Make one of letters that are alike and empty: there is nothing to put through again."""
+    counts: dict[DeadLetter, int] = {}
+    for letter in letters:
+        if letter.payload.strip():
+            yield letter
+        else:
+            counts[letter] = counts.get(letter, 0) + letter.count
+    for letter, count in counts.items():
+        yield msgspec.structs.replace(letter, count=count)
 
 
 def _answer(put: _Put) -> None:

@@ -57,12 +57,6 @@ def add_marks(segment: Path, ids: Iterable[str]) -> None:
         sync_directory(segment.parent)
 
 
-def count_unmarked(segment: Path, marks: frozenset[str], id_of: IdOf) -> int:
-    """Return how many whole lines of a segment are not marked done."""
-    with segment.open("rb") as file:
-        return sum(line.endswith(b"\n") and id_of(line) not in marks for line in file)
-
-
 def sweep(segment: Path, id_of: IdOf) -> bool:
     """Rewrite a segment without its done letters, or delete it where none is left.
 

@@ -22,21 +22,23 @@ import fcntl
 import logging
 import mmap
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ptingest.delivery.marks import (
     NEW_SUFFIX,
     IdOf,
     add_marks,
-    count_unmarked,
     done_path,
     marks_of,
     sweep,
     sync_directory,
 )
+from ptingest.delivery.occupancy import PeerOf, count_lines, refuse_too_much
 from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
 from ptingest.model.contracts import Clock
 from ptingest.settings.delivery import DeadLettersSettings
@@ -47,6 +49,7 @@ SUFFIX = ".ndjson"
 TORN_SUFFIX = ".torn"
 SETTING = "dead_letters.max_bytes"
 OPEN_FLAGS = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+EMPTY: Mapping[str, int] = MappingProxyType({})
 DAY_SECONDS = 86_400
 """A segment is rolled after a day, so that age can expire old ones."""
 
@@ -57,15 +60,6 @@ def segments(directory: Path) -> list[Path]:
         return sorted(path for path in directory.iterdir() if path.name.endswith(SUFFIX))
     except FileNotFoundError:
         return []
-
-
-def count_lines(path: Path) -> int:
-    """Return how many whole lines a segment holds."""
-    count = 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            count += block.count(b"\n")
-    return count
 
 
 def torn_path(segment: Path) -> Path:
@@ -123,11 +117,23 @@ class Seen(NamedTuple):
     """Bytes of its marks and its torn tail."""
     waiting: int
     """Lines that are not done."""
+    by_peer: Mapping[str, int]
+    """Bytes of lines by whose they are."""
+    inode: int
+    """A sweep makes a new file of the same name."""
 
 
 def no_id(line: bytes) -> str | None:  # noqa: ARG001
     """For writers whose lines have no ids: nothing is ever marked done."""
     return None
+
+
+def no_peer(line: bytes) -> str:  # noqa: ARG001
+    """For writers whose lines are nobody's: no shares are kept."""
+    return ""
+
+
+_NOTHING_SEEN = Seen(0, 0, 0, {}, 0)
 
 
 class SegmentWriter:
@@ -142,16 +148,19 @@ class SegmentWriter:
         segment_bytes: int,
         is_whole: Callable[[bytes], bool],
         id_of: IdOf = no_id,
+        peer_of: PeerOf = no_peer,
     ) -> None:
         self.directory = directory
         self.bytes = 0
         """All segments together, of every writer, at the last look."""
         self.lines = 0
         """Lines in them that are not done, at the last look."""
+        self.by_peer: Mapping[str, int] = {}
+        """Bytes of lines by peer, at the last look."""
         self.torn_bytes = 0
         """Bytes of half-written lines moved aside by ``open``."""
         self._settings, self._clock, self._is_whole = settings, clock, is_whole
-        self._id_of = id_of
+        self._id_of, self._peer_of = id_of, peer_of
         self._segment_bytes = segment_bytes
         self._seen: dict[str, Seen] = {}
         self._dropped: dict[str, int] = {}
@@ -223,23 +232,33 @@ class SegmentWriter:
                 raise self._unwritable(error) from error
             self.bytes += len(data)
             self.lines += lines
-            seen = self._seen.get(self._path.name, Seen(0, 0, 0))
-            self._seen[self._path.name] = seen._replace(
-                bytes=seen.bytes + len(data), waiting=seen.waiting + lines
+            seen = self._seen.get(self._path.name, _NOTHING_SEEN)
+            by_peer = Counter(seen.by_peer)
+            for line in data.splitlines(keepends=True):
+                by_peer[self._peer_of(line)] += len(line)
+            self._seen[self._path.name] = Seen(
+                seen.bytes + len(data),
+                seen.beside,
+                seen.waiting + lines,
+                by_peer,
+                os.fstat(self.descriptor).st_ino,
             )
 
-    def make_room(self, wanted: int) -> None:
+    def make_room(self, wanted: int, by_peer: Mapping[str, int] = EMPTY) -> None:
         """Expire by age; then give back what is done, then drop where that is allowed.
 
+        ``by_peer`` says of ``wanted`` whose it is, where shares are kept.
+
         Raises:
-            DeadLettersFull: ``wanted`` more bytes would exceed the limit.
+            DeadLettersFull: ``wanted`` more bytes would exceed the limit, or (as
+                ``DeadLettersShareFull``) the share of one peer.
             DeadLettersUnwritable: the folder cannot be read or changed.
         """
         self.open()
         with self.turn():
             try:
                 self.look()
-                if self.bytes + wanted > self._settings.max_bytes:
+                if not self._fits(wanted, by_peer):
                     self._sweep()
                 if self._settings.when_full == "drop_oldest":
                     self._drop_until_fits(wanted)
@@ -249,6 +268,17 @@ class SegmentWriter:
                 raise DeadLettersFull(
                     wanted=self.bytes + wanted, limit=self._settings.max_bytes, setting=SETTING
                 )
+            if self._settings.when_full == "refuse":
+                refuse_too_much(self.by_peer, by_peer, free=self._free(wanted))
+
+    def _free(self, wanted: int) -> int:
+        return self._settings.max_bytes - self.bytes - wanted
+
+    def _fits(self, wanted: int, by_peer: Mapping[str, int]) -> bool:
+        free = self._free(wanted)
+        return free >= 0 and all(
+            self.by_peer.get(peer, 0) + size <= free for peer, size in by_peer.items()
+        )
 
     def mark(self, done: Mapping[Path, Sequence[str]]) -> None:
         """Mark lines done by their ids, fsynced; segments gone meanwhile need no mark.
@@ -288,15 +318,26 @@ class SegmentWriter:
                 if status.st_mtime < oldest_allowed and self._drop(path, "expired"):
                     continue
                 beside = _size(done_path(path)) + _size(torn_path(path))
-                known = self._seen.get(path.name)
-                if known is None or known[:2] != (status.st_size, beside):
-                    known = Seen(status.st_size, beside, self._count_waiting(path))
-                seen[path.name] = known
+                seen[path.name] = self._look_at(path, status, beside)
             except FileNotFoundError:  # another worker or a purge was quicker
                 continue
         self._seen = seen
         self.bytes = sum(one.bytes + one.beside for one in seen.values())
         self.lines = sum(one.waiting for one in seen.values())
+        self.by_peer = sum((Counter(one.by_peer) for one in seen.values()), Counter())
+
+    def _look_at(self, path: Path, status: os.stat_result, beside: int) -> Seen:
+        """Count what came since the last look; all of it where lines were marked or swept."""
+        known = self._seen.get(path.name, _NOTHING_SEEN)
+        inode, size = status.st_ino, status.st_size
+        if (known.inode, *known[:2]) == (inode, size, beside):
+            return known
+        if known.inode != inode or known.beside != beside or size < known.bytes:
+            known = _NOTHING_SEEN
+        waiting, by_peer = count_lines(
+            path, known.bytes, marks=marks_of(path), id_of=self._id_of, whose=self._peer_of
+        )
+        return Seen(size, beside, known.waiting + waiting, Counter(known.by_peer) + by_peer, inode)
 
     def take_dropped(self) -> dict[str, int]:
         """Return letters dropped since the last call, by reason."""
@@ -365,7 +406,7 @@ class SegmentWriter:
                 return
             if path == self._path:
                 self.close()
-            seen = self._seen.get(path.name, Seen(0, 0, 0))
+            seen = self._seen.get(path.name, _NOTHING_SEEN)
             if self._drop(path, "pushed_out"):
                 self.bytes -= seen.bytes + seen.beside
                 self.lines -= seen.waiting
@@ -382,8 +423,10 @@ class SegmentWriter:
         self.look()
 
     def _count_waiting(self, path: Path) -> int:
-        marks = marks_of(path)
-        return count_unmarked(path, marks, self._id_of) if marks else count_lines(path)
+        waiting, _ = count_lines(
+            path, 0, marks=marks_of(path), id_of=self._id_of, whose=self._peer_of
+        )
+        return waiting
 
     def _drop(self, path: Path, reason: str) -> bool:
         """Delete a segment unless another writer still appends to it."""

@@ -46,6 +46,8 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     peer: str
     data_stream: str | None = None
     key: str | None = None
+    count: int = 1
+    """Events that are kept as this one letter; only empty ones are kept together."""
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):

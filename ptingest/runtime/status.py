@@ -133,6 +133,7 @@ class WorkerView:
                 "bytes": parts.dead_letters.bytes,
                 "limit_bytes": parts.settings.dead_letters.max_bytes,
                 "waiting": parts.dead_letters.waiting,
+                "bytes_by_peer": parts.dead_letters.by_peer,
                 "trouble": parts.dead_letters.trouble,
                 "errand": parts.errands.progress(),
             },

@@ -147,3 +147,22 @@ def test_no_folder_means_no_letters(tmp_path: Path) -> None:
     assert ran.out == b""
     assert "0 dead letters" in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_letter_is_cut_and_told_how_much_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("data_dir: var\n")
+    directory = tmp_path / "var" / "dead_letters"
+    directory.mkdir(parents=True)
+    payload = b'{"message":"' + b"x" * 5_000_000 + b'"}'
+    large = DeadLetter("not_json", "d" * 500_000, payload, "django", "192.0.2.7:1", count=7)
+    line = encode_letter(large, letter_id=IDS[0], time="2026-01-02T03:04:05.678Z")
+    (directory / "20260102T030405.678000Z-1-0001.ndjson").write_bytes(line)
+
+    listed = run("dead-letters", "list", "--config", "c.yaml", folder=tmp_path)
+    shown = run("dead-letters", "show", IDS[0], "--config", "c.yaml", folder=tmp_path)
+    whole = run("dead-letters", "show", IDS[0], "--json", "--config", "c.yaml", folder=tmp_path)
+
+    assert "7 times: ddd" in listed.out.decode()
+    assert max(len(listed.out), len(shown.out)) < 200_000
+    assert "4,934,478 bytes more; --json has the whole" in shown.out.decode()
+    assert len(whole.out) > 5_000_000

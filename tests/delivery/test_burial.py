@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ByteSize
 
 from ptingest.delivery.books import Books
@@ -55,6 +56,26 @@ async def test_buried_documents_are_on_disk_and_settled(tmp_path: Path) -> None:
     assert fates(grave.metrics) == {Fate.DEAD_LETTERED: 2}
     name = "ptingest_flow_dead_lettered_events_total"
     assert grave.metrics.value(name, "django", "mapping") == 2
+    await grave.letters.close()
+
+
+async def test_where_one_peer_may_keep_no_more_another_is_not_given_back_with_it(
+    tmp_path: Path,
+) -> None:
+    grave, loud, quiet = Grave(tmp_path, max_bytes=3000), Window(), Window()
+    documents = [
+        *(replace(one, peer="192.0.2.7:1") for one in loud.documents(10)),
+        *(replace(one, peer="192.0.2.8:1") for one in quiet.documents(1)),
+    ]
+    quiet.receipt.seal()
+    grave.budget.charge(sum(document.cost for document in documents))
+
+    for part in grave.burial.accept(refuse(documents)):
+        await grave.burial.bury(part)
+
+    assert "this Beat alone" in str(loud.receipt.failed)
+    assert quiet.is_acked
+    assert grave.letters.trouble is None
     await grave.letters.close()
 
 

@@ -16,6 +16,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ptingest.delivery.dead_letter import (
     DeadLetters,
@@ -27,7 +28,7 @@ from ptingest.delivery.dead_letter import (
     read_filed,
     read_letters,
 )
-from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
+from ptingest.errors import DeadLettersFull, DeadLettersShareFull, DeadLettersUnwritable
 from ptingest.model.outcome import DeadLetter
 from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.telemetry.metrics import Metrics
@@ -80,6 +81,7 @@ texts = st.text(max_size=20)
         peer=texts,
         data_stream=st.none() | texts,
         key=st.none() | texts,
+        count=st.integers(1, 9),
     )
 )
 @settings(max_examples=200, deadline=None)
@@ -174,9 +176,9 @@ async def test_puts_at_the_same_time_are_all_kept_whole(tmp_path: Path) -> None:
 async def test_full_dead_letters_refuse_whole_puts_until_there_is_room(tmp_path: Path) -> None:
     size = len(encode_letter(letter(), letter_id="x" * 26, time=TIME))
     async with opened(tmp_path, max_bytes=size * 3) as letters:
-        await letters.put([letter(1), letter(2)])
+        await letters.put([letter(1)])
         with pytest.raises(DeadLettersFull, match=r"dead_letters\.max_bytes") as caught:
-            await letters.put([letter(3), letter(4)])
+            await letters.put([letter(3), letter(4), letter(6)])
         trouble = letters.trouble
         for segment in segments_of(tmp_path):
             segment.unlink()
@@ -189,6 +191,83 @@ async def test_full_dead_letters_refuse_whole_puts_until_there_is_room(tmp_path:
     assert "purge" in trouble
     assert cured is None
     assert payloads(tmp_path) == [letter(5).payload]
+
+
+def of_peer(peer: str, number: int = 0, payload: bytes | None = None) -> DeadLetter:
+    return replace(letter(number, payload=payload), peer=peer)
+
+
+async def test_one_peer_never_takes_the_room_of_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    size = len(encode_letter(letter(), letter_id="x" * 26, time=TIME))
+    kept: dict[str, int] = {}
+    async with opened(tmp_path, max_bytes=size * 32) as letters:
+        for peer in ("192.0.2.7", "192.0.2.8", "192.0.2.9"):
+            for port in range(100):  # another connection is the same peer
+                try:
+                    await letters.put([of_peer(f"{peer}:{port}")])
+                except DeadLettersShareFull:
+                    break
+                kept[peer] = kept.get(peer, 0) + 1
+        shown = letters.by_peer
+        trouble = letters.trouble
+        await letters.put([of_peer("203.0.113.1:1")])
+
+    assert list(kept.values()) == [16, 8, 4]
+    assert {peer: held > size for peer, held in shown.items()} == dict.fromkeys(kept, True)
+    assert trouble is None
+    assert caplog.text.count("dead letters of 192.0.2") == 1
+
+
+async def test_in_one_write_only_the_peer_with_too_much_is_refused(tmp_path: Path) -> None:
+    size = len(encode_letter(letter(), letter_id="x" * 26, time=TIME))
+    async with opened(tmp_path, max_bytes=size * 10) as letters:
+        puts = [[of_peer("192.0.2.7:1", n) for n in range(6)]]
+        puts += [[of_peer(f"192.0.2.{n}:1")] for n in (8, 9)]
+        results = await asyncio.gather(*map(letters.put, puts), return_exceptions=True)
+
+    assert [type(one) for one in results] == [DeadLettersShareFull, type(None), type(None)]
+    assert len(payloads(tmp_path)) == 2
+
+
+async def test_shares_are_known_after_a_restart_and_given_back_by_a_purge(tmp_path: Path) -> None:
+    size = len(encode_letter(letter(), letter_id="x" * 26, time=TIME))
+    async with opened(tmp_path, max_bytes=size * 8) as letters:
+        await letters.put([of_peer("192.0.2.7:1", n) for n in range(3)])
+
+    async with opened(tmp_path, max_bytes=size * 8) as letters:
+        with pytest.raises(DeadLettersShareFull):
+            await letters.put([of_peer("192.0.2.7:2", n) for n in range(2)])
+        await letters.mark_done(list(read_filed(tmp_path)))
+        await letters.put([of_peer("192.0.2.7:2", n) for n in range(2)])
+
+    assert len(payloads(tmp_path)) == 2
+
+
+async def test_where_the_oldest_are_dropped_no_peer_is_held_up(tmp_path: Path) -> None:
+    size = len(encode_letter(letter(), letter_id="x" * 26, time=TIME))
+    async with opened(tmp_path, max_bytes=size * 9, when_full="drop_oldest") as letters:
+        for number in range(30):
+            await letters.put([of_peer("192.0.2.7:1", number)])
+
+    assert payloads(tmp_path)[-1] == letter(29).payload
+
+
+async def test_empty_events_that_come_together_are_one_letter(tmp_path: Path) -> None:
+    empty = [replace(letter(payload=b""), key=None) for _ in range(1000)]
+    async with opened(tmp_path) as letters:
+        await letters.put([letter(1), *empty, letter(2), replace(empty[0], peer="192.0.2.8:1")])
+
+        stored = [one.letter for one in read_letters(tmp_path)]
+
+    assert [(one.payload, one.count) for one in stored] == [
+        (letter(1).payload, 1),
+        (letter(2).payload, 1),
+        (b"", 1000),
+        (b"", 1),
+    ]
+    assert sum(path.stat().st_size for path in segments_of(tmp_path)) < 2000
 
 
 async def test_the_oldest_are_dropped_and_counted_where_that_is_allowed(tmp_path: Path) -> None:
@@ -400,10 +479,10 @@ async def test_letters_written_since_are_left_out_of_a_reading(tmp_path: Path) -
 
 async def test_purged_letters_make_room_for_new_ones(tmp_path: Path) -> None:
     size = len(encode_letter(letter(), letter_id="x" * 26, time=TIME))
-    async with opened(tmp_path, max_bytes=size * 3) as letters:
+    async with opened(tmp_path, max_bytes=size * 6) as letters:
         await letters.put([letter(1), letter(2), letter(3)])
         with pytest.raises(DeadLettersFull):
-            await letters.put([letter(4)])
+            await letters.put([letter(4)] * 4)
         in_trouble = letters.trouble
 
         await letters.mark_done(list(read_filed(tmp_path))[:2])

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptingest.delivery.segments import SegmentWriter, count_lines, mend, segments, whole_bytes
+from ptingest.delivery.segments import SegmentWriter, mend, segments, whole_bytes
 from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
 from ptingest.settings.delivery import DeadLettersSettings
 from tests.fakes.clock import ManualClock
@@ -145,13 +145,6 @@ def test_a_full_device_is_an_error_that_says_so(tmp_path: Path) -> None:
 
     assert content(tmp_path) == [b"<1>\n", b"<3>\n"]
     one.close()
-
-
-def test_lines_are_counted(tmp_path: Path) -> None:
-    path = tmp_path / "segment.ndjson"
-    path.write_bytes(b"<1>\n<2>\n<half")
-
-    assert count_lines(path) == 2
 
 
 def letter_id(line: bytes) -> str:

@@ -98,9 +98,11 @@ async def test_their_size_is_limited_for_all_together(tmp_path: Path) -> None:
         sizes = [path.stat().st_size for path in segments(server.data_dir / "dead_letters")]
         status = await server.status()
 
+    # Both are one address, which may take half; that is no trouble for anybody else.
     assert is_refused
-    assert limit / 2 < sum(sizes) <= limit
-    assert any("dead_letters.max_bytes" in reason for reason in status["not_ready_because"])
+    assert limit / 4 < sum(sizes) <= limit / 2
+    assert status["not_ready_because"] == []
+    assert status["dead_letters"]["bytes_by_peer"] == {"127.0.0.1": sum(sizes)}
 
 
 async def test_a_start_of_one_leaves_the_others_live_segments_alone(tmp_path: Path) -> None:

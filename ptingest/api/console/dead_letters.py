@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PAGE_ROWS = 50
 SHOWN_CHARACTERS = 200_000
 """Of one payload; the rest is in the download."""
+NEAT_BYTES = 256 << 10
+"""A larger payload is shown as it came."""
 HERE = f"{ROOT}/dead-letters"
 
 AGES: tuple[tuple[str, str, timedelta], ...] = (
@@ -111,17 +113,20 @@ class LettersPages:
         found = await self._shelf.find(request.match_info["id"])
         if found is None:
             return await self._gone(request)
-        text = found.payload.decode("utf-8", "backslashreplace")
-        neat = pretty(text)
+        # A large one is neither decoded nor laid out: the download has it.
+        is_small = len(found.payload) <= NEAT_BYTES
+        shown = found.payload if is_small else found.payload[:SHOWN_CHARACTERS]
+        text = shown.decode("utf-8", "backslashreplace" if is_small else "replace")
+        neat = pretty(text) if is_small else text
         return await self._site.page(
             request,
             "dead_letter.html",
             letter=found.row,
             key=found.key,
-            detail=pretty(found.row.detail),
+            detail=pretty(found.row.detail[:SHOWN_CHARACTERS]),
             neat=neat[:SHOWN_CHARACTERS] if neat != text else None,
             raw=text[:SHOWN_CHARACTERS],
-            left_out=max(0, len(text) - SHOWN_CHARACTERS),
+            left_out=max(0, (len(text) if is_small else len(found.payload)) - SHOWN_CHARACTERS),
         )
 
     async def payload(self, request: web.Request) -> web.StreamResponse:
