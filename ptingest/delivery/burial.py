@@ -45,7 +45,7 @@ class Burial:
         by_peer: dict[str, list[Refusal]] = {}
         for refusal in refusals:
             by_peer.setdefault(host_of(refusal.document.peer), []).append(refusal)
-        parts = [
+        parts: list[Sequence[Refusal]] = [
             some[start : start + LETTERS_AT_ONCE]
             for some in by_peer.values()
             for start in range(0, len(some), LETTERS_AT_ONCE)

@@ -133,7 +133,11 @@ def _build_sink(
             from ptingest.sinks.store.sink import StoreSink
 
             return StoreSink(
-                one, path=data_dir / one.path, clock=clock, keeps_house=share.keeps_house
+                one,
+                path=data_dir / one.path,
+                clock=clock,
+                keeps_house=share.keeps_house,
+                is_alone=share.workers == 1,
             )
         case ElasticsearchSettings():
             from ptingest.sinks.elasticsearch.sink import ElasticsearchSink

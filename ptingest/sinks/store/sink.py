@@ -30,6 +30,7 @@ from ptingest.model.document import Document
 from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.store.columns import lift, time_text
+from ptingest.sinks.store.files import StoreFiles
 from ptingest.sinks.store.schema import COLUMNS, has_text_index, open_writer
 from ptingest.sinks.store.upkeep import Retention, checkpoint, extend_index, tidy
 
@@ -77,10 +78,17 @@ class StoreSink:
     name = "store"
 
     def __init__(
-        self, settings: StoreSettings, *, path: Path, clock: Clock, keeps_house: bool = True
+        self,
+        settings: StoreSettings,
+        *,
+        path: Path,
+        clock: Clock,
+        keeps_house: bool = True,
+        is_alone: bool = True,
     ) -> None:
-        """Of several writers one keeps house: text index and retention want one owner."""
-        self._keeps_house = keeps_house
+        """Of several writers one keeps house: text index and retention want one owner; only
+        a writer that ``is_alone`` may begin a new log where the old one was removed."""
+        self._keeps_house, self._is_alone = keeps_house, is_alone
         self._path = path
         self._clock = clock
         self._retention = Retention(
@@ -88,7 +96,7 @@ class StoreSink:
             None if settings.max_bytes is None else int(settings.max_bytes),
         )
         self._connection: sqlite3.Connection | None = None
-        self._opened_inode = 0
+        self._files = StoreFiles(path)
         self._file_bytes: int | None = None
         # Few statements, so that SQLite need not compile and keep one for each batch size.
         self._inserts = {1 << power: _insert(1 << power) for power in _POWERS}
@@ -156,19 +164,62 @@ class StoreSink:
         return result
 
     def _open(self) -> sqlite3.Connection:
-        """Return the connection, made anew when the file was removed or replaced: SQLite
-        would go on writing, and we go on acking, into a file that no one can find."""
+        """Return the connection, made anew when a file was removed or replaced: SQLite
+        would go on writing, and we go on acking, into a file that no one can find.
+
+        Raises:
+            SinkUnavailable: the file was cut, or what a removed log held is not saved yet.
+        """
         if self._connection is not None:
-            try:
-                if self._path.stat().st_ino == self._opened_inode:
-                    return self._connection
-            except FileNotFoundError:
-                pass
-            _log.error("%s was removed or replaced while in use; opening it anew", self._path)
+            if self._files.are_same:
+                if self._files.is_cut:
+                    raise self._cut()
+                return self._connection
+            if self._files.is_store_same:
+                self._save_log(self._connection)
+            else:
+                _log.error("%s was removed or replaced while in use; opening it anew", self._path)
             self._drop_connection()
         self._connection = open_writer(self._path)
-        self._opened_inode = self._path.stat().st_ino
+        self._files.note()
         return self._connection
+
+    def _save_log(self, connection: sqlite3.Connection) -> None:
+        """Bring what a removed log held into the file: this connection still has it open.
+
+        Raises:
+            SinkUnavailable: not all of it is saved; nothing is acked until it is.
+        """
+        if self._files.is_cut:
+            raise self._cut()
+        busy, logged, copied = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy or logged != copied:
+            raise SinkUnavailable(
+                sink="store",
+                cause=f"the log of {self._path} (-wal, -shm) was removed while in use, and what "
+                "it held cannot be saved while somebody reads the store; nothing is acked, "
+                "trying again",
+            )
+        if not self._is_alone:
+            # Another worker still writes to the old log; a new one beside it breaks the file.
+            raise SinkUnavailable(
+                sink="store",
+                cause=f"the log of {self._path} (-wal, -shm) was removed while several workers "
+                "use it; what it held was saved, nothing is acked: restart the server",
+            )
+        _log.error(
+            "the log of %s (-wal, -shm) was removed while in use; what it held was saved, a new "
+            "one is made",
+            self._path,
+        )
+
+    def _cut(self) -> SinkUnavailable:
+        return SinkUnavailable(
+            sink="store",
+            cause=f"{self._path} was cut while in use: it is shorter than its own header says; "
+            "nothing is acked: move it aside (a new one is made), "
+            f"`sqlite3 {self._path.name} .recover` saves what is left",
+        )
 
     def _insert_all(
         self, connection: sqlite3.Connection, documents: Sequence[Document]
@@ -251,7 +302,8 @@ class StoreSink:
 
     def _tidy(self) -> None:
         try:
-            if self._connection is None:
+            # Copying its log into a cut file would only make it look whole.
+            if self._connection is None or not self._files.are_sound:
                 return
             if self._keeps_house:
                 tidy(self._connection, self._path, self._retention, self._clock.time_ns())
@@ -289,13 +341,18 @@ class StoreSink:
         if connection is None:
             return
         try:
-            if self._keeps_house:
+            if not self._files.are_sound:
+                self._open()
+            elif self._keeps_house:
                 if has_text_index(connection):
                     extend_index(connection, 1)
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except (OSError, SinkUnavailable) as error:
+            _log.error("store closed: %s", self._explain(error))
         except sqlite3.Error as error:
             _log.warning("store closed untidily, nothing is lost: %s", self._explain(error))
         self._drop_connection()
+        self._files.close()
 
     def _explain(self, error: Exception) -> str:
         """One sentence for the operator: what happened, what happens now, what helps."""

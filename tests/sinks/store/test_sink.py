@@ -284,6 +284,112 @@ async def test_a_file_removed_while_in_use_is_made_anew(sink: StoreSink, tmp_pat
     assert stored(tmp_path) == ["a"]
 
 
+GONE = pytest.mark.parametrize("gone", [("-wal",), ("-shm",), ("-wal", "-shm")], ids="".join)
+
+
+def remove_beside(folder: Path, suffixes: tuple[str, ...]) -> None:
+    for suffix in suffixes:
+        (folder / f"store.sqlite{suffix}").unlink()
+
+
+def without_upkeep(sink: StoreSink) -> None:
+    """What is written from now on stays in the log alone."""
+    sink._tidy = lambda: None  # type: ignore[method-assign]
+
+
+def check_integrity(folder: Path) -> None:
+    with sqlite3.connect(folder / "store.sqlite") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+
+
+@GONE
+async def test_a_log_removed_while_in_use_loses_nothing_that_was_stored(
+    gone: tuple[str, ...], sink: StoreSink, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await sink.write(messages("a"), frozenset())
+    without_upkeep(sink)
+    await sink.write(messages("b"), frozenset())
+    remove_beside(tmp_path, gone)
+
+    result = await sink.write(messages("c"), frozenset())
+
+    assert result.trouble is None
+    assert stored(tmp_path) == ["a", "b", "c"]
+    assert "what it held was saved" in caplog.text
+    check_integrity(tmp_path)
+
+
+@GONE
+async def test_several_workers_save_a_removed_log_and_ack_no_more_until_a_restart(
+    gone: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "store.sqlite"
+    sinks = [
+        StoreSink(StoreSettings(), path=path, clock=SetClock(), is_alone=False) for _ in range(2)
+    ]
+    for sink, text in zip(sinks, "ab", strict=True):
+        await sink.write(messages(text), frozenset())
+        without_upkeep(sink)
+        await sink.write(messages(text * 2), frozenset())
+    remove_beside(tmp_path, gone)
+
+    results = [await sink.write(messages("c"), frozenset()) for sink in sinks]
+    saved = sorted(map(str, stored(tmp_path)))
+    for sink in sinks:
+        await sink.close()
+
+    assert ["restart the server" in str(one.trouble) for one in results] == [True, True]
+    assert [len(one.busy) for one in results] == [1, 1]
+    assert saved == ["a", "aa", "b", "bb"]
+    check_integrity(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+async def test_a_file_that_was_cut_is_acked_no_more_until_it_is_moved_aside(
+    share: float, sink: StoreSink, tmp_path: Path
+) -> None:
+    path = tmp_path / "store.sqlite"
+    await sink.write(messages(*(f"{n} " + "x" * 5000 for n in range(50))), frozenset())
+    await sink.keep_house()  # copied from the log into the file
+    os.truncate(path, int(path.stat().st_size * share))
+
+    cut = await sink.write(messages("b"), frozenset())
+    (finding,) = await sink.check()
+    size = path.stat().st_size
+    await sink.keep_house()
+    untouched = path.stat().st_size == size
+    remove_all(tmp_path)
+    after = await sink.write(messages("c"), frozenset())
+
+    assert len(cut.busy) == 1
+    assert "was cut while in use" in str(cut.trouble)
+    assert "nothing is acked" in str(cut.trouble)
+    assert (finding.ok, finding.stops_all) == (False, True)
+    assert untouched
+    assert after.trouble is None
+    assert stored(tmp_path) == ["c"]
+
+
+async def test_a_store_that_grows_and_shrinks_is_never_taken_for_cut(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    one, two = (StoreSink(StoreSettings(), path=path, clock=SetClock()) for _ in range(2))
+
+    for number in range(20):
+        for sink in (one, two):
+            result = await sink.write(messages(f"{number} " + "x" * 50_000), frozenset())
+            assert result.trouble is None
+        if number == 10:
+            with sqlite3.connect(path) as connection:
+                connection.execute("DELETE FROM documents")
+            connection.execute("PRAGMA incremental_vacuum").fetchall()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.close()
+
+    await one.close()
+    await two.close()
+
+
 def remove_all(folder: Path) -> None:
     for file in folder.iterdir():
         file.unlink()
