@@ -7,7 +7,8 @@ Beats themselves behave on the wire.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ptingest.doctor.server import ServerFacts
@@ -34,6 +35,21 @@ MISUNDERSTOOD = ("ptingest_beats_protocol_errors_total", "ptingest_beats_tls_fai
 """Who connects and does not speak as we do leaves a trace here."""
 ENOUGH_WINDOWS = 20
 """Before that a Beat has hardly shown its habits."""
+
+WEAK_IDENTITIES = {
+    "path": (
+        "log.file holds neither inode nor fingerprint, so files are known by their path; what "
+        "is sent again after a rename is stored twice",
+        "use the filestream input of Filebeat 8.10 or newer (the log input and 7.17 send the path "
+        "alone); until then write to files that are never renamed, with file_identity.path",
+    ),
+    "nothing": (
+        "log.file or host.name is missing, so events have no key; what is sent again is stored "
+        "twice",
+        "take log.file and host out of drop_fields in filebeat.yml",
+    ),
+}
+"""What a sender's events say of its files -> what follows, and what to change."""
 
 LIMITS = {
     "ptingest_beats_rejected_connections_total": "connections refused",
@@ -193,7 +209,14 @@ def _dead_letters(facts: ServerFacts) -> Iterator[Verdict]:
     if "illegal_data_stream" in reasons:
         cure += '; a service name must be lower case, without spaces and any of \\ / * ? " < > | ,'
     if "refused" in reasons or "mapping" in reasons:
-        cure += "; refused by Elasticsearch: compare mappings, `ptingest setup`, then requeue"
+        cure += (
+            "; refused by Elasticsearch: `ptingest setup --only templates` (its mappings refuse "
+            "no kind of value), POST /<stream>/_rollover, then requeue"
+        )
+    if not reasons.keys().isdisjoint(("event_invalid", "tags_invalid")):
+        cure += (
+            "; `event` or `tags` of another kind: rename it in filebeat.yml, as each letter says"
+        )
     seen = f"{waiting} wait" + (f"; written since the start: {shown}" if shown else "")
     yield Verdict("warning", "dead letters", looked_at, seen, cure)
 
@@ -299,6 +322,23 @@ def _wire(facts: ServerFacts) -> Iterator[Verdict]:
     for row in rows:
         if row.get("windows", 0) >= ENOUGH_WINDOWS:
             yield _habits(row)
+    yield from _identities(rows)
+
+
+def _identities(rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
+    """By what files are known, as the first event of each connection shows it."""
+    kinds = Counter(kind for row in rows if (kind := row.get("files_known_by")))
+    for kind, (found, cure) in WEAK_IDENTITIES.items():
+        peers = [str(row["peer"]) for row in rows if row.get("files_known_by") == kind]
+        if peers:
+            agents = sorted({str(row.get("agent") or "an unknown Beat") for row in rows
+                             if row.get("files_known_by") == kind})  # fmt: skip
+            seen = f"{len(peers)} of {len(rows)} connections ({', '.join(agents[:3])}): {found}"
+            looked_at = f"{STATUS}: connection {', '.join(peers[:3])}"
+            yield Verdict("note", "file identity", looked_at, seen, cure)
+    if kinds and not kinds.keys() & WEAK_IDENTITIES.keys():
+        seen = f"files are known by {', '.join(sorted(kinds))}: a rename changes no key"
+        yield Verdict("ok", "file identity", STATUS, seen)
 
 
 def _habits(row: Mapping[str, Any]) -> Verdict:

@@ -175,11 +175,11 @@ class Group:
         try:
             _tags(_raw(event.get("tags")) or NULL)
         except msgspec.DecodeError:
-            return "tags_invalid", "tags must be a string or a list of strings"
+            return "tags_invalid", _must_be("tags", "a string or a list of strings")
         inner = bytes(_raw(event.get("event")) or b"{}")
         has_line = _is_there(event.get("message")) or _is_there(event.get("line"))
         if not inner.startswith(b"{") and (inner != b"null" or has_line):
-            return "event_invalid", "event must be an object"
+            return "event_invalid", _must_be("event", "an object")
         return None
 
     def _beats_input(self, worked: Worked, now_ns: int) -> _Time:
@@ -354,6 +354,14 @@ class Group:
 
 
 # --- values -------------------------------------------------------------------------------
+
+
+def _must_be(name: str, kind: str) -> str:
+    """Say what Logstash cannot take, and what to change where the event is made."""
+    return (
+        f"{name} must be {kind}; rename it among the processors of filebeat.yml: "
+        f"`- rename: {{fields: [{{from: {name}, to: app_{name}}}]}}`"
+    )
 
 
 def _raw(value: object) -> Raw | None:

@@ -85,6 +85,7 @@ _host_of = msgspec.json.Decoder(_Host).decode
 _log_of = msgspec.json.Decoder(_Log).decode
 _text_of = msgspec.json.Decoder(str).decode
 _file_of = msgspec.json.Decoder(_File | None).decode
+_members_of = msgspec.json.Decoder(dict[str, Raw]).decode
 _container_of = msgspec.json.Decoder(_Container | None).decode
 _kubernetes_of = msgspec.json.Decoder(_Kubernetes | None).decode
 framed_value = msgspec.msgpack.Encoder().encode
@@ -168,6 +169,28 @@ def _file_identity(file: _File | None) -> tuple[object, ...] | None:
     if not file.path:
         return None
     return (file.path,) if _UNKNOWN.issuperset(needed) else ("path", file.path, None, *ids)
+
+
+def known_by(payload: bytes) -> str | None:
+    """Say by what the files of a sender are known, from one of its events.
+
+    ``inode`` (with its device, or the index of Windows), ``fingerprint``, ``container`` or
+    ``path``, which a rename changes; ``nothing`` where there is no key for want of
+    something that tells files or hosts apart. None for an event that no file gave.
+    """
+    try:
+        members = _members_of(payload)
+        log = _log_of(members["log"])
+        if not _host_name(members.get("host")):
+            return "nothing"
+        found = _file_identity(log.file)
+        if found is None:
+            return "container" if _container_identity(members) else "nothing"
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError):
+        return None
+    if found[0] == "fingerprint":
+        return "fingerprint"
+    return "path" if len(found) == 1 or found[0] == "path" else "inode"
 
 
 CONTAINER_NAMES = ("container", "kubernetes")

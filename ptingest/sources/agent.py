@@ -1,11 +1,27 @@
-"""Which program is at the other end, as its events say: looked up once a connection."""
+"""Who is at the other end, as its first event says: looked up once a connection."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
+
+from ptingest.pipeline.identity import known_by
 
 LONGEST = 64
 """Characters shown; whoever sends decides what stands there."""
+
+
+class Sender(NamedTuple):
+    """What /status tells of a sender; None for what its events do not say."""
+
+    agent: str | None = None
+    files_known_by: str | None = None
+
+
+def sender_of(payload: bytes) -> Sender:
+    """Look at one event; any bytes may come."""
+    return Sender(agent_of(payload), known_by(payload))
 
 
 class _Agent(msgspec.Struct):

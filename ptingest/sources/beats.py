@@ -22,7 +22,7 @@ from ptingest.model.contracts import Admit, Breath, Clock
 from ptingest.model.event import Origin
 from ptingest.model.receipt import Receipt
 from ptingest.settings.beats import BeatsSettings
-from ptingest.sources.agent import agent_of
+from ptingest.sources.agent import Sender, sender_of
 from ptingest.sources.arrival import Arrivals, handshake_guest, make_door
 from ptingest.sources.connection import BeatsConnection
 from ptingest.sources.port import converse, open_port, prepare
@@ -67,7 +67,7 @@ class BeatsSource:
         self._refusing_since: float | None = None
         self._accept_trouble: str | None = None
         self._connections: dict[BeatsConnection, float] = {}
-        self._agents: dict[BeatsConnection, str | None] = {}
+        self._senders: dict[BeatsConnection, Sender] = {}
         self._per_ip: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._accepting, self._gone = asyncio.Event(), asyncio.Event()
@@ -321,7 +321,7 @@ class BeatsSource:
     def forget(self, connection: BeatsConnection, reason: str) -> None:
         """A connection is gone; its row in the books closes."""
         self._connections.pop(connection, None)
-        self._agents.pop(connection, None)
+        self._senders.pop(connection, None)
         self.received.leave(connection)
         self._per_ip[connection.ip] -= 1
         if self._per_ip[connection.ip] <= 0:
@@ -355,8 +355,8 @@ class BeatsSource:
         self, connection: BeatsConnection, payloads: Sequence[bytes], receipt: Receipt
     ) -> Awaitable[None]:
         """Hand a part of a window to the flow; its first one ever tells which Beat sends."""
-        if connection not in self._agents:
-            self._agents[connection] = agent_of(payloads[0])
+        if connection not in self._senders:
+            self._senders[connection] = sender_of(payloads[0])
         return self.admit(payloads, receipt, connection.origin)
 
     def window_complete(self, events: int, odd: Sequence[str]) -> None:
@@ -427,7 +427,7 @@ class BeatsSource:
             {
                 "peer": c.peer,
                 "tls_subject": c.origin.tls_subject,
-                "agent": self._agents.get(c),
+                **self._senders.get(c, Sender())._asdict(),
                 "seconds": round(now - c.accepted_at, 1),
                 "windows": c.windows,
                 "events": c.events,

@@ -71,6 +71,88 @@ def test_no_sample_line_fails_any_more(pipeline: Pipeline, service: str) -> None
     assert {one["@timestamp"] == "2025-01-02T00:00:00.000Z" for one in documents} == {False}
 
 
+PATHS = [
+    ('"GET /api/ HTTP/2.0" 200 512 "-" "curl/8"', ("GET", "/api/", "HTTP/2.0")),
+    ('"GET /a b HTTP/1.1" 200 5 "-" "x"', ("GET", "/a b", "HTTP/1.1")),
+    ('"GET /a HTTP/1.1 HTTP/1.1" 200 5 "-" "x"', ("GET", "/a HTTP/1.1", "HTTP/1.1")),
+    ('"PRI * HTTP/2.0" 400 157 "-" "-"', ("PRI", "*", "HTTP/2.0")),
+    ('"M-SEARCH * HTTP/1.1" 400 157 "-" "-"', ("M-SEARCH", "*", "HTTP/1.1")),
+    (r'"GET /?q=\"a\" HTTP/1.1" 200 5 "-" "x"', ("GET", r"/?q=\"a\"", "HTTP/1.1")),
+    (
+        r'"GET /\x22 HTTP/1.1" 499 0 "https://a/?q=\x22" "M \x22x\x22"',
+        ("GET", r"/\x22", "HTTP/1.1"),
+    ),
+    ('"GET /x HTTP/1.1" 200 -', ("GET", "/x", "HTTP/1.1")),
+    ('"GET /x HTTP/1.1" 200 5 "-" "x" rt=0.003 uct="0.000"', ("GET", "/x", "HTTP/1.1")),
+    ('"" 400 0 "-" "-"', (None, None, None)),
+    ('"-" 400 0 "-" "-"', (None, None, None)),
+    ('"GET /x" 200 5', (None, None, None)),
+    ('"GET  HTTP/1.1" 400 5 "-" "-"', ("GET", None, "HTTP/1.1")),
+    ('"GET /x HTTP/x" 400 5 "-" "-"', (None, None, None)),
+    (r'"\x16\x03\x01\x00\xEE" 400 157 "-" "-"', (None, None, None)),
+    (r'"\"\\" 400 157 "-" "-"', (None, None, None)),
+    ('"t3 12.1.2\n" 400 157 "-" "-"', (None, None, None)),
+]
+
+
+@pytest.mark.parametrize("before", ["203.0.113.7 - -", "2001:db8::7 - john doe", "unix: - a@b"])
+@pytest.mark.parametrize(("after", "request_parts"), PATHS)
+def test_a_line_of_the_combined_format_fits_whatever_the_request_is(
+    pipeline: Pipeline, before: str, after: str, request_parts: tuple[str | None, ...]
+) -> None:
+    line = f"{before} [02/Jan/2025:08:34:05 +0530] {after}"
+
+    document = document_of(explain(pipeline, "nginx", line))
+
+    assert "_grokparsefailure_pt" not in str(document["tags"])
+    assert document["@timestamp"] == "2025-01-02T03:04:05.000Z"
+    address, _, user = before.partition(" - ")
+    assert (document["remote_addr"], document["remote_user"]) == (address, user)
+    names = ("request_method", "request_path", "request_protocol")
+    assert tuple(document.get(name) for name in names) == request_parts
+    assert str(document["status"]) in after
+    assert f" {document['body_bytes']}" in after
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '203.0.113.7, 10.0.0.1 - - [02/Jan/2025:03:04:05 +0000] "GET /x HTTP/1.1" 200 5',
+        'web:443 203.0.113.7 - - [02/Jan/2025:03:04:05 +0000] "GET /x HTTP/1.1" 200 5',
+        '[02/Jan/2025:03:04:05 +0000] 203.0.113.7 "GET /x HTTP/1.1" 200',
+        '203.0.113.7 - - [02/Jan/2025:03:04:05 +0000] "GET /x HTTP/1.1" twice 5',
+    ],
+)
+def test_a_line_of_another_format_is_not_misread(pipeline: Pipeline, line: str) -> None:
+    document = document_of(explain(pipeline, "nginx", line))
+
+    assert "_grokparsefailure_pt" in str(document["tags"])
+    assert "remote_addr" not in document
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "a" * 200_000,
+        "a - " * 50_000,
+        "a - " + "b " * 100_000,
+        'a - b [c] "' + "GET " * 50_000,
+        'a - b [c] "GET ' + " HTTP/1.1" * 20_000,
+        'a - b [c] "GET ' + "\\x" * 60_000,
+        'a - b [c] "GET / HTTP/1.1" 200 5 "' + '\\"' * 60_000,
+        'a - b [c] "' + "[d] " * 50_000,
+    ],
+    ids=lambda text: text[:24],
+)
+def test_the_access_pattern_is_linear_in_the_line(
+    switched_on: ProfileSettings, hostile: str
+) -> None:
+    pattern = re.compile(switched_on.groups[0].patterns[2].regex or "")
+
+    # Quadratic in 200,000 characters would take minutes: the test's own deadline judges.
+    pattern.match(hostile)
+
+
 @pytest.mark.parametrize("service", ["django", "celery", "celerybeat", "flower"])
 def test_the_other_services_become_what_they_were(pipeline: Pipeline, service: str) -> None:
     shipped = compile_profile(load_profile(ROOT / "config" / "pt.yaml", {}))

@@ -41,6 +41,7 @@ async def test_a_running_server_tells_status_and_metrics(tmp_path: Path) -> None
     assert facts.value("ptingest_flow_received_events_total") == 2
     (row,) = facts.status["beats"]["listed"]
     assert (row["compresses"], row["largest_window"], row["pipelines"]) == (True, 2, False)
+    assert "files_known_by" in row
 
 
 async def test_a_beat_that_does_not_wait_for_acks_is_seen_to_pipeline(tmp_path: Path) -> None:

@@ -232,6 +232,44 @@ def test_a_beat_that_has_hardly_begun_is_not_judged() -> None:
     assert [one for one in verdicts if one.subject == "Beat's settings"] == []
 
 
+def identities(*kinds: str | None) -> list[Verdict]:
+    rows = [
+        {"peer": f"10.0.0.9:{number}", "agent": "filebeat 7.17.0", "files_known_by": kind}
+        for number, kind in enumerate(kinds)
+    ]
+    verdicts = judged(beats={"listed": rows})
+    return [one for one in verdicts if one.subject == "file identity"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "cure"),
+    [
+        ("path", "neither inode nor fingerprint", "Filebeat 8.10 or newer"),
+        ("nothing", "no key", "drop_fields"),
+    ],
+)
+def test_files_that_a_rename_or_a_resend_doubles_get_advice(
+    kind: str, found: str, cure: str
+) -> None:
+    (verdict,) = identities("inode", kind)
+
+    assert verdict.mark == "note"
+    assert "1 of 2 connections (filebeat 7.17.0)" in verdict.found
+    assert found in verdict.found
+    assert cure in verdict.cure
+    assert "10.0.0.9:1" in verdict.looked_at
+
+
+def test_files_known_by_what_a_rename_leaves_alone_are_well() -> None:
+    (verdict,) = identities("inode", "fingerprint", None)
+
+    assert (verdict.mark, verdict.cure) == ("ok", "")
+
+
+def test_senders_that_read_no_files_get_no_word_on_them() -> None:
+    assert identities(None) == []
+
+
 def test_reasons_why_it_is_not_ready_are_problems() -> None:
     verdicts = judged(not_ready_because=["sink elasticsearch: no answer", "draining"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -48,6 +49,69 @@ def event(service: str, message: str = LINE, **more: Any) -> bytes:
         "ecs": {"version": "8.0.0"},
     }
     return orjson.dumps({**fields, **more})
+
+
+VARIANTS: dict[str, list[Any]] = {
+    "container": [
+        {"id": "c", "labels": {"app": "x"}},
+        {"labels": {"app": {"kubernetes": "y"}}},
+        {"labels": {"app": "w", "app.kubernetes.io/name": "z"}},
+        {"labels": "text"},
+        "text",
+    ],
+    "kubernetes": [
+        {"labels": {"app": "x", "app.kubernetes.io/name": "y"}, "annotations": {"a": "b"}},
+        {"labels": {"app": {"value": "x", "kubernetes": {"io/name": "y"}}}},
+        {"annotations": {"a": {"b": 5}}},
+    ],
+    "host": ["text", {"name": "n", "ip": ["no address"]}, ["a", {"name": "b"}]],
+    "log": [{"offset": "text"}, {"offset": 10**20}, "text"],
+    "agent": ["text"],
+    "event": [{"module": {"a": 1}}, {"duration": "long"}, {"duration": 5}],
+    "grown": [5, "text", 1.5, True, None, {"a": 1}, [1, "b", {"c": None}], 10**30, "x" * 40_000],
+    "switched": [True, "perhaps", 5, {"a": True}, []],
+    "said": ["text", 5, False, {"a": {"b": 1}}, "2025-01-02T03:04:05Z", "192.0.2.1"],
+}
+"""What Filebeat sends in some field, one site's after the other's: values of every kind."""
+
+
+def test_no_value_of_any_kind_is_refused_by_the_shipped_template(
+    node: Node, tmp_path: Path
+) -> None:
+    setup(node, folder=tmp_path)
+    sent = [{name: value} for name, values in VARIANTS.items() for value in values]
+    lines = [
+        line
+        for one in sent
+        for line in ({"create": {}}, {"@timestamp": "2025-01-02T03:04:05Z"} | one)
+    ]
+    bulk = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+
+    answer = node.must("POST", "/logs-django-pt/_bulk?refresh=true", bulk)
+
+    fates = [item["create"] for item in answer["items"]]
+    refused = [
+        (one, fate.get("error"))
+        for one, fate in zip(sent, fates, strict=True)
+        if fate["status"] != 201 or fate.get("failure_store") == "used"
+    ]
+    assert refused == []
+
+    def found(name: str, value: object) -> int:
+        query = {"query": {"term": {name: value}}}
+        return int(node.must("POST", "/logs-django-pt/_count", query)["count"])
+
+    wanted: list[tuple[str, object]] = [
+        ("container.labels.app", "w"),
+        ("container.labels.app.kubernetes.io/name", "z"),
+        ("kubernetes.labels.app", "x"),
+        ("host", "text"),
+        ("host.name", "n"),
+        ("grown", 5),
+        ("grown.a", 1),
+        ("said", "192.0.2.1"),
+    ]
+    assert [(name, found(name, value)) for name, value in wanted] == [(n, 1) for n, _ in wanted]
 
 
 def marks(output: bytes) -> list[str]:

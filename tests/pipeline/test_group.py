@@ -53,6 +53,18 @@ def test_what_no_sink_could_take_is_dead_lettered_with_its_reason(
     assert explained.detail
 
 
+@pytest.mark.parametrize("around", [{"message": LINE}, {"message": ""}, {}], ids=str)
+@pytest.mark.parametrize("name", ["event", "tags"])
+def test_a_field_that_logstash_cannot_take_is_told_with_its_cure_in_filebeat(
+    name: str, around: dict[str, Any]
+) -> None:
+    explained = explain({name: 5} | around)
+
+    assert explained.reason == f"{name}_invalid"
+    assert f"- rename: {{fields: [{{from: {name}, to: app_{name}}}]}}" in explained.detail
+    assert "filebeat.yml" in explained.detail
+
+
 def test_the_name_logstash_would_have_written_to_is_told_also_when_illegal() -> None:
     assert explain({"message": LINE, "service": "My App"}).data_stream == "logs-My App-pt"
 

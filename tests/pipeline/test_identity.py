@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from ptingest.model.receipt import Receipt
-from ptingest.pipeline.identity import event_key, framed_text, framed_value
+from ptingest.pipeline.identity import event_key, framed_text, framed_value, known_by
 from ptingest.pipeline.pipeline import Pipeline
 
 NOW_NS = 1_795_444_444_123_456_789
@@ -229,6 +229,31 @@ def test_a_line_that_no_pattern_fits_is_keyed_by_its_own_time(
     assert one == other
     started = int.from_bytes(base64.urlsafe_b64decode(one + "==")[:6], "big")
     assert started == 1_735_787_045_000
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        (EVENT, "inode"),
+        (with_file(vol="1", idxhi="2", idxlo="3"), "inode"),
+        (with_file(fingerprint="f", path="/p"), "fingerprint"),
+        (with_file(path="/p"), "path"),
+        (with_file(path="/p", inode="2"), "path"),
+        (without_file(container={"id": "c"}), "container"),
+        (without_file(), "nothing"),
+        (EVENT | {"host": {}}, "nothing"),
+        (EVENT | {"log": {"source": {"address": "192.0.2.1"}}}, None),
+        ({"message": "x"}, None),
+        (EVENT | {"log": "x"}, None),
+    ],
+)
+def test_an_event_tells_by_what_its_file_is_known(event: dict[str, Any], kind: str | None) -> None:
+    assert known_by(json.dumps(event).encode()) == kind
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff", b"[1]", b"[" * 5000, b'{"log":{"offset":1}'])
+def test_bytes_that_are_no_event_tell_nothing(payload: bytes) -> None:
+    assert known_by(payload) is None
 
 
 def test_escapes_hide_no_time(pipeline: Pipeline) -> None:

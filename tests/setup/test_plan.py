@@ -76,17 +76,26 @@ def test_nothing_is_guessed_from_how_a_string_looks() -> None:
 def test_a_long_value_of_any_keyword_is_kept_and_never_refused() -> None:
     (dynamic,) = MAPPINGS["dynamic_templates"]
 
-    def bounds(properties: dict[str, Any]) -> set[object]:
-        found = set()
-        for name, field in properties.items():
-            if "properties" in field:
-                found |= bounds(field["properties"])
-            elif field["type"] == "keyword" and name not in ("original", "@version"):
-                found.add(field.get("ignore_above"))
-        return found
+    fields = MAPPINGS["properties"].items()
+    bounds = {
+        field.get("ignore_above")
+        for name, field in fields
+        if field["type"] == "keyword" and name not in ("event.original", "@version")
+    }
 
-    assert bounds(MAPPINGS["properties"]) == {1024}
+    assert bounds == {1024}
     assert dynamic["strings_as_keyword"]["mapping"]["ignore_above"] == 1024
+
+
+def test_no_value_is_in_the_way_of_another_kind_of_value() -> None:
+    settings = settings_body(Wanted())["template"]["settings"]["index"]
+
+    # Names whole, so that `host` and `host.name` stand side by side.
+    assert MAPPINGS["subobjects"] is False
+    assert not any("properties" in field for field in MAPPINGS["properties"].values())
+    assert settings["mapping"]["ignore_malformed"] == "true"
+    # A data stream's own time may not be malformed, and says so.
+    assert MAPPINGS["properties"]["@timestamp"] == {"type": "date", "ignore_malformed": False}
 
 
 def test_by_default_the_files_are_sent_as_they_lie_there() -> None:

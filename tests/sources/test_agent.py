@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptingest.sources.agent import LONGEST, agent_of
+from ptingest.sources.agent import LONGEST, Sender, agent_of, sender_of
+from tests.wire.captures import load
 
 
 @pytest.mark.parametrize(
@@ -32,8 +33,22 @@ def test_a_long_name_is_cut() -> None:
     assert agent_of(payload) == "x" * LONGEST
 
 
+@pytest.mark.parametrize(
+    ("capture", "sender"),
+    [
+        ("f717-c3-p2.conn1", Sender("filebeat 7.17.0", "path")),
+        ("f9dev-restart.conn1", Sender("filebeat 9.0.0", "inode")),
+    ],
+)
+def test_real_beats_say_who_they_are_and_by_what_their_files_are_known(
+    capture: str, sender: Sender
+) -> None:
+    assert sender_of(load(capture).windows[0][0]) == sender
+
+
 @given(st.binary())
 def test_any_bytes_may_come(payload: bytes) -> None:
-    agent = agent_of(payload)
+    agent, known_by = sender_of(payload)
 
     assert agent is None or 0 < len(agent) <= LONGEST
+    assert known_by is None
