@@ -18,6 +18,7 @@ from ptingest.runtime.tls import Certificates
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.authority import Authority, tls_settings
+from tests.waiting import until
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -58,9 +59,7 @@ async def connect(accepted: HttpConnections, host: str = "127.0.0.1") -> Streams
 
 
 async def until_open(accepted: HttpConnections, count: int) -> None:
-    async with asyncio.timeout(15):
-        while len(accepted) != count:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(accepted) == count)
 
 
 async def test_who_waits_longest_of_an_address_goes_first() -> None:
@@ -123,19 +122,23 @@ async def test_who_does_not_read_its_answer_is_closed(monkeypatch: pytest.Monkey
 async def test_a_handshake_that_does_not_end_is_counted_and_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "HANDSHAKE_SECONDS", 0.3)
     settings = ServerSettings.model_validate(
         {"api": {"listen": "127.0.0.1:0", "tls": tls_settings(Authority(tmp_path).server())}}
     )
+    monkeypatch.setattr(connections, "HANDSHAKE_SECONDS", 60.0)
     tls = Certificates(settings, metrics=Metrics(), clock=SystemClock()).api
     async with accepting(tls=tls) as (accepted, _):
         opened = [await connect(accepted) for _ in range(PER_ADDRESS + 5)]
         await until_open(accepted, PER_ADDRESS)
-
-        await until_open(accepted, 0)
-
         for _, writer in opened:
             writer.close()
+        await until_open(accepted, 0)
+        monkeypatch.setattr(connections, "HANDSHAKE_SECONDS", 0.1)
+        reader, writer = await connect(accepted)
+
+        assert await reader.read() == b""
+        await until_open(accepted, 0)
+        writer.close()
 
 
 def test_every_address_of_a_name_is_bound() -> None:

@@ -8,13 +8,13 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from ptingest.cli import entry
 from tests.flow.harness import J, W
+from tests.waiting import wait_until
 
 BEGIN = "import sys; sys.argv[0] = 'ptingest'; from ptingest.cli.entry import main; main()"
 
@@ -70,10 +70,7 @@ def test_a_hangup_before_the_server_is_up_reloads_it_once_it_is(tmp_path: Path) 
         os.umask(mask)
     with process:
         assert process.stderr is not None
-        end = time.monotonic() + 30
-        while not blocks_hangup(process.pid):
-            assert time.monotonic() < end
-            time.sleep(0.001)
+        wait_until(lambda: blocks_hangup(process.pid))
         process.send_signal(signal.SIGHUP)
         lines = []
         for line in process.stderr:

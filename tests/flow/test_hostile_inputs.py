@@ -395,7 +395,7 @@ async def test_4_a_frame_that_trickles_is_closed_though_it_is_never_silent(
                 await peer.send(start + J(1)[:20])
                 while True:
                     await peer.send(b" ")
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.05)  # no race: however slow, the frame never ends
 
             task = asyncio.ensure_future(trickle())
             acks = await peer.rest()
@@ -407,13 +407,17 @@ async def test_4_a_frame_that_trickles_is_closed_though_it_is_never_silent(
 
 
 async def test_4_a_slow_line_may_take_its_time(tmp_path: Path) -> None:
-    limits = {"frame_seconds": 0.3, "window_seconds": 0.4, "min_bytes_per_second": 10}
-    async with serving(tmp_path, limits=limits) as server, peer_of(server) as peer:
+    clock = AheadClock()
+    limits = {"frame_seconds": 30, "window_seconds": 40, "min_bytes_per_second": 1}
+    async with serving(tmp_path, clock=clock, limits=limits) as server, peer_of(server) as peer:
+        (connection,) = await until(lambda: list(server.worker.parts.source._connections))
         window = W(1) + C(J(1))
-        for byte in window[:40]:
-            await peer.send(bytes([byte]))
-            await asyncio.sleep(0.04)  # 1.6 s for what has 0.3; 25 bytes a second
-        await peer.send(window[40:])
+        sent = min(100, len(window) - 10)
+        for count in range(1, sent + 1):
+            await peer.send(window[count - 1 : count])
+            await until(partial(has_read, connection, count))
+            clock.advance(0.8)  # 80 s for what has 40; more than a byte a second
+        await peer.send(window[sent:])
 
         assert await peer.acks(1) == [(2, 1)]
 

@@ -12,8 +12,9 @@ from ptingest.runtime.orphans import dead_children
 
 PROGRAM = """
 import asyncio, ctypes, os, subprocess, sys
+from pathlib import Path
 from ptingest.runtime.loop import loop_factory
-from ptingest.runtime.orphans import dead_children, reap_orphans
+from ptingest.runtime.orphans import reap_orphans
 
 PR_SET_CHILD_SUBREAPER = 36
 assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
@@ -25,12 +26,11 @@ async def main():
     orphan = subprocess.Popen(["sh", "-c", "sh -c 'sleep 0.2' & exit 0"])
     orphan.wait()
     print(await ours.wait(), await parent.wait())
-    await asyncio.sleep(0.25)
-    while dead_children(os.getpid()):
-        await asyncio.sleep(0.01)
+    children = Path("/proc/self/task/%d/children" % os.getpid())
+    while children.read_text():
+        await asyncio.sleep(0.01)  # no race: looks until none is left
     reaping.cancel()
-    with open("/proc/self/task/%d/children" % os.getpid()) as children:
-        print(repr(children.read()))
+    print(repr(children.read_text()))
 
 with asyncio.Runner(loop_factory=loop_factory()) as runner:
     runner.run(main())

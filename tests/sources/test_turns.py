@@ -15,13 +15,13 @@ async def test_a_large_frame_waits_until_it_is_alone_and_then_keeps_all_others_o
     await large.take(1)
 
     alone = asyncio.ensure_future(large.take(TURNS))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # no race: nothing but turns of this loop decides
     assert not alone.done()
     assert large.waiting_since == 7.0
     small.give_back()
     await alone
     waiting = asyncio.ensure_future(late.take(1))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # no race: nothing but turns of this loop decides
     assert not waiting.done()
     large.give_back()
     await waiting
@@ -36,7 +36,7 @@ async def test_who_is_cancelled_while_it_waits_holds_nothing() -> None:
     await second.take(1)
 
     waiting = asyncio.ensure_future(second.take(TURNS))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # no race: nothing but turns of this loop decides
     waiting.cancel()
     await asyncio.wait([waiting])
     second.give_back()
