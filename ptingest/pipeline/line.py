@@ -196,10 +196,11 @@ class LineReader:
 
     def _unmatched(self, raw: bytes) -> LineTuple:
         """A line that no pattern fits; it may have a time all the same."""
-        if _BACKSLASH in raw:
+        escape = raw.find(b"\\")
+        own = self._group.own_times.find(raw, 1, len(raw) - 1 if escape < 0 else escape)
+        # What stands before the first escape is as it will be when decoded.
+        if escape >= 0 and (own is None or raw.endswith(own.text, 1, escape)):
             own = self._group.own_times.find_in_text(decode_text(raw))
-        else:
-            own = self._group.own_times.find(raw, 1, len(raw) - 1)
         if own is None:
             return NO_MATCH, self._unlabelled, b"", b"", 0, False
         text, millis = own

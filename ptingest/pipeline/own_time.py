@@ -23,7 +23,6 @@ each of the searches is linear, as no form can be of any length.
 from __future__ import annotations
 
 import re
-from itertools import islice
 from typing import NamedTuple
 
 from ptingest.pipeline.kept import remember
@@ -33,17 +32,19 @@ SEARCHED_BYTES = 1 << 16
 """How far into a line is looked."""
 SEARCHED_CLOCKS = 32
 """How many clocks without a date are looked at."""
-_LONGEST_DATE, _LONGEST_TIME = 13, 64
-"""Bytes before the last digit of an hour (``02/Jan/2025:0``), and of a whole time."""
+_BEFORE, _AFTER = len("02/Jan/2025:03:"), len("04:05.123456789 GMT+00:00 2025 ")
+"""How far a time reaches around the colon after its hour, at most."""
+_ACCESS_BYTES = len("02/Jan/2025:03:04:05 +0000")
 
 _NAME, _YEAR, _DAY = "[a-z]{2}", "[0-9]{4}", "(?:0?[1-9]|[12][0-9]|3[01])"
 _CLOCK = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]"
 _SECOND = r":(?:[0-5][0-9]|60)(?:[.,][0-9]{1,9})?"
 _ZONE = r"(?: ?(?:Z|(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?|UTC|GMT))?"
-_find_clocks = re.compile(
-    rb"[0-9](?=:[0-5][0-9])"
-    rb"(?:(?<=[0-9][T ][012][0-9])|(?<=[0-9]{4}:[012][0-9])|(?<=[0-9][T ][0-9]))"
-).finditer
+# The colon after an hour, since the search leaps to colons.
+_find_clock = re.compile(
+    rb":(?=[0-5][0-9])"
+    rb"(?:(?<=[0-9][T ][012][0-9]:)|(?<=[0-9]{4}:[012][0-9]:)|(?<=[0-9][T ][0-9]:))"
+).search
 # Begins with one class of characters, since the search leaps to it.
 _find_time = re.compile(
     "[0-9JFMASOND](?:(?<=[0-9])(?:"
@@ -91,11 +92,20 @@ class OwnTimes(dict[bytes, "OwnTime | None"]):
     def find(self, line: bytes, start: int = 0, end: int | None = None) -> OwnTime | None:
         """Return the first time of a line, given as UTF-8 from ``start`` to ``end``."""
         end = min(len(line) if end is None else end, start + SEARCHED_BYTES)
-        for clock in islice(_find_clocks(line, start, end), SEARCHED_CLOCKS):
-            position = clock.start()
-            before, after = max(start, position - _LONGEST_DATE), min(end, position + _LONGEST_TIME)
-            found = _find_time(line, before, after)
-            if found and found.start() < position and (time := self[found.group()]):
+        position = start
+        for _ in range(SEARCHED_CLOCKS):
+            clock = _find_clock(line, position, end)
+            if clock is None:
+                break
+            position = clock.end()
+            before, after = position - _BEFORE, position + _AFTER
+            # An access log's, seen before: it ends with its zone, so nothing can follow.
+            access = line[before : before + _ACCESS_BYTES]
+            time = self.get(access) if before >= start and before + _ACCESS_BYTES <= end else None
+            if time is not None and access[-5:-4] in (b"+", b"-"):
+                return time
+            found = _find_time(line, max(start, before), min(end, after))
+            if found and found.start() < position and (time := self[found.group()]) is not None:
                 return time
         if line[start : start + 1] != b"{":
             return None

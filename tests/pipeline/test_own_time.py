@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.pipeline.own_time import SEARCHED_BYTES, SEARCHED_CLOCKS, OwnTimes
@@ -14,8 +14,8 @@ MILLIS = 1_735_787_045_000
 
 
 def times(timezone: str = "UTC") -> OwnTimes:
-    settings = shipped_profile().groups[0].time
-    return OwnTimes(TimeReader(settings, timezone=timezone, is_full=False))
+    of_profile = shipped_profile().groups[0].time
+    return OwnTimes(TimeReader(of_profile, timezone=timezone, is_full=False))
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,31 @@ def test_it_looks_so_far_and_no_further() -> None:
     assert times().find_in_text("1 11:11 " * SEARCHED_CLOCKS + time) is None
 
 
+@settings(deadline=None)
 @given(before=st.text(max_size=6), after=st.text(max_size=6))
 def test_a_part_of_a_payload_and_a_text_give_the_same(before: str, after: str) -> None:
     line = f"{before} 2025-01-02 03:04:05 {after}"
     raw = b'"' + line.encode() + b'"'
 
     assert times().find(raw, 1, len(raw) - 1) == times().find_in_text(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x [02/Jan/2025:03:04:05 +0000] x",
+        "02/Jan/2025:03:04:05 +0000",
+        "02/Jan/2025:03:04:05 +00001 x",
+        "02/Jan/2025:03:04:05 +000",
+        "102/Jan/2025:03:04:05 +0000",
+        "2025/01/02 03:04:05 02/Jan/2025:03:04:05 +0000",
+        "2001:db8:11::12 02/Jan/2025:03:04:05 +0000",
+    ],
+)
+def test_a_time_seen_before_is_found_as_at_first(line: str) -> None:
+    warm, raw = times(), f'"{line}"'.encode()
+    warm.find_in_text("[02/Jan/2025:03:04:05 +0000]")
+
+    assert warm.find_in_text(line) == times().find_in_text(line)
+    for end in range(len(raw)):
+        assert warm.find(raw, 1, end) == times().find(raw[:end], 1)
