@@ -29,8 +29,13 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "too_large": "the document alone is larger than Elasticsearch takes",
         "refused": "Elasticsearch refused it for another reason; the letter quotes it",
         "unreadable": "Elasticsearch cannot read the document alone in a bulk",
+        "unanswered": "sent alone it was never answered, while others were",
+        "never_taken": "put off again and again, while others of its sink were taken",
+        "ingest_pipeline": "an ingest pipeline fails on it, with status 500",
+        "not_understood": "answered with a status that means nothing for a document",
         # what Elasticsearch says of a data stream, after `patience_seconds`
         "write_block": "the index takes no writes",
+        "index_closed": "the index it would go to is closed",
         "forbidden": "the writer's role does not reach this data stream",
         "template_missing": "no template makes it a data stream: run `ptingest setup`",
         "not_found": "the data stream, or what it needs, does not exist",

@@ -331,6 +331,12 @@ class Group:
             return worked.dead("illegal_data_stream", f"{shown(stream.name)}: {wrong}")
         return worked
 
+    def own_stream(self, service: str) -> DataStream:
+        """Return where events of a service belong, whatever else they say."""
+        stream = self.settings.data_stream
+        dataset = mended_dataset(service, self.profile.sanitise_names)
+        return DataStream(stream.type, dataset, stream.namespace)
+
     def _data_stream(self, event: Event) -> DataStream:
         """Take the name from the event where it has an object, and write the parts back."""
         found = _opened(event.get("data_stream"))

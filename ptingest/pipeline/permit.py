@@ -4,6 +4,10 @@ Only peers whose certificate is named under ``beats.tls.senders`` come this way,
 it by decoding twice; for all others nothing is asked. Group and service are read exactly as
 the stages read them, so nobody gets past by writing them in an unusual way. Whatever is no
 event, or of a group that the profile does not know, is the pipeline's to judge.
+
+What passed and then went to another data stream than its service's (as Logstash does where a
+field that should be an object is a text: it keeps what the event says, or takes its
+defaults) becomes a letter as well.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections.abc import Sequence
 
 from msgspec import Raw
 
+from ptingest.model.document import DataStream, Document
 from ptingest.model.event import Origin
 from ptingest.model.outcome import DeadLetter, Processed
 from ptingest.model.receipt import Receipt
@@ -34,20 +39,50 @@ def process_permitted(
     """Do what ``Pipeline.process`` does, but events the origin may not send become letters."""
     passed: list[bytes] = []
     letters: list[DeadLetter] = []
+    expected: dict[int, DataStream] = {}
     for payload in payloads:
-        letter = _refusal(pipeline, payload, origin)
-        if letter is None:
-            passed.append(payload)
-        else:
-            letters.append(letter)
+        judged = _judge(pipeline, payload, origin)
+        if isinstance(judged, DeadLetter):
+            letters.append(judged)
+            continue
+        passed.append(payload)
+        if judged is not None:
+            expected[id(payload)] = judged
     done = pipeline.process(passed, receipt=receipt, peer=origin.peer, now_ns=now_ns)
     done.dead_letters += letters
     for letter in letters:
         done.received[letter.service] = done.received.get(letter.service, 0) + 1
+    _take_out_strays(done, expected, origin)
     return done
 
 
-def _refusal(pipeline: Pipeline, payload: bytes, origin: Origin) -> DeadLetter | None:
+def _take_out_strays(done: Processed, expected: dict[int, DataStream], origin: Origin) -> None:
+    """Make letters of the documents on their way to another data stream than their own."""
+    kept: list[Document] = []
+    for document in done.documents:
+        own = expected.get(id(document.payload))
+        if own is None or document.data_stream == own:
+            kept.append(document)
+            continue
+        done.dead_letters.append(
+            DeadLetter(
+                reason=NOT_ALLOWED,
+                detail=f"{origin.tls_subject} may not write to data stream "
+                f"{shown(document.data_stream.name)} but to {own.name} (beats.tls.senders); a "
+                "field such as data_stream that should be an object is something else",
+                payload=document.payload,
+                service=document.service,
+                peer=document.peer,
+                data_stream=document.data_stream.name,
+                key=document.key,
+            )
+        )
+    done.documents = kept
+
+
+def _judge(pipeline: Pipeline, payload: bytes, origin: Origin) -> DeadLetter | DataStream | None:
+    """Return the data stream of an event that may come, the letter of one that may not, and
+    nothing for what is the pipeline's to judge."""
     decoded = decode_payload(payload)
     if isinstance(decoded, Unreadable):
         return None
@@ -55,8 +90,10 @@ def _refusal(pipeline: Pipeline, payload: bytes, origin: Origin) -> DeadLetter |
     if group is None or group not in pipeline.groups:
         return None
     service = _service(decoded.event.get("service", MISSING))
-    if origin.may_send is None or any(one.covers(group, service) for one in origin.may_send):
+    if origin.may_send is None:
         return None
+    if any(one.covers(group, service) for one in origin.may_send):
+        return pipeline.groups[group].own_stream(service)
     return DeadLetter(
         reason=NOT_ALLOWED,
         detail=f"{origin.tls_subject} may not send group {shown(group)} with service "

@@ -31,7 +31,7 @@ FIELDS = {"log.offset", "log.file.path"}
 """Fields of events that look like settings."""
 MADE_LATER = {"tests/fuzz/crashes"}
 """Folders that a run makes."""
-REASON_GIVERS = {"_stream_trouble", "_refusal_label", "_what_the_input_would_choke_on"}
+REASON_GIVERS = {"_stream_trouble", "_refusal_label", "_what_the_input_would_choke_on", "_failing"}
 """Functions that return a reason; all other reasons are arguments, see `given_reasons`."""
 ROOMS = {path.parts[0] for path in modules() if len(path.parts) > 1}
 PLACES = {*all_places(ServerSettings), *all_places(ProfileSettings)}
@@ -181,7 +181,7 @@ def constants(module: Path) -> dict[str, str]:
 def reason_arguments(call: ast.Call) -> Iterator[ast.expr]:
     """The arguments of a call that are reasons."""
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-    place = {"Refusal": 1, "dead": 0, "Unreadable": 0, "DeadLetter": 0}.get(name)
+    place = {"Refusal": 1, "dead": 0, "Unreadable": 0, "DeadLetter": 0, "_patient": 3}.get(name)
     if place is not None:
         yield from call.args[place : place + 1]
         yield from (word.value for word in call.keywords if word.arg == "reason")
@@ -197,11 +197,22 @@ def given_reasons() -> Iterator[str]:
                     value = node.value
                     yield from texts_of(value.elts[0] if isinstance(value, ast.Tuple) else value)
         for node in ast.walk(tree(module)):
+            if isinstance(node, ast.Assign) and module.parts[0] == "delivery":
+                yield from assigned_reasons(node)
             if isinstance(node, ast.Call):
                 for argument in reason_arguments(node):
                     if isinstance(argument, ast.Name):
                         yield from filter(None, [named.get(argument.id)])
                     yield from texts_of(argument)
+
+
+def assigned_reasons(node: ast.Assign) -> Iterator[str]:
+    """What ``reason = ...`` and ``reason, detail = ...`` say."""
+    (target, *_), value = node.targets, node.value
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        target, value = target.elts[0], value.elts[0]
+    if isinstance(target, ast.Name) and target.id == "reason" and isinstance(value, ast.Constant):
+        yield from texts_of(value)
 
 
 def texts_of(node: ast.AST | None) -> Iterator[str]:

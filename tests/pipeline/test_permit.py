@@ -99,3 +99,59 @@ def test_a_group_may_be_limited_alone(pipeline: Pipeline) -> None:
     done = process(pipeline, event(service="nginx"), may_send=(other,))
 
     assert [one.reason for one in done.dead_letters] == ["not_allowed_sender"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["x", "", 5, True, ["x"], [1], [{"dataset": "django"}], [[]]],
+    ids=str,
+)
+@pytest.mark.parametrize("may_send", [NGINX, MaySend(groups=frozenset({"pt"}))], ids=["s", "g"])
+def test_a_data_stream_that_is_no_object_leads_nowhere_else(
+    pipeline: Pipeline, wrong: object, may_send: MaySend
+) -> None:
+    stray, good = event(service="nginx", data_stream=wrong), event(service="nginx")
+
+    done = process(pipeline, stray, good, may_send=(may_send,))
+
+    assert [one.payload for one in done.documents] == [good]
+    (letter,) = done.dead_letters
+    assert (letter.reason, letter.payload) == ("not_allowed_sender", stray)
+    assert letter.data_stream == "logs-generic-default"
+    assert "but to logs-nginx-pt" in letter.detail
+    assert done.received == {"nginx": 2}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"data_stream": {"dataset": "django", "type": "metrics"}},
+        {"data_stream": {"dataset": ["a", "django"]}},
+        {"data_stream": None},
+        {"data_stream": {}},
+        {"data_stream.dataset": "django"},
+    ],
+    ids=str,
+)
+def test_a_data_stream_that_is_overwritten_does_no_harm(
+    pipeline: Pipeline, fields: dict[str, object]
+) -> None:
+    done = process(pipeline, event(service="nginx", **fields), may_send=(NGINX,))
+
+    assert [one.data_stream.name for one in done.documents] == ["logs-nginx-pt"]
+
+
+def test_a_text_where_a_constant_belongs_does_not_set_the_data_stream_free(
+    pipeline: Pipeline,
+) -> None:
+    group = pipeline.profile.groups[0]
+    fields = {**group.fields, "site.name": "pt"}
+    profile = pipeline.profile.model_copy(
+        update={"groups": (group.model_copy(update={"fields": fields}),)}
+    )
+    stray = event(service="nginx", site="x", data_stream={"dataset": "django", "namespace": "pt"})
+
+    done = process(compile_profile(profile), stray, may_send=(NGINX,))
+
+    assert [one.data_stream for one in done.dead_letters] == ["logs-django-pt"]
+    assert done.documents == []
