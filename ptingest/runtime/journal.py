@@ -27,6 +27,10 @@ from ptingest.settings.why import WhySettings
 WHOLE_SHARE = 0.75
 RECORD_BYTES = 700
 """What one chunk or attempt costs beside its documents."""
+PAYLOAD_BYTES = 40
+"""What one payload takes beside its bytes."""
+LETTER_BYTES = 400
+"""What one dead letter takes beside its texts: the record, and four texts' heads."""
 DETAIL_CHARACTERS = 500
 """Of a sink's words about one document, once only its id is kept."""
 
@@ -108,6 +112,16 @@ class Attempt:
             self.cost = RECORD_BYTES + len(self.keys) + sum(
                 200 + len(reason) + len(detail) for _, reason, detail in self.odd.values()
             )  # fmt: skip
+
+
+def _cost_of_letter(letter: DeadLetter) -> int:
+    texts = (letter.detail, letter.data_stream, letter.key)
+    return LETTER_BYTES + sum(len(text) for text in texts if text)
+
+
+def _cost_of_words(result: WriteResult) -> int:
+    """What a sink's words about single documents take."""
+    return sum(200 + len(reason) + len(detail) for _, _, reason, detail in _odd(result))
 
 
 def _odd(result: WriteResult) -> Iterator[tuple[str, Document, str, str]]:
@@ -197,7 +211,8 @@ class Journal:
         chunk.cost = cost + RECORD_BYTES + 8 * len(payloads)
         if len(processed.documents) < len(payloads):
             chunk.letters, chunk.payloads = processed.dead_letters, payloads
-            chunk.cost += sum(map(len, payloads))
+            chunk.cost += sum(map(len, payloads)) + PAYLOAD_BYTES * len(payloads)
+            chunk.cost += sum(map(_cost_of_letter, processed.dead_letters))
         self.whole.append(chunk)
         self._whole_bytes += chunk.cost
         self._owed += self.settings.sample
@@ -206,9 +221,7 @@ class Journal:
         else:
             self.whole.pop()
             self._shrink(chunk)
-        while self._whole_bytes > self._whole_limit:
-            self._shrink(self.whole.popleft())
-        self._forget()
+        self._fit()
 
     def began(self, sink: str, documents: Sequence[Document]) -> Attempt:
         """A batch is being written."""
@@ -228,8 +241,10 @@ class Journal:
         if self.settings.sample < 1 or not self.whole or came < self.whole[0].at:
             self._shrink_attempt(attempt)
         else:
+            attempt.cost = RECORD_BYTES + (0 if result is None else _cost_of_words(result))
+            self._whole_bytes += attempt.cost
             heapq.heappush(self._holding, (came, next(self._order), attempt))
-        self._forget()
+        self._fit()
 
     # --- within the limit ------------------------------------------------------------------
 
@@ -244,7 +259,14 @@ class Journal:
         while self._holding and self._holding[0][0] < horizon:
             self._shrink_attempt(heapq.heappop(self._holding)[2])
 
+    def _fit(self) -> None:
+        """Let the oldest events go, then the oldest ids, until all keeps to the limit."""
+        while self.whole and self._whole_bytes > self._whole_limit:
+            self._shrink(self.whole.popleft())
+        self._forget()
+
     def _shrink_attempt(self, attempt: Attempt) -> None:
+        self._whole_bytes -= attempt.cost  # 0 where it was never held whole
         attempt.shrink()
         self._keys_bytes += attempt.cost
 

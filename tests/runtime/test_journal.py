@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pydantic import ByteSize
 from ptingest.delivery.batch import cost_of
 from ptingest.model.document import DataStream, Document
 from ptingest.model.event import Origin
-from ptingest.model.outcome import Processed, Refusal, WriteResult
+from ptingest.model.outcome import DeadLetter, Processed, Refusal, WriteResult
 from ptingest.model.receipt import Receipt
 from ptingest.model.watching import TapWish
 from ptingest.runtime.journal import Journal, WatchedSink
@@ -85,6 +86,47 @@ def test_what_is_held_stays_within_the_limit(max_bytes: int) -> None:
     if max_bytes >= 200_000:
         assert world.held > 0
         assert world.journal.shrunk, "ids outlive the text"
+
+
+def test_letters_are_counted_for_what_they_take() -> None:
+    world = World(400_000)
+    tracemalloc.start()
+    try:
+        begin, _ = tracemalloc.get_traced_memory()
+        for n in range(200):
+            payloads = [b"%d" % m for m in range(256 * n, 256 * n + 256)]
+            letters = [
+                DeadLetter("not_an_object", f"the payload is {one!r}", one, "other", f"peer {n}")
+                for one in payloads
+            ]
+            world.journal.saw(payloads, Processed(dead_letters=letters), 0, receipt(), ORIGIN)
+        del payloads, letters
+        held = tracemalloc.get_traced_memory()[0] - begin
+    finally:
+        tracemalloc.stop()
+
+    assert int(str(world.journal.status()["bytes"])) <= 400_000
+    assert held < 2 * 400_000
+
+
+def test_what_a_sink_said_of_many_documents_is_counted() -> None:
+    world = World(1_000_000)
+    for n in range(40):
+        some = documents(50, receipt(), start=50 * n)
+        world.journal.saw([one.payload for one in some], Processed(documents=some),
+                          cost_of(some), some[0].receipt, ORIGIN)  # fmt: skip
+        world.write(
+            some, WriteResult(refused=[Refusal(one, "mapping", "x" * 2000) for one in some])
+        )
+
+    words = sum(
+        len(refusal.detail)
+        for attempt in world.journal.attempts
+        if attempt.result is not None
+        for refusal in attempt.result.refused
+    )
+    assert 0 < words <= 1_000_000
+    assert int(str(world.journal.status()["bytes"])) <= 1_000_000 + 1000
 
 
 def test_attempts_hold_only_documents_whose_chunk_is_held() -> None:
