@@ -52,8 +52,8 @@ def test_all_that_is_needed_is_there() -> None:
     kinds = {document["kind"] for path in FOLDER.glob("*.yaml") for document in read(path.name)}
 
     assert kinds == {
-        "ConfigMap", "Deployment", "HorizontalPodAutoscaler", "Kustomization", "PodMonitor",
-        "PodDisruptionBudget", "Secret", "Service", "StatefulSet",
+        "ConfigMap", "Deployment", "HorizontalPodAutoscaler", "Kustomization", "NetworkPolicy",
+        "PodMonitor", "PodDisruptionBudget", "Secret", "Service", "StatefulSet",
     }  # fmt: skip
 
 
@@ -84,7 +84,20 @@ def test_the_config_in_the_map_can_be_used(tmp_path: Path) -> None:
     file = tmp_path / "ptingest.yaml"
     file.write_text(config_map["data"]["ptingest.yaml"])
 
-    settings = load_server(file, {"LOGSTASH_WRITER_PASSWORD": "x"})
+    (secret,) = read("secret.yaml")
+    mounted = tmp_path / "secrets"
+    mounted.mkdir()
+    for name, value in secret["stringData"].items():
+        (mounted / name).write_text(value)
+    text = file.read_text()
+    file.write_text(text.replace("/run/secrets/ptingest", str(mounted)))
+
+    settings = load_server(file, {})
+
+    sink = settings.sinks.elasticsearch
+    assert sink is not None
+    assert sink.password is not None
+    assert sink.password.get_secret_value() == secret["stringData"]["writer_password"]
 
     (workload,) = read("statefulset.yaml")
     pod = workload["spec"]["template"]["spec"]
@@ -94,10 +107,31 @@ def test_the_config_in_the_map_can_be_used(tmp_path: Path) -> None:
     assert settings.drain_seconds < pod["terminationGracePeriodSeconds"]
 
 
-def test_the_secret_holds_what_the_config_asks_for() -> None:
-    (secret,) = read("secret.yaml")
+@pytest.mark.parametrize("file", ["statefulset.yaml", "deployment.yaml"])
+def test_the_password_is_a_file_and_never_in_the_environment(file: str) -> None:
+    (workload,) = read(file)
+    pod = workload["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
 
-    assert list(secret["stringData"]) == ["LOGSTASH_WRITER_PASSWORD"]
+    assert not {"env", "envFrom"} & container.keys()
+    mounts = {one["name"]: one for one in container["volumeMounts"]}
+    assert mounts["secret"]["mountPath"] == "/run/secrets/ptingest"
+    assert mounts["secret"]["readOnly"] is True
+    (volume,) = [one for one in pod["volumes"] if one["name"] == "secret"]
+    assert volume["secret"] == {"secretName": "ptingest", "defaultMode": 0o440}
+
+
+def test_only_beats_and_prometheus_are_let_in() -> None:
+    (policy,) = read("networkpolicy.yaml")
+    (workload,) = read("statefulset.yaml")
+    ports = {one["name"] for one in workload["spec"]["template"]["spec"]["containers"][0]["ports"]}
+
+    rules = {rule["ports"][0]["port"]: rule.get("from") for rule in policy["spec"]["ingress"]}
+
+    assert policy["spec"]["podSelector"] == workload["spec"]["selector"]
+    assert rules.keys() == ports
+    assert rules["beats"] is None
+    assert [list(one) for one in rules["api"]] == [["namespaceSelector"]]
 
 
 def test_the_pod_monitor_scrapes_our_port_under_the_name_the_alerts_know() -> None:
