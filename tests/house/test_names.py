@@ -27,7 +27,14 @@ from ptingest.telemetry.metrics import METRICS
 from tests.house.modules import PACKAGE, ROOT, functions, modules, tree
 
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "config/ptingest.yaml", "config/pt.yaml")
-FIELDS = {"log.offset", "log.file.path"}
+FIELDS = {
+    "log.offset",
+    "log.file",
+    "log.file.path",
+    "log.file.inode",
+    "log.file.device_id",
+    "log.file.fingerprint",
+}
 """Fields of events that look like settings."""
 MADE_LATER = {"tests/fuzz/crashes"}
 """Folders that a run makes."""
