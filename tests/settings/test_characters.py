@@ -4,7 +4,7 @@ import re
 from re import _parser  # type: ignore[attr-defined]
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.settings.characters import ALL, NONE, are_apart, characters, inverted, joined
@@ -15,6 +15,7 @@ POINTS = st.integers(0, 0x10FFFF) | st.sampled_from([ord(one) for one in "aikKİ
 
 
 @pytest.mark.parametrize("place", PLACES)
+@settings(deadline=None)
 @given(point=POINTS)
 def test_a_set_holds_what_the_place_takes(place: str, point: int) -> None:
     (node,), flags = list(_parser.parse(place)), re.UNICODE

@@ -3,12 +3,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.sinks.store.globs import glob_test
 
 
+@settings(deadline=None)
 @given(
     pieces=st.lists(st.text("ab\n", max_size=3), min_size=1, max_size=5),
     text=st.text("ab\n", max_size=12),
