@@ -522,3 +522,49 @@ def test_a_small_window_is_cut_without_a_copy_of_what_waits_behind_it() -> None:
     assert cut is not None
     assert cut.payloads == [b'{"n":1}']
     assert peak < 16 << 10
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["open", "after the last byte"])
+@pytest.mark.parametrize("level", [0, 3], ids=["bare", "compressed"])
+def test_a_large_frame_waits_until_there_is_room_for_it(level: int, is_over: bool) -> None:
+    connection = ServerConnection(Limits(large_bytes=1000))
+    payloads = [b'"%s"' % (b"x" * 5000), b"{}"]
+    connection.receive_data(encode_window(payloads, 1, level))
+    if is_over:
+        connection.receive_eof()
+
+    first = connection.next_window()
+    assert (first, connection.needs_room) == (None, True)
+    assert connection.next_window() is None, "asking again does not help"
+    connection.has_room = True
+    window = connection.next_window()
+
+    assert window is not None
+    assert (window.payloads, window.is_last) == (payloads, True)
+    assert not connection.needs_room
+
+
+def test_small_frames_need_no_room() -> None:
+    connection = ServerConnection(Limits(large_bytes=20_000))
+    connection.receive_data(encode_window([b"{}"] * 1000, 1, 3))
+
+    window = connection.next_window()
+
+    assert window is not None
+    assert len(window.payloads) == 1000
+
+
+def test_events_of_a_window_that_is_not_complete_can_be_had_as_a_part() -> None:
+    connection = ServerConnection(Limits())
+    wire = encode_window([b"1", b"2", b"3"], 7, 0)
+    connection.receive_data(wire[:-5])
+    assert connection.next_window() is None
+
+    part, nothing = connection.part_window(), connection.part_window()
+    connection.receive_data(wire[-5:])
+    rest = connection.next_window()
+
+    assert part is not None
+    assert rest is not None
+    assert (part.payloads, part.is_last, nothing) == ([b"1", b"2"], False, None)
+    assert (rest.payloads, rest.is_last, rest.last_seq) == ([b"3"], True, 9)
