@@ -79,10 +79,7 @@ class Supervisor:
         self.door = Doorkeeper(settings.beats, crew=self.crew, metrics=self.own)
         self.relay = Relay(self.crew)
         self.watch = CrewWatch(self.crew, clock=clock)
-        self.view = WholeView(self.crew, own=self.own, settings=settings, clock=clock)
-        self.view.sections = self._sections
-        self.view.certificates = self.certificates.status
-        self.view.port_troubles = self.door.troubles
+        self.view = self._make_view(clock)
         self.started = asyncio.Event()
         self.beats_port = 0
         self.api_port = 0
@@ -90,6 +87,13 @@ class Supervisor:
         """What /status says of reloads."""
         self._stop = asyncio.Event()
         self._api: ApiServer | None = None
+
+    def _make_view(self, clock: Clock) -> WholeView:
+        view = WholeView(self.crew, own=self.own, settings=self.settings, clock=clock)
+        view.sections = self._sections
+        view.certificates = self.certificates.status
+        view.port_troubles = self.door.troubles
+        return view
 
     def stop(self) -> None:
         """Ask for a drain; ``run`` returns when it is over."""
