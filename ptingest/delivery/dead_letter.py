@@ -15,7 +15,7 @@ import base64
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -24,9 +24,11 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 import orjson
+from msgspec.structs import replace
 
 from ptingest.delivery.marks import marks_of
 from ptingest.delivery.occupancy import host_of, peer_of
+from ptingest.delivery.pieces import LARGE_BYTES, gathered, pieces_of
 from ptingest.delivery.segments import SegmentWriter, segments
 from ptingest.errors import DeadLettersFull, DeadLettersShareFull, DeadLettersUnwritable
 from ptingest.model.contracts import Clock
@@ -106,6 +108,16 @@ def encode_letter(letter: DeadLetter, *, letter_id: str, time: str) -> bytes:
     except UnicodeDecodeError:
         record["payload_base64"] = base64.b64encode(letter.payload).decode("ascii")
     return orjson.dumps(record) + b"\n"
+
+
+def letter_pieces(letter: DeadLetter, *, letter_id: str, time: str) -> tuple[int, Iterable[bytes]]:
+    """Return the size of one line, and the line; in pieces where its payload is large."""
+    payload = letter.payload
+    if len(payload) <= LARGE_BYTES:
+        line = encode_letter(letter, letter_id=letter_id, time=time)
+        return len(line), (line,)
+    bare = encode_letter(replace(letter, payload=b""), letter_id=letter_id, time=time)
+    return pieces_of(bare, payload)
 
 
 def decode_letter(line: bytes) -> StoredLetter | None:
@@ -385,17 +397,19 @@ class DeadLetters:
         now_ns = self._clock.time_ns()
         time = datetime.fromtimestamp(now_ns / 1e9, UTC).isoformat(timespec="milliseconds")
         time = time.replace("+00:00", "Z")
-        lines: list[bytes] = []
+        lines: list[Iterable[bytes]] = []
         size = 0
         by_peer: Counter[str] = Counter()
         kept: list[_Put] = []
         for put in group:
-            encoded = []
+            encoded: list[Iterable[bytes]] = []
             of_put: Counter[str] = Counter()
             for letter in _joined(put.letters):
-                line = encode_letter(letter, letter_id=self._ids.next_id(now_ns), time=time)
-                encoded.append(line)
-                of_put[host_of(letter.peer)] += len(line)
+                length, pieces = letter_pieces(
+                    letter, letter_id=self._ids.next_id(now_ns), time=time
+                )
+                encoded.append(pieces)
+                of_put[host_of(letter.peer)] += length
             wanted = of_put.total()
             try:
                 self._segments.make_room(
@@ -410,7 +424,7 @@ class DeadLetters:
             kept.append(put)
         if lines:
             try:
-                self._segments.append(b"".join(lines), len(lines))
+                self._segments.append_pieces(gathered(lines), len(lines), by_peer)
             except DeadLettersUnwritable as problem:
                 for put in kept:
                     put.problem = problem

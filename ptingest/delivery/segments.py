@@ -23,7 +23,7 @@ import logging
 import mmap
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -223,24 +223,31 @@ class SegmentWriter:
         Raises:
             DeadLettersUnwritable: nothing of ``data`` is kept.
         """
+        by_peer: Counter[str] = Counter()
+        for line in data.splitlines(keepends=True):
+            by_peer[self._peer_of(line)] += len(line)
+        self.append_pieces([data], lines, by_peer)
+
+    def append_pieces(
+        self, pieces: Iterable[bytes], lines: int, by_peer: Mapping[str, int]
+    ) -> None:
+        """Do the same with what is made piece by piece, so that it is nowhere whole; whose
+        bytes they are is known."""
         self.open()
         with self.turn():
             try:
                 self._roll_if_due()
-                self._write(data)
+                size = self._write(pieces)
             except OSError as error:
                 raise self._unwritable(error) from error
-            self.bytes += len(data)
+            self.bytes += size
             self.lines += lines
             seen = self._seen.get(self._path.name, _NOTHING_SEEN)
-            by_peer = Counter(seen.by_peer)
-            for line in data.splitlines(keepends=True):
-                by_peer[self._peer_of(line)] += len(line)
             self._seen[self._path.name] = Seen(
-                seen.bytes + len(data),
+                seen.bytes + size,
                 seen.beside,
                 seen.waiting + lines,
-                by_peer,
+                Counter(seen.by_peer) + Counter(by_peer),
                 os.fstat(self.descriptor).st_ino,
             )
 
@@ -371,16 +378,21 @@ class SegmentWriter:
         sync_directory(self.directory)
         self._size, self._began_ns = 0, now
 
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
+    def _write(self, pieces: Iterable[bytes]) -> int:
+        """Return how many bytes they were."""
+        size = 0
         try:
-            while view:
-                view = view[os.write(self.descriptor, view) :]
+            for piece in pieces:
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(self.descriptor, view) :]
+                size += len(piece)
             os.fsync(self.descriptor)
         except OSError:
             self._cut_back()
             raise
-        self._size += len(data)
+        self._size += size
+        return size
 
     def _cut_back(self) -> None:
         """After a failed write or fsync: back to the last whole line, and a new segment next.

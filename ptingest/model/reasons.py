@@ -17,6 +17,9 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "not_an_object": "it is JSON, but no object; Elasticsearch says it of a document, too",
         "too_deep": "nested more deeply than can be read",
         "number_too_long": "a number of more digits than Elasticsearch reads",
+        "event_too_large": "larger than `beats.limits.event_bytes`; never decoded",
+        "event_too_costly": "took more processor time or memory than one event may take",
+        "ended_worker": "three processes ended with its window, and one more with this event alone",
         "tags_invalid": "`tags` is neither text nor a list of texts",
         "event_invalid": "`event` is no object",
         # what the profile or the config does not allow

@@ -22,7 +22,7 @@ class Receipt:
 
     __slots__ = (
         "_on_closed", "_open", "_sealed", "acked_at", "began_at", "closed", "events", "failed",
-        "fates", "place", "sender",
+        "fates", "give_way", "place", "sender",
     )  # fmt: skip
 
     def __init__(self, on_closed: Callable[[Receipt], None], sender: str = "") -> None:
@@ -35,6 +35,9 @@ class Receipt:
         self.failed: str | None = None
         self.fates: list[str] | None = None
         """Set to a list by who wants to know them: every fate settled, in order."""
+        self.give_way: Callable[[], None] | None = None
+        """Set by a source that holds something others wait for while its window is admitted;
+        called by whoever makes that take long. Twice is once."""
         self.events = 0
         """Events of the window that were processed so far; this and the following are told to
         who asks what became of one, and decide nothing."""
@@ -85,6 +88,7 @@ class Receipt:
         # Called once, then let go: receipts are remembered longer than connections live, and
         # through it would keep whatever their connection holds.
         on_closed, self._on_closed = self._on_closed, _over
+        self.give_way = None
         on_closed(self)
 
 

@@ -96,7 +96,7 @@ def decode_payload(payload: bytes) -> Decoded | Unreadable:
     except RecursionError:
         return TOO_DEEP
     except msgspec.DecodeError as error:
-        mended = _without_lone_surrogates(payload)
+        mended = without_lone_surrogates(payload)
         if mended == payload:
             return _unreadable(payload, error)
         again = decode_payload(mended)
@@ -136,7 +136,7 @@ def _has_long_number(payload: bytes) -> bool:
     return False
 
 
-def _without_lone_surrogates(payload: bytes) -> bytes:
+def without_lone_surrogates(payload: bytes) -> bytes:
     """Replace each lone half by an escape of the same length, in place."""
     mended = bytearray(payload)
     position = 0

@@ -324,7 +324,7 @@ class Group:
         if self.settings.only_known_services and dataset not in self.known_services:
             return worked.dead(
                 "service_not_allowed",
-                f"service {shown(dataset)} is not in known_services, and only_known_services is true",
+                f"service {shown(dataset)} is not in known_services (only_known_services is true)",
             )
         wrong = illegal_name(stream.name)
         if wrong is not None:

@@ -8,13 +8,19 @@ Java's, the other Ruby's.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from io import StringIO
 
 import msgspec
 from msgspec import Raw
 
 _text = msgspec.json.Decoder(str).decode
+_INFINITY = float("inf")
 
+LONGEST_TEXT = 64 << 10
+"""Characters, beyond which a list's text is not written further: no name may be as long."""
+NUMBERS_KEPT = 4096
+"""Floats remembered, for lists of many that are alike."""
 MISSING = object()
 """A field that is not there; null counts the same for text."""
 
@@ -29,7 +35,10 @@ def value_of(raw: Raw) -> object:
 
 
 def interpolated(value: object, *, placeholder: str) -> str:
-    """Return the text of ``%{[field]}``, ``placeholder`` where there is no value."""
+    """Return the text of ``%{[field]}``, ``placeholder`` where there is no value.
+
+    It goes into names; the text of a list ends where it is longer than any of them.
+    """
     if isinstance(value, Raw):
         if bytes(value).startswith(b"{"):
             return _java_json(bytes(value))
@@ -78,6 +87,8 @@ def is_truthy(raw: Raw | None) -> bool:
 def _write_joined(values: list[object], out: StringIO) -> None:
     comma = ""
     for value in values:
+        if out.tell() > LONGEST_TEXT:
+            return
         out.write(comma)
         comma = ","
         if isinstance(value, list):
@@ -99,6 +110,8 @@ def _write_java_text(value: object, out: StringIO) -> None:
         case dict():
             out.write("{")
             for key, each in value.items():
+                if out.tell() > LONGEST_TEXT:
+                    return
                 out.write(f"{comma}{key}=")
                 _write_java_text(each, out)
                 comma = ", "
@@ -106,6 +119,8 @@ def _write_java_text(value: object, out: StringIO) -> None:
         case list():
             out.write("[")
             for each in value:
+                if out.tell() > LONGEST_TEXT:
+                    return
                 out.write(comma)
                 _write_java_text(each, out)
                 comma = ", "
@@ -119,17 +134,18 @@ def _java_json(text: bytes) -> str:
     return msgspec.json.encode(json.loads(text, parse_float=_json_double)).decode("utf-8")
 
 
+@lru_cache(NUMBERS_KEPT)
 def _json_double(text: str) -> Raw:
     number = float(text)
     shown = _java_double(number)
-    return Raw((f'"{shown}"' if abs(number) == float("inf") else shown).encode("ascii"))
+    return Raw((f'"{shown}"' if abs(number) == _INFINITY else shown).encode("ascii"))
 
 
 def _java_double(number: float) -> str:
     """Double.toString: plain from 1e-3 to below 1e7, else ``d.dddE<exponent>``."""
     if number == 0 or 1e-3 <= abs(number) < 1e7:
         return repr(number)
-    if abs(number) == float("inf"):
+    if abs(number) == _INFINITY:
         return "Infinity" if number > 0 else "-Infinity"
     mantissa, exponent = _scientific(number)
     return f"{mantissa}E{exponent}"
@@ -139,7 +155,7 @@ def _ruby_float(number: float) -> str:
     """Float#to_s: plain from 1e-4 to below 1e16, else ``d.ddde+<two digits>``."""
     if number == 0 or 1e-4 <= abs(number) < 1e16:
         return repr(number)
-    if abs(number) == float("inf"):
+    if abs(number) == _INFINITY:
         return "Infinity" if number > 0 else "-Infinity"
     mantissa, exponent = _scientific(number)
     return f"{mantissa}e{exponent:+03d}"

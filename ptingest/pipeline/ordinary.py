@@ -34,6 +34,8 @@ from ptingest.pipeline.route import illegal_name, is_unresolved, mended_dataset
 from ptingest.pipeline.sent import ABSENT, USUAL_NAMES, Extras, SentReader
 from ptingest.pipeline.timestamps import instant_text, read_event_time
 
+LONGEST_TAGS = 64 << 10
+"""Bytes of tags that are made ready for every state; of longer ones only what is needed."""
 Tallies = dict[tuple[str, str], int]
 
 _decode_tags = msgspec.json.Decoder(list[str]).decode
@@ -270,6 +272,8 @@ class _Tags(dict[bytes, tuple[bytes, ...] | None]):
         return states
 
     def _encode(self, sent: bytes) -> tuple[bytes, ...] | None:
+        if len(sent) > LONGEST_TAGS:
+            return None
         try:
             tags = _decode_tags(sent)
         except msgspec.DecodeError:

@@ -37,6 +37,8 @@ def process_permitted(
     now_ns: int,
 ) -> Processed:
     """Do what ``Pipeline.process`` does, but events the origin may not send become letters."""
+    if origin.may_send is None:
+        return pipeline.process(payloads, receipt=receipt, peer=origin.peer, now_ns=now_ns)
     passed: list[bytes] = []
     letters: list[DeadLetter] = []
     expected: dict[int, DataStream] = {}

@@ -19,6 +19,7 @@ from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime.errands import Errands
 from ptingest.runtime.flow import Flow
 from ptingest.runtime.journal import Journal, WatchedSink
+from ptingest.runtime.poison import PoisonRecord
 from ptingest.runtime.shares import ALONE, Share
 from ptingest.runtime.story import Storyteller
 from ptingest.runtime.taps import Taps
@@ -65,6 +66,7 @@ class Parts:
     budget: Budget
     dead_letters: DeadLetters
     flow: Flow
+    poison: PoisonRecord
     source: BeatsSource
     errands: Errands
     certificates: Certificates
@@ -192,6 +194,7 @@ def build(
         for sink, one in replaced
     ]
     pipeline = compile_profile(profile)
+    poison = PoisonRecord(Path(settings.data_dir) / "poison", share.number, clock)
     flow = Flow(
         pipeline,
         lanes=lanes,
@@ -201,6 +204,8 @@ def build(
         metrics=metrics,
         clock=clock,
         breath=breath,
+        event_bytes=settings.beats.limits.event_bytes,
+        poison=poison,
         taps=taps,
         journal=journal,
     )
@@ -242,6 +247,7 @@ def build(
         budget=budget,
         dead_letters=dead_letters,
         flow=flow,
+        poison=poison,
         source=source,
         errands=errands,
         certificates=certificates,

@@ -2,7 +2,7 @@
 
     4 admit     payloads in chunks, the budget taken for each, a breath before each
     5 decode    )
-    6 classify  ) Pipeline.process: pure, a chunk at a time
+    6 classify  ) Pipeline.process: pure, a chunk at a time; large events in another process
     7 encode    )
     8 lanes     documents to every sink's lane
     -           letters to the dead letters, fsynced before they settle
@@ -32,8 +32,10 @@ from ptingest.model.event import Origin
 from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.permit import process_permitted
-from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.pipeline import OTHER, Pipeline
 from ptingest.runtime.journal import Journal
+from ptingest.runtime.large import LARGE_BYTES, LargeEvents
+from ptingest.runtime.poison import PoisonRecord
 from ptingest.runtime.taps import Taps
 from ptingest.runtime.watch import TrafficWatch
 from ptingest.settings.why import WhySettings
@@ -41,12 +43,15 @@ from ptingest.telemetry.metrics import Metrics
 
 CHUNK_EVENTS = 256
 """Events between two breaths of the loop: 3 to 5 ms of work."""
-CHUNK_BYTES = 1 << 20
-"""Large events make smaller chunks, so that a breath is never far."""
+CHUNK_BYTES = LARGE_BYTES
+"""Of several events together, so that a breath is never far; a larger one is alone."""
 BODY_SHARE = 2.2
 """A body is at most about this many times its payload (message is in it three times);
 only for the estimate that is taken before a chunk is processed, corrected right after."""
 
+TOO_MANY_LARGE = "too many large events are being worked on; the Beat sends its window again"
+EVENT_TOO_LARGE = "event_too_large"
+ENDED_WORKER = "ended_worker"
 SETTLED = "ptingest_lane_settled_events_total"
 
 
@@ -64,10 +69,16 @@ class Flow:
         metrics: Metrics,
         clock: Clock,
         breath: Breath,
+        event_bytes: int,
+        poison: PoisonRecord,
         taps: Taps | None = None,
         journal: Journal | None = None,
     ) -> None:
         self.pipeline = pipeline
+        self.event_bytes = event_bytes
+        """A larger event is never decoded."""
+        self._poison = poison
+        self.large = LargeEvents(lambda: self.pipeline.profile)
         self.taps = taps or Taps(clock)
         self._journal = journal or Journal(WhySettings(max_bytes=ByteSize(0)), clock=clock)
         self.watch = TrafficWatch(pipeline.profile)
@@ -86,10 +97,13 @@ class Flow:
         self._active += 1
         letters: list[DeadLetter] = []
         try:
-            for chunk in chunks(payloads):
+            for chunk in chunks(payloads, min(CHUNK_BYTES, self.event_bytes)):
                 if receipt.failed is not None:
                     break
-                await self._admit_chunk(chunk, receipt, origin, letters)
+                if len(chunk) > 1 and self._poison.is_suspect(chunk):
+                    await self._admit_singly(chunk, receipt, origin, letters)
+                else:
+                    await self._admit_chunk(chunk, receipt, origin, letters)
             if letters:
                 await self._keep_letters(letters, receipt)
                 letters = []
@@ -99,6 +113,20 @@ class Flow:
             if self._active == 0:
                 # The same Beat's next window may be there already: look again after it.
                 asyncio.get_running_loop().call_soon(self._hint_idle)
+
+    async def _admit_singly(
+        self,
+        chunk: Sequence[bytes],
+        receipt: Receipt,
+        origin: Origin,
+        letters: list[DeadLetter],
+    ) -> None:
+        """Find the event that ends a process with each chunk it is in."""
+        for payload in chunk:
+            if receipt.failed is not None:
+                return
+            await self._admit_chunk([payload], receipt, origin, letters, is_split=True)
+        self._poison.forget(chunk)
 
     def _hint_idle(self) -> None:
         if self._active == 0:
@@ -111,46 +139,104 @@ class Flow:
         receipt: Receipt,
         origin: Origin,
         letters: list[DeadLetter],
+        *,
+        is_split: bool = False,
     ) -> None:
         """Process one chunk, put its documents into every lane, its letters to ``letters``."""
         size = sum(map(len, chunk))
-        estimate = int(size * (1 + BODY_SHARE)) + DOCUMENT_OVERHEAD_BYTES * len(chunk)
-        estimate *= len(self._lanes)
-        await self._budget.take(estimate)
-        try:
-            await self._breath(size)
-            processed = self._process(chunk, receipt, origin)
-        except BaseException:
-            self._budget.release(estimate)
-            raise
-        letters += processed.dead_letters
+        if len(chunk) == 1 and LARGE_BYTES < size <= self.event_bytes:
+            # Large ones wait for each other before they ask for the budget: who stands at
+            # its head must not wait for anything but sinks.
+            async with self.large.turn(receipt) as is_granted:
+                if not is_granted:
+                    receipt.fail(TOO_MANY_LARGE)
+                    return
+                processed = await self._charged(chunk, receipt, origin, letters)
+        else:
+            processed = await self._charged(chunk, receipt, origin, letters, is_split=is_split)
         documents = processed.documents
-        cost = cost_of(documents)
-        self._journal.saw(chunk, processed, cost, receipt, origin)
-        cost *= len(self._lanes)
-        self._budget.charge(cost)
-        self._budget.release(estimate)
         if documents:
             # Nothing but documents, as nearly always: they were counted already.
             is_counted = not (processed.dropped or processed.dead_letters)
             counts = processed.received if is_counted else count_by_service(documents)
             await self._put(documents, receipt, counts)
 
-    def _process(self, chunk: Sequence[bytes], receipt: Receipt, origin: Origin) -> Processed:
-        began = time.perf_counter()
+    async def _charged(
+        self,
+        chunk: Sequence[bytes],
+        receipt: Receipt,
+        origin: Origin,
+        letters: list[DeadLetter],
+        *,
+        is_split: bool = False,
+    ) -> Processed:
+        """Process a chunk within the budget, which holds its documents afterwards."""
+        size = sum(map(len, chunk))
+        share = 1.0 if size > self.event_bytes else 1 + BODY_SHARE
+        estimate = int(size * share) + DOCUMENT_OVERHEAD_BYTES * len(chunk)
+        estimate *= len(self._lanes)
+        await self._budget.take(estimate)
+        try:
+            processed = await self._process(chunk, receipt, origin, is_split=is_split)
+            letters += processed.dead_letters
+            if sum(len(letter.payload) for letter in letters) > LARGE_BYTES:
+                # What the budget does not count any more must not pile up.
+                await self._keep_letters(letters, receipt)
+                letters.clear()
+        except BaseException:
+            self._budget.release(estimate)
+            raise
+        cost = cost_of(processed.documents)
+        self._journal.saw(chunk, processed, cost, receipt, origin)
+        cost *= len(self._lanes)
+        self._budget.charge(cost)
+        self._budget.release(estimate)
+        return processed
+
+    async def _process(
+        self, chunk: Sequence[bytes], receipt: Receipt, origin: Origin, *, is_split: bool
+    ) -> Processed:
+        """Decide the fate of each payload: here, or, of a large one, where it stops nobody."""
         now_ns = self._clock.time_ns()
-        if origin.may_send is None:
-            processed = self.pipeline.process(
-                chunk, receipt=receipt, peer=origin.peer, now_ns=now_ns
-            )
+        size = len(chunk[0]) if len(chunk) == 1 else 0
+        if size > self.event_bytes:
+            processed = too_large(chunk[0], origin, limit=self.event_bytes)
+        elif size > LARGE_BYTES:
+            processed = await self._process_large(chunk[0], receipt, origin, now_ns)
+        elif size and origin.source != "requeue" and self._poison.is_suspect(chunk):
+            processed = poisonous(chunk[0], origin)
         else:
-            processed = process_permitted(
-                self.pipeline, chunk, receipt=receipt, origin=origin, now_ns=now_ns
-            )
+            await self._breath(sum(map(len, chunk)))
+            began = time.perf_counter()
+            with self._poison.working_on(chunk, is_split=is_split):
+                processed = process_permitted(
+                    self.pipeline, chunk, receipt=receipt, origin=origin, now_ns=now_ns
+                )
+            self._metrics.add("ptingest_pipeline_seconds_total", time.perf_counter() - began)
         if origin.key is not None:
             processed = with_key(processed, origin.key)
+        self._note(chunk, processed, receipt, origin, now_ns)
+        return processed
+
+    async def _process_large(
+        self, payload: bytes, receipt: Receipt, origin: Origin, now_ns: int
+    ) -> Processed:
+        try:
+            return await self.large.process(payload, receipt=receipt, origin=origin, now_ns=now_ns)
+        except OSError as error:
+            receipt.fail(f"no process can be had for an event of {len(payload)} bytes: {error}")
+            return Processed()
+
+    def _note(
+        self,
+        chunk: Sequence[bytes],
+        processed: Processed,
+        receipt: Receipt,
+        origin: Origin,
+        now_ns: int,
+    ) -> None:
+        """Open the books of a chunk, and show it to those who look on."""
         metrics = self._metrics
-        metrics.add("ptingest_pipeline_seconds_total", time.perf_counter() - began)
         for service, count in processed.received.items():
             metrics.add("ptingest_flow_received_events_total", count, service)
             for sink in self._sinks:
@@ -164,7 +250,6 @@ class Flow:
         receipt.expect(len(processed.documents) * len(self._lanes) + len(processed.dead_letters))
         if self.taps.open:
             self.taps.see(self.pipeline, chunk, processed, origin.peer, now_ns)
-        return processed
 
     async def _put(
         self, documents: list[Document], receipt: Receipt, by_service: Mapping[str, int]
@@ -218,27 +303,47 @@ class Flow:
         return self._active == 0
 
 
-def chunks(payloads: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
-    """Cut payloads into runs of at most CHUNK_EVENTS and, but for single giants, CHUNK_BYTES."""
+def chunks(payloads: Sequence[bytes], most_bytes: int = CHUNK_BYTES) -> Iterable[Sequence[bytes]]:
+    """Cut payloads into runs of at most CHUNK_EVENTS and ``most_bytes``, larger ones alone."""
     for start in range(0, len(payloads), CHUNK_EVENTS):
         chunk = payloads[start : start + CHUNK_EVENTS]
-        if sum(map(len, chunk)) <= CHUNK_BYTES:
+        if sum(map(len, chunk)) <= most_bytes:
             yield chunk
         else:
-            yield from _by_bytes(chunk)
+            yield from _by_bytes(chunk, most_bytes)
 
 
-def _by_bytes(payloads: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
+def _by_bytes(payloads: Sequence[bytes], most_bytes: int) -> Iterable[Sequence[bytes]]:
     run: list[bytes] = []
     size = 0
     for payload in payloads:
-        if run and size + len(payload) > CHUNK_BYTES:
+        if run and size + len(payload) > most_bytes:
             yield run
             run, size = [], 0
         run.append(payload)
         size += len(payload)
     if run:
         yield run
+
+
+def too_large(payload: bytes, origin: Origin, *, limit: int) -> Processed:
+    """Make a letter of an event beyond the limit, as it came."""
+    detail = (
+        f"an event of {len(payload)} bytes, {limit} are allowed (beats.limits.event_bytes); "
+        "raise it and requeue the letter, or have the sender cut its events"
+    )
+    letter = DeadLetter(EVENT_TOO_LARGE, detail, payload, service=OTHER, peer=origin.peer)
+    return Processed(dead_letters=[letter], received={OTHER: 1})
+
+
+def poisonous(payload: bytes, origin: Origin) -> Processed:
+    """Make a letter of an event that ended one process after the other, as it came."""
+    detail = (
+        "each process that worked on this event ended or did not come to an end; report it, "
+        "and requeue it with a version that mends it"
+    )
+    letter = DeadLetter(ENDED_WORKER, detail, payload, service=OTHER, peer=origin.peer)
+    return Processed(dead_letters=[letter], received={OTHER: 1})
 
 
 def with_key(processed: Processed, key: str) -> Processed:

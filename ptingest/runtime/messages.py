@@ -105,12 +105,22 @@ LOAD = News("load", Load)
 
 def pack_config(settings: ServerSettings, profile: ProfileSettings) -> Config:
     """Put validated settings into a message; secrets travel whole, between our own processes."""
-    return Config(_pack(settings), _pack(profile))
+    return Config(_pack(settings), pack_profile(profile))
 
 
 def unpack_config(config: Config) -> tuple[ServerSettings, ProfileSettings]:
     """Return what was packed, validated once more."""
-    return _unpack(config.settings, ServerSettings), _unpack(config.profile, ProfileSettings)
+    return _unpack(config.settings, ServerSettings), unpack_profile(config.profile)
+
+
+def pack_profile(profile: ProfileSettings) -> bytes:
+    """Put a validated profile into bytes."""
+    return _pack(profile)
+
+
+def unpack_profile(packed: bytes) -> ProfileSettings:
+    """Return what was packed, validated once more."""
+    return _unpack(packed, ProfileSettings)
 
 
 def _pack(settings: BaseModel) -> bytes:

@@ -128,6 +128,7 @@ def swap_parts(parts: Parts, fresh: Fresh) -> list[str]:
     old = parts.settings
     parts.journal.generation += 1
     parts.flow.pipeline = parts.pipeline = fresh.pipeline
+    parts.flow.event_bytes = fresh.settings.beats.limits.event_bytes
     parts.budget.resize(fresh.settings.beats.limits.total_bytes // 2)
     parts.source.change_settings(
         fresh.settings.beats.model_copy(update={"listen": old.beats.listen})

@@ -255,12 +255,16 @@ class Taps:
             if "passed" in fates:
                 self._look(tap, len(documents), lambda at: _passed(documents[at]))
             if "dead_lettered" in fates:
-                self._look(tap, len(letters), lambda at: _lettered(letters[at], pipeline, now_ns))
+                small = [one for one in letters if len(one.payload) <= LARGE_BYTES]
+                tap.skipped += len(letters) - len(small)
+                self._look(tap, len(small), partial(_lettered, small, pipeline, now_ns))
             if processed.dropped and "dropped" in fates:
                 if dropped is None:
                     dropped = _dropped_of(payloads, processed)
-                show = partial(_dropped, dropped, pipeline, peer, now_ns)
-                self._look(tap, len(dropped), show)
+                small_ones = [one for one in dropped if len(one) <= LARGE_BYTES]
+                tap.skipped += len(dropped) - len(small_ones)
+                show = partial(_dropped, small_ones, pipeline, peer, now_ns)
+                self._look(tap, len(small_ones), show)
 
     def see_refused(self, refused: Sequence[Refusal]) -> None:
         """A sink will never take these; call it only while taps are open."""
@@ -306,7 +310,8 @@ def _refused(refusal: Refusal) -> Passing:
     )
 
 
-def _lettered(letter: DeadLetter, pipeline: Pipeline, now_ns: int) -> Passing:
+def _lettered(letters: Sequence[DeadLetter], pipeline: Pipeline, now_ns: int, at: int) -> Passing:
+    letter = letters[at]
     body = pipeline.explain(letter.payload, now_ns=now_ns).body
     return Passing(
         "dead_lettered",

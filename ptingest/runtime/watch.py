@@ -23,6 +23,8 @@ from ptingest.settings.profile import ProfileSettings
 SAMPLE_EVERY_SECONDS = 1.0
 """Each service's failures are looked at so often."""
 SAMPLED_AT_ONCE = 4
+LARGEST_SAMPLE_BYTES = 256 << 10
+"""A larger event is not looked at: it was worked on elsewhere, not to hold up the loop."""
 SHAPES_KEPT = 32
 """For each service; when there are more, the rarer half is forgotten."""
 SHAPES_SHOWN = 12
@@ -90,7 +92,9 @@ class TrafficWatch:
         failed = (
             document
             for document in documents
-            if document.service == service and any(tag in document.body for tag in self._tags)
+            if document.service == service
+            and len(document.payload) <= LARGEST_SAMPLE_BYTES
+            and any(tag in document.body for tag in self._tags)
         )
         counter = self._shapes.setdefault(service, Counter())
         for document in islice(failed, SAMPLED_AT_ONCE):

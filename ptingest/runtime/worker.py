@@ -60,8 +60,7 @@ class Worker:
         task that dies is never silent.
         """
         parts = self.parts
-        self._lag.start()
-        await parts.dead_letters.open()
+        await self._open()
         if not self._is_supervised:
             host, self.beats_port = parts.source.listen()
             self.view.listening = f"{host}:{self.beats_port}"
@@ -98,6 +97,11 @@ class Worker:
                 await self._api.close()
             await self._close_the_rest()
         return left
+
+    async def _open(self) -> None:
+        self._lag.start()
+        await self.parts.dead_letters.open()
+        self.parts.poison.open()
 
     def _has_started(self) -> None:
         self.started.set()
@@ -155,5 +159,7 @@ class Worker:
 
     async def _close_the_rest(self) -> None:
         self._lag.stop()
+        await self.parts.flow.large.close()
+        self.parts.poison.close()
         for sink in self.parts.sinks:
             await sink.close()

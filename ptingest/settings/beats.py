@@ -40,7 +40,11 @@ class BeatsLimits(StrictSettings):
     window_events: Annotated[int, Field(ge=1, le=10_000_000)] = 65_536
     """Events a window frame may announce; Filebeat's ``bulk_max_size`` must stay below."""
     frame_bytes: PositiveBytes = ByteSize(64 * MIB)
-    """One JSON, data or compressed frame as it comes over the wire, and one JSON event."""
+    """One JSON, data or compressed frame as it comes over the wire, and what it inflates to
+    for one event."""
+    event_bytes: PositiveBytes = ByteSize(16 * MIB)
+    """One event; a larger one becomes a dead letter as it came, to be requeued under a larger
+    limit. Filebeat cuts messages at its own ``max_bytes``, 10 MiB."""
     window_bytes: PositiveBytes = ByteSize(256 * MIB)
     """One window after inflating, all its compressed frames together."""
     connection_bytes: PositiveBytes = ByteSize(64 * MIB)

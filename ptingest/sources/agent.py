@@ -10,6 +10,7 @@ from ptingest.pipeline.identity import known_by
 
 LONGEST = 64
 """Characters shown; whoever sends decides what stands there."""
+LARGEST_BYTES = 256 << 10
 
 
 class Sender(NamedTuple):
@@ -45,8 +46,11 @@ _decode = msgspec.json.Decoder(_Sent).decode
 def agent_of(payload: bytes) -> str | None:
     """Return ``filebeat 8.19.0`` from an event, or None when it does not say.
 
-    Any bytes may come; what is no such event says nothing. About two microseconds.
+    Any bytes may come; what is no such event says nothing. About two microseconds, so that
+    one which is larger than any usual one is not asked.
     """
+    if len(payload) > LARGEST_BYTES:
+        return None
     try:
         sent = _decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -303,8 +303,7 @@ class BeatsConnection(asyncio.Protocol):
             if window.payloads:
                 await self._source.admit_from(self, window.payloads, opened.receipt)
             else:
-                # The flow takes a breath for each chunk; a flood of `W 0` has none.
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # the flow breathes at each chunk; a flood of `W 0` never
             if window.is_last:
                 self._complete(opened, window)
         finally:
@@ -313,6 +312,7 @@ class BeatsConnection(asyncio.Protocol):
     def _open_window(self, window: Window) -> OpenWindow:
         opened = OpenWindow(window.version, self._source.now())
         opened.receipt = Receipt(lambda receipt: self._on_closed(opened, receipt), self.peer)
+        opened.receipt.give_way = self._turns.give_back
         if not self._open and not self._has_begun_window:
             self.last_ack_at = self._source.now()
         self._open.append(opened)

@@ -15,6 +15,7 @@ APART = {
 
 BESIDE_A_MODULE = {
     "pipeline/test_parity.py": "recorded documents against the pipeline as a whole",
+    "pipeline/test_growth.py": "the cost of an event through the pipeline as a whole, by its size",
 }
 """Test files in a mirrored folder that have no module, and why."""
 

@@ -1,11 +1,22 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ptingest.pipeline.decode import Decoded, Unreadable, decode_payload, duplicate_keys
+from ptingest.pipeline.decode import (
+    Decoded,
+    Unreadable,
+    decode_event,
+    decode_payload,
+    duplicate_keys,
+    holds_long_number,
+    without_lone_surrogates,
+)
 
 BAD = {
     "nothing": (b"", "empty"),
@@ -121,3 +132,62 @@ def test_duplicate_keys_are_seen_at_the_top(payload: bytes, expected: bool) -> N
 
     assert isinstance(decoded, Decoded)
     assert duplicate_keys(payload, decoded.event) is expected
+
+
+@pytest.mark.parametrize("before", ["", '"m":"' + "7" * 2000 + '",', '"k\\\\\\"":[1,-2.5e3],'])
+@pytest.mark.parametrize(
+    ("number", "is_long"),
+    [
+        ("1" * 1000, False),
+        ("1" * 1001, True),
+        ("-" + "1" * 1000, False),
+        ("-" + "1" * 500 + "." + "1" * 498 + "e-12", False),
+        ("-" + "1" * 500 + "." + "1" * 499 + "e-12", True),
+        ("1" * 400 + "," + "1" * 700, False),
+    ],
+)
+def test_a_number_may_have_as_many_digits_as_elasticsearch_reads(
+    before: str, number: str, is_long: bool
+) -> None:
+    payload = f'{{{before}"a":[{number}]}}'.encode()
+
+    decoded = decode_payload(payload)
+
+    assert isinstance(decoded, Unreadable) is is_long
+    assert holds_long_number(payload, None) is is_long
+
+
+_LONE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+@given(
+    pieces=st.lists(
+        st.sampled_from(
+            [b"\\ud800", b"\\uDC00", b"\\uDBff", b"\\", b"u", b"d80", b"\\u0041", b"x"]
+        ),
+        max_size=8,
+    )
+)
+def test_lone_surrogates_are_those_found_escape_by_escape(pieces: list[bytes]) -> None:
+    text = b"".join(pieces)
+    one_by_one = _LONE.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
+
+    assert without_lone_surrogates(text) == one_by_one
+
+
+@pytest.mark.parametrize(
+    ("payload", "is_double"),
+    [
+        (b'{"a":1,"a":2}', True),
+        (b'{"a" : 1 ,\n"b":2}', False),
+        (b'{"a":1,"\\u0061":2}', True),
+        (b'{"\\u0061":1,"b":{"c":1,"c":2}}', False),
+        (b'{"a":"\\"","b":{"a":1}, "c":[{"a":":"}]}', False),
+        (b'{"a":"\\"","b":{"a":1}, "b":[{"a":":"}]}', True),
+    ],
+)
+def test_a_member_that_came_twice_is_seen(payload: bytes, is_double: bool) -> None:
+    assert duplicate_keys(payload, decode_event(payload)) is is_double

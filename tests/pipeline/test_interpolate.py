@@ -4,7 +4,13 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from ptingest.pipeline.interpolate import MISSING, interpolated, is_truthy, message_text
+from ptingest.pipeline.interpolate import (
+    LONGEST_TEXT,
+    MISSING,
+    interpolated,
+    is_truthy,
+    message_text,
+)
 
 TEXTS = {
     b"null": "%{x}", b'"a"': "a", b'""': "", b"7": "7", b"1.0": "1.0", b"true": "true",
@@ -15,6 +21,7 @@ TEXTS = {
     b'{"a":[1.0,{"b":"\\u00e9"}]}': '{"a":[1.0,{"b":"é"}]}',
     b'"%{[group]}"': "%{[group]}", b"12345678901234567890123": "12345678901234567890123",
     b"1e20": "1.0E20", b"1234567.5": "1234567.5", b"12345678.5": "1.23456785E7",
+    b"1e-3": "0.001", b"9.99e-4": "9.99E-4", b"1e7": "1.0E7", b"9999999.0": "9999999.0",
     b"0.001": "0.001", b"0.00012": "1.2E-4", b"-2.5e-7": "-2.5E-7", b"1e400": "Infinity",
     b'{"a":1e400}': '{"a":"Infinity"}',
 }  # fmt: skip
@@ -54,3 +61,16 @@ def test_text_of_an_object_is_json_again() -> None:
     text = interpolated(Raw(b'{"a\\"":"\\u0001\\n"}'), placeholder="")
 
     assert msgspec.json.decode(text) == {'a"': "\x01\n"}
+
+
+def test_the_text_of_a_list_ends_where_it_is_longer_than_any_name() -> None:
+    long = Raw(b"[" + b"1.5," * 100_000 + b'{"a":1}]')
+
+    assert len(interpolated(long, placeholder="")) < LONGEST_TEXT + 100
+    assert len(message_text(long)) == len(long)
+
+
+def test_what_is_nested_deeply_becomes_text_once() -> None:
+    nested = Raw(b"[[" * 150 + b"1,2" + b"],3]" * 150)
+
+    assert interpolated(nested, placeholder="") == "1,2" + ",3" * 150

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ptingest.pipeline.route import illegal_name, is_unresolved, mended_dataset
+from ptingest.pipeline.route import (
+    MAX_NAME_BYTES,
+    illegal_name,
+    is_unresolved,
+    mended_dataset,
+    shown,
+)
 
 LEGAL = [
     "logs-django-pt", "logs--pt", "logs-0-pt", "logs-celery-beat-pt", "logs-ż-pt", "logs-{}-pt",
@@ -60,3 +69,13 @@ def test_datasets_are_mended_as_far_as_wanted(
 @pytest.mark.parametrize("name", ILLEGAL)
 def test_ecs_mending_makes_any_dataset_legal(name: str) -> None:
     assert illegal_name(f"logs-{mended_dataset(name, 'ecs')}-pt") is None
+
+
+@given(name=st.text("%{}\nx", max_size=12))
+def test_a_placeholder_is_what_the_expression_of_logstash_finds(name: str) -> None:
+    assert is_unresolved(name) is (re.search(r"%\{.*?\}", name) is not None)
+
+
+def test_a_name_is_shown_cut_where_it_is_longer_than_any_legal_one() -> None:
+    assert shown("logs-x-pt") == "'logs-x-pt'"
+    assert len(shown("x" * 100_000)) == MAX_NAME_BYTES + len("''")

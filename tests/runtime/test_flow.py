@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.model.event import Origin
-from ptingest.model.outcome import Fate
+from ptingest.model.letters import Choice, Order
+from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
+from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime.flow import CHUNK_BYTES, CHUNK_EVENTS, chunks, count_by_service
+from ptingest.runtime.poison import TOLERATED
+from tests.fakes.clock import ManualClock
 from tests.fakes.sink import Window
 from tests.flow.harness import Server, event, serving
 
@@ -125,3 +132,129 @@ def fates(server: Server) -> dict[str, int]:
     for labels, value in server.worker.parts.metrics.labelled("ptingest_lane_settled_events_total"):
         found[labels[2]] = found.get(labels[2], 0) + int(value)
     return found
+
+
+async def admitted(server: Server, *payloads: bytes, origin: Origin = ORIGIN) -> Receipt:
+    receipt = receipt_of([])
+    await server.worker.parts.flow.admit(payloads, receipt, origin)
+    receipt.seal()
+    return receipt
+
+
+@pytest.mark.parametrize("limit", ["1KiB", "300KiB"])
+async def test_a_larger_event_is_a_letter_as_it_came(tmp_path: Path, limit: str) -> None:
+    large = b"\xff{" + b"x" * (301 << 10)
+    async with serving(tmp_path, limits={"event_bytes": limit}) as server:
+        await admitted(server, event(), large, event())
+        await server.until("ptingest_lane_settled_events_total", 2, "memory", "django", "stored")
+
+        (letter,) = server.letters()
+        assert (letter.reason, letter.payload) == ("event_too_large", large)
+        assert str(len(large)) in letter.detail
+        assert "beats.limits.event_bytes" in letter.detail
+
+
+async def test_a_letter_that_was_too_large_is_taken_under_a_larger_limit(tmp_path: Path) -> None:
+    large = event(message="INFO|a|2025-01-02T03:04:05.678|" + "\\u0105" * 100_000)
+    async with serving(tmp_path, limits={"event_bytes": "300KiB"}) as server:
+        await admitted(server, large)
+        assert [letter.payload for letter in server.letters()] == [large]
+
+        server.worker.parts.flow.event_bytes = 1 << 20
+        server.worker.parts.errands.begin(Order("requeue", Choice(everything=True)))
+        tally = await server.worker.parts.errands.finish()
+
+        assert (tally.chosen, tally.stored) == (1, 1)
+        assert len(server.sink.documents) == 1
+        assert server.letters() == []
+
+
+async def test_large_events_keep_their_place_in_the_window(tmp_path: Path) -> None:
+    texts = ["a", "b" * (300 << 10), "c"]
+    async with serving(tmp_path, sinks=None) as server:
+        await admitted(server, *(event(message=text) for text in texts))
+        await server.until("ptingest_lane_settled_events_total", 3, "memory", "django", "stored")
+
+        assert server.sink.messages == texts
+
+
+async def test_a_window_that_finds_no_place_for_its_large_event_comes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ptingest.runtime.large.PLACES", 0)
+    monkeypatch.setattr("ptingest.runtime.large.PLACE_SECONDS", 0.0)
+    async with serving(tmp_path) as server:
+        receipt = receipt_of([])
+        receipt.give_way = lambda: None
+        await server.worker.parts.flow.admit([event(message="b" * (300 << 10))], receipt, ORIGIN)
+
+        assert receipt.failed is not None
+        assert "too many large events" in receipt.failed
+
+
+async def test_large_letters_do_not_pile_up_until_the_window_ends(tmp_path: Path) -> None:
+    junk = [b"\xff" * (200 << 10)] * 10
+    async with serving(tmp_path) as server:
+        put, sizes = server.worker.parts.dead_letters.put, []
+
+        async def noted(letters: Sequence[DeadLetter]) -> None:
+            sizes.append(sum(len(letter.payload) for letter in letters))
+            await put(letters)
+
+        server.worker.parts.dead_letters.put = noted  # type: ignore[method-assign]
+        await admitted(server, *junk)
+
+        assert sum(sizes) == sum(map(len, junk))
+        assert max(sizes) <= 2 * CHUNK_BYTES
+
+
+async def test_without_a_process_for_it_a_window_with_a_large_event_comes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none(*_: object, **__: object) -> object:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", none)
+    async with serving(tmp_path) as server:
+        receipt = await admitted(server, event(message="b" * (300 << 10)))
+
+        assert receipt.failed is not None
+        assert "no process can be had" in receipt.failed
+
+
+class Fragile(Pipeline):
+    """Does not survive one event."""
+
+    def process(self, payloads: Sequence[bytes], **given: Any) -> Processed:
+        if any(b"poison" in payload for payload in payloads):
+            raise ZeroDivisionError
+        return super().process(payloads, **given)
+
+
+async def test_the_event_that_ends_each_process_becomes_a_letter_and_its_window_goes_on(
+    tmp_path: Path,
+) -> None:
+    window = [event(message=text) for text in ("a", "b", "poison", "c")]
+    clock = ManualClock()
+    async with serving(tmp_path, clock=clock) as server:
+        server.worker.parts.flow.pipeline = Fragile(server.worker.parts.pipeline.profile)
+        ends = 0
+        for _ in range(10):
+            clock.advance(2.0)  # the table is looked at once a second
+            try:
+                receipt = await admitted(server, *window)
+                break
+            except ZeroDivisionError:
+                ends += 1
+
+        assert ends == TOLERATED + 1
+        assert receipt.failed is None
+        assert [letter.reason for letter in server.letters()] == ["ended_worker"]
+        assert server.letters()[0].payload == window[2]
+        await server.until("ptingest_lane_settled_events_total", 3, "memory", "django", "stored")
+        assert server.sink.messages[-3:] == ["a", "b", "c"]
+
+        server.worker.parts.flow.pipeline = server.worker.parts.pipeline
+        server.worker.parts.errands.begin(Order("requeue", Choice(everything=True)))
+        tally = await server.worker.parts.errands.finish()
+        assert tally.stored == 1

@@ -25,10 +25,15 @@ from typing import Any
 import uvloop
 
 from ptingest.lumberjack.frames import encode_window
+from tests.fakes.costly_events import SHAPES
 from tests.torture import unfinished
 from tests.torture.servers import ServerProcess
 
 MIB = 1 << 20
+LARGE = 15 * MIB
+"""Of an event: nearly ``beats.limits.event_bytes``."""
+COSTLY = ("pipes", "message_of_floats", "service_of_floats", "lone_surrogates", "wide", "tags")
+"""Shapes that cost most for their size."""
 TOTAL_BYTES = 128 * MIB
 """The default of ``beats.limits.total_bytes``."""
 MEMORY_BYTES = TOTAL_BYTES + 256 * MIB
@@ -231,18 +236,29 @@ async def attacker(server: ServerProcess) -> tuple[asyncio.StreamReader, asyncio
     return await asyncio.open_connection("127.0.0.1", server.port, local_addr=(ATTACKER, 0))
 
 
-def one_event(payload: bytes) -> Attack:
-    """Send one event in a window of its own, and wait for its ack or the end."""
+def events_of(name: str, size: int, count: int = 1) -> Attack:
+    """Send costly events, each in a window and over a connection of its own, all at once, and
+    wait for their acks or the end."""
+
+    def made() -> bytes:
+        return encode_window([SHAPES[name.replace("_", " ")](size)], 1, 9, 2)
 
     async def attack(server: ServerProcess) -> None:
-        reader, writer = await attacker(server)
-        with contextlib.closing(writer), contextlib.suppress(OSError, EOFError, TimeoutError):
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                writer.write(encode_window([payload], 1, 9, 2))
-                while int.from_bytes((await reader.readexactly(6))[2:], "big") != 1:
-                    pass
+        # To make one takes seconds, in which this loop has others to measure.
+        wire = await asyncio.to_thread(made)
+        await asyncio.gather(*(_send(server, wire) for _ in range(count)))
 
     return attack
+
+
+async def _send(server: ServerProcess, wire: bytes) -> None:
+    with contextlib.suppress(OSError, EOFError, TimeoutError):
+        reader, writer = await attacker(server)
+        with contextlib.closing(writer):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                writer.write(wire)
+                while int.from_bytes((await reader.readexactly(6))[2:], "big") != 1:
+                    pass
 
 
 async def quiet(server: ServerProcess) -> None:
@@ -254,6 +270,9 @@ async def quiet(server: ServerProcess) -> None:
 ATTACKS: dict[str, Attack] = {
     "quiet": quiet,
     **unfinished.ATTACKS,
+    **{f"event_of_{name}": events_of(name, LARGE) for name in COSTLY},
+    "many_large_events": events_of("message_of_exponents", LARGE, 12),
+    "event_beyond_the_limit": events_of("control_characters", 10 * MIB),
 }
 
 

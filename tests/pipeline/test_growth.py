@@ -1,0 +1,54 @@
+"""What an event costs grows as its size does, whatever it looks like.
+
+Processor time of this process, the least of some tries: linear work takes four times as long
+for four times the size, what takes the square sixteen times. Larger ones go through a server
+in ``tests/torture/noisy_neighbour``.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+
+import pytest
+
+from ptingest.model.receipt import Receipt
+from ptingest.pipeline.compile import compile_profile
+from tests.fakes.costly_events import SHAPES
+from tests.pipeline.conftest import shipped_profile
+
+SMALL, LARGE = 48 << 10, 192 << 10
+GROWTH = 8.0
+"""Between 4 (linear) and 16 (the square)."""
+SECONDS_A_BYTE = 2e-6
+"""Ten times what the costliest shape takes; the square takes hundreds of times as long."""
+TRIES = 6
+PIPELINE = compile_profile(shipped_profile())
+
+
+def seconds(payload: bytes) -> float:
+    """Processor time of one event, the least of three."""
+    took = []
+    for _ in range(3):
+        receipt = Receipt(lambda _: None)
+        began = time.process_time()
+        done = PIPELINE.process([payload], receipt=receipt, peer="-", now_ns=1)
+        took.append(time.process_time() - began)
+        assert len(done.documents) + len(done.dead_letters) + sum(done.dropped.values()) == 1
+    return max(min(took), 20e-6)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_four_times_the_size_is_not_sixteen_times_the_work(name: str) -> None:
+    small, large = SHAPES[name](SMALL), SHAPES[name](LARGE)
+    gc.collect()
+
+    growths = []
+    for _ in range(TRIES):
+        before, after = seconds(small), seconds(large)
+        growths.append(after / before)
+        # Too fast to tell, or told: a busy machine makes some tries worse, never all.
+        if (after < 2e-3 or growths[-1] < GROWTH) and after < SECONDS_A_BYTE * len(large):
+            break
+    else:
+        pytest.fail(f"{growths=}, {after / len(large) * 1e9:.0f} ns a byte")
