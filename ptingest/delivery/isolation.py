@@ -49,6 +49,8 @@ class Isolation:
         """When that write was sent which was answered, the latest of them."""
         self._slowest = 0.0
         self._well = -math.inf
+        self._running = 0
+        """Attempts running that got no answer, whichever."""
         self._trial: Parts | None = None
 
     @property
@@ -62,7 +64,7 @@ class Isolation:
 
     def answered(self, batch: Batch, sent_at: float, ended: float) -> int | None:
         """A batch was answered; return the size that was too large, if that is known now."""
-        self._answered = max(self._answered, sent_at)
+        self._answered, self._running = max(self._answered, sent_at), 0
         self._slowest = max(ended - sent_at, 0.9 * self._slowest)
         parts, batch.part_of, batch.unanswered = batch.part_of, None, 0
         if parts is None:
@@ -83,35 +85,36 @@ class Isolation:
         others = self._answered >= min(batch.tried_at, sent_at)
         batch.tried_at = sent_at
         batch.unanswered += 1
+        self._running += 1
         if batch.part_of is not None:
             batch.part_of.is_broken = True
             if batch.part_of is self._trial:
                 self._trial = None
+        is_at_fault = self._is_at_fault(batch, sent_at, ended, others=others)
         if len(batch.documents) == 1:
-            is_alone = others and batch.unanswered >= TRIES
-            batch.is_suspect = batch.is_suspect or is_alone
-        elif self._is_to_be_cut(batch, sent_at, ended, others=others):
+            batch.is_suspect = batch.is_suspect or is_at_fault
+        elif is_at_fault:
             return Unanswered([], cut(batch, suspect=True), is_its_own=others)
-        elif batch.unanswered >= TRIES and self._trial is None:
+        elif self._running >= TRIES and self._trial is None:
             first, *rest = cut(batch)
             self._trial = first.part_of
             first.is_suspect = True
-            return Unanswered(_joined(rest), [first], is_its_own=False)
+            return Unanswered(_joined(rest, batch.unanswered), [first], is_its_own=False)
         where = ([], [batch]) if batch.is_suspect else ([batch], [])
         return Unanswered(*where, is_its_own=others)
 
-    def _is_to_be_cut(self, batch: Batch, sent_at: float, ended: float, *, others: bool) -> bool:
+    def _is_at_fault(self, batch: Batch, sent_at: float, ended: float, *, others: bool) -> bool:
         is_slow = ended - sent_at >= SLOW_SECONDS
         if is_slow and self._well >= sent_at:
             return True
         return others and (is_slow or batch.is_suspect or batch.unanswered >= TRIES)
 
 
-def _joined(parts: list[Batch]) -> list[Batch]:
-    """Return all but the first part as one batch again."""
+def _joined(parts: list[Batch], unanswered: int) -> list[Batch]:
+    """Return all but the first part as one batch again, with what is known of the whole."""
     whole, *others = parts
     for part in others:
         whole.documents = whole.documents + part.documents
         whole.size += part.size
-    whole.part_of, whole.is_suspect = None, False
+    whole.part_of, whole.is_suspect, whole.unanswered = None, False, max(unanswered, TRIES)
     return [whole]

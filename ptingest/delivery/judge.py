@@ -8,7 +8,7 @@ too early, so nothing of such an answer is believed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from ptingest.delivery.batch import is_lost
@@ -61,21 +61,30 @@ class Verdict:
             self.failing = [r for r in self.failing if not is_lost(r.document)]
         return lost
 
-    def blame_streams(self, *, is_probe: bool) -> None:
-        """Where many documents of a data stream fail and none passes, it is the stream's fault."""
+    def blame_streams(self, *, is_probe: bool, known: Container[Document] = ()) -> None:
+        """Tell a data stream's fault from that of its documents.
+
+        Where many of them fail and none passes, it is the stream's. Where some pass, it is
+        the others' own, whatever was said: 403 for a document whose new field the writer may
+        not map must not hold the whole stream. ``known``: documents that failed
+        before while others passed.
+        """
+        if not (self.failing or self.stream_busy):
+            return
         counts = Counter(refusal.document.data_stream for refusal in self.failing)
         passing = {document.data_stream for documents, _ in self.safe for document in documents}
         passing.update(refusal.document.data_stream for refusal in self.refused)
         at_fault = {
             data_stream
             for data_stream, count in counts.items()
-            if data_stream not in passing and (is_probe or count >= STREAM_FAILS_FROM)
+            if is_probe or count >= STREAM_FAILS_FROM
         }
-        if at_fault:
-            blamed = [r for r in self.failing if r.document.data_stream in at_fault]
-            self.failing = [r for r in self.failing if r.document.data_stream not in at_fault]
-            self.stream_busy = [*self.stream_busy, *blamed]
-            self.has_stream_trouble = True
+        at_fault.update(r.document.data_stream for r in self.stream_busy if r.document not in known)
+        at_fault -= passing
+        both = [*self.stream_busy, *self.failing]
+        self.stream_busy = [r for r in both if r.document.data_stream in at_fault]
+        self.failing = [r for r in both if r.document.data_stream not in at_fault]
+        self.has_stream_trouble = bool(self.stream_busy)
 
 
 def judge(documents: Sequence[Document], result: WriteResult) -> Verdict:

@@ -398,7 +398,8 @@ class Lane:
         count("ptingest_lane_doubtful_documents_total", len(result.doubtful), self.name)
         count("ptingest_lane_busy_documents_total", len(result.busy), self.name)
         self._give_back(verdict.take_lost(), "given back")
-        verdict.blame_streams(is_probe=batch.probes is not None)
+        known = self._returns.patience
+        verdict.blame_streams(is_probe=batch.probes is not None, known=known)
         self.note_trouble(self._returns.line_up(batch, result, verdict, trip))
         if verdict.has_answers:
             self._deadlines.answered(trip.sent.at, trip.ended, self._isolation.limit_seconds)

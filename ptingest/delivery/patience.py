@@ -17,8 +17,10 @@ from ptingest.model.document import Document
 
 FAILURES = 3
 """A document failed at least so often, with others taken in between each time."""
-BUSY_FAILURES = 16
+BUSY_FAILURES = 8
 """The same for "come back later", which an overloaded sink says of whomever it likes."""
+QUIET_SECONDS = 60.0
+"""Nobody passes for so long: now it is the sink, and what was counted before does not count."""
 
 
 @dataclass(slots=True)
@@ -27,6 +29,8 @@ class _Failing:
     failures: int
     taken: int
     returned: int
+    passed_at: float
+    """When others were last seen to pass."""
 
 
 class Patience:
@@ -37,6 +41,9 @@ class Patience:
         """How long a document is tried while others pass."""
         self._failing: dict[Document, _Failing] = {}
         self._taken = self._returned = 0
+
+    def __contains__(self, document: object) -> bool:
+        return document in self._failing
 
     def __len__(self) -> int:
         return len(self._failing)
@@ -54,17 +61,19 @@ class Patience:
         """
         known = self._failing.get(document)
         if known is None:
-            self._failing[document] = _Failing(now, 1, self._taken, self._returned)
+            self._failing[document] = _Failing(now, 1, self._taken, self._returned, now)
             return False
         taken, returned = self._taken - known.taken, self._returned - known.returned
         known.taken, known.returned = self._taken, self._returned
         # Its own return is among those.
         if taken > 0 and (not is_busy or taken >= returned):
             known.failures += 1
-        else:
-            known.since, known.failures = now, 1
-        needed = BUSY_FAILURES if is_busy else FAILURES
-        return known.failures >= needed and now - known.since >= self.seconds
+            known.passed_at = now
+            needed = BUSY_FAILURES if is_busy else FAILURES
+            return known.failures >= needed and now - known.since >= self.seconds
+        if now - known.passed_at >= QUIET_SECONDS:
+            known.since, known.failures, known.passed_at = now, 1, now
+        return False
 
     def failures(self, document: Document) -> int:
         """How often it failed running while others passed."""

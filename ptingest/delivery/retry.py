@@ -88,10 +88,11 @@ class RetryQueue:
     def take(self, now: float, *, max_documents: int, max_bytes: int) -> Batch | None:
         """Return the batch due first, joined with others that are due and fit; or None.
 
-        What was not answered before comes after what was not tried yet.
+        What was not answered before comes after what was not tried yet, and the smaller of two
+        first, for the smaller is the likelier to be answered.
         """
         due = [batch for batch in self._batches if batch.due <= now]
-        due.sort(key=lambda batch: (batch.unanswered, batch.due))
+        due.sort(key=lambda batch: (batch.unanswered, batch.due, batch.size))
         if not due:
             return None
         first, others = due[0], due[1:]
