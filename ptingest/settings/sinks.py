@@ -25,15 +25,16 @@ class BatchSettings(StrictSettings):
 
 
 class RetrySettings(StrictSettings):
-    """How long to wait before busy documents are tried again; there is no last attempt."""
+    """How long to wait before busy documents are tried again; an outage has no last attempt."""
 
     initial_seconds: PositiveSeconds = 0.25
     """Backoff after the first busy answer; doubled each time, with jitter."""
     max_seconds: PositiveSeconds = 10.0
     """The longest backoff; forgotten on the first success."""
     patience_seconds: PositiveSeconds = 300.0
-    """How long documents of one troubled data stream (403, no template, shard limit) are
-    retried before they go to the dead letters, from where they can be requeued."""
+    """How long documents of one troubled data stream (403, no template, shard limit), and
+    single documents that fail while others pass, are retried before they go to the dead
+    letters, from where they can be requeued."""
 
 
 class LaneSettings(StrictSettings):

@@ -155,3 +155,24 @@ def test_it_looks_again_and_again_until_it_is_cancelled() -> None:
     run_in_virtual_time(main())
 
     assert sink.asked >= 3
+
+
+async def test_while_writes_get_no_answer_the_sink_is_asked_and_only_its_word_counts() -> None:
+    road, sink, clock = (
+        Road(),
+        Sink(says(FINE, Finding("rights", ok=False, detail="no read"))),
+        (ManualClock()),
+    )
+    road.outstanding, road.is_wondering = 5, True
+    road.sink_trouble = "no answer"
+    asking = Inquirer(sink, road, clock=clock)
+
+    for _ in range(3):
+        road.written_at = clock.monotonic()
+        await asking.look()
+        clock.advance(TROUBLED_SECONDS)
+    sink.answer = says(DOWN)
+    await asking.look()
+
+    assert (sink.asked, road.told_well) == (4, 3)
+    assert road.sink_trouble == "no answer"

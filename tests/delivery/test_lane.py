@@ -753,3 +753,68 @@ def test_a_budget_made_smaller_makes_the_share_of_troubled_streams_smaller(tmp_p
             assert r.clock.monotonic() - began < 60  # patience would be 300 s
 
     run_in_virtual_time(scenario())
+
+
+def test_a_requeue_after_the_cause_is_mended_takes_everything_at_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        is_bad = True
+        sink = ScriptedSink(otherwise=lambda w: stream_trouble(w) if is_bad else WriteResult())
+        async with road(sink, tmp_path, settings=lane_settings(patience=10)) as r:
+            first = await r.send(140, data_stream=CELERY)
+            await first.done.wait()
+            is_bad = False
+            began = r.clock.monotonic()
+            r.lane.retry_streams()
+            again = [await r.send(1, data_stream=CELERY) for _ in range(140)]
+            for window in again:
+                await window.done.wait()
+
+            assert fates(r.metrics) == {Fate.DEAD_LETTERED: 140, Fate.STORED: 140}
+            assert r.clock.monotonic() - began < 1
+
+    run_in_virtual_time(scenario())
+
+
+def test_a_streams_trouble_leaves_readiness_when_its_documents_are_gone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        sink = ScriptedSink(otherwise=stream_trouble)
+        async with road(sink, tmp_path, settings=lane_settings(patience=10)) as r:
+            window = await r.send(1, data_stream=CELERY)
+            await asyncio.sleep(5)
+            during = r.lane.stream_troubles
+            await window.done.wait()
+
+            assert len(during) == 1
+            assert r.lane.stream_troubles == []
+            (row,) = r.lane.status()["troubled_streams"]  # type: ignore[misc]
+            assert row["is_open"]  # type: ignore[index]
+
+    run_in_virtual_time(scenario())
+
+
+def test_one_document_forbidden_while_others_of_its_stream_pass_does_not_hold_the_stream(
+    tmp_path: Path,
+) -> None:
+    def forbids_one(write: Write) -> Answer:
+        bad = [document for document in write.documents if document.body == b"new field"]
+        return WriteResult(stream_busy=refuse(bad, "forbidden"))
+
+    async def scenario() -> None:
+        sink = ScriptedSink(otherwise=forbids_one)
+        async with road(sink, tmp_path, settings=lane_settings(patience=20)) as r:
+            window = r.window()
+            await r.put(window.documents(1, body=b"new field") + window.documents(5))
+            window.receipt.seal()
+            waits = []
+            for _ in range(60):
+                began = r.clock.monotonic()
+                other = await r.send(3)
+                await other.done.wait()
+                waits.append(r.clock.monotonic() - began)
+                await asyncio.sleep(1)
+
+            assert max(waits) < 0.5
+            assert window.is_acked
+            assert [s.letter.reason for s in read_letters(tmp_path)] == ["forbidden"]
+
+    run_in_virtual_time(scenario())

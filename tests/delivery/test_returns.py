@@ -71,8 +71,9 @@ async def others_pass(r: Road, seconds: int, *, count: int = 5) -> None:
         await asyncio.sleep(1)
 
 
+@pytest.mark.timeout(60)
 @given(st.lists(ITEMS, min_size=1, max_size=5), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_any_status_of_an_item_ends_while_others_of_its_stream_pass(
     items: list[dict[str, Any]], is_alone: bool
 ) -> None:

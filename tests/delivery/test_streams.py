@@ -208,3 +208,71 @@ def test_times_say_when_to_look_again() -> None:
     assert probe is not None
     assert (troubled.next_probe_at, troubled.oldest) == (None, None)
     assert streams().next_expiry is None
+
+
+def opened(count: int = 5) -> TroubledStreams:
+    troubled = in_trouble(count)
+    troubled.expire(PATIENCE)
+    return troubled
+
+
+def test_a_stream_that_is_said_to_be_mended_is_probed_at_once_and_the_rest_waits() -> None:
+    troubled = opened()
+
+    troubled.half_open(PATIENCE + 1)
+    at_once = troubled.divert(batch_of(documents(140), 0.0), PATIENCE + 1)
+    probe = troubled.next_probe(PATIENCE + 1)
+    assert probe is not None
+    rest = troubled.judge_probe(probe, judge(probe.documents, WriteResult()), PATIENCE + 2, 0.0)
+
+    assert at_once == []
+    assert len(probe.documents) == PROBE_DOCUMENTS
+    assert rest is not None
+    assert len(rest.documents) == 140 - PROBE_DOCUMENTS
+    assert not troubled
+
+
+def test_where_it_is_not_mended_the_first_probe_opens_the_breaker_again() -> None:
+    troubled = opened()
+    troubled.half_open(PATIENCE + 1)
+    troubled.divert(batch_of(documents(140), 0.0), PATIENCE + 1)
+    probe = troubled.next_probe(PATIENCE + 1)
+    assert probe is not None
+    verdict = judge(probe.documents, WriteResult(stream_busy=refuse(probe.documents)))
+
+    troubled.judge_probe(probe, verdict, PATIENCE + 2, 0.0)
+    troubled.hold(verdict.stream_busy, PATIENCE + 2, 0.0)
+    refused = troubled.expire(PATIENCE + 2)
+
+    assert len(refused) == 140
+    assert [stream.is_open for stream in troubled] == [True]
+
+
+def test_a_probe_sent_before_it_was_mended_does_not_count() -> None:
+    troubled = opened()
+    troubled.divert(batch_of(documents(3), 0.0), PATIENCE + PROBE_SECONDS)
+    early = troubled.next_probe(PATIENCE + PROBE_SECONDS)
+    assert early is not None
+
+    troubled.half_open(PATIENCE + 31)
+    verdict = judge(early.documents, WriteResult(stream_busy=refuse(early.documents)))
+    troubled.judge_probe(early, verdict, PATIENCE + 32, 0.0)
+    refused = troubled.hold(verdict.stream_busy, PATIENCE + 32, 0.0)
+
+    assert refused == []
+    assert troubled.expire(PATIENCE + 32) == []
+    assert troubled.next_probe(PATIENCE + 32) is not None
+
+
+def test_a_half_open_stream_that_gets_no_document_is_forgotten_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    troubled = opened()
+    troubled.half_open(PATIENCE + 1)
+    caplog.clear()
+
+    refused = troubled.expire(2 * PATIENCE + 1)
+
+    assert refused == []
+    assert not troubled
+    assert caplog.text == ""

@@ -34,6 +34,7 @@ SUPERUSER = ("root", "peer-superuser")
 
 COMMON = (
     "plugin=org.elasticsearch.node.PeerAnalysis",
+    "plugin=org.elasticsearch.node.PeerIngest",
     "plugin=org.elasticsearch.xpack.core.XPackPlugin",
     "plugin=org.elasticsearch.xpack.security.Security",
     "xpack.security.autoconfiguration.enabled=false",

@@ -176,18 +176,134 @@ async def test_a_name_with_capitals_is_refused(elasticsearch: Node) -> None:
     assert "must be lowercase" in result.refused[0].detail
 
 
-async def test_an_id_no_server_takes_is_found_by_halving_and_refused_alone(
+async def test_an_id_no_server_takes_makes_the_whole_request_unreadable(
     elasticsearch: Node, stream: DataStream
 ) -> None:
     documents = [document(number=n, key=f"key-{n}", stream=stream) for n in range(6)]
     endless = document(number=9, key="x" * 600, stream=stream)
 
     async with sink_for(elasticsearch) as sink:
-        result = await write(sink, *documents[:4], endless, *documents[4:])
+        whole = await write(sink, *documents[:4], endless, *documents[4:])
+        good = await write(sink, *documents)
 
-    assert [refusal.document for refusal in result.refused] == [endless]
-    assert len(unsettled(result)) == 1
+    assert whole.unreadable
+    assert len(whole.busy) == 7
+    assert "too long" in whole.busy_because
+    assert not unsettled(good)
     assert len(elasticsearch.documents(stream.name)) == 6
+
+
+POISON = b'{"@timestamp":"2026-11-23T10:00:00Z","message":"POISON"}'
+
+
+def with_pipeline(node: Node, stream: DataStream, *processors: dict[str, object]) -> None:
+    """Let this stream run an ingest pipeline of its own, without a failure store."""
+    node.must("PUT", f"/_ingest/pipeline/{stream.dataset}", {"processors": list(processors)})
+    template = {
+        "index_patterns": [stream.name],
+        "priority": 700,
+        "data_stream": {},
+        "template": {"settings": {"index.default_pipeline": stream.dataset}},
+    }
+    node.must("PUT", f"/_index_template/{stream.dataset}", template)
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [
+        pytest.param({"fail": {}}, id="a fail processor"),
+        pytest.param({"npe": {}}, id="a processor that breaks"),
+    ],
+)
+async def test_what_an_ingest_pipeline_fails_on_is_failing_and_its_neighbours_are_stored(
+    elasticsearch: Node, stream: DataStream, processor: dict[str, object]
+) -> None:
+    with_pipeline(elasticsearch, stream, processor)
+    good = document(number=1, key="good", stream=stream)
+    bad = document(body=POISON, key="bad", stream=stream)
+
+    async with sink_for(elasticsearch) as sink:
+        result = await write(sink, good, bad)
+
+    assert [(r.document, r.reason) for r in result.failing] == [(bad, "ingest_pipeline")]
+    assert "500" in result.failing[0].detail
+    assert not unsettled(result)
+    assert len(elasticsearch.documents(stream.name)) == 1
+
+
+@pytest.mark.parametrize("names", [("nowhere",), ("itself",)], ids=["missing", "a cycle"])
+async def test_a_pipeline_that_names_no_other_or_itself_fails_every_document(
+    elasticsearch: Node, stream: DataStream, names: tuple[str]
+) -> None:
+    name = stream.dataset if names == ("itself",) else "nowhere"
+    with_pipeline(elasticsearch, stream, {"pipeline": {"name": name}})
+
+    async with sink_for(elasticsearch) as sink:
+        result = await write(sink, document(number=1, key="a", stream=stream))
+
+    assert [r.reason for r in result.failing] == ["ingest_pipeline"]
+
+
+async def test_what_an_ingest_pipeline_drops_is_dropped(
+    elasticsearch: Node, stream: DataStream
+) -> None:
+    with_pipeline(elasticsearch, stream, {"drop": {}})
+    good = document(number=1, key="good", stream=stream)
+    bad = document(body=POISON, key="bad", stream=stream)
+
+    async with sink_for(elasticsearch) as sink:
+        result = await write(sink, good, bad)
+
+    assert result.dropped == [bad]
+    assert len(elasticsearch.documents(stream.name)) == 1
+
+
+async def test_a_closed_write_index_is_the_streams_trouble(
+    elasticsearch: Node, stream: DataStream
+) -> None:
+    async with sink_for(elasticsearch) as sink:
+        await write(sink, document(number=1, key="a", stream=stream))
+        (hit,) = elasticsearch.documents(stream.name)
+        elasticsearch.must("POST", f"/{hit['_index']}/_close")
+        closed = await write(sink, document(number=2, key="b", stream=stream))
+        elasticsearch.must("POST", f"/{hit['_index']}/_open")
+        elasticsearch.wait_until_green()
+        opened = await write(sink, document(number=2, key="b", stream=stream))
+
+    assert labels(closed) == ["index_closed"]
+    assert "open the index" in closed.stream_busy[0].detail
+    assert not unsettled(opened)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b',"x":{"a":1,"a":2}}', id="a name twice in one object"),
+        pytest.param(b',"n":' + b"1" * 1001 + b"}", id="a number of 1,001 digits"),
+        pytest.param(b',"x":' + b"[" * 1001 + b"]" * 1001 + b"}", id="1,001 levels"),
+        pytest.param(b',"a":"\xff"}', id="bytes that are not UTF-8"),
+    ],
+)
+async def test_with_a_failure_store_what_cannot_be_read_is_never_answered(
+    elasticsearch: Node, stream: DataStream, body: bytes
+) -> None:
+    template = {
+        "index_patterns": [stream.name],
+        "priority": 701,
+        "data_stream": {},
+        "template": {"data_stream_options": {"failure_store": {"enabled": True}}},
+    }
+    elasticsearch.must("PUT", f"/_index_template/{stream.dataset}", template)
+    bad = document(body=b'{"@timestamp":"2026-11-23T10:00:00Z"' + body, stream=stream)
+
+    async with sink_for(elasticsearch, request_seconds=2) as sink:
+        await write(sink, document(number=1, key="a", stream=stream))
+        silent = await write(sink, bad)
+        others = await write(sink, document(number=2, key="b", stream=stream))
+
+    assert silent.doubtful == (bad,)
+    assert "no answer" in (silent.trouble or "")
+    assert not unsettled(others)
 
 
 async def test_what_the_failure_store_took_is_counted_apart(

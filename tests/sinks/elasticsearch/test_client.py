@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -259,3 +260,73 @@ def test_importing_the_sink_does_not_import_the_client_library() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("http://127.0.0.1:1", id="connection refused"),
+        pytest.param("http://no-such-host.invalid:9200", id="no such host"),
+    ],
+)
+async def test_what_found_nobody_was_never_sent(host: str) -> None:
+    client = client_for(host)
+
+    answers = [
+        await client.request("POST", "/_bulk", body, content_type=NDJSON)
+        for body in (BODY, large_body(2000))
+    ]
+    await client.close()
+
+    assert [(answer.status, answer.never_sent) for answer in answers] == [(None, True)] * 2
+
+
+async def test_what_is_not_even_connected_in_time_was_never_sent() -> None:
+    # A listener whose queue is full does not take the next connection.
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        port = listener.getsockname()[1]
+        waiting = [await _begun(port) for _ in range(4)]
+        client = client_for(f"http://127.0.0.1:{port}", request_seconds=0.2)
+        answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+        await client.close()
+        for one in waiting:
+            one.close()
+
+    assert (answer.status, answer.never_sent) == (None, True)
+
+
+async def _begun(port: int) -> socket.socket:
+    """Begin a connection without waiting for it."""
+    one = socket.socket()
+    one.setblocking(False)
+    one.connect_ex(("127.0.0.1", port))
+    await asyncio.sleep(0)
+    return one
+
+
+async def test_a_handshake_that_fails_sent_nothing() -> None:
+    async def plain(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = client_for(f"https://127.0.0.1:{port}")
+        answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+        await client.close()
+
+    assert (answer.status, answer.never_sent) == (None, True)
+
+
+@pytest.mark.parametrize("then", ["drop", "reset"])
+async def test_what_was_sent_and_not_answered_may_have_arrived(
+    es: FakeElasticsearch, then: str
+) -> None:
+    client = client_for(es.url)
+    es.script(Reply(then="drop" if then == "drop" else "reset"))
+
+    answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+    await client.close()
+
+    assert (answer.status, answer.never_sent) == (None, False)
