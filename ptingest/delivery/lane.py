@@ -74,21 +74,7 @@ class Lane:
         self._fresh = Batcher(**settings.batch.model_dump())
         self._pace = pace_of(settings)
         self._pace.aim(self._fresh)
-        self._company = Company()
-        self._streams = TroubledStreams(
-            sink.name,
-            backoff=self._pace.backoff,
-            patience_seconds=settings.retry.patience_seconds,
-            share_bytes=lambda: budget.limit // 4,  # SIGHUP moves the limit
-        )
-        self._returns = Returns(
-            sink.name,
-            fresh=self._fresh,
-            pace=self._pace,
-            streams=self._streams,
-            patience_seconds=settings.retry.patience_seconds,
-            chance=self._chance,
-        )
+        self._streams, self._returns = self._make_returns(budget)
         self._again, self._suspects = self._returns.again, self._returns.suspects
         self._isolation = self._returns.isolation
         self._burial = Burial(
@@ -102,7 +88,7 @@ class Lane:
             burial=self._burial,
         )
         self._in_flight = self._places.in_flight
-        self._deadlines = Deadlines()
+        self._deadlines, self._company = Deadlines(), Company()
         self._doubtful: set[Document] = set()
         self._is_idle = self._prefers_fresh = self._is_draining = False
         self._is_closing = self._gives_back = False
@@ -110,6 +96,24 @@ class Lane:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped: asyncio.Event | None = None
         metrics.before_scrape(self._refresh)
+
+    def _make_returns(self, budget: Budget) -> tuple[TroubledStreams, Returns]:
+        patience = self._settings.retry.patience_seconds
+        streams = TroubledStreams(
+            self.name,
+            backoff=self._pace.backoff,
+            patience_seconds=patience,
+            share_bytes=lambda: budget.limit // 4,  # SIGHUP moves the limit
+        )
+        returns = Returns(
+            self.name,
+            fresh=self._fresh,
+            pace=self._pace,
+            streams=streams,
+            patience_seconds=patience,
+            chance=self._chance,
+        )
+        return streams, returns
 
     # --- what others see --------------------------------------------------------------
 

@@ -149,7 +149,7 @@ class Returns:
         detail = f"{self._sink} takes others and never this one: {because}"
         going = verdict.again
         if not waits_for_sink:
-            going = self._patient(verdict, going, now, "never_taken", detail, is_busy=True)
+            going = self._patient(verdict, going, now, detail, is_busy=True)
         if not going:
             return
         again = batch_of(going, batch.since)
@@ -187,7 +187,6 @@ class Returns:
         verdict: Verdict,
         documents: list[Document],
         now: float,
-        reason: str,
         detail: str,
         *,
         is_busy: bool,
@@ -196,7 +195,9 @@ class Returns:
         going = []
         for document in documents:
             if self.patience.is_over(document, now, is_busy=is_busy):
-                verdict.refused.append(Refusal(document, reason, detail))
+                verdict.refused.append(
+                    Refusal(document, "never_taken" if is_busy else "unanswered", detail)
+                )
             else:
                 going.append(document)
         return going
@@ -220,9 +221,7 @@ class Returns:
                 "known causes with Elasticsearch's failure store: a name twice in one object, a "
                 "number of over 1,000 digits, over 1,000 levels, bytes that are not UTF-8"
             )
-            if not self._patient(
-                verdict, batch.documents, now, "unanswered", detail, is_busy=False
-            ):
+            if not self._patient(verdict, batch.documents, now, detail, is_busy=False):
                 return None
         for one in found.again:
             one.is_alone = one.is_alone or found.is_its_own
@@ -252,14 +251,15 @@ class Returns:
         """Halve a batch refused as a whole; one document alone is refused for good."""
         going, verdict.again = verdict.again, []
         if len(batch.documents) == 1 and going:
-            reason, detail = "unreadable", result.busy_because
+            detail = result.busy_because
             if result.too_large:
-                reason = "too_large"
                 detail = (
                     f"413: a body of {batch.size} bytes is more than {self._sink} takes "
                     "(http.max_content_length, or a limit of the proxy before it)"
                 )
-            verdict.refused = [Refusal(going[0], reason, detail)]
+            verdict.refused = [
+                Refusal(going[0], "too_large" if result.too_large else "unreadable", detail)
+            ]
             going = []
         if batch.probes is not None:
             self._streams.probe_too_large(batch.probes, going, now)

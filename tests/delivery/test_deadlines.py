@@ -28,7 +28,7 @@ async def ended_after(deadlines: Deadlines, *, is_suspect: bool = False) -> asyn
         return clock.monotonic() - began
 
     task = asyncio.create_task(attempt())
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # no race: virtual time
     return task
 
 
@@ -36,7 +36,7 @@ def test_an_answer_to_a_later_write_limits_the_silence_of_the_earlier() -> None:
     async def scenario() -> None:
         deadlines, clock = Deadlines(), LoopClock()
         early = await ended_after(deadlines)
-        await asyncio.sleep(2)
+        await asyncio.sleep(2)  # no race: virtual time
         sent_at = clock.monotonic()
         late = await ended_after(deadlines)
         deadlines.answered(sent_at, clock.monotonic(), PATIENT)
@@ -52,7 +52,7 @@ def test_a_sink_that_is_well_ends_what_was_silent_for_too_long() -> None:
     async def scenario() -> None:
         deadlines, clock = Deadlines(), LoopClock()
         early = await ended_after(deadlines)
-        await asyncio.sleep(6)
+        await asyncio.sleep(6)  # no race: virtual time
         late = await ended_after(deadlines)
         silent = deadlines.silent(clock.monotonic(), PATIENT)
         ends = deadlines.next_silent(clock.monotonic(), PATIENT)
@@ -70,7 +70,7 @@ def test_a_suspect_has_its_own_deadline_and_is_not_counted() -> None:
     async def scenario() -> None:
         deadlines, clock = Deadlines(), LoopClock()
         suspect = await ended_after(deadlines, is_suspect=True)
-        await asyncio.sleep(4.9)
+        await asyncio.sleep(4.9)  # no race: virtual time
 
         assert deadlines.silent(clock.monotonic() + 10, PATIENT) == 0
         assert 5 <= await suspect < 5.1

@@ -780,7 +780,7 @@ def test_a_streams_trouble_leaves_readiness_when_its_documents_are_gone(tmp_path
         sink = ScriptedSink(otherwise=stream_trouble)
         async with road(sink, tmp_path, settings=lane_settings(patience=10)) as r:
             window = await r.send(1, data_stream=CELERY)
-            await asyncio.sleep(5)
+            await asyncio.sleep(5)  # no race: virtual time
             during = r.lane.stream_troubles
             await window.done.wait()
 
@@ -811,7 +811,7 @@ def test_one_document_forbidden_while_others_of_its_stream_pass_does_not_hold_th
                 other = await r.send(3)
                 await other.done.wait()
                 waits.append(r.clock.monotonic() - began)
-                await asyncio.sleep(1)
+                await asyncio.sleep(1)  # no race: virtual time
 
             assert max(waits) < 0.5
             assert window.is_acked

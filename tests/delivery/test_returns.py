@@ -68,7 +68,7 @@ async def others_pass(r: Road, seconds: int, *, count: int = 5) -> None:
     """Send a window of good documents each second, as Beats do."""
     for _ in range(seconds):
         await r.send(count)
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # no race: virtual time
 
 
 @pytest.mark.timeout(60)
@@ -200,7 +200,7 @@ def test_the_one_document_nobody_answers_stands_alone_and_its_neighbours_are_set
             r.lane.hint_idle()
             traffic = asyncio.create_task(others_pass(r, 120))
             while r.lane.outstanding > 6:
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(0.5)  # no race: virtual time
             innocent = r.clock.monotonic() - began
             await window.done.wait()
             took = r.clock.monotonic() - began
@@ -222,14 +222,14 @@ def test_documents_nobody_answers_never_keep_the_slots_of_others(tmp_path: Path)
         async with road(ScriptedSink(otherwise=silent), tmp_path, settings=chosen) as r:
             for _ in range(4):
                 await r.send(1, body=BAD % 0)
-            await asyncio.sleep(6)
+            await asyncio.sleep(6)  # no race: virtual time
             waits = []
             for _ in range(20):
                 began = r.clock.monotonic()
                 window = await r.send(1)
                 await window.done.wait()
                 waits.append(r.clock.monotonic() - began)
-                await asyncio.sleep(1)
+                await asyncio.sleep(1)  # no race: virtual time
 
             assert max(waits) < 1
 
@@ -280,7 +280,7 @@ def test_an_outage_is_no_bad_batch(trouble: str | None, tmp_path: Path) -> None:
         chosen = lane_settings(patience=PATIENCE)
         async with road(ScriptedSink(otherwise=down), tmp_path, settings=chosen) as r:
             windows = [await r.send(100) for _ in range(5)]
-            await asyncio.sleep(3600)
+            await asyncio.sleep(3600)  # no race: virtual time
             assert r.lane.outstanding == 500
             is_down = False
             for window in windows:
@@ -300,7 +300,7 @@ def test_the_last_document_of_a_quiet_sink_that_says_it_is_well_is_ended_too(
         async with road(ScriptedSink(otherwise=reset), tmp_path, settings=chosen) as r:
             window = await r.send(1, body=BAD % 0)
             for _ in range(30):
-                await asyncio.sleep(5)
+                await asyncio.sleep(5)  # no race: virtual time
                 if r.lane.is_wondering:
                     r.lane.sink_is_well(r.clock.monotonic())
 
@@ -345,7 +345,7 @@ def test_busy_documents_of_a_sink_that_takes_others_come_again_soon_and_with_com
             chance = r.lane._chance  # the lane's own, so that one seed makes the run
 
             async def moody(write: Write) -> Answer:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # no race: virtual time
                 if chance() < 0.2:
                     return WriteResult()
                 return WriteResult(busy=[d for d in write.documents if chance() < 0.3])

@@ -38,7 +38,12 @@ FIELDS = {
 """Fields of events that look like settings."""
 MADE_LATER = {"tests/fuzz/crashes"}
 """Folders that a run makes."""
-REASON_GIVERS = {"_stream_trouble", "_refusal_label", "_what_the_input_would_choke_on", "_failing"}
+REASON_GIVERS = {
+    "stream_trouble",
+    "refusal_label",
+    "failing_label",
+    "_what_the_input_would_choke_on",
+}
 """Functions that return a reason; all other reasons are arguments, see `given_reasons`."""
 ROOMS = {path.parts[0] for path in modules() if len(path.parts) > 1}
 PLACES = {*all_places(ServerSettings), *all_places(ProfileSettings)}

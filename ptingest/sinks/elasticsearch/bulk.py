@@ -33,6 +33,13 @@ import msgspec
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.sinks.elasticsearch.giant import PIECE_BYTES, pieces_of_giant
+from ptingest.sinks.elasticsearch.item_errors import (
+    ItemError,
+    asks_to_come_back,
+    failing_label,
+    refusal_label,
+    stream_trouble,
+)
 
 PRODUCT_HEADER = "x-elastic-product"
 PRODUCT = "Elasticsearch"
@@ -160,19 +167,14 @@ class _Items(msgspec.Struct):
     items: list[_Item]
 
 
-class _Error(msgspec.Struct):
-    type: str = ""
-    reason: str | None = ""
-
-
 class _ErrorAnswer(msgspec.Struct):
-    error: _Error | str = ""
+    error: ItemError | str = ""
 
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are no JSON, not UTF-8, or nested without end."""
 _read_items = msgspec.json.Decoder(_Items).decode
-_read_error = msgspec.json.Decoder(_Error).decode
+_read_error = msgspec.json.Decoder(ItemError).decode
 _read_error_answer = msgspec.json.Decoder(_ErrorAnswer).decode
 
 _ALL_CREATED_HEAD = b'{"errors":false,"items":['
@@ -208,18 +210,6 @@ def _are_all_created(body: bytes, count: int) -> bool:
 
 
 # --- one outcome for each item ----------------------------------------------------------
-
-_MAPPING_ERRORS = frozenset(
-    {"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"}
-)
-
-_NODE_WORDS = (
-    "i_o_exception", "io_exception", "file", "translog", "engine", "shard", "closed", "corrupt",
-    "memory", "node", "cluster", "master", "transport", "rejected", "circuit", "timeout",
-    "unavailable", "recover", "interrupted", "no_space",
-)  # fmt: skip
-"""What stands in the type of an error that is a node's trouble and no document's. Everything
-else that answers 500 is thrown by what looks at the document: its ingest pipeline."""
 
 
 class _Judge:
@@ -281,23 +271,23 @@ class _Judge:
 
     def _failed(self, document: Document, outcome: _Outcome) -> None:
         error = _error_of(outcome.error)
-        stream_trouble = _stream_trouble(outcome.status, error)
-        if stream_trouble is not None:
-            reason, cure = stream_trouble
+        trouble = stream_trouble(outcome.status, error)
+        if trouble is not None:
+            reason, cure = trouble
             name = document.data_stream.name
             detail = f"{name}: {_seen(outcome.status, error)}; {cure}"
             self._stream_busy.append(Refusal(document, reason, detail[:DETAIL_CHARACTERS]))
-        elif (label := _refusal_label(outcome.status, error)) is not None:
+        elif (label := refusal_label(outcome.status, error)) is not None:
             self._refused.append(Refusal(document, label, _text(outcome.error, outcome.status)))
-        elif _asks_to_come_back(outcome.status, error):
+        elif asks_to_come_back(outcome.status, error):
             self._busy.append(document)
             self._hear(document, outcome.status, error)
         else:
-            reason, cure = _failing(outcome.status, document.data_stream.name)
+            reason, cure = failing_label(outcome.status, document.data_stream.name)
             detail = f"{_seen(outcome.status, error)}; {cure}"
             self._failing.append(Refusal(document, reason, detail[:DETAIL_CHARACTERS]))
 
-    def _hear(self, document: Document, status: int, error: _Error) -> None:
+    def _hear(self, document: Document, status: int, error: ItemError) -> None:
         """Keep one sentence where waiting alone may not help."""
         name = document.data_stream.name
         self._busy_because = _seen(status, error)
@@ -313,68 +303,11 @@ class _Judge:
             )
 
 
-def _stream_trouble(status: int, error: _Error) -> tuple[str, str] | None:
-    """Return label and cure where a data stream, not the document, is at fault."""
-    reason = error.reason or ""
-    if status in (401, 403):
-        if error.type == "cluster_block_exception":
-            return "write_block", "remove the write block from the index"
-        return (
-            "forbidden",
-            "give the writer's role create_doc and auto_configure on logs-*-pt",
-        )
-    if error.type == "index_closed_exception":
-        return "index_closed", "open the index, or roll the data stream over"
-    if status == 404:
-        if "requires a data stream" in reason:
-            return "template_missing", "no data stream template matches: run `ptingest setup`"
-        return "not_found", "look at the data stream and its template"
-    if status == 400 and error.type == "validation_exception" and "this action would add" in reason:
-        return "shard_limit", "delete old indices or raise cluster.max_shards_per_node"
-    # Not the document's fault either: default_pipeline names what nobody created.
-    if status == 400 and reason.startswith("pipeline with id ["):
-        return "pipeline_missing", "create the ingest pipeline, or take it out of the template"
-    return None
-
-
-def _refusal_label(status: int, error: _Error) -> str | None:
-    """Return a fixed label where Elasticsearch will never take this document."""
-    # Looks retryable and is not: the body is no JSON object.
-    if status == 500 and error.type == "not_x_content_exception":
-        return "not_an_object"
-    if not 400 <= status < 500 or status in (409, 429):
-        return None
-    if error.type in _MAPPING_ERRORS:
-        return "mapping"
-    if error.type == "invalid_index_name_exception":
-        return "illegal_data_stream"
-    if status == 413:
-        return "too_large"
-    return "refused"
-
-
-def _asks_to_come_back(status: int, error: _Error) -> bool:
-    """Whether it is for Elasticsearch's own sake that an item was not taken now."""
-    if status == 500:
-        return any(word in error.type for word in _NODE_WORDS)
-    return status in (408, 409, 425, 429) or 502 <= status <= 504
-
-
-def _failing(status: int, data_stream: str) -> tuple[str, str]:
-    """Return label and cure for a document that Elasticsearch fails on."""
-    if status == 500:
-        return "ingest_pipeline", (
-            f"as a rule an ingest pipeline fails on this document: look at the pipelines that "
-            f"{data_stream} runs (index.default_pipeline, index.final_pipeline), then requeue"
-        )
-    return "not_understood", f"{status} is no answer we know to a document for {data_stream}"
-
-
-def _error_of(raw: msgspec.Raw) -> _Error:
+def _error_of(raw: msgspec.Raw) -> ItemError:
     try:
         return _read_error(raw)
     except UNREADABLE:
-        return _Error()
+        return ItemError()
 
 
 def _text(raw: msgspec.Raw, status: int) -> str:
@@ -448,7 +381,7 @@ def _doubtful(
     return WriteResult(doubtful=documents, trouble=trouble, retry_after_seconds=retry_after)
 
 
-def _is_body_fault(error: _Error) -> bool:
+def _is_body_fault(error: ItemError) -> bool:
     reason = (error.reason or "").lower()
     return error.type in _BODY_FAULTS or (
         error.type == "illegal_argument_exception"
@@ -456,7 +389,7 @@ def _is_body_fault(error: _Error) -> bool:
     )
 
 
-def _busy_trouble(status: int, error: _Error) -> str | None:
+def _busy_trouble(status: int, error: ItemError) -> str | None:
     """Return what the operator must do; None where Elasticsearch only asks for time."""
     if status == 401:
         return (
@@ -473,7 +406,7 @@ def _busy_trouble(status: int, error: _Error) -> str | None:
     return None
 
 
-def _request_cure(status: int, error: _Error) -> str:
+def _request_cure(status: int, error: ItemError) -> str:
     if status == 400 and "require_data_stream" in (error.reason or ""):
         return (
             ": this Elasticsearch is older than 8.13, which first knew require_data_stream; "
@@ -491,15 +424,15 @@ def _unreadable(answer: Answer, why: str) -> str:
     return f"{who} answers 200 with {_excerpt(answer.body)} ({why}); {_WAITS}"
 
 
-def _error_answer_of(body: bytes) -> _Error:
+def _error_answer_of(body: bytes) -> ItemError:
     try:
         error = _read_error_answer(body).error
     except UNREADABLE:
-        return _Error(reason=_excerpt(body))
-    return _Error(reason=error) if isinstance(error, str) else error
+        return ItemError(reason=_excerpt(body))
+    return ItemError(reason=error) if isinstance(error, str) else error
 
 
-def _seen(status: int, error: _Error) -> str:
+def _seen(status: int, error: ItemError) -> str:
     said = f"{error.type}: {error.reason}" if error.type else (error.reason or "no reason given")
     return f"Elasticsearch answers {status} {said[:DETAIL_CHARACTERS]}"
 

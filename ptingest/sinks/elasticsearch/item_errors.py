@@ -1,0 +1,84 @@
+"""What an error of one bulk item says: of the document, of its data stream, or of a node.
+
+A table in, a label out. Pure.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ItemError(msgspec.Struct):
+    """The part of an error that is looked at."""
+
+    type: str = ""
+    reason: str | None = ""
+
+
+_MAPPING_ERRORS = frozenset(
+    {"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"}
+)
+_NODE_WORDS = (
+    "i_o_exception", "io_exception", "file", "translog", "engine", "shard", "closed", "corrupt",
+    "memory", "node", "cluster", "master", "transport", "rejected", "circuit", "timeout",
+    "unavailable", "recover", "interrupted", "no_space",
+)  # fmt: skip
+"""What stands in the type of an error that is a node's trouble and no document's. Everything
+else that answers 500 is thrown by what looks at the document: its ingest pipeline."""
+
+
+def stream_trouble(status: int, error: ItemError) -> tuple[str, str] | None:
+    """Return label and cure where a data stream, not the document, is at fault."""
+    reason = error.reason or ""
+    if status in (401, 403):
+        if error.type == "cluster_block_exception":
+            return "write_block", "remove the write block from the index"
+        return (
+            "forbidden",
+            "give the writer's role create_doc and auto_configure on logs-*-pt",
+        )
+    if error.type == "index_closed_exception":
+        return "index_closed", "open the index, or roll the data stream over"
+    if status == 404:
+        if "requires a data stream" in reason:
+            return "template_missing", "no data stream template matches: run `ptingest setup`"
+        return "not_found", "look at the data stream and its template"
+    if status == 400 and error.type == "validation_exception" and "this action would add" in reason:
+        return "shard_limit", "delete old indices or raise cluster.max_shards_per_node"
+    # Not the document's fault either: default_pipeline names what nobody created.
+    if status == 400 and reason.startswith("pipeline with id ["):
+        return "pipeline_missing", "create the ingest pipeline, or take it out of the template"
+    return None
+
+
+def refusal_label(status: int, error: ItemError) -> str | None:
+    """Return a fixed label where Elasticsearch will never take this document."""
+    # Looks retryable and is not: the body is no JSON object.
+    if status == 500 and error.type == "not_x_content_exception":
+        return "not_an_object"
+    if not 400 <= status < 500 or status in (409, 429):
+        return None
+    if error.type in _MAPPING_ERRORS:
+        return "mapping"
+    if error.type == "invalid_index_name_exception":
+        return "illegal_data_stream"
+    if status == 413:
+        return "too_large"
+    return "refused"
+
+
+def asks_to_come_back(status: int, error: ItemError) -> bool:
+    """Whether it is for Elasticsearch's own sake that an item was not taken now."""
+    if status == 500:
+        return any(word in error.type for word in _NODE_WORDS)
+    return status in (408, 409, 425, 429) or 502 <= status <= 504
+
+
+def failing_label(status: int, data_stream: str) -> tuple[str, str]:
+    """Return label and cure for a document that Elasticsearch fails on."""
+    if status == 500:
+        return "ingest_pipeline", (
+            f"as a rule an ingest pipeline fails on this document: look at the pipelines that "
+            f"{data_stream} runs (index.default_pipeline, index.final_pipeline), then requeue"
+        )
+    return "not_understood", f"{status} is no answer we know to a document for {data_stream}"
