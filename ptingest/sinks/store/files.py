@@ -21,7 +21,7 @@ class Inodes(NamedTuple):
 
     store: int = 0
     log: int = 0
-    index: int = 0
+    log_index: int = 0
 
 
 class StoreFiles:
