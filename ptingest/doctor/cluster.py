@@ -167,6 +167,9 @@ def _reached(facts: ClusterFacts) -> Iterator[Verdict]:
             "it as seen from here (in Docker: the service name, one network elk-net)?"
         )
         yield Verdict("problem", "Elasticsearch", looked_at, answer.failure, cure)
+    elif answer.is_redirect:
+        cure = "correct sinks.elasticsearch.hosts"
+        yield Verdict("problem", "Elasticsearch", looked_at, answer.failure, cure)
     elif not answer.is_from_elasticsearch:
         seen = f"something else answers (status {answer.status}, no X-Elastic-Product)"
         yield Verdict("problem", "Elasticsearch", looked_at, seen, "correct the host or the proxy")

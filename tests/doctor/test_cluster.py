@@ -336,3 +336,13 @@ async def test_where_nobody_answers_nothing_more_is_asked() -> None:
     await ask_cluster(silent, None, where="e", username="w", services=SERVICES)
 
     assert silent.asked == ["/"]
+
+
+def test_a_redirect_is_the_problem_and_says_where_to() -> None:
+    elsewhere = Answer(301, {}, b"", "http://es answers 301 to https://es:443: write that")
+    facts = ClusterFacts("http://es", "pt", questions(SERVICES), {"root": elsewhere}, SERVICES)
+
+    (verdict,) = judge_cluster(facts)
+
+    assert (verdict.mark, verdict.subject) == ("problem", "Elasticsearch")
+    assert verdict.found == elsewhere.failure

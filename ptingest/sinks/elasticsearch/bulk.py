@@ -24,7 +24,6 @@ again); the order of bulk items is the order of actions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -32,43 +31,21 @@ import msgspec
 
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import Refusal, WriteResult
+from ptingest.sinks.elasticsearch.answer import UNREADABLE as UNREADABLE
+from ptingest.sinks.elasticsearch.answer import Answer as Answer
+from ptingest.sinks.elasticsearch.answer import Error as _Error
+from ptingest.sinks.elasticsearch.answer import error_answer_of as _error_answer_of
+from ptingest.sinks.elasticsearch.answer import excerpt as _excerpt
+from ptingest.sinks.elasticsearch.answer import retry_after_seconds as retry_after_seconds
 from ptingest.sinks.elasticsearch.giant import PIECE_BYTES, pieces_of_giant
 
-PRODUCT_HEADER = "x-elastic-product"
-PRODUCT = "Elasticsearch"
 DETAIL_CHARACTERS = 2000
 """Longest error text kept for one document; an immense term quotes itself."""
-LONGEST_RETRY_AFTER_SECONDS = 300.0
-"""A proxy that says "come back tomorrow" does not stop the line until tomorrow."""
 PIECE_DOCUMENTS = 256
 """Documents in one piece of a body; some hundred KiB fit into a core's cache."""
 
 _DATA_STREAM = attrgetter("data_stream")
 _quoted = msgspec.json.Encoder().encode
-
-
-class Answer(NamedTuple):
-    """One HTTP answer, or why there is none."""
-
-    status: int | None
-    """None: no whole answer came; then ``failure`` says why."""
-    headers: Mapping[str, str] = {}
-    """Names in lower case."""
-    body: bytes = b""
-    failure: str = ""
-    never_sent: bool = False
-    """Nothing of the request left this machine: it cannot have had an effect."""
-
-    @property
-    def is_from_elasticsearch(self) -> bool:
-        """Whether Elasticsearch itself speaks, rather than something before it."""
-        if self.headers.get(PRODUCT_HEADER) == PRODUCT:
-            return True
-        # Its security says no before the header is set (seen on 8.19): there the body is
-        # the signature.
-        if self.status not in (401, 403):
-            return False
-        return _error_answer_of(self.body).type == "security_exception"
 
 
 class Judgement(NamedTuple):
@@ -160,20 +137,8 @@ class _Items(msgspec.Struct):
     items: list[_Item]
 
 
-class _Error(msgspec.Struct):
-    type: str = ""
-    reason: str | None = ""
-
-
-class _ErrorAnswer(msgspec.Struct):
-    error: _Error | str = ""
-
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are no JSON, not UTF-8, or nested without end."""
 _read_items = msgspec.json.Decoder(_Items).decode
 _read_error = msgspec.json.Decoder(_Error).decode
-_read_error_answer = msgspec.json.Decoder(_ErrorAnswer).decode
 
 _ALL_CREATED_HEAD = b'{"errors":false,"items":['
 _CREATED = b'{"create":{"status":201}}'
@@ -212,6 +177,8 @@ def _are_all_created(body: bytes, count: int) -> bool:
 _MAPPING_ERRORS = frozenset(
     {"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"}
 )
+NO_OBJECT = "Malformed content, must start with an object"
+"""The reason of a ``document_parsing_exception``, from 8.19.21 and 9.5 on."""
 
 _NODE_WORDS = (
     "i_o_exception", "io_exception", "file", "translog", "engine", "shard", "closed", "corrupt",
@@ -339,8 +306,7 @@ def _stream_trouble(status: int, error: _Error) -> tuple[str, str] | None:
 
 def _refusal_label(status: int, error: _Error) -> str | None:
     """Return a fixed label where Elasticsearch will never take this document."""
-    # Looks retryable and is not: the body is no JSON object.
-    if status == 500 and error.type == "not_x_content_exception":
+    if _is_no_object(status, error):
         return "not_an_object"
     if not 400 <= status < 500 or status in (409, 429):
         return None
@@ -368,6 +334,13 @@ def _failing(status: int, data_stream: str) -> tuple[str, str]:
             f"{data_stream} runs (index.default_pipeline, index.final_pipeline), then requeue"
         )
     return "not_understood", f"{status} is no answer we know to a document for {data_stream}"
+
+
+def _is_no_object(status: int, error: _Error) -> bool:
+    """Whether the body is no JSON object; up to 8.19.0 that looks retryable and is not."""
+    if status == 500:
+        return error.type == "not_x_content_exception"
+    return status == 400 and NO_OBJECT in (error.reason or "")
 
 
 def _error_of(raw: msgspec.Raw) -> _Error:
@@ -411,6 +384,9 @@ def _judge_request(documents: Sequence[Document], answer: Answer) -> Judgement:
     if status == 413:
         # It has neither body nor product header; a proxy's means the same.
         return Judgement(WriteResult(busy=documents, too_large=True))
+    if answer.is_redirect:
+        seen = answer.failure or f"{status}, a redirect, which is not followed"
+        return Judgement(_doubtful(documents, f"{seen}; {_WAITS}"))
     if not answer.is_from_elasticsearch:
         seen = f"{status} from something that is not Elasticsearch: {_excerpt(answer.body)}"
         cure = (
@@ -491,37 +467,6 @@ def _unreadable(answer: Answer, why: str) -> str:
     return f"{who} answers 200 with {_excerpt(answer.body)} ({why}); {_WAITS}"
 
 
-def _error_answer_of(body: bytes) -> _Error:
-    try:
-        error = _read_error_answer(body).error
-    except UNREADABLE:
-        return _Error(reason=_excerpt(body))
-    return _Error(reason=error) if isinstance(error, str) else error
-
-
 def _seen(status: int, error: _Error) -> str:
     said = f"{error.type}: {error.reason}" if error.type else (error.reason or "no reason given")
     return f"Elasticsearch answers {status} {said[:DETAIL_CHARACTERS]}"
-
-
-def _excerpt(body: bytes) -> str:
-    if not body:
-        return "an empty body"
-    text = body[:120].decode("utf-8", "replace")
-    return f"{text!r}{'...' if len(body) > 120 else ''}"
-
-
-def retry_after_seconds(answer: Answer) -> float | None:
-    """Return the ``Retry-After`` of an answer; a date counts from the answer's own."""
-    value = answer.headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    if value.isascii() and value.isdigit():
-        return min(float(value), LONGEST_RETRY_AFTER_SECONDS)
-    try:
-        until = parsedate_to_datetime(value)
-        asked = parsedate_to_datetime(answer.headers.get("date", ""))
-        seconds = (until - asked).total_seconds()
-    except (ValueError, TypeError):
-        return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)

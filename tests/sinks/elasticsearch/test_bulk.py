@@ -399,6 +399,14 @@ def test_whatever_is_not_one_item_for_each_document_leaves_all_in_doubt(answer: 
     assert "documents wait and are tried again" in result.trouble
 
 
+def test_a_redirect_says_where_to_and_that_documents_wait() -> None:
+    answer = Answer(308, OURS, b"", "http://a:1 answers 308 to http://b:2: write that into hosts")
+
+    result = read_answer([document(key="a")], answer, keyed=True).result
+
+    assert result.trouble == f"{answer.failure}; documents wait and are tried again"
+
+
 @pytest.mark.parametrize(
     "answer",
     [
