@@ -198,6 +198,11 @@ def _requests(wanted: Wanted) -> Iterable[str]:
         if step.part == "user":
             body = {**body, "password": f"<{WRITER_VARIABLE}>", "enabled": True}
         yield f"# {step.subject}\n{step.method} {step.path}\n{_pretty(body)}\n"
+    if "templates" in wanted.parts:
+        yield (
+            "# data streams that are there already, where they differ from the template\n"
+            "PUT /_data_stream/<name>/_lifecycle\nPUT /_data_stream/<name>/_options\n"
+        )
     for step in data_view_steps(wanted):
         yield f"# {step.subject}\n{step.method} kbn:{step.path}\n{_pretty(step.body)}\n"
     for part in ("searches", "dashboard"):
@@ -236,6 +241,7 @@ async def _prepare(target: Target, wanted: Wanted) -> ExitCode:
 async def _prepare_elasticsearch(target: Target, wanted: Wanted, say: Say) -> None:
     from ptingest.setup.elasticsearch import Preparation, afterwards, fitted, version_of
     from ptingest.setup.plan import elasticsearch_steps
+    from ptingest.setup.streams import bring_up_to_date
     from ptingest.sinks.elasticsearch.client import ElasticsearchClient
 
     client = ElasticsearchClient(target.admin)
@@ -253,6 +259,9 @@ async def _prepare_elasticsearch(target: Target, wanted: Wanted, say: Say) -> No
             say(done)
         if "templates" in wanted.parts:
             async for done in afterwards(client):
+                say(done)
+            updating = bring_up_to_date(client, version=version, failure_store=wanted.failure_store)
+            async for done in updating:
                 say(done)
     finally:
         await client.close()

@@ -251,7 +251,7 @@ def _failure_stores(facts: ServerFacts) -> Iterator[Verdict]:
         mark: Mark = "warning" if min(ages, default=0.0) < RECENT_SECONDS else "note"
         yield Verdict(mark, "failure store", f"{METRICS}, {STATUS}", seen, cure)
     if received and not any(counts.values()):
-        yield Verdict("ok", "failure store", METRICS, "Elasticsearch put nothing there")
+        yield Verdict("ok", "failure store", METRICS, "nothing is in one")
 
 
 def _parsing(facts: ServerFacts) -> Iterator[Verdict]:

@@ -227,8 +227,8 @@ async def afterwards(client: Asks) -> AsyncIterator[Done]:
     if streams:
         names = ", ".join(str(stream.get("name")) for stream in streams)
         detail = (
-            f"{names}: made earlier, they take new mappings at their next rollover "
-            "(POST /<name>/_rollover brings it on)"
+            f"{names}: made earlier, they take new mappings and settings at their next rollover "
+            "(POST /<name>/_rollover brings it on); retention and failure store hold at once"
         )
         yield Done("note", "data streams", detail)
 
