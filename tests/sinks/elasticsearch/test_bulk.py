@@ -200,6 +200,29 @@ def test_all_created_is_an_empty_result() -> None:
             id="a closed write index",
         ),
         pytest.param(
+            {
+                "status": 400,
+                "error": {
+                    "type": "document_parsing_exception",
+                    "reason": "Malformed content, must start with an object",
+                },
+            },
+            "refused not_an_object",
+            id="the same as 8.19.21 and 9.5 say it",
+        ),
+        pytest.param(
+            {
+                "status": 400,
+                "error": {
+                    "type": "document_parsing_exception",
+                    "reason": "[1:2] object mapping for [host] tried to parse field [host]",
+                },
+            },
+            "refused mapping",
+            id="a mapping that does not fit",
+        ),
+        pytest.param({"status": 500, "error": {"type": "other"}}, "busy", id="500"),
+        pytest.param(
             {"status": 503, "error": {"type": "unavailable_shards_exception"}}, "busy", id="503"
         ),
         pytest.param(
