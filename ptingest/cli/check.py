@@ -92,6 +92,17 @@ def look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Rem
         if not pattern.samples
     ]
     remarks += [_look_at_expression(pattern) for pattern in patterns if pattern.regex is not None]
+    remarks += [
+        Remark(
+            "note",
+            f"group {group.group}",
+            f"open: {group.max_services} services beside known_services may begin a data stream, "
+            "in each process, whoever sends them",
+            "only_known_services: true closes it",
+        )
+        for group in profile.groups
+        if not group.only_known_services and group.max_services
+    ]
     return profile, remarks
 
 

@@ -211,6 +211,8 @@ def _dead_letters(facts: ServerFacts) -> Iterator[Verdict]:
     cure = "`ptingest dead-letters list` shows each with its reason"
     if "illegal_data_stream" in reasons:
         cure += '; a service name must be lower case, without spaces and any of \\ / * ? " < > | ,'
+    if "too_many_services" in reasons:
+        cure += "; more services than known_services and max_services of the profile allow"
     if "refused" in reasons or "mapping" in reasons:
         cure += (
             "; refused by Elasticsearch: `ptingest setup --only templates` (its mappings refuse "

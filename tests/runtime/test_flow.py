@@ -125,3 +125,20 @@ def fates(server: Server) -> dict[str, int]:
     for labels, value in server.worker.parts.metrics.labelled("ptingest_lane_settled_events_total"):
         found[labels[2]] = found.get(labels[2], 0) + int(value)
     return found
+
+
+async def test_services_made_up_by_a_peer_are_limited_and_the_others_go_on(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path) as server:
+        closed: list[Receipt] = []
+        receipt = receipt_of(closed)
+        strangers = [event(service=f"made-up-{number}") for number in range(70)]
+
+        await server.worker.parts.flow.admit([*strangers, event()], receipt, ORIGIN)
+        receipt.seal()
+        await server.until("ptingest_lane_settled_events_total", 64, "memory", "other", "stored")
+        await server.until("ptingest_lane_settled_events_total", 1, "memory", "django", "stored")
+
+        assert {letter.reason for letter in server.letters()} == {"too_many_services"}
+        assert fates(server) == {Fate.DEAD_LETTERED: 6, Fate.STORED: 65}
