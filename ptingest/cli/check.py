@@ -16,6 +16,7 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.visible import visible_lines
 
 if TYPE_CHECKING:
     from ptingest.model.contracts import Finding
@@ -306,4 +307,5 @@ async def _findings(settings: ServerSettings) -> list[tuple[str, Finding]]:
 def _print(remark: Remark) -> None:
     mark = click.style(f"{remark.mark:8}", fg=COLOURS[remark.mark])
     cure = f"; {remark.cure}" if remark.cure else ""
-    click.echo(f"{mark} {remark.subject}: {remark.detail}{cure}")
+    text = visible_lines(f"{remark.subject}: {remark.detail}{cure}")
+    click.echo(f"{mark} {text}")

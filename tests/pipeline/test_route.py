@@ -60,3 +60,11 @@ def test_datasets_are_mended_as_far_as_wanted(
 @pytest.mark.parametrize("name", ILLEGAL)
 def test_ecs_mending_makes_any_dataset_legal(name: str) -> None:
     assert illegal_name(f"logs-{mended_dataset(name, 'ecs')}-pt") is None
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\n", "\x7f", "\x9b"])
+def test_a_name_with_a_control_character_is_illegal(character: str) -> None:
+    wrong = illegal_name(f"logs-a{character}b-pt")
+
+    assert wrong is not None
+    assert wrong.isprintable()

@@ -38,7 +38,7 @@ def load(folder: Path, listen: str, token: str) -> ApiSettings:
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:9600", "[::]:9600", "192.0.2.7:9600"])
 def test_beyond_this_host_a_token_must_not_be_short(listen: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigInvalid, match="api.token has 15 characters") as raised:
+    with pytest.raises(ConfigInvalid, match=r"api\.token has 15 characters") as raised:
         load(tmp_path, listen, "t" * 15)
 
     assert "t" * 15 not in str(raised.value)
