@@ -106,7 +106,7 @@ class WorkerView:
     def status(self) -> dict[str, object]:
         """Everything an operator may want to see at once; no secrets, no event text."""
         parts = self._parts
-        self._parts.metrics.refresh()
+        parts.metrics.refresh()
         return {
             "version": version("ptingest"),
             "pid": os.getpid(),
@@ -126,9 +126,7 @@ class WorkerView:
                 sink.name: lane.status()
                 for sink, lane in zip(parts.sinks, parts.lanes, strict=True)
             },
-            "store_file": next(
-                (sink.room() for sink in parts.sinks if isinstance(sink, KeepsRoom)), None
-            ),
+            "store_file": _store_file(parts),
             "failure_store": _failure_store(parts),
             "dead_letters": {
                 "bytes": parts.dead_letters.bytes,
@@ -145,6 +143,10 @@ class WorkerView:
             "process": process_row(),
             "loop_lag_seconds": parts.metrics.value("ptingest_worker_loop_lag_seconds"),
         }
+
+
+def _store_file(parts: Parts) -> dict[str, object] | None:
+    return next((sink.room() for sink in parts.sinks if isinstance(sink, KeepsRoom)), None)
 
 
 def _failure_store(parts: Parts) -> dict[str, object]:

@@ -221,7 +221,6 @@ def test_all_created_is_an_empty_result() -> None:
             "refused mapping",
             id="a mapping that does not fit",
         ),
-        pytest.param({"status": 500, "error": {"type": "other"}}, "busy", id="500"),
         pytest.param(
             {"status": 503, "error": {"type": "unavailable_shards_exception"}}, "busy", id="503"
         ),
