@@ -385,8 +385,7 @@ def _judge_request(documents: Sequence[Document], answer: Answer) -> Judgement:
         # It has neither body nor product header; a proxy's means the same.
         return Judgement(WriteResult(busy=documents, too_large=True))
     if answer.is_redirect:
-        seen = answer.failure or f"{status}, a redirect, which is not followed"
-        return Judgement(_doubtful(documents, f"{seen}; {_WAITS}"))
+        return Judgement(_doubtful(documents, f"{answer.failure or status}; {_WAITS}"))
     if not answer.is_from_elasticsearch:
         seen = f"{status} from something that is not Elasticsearch: {_excerpt(answer.body)}"
         cure = (
@@ -409,13 +408,8 @@ def _judge_request(documents: Sequence[Document], answer: Answer) -> Judgement:
         return Judgement(
             WriteResult(busy=documents, unreadable=True, busy_because=_seen(status, error))
         )
-    return Judgement(
-        _doubtful(
-            documents,
-            f"{_seen(status, error)}; {_WAITS}{_request_cure(status, error)}",
-            retry_after_seconds(answer),
-        )
-    )
+    trouble = f"{_seen(status, error)}; {_WAITS}{_request_cure(status, error)}"
+    return Judgement(_doubtful(documents, trouble, retry_after_seconds(answer)))
 
 
 def _doubtful(
