@@ -19,11 +19,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from ptingest.api.bearer import BearerTokens
 from ptingest.api.connections import HttpConnections, listen_on
-from ptingest.api.console.door import is_browser
+from ptingest.api.console.door import address_of, is_browser
 from ptingest.api.console.pages import Console
 from ptingest.api.console.seams import Seams
 from ptingest.api.gate import HttpLog, RequestGate
@@ -296,22 +298,22 @@ def _ask_for(token: SecretStr | None) -> list[Middleware]:
     """Let nobody without the token see more than that we live."""
     if token is None:
         return []
-    import hmac
-
     from aiohttp import web
 
-    wanted = b"Bearer " + token.get_secret_value().encode()
+    tokens = BearerTokens(token)
 
     @web.middleware
     async def ask(request: web.Request, handler: Handler) -> web.StreamResponse:
-        shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        # Compared in constant time: how long it takes must not tell how much was right.
-        if (
-            request.path == OPEN_PATH
-            or _is_for_people(request)
-            or hmac.compare_digest(shown, wanted)
-        ):
+        shown = request.headers.get("Authorization", "")
+        is_try = shown.startswith("Bearer ") or not _is_for_people(request)
+        if request.path == OPEN_PATH or not is_try:
             return await handler(request)
+        now, address = time.monotonic(), address_of(request)
+        if tokens.is_right(shown, address=address, now=now):
+            return await handler(request)
+        if shown and (wait := tokens.wait_seconds(address, now)) > 0:
+            text = f"too many wrong tokens from {address}: try again in {wait:.0f} s\n"
+            return web.Response(text=text, status=429, headers={"Retry-After": f"{wait:.0f}"})
         text = "give the token of api.token as: Authorization: Bearer <token>\n"
         return web.Response(text=text, status=401, headers={"WWW-Authenticate": "Bearer"})
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ptingest.api.client import redirected
 from ptingest.cli.probe import connect, where_to_ask
 from ptingest.errors import SinkUnavailable
 
@@ -51,6 +52,8 @@ class Question:
             if answer.status == 200:
                 return answer
             said = answer.read(1 << 16)
+            if elsewhere := redirected(answer, self._connection, path):
+                raise Unanswered(cause=elsewhere)
         except (OSError, http.client.HTTPException) as error:
             cause = str(error) or type(error).__name__
             raise Unanswered(cause=f"nobody answers at {self.where}: {cause}") from error

@@ -16,6 +16,7 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.visible import visible_lines
 
 if TYPE_CHECKING:
     from ptingest.model.contracts import Finding
@@ -92,6 +93,17 @@ def look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Rem
         if not pattern.samples
     ]
     remarks += [_look_at_expression(pattern) for pattern in patterns if pattern.regex is not None]
+    remarks += [
+        Remark(
+            "note",
+            f"group {group.group}",
+            f"open: {group.max_services} services beside known_services may begin a data stream, "
+            "in each process, whoever sends them",
+            "only_known_services: true closes it",
+        )
+        for group in profile.groups
+        if not group.only_known_services and group.max_services
+    ]
     return profile, remarks
 
 
@@ -295,4 +307,5 @@ async def _findings(settings: ServerSettings) -> list[tuple[str, Finding]]:
 def _print(remark: Remark) -> None:
     mark = click.style(f"{remark.mark:8}", fg=COLOURS[remark.mark])
     cure = f"; {remark.cure}" if remark.cure else ""
-    click.echo(f"{mark} {remark.subject}: {remark.detail}{cure}")
+    text = visible_lines(f"{remark.subject}: {remark.detail}{cure}")
+    click.echo(f"{mark} {text}")

@@ -18,6 +18,7 @@ import click
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.json_lines import write_json_line
 from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.visible import visible_lines
 from ptingest.doctor.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ def _print(verdict: Verdict, *, as_json: bool) -> None:
         write_json_line(orjson.dumps(verdict._asdict()))
         return
     mark = click.style(f"{verdict.mark:8}", fg=COLOURS[verdict.mark])
-    click.echo(f"{mark} {verdict.subject}: {verdict.found}")
-    click.echo(click.style(f"         looked at: {verdict.looked_at}", dim=True))
+    click.echo(f"{mark} {visible_lines(f'{verdict.subject}: {verdict.found}')}")
+    click.echo(click.style(f"         looked at: {visible_lines(verdict.looked_at)}", dim=True))
     if verdict.cure:
-        click.echo(f"         cure: {verdict.cure}")
+        click.echo(f"         cure: {visible_lines(verdict.cure)}")

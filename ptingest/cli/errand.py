@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ptingest.api.client import read_whole, redirected
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.probe import connect, where_to_ask
 from ptingest.errors import DataDirLocked, ErrandRefused, PtingestError, SinkUnavailable
@@ -118,11 +119,14 @@ def _request(
     try:
         connection.request(method, path, body=data, headers=headers)
         answer = connection.getresponse()
-        status, said = answer.status, answer.read()
+        status, said = answer.status, read_whole(answer)
+        elsewhere = redirected(answer, connection, path)
     except (OSError, http.client.HTTPException) as error:
         raise _unreachable(where, str(error) or type(error).__name__) from error
     finally:
         connection.close()
+    if elsewhere is not None:
+        raise _unreachable(where, elsewhere)
     try:
         found = orjson.loads(said)
     except orjson.JSONDecodeError:

@@ -21,6 +21,7 @@ import click
 from ptingest.cli.entry import keep_hangup
 from ptingest.cli.exit_codes import ExitCode, exit_code_of
 from ptingest.cli.options import config_option
+from ptingest.cli.visible import visible_lines
 from ptingest.errors import PtingestError
 
 COMPLETION_VARIABLE = "_PTINGEST_COMPLETE"
@@ -155,7 +156,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         code = exit_code_of(error)
         # Config problems begin with file and line, so that editors can jump there.
         opening = "" if code is ExitCode.CONFIG_INVALID else "Error: "
-        click.echo(f"{opening}{error}", err=True)
+        click.echo(visible_lines(f"{opening}{error}"), err=True)
         return code
     return int(result) if isinstance(result, int) else ExitCode.DONE
 

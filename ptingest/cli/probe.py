@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ptingest.api.client import redirected
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 
@@ -49,14 +50,15 @@ def probe(config: Path | None, address: str | None, live: bool, timeout: float) 
     path = "/livez" if live else "/readyz"
     connection = connect(host, port, timeout, is_tls=api.tls is not None)
     try:
-        status, body = _ask(connection, path, api.token)
+        answer, body = _ask(connection, path, api.token)
     except (OSError, http.client.HTTPException) as error:
         click.echo(f"nobody answers at {host}:{port}: {error or type(error).__name__}", err=True)
         return ExitCode.NOT_REACHABLE
-    if status == 200:
+    if answer.status == 200:
         click.echo("live" if live else "ready")
         return ExitCode.DONE
-    for reason in _reasons(body) or [f"{host}:{port}{path} answers {status}"]:
+    said = redirected(answer, connection, path) or f"{host}:{port}{path} answers {answer.status}"
+    for reason in _reasons(body) or [said]:
         click.echo(reason, err=True)
     return ExitCode.NOT_REACHABLE
 
@@ -84,12 +86,12 @@ def connect(host: str, port: int, timeout: float, *, is_tls: bool) -> http.clien
 
 def _ask(
     connection: http.client.HTTPConnection, path: str, token: SecretStr | None
-) -> tuple[int, bytes]:
+) -> tuple[http.client.HTTPResponse, bytes]:
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
-        return answer.status, answer.read(ANSWER_BYTES)
+        return answer, answer.read(ANSWER_BYTES)
     finally:
         connection.close()
 

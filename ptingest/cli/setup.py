@@ -12,6 +12,7 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.visible import visible
 from ptingest.setup.plan import KIBANA_PARTS, PARTS, USER, Part, RoleName, Wanted
 
 if TYPE_CHECKING:
@@ -198,6 +199,11 @@ def _requests(wanted: Wanted) -> Iterable[str]:
         if step.part == "user":
             body = {**body, "password": f"<{WRITER_VARIABLE}>", "enabled": True}
         yield f"# {step.subject}\n{step.method} {step.path}\n{_pretty(body)}\n"
+    if "templates" in wanted.parts:
+        yield (
+            "# data streams that are there already, where they differ from the template\n"
+            "PUT /_data_stream/<name>/_lifecycle\nPUT /_data_stream/<name>/_options\n"
+        )
     for step in data_view_steps(wanted):
         yield f"# {step.subject}\n{step.method} kbn:{step.path}\n{_pretty(step.body)}\n"
     for part in ("searches", "dashboard"):
@@ -222,7 +228,8 @@ async def _prepare(target: Target, wanted: Wanted) -> ExitCode:
     def say(done: Done) -> None:
         marks.append(done.mark)
         detail = f": {done.detail}" if done.detail else ""
-        click.echo(f"{click.style(f'{done.mark:10}', fg=COLOURS[done.mark])}{done.subject}{detail}")
+        text = visible(f"{done.subject}{detail}")
+        click.echo(f"{click.style(f'{done.mark:10}', fg=COLOURS[done.mark])}{text}")
 
     if wanted.parts - KIBANA_PARTS:
         await _prepare_elasticsearch(target, wanted, say)
@@ -236,12 +243,13 @@ async def _prepare(target: Target, wanted: Wanted) -> ExitCode:
 async def _prepare_elasticsearch(target: Target, wanted: Wanted, say: Say) -> None:
     from ptingest.setup.elasticsearch import Preparation, afterwards, fitted, version_of
     from ptingest.setup.plan import elasticsearch_steps
+    from ptingest.setup.streams import bring_up_to_date
     from ptingest.sinks.elasticsearch.client import ElasticsearchClient
 
     client = ElasticsearchClient(target.admin)
     try:
         version = await version_of(client)
-        click.echo(f"Elasticsearch {version} at {', '.join(target.admin.hosts)}")
+        click.echo(f"Elasticsearch {visible(version)} at {', '.join(target.admin.hosts)}")
         steps = fitted(elasticsearch_steps(wanted), version)
         preparation = Preparation(
             client,
@@ -253,6 +261,9 @@ async def _prepare_elasticsearch(target: Target, wanted: Wanted, say: Say) -> No
             say(done)
         if "templates" in wanted.parts:
             async for done in afterwards(client):
+                say(done)
+            updating = bring_up_to_date(client, version=version, failure_store=wanted.failure_store)
+            async for done in updating:
                 say(done)
     finally:
         await client.close()
@@ -294,7 +305,7 @@ async def _prepare_kibana(target: Target, wanted: Wanted, say: Say) -> None:
     if admin.username is not None and admin.password is not None:
         login = (admin.username, admin.password)
     client = KibanaClient(target.kibana or "", login=login, ca_file=admin.ca_file)
-    click.echo(f"Kibana {await version_of(client)} at {target.kibana}")
+    click.echo(f"Kibana {visible(await version_of(client))} at {target.kibana}")
     async for done in make_views(client, data_view_steps(wanted)):
         say(done)
     for part in ("searches", "dashboard"):

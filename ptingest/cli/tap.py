@@ -114,6 +114,7 @@ def _lines(question: Question, path: str, span: float | None) -> Iterator[Line |
     """
     import http.client
 
+    from ptingest.api.client import EVENT_BYTES
     from ptingest.cli.asking import Unanswered
 
     end = None if span is None else time.monotonic() + span
@@ -125,7 +126,7 @@ def _lines(question: Question, path: str, span: float | None) -> Iterator[Line |
             return
         question.settle(left)
         try:
-            line = answer.readline()
+            line = answer.readline(EVENT_BYTES)
         except TimeoutError:
             if end is not None and time.monotonic() >= end:
                 yield None

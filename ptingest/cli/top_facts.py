@@ -20,10 +20,12 @@ RECEIVED = "ptingest_flow_received_events_total"
 SETTLED = "ptingest_lane_settled_events_total"
 ACK_SECONDS = "ptingest_beats_ack_seconds"
 WRITE_SECONDS = "ptingest_lane_write_seconds"
-STORED = ("stored", "already_stored", "failure_stored")
-FATES = (*STORED, "dead_lettered", "dropped", "given_back")
+STORED = ("stored", "already_stored")
+FATES = (*STORED, "failure_stored", "dead_lettered", "dropped", "given_back")
 
-_OF_NOW = ("ready", "books", "acks", "dead letters", "certificate", "events arrive")
+_OF_NOW = (
+    *("ready", "books", "acks", "failure store", "dead letters", "certificate", "events arrive"),
+)
 """Subjects of `doctor` that tell of this moment, in the order of their weight."""
 NEAR_FULL = 0.9
 

@@ -221,10 +221,11 @@ def _book_columns(*, is_single: bool) -> tuple[Column, ...]:
 
     return (
         Column("service", 0, service, is_text=True),
-        Column("in/s", 6, _count("received_per_second")),
+        Column("in/s", 5, _count("received_per_second")),
         Column("received", 8, _count("received")),
-        Column("stored", 6, lambda row: number(row["stored"] + row["failure_stored"])),
-        Column("again", 5, _count("already_stored")),
+        Column("stored", 6, _count("stored")),
+        Column("again", 5, _count("already_stored"), only_wide=True),
+        Column("fstore", 6, _count("failure_stored"), is_alarm=lambda r: r["failure_stored"] > 0),
         Column("dead", 5, _count("dead_lettered"), is_alarm=lambda row: row["dead_lettered"] > 0),
         Column("dropped", 7, _count("dropped")),
         Column("back", 5, _count("given_back")),

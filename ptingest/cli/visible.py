@@ -26,6 +26,11 @@ def visible(text: str) -> str:
     )
 
 
+def visible_lines(text: str) -> str:
+    """Return text with its lines kept, each of printable characters."""
+    return text if text.isprintable() else "\n".join(map(visible, text.split("\n")))
+
+
 def escaped(text: str) -> str:
     """Return text as one line, what is not printable spelled as in Python: ``\\x1b``."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -74,11 +74,13 @@ def _ask(settings: ServerSettings, address: str | None, question: Row) -> Row:
 
     import orjson
 
+    from ptingest.api.client import EVENT_BYTES, read_whole
     from ptingest.cli.asking import Question, Unanswered
 
     asking = Question(settings.api, address, seconds=ANSWER_SECONDS)
     try:
-        found: Row = orjson.loads(asking.ask("POST", "/why", question).read())
+        answer = asking.ask("POST", "/why", question)
+        found: Row = orjson.loads(read_whole(answer, most=EVENT_BYTES))
     except Unanswered as error:
         return {"failure": error.cause}
     except (OSError, http.client.HTTPException, orjson.JSONDecodeError) as error:

@@ -44,6 +44,8 @@ SLOW_SECONDS = 10.0
 """A write that takes longer is told: the disk hangs, and windows wait for it unacked."""
 SHARE_SECONDS = 60.0
 """A peer whose share is full is told so often at most."""
+MOST_TRIED_BYTES = 1 << 24
+"""What is written to see whether a disk that failed takes letters again."""
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 Problem = DeadLettersFull | DeadLettersUnwritable
@@ -254,6 +256,7 @@ class DeadLetters:
         self._queue: list[_Put] = []
         self._commits: asyncio.Task[None] | None = None
         self._problem: Problem | None = None
+        self._failed_bytes = 1
         self._slow: str | None = None
         metrics.before_scrape(self._refresh)
 
@@ -309,7 +312,7 @@ class DeadLetters:
         await put.done
 
     async def tidy(self) -> None:
-        """Expire by age and see whether there is room again; for quiet hours, and purges.
+        """Expire by age and see whether letters are kept again; for quiet hours, and purges.
 
         Never raises for the disk: what is wrong is told by ``trouble``.
         """
@@ -322,6 +325,17 @@ class DeadLetters:
             wanted = max(0, self._problem.wanted - self._problem.limit)
             if self._segments.bytes + wanted <= self._problem.limit:
                 self._set_problem(None)
+        elif isinstance(self._problem, DeadLettersUnwritable) and not self._queue:
+            await self._try_out()
+
+    async def _try_out(self) -> None:
+        """See whether the disk takes letters again: nobody need lose one to find out."""
+        try:
+            await self._in_thread(partial(self._segments.try_out, self._failed_bytes))
+        except DeadLettersUnwritable:
+            return
+        if not self._queue:
+            self._set_problem(None)
 
     async def mark_done(self, letters: Sequence[Filed]) -> None:
         """Note on disk that these are safe elsewhere, or wanted no more; fsynced on return.
@@ -426,6 +440,7 @@ class DeadLetters:
             try:
                 self._segments.append_pieces(gathered(lines), len(lines), by_peer)
             except DeadLettersUnwritable as problem:
+                self._failed_bytes = min(size, MOST_TRIED_BYTES)
                 for put in kept:
                     put.problem = problem
 

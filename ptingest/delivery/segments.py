@@ -46,6 +46,8 @@ from ptingest.settings.delivery import DeadLettersSettings
 log = logging.getLogger(__name__)
 
 SUFFIX = ".ndjson"
+TRIAL = "trial"
+"""Begins the name of a file that is there for a moment, to see whether the disk writes."""
 TORN_SUFFIX = ".torn"
 SETTING = "dead_letters.max_bytes"
 OPEN_FLAGS = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
@@ -250,6 +252,26 @@ class SegmentWriter:
                 Counter(seen.by_peer) + Counter(by_peer),
                 os.fstat(self.descriptor).st_ino,
             )
+
+    def try_out(self, size: int) -> None:
+        """Write and fsync ``size`` bytes beside the segments, and take them away again.
+
+        Raises:
+            DeadLettersUnwritable: a letter of that size would not be kept either.
+        """
+        self.open()
+        trial = self.directory / f"{TRIAL}.{os.getpid()}"
+        with self.turn():
+            try:
+                try:
+                    with trial.open("wb") as file:
+                        file.write(bytes(size))
+                        file.flush()
+                        os.fsync(file.fileno())
+                finally:
+                    trial.unlink(missing_ok=True)
+            except OSError as error:
+                raise self._unwritable(error) from error
 
     def make_room(self, wanted: int, by_peer: Mapping[str, int] = EMPTY) -> None:
         """Expire by age; then give back what is done, then drop where that is allowed.

@@ -73,6 +73,9 @@ def questions(services: Sequence[str]) -> dict[str, Question]:
         "who": Question("GET", "/_security/_authenticate", "roles"),
         "rights": Question("POST", "/_security/user/_has_privileges", "rights", body=rights),
         "streams": Question("GET", f"/_resolve/index/{STREAMS}", "data streams", read),
+        "kept": Question(
+            "GET", f"/_data_stream/{STREAMS}", "retention", f"view_index_metadata on {STREAMS}"
+        ),
         "fields": Question("GET", f"/{STREAMS}/_field_caps?fields={fields}", "mapped types", read),
         "newest": Question("POST", f"/{STREAMS}/_search", "the newest event", read, NEWEST),
         "templates": Question("GET", "/_index_template", "which template wins", monitor),
@@ -151,6 +154,7 @@ def judge_cluster(facts: ClusterFacts) -> Iterator[Verdict]:
     yield from judge_templates(facts)
     yield from _mapped(facts)
     yield from _streams(facts)
+    yield from _kept(facts)
     yield from _events(facts)
     yield from _health(facts)
     yield from _disks(facts)
@@ -166,6 +170,9 @@ def _reached(facts: ClusterFacts) -> Iterator[Verdict]:
             "is Elasticsearch running? `docker compose ps`; does sinks.elasticsearch.hosts name "
             "it as seen from here (in Docker: the service name, one network elk-net)?"
         )
+        yield Verdict("problem", "Elasticsearch", looked_at, answer.failure, cure)
+    elif answer.is_redirect:
+        cure = "correct sinks.elasticsearch.hosts"
         yield Verdict("problem", "Elasticsearch", looked_at, answer.failure, cure)
     elif not answer.is_from_elasticsearch:
         seen = f"something else answers (status {answer.status}, no X-Elastic-Product)"
@@ -336,6 +343,42 @@ def _streams(facts: ClusterFacts) -> Iterator[Verdict]:
         yield Verdict("ok", "data streams", looked_at, seen)
 
 
+def _kept(facts: ClusterFacts) -> Iterator[Verdict]:
+    """Retention and failure store of streams against those that a new one would get."""
+    template = facts.body("simulated").get("template")
+    rows = facts.body("kept").get("data_streams") or []
+    if not isinstance(template, dict):
+        return
+    wanted = _kept_by(template.get("lifecycle"), template.get("data_stream_options"))
+    looked_at = f"GET /_data_stream/{STREAMS}"
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.get("template") == SHIPPED:
+            options = {"failure_store": row.get("failure_store") or {}}
+            kept = _kept_by(row.get("lifecycle"), options)
+            found.setdefault(kept, []).append(str(row.get("name")))
+    for kept, names in found.items():
+        seen = f"{', '.join(names)}: {kept}"
+        if kept == wanted:
+            yield Verdict("ok", "retention", looked_at, seen)
+        else:
+            cure = (
+                "a template reaches only streams made after it: `ptingest setup --only templates` "
+                "with your --retention gives it to those that are there, at once"
+            )
+            seen = f"{seen}; the template says {wanted}"
+            yield Verdict("warning", "retention", looked_at, seen, cure)
+
+
+def _kept_by(lifecycle: Any, options: Any) -> str:
+    kept = "kept for ever, no lifecycle"
+    if isinstance(lifecycle, dict) and lifecycle.get("enabled") is not False:
+        kept = f"kept {lifecycle.get('data_retention', 'for ever')}"
+    store = options.get("failure_store") if isinstance(options, dict) else None
+    is_on = isinstance(store, dict) and store.get("enabled") is True
+    return f"{kept}, failure store {'on' if is_on else 'off'}"
+
+
 def _events(facts: ClusterFacts) -> Iterator[Verdict]:
     found = facts.body("newest").get("aggregations")
     looked_at = f"POST /{STREAMS}/_search"
@@ -390,7 +433,8 @@ def _disks(facts: ClusterFacts) -> Iterator[Verdict]:
         flood = _percent(limits.get("flood_stage"), 95.0)
         high = _percent(limits.get("high"), 90.0)
         cure = (
-            "free space or shorten `ptingest setup --retention`; above the flood stage writes stop"
+            "free space or shorten the retention (`ptingest setup --only templates --retention "
+            "7d`, which existing streams get at once); above the flood stage writes stop"
         )
         if float(used) >= flood:
             yield Verdict("problem", "disk", looked_at, seen, cure)

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from ptingest.api.client import read_whole, redirected
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.strict import split_listen
 
@@ -86,9 +87,12 @@ def _get(api: ApiSettings, host: str, port: int, path: str) -> bytes:
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
-        body = answer.read()
+        body = read_whole(answer)
+        elsewhere = redirected(answer, connection, path)
     finally:
         connection.close()
+    if elsewhere is not None:
+        raise http.client.HTTPException(elsewhere)
     if answer.status != 200:
         raise http.client.HTTPException(f"{path} answers {answer.status}")
     return body

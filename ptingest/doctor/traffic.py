@@ -29,6 +29,8 @@ AHEAD_SECONDS = 60.0
 SMALL_WINDOW_EVENTS = 200
 SHAPES_TOLD = 3
 SOON_DAYS = 14
+RECENT_SECONDS = 3600.0
+"""What was put into a failure store longer ago is a note."""
 FRESH_SECONDS = 60.0
 """A server that runs for less has not waited for events."""
 MISUNDERSTOOD = ("ptingest_beats_protocol_errors_total", "ptingest_beats_tls_failures_total")
@@ -73,6 +75,7 @@ def judge_traffic(facts: ServerFacts) -> Iterator[Verdict]:
     yield from _arrivals(facts)
     yield from _drops(facts)
     yield from _dead_letters(facts)
+    yield from _failure_stores(facts)
     yield from _parsing(facts)
     yield from _clock(facts)
     yield from _limits(facts)
@@ -208,6 +211,8 @@ def _dead_letters(facts: ServerFacts) -> Iterator[Verdict]:
     cure = "`ptingest dead-letters list` shows each with its reason"
     if "illegal_data_stream" in reasons:
         cure += '; a service name must be lower case, without spaces and any of \\ / * ? " < > | ,'
+    if "too_many_services" in reasons:
+        cure += "; more services than known_services and max_services of the profile allow"
     if "refused" in reasons or "mapping" in reasons:
         cure += (
             "; refused by Elasticsearch: `ptingest setup --only templates` (its mappings refuse "
@@ -219,6 +224,36 @@ def _dead_letters(facts: ServerFacts) -> Iterator[Verdict]:
         )
     seen = f"{waiting} wait" + (f"; written since the start: {shown}" if shown else "")
     yield Verdict("warning", "dead letters", looked_at, seen, cure)
+
+
+def _failure_stores(facts: ServerFacts) -> Iterator[Verdict]:
+    """What Elasticsearch took and put where nobody looks for it."""
+    received, counts = _by_service(facts), Counter[str]()
+    for (fate, service, _), count in facts.metrics.get(SETTLED, {}).items():
+        if fate == "failure_stored" and count:
+            counts[service] += int(count)
+    rows: Mapping[str, Mapping[str, Any]] = facts.status.get("failure_store") or {}
+    for service, count in counts.items():
+        ours = {name: row for name, row in rows.items() if row.get("service") == service}
+        ages = [float(row.get("last_seconds_ago", 0.0)) for row in ours.values()]
+        seen = (
+            f"{share(count, received.get(service, 0))} events of {service} are in a failure "
+            "store of Elasticsearch, not in their data stream"
+        )
+        reasons = dict.fromkeys(str(row.get("reason")) for row in ours.values())
+        said = "; ".join(reason for reason in reasons if reason)
+        if said:
+            seen += f": {said}"
+        stream = next(iter(ours), "<stream>")
+        cure = (
+            f"GET {stream}::failures/_search shows each with its error; compare mappings "
+            "(`ptingest setup`) and what Filebeat sends, look for a write block, then reindex "
+            "them from there"
+        )
+        mark: Mark = "warning" if min(ages, default=0.0) < RECENT_SECONDS else "note"
+        yield Verdict(mark, "failure store", f"{METRICS}, {STATUS}", seen, cure)
+    if received and not any(counts.values()):
+        yield Verdict("ok", "failure store", METRICS, "nothing is in one")
 
 
 def _parsing(facts: ServerFacts) -> Iterator[Verdict]:

@@ -27,6 +27,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "illegal_data_stream": "the data stream's name is none that Elasticsearch takes",
         "service_not_allowed": "not in `known_services`, and `only_known_services` is true",
         "not_allowed_sender": "a certificate under `beats.tls.senders` may not send this",
+        "too_many_services": "more services than the profile allows (`max_services`)",
         # what Elasticsearch says of a document
         "mapping": "a field has another type than the data stream maps",
         "too_large": "the document alone is larger than Elasticsearch takes",

@@ -20,7 +20,7 @@ MAX_DATASET_BYTES = 100
 # What Logstash's output takes for parts an event does not name.
 FALLBACK = DataStream("logs", "generic", "default")
 
-_FORBIDDEN = re.compile(r'[\\/*?"<>|,#: ]')
+_FORBIDDEN = re.compile(r'[\\/*?"<>|,#: \x00-\x1f\x7f-\x9f]')
 _NOT_ECS = re.compile(r'[\\/*?"<>|,#: \-\x00-\x1f]')
 
 

@@ -53,6 +53,13 @@ class KeepsRoom(Protocol):
     def room(self) -> dict[str, object]: ...
 
 
+@runtime_checkable
+class KnowsFailures(Protocol):
+    """A sink that may put documents elsewhere than where they are looked for."""
+
+    def failures(self) -> dict[str, object]: ...
+
+
 @dataclass(slots=True)
 class Parts:
     """Everything one worker runs, connected and not yet started."""

@@ -33,6 +33,7 @@ from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.permit import process_permitted
 from ptingest.pipeline.pipeline import OTHER, Pipeline
+from ptingest.pipeline.stream_limit import StreamLimit
 from ptingest.runtime.journal import Journal
 from ptingest.runtime.large import LARGE_BYTES, LargeEvents
 from ptingest.runtime.poison import PoisonRecord
@@ -89,6 +90,7 @@ class Flow:
         self._metrics = metrics
         self._clock = clock
         self._breath = breath
+        self._stream_limit = StreamLimit()
         self._active = 0
         self._custody: dict[str, Counter[str]] = {sink: Counter() for sink in sinks}
 
@@ -215,6 +217,7 @@ class Flow:
             self._metrics.add("ptingest_pipeline_seconds_total", time.perf_counter() - began)
         if origin.key is not None:
             processed = with_key(processed, origin.key)
+        self._stream_limit.apply(processed, self.pipeline.profile)
         self._note(chunk, processed, receipt, origin, now_ns)
         return processed
 

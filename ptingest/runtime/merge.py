@@ -25,7 +25,7 @@ LARGEST = frozenset(
         "held_seconds",
     }
 )
-SMALLEST = frozenset({"heard_seconds_ago", "expires_in_days"})
+SMALLEST = frozenset({"heard_seconds_ago", "last_seconds_ago", "expires_in_days"})
 SAME_PLACE = frozenset({"dead_letters", "certificates", "store_file"})
 """Sections in which all look at the same files: the largest is the truest, not the sum."""
 CONNECTIONS_LISTED = 50

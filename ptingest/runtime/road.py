@@ -29,9 +29,8 @@ from ptingest.settings.api import ApiSettings
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.sinks.elasticsearch.answer import PRODUCT, PRODUCT_HEADER
 from ptingest.sinks.elasticsearch.bulk import (
-    PRODUCT,
-    PRODUCT_HEADER,
     Answer,
     bulk_pieces,
     read_answer,

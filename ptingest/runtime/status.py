@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ptingest.api.logstash import NodeFacts
-from ptingest.runtime.assembly import KeepsRoom, Parts, sink_names, sink_settings
+from ptingest.runtime.assembly import KeepsRoom, KnowsFailures, Parts, sink_names, sink_settings
 from ptingest.runtime.flow import SETTLED
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
@@ -106,7 +106,7 @@ class WorkerView:
     def status(self) -> dict[str, object]:
         """Everything an operator may want to see at once; no secrets, no event text."""
         parts = self._parts
-        self._parts.metrics.refresh()
+        parts.metrics.refresh()
         return {
             "version": version("ptingest"),
             "pid": os.getpid(),
@@ -126,9 +126,8 @@ class WorkerView:
                 sink.name: lane.status()
                 for sink, lane in zip(parts.sinks, parts.lanes, strict=True)
             },
-            "store_file": next(
-                (sink.room() for sink in parts.sinks if isinstance(sink, KeepsRoom)), None
-            ),
+            "store_file": _store_file(parts),
+            "failure_store": _failure_store(parts),
             "dead_letters": {
                 "bytes": parts.dead_letters.bytes,
                 "limit_bytes": parts.settings.dead_letters.max_bytes,
@@ -144,6 +143,19 @@ class WorkerView:
             "process": process_row(),
             "loop_lag_seconds": parts.metrics.value("ptingest_worker_loop_lag_seconds"),
         }
+
+
+def _store_file(parts: Parts) -> dict[str, object] | None:
+    return next((sink.room() for sink in parts.sinks if isinstance(sink, KeepsRoom)), None)
+
+
+def _failure_store(parts: Parts) -> dict[str, object]:
+    """What a sink put elsewhere than where it is looked for, by data stream."""
+    found: dict[str, object] = {}
+    for sink in parts.sinks:
+        if isinstance(sink, KnowsFailures):
+            found |= sink.failures()
+    return found
 
 
 def process_row(*, with_children: bool = False) -> dict[str, object]:

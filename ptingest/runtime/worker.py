@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TIDY_SECONDS = 60.0
+TROUBLE_SECONDS = 5.0
+"""While letters cannot be kept, how often it is tried whether they can again."""
 CHORE_SECONDS = 1.0
 FAREWELL_SECONDS = 3.0
 """How long closing connections may take after everything else is done."""
@@ -147,9 +149,15 @@ class Worker:
         return left
 
     async def _tidy(self) -> None:
+        """Every minute; sooner where a failure of the disk may be over."""
+        letters = self.parts.dead_letters
+        due = TIDY_SECONDS
         while True:
-            await asyncio.sleep(TIDY_SECONDS)
-            await self.parts.dead_letters.tidy()
+            await asyncio.sleep(TROUBLE_SECONDS)
+            due -= TROUBLE_SECONDS
+            if due <= 0 or letters.trouble is not None:
+                due = TIDY_SECONDS
+                await letters.tidy()
 
     async def _do_chores(self) -> None:
         while self.parts.chores:

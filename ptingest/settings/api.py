@@ -19,6 +19,10 @@ def _usable_token(token: SecretStr) -> SecretStr:
     return token
 
 
+LEAST_CHARACTERS = 16
+"""Of a token, where others than this host can try some."""
+
+
 class ApiSettings(StrictSettings):
     """Loopback by default: `/status` tells much about the host."""
 
@@ -27,8 +31,19 @@ class ApiSettings(StrictSettings):
     tls: ServerTlsSettings | None = None
     """Without it the port speaks http; with it https only."""
     token: Annotated[SecretStr, AfterValidator(_usable_token)] | None = None
-    """Wanted as ``Authorization: Bearer <token>`` for everything but ``/livez``; the console
+    """Wanted as ``Authorization: Bearer <token>`` for everything but ``/livez``, beyond
+    loopback at least 16 characters; the console
     asks for it once, in a form. Without it the console is for this host, and changes nothing."""
+
+    @property
+    def guessable_token(self) -> str:
+        """What is wrong with a token that others than this host can try; empty when nothing."""
+        if self.token is None or is_loopback_host(split_listen(self.listen)[0]):
+            return ""
+        length = len(self.token.get_secret_value())
+        if length >= LEAST_CHARACTERS:
+            return ""
+        return f"has {length} characters and api.listen is {self.listen}, beyond this host"
 
     @property
     def is_exposed(self) -> bool:

@@ -39,7 +39,12 @@ def load_server(path: Path | None, environ: Mapping[str, str]) -> ServerSettings
 
     if path is None:
         return _resolved(ServerSettings(), Path.cwd())
-    return _resolved(_load(path, environ, ServerSettings), path.absolute().parent)
+    settings = _load(path, environ, ServerSettings)
+    if seen := settings.api.guessable_token:
+        cure = "take at least 16 (openssl rand -hex 32), or listen on 127.0.0.1"
+        problem = ConfigProblem(file=str(path), path="api.token", seen=seen, cure=cure)
+        raise ConfigInvalid((problem,))
+    return _resolved(settings, path.absolute().parent)
 
 
 def load_profile(path: Path, environ: Mapping[str, str]) -> ProfileSettings:

@@ -212,6 +212,9 @@ class GroupSettings(StrictSettings):
     only_known_services: bool = False
     """Events of other services go to the dead letters (reason ``service_not_allowed``), so
     that a typing error makes no data stream. Off: every legal name is indexed."""
+    max_services: Annotated[int, Field(ge=0, le=10_000)] = 64
+    """Services beside ``known_services`` that may begin a data stream, in each process since
+    its start; events of more go to the dead letters (reason ``too_many_services``)."""
     failure_tag: Annotated[str, Field(min_length=1)] = "_grokparsefailure"
     """Tag of events that no pattern fits."""
     patterns: Annotated[tuple[PatternSettings, ...], Field(min_length=1)]

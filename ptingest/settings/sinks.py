@@ -105,7 +105,9 @@ class ElasticsearchSettings(LaneSettings):
     ca_file: str | None = None
     """PEM file with the authority that signed Elasticsearch's certificate."""
     fingerprint: str | None = None
-    """SHA-256 of the authority's or node's certificate in hex, instead of ``ca_file``."""
+    """SHA-256 of the authority's or node's certificate in hex, instead of ``ca_file``. The
+    node's own stands for its name as well; an authority's does not: then the host that
+    ``hosts`` names must be in the certificate that it shows."""
     certificate: str | None = None
     """PEM file with the certificate that we show, where Elasticsearch asks for one."""
     key: str | None = None

@@ -65,7 +65,7 @@ async def version_of(client: Asks) -> str:
             nothing was changed.
     """
     answer = await client.request("GET", "/")
-    if answer.status is None:
+    if answer.status is None or answer.is_redirect:
         raise SinkUnavailable(sink="elasticsearch", cause=answer.failure)
     if answer.status in (401, 403):
         cause = f"{reason_of(answer)}; setup needs a superuser: --user, and its password"
@@ -227,8 +227,8 @@ async def afterwards(client: Asks) -> AsyncIterator[Done]:
     if streams:
         names = ", ".join(str(stream.get("name")) for stream in streams)
         detail = (
-            f"{names}: made earlier, they take new mappings at their next rollover "
-            "(POST /<name>/_rollover brings it on)"
+            f"{names}: made earlier, they take new mappings and settings at their next rollover "
+            "(POST /<name>/_rollover brings it on); retention and failure store hold at once"
         )
         yield Done("note", "data streams", detail)
 
@@ -246,7 +246,7 @@ def _current(step: Step, answer: Answer) -> dict[str, Any] | None:
 
 def refusal(step: Step, answer: Answer) -> Done:
     """Say why a step could not be made, in the server's words."""
-    if answer.status is None:
+    if answer.status is None or answer.is_redirect:
         raise SinkUnavailable(sink="elasticsearch", cause=answer.failure)
     if step.path.startswith("/_security/") and answer.status in (400, 405):
         return Done("skipped", step.subject, "security is off (xpack.security.enabled)")

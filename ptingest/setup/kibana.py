@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from pydantic import SecretStr
 
 from ptingest.errors import SinkUnavailable
+from ptingest.model.redirect import is_redirect, redirect_sentence
 from ptingest.setup.compare import holds
 from ptingest.setup.elasticsearch import Done, parsed
 from ptingest.setup.plan import Part, Step
 from ptingest.sinks.elasticsearch.bulk import Answer
 
+if TYPE_CHECKING:
+    import aiohttp
+
 REQUEST_SECONDS = 60.0
+ANSWER_BYTES = 64 << 20
+"""An export of our objects has some 100 KB."""
 HEADERS = {"kbn-xsrf": "ptingest", "accept": "application/json"}
 IMPORT = "/api/saved_objects/_import?overwrite=true"
 EXPORT = "/api/saved_objects/_export"
@@ -56,13 +62,34 @@ class KibanaClient:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
                 session.request(
-                    method, self._url + path, data=data, headers=headers, ssl=self._trust()
+                    method,
+                    self._url + path,
+                    data=data,
+                    headers=headers,
+                    ssl=self._trust(),
+                    allow_redirects=False,
                 ) as response,
             ):
-                found = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status, found, await response.read())
+                return await self._read(response, path)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Answer(None, failure=f"no answer from {self._url}: {error or 'timed out'}")
+
+    async def _read(self, response: aiohttp.ClientResponse, path: str) -> Answer:
+        found = {name.lower(): value for name, value in response.headers.items()}
+        body = bytearray()
+        async for part in response.content.iter_any():
+            body += part
+            if len(body) > ANSWER_BYTES:
+                response.close()
+                limit = f"more than {ANSWER_BYTES >> 20} MiB"
+                return Answer(None, failure=f"{self._url} answers with {limit}: is that Kibana?")
+        failure = ""
+        if is_redirect(response.status):
+            failure = redirect_sentence(
+                response.status, found.get("location"), url=self._url, target=path,
+                setting="--kibana",
+            )  # fmt: skip
+        return Answer(response.status, found, bytes(body), failure)
 
     def _trust(self) -> Any:
         import ssl
@@ -80,7 +107,7 @@ async def version_of(client: KibanaClient) -> str:
     version = parsed(answer).get("version")
     if answer.status == 200 and isinstance(version, dict):
         return str(version.get("number", "unknown"))
-    if answer.status is None:
+    if answer.status is None or answer.is_redirect:
         cause = answer.failure
     elif answer.status in (401, 403):
         cause = f"Kibana refuses this login ({answer.status})"

@@ -316,3 +316,19 @@ async def test_a_browser_may_ask_for_the_root_without_the_token(
 
     async with guarded.get("/", headers=headers, allow_redirects=False) as answer:
         assert answer.headers["Location"] == "/console/"
+
+
+@pytest.mark.parametrize("path", ["/status", "/console/"])
+async def test_wrong_tokens_are_slowed_down_on_every_path(
+    guarded: aiohttp.ClientSession, path: str
+) -> None:
+    statuses = []
+    for number in range(7):
+        headers = {"Authorization": f"Bearer guess-{number}"}
+        async with guarded.get(path, headers=headers) as answer:
+            statuses.append(answer.status)
+    async with guarded.get("/livez", headers=headers) as alive:
+        assert alive.status == 200
+
+    assert statuses == [401] * 4 + [429] * 3
+    assert int(answer.headers["Retry-After"]) > 0

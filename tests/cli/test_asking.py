@@ -11,6 +11,7 @@ import pytest
 
 from ptingest.cli.asking import Question, Unanswered
 from ptingest.settings.api import ApiSettings
+from tests.fakes.http_stub import HttpStub
 
 
 @contextlib.asynccontextmanager
@@ -61,3 +62,11 @@ async def test_a_question_without_sense_is_a_usage_error() -> None:
     async with answering(http(b"400 Bad Request", b'{"error": "column 3"}')) as address:
         with pytest.raises(click.UsageError, match="column 3"):
             await ask(address)
+
+
+async def test_a_redirect_is_told_and_not_followed() -> None:
+    with HttpStub() as other, HttpStub(301, {"Location": other.url}, keeps_path=True) as stub:
+        with pytest.raises(Unanswered, match=f"301 to {other.url}: write that into api.listen"):
+            await ask(f"127.0.0.1:{stub.port}")
+
+    assert other.requests == []

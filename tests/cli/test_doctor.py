@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ptingest.cli.doctor import _print
+from ptingest.doctor.verdict import Verdict
 from tests.cli.running import run
 from tests.fakes.elasticsearch import FakeElasticsearch
 from tests.flow.harness import C, J, W, event, peer_of, serving
@@ -136,3 +138,14 @@ def test_elasticsearch_alone_is_asked_with_the_writers_login(
     assert "server" not in marks(right.out)
     assert (wrong.code, marks(wrong.out)) == (4, {"login": "problem"})
     assert b"wrong" not in wrong.out
+
+
+def test_what_elasticsearch_says_never_commands_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    evil = "\x1b]0;pwned\x07\x9b"
+
+    _print(Verdict("problem", evil, evil, evil, evil), as_json=False)
+
+    for line in capsys.readouterr().out.splitlines():
+        assert line.isprintable()

@@ -21,6 +21,7 @@ from ptingest.cli.exit_codes import ExitCode
 from ptingest.runtime.lock import DataDirLock
 from tests.cli.running import ROOT, Ran, run
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
+from tests.fakes.http_stub import HttpStub
 from tests.flow.harness import event, serving
 from tests.runtime.test_errands import file_letters, letter, waiting
 from tests.torture.servers import ServerProcess
@@ -378,3 +379,19 @@ def test_the_closing_sentence(
 
     assert sentence(progress) == said
     assert exit_code(progress) is code
+
+
+def test_a_redirect_of_an_order_is_told_and_not_followed(tmp_path: Path) -> None:
+    held = DataDirLock(tmp_path / "data")
+    with HttpStub() as other, HttpStub(307, {"Location": other.url}, keeps_path=True) as stub:
+        config(tmp_path, api={"listen": f"127.0.0.1:{stub.port}", "token": "t" * 40})
+        file_letters(tmp_path / "data", [letter(1)])
+        held.acquire()
+        try:
+            ran = ask(tmp_path, "purge", "--all")
+        finally:
+            held.release()
+
+    assert ran.code == ExitCode.NOT_REACHABLE
+    assert f"307 to {other.url}: write that into api.listen" in ran.err
+    assert other.requests == []

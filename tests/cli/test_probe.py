@@ -18,6 +18,7 @@ from tests.api.test_app import View
 from tests.api.test_logstash import NODE
 from tests.cli.running import Ran, run
 from tests.fakes.authority import Authority, tls_settings
+from tests.fakes.http_stub import HttpStub
 from tests.flow.harness import serving
 
 
@@ -100,3 +101,12 @@ async def test_it_brings_the_token_and_speaks_tls_as_the_config_says(tmp_path: P
     assert (known.code, known.out) == (0, b"ready\n")
     assert stranger.code == 4
     assert "answers 401" in stranger.err
+
+
+def test_a_redirect_is_told_and_not_followed(tmp_path: Path) -> None:
+    with HttpStub() as other, HttpStub(307, {"Location": other.url}, keeps_path=True) as stub:
+        ran = run("probe", "--address", f"127.0.0.1:{stub.port}", folder=tmp_path)
+
+    assert ran.code == 4
+    assert f"307 to {other.url}: write that into api.listen" in ran.err
+    assert other.requests == []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptingest.cli.visible import escaped, visible, visible_json
+from ptingest.cli.visible import escaped, visible, visible_json, visible_lines
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp.exe\u200b\x7f\r\n\tend"
 any_text = st.text(st.characters(codec=None), max_size=50)
@@ -49,3 +49,11 @@ def test_text_that_is_no_json_is_made_visible() -> None:
 def test_a_line_says_where_it_was_broken() -> None:
     assert visible("a\nb\tc\r\x1b[31m") == "a⏎b c\N{REPLACEMENT CHARACTER}[31m"
     assert escaped("a\nb\x1b[31m") == "a\\nb\\x1b[31m"
+
+
+def test_lines_stay_lines_and_hold_nothing_that_commands() -> None:
+    assert (
+        visible_lines("a\x1b[2J\nb\x07")
+        == "a\N{REPLACEMENT CHARACTER}[2J\nb\N{REPLACEMENT CHARACTER}"
+    )
+    assert visible_lines("plain") == "plain"

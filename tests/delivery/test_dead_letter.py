@@ -353,6 +353,23 @@ async def test_a_folder_that_cannot_be_made_is_an_error_that_says_so(tmp_path: P
         assert letters.trouble is not None
 
 
+async def test_a_passing_failure_is_over_without_another_letter(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("in the way")
+    async with opened(in_the_way / "letters") as letters:
+        with pytest.raises(DeadLettersUnwritable):
+            await letters.put([letter()])
+
+        await letters.tidy()
+        while_it_lasts = letters.trouble
+        in_the_way.unlink()
+        await letters.tidy()
+
+        assert while_it_lasts is not None
+        assert letters.trouble is None
+        assert list((in_the_way / "letters").iterdir()) == []
+
+
 FULL_DISK = """
 import asyncio, resource, signal, sys
 from pathlib import Path
@@ -372,9 +389,12 @@ async def main(directory):
     except DeadLettersUnwritable as error:
         print(error)
     print(letters.trouble is not None)
+    await letters.tidy()
+    print(letters.trouble is not None)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    await letters.put([letter(4)])
+    await letters.tidy()
     print(letters.trouble is None)
+    await letters.put([letter(4)])
     await letters.close()
 
 asyncio.run(main(Path(sys.argv[1])))
@@ -392,9 +412,9 @@ def test_a_disk_that_fills_in_mid_write_leaves_whole_letters_only(tmp_path: Path
         cwd=Path(__file__).parents[2],
     )
 
-    error, in_trouble, cured = run.stdout.splitlines()
+    error, in_trouble, still_in_trouble, cured = run.stdout.splitlines()
     assert "File too large" in error
-    assert (in_trouble, cured) == ("True", "True")
+    assert (in_trouble, still_in_trouble, cured) == ("True", "True", "True")
     assert payloads(tmp_path) == [letter(1).payload, letter(4).payload]
     for segment in segments_of(tmp_path):
         assert all(decode_letter(line) for line in segment.read_bytes().splitlines(keepends=True))

@@ -336,3 +336,63 @@ async def test_where_nobody_answers_nothing_more_is_asked() -> None:
     await ask_cluster(silent, None, where="e", username="w", services=SERVICES)
 
     assert silent.asked == ["/"]
+
+
+def test_a_redirect_is_the_problem_and_says_where_to() -> None:
+    elsewhere = Answer(301, {}, b"", "http://es answers 301 to https://es:443: write that")
+    facts = ClusterFacts("http://es", "pt", questions(SERVICES), {"root": elsewhere}, SERVICES)
+
+    (verdict,) = judge_cluster(facts)
+
+    assert (verdict.mark, verdict.subject) == ("problem", "Elasticsearch")
+    assert verdict.found == elsewhere.failure
+
+
+KEPT = {
+    "lifecycle": {"enabled": True, "data_retention": "30d"},
+    "failure_store": {"enabled": True},
+}
+NEW = {
+    "template": {
+        "mappings": {"date_detection": False},
+        "lifecycle": {"enabled": True, "data_retention": "30d"},
+        "data_stream_options": {"failure_store": {"enabled": True}},
+    }
+}
+
+
+def kept(**changed: Any) -> Verdict:
+    row = {"name": "logs-nginx-pt", "template": "pt-logs", **KEPT, **changed}
+    return said(judged(simulated=NEW, kept={"data_streams": [row]}), "retention")
+
+
+def test_a_stream_kept_as_the_template_says_is_well() -> None:
+    assert (kept().mark, kept().found) == ("ok", "logs-nginx-pt: kept 30d, failure store on")
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"lifecycle": None}, "kept for ever, no lifecycle, failure store on"),
+        ({"lifecycle": {"enabled": True}}, "kept for ever, failure store on"),
+        ({"lifecycle": {"enabled": True, "data_retention": "7d"}}, "kept 7d, failure store on"),
+        ({"failure_store": {"enabled": False}}, "kept 30d, failure store off"),
+    ],
+)
+def test_a_stream_kept_otherwise_is_a_warning_with_the_way_to_change_it(
+    changed: dict[str, Any], told: str
+) -> None:
+    found = kept(**changed)
+
+    assert found.mark == "warning"
+    assert found.found.startswith(f"logs-nginx-pt: {told}; the template says kept 30d")
+    assert "`ptingest setup --only templates`" in found.cure
+    assert "at once" in found.cure
+
+
+def test_streams_of_other_templates_are_not_judged() -> None:
+    row = {"name": "logs-x-pt", "template": "other"}
+
+    assert not [
+        v for v in judged(simulated=NEW, kept={"data_streams": [row]}) if v.subject == "retention"
+    ]

@@ -6,6 +6,7 @@ import pytest
 
 from ptingest.doctor.server import ServerFacts, ask_server, read_metrics
 from ptingest.settings.api import ApiSettings
+from tests.fakes.http_stub import HttpStub
 from tests.flow.harness import C, J, W, event, peer_of, serving
 
 TEXT = """\
@@ -66,3 +67,11 @@ async def test_nobody_there_is_a_fact(listen: str) -> None:
 
     assert facts.failure != ""
     assert facts.where.endswith(":9")
+
+
+async def test_a_redirect_is_told_and_not_followed() -> None:
+    with HttpStub() as other, HttpStub(302, {"Location": other.url}, keeps_path=True) as stub:
+        facts = await ask_server(ApiSettings(listen=f"127.0.0.1:{stub.port}"))
+
+    assert f"302 to {other.url}: write that into api.listen" in facts.failure
+    assert other.requests == []

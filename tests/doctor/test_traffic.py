@@ -336,3 +336,42 @@ def test_a_worker_that_is_away_or_came_back_is_worth_a_look() -> None:
 
 def test_one_worker_without_a_supervisor_needs_no_word() -> None:
     assert [one for one in judged() if one.subject == "workers"] == []
+
+
+SETTLED = "ptingest_lane_settled_events_total"
+
+
+def in_failure_store(count: float, **row: Any) -> Verdict:
+    metrics: Metrics = {
+        RECEIVED: {("nginx",): 200.0, ("django",): 50.0},
+        SETTLED: {
+            ("failure_stored", "nginx", "elasticsearch"): count,
+            ("stored", "django", "elasticsearch"): 50.0,
+        },
+    }
+    rows = {"logs-nginx-pt": {"service": "nginx", "documents": count, **row}} if row else {}
+    return said(judged(metrics, failure_store=rows), "failure store")
+
+
+def test_events_in_a_failure_store_are_a_warning_with_share_reason_and_query() -> None:
+    found = in_failure_store(200.0, last_seconds_ago=3.0, reason="document_parsing_exception: host")
+
+    assert found.mark == "warning"
+    assert found.found.startswith("200 of 200 (100 %) events of nginx are in a failure store")
+    assert "document_parsing_exception: host" in found.found
+    assert "GET logs-nginx-pt::failures/_search" in found.cure
+
+
+def test_a_service_whose_stream_nobody_remembers_is_a_warning_as_well() -> None:
+    found = in_failure_store(1.0)
+
+    assert found.mark == "warning"
+    assert "::failures/_search" in found.cure
+
+
+def test_events_that_went_there_long_ago_are_a_note() -> None:
+    assert in_failure_store(200.0, last_seconds_ago=7200.0, reason="").mark == "note"
+
+
+def test_nothing_in_a_failure_store_is_well() -> None:
+    assert in_failure_store(0.0).mark == "ok"

@@ -18,10 +18,12 @@ from ptingest.model.document import Document
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.settings.profile import ProfileSettings
-from ptingest.sinks.elasticsearch.bulk import (
+from ptingest.sinks.elasticsearch.answer import (
     LONGEST_RETRY_AFTER_SECONDS,
     PRODUCT,
     PRODUCT_HEADER,
+)
+from ptingest.sinks.elasticsearch.bulk import (
     Answer,
     Judgement,
     read_answer,

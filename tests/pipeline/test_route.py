@@ -79,3 +79,11 @@ def test_a_placeholder_is_what_the_expression_of_logstash_finds(name: str) -> No
 def test_a_name_is_shown_cut_where_it_is_longer_than_any_legal_one() -> None:
     assert shown("logs-x-pt") == "'logs-x-pt'"
     assert len(shown("x" * 100_000)) == MAX_NAME_BYTES + len("''")
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\n", "\x7f", "\x9b"])
+def test_a_name_with_a_control_character_is_illegal(character: str) -> None:
+    wrong = illegal_name(f"logs-a{character}b-pt")
+
+    assert wrong is not None
+    assert wrong.isprintable()

@@ -258,3 +258,20 @@ async def test_the_event_that_ends_each_process_becomes_a_letter_and_its_window_
         server.worker.parts.errands.begin(Order("requeue", Choice(everything=True)))
         tally = await server.worker.parts.errands.finish()
         assert tally.stored == 1
+
+
+async def test_services_made_up_by_a_peer_are_limited_and_the_others_go_on(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path) as server:
+        closed: list[Receipt] = []
+        receipt = receipt_of(closed)
+        strangers = [event(service=f"made-up-{number}") for number in range(70)]
+
+        await server.worker.parts.flow.admit([*strangers, event()], receipt, ORIGIN)
+        receipt.seal()
+        await server.until("ptingest_lane_settled_events_total", 64, "memory", "other", "stored")
+        await server.until("ptingest_lane_settled_events_total", 1, "memory", "django", "stored")
+
+        assert {letter.reason for letter in server.letters()} == {"too_many_services"}
+        assert fates(server) == {Fate.DEAD_LETTERED: 6, Fate.STORED: 65}

@@ -51,3 +51,11 @@ def test_what_differs_is_not_the_same(wanted: dict[str, Any], found: dict[str, A
 def test_more_may_be_there_where_only_ours_is_asked_for() -> None:
     assert holds({"title": "a"}, {"title": "a", "version": "WzE"})
     assert not holds({"title": "a"}, {"title": "b"})
+
+
+@pytest.mark.parametrize(
+    "noted", ["created_date", "created_date_millis", "modified_date", "modified_date_millis"]
+)
+def test_what_a_server_notes_of_a_template_itself_is_no_difference(noted: str) -> None:
+    assert is_same({"a": 1}, {"a": 1, noted: 1_795_000_000_000})
+    assert not is_same({"a": 1}, {"a": 1, "template": {noted: 1}})

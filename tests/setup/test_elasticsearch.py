@@ -222,3 +222,22 @@ def test_a_reason_holds_its_cause_once() -> None:
     assert reason_of(answer(400, error)) == "outer: inner"
     assert reason_of(answer(400, {"error": {"reason": "same same"}})) == "same same"
     assert reason_of(Answer(502, {}, b"<html>")) == "status 502"
+
+
+ELSEWHERE = Answer(307, PRODUCT, b"", "http://a:1 answers 307 to http://b:2: write that into hosts")
+
+
+async def test_a_redirect_ends_the_setup_at_once() -> None:
+    with pytest.raises(SinkUnavailable, match="307 to http://b:2"):
+        await version_of(Node(**{"": ELSEWHERE}))
+
+
+async def test_a_redirect_of_a_change_ends_it_as_well() -> None:
+    class SendsAway(Node):
+        async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+            if method == "GET":
+                return answer(404)
+            return ELSEWHERE
+
+    with pytest.raises(SinkUnavailable, match="307 to http://b:2"):
+        await run(SendsAway(), "user")

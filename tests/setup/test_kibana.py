@@ -10,6 +10,7 @@ from ptingest.errors import SinkUnavailable
 from ptingest.setup.elasticsearch import Done
 from ptingest.setup.kibana import KibanaClient, import_objects, make_views, version_of
 from ptingest.setup.plan import Part, Wanted, data_view_steps, saved_objects
+from tests.fakes.http_stub import HttpStub
 from tests.fakes.kibana import FakeKibana
 
 WANTED = Wanted(parts=frozenset({"data-views"}), services=("django", "celery"))
@@ -106,3 +107,25 @@ async def test_nobody_at_the_address_is_told(kibana: FakeKibana) -> None:
 
     with pytest.raises(SinkUnavailable, match="no answer from"):
         await version_of(client)
+
+
+@pytest.mark.parametrize("status", [301, 307, 308])
+async def test_a_redirect_is_told_and_the_login_stays_here(status: int) -> None:
+    with HttpStub() as other, HttpStub(status, {"Location": other.url}, keeps_path=True) as stub:
+        client = KibanaClient(stub.url, login=("elastic", SecretStr("secret")), ca_file=None)
+
+        with pytest.raises(SinkUnavailable, match=f"{status} to {other.url}: write that into"):
+            await version_of(client)
+        done = [one async for one in make_views(client, data_view_steps(WANTED))]
+
+    assert {one.mark for one in done} == {"refused"}
+    assert other.requests == []
+
+
+@pytest.mark.timeout(60)
+async def test_an_answer_without_end_is_no_answer() -> None:
+    with HttpStub(body=bytes(65 << 20)) as stub:
+        client = KibanaClient(stub.url, login=None, ca_file=None)
+
+        with pytest.raises(SinkUnavailable, match="more than 64 MiB"):
+            await version_of(client)

@@ -10,6 +10,8 @@ from ptingest.api.console import words
 MANY_FAILURES = 0.01
 """A share of lines that fit no pattern from which it is worth a look."""
 NEARLY_FULL = 0.9
+RECENT_SECONDS = 3600.0
+"""What went to a failure store longer ago is no news."""
 SOON_DAYS = 14.0
 SLOW_LOOP_SECONDS = 1.0
 ENOUGH_WINDOWS = 20
@@ -63,6 +65,7 @@ def findings(status: Status, unmatched: Mapping[str, tuple[int, int]]) -> list[F
         *_books(status),
         *_limits(status),
         *_letters(status),
+        *_failure_stores(status),
         *_parsing(unmatched),
         *_clocks(status),
         *_upkeep(status),
@@ -148,6 +151,20 @@ def _letters(status: Status) -> Iterator[Finding]:
             text = f"{words.count(waiting)} dead letters wait"
             cure = "They are safe here and nowhere else: see why, then requeue or purge them."
         yield Finding("warn", text, cure, "/dead-letters")
+
+
+def _failure_stores(status: Status) -> Iterator[Finding]:
+    for stream, row in (status.get("failure_store") or {}).items():
+        if row["last_seconds_ago"] >= RECENT_SECONDS:
+            continue
+        text = f"{words.count(row['documents'])} events are in the failure store of {stream}"
+        if row["reason"]:
+            text = f"{text}: {row['reason']}"
+        cure = (
+            f"Elasticsearch took them and nobody finds them in {stream}: "
+            f"`GET {stream}::failures/_search` shows each with its error."
+        )
+        yield Finding("warn", text, cure)
 
 
 def _parsing(unmatched: Mapping[str, tuple[int, int]]) -> Iterator[Finding]:

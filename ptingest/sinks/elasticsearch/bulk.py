@@ -24,7 +24,6 @@ again); the order of bulk items is the order of actions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -32,50 +31,27 @@ import msgspec
 
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import Refusal, WriteResult
+from ptingest.sinks.elasticsearch.answer import UNREADABLE as UNREADABLE
+from ptingest.sinks.elasticsearch.answer import Answer as Answer
+from ptingest.sinks.elasticsearch.answer import Error
+from ptingest.sinks.elasticsearch.answer import error_answer_of as _error_answer_of
+from ptingest.sinks.elasticsearch.answer import excerpt as _excerpt
+from ptingest.sinks.elasticsearch.answer import retry_after_seconds as retry_after_seconds
 from ptingest.sinks.elasticsearch.giant import PIECE_BYTES, pieces_of_giant
 from ptingest.sinks.elasticsearch.item_errors import (
-    ItemError,
     asks_to_come_back,
     failing_label,
     refusal_label,
     stream_trouble,
 )
 
-PRODUCT_HEADER = "x-elastic-product"
-PRODUCT = "Elasticsearch"
 DETAIL_CHARACTERS = 2000
 """Longest error text kept for one document; an immense term quotes itself."""
-LONGEST_RETRY_AFTER_SECONDS = 300.0
-"""A proxy that says "come back tomorrow" does not stop the line until tomorrow."""
 PIECE_DOCUMENTS = 256
 """Documents in one piece of a body; some hundred KiB fit into a core's cache."""
 
 _DATA_STREAM = attrgetter("data_stream")
 _quoted = msgspec.json.Encoder().encode
-
-
-class Answer(NamedTuple):
-    """One HTTP answer, or why there is none."""
-
-    status: int | None
-    """None: no whole answer came; then ``failure`` says why."""
-    headers: Mapping[str, str] = {}
-    """Names in lower case."""
-    body: bytes = b""
-    failure: str = ""
-    never_sent: bool = False
-    """Nothing of the request left this machine: it cannot have had an effect."""
-
-    @property
-    def is_from_elasticsearch(self) -> bool:
-        """Whether Elasticsearch itself speaks, rather than something before it."""
-        if self.headers.get(PRODUCT_HEADER) == PRODUCT:
-            return True
-        # Its security says no before the header is set (seen on 8.19): there the body is
-        # the signature.
-        if self.status not in (401, 403):
-            return False
-        return _error_answer_of(self.body).type == "security_exception"
 
 
 class Judgement(NamedTuple):
@@ -167,15 +143,8 @@ class _Items(msgspec.Struct):
     items: list[_Item]
 
 
-class _ErrorAnswer(msgspec.Struct):
-    error: ItemError | str = ""
-
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are no JSON, not UTF-8, or nested without end."""
 _read_items = msgspec.json.Decoder(_Items).decode
-_read_error = msgspec.json.Decoder(ItemError).decode
-_read_error_answer = msgspec.json.Decoder(_ErrorAnswer).decode
+_read_error = msgspec.json.Decoder(Error).decode
 
 _ALL_CREATED_HEAD = b'{"errors":false,"items":['
 _CREATED = b'{"create":{"status":201}}'
@@ -287,7 +256,7 @@ class _Judge:
             detail = f"{_seen(outcome.status, error)}; {cure}"
             self._failing.append(Refusal(document, reason, detail[:DETAIL_CHARACTERS]))
 
-    def _hear(self, document: Document, status: int, error: ItemError) -> None:
+    def _hear(self, document: Document, status: int, error: Error) -> None:
         """Keep one sentence where waiting alone may not help."""
         name = document.data_stream.name
         self._busy_because = _seen(status, error)
@@ -303,11 +272,11 @@ class _Judge:
             )
 
 
-def _error_of(raw: msgspec.Raw) -> ItemError:
+def _error_of(raw: msgspec.Raw) -> Error:
     try:
         return _read_error(raw)
     except UNREADABLE:
-        return ItemError()
+        return Error()
 
 
 def _text(raw: msgspec.Raw, status: int) -> str:
@@ -344,6 +313,8 @@ def _judge_request(documents: Sequence[Document], answer: Answer) -> Judgement:
     if status == 413:
         # It has neither body nor product header; a proxy's means the same.
         return Judgement(WriteResult(busy=documents, too_large=True))
+    if answer.is_redirect:
+        return Judgement(_doubtful(documents, f"{answer.failure or status}; {_WAITS}"))
     if not answer.is_from_elasticsearch:
         seen = f"{status} from something that is not Elasticsearch: {_excerpt(answer.body)}"
         cure = (
@@ -366,13 +337,8 @@ def _judge_request(documents: Sequence[Document], answer: Answer) -> Judgement:
         return Judgement(
             WriteResult(busy=documents, unreadable=True, busy_because=_seen(status, error))
         )
-    return Judgement(
-        _doubtful(
-            documents,
-            f"{_seen(status, error)}; {_WAITS}{_request_cure(status, error)}",
-            retry_after_seconds(answer),
-        )
-    )
+    trouble = f"{_seen(status, error)}; {_WAITS}{_request_cure(status, error)}"
+    return Judgement(_doubtful(documents, trouble, retry_after_seconds(answer)))
 
 
 def _doubtful(
@@ -381,7 +347,7 @@ def _doubtful(
     return WriteResult(doubtful=documents, trouble=trouble, retry_after_seconds=retry_after)
 
 
-def _is_body_fault(error: ItemError) -> bool:
+def _is_body_fault(error: Error) -> bool:
     reason = (error.reason or "").lower()
     return error.type in _BODY_FAULTS or (
         error.type == "illegal_argument_exception"
@@ -389,7 +355,7 @@ def _is_body_fault(error: ItemError) -> bool:
     )
 
 
-def _busy_trouble(status: int, error: ItemError) -> str | None:
+def _busy_trouble(status: int, error: Error) -> str | None:
     """Return what the operator must do; None where Elasticsearch only asks for time."""
     if status == 401:
         return (
@@ -406,7 +372,7 @@ def _busy_trouble(status: int, error: ItemError) -> str | None:
     return None
 
 
-def _request_cure(status: int, error: ItemError) -> str:
+def _request_cure(status: int, error: Error) -> str:
     if status == 400 and "require_data_stream" in (error.reason or ""):
         return (
             ": this Elasticsearch is older than 8.13, which first knew require_data_stream; "
@@ -424,37 +390,6 @@ def _unreadable(answer: Answer, why: str) -> str:
     return f"{who} answers 200 with {_excerpt(answer.body)} ({why}); {_WAITS}"
 
 
-def _error_answer_of(body: bytes) -> ItemError:
-    try:
-        error = _read_error_answer(body).error
-    except UNREADABLE:
-        return ItemError(reason=_excerpt(body))
-    return ItemError(reason=error) if isinstance(error, str) else error
-
-
-def _seen(status: int, error: ItemError) -> str:
+def _seen(status: int, error: Error) -> str:
     said = f"{error.type}: {error.reason}" if error.type else (error.reason or "no reason given")
     return f"Elasticsearch answers {status} {said[:DETAIL_CHARACTERS]}"
-
-
-def _excerpt(body: bytes) -> str:
-    if not body:
-        return "an empty body"
-    text = body[:120].decode("utf-8", "replace")
-    return f"{text!r}{'...' if len(body) > 120 else ''}"
-
-
-def retry_after_seconds(answer: Answer) -> float | None:
-    """Return the ``Retry-After`` of an answer; a date counts from the answer's own."""
-    value = answer.headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    if value.isascii() and value.isdigit():
-        return min(float(value), LONGEST_RETRY_AFTER_SECONDS)
-    try:
-        until = parsedate_to_datetime(value)
-        asked = parsedate_to_datetime(answer.headers.get("date", ""))
-        seconds = (until - asked).total_seconds()
-    except (ValueError, TypeError):
-        return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)

@@ -32,6 +32,10 @@ class Asks(Protocol):
 async def findings(client: Asks) -> Sequence[Finding]:
     """Ask in order and stop where further questions cannot be answered."""
     root = await client.request("GET", "/")
+    if root.is_redirect:
+        # Only `/` may be sent to a login page, say, and bulks let through.
+        bulk = await client.request("POST", "/_bulk")
+        return [_redirected(root, stops_all=bulk.is_redirect or bulk.status is None)]
     first = _reached(root)
     if not first[-1].ok:
         return first
@@ -41,6 +45,11 @@ async def findings(client: Asks) -> Sequence[Finding]:
     )
     simulated = await client.request("POST", f"/_index_template/_simulate_index/{ANY_STREAM}")
     return [*first, *_rights(privileges), _template(simulated)]
+
+
+def _redirected(answer: Answer, *, stops_all: bool) -> Finding:
+    detail = answer.failure or f"{answer.status}, a redirect, which is not followed"
+    return Finding("reachable", ok=False, detail=detail, stops_all=stops_all)
 
 
 def _reached(answer: Answer) -> list[Finding]:

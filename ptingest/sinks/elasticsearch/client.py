@@ -1,7 +1,8 @@
 """Bytes to one of several Elasticsearch hosts, and whatever came back.
 
 A request ends in an ``Answer``, always: a status with headers and raw body, or the reason
-why there is none. Nothing is retried, parsed or judged here.
+why there is none. Nothing is retried, parsed or judged here, no redirect followed, and no
+answer read beyond ``transport.ANSWER_BYTES``.
 
 The official client is taken for its connection pool (round robin, dead hosts rest) and
 its media types, through its transport: its own ``perform_request`` would check the
@@ -24,6 +25,7 @@ from isal import isal_zlib
 
 from ptingest.errors import SinkUnavailable
 from ptingest.model.contracts import Breath
+from ptingest.model.redirect import is_redirect, redirect_sentence
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.bulk import Answer
 from ptingest.sinks.elasticsearch.tls import tls_context
@@ -31,7 +33,7 @@ from ptingest.sinks.elasticsearch.tls import tls_context
 if TYPE_CHECKING:
     import ssl
 
-    from elastic_transport import AsyncTransport
+    from elastic_transport import ApiResponseMeta, AsyncTransport, NodeConfig
 
 JSON = "application/vnd.elasticsearch+json; compatible-with=8"
 NDJSON = "application/vnd.elasticsearch+x-ndjson; compatible-with=8"
@@ -167,8 +169,7 @@ class ElasticsearchClient:
             # alert no more than this arrives here.
             hint = self._shown() if what == "Server disconnected" else ""
             return Answer(None, failure=f"no answer from {self._hosts()}: {what}{hint}")
-        found = {name.lower(): value for name, value in response.meta.headers.items()}
-        return Answer(response.meta.status, found, response.body or b"")
+        return _answer_of(response.meta, response.body, target)
 
     async def _open(self) -> AsyncTransport:
         async with self._opening:
@@ -213,6 +214,25 @@ def _transport(
     from ptingest.sinks.elasticsearch.transport import make_transport
 
     return make_transport(settings, urls, context)
+
+
+def _answer_of(meta: ApiResponseMeta, body: bytes | None, target: str) -> Answer:
+    found = {name.lower(): value for name, value in meta.headers.items()}
+    failure = ""
+    if is_redirect(meta.status):
+        failure = redirect_sentence(
+            meta.status,
+            found.get("location"),
+            url=_address(meta.node),
+            target=target,
+            setting="sinks.elasticsearch.hosts",
+        )
+    return Answer(meta.status, found, body or b"", failure)
+
+
+def _address(node: NodeConfig) -> str:
+    host = f"[{node.host}]" if ":" in node.host else node.host
+    return f"{node.scheme}://{host}:{node.port}{node.path_prefix}"
 
 
 def with_port(host: str) -> str:

@@ -5,19 +5,13 @@ A table in, a label out. Pure.
 
 from __future__ import annotations
 
-import msgspec
-
-
-class ItemError(msgspec.Struct):
-    """The part of an error that is looked at."""
-
-    type: str = ""
-    reason: str | None = ""
-
+from ptingest.sinks.elasticsearch.answer import Error
 
 _MAPPING_ERRORS = frozenset(
     {"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"}
 )
+NO_OBJECT = "Malformed content, must start with an object"
+"""The reason of a ``document_parsing_exception``, from 8.19.21 and 9.5 on."""
 _NODE_WORDS = (
     "i_o_exception", "io_exception", "file", "translog", "engine", "shard", "closed", "corrupt",
     "memory", "node", "cluster", "master", "transport", "rejected", "circuit", "timeout",
@@ -27,7 +21,7 @@ _NODE_WORDS = (
 else that answers 500 is thrown by what looks at the document: its ingest pipeline."""
 
 
-def stream_trouble(status: int, error: ItemError) -> tuple[str, str] | None:
+def stream_trouble(status: int, error: Error) -> tuple[str, str] | None:
     """Return label and cure where a data stream, not the document, is at fault."""
     reason = error.reason or ""
     if status in (401, 403):
@@ -51,10 +45,9 @@ def stream_trouble(status: int, error: ItemError) -> tuple[str, str] | None:
     return None
 
 
-def refusal_label(status: int, error: ItemError) -> str | None:
+def refusal_label(status: int, error: Error) -> str | None:
     """Return a fixed label where Elasticsearch will never take this document."""
-    # Looks retryable and is not: the body is no JSON object.
-    if status == 500 and error.type == "not_x_content_exception":
+    if _is_no_object(status, error):
         return "not_an_object"
     if not 400 <= status < 500 or status in (409, 429):
         return None
@@ -67,7 +60,7 @@ def refusal_label(status: int, error: ItemError) -> str | None:
     return "refused"
 
 
-def asks_to_come_back(status: int, error: ItemError) -> bool:
+def asks_to_come_back(status: int, error: Error) -> bool:
     """Whether it is for Elasticsearch's own sake that an item was not taken now."""
     if status == 500:
         return any(word in error.type for word in _NODE_WORDS)
@@ -82,3 +75,10 @@ def failing_label(status: int, data_stream: str) -> tuple[str, str]:
             f"{data_stream} runs (index.default_pipeline, index.final_pipeline), then requeue"
         )
     return "not_understood", f"{status} is no answer we know to a document for {data_stream}"
+
+
+def _is_no_object(status: int, error: Error) -> bool:
+    """Whether the body is no JSON object; up to 8.19.0 that looks retryable and is not."""
+    if status == 500:
+        return error.type == "not_x_content_exception"
+    return status == 400 and NO_OBJECT in (error.reason or "")

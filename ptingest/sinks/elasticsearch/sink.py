@@ -34,6 +34,7 @@ from ptingest.sinks.elasticsearch.doubts import (
     mget_body,
     read_mget,
 )
+from ptingest.sinks.elasticsearch.failures import FailureStores
 from ptingest.telemetry.metrics import Metrics
 
 DENIED_SECONDS = 300.0
@@ -64,6 +65,7 @@ class ElasticsearchSink:
         self._keyed = settings.ids == "keyed"
         self._client = ElasticsearchClient(settings, breath)
         self._doubts = Doubts()
+        self._failures = FailureStores(self._client, clock)
         self._denied_until = float("-inf")
         self._counted_bytes = 0
 
@@ -95,8 +97,13 @@ class ElasticsearchSink:
         """Ask for login, rights and template; what may not be asked is no failure."""
         return await findings(self._client)
 
+    def failures(self) -> dict[str, object]:
+        """Return what went to failure stores, by data stream."""
+        return self._failures.status()
+
     async def close(self) -> None:
         """Close the connections."""
+        await self._failures.close()
         await self._client.close()
 
     async def _attempt(self, documents: Sequence[Document]) -> WriteResult:
@@ -110,6 +117,8 @@ class ElasticsearchSink:
         self._count_request(answer)
         judgement = read_answer(documents, answer, keyed=self._keyed)
         self._doubts.saw(judgement.write_indices, self._clock.monotonic())
+        if judgement.result.failure_stored:
+            self._failures.took(judgement.result.failure_stored)
         return replace(judgement.result, said=answer.failure or f"HTTP {answer.status}")
 
     def _remember(self, documents: Sequence[Document], asked: _Asked, result: WriteResult) -> None:

@@ -3,7 +3,8 @@
 ``ca_file`` names the authority. ``fingerprint`` names one certificate of the chain that
 the host shows, the authority's or the node's own: it is fetched once without trust,
 compared, and then trusted as the only anchor, so every later handshake is checked in
-full. Blocking; call it in a thread.
+full; only the node's own certificate stands for its name as well. Blocking; call it in a
+thread.
 """
 
 from __future__ import annotations
@@ -55,9 +56,9 @@ def _pinned_context(urls: Sequence[str], fingerprint: str) -> ssl.SSLContext:
         except OSError as error:
             seen.append(f"{url}: {error}")
             continue
-        for certificate in chain:
+        for place, certificate in enumerate(chain):
             if hashlib.sha256(certificate).hexdigest() == wanted:
-                return _trusting(certificate)
+                return _trusting(certificate, is_node=place == 0)
         shown = ", ".join(hashlib.sha256(certificate).hexdigest() for certificate in chain)
         seen.append(f"{url} shows {shown}")
     raise SinkUnavailable(
@@ -86,11 +87,12 @@ def _shown_chain(url: str) -> list[bytes]:
         ]
 
 
-def _trusting(certificate: bytes) -> ssl.SSLContext:
+def _trusting(certificate: bytes, *, is_node: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # A certificate that is no authority may be the anchor too (a node's own); its name
-    # need not match, since it is known to the bit.
+    # A certificate that is no authority may be the anchor too (a node's own).
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.check_hostname = False
+    # A node's own is known to the bit, and whoever shows it has its key: its name need not
+    # match. An authority signs for many, so the name says which of them we mean.
+    context.check_hostname = not is_node
     context.load_verify_locations(cadata=certificate)
     return context

@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from elastic_transport import AiohttpHttpNode, AsyncTransport, Serializer
+import aiohttp
+import elastic_transport
+from elastic_transport import (
+    AiohttpHttpNode,
+    ApiResponseMeta,
+    AsyncTransport,
+    HttpHeaders,
+    Serializer,
+)
+from elastic_transport._node import NodeApiResponse
+from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import AsyncElasticsearch
 
 from ptingest.settings.sinks import ElasticsearchSettings
 
 LONGEST_REST_SECONDS = 10.0
 """A host that failed is left alone for at most this long while others answer."""
+ANSWER_BYTES = 64 << 20
+"""Of all answers that come at one moment, as they came and inflated; it is generous: a bulk
+of 10,000 documents that are all refused is answered with 5 MB."""
 MIMETYPES = (
     "application/json",
     "application/vnd.elasticsearch+json",
@@ -29,15 +43,93 @@ MIMETYPES = (
 """What the library would decode; wildcards catch what stands between and answers."""
 
 
-class QuietNode(AiohttpHttpNode):
-    """Keeps documents out of the log, and the time it takes to write them there.
+class AnswerTooLarge(elastic_transport.ConnectionError):
+    """An answer is longer than anything we ask for; the rest of it was not read."""
 
-    The original decodes both bodies of every request as soon as any handler is
-    installed, whatever the level.
+
+class AnswerMemory:
+    """Bytes of all answers that are being read at one moment; together they have a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.held = 0
+
+    async def read(self, response: aiohttp.ClientResponse) -> bytes:
+        """Read and inflate a body as it comes.
+
+        Raises:
+            AnswerTooLarge: it goes on beyond what is free; close the connection.
+        """
+        parts: list[bytes] = []
+        held = 0
+        try:
+            async for part in response.content.iter_any():
+                held += len(part)
+                self.held += len(part)
+                if self.held > self.limit:
+                    raise AnswerTooLarge(
+                        f"an answer of more than {self.limit >> 20} MiB (we ask for some 100 "
+                        "bytes a document); what stands at this address?"
+                    )
+                parts.append(part)
+            return b"".join(parts)
+        finally:
+            self.held -= held
+
+
+class QuietNode(AiohttpHttpNode):
+    """One host: no redirect is followed, no answer read without end, nothing logged.
+
+    The original follows redirects with login and body, reads whatever comes, and decodes
+    both bodies of every request as soon as any handler is installed, whatever the level.
     """
 
-    def _log_request(self, *_: object, **__: object) -> None:
-        return None
+    memory: AnswerMemory
+    """One for all hosts of a client."""
+
+    async def perform_request(  # type: ignore[override]
+        self,
+        method: str,
+        target: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        request_timeout: float | DefaultType | None = DEFAULT,
+    ) -> NodeApiResponse:
+        """Send one request and return its answer, whatever its status.
+
+        Raises:
+            elastic_transport.TransportError: no whole answer came; its message says why.
+        """
+        if self.session is None:
+            self._create_aiohttp_session()
+        assert self.session is not None
+        if isinstance(request_timeout, DefaultType):
+            request_timeout = self.config.request_timeout
+        began = time.monotonic()
+        try:
+            async with self.session.request(
+                method,
+                self.base_url + target,
+                data=body or None,
+                headers={**self.headers, **(headers or {})},
+                timeout=aiohttp.ClientTimeout(total=request_timeout),
+                allow_redirects=False,
+            ) as response:
+                try:
+                    found = await self.memory.read(response)
+                except AnswerTooLarge:
+                    response.close()
+                    raise
+        except (TimeoutError, aiohttp.ServerTimeoutError) as error:
+            raise elastic_transport.ConnectionTimeout("no answer in time") from error
+        except (ssl.SSLError, aiohttp.ClientSSLError) as error:
+            raise elastic_transport.TlsError(str(error)) from error
+        except (aiohttp.ClientError, OSError) as error:
+            what = str(error) or type(error).__name__
+            raise elastic_transport.ConnectionError(what) from error
+        took, received = time.monotonic() - began, HttpHeaders(response.headers)
+        meta = ApiResponseMeta(response.status, "1.1", received, took, self.config)
+        return NodeApiResponse(meta, found)
 
 
 class RawBytes(Serializer):
@@ -58,10 +150,12 @@ def make_transport(
     """Return connections to all hosts, none of them opened yet."""
     # The pool would tell of each failure of a host; the sink's trouble does already.
     logging.getLogger("elastic_transport.node_pool").setLevel(logging.CRITICAL)
+    memory = AnswerMemory(ANSWER_BYTES)
+    node_class = type("Node", (QuietNode,), {"memory": memory})
     options: dict[str, Any] = {} if context is None else {"ssl_context": context}
     client = AsyncElasticsearch(
         list(urls),
-        node_class=QuietNode,
+        node_class=node_class,
         connections_per_node=settings.concurrency + 2,
         max_dead_node_backoff=LONGEST_REST_SECONDS,
         serializers=dict.fromkeys(MIMETYPES, RawBytes()),

@@ -38,6 +38,11 @@ def test_nothing_is_found_where_all_is_well() -> None:
         ({"budget": {"outstanding_bytes": 95, "limit_bytes": 100}}, "warn", "95 B of 100 B"),
         ({"dead_letters": {"bytes": 1, "limit_bytes": 9, "waiting": 1}}, "warn", "1 dead letter "),
         ({"services": {"django": {"last_lag_seconds": -7200.0}}}, "warn", "2 h 0 min"),
+        (
+            {"failure_store": {"logs-nginx-pt": {"documents": 200, "last_seconds_ago": 9.0,
+             "reason": "document_parsing_exception: host"}}},
+            "warn", "200 events are in the failure store of logs-nginx-pt: document_parsing",
+        ),
         ({"certificates": {"trouble": "no key", "files": []}}, "warn", "no key"),
         (
             {"certificates": {"files": [
@@ -131,3 +136,9 @@ def test_a_store_at_its_limit_is_shown_and_is_well() -> None:
 )
 def test_a_store_without_size_or_limit_has_no_meter(store: dict[str, Any] | None) -> None:
     assert meters({**WELL, "store_file": store}) == meters(WELL)
+
+
+def test_what_went_to_a_failure_store_long_ago_is_no_news() -> None:
+    row = {"documents": 1, "last_seconds_ago": 7200.0, "reason": ""}
+
+    assert findings(WELL | {"failure_store": {"logs-nginx-pt": row}}, {}) == []

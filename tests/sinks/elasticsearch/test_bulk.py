@@ -200,6 +200,28 @@ def test_all_created_is_an_empty_result() -> None:
             id="a closed write index",
         ),
         pytest.param(
+            {
+                "status": 400,
+                "error": {
+                    "type": "document_parsing_exception",
+                    "reason": "Malformed content, must start with an object",
+                },
+            },
+            "refused not_an_object",
+            id="the same as 8.19.21 and 9.5 say it",
+        ),
+        pytest.param(
+            {
+                "status": 400,
+                "error": {
+                    "type": "document_parsing_exception",
+                    "reason": "[1:2] object mapping for [host] tried to parse field [host]",
+                },
+            },
+            "refused mapping",
+            id="a mapping that does not fit",
+        ),
+        pytest.param(
             {"status": 503, "error": {"type": "unavailable_shards_exception"}}, "busy", id="503"
         ),
         pytest.param(
@@ -397,6 +419,14 @@ def test_whatever_is_not_one_item_for_each_document_leaves_all_in_doubt(answer: 
     assert [outcome(result, d) for d in documents] == ["doubtful", "doubtful"]
     assert result.trouble is not None
     assert "documents wait and are tried again" in result.trouble
+
+
+def test_a_redirect_says_where_to_and_that_documents_wait() -> None:
+    answer = Answer(308, OURS, b"", "http://a:1 answers 308 to http://b:2: write that into hosts")
+
+    result = read_answer([document(key="a")], answer, keyed=True).result
+
+    assert result.trouble == f"{answer.failure}; documents wait and are tried again"
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,11 @@ class Canned:
         root: Answer = ROOT,
         privileges: Answer = ALL_RIGHTS,
         simulated: Answer | None = None,
+        bulk: Answer = FORBIDDEN,
     ) -> None:
         self._answers = {
             "/": root,
+            "/_bulk": bulk,
             "/_security/user/_has_privileges": privileges,
             "/_index_template/_simulate_index/logs-django-pt": simulated or template(GOOD_TEMPLATE),
         }
@@ -174,3 +176,25 @@ async def test_missing_rights_and_templates_do_not_stop_everything() -> None:
 
     assert [one.subject for one in found if not one.ok] == ["rights", "template"]
     assert not any(one.stops_all for one in found)
+
+
+ELSEWHERE = Answer(301, {}, b"", "http://a:1 answers 301 to http://b:2: write that into hosts")
+
+
+@pytest.mark.parametrize(
+    ("bulk", "stops_all"),
+    [
+        pytest.param(ELSEWHERE, True, id="bulks are sent elsewhere, too"),
+        pytest.param(Answer(None, failure="refused"), True, id="nobody takes bulks"),
+        pytest.param(Answer(400, OURS, b"{}"), False, id="a proxy lets bulks through"),
+    ],
+)
+async def test_a_redirect_is_told_and_stops_all_where_bulks_meet_it(
+    bulk: Answer, stops_all: bool
+) -> None:
+    seen = await found(root=ELSEWHERE, bulk=bulk)
+
+    assert list(seen) == ["reachable"]
+    assert not seen["reachable"].ok
+    assert seen["reachable"].detail == ELSEWHERE.failure
+    assert seen["reachable"].stops_all is stops_all

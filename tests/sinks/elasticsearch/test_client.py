@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import socket
 import subprocess
 import sys
+import zlib
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -14,6 +16,7 @@ from ptingest.runtime.turnstile import Turnstile
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient, with_port
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
+from tests.fakes.http_stub import HttpStub
 
 BODY = b'{"create":{"_index":"logs-django-pt"}}\n{"number":1}\n'
 
@@ -329,3 +332,59 @@ async def test_what_was_sent_and_not_answered_may_have_arrived(
     await client.close()
 
     assert (answer.status, answer.never_sent) == (None, False)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(("method", "body"), [("POST", BODY), ("GET", None), ("PUT", b"{}")])
+async def test_no_redirect_is_followed_and_no_login_leaves(
+    status: int, method: str, body: bytes | None
+) -> None:
+    with HttpStub() as other, HttpStub(status, {"Location": other.url}, keeps_path=True) as stub:
+        client = client_for(stub.url, username="pt", password="hunter2")
+        answer = await client.request(method, "/_bulk?a=b", body)
+        await client.close()
+
+    assert other.requests == []
+    assert answer.status == status
+    assert f"{stub.url} answers {status} to {other.url}: write that into" in answer.failure
+    assert "sinks.elasticsearch.hosts" in answer.failure
+
+
+def bomb(inflated: int) -> bytes:
+    squeezer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    block = bytes(1 << 20)
+    return b"".join(squeezer.compress(block) for _ in range(inflated >> 20)) + squeezer.flush()
+
+
+OURS = {"X-Elastic-Product": "Elasticsearch", "Content-Type": "application/json"}
+TOO_LONG = 65 << 20
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        pytest.param({"Content-Encoding": "gzip"}, bomb(TOO_LONG), id="inflated"),
+        pytest.param({}, bytes(TOO_LONG), id="as it comes"),
+    ],
+)
+@pytest.mark.timeout(60)
+async def test_an_answer_without_end_is_no_answer(headers: dict[str, str], body: bytes) -> None:
+    with HttpStub(200, OURS | headers, body) as stub:
+        client = client_for(stub.url)
+        answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+        stub.headers, stub.body = OURS, b"{}"
+        again = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+        await client.close()
+
+    assert answer.status is None
+    assert "more than 64 MiB" in answer.failure
+    assert again.body == b"{}"
+
+
+async def test_a_compressed_answer_is_inflated() -> None:
+    with HttpStub(200, OURS | {"Content-Encoding": "gzip"}, gzip.compress(b'{"a":1}')) as stub:
+        client = client_for(stub.url)
+        answer = await client.request("GET", "/")
+        await client.close()
+
+    assert answer.body == b'{"a":1}'

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ptingest.sinks.elasticsearch.answer import Error
 from ptingest.sinks.elasticsearch.item_errors import (
-    ItemError,
     asks_to_come_back,
     failing_label,
     refusal_label,
@@ -17,7 +17,7 @@ from ptingest.sinks.elasticsearch.item_errors import (
 def test_a_status_that_neither_ends_nor_waits_gets_a_label_and_names_the_stream(
     status: int,
 ) -> None:
-    error = ItemError("an_exception_of_tomorrow", "why")
+    error = Error("an_exception_of_tomorrow", "why")
 
     label, cure = failing_label(status, "logs-django-pt")
 
@@ -33,5 +33,5 @@ def test_a_status_that_neither_ends_nor_waits_gets_a_label_and_names_the_stream(
     ["i_o_exception", "translog_exception", "already_closed_exception", "file_system_exception"],
 )
 def test_a_nodes_trouble_asks_to_come_back_and_a_processors_does_not(kind: str) -> None:
-    assert asks_to_come_back(500, ItemError(kind))
-    assert not asks_to_come_back(500, ItemError("fail_processor_exception"))
+    assert asks_to_come_back(500, Error(kind))
+    assert not asks_to_come_back(500, Error("fail_processor_exception"))

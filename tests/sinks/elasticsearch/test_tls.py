@@ -131,6 +131,40 @@ async def test_a_fingerprint_of_the_nodes_own_certificate_is_enough(
     assert (status, failure) == (200, "")
 
 
+async def test_a_fingerprint_of_the_authority_stands_for_no_name(authority: trustme.CA) -> None:
+    async with node(authority, "elsewhere.example") as url:
+        status, failure = await ask(url, fingerprint=fingerprint(authority.cert_pem.bytes()))
+
+    assert status is None
+    assert "localhost" in failure
+    assert "sinks.elasticsearch.fingerprint" in failure
+
+
+async def test_a_fingerprint_of_the_nodes_own_stands_for_its_name(authority: trustme.CA) -> None:
+    async with node(authority, "elsewhere.example") as url:
+        port = int(url.rpartition(":")[2])
+        own = await asyncio.to_thread(ssl.get_server_certificate, ("localhost", port))
+        status, _ = await ask(url, fingerprint=fingerprint(own.encode()))
+
+    assert status == 200
+
+
+async def test_a_fingerprint_of_the_nodes_own_lets_no_other_of_its_authority_in(
+    authority: trustme.CA,
+) -> None:
+    async with node(authority) as one, node(authority) as other:
+        port = int(one.rpartition(":")[2])
+        own = await asyncio.to_thread(ssl.get_server_certificate, ("localhost", port))
+        settings = ElasticsearchSettings.model_validate(
+            {"hosts": (one, other), "fingerprint": fingerprint(own.encode())}
+        )
+        client = ElasticsearchClient(settings)
+        answers = [await client.request("GET", "/") for _ in range(2)]
+        await client.close()
+
+    assert sorted(str(answer.status) for answer in answers) == ["200", "None"]
+
+
 async def test_a_fingerprint_nobody_shows_is_an_error_with_what_was_shown(
     authority: trustme.CA,
 ) -> None:

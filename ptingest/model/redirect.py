@@ -1,0 +1,59 @@
+"""What an HTTP redirect says. None of our clients follows one: it would take login and
+events to an address that nobody configured. Pure.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin, urlsplit
+
+PORTS = {"http": 80, "https": 443}
+MOST_CHARACTERS = 300
+"""Of an address in a sentence."""
+
+
+def is_redirect(status: int | None) -> bool:
+    """Whether a status sends us elsewhere."""
+    return status is not None and 300 <= status < 400
+
+
+def redirect_sentence(
+    status: int, location: str | None, *, url: str, target: str, setting: str
+) -> str:
+    """Say where ``url`` sends us instead of answering ``target``, and what to write where.
+
+    ``setting`` names what holds ``url``; ``location`` is the answer's header of that name.
+    Shown of it is scheme, host, port and path only: a query may hold a ticket, and what is
+    no printable ASCII is no address.
+    """
+    seen = f"{url} answers {status}"
+    cure = f"{setting} must name the server itself, not what redirects to it"
+    if not location or not (location.isascii() and location.isprintable()):
+        return f"{seen}, a redirect to nowhere we can read; it is not followed: {cure}"
+    try:
+        to = urlsplit(urljoin(url + target, location))
+        port = to.port or PORTS.get(to.scheme)
+    except ValueError:
+        return f"{seen}, a redirect to nowhere we can read; it is not followed: {cure}"
+    host = to.netloc.rpartition("@")[2]
+    if to.scheme not in PORTS or not host:
+        return f"{seen}, a redirect that is not HTTP; it is not followed: {cure}"
+    origin = f"{to.scheme}://{host if to.port else f'{host}:{port}'}"
+    prefix = _prefix(to.path, urlsplit(target).path)
+    if prefix is None or f"{origin}{prefix}" == url:
+        # A login page, say: the same path is not asked for again there.
+        place = f"{origin}{to.path}"[:MOST_CHARACTERS]
+        return f"{seen} to {place}, a redirect to another page; it is not followed: {cure}"
+    place = f"{origin}{prefix}"[:MOST_CHARACTERS]
+    if to.scheme == "http" and url.startswith("https://"):
+        return (
+            f"{seen} to {place}: that is without TLS, login and events would be readable on the "
+            f"way; it is not followed. Mend what redirects, or name the server itself in {setting}"
+        )
+    return f"{seen} to {place}: write that into {setting} (redirects are not followed)"
+
+
+def _prefix(path: str, asked: str) -> str | None:
+    """Return what stands before the path that was asked for; None where that is missing."""
+    if asked == "/":
+        return "" if path in ("", "/") else None
+    return path.removesuffix(asked) if path.endswith(asked) else None

@@ -1,0 +1,81 @@
+"""How many data streams peers may begin by naming services that nobody named in the profile.
+
+Every legal name is indexed, so whoever reaches the port could make a data stream an event,
+and each costs the cluster shards for ever. Beyond a group's `max_services` events go to the
+dead letters; streams that were begun go on.
+"""
+
+from __future__ import annotations
+
+from ptingest.model.document import DataStream, Document
+from ptingest.model.outcome import DeadLetter, Processed
+from ptingest.pipeline.route import mended_dataset
+from ptingest.settings.profile import GroupSettings, ProfileSettings
+
+REASON = "too_many_services"
+Place = tuple[str, str]
+"""Type and namespace: what the data streams of one group share."""
+
+
+class StreamLimit:
+    """What has begun since the start of this process; outlives a reload of the profile."""
+
+    def __init__(self) -> None:
+        self._begun: dict[Place, set[str]] = {}
+
+    def apply(self, processed: Processed, profile: ProfileSettings) -> None:
+        """Turn documents of data streams beyond a limit into dead letters."""
+        # By identity first: a chunk's documents share a handful of objects.
+        streams = {id(d.data_stream): d.data_stream for d in processed.documents}
+        refused = {
+            stream.name: limit
+            for stream in streams.values()
+            if (limit := self._exceeded(stream, profile)) is not None
+        }
+        if not refused:
+            return
+        kept: list[Document] = []
+        for document in processed.documents:
+            group = refused.get(document.data_stream.name)
+            if group is None:
+                kept.append(document)
+            else:
+                processed.dead_letters.append(_letter(document, group))
+        processed.documents = kept
+
+    def _exceeded(self, stream: DataStream, profile: ProfileSettings) -> GroupSettings | None:
+        """Return the group whose limit keeps this stream out; None where it may go on."""
+        begun = self._begun.setdefault((stream.type, stream.namespace), set())
+        if stream.dataset in begun:
+            return None
+        groups = [group for group in profile.groups if _is_of(stream, group)]
+        for group in groups:
+            names = (mended_dataset(one, profile.sanitise_names) for one in group.known_services)
+            if stream.dataset in names:
+                return None
+        group = max(groups or profile.groups, key=lambda one: one.max_services)
+        if len(begun) >= group.max_services:
+            return group
+        begun.add(stream.dataset)
+        return None
+
+
+def _is_of(stream: DataStream, group: GroupSettings) -> bool:
+    place = group.data_stream
+    return (stream.type, stream.namespace) == (place.type, place.namespace)
+
+
+def _letter(document: Document, group: GroupSettings) -> DeadLetter:
+    return DeadLetter(
+        reason=REASON,
+        detail=(
+            f"{document.data_stream.name!r} would be one data stream more than "
+            f"max_services ({group.max_services}) of group {group.group} allows beside "
+            "known_services: name the service there, or raise the limit, then requeue"
+        ),
+        payload=document.payload,
+        service=document.service,
+        peer=document.peer,
+        data_stream=document.data_stream.name,
+        key=document.key,
+    )

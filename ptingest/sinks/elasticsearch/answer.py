@@ -1,0 +1,95 @@
+"""One HTTP answer of what should be Elasticsearch, before anybody judges it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+import msgspec
+
+from ptingest.model.redirect import is_redirect
+
+PRODUCT_HEADER = "x-elastic-product"
+PRODUCT = "Elasticsearch"
+LONGEST_RETRY_AFTER_SECONDS = 300.0
+"""A proxy that says "come back tomorrow" does not stop the line until tomorrow."""
+
+
+class Answer(NamedTuple):
+    """One HTTP answer, or why there is none."""
+
+    status: int | None
+    """None: no whole answer came; then ``failure`` says why."""
+    headers: Mapping[str, str] = {}
+    """Names in lower case."""
+    body: bytes = b""
+    failure: str = ""
+    """Also given with a redirect, which is never followed: where to, and the cure."""
+    never_sent: bool = False
+    """Nothing of the request left this machine: it cannot have had an effect."""
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether somebody sends us elsewhere."""
+        return is_redirect(self.status)
+
+    @property
+    def is_from_elasticsearch(self) -> bool:
+        """Whether Elasticsearch itself speaks, rather than something before it."""
+        if self.headers.get(PRODUCT_HEADER) == PRODUCT:
+            return True
+        # Its security says no before the header is set (seen on 8.19): there the body is
+        # the signature.
+        if self.status not in (401, 403):
+            return False
+        return error_answer_of(self.body).type == "security_exception"
+
+
+class Error(msgspec.Struct):
+    """Type and reason of an error, as much as is ever asked for."""
+
+    type: str = ""
+    reason: str | None = ""
+
+
+class _ErrorAnswer(msgspec.Struct):
+    error: Error | str = ""
+
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON, not UTF-8, or nested without end."""
+_read_error_answer = msgspec.json.Decoder(_ErrorAnswer).decode
+
+
+def error_answer_of(body: bytes) -> Error:
+    """Return the error that a whole answer is, its beginning where it cannot be read."""
+    try:
+        error = _read_error_answer(body).error
+    except UNREADABLE:
+        return Error(reason=excerpt(body))
+    return Error(reason=error) if isinstance(error, str) else error
+
+
+def excerpt(body: bytes) -> str:
+    """Return the beginning of a body, quoted."""
+    if not body:
+        return "an empty body"
+    text = body[:120].decode("utf-8", "replace")
+    return f"{text!r}{'...' if len(body) > 120 else ''}"
+
+
+def retry_after_seconds(answer: Answer) -> float | None:
+    """Return the ``Retry-After`` of an answer; a date counts from the answer's own."""
+    value = answer.headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    if value.isascii() and value.isdigit():
+        return min(float(value), LONGEST_RETRY_AFTER_SECONDS)
+    try:
+        until = parsedate_to_datetime(value)
+        asked = parsedate_to_datetime(answer.headers.get("date", ""))
+        seconds = (until - asked).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
