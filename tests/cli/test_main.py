@@ -74,7 +74,7 @@ def test_without_anything_it_shows_its_help(tmp_path: Path) -> None:
 def test_the_version_is_the_packages() -> None:
     project = (ROOT / "pyproject.toml").read_text()
 
-    assert 'ptingest = "ptingest.cli.main:main"' in project
+    assert 'ptingest = "ptingest.cli.entry:main"' in project
     assert any(parameter.name == "version" for parameter in group.params)
 
 

@@ -65,6 +65,8 @@ def test_compose_allows_what_the_config_of_the_image_allows() -> None:
 def test_pods_may_use_what_the_config_in_the_map_allows(file: str, tmp_path: Path) -> None:
     folder = DEPLOY / "kubernetes"
     config = yaml.safe_load((folder / "configmap.yaml").read_text())["data"]["ptingest.yaml"]
+    (tmp_path / "writer_password").write_text("x")  # a Secret, mounted as a file
+    config = config.replace("/run/secrets/ptingest/writer_password", f"{tmp_path}/writer_password")
     (tmp_path / "ptingest.yaml").write_text(config)
     workload = yaml.safe_load((folder / file).read_text())
     (container,) = workload["spec"]["template"]["spec"]["containers"]

@@ -154,7 +154,8 @@ async def test_an_order_for_another_server_is_refused(tmp_path: Path) -> None:
 
 async def test_both_write_to_the_store_and_resent_events_are_recognised(tmp_path: Path) -> None:
     def keyed(number: int) -> bytes:
-        more = {"agent": {"id": "a"}, "log": {"offset": number, "file": {"path": "/x"}}}
+        where = {"offset": number, "file": {"path": "/x"}}
+        more = {"agent": {"id": "a"}, "host": {"name": "h"}, "log": where}
         return event(f"INFO|root|2025-01-02T03:04:05Z|n{number}", **more)
 
     async with crewed(tmp_path) as server, one_peer_each(server) as peers:

@@ -184,7 +184,7 @@ def test_outcomes_outlive_the_documents() -> None:
         failure_stored=[found[1]],
         refused=[Refusal(found[2], "mapping", long)],
         busy=[found[3]],
-        stream_busy=[Refusal(found[4], "no_template", "404")],
+        stream_busy=[Refusal(found[4], "template_missing", "404")],
         said="HTTP 200",
     )
     world.journal.saw([], Processed(documents=found), cost_of(found), found[0].receipt, ORIGIN)

@@ -70,7 +70,7 @@ async def test_a_sink_that_never_answers_does_not_keep_us(tmp_path: Path) -> Non
     )
 
     assert progress["tally"]["left"] == 1  # type: ignore[index]
-    assert waiting(tmp_path / "data") == ["no_template"]
+    assert waiting(tmp_path / "data") == ["template_missing"]
 
 
 async def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_preview_tells_what_would_become_and_changes_nothing(tmp_path: Path) -
     purged = preview(directory, EVERYTHING, None, now_ns=now_ns)
     none = preview(directory, Choice(reasons=("other",)), pipeline, now_ns=now_ns)
 
-    was = ("no_template", "logs-django-pt")
+    was = ("template_missing", "logs-django-pt")
     assert requeued == {
         Prospect(*was, "written to logs-django-pt"): 2,
         Prospect(*was, "a dead letter again (not_json)"): 1,

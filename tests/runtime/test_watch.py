@@ -26,7 +26,8 @@ def processed(*payloads: bytes, now_ns: int = NOW) -> Processed:
 
 
 def line(message: str, **more: Any) -> bytes:
-    return event(message, agent={"id": "a"}, log={"offset": 1}, **more)
+    where = {"offset": 1, "file": {"path": "/x"}}
+    return event(message, agent={"id": "a"}, host={"name": "h"}, log=where, **more)
 
 
 @pytest.fixture
