@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
-from ptingest.delivery.batch import cost_of
-from ptingest.delivery.budget import Budget
+from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.model.document import Document
 from ptingest.model.outcome import DropReason, Fate
 from ptingest.telemetry.metrics import Metrics
@@ -31,7 +30,7 @@ def by_service(lists: Iterable[Sequence[Document]]) -> Counter[str]:
 class Books:
     """One sink's books; the only place where a lane's documents end."""
 
-    def __init__(self, sink: str, *, budget: Budget, metrics: Metrics) -> None:
+    def __init__(self, sink: str, *, budget: DocumentBudget, metrics: Metrics) -> None:
         self._sink, self._budget, self._metrics = sink, budget, metrics
 
     def settle(self, documents: Sequence[Document], fate: Fate) -> None:
@@ -56,4 +55,4 @@ class Books:
             if fate is Fate.DROPPED:  # by the sink; the flow counts what its own rules drop
                 reason = DropReason.INGEST_PIPELINE
                 self._metrics.add("ptingest_flow_dropped_events_total", count, service, reason)
-        self._budget.release(cost_of(documents))
+        self._budget.let_go(documents)

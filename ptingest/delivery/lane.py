@@ -23,11 +23,11 @@ from collections.abc import Sequence
 
 from ptingest.delivery.batch import Batch, Batcher, is_lost
 from ptingest.delivery.books import Books
-from ptingest.delivery.budget import Budget
 from ptingest.delivery.burial import Burial
 from ptingest.delivery.company import Company
 from ptingest.delivery.dead_letter import DeadLetters
 from ptingest.delivery.deadlines import Deadlines
+from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.delivery.judge import Verdict, judge
 from ptingest.delivery.pace import Sent, Trip, pace_of
 from ptingest.delivery.places import Places
@@ -61,7 +61,7 @@ class Lane:
         *,
         sink: Sink,
         settings: LaneSettings,
-        budget: Budget,
+        budget: DocumentBudget,
         dead_letters: DeadLetters,
         metrics: Metrics,
         clock: Clock,
@@ -97,7 +97,7 @@ class Lane:
         self._stopped: asyncio.Event | None = None
         metrics.before_scrape(self._refresh)
 
-    def _make_returns(self, budget: Budget) -> tuple[TroubledStreams, Returns]:
+    def _make_returns(self, budget: DocumentBudget) -> tuple[TroubledStreams, Returns]:
         patience = self._settings.retry.patience_seconds
         streams = TroubledStreams(
             self.name,

@@ -14,6 +14,10 @@ DOCUMENT_OVERHEAD_BYTES = 256
 """What one waiting document costs in memory beside its payload and body."""
 
 
+LARGE_BYTES = 256 << 10
+"""A larger event may take long and much memory, so that it goes its way alone."""
+
+
 class DataStream(msgspec.Struct, frozen=True):
     """The three parts of a data stream's name; made once a name and shared."""
 

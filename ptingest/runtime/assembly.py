@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.dead_letter import DeadLetters
+from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.delivery.inquirer import Inquirer
 from ptingest.delivery.lane import Lane
 from ptingest.errors import ConfigInvalid, ConfigProblem
@@ -70,7 +71,7 @@ class Parts:
     pipeline: Pipeline
     sinks: list[Sink]
     lanes: list[Lane]
-    budget: Budget
+    budget: DocumentBudget
     dead_letters: DeadLetters
     flow: Flow
     poison: PoisonRecord
@@ -175,7 +176,7 @@ def build(
     metrics = Metrics()
     certificates = Certificates(settings, metrics=metrics, clock=clock)
     chance = random.Random()
-    budget = Budget(settings.beats.limits.total_bytes // 2)
+    budget = DocumentBudget(settings.beats.limits.total_bytes // 2)
     dead_letters = DeadLetters(
         Path(settings.data_dir) / "dead_letters",
         settings.dead_letters,

@@ -22,12 +22,12 @@ from msgspec.structs import replace
 from pydantic import ByteSize
 
 from ptingest.delivery.batch import cost_of
-from ptingest.delivery.budget import Budget
 from ptingest.delivery.dead_letter import DeadLetters
+from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.delivery.lane import Lane
 from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
 from ptingest.model.contracts import Breath, Clock
-from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, Document
+from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, LARGE_BYTES, Document
 from ptingest.model.event import Origin
 from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
@@ -35,7 +35,7 @@ from ptingest.pipeline.permit import process_permitted
 from ptingest.pipeline.pipeline import OTHER, Pipeline
 from ptingest.pipeline.stream_limit import StreamLimit
 from ptingest.runtime.journal import Journal
-from ptingest.runtime.large import LARGE_BYTES, LargeEvents
+from ptingest.runtime.large import LargeEvents
 from ptingest.runtime.poison import PoisonRecord
 from ptingest.runtime.taps import Taps
 from ptingest.runtime.watch import TrafficWatch
@@ -65,7 +65,7 @@ class Flow:
         *,
         lanes: Sequence[Lane],
         sinks: Sequence[str],
-        budget: Budget,
+        budget: DocumentBudget,
         dead_letters: DeadLetters,
         metrics: Metrics,
         clock: Clock,
@@ -177,7 +177,8 @@ class Flow:
         share = 1.0 if size > self.event_bytes else 1 + BODY_SHARE
         estimate = int(size * share) + DOCUMENT_OVERHEAD_BYTES * len(chunk)
         estimate *= len(self._lanes)
-        await self._budget.take(estimate)
+        pot = self._budget if size > self.event_bytes else self._budget.pot_of(size)
+        await pot.take(estimate)
         try:
             processed = await self._process(chunk, receipt, origin, is_split=is_split)
             letters += processed.dead_letters
@@ -186,13 +187,13 @@ class Flow:
                 await self._keep_letters(letters, receipt)
                 letters.clear()
         except BaseException:
-            self._budget.release(estimate)
+            pot.release(estimate)
             raise
         cost = cost_of(processed.documents)
         self._journal.saw(chunk, processed, cost, receipt, origin)
         cost *= len(self._lanes)
-        self._budget.charge(cost)
-        self._budget.release(estimate)
+        pot.charge(cost)
+        pot.release(estimate)
         return processed
 
     async def _process(
@@ -267,7 +268,7 @@ class Flow:
         finally:
             for sink, _ in waiting:  # only when put was cancelled: those never reached a lane
                 receipt.fail("admission was cut short")
-                self._budget.release(cost_of(documents))
+                self._budget.let_go(documents)
                 for service, count in by_service.items():
                     self._custody[sink][service] -= count
                     self._metrics.add(SETTLED, count, sink, service, Fate.GIVEN_BACK)

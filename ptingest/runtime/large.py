@@ -44,12 +44,11 @@ from ptingest.settings.profile import ProfileSettings
 
 log = logging.getLogger(__name__)
 
-LARGE_BYTES = 256 << 10
-"""Smaller events take milliseconds at worst, and are processed on the loop."""
 PLACES = 4
 """Windows of sources that wait for their event to be worked on, that one included."""
-PLACE_SECONDS = 0.5
-"""How long another one may wait for such a place; then its window must come again."""
+PLACE_SECONDS = 0.2
+"""How long another one may wait for such a place; then its window must come again. It keeps
+its turns to inflate meanwhile, for which others wait."""
 ATTEMPTS = 3
 DEADLINE_SECONDS = 120.0
 """For one attempt, by the clock: on a machine so busy that this is not enough, or where the

@@ -117,6 +117,7 @@ class WorkerView:
             "books": self.books(),
             "budget": {
                 "outstanding_bytes": parts.budget.outstanding,
+                "large_bytes": parts.budget.large.outstanding,
                 "limit_bytes": parts.budget.limit,
                 "setting": "beats.limits.total_bytes (half)",
             },

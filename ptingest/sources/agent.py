@@ -11,6 +11,7 @@ from ptingest.pipeline.identity import known_by
 LONGEST = 64
 """Characters shown; whoever sends decides what stands there."""
 LARGEST_BYTES = 256 << 10
+"""Of an event that is looked at: one with many members takes a second and more."""
 
 
 class Sender(NamedTuple):
@@ -21,7 +22,12 @@ class Sender(NamedTuple):
 
 
 def sender_of(payload: bytes) -> Sender:
-    """Look at one event; any bytes may come."""
+    """Look at one event; any bytes may come.
+
+    It happens on the event loop, so that a large event is not looked at.
+    """
+    if len(payload) > LARGEST_BYTES:
+        return Sender()
     return Sender(agent_of(payload), known_by(payload))
 
 
@@ -46,11 +52,8 @@ _decode = msgspec.json.Decoder(_Sent).decode
 def agent_of(payload: bytes) -> str | None:
     """Return ``filebeat 8.19.0`` from an event, or None when it does not say.
 
-    Any bytes may come; what is no such event says nothing. About two microseconds, so that
-    one which is larger than any usual one is not asked.
+    Any bytes may come; what is no such event says nothing. About two microseconds.
     """
-    if len(payload) > LARGEST_BYTES:
-        return None
     try:
         sent = _decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

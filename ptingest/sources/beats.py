@@ -59,6 +59,8 @@ class BeatsSource:
     ) -> None:
         """``workers``: how many share the limit for Beats behind one load balancer."""
         self.admit, self.turns, self.breath = admit, turns, breath
+        self.alone = asyncio.Lock()
+        """Held by who has, or next gets, all turns."""
         self._give_back = give_back
         self.draining = False
         self._metrics, self._clock, self._chance = metrics, clock, chance

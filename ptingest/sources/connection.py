@@ -77,7 +77,7 @@ class BeatsConnection(asyncio.Protocol):
         self._eof = False
         self._quiet = False
         self._quiet_tried_at = 0.0
-        self._turns = HeldTurns(source.turns, source.now)
+        self._turns = HeldTurns(source.turns, source.alone, source.now)
         self._first_byte = 0
         self.address = address
         self.ip, self.peer = address.ip, f"{address.ip}:{address.port}"

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import ByteSize
 
-from ptingest.delivery.budget import Budget
 from ptingest.delivery.dead_letter import DeadLetters
+from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.delivery.lane import Lane
 from ptingest.model.document import Document
 from ptingest.settings.delivery import DeadLettersSettings
@@ -29,7 +29,7 @@ class Road:
 
     sink: ScriptedSink
     lane: Lane
-    budget: Budget
+    budget: DocumentBudget
     letters: DeadLetters
     metrics: Metrics
     clock: LoopClock
@@ -73,7 +73,7 @@ async def road(
     budget_bytes: int = 1 << 30,
     max_bytes: int = 1 << 30,
 ) -> AsyncIterator[Road]:
-    clock, metrics, budget = LoopClock(), Metrics(), Budget(budget_bytes)
+    clock, metrics, budget = LoopClock(), Metrics(), DocumentBudget(budget_bytes)
     letters = DeadLetters(
         directory, DeadLettersSettings(max_bytes=ByteSize(max_bytes)), clock, metrics
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ptingest.delivery.books import Books, by_service
-from ptingest.delivery.budget import Budget
+from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.model.document import Document
 from ptingest.model.outcome import Fate
 from ptingest.model.receipt import Receipt
@@ -13,8 +13,8 @@ from ptingest.telemetry.metrics import Metrics
 from tests.fakes.sink import Window, fates
 
 
-def opened(documents: list[Document]) -> tuple[Books, Budget, Metrics]:
-    budget, metrics = Budget(1), Metrics()
+def opened(documents: list[Document]) -> tuple[Books, DocumentBudget, Metrics]:
+    budget, metrics = DocumentBudget(1), Metrics()
     budget.charge(sum(document.cost for document in documents))
     return Books("fake", budget=budget, metrics=metrics), budget, metrics
 

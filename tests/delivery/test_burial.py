@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from pydantic import ByteSize
 
 from ptingest.delivery.books import Books
-from ptingest.delivery.budget import Budget
 from ptingest.delivery.burial import LETTERS_AT_ONCE, Burial
 from ptingest.delivery.dead_letter import DeadLetters, read_letters
+from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.model.outcome import Fate
 from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.telemetry.metrics import Metrics
@@ -24,7 +24,7 @@ class Grave:
     """A burial with everything around it."""
 
     def __init__(self, directory: Path, max_bytes: int = 1 << 20) -> None:
-        self.metrics, self.budget = Metrics(), Budget(1 << 20)
+        self.metrics, self.budget = Metrics(), DocumentBudget(1 << 20)
         settings = DeadLettersSettings(max_bytes=ByteSize(max_bytes))
         self.letters = DeadLetters(directory, settings, ManualClock(), self.metrics)
         self.failures = 0

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ptingest.delivery.batch import Batcher, batch_of
 from ptingest.delivery.books import Books
-from ptingest.delivery.budget import Budget
 from ptingest.delivery.burial import Burial
 from ptingest.delivery.dead_letter import DeadLetters
+from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.delivery.places import Places
 from ptingest.delivery.retry import Backoff, RetryQueue
 from ptingest.delivery.streams import TroubledStreams
@@ -22,7 +22,7 @@ from tests.fakes.sink import CELERY, Window, refuse
 def places(tmp_path: Path) -> Places:
     metrics = Metrics()
     letters = DeadLetters(tmp_path, DeadLettersSettings(), clock=ManualClock(), metrics=metrics)
-    books = Books("fake", budget=Budget(1 << 20), metrics=metrics)
+    books = Books("fake", budget=DocumentBudget(1 << 20), metrics=metrics)
     return Places(
         fresh=Batcher(max_documents=100, max_bytes=1 << 20, max_age_seconds=0.1),
         again=RetryQueue(),

@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from ptingest.model.document import LARGE_BYTES
 from ptingest.model.event import MaySend, Origin
 from ptingest.model.outcome import DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile
 from ptingest.runtime import large
-from ptingest.runtime.large import LARGE_BYTES, LargeEvents
+from ptingest.runtime.large import LargeEvents
 from ptingest.settings.profile import ProfileSettings
 from tests.fakes.costly_events import SHAPES
 from tests.pipeline.conftest import shipped_profile

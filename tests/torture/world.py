@@ -223,7 +223,8 @@ class World:
         for row in _rows(status):
             if row["residue"] or row["in_flight"]:
                 self.problems.append(f"books not at zero at rest: {row}")
-        if status["budget"]["outstanding_bytes"] or status["beats"]["waiting_bytes"]:
+        budget = status["budget"]
+        if budget["outstanding_bytes"] or budget["large_bytes"] or status["beats"]["waiting_bytes"]:
             self.problems.append(
                 f"bytes held at rest: {status['budget']}, beats {status['beats']['waiting_bytes']}"
             )
