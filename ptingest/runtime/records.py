@@ -13,10 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import orjson
+
 RECORD_START = re.compile(rb"[A-Za-z0-9_]+\|")
 READ_BYTES = 1 << 20
 MAX_RECORD_BYTES = 10 << 20
 """Filebeat's ``message_max_bytes``; a longer record is cut there and goes on as the next."""
+MAX_JSON_BYTES = 15 << 20
+"""The same of a record as JSON: what a server takes for one event (16 MiB), less the rest of it."""
+SURELY_FITS_BYTES = MAX_JSON_BYTES // len(r"\u0000")
+"""A record of so many bytes is never too long as JSON, whatever they are."""
 
 
 class Record(NamedTuple):
@@ -50,6 +56,7 @@ class RecordReader:
             self.position = 0
         self._rest = b""
         self._lines: list[tuple[bytes, int, int]] = []
+        self._json_bytes = 0
 
     @property
     def size(self) -> int:
@@ -79,7 +86,7 @@ class RecordReader:
             yield from self._cut(chunk)
         if to_the_end:
             if self._rest:
-                yield from self._line(self._rest, len(self._rest))
+                yield from self._whole_line(self._rest, ending=0)
                 self._rest = b""
             yield from self._flush()
 
@@ -90,24 +97,26 @@ class RecordReader:
     def _cut(self, chunk: bytes) -> Iterator[Record]:
         data = self._rest + chunk
         begin = 0
-        while True:
-            newline = data.find(b"\n", begin)
-            end = len(data) if newline < 0 else newline
-            while end - begin > MAX_RECORD_BYTES:
-                part = data[begin : begin + MAX_RECORD_BYTES]
-                yield from self._line(part, MAX_RECORD_BYTES)
-                begin += MAX_RECORD_BYTES
-            if newline < 0:
-                break
-            yield from self._line(data[begin:newline], newline + 1 - begin)
+        while (newline := data.find(b"\n", begin)) >= 0:
+            yield from self._whole_line(data[begin:newline], ending=1)
             begin = newline + 1
+        while len(data) - begin > MAX_RECORD_BYTES:
+            part = _first_part(data[begin : begin + MAX_RECORD_BYTES])
+            yield from self._line(part, len(part))
+            begin += len(part)
         self._rest = data[begin:]
+
+    def _whole_line(self, line: bytes, *, ending: int) -> Iterator[Record]:
+        while len(line) > SURELY_FITS_BYTES and len(part := _first_part(line)) < len(line):
+            yield from self._line(part, len(part))
+            line = line[len(part) :]
+        yield from self._line(line, len(line) + ending)
 
     def _line(self, text: bytes, length: int) -> Iterator[Record]:
         begin, self.position = self.position, self.position + length
         line = (text.removesuffix(b"\r"), begin, self.position)
         starts = RECORD_START.match(text) is not None
-        if self._lines and not starts and self._waiting_bytes() + length <= MAX_RECORD_BYTES:
+        if self._lines and not starts and self._joins(text, length):
             self._lines.append(line)
             return
         yield from self._flush()
@@ -116,12 +125,34 @@ class RecordReader:
         elif line[0]:
             yield Record(*line, is_multiline=False)
 
-    def _waiting_bytes(self) -> int:
-        return self._lines[-1][2] - self._lines[0][1]
+    def _joins(self, text: bytes, length: int) -> bool:
+        size = self._lines[-1][2] - self._lines[0][1] + length
+        if size <= SURELY_FITS_BYTES:
+            return True
+        if size > MAX_RECORD_BYTES:
+            return False
+        if not self._json_bytes:
+            self._json_bytes = _json_bytes(b"\n".join([line[0] for line in self._lines]))
+        self._json_bytes += len(r"\n") + _json_bytes(text)
+        return self._json_bytes <= MAX_JSON_BYTES
 
     def _flush(self) -> Iterator[Record]:
         if self._lines:
             lines = self._lines
             text = b"\n".join([line[0] for line in lines])
-            self._lines = []
+            self._lines, self._json_bytes = [], 0
             yield Record(text, lines[0][1], lines[-1][2], is_multiline=len(lines) > 1)
+
+
+def _json_bytes(text: bytes) -> int:
+    quotes = 2
+    return len(orjson.dumps(text.decode(errors="replace"))) - quotes
+
+
+def _first_part(line: bytes) -> bytes:
+    """Return what the first record of a long line takes: all of it, or as much as both limits
+    allow after some halving. It hangs on the line's bytes alone, not on how they were read."""
+    size = MAX_RECORD_BYTES
+    while size > SURELY_FITS_BYTES and _json_bytes(line[:size]) > MAX_JSON_BYTES:
+        size //= 2
+    return line[:size]

@@ -6,11 +6,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptingest.runtime.records import MAX_RECORD_BYTES, FilePlace, RecordReader
+from ptingest.runtime.records import (
+    MAX_JSON_BYTES,
+    MAX_RECORD_BYTES,
+    FilePlace,
+    RecordReader,
+)
 
 TRACEBACK = (
     b"ERROR|django.request|2025-01-02T03:04:05.678|Internal Server Error\n"
@@ -166,3 +172,47 @@ def test_no_record_is_longer_than_a_beat_would_send(
     assert records[0].begin == 0
     assert records[-1].end == len(content)
     assert all(a.end == b.begin for a, b in pairwise(records))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0" * (12 << 20),
+        b"\0" * (9 << 20) + b"\nINFO|root|t|x\n",
+        b"INFO|root|t|x\n" + (b"\0" * (1 << 20) + b"\n") * 9,
+        b"INFO|root|t|x\n" + b"\xff" * (9 << 20) + b"\n",
+        b'\x01"\\' * (3 << 20),
+    ],
+    ids=["no newline", "one line", "a record that grows", "no UTF-8", "quotes"],
+)
+def test_no_record_is_longer_as_json_than_a_server_takes(
+    content: bytes, opened: Open, tmp_path: Path
+) -> None:
+    records = list(opened(write(tmp_path, content)).read(to_the_end=True))
+
+    longest = max(len(orjson.dumps(record.text.decode(errors="replace"))) for record in records)
+    quotes = 2
+    assert longest - quotes <= MAX_JSON_BYTES
+    assert records[0].begin == 0
+    assert records[-1].end == len(content)
+    assert all(a.end == b.begin for a, b in pairwise(records))
+
+
+def test_a_long_line_of_plain_text_stays_one_record(opened: Open, tmp_path: Path) -> None:
+    line = b"INFO|root|t|" + b"ab" * 4_900_000
+
+    (record,) = opened(write(tmp_path, line + b"\n")).read(to_the_end=True)
+
+    assert record.text == line
+
+
+def test_a_line_is_cut_at_the_same_bytes_however_it_was_read(opened: Open, tmp_path: Path) -> None:
+    line = b"\0" * (13 << 20)
+    path = write(tmp_path, line[: 11 << 20])
+    growing = opened(path)
+    records = list(growing.read(to_the_end=False))
+    with path.open("ab") as file:
+        file.write(line[11 << 20 :] + b"\n")
+    records += growing.read(to_the_end=False)
+
+    assert records == list(opened(path).read(to_the_end=False))
