@@ -9,7 +9,7 @@ first text of a known form counts, wherever it stands in the first 64 KiB of the
     [I 250102 03:04:05           Tornado's
 
 failing those, in a line that is a JSON object, the first epoch number in a member named
-``time``, ``timestamp``, ``@timestamp`` or ``ts``: seconds to nanoseconds.
+``time``, ``timestamp``, ``@timestamp``, ``ts`` or ``msec`` (nginx): seconds to nanoseconds.
 
 A time without its date or year counts as none: at the same place of a file that was cut and
 written again, the same line may be another event. A time without a zone is taken in the
@@ -55,7 +55,7 @@ _find_time = re.compile(
     f"(?:{_CLOCK}{_SECOND} (?:[A-Z]{{3,4}} )?{_YEAR}|{_YEAR} {_CLOCK}{_SECOND}{_ZONE}))".encode()
 ).search
 _find_epoch = re.compile(
-    rb'"(?:@?timestamp|time|ts)"[ \t]{0,8}:[ \t]{0,8}"?'
+    rb'"(?:@?timestamp|time|msec|ts)"[ \t]{0,8}:[ \t]{0,8}"?'
     rb"([0-9]{10}(?:[0-9]{3}|[0-9]{6}|[0-9]{9})?(?:\.[0-9]{1,9})?)(?![0-9])"
 ).search
 _DATES = [

@@ -420,7 +420,7 @@ OWN_TIMES = [
     )
 ]
 EPOCH = re.compile(
-    r'"(@?timestamp|time|ts)"[ \t]*:[ \t]*"?'
+    r'"(@?timestamp|time|msec|ts)"[ \t]*:[ \t]*"?'
     r"((\d{10}(?:\d{3}|\d{6}|\d{9})?)(?:\.(\d{1,9}))?)(?!\d)",
     re.ASCII,
 )
