@@ -248,7 +248,7 @@ def route(event: dict[str, Any], notes: set[str]) -> Answer:
     if re.search(r"%\{.*?\}", name):
         return Answer("dead_letter", "index_interpolation", event, name, notes)
     if (
-        re.search(r'[\\/*?"<>|,#: ]', name)
+        re.search(r'[\\/*?"<>|,#: \x00-\x1f\x7f-\x9f]', name)
         or name != name.lower()
         or re.match(r"[-_+]|\.ds-", name)
         or len(name.encode()) > 255
