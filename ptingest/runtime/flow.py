@@ -149,7 +149,7 @@ class Flow:
         if len(chunk) == 1 and LARGE_BYTES < size <= self.event_bytes:
             # Large ones wait for each other before they ask for the budget: who stands at
             # its head must not wait for anything but sinks.
-            async with self.large.turn(receipt) as is_granted:
+            async with self.large.turn(receipt, size) as is_granted:
                 if not is_granted:
                     receipt.fail(TOO_MANY_LARGE)
                     return

@@ -24,6 +24,7 @@ from contextlib import asynccontextmanager
 
 from msgspec.structs import replace
 
+from ptingest.delivery.budget import Budget
 from ptingest.model.document import Document
 from ptingest.model.event import Origin
 from ptingest.model.outcome import Processed
@@ -44,10 +45,11 @@ from ptingest.settings.profile import ProfileSettings
 
 log = logging.getLogger(__name__)
 
-PLACES = 4
-"""Windows of sources that wait for their event to be worked on, that one included."""
+PLACES_BYTES = 24 << 20
+"""Of sources' events that wait to be worked on or are: many small ones, or one of the largest
+and a few small ones."""
 PLACE_SECONDS = 0.2
-"""How long another one may wait for such a place; then its window must come again. It keeps
+"""How long another one may wait for room there; then its window must come again. It keeps
 its turns to inflate meanwhile, for which others wait."""
 ATTEMPTS = 3
 DEADLINE_SECONDS = 120.0
@@ -81,7 +83,7 @@ class LargeEvents:
         """``profile`` is the one in force: after a reload a new process begins with it."""
         self._profile = profile
         self._turn = asyncio.Lock()
-        self._places = asyncio.Semaphore(PLACES)
+        self._places = Budget(PLACES_BYTES)
         self._running: _Running | None = None
         self._files: tuple[int, int] | None = None
 
@@ -91,7 +93,7 @@ class LargeEvents:
         return None if self._running is None else self._running.process.pid
 
     @asynccontextmanager
-    async def turn(self, receipt: Receipt) -> AsyncIterator[bool]:
+    async def turn(self, receipt: Receipt, size: int) -> AsyncIterator[bool]:
         """Hold this around ``process``: one event at a time, first come, first served.
 
         Whatever the window holds that others need is given back for the wait; as windows wait
@@ -103,7 +105,7 @@ class LargeEvents:
             return
         try:
             async with asyncio.timeout(PLACE_SECONDS):
-                await self._places.acquire()
+                await self._places.take(size)
         except TimeoutError:
             yield False
             return
@@ -112,7 +114,7 @@ class LargeEvents:
             async with self._turn:
                 yield True
         finally:
-            self._places.release()
+            self._places.release(size)
 
     async def process(
         self, payload: bytes, *, receipt: Receipt, origin: Origin, now_ns: int

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime.flow import CHUNK_BYTES, CHUNK_EVENTS, chunks, count_by_service
+from ptingest.runtime.large import PLACES_BYTES
 from ptingest.runtime.poison import TOLERATED
 from tests.fakes.clock import ManualClock
 from tests.fakes.sink import Window
@@ -178,14 +180,42 @@ async def test_large_events_keep_their_place_in_the_window(tmp_path: Path) -> No
         assert server.sink.messages == texts
 
 
+async def test_small_events_pass_a_large_one_that_waits_for_an_earlier_to_be_stored(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path) as server:
+        flow, budget = server.worker.parts.flow, server.worker.parts.budget
+        budget.large.charge(budget.large.limit)
+        message, receipt = "b" * (300 << 10), receipt_of([])
+        waiting = asyncio.ensure_future(flow.admit([event(message=message)], receipt, ORIGIN))
+        async with asyncio.timeout(30):
+            while not budget.large.waiting:
+                await asyncio.sleep(0.01)  # no race: looks until it is so
+            await flow.admit([event(message="small")], receipt_of([]), ORIGIN)
+            assert not waiting.done()
+            budget.large.release(budget.large.limit)
+            await waiting
+            while len(server.sink.messages) < 2:
+                await asyncio.sleep(0.01)  # no race: looks until it is so
+
+        assert server.sink.messages == ["small", message]
+        assert budget.total == 0
+
+
+def receipt_with_way() -> Receipt:
+    receipt = Receipt(lambda _: None)
+    receipt.give_way = lambda: None
+    return receipt
+
+
 async def test_a_window_that_finds_no_place_for_its_large_event_comes_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ptingest.runtime.large.PLACES", 0)
     monkeypatch.setattr("ptingest.runtime.large.PLACE_SECONDS", 0.0)
-    async with serving(tmp_path) as server:
-        receipt = receipt_of([])
-        receipt.give_way = lambda: None
+    async with serving(tmp_path) as server, AsyncExitStack() as others:
+        turn = server.worker.parts.flow.large.turn(receipt_with_way(), PLACES_BYTES)
+        assert await others.enter_async_context(turn)
+        receipt = receipt_with_way()
         await server.worker.parts.flow.admit([event(message="b" * (300 << 10))], receipt, ORIGIN)
 
         assert receipt.failed is not None

@@ -82,6 +82,8 @@ async def observe(
     folder: Path, attack: Attack, config: Mapping[str, Any] | None = None
 ) -> Observed:
     """Run one attack against a server of its own; the embedded store unless ``config`` says."""
+    if isinstance(attack, EventsOf):
+        attack.prepare()
     server = ServerProcess(folder, {"drain_seconds": 5, **(config or {})})
     try:
         await server.start()
@@ -236,19 +238,24 @@ async def attacker(server: ServerProcess) -> tuple[asyncio.StreamReader, asyncio
     return await asyncio.open_connection("127.0.0.1", server.port, local_addr=(ATTACKER, 0))
 
 
-def events_of(name: str, size: int, count: int = 1) -> Attack:
+@dataclass
+class EventsOf:
     """Send costly events, each in a window and over a connection of its own, all at once, and
     wait for their acks or the end."""
 
-    def made() -> bytes:
-        return encode_window([SHAPES[name.replace("_", " ")](size)], 1, 9, 2)
+    name: str
+    size: int
+    count: int = 1
+    wire: bytes = b""
 
-    async def attack(server: ServerProcess) -> None:
-        # To make one takes seconds, in which this loop has others to measure.
-        wire = await asyncio.to_thread(made)
-        await asyncio.gather(*(_send(server, wire) for _ in range(count)))
+    def prepare(self) -> None:
+        """Make one: it takes seconds, in which nobody could measure anything."""
+        event = SHAPES[self.name.replace("_", " ")](self.size)
+        self.wire = encode_window([event], 1, 9, 2)
 
-    return attack
+    async def __call__(self, server: ServerProcess) -> None:
+        assert self.wire, "not prepared"
+        await asyncio.gather(*(_send(server, self.wire) for _ in range(self.count)))
 
 
 async def _send(server: ServerProcess, wire: bytes) -> None:
@@ -270,9 +277,9 @@ async def quiet(server: ServerProcess) -> None:
 ATTACKS: dict[str, Attack] = {
     "quiet": quiet,
     **unfinished.ATTACKS,
-    **{f"event_of_{name}": events_of(name, LARGE) for name in COSTLY},
-    "many_large_events": events_of("message_of_exponents", LARGE, 12),
-    "event_beyond_the_limit": events_of("control_characters", 10 * MIB),
+    **{f"event_of_{name}": EventsOf(name, LARGE) for name in COSTLY},
+    "many_large_events": EventsOf("message_of_exponents", LARGE, 12),
+    "event_beyond_the_limit": EventsOf("control_characters", 10 * MIB),
 }
 
 
