@@ -35,6 +35,8 @@ class StoreFiles:
         self._path = path
         self._noted = Inodes()
         self._descriptor = -1
+        self._size = 0
+        """Of the file when it was looked at last and was whole."""
 
     def note(self) -> None:
         """Remember the files that a connection was just opened on."""
@@ -42,6 +44,7 @@ class StoreFiles:
         if found.store != self._noted.store:
             self.close()
             self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            self._size = os.fstat(self._descriptor).st_size
         self._noted = found
 
     @property
@@ -56,17 +59,30 @@ class StoreFiles:
 
     @property
     def is_cut(self) -> bool:
-        """The file is shorter than its own header says, or has none.
+        """The file is shorter than it was and than its own header says, or has no header.
 
-        While another process copies its log into a file that grows, it may look so for a
-        moment.
+        The header alone does not tell: a checkpoint that finds the disk full has written it,
+        and what lacks in the file is in the log. Nor does the length: a vacuum ends with both
+        shorter.
         """
         header = os.pread(self._descriptor, HEADER_BYTES, 0)
         if len(header) < HEADER_BYTES or not header.startswith(MAGIC):
             return True
         page = int.from_bytes(header[16:18], "big")
         pages = int.from_bytes(header[28:32], "big")
-        return os.fstat(self._descriptor).st_size < pages * (65_536 if page == 1 else page)
+        size = os.fstat(self._descriptor).st_size
+        if size < pages * (65_536 if page == 1 else page) and (
+            size < self._size or not self._log_bytes()
+        ):
+            return True
+        self._size = size
+        return False
+
+    def _log_bytes(self) -> int:
+        try:
+            return self._path.with_name(self._path.name + BESIDE[0]).stat().st_size
+        except FileNotFoundError:
+            return 0
 
     @property
     def are_sound(self) -> bool:
@@ -77,7 +93,7 @@ class StoreFiles:
         """Let go of the file; after SQLite has."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
-        self._descriptor, self._noted = -1, Inodes()
+        self._descriptor, self._noted, self._size = -1, Inodes(), 0
 
     def _look(self) -> Inodes:
         return Inodes(

@@ -62,6 +62,21 @@ def test_a_file_that_was_cut_is_seen(size: int, path: Path, files: StoreFiles) -
     assert files.are_same
 
 
+def test_a_file_whose_last_pages_are_still_in_its_log_is_not_cut(
+    path: Path, files: StoreFiles
+) -> None:
+    # A checkpoint wrote the header and found no room for the rest.
+    with path.open("r+b") as file:
+        file.seek(28)
+        file.write((1 << 20).to_bytes(4, "big"))
+
+    assert path.with_name(path.name + "-wal").stat().st_size > 0
+    assert not files.is_cut
+
+    os.truncate(path, path.stat().st_size - 4096)
+    assert files.is_cut
+
+
 def test_looking_ends_no_lock_of_sqlite(path: Path, files: StoreFiles) -> None:
     reader = sqlite3.connect(path)
     reader.execute("BEGIN")
