@@ -204,11 +204,18 @@ def _runner(app: web.Application) -> web.AppRunner:
 
 async def _sample(view: StatusView, logstash: LogstashView, console: Console) -> None:
     while True:
-        await view.refresh()
-        console.sample()  # at the start, too: a rate needs a beginning
+        await _sample_once(view, console.sample)  # at the start, too: a rate needs a beginning
         await asyncio.sleep(SAMPLE_SECONDS)
+        await _sample_once(view, logstash.sample)
+
+
+async def _sample_once(view: StatusView, sample: Callable[[], None]) -> None:
+    try:
         await view.refresh()
-        logstash.sample()
+        sample()
+    except OSError as error:
+        # /proc is read for it, and there may be no descriptor left: no reason to end.
+        log.warning("a sample for charts and rates is missing: %s", error)
 
 
 def _json_answer(request: web.Request, body: object, status: int = 200) -> web.Response:

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -67,6 +69,29 @@ class Connection:
             self.task.cancel()
 
 
+class _SpareDescriptor:
+    """Kept for the moment in which the process has no other left: then a health check is still
+    answered, and `/metrics` can say what is going on."""
+
+    def __init__(self) -> None:
+        self._descriptor: int | None = None
+        self.keep()
+
+    def keep(self) -> None:
+        """Have one again, if there is one to be had."""
+        if self._descriptor is None:
+            with contextlib.suppress(OSError):
+                self._descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def give_up(self) -> bool:
+        """Free it for somebody; False where it is in use."""
+        if self._descriptor is None:
+            return False
+        os.close(self._descriptor)
+        self._descriptor = None
+        return True
+
+
 class HttpConnections:
     """Accepts on some listening sockets; `run` until cancelled, then `close`."""
 
@@ -78,6 +103,7 @@ class HttpConnections:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._listeners, self._make, self._tls = listeners, make, tls
+        self._spare = _SpareDescriptor()
         self._open: dict[Connection, None] = {}
         self._by_inner: dict[object, Connection] = {}
         self.port: int = listeners[0].getsockname()[1]
@@ -94,6 +120,7 @@ class HttpConnections:
 
     def close(self) -> None:
         """Accept no more; who is connected is left to the answers under way."""
+        self._spare.give_up()
         for listener in self._listeners:
             listener.close()
         for connection in list(self._open):
@@ -106,6 +133,8 @@ class HttpConnections:
             try:
                 accepted, name = await loop.sock_accept(listener)
             except OSError as error:  # out of file descriptors, as a rule
+                if error.errno in (errno.EMFILE, errno.ENFILE) and self._spare.give_up():
+                    continue
                 log.error("cannot accept an HTTP connection: %s; trying again in 1 s", error)
                 await asyncio.sleep(1)
                 continue
@@ -168,6 +197,7 @@ class HttpConnections:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            self._spare.keep()
             now = asyncio.get_running_loop().time()
             for one in list(self._open):
                 if one.unwritten_since is not None and now - one.unwritten_since >= WRITE_SECONDS:

@@ -43,7 +43,9 @@ class WorkerView:
         self.listening: str | None = None
         self.draining = False
         self.reloads: Callable[[], dict[str, object]] | None = None
-        parts.metrics.set("ptingest_worker_info", 1, version("ptingest"))
+        # Read once: it is a file, and there may be no descriptor left for one later.
+        self._version = version("ptingest")
+        parts.metrics.set("ptingest_worker_info", 1, self._version)
         parts.metrics.set("ptingest_worker_start_time_seconds", parts.clock.time_ns() / 1e9)
         parts.metrics.before_scrape(self._refresh)
 
@@ -108,7 +110,7 @@ class WorkerView:
         parts = self._parts
         parts.metrics.refresh()
         return {
-            "version": version("ptingest"),
+            "version": self._version,
             "pid": os.getpid(),
             "uptime_seconds": round(parts.clock.monotonic() - self._started, 1),
             "listening": self.listening,

@@ -52,7 +52,8 @@ class WholeView:
         self._crew, self._own, self._clock = crew, own, clock
         self._started = clock.monotonic()
         self._looking: asyncio.Task[None] | None = None
-        own.set("ptingest_worker_info", 1, version("ptingest"))
+        self._version = version("ptingest")
+        own.set("ptingest_worker_info", 1, self._version)
         own.set("ptingest_worker_start_time_seconds", clock.time_ns() / 1e9)
 
     async def refresh(self) -> None:
@@ -104,7 +105,7 @@ class WholeView:
         merged = merge_status([*parts, ours])
         status: dict[str, object] = {
             **merged,
-            "version": version("ptingest"),
+            "version": self._version,
             "pid": os.getpid(),
             "uptime_seconds": round(self._clock.monotonic() - self._started, 1),
             "listening": self.listening,

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -60,6 +62,45 @@ async def connect(accepted: HttpConnections, host: str = "127.0.0.1") -> Streams
 
 async def until_open(accepted: HttpConnections, count: int) -> None:
     await until(lambda: len(accepted) == count)
+
+
+@pytest.mark.timeout(60)
+def test_a_health_check_is_answered_when_no_descriptor_is_left() -> None:
+    code = """
+import asyncio, os, resource, socket
+from ptingest.api.connections import HttpConnections, listen_on
+
+class Says(asyncio.Protocol):
+    def connection_made(self, transport):
+        transport.write(b"live")
+        transport.close()
+
+async def main():
+    accepted = HttpConnections(listen_on("127.0.0.1", 0), Says)
+    running = asyncio.ensure_future(accepted.run())
+    clients = [socket.socket() for _ in range(3)]
+    for client in clients:
+        client.setblocking(False)
+    await asyncio.sleep(0)  # no race: the kernel's queue takes them, too
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    taken = []
+    try:
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        pass
+    loop = asyncio.get_running_loop()
+    for client in clients:
+        await loop.sock_connect(client, ("127.0.0.1", accepted.port))
+        assert await loop.sock_recv(client, 4) == b"live"
+        await asyncio.sleep(1.5)  # no race: one that is too early waits for a second
+    running.cancel()
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
 
 
 async def test_who_waits_longest_of_an_address_goes_first() -> None:
