@@ -14,7 +14,7 @@ from ptingest.delivery.dead_letter import DeadLetters
 from ptingest.delivery.occupancy import host_of
 from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
 from ptingest.model.document import Document
-from ptingest.model.outcome import DeadLetter, Fate, Refusal
+from ptingest.model.outcome import Fate, Refusal
 from ptingest.telemetry.metrics import Metrics
 
 LETTERS_AT_ONCE = 1000
@@ -57,7 +57,7 @@ class Burial:
     async def bury(self, part: Sequence[Refusal]) -> None:
         """Write one part and close its books; cancelled, it leaves the documents in ``lists``."""
         try:
-            await self._dead_letters.put([_letter(refusal) for refusal in part])
+            await self._dead_letters.put([refusal.letter() for refusal in part])
         except (DeadLettersFull, DeadLettersUnwritable) as error:
             self._books.give_back(self._documents.pop(id(part)), str(error))
             self._on_failed()
@@ -75,16 +75,3 @@ class Burial:
     def clear(self) -> None:
         """Forget everything; its books are closed elsewhere."""
         self._documents.clear()
-
-
-def _letter(refusal: Refusal) -> DeadLetter:
-    document = refusal.document
-    return DeadLetter(
-        reason=refusal.reason,
-        detail=refusal.detail,
-        payload=document.payload,
-        service=document.service,
-        peer=document.peer,
-        data_stream=document.data_stream.name,
-        key=document.key,
-    )

@@ -51,13 +51,26 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
-    """A sink's final no to one document."""
+    """A final no to one document, of a sink or of a rule that stands before it."""
 
     document: Document
     reason: str
     """Short fixed label, for metrics and ``dead-letters list``."""
     detail: str
-    """The error as the sink gave it."""
+    """The error as the sink gave it, or a sentence."""
+
+    def letter(self) -> DeadLetter:
+        """Return what is kept of the document."""
+        document = self.document
+        return DeadLetter(
+            reason=self.reason,
+            detail=self.detail,
+            payload=document.payload,
+            service=document.service,
+            peer=document.peer,
+            data_stream=document.data_stream.name,
+            key=document.key,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from msgspec import Raw
 
 from ptingest.model.document import DataStream, Document
 from ptingest.model.event import Origin
-from ptingest.model.outcome import DeadLetter, Processed
+from ptingest.model.outcome import DeadLetter, Processed, Refusal
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import Unreadable, decode_payload
 from ptingest.pipeline.interpolate import MISSING, interpolated, value_of
@@ -66,19 +66,12 @@ def _take_out_strays(done: Processed, expected: dict[int, DataStream], origin: O
         if own is None or document.data_stream == own:
             kept.append(document)
             continue
-        done.dead_letters.append(
-            DeadLetter(
-                reason=NOT_ALLOWED,
-                detail=f"{origin.tls_subject} may not write to data stream "
-                f"{shown(document.data_stream.name)} but to {own.name} (beats.tls.senders); a "
-                "field such as data_stream that should be an object is something else",
-                payload=document.payload,
-                service=document.service,
-                peer=document.peer,
-                data_stream=document.data_stream.name,
-                key=document.key,
-            )
+        detail = (
+            f"{origin.tls_subject} may not write to data stream "
+            f"{shown(document.data_stream.name)} but to {own.name} (beats.tls.senders); a "
+            "field such as data_stream that should be an object is something else"
         )
+        done.dead_letters.append(Refusal(document, NOT_ALLOWED, detail).letter())
     done.documents = kept
 
 
@@ -92,9 +85,7 @@ def _judge(pipeline: Pipeline, payload: bytes, origin: Origin) -> DeadLetter | D
     if group is None or group not in pipeline.groups:
         return None
     service = _service(decoded.event.get("service", MISSING))
-    if origin.may_send is None:
-        return None
-    if any(one.covers(group, service) for one in origin.may_send):
+    if any(one.covers(group, service) for one in origin.may_send or ()):
         return pipeline.groups[group].own_stream(service)
     return DeadLetter(
         reason=NOT_ALLOWED,

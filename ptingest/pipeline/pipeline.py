@@ -295,3 +295,9 @@ def _complete(
     for place, document in zip(places, done.documents, strict=True):
         documents.insert(place, document)
     done.documents = documents
+
+
+def as_it_came(payload: bytes, *, peer: str, reason: str, detail: str) -> Processed:
+    """Make a letter of an event that the stages never finish with, whole and unread."""
+    letter = DeadLetter(reason=reason, detail=detail, payload=payload, service=OTHER, peer=peer)
+    return Processed(dead_letters=[letter], received={OTHER: 1})

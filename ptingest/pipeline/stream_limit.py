@@ -8,7 +8,7 @@ dead letters; streams that were begun go on.
 from __future__ import annotations
 
 from ptingest.model.document import DataStream, Document
-from ptingest.model.outcome import DeadLetter, Processed
+from ptingest.model.outcome import Processed, Refusal
 from ptingest.pipeline.route import mended_dataset
 from ptingest.settings.profile import GroupSettings, ProfileSettings
 
@@ -40,7 +40,8 @@ class StreamLimit:
             if group is None:
                 kept.append(document)
             else:
-                processed.dead_letters.append(_letter(document, group))
+                refusal = Refusal(document, REASON, _detail(document, group))
+                processed.dead_letters.append(refusal.letter())
         processed.documents = kept
 
     def _exceeded(self, stream: DataStream, profile: ProfileSettings) -> GroupSettings | None:
@@ -65,17 +66,9 @@ def _is_of(stream: DataStream, group: GroupSettings) -> bool:
     return (stream.type, stream.namespace) == (place.type, place.namespace)
 
 
-def _letter(document: Document, group: GroupSettings) -> DeadLetter:
-    return DeadLetter(
-        reason=REASON,
-        detail=(
-            f"{document.data_stream.name!r} would be one data stream more than "
-            f"max_services ({group.max_services}) of group {group.group} allows beside "
-            "known_services: name the service there, or raise the limit, then requeue"
-        ),
-        payload=document.payload,
-        service=document.service,
-        peer=document.peer,
-        data_stream=document.data_stream.name,
-        key=document.key,
+def _detail(document: Document, group: GroupSettings) -> str:
+    return (
+        f"{document.data_stream.name!r} would be one data stream more than "
+        f"max_services ({group.max_services}) of group {group.group} allows beside "
+        "known_services: name the service there, or raise the limit, then requeue"
     )

@@ -32,7 +32,7 @@ from ptingest.model.event import Origin
 from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.permit import process_permitted
-from ptingest.pipeline.pipeline import OTHER, Pipeline
+from ptingest.pipeline.pipeline import Pipeline, as_it_came
 from ptingest.pipeline.stream_limit import StreamLimit
 from ptingest.runtime.journal import Journal
 from ptingest.runtime.large import LargeEvents
@@ -336,8 +336,7 @@ def too_large(payload: bytes, origin: Origin, *, limit: int) -> Processed:
         f"an event of {len(payload)} bytes, {limit} are allowed (beats.limits.event_bytes); "
         "raise it and requeue the letter, or have the sender cut its events"
     )
-    letter = DeadLetter(EVENT_TOO_LARGE, detail, payload, service=OTHER, peer=origin.peer)
-    return Processed(dead_letters=[letter], received={OTHER: 1})
+    return as_it_came(payload, peer=origin.peer, reason=EVENT_TOO_LARGE, detail=detail)
 
 
 def poisonous(payload: bytes, origin: Origin) -> Processed:
@@ -346,8 +345,7 @@ def poisonous(payload: bytes, origin: Origin) -> Processed:
         "each process that worked on this event ended or did not come to an end; report it, "
         "and requeue it with a version that mends it"
     )
-    letter = DeadLetter(ENDED_WORKER, detail, payload, service=OTHER, peer=origin.peer)
-    return Processed(dead_letters=[letter], received={OTHER: 1})
+    return as_it_came(payload, peer=origin.peer, reason=ENDED_WORKER, detail=detail)
 
 
 def with_key(processed: Processed, key: str) -> Processed:

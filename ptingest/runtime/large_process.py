@@ -28,7 +28,7 @@ from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.permit import process_permitted
-from ptingest.pipeline.pipeline import OTHER, Pipeline
+from ptingest.pipeline.pipeline import Pipeline, as_it_came
 from ptingest.runtime.heap import give_back_large_blocks
 from ptingest.runtime.messages import unpack_profile
 
@@ -108,10 +108,7 @@ def work_through(pipeline: Pipeline, work: Work, payload: bytes) -> Processed:
 def costly(payload: bytes, origin: Origin, how: str) -> Processed:
     """Make a letter of an event that cannot be worked on."""
     detail = f"an event of {len(payload)} bytes {how}; look at it, and requeue it once changed"
-    letter = DeadLetter(
-        reason=TOO_COSTLY, detail=detail, payload=payload, service=OTHER, peer=origin.peer
-    )
-    return Processed(dead_letters=[letter], received={OTHER: 1})
+    return as_it_came(payload, peer=origin.peer, reason=TOO_COSTLY, detail=detail)
 
 
 def memory_limit(size: int) -> int:

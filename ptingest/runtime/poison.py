@@ -27,6 +27,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from ptingest.model.contracts import Clock
+from ptingest.model.document import LARGE_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,6 @@ TOLERATED = 3
 """Processes that one chunk may end; others may have been the reason, or the machine."""
 REMEMBERED = 16
 """Chunks and events that ended a process and have not come through since."""
-RECORDED_BYTES = 256 << 10
-"""Of the first event; larger ones are not processed in this process."""
 LOOK_SECONDS = 1.0
 """So often the table is looked at for what other workers noted."""
 
@@ -90,7 +89,7 @@ class PoisonRecord:
         if self._file is None:
             yield
             return
-        first = chunk[0][:RECORDED_BYTES]
+        first = chunk[0][:LARGE_BYTES]  # larger ones are not worked on in this process
         self._write(_HEAD.pack(len(chunk), len(first), is_split), first)
         try:
             yield
@@ -109,12 +108,12 @@ class PoisonRecord:
 
     def forget(self, chunk: Sequence[bytes]) -> None:
         """It came through."""
-        name = fingerprint(chunk[0][:RECORDED_BYTES], len(chunk))
+        name = fingerprint(chunk[0][:LARGE_BYTES], len(chunk))
         if name in self.suspects:
             self._change(lambda table: table.pop(name, None))
 
     def _ends(self, chunk: Sequence[bytes]) -> int:
-        return self.suspects.get(fingerprint(chunk[0][:RECORDED_BYTES], len(chunk)), 0)
+        return self.suspects.get(fingerprint(chunk[0][:LARGE_BYTES], len(chunk)), 0)
 
     def _blame(self, first: bytes, events: int, *, is_split: bool) -> None:
         name = fingerprint(first, events)

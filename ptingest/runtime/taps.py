@@ -21,7 +21,7 @@ import msgspec
 
 from ptingest.errors import TapsBusy
 from ptingest.model.contracts import Clock
-from ptingest.model.document import Document
+from ptingest.model.document import LARGE_BYTES, Document
 from ptingest.model.outcome import DeadLetter, Processed, Refusal
 from ptingest.model.watching import TapWish
 from ptingest.pipeline.pipeline import Pipeline
@@ -38,10 +38,9 @@ LINES_A_SECOND = 1000.0
 """Shown by one tap; nobody reads faster."""
 BUFFER_BYTES = 1 << 20
 """Lines that wait for one tap's reader."""
-LARGE_BYTES = 1 << 18
-"""A larger event is skipped: looking at one could take all the time of a second."""
 QUERY_CHARACTERS = 128
-"""A longer query looks at smaller events only, for the same reason."""
+"""A longer query looks at smaller events only. Large ones are skipped in any case: to look at
+one could take all the time of a second."""
 TOLD_SECONDS = 1.0
 """Counts are told this often while they change."""
 QUIET_SECONDS = 5.0

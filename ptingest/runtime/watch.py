@@ -15,7 +15,7 @@ from itertools import islice
 
 import msgspec
 
-from ptingest.model.document import Document
+from ptingest.model.document import LARGE_BYTES, Document
 from ptingest.model.outcome import Processed
 from ptingest.pipeline.shapes import Near, Nearness, shape
 from ptingest.settings.profile import ProfileSettings
@@ -23,8 +23,6 @@ from ptingest.settings.profile import ProfileSettings
 SAMPLE_EVERY_SECONDS = 1.0
 """Each service's failures are looked at so often."""
 SAMPLED_AT_ONCE = 4
-LARGEST_SAMPLE_BYTES = 256 << 10
-"""A larger event is not looked at: it was worked on elsewhere, not to hold up the loop."""
 SHAPES_KEPT = 32
 """For each service; when there are more, the rarer half is forgotten."""
 SHAPES_SHOWN = 12
@@ -93,7 +91,8 @@ class TrafficWatch:
             document
             for document in documents
             if document.service == service
-            and len(document.payload) <= LARGEST_SAMPLE_BYTES
+            # A large one was worked on elsewhere, not to hold up the loop.
+            and len(document.payload) <= LARGE_BYTES
             and any(tag in document.body for tag in self._tags)
         )
         counter = self._shapes.setdefault(service, Counter())

@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from ptingest.model.document import LARGE_BYTES
 from ptingest.pipeline.identity import known_by
 
 LONGEST = 64
 """Characters shown; whoever sends decides what stands there."""
-LARGEST_BYTES = 256 << 10
-"""Of an event that is looked at: one with many members takes a second and more."""
 
 
 class Sender(NamedTuple):
@@ -24,9 +23,10 @@ class Sender(NamedTuple):
 def sender_of(payload: bytes) -> Sender:
     """Look at one event; any bytes may come.
 
-    It happens on the event loop, so that a large event is not looked at.
+    It happens on the event loop, so that a large event is not looked at: one with many members
+    takes a second and more.
     """
-    if len(payload) > LARGEST_BYTES:
+    if len(payload) > LARGE_BYTES:
         return Sender()
     return Sender(agent_of(payload), known_by(payload))
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptingest.sources.agent import LARGEST_BYTES, LONGEST, Sender, agent_of, sender_of
+from ptingest.model.document import LARGE_BYTES
+from ptingest.sources.agent import LONGEST, Sender, agent_of, sender_of
 from tests.wire.captures import load
 
 
@@ -49,7 +50,7 @@ def test_real_beats_say_who_they_are_and_by_what_their_files_are_known(
 def test_a_large_event_is_not_looked_at() -> None:
     """It may take a second, on the event loop."""
     first = load("f717-c3-p2.conn1").windows[0][0]
-    large = first[:-1] + b',"x":"%b"}' % (b"x" * LARGEST_BYTES)
+    large = first[:-1] + b',"x":"%b"}' % (b"x" * LARGE_BYTES)
 
     assert sender_of(large[: len(first) - 1] + b"}") != Sender()
     assert sender_of(large) == Sender()
