@@ -438,7 +438,7 @@ class DeadLetters:
             kept.append(put)
         if lines:
             try:
-                self._segments.append_pieces(gathered(lines), len(lines), by_peer)
+                self._segments.append(gathered(lines), len(lines), by_peer)
             except DeadLettersUnwritable as problem:
                 self._failed_bytes = min(size, MOST_TRIED_BYTES)
                 for put in kept:
@@ -480,7 +480,7 @@ def _joined(letters: Sequence[DeadLetter]) -> Iterator[DeadLetter]:
         else:
             counts[letter] = counts.get(letter, 0) + letter.count
     for letter, count in counts.items():
-        yield msgspec.structs.replace(letter, count=count)
+        yield replace(letter, count=count)
 
 
 def _answer(put: _Put) -> None:

@@ -13,7 +13,7 @@ Decides and lines up; waits for nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ptingest.delivery.batch import Batch, Batcher, batch_of, body_bytes, halves
 from ptingest.delivery.isolation import Isolation
@@ -149,7 +149,8 @@ class Returns:
         detail = f"{self._sink} takes others and never this one: {because}"
         going = verdict.again
         if not waits_for_sink:
-            going = self._patient(verdict, going, now, detail, is_busy=True)
+            never = (Refusal(document, "never_taken", detail) for document in going)
+            going = self._patient(verdict, never, now, is_busy=True)
         if not going:
             return
         again = batch_of(going, batch.since)
@@ -170,12 +171,7 @@ class Returns:
                 verdict.failing[0].detail,
                 self.patience.seconds,
             )
-        going = []
-        for refusal in verdict.failing:
-            if self.patience.is_over(refusal.document, now):
-                verdict.refused.append(refusal)
-            else:
-                going.append(refusal.document)
+        going = self._patient(verdict, verdict.failing, now)
         if going:
             again = batch_of(going, batch.since)
             again.tries = max(map(self.patience.failures, going))
@@ -185,21 +181,18 @@ class Returns:
     def _patient(
         self,
         verdict: Verdict,
-        documents: list[Document],
+        refusals: Iterable[Refusal],
         now: float,
-        detail: str,
         *,
-        is_busy: bool,
+        is_busy: bool = False,
     ) -> list[Document]:
         """Refuse those that were tried for long enough while others passed; return the rest."""
         going = []
-        for document in documents:
-            if self.patience.is_over(document, now, is_busy=is_busy):
-                verdict.refused.append(
-                    Refusal(document, "never_taken" if is_busy else "unanswered", detail)
-                )
+        for refusal in refusals:
+            if self.patience.is_over(refusal.document, now, is_busy=is_busy):
+                verdict.refused.append(refusal)
             else:
-                going.append(document)
+                going.append(refusal.document)
         return going
 
     # --- no answer ------------------------------------------------------------------------
@@ -221,7 +214,8 @@ class Returns:
                 "known causes with Elasticsearch's failure store: a name twice in one object, a "
                 "number of over 1,000 digits, over 1,000 levels, bytes that are not UTF-8"
             )
-            if not self._patient(verdict, batch.documents, now, detail, is_busy=False):
+            alone = Refusal(batch.documents[0], "unanswered", detail)
+            if not self._patient(verdict, [alone], now):
                 return None
         for one in found.again:
             one.is_alone = one.is_alone or found.is_its_own

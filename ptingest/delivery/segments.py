@@ -219,22 +219,17 @@ class SegmentWriter:
             except OSError as error:
                 raise self._unwritable(error) from error
 
-    def append(self, data: bytes, lines: int) -> None:
+    def append(
+        self, pieces: Iterable[bytes], lines: int, by_peer: Mapping[str, int] = EMPTY
+    ) -> None:
         """Write and fsync ``lines`` whole lines, or leave the segment as it was.
 
-        Raises:
-            DeadLettersUnwritable: nothing of ``data`` is kept.
-        """
-        by_peer: Counter[str] = Counter()
-        for line in data.splitlines(keepends=True):
-            by_peer[self._peer_of(line)] += len(line)
-        self.append_pieces([data], lines, by_peer)
+        They may be made piece by piece, so that they are nowhere whole. ``by_peer`` says whose
+        bytes they are, where shares are kept.
 
-    def append_pieces(
-        self, pieces: Iterable[bytes], lines: int, by_peer: Mapping[str, int]
-    ) -> None:
-        """Do the same with what is made piece by piece, so that it is nowhere whole; whose
-        bytes they are is known."""
+        Raises:
+            DeadLettersUnwritable: nothing of them is kept.
+        """
         self.open()
         with self.turn():
             try:

@@ -44,9 +44,9 @@ def test_a_segment_is_rolled_by_size_and_by_day(tmp_path: Path) -> None:
     one = writer(tmp_path, clock=clock, segment_bytes=10)
 
     for line in (b"<12345>\n", b"<1>\n", b"<2>\n"):
-        one.append(line, 1)
+        one.append([line], 1)
     clock.advance(2 * 86_400)
-    one.append(b"<3>\n", 1)
+    one.append([b"<3>\n"], 1)
     one.close()
 
     assert content(tmp_path) == [b"<12345>\n<1>\n", b"<2>\n", b"<3>\n"]
@@ -56,9 +56,9 @@ def test_a_segment_is_rolled_by_size_and_by_day(tmp_path: Path) -> None:
 def test_each_writer_has_its_own_segment(tmp_path: Path) -> None:
     one, other = writer(tmp_path, clock=ManualClock(time_ns=10**18)), writer(tmp_path)
 
-    one.append(b"<1>\n", 1)
-    other.append(b"<2>\n", 1)
-    one.append(b"<3>\n", 1)
+    one.append([b"<1>\n"], 1)
+    other.append([b"<2>\n"], 1)
+    one.append([b"<3>\n"], 1)
 
     assert content(tmp_path) == [b"<1>\n<3>\n", b"<2>\n"]
     one.close()
@@ -94,7 +94,7 @@ def test_a_living_writers_segment_is_not_mended(tmp_path: Path) -> None:
 
 def test_bytes_of_other_writers_count_against_the_limit(tmp_path: Path) -> None:
     one = writer(tmp_path, max_bytes=10)
-    one.append(b"<1>\n", 1)
+    one.append([b"<1>\n"], 1)
     (tmp_path / "00000000T000000.ndjson").write_bytes(b"<4567>\n")
 
     with pytest.raises(DeadLettersFull) as caught:
@@ -107,12 +107,12 @@ def test_bytes_of_other_writers_count_against_the_limit(tmp_path: Path) -> None:
 
 def test_dropping_spares_what_another_writer_still_appends_to(tmp_path: Path) -> None:
     other = writer(tmp_path, clock=ManualClock(time_ns=10**18))
-    other.append(b"<other>\n", 1)
+    other.append([b"<other>\n"], 1)
     one = writer(tmp_path, max_bytes=12, when_full="drop_oldest", segment_bytes=1)
-    one.append(b"<1>\n", 1)
+    one.append([b"<1>\n"], 1)
 
     one.make_room(4)
-    one.append(b"<2>\n", 1)
+    one.append([b"<2>\n"], 1)
 
     assert content(tmp_path) == [b"<other>\n", b"<2>\n"]
     assert one.take_dropped() == {"pushed_out": 1}
@@ -123,10 +123,10 @@ def test_dropping_spares_what_another_writer_still_appends_to(tmp_path: Path) ->
 
 def test_a_segment_purged_under_the_writer_is_not_written_on(tmp_path: Path) -> None:
     one = writer(tmp_path)
-    one.append(b"<1>\n", 1)
+    one.append([b"<1>\n"], 1)
     segments(tmp_path)[0].unlink()
 
-    one.append(b"<2>\n", 1)
+    one.append([b"<2>\n"], 1)
 
     assert content(tmp_path) == [b"<2>\n"]
     one.close()
@@ -135,13 +135,13 @@ def test_a_segment_purged_under_the_writer_is_not_written_on(tmp_path: Path) -> 
 def test_a_full_device_is_an_error_that_says_so(tmp_path: Path) -> None:
     one = writer(tmp_path)
     device = os.open("/dev/full", os.O_WRONLY)
-    one.append(b"<1>\n", 1)
+    one.append([b"<1>\n"], 1)
     os.dup2(device, one.descriptor)
     os.close(device)
 
     with pytest.raises(DeadLettersUnwritable, match=os.strerror(errno.ENOSPC)):
-        one.append(b"<2>\n", 1)
-    one.append(b"<3>\n", 1)
+        one.append([b"<2>\n"], 1)
+    one.append([b"<3>\n"], 1)
 
     assert content(tmp_path) == [b"<1>\n", b"<3>\n"]
     one.close()
@@ -164,7 +164,7 @@ def marking_writer(directory: Path, **limits: object) -> SegmentWriter:
 
 def test_what_is_done_does_not_wait_any_more_but_takes_its_room(tmp_path: Path) -> None:
     one = marking_writer(tmp_path)
-    one.append(b"<1>\n<2>\n", 2)
+    one.append([b"<1>\n<2>\n"], 2)
 
     one.mark({segments(tmp_path)[0]: ["1"]})
     one.look()
@@ -176,11 +176,11 @@ def test_what_is_done_does_not_wait_any_more_but_takes_its_room(tmp_path: Path) 
 
 def test_a_full_folder_gives_back_what_is_done_before_it_refuses(tmp_path: Path) -> None:
     one = marking_writer(tmp_path, max_bytes=14)
-    one.append(b"<1>\n<2>\n", 2)
+    one.append([b"<1>\n<2>\n"], 2)
     one.mark({segments(tmp_path)[0]: ["1"]})
 
     one.make_room(8)
-    one.append(b"<3>\n<4>\n", 2)
+    one.append([b"<3>\n<4>\n"], 2)
 
     assert content(tmp_path) == [b"<2>\n", b"<3>\n<4>\n"]
     assert one.lines == 3
@@ -189,7 +189,7 @@ def test_a_full_folder_gives_back_what_is_done_before_it_refuses(tmp_path: Path)
 
 def test_only_letters_that_waited_count_as_pushed_out(tmp_path: Path) -> None:
     one = marking_writer(tmp_path, max_bytes=20, when_full="drop_oldest")
-    one.append(b"<1>\n<2>\n", 2)
+    one.append([b"<1>\n<2>\n"], 2)
     one.close()
     one.mark({segments(tmp_path)[0]: ["1"]})
 
@@ -236,11 +236,11 @@ def test_a_sweep_cut_short_leaves_nothing_behind_at_the_next_start(tmp_path: Pat
 
 def test_the_segment_being_written_is_swept_too(tmp_path: Path) -> None:
     one = marking_writer(tmp_path)
-    one.append(b"<1>\n<2>\n", 2)
+    one.append([b"<1>\n<2>\n"], 2)
     one.mark({segments(tmp_path)[0]: ["2"]})
 
     one.sweep()
-    one.append(b"<3>\n", 1)
+    one.append([b"<3>\n"], 1)
 
     assert content(tmp_path) == [b"<1>\n", b"<3>\n"]
     one.close()
@@ -251,14 +251,14 @@ def test_who_has_the_turn_keeps_the_others_waiting(tmp_path: Path) -> None:
     done: list[str] = []
 
     def append() -> None:
-        other.append(b"<2>\n", 1)
+        other.append([b"<2>\n"], 1)
         done.append("other")
 
     with one.turn():
         thread = threading.Thread(target=append)
         thread.start()
         one.make_room(4)
-        one.append(b"<1>\n", 1)  # the same turn, held by us
+        one.append([b"<1>\n"], 1)  # the same turn, held by us
         thread.join(0.2)
         done.append("one")
     thread.join(3)
@@ -278,7 +278,7 @@ def test_the_room_that_one_has_found_is_not_taken_by_another(tmp_path: Path) -> 
             try:
                 with one.turn():
                     one.make_room(4)
-                    one.append(b"<1>\n", 1)
+                    one.append([b"<1>\n"], 1)
             except DeadLettersFull as problem:
                 refused.append(problem)
 

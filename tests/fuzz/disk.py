@@ -73,7 +73,7 @@ def segments(data: bytes) -> None:
     assert list(read_letters(directory)) == before, "a letter was lost"
     assert writer.bytes >= len(kept)
     assert writer.lines == path.read_bytes().count(b"\n")
-    writer.append(LINE, 1)
+    writer.append([LINE], 1)
     writer.close()
     *same, last = read_letters(directory)
     assert (same, last.letter) == (before, LETTER)
