@@ -10,16 +10,12 @@ others: a scraper must not be locked out by its neighbour.
 
 from __future__ import annotations
 
-import hmac
 import logging
 from collections import OrderedDict
-from typing import TypeVar
 
 from pydantic import SecretStr
 
-from ptingest.api.console.sessions import ADDRESSES, TRIES, TRY_SECONDS
-
-_Value = TypeVar("_Value")
+from ptingest.api.console.sessions import ADDRESSES, WrongTries, is_same
 
 log = logging.getLogger(__name__)
 
@@ -28,36 +24,31 @@ class BearerTokens:
     """Compares what is shown with one token; bounded in addresses and in tries."""
 
     def __init__(self, token: SecretStr) -> None:
-        self._wanted = b"Bearer " + token.get_secret_value().encode()
-        self._wrong: OrderedDict[str, list[float]] = OrderedDict()
+        self._wanted = "Bearer " + token.get_secret_value()
+        self._wrong = WrongTries()
         self._right: OrderedDict[str, None] = OrderedDict()
 
     def wait_seconds(self, address: str, now: float) -> float:
         """How long an address has to wait before a token of it is compared; 0.0 when not."""
-        tries = [at for at in self._wrong.get(address, ()) if now - at < TRY_SECONDS]
-        if len(tries) < TRIES:
-            return 0.0
-        return TRY_SECONDS - (now - tries[-TRIES])
+        return self._wrong.wait_seconds(address, now)
 
     def is_right(self, shown: str, *, address: str, now: float) -> bool:
         """Whether a header shows the token; a wrong one is told and counted."""
         if not shown:
             return False
-        if self.wait_seconds(address, now) > 0 and address not in self._right:
+        has_to_wait = self.wait_seconds(address, now) > 0
+        if has_to_wait and address not in self._right:
             return False
-        # Compared in constant time: how long it takes must not tell how much was right.
-        if hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), self._wanted):
-            _keep(self._right, address, None)
+        if is_same(shown, self._wanted):
+            self._remember(address)
             return True
-        if self.wait_seconds(address, now) == 0:
+        if not has_to_wait:
             log.warning("api: a wrong token from %s", address)
-            tries = [at for at in self._wrong.get(address, ()) if now - at < TRY_SECONDS]
-            _keep(self._wrong, address, [*tries, now])
+            self._wrong.note(address, now)
         return False
 
-
-def _keep(rows: OrderedDict[str, _Value], address: str, value: _Value) -> None:
-    rows.pop(address, None)
-    rows[address] = value
-    if len(rows) > ADDRESSES:
-        rows.popitem(last=False)
+    def _remember(self, address: str) -> None:
+        self._right[address] = None
+        self._right.move_to_end(address)
+        if len(self._right) > ADDRESSES:
+            self._right.popitem(last=False)

@@ -19,8 +19,7 @@ from ptingest.runtime.crew import Crew, Slot
 from ptingest.runtime.handed import hand_over
 from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.arrival import Networks
-from ptingest.sources.beats import REFUSING_SECONDS, all_taken
-from ptingest.sources.port import open_port
+from ptingest.sources.port import PortTroubles, open_port
 from ptingest.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -37,8 +36,7 @@ class Doorkeeper:
         self._socket: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._numbers = itertools.count(1)
-        self._refusing_since: float | None = None
-        self._accept_trouble: str | None = None
+        self._port_troubles = PortTroubles()
         self.change_settings(settings)
 
     def change_settings(self, settings: BeatsSettings) -> None:
@@ -79,10 +77,10 @@ class Doorkeeper:
                 accepted, _ = await loop.sock_accept(listener)
             except OSError as error:  # out of file descriptors, as a rule
                 log.error("cannot accept a connection: %s; trying again in 1 s", error)
-                self._accept_trouble = str(error)
+                self._port_troubles.accept_error = str(error)
                 await asyncio.sleep(1)
                 continue
-            self._accept_trouble = None
+            self._port_troubles.accept_error = None
             with accepted:  # a worker has its own copy, or nobody has
                 await self._hand_over(accepted)
 
@@ -115,17 +113,15 @@ class Doorkeeper:
     def troubles(self, now: float) -> list[str]:
         """Why no new Beat comes in; empty where one does. To be asked every few seconds."""
         if any(slot.may_take for slot in self._crew.slots):
-            self._refusing_since = None
-        elif self._refusing_since is None:
-            self._refusing_since = now
-        found = []
-        if self._refusing_since is not None and now - self._refusing_since >= REFUSING_SECONDS:
-            found.append("beats: nobody new is accepted, no worker takes connections now")
-        if self.count >= self.limits.connections:
-            found.append(all_taken(self.limits.connections))
-        if self._accept_trouble is not None:
-            found.append(f"beats: nobody new is accepted, {self._accept_trouble}")
-        return found
+            self._port_troubles.take()
+        else:
+            self._port_troubles.refuse(now)
+        return self._port_troubles.told(
+            now,
+            why="no worker takes connections now",
+            connections=self.count,
+            limit=self.limits.connections,
+        )
 
     @property
     def count(self) -> int:

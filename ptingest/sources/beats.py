@@ -25,7 +25,7 @@ from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.agent import Sender, sender_of
 from ptingest.sources.arrival import Arrivals, handshake_guest, make_door
 from ptingest.sources.connection import BeatsConnection
-from ptingest.sources.port import converse, open_port, prepare
+from ptingest.sources.port import PortTroubles, converse, open_port, prepare
 from ptingest.sources.proxy_protocol import Address
 from ptingest.sources.receive_budget import ReceiveBudget
 from ptingest.sources.turns import LARGE_BYTES, Turns
@@ -34,8 +34,6 @@ from ptingest.telemetry.metrics import Metrics
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5
-REFUSING_SECONDS = 5.0
-"""For so long nobody may be accepted before readiness says so: a burst is no trouble."""
 STRETCH_BYTES = 2 << 20
 """So much is inflated and cut at a stretch, 3 to 5 ms: nearly every window as a whole."""
 
@@ -66,8 +64,7 @@ class BeatsSource:
         self._metrics, self._clock, self._chance = metrics, clock, chance
         self.received = ReceiveBudget(settings.limits, now=self.now)
         self.received.on_level = self._level_changed
-        self._refusing_since: float | None = None
-        self._accept_trouble: str | None = None
+        self._port_troubles = PortTroubles()
         self._connections: dict[BeatsConnection, float] = {}
         self._senders: dict[BeatsConnection, Sender] = {}
         self._per_ip: Counter[str] = Counter()
@@ -131,10 +128,10 @@ class BeatsSource:
                 accepted, _ = await asyncio.get_running_loop().sock_accept(listener)
             except OSError as error:  # out of file descriptors, as a rule
                 log.error("cannot accept a connection: %s; trying again in 1 s", error)
-                self._accept_trouble = str(error)
+                self._port_troubles.accept_error = str(error)
                 await asyncio.sleep(1)
                 continue
-            self._accept_trouble = None
+            self._port_troubles.accept_error = None
             await self._welcome(accepted)
 
     @property
@@ -390,27 +387,22 @@ class BeatsSource:
         was_accepting = self.is_accepting
         if self.received.level:
             self._accepting.clear()
-            self._refusing_since = self._refusing_since or self.now()
+            self._port_troubles.refuse(self.now())
         elif not self._is_stopped:
             self._accepting.set()
-            self._refusing_since = None
+            self._port_troubles.take()
         if self.is_accepting != was_accepting:
             self.on_accepting()
 
     def troubles(self) -> list[str]:
         """Why no new Beat comes in, for whoever asks whether we are ready; empty where one does."""
-        limits, found = self.settings.limits, []
-        since = self._refusing_since
-        if since is not None and self.now() - since >= REFUSING_SECONDS:
-            found.append(
-                f"beats: nobody new is accepted, {self.received.held_bytes} bytes wait of "
-                f"{self.received.limit_bytes} (half of beats.limits.total_bytes)"
-            )
-        if self.load >= limits.connections:
-            found.append(all_taken(limits.connections))
-        if self._accept_trouble is not None:
-            found.append(f"beats: nobody new is accepted, {self._accept_trouble}")
-        return found
+        return self._port_troubles.told(
+            self.now(),
+            why=f"{self.received.held_bytes} bytes wait of {self.received.limit_bytes} "
+            "(half of beats.limits.total_bytes)",
+            connections=self.load,
+            limit=self.settings.limits.connections,
+        )
 
     # -- numbers -------------------------------------------------------------------------
 
@@ -456,11 +448,6 @@ class BeatsSource:
             "arriving": len(self._arrivals),
             "listed": rows,
         }
-
-
-def all_taken(connections: int) -> str:
-    """What readiness says where one more connection would be refused."""
-    return f"beats: all connections are taken, {connections} are allowed (beats.limits.connections)"
 
 
 def _nobody() -> None:

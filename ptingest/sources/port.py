@@ -7,6 +7,8 @@ import socket
 from collections.abc import Callable
 
 BACKLOG = 1024
+REFUSING_SECONDS = 5.0
+"""For so long nobody may be accepted before readiness says so: a burst is no trouble."""
 SEND_BUFFER_BYTES = 16 << 10
 
 
@@ -64,3 +66,34 @@ async def _connect(
     loop: asyncio.AbstractEventLoop, make: Callable[[], asyncio.Protocol], accepted: socket.socket
 ) -> None:
     await loop.connect_accepted_socket(make, accepted)
+
+
+class PortTroubles:
+    """Why no new Beat comes in at the port, for whoever asks whether we are ready."""
+
+    def __init__(self) -> None:
+        self.accept_error: str | None = None
+        """Of the last try to accept; None where it went well."""
+        self._refusing_since: float | None = None
+
+    def refuse(self, now: float) -> None:
+        """Nobody is accepted now, on purpose."""
+        if self._refusing_since is None:
+            self._refusing_since = now
+
+    def take(self) -> None:
+        """Whoever comes is accepted."""
+        self._refusing_since = None
+
+    def told(self, now: float, *, why: str, connections: int, limit: int) -> list[str]:
+        """Return a sentence for each; ``why`` says for what reason nobody is accepted."""
+        found = []
+        if self._refusing_since is not None and now - self._refusing_since >= REFUSING_SECONDS:
+            found.append(f"beats: nobody new is accepted, {why}")
+        if connections >= limit:
+            found.append(
+                f"beats: all connections are taken, {limit} are allowed (beats.limits.connections)"
+            )
+        if self.accept_error is not None:
+            found.append(f"beats: nobody new is accepted, {self.accept_error}")
+        return found

@@ -12,7 +12,7 @@ import pytest
 
 from ptingest.runtime.doorkeeper import Doorkeeper
 from ptingest.settings.beats import BeatsSettings
-from ptingest.sources.beats import REFUSING_SECONDS
+from ptingest.sources.port import REFUSING_SECONDS
 from ptingest.telemetry.metrics import Metrics
 from tests.runtime.crewed import Seat, crew_of, seated
 from tests.waiting import PATIENCE_SECONDS, until

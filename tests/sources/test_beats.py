@@ -17,7 +17,8 @@ from ptingest.delivery.budget import Budget
 from ptingest.runtime.clock import SystemClock
 from ptingest.runtime.turnstile import Turnstile
 from ptingest.settings.beats import BeatsSettings
-from ptingest.sources.beats import REFUSING_SECONDS, BeatsSource
+from ptingest.sources.beats import BeatsSource
+from ptingest.sources.port import REFUSING_SECONDS
 from ptingest.sources.turns import TURNS
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.clock import AheadClock

@@ -42,18 +42,48 @@ class Session:
     """Stands in every form that changes something: other sites cannot know it."""
 
 
+class WrongTries:
+    """Addresses that showed a wrong token lately."""
+
+    def __init__(self) -> None:
+        self._tries: OrderedDict[str, list[float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Addresses remembered."""
+        return len(self._tries)
+
+    def wait_seconds(self, address: str, now: float) -> float:
+        """How long an address has to wait before it may try again; 0.0 when it may."""
+        tries = self._late(address, now)
+        return TRY_SECONDS - (now - tries[0]) if len(tries) >= TRIES else 0.0
+
+    def note(self, address: str, now: float) -> None:
+        """It was wrong once more."""
+        tries = [*self._late(address, now), now]
+        self.forget(address)
+        self._tries[address] = tries
+        if len(self._tries) > ADDRESSES:
+            self._tries.popitem(last=False)
+
+    def forget(self, address: str) -> None:
+        """It was right."""
+        self._tries.pop(address, None)
+
+    def _late(self, address: str, now: float) -> list[float]:
+        return [at for at in self._tries.get(address, ()) if now - at < TRY_SECONDS]
+
+
 class Sessions:
     """Opens, finds and ends sessions for one token."""
 
     def __init__(self, token: SecretStr) -> None:
         self._token = token
         self._open: OrderedDict[str, Session] = OrderedDict()
-        self._wrong: OrderedDict[str, list[float]] = OrderedDict()
+        self._wrong = WrongTries()
 
     def wait_seconds(self, address: str, now: float) -> float:
         """How long an address has to wait before it may try again; 0.0 when it may."""
-        tries = [at for at in self._wrong.get(address, ()) if now - at < TRY_SECONDS]
-        return TRY_SECONDS - (now - tries[0]) if len(tries) >= TRIES else 0.0
+        return self._wrong.wait_seconds(address, now)
 
     def log_in(self, shown: str, *, address: str, now: float) -> Session | None:
         """Open a session for whoever shows the token, else note a wrong try.
@@ -61,12 +91,9 @@ class Sessions:
         Ask ``wait_seconds`` first: who has to wait is not compared at all.
         """
         if not self.is_token(shown):
-            tries = [at for at in self._wrong.pop(address, []) if now - at < TRY_SECONDS]
-            self._wrong[address] = [*tries, now]
-            if len(self._wrong) > ADDRESSES:
-                self._wrong.popitem(last=False)
+            self._wrong.note(address, now)
             return None
-        self._wrong.pop(address, None)
+        self._wrong.forget(address)
         session = Session(secrets.token_urlsafe(32), now + AGE_SECONDS, secrets.token_urlsafe(32))
         self._open[session.id] = session
         if len(self._open) > SESSIONS:
