@@ -153,9 +153,11 @@ class Flow:
                 if not is_granted:
                     receipt.fail(TOO_MANY_LARGE)
                     return
-                processed = await self._charged(chunk, receipt, origin, letters)
+                processed = await self._charged(chunk, size, receipt, origin, letters)
         else:
-            processed = await self._charged(chunk, receipt, origin, letters, is_split=is_split)
+            processed = await self._charged(
+                chunk, size, receipt, origin, letters, is_split=is_split
+            )
         documents = processed.documents
         if documents:
             # Nothing but documents, as nearly always: they were counted already.
@@ -166,21 +168,22 @@ class Flow:
     async def _charged(
         self,
         chunk: Sequence[bytes],
+        size: int,
         receipt: Receipt,
         origin: Origin,
         letters: list[DeadLetter],
         *,
         is_split: bool = False,
     ) -> Processed:
-        """Process a chunk within the budget, which holds its documents afterwards."""
-        size = sum(map(len, chunk))
+        """Process a chunk of so many bytes within the budget, which holds its documents
+        afterwards."""
         share = 1.0 if size > self.event_bytes else 1 + BODY_SHARE
         estimate = int(size * share) + DOCUMENT_OVERHEAD_BYTES * len(chunk)
         estimate *= len(self._lanes)
         pot = self._budget if size > self.event_bytes else self._budget.pot_of(size)
         await pot.take(estimate)
         try:
-            processed = await self._process(chunk, receipt, origin, is_split=is_split)
+            processed = await self._process(chunk, size, receipt, origin, is_split=is_split)
             letters += processed.dead_letters
             if sum(len(letter.payload) for letter in letters) > LARGE_BYTES:
                 # What the budget does not count any more must not pile up.
@@ -197,19 +200,19 @@ class Flow:
         return processed
 
     async def _process(
-        self, chunk: Sequence[bytes], receipt: Receipt, origin: Origin, *, is_split: bool
+        self, chunk: Sequence[bytes], size: int, receipt: Receipt, origin: Origin, *, is_split: bool
     ) -> Processed:
         """Decide the fate of each payload: here, or, of a large one, where it stops nobody."""
         now_ns = self._clock.time_ns()
-        size = len(chunk[0]) if len(chunk) == 1 else 0
-        if size > self.event_bytes:
+        is_single = len(chunk) == 1
+        if is_single and size > self.event_bytes:
             processed = too_large(chunk[0], origin, limit=self.event_bytes)
-        elif size > LARGE_BYTES:
+        elif is_single and size > LARGE_BYTES:
             processed = await self._process_large(chunk[0], receipt, origin, now_ns)
-        elif size and origin.source != "requeue" and self._poison.is_suspect(chunk):
+        elif is_single and origin.source != "requeue" and self._poison.is_suspect(chunk):
             processed = poisonous(chunk[0], origin)
         else:
-            await self._breath(sum(map(len, chunk)))
+            await self._breath(size)
             began = time.perf_counter()
             with self._poison.working_on(chunk, is_split=is_split):
                 processed = process_permitted(
