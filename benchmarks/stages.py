@@ -28,7 +28,8 @@ from ptingest.pipeline.pipeline import Pipeline
 from ptingest.runtime import stages
 from ptingest.settings.load import load_profile
 from ptingest.settings.sinks import BatchSettings
-from ptingest.sinks.elasticsearch.bulk import Answer, read_answer
+from ptingest.sinks.elasticsearch.answer import Answer
+from ptingest.sinks.elasticsearch.bulk import read_answer
 
 NOW_NS = 1_735_787_045_000_000_000
 

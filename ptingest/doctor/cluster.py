@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import orjson
 
 from ptingest.doctor.verdict import Verdict
-from ptingest.sinks.elasticsearch.bulk import Answer
+from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.templates import (
     SHIPPED,
     Template,

@@ -29,12 +29,8 @@ from ptingest.settings.api import ApiSettings
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import ElasticsearchSettings
-from ptingest.sinks.elasticsearch.answer import PRODUCT, PRODUCT_HEADER
-from ptingest.sinks.elasticsearch.bulk import (
-    Answer,
-    bulk_pieces,
-    read_answer,
-)
+from ptingest.sinks.elasticsearch.answer import PRODUCT, PRODUCT_HEADER, Answer
+from ptingest.sinks.elasticsearch.bulk import bulk_pieces, read_answer
 from ptingest.sinks.elasticsearch.client import GZIP_LEVEL, GZIP_WBITS
 
 READ_BYTES = 64 << 10

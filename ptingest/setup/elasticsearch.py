@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from ptingest.errors import SinkUnavailable
 from ptingest.setup.compare import holds, is_same
 from ptingest.setup.plan import API_KEY, USER, Step
-from ptingest.sinks.elasticsearch.bulk import Answer
+from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.templates import (
     SHIPPED,
     is_failure_store_known,

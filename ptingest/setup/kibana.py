@@ -18,7 +18,7 @@ from ptingest.model.redirect import is_redirect, redirect_sentence
 from ptingest.setup.compare import holds
 from ptingest.setup.elasticsearch import Done, parsed
 from ptingest.setup.plan import Part, Step
-from ptingest.sinks.elasticsearch.bulk import Answer
+from ptingest.sinks.elasticsearch.answer import Answer
 
 if TYPE_CHECKING:
     import aiohttp

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ptingest.delivery.dead_letter import read_letters
 from ptingest.model.outcome import Fate, WriteResult
-from ptingest.sinks.elasticsearch.bulk import Answer as HttpAnswer
+from ptingest.sinks.elasticsearch.answer import Answer as HttpAnswer
 from ptingest.sinks.elasticsearch.bulk import read_answer
 from tests.delivery.chaos import assert_books_balance
 from tests.delivery.road import Road, lane_settings, road

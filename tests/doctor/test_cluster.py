@@ -8,7 +8,7 @@ import pytest
 
 from ptingest.doctor.cluster import ClusterFacts, ask_cluster, judge_cluster, questions
 from ptingest.doctor.verdict import Verdict
-from ptingest.sinks.elasticsearch.bulk import Answer
+from ptingest.sinks.elasticsearch.answer import Answer
 
 PRODUCT = {"x-elastic-product": "Elasticsearch"}
 SERVICES = ("django", "nginx")

@@ -22,12 +22,9 @@ from ptingest.sinks.elasticsearch.answer import (
     LONGEST_RETRY_AFTER_SECONDS,
     PRODUCT,
     PRODUCT_HEADER,
-)
-from ptingest.sinks.elasticsearch.bulk import (
     Answer,
-    Judgement,
-    read_answer,
 )
+from ptingest.sinks.elasticsearch.bulk import Judgement, read_answer
 from ptingest.sinks.elasticsearch.doubts import Question, read_mget
 from ptingest.sinks.store.schema import open_writer
 from tests.deploy.test_profile import OFF

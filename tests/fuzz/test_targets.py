@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ptingest.lumberjack.window import Window
 from ptingest.model.outcome import WriteResult
-from ptingest.sinks.elasticsearch.bulk import Answer, Judgement
+from ptingest.sinks.elasticsearch.answer import Answer
+from ptingest.sinks.elasticsearch.bulk import Judgement
 from tests.fuzz.documents import check_outcomes
 from tests.fuzz.targets import TARGETS, Target
 from tests.fuzz.wire import check_windows

@@ -18,7 +18,7 @@ from ptingest.setup.elasticsearch import (
     version_of,
 )
 from ptingest.setup.plan import Wanted, elasticsearch_steps
-from ptingest.sinks.elasticsearch.bulk import Answer
+from ptingest.sinks.elasticsearch.answer import Answer
 
 PRODUCT = {"x-elastic-product": "Elasticsearch"}
 SECRET = SecretStr("pass-word")

@@ -31,12 +31,14 @@ import msgspec
 
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import Refusal, WriteResult
-from ptingest.sinks.elasticsearch.answer import UNREADABLE as UNREADABLE
-from ptingest.sinks.elasticsearch.answer import Answer as Answer
-from ptingest.sinks.elasticsearch.answer import Error
-from ptingest.sinks.elasticsearch.answer import error_answer_of as _error_answer_of
-from ptingest.sinks.elasticsearch.answer import excerpt as _excerpt
-from ptingest.sinks.elasticsearch.answer import retry_after_seconds as retry_after_seconds
+from ptingest.sinks.elasticsearch.answer import (
+    UNREADABLE,
+    Answer,
+    Error,
+    error_answer_of,
+    excerpt,
+    retry_after_seconds,
+)
 from ptingest.sinks.elasticsearch.giant import PIECE_BYTES, pieces_of_giant
 from ptingest.sinks.elasticsearch.item_errors import (
     asks_to_come_back,
@@ -316,14 +318,14 @@ def _judge_request(documents: Sequence[Document], answer: Answer) -> Judgement:
     if answer.is_redirect:
         return Judgement(_doubtful(documents, f"{answer.failure or status}; {_WAITS}"))
     if not answer.is_from_elasticsearch:
-        seen = f"{status} from something that is not Elasticsearch: {_excerpt(answer.body)}"
+        seen = f"{status} from something that is not Elasticsearch: {excerpt(answer.body)}"
         cure = (
             "look at what stands between (proxy, load balancer), and at sinks.elasticsearch.hosts"
         )
         return Judgement(
             _doubtful(documents, f"{seen}; {_WAITS}: {cure}", retry_after_seconds(answer))
         )
-    error = _error_answer_of(answer.body)
+    error = error_answer_of(answer.body)
     if status in (401, 403, 429, 503):
         return Judgement(
             WriteResult(
@@ -387,7 +389,7 @@ def _request_cure(status: int, error: Error) -> str:
 
 def _unreadable(answer: Answer, why: str) -> str:
     who = "Elasticsearch" if answer.is_from_elasticsearch else "something else than Elasticsearch"
-    return f"{who} answers 200 with {_excerpt(answer.body)} ({why}); {_WAITS}"
+    return f"{who} answers 200 with {excerpt(answer.body)} ({why}); {_WAITS}"
 
 
 def _seen(status: int, error: Error) -> str:

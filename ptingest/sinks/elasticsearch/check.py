@@ -12,7 +12,7 @@ from typing import Protocol
 import orjson
 
 from ptingest.model.contracts import Finding
-from ptingest.sinks.elasticsearch.bulk import Answer
+from ptingest.sinks.elasticsearch.answer import Answer
 
 STREAMS = "logs-*-pt"
 ANY_STREAM = "logs-django-pt"

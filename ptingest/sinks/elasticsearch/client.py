@@ -27,7 +27,7 @@ from ptingest.errors import SinkUnavailable
 from ptingest.model.contracts import Breath
 from ptingest.model.redirect import is_redirect, redirect_sentence
 from ptingest.settings.sinks import ElasticsearchSettings
-from ptingest.sinks.elasticsearch.bulk import Answer
+from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.tls import tls_context
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 from ptingest.model.document import DataStream, Document
-from ptingest.sinks.elasticsearch.bulk import UNREADABLE, Answer
+from ptingest.sinks.elasticsearch.answer import UNREADABLE, Answer
 
 FRESH_SECONDS = 10.0
 """A write index seen longer ago is asked for again with the next bulk."""

@@ -18,13 +18,8 @@ from ptingest.model.contracts import Breath, Clock, Finding
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
 from ptingest.settings.sinks import ElasticsearchSettings
-from ptingest.sinks.elasticsearch.bulk import (
-    Answer,
-    bulk_pieces,
-    bulk_target,
-    data_streams_of,
-    read_answer,
-)
+from ptingest.sinks.elasticsearch.answer import Answer
+from ptingest.sinks.elasticsearch.bulk import bulk_pieces, bulk_target, data_streams_of, read_answer
 from ptingest.sinks.elasticsearch.check import findings
 from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient
 from ptingest.sinks.elasticsearch.doubts import (

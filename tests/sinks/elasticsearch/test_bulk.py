@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
+from ptingest.sinks.elasticsearch.answer import Answer, retry_after_seconds
 from ptingest.sinks.elasticsearch.bulk import (
     DETAIL_CHARACTERS,
     PIECE_DOCUMENTS,
-    Answer,
     bulk_pieces,
     bulk_target,
     data_streams_of,
     read_answer,
-    retry_after_seconds,
 )
 from tests.sinks.elasticsearch.material import DJANGO, NGINX, document
 

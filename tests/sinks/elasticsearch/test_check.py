@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ptingest.model.contracts import Finding
-from ptingest.sinks.elasticsearch.bulk import Answer
+from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.check import findings
 
 OURS = {"x-elastic-product": "Elasticsearch"}

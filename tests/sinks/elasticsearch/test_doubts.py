@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from ptingest.model.receipt import Receipt
-from ptingest.sinks.elasticsearch.bulk import Answer
+from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.doubts import Doubts, Question, mget_body, read_mget
 from tests.sinks.elasticsearch.material import DJANGO, NGINX, document
 
