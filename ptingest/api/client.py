@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import http.client
 
-from ptingest.model.redirect import is_redirect, redirect_sentence
+from ptingest.model.redirect import is_redirect, redirect_sentence, url_of
 
 WHOLE_BYTES = 64 << 20
 """No status, metrics or progress of ours is longer; what is, comes from somebody else."""
@@ -22,8 +22,7 @@ def redirected(
     if not is_redirect(answer.status):
         return None
     scheme = "https" if isinstance(connection, http.client.HTTPSConnection) else "http"
-    host = f"[{connection.host}]" if ":" in connection.host else connection.host
-    url = f"{scheme}://{host}:{connection.port}"
+    url = url_of(scheme, connection.host, connection.port)
     return redirect_sentence(
         answer.status, answer.getheader("Location"), url=url, target=path, setting=SETTING
     )

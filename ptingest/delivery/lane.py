@@ -379,7 +379,7 @@ class Lane:
             async with deadline:
                 result = await self._sink.write(documents, doubtful)
                 return result, judge(documents, result)
-        except Exception:
+        except Exception:  # a bug of one sink must not end the lane
             if deadline.expired():
                 waited = self._clock.monotonic() - sent.at
                 trouble = f"no answer from {self.name} within {waited:.0f} s, others get theirs"

@@ -11,6 +11,11 @@ MOST_CHARACTERS = 300
 """Of an address in a sentence."""
 
 
+def url_of(scheme: str, host: str, port: int | None) -> str:
+    """Write the address of a server, an IPv6 one in brackets."""
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def is_redirect(status: int | None) -> bool:
     """Whether a status sends us elsewhere."""
     return status is not None and 300 <= status < 400

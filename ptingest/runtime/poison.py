@@ -93,7 +93,7 @@ class PoisonRecord:
         self._write(_HEAD.pack(len(chunk), len(first), is_split), first)
         try:
             yield
-        except Exception:
+        except Exception:  # whatever it is, the same window brings it again
             self._blame(first, len(chunk), is_split=is_split)
             raise
         finally:

@@ -25,7 +25,7 @@ from isal import isal_zlib
 
 from ptingest.errors import SinkUnavailable
 from ptingest.model.contracts import Breath
-from ptingest.model.redirect import is_redirect, redirect_sentence
+from ptingest.model.redirect import is_redirect, redirect_sentence, url_of
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.tls import tls_context
@@ -33,7 +33,7 @@ from ptingest.sinks.elasticsearch.tls import tls_context
 if TYPE_CHECKING:
     import ssl
 
-    from elastic_transport import ApiResponseMeta, AsyncTransport, NodeConfig
+    from elastic_transport import ApiResponseMeta, AsyncTransport
 
 JSON = "application/vnd.elasticsearch+json; compatible-with=8"
 NDJSON = "application/vnd.elasticsearch+x-ndjson; compatible-with=8"
@@ -223,16 +223,11 @@ def _answer_of(meta: ApiResponseMeta, body: bytes | None, target: str) -> Answer
         failure = redirect_sentence(
             meta.status,
             found.get("location"),
-            url=_address(meta.node),
+            url=url_of(meta.node.scheme, meta.node.host, meta.node.port) + meta.node.path_prefix,
             target=target,
             setting="sinks.elasticsearch.hosts",
         )
     return Answer(meta.status, found, body or b"", failure)
-
-
-def _address(node: NodeConfig) -> str:
-    host = f"[{node.host}]" if ":" in node.host else node.host
-    return f"{node.scheme}://{host}:{node.port}{node.path_prefix}"
 
 
 def with_port(host: str) -> str:
