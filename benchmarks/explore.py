@@ -33,12 +33,12 @@ from ptingest.api.console.explore import EXAMPLES
 from ptingest.model.explore import View
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
-from ptingest.runtime.clock import SystemClock
+from ptingest.server.process.clock import SystemClock
 from ptingest.settings.load import load_profile
 from ptingest.settings.sinks import StoreSettings
-from ptingest.sinks.store import completion
-from ptingest.sinks.store.explore import ExploreReader
-from ptingest.sinks.store.neighbours import neighbours
+from ptingest.sinks.store.read import completion
+from ptingest.sinks.store.read.context import neighbours
+from ptingest.sinks.store.read.explore import ExploreReader
 from ptingest.sinks.store.sink import StoreSink
 
 BATCH = 4096

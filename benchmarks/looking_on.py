@@ -26,9 +26,9 @@ from ptingest.model.outcome import WriteResult
 from ptingest.model.receipt import Receipt
 from ptingest.model.watching import TapWish
 from ptingest.pipeline.compile import packaged_profile_path
-from ptingest.runtime.assembly import build
-from ptingest.runtime.clock import SystemClock
-from ptingest.runtime.status import process_row
+from ptingest.server.assembly import build
+from ptingest.server.process.clock import SystemClock
+from ptingest.server.status import process_row
 from ptingest.settings.load import load_profile
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import LaneSettings

@@ -54,7 +54,7 @@ def pauses_of(spent: list[float]) -> Pauses:
 def serve(config: Path, out: Path) -> None:
     """Run a server whose ticks are noted; at its end they are written to ``out``."""
     from ptingest.cli.main import main as cli
-    from ptingest.runtime.lag import LoopLag
+    from ptingest.server.event_loop.lag import LoopLag
 
     clock = time.pthread_getcpuclockid(threading.get_ident())
     start, marks = LoopLag.start, [time.clock_gettime(clock)]

@@ -25,11 +25,11 @@ from ptingest.model.document import Document
 from ptingest.pipeline.classify import Classifier
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.pipeline.pipeline import Pipeline
-from ptingest.runtime import stages
 from ptingest.settings.load import load_profile
 from ptingest.settings.sinks import BatchSettings
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.bulk import read_answer
+from ptingest.tools.bench import stages
 
 NOW_NS = 1_735_787_045_000_000_000
 

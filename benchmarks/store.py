@@ -23,16 +23,17 @@ from pathlib import Path
 
 from benchmarks import corpus
 from benchmarks.measure import Runs, append_history, machine
+from ptingest.kql.columns import lift
 from ptingest.model.document import Document
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
-from ptingest.runtime.clock import SystemClock
-from ptingest.runtime.stages import batches_of
+from ptingest.server.process.clock import SystemClock
 from ptingest.settings.load import load_profile
 from ptingest.settings.sinks import BatchSettings, StoreSettings
-from ptingest.sinks.store import schema, upkeep
-from ptingest.sinks.store.columns import lift
+from ptingest.sinks.store import maintenance as upkeep
+from ptingest.sinks.store import schema
 from ptingest.sinks.store.sink import StoreSink
+from ptingest.tools.bench.stages import batches_of
 
 CHUNK = 256
 NOW_NS = 1_735_787_045_000_000_000

@@ -22,8 +22,8 @@ ONE_BY_ONE = (
     "tests/torture/test_torture.py",
     "tests/torture/test_floods.py",
     "tests/torture/test_noisy_neighbour.py",
-    "tests/runtime/test_serve.py",
-    "tests/runtime/test_supervisor.py",
+    "tests/workers/test_serve.py",
+    "tests/workers/test_supervisor.py",
     "tests/cli/test_errand.py",
     "tests/cli/test_serve.py",
 )

@@ -22,9 +22,9 @@ from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 
 if TYPE_CHECKING:
-    from ptingest.runtime.bench import Plan, Report, Rounds
-    from ptingest.runtime.workload import Workload
     from ptingest.settings.profile import ProfileSettings
+    from ptingest.tools.bench.runner import Plan, Report, Rounds
+    from ptingest.tools.bench.workload import Workload
 
 RATES = (1_000.0, 10_000.0, 100_000.0)
 EVENTS_A_SECOND = 1024
@@ -87,10 +87,10 @@ def bench(
     line, or with --service plain log lines. No server is needed and nothing is sent.
     Exit codes: 0 measured, 1 there was nothing to measure, 3 config invalid.
     """
-    from ptingest.runtime.assembly import read_profile
-    from ptingest.runtime.bench import Bench, plan
-    from ptingest.runtime.clock import SystemClock
-    from ptingest.runtime.loop import loop_factory
+    from ptingest.server.assembly import read_profile
+    from ptingest.server.event_loop.factory import loop_factory
+    from ptingest.server.process.clock import SystemClock
+    from ptingest.tools.bench.runner import Bench, plan
 
     if service is None and (group is not None or multiline):
         raise click.UsageError("--group and --multiline are for plain lines: add --service NAME.")
@@ -137,8 +137,8 @@ def _workload(
 ) -> Workload:
     from ptingest.cli.try_ import read_lines
     from ptingest.errors import BenchFailed
-    from ptingest.runtime.plain_lines import join_records
-    from ptingest.runtime.workload import ENOUGH_EVENTS, FilebeatEvents, make_workload
+    from ptingest.pipeline.plain_lines import join_records
+    from ptingest.tools.bench.workload import ENOUGH_EVENTS, FilebeatEvents, make_workload
 
     if file.isatty():
         click.echo("reading standard input; Ctrl-D ends it", err=True)
@@ -311,7 +311,7 @@ def _show_long_way(workload: Workload, report: Report) -> None:
 
 
 def _show_plans(report: Report, plans: list[Plan]) -> None:
-    from ptingest.runtime.bench import BUSY_SHARE, SOCKETS_SHARE
+    from ptingest.tools.bench.runner import BUSY_SHARE, SOCKETS_SHARE
 
     sizes = report.sizes
     click.echo(

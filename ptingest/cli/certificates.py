@@ -21,7 +21,7 @@ Step = tuple[str | None, str, Callable[[], object]]
 
 def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Remark]:
     """Say of every file that TLS needs whether it fits, and how long it is valid."""
-    from ptingest.runtime.tls import API, BEATS, beats_context, server_context, validity
+    from ptingest.server.certificates import API, BEATS, beats_context, server_context, validity
     from ptingest.settings.pem import read_authority, read_certificate
 
     def told(file: CertificateFile) -> Remark:

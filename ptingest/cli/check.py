@@ -149,7 +149,7 @@ def _summary(settings: ServerSettings, profile: ProfileSettings) -> Iterator[str
 
 
 def _show_workers(settings: ServerSettings) -> str:
-    from ptingest.runtime.shares import worker_count
+    from ptingest.server.worker_share import worker_count
 
     workers = worker_count(settings)
     if workers == 1:
@@ -237,7 +237,7 @@ def look_at_values(settings: ServerSettings) -> Iterator[Remark]:
 
 
 def _look_at_workers(settings: ServerSettings) -> Iterator[Remark]:
-    from ptingest.runtime.shares import cores, worker_count
+    from ptingest.server.worker_share import cores, worker_count
 
     if worker_count(settings) > cores():
         seen = f"is {settings.workers}, but this process may use {cores()} cores"
@@ -286,8 +286,8 @@ async def _findings(settings: ServerSettings) -> list[tuple[str, Finding]]:
     import asyncio
 
     from ptingest.model.contracts import Finding
-    from ptingest.runtime.assembly import build_sinks
-    from ptingest.runtime.clock import SystemClock
+    from ptingest.server.assembly import build_sinks
+    from ptingest.server.process.clock import SystemClock
     from ptingest.telemetry.metrics import Metrics
 
     found: list[tuple[str, Finding]] = []

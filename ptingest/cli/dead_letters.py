@@ -20,7 +20,7 @@ from ptingest.cli.options import config_option, load_settings
 from ptingest.cli.visible import escaped
 
 if TYPE_CHECKING:
-    from ptingest.delivery.dead_letter import StoredLetter
+    from ptingest.dead_letters.queue import StoredLetter
     from ptingest.model.letters import Choice, Order
 
 DETAIL_CHARACTERS = 80
@@ -44,7 +44,7 @@ def list_(
     with_done: bool, reasons: tuple[str, ...], as_json: bool, config: Path | None
 ) -> ExitCode:
     """List the dead letters that wait, oldest first."""
-    from ptingest.delivery.dead_letter import read_letters
+    from ptingest.dead_letters.queue import read_letters
 
     directory = _directory(config)
     count = 0
@@ -71,7 +71,7 @@ def list_(
 @config_option
 def show(letter_id: str, as_json: bool, config: Path | None) -> ExitCode:
     """Show one dead letter whole: why it is here, and the event as the Beat sent it."""
-    from ptingest.delivery.dead_letter import find_letter
+    from ptingest.dead_letters.queue import find_letter
 
     directory = _directory(config)
     try:
@@ -191,8 +191,8 @@ def _choice(
     ids: tuple[str, ...],
     older_than: str | None,
 ) -> Choice:
+    from ptingest.kql.times import moment
     from ptingest.model.letters import Choice
-    from ptingest.sinks.store.times import moment
 
     before = None
     if older_than is not None:
@@ -215,7 +215,7 @@ def _check_reasons(asked: tuple[str, ...], directory: Path) -> None:
     """Refuse a reason that no letter can have; a letter of another version may have its own."""
     from collections import Counter
 
-    from ptingest.delivery.dead_letter import read_letters
+    from ptingest.dead_letters.queue import read_letters
     from ptingest.model.reasons import REASONS
 
     if all(reason in REASONS for reason in asked):
@@ -238,8 +238,8 @@ def _preview(config: Path | None, order: Order, *, as_json: bool) -> ExitCode:
     import msgspec
 
     from ptingest.pipeline.compile import compile_profile
-    from ptingest.runtime.assembly import read_profile
-    from ptingest.runtime.offline import preview
+    from ptingest.server.assembly import read_profile
+    from ptingest.server.offline_requeue import preview
 
     settings = load_settings(config)
     pipeline = None

@@ -19,7 +19,7 @@ from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.json_lines import write_json_line
 from ptingest.cli.options import config_option, load_settings
 from ptingest.cli.visible import visible_lines
-from ptingest.doctor.verdict import Verdict
+from ptingest.doctor.finding import Verdict
 
 if TYPE_CHECKING:
     from ptingest.settings.api import ApiSettings
@@ -167,7 +167,7 @@ def _look_at_config(settings: ServerSettings) -> Iterator[Verdict]:
 async def _look_at_server(patient: Patient) -> tuple[list[Verdict], frozenset[str]]:
     """Return the verdicts, and the services whose documents should be in the sinks."""
     from ptingest.doctor.host import judge_port, listeners
-    from ptingest.doctor.server import ask_server
+    from ptingest.doctor.server_facts import ask_server
     from ptingest.doctor.traffic import active_services, judge_traffic
     from ptingest.settings.strict import split_listen
 
@@ -195,7 +195,7 @@ async def _look_at_elasticsearch(
         cure = "give it hosts and a login; `ptingest search` reads the embedded store"
         return [Verdict("note", "Elasticsearch", "config", seen, cure)]
     from ptingest.doctor.cluster import ask_cluster, judge_cluster
-    from ptingest.runtime.assembly import read_profile
+    from ptingest.server.assembly import read_profile
     from ptingest.sinks.elasticsearch.client import ElasticsearchClient
 
     profile = read_profile(patient.settings, os.environ)

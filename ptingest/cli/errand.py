@@ -36,7 +36,7 @@ def run_order(settings: ServerSettings, order: Order, *, address: str | None) ->
     Raises:
         PtingestError: it could not be begun, or its end could not be seen; says which.
     """
-    from ptingest.runtime.lock import OWNER_ALONE, DataDirLock
+    from ptingest.server.process.lock import OWNER_ALONE, DataDirLock
 
     os.umask(OWNER_ALONE)  # as the server's, in whose folder this writes
     data_dir = Path(settings.data_dir)
@@ -65,9 +65,9 @@ def refuse_stranger(directory: Path, *, me: int) -> None:
 
 
 def _here(settings: ServerSettings, order: Order) -> Progress:
-    from ptingest.runtime.assembly import read_profile
-    from ptingest.runtime.clock import SystemClock
-    from ptingest.runtime.offline import carry_out
+    from ptingest.server.assembly import read_profile
+    from ptingest.server.offline_requeue import carry_out
+    from ptingest.server.process.clock import SystemClock
 
     profile = read_profile(settings, os.environ)
     try:

@@ -72,7 +72,7 @@ def _costs(pattern: PatternSettings, lines: Sequence[str]) -> Iterator[float]:
     question = {"kind": "regex", "text": pattern.regex, "is_strict": False, "lines": lines}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "ptingest.runtime.pattern_trial", "--costs", str(SECONDS)],
+            [sys.executable, "-m", "ptingest.api.console.pattern_process", "--costs", str(SECONDS)],
             input=json.dumps(question).encode(),
             capture_output=True,
             check=False,

@@ -43,7 +43,7 @@ COMMANDS: dict[str, Row] = {
     "send": Row("ptingest.cli.send", "send", "Be a Beat: ship files, wait for the acks."),
     "setup": Row("ptingest.cli.setup", "setup", "Prepare Elasticsearch and Kibana."),
     "doctor": Row("ptingest.cli.doctor", "doctor", "Find out what is wrong, and the cure."),
-    "top": Row("ptingest.cli.top", "top", "Show how a running server is, live."),
+    "top": Row("ptingest.cli.top.command", "top", "Show how a running server is, live."),
     "tap": Row("ptingest.cli.tap", "tap", "Show events as they pass through a running server."),
     "why": Row("ptingest.cli.why", "why", "Tell what became of one event, and where it is."),
     "search": Row("ptingest.cli.search", "search", "Search the embedded store."),

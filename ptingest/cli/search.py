@@ -19,8 +19,8 @@ from ptingest.errors import SinkUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ptingest.sinks.store.moment import Question
-    from ptingest.sinks.store.search import Hit, StoreReader
+    from ptingest.sinks.store.read.search import Hit, StoreReader
+    from ptingest.sinks.store.read.snapshot import Question
 
 
 @click.command(short_help="Search the embedded store.")
@@ -55,8 +55,8 @@ def search(
     Values match exactly, but words of the message in any case; a value without a field looks
     into the message; * stands for anything.
     """
-    from ptingest.sinks.store.moment import Question
-    from ptingest.sinks.store.search import StoreReader
+    from ptingest.sinks.store.read.search import StoreReader
+    from ptingest.sinks.store.read.snapshot import Question
 
     if count_by is not None and limit is not None:
         raise click.UsageError("--count-by counts all that match; leave --limit out")
@@ -87,7 +87,7 @@ def _store_path(config: Path | None) -> Path:
 
 
 def _time(text: str | None, option: str, now: datetime, *, is_end: bool = False) -> str | None:
-    from ptingest.sinks.store.times import moment
+    from ptingest.kql.times import moment
 
     if text is None:
         return None

@@ -17,7 +17,7 @@ from ptingest.cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     import ssl
 
-    from ptingest.runtime.shipper import Progress, ShipperSettings
+    from ptingest.tools.shipper.shipper import Progress, ShipperSettings
 
 REPORT_SECONDS = 5.0
 
@@ -106,7 +106,7 @@ def send(
     Each line is an event; below a line that begins like `LEVEL|`, lines that do not are
     part of it (tracebacks). Exit codes: 0 all acked, 4 nobody answers, 5 not all acked.
     """
-    from ptingest.runtime.shipper import ShipperSettings
+    from ptingest.tools.shipper.shipper import ShipperSettings
 
     host, port = _host_and_port(to)
     settings = ShipperSettings(
@@ -164,7 +164,7 @@ def service_of(path: Path) -> str:
 
 
 def _ship(settings: ShipperSettings) -> ExitCode:
-    from ptingest.runtime.shipper import Shipper
+    from ptingest.tools.shipper.shipper import Shipper
 
     report = _Bar(settings) if sys.stderr.isatty() else _Lines()
     shipper = Shipper(settings, report=report.show)

@@ -12,7 +12,7 @@ import click
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 from ptingest.errors import PtingestError
-from ptingest.runtime.lock import OWNER_ALONE
+from ptingest.server.process.lock import OWNER_ALONE
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +28,10 @@ def serve(config: Path | None) -> ExitCode:
     Exit codes: 0 drained, 1 failed, 3 config invalid, 5 stopped with documents unsettled
     (their windows went unacked, so their Beats send them again), 130 left at once.
     """
-    from ptingest.runtime.clock import SystemClock
-    from ptingest.runtime.loop import loop_factory
-    from ptingest.runtime.serve import serve as serve_until_signal
+    from ptingest.server.event_loop.factory import loop_factory
+    from ptingest.server.process.clock import SystemClock
     from ptingest.telemetry.logs import setup_logs
+    from ptingest.workers.serve import serve as serve_until_signal
 
     # Store, dead letters and lock are for their owner alone, in the workers, too.
     os.umask(OWNER_ALONE)

@@ -13,7 +13,7 @@ import click
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 from ptingest.cli.visible import visible
-from ptingest.setup.plan import KIBANA_PARTS, PARTS, USER, Part, RoleName, Wanted
+from ptingest.tools.setup.plan import KIBANA_PARTS, PARTS, USER, Part, RoleName, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from ptingest.settings.sinks import ElasticsearchSettings
-    from ptingest.setup.elasticsearch import Done, LoginWorks
+    from ptingest.tools.setup.elasticsearch import Done, LoginWorks
 
     Say = Callable[[Done], None]
 
@@ -132,7 +132,7 @@ def _parts(only: tuple[Part, ...], *, kibana: str | None, api_key: Path | None) 
 
 
 def _services(config: Path | None) -> tuple[str, ...]:
-    from ptingest.runtime.assembly import read_profile
+    from ptingest.server.assembly import read_profile
 
     profile = read_profile(load_settings(config), os.environ)
     return tuple(dict.fromkeys(name for group in profile.groups for name in group.known_services))
@@ -191,8 +191,8 @@ def _secret(variable: str, prompt: str, *, twice: bool = False) -> str | None:
 
 
 def _requests(wanted: Wanted) -> Iterable[str]:
-    from ptingest.setup.kibana import IMPORT
-    from ptingest.setup.plan import data_view_steps, elasticsearch_steps, saved_objects
+    from ptingest.tools.setup.kibana import IMPORT
+    from ptingest.tools.setup.plan import data_view_steps, elasticsearch_steps, saved_objects
 
     for step in elasticsearch_steps(wanted):
         body = step.body
@@ -241,10 +241,10 @@ async def _prepare(target: Target, wanted: Wanted) -> ExitCode:
 
 
 async def _prepare_elasticsearch(target: Target, wanted: Wanted, say: Say) -> None:
-    from ptingest.setup.elasticsearch import Preparation, afterwards, fitted, version_of
-    from ptingest.setup.plan import elasticsearch_steps
-    from ptingest.setup.streams import bring_up_to_date
     from ptingest.sinks.elasticsearch.client import ElasticsearchClient
+    from ptingest.tools.setup.elasticsearch import Preparation, afterwards, fitted, version_of
+    from ptingest.tools.setup.plan import elasticsearch_steps
+    from ptingest.tools.setup.streams import bring_up_to_date
 
     client = ElasticsearchClient(target.admin)
     try:
@@ -297,8 +297,8 @@ def _keep_key(path: Path | None, key: str) -> None:
 
 
 async def _prepare_kibana(target: Target, wanted: Wanted, say: Say) -> None:
-    from ptingest.setup.kibana import KibanaClient, import_objects, make_views, version_of
-    from ptingest.setup.plan import data_view_steps, saved_objects
+    from ptingest.tools.setup.kibana import KibanaClient, import_objects, make_views, version_of
+    from ptingest.tools.setup.plan import data_view_steps, saved_objects
 
     admin = target.admin
     login = None

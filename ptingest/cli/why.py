@@ -94,8 +94,8 @@ def _letters(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[R
     """The newest dead letters that fit."""
     from collections import deque
 
-    from ptingest.delivery.dead_letter import read_letters
-    from ptingest.runtime.story import spellings
+    from ptingest.dead_letters.queue import read_letters
+    from ptingest.observe.trace import spellings
 
     directory = Path(settings.data_dir) / "dead_letters"
     needles = spellings(event)
@@ -131,8 +131,8 @@ def _stored(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[Ro
     import orjson
 
     from ptingest.errors import SinkUnavailable
-    from ptingest.sinks.store.moment import Question
-    from ptingest.sinks.store.search import StoreReader
+    from ptingest.sinks.store.read.search import StoreReader
+    from ptingest.sinks.store.read.snapshot import Question
 
     store = settings.sinks.store
     if store is None:
@@ -156,8 +156,8 @@ def _stored(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[Ro
 def _would_be(settings: ServerSettings, line: str, service: str | None) -> Row:
     """What the pipeline makes of a line, or of an event that is JSON."""
     from ptingest.pipeline.compile import compile_profile
-    from ptingest.runtime.assembly import read_profile
-    from ptingest.runtime.plain_lines import as_events
+    from ptingest.pipeline.plain_lines import as_events
+    from ptingest.server.assembly import read_profile
 
     profile = read_profile(settings, os.environ)
     payload = line.encode("utf-8", "surrogateescape")

@@ -21,16 +21,16 @@ import math
 import random
 from collections.abc import Sequence
 
+from ptingest.dead_letters.queue import DeadLetters
 from ptingest.delivery.batch import Batch, Batcher, is_lost
 from ptingest.delivery.books import Books
-from ptingest.delivery.burial import Burial
-from ptingest.delivery.company import Company
-from ptingest.delivery.dead_letter import DeadLetters
+from ptingest.delivery.coalescing import Company
+from ptingest.delivery.dead_lettering import Burial
 from ptingest.delivery.deadlines import Deadlines
 from ptingest.delivery.document_budget import DocumentBudget
-from ptingest.delivery.judge import Verdict, judge
-from ptingest.delivery.pace import Sent, Trip, pace_of
-from ptingest.delivery.places import Places
+from ptingest.delivery.inventory import Places
+from ptingest.delivery.outcomes import Verdict, judge
+from ptingest.delivery.rate.limiter import Sent, Trip, pace_of
 from ptingest.delivery.returns import Returns
 from ptingest.delivery.streams import TroubledStreams
 from ptingest.model.contracts import Clock, Sink

@@ -21,7 +21,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from ptingest.delivery.batch import Batch, batch_of, cost_of
-from ptingest.delivery.judge import Verdict
+from ptingest.delivery.outcomes import Verdict
 from ptingest.delivery.retry import Backoff
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import Refusal

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from ptingest.doctor.verdict import Verdict
+from ptingest.doctor.finding import Verdict
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.templates import (
     SHIPPED,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from ptingest.doctor.verdict import Verdict
+from ptingest.doctor.finding import Verdict
 from ptingest.settings.strict import split_listen
 
 PROC = Path("/proc")

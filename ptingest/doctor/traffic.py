@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ptingest.doctor.server import ServerFacts
-from ptingest.doctor.verdict import Mark, Verdict, share
+from ptingest.doctor.finding import Mark, Verdict, share
+from ptingest.doctor.server_facts import ServerFacts
 
 STATUS = "/status"
 METRICS = "/metrics"

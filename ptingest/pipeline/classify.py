@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ptingest.pipeline.trie import PrefixTrie
+from ptingest.pipeline.prefix_trie import PrefixTrie
 from ptingest.settings.profile import CategorySettings
 
 CACHED_NAMES = 8192

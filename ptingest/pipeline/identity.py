@@ -26,8 +26,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from ptingest.pipeline.kept import Kept
-from ptingest.pipeline.sent import ABSENT, Where
+from ptingest.pipeline.fast.cache import Kept
+from ptingest.pipeline.fast.events import ABSENT, Where
 
 _INSIDE = slice(1, -1)
 """A text without its quotes; made once, since a slice costs as much as what it cuts."""

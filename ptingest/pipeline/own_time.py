@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ptingest.pipeline.kept import remember
+from ptingest.pipeline.fast.cache import remember
 from ptingest.pipeline.timestamps import TimeReader
 
 SEARCHED_BYTES = 1 << 16

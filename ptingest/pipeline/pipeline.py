@@ -32,12 +32,12 @@ from ptingest.pipeline.decode import (
     is_plain,
 )
 from ptingest.pipeline.encode import encode_body, encode_value
+from ptingest.pipeline.fast.cache import LONGEST_VALUE
+from ptingest.pipeline.fast.documents import Made, Ordinary, Tallies, touched_fields
+from ptingest.pipeline.fast.events import SentReader
 from ptingest.pipeline.group import Event, Group, Outcome, Worked
 from ptingest.pipeline.identity import key_texts
 from ptingest.pipeline.interpolate import MISSING, interpolated, value_of
-from ptingest.pipeline.kept import LONGEST_VALUE
-from ptingest.pipeline.ordinary import Made, Ordinary, Tallies, touched_fields
-from ptingest.pipeline.sent import SentReader
 from ptingest.settings.profile import ProfileSettings
 
 OTHER = "other"

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ptingest.api.console.seams import Seams
+from ptingest.api.console.trial import LineTrial
+from ptingest.dead_letters.browser import Shelf
 from ptingest.pipeline.pipeline import Pipeline
-from ptingest.runtime.exploring import StoreExplorer
-from ptingest.runtime.shelf import Shelf
-from ptingest.runtime.trial import LineTrial
 from ptingest.settings.server import ServerSettings
+from ptingest.sinks.store.read.pool import StoreExplorer
 
 
 def console_seams(settings: ServerSettings, *, pipeline: Callable[[], Pipeline]) -> Seams:

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from benchmarks.processes import free_port
 from ptingest.api.app import PATHS, ApiServer, start_api
-from ptingest.runtime.clock import SystemClock
-from ptingest.runtime.tls import Certificates
+from ptingest.server.certificates import Certificates
+from ptingest.server.process.clock import SystemClock
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics

@@ -15,8 +15,8 @@ import pytest
 
 from ptingest.api import connections
 from ptingest.api.connections import AT_WORK, CONNECTIONS, PER_ADDRESS, HttpConnections, listen_on
-from ptingest.runtime.clock import SystemClock
-from ptingest.runtime.tls import Certificates
+from ptingest.server.certificates import Certificates
+from ptingest.server.process.clock import SystemClock
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.authority import Authority, tls_settings

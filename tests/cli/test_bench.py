@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import corpus
 from ptingest.cli.bench import CURES
-from ptingest.pipeline.detour import Detour
+from ptingest.tools.bench.slow_path_reasons import Detour
 from tests.cli.running import Ran, run
 
 pytestmark = pytest.mark.timeout(30)  # each one is a measurement, however short

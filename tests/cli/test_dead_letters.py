@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.delivery.dead_letter import encode_letter
-from ptingest.delivery.marks import add_marks
+from ptingest.dead_letters.queue import encode_letter
+from ptingest.dead_letters.tombstones import add_marks
 from ptingest.model.outcome import DeadLetter
 from tests.cli.running import run
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ptingest.cli.doctor import _print
-from ptingest.doctor.verdict import Verdict
+from ptingest.doctor.finding import Verdict
 from tests.cli.running import run
 from tests.fakes.elasticsearch import FakeElasticsearch
 from tests.flow.harness import C, J, W, event, peer_of, serving

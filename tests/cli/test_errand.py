@@ -18,12 +18,12 @@ import pytest
 
 from ptingest.cli.errand import exit_code, refuse_stranger, sentence
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.runtime.lock import DataDirLock
+from ptingest.server.process.lock import DataDirLock
 from tests.cli.running import ROOT, Ran, run
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
 from tests.fakes.http_stub import HttpStub
 from tests.flow.harness import event, serving
-from tests.runtime.test_errands import file_letters, letter, waiting
+from tests.server.test_requeue import file_letters, letter, waiting
 from tests.torture.servers import ServerProcess
 from tests.waiting import until
 
@@ -203,7 +203,7 @@ async def test_kill_9_in_the_middle_loses_and_doubles_nothing(
 
 
 def _letters(folder: Path) -> list[Any]:
-    from ptingest.delivery.dead_letter import read_letters
+    from ptingest.dead_letters.queue import read_letters
 
     return [stored.letter for stored in read_letters(folder / "data" / "dead_letters")]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ptingest.api.app import start_api
-from ptingest.runtime.clock import SystemClock
-from ptingest.runtime.tls import Certificates
+from ptingest.server.certificates import Certificates
+from ptingest.server.process.clock import SystemClock
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.api.test_app import View

@@ -12,7 +12,7 @@ import pytest
 from ptingest.cli.why import lines
 from tests.cli.running import Ran, run
 from tests.flow.harness import J, Server, W, event, peer_of, serving
-from tests.runtime.test_story import LINE, shipped
+from tests.observe.test_trace import LINE, shipped
 
 pytestmark = pytest.mark.timeout(60)
 

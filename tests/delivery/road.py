@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ByteSize
 
-from ptingest.delivery.dead_letter import DeadLetters
+from ptingest.dead_letters.queue import DeadLetters
 from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.delivery.lane import Lane
 from ptingest.model.document import Document

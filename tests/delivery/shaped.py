@@ -12,8 +12,8 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from ptingest.delivery.pace import Pace, Sent, Trip
-from ptingest.delivery.tuning import Limits, Tuner
+from ptingest.delivery.rate.limiter import Pace, Sent, Trip
+from ptingest.delivery.rate.tuner import Limits, Tuner
 
 MIB = 1 << 20
 

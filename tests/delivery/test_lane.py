@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.delivery.dead_letter import read_letters
+from ptingest.dead_letters.queue import read_letters
 from ptingest.model.document import DataStream
 from ptingest.model.outcome import Fate, Refusal, WriteResult
 from ptingest.model.receipt import Receipt

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptingest.delivery.dead_letter import read_letters
+from ptingest.dead_letters.queue import read_letters
 from ptingest.model.outcome import Fate, WriteResult
 from ptingest.sinks.elasticsearch.answer import Answer as HttpAnswer
 from ptingest.sinks.elasticsearch.bulk import read_answer

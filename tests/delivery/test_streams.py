@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ptingest.delivery.batch import batch_of
-from ptingest.delivery.judge import judge
+from ptingest.delivery.outcomes import judge
 from ptingest.delivery.retry import Backoff
 from ptingest.delivery.streams import (
     FORGET_SECONDS,

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from ptingest.doctor.cluster import ClusterFacts, ask_cluster, judge_cluster, questions
-from ptingest.doctor.verdict import Verdict
+from ptingest.doctor.finding import Verdict
 from ptingest.sinks.elasticsearch.answer import Answer
 
 PRODUCT = {"x-elastic-product": "Elasticsearch"}

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from ptingest.doctor.server import ServerFacts
+from ptingest.doctor.finding import Verdict
+from ptingest.doctor.server_facts import ServerFacts
 from ptingest.doctor.traffic import active_services, judge_traffic
-from ptingest.doctor.verdict import Verdict
 
 Metrics = dict[str, dict[tuple[str, ...], float]]
 

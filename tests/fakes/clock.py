@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Any, TypeVar, TypeVarTuple
 
-from ptingest.runtime.clock import SystemClock
+from ptingest.server.process.clock import SystemClock
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

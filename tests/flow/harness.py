@@ -12,13 +12,13 @@ from typing import Any
 
 import orjson
 
-from ptingest.delivery.dead_letter import read_letters
+from ptingest.dead_letters.queue import read_letters
 from ptingest.model.contracts import Clock, Finding
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
-from ptingest.runtime.assembly import build, read_profile
-from ptingest.runtime.clock import SystemClock
-from ptingest.runtime.worker import Worker
+from ptingest.server.assembly import build, read_profile
+from ptingest.server.process.clock import SystemClock
+from ptingest.server.worker import Worker
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import LaneSettings
 from tests.waiting import PATIENCE_SECONDS, until

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ptingest.model.outcome import Fate
-from ptingest.sources.connection import BeatsConnection
+from ptingest.sources.beats.connection import BeatsConnection
 from tests.fakes.clock import AheadClock
 from tests.flow.harness import C, D, J, W, event, peer_of, serving
 from tests.waiting import until

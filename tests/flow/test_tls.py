@@ -22,7 +22,7 @@ import pytest
 from tests.fakes.authority import Authority, Pair, tls_settings
 from tests.fakes.beat import Beat
 from tests.flow.harness import PATIENCE, J, RawPeer, Server, W, event, peer_of, serving
-from tests.runtime.test_reload import reloader_of, write_config
+from tests.server.test_reload import reloader_of, write_config
 from tests.waiting import until
 
 FAILURES = "ptingest_beats_tls_failures_total"

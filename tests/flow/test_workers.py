@@ -15,19 +15,19 @@ import aiohttp
 import orjson
 import pytest
 
-from ptingest.delivery.dead_letter import read_letters
-from ptingest.delivery.segments import segments
+from ptingest.dead_letters.queue import read_letters
+from ptingest.dead_letters.segments import segments
 from ptingest.errors import ReloadRefused
 from ptingest.pipeline.compile import compile_profile
-from ptingest.runtime.assembly import read_profile
-from ptingest.runtime.clock import SystemClock
-from ptingest.runtime.reload import Fresh, Reloader, compile_fresh
+from ptingest.server.assembly import read_profile
+from ptingest.server.process.clock import SystemClock
+from ptingest.server.reload import Fresh, Reloader, compile_fresh
 from ptingest.sinks.store.schema import index_end, open_reader
 from tests.fakes.authority import Authority, tls_settings
 from tests.flow.harness import J, RawPeer, W, event
 from tests.house.modules import ROOT
-from tests.runtime.crewed import Crewed, crewed, peer_at, settings_for
 from tests.waiting import until_told
+from tests.workers.crewed import Crewed, crewed, peer_at, settings_for
 
 pytestmark = pytest.mark.timeout(60)  # processes start and stop
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ptingest.delivery.dead_letter import (
+from ptingest.dead_letters.queue import (
     StoredLetter,
     decode_letter,
     encode_letter,
@@ -20,13 +20,13 @@ from ptingest.delivery.dead_letter import (
     id_of,
     read_letters,
 )
-from ptingest.delivery.marks import add_marks, done_path, sweep
-from ptingest.delivery.segments import TORN_SUFFIX, SegmentWriter
+from ptingest.dead_letters.segments import TORN_SUFFIX, SegmentWriter
+from ptingest.dead_letters.tombstones import add_marks, done_path, sweep
 from ptingest.errors import ConfigProblem
 from ptingest.model.outcome import DeadLetter
-from ptingest.runtime.records import FilePlace, Record, RecordReader
-from ptingest.runtime.registry import Registry
 from ptingest.settings.delivery import DeadLettersSettings
+from ptingest.tools.shipper.file_reader import FilePlace, Record, RecordReader
+from ptingest.tools.shipper.registry import Registry
 from tests.fakes.clock import ManualClock
 from tests.fuzz import scratch
 

@@ -13,7 +13,7 @@ from functools import cache
 
 import yaml
 
-from ptingest.delivery.dead_letter import decode_letter, encode_letter
+from ptingest.dead_letters.queue import decode_letter, encode_letter
 from ptingest.model.document import Document
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Pipeline

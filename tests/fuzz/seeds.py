@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ptingest.delivery.dead_letter import encode_letter
+from ptingest.dead_letters.queue import encode_letter
 from ptingest.lumberjack.frames import ack_bytes
 from ptingest.model.outcome import DeadLetter
 from tests.fuzz.disk import LETTER, LINE
 from tests.fuzz.documents import STATUSES
+from tests.kql import test_parser as test_query
 from tests.pipeline import test_decode, test_pipeline
-from tests.runtime import test_records
 from tests.settings import test_explain, test_parse
 from tests.sinks.elasticsearch import test_bulk
-from tests.sinks.store import test_query, test_search
+from tests.sinks.store.read import test_search
+from tests.tools.shipper import test_file_reader as test_records
 from tests.wire import captures, test_hand_made
 
 CONFIG = Path(__file__).parents[2] / "config"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ptingest.delivery.dead_letter import read_letters
+from ptingest.dead_letters.queue import read_letters
 from ptingest.model.outcome import Fate
 from tests.delivery.chaos import Chaos, assert_books_balance, send_at_random
 from tests.delivery.road import Road, lane_settings, road

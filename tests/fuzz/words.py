@@ -13,13 +13,13 @@ from ptingest.errors import ConfigInvalid, QueryInvalid
 from ptingest.pipeline.compile import compile_profile
 from ptingest.settings.load import load_profile, load_server
 from ptingest.settings.parse import parse
-from ptingest.sinks.store.moment import Question
+from ptingest.sinks.store.read.search import StoreReader
+from ptingest.sinks.store.read.snapshot import Question
 from ptingest.sinks.store.schema import open_writer, transaction
-from ptingest.sinks.store.search import StoreReader
 from tests.fuzz import scratch
 from tests.sinks.store.documents import document, insert
-from tests.sinks.store.test_search import ALL
-from tests.sinks.store.test_search import NOW as SEARCHED_AT
+from tests.sinks.store.read.test_search import ALL
+from tests.sinks.store.read.test_search import NOW as SEARCHED_AT
 
 SECRET = "s3cr3t-of-the-environment"
 ENVIRON = {"SECRET": SECRET, "PORT": "9200", "EMPTY": ""}

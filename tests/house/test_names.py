@@ -259,7 +259,7 @@ def test_every_metric_exists(where: str) -> None:
 def exists(name: str) -> bool:
     """Say whether a path, from the root or from the package, is there, a module without .py.
 
-    A name of a module's may follow it, as in ``runtime/journal.WatchedSink``.
+    A name of a module's may follow it, as in ``observe/trace_buffer.WatchedSink``.
     """
     module, _, inner = name.rpartition(".")
     if inner[:1].isupper():

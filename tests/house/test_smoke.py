@@ -26,7 +26,7 @@ IMPORT_ALL = """
 import importlib, pkgutil, ptingest
 for module in pkgutil.walk_packages(ptingest.__path__, "ptingest."):
     importlib.import_module(module.name)
-from ptingest.sinks.store.query import parse
+from ptingest.kql.parser import parse
 parse("service: django")  # reads the packaged grammar
 print(ptingest.__file__)
 """
@@ -133,7 +133,7 @@ def test_the_wheel_holds_what_the_package_needs_and_no_tests(wheel: Path) -> Non
 
 def sent_by_setup(wheel: Path) -> dict[str, bytes]:
     """What `ptingest setup` sends once installed."""
-    opening = "ptingest/setup/assets/"
+    opening = "ptingest/tools/setup/assets/"
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if name.startswith(opening)]
         return {name.removeprefix(opening): archive.read(name) for name in names}

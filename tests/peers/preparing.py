@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from ptingest.runtime.assembly import build, read_profile
-from ptingest.runtime.clock import SystemClock
-from ptingest.runtime.worker import Worker
+from ptingest.server.assembly import build, read_profile
+from ptingest.server.process.clock import SystemClock
+from ptingest.server.worker import Worker
 from ptingest.settings.server import ServerSettings
 from tests.cli.running import Ran, run
 from tests.fakes.beat import Beat

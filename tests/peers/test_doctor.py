@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.runtime.worker import Worker
+from ptingest.server.worker import Worker
 from tests.cli.running import Ran, run
 from tests.peers.elasticsearch_peer import SUPERUSER, Node
 from tests.peers.preparing import WRITER, clean, serving_to, setup, ship

@@ -13,7 +13,7 @@ import pytest
 
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import WriteResult
-from ptingest.runtime.turnstile import Turnstile
+from ptingest.server.event_loop.fair_share import Turnstile
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 from ptingest.telemetry.metrics import Metrics

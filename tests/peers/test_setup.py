@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 import pytest
 
-from ptingest.delivery.dead_letter import read_letters
-from ptingest.setup.plan import ROLE, mappings_body, role_body
+from ptingest.dead_letters.queue import read_letters
+from ptingest.tools.setup.plan import ROLE, mappings_body, role_body
 from tests.cli.running import run
 from tests.house.modules import ROOT
 from tests.peers.elasticsearch_peer import SUPERUSER, Node

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from benchmarks import corpus
-from ptingest.runtime.assembly import read_profile
+from ptingest.server.assembly import read_profile
 from ptingest.settings.server import ServerSettings
 from tests.fakes.beat import Beat
 from tests.flow.harness import Server, event, serving

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ptingest.delivery.dead_letter import encode_letter
-from ptingest.delivery.segments import SUFFIX
+from ptingest.dead_letters.queue import encode_letter
+from ptingest.dead_letters.segments import SUFFIX
 from ptingest.model.outcome import DeadLetter
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.pipeline.pipeline import Pipeline

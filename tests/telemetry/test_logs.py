@@ -15,7 +15,7 @@ import pytest
 from ptingest.settings.log import LogSettings
 from ptingest.telemetry.logs import Repeated, RepeatHandler, Repeats, setup_logs
 
-LOGGER = "ptingest.sources.beats"
+LOGGER = "ptingest.sources.beats.server"
 
 
 @pytest.fixture

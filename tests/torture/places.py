@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from ptingest.delivery.dead_letter import read_letters
+from ptingest.dead_letters.queue import read_letters
 from tests.fakes.elasticsearch import FakeElasticsearch
 from tests.torture.oracle import Oracle
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ptingest.runtime.assembly import build, read_profile
-from ptingest.runtime.worker import Worker
+from ptingest.server.assembly import build, read_profile
+from ptingest.server.worker import Worker
 from ptingest.settings.server import ServerSettings
 
 

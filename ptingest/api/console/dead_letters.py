@@ -73,7 +73,7 @@ class Look(NamedTuple):
 
 
 class LettersShelf(Protocol):
-    """Who reads the letters; `ptingest.runtime.shelf` does."""
+    """Who reads the letters; `ptingest.dead_letters.browser` does."""
 
     async def look(self, *, reason: str, data_stream: str) -> Look: ...
     async def find(self, letter_id: str) -> Whole | None: ...

@@ -84,7 +84,7 @@ class Look(NamedTuple):
 
 
 class Explorer(Protocol):
-    """Who looks into the store; `ptingest.runtime.exploring` does.
+    """Who looks into the store; `ptingest.sinks.store.read.pool` does.
 
     Everything raises ``QueryInvalid`` for a query, time or place that cannot be read, and
     ``SinkUnavailable`` where the store cannot be; a call that is cancelled stops looking.

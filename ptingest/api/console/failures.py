@@ -63,7 +63,7 @@ class PatternTried(NamedTuple):
 
 
 class Trial(Protocol):
-    """Who tries lines and patterns; `ptingest.runtime.trial` does."""
+    """Who tries lines and patterns; `ptingest.api.console.trial` does."""
 
     def services(self) -> Sequence[str]: ...
     def patterns(self) -> Sequence[Fitted]: ...

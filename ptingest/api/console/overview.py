@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ptingest.api.console import words
 from ptingest.api.console.charts import Chart, Line, draw
 from ptingest.api.console.history import KEPT_SECONDS, History, Point
 from ptingest.api.console.site import Site
 from ptingest.api.console.verdict import advice, findings, meters
+from ptingest.doctor import units as words
 from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ptingest.api.console import words
+from ptingest.doctor import units as words
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from ptingest.api.console import words
+from ptingest.doctor import units as words
 
 MANY_FAILURES = 0.01
 """A share of lines that fit no pattern from which it is worth a look."""

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ptingest.errors import SinkUnavailable
-from ptingest.sinks.store.tally import make_tables
+from ptingest.sinks.store.rollup import make_tables
 
 APPLICATION_ID = 0x7074_696E
 """``ptin`` in the file's header: how we know that a file is a store of ours."""

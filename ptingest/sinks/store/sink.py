@@ -25,14 +25,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ptingest.errors import SinkUnavailable
+from ptingest.kql.columns import lift, time_text
 from ptingest.model.contracts import Clock, Finding
 from ptingest.model.document import Document
 from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.settings.sinks import StoreSettings
-from ptingest.sinks.store.columns import lift, time_text
 from ptingest.sinks.store.files import StoreFiles
+from ptingest.sinks.store.maintenance import Retention, checkpoint, extend_index, tidy
 from ptingest.sinks.store.schema import COLUMNS, has_text_index, open_writer
-from ptingest.sinks.store.upkeep import Retention, checkpoint, extend_index, tidy
 
 ROWS_A_STATEMENT = 256
 _POWERS = range(ROWS_A_STATEMENT.bit_length())

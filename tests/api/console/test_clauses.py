@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.api.console.clauses import Writing, added, clause, holds, quoted, without, written_at
-from ptingest.sinks.store.query import AllOf, AnyOf, Match, Negated, Value, parse
+from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Value, parse
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=12)
 

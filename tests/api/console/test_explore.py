@@ -17,10 +17,10 @@ import pytest
 
 from ptingest.api.console import explore
 from ptingest.api.console.seams import Seams
+from ptingest.api.console.trial import LineTrial
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
-from ptingest.runtime.exploring import StoreExplorer
-from ptingest.runtime.trial import LineTrial
 from ptingest.settings.load import load_profile
+from ptingest.sinks.store.read.pool import StoreExplorer
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.api.console.serving import Served, console
 from tests.sinks.store.documents import document, insert
@@ -398,7 +398,7 @@ async def test_a_time_without_documents_offers_all_times(
 async def test_counts_that_ran_out_of_time_say_at_least(
     served: Served, store: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ptingest.runtime.exploring.SECONDS", -1.0)
+    monkeypatch.setattr("ptingest.sinks.store.read.pool.SECONDS", -1.0)
     put(store, *(parcel(number % 60) | {"log": {"offset": number}} for number in range(5000)))
 
     text = text_of(await served.read(f"{PAGE}&q=log.offset>=0"))
@@ -441,7 +441,7 @@ async def test_where_a_client_goes_away_looking_ends(
 async def test_a_store_that_is_too_busy_completes_nothing(
     store: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ptingest.runtime.exploring.WAITING_MOST", 0)
+    monkeypatch.setattr("ptingest.sinks.store.read.pool.WAITING_MOST", 0)
 
     async with console(seams=Seams(explorer=StoreExplorer(tmp_path / "store.sqlite"))) as served:
         text = await served.read("/console/explore/complete?q=serv&at=4")

@@ -10,8 +10,8 @@ import pytest
 
 from ptingest.api.console.failures import pretty, services_of, shapes_of
 from ptingest.api.console.seams import Seams
+from ptingest.api.console.trial import LineTrial
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
-from ptingest.runtime.trial import LineTrial
 from ptingest.settings.load import load_profile
 from ptingest.telemetry.metrics import Metrics
 from tests.api.console.serving import Served, console

@@ -12,8 +12,8 @@ import pytest
 from ptingest.api.app import start_api
 from ptingest.api.console.sessions import TRIES
 from ptingest.api.console.site import HEADERS, STATIC
-from ptingest.runtime.clock import SystemClock
-from ptingest.runtime.tls import Certificates
+from ptingest.server.certificates import Certificates
+from ptingest.server.process.clock import SystemClock
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.api.console.serving import TOKEN, console, log_in

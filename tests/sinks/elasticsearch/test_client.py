@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from pydantic import ValidationError
 
-from ptingest.runtime.turnstile import Turnstile
+from ptingest.server.event_loop.fair_share import Turnstile
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient, with_port
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply

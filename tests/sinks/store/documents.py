@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from ptingest.kql.columns import lift
 from ptingest.model.document import DataStream, Document
 from ptingest.model.receipt import Receipt
-from ptingest.sinks.store.columns import lift
 from ptingest.sinks.store.schema import COLUMNS
 
 DJANGO = DataStream("logs", "django", "pt")

@@ -7,10 +7,10 @@ import random
 import sqlite3
 from pathlib import Path
 
-from ptingest.sinks.store.columns import lift
+from ptingest.kql.columns import lift
+from ptingest.sinks.store.maintenance import extend_index, extend_tally
+from ptingest.sinks.store.rollup import SEGMENT
 from ptingest.sinks.store.schema import COLUMNS, open_writer, transaction
-from ptingest.sinks.store.tally import SEGMENT
-from ptingest.sinks.store.upkeep import extend_index, extend_tally
 
 LEVELS = ("DEBUG", "INFO", "INFO", "INFO", "WARNING", "ERROR", None)
 SERVICES = ("django", "celery", "nginx")

@@ -1,0 +1,164 @@
+"""Lines and patterns that somebody tries in the console; nothing is sent or stored.
+
+Lines go through the pipeline that is in force, in a thread. A pattern that somebody typed is
+run by a process of its own, with little time and memory: Python's expressions can be made to
+take for ever. One at a time, so that trying costs the road at most a part of one processor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from ptingest.api.console.failures import Fitted, PatternTried, Stops, Tried
+from ptingest.pipeline.pipeline import Explained, Pipeline
+from ptingest.pipeline.plain_lines import as_events, join_records
+from ptingest.pipeline.shapes import Nearness
+from ptingest.settings.profile import GroupSettings, PatternSettings
+
+LINES = 50
+"""Lines tried at once; the rest is told, not tried."""
+PATTERN_SECONDS = 20.0
+"""For the whole process, its start included, which takes seconds on a busy machine; its
+processor time is limited by itself."""
+
+
+class LineTrial:
+    """Tries lines and patterns; see `ptingest.api.console.failures.Trial`."""
+
+    def __init__(self, pipeline: Callable[[], Pipeline]) -> None:
+        self._pipeline = pipeline
+        self._turn = asyncio.Semaphore(1)
+
+    def services(self) -> Sequence[str]:
+        """Services the profile in force names."""
+        return self._pipeline().services
+
+    def patterns(self) -> Sequence[Fitted]:
+        """The patterns in force, in the order in which they are tried."""
+        groups = self._pipeline().profile.groups
+        return [_told(pattern, "") for group in groups for pattern in group.patterns]
+
+    async def try_lines(self, text: str, *, service: str, multiline: bool) -> Tried:
+        """Take each line through every stop."""
+        records = _records(text, multiline=multiline)
+        stops = await asyncio.to_thread(self._stops, records[:LINES], service)
+        return Tried(stops, left_out=max(0, len(records) - LINES))
+
+    def _stops(self, records: Sequence[bytes], service: str) -> list[Stops]:
+        pipeline = self._pipeline()
+        group = pipeline.profile.groups[0]
+        payloads = as_events(records, service=_writable(service), group=group.group)
+        return [
+            _stops_of(pipeline.explain(payload, now_ns=time.time_ns()), payload, record, group)
+            for payload, record in zip(payloads, records, strict=True)
+        ]
+
+    async def try_pattern(
+        self, kind: str, text: str, *, lines: str, multiline: bool
+    ) -> PatternTried:
+        """Try one pattern on each line, in a process that may be ended."""
+        records = [
+            record.decode("utf-8", "replace") for record in _records(lines, multiline=multiline)
+        ]
+        question = msgspec.json.encode(
+            {
+                "kind": kind,
+                "text": _writable(text),
+                "is_strict": self._pipeline().profile.parsing == "strict",
+                "lines": records[:LINES],
+            }
+        )
+        async with self._turn:
+            out = await _ask(question)
+        answers = [msgspec.json.decode(line) for line in out.splitlines(keepends=True)
+                   if line.endswith(b"\n")]  # fmt: skip
+        problem = next((answer["problem"] for answer in answers if "problem" in answer), None)
+        found = [] if problem else answers
+        return PatternTried(
+            problem=problem,
+            lines=[
+                (line, answer["fields"], answer["missing"])
+                for line, answer in zip(records, found, strict=False)
+            ],
+            cut_at=None if problem or len(found) == len(records[:LINES]) else len(found) + 1,
+            left_out=max(0, len(records) - LINES),
+        )
+
+
+async def _ask(question: bytes) -> bytes:
+    """Run the program; whatever it wrote before its time was over."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "ptingest.api.console.pattern_process",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        # It may end before it has read the question.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            process.stdin.write(question)
+            await process.stdin.drain()
+            process.stdin.close()
+        return await _read(process.stdout)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def _read(out: asyncio.StreamReader) -> bytes:
+    told = bytearray()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATTERN_SECONDS):
+            while data := await out.read(1 << 16):
+                told += data
+    return bytes(told)
+
+
+def _writable(text: str) -> str:
+    """Return text that UTF-8 can hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _records(text: str, *, multiline: bool) -> list[bytes]:
+    lines = text.encode("utf-8", "replace").replace(b"\r\n", b"\n").split(b"\n")
+    lines = [line for line in lines if line.strip()]
+    return list(join_records(lines)) if multiline else lines
+
+
+def _stops_of(explained: Explained, payload: bytes, record: bytes, group: GroupSettings) -> Stops:
+    message = record.decode("utf-8", "replace")
+    fitted = []
+    for pattern in group.patterns:
+        if pattern.name == explained.pattern:
+            fitted.append(_told(pattern, "fits"))
+            break
+        near = Nearness([pattern]).nearest(message) if pattern.line else None
+        fitted.append(_told(pattern, f"lacks {near.missing}" if near else "does not fit"))
+    return Stops(message, payload.decode(), fitted, explained)
+
+
+def _told(pattern: PatternSettings, verdict: str) -> Fitted:
+    for kind in ("line", "regex", "json_keys"):
+        value = getattr(pattern, kind)
+        if value is not None:
+            return Fitted(pattern.name, kind, _text(value), verdict)
+    raise AssertionError(f"pattern {pattern.name} has no shape")
+
+
+def _text(value: str | dict[str, str]) -> str:
+    if isinstance(value, str):
+        return value
+    return "{" + ", ".join(f"{key}: {field}" for key, field in value.items()) + "}"

@@ -1,0 +1,228 @@
+"""`ptingest top`: how the road is, live.
+
+    a thread asks /status and /metrics --> overview --> lines --> the screen
+    keys and Ctrl-C are seen meanwhile, however long the server takes to answer
+
+Where no terminal reads, and with ``--once``, one plain snapshot. A server that is away is
+shown as that, and asked again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.json_lines import write_json_line
+from ptingest.cli.options import config_option, load_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from ptingest.doctor.server_facts import ServerFacts
+    from ptingest.settings.api import ApiSettings
+
+    _Look = tuple[ServerFacts, dict[str, Any]]
+
+Row = dict[str, Any]
+LEAVE = frozenset("qQ\x03\x04")
+LOOK_SECONDS = 0.1
+"""How long a key waits at most to be seen."""
+HINT = "q leaves"
+PLAIN_WIDTH, PLAIN_HEIGHT = 132, 200
+"""Of a snapshot that goes to a file or a pipe."""
+
+
+@click.command(epilog="Example: ptingest top --config ptingest.yaml --every 2")
+@config_option
+@click.option(
+    "--address", metavar="HOST:PORT", help="Ask here instead of at the config's api.listen."
+)
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.1, max=3600),
+    default=1.0,
+    show_default=True,
+    help="Seconds between two looks.",
+)
+@click.option("--once", is_flag=True, help="One snapshot, then leave.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a look.")
+def top(
+    config: Path | None, address: str | None, every: float, once: bool, as_json: bool
+) -> ExitCode:
+    """Show how a running server is, live: is all well, rates, books, connections, sinks.
+
+    q or Ctrl-C leaves. Without a terminal, and with --once, one plain snapshot. Exit codes:
+    0, or 4 where a snapshot was wanted and nobody answered.
+    """
+    from ptingest.cli.doctor import api_of
+
+    api = api_of(load_settings(config), address)
+    if as_json:
+        return _print_json(api, every, once=once)
+    if once or not _is_screen():
+        return _print_once(api, every)
+    with contextlib.suppress(KeyboardInterrupt), _terminated_as_interrupted():
+        _live(api, every)
+    return ExitCode.DONE
+
+
+def _is_screen() -> bool:
+    """Whether a terminal reads that can be drawn on."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+
+
+def _look(api: ApiSettings, before: ServerFacts | None) -> _Look:
+    from ptingest.cli.top.facts import overview
+    from ptingest.doctor.server_facts import ask_now
+
+    facts = ask_now(api)
+    return facts, overview(before, facts)
+
+
+def _print_json(api: ApiSettings, every: float, *, once: bool) -> ExitCode:
+    import orjson
+
+    facts: ServerFacts | None = None
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            facts, shown = _look(api, facts)
+            if not once or shown.get("rates") or not shown["reachable"]:
+                write_json_line(orjson.dumps({"time": time.time(), **shown}))
+                if once:
+                    return ExitCode.DONE if shown["reachable"] else ExitCode.NOT_REACHABLE
+            time.sleep(every)
+    return ExitCode.DONE
+
+
+def _print_once(api: ApiSettings, every: float) -> ExitCode:
+    """Look twice, since rates are what grew between."""
+    from rich.console import Console
+
+    from ptingest.cli.top.screen import lines
+
+    before, shown = _look(api, None)
+    if shown["reachable"]:
+        time.sleep(every)
+        _, shown = _look(api, before)
+    console = Console(highlight=False, markup=False, emoji=False)
+    is_drawn = console.is_terminal and not console.is_dumb_terminal
+    width = console.width if is_drawn or "COLUMNS" in os.environ else PLAIN_WIDTH
+    for line in lines(shown, width=width, height=PLAIN_HEIGHT):
+        if not is_drawn:
+            click.echo(line.plain.rstrip())
+        else:
+            console.print(line, soft_wrap=True)
+    return ExitCode.DONE if shown["reachable"] else ExitCode.NOT_REACHABLE
+
+
+# --- live ---------------------------------------------------------------------------------
+
+
+def _live(api: ApiSettings, every: float) -> None:
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    facts: ServerFacts | None = None
+    shown: Row | None = None
+    drawn, size = shown, console.size
+    answers: SimpleQueue[_Look | Exception] | None = None
+    due = time.monotonic()
+    with (
+        _keys() as next_key,
+        Live(console=console, screen=True, auto_refresh=False, transient=True) as live,
+    ):
+        live.update(Text(f"asking {api.listen} ..."), refresh=True)
+        while next_key(LOOK_SECONDS) not in LEAVE:
+            if answers is None and time.monotonic() >= due:
+                due = time.monotonic() + every
+                answers = _begin_look(api, facts)
+            if answers is not None and not answers.empty():
+                facts, shown = _taken(answers.get())
+                answers = None
+            if shown is not None and (shown is not drawn or console.size != size):
+                drawn, size = shown, console.size
+                live.update(Group(*_screen(console, shown)), refresh=True)
+
+
+def _begin_look(api: ApiSettings, before: ServerFacts | None) -> SimpleQueue[_Look | Exception]:
+    """Ask in a thread that nobody waits for when we leave."""
+    answers: SimpleQueue[_Look | Exception] = SimpleQueue()
+
+    def look() -> None:
+        try:
+            answers.put(_look(api, before))
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that draws
+            answers.put(error)
+
+    threading.Thread(target=look, name="asking", daemon=True).start()
+    return answers
+
+
+def _taken(answer: _Look | Exception) -> _Look:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _screen(console: Console, shown: Row) -> list[Text]:
+    from ptingest.cli.top.screen import lines
+
+    return lines(shown, width=console.width, height=console.height, hint=HINT)
+
+
+def _no_key(seconds: float) -> str:
+    time.sleep(seconds)
+    return ""
+
+
+@contextlib.contextmanager
+def _keys() -> Iterator[Callable[[float], str]]:
+    """Give keys as they are pressed, and the terminal back as it was."""
+    if not sys.stdin.isatty():
+        yield _no_key
+        return
+    import termios
+    import tty
+
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+
+    def next_key(seconds: float) -> str:
+        if not select.select([terminal], [], [], seconds)[0]:
+            return ""
+        return os.read(terminal, 1).decode("latin-1") or "q"
+
+    try:
+        tty.setcbreak(terminal)
+        yield next_key
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM, too, give the terminal back as it was."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

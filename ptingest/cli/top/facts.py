@@ -1,0 +1,316 @@
+"""What `top` shows, made of one look at a server or of two. Pure.
+
+    facts before, facts now --> overview(...) --> one JSON-ready object, for `--json` and the screen
+
+Rates are what grew between the two looks. Whether all is well, and what cures it, is judged
+by the same sentences as `doctor`'s; of those only what is true now, not what once was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ptingest.doctor.finding import Verdict
+from ptingest.doctor.server_facts import ServerFacts
+from ptingest.doctor.traffic import judge_traffic
+
+RECEIVED = "ptingest_flow_received_events_total"
+SETTLED = "ptingest_lane_settled_events_total"
+ACK_SECONDS = "ptingest_beats_ack_seconds"
+WRITE_SECONDS = "ptingest_lane_write_seconds"
+STORED = ("stored", "already_stored")
+FATES = (*STORED, "failure_stored", "dead_lettered", "dropped", "given_back")
+
+_OF_NOW = (
+    *("ready", "books", "acks", "failure store", "dead letters", "certificate", "events arrive"),
+)
+"""Subjects of `doctor` that tell of this moment, in the order of their weight."""
+NEAR_FULL = 0.9
+
+Row = dict[str, Any]
+
+
+def overview(before: ServerFacts | None, now: ServerFacts) -> Row:
+    """Return everything worth a look; without a look before, rates are None."""
+    if now.failure:
+        return {
+            "where": now.where,
+            "reachable": False,
+            "well": _ill(f"nobody answers: {now.failure}", "is the server running? asking again"),
+        }
+    if before is not None and not _is_same_process(before, now):
+        before = None
+    seconds = 0.0 if before is None else now.asked_at - before.asked_at
+    status = now.status
+    limits = list(_limits(status))
+    return {
+        "where": now.where,
+        "reachable": True,
+        "version": status.get("version"),
+        "uptime_seconds": status.get("uptime_seconds"),
+        "well": _well(now, limits),
+        "rates": _rates(before, now, seconds),
+        "acks": _acks(before, now, seconds),
+        "books": _books(before, now, seconds),
+        "connections": _connections(before, now, seconds),
+        "open_connections": (status.get("beats") or {}).get("connections", 0),
+        "sinks": _sinks(before, now),
+        "limits": limits,
+        "process": _process(before, now, seconds),
+        "workers": _workers(now),
+    }
+
+
+def _is_same_process(before: ServerFacts, now: ServerFacts) -> bool:
+    """Whether counters may be compared: after a restart they begin anew."""
+    if before.failure or before.status.get("pid") != now.status.get("pid"):
+        return False
+    older, newer = before.status.get("uptime_seconds", 0), now.status.get("uptime_seconds", 0)
+    return float(older) <= float(newer)
+
+
+# --- is all well? -------------------------------------------------------------------------
+
+
+def _ill(reason: str, cure: str) -> Row:
+    return {"is_well": False, "sentence": reason, "cure": cure}
+
+
+def _well(now: ServerFacts, limits: list[Row]) -> Row:
+    found = [v for v in judge_traffic(now) if v.subject in _OF_NOW and v.mark in _WEIGHTS]
+    full = next((limit for limit in limits if limit["share"] >= NEAR_FULL), None)
+    if full is not None:
+        seen = f"{full['name']}: {full['share']:.0%} of its limit is used"
+        found.append(Verdict("warning", "limits", "", seen, f"see {full['setting']}"))
+    if not found:
+        return {"is_well": True, "sentence": "All is well.", "cure": ""}
+    worst = min(found, key=_weight)
+    more = f" (and {len(found) - 1} more: ptingest doctor)" if len(found) > 1 else ""
+    return _ill(f"{worst.subject}: {worst.found}{more}", worst.cure)
+
+
+_WEIGHTS = ("problem", "warning")
+
+
+def _weight(verdict: Verdict) -> tuple[int, int]:
+    order = _OF_NOW.index(verdict.subject) if verdict.subject in _OF_NOW else len(_OF_NOW)
+    return _WEIGHTS.index(verdict.mark), order
+
+
+# --- rates --------------------------------------------------------------------------------
+
+
+def _growth(
+    before: ServerFacts | None, now: ServerFacts, name: str, seconds: float
+) -> dict[tuple[str, ...], float]:
+    """Growth a second of each child of a counter; of those that did not exist, from 0."""
+    if before is None or seconds <= 0:
+        return {}
+    old = before.metrics.get(name, {})
+    return {
+        labels: max(0.0, (value - old.get(labels, 0.0)) / seconds)
+        for labels, value in now.metrics.get(name, {}).items()
+    }
+
+
+def _rates(before: ServerFacts | None, now: ServerFacts, seconds: float) -> Row | None:
+    if before is None:
+        return None
+    sinks = max(1, len(now.status.get("lanes") or {}))
+    settled = _growth(before, now, SETTLED, seconds)
+    stored = sum(rate for (fate, _, _), rate in settled.items() if fate in STORED) / sinks
+    return {
+        "received_per_second": round(sum(_growth(before, now, RECEIVED, seconds).values()), 1),
+        "stored_per_second": round(stored, 1),
+    }
+
+
+def _acks(before: ServerFacts | None, now: ServerFacts, seconds: float) -> Row:
+    """Quantiles of the acks between the looks; of all since the start where none was sent."""
+    buckets = now.buckets.get(ACK_SECONDS, {})
+    old = {} if before is None else before.buckets.get(ACK_SECONDS, {})
+    recent = {bound: count - old.get(bound, 0.0) for bound, count in buckets.items()}
+    is_recent = before is not None and max(recent.values(), default=0.0) > 0
+    shown = recent if is_recent else buckets
+    grown = sum(_growth(before, now, "ptingest_beats_acks_total", seconds).values())
+    return {
+        "per_second": None if before is None else round(grown, 1),
+        "p50_seconds": quantile(shown, 0.5),
+        "p99_seconds": quantile(shown, 0.99),
+        "since": "last look" if is_recent else "start",
+        "oldest_unacked_seconds": round(now.value("ptingest_beats_oldest_window_seconds"), 3),
+        "open_windows": int(now.value("ptingest_beats_open_windows")),
+    }
+
+
+def quantile(buckets: Mapping[float, float], share: float) -> float | None:
+    """Return a quantile of a histogram, straight within its bucket; None where it is empty.
+
+    Above the last bound nothing is known but that it was more.
+    """
+    bounds = sorted(buckets)
+    if not bounds or not buckets[bounds[-1]]:
+        return None
+    wanted = share * buckets[bounds[-1]]
+    low = below = 0.0
+    for bound in bounds:
+        count = buckets[bound]
+        if count >= wanted:
+            if math.isinf(bound):
+                return low
+            inside = (wanted - below) / (count - below) if count > below else 1.0
+            return round(low + (bound - low) * inside, 6)
+        low, below = bound, count
+    return low
+
+
+# --- books, connections, sinks --------------------------------------------------------------
+
+
+def _books(before: ServerFacts | None, now: ServerFacts, seconds: float) -> list[Row]:
+    """One row a sink and service, busiest first."""
+    rates = _growth(before, now, RECEIVED, seconds)
+    heard = now.status.get("services") or {}
+    rows = [
+        {
+            "sink": sink,
+            "service": service,
+            "received_per_second": _rounded(rates.get((service,)) if before else None),
+            "heard_seconds_ago": (heard.get(service) or {}).get("heard_seconds_ago"),
+            "received": row.get("received", 0),
+            **{fate: row.get(fate, 0) for fate in FATES},
+            "in_flight": row.get("in_flight", 0),
+            "difference": row.get("residue", 0),
+        }
+        for sink, services in (now.status.get("books") or {}).items()
+        for service, row in services.items()
+    ]
+    return sorted(
+        rows,
+        key=lambda row: (
+            row["difference"] == 0,
+            -(row["received_per_second"] or 0.0),
+            -row["received"],
+        ),
+    )
+
+
+def _rounded(rate: float | None) -> float | None:
+    return None if rate is None else round(rate, 1)
+
+
+def _connections(before: ServerFacts | None, now: ServerFacts, seconds: float) -> list[Row]:
+    """Busiest first; without a look before, by what they sent since they came."""
+    old = {row["peer"]: row for row in _listed(before)} if before is not None else {}
+
+    def rate(row: Row) -> float | None:
+        if before is None or seconds <= 0:
+            return None
+        begun = old.get(row["peer"], {"events": 0})["events"]
+        return round(max(0.0, float(row["events"] - begun) / seconds), 1)
+
+    rows = [{**row, "received_per_second": rate(row)} for row in _listed(now)]
+    return sorted(rows, key=lambda row: (-(row["received_per_second"] or 0.0), -row["events"]))
+
+
+def _listed(facts: ServerFacts) -> list[Row]:
+    rows: list[Row] = (facts.status.get("beats") or {}).get("listed") or []
+    return rows
+
+
+def _sinks(before: ServerFacts | None, now: ServerFacts) -> list[Row]:
+    return [
+        {
+            "sink": sink,
+            "state": _state(lane),
+            **{
+                name: lane.get(name)
+                for name in (
+                    *("in_flight", "concurrency", "waiting_documents", "outstanding_documents"),
+                    *("backoff_seconds", "oldest_seconds", "trouble", "troubled_streams"),
+                )
+            },
+            "write_seconds": _mean_write(before, now, sink),
+        }
+        for sink, lane in (now.status.get("lanes") or {}).items()
+    ]
+
+
+def _state(lane: Mapping[str, Any]) -> str:
+    if lane.get("trouble"):
+        return "in trouble"
+    if lane.get("troubled_streams"):
+        return "streams in trouble"
+    if lane.get("backoff_seconds"):
+        return "backing off"
+    return "writing" if lane.get("in_flight") else "idle"
+
+
+def _mean_write(before: ServerFacts | None, now: ServerFacts, sink: str) -> float | None:
+    """Seconds of a write, of those between the looks; else since the start."""
+
+    def of(facts: ServerFacts | None, what: str) -> float:
+        if facts is None:
+            return 0.0
+        return facts.metrics.get(f"{WRITE_SECONDS}_{what}", {}).get((sink,), 0.0)
+
+    if of(before, "count") == of(now, "count"):
+        before = None
+    count = of(now, "count") - of(before, "count")
+    return round((of(now, "sum") - of(before, "sum")) / count, 6) if count else None
+
+
+# --- limits and the process -----------------------------------------------------------------
+
+
+def _limits(status: Mapping[str, Any]) -> Iterator[Row]:
+    """Every limit that /status names, the nearest to full first."""
+    beats, letters = status.get("beats") or {}, status.get("dead_letters") or {}
+    budget = status.get("budget") or {}
+    named = [
+        ("documents", budget.get("outstanding_bytes"), budget.get("limit_bytes"),
+         "beats.limits.total_bytes (half)"),
+        ("unframed", beats.get("waiting_bytes"), beats.get("waiting_bytes_limit"),
+         "beats.limits.total_bytes (half)"),
+        ("connections", beats.get("connections"), beats.get("connections_limit"),
+         "beats.limits.connections"),
+        ("dead letters", letters.get("bytes"), letters.get("limit_bytes"),
+         "dead_letters.max_bytes"),
+    ]  # fmt: skip
+    rows = [
+        {
+            "name": name,
+            "used": used,
+            "limit": limit,
+            "share": round(used / limit, 4),
+            "setting": setting,
+        }
+        for name, used, limit, setting in named
+        if used is not None and limit
+    ]
+    yield from sorted(rows, key=lambda row: -row["share"])
+
+
+def _process(before: ServerFacts | None, now: ServerFacts, seconds: float) -> Row:
+    row = now.status.get("process") or {}
+    old = {} if before is None else before.status.get("process") or {}
+    return {
+        "cpu_share": _cpu_share(old, row, seconds),
+        "memory_bytes": row.get("memory_bytes"),
+        "loop_lag_seconds": now.status.get("loop_lag_seconds"),
+    }
+
+
+def _cpu_share(old: Mapping[str, Any], row: Mapping[str, Any], seconds: float) -> float | None:
+    """Of one core."""
+    if seconds <= 0 or "cpu_seconds" not in old or "cpu_seconds" not in row:
+        return None
+    return round(max(0.0, float(row["cpu_seconds"] - old["cpu_seconds"]) / seconds), 3)
+
+
+def _workers(now: ServerFacts) -> list[Row]:
+    """One row a process, where there are several."""
+    rows = now.status.get("workers")
+    return [dict(row) for row in rows] if isinstance(rows, list) else []

@@ -1,0 +1,80 @@
+"""Where the documents of a lane physically are; each is in exactly one place.
+
+fresh      the open batch
+again      batches that came back and wait for their time
+suspects   batches that go alone, since nobody answers them
+streams    set aside with their data stream's trouble
+in flight  being written
+burial     on the way to the dead letters
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from ptingest.delivery.batch import Batch, Batcher
+from ptingest.delivery.books import by_service
+from ptingest.delivery.dead_lettering import Burial
+from ptingest.delivery.retry import RetryQueue
+from ptingest.delivery.streams import TroubledStreams
+from ptingest.model.document import Document
+
+
+class Places:
+    """Counts and clears; whoever moves a document from one place to the next is the lane."""
+
+    def __init__(
+        self,
+        *,
+        fresh: Batcher,
+        again: RetryQueue,
+        suspects: RetryQueue,
+        streams: TroubledStreams,
+        burial: Burial,
+    ) -> None:
+        self.fresh, self.again, self.suspects = fresh, again, suspects
+        self.streams, self.burial = streams, burial
+        self.in_flight: set[Batch] = set()
+
+    def __iter__(self) -> Iterator[Sequence[Document]]:
+        yield from self.fresh.lists()
+        yield from self.again.lists()
+        yield from self.suspects.lists()
+        yield from self.streams.lists()
+        for batch in self.in_flight:
+            yield batch.documents
+        yield from self.burial.lists()
+
+    @property
+    def documents(self) -> int:
+        """All documents, wherever they are."""
+        return sum(map(len, self))
+
+    @property
+    def waiting(self) -> int:
+        """Documents that wait for a batch, an attempt or their data stream."""
+        back = len(self.again) + len(self.suspects)
+        return self.fresh.documents + back + sum(map(len, self.streams.lists()))
+
+    def by_service(self) -> dict[str, int]:
+        """Count all documents by service."""
+        return dict(by_service(self))
+
+    def oldest(self, now: float) -> float:
+        """Return when the oldest document came, ``now`` where there is none."""
+        times = [self.fresh.oldest, self.again.oldest, self.suspects.oldest, self.streams.oldest]
+        times += [batch.since for batch in self.in_flight]
+        return min((time for time in times if time is not None), default=now)
+
+    def remove_waiting(self, unwanted: Callable[[Document], bool]) -> list[Document]:
+        """Take out what waits and of which ``unwanted`` is true; nothing in flight."""
+        removed = self.fresh.remove(unwanted) + self.again.remove(unwanted)
+        return removed + self.suspects.remove(unwanted) + self.streams.remove(unwanted)
+
+    def clear(self) -> list[Document]:
+        """Empty every place; return what was there."""
+        left = [document for documents in self for document in documents]
+        self.in_flight.clear()
+        self.burial.clear()
+        self.remove_waiting(lambda _: True)
+        return left

@@ -1,0 +1,287 @@
+"""The life of one event, told from what the journal remembers.
+
+    question --> every arrival that fits, the newest first --> one JSON-ready story each
+
+A story names the connection and window, what the pipeline decided, every write of it to
+every sink with the sink's words, and how the window ended; or where the event waits now.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from ptingest.model.document import Document
+from ptingest.model.outcome import DeadLetter
+from ptingest.model.watching import WhyQuestion
+from ptingest.observe.trace_buffer import Attempt, Chunk, Journal
+from ptingest.pipeline.pipeline import Pipeline
+
+STORIES = 10
+"""Of one answer; a short line may fit thousands of events."""
+TEXT_CHARACTERS = 2000
+
+Story = dict[str, Any]
+Lanes = Callable[[], dict[str, dict[str, object]]]
+"""Sink -> what its lane says of itself in /status."""
+
+SAFE = {
+    "stored": "stored",
+    "already_stored": "was stored already",
+    "failure_stored": "is in the failure store",
+    "dropped": "was dropped by an ingest pipeline of Elasticsearch",
+}
+
+
+class Found(NamedTuple):
+    """One event in a chunk."""
+
+    chunk: Chunk
+    place: int | None
+    """In its window, from 0; None where only the id is left."""
+    payload: bytes | None
+    document: Document | None = None
+    letter: DeadLetter | None = None
+    key: str | None = None
+
+
+class Storyteller:
+    """Implements ``WhyDesk`` for one process."""
+
+    def __init__(self, journal: Journal, *, pipeline: Callable[[], Pipeline], lanes: Lanes) -> None:
+        self._journal, self._pipeline, self._lanes = journal, pipeline, lanes
+
+    async def why(self, question: WhyQuestion) -> dict[str, object]:
+        """Return the stories of what fits, and how far back the memory goes."""
+        found = []
+        for one in self._find(question):
+            found.append(self._told(one))
+            if len(found) == STORIES:
+                break
+        return {"found": found, "memory": self._journal.status()}
+
+    # --- finding ---------------------------------------------------------------------------
+
+    def _find(self, question: WhyQuestion) -> Iterator[Found]:
+        if question.id is not None:
+            yield from self._by_id(question.id)
+        elif question.line:
+            needles = spellings(question.line)
+            yield from self._whole(lambda payload, _: any(needle in payload for needle in needles))
+
+    def _by_id(self, key: str) -> Iterator[Found]:
+        yield from self._whole(lambda _, its_key: its_key == key)
+        wanted = f"\n{key}\n"
+        for chunk in reversed(self._journal.shrunk):
+            if chunk.keys and wanted in chunk.keys:
+                yield Found(chunk, None, None, key=key)
+
+    def _whole(self, fits: Callable[[bytes, str | None], bool]) -> Iterator[Found]:
+        for chunk in reversed(self._journal.whole):
+            for at, document in enumerate(chunk.documents):
+                if fits(document.payload, document.key):
+                    place = chunk.place_of(document.payload, at)
+                    yield Found(chunk, place, document.payload, document, key=document.key)
+            if chunk.payloads is not None:
+                yield from self._not_documents(chunk, chunk.payloads, fits)
+
+    def _not_documents(
+        self, chunk: Chunk, payloads: Sequence[bytes], fits: Callable[[bytes, str | None], bool]
+    ) -> Iterator[Found]:
+        known = {id(document.payload) for document in chunk.documents}
+        letters = {id(letter.payload): letter for letter in chunk.letters}
+        for at, payload in enumerate(payloads):
+            letter = letters.get(id(payload))
+            key = None if letter is None else letter.key
+            if id(payload) not in known and fits(payload, key):
+                yield Found(chunk, chunk.first + at, payload, letter=letter, key=key)
+
+    # --- telling ---------------------------------------------------------------------------
+
+    def _told(self, found: Found) -> Story:
+        chunk, origin = found.chunk, found.chunk.origin
+        story: Story = {
+            "id": found.key,
+            "arrived_at": _time(chunk.at_ns),
+            "peer": origin.peer,
+            "tls_subject": origin.tls_subject,
+            "source": origin.source,
+            "window": self._window(found),
+            **self._decided(found),
+            "attempts": [],
+            "sinks": {},
+        }
+        if found.document is not None or found.payload is None:
+            attempts = list(self._attempts(found))
+            story["attempts"] = [self._attempt_row(*one) for one in attempts]
+            story["sinks"] = self._sinks(found, attempts)
+        story["summary"] = _summary(story)
+        return story
+
+    def _window(self, found: Found) -> Story:
+        receipt = found.chunk.receipt
+        number, last_seq = receipt.place or (None, None)
+        seq = None
+        if found.place is not None and last_seq is not None:
+            seq = last_seq - receipt.events + 1 + found.place
+        state = "open"
+        if receipt.failed is not None:
+            state = "given back"
+        elif receipt.acked_at is not None:
+            state = "acked"
+        elif receipt.closed:
+            state = "safe"
+        return {
+            "number": number,
+            "events": receipt.events,
+            "seq": seq,
+            "place": None if found.place is None else found.place + 1,
+            "last_seq": last_seq,
+            "state": state,
+            "given_back_because": receipt.failed,
+            "acked_at": None if receipt.acked_at is None else self._moment(receipt.acked_at),
+            "seconds_to_ack": (
+                None if receipt.acked_at is None else round(receipt.acked_at - found.chunk.at, 6)
+            ),
+        }
+
+    def _decided(self, found: Found) -> Story:
+        """What the pipeline made of it; asked again, since it keeps no notes on its way."""
+        if found.payload is None:
+            return {"outcome": "document", "has_text": False}
+        explained = self._pipeline().explain(found.payload, now_ns=found.chunk.at_ns)
+        document = explained.document or {}
+        outcome: str = "document" if found.document is not None else "dropped"
+        reason, detail = explained.reason, explained.detail
+        data_stream = explained.data_stream
+        if found.letter is not None:
+            outcome, reason, detail = "dead_letter", found.letter.reason, found.letter.detail
+        if found.document is not None:
+            data_stream, reason, detail = found.document.data_stream.name, None, ""
+        return {
+            "outcome": outcome,
+            "has_text": True,
+            "reason": reason,
+            "detail": detail,
+            "service": document.get("service"),
+            "message": _cut(document.get("message")),
+            "data_stream": data_stream,
+            "pattern": explained.pattern,
+            "rule": explained.rule,
+            "notes": list(explained.notes),
+            "profile_changed_since": found.chunk.generation != self._journal.generation,
+        }
+
+    def _attempts(self, found: Found) -> Iterator[tuple[Attempt, tuple[str, str, str]]]:
+        journal = self._journal
+        for attempt in (*journal.attempts, *journal.under_way.values()):
+            if attempt.ended is not None and attempt.ended < found.chunk.at:
+                continue  # of an earlier arrival
+            outcome = attempt.outcome_of(found.document, found.key)
+            if outcome is not None:
+                yield attempt, outcome
+
+    def _attempt_row(self, attempt: Attempt, outcome: tuple[str, str, str]) -> Story:
+        result = attempt.result
+        what, reason, detail = outcome
+        return {
+            "sink": attempt.sink,
+            "batch": attempt.number,
+            "began_at": self._moment(attempt.began),
+            "seconds": None if attempt.ended is None else round(attempt.ended - attempt.began, 6),
+            "outcome": what,
+            "said": None if result is None else result.said or None,
+            "reason": reason or None,
+            "detail": detail or (None if result is None else result.trouble),
+        }
+
+    def _sinks(
+        self, found: Found, attempts: list[tuple[Attempt, tuple[str, str, str]]]
+    ) -> dict[str, Story]:
+        """Sink -> where the event is there: safe, a dead letter, or waiting for what."""
+        last = {attempt.sink: outcome for attempt, outcome in attempts}
+        has_failed = found.chunk.receipt.failed is not None
+        rows = {}
+        for sink, lane in self._lanes().items():
+            outcome = last.get(sink)
+            if outcome is not None and outcome[0] in SAFE:
+                rows[sink] = {"state": outcome[0]}
+            elif outcome is not None and outcome[0] == "refused":
+                rows[sink] = {"state": "dead_lettered", "because": outcome[1]}
+            elif has_failed:
+                rows[sink] = {"state": "given_back"}
+            elif found.chunk.receipt.closed:
+                # Its window is safe, but that write is not remembered any more.
+                rows[sink] = {"state": "settled"}
+            else:
+                rows[sink] = {"state": "waiting", "for": _waits_for(outcome, lane)}
+        return rows
+
+    def _moment(self, moment: float) -> str:
+        return _time(self._journal.time_ns_of(moment))
+
+
+def spellings(line: str) -> list[bytes]:
+    """Return how a text may stand in JSON, as Beats and others write it."""
+    plain = json.dumps(line, ensure_ascii=False)[1:-1]
+    go = plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    found = (plain, json.dumps(line)[1:-1], go, line)
+    return list(dict.fromkeys(one.encode("utf-8", "surrogatepass") for one in found))
+
+
+def _waits_for(outcome: tuple[str, str, str] | None, lane: dict[str, object]) -> str:
+    if outcome is None:
+        return (
+            f"its first write: {lane.get('waiting_documents')} documents wait for a batch, "
+            f"{lane.get('in_flight')} batches are in flight of {lane.get('concurrency')} allowed"
+        )
+    words = {
+        "writing": "the answer to a write that is under way",
+        "busy": "the next try: the sink was busy",
+        "doubtful": "the next try: no answer came, and it may be stored",
+        "unknown": "the next try: the write died",
+        "too_large": "the next try in a smaller batch: the body was too large (413)",
+        "failing": f"the next try; it fails while others pass: {outcome[1]}: {outcome[2]}",
+        "stream_busy": f"its data stream, which is in trouble: {outcome[1]}: {outcome[2]}",
+    }
+    text = words[outcome[0]]
+    backoff = lane.get("backoff_seconds")
+    return f"{text}; the sink is left alone for {backoff} s" if backoff else text
+
+
+def _summary(story: Story) -> str:
+    """One sentence that says where it is."""
+    window = story["window"]
+    if story["outcome"] == "dropped":
+        return f"dropped by a rule ({story['reason']}: {story['detail']}), on purpose"
+    if story["outcome"] == "dead_letter":
+        kept = "given back" if window["state"] == "given back" else "in the dead letters"
+        return f"{kept}: {story['reason']}: {story['detail']}"
+    parts = [f"{sink}: {_state_words(row)}" for sink, row in story["sinks"].items()]
+    if window["state"] == "given back":
+        parts.append(f"not acked ({window['given_back_because']}), so its Beat sends it again")
+    elif window["state"] == "acked":
+        parts.append(f"acked {window['seconds_to_ack']:.3f} s after it came")
+    else:
+        parts.append("not acked yet")
+    return "; ".join(parts)
+
+
+def _state_words(row: Story) -> str:
+    state = row["state"]
+    if state == "waiting":
+        return f"waits for {row['for']}"
+    if state == "dead_lettered":
+        return f"refused ({row['because']}), in the dead letters"
+    return SAFE.get(state, {"settled": "settled"}.get(state, "given back"))
+
+
+def _time(time_ns: int) -> str:
+    moment = datetime.fromtimestamp(time_ns / 1e9, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _cut(text: object) -> str | None:
+    return None if text is None else str(text)[:TEXT_CHARACTERS]

@@ -1,0 +1,245 @@
+"""Hands large events to a process of their own, and brings home what became of them.
+
+    process(payload) --file in memory, a frame--> large_process
+    Processed        <--file in memory, a frame--
+
+The process is begun with the first large event and works on one at a time, in the order in
+which they came; meanwhile the loop is free for everybody else. What ends it becomes a dead
+letter: at once when it used up its processor time or crashed, after ``ATTEMPTS`` when it
+ended otherwise, since that may have been the machine's fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from msgspec.structs import replace
+
+from ptingest.delivery.budget import Budget
+from ptingest.model.document import Document
+from ptingest.model.event import Origin
+from ptingest.model.outcome import Processed
+from ptingest.model.receipt import Receipt
+from ptingest.server.large_event_process import (
+    CPU_SECONDS,
+    LENGTH_BYTES,
+    Answer,
+    Work,
+    costly,
+    decode_answer,
+    encode_frame,
+    write_all,
+)
+from ptingest.settings.profile import ProfileSettings
+from ptingest.workers.messages import pack_profile
+from ptingest.workers.spawn import ending
+
+log = logging.getLogger(__name__)
+
+PLACES_BYTES = 24 << 20
+"""Of sources' events that wait to be worked on or are: many small ones, or one of the largest
+and a few small ones."""
+PLACE_SECONDS = 0.2
+"""How long another one may wait for room there; then its window must come again. It keeps
+its turns to inflate meanwhile, for which others wait."""
+ATTEMPTS = 3
+DEADLINE_SECONDS = 120.0
+"""For one attempt, by the clock: on a machine so busy that this is not enough, or where the
+process cannot limit itself."""
+CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
+"""Nobody sends these; libraries that find no memory end so."""
+
+
+class _Ended(Exception):
+    """The process is gone, or was killed; ``how`` completes a sentence about the event."""
+
+    def __init__(self, how: str, *, is_certain: bool) -> None:
+        super().__init__(how)
+        self.how, self.is_certain = how, is_certain
+
+
+class _Running:
+    """The process and our ends of what it inherited."""
+
+    def __init__(self, process: Process, profile: ProfileSettings) -> None:
+        self.process, self.profile = process, profile
+        self.reader: asyncio.StreamReader
+        self.writer: asyncio.StreamWriter
+
+
+class LargeEvents:
+    """Works on large events of one worker; lives on one loop."""
+
+    def __init__(self, profile: Callable[[], ProfileSettings]) -> None:
+        """``profile`` is the one in force: after a reload a new process begins with it."""
+        self._profile = profile
+        self._turn = asyncio.Lock()
+        self._places = Budget(PLACES_BYTES)
+        self._running: _Running | None = None
+        self._files: tuple[int, int] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, None while there is none."""
+        return None if self._running is None else self._running.process.pid
+
+    @asynccontextmanager
+    async def turn(self, receipt: Receipt, size: int) -> AsyncIterator[bool]:
+        """Hold this around ``process``: one event at a time, first come, first served.
+
+        Whatever the window holds that others need is given back for the wait; as windows wait
+        whole, only a few may, and False means that this one must come again.
+        """
+        if receipt.give_way is None:
+            async with self._turn:
+                yield True
+            return
+        try:
+            async with asyncio.timeout(PLACE_SECONDS):
+                await self._places.take(size)
+        except TimeoutError:
+            yield False
+            return
+        try:
+            receipt.give_way()
+            async with self._turn:
+                yield True
+        finally:
+            self._places.release(size)
+
+    async def process(
+        self, payload: bytes, *, receipt: Receipt, origin: Origin, now_ns: int
+    ) -> Processed:
+        """Do what ``Pipeline.process`` does, for one event, elsewhere.
+
+        Raises:
+            OSError: no process can be had now; the window must come again.
+        """
+        try:
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    return await self._attempt(payload, receipt, origin, now_ns)
+                except _Ended as end:
+                    await self._kill()
+                    log.warning(
+                        "%s: an event of %d bytes %s (attempt %d of %d)",
+                        *(origin.peer, len(payload), end.how, attempt, ATTEMPTS),
+                    )
+                    if end.is_certain or attempt == ATTEMPTS:
+                        return costly(payload, origin, end.how)
+        except BaseException:
+            # Whoever waited is gone: what is computed for it is of no use to anybody.
+            await self._kill()
+            raise
+        finally:
+            for file in self._files or ():
+                os.ftruncate(file, 0)
+        raise AssertionError("no attempt was made")
+
+    async def close(self) -> None:
+        """End the process; a later event begins another one."""
+        await self._kill()
+        files, self._files = self._files, None
+        for file in files or ():
+            os.close(file)
+
+    async def _attempt(
+        self, payload: bytes, receipt: Receipt, origin: Origin, now_ns: int
+    ) -> Processed:
+        running = await self._present()
+        assert self._files is not None
+        payload_file, body_file = self._files
+        write_all(payload_file, payload)
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                _send(running.writer, encode_frame(Work(len(payload), origin, now_ns)))
+                head = await running.reader.readexactly(LENGTH_BYTES)
+                frame = await running.reader.readexactly(int.from_bytes(head, "big"))
+        except TimeoutError:
+            how = f"was not worked through within {DEADLINE_SECONDS:g} s"
+            raise _Ended(how, is_certain=False) from None
+        except (asyncio.IncompleteReadError, ConnectionError):
+            code = await running.process.wait()
+            if code == -signal.SIGXCPU:
+                how = f"took more than {CPU_SECONDS} s of processor time"
+                raise _Ended(how, is_certain=True) from None
+            how = f"ended the process that worked on it, which {ending(code)}"
+            raise _Ended(how, is_certain=-(code or 0) in CRASHES) from None
+        return _processed(decode_answer(frame), body_file, payload, receipt, origin)
+
+    async def _present(self) -> _Running:
+        """Return the process, begun anew where there is none or it has another profile."""
+        profile = self._profile()
+        if self._running is not None and self._running.profile is not profile:
+            await self._kill()
+        if self._running is None:
+            if self._files is None:
+                self._files = (os.memfd_create("payload"), os.memfd_create("body"))
+            self._running = await _begin(profile, self._files)
+        return self._running
+
+    async def _kill(self) -> None:
+        running, self._running = self._running, None
+        if running is None:
+            return
+        running.writer.close()
+        with contextlib.suppress(ProcessLookupError):
+            running.process.kill()
+        await running.process.wait()
+
+
+async def _begin(profile: ProfileSettings, files: tuple[int, int]) -> _Running:
+    ours, theirs = socket.socketpair()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ptingest.server.large_event_process"),
+            *map(str, (theirs.fileno(), *files)),
+            stdin=DEVNULL,
+            pass_fds=(theirs.fileno(), *files),
+            # Ctrl-C is for the server alone, which drains first.
+            start_new_session=True,
+        )
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    running = _Running(process, profile)
+    ours.setblocking(False)
+    running.reader, running.writer = await asyncio.open_connection(sock=ours)
+    _send(running.writer, pack_profile(profile))
+    return running
+
+
+def _send(writer: asyncio.StreamWriter, frame: bytes) -> None:
+    writer.write(len(frame).to_bytes(LENGTH_BYTES, "big") + frame)
+
+
+def _processed(
+    answer: Answer, body_file: int, payload: bytes, receipt: Receipt, origin: Origin
+) -> Processed:
+    """Put the answer together again with what never left here."""
+    documents, letters = [], []
+    if (made := answer.document) is not None:
+        body = os.pread(body_file, made.size, 0)
+        documents.append(
+            Document(made.data_stream, body, made.key, receipt, payload, made.service, origin.peer)
+        )
+    if answer.letter is not None:
+        letters.append(replace(answer.letter, payload=payload))
+    return Processed(
+        documents=documents,
+        dead_letters=letters,
+        received=answer.received,
+        dropped={(service, reason): count for service, reason, count in answer.dropped},
+        tallies={(service, what): count for service, what, count in answer.tallies},
+    )

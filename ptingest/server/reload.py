@@ -1,0 +1,151 @@
+"""SIGHUP: read config and profile again, and swap what may change without a gap.
+
+    load -> validate -> compile -> samples -> swap one reference each, all or nothing
+
+What does not compile changes nothing and says why: in the log, in /status, in a metric.
+Connections, lanes and documents on their way are not touched. What is bound to sockets,
+files and sinks needs a restart; a change there is named and left for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ptingest.errors import PtingestError
+from ptingest.model.contracts import Clock
+from ptingest.pipeline.compile import compile_profile
+from ptingest.pipeline.pipeline import Pipeline
+from ptingest.server.assembly import Parts, read_profile
+from ptingest.server.certificates import Prepared
+from ptingest.server.certificates import prepare as prepare_tls
+from ptingest.settings.load import load_server
+from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.server import ServerSettings
+from ptingest.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+NEEDS_RESTART = ("data_dir", "workers", "sinks", "dead_letters", "api", "why")
+"""Top-level keys that are read once; ``beats.listen`` is the one below that level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Everything a reload would put in place; made off the loop, swapped on it."""
+
+    settings: ServerSettings
+    profile: ProfileSettings
+    pipeline: Pipeline
+    tls: Prepared
+
+
+def prepare(path: Path | None, environ: Mapping[str, str]) -> Fresh:
+    """Read and compile; touches nothing that runs.
+
+    Raises ConfigInvalid when anything is wrong, TlsUnusable when a certificate or key is.
+    """
+    settings = load_server(path, environ)
+    return compile_fresh(settings, read_profile(settings, environ))
+
+
+def compile_fresh(settings: ServerSettings, profile: ProfileSettings) -> Fresh:
+    """Make everything ready of settings that were validated; raises as ``prepare``."""
+    return Fresh(settings, profile, compile_profile(profile), prepare_tls(settings))
+
+
+class Reloader:
+    """Reads the config again and has it put in force; keeps what /status tells about it."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        config: Path | None,
+        environ: Mapping[str, str],
+        clock: Clock,
+        swap: Callable[[Fresh], Awaitable[list[str]]],
+    ) -> None:
+        """``swap`` puts all of it in force or raises a PtingestError and changes nothing; it
+        returns the keys that wait for a restart."""
+        self._metrics, self._config, self._environ = metrics, config, environ
+        self._clock, self._swap = clock, swap
+        self._count = 0
+        self._last_ok: str | None = None
+        self._last_error: str | None = None
+        self._last_error_at: str | None = None
+        self._waiting_for_restart: list[str] = []
+        metrics.set("ptingest_worker_config_is_current", 1)
+
+    async def reload(self) -> bool:
+        """Reload once; True when the new config is in place. Never raises for a bad file."""
+        metrics = self._metrics
+        try:
+            # Parsing takes a tenth of a second: not on the loop.
+            fresh = await asyncio.to_thread(prepare, self._config, self._environ)
+            waiting = await self._swap(fresh)
+        except (PtingestError, OSError) as error:
+            self._last_error, self._last_error_at = str(error), self._now()
+            metrics.add("ptingest_worker_reloads_total", 1, "refused")
+            metrics.set("ptingest_worker_config_is_current", 0)
+            log.error("config not reloaded, the old one stays in force:\n%s", error)
+            return False
+        self._waiting_for_restart = waiting
+        self._count += 1
+        self._last_ok, self._last_error = self._now(), None
+        metrics.add("ptingest_worker_reloads_total", 1, "done")
+        metrics.set("ptingest_worker_config_is_current", 0 if self._waiting_for_restart else 1)
+        log.info("config reloaded")
+        if self._waiting_for_restart:
+            log.warning(
+                "changed, but in force only after a restart: %s",
+                ", ".join(self._waiting_for_restart),
+            )
+        return True
+
+    def _now(self) -> str:
+        now = datetime.fromtimestamp(self._clock.time_ns() / 1e9, UTC)
+        return now.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+    def status(self) -> dict[str, object]:
+        """The part of /status that speaks of reloads."""
+        return {
+            "config": None if self._config is None else str(self._config),
+            "reloads": self._count,
+            "last_reload": self._last_ok,
+            "last_error": self._last_error,
+            "last_error_at": self._last_error_at,
+            "waiting_for_restart": self._waiting_for_restart,
+        }
+
+
+def swap_parts(parts: Parts, fresh: Fresh) -> list[str]:
+    """Put a new config in force in one worker; returns the keys that wait for a restart."""
+    old = parts.settings
+    parts.journal.generation += 1
+    parts.flow.pipeline = parts.pipeline = fresh.pipeline
+    parts.flow.event_bytes = fresh.settings.beats.limits.event_bytes
+    parts.budget.resize(fresh.settings.beats.limits.total_bytes // 2)
+    parts.source.change_settings(
+        fresh.settings.beats.model_copy(update={"listen": old.beats.listen})
+    )
+    parts.settings = kept_until_restart(old, fresh.settings)
+    parts.certificates.put_in_force(fresh.tls, parts.settings)
+    return needing_restart(old, fresh.settings)
+
+
+def kept_until_restart(old: ServerSettings, new: ServerSettings) -> ServerSettings:
+    """Return what is in force after a swap: ``new``, but for what is read only once."""
+    return new.model_copy(update={name: getattr(old, name) for name in NEEDS_RESTART})
+
+
+def needing_restart(old: ServerSettings, new: ServerSettings) -> list[str]:
+    """Name the keys that differ and are read only once."""
+    changed = [name for name in NEEDS_RESTART if getattr(old, name) != getattr(new, name)]
+    if old.beats.listen != new.beats.listen:
+        changed.append("beats.listen")
+    return changed

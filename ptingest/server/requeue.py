@@ -1,0 +1,284 @@
+"""Requeue and purge: one order at a time over the dead letters of this data_dir.
+
+    letter --admit, under its own receipt and key--> settled --> marked done --> swept out
+                                                    failed  --> stays as it was
+
+A letter is marked only when what became of it is safe: stored by every sink, dropped by a
+rule, or on disk as a new letter. ``kill -9`` between the two leaves it to be put through
+again under the same key, which a sink with keyed ids recognises. Letters travel alone, not
+in windows, so that one that cannot be kept never holds back its neighbours; the flow
+admits them like any source, within the budget and behind the lanes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from ptingest.dead_letters.queue import DeadLetters, Filed, read_filed
+from ptingest.delivery.budget import Budget
+from ptingest.errors import DeadLettersUnwritable, ErrandRefused
+from ptingest.model.contracts import Admit
+from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES
+from ptingest.model.event import Origin
+from ptingest.model.letters import Choice, Order, Tally
+from ptingest.model.receipt import Receipt
+from ptingest.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+CHUNK_LETTERS = 1024
+"""Letters read, and marked, at once."""
+CHUNK_BYTES = 1 << 20
+OPEN_BYTES = 8 << 20
+"""Letters on their way at one time: a small part of the budget, so that Beats go on."""
+STOP_SECONDS = 5.0
+"""How long a stop waits for the last marks; without them letters only go once more."""
+
+
+def chosen_letters(directory: Path, choice: Choice) -> Iterator[Filed]:
+    """Yield the letters meant that are in the folder now; those written later are not."""
+    for filed in read_filed(directory):
+        stored = filed.stored
+        if choice.takes(
+            letter_id=stored.id,
+            time=stored.time,
+            reason=stored.letter.reason,
+            data_stream=stored.letter.data_stream,
+        ):
+            yield filed
+
+
+def next_chunk(letters: Iterator[Filed]) -> list[Filed]:
+    """Read on until a chunk is full; an empty one is the end."""
+    chunk: list[Filed] = []
+    size = 0
+    for filed in itertools.islice(letters, CHUNK_LETTERS):
+        chunk.append(filed)
+        size += len(filed.stored.letter.payload)
+        if size >= CHUNK_BYTES:
+            break
+    return chunk
+
+
+class Errand:
+    """One order being carried out."""
+
+    def __init__(
+        self,
+        order: Order,
+        *,
+        admit: Admit,
+        give_back: Callable[[], None],
+        retry_streams: Callable[[], None],
+        dead_letters: DeadLetters,
+        metrics: Metrics,
+    ) -> None:
+        self.order, self.tally = order, Tally()
+        self.failed: str | None = None
+        self._admit, self._give_back, self._retry_streams = admit, give_back, retry_streams
+        self._dead_letters, self._metrics = dead_letters, metrics
+        self._room = Budget(OPEN_BYTES)
+        self._open: set[Receipt] = set()
+        self._safe: list[Filed] = []
+        self._changed = asyncio.Event()
+        self._end: asyncio.Timeout | None = None
+        self._is_stopped = False
+        self._why_ended = f"not settled within {order.seconds:g} s"
+
+    @property
+    def open_bytes(self) -> int:
+        """Letters on their way now, in bytes."""
+        return self._room.outstanding
+
+    def stop(self, why: str) -> None:
+        """End early: what is not settled stays a dead letter."""
+        self._why_ended, self._is_stopped = why, True
+        if self._end is not None and not self._end.expired():
+            self._end.reschedule(asyncio.get_running_loop().time())
+
+    async def run(self) -> None:
+        """Carry the order out, to its end or its deadline; ``tally`` tells the rest."""
+        if self._is_stopped:
+            return
+        work = self._requeue if self.order.what == "requeue" else self._purge
+        try:
+            async with asyncio.timeout(self.order.seconds) as self._end:
+                await work()
+        except TimeoutError:
+            self._abandon()
+        except DeadLettersUnwritable as error:
+            self.failed = str(error)
+            self._why_ended = str(error)
+            self._abandon()
+        finally:
+            self._end = None
+            for receipt in list(self._open):  # cancelled, or a bug: never left open
+                receipt.fail("the requeue was cut short")
+        try:
+            await self._mark()
+            if not self._is_stopped:
+                await self._dead_letters.sweep()
+        except DeadLettersUnwritable as error:
+            self.failed = str(error)
+
+    def _abandon(self) -> None:
+        for receipt in list(self._open):
+            receipt.fail(self._why_ended)
+        self._give_back()
+        self.tally.left_because = self.tally.left_because or self._why_ended
+
+    # --- requeue ------------------------------------------------------------------------
+
+    async def _requeue(self) -> None:
+        self._retry_streams()
+        letters = chosen_letters(self._dead_letters.directory, self.order.choice)
+        while chunk := await asyncio.to_thread(next_chunk, letters):
+            async with asyncio.TaskGroup() as group:
+                for filed in chunk:
+                    cost = len(filed.stored.letter.payload) + DOCUMENT_OVERHEAD_BYTES
+                    await self._room.take(cost)
+                    group.create_task(self._put_through(filed, cost))
+            await self._mark()
+        while self._open:
+            self._changed.clear()
+            await self._changed.wait()
+            await self._mark()
+
+    async def _put_through(self, filed: Filed, cost: int) -> None:
+        stored = filed.stored
+        receipt = Receipt(lambda closed: self._close(closed, filed, cost))
+        receipt.fates = []
+        self._open.add(receipt)
+        self.tally.chosen += 1
+        origin = Origin(
+            peer=stored.letter.peer, source="requeue", key=stored.letter.key or stored.id
+        )
+        try:
+            await self._admit([stored.letter.payload], receipt, origin)
+            receipt.seal()
+        except asyncio.CancelledError:
+            receipt.fail(self._why_ended)
+            raise
+
+    def _close(self, receipt: Receipt, filed: Filed, cost: int) -> None:
+        self._open.discard(receipt)
+        self._room.release(cost)
+        if receipt.failed is None:
+            fate: str = self.tally.count(receipt.fates or ())
+            self._safe.append(filed)
+        else:
+            fate = "left"
+            self.tally.leave(receipt.failed)
+        self._metrics.add("ptingest_dead_letters_requeued_events_total", 1, fate)
+        self._changed.set()
+
+    async def _mark(self) -> None:
+        if self._safe:
+            safe, self._safe = self._safe, []
+            await self._dead_letters.mark_done(safe)
+
+    # --- purge --------------------------------------------------------------------------
+
+    async def _purge(self) -> None:
+        letters = chosen_letters(self._dead_letters.directory, self.order.choice)
+        while chunk := await asyncio.to_thread(next_chunk, letters):
+            await self._dead_letters.mark_done(chunk)
+            self.tally.chosen += len(chunk)
+            self.tally.purged += len(chunk)
+            self._metrics.add("ptingest_dead_letters_dropped_events_total", len(chunk), "purged")
+
+
+class Errands:
+    """Takes orders, one at a time, and knows how far the last one is."""
+
+    def __init__(
+        self,
+        *,
+        admit: Admit,
+        give_back: Callable[[], None],
+        retry_streams: Callable[[], None],
+        dead_letters: DeadLetters,
+        metrics: Metrics,
+    ) -> None:
+        """``retry_streams``: who orders a requeue believes that its cause is mended."""
+        self._admit, self._give_back, self._retry_streams = admit, give_back, retry_streams
+        self._dead_letters, self._metrics = dead_letters, metrics
+        self._number = 0
+        self._current: Errand | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopped: str | None = None
+
+    def begin(self, order: Order) -> dict[str, object]:
+        """Begin an order and return ``progress``.
+
+        Raises:
+            ErrandRefused: another is under way, or this process is stopping.
+        """
+        if self._stopped is not None:
+            raise ErrandRefused(why=self._stopped)
+        if self._current is not None and self._task is not None and not self._task.done():
+            raise ErrandRefused(why=f"a {self._current.order.what} is under way here")
+        self._number += 1
+        self._current = Errand(
+            order,
+            admit=self._admit,
+            give_back=self._give_back,
+            retry_streams=self._retry_streams,
+            dead_letters=self._dead_letters,
+            metrics=self._metrics,
+        )
+        self._task = asyncio.create_task(
+            self._run(self._current), name=f"dead letters {order.what}"
+        )
+        return self.progress()
+
+    async def finish(self) -> Tally:
+        """Wait for the order begun last; return its tally."""
+        assert self._task is not None
+        assert self._current is not None
+        await self._task
+        return self._current.tally
+
+    async def stop(self, why: str) -> None:
+        """Take no more orders, end the one under way; its open letters stay."""
+        self._stopped = why
+        if self._current is not None and self._task is not None:
+            self._current.stop(why)
+            await asyncio.wait([self._task], timeout=STOP_SECONDS)
+
+    def progress(self) -> dict[str, object]:
+        """How far the last order is, as JSON-ready values; without text of events."""
+        errand = self._current
+        if errand is None:
+            return {"number": 0, "what": None, "finished": True}
+        return {
+            "number": self._number,
+            "what": errand.order.what,
+            "finished": self._task is None or self._task.done(),
+            "failed": errand.failed,
+            "tally": msgspec.structs.asdict(errand.tally),
+            "open_bytes": errand.open_bytes,
+            "open_limit_bytes": OPEN_BYTES,
+        }
+
+    async def _run(self, errand: Errand) -> None:
+        log.info("dead letters: %s begins", errand.order.what)
+        try:
+            await errand.run()
+        except Exception:
+            log.exception("a bug: the %s of dead letters died; nothing is lost", errand.order.what)
+            errand.failed = "it died; the server's log says how"
+        tally = errand.tally
+        log.info(
+            "dead letters: %s ends: %d chosen, %d done, %d left",
+            errand.order.what,
+            tally.chosen,
+            tally.settled,
+            tally.left,
+        )

@@ -1,0 +1,232 @@
+"""What /readyz and /status say of this worker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import socket
+import uuid
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+from ptingest.api.logstash import NodeFacts
+from ptingest.server.assembly import KeepsRoom, KnowsFailures, Parts, sink_names, sink_settings
+from ptingest.server.flow import SETTLED
+from ptingest.settings.server import ServerSettings
+from ptingest.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+Books = dict[str, dict[str, dict[str, int]]]
+"""Sink -> service -> received, each fate, in flight, residue."""
+
+
+def balanced(books: Books) -> Books:
+    """Put the residue into each row: 0 when everything received is somewhere."""
+    for rows in books.values():
+        for row in rows.values():
+            row["residue"] = 2 * row["received"] - sum(row.values())
+    return books
+
+
+class WorkerView:
+    """Reads the parts of one worker; changes nothing but gauges."""
+
+    def __init__(self, parts: Parts, *, owns_port: bool = True) -> None:
+        """``owns_port``: nobody else accepts for it, so what it does not take nobody does."""
+        self._parts, self._owns_port = parts, owns_port
+        self._started = parts.clock.monotonic()
+        self.listening: str | None = None
+        self.draining = False
+        self.reloads: Callable[[], dict[str, object]] | None = None
+        # Read once: it is a file, and there may be no descriptor left for one later.
+        self._version = version("ptingest")
+        parts.metrics.set("ptingest_worker_info", 1, self._version)
+        parts.metrics.set("ptingest_worker_start_time_seconds", parts.clock.time_ns() / 1e9)
+        parts.metrics.before_scrape(self._refresh)
+
+    async def refresh(self) -> None:
+        """Nothing to wait for: one process reads its own memory."""
+
+    def readiness(self) -> list[str]:
+        """Reasons why no new Beat should be sent here; empty when ready."""
+        reasons = []
+        if self.draining:
+            reasons.append("draining: this process is stopping")
+        elif self.listening is None:
+            reasons.append("not listening yet")
+        elif self._owns_port:
+            reasons += self._parts.source.troubles()
+        letters = self._parts.dead_letters.trouble
+        if letters:
+            reasons.append(f"dead letters: {letters}")
+        reasons += [
+            f"sink {sink.name}: {lane.trouble}"
+            for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True)
+            if lane.trouble and lane.trouble != letters
+        ]
+        for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True):
+            reasons += [f"sink {sink.name}: {trouble}" for trouble in lane.stream_troubles]
+        return reasons
+
+    def books(self) -> Books:
+        """Sink -> service -> received, each fate, in flight and the residue (0 when balanced)."""
+        metrics = self._parts.metrics
+        received = {
+            labels[0]: int(value)
+            for labels, value in metrics.labelled("ptingest_flow_received_events_total")
+        }
+        books: dict[str, dict[str, dict[str, int]]] = {}
+        for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True):
+            in_lane = lane.outstanding_by_service()
+            admitting = self._parts.flow.admitting(sink.name)
+            books[sink.name] = {
+                service: {
+                    "received": count,
+                    "in_flight": in_lane.get(service, 0) + admitting[service],
+                }
+                for service, count in received.items()
+            }
+        for (sink_name, service, fate), value in metrics.labelled(SETTLED):
+            books[sink_name].setdefault(service, {"received": 0, "in_flight": 0})[fate] = int(value)
+        return balanced(books)
+
+    def _refresh(self) -> None:
+        metrics: Metrics = self._parts.metrics
+        metrics.set("ptingest_budget_outstanding_bytes", self._parts.budget.outstanding)
+        metrics.set("ptingest_budget_limit_bytes", self._parts.budget.limit)  # SIGHUP moves it
+        metrics.set("ptingest_worker_is_ready", 0 if self.readiness() else 1)
+        for sink, services in self.books().items():
+            for service, row in services.items():
+                metrics.set("ptingest_lane_outstanding_events", row["in_flight"], sink, service)
+                metrics.set("ptingest_flow_residue_events", row["residue"], sink, service)
+
+    def status(self) -> dict[str, object]:
+        """Everything an operator may want to see at once; no secrets, no event text."""
+        parts = self._parts
+        parts.metrics.refresh()
+        return {
+            "version": self._version,
+            "pid": os.getpid(),
+            "uptime_seconds": round(parts.clock.monotonic() - self._started, 1),
+            "listening": self.listening,
+            "draining": self.draining,
+            "not_ready_because": self.readiness(),
+            "books": self.books(),
+            "budget": {
+                "outstanding_bytes": parts.budget.outstanding,
+                "large_bytes": parts.budget.large.outstanding,
+                "limit_bytes": parts.budget.limit,
+                "setting": "beats.limits.total_bytes (half)",
+            },
+            "beats": parts.source.status(),
+            "services": parts.flow.watch.status(parts.clock.time_ns()),
+            "lanes": {
+                sink.name: lane.status()
+                for sink, lane in zip(parts.sinks, parts.lanes, strict=True)
+            },
+            "store_file": _store_file(parts),
+            "failure_store": _failure_store(parts),
+            "dead_letters": {
+                "bytes": parts.dead_letters.bytes,
+                "limit_bytes": parts.settings.dead_letters.max_bytes,
+                "waiting": parts.dead_letters.waiting,
+                "bytes_by_peer": parts.dead_letters.by_peer,
+                "trouble": parts.dead_letters.trouble,
+                "errand": parts.errands.progress(),
+            },
+            "taps": parts.flow.taps.status(),
+            "why": parts.journal.status(),
+            "certificates": parts.certificates.status(),
+            "config": self.reloads() if self.reloads else None,
+            "process": process_row(),
+            "loop_lag_seconds": parts.metrics.value("ptingest_worker_loop_lag_seconds"),
+        }
+
+
+def _store_file(parts: Parts) -> dict[str, object] | None:
+    return next((sink.room() for sink in parts.sinks if isinstance(sink, KeepsRoom)), None)
+
+
+def _failure_store(parts: Parts) -> dict[str, object]:
+    """What a sink put elsewhere than where it is looked for, by data stream."""
+    found: dict[str, object] = {}
+    for sink in parts.sinks:
+        if isinstance(sink, KnowsFailures):
+            found |= sink.failures()
+    return found
+
+
+def process_row(*, with_children: bool = False) -> dict[str, object]:
+    """What this process has used so far, and holds now; ``with_children``: also what those
+    have used that are gone."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = used.ru_utime + used.ru_stime
+    if with_children:
+        gone = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds += gone.ru_utime + gone.ru_stime
+    try:
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+        memory = pages * resource.getpagesize()
+    except OSError:  # no Linux: the most it ever held
+        memory = used.ru_maxrss * 1024
+    return {"cpu_seconds": round(seconds, 3), "memory_bytes": memory}
+
+
+def node_facts(settings: ServerSettings, *, sinks: Sequence[str], workers: int = 1) -> NodeFacts:
+    """What Logstash's monitoring paths say of this node and stays as it is."""
+    host = socket.gethostname()
+    batch = sink_settings(settings)[0].batch
+    where = f"{host}:{Path(settings.data_dir).absolute()}"
+    return NodeFacts(
+        name=host,
+        id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"ptingest://{where}")),
+        ephemeral_id=str(uuid.uuid4()),
+        version=version("ptingest"),
+        workers=workers,
+        batch_size=batch.max_documents,
+        batch_delay_ms=int(batch.max_age_seconds * 1000),
+        # Secrets are masked in the text, and a digest of a mask tells nothing.
+        hash=sha256(repr(settings).encode()).hexdigest(),
+        sinks=tuple(sinks),
+        dead_letters_max_bytes=settings.dead_letters.max_bytes,
+        dead_letters_when_full=settings.dead_letters.when_full,
+    )
+
+
+def say_hello(
+    settings: ServerSettings,
+    *,
+    listening: str | None,
+    api_port: int,
+    sinks: Sequence[str] | None = None,
+    workers: int = 1,
+) -> None:
+    """Tell in the log where everything is, and how to send a first event."""
+    beats_port = str(listening).rpartition(":")[2]
+    secured = " with TLS" if settings.beats.tls else ""
+    many = f", {workers} workers" if workers > 1 else ""
+    log.info("listening for Beats on %s%s%s", listening, secured, many)
+    host = settings.api.listen.rpartition(":")[0]
+    scheme = "https" if settings.api.tls else "http"
+    log.info("health, metrics and status on %s://%s:%d", scheme, host, api_port)
+    if settings.api.is_exposed:
+        log.warning(
+            "the console is closed: api.listen is %s, beyond this host, and api.token is not "
+            "given; everybody who reaches the port may read /status",
+            settings.api.listen,
+        )
+    else:
+        log.info("console on %s://%s:%d/console/", scheme, host, api_port)
+    names = sink_names(settings) if sinks is None else sinks
+    log.info("documents go to %s; data in %s", ", ".join(names), settings.data_dir)
+    log.info(
+        "send a first event: echo 'INFO|apps.parcels.views|2025-01-02T03:04:05Z|hello' > "
+        "/tmp/hello.log && ptingest send /tmp/hello.log --service django --to 127.0.0.1:%s%s",
+        beats_port,
+        " --tls-ca FILE" if settings.beats.tls else "",
+    )

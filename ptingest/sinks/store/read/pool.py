@@ -1,0 +1,211 @@
+"""The console's way into the embedded store: threads, turns, and an end to each question.
+
+The store is opened read-only and by its path, so that it matters not which process writes it.
+SQLite works without Python's lock, so that neither the event loop nor the writer waits for a
+reader. Few questions are answered at once, few more wait, and a question that nobody waits
+for any more is interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from ptingest.api.console.explore import Look
+from ptingest.errors import SinkUnavailable
+from ptingest.model.explore import Hit, Neighbours, Page, Tail, Value, View
+from ptingest.sinks.store.read import completion
+from ptingest.sinks.store.read.context import neighbours
+from ptingest.sinks.store.read.explore import ExploreReader
+
+T = TypeVar("T")
+
+AT_ONCE = 3
+WAITING_MOST = 16
+SECONDS = 1.0
+"""How long a page looks for documents, and again as long counts; then it says how far it came."""
+PATIENT_SECONDS = 30.0
+"""The same, for who asked to wait."""
+END_SECONDS = 10.0
+"""Beyond its own time a question is interrupted."""
+INTERRUPT_SECONDS = 0.05
+"""An interrupt between two statements is lost, so it is repeated."""
+FIELDS_SECONDS = 30.0
+"""How long the names of fields are remembered."""
+EXPORT_ROWS = 500
+
+
+class StoreExplorer:
+    """Implements `ptingest.api.console.explore.Explorer` on the store at ``path``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="explore")
+        self._fields: list[str] = []
+        self._fields_at = float("-inf")
+
+    async def look(self, view: View, *, place: str | None, limit: int, is_patient: bool) -> Look:
+        """Return a page and the counts beside it."""
+        seconds = PATIENT_SECONDS if is_patient else SECONDS
+
+        def look(clock: _Clock, reader: ExploreReader) -> Look:
+            begin = time.perf_counter()
+            clock.wind(seconds)
+            page = reader.page(view, place=place, limit=limit)
+            clock.wind(seconds)
+            counts = reader.counts(view)
+            return Look(page, counts, time.perf_counter() - begin, reader.last_id() == 0)
+
+        return await self._ask(look, seconds=2 * seconds)
+
+    async def document(self, number: int, *, around: int) -> tuple[Hit, Neighbours] | None:
+        """Return one document with what stands around it, None where it is gone."""
+
+        def document(clock: _Clock, reader: ExploreReader) -> tuple[Hit, Neighbours] | None:
+            clock.wind(SECONDS)
+            hit = reader.document(number)
+            if hit is None:
+                return None
+            return hit, neighbours(reader.connection, hit, count=around, is_time_up=clock.is_up)
+
+        return await self._ask(document)
+
+    async def whole(self, number: int) -> AsyncIterator[bytes]:
+        """Yield one document as it is stored, in parts; a thread is held for a part at a time.
+
+        Raises:
+            SinkUnavailable: it is gone, or went meanwhile.
+        """
+        begin = 0
+        while True:
+            part = await self._ask(partial(_part, number, begin))
+            if part is None:
+                raise SinkUnavailable(
+                    sink="store", cause="there is no such document any more: retention took it"
+                )
+            if not part:
+                return
+            yield part
+            begin += len(part)
+
+    async def fields(self) -> list[str]:
+        """Return the names of fields that documents stored lately have."""
+        if time.monotonic() - self._fields_at > FIELDS_SECONDS:
+            self._fields = await self._ask(lambda _, reader: completion.fields(reader.connection))
+            self._fields_at = time.monotonic()
+        return self._fields
+
+    async def values(self, field: str, *, beginning: str, limit: int) -> list[Value]:
+        """Return values of a field that begin so, most frequent first."""
+        return await self._ask(
+            lambda _, reader: completion.values(
+                reader.connection, field, beginning=beginning, limit=limit
+            )
+        )
+
+    async def last_id(self) -> int:
+        """Return the id of the document stored last."""
+        return await self._ask(lambda _, reader: reader.last_id())
+
+    async def tail(self, view: View, *, after: int, limit: int) -> Tail:
+        """Return what was stored after a document."""
+
+        def tail(clock: _Clock, reader: ExploreReader) -> Tail:
+            clock.wind(SECONDS)
+            return reader.tail(view, after=after, limit=limit)
+
+        return await self._ask(tail)
+
+    async def export(self, view: View) -> AsyncIterator[list[Hit]]:
+        """Yield everything that fits, newest first; a thread is held for a page at a time.
+
+        The view's times are resolved once, so that `1h` does not move while it is read.
+        """
+        now = datetime.now(UTC)
+        place: str | None = None
+        while True:
+            page = await self._ask(partial(_page, view, place), now=now)
+            yield page.hits
+            if page.next_place is None:
+                return
+            place = page.next_place
+
+    async def _ask(
+        self,
+        question: Callable[[_Clock, ExploreReader], T],
+        *,
+        seconds: float = SECONDS,
+        now: datetime | None = None,
+    ) -> T:
+        """Have a question answered in a thread, in its turn, and end it when it is too long."""
+        if self._waiting >= WAITING_MOST:
+            raise SinkUnavailable(
+                sink="store",
+                cause=f"{WAITING_MOST} questions wait already, which is the limit; ask again soon",
+            )
+        self._waiting += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting -= 1
+        clock = _Clock()
+
+        def answer() -> T:
+            with ExploreReader(
+                self._path, now=now or datetime.now(UTC), is_time_up=clock.is_up
+            ) as reader:
+                clock.reader = reader
+                return question(clock, reader)
+
+        work = asyncio.get_running_loop().run_in_executor(self._threads, answer)
+        try:
+            done, _ = await asyncio.wait({work}, timeout=seconds + END_SECONDS)
+            if not done:
+                await _stop(clock, work)
+        except asyncio.CancelledError:
+            await _stop(clock, work)
+            raise
+        finally:
+            self._turns.release()
+        return work.result()
+
+
+def _part(number: int, begin: int, _: _Clock, reader: ExploreReader) -> bytes | None:
+    return reader.part(number, begin)
+
+
+def _page(view: View, place: str | None, clock: _Clock, reader: ExploreReader) -> Page:
+    clock.wind(SECONDS)
+    return reader.page(view, place=place, limit=EXPORT_ROWS)
+
+
+class _Clock:
+    """Tells a question when its time is up; it may be wound up anew for a second part."""
+
+    def __init__(self) -> None:
+        self.reader: ExploreReader | None = None
+        self._end = float("inf")
+        self.is_stopped = False
+
+    def wind(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def is_up(self) -> bool:
+        return self.is_stopped or time.monotonic() >= self._end
+
+
+async def _stop(clock: _Clock, work: asyncio.Future[T]) -> None:
+    """Interrupt a question until its thread is free; what comes of it nobody asks."""
+    clock.is_stopped = True
+    while not work.done():
+        if clock.reader is not None:
+            clock.reader.interrupt()
+        await asyncio.wait({work}, timeout=INTERRUPT_SECONDS)

@@ -1,0 +1,97 @@
+"""One moment of the store, and what a question means in it.
+
+Messages that the text index does not hold yet are few (see ``schema``); they are indexed here,
+in memory, when a query asks for words. The documents that hold the words are looked up once,
+so that the rest of a question may be asked in several statements.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from ptingest.kql.deadline import deadline
+from ptingest.kql.globs import glob_until_nul
+from ptingest.kql.parser import parse
+from ptingest.kql.tokens import finder
+from ptingest.sinks.store.read.sql import Condition, condition
+from ptingest.sinks.store.schema import TEXT_OPTIONS, has_text_index, index_end
+
+_TAIL = f"CREATE VIRTUAL TABLE temp.unindexed USING fts5(message, {TEXT_OPTIONS})"
+_FILL_TAIL = """
+INSERT INTO temp.unindexed (rowid, message) SELECT id, message FROM documents WHERE id > ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to look for; times are the store's time text, None is without bound."""
+
+    query: str
+    since: str | None = None
+    until: str | None = None
+    data_stream: str | None = None
+
+
+@contextmanager
+def moment(
+    connection: sqlite3.Connection,
+    question: Question,
+    *,
+    now: datetime,
+    after_id: int = 0,
+    is_time_up: Callable[[], bool] = lambda: False,
+) -> Iterator[Condition]:
+    """Hold one moment of the store and say what the question's query means in it; bounds are
+    added by ``in_bounds``.
+
+    With ``after_id`` only documents stored after that one are looked through for words.
+
+    Raises:
+        QueryInvalid: the query cannot be read.
+        TimeIsUp: before its words were looked up.
+    """
+    where = condition(parse(question.query), text=question.query, now=now)
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("BEGIN")
+    try:
+        for name, phrases in where.functions.items():
+            test = finder(phrases, is_time_up)
+            connection.create_function(name, 1, test, deterministic=True)
+        for name, pieces in where.globs.items():
+            connection.create_function(name, 1, glob_until_nul(pieces), deterministic=True)
+        if where.texts:
+            with deadline(connection, is_time_up):
+                _look_up_words(connection, where.texts, after_id)
+        yield where
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")  # takes the temporary tables along
+
+
+def _look_up_words(connection: sqlite3.Connection, texts: dict[str, str], after_id: int) -> None:
+    connection.execute(_TAIL)
+    connection.execute(_FILL_TAIL, (max(after_id, index_end(connection)),))
+    indexes = ["main.documents_text"] if has_text_index(connection) else []
+    for table, expression in texts.items():
+        connection.execute(f"CREATE TEMPORARY TABLE {table} (id INTEGER PRIMARY KEY)")
+        for index in (*indexes, "temp.unindexed"):
+            connection.execute(
+                f"INSERT OR IGNORE INTO temp.{table} "
+                f"SELECT rowid FROM {index} WHERE message MATCH ? AND rowid > ?",
+                (expression, after_id),
+            )
+
+
+def in_bounds(where: Condition, question: Question) -> Condition:
+    """Return the query's condition with the question's times and data stream."""
+    bounds: list[tuple[str, str | None]] = [
+        ("timestamp >= ?", question.since),
+        ("timestamp <= ?", question.until),
+        ("data_stream = ?", question.data_stream),
+    ]
+    given = [(sql, value) for sql, value in bounds if value is not None]
+    return where.bounded([sql for sql, _ in given], [value for _, value in given])

@@ -1,0 +1,343 @@
+"""A query's tree as a SQL condition over ``documents``.
+
+Every value and path is bound, none becomes part of the SQL. Every condition is 0 or 1 and
+never NULL, so that ``not`` finds what lacks the field. What the columns cannot answer is
+asked of the body: there a path leads to one value or to a list, of which any may match.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from ptingest.kql import times
+from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, Range, Value
+from ptingest.kql.tokens import Phrase, phrase
+
+KEYWORD_COLUMNS = {
+    "group": '"group"',
+    "service": "service",
+    "log_level": "log_level",
+    "logger_name": "logger_name",
+    "stream": "stream",
+    "app_module": "app_module",
+}
+EXACT_COLUMNS = {"_index": "data_stream", "_id": "key"}
+"""Elasticsearch's own names for where a document lies; always plain text here."""
+TEXT_FIELDS = ("message", "log_message", "event.original")
+
+GLOB_CHARACTERS = 4096
+"""SQLite goes over a text once for each character between two ``*``, and cannot be interrupted
+meanwhile; longer texts are matched by ``globs``, in one pass."""
+
+_RANGE_SQL = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_INT64 = 1 << 63
+
+
+@dataclass(slots=True)
+class Condition:
+    """SQL with its bound values in order, and what it calls and reads by name."""
+
+    sql: str
+    values: list[str | int | float] = field(default_factory=list)
+    functions: dict[str, list[Phrase]] = field(default_factory=dict)
+    """Each asks whether a text holds any of these."""
+    globs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Each asks whether a long text is these pieces with anything between."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """Temporary tables of one column ``id``: the documents that match an FTS5 expression."""
+    required: list[str] = field(default_factory=list)
+    """Those of ``texts`` that hold every document which can match."""
+    has_labels_only: bool = False
+    """True where the query asks for labels and nothing else, so that the tally can answer."""
+
+    def bounded(self, bounds: Sequence[str], values: Sequence[str]) -> Condition:
+        """Return the condition with further ones that all must hold."""
+        sql = " AND ".join([self.sql, *bounds])
+        return replace(self, sql=sql, values=[*self.values, *values])
+
+
+def condition(query: Query, *, text: str, now: datetime) -> Condition:
+    """Return the condition for a query; ``text`` is the query as written, for errors.
+
+    Raises:
+        QueryInvalid: a time in it cannot be read.
+    """
+    writer = _Writer(text, now, query.parts if isinstance(query, AllOf) else (query,))
+    sql = writer.any_query(query)
+    return Condition(
+        sql,
+        writer.values,
+        writer.functions,
+        writer.globs,
+        writer.texts,
+        writer.required,
+        asks_labels_only(query),
+    )
+
+
+def asks_labels_only(query: Query) -> bool:
+    """Tell whether a query can be decided by the labels of a document."""
+    match query:
+        case AllOf(parts) | AnyOf(parts):
+            return all(map(asks_labels_only, parts))
+        case Negated(part):
+            return asks_labels_only(part)
+        case Match(name, _):
+            return name in KEYWORD_COLUMNS or name == "_index"
+        case Range(name, _, _):
+            return name == "_index"
+
+
+def path_of(name: str) -> tuple[str, ...]:
+    """Return where a field lies in a body: nested, or under its dotted name at the top."""
+    nested = "$." + ".".join(f'"{part}"' for part in name.split("."))
+    return (nested, f'$."{name}"') if "." in name else (nested,)
+
+
+def may_be_json(column: str) -> str:
+    """Return SQL that is true where a column may hold the JSON text of a list or object."""
+    return f"substr({column}, 1, 1) IN ('[', '{{')"
+
+
+class _Writer:
+    """Writes SQL from left to right and collects its values on the way."""
+
+    def __init__(self, text: str, now: datetime, musts: Sequence[Query]) -> None:
+        self._text, self._now, self._musts = text, now, musts
+        self.values: list[str | int | float] = []
+        self.functions: dict[str, list[Phrase]] = {}
+        self.globs: dict[str, tuple[str, ...]] = {}
+        self.texts: dict[str, str] = {}
+        self.required: list[str] = []
+
+    def any_query(self, query: Query) -> str:
+        match query:
+            case AllOf(parts):
+                return _halved([self.any_query(part) for part in parts], "AND", "TRUE")
+            case AnyOf(parts):
+                return _either([self._alternatives(*some) for some in _by_field(parts)])
+            case Negated(part):
+                return f"NOT {self.any_query(part)}"
+            case Match(name, value):
+                texts = len(self.texts)
+                sql = self._match(name or "message", [value])
+                if any(query is must for must in self._musts):
+                    self.required += list(self.texts)[texts:]
+                return sql
+            case Range("@timestamp", operator, value):
+                return self._time_range(operator, value)
+            case Range():
+                return self._range(query)
+
+    def _alternatives(self, name: str | None, parts: list[Query]) -> str:
+        """Ask once whether a field has any of several values: its body is read once."""
+        if name is None:
+            return self.any_query(parts[0])
+        return self._match(name, [part.value for part in parts if isinstance(part, Match)])
+
+    def _match(self, name: str, values: list[Value]) -> str:
+        if values[0].is_anything:
+            return self._exists(name)
+        if name in TEXT_FIELDS:
+            return self._words(name, values)
+        if name == "@timestamp":
+            return self._time_match(values[0])
+        if name in EXACT_COLUMNS:
+            return self._column(EXACT_COLUMNS[name], values)
+        if name in KEYWORD_COLUMNS:
+            column = KEYWORD_COLUMNS[name]
+            # A list or object is kept as JSON text; what it holds is asked of the body. A
+            # text that merely begins so comes to the same answer.
+            body = self._in_body(name, lambda: self._elements(values, has_numbers=False))
+            return (
+                f"CASE WHEN {may_be_json(column)} THEN {body} "
+                f"ELSE {self._column(column, values)} END"
+            )
+        return self._in_body(name, lambda: self._elements(values, has_numbers=True))
+
+    def _exists(self, name: str) -> str:
+        column = {"@timestamp": "timestamp", "message": "message", **EXACT_COLUMNS}.get(name)
+        if column is not None and name != "message":
+            return f"({column} IS NOT NULL)"
+        column = KEYWORD_COLUMNS.get(name, column)
+        body = self._in_body(name, lambda: "each.type <> 'null'", is_inner=True)
+        if column is None:
+            return body
+        return f"CASE WHEN {may_be_json(column)} THEN {body} ELSE {column} IS NOT NULL END"
+
+    def _column(self, column: str, values: Sequence[Value]) -> str:
+        texts = [value.text for value in values if not value.has_wildcard]
+        self.values += texts
+        asked = [f"{column} IN ({', '.join('?' * len(texts))})"] if texts else []
+        asked += [self._fits(column, value) for value in values if value.has_wildcard]
+        return f"coalesce({_either(asked)}, FALSE)"
+
+    def _fits(self, text: str, value: Value) -> str:
+        function = f"fits_{len(self.globs)}"
+        self.globs[function] = value.pieces
+        self.values.append(_glob(value))
+        return (
+            f"CASE WHEN length({text}) > {GLOB_CHARACTERS} THEN {function}({text}) "
+            f"ELSE {text} GLOB ? END"
+        )
+
+    def _in_body(self, name: str, element: Callable[[], str], *, is_inner: bool = False) -> str:
+        """Ask whether any element at the field's path satisfies ``element``, SQL over ``each``.
+
+        Members of an object have text for keys and do not count, unless ``is_inner``.
+        """
+        found = []
+        for path in path_of(name):
+            # Looking for the last name costs a tenth of parsing a body that lacks it.
+            self.values += (path[path.rindex('."') + 1 :], path)
+            inner = "" if is_inner else "typeof(each.key) <> 'text' AND "
+            found.append(
+                "instr(documents.body, ?) AND EXISTS (SELECT 1 FROM "
+                f"json_each(documents.body, ?) AS each WHERE {inner}({element()}))"
+            )
+        return f"({' OR '.join(f'({one})' for one in found)})"
+
+    def _elements(self, values: Sequence[Value], *, has_numbers: bool) -> str:
+        return _either([f"({self._element(one, has_numbers=has_numbers)})" for one in values])
+
+    def _element(self, value: Value, *, has_numbers: bool) -> str:
+        if value.has_wildcard:
+            return f"each.type = 'text' AND {self._fits('each.value', value)}"
+        self.values.append(value.text)
+        sql = "each.type = 'text' AND each.value = ?"
+        if value.text in ("true", "false"):
+            self.values.append(value.text)
+            return f"{sql} OR each.type = ?"
+        number = number_of(value.text) if has_numbers else None
+        if number is not None:
+            self.values.append(number)
+            return f"{sql} OR (each.type IN ('integer', 'real') AND each.value = ?)"
+        if not has_numbers:
+            self.values.append(value.text)
+            sql += " OR (each.type IN ('integer', 'real') AND CAST(each.value AS TEXT) = ?)"
+        return sql
+
+    def _range(self, query: Range) -> str:
+        operator = _RANGE_SQL[query.operator]
+        if query.field in EXACT_COLUMNS:
+            self.values.append(query.value)
+            return f"coalesce({EXACT_COLUMNS[query.field]} {operator} ?, FALSE)"
+
+        def element() -> str:
+            self.values.append(query.value)
+            sql = f"each.type = 'text' AND each.value {operator} ?"
+            number = number_of(query.value)
+            if number is None:
+                return sql
+            self.values.append(number)
+            return f"({sql}) OR (each.type IN ('integer', 'real') AND each.value {operator} ?)"
+
+        return self._in_body(query.field, element)
+
+    def _time_range(self, operator: str, value: str) -> str:
+        first, last = self._span(value)
+        self.values.append(last if operator in (">", "<=") else first)
+        return f"coalesce(timestamp {_RANGE_SQL[operator]} ?, FALSE)"
+
+    def _time_match(self, value: Value) -> str:
+        self.values.extend(self._span(value.text))
+        return "coalesce(timestamp BETWEEN ? AND ?, FALSE)"
+
+    def _span(self, value: str) -> tuple[str, str]:
+        return times.asked_span(value, self._now, query=self._text)
+
+    def _words(self, name: str, values: Sequence[Value]) -> str:
+        phrases = [one for value in values for one in phrases_of(value)]
+        indexed: dict[str, None] = {}
+        others: list[Phrase] = []
+        for one in phrases:
+            text = _fts(one) if name == "message" else None
+            if text is None:
+                others.append(one)
+            else:
+                indexed[text] = None
+        asked: list[str] = []
+        if indexed:
+            table = f"found_{len(self.texts)}"
+            self.texts[table] = " OR ".join(indexed)
+            # The plus keeps SQLite from fetching each of them: often they are very many.
+            asked.append(f"(+documents.id IN (SELECT id FROM temp.{table}))")
+        if others:
+            function = f"has_words_{len(self.functions)}"
+            self.functions[function] = others
+            asked.append(
+                f"{function}(message)"
+                if name == "message"
+                else self._in_body(name, lambda: f"each.type = 'text' AND {function}(each.value)")
+            )
+        return _either(asked)
+
+
+def phrases_of(value: Value) -> list[Phrase]:
+    """Split a value into what may be found: quoted one phrase, else any of its words."""
+    if value.is_quoted:
+        wanted = [phrase((value.text,))]
+    else:
+        # Marks the wildcards while the text is split at its blanks.
+        written = "\0".join(piece.replace("\0", " ") for piece in value.pieces).split()
+        wanted = [phrase(word.split("\0")) for word in written]
+    return [words_in_a_row for words_in_a_row in wanted if words_in_a_row]
+
+
+def _fts(words_in_a_row: Phrase) -> str | None:
+    """Return FTS5's expression, None where a ``*`` is not at a phrase's very end."""
+    *firsts, last = words_in_a_row
+    begins = last.endswith("*")
+    bare = last[:-1] if begins else last
+    if not bare or "*" in bare or any("*" in word for word in firsts):
+        return None
+    return f'"{" ".join((*firsts, bare))}"{" *" if begins else ""}'
+
+
+def _by_field(parts: Sequence[Query]) -> list[tuple[str | None, list[Query]]]:
+    """Gather what asks for values of one field; everything else stays for itself."""
+    gathered: dict[object, tuple[str | None, list[Query]]] = {}
+    for number, part in enumerate(parts):
+        name = (part.field or "message") if isinstance(part, Match) else None
+        if isinstance(part, Match) and not part.value.is_anything and name != "@timestamp":
+            gathered.setdefault(name, (name, []))[1].append(part)
+        else:
+            gathered[number] = (None, [part])
+    return list(gathered.values())
+
+
+def _either(asked: Sequence[str]) -> str:
+    return _halved(asked, "OR", "FALSE")
+
+
+def _halved(asked: Sequence[str], operator: str, empty: str) -> str:
+    """Halve again and again: SQLite bounds an expression's depth, not its length."""
+    if len(asked) <= 1:
+        return asked[0] if asked else empty
+    middle = len(asked) // 2
+    left = _halved(asked[:middle], operator, empty)
+    return f"({left} {operator} {_halved(asked[middle:], operator, empty)})"
+
+
+def _glob(value: Value) -> str:
+    return "*".join(
+        "".join(f"[{character}]" if character in "*?[" else character for character in piece)
+        for piece in value.pieces
+    )
+
+
+def number_of(text: str) -> int | float | None:
+    """Return a number that SQLite can compare, None where ``text`` is none."""
+    try:
+        whole = int(text)
+        return whole if -_INT64 <= whole < _INT64 else float(whole)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

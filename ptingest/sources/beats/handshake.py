@@ -1,0 +1,412 @@
+"""From an accepted socket to a conversation: who calls, may it, and does it speak TLS.
+
+    accepted --PROXY header--> real address --allow_from--> first byte --handshake--> Beat
+
+In that order, each only where it is configured, all within ``handshake_seconds``. Nothing
+here is believed before it is proved: a PROXY header only from a trusted address, a name
+only from a verified certificate. First bytes are looked at and not taken, so that a Beat
+that speaks plaintext to a TLS port is told from a broken handshake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from ipaddress import ip_address, ip_network
+from typing import Any, Literal, NamedTuple, Protocol, overload
+
+from ptingest.errors import TurnedAway
+from ptingest.settings.beats import BeatsSettings
+from ptingest.sources.beats.client_certificates import Guest, GuestList, shown
+from ptingest.sources.port import converse
+from ptingest.sources.proxy_protocol import Address, read_header
+from ptingest.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+HANDSHAKE_BYTE = b"\x16"
+LOOK_BYTES = 16
+CLOSING_SECONDS = 2.0
+"""How long a TLS connection may take to say goodbye."""
+
+
+REJECTED = frozenset(
+    {
+        "address_not_allowed",
+        "proxy_header_missing",
+        "proxy_header_broken",
+        "proxy_header_truncated",
+    }
+)
+"""Reasons that have nothing to do with TLS."""
+
+PROXY_TOO_SLOW = TurnedAway(
+    reason="proxy_header_truncated",
+    detail="no whole PROXY header in time (beats.limits.handshake_seconds)",
+)
+NOTHING_CAME = TurnedAway(
+    reason="timeout", detail="nothing came in time (beats.limits.handshake_seconds)", is_silent=True
+)
+CLOSED_UNSAID = TurnedAway(
+    reason="peer_closed", detail="closed before a TLS handshake", is_silent=True
+)
+
+
+class Networks:
+    """Some networks, asked whether an address lies in one of them."""
+
+    def __init__(self, networks: Sequence[str]) -> None:
+        self._networks = tuple(map(ip_network, networks))
+
+    def __bool__(self) -> bool:
+        return bool(self._networks)
+
+    def __contains__(self, ip: object) -> bool:
+        try:
+            address = ip_address(str(ip).partition("%")[0])
+        except ValueError:
+            return False
+        # A listener for both families shows 192.0.2.7 as ::ffff:192.0.2.7.
+        mapped = getattr(address, "ipv4_mapped", None) or address
+        return any(mapped in network for network in self._networks)
+
+
+class Door(NamedTuple):
+    """Everything a connection must pass before its first frame, from the settings."""
+
+    allowed: Networks
+    proxies: Networks
+    guests: GuestList | None
+    seconds: float
+    write_seconds: float
+
+    @property
+    def is_open(self) -> bool:
+        """Nobody is looked at before the first frame (TLS apart)."""
+        return not (self.allowed or self.proxies)
+
+    def is_proxy(self, ip: str) -> bool:
+        return bool(self.proxies) and ip in self.proxies
+
+
+def make_door(settings: BeatsSettings) -> Door:
+    return Door(
+        allowed=Networks(settings.allow_from),
+        proxies=Networks(settings.proxy_protocol_from),
+        guests=None if settings.tls is None else GuestList(settings.tls),
+        seconds=settings.limits.handshake_seconds,
+        write_seconds=settings.limits.write_seconds,
+    )
+
+
+class Arrivals:
+    """Connections on their way from accept to their first frame; each is one short task."""
+
+    def __init__(
+        self,
+        *,
+        tls: Callable[[], ssl.SSLContext | None],
+        make: Callable[[Address, socket.socket], asyncio.Protocol],
+        left: Callable[[socket.socket], None],
+        metrics: Metrics,
+    ) -> None:
+        """``left`` hears of sockets that did not become a conversation."""
+        self._tls, self._make, self._left, self._metrics = tls, make, left, metrics
+        self._tasks: dict[asyncio.Task[None], str] = {}
+        self._per_ip: Counter[str] = Counter()
+        self.door: Door
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a connection has anything to pass before its first frame."""
+        return not self.door.is_open or self._tls() is not None
+
+    def count_from(self, ip: str) -> int:
+        """How many are on their way from one address."""
+        return self._per_ip[ip]
+
+    def begin(self, accepted: socket.socket, direct: Address) -> None:
+        """Take a socket over; it becomes a conversation, or is closed and counted."""
+        work = self._arrive(accepted, direct, self.door, self._tls())
+        task = asyncio.get_running_loop().create_task(work, name="beats arrival")
+        self._tasks[task] = direct.ip
+        self._per_ip[direct.ip] += 1
+        task.add_done_callback(self._ended)
+
+    def cancel(self) -> None:
+        """Nobody new comes in any more."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        ip = self._tasks.pop(task)
+        self._per_ip[ip] -= 1
+        if not self._per_ip[ip]:
+            del self._per_ip[ip]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a connection failed before its first frame", exc_info=error)
+
+    async def _arrive(
+        self,
+        accepted: socket.socket,
+        direct: Address,
+        door: Door,
+        context: ssl.SSLContext | None,
+    ) -> None:
+        until = asyncio.get_running_loop().time() + door.seconds
+        address = direct
+        is_ours, has_arrived = True, False
+        try:
+            async with _until(until, PROXY_TOO_SLOW):
+                address = await real_address(door, accepted, direct)
+            if context is not None:
+                async with _until(until, NOTHING_CAME):
+                    await expect_tls(accepted)
+            is_ours = False
+            await self._connect(accepted, address, door, context, until)
+            has_arrived = True
+        except TurnedAway as refusal:
+            self.note(address, refusal)
+        except OSError as error:  # gone between accept and here
+            log.debug("%s:%d: connection lost before it began: %s", *address, error)
+        finally:
+            if is_ours:  # else the loop has it, and closes it
+                accepted.close()
+            if not has_arrived:
+                self._left(accepted)
+
+    async def _connect(
+        self,
+        accepted: socket.socket,
+        address: Address,
+        door: Door,
+        context: ssl.SSLContext | None,
+        until: float,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            return self._make(address, accepted)
+
+        if context is None:
+            await converse(protocol, accepted)
+            return
+        # What a TLS transport has not written yet cannot be seen in full from outside, so the
+        # kernel watches a peer that does not read its acks.
+        accepted.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(door.write_seconds * 1000)
+        )
+        try:
+            await loop.connect_accepted_socket(
+                protocol,
+                accepted,
+                ssl=context,
+                ssl_handshake_timeout=max(0.05, until - loop.time()),
+                ssl_shutdown_timeout=CLOSING_SECONDS,
+            )
+        except OSError as error:  # ssl.SSLError among them
+            raise handshake_failure(error) from error
+
+    def note(self, address: Address, refusal: TurnedAway) -> None:
+        """One line and one count, by reason."""
+        level = logging.DEBUG if refusal.is_silent else logging.WARNING
+        if refusal.reason in REJECTED:
+            self._metrics.add("ptingest_beats_rejected_connections_total", 1, refusal.reason)
+            log.log(level, "%s:%d: connection refused (%s): %s", *address, *refusal.args)
+        else:
+            self._metrics.add("ptingest_beats_tls_failures_total", 1, refusal.reason)
+            log.log(level, "%s:%d: refused on the TLS port (%s): %s", *address, *refusal.args)
+
+
+@contextlib.asynccontextmanager
+async def _until(time: float, otherwise: TurnedAway) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout_at(time):
+            yield
+    except TimeoutError:
+        # A fresh one: a shared exception would collect every traceback.
+        raise TurnedAway(
+            reason=otherwise.reason, detail=otherwise.detail, is_silent=otherwise.is_silent
+        ) from None
+
+
+async def real_address(door: Door, accepted: socket.socket, direct: Address) -> Address:
+    """Who calls: for a trusted load balancer whom its header names; TurnedAway if not allowed."""
+    address = direct
+    if door.is_proxy(direct.ip):
+        loop = asyncio.get_running_loop()
+
+        async def read(count: int) -> bytes:
+            data = b""
+            while len(data) < count:
+                part = await loop.sock_recv(accepted, count - len(data))
+                if not part:
+                    break
+                data += part
+            return data
+
+        address = await read_header(read) or direct
+    if door.allowed and address.ip not in door.allowed:
+        raise TurnedAway(
+            reason="address_not_allowed",
+            detail=f"{address.ip} is in no network of beats.allow_from",
+        )
+    return address
+
+
+async def expect_tls(accepted: socket.socket) -> None:
+    """Wait for the first byte and raise TurnedAway unless it begins a TLS handshake."""
+    start = await _look(accepted)
+    if not start.startswith(HANDSHAKE_BYTE):
+        raise _stranger(start)
+
+
+async def _look(accepted: socket.socket) -> bytes:
+    """The first bytes that have come, left where they are; empty at the end of the stream."""
+    loop = asyncio.get_running_loop()
+    while True:
+        readable = loop.create_future()
+        loop.add_reader(accepted, _tell, readable)
+        try:
+            await readable
+            return accepted.recv(LOOK_BYTES, socket.MSG_PEEK)
+        except BlockingIOError:
+            continue
+        finally:
+            loop.remove_reader(accepted)
+
+
+def _tell(readable: asyncio.Future[None]) -> None:
+    if not readable.done():
+        readable.set_result(None)
+
+
+def _stranger(start: bytes) -> TurnedAway:
+    """Who speaks something else on a TLS port, and the cure."""
+    if not start:
+        return CLOSED_UNSAID
+    seen = f"first bytes are {start[:6]!r}"
+    if start[:1] in (b"1", b"2") and start[1:2] in (b"", b"W", b"C", b"J", b"D"):
+        return TurnedAway(
+            reason="plaintext",
+            detail=f"plaintext Lumberjack on a TLS port, {seen}: set "
+            "output.logstash.ssl.enabled: true in the Beat, or remove beats.tls here",
+        )
+    if start.startswith((b"PROXY ", b"\r\n\r\n")):
+        return TurnedAway(
+            reason="looks_like_proxy",
+            detail=f"PROXY header from an address that is not trusted, {seen}: add it to "
+            "beats.proxy_protocol_from, or switch the header off at the load balancer",
+        )
+    if start.startswith((b"GET ", b"POST", b"HEAD", b"PUT ", b"OPTI", b"DELE")):
+        return TurnedAway(
+            reason="looks_like_http",
+            detail=f"plain HTTP on a TLS port, {seen} (Filebeat set to output.elasticsearch?)",
+        )
+    return TurnedAway(reason="not_tls", detail=f"no TLS handshake, {seen}")
+
+
+class Session(Protocol):
+    """What we ask a finished handshake (an ``ssl.SSLObject``)."""
+
+    @property
+    def session_reused(self) -> bool | None: ...
+    @overload
+    def getpeercert(self, binary_form: Literal[False] = False) -> Mapping[str, Any] | None: ...
+    @overload
+    def getpeercert(self, binary_form: Literal[True]) -> bytes | None: ...
+
+
+def handshake_guest(door: Door, session: Session, *, now: float) -> Guest:
+    """Who came through a handshake that is done; TurnedAway if it may not come in."""
+    if door.guests is None:
+        return Guest(is_allowed=True)
+    encoded = session.getpeercert(binary_form=True)
+    if encoded is None:
+        return door.guests.judge(None)
+    fields = session.getpeercert() or {}
+    # OpenSSL resumes TLS 1.2 sessions from a cache of its own, and verifies nothing then.
+    if session.session_reused and ssl.cert_time_to_seconds(fields["notAfter"]) < now:
+        raise TurnedAway(
+            reason="certificate_expired",
+            detail="the Beat's certificate is refused: it has expired since its session began",
+        )
+    guest = door.guests.judge(shown(fields, encoded))
+    if not guest.is_allowed:
+        raise TurnedAway(
+            reason="not_allowed",
+            detail=f"{guest.subject} stands neither in beats.tls.allow nor in beats.tls.senders",
+        )
+    return guest
+
+
+_VERIFY_REASONS = {
+    9: "certificate_not_yet_valid",
+    10: "certificate_expired",
+    2: "unknown_authority",
+    18: "unknown_authority",
+    19: "unknown_authority",
+    20: "unknown_authority",
+    21: "unknown_authority",
+}
+"""By OpenSSL's X509_V_ERR_ numbers."""
+
+_REASONS = {
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": (
+        "no_certificate",
+        "the Beat showed no certificate and beats.tls.client_auth is required; set "
+        "output.logstash.ssl.certificate and ssl.key in the Beat",
+    ),
+    "UNSUPPORTED_PROTOCOL": ("tls_version", "the Beat speaks TLS older than 1.2"),
+    "VERSION_TOO_LOW": ("tls_version", "the Beat speaks TLS older than 1.2"),
+    "NO_SHARED_CIPHER": ("no_shared_cipher", "the Beat knows none of our ciphers"),
+    "NO_SUITABLE_SIGNATURE_ALGORITHM": (
+        "no_shared_cipher",
+        "the Beat accepts no signature that our key can make",
+    ),
+}
+
+
+def handshake_failure(error: Exception) -> TurnedAway:
+    """Name what ended a handshake: a fixed reason, and a sentence with the cure where we know."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = _VERIFY_REASONS.get(error.verify_code, "certificate_invalid")
+        detail = f"the Beat's certificate is refused: {error.verify_message}"
+        if reason == "unknown_authority":
+            detail += " (not signed by an authority in beats.tls.client_ca)"
+        return TurnedAway(reason=reason, detail=detail)
+    if isinstance(error, ssl.SSLError) and error.reason:
+        if error.reason in _REASONS:
+            reason, detail = _REASONS[error.reason]
+            return TurnedAway(reason=reason, detail=detail)
+        if "_ALERT_" in error.reason:
+            return TurnedAway(reason="refused_by_peer", detail=_alert(error.reason))
+        return TurnedAway(reason="other", detail=f"OpenSSL says {error.reason}")
+    if isinstance(error, ConnectionAbortedError | TimeoutError):
+        return TurnedAway(
+            reason="timeout", detail="not finished in time (beats.limits.handshake_seconds)"
+        )
+    return TurnedAway(
+        reason="peer_closed",
+        detail="the Beat closed in the middle of it; its own log may say why (does it trust us?)",
+    )
+
+
+def _alert(reason: str) -> str:
+    alert = reason.partition("_ALERT_")[2].replace("_", " ").lower()
+    if alert in ("unknown ca", "bad certificate", "certificate unknown", "certificate expired"):
+        return (
+            f"the Beat refused our certificate ({alert}): does its ssl.certificate_authorities "
+            "hold our authority, does our certificate hold the name in its hosts, has it expired?"
+        )
+    if alert == "protocol version":
+        return f"the Beat refused ({alert}): it speaks no TLS of 1.2 or newer"
+    return f"the Beat refused ({alert})"

@@ -1,0 +1,149 @@
+"""Which events leave the short way of ``ordinary.py``, and what about each made them.
+
+For people who want their events cheaper: the answer is found by looking at one event at
+leisure, never while events pass. That an event took the long way is seen, not computed;
+the reason is looked for in the order in which the short way asks, and is ``other`` where
+none of these is it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from enum import StrEnum
+
+import msgspec
+from msgspec import Raw
+
+from ptingest.model.outcome import Processed
+from ptingest.model.receipt import Receipt
+from ptingest.pipeline.decode import (
+    Unreadable,
+    decode_event,
+    decode_payload,
+    duplicate_keys,
+    is_plain,
+)
+from ptingest.pipeline.fast.documents import Ordinary, touched_fields
+from ptingest.pipeline.group import Group
+from ptingest.pipeline.interpolate import value_of
+from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.route import illegal_name, is_unresolved, mended_dataset
+from ptingest.pipeline.timestamps import read_event_time
+from ptingest.settings.profile import ProfileSettings
+
+
+class Detour(StrEnum):
+    """Why an event took the long way."""
+
+    UNREADABLE = "unreadable"
+    NOT_UTF8 = "not_utf8"
+    OTHER_GROUP = "other_group"
+    PROFILE = "profile"
+    NO_MESSAGE = "no_message"
+    SERVICE = "service"
+    FIELD_IN_THE_WAY = "field_in_the_way"
+    DOUBLE_KEY = "double_key"
+    TAGS = "tags"
+    NO_TIME = "no_time"
+    OTHER = "other"
+
+
+class _Watched(Pipeline):
+    """A pipeline that keeps what went the long way."""
+
+    def __init__(self, profile: ProfileSettings) -> None:
+        super().__init__(profile)
+        self.detours: list[bytes] = []
+
+    def _long_way(
+        self, payload: bytes, receipt: Receipt, peer: str, now_ns: int, done: Processed
+    ) -> None:
+        self.detours.append(payload)
+        super()._long_way(payload, receipt, peer, now_ns, done)
+
+
+def find_detours(
+    profile: ProfileSettings, payloads: Sequence[bytes], *, now_ns: int
+) -> Counter[tuple[Detour, str]]:
+    """Count the payloads that take the long way, by reason and the field it is about.
+
+    The field is empty where the reason is about none.
+    """
+    pipeline = _Watched(profile)
+    pipeline.process(payloads, receipt=Receipt(lambda _: None), peer="", now_ns=now_ns)
+    return Counter(why(pipeline, payload) for payload in pipeline.detours)
+
+
+def why(pipeline: Pipeline, payload: bytes) -> tuple[Detour, str]:
+    """Say what keeps this payload off the short way, and which field that is."""
+    if isinstance(decode_payload(payload), Unreadable):
+        return Detour.UNREADABLE, ""
+    if not is_plain(payload):
+        return Detour.NOT_UTF8, ""
+    try:
+        event = decode_event(payload)
+    except msgspec.DecodeError:  # half a surrogate pair, or a byte order mark
+        return Detour.NOT_UTF8, ""
+    group = _group_of(pipeline, event)
+    if group is None:
+        return Detour.OTHER_GROUP, "group"
+    if not Ordinary.is_usable(group):
+        return Detour.PROFILE, ""
+    return _why_not_usual(group, event, payload)
+
+
+def _group_of(pipeline: Pipeline, event: dict[str, Raw]) -> Group | None:
+    name = value_of(event["group"]) if "group" in event else None
+    return pipeline.groups.get(name) if isinstance(name, str) else None
+
+
+def _why_not_usual(group: Group, event: dict[str, Raw], payload: bytes) -> tuple[Detour, str]:
+    if not _is_text(event.get("message")):
+        return Detour.NO_MESSAGE, "message"
+    if not _is_routed(group, event.get("service")):
+        return Detour.SERVICE, "service"
+    _, reserved = touched_fields(group)
+    in_the_way = reserved & event.keys()
+    if "event" in event and not _is_usual_event(event["event"]):
+        in_the_way |= {"event"}
+    if in_the_way:
+        return Detour.FIELD_IN_THE_WAY, ", ".join(sorted(in_the_way))
+    if duplicate_keys(payload, event):
+        return Detour.DOUBLE_KEY, ""
+    if "tags" in event and not _are_usual_tags(group, event["tags"]):
+        return Detour.TAGS, "tags"
+    sent = event.get("@timestamp")
+    if sent is None or not _is_text(sent) or read_event_time(str(value_of(sent))) is None:
+        return Detour.NO_TIME, "@timestamp"
+    return Detour.OTHER, ""
+
+
+def _is_routed(group: Group, raw: Raw | None) -> bool:
+    """Whether the service is a text that may be indexed under its own name."""
+    service = None if raw is None else value_of(raw)
+    if not isinstance(service, str) or service in ("", "false"):
+        return False
+    if group.settings.only_known_services and service not in group.known_services:
+        return False
+    dataset = mended_dataset(service, group.profile.sanitise_names)
+    return not is_unresolved(dataset) and illegal_name(dataset) is None
+
+
+def _is_text(raw: Raw | None) -> bool:
+    return raw is not None and isinstance(value_of(raw), str)
+
+
+def _is_usual_event(raw: Raw) -> bool:
+    """Whether it is an object that ours can be added to."""
+    inner = value_of(raw)
+    return isinstance(inner, dict) and "original" not in inner
+
+
+def _are_usual_tags(group: Group, raw: Raw) -> bool:
+    tags = value_of(raw)
+    return (
+        isinstance(tags, list)
+        and all(isinstance(tag, str) for tag in tags)
+        and group.settings.failure_tag not in tags
+    )

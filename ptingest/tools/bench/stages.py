@@ -1,0 +1,164 @@
+"""The stops of the road, each alone: what one round of a workload costs there.
+
+A stage is a piece of work without arguments, to be timed by whoever asks; what it needs
+was made before. The sum of them is less than the whole road: receipts, budget, lane and
+event loop lie between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ptingest.lumberjack.connection import ServerConnection
+from ptingest.lumberjack.window import Limits
+from ptingest.model.document import Document
+from ptingest.model.receipt import Receipt
+from ptingest.pipeline.fast.lines import Line, LineReader
+from ptingest.pipeline.identity import KeyMaker, framed_value
+from ptingest.pipeline.pipeline import Pipeline
+from ptingest.server.flow import chunks
+from ptingest.settings.sinks import BatchSettings
+from ptingest.sinks.elasticsearch.bulk import bulk_pieces, read_answer
+from ptingest.tools.bench.in_process import READ_BYTES, all_created, gzip_bytes
+
+Work = Callable[[], object]
+
+FRAMES = "inflate and cut"
+DECODE = "decode"
+LINE = "read the line"
+KEY = "key"
+PIPELINE = "pipeline"
+BODY = "bulk body"
+GZIP = "gzip"
+ANSWER = "read the answer"
+INSIDE_PIPELINE = (DECODE, LINE, KEY)
+"""Parts of the pipeline; the rest of it builds documents."""
+
+
+class Reading(NamedTuple):
+    """What the inner stages of the pipeline need of one usual event."""
+
+    reader: LineReader
+    event: Any
+    """As ``SentReader`` decodes it."""
+    raw: bytes
+
+
+def process_all(
+    pipeline: Pipeline, windows: Sequence[Sequence[bytes]], now_ns: int
+) -> list[Document]:
+    """Return the documents of all windows, processed in chunks as the flow does."""
+    documents: list[Document] = []
+    for window in windows:
+        for chunk in chunks(window):
+            receipt = Receipt(lambda _: None)
+            done = pipeline.process(chunk, receipt=receipt, peer="127.0.0.1:1", now_ns=now_ns)
+            documents += done.documents
+    return documents
+
+
+def make_stages(
+    pipeline: Pipeline,
+    windows: Sequence[Sequence[bytes]],
+    wires: Sequence[bytes],
+    *,
+    keyed: bool = True,
+    batch: BatchSettings | None = None,
+    now_ns: int,
+) -> dict[str, Work]:
+    """Return every stage by name, in the order of travel; each handles all windows once."""
+    documents = process_all(pipeline, windows, now_ns)
+    batches = batches_of(documents, batch or BatchSettings())
+    readings = list(_readings(pipeline, windows))
+    inner = _inner_stages(readings)
+    pieces = [list(bulk_pieces(batch, keyed=keyed)) for batch in batches]
+    answers = {len(batch): all_created(len(batch)) for batch in batches}
+
+    def answer() -> None:
+        for batch in batches:
+            read_answer(batch, answers[len(batch)], keyed=keyed)
+
+    return {
+        FRAMES: lambda: [cut(wire) for wire in wires],
+        DECODE: lambda: _decode_all(pipeline, windows),
+        **inner,
+        PIPELINE: lambda: process_all(pipeline, windows, now_ns),
+        BODY: lambda: [sum(map(len, bulk_pieces(batch, keyed=keyed))) for batch in batches],
+        GZIP: lambda: [gzip_bytes(piece) for piece in pieces],
+        ANSWER: answer,
+    }
+
+
+def cut(wire: bytes) -> int:
+    """Feed one connection as a socket would; return the events that came out."""
+    connection = ServerConnection(Limits())
+    events = 0
+    for start in range(0, len(wire), READ_BYTES):
+        connection.receive_data(wire[start : start + READ_BYTES])
+        while (window := connection.next_window()) is not None:
+            events += len(window.payloads)
+    return events
+
+
+def batches_of(documents: Sequence[Document], limits: BatchSettings) -> list[list[Document]]:
+    """Cut documents into batches as a lane under load closes them."""
+    batches: list[list[Document]] = [[]]
+    size = 0
+    for document in documents:
+        size += len(document.body)
+        if len(batches[-1]) == limits.max_documents or (batches[-1] and size > limits.max_bytes):
+            batches.append([])
+            size = len(document.body)
+        batches[-1].append(document)
+    return batches
+
+
+def _decode_all(pipeline: Pipeline, windows: Sequence[Sequence[bytes]]) -> None:
+    decode = pipeline.reader.decode
+    for window in windows:
+        for payload in window:
+            try:
+                decode(payload)
+            except msgspec.DecodeError:
+                continue
+
+
+def _readings(pipeline: Pipeline, windows: Sequence[Sequence[bytes]]) -> Iterator[Reading]:
+    """Yield what is needed of each event that has a group and a message that is text."""
+    readers = {name: LineReader(group) for name, group in pipeline.groups.items()}
+    for window in windows:
+        for payload in window:
+            try:
+                found = pipeline.reader.decode_loosely(payload)
+            except (msgspec.DecodeError, RecursionError):
+                continue
+            if found is None:
+                continue
+            event, _ = found
+            raw = bytes(event.message)
+            if raw.startswith(b'"'):
+                yield Reading(readers[event.group], event, raw)
+
+
+def _inner_stages(readings: Sequence[Reading]) -> dict[str, Work]:
+    lines = [(one.reader.read, one.raw) for one in readings]
+    keys = [(one.event, one.raw, *_time_of(one)) for one in readings]
+    maker = KeyMaker()
+
+    def read_lines() -> None:
+        for reader, raw in lines:
+            reader(raw)
+
+    def make_keys() -> None:
+        for event, raw, framed_time, millis in keys:
+            maker.key_of(event, raw, framed_time, millis)
+
+    return {LINE: read_lines, KEY: make_keys}
+
+
+def _time_of(one: Reading) -> tuple[bytes, int]:
+    line = Line(*one.reader.read(one.raw))
+    return line.framed_time or framed_value(""), line.millis

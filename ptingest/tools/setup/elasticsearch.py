@@ -1,0 +1,274 @@
+"""Looks what Elasticsearch has, sends what is missing or different, says what became of it.
+
+    look (GET) -> same: unchanged;  else send (PUT) -> created, updated or refused
+
+A refusal is a value: the next step is tried all the same. What would make all further
+steps pointless is raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+import orjson
+from pydantic import SecretStr
+
+from ptingest.errors import SinkUnavailable
+from ptingest.sinks.elasticsearch.answer import Answer
+from ptingest.sinks.elasticsearch.templates import (
+    SHIPPED,
+    is_failure_store_known,
+    matching,
+    read_templates,
+    version_number,
+)
+from ptingest.tools.setup.compare import holds, is_same
+from ptingest.tools.setup.plan import API_KEY, USER, Step
+
+Mark = Literal["created", "updated", "unchanged", "refused", "skipped", "note"]
+OLDEST = (8, 13)
+"""What `require_data_stream` in a bulk asks for."""
+NOT_YET = (429, 503)
+"""Answers of a cluster that is starting or busy; they pass."""
+ANY_STREAM = "logs-django-pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one step."""
+
+    mark: Mark
+    subject: str
+    detail: str = ""
+
+
+class Asks(Protocol):
+    """The part of a client that is needed here."""
+
+    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        """Send one request and return what came back."""
+        ...
+
+
+LoginWorks = Callable[[str, SecretStr], Awaitable[bool]]
+KeepKey = Callable[[str], None]
+
+
+async def version_of(client: Asks) -> str:
+    """Return the server's version.
+
+    Raises:
+        SinkUnavailable: nobody answers, the login is refused, or the server is too old;
+            nothing was changed.
+    """
+    answer = await client.request("GET", "/")
+    if answer.status is None or answer.is_redirect:
+        raise SinkUnavailable(sink="elasticsearch", cause=answer.failure)
+    if answer.status in (401, 403):
+        cause = f"{reason_of(answer)}; setup needs a superuser: --user, and its password"
+        raise SinkUnavailable(sink="elasticsearch", cause=cause)
+    version = parsed(answer).get("version")
+    number = str(version.get("number", "")) if isinstance(version, dict) else ""
+    if not answer.is_from_elasticsearch or not number:
+        cause = f"something else answers there (status {answer.status}, no X-Elastic-Product)"
+        raise SinkUnavailable(sink="elasticsearch", cause=cause)
+    if version_number(number) < OLDEST:
+        cause = f"version {number} is too old, ptingest needs 8.13 or newer; nothing was changed"
+        raise SinkUnavailable(sink="elasticsearch", cause=cause)
+    return number
+
+
+def fitted(steps: Iterable[Step], version: str) -> Iterable[Step]:
+    """Leave out of the steps what a server of this version does not know."""
+    for step in steps:
+        template = step.body.get("template") or {}
+        if "data_stream_options" in template and not is_failure_store_known(version):
+            less = {name: part for name, part in template.items() if name != "data_stream_options"}
+            step = replace(
+                step,
+                subject=f"{step.subject} (no failure store: {version} has none)",
+                body={**step.body, "template": less},
+            )
+        yield step
+
+
+class Patient:
+    """Asks again while Elasticsearch says that it is not ready yet.
+
+    On a new cluster the first role makes the index that the user is written to a moment
+    later: its shard is being allocated then, and the answer is 503.
+    """
+
+    def __init__(self, client: Asks, *, patience_seconds: float, pause_seconds: float) -> None:
+        self._client = client
+        self._pause = pause_seconds
+        self._pauses = round(patience_seconds / pause_seconds)
+
+    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        """Send one request; returns the last answer when patience is over."""
+        answer = await self._client.request(method, target, body)
+        while answer.status in NOT_YET and self._pauses > 0:
+            self._pauses -= 1
+            await asyncio.sleep(self._pause)
+            answer = await self._client.request(method, target, body)
+        return answer
+
+
+class Preparation:
+    """One run over the steps."""
+
+    def __init__(
+        self,
+        client: Asks,
+        *,
+        password: SecretStr | None,
+        login_works: LoginWorks,
+        keep: KeepKey,
+        patience_seconds: float = 60.0,
+        pause_seconds: float = 0.5,
+    ) -> None:
+        self._client = Patient(
+            client, patience_seconds=patience_seconds, pause_seconds=pause_seconds
+        )
+        self._password = password
+        self._login_works = login_works
+        self._keep = keep
+
+    async def run(self, steps: Iterable[Step]) -> AsyncIterator[Done]:
+        """Take the steps in order; yields one line for each."""
+        for step in steps:
+            match step.part:
+                case "user":
+                    yield await self._user(step)
+                case "api-key":
+                    yield await self._api_key(step)
+                case _:
+                    yield await self._plain(step)
+
+    async def _plain(self, step: Step) -> Done:
+        looked = await self._client.request("GET", step.look)
+        if looked.status not in (200, 404):
+            return refusal(step, looked)
+        found = _current(step, looked) if looked.status == 200 else None
+        if found is not None and is_same(step.body, found):
+            return Done("unchanged", step.subject)
+        return await self._send(step, step.body, is_new=found is None)
+
+    async def _send(self, step: Step, body: Mapping[str, Any], *, is_new: bool) -> Done:
+        answer = await self._client.request(step.method, step.path, orjson.dumps(body))
+        if answer.status != 200:
+            return refusal(step, answer)
+        return Done("created" if is_new else "updated", step.subject)
+
+    # --- the user ---------------------------------------------------------------------------
+
+    async def _user(self, step: Step) -> Done:
+        looked = await self._client.request("GET", step.look)
+        if looked.status == 404:
+            if self._password is None:
+                detail = "no password: set LOGSTASH_WRITER_PASSWORD, or run it in a terminal"
+                return Done("refused", step.subject, detail)
+            return await self._send(step, self._with_password(step.body), is_new=True)
+        if looked.status != 200:
+            return refusal(step, looked)
+        found = parsed(looked).get(USER, {})
+        roles = list(dict.fromkeys([*found.get("roles", []), *step.body["roles"]]))
+        body = {**step.body, "roles": roles}
+        if self._password is not None and not await self._login_works(USER, self._password):
+            done = await self._send(step, self._with_password(body), is_new=False)
+            return replace(done, detail=done.detail or "with the password given")
+        if holds(body, found) and found.get("enabled") is True:
+            detail = "" if self._password else "its password was not looked at: none was given"
+            return Done("unchanged", step.subject, detail)
+        return await self._send(step, {**body, "enabled": True}, is_new=False)
+
+    def _with_password(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._password is not None
+        return {**body, "password": self._password.get_secret_value(), "enabled": True}
+
+    # --- the API key ------------------------------------------------------------------------
+
+    async def _api_key(self, step: Step) -> Done:
+        looked = await self._client.request("GET", step.look)
+        if looked.status != 200:
+            return refusal(step, looked)
+        keys = parsed(looked).get("api_keys") or []
+        live = [key for key in keys if not key.get("invalidated")]
+        if live:
+            detail = (
+                f"{live[0].get('id')} is active; its secret cannot be shown again: invalidate it "
+                f'to get another (DELETE /_security/api_key {{"name": "{API_KEY}"}})'
+            )
+            return Done("unchanged", step.subject, detail)
+        answer = await self._client.request(step.method, step.path, orjson.dumps(step.body))
+        if answer.status != 200:
+            return refusal(step, answer)
+        made = parsed(answer)
+        self._keep(f"{made.get('id')}:{made.get('api_key')}")
+        return Done("created", step.subject, f"id {made.get('id')}")
+
+
+async def afterwards(client: Asks) -> AsyncIterator[Done]:
+    """Say whether the template will be used at all, and who does not use it yet."""
+    answer = await client.request("GET", "/_index_template")
+    fitting = matching(read_templates(parsed(answer)), ANY_STREAM)
+    if fitting and fitting[0].name != SHIPPED:
+        other = fitting[0]
+        detail = (
+            f"{other.name} matches {ANY_STREAM} with priority {other.priority} and is used "
+            f"instead: lower it, or narrow its patterns {', '.join(other.patterns)}"
+        )
+        yield Done("refused", f"index template {SHIPPED}", detail)
+    found = await client.request("GET", "/_resolve/index/logs-*-pt")
+    streams = parsed(found).get("data_streams") or []
+    if streams:
+        names = ", ".join(str(stream.get("name")) for stream in streams)
+        detail = (
+            f"{names}: made earlier, they take new mappings and settings at their next rollover "
+            "(POST /<name>/_rollover brings it on); retention and failure store hold at once"
+        )
+        yield Done("note", "data streams", detail)
+
+
+def _current(step: Step, answer: Answer) -> dict[str, Any] | None:
+    """Take the one thing out of what a GET answers."""
+    found: Any = parsed(answer)
+    for kind in ("component_template", "index_template"):
+        if step.path.startswith(f"/_{kind}/"):
+            rows = found.get(f"{kind}s") or [{}]
+            found = {step.name: rows[0].get(kind)}
+    current = found.get(step.name)
+    return current if isinstance(current, dict) else None
+
+
+def refusal(step: Step, answer: Answer) -> Done:
+    """Say why a step could not be made, in the server's words."""
+    if answer.status is None or answer.is_redirect:
+        raise SinkUnavailable(sink="elasticsearch", cause=answer.failure)
+    if step.path.startswith("/_security/") and answer.status in (400, 405):
+        return Done("skipped", step.subject, "security is off (xpack.security.enabled)")
+    return Done("refused", step.subject, f"{answer.status}: {reason_of(answer)}")
+
+
+def reason_of(answer: Answer) -> str:
+    """The server's own sentence, else what came."""
+    error = parsed(answer).get("error")
+    if isinstance(error, dict):
+        inner = error
+        while isinstance(inner.get("caused_by"), dict):
+            inner = inner["caused_by"]
+        outer, cause = str(error.get("reason", "")), str(inner.get("reason", ""))
+        return outer if cause in outer else f"{outer}: {cause}"
+    return str(error or f"status {answer.status}")
+
+
+def parsed(answer: Answer) -> dict[str, Any]:
+    """The answer's JSON object; empty where there is none."""
+    try:
+        found = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

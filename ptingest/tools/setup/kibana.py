@@ -1,0 +1,208 @@
+"""Kibana's side: data views by its data views API, searches and dashboard by an import.
+
+Shapes as documented for Kibana 8 and 9: `GET`/`POST /api/data_views/data_view`,
+`POST /api/saved_objects/_export` and `POST /api/saved_objects/_import`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pydantic import SecretStr
+
+from ptingest.errors import SinkUnavailable
+from ptingest.model.redirect import is_redirect, redirect_sentence
+from ptingest.sinks.elasticsearch.answer import Answer
+from ptingest.tools.setup.compare import holds
+from ptingest.tools.setup.elasticsearch import Done, parsed
+from ptingest.tools.setup.plan import Part, Step
+
+if TYPE_CHECKING:
+    import aiohttp
+
+REQUEST_SECONDS = 60.0
+ANSWER_BYTES = 64 << 20
+"""An export of our objects has some 100 KB."""
+HEADERS = {"kbn-xsrf": "ptingest", "accept": "application/json"}
+IMPORT = "/api/saved_objects/_import?overwrite=true"
+EXPORT = "/api/saved_objects/_export"
+
+
+class KibanaClient:
+    """Requests to one Kibana; each opens its own connection, there are a dozen."""
+
+    def __init__(self, url: str, *, login: tuple[str, SecretStr] | None, ca_file: str | None):
+        self._url = url.rstrip("/")
+        self._authorization: dict[str, str] = {}
+        if login is not None:
+            pair = f"{login[0]}:{login[1].get_secret_value()}".encode()
+            self._authorization["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        self._ca_file = ca_file
+
+    async def request(
+        self, method: str, path: str, body: bytes | None = None, *, file_name: str | None = None
+    ) -> Answer:
+        """Send one request, the body as JSON or as the file of a form."""
+        import aiohttp
+
+        headers = {**HEADERS, **self._authorization}
+        data: Any = body
+        if file_name is not None:
+            data = aiohttp.FormData()
+            data.add_field(
+                "file", body, filename=file_name, content_type="application/octet-stream"
+            )
+        elif body is not None:
+            headers["content-type"] = "application/json"
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.request(
+                    method,
+                    self._url + path,
+                    data=data,
+                    headers=headers,
+                    ssl=self._trust(),
+                    allow_redirects=False,
+                ) as response,
+            ):
+                return await self._read(response, path)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            return Answer(None, failure=f"no answer from {self._url}: {error or 'timed out'}")
+
+    async def _read(self, response: aiohttp.ClientResponse, path: str) -> Answer:
+        found = {name.lower(): value for name, value in response.headers.items()}
+        body = bytearray()
+        async for part in response.content.iter_any():
+            body += part
+            if len(body) > ANSWER_BYTES:
+                response.close()
+                limit = f"more than {ANSWER_BYTES >> 20} MiB"
+                return Answer(None, failure=f"{self._url} answers with {limit}: is that Kibana?")
+        failure = ""
+        if is_redirect(response.status):
+            failure = redirect_sentence(
+                response.status, found.get("location"), url=self._url, target=path,
+                setting="--kibana",
+            )  # fmt: skip
+        return Answer(response.status, found, bytes(body), failure)
+
+    def _trust(self) -> Any:
+        import ssl
+
+        return True if self._ca_file is None else ssl.create_default_context(cafile=self._ca_file)
+
+
+async def version_of(client: KibanaClient) -> str:
+    """Return Kibana's version.
+
+    Raises:
+        SinkUnavailable: nobody answers, the login is refused, or it is not ready yet.
+    """
+    answer = await client.request("GET", "/api/status")
+    version = parsed(answer).get("version")
+    if answer.status == 200 and isinstance(version, dict):
+        return str(version.get("number", "unknown"))
+    if answer.status is None or answer.is_redirect:
+        cause = answer.failure
+    elif answer.status in (401, 403):
+        cause = f"Kibana refuses this login ({answer.status})"
+    elif answer.status == 503:
+        cause = "Kibana is not ready yet; wait for /api/status to answer 200"
+    else:
+        cause = f"something else answers there (status {answer.status})"
+    raise SinkUnavailable(sink="kibana", cause=cause)
+
+
+async def make_views(client: KibanaClient, steps: Iterable[Step]) -> AsyncIterator[Done]:
+    """Make the data views that are missing, mend those that differ."""
+    for step in steps:
+        looked = await client.request("GET", step.look)
+        wanted = step.body["data_view"]
+        if looked.status == 404:
+            answer = await client.request(step.method, step.path, orjson.dumps(step.body))
+            yield _done("created", step.subject, answer)
+        elif looked.status == 200:
+            found = parsed(looked).get("data_view") or {}
+            if holds(wanted, found):
+                yield Done("unchanged", step.subject)
+                continue
+            changed = {name: value for name, value in wanted.items() if name != "id"}
+            body = orjson.dumps({"data_view": changed})
+            yield _done("updated", step.subject, await client.request("POST", step.look, body))
+        else:
+            yield _done("updated", step.subject, looked)
+
+
+async def import_objects(
+    client: KibanaClient, part: Part, objects: Sequence[dict[str, Any]]
+) -> AsyncIterator[Done]:
+    """Import a part's saved objects unless all of them are there as they are in the file."""
+    names = [{"type": one["type"], "id": one["id"]} for one in objects]
+    asked = orjson.dumps({"objects": names, "excludeExportDetails": True})
+    there = _by_name((await client.request("POST", EXPORT, asked)).body)
+    old = [_name(one) for one in objects if _name(one) in there]
+    same = [name for name in old if _is_same(_by_object(objects)[name], there[name])]
+    subjects = {_name(one): f"{one['type']} {one['attributes']['title']}" for one in objects}
+    if len(same) == len(objects):
+        for subject in subjects.values():
+            yield Done("unchanged", subject)
+        return
+    body = b"".join(orjson.dumps(one) + b"\n" for one in objects)
+    answer = await client.request("POST", IMPORT, body, file_name=f"{part}.ndjson")
+    errors = {_name(error): error.get("error") for error in parsed(answer).get("errors") or []}
+    for name, subject in subjects.items():
+        if answer.status != 200 or name in errors:
+            told = errors.get(name) or parsed(answer).get("message") or answer.failure
+            yield Done("refused", subject, f"{answer.status}: {_error_text(told)}")
+        elif name in same:
+            yield Done("unchanged", subject)
+        else:
+            yield Done("updated" if name in old else "created", subject)
+
+
+Name = tuple[str, str]
+
+
+def _name(one: dict[str, Any]) -> Name:
+    return str(one.get("type")), str(one.get("id"))
+
+
+def _by_object(objects: Iterable[dict[str, Any]]) -> dict[Name, dict[str, Any]]:
+    return {_name(one): one for one in objects}
+
+
+def _by_name(exported: bytes) -> dict[Name, dict[str, Any]]:
+    """Read an export; an error in its place holds none of the objects."""
+    found = []
+    for line in exported.splitlines():
+        try:
+            one = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(one, dict) and "attributes" in one:
+            found.append(one)
+    return _by_object(found)
+
+
+def _is_same(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Compare what we wrote; Kibana may have added attributes of newer versions."""
+    parts = ("attributes", "references")
+    return holds({part: wanted[part] for part in parts}, found)
+
+
+def _done(mark: str, subject: str, answer: Answer) -> Done:
+    if answer.status == 200:
+        return Done("created" if mark == "created" else "updated", subject)
+    told = parsed(answer).get("message") or answer.failure or "no reason given"
+    return Done("refused", subject, f"{answer.status}: {told}")
+
+
+def _error_text(error: object) -> str:
+    if isinstance(error, dict):
+        return str(error.get("message") or error.get("type") or error)
+    return str(error or "no reason given")

@@ -1,0 +1,75 @@
+"""What a shipping client remembers between runs: who it is and how far it came."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from ptingest.errors import ConfigProblem
+from ptingest.tools.shipper.file_reader import FilePlace
+
+
+class _Row(msgspec.Struct):
+    device: int
+    inode: int
+    offset: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Content(msgspec.Struct):
+    agent_id: Annotated[str, msgspec.Meta(min_length=1)]
+    files: dict[str, _Row]
+
+
+_read_content = msgspec.json.Decoder(_Content).decode
+
+
+class Registry:
+    """A small JSON file, replaced whole at each save; only acked places get in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.agent_id = str(uuid.uuid4())
+        self._places: dict[str, FilePlace] = {}
+        if path.exists():
+            self._load()
+
+    def _load(self) -> None:
+        try:
+            content = _read_content(self.path.read_bytes())
+        # ValueError: bytes that are no UTF-8.
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise ConfigProblem(
+                file=str(self.path),
+                path="",
+                seen=f"is not a registry of `ptingest send` ({error!r})",
+                cure="give another --registry, or remove it and ship everything again",
+            ) from error
+        self.agent_id = content.agent_id
+        self._places = {
+            name: FilePlace(row.device, row.inode, row.offset)
+            for name, row in content.files.items()
+        }
+
+    def place(self, path: Path) -> FilePlace | None:
+        """How far this file was acked; None when it is new here."""
+        return self._places.get(str(path))
+
+    def advance(self, path: Path, place: FilePlace) -> None:
+        """Everything before ``place.offset`` is acked."""
+        self._places[str(path)] = place
+
+    def save(self) -> None:
+        """Write to a neighbour, then rename: a crash leaves the old one or the new one."""
+        content = {
+            "agent_id": self.agent_id,
+            "files": {name: place._asdict() for name, place in sorted(self._places.items())},
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        neighbour = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+        neighbour.write_text(json.dumps(content, indent=1) + "\n")
+        neighbour.replace(self.path)

@@ -1,0 +1,205 @@
+"""Tap and why where several workers run: all are asked, and answer as one.
+
+A tap is one stream from each worker; their lines are passed on as they come and their counts
+added up. A worker that starts later is joined, one that dies takes nothing with it but what
+it had not sent. What waits for the reader is bounded, as with one worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from ptingest.errors import ChannelClosed, ChannelRefused, PtingestError, TapsBusy
+from ptingest.model.contracts import Clock
+from ptingest.model.watching import TapWish, WhyQuestion
+from ptingest.observe.taps import BUFFER_BYTES, TAPS, TOLD_SECONDS, WORK_SHARE, query_test
+from ptingest.observe.trace import STORIES
+from ptingest.workers.messages import TAP, WHY, TapLines
+from ptingest.workers.pool import Crew
+from ptingest.workers.rpc import Channel, Stream
+
+WHY_SECONDS = 5.0
+STREAM_ITEMS = 64
+"""Of one worker, before they are put together."""
+JOIN_SECONDS = 1.0
+"""How often it is looked whether there is a worker that is not tapped yet."""
+COUNTS = ("passed", "shown", "skipped", "lost")
+
+_json = msgspec.json.Encoder().encode
+
+
+class CrewTap:
+    """One reader's view of all workers; implements ``TapReader``."""
+
+    def __init__(self, crew: Crew, wish: TapWish, on_closed: Any) -> None:
+        self._crew, self._wish, self._on_closed = crew, wish, on_closed
+        self._streams: dict[Channel, Stream[TapLines]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._counts: dict[Channel, dict[str, int]] = {}
+        self._lines: list[bytes] = []
+        self.size = 0
+        self._lost = 0
+        self._more = asyncio.Event()
+        self._told: dict[str, int] = {}
+        self._told_at = float("-inf")
+        self._ending: str | None = None
+        self._is_over = False
+        self._join()
+
+    def _join(self) -> None:
+        for slot in self._crew.slots:
+            channel = slot.channel
+            if not slot.is_there or channel is None or channel in self._streams:
+                continue
+            try:
+                stream = channel.stream(TAP, self._wish, room=STREAM_ITEMS)
+            except ChannelClosed:
+                continue  # it is on its way out
+            self._streams[channel] = stream
+            task = asyncio.create_task(self._pump(channel, stream), name=f"tap {slot.name}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pump(self, channel: Channel, stream: Stream[TapLines]) -> None:
+        try:
+            async for item in stream:
+                for line in item.lines.splitlines(keepends=True):
+                    self._take(channel, line)
+        except ChannelRefused as refusal:
+            self.end(f"a worker cannot be tapped: {refusal}")
+        finally:
+            stream.close()
+
+    def _take(self, channel: Channel, line: bytes) -> None:
+        if line.startswith(b'{"told":'):
+            self._counts[channel] = msgspec.json.decode(line)["told"]
+        elif line.startswith(b'{"ended":'):
+            return  # that worker leaves; the others go on
+        elif self.size + len(line) > BUFFER_BYTES:
+            self._lost += 1
+            return
+        else:
+            self._lines.append(line)
+            self.size += len(line)
+        self._more.set()
+
+    async def read(self) -> bytes:
+        """Wait for something to tell; whole lines, and nothing once the tap is over."""
+        if self._is_over:
+            return b""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._join()
+            if self._lines or self._ending is not None:
+                break
+            try:
+                async with asyncio.timeout(JOIN_SECONDS):
+                    await self._more.wait()
+            except TimeoutError:
+                break  # a sign of life, for who may be gone
+            self._more.clear()
+            if self._summed() != self._told and loop.time() - self._told_at >= TOLD_SECONDS:
+                break
+        lines, self._lines, self.size = self._lines, [], 0
+        self._more.clear()
+        if self._ending is not None or loop.time() - self._told_at >= TOLD_SECONDS:
+            self._told, self._told_at = self._summed(), loop.time()
+            lines.append(_json({"told": self._told}) + b"\n")
+        if self._ending is not None:
+            lines.append(_json({"ended": self._ending}) + b"\n")
+            self._is_over = True
+        return b"".join(lines)
+
+    def _summed(self) -> dict[str, int]:
+        found = {name: sum(one[name] for one in self._counts.values()) for name in COUNTS}
+        found["lost"] += self._lost + sum(stream.lost for stream in self._streams.values())
+        return found
+
+    def end(self, why: str) -> None:
+        """Let the reader have what waits, the counts, and this sentence; then no more."""
+        if self._ending is None:
+            self._ending = why
+        self._more.set()
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+        self._on_closed(self)
+        for stream in self._streams.values():
+            stream.close()
+        for task in self._tasks:
+            task.cancel()
+        self.end("closed")
+
+
+class CrewWatch:
+    """Implements ``TapDesk`` and ``WhyDesk`` for a supervisor."""
+
+    def __init__(self, crew: Crew, *, clock: Clock) -> None:
+        self._crew, self._clock = crew, clock
+        self.open: list[CrewTap] = []
+
+    async def begin(self, wish: TapWish) -> CrewTap:
+        """Open a tap on all workers.
+
+        Raises:
+            QueryInvalid: with the column.
+            TapsBusy: there are as many as may be.
+        """
+        now = datetime.fromtimestamp(self._clock.time_ns() / 1e9, UTC)
+        await asyncio.to_thread(query_test, wish.query, now)
+        if len(self.open) >= TAPS:
+            raise TapsBusy(limit=TAPS)
+        tap = CrewTap(self._crew, wish, self._forget)
+        self.open.append(tap)
+        return tap
+
+    def _forget(self, tap: CrewTap) -> None:
+        if tap in self.open:
+            self.open.remove(tap)
+
+    def end_all(self, why: str) -> None:
+        """Tell every reader, and look no more."""
+        for tap in self.open:
+            tap.end(why)
+
+    def status(self) -> dict[str, object]:
+        """The keys of /status that are not the sum of the workers'."""
+        waiting = sum(tap.size for tap in self.open)
+        return {
+            "open": len(self.open),
+            "limit": TAPS,
+            "waiting_bytes": waiting,
+            "waiting_bytes_limit": TAPS * BUFFER_BYTES,
+            "work_share_limit": WORK_SHARE,
+        }
+
+    async def why(self, question: WhyQuestion) -> dict[str, object]:
+        """Return what all workers remember; ``silent`` names those that did not answer."""
+        answers = await self._crew.ask_all(WHY, question, seconds=WHY_SECONDS)
+        found: list[dict[str, Any]] = []
+        memories: list[dict[str, Any]] = []
+        silent: dict[str, str] = {}
+        for number, answer in sorted(answers.items()):
+            if isinstance(answer, PtingestError):
+                silent[f"worker {number}"] = str(answer)
+                continue
+            one: dict[str, Any] = dict(answer)
+            memories.append(one["memory"])
+            found += [{"worker": number, **story} for story in one["found"]]
+        found.sort(key=lambda story: str(story["arrived_at"]), reverse=True)
+        return {"found": found[:STORIES], "memory": _one_memory(memories), "silent": silent}
+
+
+def _one_memory(memories: list[dict[str, Any]]) -> dict[str, object]:
+    """Sums, and as far back as the one that remembers longest."""
+    whole: dict[str, object] = {
+        name: sum(memory[name] for memory in memories)
+        for name in ("bytes", "limit_bytes", "whole_events", "id_events")
+    }
+    for name in ("whole_seconds", "seconds"):
+        whole[name] = max((memory[name] for memory in memories), default=0.0)
+    return {**whole, "setting": "why.max_bytes"}

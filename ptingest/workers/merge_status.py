@@ -1,0 +1,123 @@
+"""One `/status` of several: the same shape, speaking for all. Pure.
+
+What a value comes to depends on its name and on its kind: numbers are added up unless their
+name says that only the largest or smallest makes sense, texts are kept where all agree, lists
+are put together. A name that nobody thought of is therefore never lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from ptingest.observe.traffic import SHAPES_SHOWN
+
+Status = Mapping[str, object]
+
+LARGEST = frozenset(
+    {
+        "backoff_seconds",
+        "oldest_seconds",
+        "loop_lag_seconds",
+        "last_lag_seconds",
+        "failures",
+        "batch_max_bytes",
+        "uptime_seconds",
+        "held_seconds",
+    }
+)
+SMALLEST = frozenset({"heard_seconds_ago", "last_seconds_ago", "expires_in_days"})
+SAME_PLACE = frozenset({"dead_letters", "certificates", "store_file"})
+"""Sections in which all look at the same files: the largest is the truest, not the sum."""
+CONNECTIONS_LISTED = 50
+
+
+def merge_status(parts: Sequence[Status]) -> dict[str, object]:
+    """Return what several workers' ``/status`` come to; an empty dict of none."""
+    return _merge_dicts(parts, section="")
+
+
+def _merge_dicts(parts: Sequence[Status], *, section: str) -> dict[str, object]:
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {
+        name: _merge_values(name, [part[name] for part in parts if name in part], section=section)
+        for name in names
+    }
+
+
+def _merge_values(name: str, values: Sequence[object], *, section: str) -> object:
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    first = known[0]
+    if isinstance(first, bool):
+        return any(known)
+    if isinstance(first, int | float):
+        numbers = [value for value in known if isinstance(value, int | float)]
+        return _how(name, section)(numbers)
+    if isinstance(first, Mapping):
+        inner = [value for value in known if isinstance(value, Mapping)]
+        return _merge_dicts(inner, section=name if name in SAME_PLACE else section)
+    if isinstance(first, list | tuple):
+        return _merge_lists(name, [value for value in known if isinstance(value, list | tuple)])
+    return first if len(set(map(str, known))) == 1 else "; ".join(dict.fromkeys(map(str, known)))
+
+
+def _how(name: str, section: str) -> Callable[[Iterable[float]], float]:
+    if name in SMALLEST:
+        return min
+    if name in LARGEST or section in SAME_PLACE:
+        return max
+    return _rounded_sum
+
+
+def _rounded_sum(numbers: Iterable[float]) -> float:
+    total = sum(numbers)
+    return total if isinstance(total, int) else round(total, 3)
+
+
+def _merge_lists(name: str, lists: Sequence[Sequence[object]]) -> list[object]:
+    together = [one for part in lists for one in part]
+    match name:
+        case "listed":
+            rows = [one for one in together if isinstance(one, Mapping)]
+            return list(sorted(rows, key=_age, reverse=True)[:CONNECTIONS_LISTED])
+        case "files":
+            files = [one for one in together if isinstance(one, Mapping)]
+            return list({(one.get("setting"), one.get("file")): one for one in files}.values())
+        case "shapes":
+            return _merge_shapes([one for one in together if isinstance(one, Mapping)])
+        case _:
+            # What all workers say (files, reasons, troubled streams) is said once.
+            return list({repr(one): one for one in together}.values())
+
+
+def _age(row: Status) -> float:
+    seconds = row.get("seconds")
+    return seconds if isinstance(seconds, int | float) else 0.0
+
+
+def _merge_shapes(rows: Sequence[Status]) -> list[object]:
+    """Shapes of lines that fit no pattern, the commonest of all workers."""
+    found: dict[object, dict[str, object]] = {}
+    for row in rows:
+        known = found.setdefault(row.get("shape"), {**row, "sampled": 0})
+        known["sampled"] = _number(known["sampled"]) + _number(row.get("sampled"))
+    commonest = sorted(found.values(), key=lambda row: _number(row["sampled"]), reverse=True)
+    return list(commonest[:SHAPES_SHOWN])
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def merge_reasons(said: Mapping[int, Sequence[str]]) -> list[str]:
+    """Return why workers are not ready; what only some of them say names them."""
+    reasons = dict.fromkeys(reason for reasons in said.values() for reason in reasons)
+    merged = []
+    for reason in reasons:
+        numbers = [number for number, own in said.items() if reason in own]
+        if len(numbers) == len(said):
+            merged.append(reason)
+        else:
+            merged += [f"worker {number}: {reason}" for number in numbers]
+    return merged

@@ -1,0 +1,117 @@
+"""What is plain is decided at once, what is not by the mean of several trials."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from ptingest.delivery.rate.experiments import (
+    LONGEST_REST_SECONDS,
+    MOVES,
+    REST_SECONDS,
+    Judgement,
+    Move,
+    Trials,
+    judge,
+    needed_for,
+)
+
+UP, DOWN = Move(is_size=False, step=1), Move(is_size=False, step=-1)
+
+
+@pytest.mark.parametrize(
+    ("gains", "judgement"),
+    [
+        ([0.5], Judgement.WORTH_IT),
+        ([-0.3], Judgement.NOT_WORTH_IT),
+        ([0.2], Judgement.UNCLEAR),
+        ([0.26, 0.26], Judgement.WORTH_IT),
+        ([0.4, -0.25], Judgement.UNCLEAR),
+        ([0.07] * 5, Judgement.WORTH_IT),
+        ([0.06] * 5, Judgement.NOT_WORTH_IT),
+    ],
+    ids=str,
+)
+def test_the_closer_to_what_is_needed_the_more_trials_it_takes(
+    gains: list[float], judgement: Judgement
+) -> None:
+    assert judge(gains, 0.05, noise=0.08) is judgement
+
+
+def test_on_a_quiet_machine_less_is_plain() -> None:
+    quiet, noisy = Trials(), Trials()
+
+    for _ in range(30):
+        quiet.note_noise(0.001)
+        noisy.note_noise(-0.3)
+
+    assert quiet.is_plain(0.12, 0.05)
+    assert not noisy.is_plain(0.5, 0.05)
+
+
+def test_more_in_flight_must_bring_more_and_less_in_flight_may_cost_something() -> None:
+    assert 1.04 < math.exp(needed_for(2.0)) < 1.08
+    assert needed_for(0.5) == pytest.approx(-needed_for(2.0))
+    assert needed_for(1.0) == 0.0
+
+
+def test_steps_take_turns_up_before_down_unless_one_way_is_wanted() -> None:
+    trials = Trials()
+
+    first = next(trials.due(0.0))
+    trials.note(first, 0.05, 0.05, 0.0)
+    second = next(trials.due(0.0))
+    trials.note(second, 0.05, 0.05, 0.0)
+    third = next(trials.due(0.0))
+    up = next(trials.due(0.0, first=1))
+    down = next(trials.due(0.0, first=-1))
+
+    assert (first.step, second.step, third.step) == (1, 1, -1)
+    assert first != second
+    assert (up, down.step) == (first, -1)
+
+
+def test_a_step_not_worth_it_rests_longer_each_time_up_to_a_limit() -> None:
+    trials, now, rests = Trials(), 0.0, []
+
+    for _ in range(10):
+        judgement, mean = trials.note(UP, -1.0, 0.05, now)
+        assert (judgement, mean) == (Judgement.NOT_WORTH_IT, -1.0)
+        began = now
+        while UP not in trials.due(now):
+            now += 0.5
+        rests.append(now - began)
+
+    assert rests[:3] == [REST_SECONDS, 2 * REST_SECONDS, 4 * REST_SECONDS]
+    assert rests[-1] == LONGEST_REST_SECONDS
+
+
+def test_after_a_step_the_way_back_rests_and_the_others_may_be_tried_at_once() -> None:
+    trials = Trials()
+    for move in MOVES:
+        trials.rest(move, 0.0)
+
+    trials.adopted(UP, 0.0)
+
+    assert set(trials.due(0.0)) == set(MOVES) - {DOWN}
+
+
+def test_to_and_fro_between_two_neighbours_slows_down() -> None:
+    trials = Trials()
+
+    for _ in range(3):
+        trials.adopted(UP, 0.0)
+        trials.adopted(DOWN, 0.0)
+
+    assert UP not in trials.due(4 * REST_SECONDS)
+
+
+def test_when_the_world_changed_everything_may_be_tried_again() -> None:
+    trials = Trials()
+    for move in MOVES:
+        trials.note(move, -1.0, 0.05, 0.0)
+
+    trials.wake()
+
+    assert set(trials.due(0.0)) == set(MOVES)

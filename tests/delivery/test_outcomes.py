@@ -1,0 +1,98 @@
+"""Every document of a batch gets exactly one verdict, or the answer is not believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ptingest.delivery.outcomes import judge
+from ptingest.model.document import Document
+from ptingest.model.outcome import WriteResult
+from tests.fakes.sink import Window, refuse
+
+DOCUMENTS = Window().documents(6)
+STRANGER = Window().documents(1)
+
+
+def test_what_is_not_listed_was_stored() -> None:
+    verdict = judge(DOCUMENTS, WriteResult())
+
+    assert verdict.stored == DOCUMENTS
+    assert verdict.has_answers
+
+
+def test_each_list_keeps_its_documents_and_the_rest_is_stored() -> None:
+    one, two, three, four, five, six = DOCUMENTS
+    verdict = judge(
+        DOCUMENTS,
+        WriteResult(
+            already_stored=[one],
+            failure_stored=[two],
+            refused=refuse([three]),
+            busy=[four],
+            doubtful=[five],
+        ),
+    )
+
+    assert (verdict.already_stored, verdict.failure_stored) == ([one], [two])
+    assert [refusal.document for refusal in verdict.refused] == [three]
+    assert verdict.again == [four, five]
+    assert verdict.doubtful == [five]
+    assert verdict.stored == [six]
+
+
+@pytest.mark.parametrize(
+    ("result", "has_answers"),
+    [
+        pytest.param(WriteResult(busy=DOCUMENTS), False, id="all busy"),
+        pytest.param(WriteResult(doubtful=DOCUMENTS), False, id="all doubtful"),
+        pytest.param(WriteResult(busy=DOCUMENTS, too_large=True), False, id="too large"),
+        pytest.param(WriteResult(too_large=True), False, id="too large, and nothing listed"),
+        pytest.param(WriteResult(busy=DOCUMENTS[1:]), True, id="one stored"),
+        pytest.param(WriteResult(stream_busy=refuse(DOCUMENTS)), True, id="streams busy"),
+        pytest.param(WriteResult(refused=refuse(DOCUMENTS)), True, id="all refused"),
+    ],
+)
+def test_a_sink_that_decides_about_nothing_gave_no_answers(
+    result: WriteResult, has_answers: bool
+) -> None:
+    verdict = judge(DOCUMENTS, result)
+
+    assert verdict.has_answers is has_answers
+    if not has_answers:
+        assert verdict.again == DOCUMENTS
+        assert not verdict.stored
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        pytest.param({"busy": [DOCUMENTS[0]] * 2}, id="twice in one list"),
+        pytest.param(
+            {"busy": [DOCUMENTS[0]], "refused": refuse([DOCUMENTS[0]])}, id="in two lists"
+        ),
+        pytest.param({"already_stored": STRANGER}, id="not in the batch"),
+    ],
+)
+def test_an_answer_that_does_not_fit_the_batch_is_not_believed(lists: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError, match="6 documents"):
+        judge(DOCUMENTS, WriteResult(**lists))
+
+
+def test_what_would_wait_for_a_failed_window_is_taken_out() -> None:
+    failed, going = Window(), Window()
+    lost: list[Document] = failed.documents(3)
+    kept = going.documents(2)
+    failed.receipt.fail("closed")
+    documents = [lost[0], kept[0], lost[1], kept[1], lost[2]]
+    result = WriteResult(busy=documents[:2], stream_busy=refuse(documents[2:4]))
+    verdict = judge(documents, result)
+
+    taken = verdict.take_lost()
+
+    assert taken == lost[:2]
+    assert verdict.again == [kept[0]]
+    assert [refusal.document for refusal in verdict.stream_busy] == [kept[1]]
+    assert verdict.stored == [lost[2]]
+    assert verdict.take_lost() == []

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ptingest.doctor.server_facts import ServerFacts, ask_server, read_metrics
+from ptingest.settings.api import ApiSettings
+from tests.fakes.http_stub import HttpStub
+from tests.flow.harness import C, J, W, event, peer_of, serving
+
+TEXT = """\
+# TYPE ptingest_a counter
+ptingest_a_total{service="django",what="x"} 2.0
+ptingest_a_total{service="nginx",what="x"} 3.0
+# TYPE ptingest_h histogram
+ptingest_h_bucket{le="1.0"} 1.0
+ptingest_h_bucket{le="+Inf"} 1.0
+ptingest_h_count 1.0
+ptingest_h_sum 0.5
+"""
+
+
+def test_metrics_are_added_up_by_label() -> None:
+    facts = ServerFacts("here", metrics=read_metrics(TEXT))
+
+    assert facts.total("ptingest_a_total", by=0) == {"django": 2, "nginx": 3}
+    assert facts.value("ptingest_a_total") == 5
+    assert facts.value("ptingest_h_count") == 1
+    assert facts.value("nowhere") == 0
+    assert "ptingest_h_bucket" not in facts.metrics
+
+
+async def test_a_running_server_tells_status_and_metrics(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server, peer_of(server) as peer:
+        await peer.send(W(2) + C(J(1) + J(2)))
+        await peer.acks(1)
+
+        facts = await ask_server(ApiSettings(listen=f"0.0.0.0:{server.worker.api_port}"))
+
+    assert facts.failure == ""
+    assert facts.value("ptingest_flow_received_events_total") == 2
+    (row,) = facts.status["beats"]["listed"]
+    assert (row["compresses"], row["largest_window"], row["pipelines"]) == (True, 2, False)
+    assert "files_known_by" in row
+
+
+async def test_a_beat_that_does_not_wait_for_acks_is_seen_to_pipeline(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server, peer_of(server) as peer:
+        server.sink.open.clear()
+        await peer.send(W(1) + J(1, event(message="INFO|a|2025-01-02T03:04:05Z|1")))
+        await server.sink.asked.wait()
+        await peer.send(W(1) + J(1, event(message="INFO|a|2025-01-02T03:04:05Z|2")))
+        await server.until("ptingest_beats_windows_total", 2)
+        server.sink.open.set()
+        await peer.acks(2)
+
+        facts = await ask_server(ApiSettings(listen=f"127.0.0.1:{server.worker.api_port}"))
+
+    (row,) = facts.status["beats"]["listed"]
+    assert (row["compresses"], row["pipelines"]) == (False, True)
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:9", "[::1]:9"])
+async def test_nobody_there_is_a_fact(listen: str) -> None:
+    facts = await ask_server(ApiSettings(listen=listen))
+
+    assert facts.failure != ""
+    assert facts.where.endswith(":9")
+
+
+async def test_a_redirect_is_told_and_not_followed() -> None:
+    with HttpStub() as other, HttpStub(302, {"Location": other.url}, keeps_path=True) as stub:
+        facts = await ask_server(ApiSettings(listen=f"127.0.0.1:{stub.port}"))
+
+    assert f"302 to {other.url}: write that into api.listen" in facts.failure
+    assert other.requests == []

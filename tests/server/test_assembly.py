@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ptingest.errors import ConfigInvalid
+from ptingest.server.assembly import build, build_sinks, read_profile, sink_settings
+from ptingest.server.process.clock import SystemClock
+from ptingest.settings.server import ServerSettings
+from ptingest.telemetry.metrics import Metrics
+
+
+def settings_of(tmp_path: Path, **keys: object) -> ServerSettings:
+    return ServerSettings.model_validate({"data_dir": str(tmp_path / "data"), **keys})
+
+
+async def test_without_sinks_documents_go_to_the_store(tmp_path: Path) -> None:
+    sinks = build_sinks(settings_of(tmp_path), SystemClock(), Metrics())
+
+    assert [sink.name for sink in sinks] == ["store"]
+    for sink in sinks:
+        await sink.close()
+
+
+async def test_every_configured_sink_gets_a_lane_of_its_own(tmp_path: Path) -> None:
+    settings = settings_of(
+        tmp_path,
+        sinks={
+            "ndjson": {},
+            "store": {},
+            "elasticsearch": {"hosts": ["http://127.0.0.1:9"], "concurrency": 3},
+        },
+    )
+
+    parts = build(settings, read_profile(settings, {}), clock=SystemClock())
+
+    assert [sink.name for sink in parts.sinks] == ["store", "elasticsearch", "ndjson"]
+    assert [lane.name for lane in parts.lanes] == ["store", "elasticsearch", "ndjson"]
+    assert [one.concurrency for one in sink_settings(settings)] == [1, 3, 1]
+    for sink in parts.sinks:
+        await sink.close()
+
+
+def test_half_of_total_bytes_is_for_documents(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, beats={"limits": {"total_bytes": "10MiB"}})
+
+    parts = build(settings, read_profile(settings, {}), clock=SystemClock(), replaced=[])
+
+    assert parts.budget.limit == 5 << 20
+
+
+def test_a_profile_of_ones_own_is_read_and_a_broken_one_named(tmp_path: Path) -> None:
+    broken = tmp_path / "my.yaml"
+    broken.write_text("groups: 7\n")
+
+    with pytest.raises(ConfigInvalid, match=r"my\.yaml:1: groups"):
+        read_profile(settings_of(tmp_path, profile=str(broken)), {})

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from ptingest.errors import QueryInvalid, SinkUnavailable
+from ptingest.model.explore import View
+from ptingest.sinks.store.read import pool as exploring
+from ptingest.sinks.store.read.pool import StoreExplorer
+from ptingest.sinks.store.schema import open_writer, transaction
+from tests.sinks.store.documents import document, insert
+from tests.sinks.store.segments import bodies
+from tests.waiting import until
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    writer = open_writer(tmp_path / "store.sqlite")
+    with transaction(writer):
+        insert(writer, [document(body) for body in bodies(3000, seed=2)])
+    writer.close()
+    return tmp_path / "store.sqlite"
+
+
+async def test_a_page_comes_with_its_counts_and_its_time(path: Path) -> None:
+    look = await StoreExplorer(path).look(
+        View("service:django"), place=None, limit=10, is_patient=False
+    )
+
+    assert len(look.page.hits) == 10
+    assert look.counts.documents > 900
+    assert (0 < look.seconds < 60, look.is_empty) == (True, False)
+
+
+async def test_an_empty_store_is_told_from_one_without_hits(tmp_path: Path, path: Path) -> None:
+    open_writer(tmp_path / "empty.sqlite").close()
+    view = View("service:nothing")
+
+    empty = await StoreExplorer(tmp_path / "empty.sqlite").look(
+        view, place=None, limit=1, is_patient=False
+    )
+    none = await StoreExplorer(path).look(view, place=None, limit=1, is_patient=False)
+
+    assert (empty.counts.documents, none.counts.documents) == (0, 0)
+    assert (empty.is_empty, none.is_empty) == (True, False)
+
+
+async def test_the_store_may_come_later(tmp_path: Path) -> None:
+    explorer = StoreExplorer(tmp_path / "store.sqlite")
+
+    with pytest.raises(SinkUnavailable, match="nothing has been stored"):
+        await explorer.last_id()
+
+    open_writer(tmp_path / "store.sqlite").close()
+    assert await explorer.last_id() == 0
+
+
+async def test_an_export_gives_everything_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exploring, "EXPORT_ROWS", 700)
+
+    pages = [hits async for hits in StoreExplorer(path).export(View())]
+
+    ids = [hit.id for hits in pages for hit in hits]
+    assert len(pages) == 5
+    assert sorted(ids) == list(range(1, 3001))
+
+
+async def test_documents_values_fields_and_the_tail_are_reached(path: Path) -> None:
+    explorer = StoreExplorer(path)
+
+    found = await explorer.document(5, around=2)
+    values = await explorer.values("service", beginning="dj", limit=5)
+    tail = await explorer.tail(View("service:django"), after=2990, limit=100)
+
+    assert found is not None
+    assert (found[0].id, len(found[1].before)) == (5, 2)
+    assert await explorer.document(99_999, around=2) is None
+    assert [one.text for one in values] == ["django"]
+    assert "number" in await explorer.fields()
+    assert tail.last_id == 3000
+
+
+async def test_an_unreadable_query_is_told_as_such(path: Path) -> None:
+    with pytest.raises(QueryInvalid):
+        await StoreExplorer(path).look(View("a:"), place=None, limit=1, is_patient=False)
+
+
+async def test_a_question_that_nobody_waits_for_is_interrupted(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer = StoreExplorer(path)
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def endless(_: object, reader: exploring.ExploreReader) -> object:
+        loop.call_soon_threadsafe(begun.set)
+        return reader.connection.execute(ENDLESS).fetchone()
+
+    question = asyncio.create_task(explorer._ask(endless))
+    await begun.wait()
+    question.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await question
+
+    assert await explorer.last_id() == 3000, "the thread is free again"
+
+
+async def test_a_question_without_end_is_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exploring, "END_SECONDS", 0.0)
+
+    with pytest.raises(SinkUnavailable, match="interrupted"):
+        await StoreExplorer(path)._ask(
+            lambda _, reader: reader.connection.execute(ENDLESS).fetchone(),
+            seconds=0.01,
+        )
+
+
+async def test_too_many_questions_are_turned_away(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exploring, "WAITING_MOST", 1)
+    explorer = StoreExplorer(path)
+    for _ in range(exploring.AT_ONCE):
+        await explorer._turns.acquire()
+    waiting = asyncio.create_task(explorer.last_id())
+    await until(lambda: explorer._waiting)
+
+    with pytest.raises(SinkUnavailable, match="wait already"):
+        await explorer.last_id()
+
+    for _ in range(exploring.AT_ONCE):
+        explorer._turns.release()
+    assert await waiting == 3000
+
+
+async def test_when_time_is_up_the_answer_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exploring, "SECONDS", -1.0)
+    monkeypatch.setattr("ptingest.sinks.store.read.pagination.FIRST_ROWS", 100)
+    monkeypatch.setattr(exploring, "PATIENT_SECONDS", 60.0)
+    explorer, view = StoreExplorer(path), View("number >= 0")
+
+    hasty = await explorer.look(view, place=None, limit=10, is_patient=False)
+    patient = await explorer.look(view, place=None, limit=10, is_patient=True)
+
+    assert not hasty.counts.is_whole or hasty.counts.documents == 3000
+    assert (patient.counts.is_whole, patient.counts.documents) == (True, 3000)
+
+
+def test_a_clock_may_be_wound_up_again() -> None:
+    clock = exploring._Clock()
+
+    assert not clock.is_up()
+    clock.wind(-1)
+    assert clock.is_up()
+    clock.wind(time.monotonic() + 60)
+    assert not clock.is_up()
+    clock.is_stopped = True
+    assert clock.is_up()

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ptingest.sinks.store.maintenance import extend_index
+from ptingest.sinks.store.read.snapshot import Question, in_bounds, moment
+from ptingest.sinks.store.schema import open_reader, open_writer, transaction
+from tests.sinks.store.documents import insert, messages
+
+NOW = datetime(2025, 1, 3, tzinfo=UTC)
+
+
+def test_a_moment_stays_as_it_was_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path / "store.sqlite")
+    with transaction(writer):
+        insert(writer, messages("one parcel", "two parcels"))
+    extend_index(writer, 1)
+    with transaction(writer):
+        insert(writer, messages("a third parcel"))
+    reader = open_reader(tmp_path / "store.sqlite")
+    question = Question("parcel")
+
+    for _ in range(2):
+        with moment(reader, question, now=NOW) as query:
+            with transaction(writer):
+                insert(writer, messages("a parcel that came later"))
+            where = in_bounds(query, question)
+            ids = reader.execute(f"SELECT id FROM documents WHERE {where.sql}").fetchall()
+
+    assert ids == [(1,), (3,), (4,)]
+    assert not reader.in_transaction
+    assert reader.execute("SELECT count(*) FROM temp.sqlite_master").fetchone() == (0,)
+    reader.close()
+    writer.close()
+
+
+def test_words_are_looked_for_behind_a_document_only_where_asked(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path / "store.sqlite")
+    with transaction(writer):
+        insert(writer, messages("one parcel", "two", "a parcel"))
+
+    with moment(writer, Question("parcel"), now=NOW, after_id=1) as query:
+        found = writer.execute("SELECT id FROM temp.found_0").fetchall()
+
+    assert (found, query.required) == ([(3,)], ["found_0"])
+    writer.close()

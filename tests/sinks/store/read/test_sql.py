@@ -1,0 +1,335 @@
+"""Any query, answered by SQL, must name the documents that plain Python names."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ptingest.errors import QueryInvalid
+from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, Range, Value, parse
+from ptingest.sinks.store.maintenance import extend_index
+from ptingest.sinks.store.read.search import StoreReader
+from ptingest.sinks.store.read.snapshot import Question
+from ptingest.sinks.store.read.sql import condition
+from ptingest.sinks.store.schema import open_writer, transaction
+from tests.sinks.store.documents import document, insert
+
+NOW = datetime(2025, 3, 4, tzinfo=UTC)
+TEXTS = [
+    "django",
+    "Django",
+    "a",
+    "b*",
+    "[x",
+    '{"a"',
+    "ERROR",
+    "żółć",
+    "5",
+    "-1.5",
+    "true",
+    "or",
+    "",
+]
+TIMES = ["2025-01-01T00:00:00.000Z", "2025-01-01T23:59:59.999Z", "2025-01-02T03:04:05.678Z"]
+LINES = [
+    "INFO|apps.parcels.views|x|Parcel 42 created",
+    "parcel created",
+    "created parcel",
+    "żółć!",
+    "Ab",
+]
+KEYWORDS = ["service", "log_level", "group"]
+IN_BODY = ["tags", "log.offset", "host.name", "data_stream.dataset", "nothing"]
+WORDY = ["message", "log_message"]
+
+# --- documents --------------------------------------------------------------------------
+
+scalars = st.sampled_from(TEXTS) | st.integers(-3, 6) | st.booleans() | st.none()
+odd = scalars | st.lists(scalars, max_size=3) | st.sampled_from([-1.5, {"a": "django"}, {}])
+keyword_odd = st.sampled_from(TEXTS) | st.lists(st.sampled_from(TEXTS), max_size=2) | st.none()
+lines = st.sampled_from(LINES)
+
+bodies = st.fixed_dictionaries(
+    {},
+    optional={
+        "@timestamp": st.sampled_from(TIMES),
+        "service": keyword_odd | st.sampled_from([{"name": "a"}, 5]),
+        "log_level": keyword_odd,
+        "group": keyword_odd,
+        "message": lines,
+        "log_message": lines | st.lists(lines, max_size=2),
+        "tags": odd,
+        "log": st.fixed_dictionaries({}, optional={"offset": odd}) | st.just(5),
+        "host.name": st.sampled_from(TEXTS),
+        "data_stream": st.fixed_dictionaries({"dataset": st.sampled_from(TEXTS)}),
+    },
+)
+
+# --- queries, and how they are written --------------------------------------------------
+
+pieces = st.sampled_from(
+    [
+        "django",
+        "Djan",
+        "a",
+        "*",
+        "b",
+        "ERR",
+        "żół",
+        "5",
+        '"',
+        "\\",
+        "or",
+        "[x",
+        ":",
+        "created",
+        "parcel",
+        "-1.5",
+        "true",
+        "4",
+    ]
+)
+values = st.builds(
+    Value, st.lists(pieces, min_size=1, max_size=1).map(tuple), st.booleans()
+) | st.lists(pieces | st.just(""), min_size=2, max_size=3).map(lambda parts: Value(tuple(parts)))
+word_values = (
+    st.builds(
+        Value,
+        st.lists(
+            st.sampled_from(
+                ["parcel created", "parcels 42", "Parcel", "żółć", "apps.parcels", "!"]
+            ),
+            min_size=1,
+            max_size=1,
+        ).map(tuple),
+        st.booleans(),
+    )
+    | values
+)
+fields = st.sampled_from([*KEYWORDS, *IN_BODY])
+ends = st.sampled_from(["a", "django", "5", "0", "-1.5", "2"])
+moments = st.sampled_from(["2025", "2025-01-01", "2025-01-02T03:04:05.678Z", "2025-01-02T03:04"])
+operators = st.sampled_from(["<", "<=", ">", ">="])
+leaves = (
+    st.builds(Match, fields, values)
+    | st.builds(Match, st.sampled_from(WORDY) | st.none(), word_values)
+    | st.builds(Match, st.sampled_from([*KEYWORDS, *IN_BODY, *WORDY]), st.just(Value(("", ""))))
+    | st.builds(Range, fields, operators, ends)
+    | st.builds(Range, st.just("@timestamp"), operators, moments)
+)
+queries = st.recursive(
+    leaves,
+    lambda inner: (
+        st.builds(Negated, inner)
+        | st.lists(inner, min_size=2, max_size=3).map(lambda parts: AllOf(tuple(parts)))
+        | st.lists(inner, min_size=2, max_size=3).map(lambda parts: AnyOf(tuple(parts)))
+    ),
+    max_leaves=5,
+)
+
+
+def written(query: Query) -> str:
+    match query:
+        case AllOf(parts):
+            return "(" + " and ".join(map(written, parts)) + ")"
+        case AnyOf(parts):
+            return "(" + " OR ".join(map(written, parts)) + ")"
+        case Negated(part):
+            return f"not {written(part)}"
+        case Range(field, operator, value):
+            return f'{field} {operator} "{value}"'
+        case Match(None, value):
+            return written_value(value)
+        case Match(field, value):
+            return f"{field}: {written_value(value)}"
+
+
+def written_value(value: Value) -> str:
+    if value.is_quoted:
+        return '"' + re.sub(r'(["\\])', r"\\\1", value.text) + '"'
+    escaped = "*".join(re.sub(r'([\\():<>"*{}])', r"\\\1", piece) for piece in value.pieces)
+    return f"\\{escaped}" if escaped == "or" else escaped
+
+
+# --- what a query means, in plain Python ------------------------------------------------
+
+
+def holds(query: Query, fields: dict[str, Any]) -> bool:
+    match query:
+        case AllOf(parts):
+            return all(holds(part, fields) for part in parts)
+        case AnyOf(parts):
+            return any(holds(part, fields) for part in parts)
+        case Negated(part):
+            return not holds(part, fields)
+        case Range("@timestamp", operator, value):
+            return holds_time(operator, value, fields.get("@timestamp"))
+        case Range(field, operator, value):
+            return any(holds_range(operator, value, x) for x in elements(fields, field))
+        case Match(None, value):
+            # A bare value of stars alone matches everything.
+            return value.is_anything or holds_words(value, fields.get("message"))
+        case Match(field, value) if value.is_anything:
+            return any(x is not None for x in elements(fields, field, with_members=True))
+        case Match(field, value) if field in WORDY:
+            return any(holds_words(value, x) for x in elements(fields, field))
+        case Match(field, value):
+            return any(holds_value(value, x, field in KEYWORDS) for x in elements(fields, field))
+
+
+def elements(fields: dict[str, Any], name: str, *, with_members: bool = False) -> Iterator[Any]:
+    found = [fields[name]] if name in fields else []
+    if "." in name:
+        first, second = name.split(".")
+        if isinstance(fields.get(first), dict) and second in fields[first]:
+            found.append(fields[first][second])
+    for value in found:
+        if isinstance(value, dict):
+            yield from value.values() if with_members else ()
+        else:
+            yield from value if isinstance(value, list) else (value,)
+
+
+def holds_value(value: Value, x: Any, is_keyword: bool) -> bool:
+    if isinstance(x, str):
+        if value.has_wildcard:
+            escaped = "*".join(re.sub(r"([*?[])", r"[\1]", piece) for piece in value.pieces)
+            return fnmatch.fnmatchcase(x, escaped)
+        return x == value.text
+    if value.has_wildcard or x is None:
+        return False
+    if isinstance(x, bool):
+        return value.text == ("true" if x else "false")
+    if is_keyword:
+        return value.text == str(x)
+    return number(value.text) == x
+
+
+def holds_range(operator: str, end: str, x: Any) -> bool:
+    if isinstance(x, str):
+        return compare(operator, x, end)
+    if x is None or isinstance(x, bool) or number(end) is None:
+        return False
+    return compare(operator, x, number(end))
+
+
+def holds_time(operator: str, end: str, x: str | None) -> bool:
+    first, last = {
+        "2025": ("2025-01-01T00:00:00.000Z", "2025-12-31T23:59:59.999Z"),
+        "2025-01-01": ("2025-01-01T00:00:00.000Z", "2025-01-01T23:59:59.999Z"),
+        "2025-01-02T03:04": ("2025-01-02T03:04:00.000Z", "2025-01-02T03:04:59.999Z"),
+    }.get(end, (end, end))
+    return x is not None and compare(operator, x, last if operator in (">", "<=") else first)
+
+
+def compare(operator: str, left: Any, right: Any) -> bool:
+    return bool(
+        {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[operator]
+    )
+
+
+def number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def holds_words(value: Value, text: Any) -> bool:
+    if not isinstance(text, str):
+        return False
+    tokens = re.findall(r"[^\W_]+", text.lower())
+    groups = [value.text] if value.is_quoted else "\x01".join(value.pieces).split()
+    return any(stands_in(tokens, group) for group in groups)
+
+
+def stands_in(tokens: list[str], group: str) -> bool:
+    wanted = [
+        re.compile(part.replace("\x01", ".*"))
+        for part in re.findall(r"(?:\x01|[^\W_])+", group.lower())
+    ]
+    if not wanted:
+        return False
+    return any(
+        all(
+            pattern.fullmatch(token) for pattern, token in zip(wanted, tokens[start:], strict=False)
+        )
+        for start in range(len(tokens) - len(wanted) + 1)
+    )
+
+
+# --- the tests --------------------------------------------------------------------------
+
+
+@given(
+    st.lists(bodies, min_size=1, max_size=12), st.lists(queries, min_size=1, max_size=6), st.data()
+)
+@settings(deadline=None, max_examples=80)
+@pytest.mark.timeout(60)
+def test_sql_and_plain_python_name_the_same_documents(
+    tmp_path_factory: pytest.TempPathFactory,
+    documents: list[dict[str, Any]],
+    asked: list[Query],
+    data: st.DataObject,
+) -> None:
+    path = tmp_path_factory.mktemp("store") / "s.sqlite"
+    indexed = data.draw(st.integers(0, len(documents)), "documents in the text index")
+    for number, fields in enumerate(documents):
+        fields["n"] = number
+    fill(path, documents, indexed)
+
+    with StoreReader(path, now=NOW) as reader:
+        for query in asked:
+            text = written(query)
+            hits = {json.loads(hit.body)["n"] for hit in reader.search(Question(text))}
+
+            assert hits == {fields["n"] for fields in documents if holds(query, fields)}, text
+
+
+def fill(path: Path, documents: list[dict[str, Any]], indexed: int) -> None:
+    connection = open_writer(path)
+    connection.execute("PRAGMA synchronous = OFF")
+    with transaction(connection):
+        insert(connection, [document(fields) for fields in documents[:indexed]])
+    extend_index(connection, 1)
+    with transaction(connection):
+        insert(connection, [document(fields) for fields in documents[indexed:]])
+    connection.close()
+
+
+def test_written_queries_are_read_back_as_meant() -> None:
+    query = AnyOf(
+        (Negated(Match("tags", Value(("a", "")))), Match("service", Value(('b "*\\',), True)))
+    )
+
+    assert parse(written(query)) == query
+
+
+def test_nothing_from_a_query_becomes_sql() -> None:
+    text = r"""x\"\)\;--'.y: "'); DROP TABLE documents; --" and z >= "'" and service: a'*"""
+    query = parse(text.replace(r"\"", "").replace(r"\;", ";"))
+
+    where = condition(query, text=text, now=NOW)
+
+    assert "'" not in where.sql.replace("'text'", "").replace("'integer'", "").replace(
+        "'real'", ""
+    ).replace("'['", "").replace("'{'", "")
+    assert "DROP" not in where.sql
+
+
+def test_a_time_that_is_none_is_pointed_at() -> None:
+    text = "service:a and @timestamp > soon"
+
+    with pytest.raises(QueryInvalid) as caught:
+        condition(parse(text), text=text, now=NOW)
+
+    assert (caught.value.column, caught.value.seen) == (28, "'soon' after @timestamp")

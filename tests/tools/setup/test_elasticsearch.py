@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import SecretStr
+
+from ptingest.errors import SinkUnavailable
+from ptingest.sinks.elasticsearch.answer import Answer
+from ptingest.tools.setup.elasticsearch import (
+    Done,
+    Preparation,
+    afterwards,
+    fitted,
+    reason_of,
+    version_of,
+)
+from ptingest.tools.setup.plan import Wanted, elasticsearch_steps
+
+PRODUCT = {"x-elastic-product": "Elasticsearch"}
+SECRET = SecretStr("pass-word")
+
+
+def answer(status: int, body: object = None) -> Answer:
+    return Answer(status, PRODUCT, orjson.dumps(body or {}))
+
+
+class Node:
+    """Answers by (method, path); whatever it does not know is 404, whatever is put is taken."""
+
+    def __init__(self, **answers: Answer) -> None:
+        self.answers = {name.replace("__", "/"): found for name, found in answers.items()}
+        self.sent: list[tuple[str, str, Any]] = []
+
+    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        if method != "GET":
+            self.sent.append((method, target, orjson.loads(body or b"null")))
+        for path, found in self.answers.items():
+            if target.startswith(f"/{path}") and (method == "GET" or found.status != 200):
+                return found
+        return answer(404 if method == "GET" else 200)
+
+
+class NotReadyYet(Node):
+    """Answers 503 to the first few changes, as a cluster whose index is being allocated."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__()
+        self.refusals = refusals
+
+    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        if method == "PUT" and self.refusals:
+            self.refusals -= 1
+            return answer(503, {"error": {"reason": "primary shard is not active"}})
+        return await super().request(method, target, body)
+
+
+@pytest.mark.parametrize(
+    ("refusals", "mark"), [(3, "created"), (9, "refused")], ids=["it passes", "it stays"]
+)
+async def test_a_cluster_that_is_not_ready_yet_is_asked_again(refusals: int, mark: str) -> None:
+    preparation = Preparation(
+        NotReadyYet(refusals),
+        password=SECRET,
+        login_works=lambda user, password: asyncio.sleep(0, result=True),  # no race: a yes
+        keep=lambda key: None,
+        patience_seconds=0.005,
+        pause_seconds=0.001,
+    )
+    steps = elasticsearch_steps(Wanted(parts=frozenset({"user"})))
+
+    done = [one async for one in preparation.run(steps)]
+
+    assert [one.mark for one in done] == [mark]
+
+
+async def run(
+    node: Node,
+    *parts: Any,
+    password: SecretStr | None = SECRET,
+    login_works: bool = True,
+    kept: list[str] | None = None,
+) -> list[Done]:
+    async def works(user: str, password: SecretStr) -> bool:
+        return login_works
+
+    preparation = Preparation(
+        node,
+        password=password,
+        login_works=works,
+        keep=(kept if kept is not None else []).append,
+    )
+    steps = elasticsearch_steps(Wanted(parts=frozenset(parts)))
+    return [done async for done in preparation.run(steps)]
+
+
+def marks(done: Iterable[Done]) -> list[str]:
+    return [one.mark for one in done]
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        pytest.param(Answer(None, failure="refused"), "refused", id="nobody"),
+        pytest.param(answer(401, {"error": "who are you"}), "--user", id="a wrong login"),
+        pytest.param(answer(200, {"version": {"number": "8.12.9"}}), "too old", id="too old"),
+        pytest.param(Answer(200, {}, b"<html>"), "something else answers", id="a stranger"),
+    ],
+)
+async def test_what_cannot_be_prepared_is_left_alone(found: Answer, told: str) -> None:
+    class Other(Node):
+        async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+            return found
+
+    with pytest.raises(SinkUnavailable, match=told):
+        await version_of(Other())
+
+
+async def test_a_user_is_made_with_its_password() -> None:
+    node = Node()
+
+    done = await run(node, "user")
+
+    assert marks(done) == ["created"]
+    ((method, path, body),) = node.sent
+    assert (method, path) == ("PUT", "/_security/user/logstash_writer")
+    assert (body["password"], body["roles"]) == ("pass-word", ["logstash_writer_pt"])
+
+
+async def test_without_a_password_no_user_is_made() -> None:
+    node = Node()
+
+    done = await run(node, "user", password=None)
+
+    assert (marks(done), node.sent) == (["refused"], [])
+    assert "LOGSTASH_WRITER_PASSWORD" in done[0].detail
+
+
+USER = {"roles": ["logstash_writer_pt"], "enabled": True}
+NAME = {"full_name": "Writes the logs of Parcel Tracking (ptingest)"}
+
+
+@pytest.mark.parametrize(
+    ("there", "password", "works", "mark"),
+    [
+        pytest.param({**USER, **NAME}, SECRET, True, "unchanged", id="as it should be"),
+        pytest.param({**USER, **NAME}, None, False, "unchanged", id="no password to compare"),
+        pytest.param({**USER, **NAME}, SECRET, False, "updated", id="another password"),
+        pytest.param({**USER, **NAME, "roles": []}, SECRET, True, "updated", id="no role"),
+        pytest.param({**USER, **NAME, "enabled": False}, SECRET, True, "updated", id="disabled"),
+    ],
+)
+async def test_a_user_that_is_there_is_only_mended(
+    there: dict[str, Any], password: SecretStr | None, works: bool, mark: str
+) -> None:
+    node = Node(_security__user=answer(200, {"logstash_writer": there}))
+
+    done = await run(node, "user", password=password, login_works=works)
+
+    assert marks(done) == [mark]
+    assert bool(node.sent) is (mark == "updated")
+
+
+async def test_a_new_api_key_is_handed_over_once_and_never_shown() -> None:
+    class Keys(Node):
+        async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+            if method == "POST":
+                return answer(200, {"id": "i1", "api_key": "k1"})
+            return answer(200, {"api_keys": [{"id": "old", "invalidated": True}]})
+
+    kept: list[str] = []
+
+    done = await run(Keys(), "api-key", kept=kept)
+
+    assert kept == ["i1:k1"]
+    assert "k1" not in f"{done}"
+
+
+async def test_an_api_key_that_is_active_stays() -> None:
+    keys = {"api_keys": [{"id": "i1", "invalidated": False}]}
+    node = Node(_security__api_key=answer(200, keys))
+
+    done = await run(node, "api-key")
+
+    assert (marks(done), node.sent) == (["unchanged"], [])
+
+
+async def test_without_security_users_are_skipped_and_templates_made() -> None:
+    off = answer(405, {"error": "Incorrect HTTP method"})
+    node = Node(_security=off)
+
+    done = await run(node, "templates", "role", "user")
+
+    assert marks(done) == ["created"] * 3 + ["skipped"] * 2
+
+
+async def test_a_server_before_the_failure_store_is_not_asked_for_one() -> None:
+    steps = {one.name: one for one in fitted(elasticsearch_steps(Wanted()), "8.18.1")}
+
+    settings = steps["pt@settings"]
+
+    assert "data_stream_options" not in settings.body["template"]
+    assert "no failure store" in settings.subject
+
+
+async def test_streams_made_earlier_are_named_after_the_template() -> None:
+    node = Node(_resolve=answer(200, {"data_streams": [{"name": "logs-django-pt"}]}))
+
+    done = [one async for one in afterwards(node)]
+
+    assert marks(done) == ["note"]
+    assert "logs-django-pt" in done[0].detail
+    assert "rollover" in done[0].detail
+
+
+def test_a_reason_holds_its_cause_once() -> None:
+    error = {"error": {"reason": "outer", "caused_by": {"reason": "inner"}}}
+
+    assert reason_of(answer(400, error)) == "outer: inner"
+    assert reason_of(answer(400, {"error": {"reason": "same same"}})) == "same same"
+    assert reason_of(Answer(502, {}, b"<html>")) == "status 502"
+
+
+ELSEWHERE = Answer(307, PRODUCT, b"", "http://a:1 answers 307 to http://b:2: write that into hosts")
+
+
+async def test_a_redirect_ends_the_setup_at_once() -> None:
+    with pytest.raises(SinkUnavailable, match="307 to http://b:2"):
+        await version_of(Node(**{"": ELSEWHERE}))
+
+
+async def test_a_redirect_of_a_change_ends_it_as_well() -> None:
+    class SendsAway(Node):
+        async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+            if method == "GET":
+                return answer(404)
+            return ELSEWHERE
+
+    with pytest.raises(SinkUnavailable, match="307 to http://b:2"):
+        await run(SendsAway(), "user")

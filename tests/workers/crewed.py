@@ -1,0 +1,216 @@
+"""A supervisor in this process with real worker processes, and what a test wants of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import aiohttp
+import msgspec
+
+from ptingest.server.assembly import read_profile
+from ptingest.server.process.clock import SystemClock
+from ptingest.settings.server import ServerSettings
+from ptingest.telemetry.metrics import Metrics
+from ptingest.workers import aggregate_view as whole
+from ptingest.workers.fd_passing import take_over
+from ptingest.workers.messages import LOAD, Config, Load
+from ptingest.workers.pool import Crew, Patience, Slot
+from ptingest.workers.rpc import Channel, open_channel
+from ptingest.workers.supervisor import Supervisor
+from tests.flow.harness import RawPeer
+from tests.waiting import PATIENCE_SECONDS, until, until_told
+
+START_SECONDS = 90.0
+QUICK = Patience(backoff_first=0.05, backoff_most=0.5, farewell=2.0)
+
+
+def lives(pid: int | None) -> bool:
+    """Whether a process is there, be it a zombie."""
+    return pid is not None and Path(f"/proc/{pid}").exists()
+
+
+class Crewed:
+    """A running supervisor under test."""
+
+    def __init__(self, supervisor: Supervisor, data_dir: Path) -> None:
+        self.supervisor, self.data_dir = supervisor, data_dir
+
+    @property
+    def slots(self) -> list[Slot]:
+        return self.supervisor.crew.slots
+
+    @property
+    def port(self) -> int:
+        return self.supervisor.beats_port
+
+    async def until(self, what: Callable[[], bool]) -> None:
+        await until(what)
+
+    async def all_running(self) -> None:
+        await self.until(lambda: len(self.supervisor.crew.running) == len(self.slots))
+
+    def signal(self, number: int, what: signal.Signals) -> int:
+        """Signal one worker; returns its pid."""
+        pid = self.slots[number - 1].pid
+        assert pid is not None
+        os.kill(pid, what)
+        return pid
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        """One HTTP GET: status and body, decoded where it is JSON."""
+        url = f"http://127.0.0.1:{self.supervisor.api_port}{path}"
+        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+            body = await answer.read()
+            if answer.content_type == "application/json":
+                return answer.status, await answer.json()
+            return answer.status, body.decode()
+
+    async def status(self) -> dict[str, Any]:
+        _, status = await self.get("/status")
+        found: dict[str, Any] = status
+        return found
+
+    async def metric(self, name: str, *labels: str) -> float:
+        await self.supervisor.view.refresh()
+        return self.supervisor.view.metrics.value(name, *labels)
+
+    async def until_metric(self, name: str, value: float, *labels: str) -> None:
+        async def is_reached() -> bool:
+            return await self.metric(name, *labels) >= value
+
+        await until_told(is_reached)
+
+
+def settings_for(tmp_path: Path, **keys: Any) -> ServerSettings:
+    beats = {"listen": "127.0.0.1:0", "keepalive_seconds": 0.2, **keys.pop("beats", {})}
+    return ServerSettings.model_validate(
+        {
+            "data_dir": str(tmp_path / "data"),
+            "workers": 2,
+            "drain_seconds": 5.0,
+            "api": {"listen": "127.0.0.1:0"},
+            "beats": beats,
+            **keys,
+        }
+    )
+
+
+@contextlib.asynccontextmanager
+async def crewed(
+    tmp_path: Path, *, patience: Patience = QUICK, **keys: Any
+) -> AsyncIterator[Crewed]:
+    """Run a supervisor with ``workers`` processes on free ports; balanced at the end."""
+    settings = settings_for(tmp_path, **keys)
+    supervisor = Supervisor(
+        settings,
+        read_profile(settings, {}),
+        workers=settings.workers,
+        clock=SystemClock(),
+        patience=patience,
+    )
+    running = asyncio.ensure_future(supervisor.run())
+    started = asyncio.ensure_future(supervisor.started.wait())
+    await asyncio.wait(
+        (running, started), return_when=asyncio.FIRST_COMPLETED, timeout=START_SECONDS
+    )
+    if running.done():
+        started.cancel()
+        running.result()
+    crew = Crewed(supervisor, tmp_path / "data")
+    try:
+        await crew.all_running()
+        # What is asked for is what all workers say by now, however busy this machine is.
+        with mock.patch.object(whole, "LOOK_SECONDS", PATIENCE_SECONDS):
+            yield crew
+    finally:
+        supervisor.stop()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await running
+        supervisor.view.show()
+        books = supervisor.view.books()
+        assert {row["residue"] for rows in books.values() for row in rows.values()} <= {0}
+
+
+@contextlib.asynccontextmanager
+async def peer_at(port: int) -> AsyncIterator[RawPeer]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    peer = RawPeer(reader, writer)
+    try:
+        yield peer
+    finally:
+        await peer.close()
+
+
+# -- without processes -----------------------------------------------------------------------
+
+
+class Seat:
+    """The other end of a slot: what a worker would hold, in the hands of a test."""
+
+    def __init__(self, slot: Slot, channel: Channel, handed: socket.socket) -> None:
+        self.slot, self.channel, self.handed = slot, channel, handed
+        self.talking = asyncio.ensure_future(channel.run())
+
+    async def next_handed(self) -> tuple[int, socket.socket]:
+        """Wait for the next socket that was handed over."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            handed = await take_over(self.handed)
+        assert handed is not None
+        number, accepted = handed
+        assert accepted is not None
+        return number, accepted
+
+    def load(self, **changed: Any) -> None:
+        """Tell how busy it is."""
+        load = Load(connections=0, events=0, is_accepting=True, is_draining=False, left=[])
+        self.channel.tell(LOAD, msgspec.structs.replace(load, **changed))
+
+
+def crew_of(count: int, metrics: Metrics | None = None) -> Crew:
+    """A crew that starts nobody."""
+    return Crew(
+        count,
+        config=lambda: Config(b"", b""),
+        drain_seconds=lambda: 1.0,
+        metrics=metrics or Metrics(),
+        clock=SystemClock(),
+        chance=random.Random(1),
+        patience=QUICK,
+    )
+
+
+@contextlib.asynccontextmanager
+async def seated(crew: Crew) -> AsyncIterator[list[Seat]]:
+    """Let a test sit in every slot of a crew."""
+    seats, talking = [], []
+    for slot in crew.slots:
+        control, its_control = socket.socketpair()
+        slot.pair, handed = socket.socketpair()
+        for one in (slot.pair, handed):
+            one.setblocking(False)
+        slot.channel = await open_channel(control, name=slot.name)
+        crew.listen_to(slot, slot.channel)
+        slot.state = "running"
+        slot.heard_at = time.monotonic()
+        talking.append(asyncio.ensure_future(slot.channel.run()))
+        seats.append(Seat(slot, await open_channel(its_control, name="supervisor"), handed))
+    try:
+        yield seats
+    finally:
+        for seat in seats:
+            if seat.slot.channel is not None:
+                seat.slot.channel.close()
+            seat.channel.close()
+            seat.handed.close()
+            seat.slot.clear()
+        await asyncio.gather(*talking, *(seat.talking for seat in seats))

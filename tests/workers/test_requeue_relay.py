@@ -1,0 +1,107 @@
+"""Orders for the dead letters, given to one of several workers."""
+
+from __future__ import annotations
+
+import pytest
+
+from ptingest.errors import ErrandRefused
+from ptingest.model.letters import Choice, Order
+from ptingest.workers.messages import ORDER, PROGRESS, SWEEP, Progress
+from ptingest.workers.requeue_relay import Relay
+from ptingest.workers.rpc import NOTHING, Nothing
+from tests.waiting import until
+from tests.workers.crewed import Seat, crew_of, seated
+
+REQUEUE = Order("requeue", Choice(everything=True), pid=4711)
+TALLY = {"chosen": 3, "left": 0, "left_because": None}
+
+
+class Desk:
+    """Answers as a worker does; the order is done when ``finished`` says so."""
+
+    def __init__(self, seat: Seat) -> None:
+        self.orders: list[Order] = []
+        self.sweeps = 0
+        self.finished = False
+        seat.channel.answers(ORDER, self.order)
+        seat.channel.answers(PROGRESS, self.progress)
+        seat.channel.answers(SWEEP, self.sweep)
+
+    async def order(self, order: Order) -> Progress:
+        self.orders.append(order)
+        return await self.progress(NOTHING)
+
+    async def progress(self, _: Nothing) -> Progress:
+        return {"number": 9, "finished": self.finished, "failed": None, "tally": TALLY}
+
+    async def sweep(self, _: Nothing) -> Nothing:
+        self.sweeps += 1
+        return NOTHING
+
+
+async def until_done(relay: Relay) -> dict[str, object]:
+    await until(lambda: relay.progress()["finished"])
+    return relay.progress()
+
+
+async def test_before_any_order_there_is_nothing_to_tell() -> None:
+    assert Relay(crew_of(1)).progress() == {"number": 0, "what": None, "finished": True}
+
+
+async def test_one_worker_gets_the_order_and_all_sweep_afterwards() -> None:
+    crew = crew_of(2)
+    async with seated(crew) as seats:
+        desks = [Desk(seat) for seat in seats]
+        seats[0].slot.take(1, "192.0.2.7")  # the busier one
+        relay = Relay(crew)
+
+        begun = relay.begin(REQUEUE)
+        await until(lambda: desks[1].orders)
+        desks[1].finished = True
+        ended = await until_done(relay)
+
+    assert (begun["number"], begun["what"], begun["finished"]) == (1, "requeue", False)
+    assert (ended["number"], ended["tally"], ended["failed"]) == (1, TALLY, None)
+    assert [len(desk.orders) for desk in desks] == [0, 1]
+    assert desks[1].orders[0].pid is None
+    assert [desk.sweeps for desk in desks] == [1, 1]
+
+
+async def test_one_order_at_a_time() -> None:
+    crew = crew_of(1)
+    async with seated(crew) as (seat,):
+        desk = Desk(seat)
+        relay = Relay(crew)
+        relay.begin(REQUEUE)
+
+        with pytest.raises(ErrandRefused, match="a requeue is under way here"):
+            relay.begin(Order("purge", Choice(everything=True)))
+
+        desk.finished = True
+        await until_done(relay)
+        assert relay.begin(Order("purge", Choice(everything=True)))["number"] == 2
+        await until_done(relay)
+
+
+async def test_a_worker_that_dies_ends_the_order_and_says_what_now() -> None:
+    crew = crew_of(1)
+    async with seated(crew) as (seat,):
+        desk = Desk(seat)
+        relay = Relay(crew)
+        relay.begin(REQUEUE)
+        await until(lambda: desk.orders)
+
+        seat.channel.close()
+        ended = await until_done(relay)
+
+    assert ended["failed"] == "worker 1: worker 1 is gone; letters not settled stay, do it again"
+
+
+async def test_orders_need_somebody_who_runs_and_a_server_that_stays() -> None:
+    relay = Relay(crew_of(1))
+
+    with pytest.raises(ErrandRefused, match="no worker is running"):
+        relay.begin(REQUEUE)
+    relay.stop("the server is stopping")
+    with pytest.raises(ErrandRefused, match="the server is stopping"):
+        relay.begin(REQUEUE)
