@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks import corpus, instructions
 from ptingest.model.contracts import Finding
 from ptingest.model.document import Document
-from ptingest.model.event import Origin
+from ptingest.model.origin import Origin
 from ptingest.model.outcome import WriteResult
 from ptingest.model.receipt import Receipt
 from ptingest.model.watching import TapWish

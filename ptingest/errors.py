@@ -298,6 +298,17 @@ class QueryInvalid(PtingestError):
         )
 
 
+class RequestInvalid(PtingestError):
+    """What was asked of a running server makes no sense; ``why`` says what."""
+
+    def __init__(self, *, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+    def __str__(self) -> str:
+        return self.why
+
+
 class SinkUnavailable(PtingestError):
     """A sink cannot be reached or opened at all."""
 
@@ -309,3 +320,16 @@ class SinkUnavailable(PtingestError):
 
     def __str__(self) -> str:
         return f"{self.sink}: {self.cause}"
+
+
+class ServerUnreachable(PtingestError):
+    """No ptingest server answers at an address; ``cause`` says where and what was seen."""
+
+    retryable = True
+
+    def __init__(self, *, cause: str) -> None:
+        self.cause = cause
+        super().__init__(cause)
+
+    def __str__(self) -> str:
+        return self.cause

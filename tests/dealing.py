@@ -24,7 +24,7 @@ ONE_BY_ONE = (
     "tests/torture/test_noisy_neighbour.py",
     "tests/workers/test_serve.py",
     "tests/workers/test_supervisor.py",
-    "tests/cli/test_errand.py",
+    "tests/cli/test_dead_letters.py",
     "tests/cli/test_serve.py",
 )
 """Files whose tests share nothing: each has servers of its own, and waits for them."""

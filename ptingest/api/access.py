@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ptingest.api.letters import is_loopback
-from ptingest.settings.strict import is_loopback_host
+from ptingest.model.address import is_loopback_host
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -26,8 +26,7 @@ from typing import TYPE_CHECKING, Protocol
 from ptingest.api.bearer import BearerTokens
 from ptingest.api.connections import HttpConnections, listen_on
 from ptingest.api.console.door import address_of, is_browser
-from ptingest.api.console.pages import Console
-from ptingest.api.console.seams import Seams
+from ptingest.api.console.pages import Console, Seams
 from ptingest.api.gate import HttpLog, RequestGate
 from ptingest.api.letters import LettersDesk, letter_routes
 from ptingest.api.logstash import LogstashView, NodeFacts, not_found
@@ -35,8 +34,8 @@ from ptingest.api.rates import SAMPLE_SECONDS
 from ptingest.api.tap import TapDesk, tap_routes
 from ptingest.api.usage import Usage, own_usage
 from ptingest.api.why import WhyDesk, why_routes
+from ptingest.model.address import split_listen
 from ptingest.settings.api import ApiSettings
-from ptingest.settings.strict import split_listen
 from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:

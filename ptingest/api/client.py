@@ -1,40 +1,199 @@
-"""Answers of our own port as our commands read them: no redirect is followed, no answer read
-without end. The standard library's HTTP client and nothing else, since `probe` starts often.
+"""The client for a running server's HTTP port, as commands use it.
+
+No redirect is followed, no answer is read without a limit. It uses the standard library's
+HTTP client and imports nothing else before it is needed, since `probe` starts every few seconds.
 """
 
 from __future__ import annotations
 
 import http.client
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ptingest.errors import RequestInvalid, ServerUnreachable
+from ptingest.model.address import LOOPBACK_OF, split_listen
 from ptingest.model.redirect import is_redirect, redirect_sentence, url_of
 
-WHOLE_BYTES = 64 << 20
-"""No status, metrics or progress of ours is longer; what is, comes from somebody else."""
+if TYPE_CHECKING:
+    from ptingest.settings.api import ApiSettings
+
+ANSWER_BYTES = 64 << 20
+"""No status, metrics or progress is longer; what is, comes from another program."""
 EVENT_BYTES = 256 << 20
-"""The same for what may hold an event whole, several times over."""
+"""The same for answers that hold an event whole, several times over."""
+ERROR_BYTES = 1 << 16
 SETTING = "api.listen (or --address, --server)"
 
 
-def redirected(
-    answer: http.client.HTTPResponse, connection: http.client.HTTPConnection, path: str
-) -> str | None:
-    """Say where an answer sends us, if it does."""
-    if not is_redirect(answer.status):
-        return None
-    scheme = "https" if isinstance(connection, http.client.HTTPSConnection) else "http"
-    url = url_of(scheme, connection.host, connection.port)
-    return redirect_sentence(
-        answer.status, answer.getheader("Location"), url=url, target=path, setting=SETTING
-    )
+class Answer(NamedTuple):
+    """An answer that was read whole."""
+
+    status: int
+    body: bytes
 
 
-def read_whole(answer: http.client.HTTPResponse, *, most: int = WHOLE_BYTES) -> bytes:
-    """Read an answer to its end.
+class ServerClient:
+    """One connection to a server's HTTP port, opened with the first request.
+
+    Args:
+        api: where the server listens, its token, whether it speaks TLS.
+        address: ``host:port`` instead of ``api.listen``.
+        seconds: how long each step may take: to connect, to send, each piece of an answer.
 
     Raises:
-        http.client.HTTPException: it goes on beyond ``most``; close the connection.
+        RequestInvalid: ``address`` is not HOST:PORT.
     """
-    body = answer.read(most + 1)
-    if len(body) > most:
-        raise http.client.HTTPException(f"an answer of more than {most >> 20} MiB; is it ours?")
-    return body
+
+    def __init__(self, api: ApiSettings, address: str | None = None, *, seconds: float) -> None:
+        host, port = _host_and_port(address or api.listen)
+        self.where = f"{host}:{port}"
+        self._token = api.token
+        self._connection = _connection(host, port, seconds, is_tls=api.tls is not None)
+        scheme = "http" if api.tls is None else "https"
+        self.url = url_of(scheme, host, port)
+
+    def __enter__(self) -> ServerClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    def open(self, method: str, path: str, body: object = None) -> http.client.HTTPResponse:
+        """Send a request and return its answer unread, whatever its status.
+
+        Raises:
+            ServerUnreachable: there was no answer, or one that sends us elsewhere.
+        """
+        headers, data = {}, None
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        if body is not None:
+            import orjson
+
+            headers["Content-Type"], data = "application/json", orjson.dumps(body)
+        try:
+            self._connection.request(method, path, body=data, headers=headers)
+            answer = self._connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._no_answer(error) from error
+        if is_redirect(answer.status):
+            there = answer.getheader("Location")
+            raise ServerUnreachable(
+                cause=redirect_sentence(
+                    answer.status, there, url=self.url, target=path, setting=SETTING
+                )
+            )
+        return answer
+
+    def open_ok(self, method: str, path: str, body: object = None) -> http.client.HTTPResponse:
+        """As ``open``, for an answer of status 200.
+
+        Raises:
+            ServerUnreachable: any other status but 400.
+            RequestInvalid: 400, the server does not understand the request; says why.
+        """
+        answer = self.open(method, path, body)
+        if answer.status == 200:
+            return answer
+        text = error_in(self._read(answer, ERROR_BYTES))
+        if answer.status == 400:
+            raise RequestInvalid(why=text)
+        raise ServerUnreachable(cause=f"{self.where} answers {answer.status}: {text}")
+
+    def fetch(
+        self, method: str, path: str, body: object = None, *, most: int = ANSWER_BYTES
+    ) -> Answer:
+        """Send a request and read its answer whole, whatever its status.
+
+        Raises:
+            ServerUnreachable: as ``open``, or the answer is cut off or over ``most`` bytes.
+        """
+        answer = self.open(method, path, body)
+        return Answer(answer.status, self.read(answer, most=most))
+
+    def get(self, path: str, *, most: int = ANSWER_BYTES) -> bytes:
+        """Return the body of a GET that is answered with 200.
+
+        Raises:
+            ServerUnreachable: as ``fetch``, or another status.
+        """
+        status, body = self.fetch("GET", path, most=most)
+        if status != 200:
+            raise ServerUnreachable(
+                cause=f"{self.where}{path} answers {status}: {error_in(body[:ERROR_BYTES])}"
+            )
+        return body
+
+    def read(self, answer: http.client.HTTPResponse, *, most: int = ANSWER_BYTES) -> bytes:
+        """Read an answer to its end.
+
+        Raises:
+            ServerUnreachable: it is cut off, or longer than ``most`` bytes.
+        """
+        body = self._read(answer, most + 1)
+        if len(body) > most:
+            raise ServerUnreachable(
+                cause=f"{self.where} sends an answer of more than {most >> 20} MiB; "
+                "is this a ptingest server?"
+            )
+        return body
+
+    def wait_at_most(self, seconds: float) -> None:
+        """Give each further piece of the answer so many seconds."""
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(max(0.001, seconds))
+
+    def _read(self, answer: http.client.HTTPResponse, most: int) -> bytes:
+        try:
+            return answer.read(most)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._no_answer(error) from error
+
+    def _no_answer(self, error: Exception) -> ServerUnreachable:
+        cause = str(error) or type(error).__name__
+        return ServerUnreachable(cause=f"nobody answers at {self.where}: {cause}")
+
+
+def error_in(said: bytes) -> str:
+    """Return the ``error`` of a JSON answer, else its text."""
+    import json
+
+    try:
+        found: Any = json.loads(said)
+    except ValueError:  # neither JSON nor UTF-8
+        found = None
+    if isinstance(found, dict) and "error" in found:
+        return str(found["error"])
+    return said.decode("utf-8", "replace").strip()
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    try:
+        host, port = split_listen(address)
+    except ValueError:
+        host, port = "", 0
+    if not 0 < port < 65_536:
+        raise RequestInvalid(
+            why=f"{address!r} is not HOST:PORT; name the server's address with --address"
+        )
+    return LOOPBACK_OF.get(host, host), port
+
+
+def _connection(
+    host: str, port: int, seconds: float, *, is_tls: bool
+) -> http.client.HTTPConnection:
+    if not is_tls:
+        return http.client.HTTPConnection(host, port, timeout=seconds)
+    import ssl
+
+    # The certificate names a host that Beats and people know, hardly ever 127.0.0.1; whether
+    # it is valid is for `check` and for those who connect from outside.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=seconds, context=context)

@@ -13,8 +13,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ptingest.api.connections import HttpConnections
+from ptingest.model.address import is_loopback_host, split_listen
 from ptingest.settings.api import ApiSettings
-from ptingest.settings.strict import is_loopback_host, split_listen
 
 if TYPE_CHECKING:
     from aiohttp import web

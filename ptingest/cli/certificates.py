@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from ptingest.cli.check import Remark
+from ptingest.doctor.finding import Remark
 from ptingest.errors import TlsUnusable
+from ptingest.model.address import is_loopback_host, split_listen
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import ElasticsearchSettings
-from ptingest.settings.strict import is_loopback_host, split_listen
 
 if TYPE_CHECKING:
     from ptingest.settings.pem import CertificateFile

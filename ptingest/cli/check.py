@@ -10,13 +10,14 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 from ptingest.cli.visible import visible_lines
+from ptingest.doctor.finding import Remark
 
 if TYPE_CHECKING:
     from ptingest.model.contracts import Finding
@@ -29,15 +30,6 @@ BEAT_GIVES_UP_SECONDS = 30
 HTTP_BODY_BYTES = 100 << 20
 """Elasticsearch's `http.max_content_length` unless the cluster says otherwise."""
 CONNECT_SECONDS = 30.0
-
-
-class Remark(NamedTuple):
-    """One line of the report. Only a problem keeps the config from being used."""
-
-    mark: Literal["ok", "note", "warning", "problem"]
-    subject: str
-    detail: str
-    cure: str = ""
 
 
 COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
@@ -212,7 +204,7 @@ def _look_at_folder(data_dir: Path) -> Remark:
 def look_at_values(settings: ServerSettings) -> Iterator[Remark]:
     """Name what is allowed alone but makes no sense together."""
     from ptingest.cli.certificates import look_at_doors
-    from ptingest.settings.strict import split_listen
+    from ptingest.model.address import split_listen
 
     yield from look_at_doors(settings)
     beats, limits = settings.beats, settings.beats.limits

@@ -1,12 +1,15 @@
 """`ptingest dead-letters`: look at the events that no sink would take, put them through again.
 
 Looking reads the folder under ``data_dir`` itself, so it works beside a running server and
-without one; how letters are changed is in `ptingest.cli.errand`. Text from events is
+without one; how letters are changed is in `ptingest.cli.dead_letters`. Text from events is
 shown escaped: it may hold anything.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,14 +17,170 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from ptingest.api.client import ServerClient, error_in
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.json_lines import write_json_line
 from ptingest.cli.options import config_option, load_settings
-from ptingest.cli.visible import escaped
+from ptingest.cli.visible import escaped, write_json_line
+from ptingest.errors import DataDirLocked, ErrandRefused, PtingestError, ServerUnreachable
 
 if TYPE_CHECKING:
     from ptingest.dead_letters.queue import StoredLetter
     from ptingest.model.letters import Choice, Order
+    from ptingest.settings.server import ServerSettings
+
+
+FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.05, 1.0
+ANSWER_SECONDS = 15.0
+
+Progress = dict[str, Any]
+
+
+def run_order(settings: ServerSettings, order: Order, *, address: str | None) -> Progress:
+    """Carry an order out, here or in the running server, and return its progress at the end.
+
+    Raises:
+        PtingestError: it could not be begun, or its end could not be seen; says which.
+    """
+    from ptingest.server.process.lock import OWNER_ALONE, DataDirLock
+
+    os.umask(OWNER_ALONE)  # as the server's, in whose folder this writes
+    data_dir = Path(settings.data_dir)
+    if not (data_dir / "lock").exists():
+        refuse_stranger(data_dir / "dead_letters", me=os.geteuid())
+    lock = DataDirLock(data_dir)
+    try:
+        lock.acquire()
+    except DataDirLocked:
+        return _through_server(settings, order, address or settings.api.listen)
+    try:
+        refuse_stranger(data_dir / "dead_letters", me=os.geteuid())
+        return _here(settings, order)
+    finally:
+        lock.release()
+
+
+def refuse_stranger(directory: Path, *, me: int) -> None:
+    """Files of another user in there would stop the server that owns the folder."""
+    owner = directory.stat().st_uid
+    if owner != me:
+        raise click.ClickException(
+            f"{directory} belongs to user id {owner}, this is {me}; "
+            "run this as the user the server runs as, or while the server runs"
+        )
+
+
+def _here(settings: ServerSettings, order: Order) -> Progress:
+    from ptingest.server.assembly import read_profile
+    from ptingest.server.offline_requeue import carry_out
+    from ptingest.server.process.clock import SystemClock
+
+    profile = read_profile(settings, os.environ)
+    try:
+        return asyncio.run(carry_out(settings, profile, order, clock=SystemClock()))
+    except BaseExceptionGroup as group:
+        ours, others = group.split(PtingestError)
+        if others is not None or ours is None:
+            raise
+        raise ours.exceptions[0] from None
+
+
+# --- through the running server -----------------------------------------------------------
+
+
+def _through_server(settings: ServerSettings, order: Order, address: str) -> Progress:
+    import msgspec
+
+    client = ServerClient(settings.api, address, seconds=ANSWER_SECONDS)
+    asked = msgspec.to_builtins(order)
+    asked.pop("what")
+    asked["pid"] = _pid_of_server(Path(settings.data_dir))
+    begun = _request(client, "POST", f"/dead-letters/{order.what}", asked)
+    progress, wait = begun, FIRST_LOOK_SECONDS
+    while not progress["finished"]:
+        time.sleep(wait)
+        wait = min(LONGEST_LOOK_SECONDS, wait * 1.5)
+        progress = _request(client, "GET", "/dead-letters", None)
+        if (progress["number"], progress["what"]) != (begun["number"], begun["what"]):
+            raise _unreachable("it was restarted meanwhile")
+    return progress
+
+
+def _pid_of_server(data_dir: Path) -> int | None:
+    text = (data_dir / "lock").read_text(encoding="ascii", errors="replace").strip()
+    return int(text) if text.isdigit() else None
+
+
+def _request(client: ServerClient, method: str, path: str, body: object) -> Progress:
+    import orjson
+
+    try:
+        with client:
+            status, said = client.fetch(method, path, body)
+    except ServerUnreachable as error:
+        raise _unreachable(error.cause) from error
+    if status == 409:
+        raise ErrandRefused(why=_without_advice(error_in(said)))
+    if status not in (200, 202):
+        raise _unreachable(f"{client.where} answers {status}: {error_in(said)}")
+    try:
+        progress: Progress = orjson.loads(said)
+    except orjson.JSONDecodeError as error:
+        raise _unreachable(f"{client.where} does not answer as a ptingest: {error}") from error
+    return progress
+
+
+def _without_advice(text: str) -> str:
+    return text.removesuffix("; nothing was begun, try again later")
+
+
+def _unreachable(cause: str) -> ServerUnreachable:
+    return ServerUnreachable(
+        cause=f"data_dir is in use by a server, but {cause} (api.listen). Letters not settled "
+        "stay; doing it again doubles nothing",
+    )
+
+
+# --- what is said at the end --------------------------------------------------------------
+
+_WORDS = {
+    "stored": "stored",
+    "already_stored": "already stored",
+    "failure_stored": "in the failure store",
+    "dead_lettered": "dead-lettered again",
+    "dropped": "dropped by a rule",
+}
+
+
+def sentence(progress: Progress) -> str:
+    """Say in one line what became of the letters."""
+    tally = progress["tally"]
+    if not tally["chosen"] and not tally["left_because"] and not progress["failed"]:
+        return "no dead letter that waits fits these options: nothing was done"
+    if progress["what"] == "purge":
+        said = f"{tally['purged']} purged"
+    else:
+        parts = [f"{tally[name]} {words}" for name, words in _WORDS.items() if tally[name]]
+        said = f"{tally['chosen']} requeued: {', '.join(parts) or 'none settled'}"
+    if tally["left"]:
+        said += f"; {tally['left']} left as they were ({tally['left_because']})"
+    elif tally["left_because"]:
+        said += f"; not all were reached ({tally['left_because']})"
+    if progress["failed"]:
+        said += f"; ended early: {progress['failed']}"
+    return said
+
+
+def exit_code(progress: Progress) -> ExitCode:
+    """5 when an event is still a dead letter that was not to be one, 1 when none was chosen."""
+    tally = progress["tally"]
+    if progress["failed"]:
+        return ExitCode.FAILED
+    if tally["left_because"] or tally["dead_lettered"]:
+        return ExitCode.NOT_ALL_DELIVERED
+    if not tally["chosen"]:
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
 
 DETAIL_CHARACTERS = 80
 SHOWN_BYTES = 64 << 10
@@ -148,7 +307,7 @@ def _carry_out(
 ) -> ExitCode:
     import msgspec
 
-    from ptingest.cli.errand import exit_code, run_order, sentence
+    from ptingest.cli.dead_letters import exit_code, run_order, sentence
     from ptingest.model.letters import Order
 
     choice = _choice(**named)

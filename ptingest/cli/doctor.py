@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.json_lines import write_json_line
 from ptingest.cli.options import config_option, load_settings
-from ptingest.cli.visible import visible_lines
+from ptingest.cli.visible import visible_lines, write_json_line
 from ptingest.doctor.finding import Verdict
 
 if TYPE_CHECKING:
@@ -166,16 +165,20 @@ def _look_at_config(settings: ServerSettings) -> Iterator[Verdict]:
 
 async def _look_at_server(patient: Patient) -> tuple[list[Verdict], frozenset[str]]:
     """Return the verdicts, and the services whose documents should be in the sinks."""
+    import asyncio
+
+    from ptingest.api.client import ServerClient
     from ptingest.doctor.host import judge_port, listeners
-    from ptingest.doctor.server_facts import ask_server
+    from ptingest.doctor.server_facts import ASK_SECONDS, read_facts
     from ptingest.doctor.traffic import active_services, judge_traffic
-    from ptingest.settings.strict import split_listen
+    from ptingest.model.address import split_listen
 
     verdicts: list[Verdict] = []
     listen = patient.settings.beats.listen
     if "config" in patient.parts and (port := split_listen(listen)[1]):
         verdicts += judge_port(listen, listeners(port))
-    facts = await ask_server(patient.api)
+    with ServerClient(patient.api, seconds=ASK_SECONDS) as client:
+        facts = await asyncio.to_thread(read_facts, client.url, client.get)
     if facts.failure:
         cure = "is it running? `api.listen` names the address; doctor must run where it is open"
         seen = f"nobody answers: {facts.failure}"

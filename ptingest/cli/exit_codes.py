@@ -13,6 +13,8 @@ from ptingest.errors import (
     PeerClosed,
     PtingestError,
     QueryInvalid,
+    RequestInvalid,
+    ServerUnreachable,
     SinkUnavailable,
     TlsUnusable,
     WorkersRefusedConfig,
@@ -41,6 +43,8 @@ _BY_ERROR: tuple[tuple[type[PtingestError], ExitCode], ...] = (
     (TlsUnusable, ExitCode.CONFIG_INVALID),
     (WorkersRefusedConfig, ExitCode.CONFIG_INVALID),
     (QueryInvalid, ExitCode.USAGE),
+    (RequestInvalid, ExitCode.USAGE),
+    (ServerUnreachable, ExitCode.NOT_REACHABLE),
     (SinkUnavailable, ExitCode.NOT_REACHABLE),
     (PeerClosed, ExitCode.NOT_REACHABLE),
 )

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ptingest.cli.document_line import document_line
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.json_lines import one_line
 from ptingest.cli.options import config_option, load_settings
-from ptingest.cli.visible import visible
+from ptingest.cli.visible import document_line, one_line, visible
 from ptingest.errors import SinkUnavailable
 
 if TYPE_CHECKING:

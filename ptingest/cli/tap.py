@@ -18,15 +18,14 @@ from urllib.parse import urlencode
 
 import click
 
-from ptingest.cli.document_line import document_line
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.json_lines import one_line
 from ptingest.cli.options import config_option, load_settings
-from ptingest.cli.visible import visible, visible_json
+from ptingest.cli.visible import document_line, one_line, visible, visible_json
+from ptingest.errors import ServerUnreachable
 from ptingest.model.watching import FATES
 
 if TYPE_CHECKING:
-    from ptingest.cli.asking import Question
+    from ptingest.api.client import ServerClient
 
 SILENCE_SECONDS = 20.0
 """The server says something every five."""
@@ -87,7 +86,7 @@ def tap(
     Tapping never slows the server down: under load it looks at some events only, and says
     how many it skipped. Exit codes: 0, or 4 where the server is away or let us go.
     """
-    from ptingest.cli.asking import Question
+    from ptingest.api.client import ServerClient
 
     if as_json and raw:
         raise click.UsageError("--json shows documents, --raw what came in; choose one")
@@ -98,45 +97,41 @@ def tap(
         asked.append(("raw", "1"))
     if sample < 1:
         asked.append(("share", repr(sample)))
-    question = Question(api, address, seconds=SILENCE_SECONDS)
-    try:
+    with ServerClient(api, address, seconds=SILENCE_SECONDS) as client:
         view = _View(as_json=as_json, raw=raw, limit=limit)
-        return view.show(_lines(question, f"/tap?{urlencode(asked)}", span))
-    finally:
-        question.close()
+        return view.show(_lines(client, f"/tap?{urlencode(asked)}", span))
 
 
-def _lines(question: Question, path: str, span: float | None) -> Iterator[Line | None]:
+def _lines(client: ServerClient, path: str, span: float | None) -> Iterator[Line | None]:
     """Yield what the server says, and None when the time is over.
 
     Raises:
-        Unanswered: it does not answer, or says nothing any more.
+        ServerUnreachable: it does not answer, or says nothing any more.
     """
     import http.client
 
     from ptingest.api.client import EVENT_BYTES
-    from ptingest.cli.asking import Unanswered
 
     end = None if span is None else time.monotonic() + span
-    answer = question.ask("GET", path)
+    answer = client.open_ok("GET", path)
     while True:
         left = SILENCE_SECONDS if end is None else min(SILENCE_SECONDS, end - time.monotonic())
         if left <= 0:
             yield None
             return
-        question.settle(left)
+        client.wait_at_most(left)
         try:
             line = answer.readline(EVENT_BYTES)
         except TimeoutError:
             if end is not None and time.monotonic() >= end:
                 yield None
                 return
-            cause = f"{question.where} has said nothing for {SILENCE_SECONDS:g} s"
-            raise Unanswered(cause=cause) from None
+            cause = f"{client.where} has said nothing for {SILENCE_SECONDS:g} s"
+            raise ServerUnreachable(cause=cause) from None
         except (OSError, http.client.HTTPException) as error:
-            raise Unanswered(cause=f"{question.where} is gone: {error}") from error
+            raise ServerUnreachable(cause=f"{client.where} is gone: {error}") from error
         if not line.endswith(b"\n"):
-            raise Unanswered(cause=f"{question.where} closed the connection")
+            raise ServerUnreachable(cause=f"{client.where} closed the connection")
         yield _read(line)
 
 
@@ -163,14 +158,12 @@ class _View:
 
     def show(self, lines: Iterator[Line | None]) -> ExitCode:
         """Show until the end, whoever brings it."""
-        from ptingest.cli.asking import Unanswered
-
         try:
             for line in lines:
                 if line is None:
                     break
                 if "ended" in line:
-                    raise Unanswered(cause=f"let us go: {line['ended']}")
+                    raise ServerUnreachable(cause=f"let us go: {line['ended']}")
                 if "told" in line:
                     self._tell(line["told"])
                     continue

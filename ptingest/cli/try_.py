@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.json_lines import write_json_line
 from ptingest.cli.options import config_option, load_settings
-from ptingest.cli.visible import escaped, visible_json
+from ptingest.cli.visible import escaped, visible_json, write_json_line
 from ptingest.pipeline.plain_lines import as_events, join_records
 
 if TYPE_CHECKING:

@@ -8,6 +8,63 @@ lines as for JSON, where the same value can be spelled with an escape.
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+_LEVEL_COLOURS = {
+    "CRITICAL": "magenta",
+    "ERROR": "red",
+    "WARNING": "yellow",
+    "INFO": "green",
+    "DEBUG": "blue",
+}
+
+
+def document_line(document: Mapping[str, Any], otherwise: str) -> str:
+    """Return the line; ``otherwise`` stands where the document names no service.
+
+    click strips the colours where no terminal reads, and nothing of the document commands
+    one that does.
+    """
+    level = _text(document.get("log_level")) or "-"
+    parts = [
+        click.style(_text(document.get("@timestamp")) or "-", dim=True),
+        click.style(f"{level:<8}", fg=_LEVEL_COLOURS.get(level)),
+        click.style(_text(document.get("service")) or visible(otherwise), fg="cyan"),
+    ]
+    logger = _text(document.get("logger_name"))
+    if logger:
+        parts.append(click.style(logger, bold=True))
+    parts.append(_text(document.get("log_message") or document.get("message")))
+    return " ".join(parts)
+
+
+def _text(value: Any) -> str:
+    import msgspec
+
+    if value is None:
+        return ""
+    return visible(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+
+
+def one_line(value: bytes) -> bytes:
+    """Return the same JSON value, UTF-8 without a newline, as one line with its newline."""
+    # Many readers (Python's `splitlines` among them) end a line at U+0085, U+2028 or U+2029,
+    # which JSON lets stand unescaped, as it does what commands a terminal.
+    if not value.isascii() or b"\x7f" in value:
+        value = visible_json(value.decode("utf-8", "replace")).encode()
+    # In valid JSON a carriage return stands between tokens only.
+    return value.replace(b"\r", b" ") + b"\n"
+
+
+def write_json_line(value: bytes) -> None:
+    """Write one value to standard output, now: the reader may be waiting for it."""
+    sys.stdout.buffer.write(one_line(value))
+    sys.stdout.buffer.flush()
+
 
 _SHOWN = {"\n": "⏎", "\t": " ", "\r": ""}
 _UNPRINTABLE_IN_JSON = re.compile(

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.json_lines import write_json_line
 from ptingest.cli.options import config_option, load_settings
-from ptingest.cli.visible import visible
+from ptingest.cli.visible import visible, write_json_line
 
 if TYPE_CHECKING:
     from ptingest.settings.server import ServerSettings
@@ -70,23 +69,20 @@ def why(
 
 def _ask(settings: ServerSettings, address: str | None, question: Row) -> Row:
     """What the server remembers, or why it does not say."""
-    import http.client
-
     import orjson
 
-    from ptingest.api.client import EVENT_BYTES, read_whole
-    from ptingest.cli.asking import Question, Unanswered
+    from ptingest.api.client import EVENT_BYTES, ServerClient
+    from ptingest.errors import ServerUnreachable
 
-    asking = Question(settings.api, address, seconds=ANSWER_SECONDS)
+    client = ServerClient(settings.api, address, seconds=ANSWER_SECONDS)
     try:
-        answer = asking.ask("POST", "/why", question)
-        found: Row = orjson.loads(read_whole(answer, most=EVENT_BYTES))
-    except Unanswered as error:
+        with client:
+            answer = client.open_ok("POST", "/why", question)
+            found: Row = orjson.loads(client.read(answer, most=EVENT_BYTES))
+    except ServerUnreachable as error:
         return {"failure": error.cause}
-    except (OSError, http.client.HTTPException, orjson.JSONDecodeError) as error:
-        return {"failure": f"{asking.where} does not answer as a ptingest: {error}"}
-    finally:
-        asking.close()
+    except orjson.JSONDecodeError as error:
+        return {"failure": f"{client.where} does not answer as a ptingest: {error}"}
     return found
 
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
-from ptingest.api.console.dead_letters import Look, Row, Whole
 from ptingest.dead_letters.queue import StoredLetter, decode_letter, id_of, read_filed
 from ptingest.dead_letters.segments import segments
 from ptingest.dead_letters.tombstones import marks_of
+from ptingest.model.letters import Look, Row, Whole
 
 LETTERS = 200_000
 """Letters counted in one look."""

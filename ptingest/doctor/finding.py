@@ -22,3 +22,12 @@ def share(part: float, whole: float) -> str:
     percent = 100 * part / whole if whole else 0.0
     shown = "under 0.1" if 0 < percent < 0.1 else f"{percent:.3g}"
     return f"{part:.0f} of {whole:.0f} ({shown} %)"
+
+
+class Remark(NamedTuple):
+    """One line of the report. Only a problem keeps the config from being used."""
+
+    mark: Literal["ok", "note", "warning", "problem"]
+    subject: str
+    detail: str
+    cure: str = ""

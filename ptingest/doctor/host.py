@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ptingest.doctor.finding import Verdict
-from ptingest.settings.strict import split_listen
+from ptingest.model.address import split_listen
 
 PROC = Path("/proc")
 LISTEN = "0A"

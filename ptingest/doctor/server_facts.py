@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import http.client
 import re
-import ssl
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from ptingest.api.client import read_whole, redirected
-from ptingest.settings.api import ApiSettings
-from ptingest.settings.strict import split_listen
+from ptingest.errors import ServerUnreachable
 
 ASK_SECONDS = 10.0
 _BUCKET = re.compile(r'^(\w+)_bucket\{[^}]*le="([^"]+)"[^}]*\} (\S+)$', re.MULTILINE)
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
-"""A server that listens on all addresses is asked on loopback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,51 +44,23 @@ class ServerFacts:
         return sum(self.metrics.get(name, {}).values())
 
 
-async def ask_server(api: ApiSettings) -> ServerFacts:
-    """Ask ``/status`` and ``/metrics``; a server that does not answer is a fact, too."""
-    return await asyncio.to_thread(ask_now, api)
+def read_facts(where: str, get: Callable[[str], bytes]) -> ServerFacts:
+    """Ask for status and metrics and say what they are; never raises.
 
-
-def ask_now(api: ApiSettings) -> ServerFacts:
-    """As ``ask_server``, for who may wait."""
-    host, port = split_listen(api.listen)
-    host = ANYWHERE.get(host, host)
-    where = f"{'http' if api.tls is None else 'https'}://{host}:{port}"
+    Args:
+        where: the server's URL, for messages.
+        get: returns the body of a path; raises ServerUnreachable.
+    """
     try:
-        status = orjson.loads(_get(api, host, port, "/status"))
-        metrics = _get(api, host, port, "/metrics").decode()
-        found, buckets = read_metrics(metrics), read_buckets(metrics)
+        status = orjson.loads(get("/status"))
         if not isinstance(status, dict) or "books" not in status:
             return ServerFacts(where, failure="what answers there is no ptingest")
+        text = get("/metrics").decode()
+        metrics, buckets = read_metrics(text), read_buckets(text)
     # ValueError: no JSON, no UTF-8, no Prometheus text.
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (ServerUnreachable, ValueError) as error:
         return ServerFacts(where, failure=str(error) or type(error).__name__)
-    return ServerFacts(where, status=status, metrics=found, buckets=buckets, asked_at=time.time())
-
-
-def _get(api: ApiSettings, host: str, port: int, path: str) -> bytes:
-    if api.tls is None:
-        connection = http.client.HTTPConnection(host, port, timeout=ASK_SECONDS)
-    else:
-        # Its certificate names a host that people know, hardly ever 127.0.0.1.
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(host, port, timeout=ASK_SECONDS, context=context)
-    headers = {}
-    if api.token is not None:
-        headers["authorization"] = f"Bearer {api.token.get_secret_value()}"
-    try:
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        body = read_whole(answer)
-        elsewhere = redirected(answer, connection, path)
-    finally:
-        connection.close()
-    if elsewhere is not None:
-        raise http.client.HTTPException(elsewhere)
-    if answer.status != 200:
-        raise http.client.HTTPException(f"{path} answers {answer.status}")
-    return body
+    return ServerFacts(where, status=status, metrics=metrics, buckets=buckets, asked_at=time.time())
 
 
 def read_metrics(text: str) -> dict[str, dict[tuple[str, ...], float]]:

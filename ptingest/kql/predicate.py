@@ -18,16 +18,10 @@ from typing import Any
 
 from ptingest.kql import times
 from ptingest.kql.columns import Row, lift
+from ptingest.kql.fields import EXACT_COLUMNS, KEYWORD_COLUMNS, TEXT_FIELDS, number_of, phrases_of
 from ptingest.kql.globs import glob_until_nul
 from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, Range, Value
 from ptingest.kql.tokens import finder
-from ptingest.sinks.store.read.sql import (
-    EXACT_COLUMNS,
-    KEYWORD_COLUMNS,
-    TEXT_FIELDS,
-    number_of,
-    phrases_of,
-)
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 _INT64 = 1 << 63

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ptingest.model.document import Document
-from ptingest.model.event import Origin
+from ptingest.model.origin import Origin
 from ptingest.model.outcome import WriteResult
 from ptingest.model.receipt import Receipt
 

@@ -106,3 +106,13 @@ class Tail(NamedTuple):
     """Ask for what came after this one next."""
     is_cut: bool
     """True when older ones were left out: more came than are shown or looked at."""
+
+
+class Look(NamedTuple):
+    """A page of documents, what the view holds, and how long both took."""
+
+    page: Page
+    counts: Counts
+    seconds: float
+    is_empty: bool
+    """True while nothing at all was stored."""

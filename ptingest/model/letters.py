@@ -10,7 +10,7 @@ chooses everything.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -93,3 +93,37 @@ class Tally(msgspec.Struct):
         """Add one letter that stays."""
         self.left += 1
         self.left_because = self.left_because or because
+
+
+class Row(NamedTuple):
+    """A letter in a list."""
+
+    id: str
+    time: str
+    reason: str
+    detail: str
+    service: str
+    data_stream: str
+    peer: str
+    size: int
+
+
+class Whole(NamedTuple):
+    """A letter on its own page; its row has the whole detail."""
+
+    row: Row
+    key: str | None
+    payload: bytes
+
+
+class Look(NamedTuple):
+    """One look at the folder."""
+
+    kinds: Sequence[tuple[tuple[str, str], int]]
+    """((reason, data stream), how many), most first."""
+    seen: int
+    fit: int
+    rows: Sequence[Row]
+    """The newest that fit."""
+    is_cut: bool
+    """There are more letters than one look counts; the newest were counted."""

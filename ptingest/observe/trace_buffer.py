@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 
 from ptingest.model.contracts import Clock, Finding, Sink
 from ptingest.model.document import Document
-from ptingest.model.event import Origin
+from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, Processed, Refusal, WriteResult
 from ptingest.model.receipt import Receipt
 from ptingest.observe.taps import Taps

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from msgspec import Raw
 
 from ptingest.model.document import DataStream, Document
-from ptingest.model.event import Origin
+from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, Processed, Refusal
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import Unreadable, decode_payload

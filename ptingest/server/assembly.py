@@ -20,6 +20,7 @@ from ptingest.observe.trace import Storyteller
 from ptingest.observe.trace_buffer import Journal, WatchedSink
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path, run_samples
 from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.sender import sender_of
 from ptingest.server.certificates import Certificates
 from ptingest.server.event_loop.fair_share import Turnstile
 from ptingest.server.flow import Flow
@@ -229,6 +230,7 @@ def build(
     source = BeatsSource(
         settings.beats,
         admit=flow.admit,
+        sender_of=sender_of,
         turns=Budget(TURNS),
         breath=breath,
         give_back=give_back,

@@ -28,7 +28,7 @@ from ptingest.delivery.lane import Lane
 from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
 from ptingest.model.contracts import Breath, Clock
 from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, LARGE_BYTES, Document
-from ptingest.model.event import Origin
+from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.observe.taps import Taps

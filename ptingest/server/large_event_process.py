@@ -23,14 +23,14 @@ from collections.abc import Sequence
 import msgspec
 
 from ptingest.model.document import DataStream
-from ptingest.model.event import Origin
+from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.authorize import process_permitted
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Pipeline, as_it_came
 from ptingest.server.process.malloc import give_back_large_blocks
-from ptingest.workers.messages import unpack_profile
+from ptingest.settings.transfer import unpack_profile
 
 LENGTH_BYTES = 4
 CPU_SECONDS = 20

@@ -26,7 +26,7 @@ from msgspec.structs import replace
 
 from ptingest.delivery.budget import Budget
 from ptingest.model.document import Document
-from ptingest.model.event import Origin
+from ptingest.model.origin import Origin
 from ptingest.model.outcome import Processed
 from ptingest.model.receipt import Receipt
 from ptingest.server.large_event_process import (
@@ -39,9 +39,9 @@ from ptingest.server.large_event_process import (
     encode_frame,
     write_all,
 )
+from ptingest.server.process.signals import ending
 from ptingest.settings.profile import ProfileSettings
-from ptingest.workers.messages import pack_profile
-from ptingest.workers.spawn import ending
+from ptingest.settings.transfer import pack_profile
 
 log = logging.getLogger(__name__)
 

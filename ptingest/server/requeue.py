@@ -25,8 +25,8 @@ from ptingest.delivery.budget import Budget
 from ptingest.errors import DeadLettersUnwritable, ErrandRefused
 from ptingest.model.contracts import Admit
 from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES
-from ptingest.model.event import Origin
 from ptingest.model.letters import Choice, Order, Tally
+from ptingest.model.origin import Origin
 from ptingest.model.receipt import Receipt
 from ptingest.telemetry.metrics import Metrics
 

@@ -112,7 +112,7 @@ class Worker:
     async def _start_api(self) -> None:
         # aiohttp takes a third of a second to import: Beats need not wait for it.
         from ptingest.api.app import start_api
-        from ptingest.runtime.looking import console_seams
+        from ptingest.api.console.pages import console_seams
 
         self._api = await start_api(
             self.parts.settings.api,

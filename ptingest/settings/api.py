@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
-from ptingest.settings.strict import ListenAddress, StrictSettings, is_loopback_host, split_listen
+from ptingest.model.address import is_loopback_host, split_listen
+from ptingest.settings.strict import ListenAddress, StrictSettings
 from ptingest.settings.tls import ServerTlsSettings
 
 

@@ -6,10 +6,11 @@ A field's docstring states its consequence. pydantic is not asked to collect the
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Annotated, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field
+
+from ptingest.model.address import split_listen
 
 
 class StrictSettings(BaseModel):
@@ -38,20 +39,6 @@ def section(model: type[Section], **given: object) -> Section:  # noqa: ARG001 -
 
 PositiveBytes = Annotated[ByteSize, Field(ge=1)]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-def split_listen(listen: str) -> tuple[str, int]:
-    """Return host and port of ``host:port``; an IPv6 host may stand in brackets."""
-    host, _, port = listen.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def is_loopback_host(host: str) -> bool:
-    """Say whether a name or an address is this host alone; no name is looked up."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _known_port(listen: str) -> str:

@@ -9,19 +9,15 @@ To ask a worker something new: a struct, one line here, one `channel.answers` in
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import msgspec
-from pydantic import BaseModel, SecretStr
 
 from ptingest.model.letters import Order
 from ptingest.model.watching import TapWish, WhyQuestion
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
+from ptingest.settings.transfer import pack_profile, pack_settings, unpack_profile, unpack_settings
 from ptingest.telemetry.metrics import Sample
 from ptingest.workers.rpc import Feed, News, Nothing, Question
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class Config(msgspec.Struct):
@@ -105,33 +101,9 @@ LOAD = News("load", Load)
 
 def pack_config(settings: ServerSettings, profile: ProfileSettings) -> Config:
     """Put validated settings into a message; secrets travel whole, between our own processes."""
-    return Config(_pack(settings), pack_profile(profile))
+    return Config(pack_settings(settings), pack_profile(profile))
 
 
 def unpack_config(config: Config) -> tuple[ServerSettings, ProfileSettings]:
     """Return what was packed, validated once more."""
-    return _unpack(config.settings, ServerSettings), unpack_profile(config.profile)
-
-
-def pack_profile(profile: ProfileSettings) -> bytes:
-    """Put a validated profile into bytes."""
-    return _pack(profile)
-
-
-def unpack_profile(packed: bytes) -> ProfileSettings:
-    """Return what was packed, validated once more."""
-    return _unpack(packed, ProfileSettings)
-
-
-def _pack(settings: BaseModel) -> bytes:
-    return msgspec.msgpack.encode(settings.model_dump(), enc_hook=_plain)
-
-
-def _unpack(packed: bytes, model: type[Model]) -> Model:
-    return model.model_validate(msgspec.msgpack.decode(packed))
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    raise NotImplementedError(f"a setting of type {type(value).__name__}")
+    return unpack_settings(config.settings, ServerSettings), unpack_profile(config.profile)

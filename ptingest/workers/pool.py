@@ -32,6 +32,7 @@ from ptingest.errors import (
 from ptingest.model.contracts import Clock
 from ptingest.model.outcome import Fate
 from ptingest.server.flow import SETTLED
+from ptingest.server.process.signals import ending
 from ptingest.telemetry.metrics import Metrics, Sample
 from ptingest.telemetry.snapshots import merge, retire
 from ptingest.workers.messages import (
@@ -49,7 +50,7 @@ from ptingest.workers.messages import (
     Start,
 )
 from ptingest.workers.rpc import NOTHING, Channel, Question, open_channel
-from ptingest.workers.spawn import ending, launch
+from ptingest.workers.spawn import launch
 
 log = logging.getLogger(__name__)
 

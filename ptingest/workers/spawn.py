@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
@@ -48,16 +47,3 @@ async def launch(*, drain_seconds: float) -> Launched:
     control.setblocking(False)
     handed.setblocking(False)
     return Launched(process, control, handed)
-
-
-def ending(code: int | None) -> str:
-    """Say how a process ended."""
-    if code is None:
-        return "has not ended"
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    return f"was killed by {name}"

@@ -158,7 +158,7 @@ class Supervisor:
 
     async def _start_api(self) -> None:
         from ptingest.api.app import start_api
-        from ptingest.runtime.looking import console_seams
+        from ptingest.api.console.pages import console_seams
 
         self._api = await start_api(
             self.settings.api,

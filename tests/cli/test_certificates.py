@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ptingest.cli.certificates import look_at_certificates, look_at_doors, show_door
-from ptingest.cli.check import Remark
+from ptingest.doctor.finding import Remark
 from ptingest.settings.server import ServerSettings
 from tests.cli.running import run
 from tests.fakes.authority import Authority, tls_settings

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ptingest.cli.check import Remark, departures, look_at_files, look_at_values
+from ptingest.cli.check import departures, look_at_files, look_at_values
+from ptingest.doctor.finding import Remark
 from ptingest.settings.load import load_profile, load_server
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings

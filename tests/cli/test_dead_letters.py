@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import click
 import orjson
 import pytest
 
+from ptingest.cli.dead_letters import exit_code, refuse_stranger, sentence
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.dead_letters.queue import encode_letter
 from ptingest.dead_letters.tombstones import add_marks
 from ptingest.model.outcome import DeadLetter
-from tests.cli.running import run
+from ptingest.server.process.lock import DataDirLock
+from tests.cli.running import ROOT, Ran, run
+from tests.fakes.elasticsearch import FakeElasticsearch, Reply
+from tests.fakes.http_stub import HttpStub
+from tests.flow.harness import event, serving
+from tests.server.test_requeue import file_letters, letter, waiting
+from tests.torture.servers import ServerProcess
+from tests.waiting import until
 
 IDS = ["01JB2QXEZ3T8V5N7K4M9P6R1S0", "01JB2QXEZ3T8V5N7K4M9P6R1S1"]
 LETTERS = [
@@ -166,3 +183,373 @@ def test_a_large_letter_is_cut_and_told_how_much_is_left_out(tmp_path: Path) -> 
     assert max(len(listed.out), len(shown.out)) < 200_000
     assert "4,934,478 bytes more; --json has the whole" in shown.out.decode()
     assert len(whole.out) > 5_000_000
+
+
+def config(folder: Path, **more: Any) -> None:
+    (folder / "c.yaml").write_text(json.dumps({"data_dir": "data", **more}), encoding="utf-8")
+
+
+def ask(folder: Path, *arguments: str) -> Ran:
+    return run("dead-letters", *arguments, "--config", "c.yaml", folder=folder)
+
+
+def stored_messages(folder: Path) -> list[str]:
+    path = folder / "data" / "store.sqlite"
+    if not path.exists():
+        return []
+    connection = sqlite3.connect(path)
+    try:
+        return [
+            orjson.loads(body)["message"]
+            for (body,) in connection.execute("SELECT body FROM documents")
+        ]
+    except sqlite3.OperationalError:  # killed before it made the table
+        return []
+    finally:
+        connection.close()
+
+
+# --- without a server ---------------------------------------------------------------------
+
+
+def test_requeue_says_what_became_of_each(tmp_path: Path) -> None:
+    config(tmp_path)
+    file_letters(tmp_path / "data", [letter(1), letter(2), letter(3, payload=b"no json")])
+
+    first = ask(tmp_path, "requeue", "--all")
+    file_letters(tmp_path / "data", [letter(1), letter(2)])
+    again = ask(tmp_path, "requeue", "--reason", "template_missing")
+
+    assert first.out == b"3 requeued: 2 stored, 1 dead-lettered again\n"
+    assert first.code == ExitCode.NOT_ALL_DELIVERED
+    assert (again.out, again.code) == (b"2 requeued: 2 already stored\n", 0)
+    assert len(stored_messages(tmp_path)) == 2
+    assert waiting(tmp_path / "data") == ["not_json"]
+
+
+def test_purge_takes_only_what_is_meant(tmp_path: Path) -> None:
+    config(tmp_path)
+    ids = file_letters(tmp_path / "data", [letter(number) for number in range(3)])
+
+    young = ask(tmp_path, "purge", "--stream", "logs-django-pt", "--older-than", "2026-01-01")
+    one = ask(tmp_path, "purge", "--id", ids[1], "--json")
+    old = ask(tmp_path, "purge", "--older-than", "1s")
+
+    assert young.out == b"no dead letter that waits fits these options: nothing was done\n"
+    assert young.code == ExitCode.FAILED
+    assert orjson.loads(one.out)["purged"] == 1
+    assert (old.out, old.code) == (b"2 purged\n", 0)
+    assert waiting(tmp_path / "data") == []
+
+
+@pytest.mark.parametrize("what", ["requeue", "purge"])
+def test_a_dry_run_changes_nothing(tmp_path: Path, what: str) -> None:
+    config(tmp_path)
+    file_letters(tmp_path / "data", [letter(1), letter(2, payload=b"no json")])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    shown = ask(tmp_path, what, "--all", "--dry-run")
+    as_json = ask(tmp_path, what, "--all", "--dry-run", "--json")
+
+    assert (shown.code, as_json.code) == (0, 0)
+    assert "2 letters; nothing was changed" in shown.err
+    assert sum(orjson.loads(line)["letters"] for line in as_json.out.splitlines()) == 2
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        pytest.param((), 2, "say which letters", id="nothing chosen"),
+        pytest.param(("--older-than", "soon"), 2, "is no age", id="no age"),
+        pytest.param(("--id", "NOPE"), 1, "1 of the ids", id="an id that is not there"),
+        pytest.param(("--reason", "no_template"), 2, "template_missing", id="no such reason"),
+        pytest.param(
+            ("--reason", "no_template"), 2, "template_missing (1)", id="which reasons wait"
+        ),
+        pytest.param(
+            ("--reason", "template_missing", "--reason", "Mapping"), 2, "'Mapping' is no", id="one"
+        ),
+        pytest.param(
+            ("--reason", "no_template", "--dry-run"), 2, "no_template", id="also in a dry run"
+        ),
+        pytest.param(("--reason", "mapping", "--dry-run"), 1, "0 letters", id="dry, none"),
+        pytest.param(("--all", "--timeout", "0"), 2, "timeout", id="no time at all"),
+    ],
+)
+@pytest.mark.parametrize("what", ["requeue", "purge"])
+def test_what_makes_no_sense_is_refused(
+    tmp_path: Path, what: str, arguments: tuple[str, ...], code: int, why: str
+) -> None:
+    config(tmp_path)
+    file_letters(tmp_path / "data", [letter(1)])
+
+    ran = ask(tmp_path, what, *arguments)
+
+    assert ran.code == code
+    assert why in ran.err
+    assert len(waiting(tmp_path / "data")) == 1
+
+
+def test_no_folder_means_nothing_to_do_and_nothing_made(tmp_path: Path) -> None:
+    config(tmp_path)
+
+    ran = ask(tmp_path, "requeue", "--all")
+
+    assert ran.code == ExitCode.FAILED
+    assert "0 dead letters" in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
+
+
+def test_another_user_makes_no_files_there(tmp_path: Path) -> None:
+    refuse_stranger(tmp_path, me=os.geteuid())
+
+    with pytest.raises(click.ClickException, match="run this as the user the server runs as"):
+        refuse_stranger(tmp_path, me=os.geteuid() + 1)
+
+
+# --- killed in the middle -----------------------------------------------------------------
+
+
+async def start(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ptingest.cli.main", "dead-letters", *arguments),
+        *("--config", str(folder / "c.yaml")),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("has_keys", [True, False], ids=["with keys", "without keys"])
+async def test_kill_9_in_the_middle_loses_and_doubles_nothing(
+    tmp_path: Path, has_keys: bool
+) -> None:
+    config(tmp_path)
+    count = 6000
+    letters = [letter(n, key=f"K{n}" if has_keys else None) for n in range(count)]
+    letters[::100] = [letter(n, payload=b"no json %d" % n) for n in range(0, count, 100)]
+    file_letters(tmp_path / "data", letters)
+    expected = sorted(f"INFO|root|2025-01-02T03:04:05Z|n{n}" for n in range(count) if n % 100)
+    kills = 0
+    for stored_before in (1, 1500, 3000):
+        process = await start(tmp_path, "requeue", "--all")
+        await until(
+            lambda: (
+                process.returncode is not None  # noqa: B023 - looked at before the next one
+                or len(stored_messages(tmp_path)) >= stored_before  # noqa: B023
+            )
+        )
+        if process.returncode is None:
+            process.kill()
+            kills += 1
+        await process.communicate()
+        left = {stored.payload for stored in _letters(tmp_path)}
+        known = set(stored_messages(tmp_path))
+        missing = [m for m in expected if m not in known and not _waits(m, left)]
+        assert missing == [], "lost between two steps"
+
+    process = await start(tmp_path, "requeue", "--reason", "template_missing")
+    said, _ = await process.communicate()
+
+    assert kills >= 2
+    assert b"requeued: " in said
+    assert sorted(stored_messages(tmp_path)) == expected
+    bad = {stored.payload for stored in _letters(tmp_path)}
+    assert bad == {b"no json %d" % n for n in range(0, count, 100)}
+
+
+def _letters(folder: Path) -> list[Any]:
+    from ptingest.dead_letters.queue import read_letters
+
+    return [stored.letter for stored in read_letters(folder / "data" / "dead_letters")]
+
+
+def _waits(message: str, payloads: set[bytes]) -> bool:
+    return event(message) in payloads
+
+
+@pytest.mark.timeout(60)
+async def test_what_elasticsearch_took_before_the_kill_is_recognised(tmp_path: Path) -> None:
+    file_letters(tmp_path / "data", [letter(n, key=None if n % 2 else f"K{n}") for n in range(40)])
+    async with FakeElasticsearch() as es:
+        config(tmp_path, sinks={"elasticsearch": {"hosts": [es.url]}})
+        never = asyncio.Event()
+        es.script(Reply(gate=never))
+        process = await start(tmp_path, "requeue", "--all")
+        await until(lambda: es.count == 40)
+
+        process.kill()
+        await process.communicate()
+        never.set()
+        assert len(waiting(tmp_path / "data")) == 40
+        again = await start(tmp_path, "requeue", "--all")
+        said, _ = await again.communicate()
+
+        assert said == b"40 requeued: 40 already stored\n"
+        assert es.count == 40
+    assert waiting(tmp_path / "data") == []
+
+
+# --- through a running server -------------------------------------------------------------
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """What `serve` holds; the worker under test runs in this process."""
+    lock = DataDirLock(folder / "data")
+    lock.acquire()
+    yield
+    lock.release()
+
+
+async def ask_server(folder: Path, port: int, *arguments: str) -> Ran:
+    address = f"127.0.0.1:{port}"
+    return await asyncio.to_thread(ask, folder, *arguments, "--address", address)
+
+
+async def test_a_running_server_does_it(tmp_path: Path) -> None:
+    config(tmp_path)
+    file_letters(tmp_path / "data", [letter(1, key="K"), letter(2, payload=b"no json")])
+    with locked(tmp_path):
+        async with serving(tmp_path) as server:
+            port = server.worker.api_port
+            requeued = await ask_server(tmp_path, port, "requeue", "--all")
+            purged = await ask_server(tmp_path, port, "purge", "--reason", "not_json", "--json")
+
+            assert server.sink.keys == {"K"}
+            assert set(server.residues()) == {0}
+            assert server.worker.parts.dead_letters.waiting == 0
+    assert requeued.out == b"2 requeued: 1 stored, 1 dead-lettered again\n"
+    assert orjson.loads(purged.out)["purged"] == 1
+    assert waiting(tmp_path / "data") == []
+
+
+async def test_a_server_under_another_lock_is_not_taken_for_ours(tmp_path: Path) -> None:
+    config(tmp_path)
+    file_letters(tmp_path / "data", [letter(1)])
+    with locked(tmp_path):
+        (tmp_path / "data" / "lock").write_text("1\n")
+        async with serving(tmp_path) as server:
+            ran = await ask_server(tmp_path, server.worker.api_port, "purge", "--all")
+
+    assert ran.code == 1
+    assert "another one listens at this address" in ran.err
+    assert len(waiting(tmp_path / "data")) == 1
+
+
+def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    config(tmp_path, api={"listen": "127.0.0.1:9"})
+    file_letters(tmp_path / "data", [letter(1)])
+    with locked(tmp_path):
+        ran = ask(tmp_path, "requeue", "--all")
+
+    assert ran.code == ExitCode.NOT_REACHABLE
+    assert "nobody answers at 127.0.0.1:9" in ran.err
+    assert "(api.listen)" in ran.err
+    assert "doubles nothing" in ran.err
+    assert len(waiting(tmp_path / "data")) == 1
+
+
+@pytest.mark.timeout(60)
+async def test_kill_9_of_the_server_in_the_middle_doubles_nothing(tmp_path: Path) -> None:
+    file_letters(tmp_path / "data", [letter(n, key=None if n % 2 else f"K{n}") for n in range(40)])
+    async with FakeElasticsearch() as es:
+        server = ServerProcess(tmp_path, {"sinks": {"elasticsearch": {"hosts": [es.url]}}})
+        (tmp_path / "ptingest.yaml").rename(tmp_path / "c.yaml")
+        (tmp_path / "ptingest.yaml").symlink_to("c.yaml")
+        try:
+            await server.start()
+            never = asyncio.Event()
+            es.script(Reply(gate=never))
+            process = await start(tmp_path, "requeue", "--all")
+            await until(lambda: es.count == 40)
+
+            server.kill()
+            code = await process.wait()
+            never.set()
+            await server.start()
+            again = await start(tmp_path, "requeue", "--all")
+            said, _ = await again.communicate()
+            status = await server.status()
+        finally:
+            server.discard()
+
+        assert code == ExitCode.NOT_REACHABLE
+        assert said == b"40 requeued: 40 already stored\n"
+        assert es.count == 40
+        assert status["dead_letters"]["waiting"] == 0
+        assert {row["residue"] for row in status["books"]["elasticsearch"].values()} == {0}
+
+
+# --- the closing sentence -----------------------------------------------------------------
+
+NOTHING = {
+    "chosen": 0, "stored": 0, "already_stored": 0, "failure_stored": 0, "dead_lettered": 0,
+    "dropped": 0, "purged": 0, "left": 0, "left_because": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tally", "failed", "said", "code"),
+    [
+        pytest.param(
+            {},
+            None,
+            "no dead letter that waits fits these options: nothing was done",
+            ExitCode.FAILED,
+            id="none",
+        ),
+        pytest.param(
+            {"chosen": 3, "stored": 1, "already_stored": 1, "dropped": 1},
+            None,
+            "3 requeued: 1 stored, 1 already stored, 1 dropped by a rule",
+            ExitCode.DONE,
+            id="all are done",
+        ),
+        pytest.param(
+            {"chosen": 2, "stored": 1, "left": 1, "left_because": "full"},
+            None,
+            "2 requeued: 1 stored; 1 left as they were (full)",
+            ExitCode.NOT_ALL_DELIVERED,
+            id="one is left",
+        ),
+        pytest.param(
+            {"chosen": 1, "stored": 1, "left_because": "not settled within 1 s"},
+            None,
+            "1 requeued: 1 stored; not all were reached (not settled within 1 s)",
+            ExitCode.NOT_ALL_DELIVERED,
+            id="the time was over before all were read",
+        ),
+        pytest.param(
+            {"chosen": 1, "stored": 1},
+            "disk full",
+            "1 requeued: 1 stored; ended early: disk full",
+            ExitCode.FAILED,
+            id="it failed",
+        ),
+    ],
+)
+def test_the_closing_sentence(
+    tally: dict[str, Any], failed: str | None, said: str, code: ExitCode
+) -> None:
+    progress = {"what": "requeue", "failed": failed, "tally": {**NOTHING, **tally}}
+
+    assert sentence(progress) == said
+    assert exit_code(progress) is code
+
+
+def test_a_redirect_of_an_order_is_told_and_not_followed(tmp_path: Path) -> None:
+    held = DataDirLock(tmp_path / "data")
+    with HttpStub() as other, HttpStub(307, {"Location": other.url}, keeps_path=True) as stub:
+        config(tmp_path, api={"listen": f"127.0.0.1:{stub.port}", "token": "t" * 40})
+        file_letters(tmp_path / "data", [letter(1)])
+        held.acquire()
+        try:
+            ran = ask(tmp_path, "purge", "--all")
+        finally:
+            held.release()
+
+    assert ran.code == ExitCode.NOT_REACHABLE
+    assert f"307 to {other.url}: write that into api.listen" in ran.err
+    assert other.requests == []

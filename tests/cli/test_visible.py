@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 import unicodedata
 
+import click
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptingest.cli.visible import escaped, visible, visible_json, visible_lines
+from ptingest.cli.visible import (
+    document_line,
+    escaped,
+    one_line,
+    visible,
+    visible_json,
+    visible_lines,
+)
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp.exe\u200b\x7f\r\n\tend"
 any_text = st.text(st.characters(codec=None), max_size=50)
@@ -57,3 +65,54 @@ def test_lines_stay_lines_and_hold_nothing_that_commands() -> None:
         == "a\N{REPLACEMENT CHARACTER}[2J\nb\N{REPLACEMENT CHARACTER}"
     )
     assert visible_lines("plain") == "plain"
+
+
+TEXTS = st.text() | st.text(alphabet='a\u0085\u2028\u2029\r\n\x0b\x1c"\\', max_size=8)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(TEXTS, TEXTS | st.integers()))
+def test_a_value_is_one_line_to_every_reader_and_still_the_same(value: dict[str, object]) -> None:
+    encoded = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+
+    line = one_line(encoded)
+
+    assert len(line.decode().splitlines()) == 1
+    assert json.loads(line) == json.loads(encoded)
+
+
+def test_a_carriage_return_between_tokens_ends_no_line() -> None:
+    assert one_line(b'{"a":\r1}') == b'{"a": 1}\n'
+
+
+DOCUMENT = {
+    "@timestamp": "2025-01-02T03:04:05.000Z",
+    "log_level": "ERROR",
+    "service": "django",
+    "logger_name": "apps.parcels",
+    "log_message": "broken",
+    "message": "ERROR|apps.parcels|...|broken",
+}
+
+
+def plain(document: dict[str, object]) -> str:
+    return click.unstyle(document_line(document, "logs-x-pt"))
+
+
+def test_time_level_service_logger_and_text() -> None:
+    assert plain(DOCUMENT) == "2025-01-02T03:04:05.000Z ERROR    django apps.parcels broken"
+
+
+def test_what_is_missing_leaves_no_hole() -> None:
+    assert plain({"message": "x"}) == "- -        logs-x-pt x"
+
+
+@pytest.mark.parametrize("field", ["@timestamp", "log_level", "service", "logger_name", "message"])
+def test_nothing_in_a_document_commands_the_terminal(field: str) -> None:
+    line = plain({field: "a\x1b[2J\x9b31m\u202eb\nc"})
+
+    assert line.isprintable()
+
+
+def test_a_field_of_an_odd_type_is_shown_as_json() -> None:
+    assert "[1,null]" in plain({"message": [1, None]})

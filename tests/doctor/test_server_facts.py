@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from ptingest.doctor.server_facts import ServerFacts, ask_server, read_metrics
+from ptingest.api.client import ServerClient
+from ptingest.doctor.server_facts import ServerFacts, read_facts, read_metrics
 from ptingest.settings.api import ApiSettings
-from tests.fakes.http_stub import HttpStub
 from tests.flow.harness import C, J, W, event, peer_of, serving
 
 TEXT = """\
@@ -19,6 +20,11 @@ ptingest_h_bucket{le="+Inf"} 1.0
 ptingest_h_count 1.0
 ptingest_h_sum 0.5
 """
+
+
+async def ask(listen: str) -> ServerFacts:
+    with ServerClient(ApiSettings(listen=listen), seconds=10) as client:
+        return await asyncio.to_thread(read_facts, client.url, client.get)
 
 
 def test_metrics_are_added_up_by_label() -> None:
@@ -36,7 +42,7 @@ async def test_a_running_server_tells_status_and_metrics(tmp_path: Path) -> None
         await peer.send(W(2) + C(J(1) + J(2)))
         await peer.acks(1)
 
-        facts = await ask_server(ApiSettings(listen=f"0.0.0.0:{server.worker.api_port}"))
+        facts = await ask(f"0.0.0.0:{server.worker.api_port}")
 
     assert facts.failure == ""
     assert facts.value("ptingest_flow_received_events_total") == 2
@@ -55,7 +61,7 @@ async def test_a_beat_that_does_not_wait_for_acks_is_seen_to_pipeline(tmp_path: 
         server.sink.open.set()
         await peer.acks(2)
 
-        facts = await ask_server(ApiSettings(listen=f"127.0.0.1:{server.worker.api_port}"))
+        facts = await ask(f"127.0.0.1:{server.worker.api_port}")
 
     (row,) = facts.status["beats"]["listed"]
     assert (row["compresses"], row["pipelines"]) == (False, True)
@@ -63,15 +69,17 @@ async def test_a_beat_that_does_not_wait_for_acks_is_seen_to_pipeline(tmp_path: 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:9", "[::1]:9"])
 async def test_nobody_there_is_a_fact(listen: str) -> None:
-    facts = await ask_server(ApiSettings(listen=listen))
+    facts = await ask(listen)
 
     assert facts.failure != ""
     assert facts.where.endswith(":9")
 
 
-async def test_a_redirect_is_told_and_not_followed() -> None:
-    with HttpStub() as other, HttpStub(302, {"Location": other.url}, keeps_path=True) as stub:
-        facts = await ask_server(ApiSettings(listen=f"127.0.0.1:{stub.port}"))
+@pytest.mark.parametrize(
+    ("body", "failure"),
+    [(b"{}", "no ptingest"), (b"[]", "no ptingest"), (b"<html>", "unexpected"), (b"\xff", "utf-8")],
+)
+def test_what_is_no_ptingest_is_a_fact(body: bytes, failure: str) -> None:
+    facts = read_facts("http://there:1", lambda path: body)
 
-    assert f"302 to {other.url}: write that into api.listen" in facts.failure
-    assert other.requests == []
+    assert failure in facts.failure.lower()

@@ -11,7 +11,7 @@ from pydantic import ByteSize
 
 from ptingest.delivery.batch import cost_of
 from ptingest.model.document import DataStream, Document
-from ptingest.model.event import Origin
+from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, Processed, Refusal, WriteResult
 from ptingest.model.receipt import Receipt
 from ptingest.model.watching import TapWish

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from ptingest.model.event import MaySend, Origin
+from ptingest.model.origin import MaySend, Origin
 from ptingest.model.outcome import Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.authorize import process_permitted

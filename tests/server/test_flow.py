@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptingest.model.event import Origin
 from ptingest.model.letters import Choice, Order
+from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.pipeline import Pipeline

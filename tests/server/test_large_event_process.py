@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.model.event import Origin
+from ptingest.model.origin import Origin
 from ptingest.model.outcome import Processed
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.server import large_event_process as large_process
@@ -27,7 +27,7 @@ from ptingest.server.large_event_process import (
     serve,
     work_through,
 )
-from ptingest.workers.messages import pack_profile
+from ptingest.settings.transfer import pack_profile
 from tests.fakes.costly_events import SHAPES
 from tests.pipeline.conftest import shipped_profile
 

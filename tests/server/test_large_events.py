@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ptingest.model.document import LARGE_BYTES
-from ptingest.model.event import MaySend, Origin
+from ptingest.model.origin import MaySend, Origin
 from ptingest.model.outcome import DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile

@@ -141,5 +141,5 @@ def test_what_beats_need_not_wait_for_is_not_imported_with_the_worker() -> None:
 
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
-    late = {"aiohttp", "elasticsearch", "jinja2", "lark", "rich", "ptingest.runtime.looking"}
+    late = {"aiohttp", "elasticsearch", "jinja2", "lark", "rich", "ptingest.api.console.pages"}
     assert late.isdisjoint(loaded.stdout.decode().split())

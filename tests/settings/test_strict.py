@@ -5,24 +5,12 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from ptingest.settings.strict import ListenAddress, PositiveSeconds, StrictSettings, split_listen
+from ptingest.settings.strict import ListenAddress, PositiveSeconds, StrictSettings
 
 
 class Example(StrictSettings):
     listen: ListenAddress = "127.0.0.1:0"
     seconds: PositiveSeconds = 1.0
-
-
-@pytest.mark.parametrize(
-    ("listen", "parts"),
-    [
-        pytest.param("127.0.0.1:9600", ("127.0.0.1", 9600), id="IPv4"),
-        pytest.param("[::1]:5044", ("::1", 5044), id="IPv6 in brackets"),
-        pytest.param("localhost:0", ("localhost", 0), id="a name, any port"),
-    ],
-)
-def test_an_address_is_split_into_host_and_port(listen: str, parts: tuple[str, int]) -> None:
-    assert split_listen(Example(listen=listen).listen) == parts
 
 
 @pytest.mark.parametrize("listen", ["9600", ":9600", "host:", "host:x", "host:65536", "h h:1"])

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from ptingest.sources.port import SEND_BUFFER_BYTES, converse, open_port, prepare
+from ptingest.sources.port import SEND_BUFFER_BYTES, converse, open_port, prepare, reset, send_fin
 from tests.waiting import PATIENCE_SECONDS
 
 
@@ -73,3 +73,49 @@ async def test_a_cancelled_welcome_leaves_no_connection_that_never_ends() -> Non
             told.transport.close()
             async with asyncio.timeout(15):
                 await told.is_lost.wait()
+
+
+@pytest.fixture
+def two_ends() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname(), timeout=PATIENCE_SECONDS)
+        theirs, _ = listener.accept()
+    theirs.settimeout(PATIENCE_SECONDS)
+    return ours, theirs
+
+
+def test_after_fin_the_peer_is_still_read(two_ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = two_ends
+    with ours, theirs:
+        send_fin(ours)
+        end = theirs.recv(1)
+        theirs.sendall(b"last words")
+
+        assert (end, ours.recv(64)) == (b"", b"last words")
+
+
+def test_fin_to_a_peer_that_is_gone_is_no_error(
+    two_ends: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = two_ends
+    with theirs:
+        ours.close()
+
+        send_fin(ours)
+
+
+async def test_a_reset_does_not_wait_for_what_nobody_reads(
+    two_ends: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = two_ends
+    with theirs:
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            asyncio.Protocol, sock=ours
+        )
+        transport.write(b"x" * (8 << 20))
+
+        reset(transport, ours)
+
+        with pytest.raises(ConnectionResetError):
+            while await asyncio.to_thread(theirs.recv, 1 << 16):
+                pass

@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from ptingest.workers.spawn import ending, launch
+from ptingest.server.process.signals import ending
+from ptingest.workers.spawn import launch
 
 
 @pytest.mark.timeout(30)  # an interpreter starts

@@ -9,16 +9,16 @@ What changes something goes to the same desk as the orders of the command line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urlencode
 
 from ptingest.api.console.failures import pretty
 from ptingest.api.console.site import ROOT, Site
 from ptingest.api.letters import LettersDesk
 from ptingest.errors import ErrandRefused
-from ptingest.model.letters import Choice, Order
+from ptingest.model.letters import Choice, Look, Order, Whole
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -36,40 +36,6 @@ AGES: tuple[tuple[str, str, timedelta], ...] = (
     ("7d", "7 days", timedelta(days=7)),
     ("30d", "30 days", timedelta(days=30)),
 )
-
-
-class Row(NamedTuple):
-    """A letter in a list."""
-
-    id: str
-    time: str
-    reason: str
-    detail: str
-    service: str
-    data_stream: str
-    peer: str
-    size: int
-
-
-class Whole(NamedTuple):
-    """A letter on its own page; its row has the whole detail."""
-
-    row: Row
-    key: str | None
-    payload: bytes
-
-
-class Look(NamedTuple):
-    """One look at the folder."""
-
-    kinds: Sequence[tuple[tuple[str, str], int]]
-    """((reason, data stream), how many), most first."""
-    seen: int
-    fit: int
-    rows: Sequence[Row]
-    """The newest that fit."""
-    is_cut: bool
-    """There are more letters than one look counts; the newest were counted."""
 
 
 class LettersShelf(Protocol):

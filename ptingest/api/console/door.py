@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ptingest.api.console.sessions import Session, Sessions, is_same
+from ptingest.model.address import is_loopback_host
 from ptingest.settings.api import ApiSettings
-from ptingest.settings.strict import is_loopback_host
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -36,7 +36,7 @@ from ptingest.api.console.failures import Trial
 from ptingest.api.console.site import ROOT, Site, is_gone
 from ptingest.api.console.timeline import Timeline, step_words, timeline
 from ptingest.errors import QueryInvalid, SinkUnavailable
-from ptingest.model.explore import Counts, Facet, Hit, Neighbours, Page, Tail, Value, View
+from ptingest.model.explore import Facet, Hit, Look, Neighbours, Tail, Value, View
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -71,16 +71,6 @@ VALUE_CHARACTERS = 1000
 """A longer value of a label is not offered as a filter."""
 AGE = re.compile(r"\d+[smhdw]")
 NUMBER = re.compile(r"[0-9]{1,18}")
-
-
-class Look(NamedTuple):
-    """A page of documents, what the view holds, and how long both took."""
-
-    page: Page
-    counts: Counts
-    seconds: float
-    is_empty: bool
-    """True while nothing at all was stored."""
 
 
 class Explorer(Protocol):

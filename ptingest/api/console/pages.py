@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ptingest.api.console.dead_letters import letters_routes
-from ptingest.api.console.explore import explore_routes
-from ptingest.api.console.failures import failures_routes
+from ptingest.api.console.dead_letters import LettersShelf, letters_routes
+from ptingest.api.console.explore import Explorer, explore_routes
+from ptingest.api.console.failures import Trial, failures_routes
 from ptingest.api.console.history import History
 from ptingest.api.console.life import life_routes
 from ptingest.api.console.overview import overview_routes, troubles_of
-from ptingest.api.console.seams import Seams
 from ptingest.api.console.site import Place, Site, console_app
+from ptingest.api.console.trial import LineTrial
 from ptingest.api.letters import LettersDesk
 from ptingest.api.why import WhyDesk
+from ptingest.dead_letters.browser import Shelf
+from ptingest.pipeline.pipeline import Pipeline
 from ptingest.settings.api import ApiSettings
+from ptingest.settings.server import ServerSettings
+from ptingest.sinks.store.read.pool import StoreExplorer
 from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+
+def console_seams(settings: ServerSettings, *, pipeline: Callable[[], Pipeline]) -> Seams:
+    """Return the seams of one server; ``pipeline`` gives the one in force, for what is tried."""
+    folder, store = Path(settings.data_dir), settings.sinks.store
+    return Seams(
+        trial=LineTrial(pipeline),
+        shelf=Shelf(folder / "dead_letters"),
+        explorer=StoreExplorer(folder / store.path) if store is not None else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """Handed to the API when it starts."""
+
+    trial: Trial | None = None
+    shelf: LettersShelf | None = None
+    explorer: Explorer | None = None
+    """None where no store is kept; the page is there and says so."""
+
 
 IN_TROUBLE = "ptingest_lane_is_in_trouble"
 

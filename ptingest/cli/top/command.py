@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.json_lines import write_json_line
 from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.visible import write_json_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,10 +85,12 @@ def _is_screen() -> bool:
 
 
 def _look(api: ApiSettings, before: ServerFacts | None) -> _Look:
+    from ptingest.api.client import ServerClient
     from ptingest.cli.top.facts import overview
-    from ptingest.doctor.server_facts import ask_now
+    from ptingest.doctor.server_facts import ASK_SECONDS, read_facts
 
-    facts = ask_now(api)
+    with ServerClient(api, seconds=ASK_SECONDS) as client:
+        facts = read_facts(client.url, client.get)
     return facts, overview(before, facts)
 
 

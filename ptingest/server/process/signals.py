@@ -47,3 +47,16 @@ class StopSignals:
             os._exit(LEFT_AT_ONCE)
         self.name = number.name
         self.stop.set()
+
+
+def ending(code: int | None) -> str:
+    """Say how a process ended."""
+    if code is None:
+        return "has not ended"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"was killed by {name}"

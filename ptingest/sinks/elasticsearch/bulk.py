@@ -39,13 +39,29 @@ from ptingest.sinks.elasticsearch.answer import (
     excerpt,
     retry_after_seconds,
 )
-from ptingest.sinks.elasticsearch.giant import PIECE_BYTES, pieces_of_giant
 from ptingest.sinks.elasticsearch.item_errors import (
     asks_to_come_back,
     failing_label,
     refusal_label,
     stream_trouble,
 )
+
+PIECE_BYTES = 1 << 20
+"""What a giant is cut into, and the size from which a document is one."""
+
+
+def pieces_of_giant(parts: Sequence[bytes]) -> Iterator[bytes]:
+    """Cut what would be joined: action line in some parts, body, newline.
+
+    A body of a hundred MiB is not there twice then. The first piece is a large one, for by it
+    the client knows whether to compress.
+    """
+    *head, body, newline = parts
+    yield b"".join((*head, body[:PIECE_BYTES]))
+    for start in range(PIECE_BYTES, len(body), PIECE_BYTES):
+        yield body[start : start + PIECE_BYTES]
+    yield newline
+
 
 DETAIL_CHARACTERS = 2000
 """Longest error text kept for one document; an immense term quotes itself."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from ptingest.model.event import MaySend
+from ptingest.model.origin import MaySend
 from ptingest.settings.tls import BeatsTlsSettings, certificate_name
 
 # As openssl and Beats print them; other parts of a name keep their long name.

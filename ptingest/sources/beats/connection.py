@@ -32,7 +32,7 @@ from ptingest.errors import ProtocolError
 from ptingest.lumberjack.connection import ServerConnection
 from ptingest.lumberjack.frames import ack_bytes
 from ptingest.lumberjack.window import Limits, Window
-from ptingest.model.event import Origin
+from ptingest.model.origin import Origin
 from ptingest.model.receipt import Receipt
 from ptingest.sources.beats.ack_queue import OpenWindow, take_earned_acks
 from ptingest.sources.beats.deadlines import (
@@ -43,8 +43,7 @@ from ptingest.sources.beats.deadlines import (
     Writes,
 )
 from ptingest.sources.beats.inflate_permits import TURNS, HeldTurns
-from ptingest.sources.goodbye import Phase, half_close, reset
-from ptingest.sources.port import peek
+from ptingest.sources.port import Phase, half_close, peek, reset
 from ptingest.sources.proxy_protocol import Address
 
 if TYPE_CHECKING:

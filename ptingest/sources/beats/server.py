@@ -19,10 +19,9 @@ from functools import partial
 from ptingest.errors import ProtocolError, TurnedAway
 from ptingest.lumberjack.window import Limits
 from ptingest.model.contracts import Admit, Breath, Clock
-from ptingest.model.event import Origin
+from ptingest.model.origin import Origin, Sender
 from ptingest.model.receipt import Receipt
 from ptingest.settings.beats import BeatsSettings
-from ptingest.sources.beats.agent import Sender, sender_of
 from ptingest.sources.beats.connection import BeatsConnection
 from ptingest.sources.beats.handshake import Arrivals, handshake_guest, make_door
 from ptingest.sources.beats.inflate_permits import LARGE_BYTES, Turns
@@ -46,6 +45,7 @@ class BeatsSource:
         settings: BeatsSettings,
         *,
         admit: Admit,
+        sender_of: Callable[[bytes], Sender],
         turns: Turns,
         breath: Breath,
         give_back: Callable[[], None],
@@ -57,6 +57,7 @@ class BeatsSource:
     ) -> None:
         """``workers``: how many share the limit for Beats behind one load balancer."""
         self.admit, self.turns, self.breath = admit, turns, breath
+        self._sender_of = sender_of
         self.alone = asyncio.Lock()
         """Held by who has, or next gets, all turns."""
         self._give_back = give_back
@@ -73,9 +74,8 @@ class BeatsSource:
         self._accepting.set()
         self._socket: socket.socket | None = None
         self._accept_task: asyncio.Task[None] | None = None
-        self._workers = workers
         self._handed: dict[socket.socket, Callable[[], None]] = {}
-        self._is_stopped = False
+        self._workers, self._is_stopped = workers, False
         self.on_accepting: Callable[[], None] = lambda: None
         """Called when ``is_accepting`` has changed."""
         self._arrivals = Arrivals(tls=tls, make=self._make, left=self.left, metrics=metrics)
@@ -355,7 +355,7 @@ class BeatsSource:
     ) -> Awaitable[None]:
         """Hand a part of a window to the flow; its first one ever tells which Beat sends."""
         if connection not in self._senders:
-            self._senders[connection] = sender_of(payloads[0])
+            self._senders[connection] = self._sender_of(payloads[0])
         return self.admit(payloads, receipt, connection.origin)
 
     def window_complete(self, events: int, odd: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from ptingest.lumberjack.connection import ServerConnection
 from ptingest.lumberjack.window import Limits
 from ptingest.model.contracts import Clock, Finding
 from ptingest.model.document import Document
-from ptingest.model.event import Origin
+from ptingest.model.origin import Origin
 from ptingest.model.outcome import WriteResult
 from ptingest.model.receipt import Receipt
 from ptingest.server.assembly import Parts, build

@@ -34,6 +34,7 @@ FOLLOW_SECONDS = 0.25
 FLUSH_SECONDS = 1.0
 """A followed record waits this long for continuation lines."""
 SAVE_SECONDS = 0.5
+CLOSE_SECONDS = 2.0
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -186,7 +187,7 @@ class Shipper:
             for task in (acks, sending):
                 task.cancel()
             await asyncio.gather(acks, sending, return_exceptions=True)
-            writer.close()
+            await _close(writer)
 
     def _cut_smaller(self) -> None:
         """Send what was not acked in smaller windows: the first may have been too large."""
@@ -405,3 +406,17 @@ class EventMaker:
                 **self._constant,
             }
         )
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close as TLS does, which waits for the peer, but not for one that says nothing.
+
+    What is still open when the loop ends is never closed at all.
+    """
+    writer.close()
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        writer.transport.abort()
+        await asyncio.sleep(0)  # the transport closes its socket with the loop's next turn

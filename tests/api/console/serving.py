@@ -10,7 +10,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from ptingest.api.app import start_api
-from ptingest.api.console.seams import Seams
+from ptingest.api.console.pages import Seams
 from ptingest.api.letters import LettersDesk
 from ptingest.api.why import WhyDesk
 from ptingest.settings.api import ApiSettings

@@ -12,16 +12,9 @@ from typing import Any
 import pytest
 from multidict import MultiDict
 
-from ptingest.api.console.dead_letters import (
-    SHOWN_CHARACTERS,
-    Look,
-    Row,
-    Whole,
-    choice_of,
-    progress_of,
-)
-from ptingest.api.console.seams import Seams
-from ptingest.model.letters import Choice
+from ptingest.api.console.dead_letters import SHOWN_CHARACTERS, choice_of, progress_of
+from ptingest.api.console.pages import Seams
+from ptingest.model.letters import Choice, Look, Row, Whole
 from tests.api.console.serving import TOKEN, Served, console, log_in
 from tests.api.test_letters import Desk
 

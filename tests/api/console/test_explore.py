@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ptingest.api.console import explore
-from ptingest.api.console.seams import Seams
+from ptingest.api.console.pages import Seams
 from ptingest.api.console.trial import LineTrial
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.settings.load import load_profile

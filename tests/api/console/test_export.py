@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from ptingest.api.console import export
-from ptingest.api.console.seams import Seams
+from ptingest.api.console.pages import Seams
 from ptingest.errors import SinkUnavailable
 from ptingest.model.explore import Hit
 from tests.api.console.serving import console

@@ -13,6 +13,7 @@ from ptingest.model.outcome import WriteResult
 from ptingest.sinks.elasticsearch.answer import Answer, retry_after_seconds
 from ptingest.sinks.elasticsearch.bulk import (
     DETAIL_CHARACTERS,
+    PIECE_BYTES,
     PIECE_DOCUMENTS,
     bulk_pieces,
     bulk_target,
@@ -617,3 +618,15 @@ def test_a_damaged_answer_never_stores_a_document(count: int, at: int, patch: by
 
     expected = "stored" if is_same_json(damaged, whole) else "doubtful"
     assert {outcome(result, d) for d in documents} == {expected}
+
+
+@pytest.mark.parametrize("over", [-1, 0, 1, PIECE_BYTES, 3 * PIECE_BYTES + 5])
+def test_a_giant_comes_in_pieces_that_are_never_larger_than_a_stretch(over: int) -> None:
+    giant = document(body=b'"' + b"x" * (PIECE_BYTES + over - 2) + b'"', key="k1")
+
+    pieces = list(bulk_pieces([giant], keyed=True))
+
+    head = b'{"create":{"_index":"logs-django-pt","_id":"k1"}}\n'
+    assert b"".join(pieces) == head + giant.body + b"\n"
+    assert max(map(len, pieces)) <= len(head) + PIECE_BYTES + 1
+    assert len(pieces[0]) >= PIECE_BYTES - 1, "by the first one it is seen that it is large"

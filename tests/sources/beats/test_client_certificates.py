@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.model.event import MaySend
+from ptingest.model.origin import MaySend
 from ptingest.settings.tls import BeatsTlsSettings
 from ptingest.sources.beats.client_certificates import Guest, GuestList, Shown, shown
 

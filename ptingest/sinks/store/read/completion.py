@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
+from ptingest.kql.fields import EXACT_COLUMNS, KEYWORD_COLUMNS
 from ptingest.kql.parser import is_field
 from ptingest.model.explore import Value
 from ptingest.sinks.store.read.bodies import ask_small, read_excerpts
-from ptingest.sinks.store.read.sql import EXACT_COLUMNS, KEYWORD_COLUMNS, path_of
+from ptingest.sinks.store.read.sql import path_of
 from ptingest.sinks.store.rollup import ids_of, segments
 
 SAMPLE = 500

@@ -17,9 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from ptingest.api.console.explore import Look
 from ptingest.errors import SinkUnavailable
-from ptingest.model.explore import Hit, Neighbours, Page, Tail, Value, View
+from ptingest.model.explore import Hit, Look, Neighbours, Page, Tail, Value, View
 from ptingest.sinks.store.read import completion
 from ptingest.sinks.store.read.context import neighbours
 from ptingest.sinks.store.read.explore import ExploreReader

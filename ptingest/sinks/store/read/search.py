@@ -16,15 +16,10 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from ptingest.errors import QueryInvalid, SinkUnavailable
+from ptingest.kql.fields import EXACT_COLUMNS, KEYWORD_COLUMNS
 from ptingest.kql.parser import is_field
 from ptingest.sinks.store.read.snapshot import Question, in_bounds, moment
-from ptingest.sinks.store.read.sql import (
-    EXACT_COLUMNS,
-    KEYWORD_COLUMNS,
-    Condition,
-    may_be_json,
-    path_of,
-)
+from ptingest.sinks.store.read.sql import Condition, may_be_json, path_of
 from ptingest.sinks.store.schema import open_reader
 
 ROWS_A_FETCH = 256

@@ -7,33 +7,20 @@ asked of the body: there a path leads to one value or to a list, of which any ma
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ptingest.kql import times
+from ptingest.kql.fields import EXACT_COLUMNS, KEYWORD_COLUMNS, TEXT_FIELDS, number_of, phrases_of
 from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, Range, Value
-from ptingest.kql.tokens import Phrase, phrase
-
-KEYWORD_COLUMNS = {
-    "group": '"group"',
-    "service": "service",
-    "log_level": "log_level",
-    "logger_name": "logger_name",
-    "stream": "stream",
-    "app_module": "app_module",
-}
-EXACT_COLUMNS = {"_index": "data_stream", "_id": "key"}
-"""Elasticsearch's own names for where a document lies; always plain text here."""
-TEXT_FIELDS = ("message", "log_message", "event.original")
+from ptingest.kql.tokens import Phrase
 
 GLOB_CHARACTERS = 4096
 """SQLite goes over a text once for each character between two ``*``, and cannot be interrupted
 meanwhile; longer texts are matched by ``globs``, in one pass."""
 
 _RANGE_SQL = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
-_INT64 = 1 << 63
 
 
 @dataclass(slots=True)
@@ -276,17 +263,6 @@ class _Writer:
         return _either(asked)
 
 
-def phrases_of(value: Value) -> list[Phrase]:
-    """Split a value into what may be found: quoted one phrase, else any of its words."""
-    if value.is_quoted:
-        wanted = [phrase((value.text,))]
-    else:
-        # Marks the wildcards while the text is split at its blanks.
-        written = "\0".join(piece.replace("\0", " ") for piece in value.pieces).split()
-        wanted = [phrase(word.split("\0")) for word in written]
-    return [words_in_a_row for words_in_a_row in wanted if words_in_a_row]
-
-
 def _fts(words_in_a_row: Phrase) -> str | None:
     """Return FTS5's expression, None where a ``*`` is not at a phrase's very end."""
     *firsts, last = words_in_a_row
@@ -327,17 +303,3 @@ def _glob(value: Value) -> str:
         "".join(f"[{character}]" if character in "*?[" else character for character in piece)
         for piece in value.pieces
     )
-
-
-def number_of(text: str) -> int | float | None:
-    """Return a number that SQLite can compare, None where ``text`` is none."""
-    try:
-        whole = int(text)
-        return whole if -_INT64 <= whole < _INT64 else float(whole)
-    except (ValueError, OverflowError):
-        pass
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 
@@ -30,3 +32,10 @@ class Origin(msgspec.Struct, frozen=True):
     """Of a requeued letter, which comes alone: what it becomes keeps this key."""
     may_send: tuple[MaySend, ...] | None = None
     """Each one a set of events it may send; None means everything."""
+
+
+class Sender(NamedTuple):
+    """What /status tells of a sender; None for what its events do not say."""
+
+    agent: str | None = None
+    files_known_by: str | None = None

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptingest.model.document import LARGE_BYTES
-from ptingest.sources.beats.agent import LONGEST, Sender, agent_of, sender_of
+from ptingest.model.origin import Sender
+from ptingest.pipeline.sender import LONGEST, agent_of, sender_of
 from tests.wire.captures import load
 
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 from ptingest.model.document import LARGE_BYTES
+from ptingest.model.origin import Sender
 from ptingest.pipeline.identity import known_by
 
 LONGEST = 64
 """Characters shown; whoever sends decides what stands there."""
-
-
-class Sender(NamedTuple):
-    """What /status tells of a sender; None for what its events do not say."""
-
-    agent: str | None = None
-    files_known_by: str | None = None
 
 
 def sender_of(payload: bytes) -> Sender:

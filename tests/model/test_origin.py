@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ptingest.model.event import MaySend, Origin
+from ptingest.model.origin import MaySend, Origin
 
 
 def test_an_origin_is_a_beat_without_tls_unless_told() -> None:

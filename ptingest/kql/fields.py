@@ -1,0 +1,52 @@
+"""Fields that are searched by other than their own name, and what a value is compared as."""
+
+from __future__ import annotations
+
+import math
+
+from ptingest.kql.parser import Value
+from ptingest.kql.tokens import Phrase, phrase
+
+KEYWORD_COLUMNS = {
+    "group": '"group"',
+    "service": "service",
+    "log_level": "log_level",
+    "logger_name": "logger_name",
+    "stream": "stream",
+    "app_module": "app_module",
+}
+"""Fields of a document that have a column of their own, as SQL names it."""
+
+EXACT_COLUMNS = {"_index": "data_stream", "_id": "key"}
+"""Elasticsearch's own names for where a document lies; always plain text here."""
+
+
+TEXT_FIELDS = ("message", "log_message", "event.original")
+"""Fields that are searched word by word."""
+
+_INT64 = 1 << 63
+
+
+def phrases_of(value: Value) -> list[Phrase]:
+    """Split a value into what may be found: quoted one phrase, else any of its words."""
+    if value.is_quoted:
+        wanted = [phrase((value.text,))]
+    else:
+        # Marks the wildcards while the text is split at its blanks.
+        written = "\0".join(piece.replace("\0", " ") for piece in value.pieces).split()
+        wanted = [phrase(word.split("\0")) for word in written]
+    return [words_in_a_row for words_in_a_row in wanted if words_in_a_row]
+
+
+def number_of(text: str) -> int | float | None:
+    """Return a number that SQLite can compare, None where ``text`` is none."""
+    try:
+        whole = int(text)
+        return whole if -_INT64 <= whole < _INT64 else float(whole)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

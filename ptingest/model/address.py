@@ -1,0 +1,26 @@
+"""``host:port`` as settings and command lines write it."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+"""A server that listens on all addresses is asked on loopback."""
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """Return host and port of ``host:port``; an IPv6 host may stand in brackets.
+
+    Raises:
+        ValueError: there is no number behind the last colon.
+    """
+    host, _, port = listen.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def is_loopback_host(host: str) -> bool:
+    """Say whether a name or an address is this host alone; no name is looked up."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
