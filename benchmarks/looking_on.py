@@ -74,7 +74,7 @@ class Road:
         self._loop = asyncio.new_event_loop()
         self._lanes = [self._loop.create_task(lane.run()) for lane in self.parts.lanes]
         if query is not None:
-            taps = self.parts.flow.taps
+            taps = self.parts.observer.taps
             if is_free:
                 taps._spent, taps._credit_at = lambda: 0.0, 0.0
             tap: Any = self._loop.run_until_complete(taps.begin(TapWish(query)))
@@ -151,7 +151,7 @@ def memory_of(why: int) -> None:
         road = Road(Path(folder), why=why)
         for seed in range(10):
             road.carry(corpus.events(EVENTS, seed))
-        print(process_row()["memory_bytes"], road.parts.journal.status())
+        print(process_row()["memory_bytes"], road.parts.observer.journal.status())
 
 
 def show_memory() -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ptingest.model.document import Document
 from ptingest.model.origin import Origin
-from ptingest.model.outcome import WriteResult
+from ptingest.model.outcome import Processed, WriteResult
 from ptingest.model.receipt import Receipt
 
 
@@ -44,6 +44,23 @@ class Admit(Protocol):
     async def __call__(
         self, payloads: Sequence[bytes], receipt: Receipt, origin: Origin
     ) -> None: ...
+
+
+class ChunkObserver(Protocol):
+    """What looks at events after the pipeline; it changes nothing."""
+
+    def saw(
+        self,
+        payloads: Sequence[bytes],
+        processed: Processed,
+        cost: int,
+        receipt: Receipt,
+        origin: Origin,
+        now_ns: int,
+    ) -> None:
+        """One chunk was processed at ``now_ns``; its documents cost the budget ``cost`` bytes
+        for each sink."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The slip that counts a window home.
+"""Tracks when all events of a window are settled.
 
 A receipt knows neither the socket nor the sink. A window may be acked when its receipt
 was sealed, everything expected was settled, and nothing failed.
@@ -17,35 +17,46 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
+class WindowTrace:
+    """What an observer remembers of one window; it decides nothing."""
+
+    __slots__ = ("acked_at", "began_at", "events", "last_seq", "number")
+
+    def __init__(self, began_at: float) -> None:
+        self.began_at = began_at
+        """When its first chunk was processed; monotonic, as ``acked_at``."""
+        self.events = 0
+        """Events of the window that were processed so far."""
+        self.number: int | None = None
+        """Which window of its connection this is, known once the window is complete."""
+        self.last_seq: int | None = None
+        self.acked_at: float | None = None
+        """When its ack left."""
+
+
 class Receipt:
     """Counts the fates of one window's events; not thread-safe, lives on one loop."""
 
     __slots__ = (
-        "_on_closed", "_open", "_sealed", "acked_at", "began_at", "closed", "events", "failed",
-        "fates", "give_way", "place", "sender",
+        "_on_closed", "_open", "_sealed", "closed", "failed", "fates", "give_way", "sender",
+        "trace",
     )  # fmt: skip
 
     def __init__(self, on_closed: Callable[[Receipt], None], sender: str = "") -> None:
         self._on_closed = on_closed
         self.sender = sender
-        """Who waits for the ack: address and port, "" where nobody sends windows."""
+        """Address and port of the peer that waits for the ack; "" where there is none."""
         self._open = 0
         self._sealed = False
         self.closed = False
         self.failed: str | None = None
         self.fates: list[str] | None = None
-        """Set to a list by who wants to know them: every fate settled, in order."""
+        """Every fate settled, in order; None unless the receipt's owner sets it to a list."""
         self.give_way: Callable[[], None] | None = None
-        """Set by a source that holds something others wait for while its window is admitted;
-        called by whoever makes that take long. Twice is once."""
-        self.events = 0
-        """Events of the window that were processed so far; this and the following are told to
-        who asks what became of one, and decide nothing."""
-        self.began_at = 0.0
-        self.acked_at: float | None = None
-        """When its ack left; monotonic, as ``began_at``."""
-        self.place: tuple[int, int] | None = None
-        """The number of the window on its connection, and its last seq."""
+        """Releases what the source holds for this window and other windows wait for; called
+        where admission takes long. A second call does nothing."""
+        self.trace: WindowTrace | None = None
+        """What an observer wants to know of the window; None while there is no observer."""
 
     @property
     def open(self) -> int:
@@ -85,13 +96,13 @@ class Receipt:
 
     def _close(self) -> None:
         self.closed = True
-        # Called once, then let go: receipts are remembered longer than connections live, and
-        # through it would keep whatever their connection holds.
+        # Called once, then released: receipts are kept longer than connections live, and
+        # this reference would keep whatever their connection holds.
         on_closed, self._on_closed = self._on_closed, _over
         self.give_way = None
         on_closed(self)
 
 
 def _over(_: Receipt) -> None:
-    """Stands where nobody is to be told any more."""
+    """Replaces the callback of a closed receipt."""
     raise AssertionError("closed twice")

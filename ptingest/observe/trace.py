@@ -121,29 +121,28 @@ class Storyteller:
         return story
 
     def _window(self, found: Found) -> Story:
-        receipt = found.chunk.receipt
-        number, last_seq = receipt.place or (None, None)
+        receipt, trace = found.chunk.receipt, found.chunk.trace
         seq = None
-        if found.place is not None and last_seq is not None:
-            seq = last_seq - receipt.events + 1 + found.place
+        if found.place is not None and trace.last_seq is not None:
+            seq = trace.last_seq - trace.events + 1 + found.place
         state = "open"
         if receipt.failed is not None:
             state = "given back"
-        elif receipt.acked_at is not None:
+        elif trace.acked_at is not None:
             state = "acked"
         elif receipt.closed:
             state = "safe"
         return {
-            "number": number,
-            "events": receipt.events,
+            "number": trace.number,
+            "events": trace.events,
             "seq": seq,
             "place": None if found.place is None else found.place + 1,
-            "last_seq": last_seq,
+            "last_seq": trace.last_seq,
             "state": state,
             "given_back_because": receipt.failed,
-            "acked_at": None if receipt.acked_at is None else self._moment(receipt.acked_at),
+            "acked_at": None if trace.acked_at is None else self._moment(trace.acked_at),
             "seconds_to_ack": (
-                None if receipt.acked_at is None else round(receipt.acked_at - found.chunk.at, 6)
+                None if trace.acked_at is None else round(trace.acked_at - found.chunk.at, 6)
             ),
         }
 

@@ -20,7 +20,7 @@ from ptingest.model.contracts import Clock, Finding, Sink
 from ptingest.model.document import Document
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, Processed, Refusal, WriteResult
-from ptingest.model.receipt import Receipt
+from ptingest.model.receipt import Receipt, WindowTrace
 from ptingest.observe.taps import Taps
 from ptingest.settings.why import WhySettings
 
@@ -40,12 +40,15 @@ class Chunk:
 
     __slots__ = (
         "at", "at_ns", "cost", "documents", "events", "first", "generation", "keys", "letters",
-        "origin", "payloads", "receipt",
+        "origin", "payloads", "receipt", "trace",
     )  # fmt: skip
 
-    def __init__(self, at: float, at_ns: int, receipt: Receipt, origin: Origin) -> None:
+    def __init__(
+        self, at: float, at_ns: int, receipt: Receipt, origin: Origin, trace: WindowTrace
+    ) -> None:
         self.at, self.at_ns, self.receipt, self.origin = at, at_ns, receipt, origin
-        self.first = receipt.events
+        self.trace = trace
+        self.first = trace.events
         """Events of the window before the first one here."""
         self.events = self.cost = self.generation = 0
         self.documents: Sequence[Document] = ()
@@ -202,10 +205,9 @@ class Journal:
         if not self.is_on:
             return
         now = self._clock.monotonic()
-        chunk = Chunk(now, self._clock.time_ns(), receipt, origin)
-        if not receipt.events:
-            receipt.began_at = now
-        receipt.events += len(payloads)
+        trace = receipt.trace = receipt.trace or WindowTrace(now)
+        chunk = Chunk(now, self._clock.time_ns(), receipt, origin, trace)
+        trace.events += len(payloads)
         chunk.events, chunk.generation = len(payloads), self.generation
         chunk.documents = processed.documents
         chunk.cost = cost + RECORD_BYTES + 8 * len(payloads)
@@ -237,7 +239,8 @@ class Journal:
         if self.under_way.pop(id(attempt), None) is None:
             return
         self.attempts.append(attempt)
-        came = attempt.documents[0].receipt.began_at if attempt.documents else 0.0
+        trace = attempt.documents[0].receipt.trace if attempt.documents else None
+        came = 0.0 if trace is None else trace.began_at
         if self.settings.sample < 1 or not self.whole or came < self.whole[0].at:
             self._shrink_attempt(attempt)
         else:

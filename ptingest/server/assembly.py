@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from ptingest.dead_letters.queue import DeadLetters
 from ptingest.delivery.budget import Budget
@@ -15,16 +15,18 @@ from ptingest.delivery.health_check import Inquirer
 from ptingest.delivery.lane import Lane
 from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.model.contracts import Breath, Clock, Sink
+from ptingest.observe.observer import Observer
 from ptingest.observe.taps import Taps
 from ptingest.observe.trace import Storyteller
 from ptingest.observe.trace_buffer import Journal, WatchedSink
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path, run_samples
-from ptingest.pipeline.pipeline import Pipeline
 from ptingest.pipeline.sender import sender_of
 from ptingest.server.certificates import Certificates
+from ptingest.server.custody import Custody
 from ptingest.server.event_loop.fair_share import Turnstile
 from ptingest.server.flow import Flow
 from ptingest.server.poison import PoisonRecord
+from ptingest.server.processing import Processing
 from ptingest.server.requeue import Errands
 from ptingest.server.worker_share import ALONE, Share
 from ptingest.settings.load import load_profile
@@ -67,24 +69,24 @@ class Parts:
     """Everything one worker runs, connected and not yet started."""
 
     settings: ServerSettings
+    share: Share
     metrics: Metrics
     clock: Clock
-    pipeline: Pipeline
-    sinks: list[Sink]
-    lanes: list[Lane]
+    certificates: Certificates
     budget: DocumentBudget
     dead_letters: DeadLetters
-    flow: Flow
-    poison: PoisonRecord
-    source: BeatsSource
-    errands: Errands
-    certificates: Certificates
-    journal: Journal
-    storyteller: Storyteller
-    share: Share
+    sinks: list[Sink]
+    lanes: list[Lane]
     inquirers: list[Inquirer]
     chores: list[Callable[[], Awaitable[None]]]
     """What one of several workers does every second for all of them."""
+    processing: Processing
+    custody: Custody
+    observer: Observer
+    storyteller: Storyteller
+    flow: Flow
+    source: BeatsSource
+    errands: Errands
 
 
 def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> ProfileSettings:
@@ -162,6 +164,17 @@ def _build_sink(
             raise AssertionError(f"no sink for {type(one).__name__}")
 
 
+class _Ground(NamedTuple):
+    """What nearly every part is made with."""
+
+    settings: ServerSettings
+    share: Share
+    metrics: Metrics
+    clock: Clock
+    chance: random.Random
+    breath: Turnstile
+
+
 def build(
     settings: ServerSettings,
     profile: ProfileSettings,
@@ -174,104 +187,149 @@ def build(
 
     One of several gets the settings of its ``share``.
     """
-    metrics = Metrics()
-    certificates = Certificates(settings, metrics=metrics, clock=clock)
-    chance = random.Random()
+    ground = _Ground(settings, share, Metrics(), clock, random.Random(), Turnstile())
+    certificates = Certificates(settings, metrics=ground.metrics, clock=clock)
     budget = DocumentBudget(settings.beats.limits.total_bytes // 2)
-    dead_letters = DeadLetters(
-        Path(settings.data_dir) / "dead_letters",
-        settings.dead_letters,
-        clock=clock,
-        metrics=metrics,
-    )
-    breath = Turnstile()
-    if replaced is None:
-        built = build_sinks(settings, clock, metrics, share, breath)
-        replaced = list(zip(built, sink_settings(settings), strict=True))
-    sinks = [sink for sink, _ in replaced]
-    journal, taps = Journal(settings.why, clock=clock), Taps(clock)
-    lanes = [
-        Lane(
-            sink=WatchedSink(sink, journal=journal, taps=taps),
-            settings=one,
-            budget=budget,
-            dead_letters=dead_letters,
-            metrics=metrics,
-            clock=clock,
-            random=chance,
-        )
-        for sink, one in replaced
-    ]
-    pipeline = compile_profile(profile)
-    poison = PoisonRecord(Path(settings.data_dir) / "poison", share.number, clock)
-    flow = Flow(
-        pipeline,
+    dead_letters = _dead_letters(ground)
+    processing = _processing(ground, profile)
+    observer = _observer(ground, processing)
+    sinks = _configured_sinks(ground) if replaced is None else replaced
+    lanes = [_lane(ground, sink, one, budget, dead_letters, observer) for sink, one in sinks]
+    custody = Custody([sink.name for sink, _ in sinks], ground.metrics)
+    flow = _flow(ground, processing, lanes, custody, budget, dead_letters, observer)
+    return Parts(
+        *(settings, share, ground.metrics, clock, certificates, budget, dead_letters),
+        sinks=[sink for sink, _ in sinks],
         lanes=lanes,
-        sinks=[sink.name for sink in sinks],
+        inquirers=[
+            Inquirer(one, lane, clock=clock) for (one, _), lane in zip(sinks, lanes, strict=True)
+        ],
+        chores=_chores(share, [sink for sink, _ in sinks]),
+        processing=processing,
+        custody=custody,
+        observer=observer,
+        storyteller=_storyteller(observer, processing, lanes),
+        flow=flow,
+        source=_source(ground, flow, lanes, certificates),
+        errands=_errands(ground, flow, lanes, dead_letters),
+    )
+
+
+def _configured_sinks(ground: _Ground) -> list[tuple[Sink, LaneSettings]]:
+    built = build_sinks(ground.settings, ground.clock, ground.metrics, ground.share, ground.breath)
+    return list(zip(built, sink_settings(ground.settings), strict=True))
+
+
+def _chores(share: Share, sinks: Sequence[Sink]) -> list[Callable[[], Awaitable[None]]]:
+    return [one.keep_house for one in sinks if share.has_chores and isinstance(one, KeepsHouse)]
+
+
+def _dead_letters(ground: _Ground) -> DeadLetters:
+    return DeadLetters(
+        Path(ground.settings.data_dir) / "dead_letters",
+        ground.settings.dead_letters,
+        clock=ground.clock,
+        metrics=ground.metrics,
+    )
+
+
+def _processing(ground: _Ground, profile: ProfileSettings) -> Processing:
+    folder = Path(ground.settings.data_dir) / "poison"
+    return Processing(
+        compile_profile(profile),
+        event_bytes=ground.settings.beats.limits.event_bytes,
+        poison=PoisonRecord(folder, ground.share.number, ground.clock),
+        breath=ground.breath,
+        metrics=ground.metrics,
+    )
+
+
+def _observer(ground: _Ground, processing: Processing) -> Observer:
+    return Observer(
+        lambda: processing.pipeline,
+        taps=Taps(ground.clock),
+        journal=Journal(ground.settings.why, clock=ground.clock),
+    )
+
+
+def _lane(
+    ground: _Ground,
+    sink: Sink,
+    settings: LaneSettings,
+    budget: DocumentBudget,
+    dead_letters: DeadLetters,
+    observer: Observer,
+) -> Lane:
+    return Lane(
+        sink=WatchedSink(sink, journal=observer.journal, taps=observer.taps),
+        settings=settings,
         budget=budget,
         dead_letters=dead_letters,
-        metrics=metrics,
-        clock=clock,
-        breath=breath,
-        event_bytes=settings.beats.limits.event_bytes,
-        poison=poison,
-        taps=taps,
-        journal=journal,
+        metrics=ground.metrics,
+        clock=ground.clock,
+        random=ground.chance,
     )
 
-    def give_back() -> None:
-        for lane in lanes:
-            lane.give_back()
 
-    def retry_streams() -> None:
-        for lane in lanes:
-            lane.retry_streams()
+def _flow(
+    ground: _Ground,
+    processing: Processing,
+    lanes: Sequence[Lane],
+    custody: Custody,
+    budget: DocumentBudget,
+    dead_letters: DeadLetters,
+    observer: Observer,
+) -> Flow:
+    return Flow(
+        processing,
+        lanes=lanes,
+        custody=custody,
+        budget=budget,
+        dead_letters=dead_letters,
+        metrics=ground.metrics,
+        clock=ground.clock,
+        observer=observer,
+    )
 
-    source = BeatsSource(
-        settings.beats,
+
+def _storyteller(observer: Observer, processing: Processing, lanes: Sequence[Lane]) -> Storyteller:
+    return Storyteller(
+        observer.journal,
+        pipeline=lambda: processing.pipeline,
+        lanes=lambda: {lane.name: lane.status() for lane in lanes},
+    )
+
+
+def _source(
+    ground: _Ground, flow: Flow, lanes: Sequence[Lane], certificates: Certificates
+) -> BeatsSource:
+    return BeatsSource(
+        ground.settings.beats,
         admit=flow.admit,
         sender_of=sender_of,
         turns=Budget(TURNS),
-        breath=breath,
-        give_back=give_back,
-        metrics=metrics,
-        clock=clock,
-        chance=chance,
+        breath=ground.breath,
+        give_back=lambda: _each(lanes, Lane.give_back),
+        metrics=ground.metrics,
+        clock=ground.clock,
+        chance=ground.chance,
         tls=certificates.beats,
-        workers=share.workers,
+        workers=ground.share.workers,
     )
-    errands = Errands(
+
+
+def _errands(
+    ground: _Ground, flow: Flow, lanes: Sequence[Lane], dead_letters: DeadLetters
+) -> Errands:
+    return Errands(
         admit=flow.admit,
-        give_back=give_back,
-        retry_streams=retry_streams,
+        give_back=lambda: _each(lanes, Lane.give_back),
+        retry_streams=lambda: _each(lanes, Lane.retry_streams),
         dead_letters=dead_letters,
-        metrics=metrics,
+        metrics=ground.metrics,
     )
-    return Parts(
-        settings=settings,
-        metrics=metrics,
-        clock=clock,
-        pipeline=pipeline,
-        sinks=sinks,
-        lanes=lanes,
-        budget=budget,
-        dead_letters=dead_letters,
-        flow=flow,
-        poison=poison,
-        source=source,
-        errands=errands,
-        certificates=certificates,
-        journal=journal,
-        storyteller=Storyteller(
-            journal,
-            pipeline=lambda: flow.pipeline,
-            lanes=lambda: {lane.name: lane.status() for lane in lanes},
-        ),
-        share=share,
-        inquirers=[
-            Inquirer(sink, lane, clock=clock) for sink, lane in zip(sinks, lanes, strict=True)
-        ],
-        chores=[
-            one.keep_house for one in sinks if share.has_chores and isinstance(one, KeepsHouse)
-        ],
-    )
+
+
+def _each(lanes: Sequence[Lane], what: Callable[[Lane], object]) -> None:
+    for lane in lanes:
+        what(lane)

@@ -48,7 +48,7 @@ async def carry_out(
                 task.cancel()
     finally:
         await parts.errands.stop("interrupted")
-        await parts.flow.large.close()
+        await parts.processing.large.close()
         await parts.dead_letters.close()
         for sink in parts.sinks:
             await sink.close()

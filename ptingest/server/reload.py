@@ -126,9 +126,9 @@ class Reloader:
 def swap_parts(parts: Parts, fresh: Fresh) -> list[str]:
     """Put a new config in force in one worker; returns the keys that wait for a restart."""
     old = parts.settings
-    parts.journal.generation += 1
-    parts.flow.pipeline = parts.pipeline = fresh.pipeline
-    parts.flow.event_bytes = fresh.settings.beats.limits.event_bytes
+    parts.observer.journal.generation += 1
+    parts.processing.pipeline = fresh.pipeline
+    parts.processing.event_bytes = fresh.settings.beats.limits.event_bytes
     parts.budget.resize(fresh.settings.beats.limits.total_bytes // 2)
     parts.source.change_settings(
         fresh.settings.beats.model_copy(update={"listen": old.beats.listen})

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ptingest.api.logstash import NodeFacts
 from ptingest.server.assembly import KeepsRoom, KnowsFailures, Parts, sink_names, sink_settings
-from ptingest.server.flow import SETTLED
+from ptingest.server.custody import SETTLED
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 
@@ -83,7 +83,7 @@ class WorkerView:
         books: dict[str, dict[str, dict[str, int]]] = {}
         for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True):
             in_lane = lane.outstanding_by_service()
-            admitting = self._parts.flow.admitting(sink.name)
+            admitting = self._parts.custody.of(sink.name)
             books[sink.name] = {
                 service: {
                     "received": count,
@@ -124,7 +124,7 @@ class WorkerView:
                 "setting": "beats.limits.total_bytes (half)",
             },
             "beats": parts.source.status(),
-            "services": parts.flow.watch.status(parts.clock.time_ns()),
+            "services": parts.observer.traffic.status(parts.clock.time_ns()),
             "lanes": {
                 sink.name: lane.status()
                 for sink, lane in zip(parts.sinks, parts.lanes, strict=True)
@@ -139,8 +139,8 @@ class WorkerView:
                 "trouble": parts.dead_letters.trouble,
                 "errand": parts.errands.progress(),
             },
-            "taps": parts.flow.taps.status(),
-            "why": parts.journal.status(),
+            "taps": parts.observer.taps.status(),
+            "why": parts.observer.journal.status(),
             "certificates": parts.certificates.status(),
             "config": self.reloads() if self.reloads else None,
             "process": process_row(),

@@ -94,7 +94,7 @@ class Worker:
         finally:
             self.view.listening = None
             self.parts.source.stop_accepting()
-            self.parts.flow.taps.end_all("the server is stopping")
+            self.parts.observer.taps.end_all("the server is stopping")
             if self._api is not None:
                 await self._api.close()
             await self._close_the_rest()
@@ -103,7 +103,7 @@ class Worker:
     async def _open(self) -> None:
         self._lag.start()
         await self.parts.dead_letters.open()
-        self.parts.poison.open()
+        self.parts.processing.poison.open()
 
     def _has_started(self) -> None:
         self.started.set()
@@ -121,8 +121,10 @@ class Worker:
             node=node_facts(self.parts.settings, sinks=[sink.name for sink in self.parts.sinks]),
             tls=self.parts.certificates.api,
             desk=self.parts.errands,
-            seams=console_seams(self.parts.settings, pipeline=lambda: self.parts.flow.pipeline),
-            taps=self.parts.flow.taps,
+            seams=console_seams(
+                self.parts.settings, pipeline=lambda: self.parts.processing.pipeline
+            ),
+            taps=self.parts.observer.taps,
             why=self.parts.storyteller,
         )
         self.api_port = self._api.port
@@ -167,7 +169,7 @@ class Worker:
 
     async def _close_the_rest(self) -> None:
         self._lag.stop()
-        await self.parts.flow.large.close()
-        self.parts.poison.close()
+        await self.parts.processing.large.close()
+        self.parts.processing.poison.close()
         for sink in self.parts.sinks:
             await sink.close()

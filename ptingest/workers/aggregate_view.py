@@ -18,7 +18,7 @@ import orjson
 from ptingest.api.usage import Usage, usage_of
 from ptingest.errors import PtingestError
 from ptingest.model.contracts import Clock
-from ptingest.server.flow import SETTLED
+from ptingest.server.custody import SETTLED
 from ptingest.server.status import Books, balanced, process_row
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics

@@ -180,7 +180,7 @@ class Supervised:
         return await self._present().parts.storyteller.why(question)
 
     async def _tap(self, wish: TapWish) -> AsyncIterator[TapLines]:
-        tap = await self._present().parts.flow.taps.begin(wish)
+        tap = await self._present().parts.observer.taps.begin(wish)
         try:
             while lines := await tap.read():
                 yield TapLines(lines)

@@ -31,7 +31,7 @@ from ptingest.errors import (
 )
 from ptingest.model.contracts import Clock
 from ptingest.model.outcome import Fate
-from ptingest.server.flow import SETTLED
+from ptingest.server.custody import SETTLED
 from ptingest.server.process.signals import ending
 from ptingest.telemetry.metrics import Metrics, Sample
 from ptingest.telemetry.snapshots import merge, retire

@@ -30,7 +30,7 @@ async def send(peer: RawPeer, *payloads: bytes) -> None:
 async def tapped(server: Server, *arguments: str, payloads: list[bytes], **more: Any) -> Ran:
     """Tap, send the events once the tap is open, and return what was shown."""
     address = f"127.0.0.1:{server.worker.api_port}"
-    taps = server.worker.parts.flow.taps
+    taps = server.worker.parts.observer.taps
     await until(lambda: not taps.open)  # the one before is gone
     tapping = asyncio.create_task(
         asyncio.to_thread(
@@ -129,7 +129,7 @@ def test_nobody_there_is_not_reachable(tmp_path: Path) -> None:
 
 async def test_a_server_that_stops_says_so(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
-        taps = server.worker.parts.flow.taps
+        taps = server.worker.parts.observer.taps
         ran_later = asyncio.create_task(tapped(server, payloads=[event()]))
         await until(lambda: [tap for tap in taps.open if tap.shown])
     ran = await ran_later
@@ -164,7 +164,7 @@ async def test_no_event_commands_the_terminal(option: list[str], tmp_path: Path)
     async with serving(tmp_path) as server:
         address = f"127.0.0.1:{server.worker.api_port}"
         with terminal("tap", *option, "--limit", "1", "--address", address) as screen:
-            taps = server.worker.parts.flow.taps
+            taps = server.worker.parts.observer.taps
             await until(lambda: taps.open)
             async with peer_of(server) as peer:
                 await send(peer, HOSTILE)
@@ -180,7 +180,7 @@ async def test_ctrl_c_leaves_with_the_counts(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         address = f"127.0.0.1:{server.worker.api_port}"
         with terminal("tap", "--address", address) as screen:
-            taps = server.worker.parts.flow.taps
+            taps = server.worker.parts.observer.taps
             await until(lambda: taps.open)
             async with peer_of(server) as peer:
                 await send(peer, ERROR)
@@ -195,7 +195,7 @@ async def test_ctrl_c_leaves_with_the_counts(tmp_path: Path) -> None:
 
 async def test_under_load_events_are_skipped_and_the_road_goes_on(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
-        taps = server.worker.parts.flow.taps
+        taps = server.worker.parts.observer.taps
         ran_later = asyncio.create_task(tapped(server, "--for", "2s", payloads=[event()]))
         await until(lambda: taps.open)
         tap = taps.open[0]

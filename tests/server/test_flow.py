@@ -7,46 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ptingest.model.letters import Choice, Order
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.pipeline import Pipeline
-from ptingest.server.flow import CHUNK_BYTES, CHUNK_EVENTS, chunks, count_by_service
+from ptingest.server.chunks import CHUNK_BYTES
 from ptingest.server.large_events import PLACES_BYTES
 from ptingest.server.poison import TOLERATED
 from tests.fakes.clock import ManualClock
-from tests.fakes.sink import Window
 from tests.flow.harness import Server, event, serving
 
 ORIGIN = Origin(peer="192.0.2.7:1")
-
-
-@settings(max_examples=60, deadline=None)
-@given(sizes=st.lists(st.sampled_from([0, 1, 900, CHUNK_BYTES // 3, CHUNK_BYTES + 1]), max_size=40))
-def test_chunks_keep_every_payload_in_order_and_small(sizes: list[int]) -> None:
-    payloads = [bytes(size) for size in sizes]
-
-    cut = [list(chunk) for chunk in chunks(payloads)]
-
-    assert [payload for chunk in cut for payload in chunk] == payloads
-    for chunk in cut:
-        assert 0 < len(chunk) <= CHUNK_EVENTS
-        assert len(chunk) == 1 or sum(map(len, chunk)) <= CHUNK_BYTES
-
-
-def test_many_small_payloads_make_full_chunks() -> None:
-    assert [len(chunk) for chunk in chunks([b"x"] * 600)] == [256, 256, 88]
-
-
-def test_documents_are_counted_by_their_service() -> None:
-    window = Window()
-    documents = window.documents(2) + window.documents(1, service="celery")
-
-    assert count_by_service(documents) == {"django": 2, "celery": 1}
 
 
 def receipt_of(closed: list[Receipt]) -> Receipt:
@@ -162,7 +135,7 @@ async def test_a_letter_that_was_too_large_is_taken_under_a_larger_limit(tmp_pat
         await admitted(server, large)
         assert [letter.payload for letter in server.letters()] == [large]
 
-        server.worker.parts.flow.event_bytes = 1 << 20
+        server.worker.parts.processing.event_bytes = 1 << 20
         server.worker.parts.errands.begin(Order("requeue", Choice(everything=True)))
         tally = await server.worker.parts.errands.finish()
 
@@ -213,7 +186,7 @@ async def test_a_window_that_finds_no_place_for_its_large_event_comes_again(
 ) -> None:
     monkeypatch.setattr("ptingest.server.large_events.PLACE_SECONDS", 0.0)
     async with serving(tmp_path) as server, AsyncExitStack() as others:
-        turn = server.worker.parts.flow.large.turn(receipt_with_way(), PLACES_BYTES)
+        turn = server.worker.parts.processing.large.turn(receipt_with_way(), PLACES_BYTES)
         assert await others.enter_async_context(turn)
         receipt = receipt_with_way()
         await server.worker.parts.flow.admit([event(message="b" * (300 << 10))], receipt, ORIGIN)
@@ -249,7 +222,7 @@ async def test_without_a_process_for_it_a_window_with_a_large_event_comes_again(
         receipt = await admitted(server, event(message="b" * (300 << 10)))
 
         assert receipt.failed is not None
-        assert "no process can be had" in receipt.failed
+        assert "no process can be started" in receipt.failed
 
 
 class Fragile(Pipeline):
@@ -267,7 +240,9 @@ async def test_the_event_that_ends_each_process_becomes_a_letter_and_its_window_
     window = [event(message=text) for text in ("a", "b", "poison", "c")]
     clock = ManualClock()
     async with serving(tmp_path, clock=clock) as server:
-        server.worker.parts.flow.pipeline = Fragile(server.worker.parts.pipeline.profile)
+        processing = server.worker.parts.processing
+        sound = processing.pipeline
+        processing.pipeline = Fragile(sound.profile)
         ends = 0
         for _ in range(10):
             clock.advance(2.0)  # the table is looked at once a second
@@ -284,7 +259,7 @@ async def test_the_event_that_ends_each_process_becomes_a_letter_and_its_window_
         await server.until("ptingest_lane_settled_events_total", 3, "memory", "django", "stored")
         assert server.sink.messages[-3:] == ["a", "b", "c"]
 
-        server.worker.parts.flow.pipeline = server.worker.parts.pipeline
+        processing.pipeline = sound
         server.worker.parts.errands.begin(Order("requeue", Choice(everything=True)))
         tally = await server.worker.parts.errands.finish()
         assert tally.stored == 1

@@ -76,12 +76,12 @@ async def test_a_bad_file_changes_nothing_and_says_why(
     async with serving(tmp_path) as server:
         config = write_config(tmp_path, server)
         reloader = reloader_of(server, config)
-        before = server.worker.parts.flow.pipeline
+        before = server.worker.parts.processing.pipeline
         (tmp_path / name).write_text(text)
 
         assert await reloader.reload() is False
 
-        assert server.worker.parts.flow.pipeline is before
+        assert server.worker.parts.processing.pipeline is before
         assert said in str(reloader.status()["last_error"])
         assert server.metric("ptingest_worker_config_is_current") == 0
         assert server.metric("ptingest_worker_reloads_total", "refused") == 1

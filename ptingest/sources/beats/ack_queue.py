@@ -35,7 +35,8 @@ def take_earned_acks(
     out = bytearray()
     while windows and windows[0].safe:
         window = windows.popleft()
-        window.receipt.acked_at = now
+        if (trace := window.receipt.trace) is not None:
+            trace.acked_at = now
         out += ack_bytes(window.version, window.last_seq)
         acked(now - (window.sealed_at or now))
     return bytes(out)

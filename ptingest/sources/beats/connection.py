@@ -321,7 +321,8 @@ class BeatsConnection(asyncio.Protocol):
         opened.last_seq, opened.sealed_at = window.last_seq, self._source.now()
         self._filling = None
         self.windows += 1
-        opened.receipt.place = (self.windows, window.last_seq)
+        if (trace := opened.receipt.trace) is not None:
+            trace.number, trace.last_seq = self.windows, window.last_seq
         self.events += opened.events
         self.largest_window = max(self.largest_window, opened.events)
         self._source.window_complete(opened.events, window.odd)

@@ -183,5 +183,5 @@ async def open_road(
             for lane in parts.lanes:
                 await lane.close()
             await asyncio.gather(*lanes, return_exceptions=True)
-            await parts.flow.large.close()
+            await parts.processing.large.close()
             await parts.dead_letters.close()

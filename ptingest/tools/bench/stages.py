@@ -19,7 +19,7 @@ from ptingest.model.receipt import Receipt
 from ptingest.pipeline.fast.lines import Line, LineReader
 from ptingest.pipeline.identity import KeyMaker, framed_value
 from ptingest.pipeline.pipeline import Pipeline
-from ptingest.server.flow import chunks
+from ptingest.server.chunks import chunks
 from ptingest.settings.sinks import BatchSettings
 from ptingest.sinks.elasticsearch.bulk import bulk_pieces, read_answer
 from ptingest.tools.bench.in_process import READ_BYTES, all_created, gzip_bytes

@@ -1,0 +1,44 @@
+"""The one observer that a server gives to its flow: traffic samples, taps and traces.
+
+flow --once a chunk--> Observer --> TrafficWatch   what /status says of each service
+                                --> Taps           while a tap is open
+                                --> Journal        while why.max_bytes is above 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ptingest.model.origin import Origin
+from ptingest.model.outcome import Processed
+from ptingest.model.receipt import Receipt
+from ptingest.observe.taps import Taps
+from ptingest.observe.trace_buffer import Journal
+from ptingest.observe.traffic import TrafficWatch
+from ptingest.pipeline.pipeline import Pipeline
+
+
+class Observer:
+    """Implements ``ChunkObserver``; holds what each of the three remembers."""
+
+    def __init__(self, pipeline: Callable[[], Pipeline], *, taps: Taps, journal: Journal) -> None:
+        """``pipeline`` gives the one in force."""
+        self._pipeline = pipeline
+        self.taps, self.journal = taps, journal
+        self.traffic = TrafficWatch(pipeline().profile)
+
+    def saw(
+        self,
+        payloads: Sequence[bytes],
+        processed: Processed,
+        cost: int,
+        receipt: Receipt,
+        origin: Origin,
+        now_ns: int,
+    ) -> None:
+        """A chunk was processed; ``cost`` is what its documents cost the budget."""
+        pipeline = self._pipeline()
+        self.traffic.look(processed, pipeline.profile, now_ns)
+        if self.taps.open:
+            self.taps.see(pipeline, payloads, processed, origin.peer, now_ns)
+        self.journal.saw(payloads, processed, cost, receipt, origin)

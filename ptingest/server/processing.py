@@ -1,0 +1,122 @@
+"""Decides who works on a chunk, and has it done.
+
+larger than beats.limits.event_bytes          a dead letter, undecoded
+larger than LARGE_BYTES                       the process for large events
+an event that has ended processes before      a dead letter, undecoded
+everything else                               the pipeline, here, after a checkpoint
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from ptingest.model.contracts import Breath
+from ptingest.model.document import LARGE_BYTES
+from ptingest.model.origin import Origin
+from ptingest.model.outcome import Processed
+from ptingest.model.receipt import Receipt
+from ptingest.pipeline.authorize import process_permitted
+from ptingest.pipeline.pipeline import Pipeline, as_it_came
+from ptingest.pipeline.stream_limit import StreamLimit
+from ptingest.server.large_events import LargeEvents
+from ptingest.server.poison import PoisonRecord
+from ptingest.telemetry.metrics import Metrics
+
+EVENT_TOO_LARGE = "event_too_large"
+ENDED_WORKER = "ended_worker"
+
+
+class Processing:
+    """Payloads to `Processed`; holds the pipeline in force."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        event_bytes: int,
+        poison: PoisonRecord,
+        breath: Breath,
+        metrics: Metrics,
+    ) -> None:
+        self.pipeline = pipeline
+        self.event_bytes = event_bytes
+        """A larger event is never decoded."""
+        self.poison = poison
+        self.large = LargeEvents(lambda: self.pipeline.profile)
+        self._breath, self._metrics = breath, metrics
+        self._stream_limit = StreamLimit()
+
+    def is_for_large(self, chunk: Sequence[bytes], size: int) -> bool:
+        """Whether this is one event that the process for large events works on."""
+        return len(chunk) == 1 and LARGE_BYTES < size <= self.event_bytes
+
+    async def process(
+        self,
+        chunk: Sequence[bytes],
+        size: int,
+        receipt: Receipt,
+        origin: Origin,
+        *,
+        now_ns: int,
+        is_split: bool,
+    ) -> Processed:
+        """Decide the fate of each payload of a chunk of ``size`` bytes.
+
+        ``is_split``: its one event was cut out of a chunk that has ended processes.
+        """
+        is_single = len(chunk) == 1
+        if is_single and size > self.event_bytes:
+            processed = too_large(chunk[0], origin, limit=self.event_bytes)
+        elif is_single and size > LARGE_BYTES:
+            processed = await self._process_large(chunk[0], receipt, origin, now_ns)
+        elif is_single and origin.source != "requeue" and self.poison.is_suspect(chunk):
+            processed = poisonous(chunk[0], origin)
+        else:
+            await self._breath(size)
+            began = time.perf_counter()
+            with self.poison.working_on(chunk, is_split=is_split):
+                processed = process_permitted(
+                    self.pipeline, chunk, receipt=receipt, origin=origin, now_ns=now_ns
+                )
+            self._metrics.add("ptingest_pipeline_seconds_total", time.perf_counter() - began)
+        if origin.key is not None:
+            processed = with_key(processed, origin.key)
+        self._stream_limit.apply(processed, self.pipeline.profile)
+        return processed
+
+    async def _process_large(
+        self, payload: bytes, receipt: Receipt, origin: Origin, now_ns: int
+    ) -> Processed:
+        try:
+            return await self.large.process(payload, receipt=receipt, origin=origin, now_ns=now_ns)
+        except OSError as error:
+            receipt.fail(f"no process can be started for an event of {len(payload)} bytes: {error}")
+            return Processed()
+
+
+def too_large(payload: bytes, origin: Origin, *, limit: int) -> Processed:
+    """Make a letter of an event beyond the limit, as it came."""
+    detail = (
+        f"an event of {len(payload)} bytes, {limit} are allowed (beats.limits.event_bytes); "
+        "raise it and requeue the letter, or have the sender cut its events"
+    )
+    return as_it_came(payload, peer=origin.peer, reason=EVENT_TOO_LARGE, detail=detail)
+
+
+def poisonous(payload: bytes, origin: Origin) -> Processed:
+    """Make a letter of an event that ended one process after the other, as it came."""
+    detail = (
+        "each process that worked on this event ended or did not come to an end; report it, "
+        "and requeue it with a version that fixes it"
+    )
+    return as_it_came(payload, peer=origin.peer, reason=ENDED_WORKER, detail=detail)
+
+
+def with_key(processed: Processed, key: str) -> Processed:
+    """Give what was made of a requeued letter the key that the letter had."""
+    processed.documents = [replace(one, key=key) for one in processed.documents]
+    processed.dead_letters = [replace(one, key=key) for one in processed.dead_letters]
+    return processed
