@@ -11,9 +11,7 @@ def test_a_chunk_is_in_custody_until_its_events_leave_for_each_sink() -> None:
     metrics = Metrics()
     custody = Custody(["store", "elasticsearch"], metrics)
 
-    custody.open(
-        Processed(received={"django": 5}, dropped={("django", DropReason.OTHER_GROUP): 1})
-    )
+    custody.open(Processed(received={"django": 5}, dropped={("django", DropReason.OTHER_GROUP): 1}))
     custody.hand_over("store", {"django": 3})
     custody.close("django", Fate.DEAD_LETTERED, 1)
 
