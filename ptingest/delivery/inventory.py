@@ -16,7 +16,7 @@ from ptingest.delivery.batch import Batch, Batcher
 from ptingest.delivery.books import by_service
 from ptingest.delivery.dead_lettering import Burial
 from ptingest.delivery.retry import RetryQueue
-from ptingest.delivery.streams import TroubledStreams
+from ptingest.delivery.stream_breakers import TroubledStreams
 from ptingest.model.document import Document
 
 

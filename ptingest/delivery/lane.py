@@ -24,15 +24,15 @@ from collections.abc import Sequence
 from ptingest.dead_letters.queue import DeadLetters
 from ptingest.delivery.batch import Batch, Batcher, is_lost
 from ptingest.delivery.books import Books
-from ptingest.delivery.coalescing import Company
+from ptingest.delivery.linger import Company
 from ptingest.delivery.dead_lettering import Burial
 from ptingest.delivery.deadlines import Deadlines
 from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.delivery.inventory import Places
 from ptingest.delivery.outcomes import Verdict, judge
 from ptingest.delivery.rate.limiter import Sent, Trip, pace_of
-from ptingest.delivery.returns import Returns
-from ptingest.delivery.streams import TroubledStreams
+from ptingest.delivery.retry_policy import Returns
+from ptingest.delivery.stream_breakers import TroubledStreams
 from ptingest.model.contracts import Clock, Sink
 from ptingest.model.document import Document
 from ptingest.model.outcome import Refusal, WriteResult

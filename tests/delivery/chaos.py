@@ -8,7 +8,7 @@ from typing import Any
 
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
-from tests.delivery.road import Road
+from tests.delivery.running_lane import Road
 from tests.fakes.sink import CELERY, DJANGO, Answer, Write, fates, refuse
 
 

@@ -11,7 +11,7 @@ from ptingest.delivery.dead_lettering import Burial
 from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.delivery.inventory import Places
 from ptingest.delivery.retry import Backoff, RetryQueue
-from ptingest.delivery.streams import TroubledStreams
+from ptingest.delivery.stream_breakers import TroubledStreams
 from ptingest.model.document import Document
 from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.telemetry.metrics import Metrics

@@ -14,7 +14,7 @@ from ptingest.dead_letters.queue import read_letters
 from ptingest.model.document import DataStream
 from ptingest.model.outcome import Fate, Refusal, WriteResult
 from ptingest.model.receipt import Receipt
-from tests.delivery.road import Road, lane_settings, road
+from tests.delivery.running_lane import Road, lane_settings, road
 from tests.fakes.clock import run_in_virtual_time
 from tests.fakes.sink import CELERY, Answer, ScriptedSink, Window, Write, fates, refuse
 

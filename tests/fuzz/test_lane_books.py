@@ -10,7 +10,7 @@ import pytest
 from ptingest.dead_letters.queue import read_letters
 from ptingest.model.outcome import Fate
 from tests.delivery.chaos import Chaos, assert_books_balance, send_at_random
-from tests.delivery.road import Road, lane_settings, road
+from tests.delivery.running_lane import Road, lane_settings, road
 from tests.fakes.clock import run_in_virtual_time
 from tests.fakes.sink import ScriptedSink, fates
 

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from ptingest.delivery.rate.tuner import LONGEST_WRITE_SECONDS, Limits, Tuner, counts_up_to
-from tests.delivery.shaped import MIB, Model, Road
+from tests.delivery.simulated_sink import MIB, Model, Road
 
 QUICK = Model(fixed_seconds=0.01, seconds_per_mib=0.02, workers=4, queue=50, trip_seconds=0.002)
 

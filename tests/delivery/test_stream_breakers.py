@@ -7,7 +7,7 @@ import pytest
 from ptingest.delivery.batch import batch_of
 from ptingest.delivery.outcomes import judge
 from ptingest.delivery.retry import Backoff
-from ptingest.delivery.streams import (
+from ptingest.delivery.stream_breakers import (
     FORGET_SECONDS,
     PROBE_DOCUMENTS,
     PROBE_SECONDS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ptingest.delivery.patience import BUSY_FAILURES, FAILURES, QUIET_SECONDS, Patience
+from ptingest.delivery.failing_documents import BUSY_FAILURES, FAILURES, QUIET_SECONDS, Patience
 from tests.fakes.sink import Window
 
 ONE, OTHER = Window().documents(2)

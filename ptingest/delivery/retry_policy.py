@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterable
 from ptingest.delivery.batch import Batch, Batcher, batch_of, body_bytes, halves
 from ptingest.delivery.isolation import Isolation
 from ptingest.delivery.outcomes import Verdict
-from ptingest.delivery.patience import Patience
+from ptingest.delivery.failing_documents import Patience
 from ptingest.delivery.rate.limiter import Pace, Trip, complaint_of
 from ptingest.delivery.retry import RetryQueue
-from ptingest.delivery.streams import TroubledStreams
+from ptingest.delivery.stream_breakers import TroubledStreams
 from ptingest.model.document import Document
 from ptingest.model.outcome import Refusal, WriteResult
 

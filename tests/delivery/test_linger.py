@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ptingest.delivery.batch import WORTH_IT_DOCUMENTS
-from ptingest.delivery.coalescing import WAIT_SECONDS, Company
+from ptingest.delivery.linger import WAIT_SECONDS, Company
 from ptingest.settings.sinks import LaneSettings
-from tests.delivery.road import Road, road
+from tests.delivery.running_lane import Road, road
 from tests.fakes.clock import run_in_virtual_time
 from tests.fakes.sink import ScriptedSink, Window
 

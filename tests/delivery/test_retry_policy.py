@@ -17,7 +17,7 @@ from ptingest.model.outcome import Fate, WriteResult
 from ptingest.sinks.elasticsearch.answer import Answer as HttpAnswer
 from ptingest.sinks.elasticsearch.bulk import read_answer
 from tests.delivery.chaos import assert_books_balance
-from tests.delivery.road import Road, lane_settings, road
+from tests.delivery.running_lane import Road, lane_settings, road
 from tests.fakes.clock import run_in_virtual_time
 from tests.fakes.sink import CELERY, Answer, ScriptedSink, Window, Write, fates
 
