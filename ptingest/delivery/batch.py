@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, DataStream, Document
 
-WORTH_IT_DOCUMENTS = 512
+LARGE_ENOUGH_DOCUMENTS = 512
 """A bulk costs as much as some ten documents in it here, and more there, for each shard that
 it touches. From so many documents on that is little, and company not worth a wait."""
 PARTS = 16
@@ -30,7 +30,7 @@ _BODY = attrgetter("body")
 _PAYLOAD = attrgetter("payload")
 
 
-def is_lost(document: Document) -> bool:
+def is_given_up(document: Document) -> bool:
     """Whether the document's window will not be acked, so that the Beat sends it again."""
     return document.receipt.failed is not None
 
@@ -73,7 +73,7 @@ class Batch:
     """When the attempt before was sent (monotonic seconds)."""
     is_suspect: bool = False
     """Goes beside the others and not among them: the sink answers those and not this one."""
-    part_of: Parts | None = None
+    split_from: SplitBatch | None = None
     """What it was cut from, until that is answered."""
 
     @property
@@ -88,7 +88,7 @@ def batch_of(documents: list[Document], since: float) -> Batch:
 
 
 @dataclass(slots=True, eq=False)
-class Parts:
+class SplitBatch:
     """What became of the parts of a batch that nobody answered."""
 
     size: int
@@ -107,7 +107,7 @@ def cut(batch: Batch, parts: int = PARTS, *, suspect: bool = False) -> list[Batc
     documents = batch.documents
     if len(documents) == 1:
         return [batch]
-    whole = Parts(batch.size, min(parts, len(documents)))
+    whole = SplitBatch(batch.size, min(parts, len(documents)))
     found: list[Batch] = []
     start = size = 0
     for end, document in enumerate(documents, 1):
@@ -118,7 +118,7 @@ def cut(batch: Batch, parts: int = PARTS, *, suspect: bool = False) -> list[Batc
             found.append(
                 replace(
                     batch, documents=documents[start:end], size=size, tries=0, due=0.0,
-                    unanswered=0, is_alone=True, is_suspect=suspect, part_of=whole,
+                    unanswered=0, is_alone=True, is_suspect=suspect, split_from=whole,
                 )
             )  # fmt: skip
             start, size = end, 0
@@ -129,7 +129,7 @@ def halves(batch: Batch) -> list[Batch]:
     """Cut a batch near the middle of its bytes."""
     found = cut(batch, 2)
     for half in found:
-        half.part_of = None
+        half.split_from = None
     return found
 
 
@@ -169,9 +169,9 @@ class Batcher:
         return (waiting.documents[0].receipt.sender for waiting in self._waiting)
 
     @property
-    def is_worth_it(self) -> bool:
+    def is_large_enough(self) -> bool:
         """Whether it is large enough for a write of its own while others are under way."""
-        return self.is_full or self.documents >= WORTH_IT_DOCUMENTS
+        return self.is_full or self.documents >= LARGE_ENOUGH_DOCUMENTS
 
     @property
     def closes_at(self) -> float | None:

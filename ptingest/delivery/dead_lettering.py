@@ -21,7 +21,7 @@ LETTERS_AT_ONCE = 1000
 """Documents of one put into the dead letters."""
 
 
-class Burial:
+class DeadLettering:
     """Documents on their way into the dead letters; ``on_failed`` hears of lost windows."""
 
     def __init__(

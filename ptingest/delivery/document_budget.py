@@ -31,7 +31,7 @@ class DocumentBudget(Budget):
         """Bytes outstanding, in both pots."""
         return self.outstanding + self.large.outstanding
 
-    def pot_of(self, payload_bytes: int) -> Budget:
+    def budget_for(self, payload_bytes: int) -> Budget:
         """Return what is charged for a document whose payload is so large."""
         return self.large if payload_bytes > LARGE_BYTES else self
 

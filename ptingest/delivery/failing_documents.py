@@ -33,7 +33,7 @@ class _Failing:
     """When others were last seen to pass."""
 
 
-class Patience:
+class FailingDocuments:
     """The documents that failed while others passed; usually none."""
 
     def __init__(self, seconds: float) -> None:

@@ -13,9 +13,9 @@ from typing import Protocol
 
 from ptingest.model.contracts import Clock, Finding
 
-WELL_SECONDS = 60.0
+HEALTHY_SECONDS = 60.0
 """How often an idle sink is asked that was well."""
-TROUBLED_SECONDS = 5.0
+UNHEALTHY_SECONDS = 5.0
 """How often one is asked that was not: whoever waits for readiness waits for this."""
 
 
@@ -28,7 +28,7 @@ def is_due(now: float, *, heard_at: float | None, is_idle: bool, is_troubled: bo
         return False
     if heard_at is None:
         return True
-    return now - heard_at >= (TROUBLED_SECONDS if is_troubled else WELL_SECONDS)
+    return now - heard_at >= (UNHEALTHY_SECONDS if is_troubled else HEALTHY_SECONDS)
 
 
 def trouble_after(findings: Sequence[Finding], before: str | None) -> str | None:
@@ -50,7 +50,7 @@ CHECK_SECONDS = 10.0
 """The longest that one check may take."""
 
 
-class Asked(Protocol):
+class CheckedLane(Protocol):
     """The part of a ``Lane`` that is needed here."""
 
     name: str
@@ -60,21 +60,21 @@ class Asked(Protocol):
     @property
     def outstanding(self) -> int: ...
     @property
-    def is_wondering(self) -> bool: ...
-    def sink_is_well(self, asked_at: float) -> None: ...
+    def has_unanswered(self) -> bool: ...
+    def sink_is_healthy(self, asked_at: float) -> None: ...
     def note_trouble(self, trouble: str | None) -> None: ...
 
 
-class Checks(Protocol):
+class CheckedSink(Protocol):
     """The part of a ``Sink`` that is needed here."""
 
     async def check(self) -> Sequence[Finding]: ...
 
 
-class Inquirer:
+class HealthCheck:
     """Runs as ``run()`` beside its lane, until cancelled."""
 
-    def __init__(self, sink: Checks, lane: Asked, *, clock: Clock) -> None:
+    def __init__(self, sink: CheckedSink, lane: CheckedLane, *, clock: Clock) -> None:
         self._sink, self._lane, self._clock = sink, lane, clock
         self._asked_at: float | None = None
         self._is_bug_told = False
@@ -87,25 +87,25 @@ class Inquirer:
 
     async def look(self) -> None:
         """Ask, if it is time to."""
-        lane, is_wondering = self._lane, self._lane.is_wondering
+        lane, has_unanswered = self._lane, self._lane.has_unanswered
         # Where writes get no answer, none of them says how the sink is.
-        times = (self._asked_at,) if is_wondering else (lane.written_at, self._asked_at)
+        times = (self._asked_at,) if has_unanswered else (lane.written_at, self._asked_at)
         if is_due(
             self._clock.monotonic(),
             heard_at=max((at for at in times if at is not None), default=None),
-            is_idle=lane.outstanding == 0 or is_wondering,
-            is_troubled=lane.sink_trouble is not None or is_wondering,
+            is_idle=lane.outstanding == 0 or has_unanswered,
+            is_troubled=lane.sink_trouble is not None or has_unanswered,
         ):
             await self._ask()
 
     async def _ask(self) -> None:
         lane, written_at, began = self._lane, self._lane.written_at, self._clock.monotonic()
         # What a write met stands until writes are answered; here only the answer counts.
-        before = None if lane.is_wondering else lane.sink_trouble
+        before = None if lane.has_unanswered else lane.sink_trouble
         trouble = await self._trouble_found(before)
         self._asked_at = self._clock.monotonic()
-        if trouble is None and lane.is_wondering:
-            lane.sink_is_well(began)
+        if trouble is None and lane.has_unanswered:
+            lane.sink_is_healthy(began)
         if lane.written_at == written_at and not lane.outstanding:
             lane.note_trouble(trouble)
 

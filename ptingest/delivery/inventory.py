@@ -5,7 +5,7 @@ again      batches that came back and wait for their time
 suspects   batches that go alone, since nobody answers them
 streams    set aside with their data stream's trouble
 in flight  being written
-burial     on the way to the dead letters
+dead_lettering     on the way to the dead letters
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ptingest.delivery.batch import Batch, Batcher
 from ptingest.delivery.books import by_service
-from ptingest.delivery.dead_lettering import Burial
+from ptingest.delivery.dead_lettering import DeadLettering
 from ptingest.delivery.retry import RetryQueue
-from ptingest.delivery.stream_breakers import TroubledStreams
+from ptingest.delivery.stream_breakers import StreamBreakers
 from ptingest.model.document import Document
 
 
-class Places:
+class Inventory:
     """Counts and clears; whoever moves a document from one place to the next is the lane."""
 
     def __init__(
@@ -29,11 +29,11 @@ class Places:
         fresh: Batcher,
         again: RetryQueue,
         suspects: RetryQueue,
-        streams: TroubledStreams,
-        burial: Burial,
+        streams: StreamBreakers,
+        dead_lettering: DeadLettering,
     ) -> None:
         self.fresh, self.again, self.suspects = fresh, again, suspects
-        self.streams, self.burial = streams, burial
+        self.streams, self.dead_lettering = streams, dead_lettering
         self.in_flight: set[Batch] = set()
 
     def __iter__(self) -> Iterator[Sequence[Document]]:
@@ -43,7 +43,7 @@ class Places:
         yield from self.streams.lists()
         for batch in self.in_flight:
             yield batch.documents
-        yield from self.burial.lists()
+        yield from self.dead_lettering.lists()
 
     @property
     def documents(self) -> int:
@@ -75,6 +75,6 @@ class Places:
         """Empty every place; return what was there."""
         left = [document for documents in self for document in documents]
         self.in_flight.clear()
-        self.burial.clear()
+        self.dead_lettering.clear()
         self.remove_waiting(lambda _: True)
         return left

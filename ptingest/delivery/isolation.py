@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from ptingest.delivery.batch import Batch, Parts, cut
+from ptingest.delivery.batch import Batch, SplitBatch, cut
 
 TRIES = 3
 """Attempts without an answer before a batch that fails at once is suspected."""
@@ -48,10 +48,10 @@ class Isolation:
         self._answered = -math.inf
         """When that write was sent which was answered, the latest of them."""
         self._slowest = 0.0
-        self._well = -math.inf
+        self._healthy_at = -math.inf
         self._running = 0
         """Attempts running that got no answer, whichever."""
-        self._trial: Parts | None = None
+        self._trial: SplitBatch | None = None
 
     @property
     def limit_seconds(self) -> float:
@@ -66,7 +66,7 @@ class Isolation:
         """A batch was answered; return the size that was too large, if that is known now."""
         self._answered, self._running = max(self._answered, sent_at), 0
         self._slowest = max(ended - sent_at, 0.9 * self._slowest)
-        parts, batch.part_of, batch.unanswered = batch.part_of, None, 0
+        parts, batch.split_from, batch.unanswered = batch.split_from, None, 0
         if parts is None:
             return None
         if parts is self._trial:
@@ -76,9 +76,9 @@ class Isolation:
         is_size = parts.open == 0 and not parts.is_broken and parts.size >= SMALLEST_LIMIT_BYTES
         return parts.size if is_size else None
 
-    def sink_is_well(self, asked_at: float) -> None:
+    def sink_is_healthy(self, asked_at: float) -> None:
         """The sink was asked, and would take documents: enough to cut a batch that is silent."""
-        self._well = max(self._well, asked_at)
+        self._healthy_at = max(self._healthy_at, asked_at)
 
     def unanswered(self, batch: Batch, sent_at: float, ended: float) -> Unanswered:
         """No answer came for a whole batch; its ``tried_at`` is of the attempt before."""
@@ -86,9 +86,9 @@ class Isolation:
         batch.tried_at = sent_at
         batch.unanswered += 1
         self._running += 1
-        if batch.part_of is not None:
-            batch.part_of.is_broken = True
-            if batch.part_of is self._trial:
+        if batch.split_from is not None:
+            batch.split_from.is_broken = True
+            if batch.split_from is self._trial:
                 self._trial = None
         is_at_fault = self._is_at_fault(batch, sent_at, ended, others=others)
         if len(batch.documents) == 1:
@@ -97,7 +97,7 @@ class Isolation:
             return Unanswered([], cut(batch, suspect=True), is_its_own=others)
         elif self._running >= TRIES and self._trial is None:
             first, *rest = cut(batch)
-            self._trial = first.part_of
+            self._trial = first.split_from
             first.is_suspect = True
             return Unanswered(_joined(rest, batch.unanswered), [first], is_its_own=False)
         where = ([], [batch]) if batch.is_suspect else ([batch], [])
@@ -105,7 +105,7 @@ class Isolation:
 
     def _is_at_fault(self, batch: Batch, sent_at: float, ended: float, *, others: bool) -> bool:
         is_slow = ended - sent_at >= SLOW_SECONDS
-        if is_slow and self._well >= sent_at:
+        if is_slow and self._healthy_at >= sent_at:
             return True
         return others and (is_slow or batch.is_suspect or batch.unanswered >= TRIES)
 
@@ -116,5 +116,5 @@ def _joined(parts: list[Batch], unanswered: int) -> list[Batch]:
     for part in others:
         whole.documents = whole.documents + part.documents
         whole.size += part.size
-    whole.part_of, whole.is_suspect, whole.unanswered = None, False, max(unanswered, TRIES)
+    whole.split_from, whole.is_suspect, whole.unanswered = None, False, max(unanswered, TRIES)
     return [whole]

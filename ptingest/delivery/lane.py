@@ -1,15 +1,15 @@
 """One sink's road: documents in, fates out, nothing in between is forgotten.
 
-    put --> Batcher --+--> attempt --> judge --+--> settled: counted, released, receipts told
-            RetryQueue+    (several at a time) +--> again: RetryQueue, after a backoff
-            suspects -+                        +--> no answer, others get one: a suspect, alone
-            probes   -+                        +--> stream in trouble: set aside
-                                               +--> refused: dead letters, then settled
+    put --> Batcher --+--> attempt --> outcomes --+--> settled: counted, released, receipts told
+            RetryQueue+    (several at a time)    +--> again: RetryQueue, after a backoff
+            suspects -+                           +--> no answer, others get one: a suspect, alone
+            probes   -+                           +--> stream in trouble: set aside
+                                                  +--> refused: dead letters, then settled
 
-A document is always in exactly one of the ``Places``. It leaves through ``Books`` only.
-Documents go out roughly in order; what is tried again may be overtaken. The deciding is
-done in ``batch``, ``retry``, ``pace``, ``streams``, ``judge``, ``isolation``, ``patience`` and
-``returns``; this file waits, writes and logs.
+A document is always in exactly one place of the ``Inventory``. It leaves through ``Books`` only.
+Documents go out roughly in order; what is tried again may be overtaken. The deciding is done in
+``batch``, ``retry``, ``rate``, ``stream_breakers``, ``outcomes``, ``isolation``,
+``failing_documents`` and ``retry_policy``; this file waits, writes and logs.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ import random
 from collections.abc import Sequence
 
 from ptingest.dead_letters.queue import DeadLetters
-from ptingest.delivery.batch import Batch, Batcher, is_lost
+from ptingest.delivery.batch import Batch, Batcher, is_given_up
 from ptingest.delivery.books import Books
-from ptingest.delivery.linger import Company
-from ptingest.delivery.dead_lettering import Burial
+from ptingest.delivery.dead_lettering import DeadLettering
 from ptingest.delivery.deadlines import Deadlines
 from ptingest.delivery.document_budget import DocumentBudget
-from ptingest.delivery.inventory import Places
-from ptingest.delivery.outcomes import Verdict, judge
-from ptingest.delivery.rate.limiter import Sent, Trip, pace_of
-from ptingest.delivery.retry_policy import Returns
-from ptingest.delivery.stream_breakers import TroubledStreams
+from ptingest.delivery.inventory import Inventory
+from ptingest.delivery.linger import Linger
+from ptingest.delivery.outcomes import Outcomes, outcomes_of
+from ptingest.delivery.rate.limiter import Attempt, AttemptStart, limiter_of
+from ptingest.delivery.retry_policy import RetryPolicy
+from ptingest.delivery.stream_breakers import StreamBreakers
 from ptingest.model.contracts import Clock, Sink
 from ptingest.model.document import Document
 from ptingest.model.outcome import Refusal, WriteResult
@@ -46,7 +46,7 @@ CLOSE_SECONDS = 5.0
 LAST_TRY_SECONDS = 2.0
 """So long before a drain ends, backoffs are cut short for a last attempt."""
 SPARE_SLOTS = 2
-"""Attempts beside those that the pace allows: suspects, and one for each that is silent."""
+"""Attempts beside those that the limiter allows: suspects, and one for each that is silent."""
 
 
 class Lane:
@@ -72,23 +72,23 @@ class Lane:
         self._metrics, self._clock, self._chance = metrics, clock, random.random
         self._books = Books(sink.name, budget=budget, metrics=metrics)
         self._fresh = Batcher(**settings.batch.model_dump())
-        self._pace = pace_of(settings)
-        self._pace.aim(self._fresh)
-        self._streams, self._returns = self._make_returns(budget)
-        self._again, self._suspects = self._returns.again, self._returns.suspects
-        self._isolation = self._returns.isolation
-        self._burial = Burial(
+        self._limiter = limiter_of(settings)
+        self._limiter.aim(self._fresh)
+        self._streams, self._retries = self._make_retries(budget)
+        self._again, self._suspects = self._retries.again, self._retries.suspects
+        self._isolation = self._retries.isolation
+        self._dead_lettering = DeadLettering(
             dead_letters, books=self._books, metrics=metrics, on_failed=self.give_back
         )
-        self._places = Places(
+        self._inventory = Inventory(
             fresh=self._fresh,
             again=self._again,
             suspects=self._suspects,
             streams=self._streams,
-            burial=self._burial,
+            dead_lettering=self._dead_lettering,
         )
-        self._in_flight = self._places.in_flight
-        self._deadlines, self._company = Deadlines(), Company()
+        self._in_flight = self._inventory.in_flight
+        self._deadlines, self._linger = Deadlines(), Linger()
         self._doubtful: set[Document] = set()
         self._is_idle = self._prefers_fresh = self._is_draining = False
         self._is_closing = self._gives_back = False
@@ -97,23 +97,23 @@ class Lane:
         self._stopped: asyncio.Event | None = None
         metrics.before_scrape(self._refresh)
 
-    def _make_returns(self, budget: DocumentBudget) -> tuple[TroubledStreams, Returns]:
+    def _make_retries(self, budget: DocumentBudget) -> tuple[StreamBreakers, RetryPolicy]:
         patience = self._settings.retry.patience_seconds
-        streams = TroubledStreams(
+        streams = StreamBreakers(
             self.name,
-            backoff=self._pace.backoff,
+            backoff=self._limiter.backoff,
             patience_seconds=patience,
             share_bytes=lambda: budget.limit // 4,  # SIGHUP moves the limit
         )
-        returns = Returns(
+        retries = RetryPolicy(
             self.name,
             fresh=self._fresh,
-            pace=self._pace,
+            limiter=self._limiter,
             streams=streams,
             patience_seconds=patience,
             chance=self._chance,
         )
-        return streams, returns
+        return streams, retries
 
     # --- what others see --------------------------------------------------------------
 
@@ -134,42 +134,42 @@ class Lane:
     @property
     def waiting(self) -> int:
         """Documents that wait for a batch, an attempt or their data stream."""
-        return self._places.waiting
+        return self._inventory.waiting
 
     @property
     def outstanding(self) -> int:
         """Documents in this lane, wherever they are."""
-        return self._places.documents
+        return self._inventory.documents
 
     @property
-    def is_wondering(self) -> bool:
+    def has_unanswered(self) -> bool:
         """Whether documents are not answered, so that it matters how the sink says it is."""
-        if self._returns.unanswered or any(batch.unanswered for batch in self._in_flight):
+        if self._retries.unanswered or any(batch.unanswered for batch in self._in_flight):
             return True
         return self._deadlines.silent(self._clock.monotonic(), self._isolation.limit_seconds) > 0
 
     def outstanding_by_service(self) -> dict[str, int]:
         """Count the documents that are physically here, by service."""
-        return self._places.by_service()
+        return self._inventory.by_service()
 
     def status(self) -> dict[str, object]:
         """Return the lane's row of ``/status``."""
         now = self._clock.monotonic()
         return {
             "in_flight": len(self._in_flight),
-            "concurrency": self._pace.concurrency,
+            "concurrency": self._limiter.concurrency,
             "waiting_documents": self.waiting,
             "outstanding_documents": self.outstanding,
             "retrying_documents": len(self._again) + len(self._suspects),
             "suspect_documents": len(self._suspects),
-            "failing_documents": len(self._returns.patience),
+            "failing_documents": len(self._retries.patience),
             "doubtful_documents": len(self._doubtful),
-            "backoff_seconds": round(max(0.0, self._pace.backoff.until - now), 3),
-            "failures": self._pace.backoff.failures,
+            "backoff_seconds": round(max(0.0, self._limiter.backoff.until - now), 3),
+            "failures": self._limiter.backoff.failures,
             "batch_max_documents": self._fresh.max_documents,
             "batch_max_bytes": self._fresh.max_bytes,
-            "tuning": self._pace.status(),
-            "oldest_seconds": round(now - self._places.oldest(now), 3),
+            "tuning": self._limiter.status(),
+            "oldest_seconds": round(now - self._inventory.oldest(now), 3),
             "trouble": self.trouble,
             "troubled_streams": [stream.status(now) for stream in self._streams],
         }
@@ -214,19 +214,19 @@ class Lane:
 
     def _give_back_lost(self) -> None:
         self._gives_back = False
-        self._give_back(self._places.remove_waiting(is_lost), "given back")
+        self._give_back(self._inventory.remove_waiting(is_given_up), "given back")
         self._make_room()
         self._note_quiet()
 
     def _give_back(self, documents: Sequence[Document], reason: str) -> None:
         self._doubtful.difference_update(documents)
-        self._returns.patience.forget(documents)
+        self._retries.patience.forget(documents)
         self._books.give_back(documents, reason)
 
-    def sink_is_well(self, asked_at: float) -> None:
+    def sink_is_healthy(self, asked_at: float) -> None:
         """The sink was asked, and would take documents: who keeps silent is given up."""
-        self._returns.sink_is_well()
-        self._isolation.sink_is_well(asked_at)
+        self._retries.sink_is_healthy()
+        self._isolation.sink_is_healthy(asked_at)
         self._deadlines.give_up_silent(asked_at, self._isolation.limit_seconds)
 
     def retry_streams(self) -> None:
@@ -263,8 +263,8 @@ class Lane:
                 async with asyncio.timeout(max(0.0, until - clock.monotonic())):
                     await self._quiet.wait()
                     return 0
-            self._pace.backoff.succeeded()
-            self._returns.hasten(everything=True)
+            self._limiter.backoff.succeeded()
+            self._retries.hasten(everything=True)
             self._streams.hasten(clock.monotonic())
             self._wake.set()
         return self.outstanding
@@ -278,13 +278,13 @@ class Lane:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await self._stopped.wait()
-        self._give_back(self._places.clear(), "the server stopped before it was stored")
+        self._give_back(self._inventory.clear(), "the server stopped before it was stored")
 
     # --- attempts -------------------------------------------------------------------------
 
     def _begin_attempts(self, group: asyncio.TaskGroup) -> None:
         now = self._clock.monotonic()
-        while now >= self._pace.backoff.until:
+        while now >= self._limiter.backoff.until:
             batch = self._next_batch(group, now) if self._has_slot(now) else None
             batch = batch or self._next_suspect(now)
             if batch is None:
@@ -295,7 +295,7 @@ class Lane:
 
     def _has_slot(self, now: float) -> bool:
         """Whether one more may be in flight; who keeps silent must not keep its slot."""
-        limit, most = self._pace.concurrency, self._settings.concurrency + SPARE_SLOTS
+        limit, most = self._limiter.concurrency, self._settings.concurrency + SPARE_SLOTS
         if len(self._in_flight) < limit:
             return True
         silent = self._deadlines.silent(now, self._isolation.limit_seconds)
@@ -330,7 +330,7 @@ class Lane:
     def _next_fresh(self, group: asyncio.TaskGroup, now: float) -> Batch | None:
         while self._fresh.is_due(now) or self._leaves_early_at() <= now:
             if not self._fresh.is_full:
-                self._company.left(self._fresh.senders, now)
+                self._linger.left(self._fresh.senders, now)
             batch = self._fresh.take()
             if self._streams:
                 self._bury(self._streams.divert(batch, now), group)
@@ -343,32 +343,32 @@ class Lane:
         """When the open batch, to which nobody adds now, need not wait for company any more."""
         if not (self._is_idle and self._fresh):
             return math.inf
-        if self._is_draining or self._fresh.is_worth_it:
+        if self._is_draining or self._fresh.is_large_enough:
             return -math.inf
-        return math.inf if self._in_flight else self._company.leaves_at(self._fresh.senders)
+        return math.inf if self._in_flight else self._linger.leaves_at(self._fresh.senders)
 
     async def _attempt(self, batch: Batch, group: asyncio.TaskGroup) -> None:
         """Write one batch once; the top of its task."""
         self._metrics.add("ptingest_lane_batches_total", 1, self.name)
         self._metrics.observe("ptingest_lane_batch_documents", len(batch.documents), self.name)
-        sent = self._pace.sent(self._clock.monotonic(), is_full=batch.is_full)
-        result, verdict = await self._write(batch, sent)
+        sent = self._limiter.sent(self._clock.monotonic(), is_full=batch.is_full)
+        result, outcomes = await self._write(batch, sent)
         now = self.written_at = self._clock.monotonic()
         self._metrics.observe("ptingest_lane_write_seconds", now - sent.at, self.name)
-        is_crowded = len(self._in_flight) >= self._pace.concurrency and bool(self._fresh)
-        trip = Trip(sent, now, is_crowded)
+        is_crowded = len(self._in_flight) >= self._limiter.concurrency and bool(self._fresh)
+        attempt = Attempt(sent, now, is_crowded)
         self._in_flight.discard(batch)
         self._deadlines.over(batch)
-        self._settle(batch, result, verdict, trip)
-        self._bury(verdict.refused, group)
-        if verdict.stream_busy:
-            self._bury(self._streams.hold(verdict.stream_busy, now, self._chance()), group)
+        self._settle(batch, result, outcomes, attempt)
+        self._bury(outcomes.refused, group)
+        if outcomes.stream_busy:
+            self._bury(self._streams.hold(outcomes.stream_busy, now, self._chance()), group)
             self._bury_expired(group)
-        self._pace.aim(self._fresh)
+        self._limiter.aim(self._fresh)
         self._note_quiet()
         self._wake.set()
 
-    async def _write(self, batch: Batch, sent: Sent) -> tuple[WriteResult, Verdict]:
+    async def _write(self, batch: Batch, sent: AttemptStart) -> tuple[WriteResult, Outcomes]:
         """Return what the sink says; all is in doubt where nothing comes that can be believed."""
         documents = batch.documents
         doubtful = frozenset(self._doubtful.intersection(documents) if self._doubtful else ())
@@ -378,7 +378,7 @@ class Lane:
         try:
             async with deadline:
                 result = await self._sink.write(documents, doubtful)
-                return result, judge(documents, result)
+                return result, outcomes_of(documents, result)
         except Exception:  # a bug of one sink must not end the lane
             if deadline.expired():
                 waited = self._clock.monotonic() - sent.at
@@ -390,24 +390,26 @@ class Lane:
                     len(documents),
                 )
         result = WriteResult(doubtful=documents, trouble=trouble)
-        return result, judge(documents, result)
+        return result, outcomes_of(documents, result)
 
-    def _settle(self, batch: Batch, result: WriteResult, verdict: Verdict, trip: Trip) -> None:
+    def _settle(
+        self, batch: Batch, result: WriteResult, outcomes: Outcomes, attempt: Attempt
+    ) -> None:
         """Close the books on what is safe, line up what goes again."""
         if self._doubtful:
-            for settled, _ in verdict.safe:
+            for settled, _ in outcomes.safe:
                 self._doubtful.difference_update(settled)
-        self._doubtful.update(verdict.doubtful)
+        self._doubtful.update(outcomes.doubtful)
         count = self._metrics.add
         count("ptingest_lane_doubtful_documents_total", len(result.doubtful), self.name)
         count("ptingest_lane_busy_documents_total", len(result.busy), self.name)
-        self._give_back(verdict.take_lost(), "given back")
-        known = self._returns.patience
-        verdict.blame_streams(is_probe=batch.probes is not None, known=known)
-        self.note_trouble(self._returns.line_up(batch, result, verdict, trip))
-        if verdict.has_answers:
-            self._deadlines.answered(trip.sent.at, trip.ended, self._isolation.limit_seconds)
-        for settled, fate in verdict.safe:
+        self._give_back(outcomes.take_given_up(), "given back")
+        known = self._retries.patience
+        outcomes.blame_streams(is_probe=batch.probes is not None, known=known)
+        self.note_trouble(self._retries.plan(batch, result, outcomes, attempt))
+        if outcomes.has_answers:
+            self._deadlines.answered(attempt.sent.at, attempt.ended, self._isolation.limit_seconds)
+        for settled, fate in outcomes.safe:
             self._books.settle(settled, fate)
 
     # --- data streams in trouble, and dead letters ----------------------------------------
@@ -417,19 +419,19 @@ class Lane:
             self._bury(self._streams.expire(self._clock.monotonic()), group)
 
     def _bury(self, refusals: Sequence[Refusal], group: asyncio.TaskGroup) -> None:
-        lost = [refusal.document for refusal in refusals if is_lost(refusal.document)]
+        lost = [refusal.document for refusal in refusals if is_given_up(refusal.document)]
         if lost:
             # Their Beat sends them again; a letter now would be one too many.
             self._give_back(lost, "given back")
-            refusals = [refusal for refusal in refusals if not is_lost(refusal.document)]
+            refusals = [refusal for refusal in refusals if not is_given_up(refusal.document)]
         documents = [refusal.document for refusal in refusals]
         self._doubtful.difference_update(documents)
-        self._returns.patience.forget(documents)
-        for part in self._burial.accept(refusals):
+        self._retries.patience.forget(documents)
+        for part in self._dead_lettering.accept(refusals):
             self._follow(group.create_task(self._bury_part(part)))
 
     async def _bury_part(self, part: Sequence[Refusal]) -> None:
-        await self._burial.bury(part)
+        await self._dead_lettering.bury(part)
         self._note_quiet()
 
     def _follow(self, task: asyncio.Task[None]) -> None:
@@ -469,7 +471,7 @@ class Lane:
                 await self._wake.wait()
 
     def _next_time(self) -> float:
-        now, backoff = self._clock.monotonic(), self._pace.backoff.until
+        now, backoff = self._clock.monotonic(), self._limiter.backoff.until
         due = [] if self._suspects_in_flight >= SPARE_SLOTS else [self._suspects.next_due]
         if self._has_slot(now):
             # Without a free slot the end of an attempt wakes us, or one that is silent too long.
@@ -482,15 +484,15 @@ class Lane:
         return min(times, default=math.inf)
 
     def _refresh(self) -> None:
-        set_gauge, name, tuner = self._metrics.set, self.name, self._pace.tuner
+        set_gauge, name, tuner = self._metrics.set, self.name, self._limiter.tuner
         set_gauge("ptingest_lane_in_flight", len(self._in_flight), name)
-        set_gauge("ptingest_lane_concurrency", self._pace.concurrency, name)
+        set_gauge("ptingest_lane_concurrency", self._limiter.concurrency, name)
         set_gauge("ptingest_lane_batch_limit_bytes", self._fresh.max_bytes, name)
         set_gauge("ptingest_lane_batch_limit_documents", self._fresh.max_documents, name)
         changes = "ptingest_lane_tuning_changes_total"
         self._metrics.add(changes, tuner.changes - self._metrics.value(changes, name), name)
-        if (reading := tuner.reading) is not None:
-            set_gauge("ptingest_lane_full_load_bytes_per_second", reading.bytes_per_second, name)
+        if (measured := tuner.measured) is not None:
+            set_gauge("ptingest_lane_full_load_bytes_per_second", measured.bytes_per_second, name)
         if tuner.baseline_seconds is not None:
             set_gauge("ptingest_lane_baseline_write_seconds", tuner.baseline_seconds, name)
         set_gauge("ptingest_lane_waiting_documents", self.waiting, name)

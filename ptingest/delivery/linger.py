@@ -19,7 +19,7 @@ WAIT_SECONDS = 0.05
 """As long as Logstash waits by default (``pipeline.batch.delay``), and only under traffic."""
 
 
-class Company:
+class Linger:
     """What is known of the small batch that left last."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
-from ptingest.delivery.batch import is_lost
+from ptingest.delivery.batch import is_given_up
 from ptingest.model.document import Document
 from ptingest.model.outcome import Fate, Refusal, WriteResult
 
@@ -20,7 +20,7 @@ STREAM_FAILS_FROM = 16
 
 
 @dataclass(slots=True)
-class Verdict:
+class Outcomes:
     """Every document of a batch exactly once, by what happens to it next."""
 
     stored: Sequence[Document] = ()
@@ -51,14 +51,14 @@ class Verdict:
             (self.dropped, Fate.DROPPED),
         )
 
-    def take_lost(self) -> list[Document]:
+    def take_given_up(self) -> list[Document]:
         """Take out what would wait although its window is given up, and return it."""
-        lost = [document for document in self.again if is_lost(document)]
-        lost += [r.document for r in (*self.stream_busy, *self.failing) if is_lost(r.document)]
+        lost = [document for document in self.again if is_given_up(document)]
+        lost += [r.document for r in (*self.stream_busy, *self.failing) if is_given_up(r.document)]
         if lost:
-            self.again = [document for document in self.again if not is_lost(document)]
-            self.stream_busy = [r for r in self.stream_busy if not is_lost(r.document)]
-            self.failing = [r for r in self.failing if not is_lost(r.document)]
+            self.again = [document for document in self.again if not is_given_up(document)]
+            self.stream_busy = [r for r in self.stream_busy if not is_given_up(r.document)]
+            self.failing = [r for r in self.failing if not is_given_up(r.document)]
         return lost
 
     def blame_streams(self, *, is_probe: bool, known: Container[Document] = ()) -> None:
@@ -87,15 +87,15 @@ class Verdict:
         self.has_stream_trouble = bool(self.stream_busy)
 
 
-def judge(documents: Sequence[Document], result: WriteResult) -> Verdict:
-    """Return the verdict on a batch.
+def outcomes_of(documents: Sequence[Document], result: WriteResult) -> Outcomes:
+    """Return what the answer means for each document of a batch.
 
     Raises:
         AssertionError: the answer does not fit the batch; count all of it doubtful.
     """
     if result.too_large or result.unreadable:
-        return Verdict(again=list(documents), has_answers=False)
-    verdict = Verdict(
+        return Outcomes(again=list(documents), has_answers=False)
+    outcomes = Outcomes(
         already_stored=result.already_stored,
         failure_stored=result.failure_stored,
         dropped=result.dropped,
@@ -106,13 +106,13 @@ def judge(documents: Sequence[Document], result: WriteResult) -> Verdict:
         doubtful=result.doubtful,
         has_stream_trouble=bool(result.stream_busy),
     )
-    verdict.has_answers = len(verdict.again) < len(documents)
-    waiting = len(verdict.again) + len(verdict.failing) + len(verdict.stream_busy)
-    verdict.taken = len(documents) - waiting
-    listed = _listed(verdict)
+    outcomes.has_answers = len(outcomes.again) < len(documents)
+    waiting = len(outcomes.again) + len(outcomes.failing) + len(outcomes.stream_busy)
+    outcomes.taken = len(documents) - waiting
+    listed = _listed(outcomes)
     if not listed:
-        verdict.stored = documents
-        return verdict
+        outcomes.stored = documents
+        return outcomes
     distinct = set(listed)
     if len(distinct) != len(listed) or not distinct.issubset(documents):
         raise AssertionError(
@@ -120,12 +120,17 @@ def judge(documents: Sequence[Document], result: WriteResult) -> Verdict:
             "some twice or for documents that were not in the batch"
         )
     if len(distinct) < len(documents):
-        verdict.stored = [document for document in documents if document not in distinct]
-    return verdict
+        outcomes.stored = [document for document in documents if document not in distinct]
+    return outcomes
 
 
-def _listed(verdict: Verdict) -> list[Document]:
-    listed = [*verdict.already_stored, *verdict.failure_stored, *verdict.dropped, *verdict.again]
-    for refusals in (verdict.refused, verdict.stream_busy, verdict.failing):
+def _listed(outcomes: Outcomes) -> list[Document]:
+    listed = [
+        *outcomes.already_stored,
+        *outcomes.failure_stored,
+        *outcomes.dropped,
+        *outcomes.again,
+    ]
+    for refusals in (outcomes.refused, outcomes.stream_busy, outcomes.failing):
         listed += [refusal.document for refusal in refusals]
     return listed

@@ -16,12 +16,12 @@ import logging
 from collections.abc import Callable, Iterable
 
 from ptingest.delivery.batch import Batch, Batcher, batch_of, body_bytes, halves
+from ptingest.delivery.failing_documents import FailingDocuments
 from ptingest.delivery.isolation import Isolation
-from ptingest.delivery.outcomes import Verdict
-from ptingest.delivery.failing_documents import Patience
-from ptingest.delivery.rate.limiter import Pace, Trip, complaint_of
+from ptingest.delivery.outcomes import Outcomes
+from ptingest.delivery.rate.limiter import Attempt, RateLimiter, complaint_of
 from ptingest.delivery.retry import RetryQueue
-from ptingest.delivery.stream_breakers import TroubledStreams
+from ptingest.delivery.stream_breakers import StreamBreakers
 from ptingest.model.document import Document
 from ptingest.model.outcome import Refusal, WriteResult
 
@@ -32,7 +32,7 @@ FEW_DOCUMENTS = 16
 one that answers others."""
 
 
-class Returns:
+class RetryPolicy:
     """One lane's documents on their way back into it."""
 
     def __init__(
@@ -40,15 +40,15 @@ class Returns:
         sink: str,
         *,
         fresh: Batcher,
-        pace: Pace,
-        streams: TroubledStreams,
+        limiter: RateLimiter,
+        streams: StreamBreakers,
         patience_seconds: float,
         chance: Callable[[], float],
     ) -> None:
-        self._sink, self._fresh, self._pace = sink, fresh, pace
+        self._sink, self._fresh, self._limiter = sink, fresh, limiter
         self._streams, self._chance = streams, chance
         self.again, self.suspects = RetryQueue(), RetryQueue()
-        self.isolation, self.patience = Isolation(), Patience(patience_seconds)
+        self.isolation, self.patience = Isolation(), FailingDocuments(patience_seconds)
 
     def hasten(self, *, everything: bool = False) -> None:
         """Make due at once what waited for the sink's sake only, or everything."""
@@ -60,77 +60,77 @@ class Returns:
         """Documents waiting whose last attempt got no answer."""
         return self.again.unanswered + self.suspects.unanswered
 
-    def sink_is_well(self) -> None:
+    def sink_is_healthy(self) -> None:
         """It was asked, and says that it would take documents."""
         if self.unanswered <= FEW_DOCUMENTS:
             self.patience.heard(taken=1, returned=0)
 
-    def line_up(
-        self, batch: Batch, result: WriteResult, verdict: Verdict, trip: Trip
+    def plan(
+        self, batch: Batch, result: WriteResult, outcomes: Outcomes, attempt: Attempt
     ) -> str | None:
-        """Take back what goes again; what is for the dead letters joins ``verdict.refused``.
+        """Take back what goes again; what is for the dead letters joins ``outcomes.refused``.
 
         Returns why the sink as a whole takes nothing; None where it takes some, or answers
         others.
         """
         if result.too_large or result.unreadable:
-            self._pace.ended(trip)
-            self._halve(batch, result, verdict, trip.ended)
+            self._limiter.ended(attempt)
+            self._halve(batch, result, outcomes, attempt.ended)
             return None
-        is_whole = result.trouble is not None or len(verdict.doubtful) == len(verdict.again)
-        if verdict.again and not verdict.has_answers and is_whole and batch.probes is None:
-            return self._unanswered(batch, result, verdict, trip)
-        self._answered(batch, verdict, trip)
-        trouble = None if verdict.taken else result.trouble
-        waits_for_sink = self._learn(batch, result, verdict, trip, trouble)
+        is_whole = result.trouble is not None or len(outcomes.doubtful) == len(outcomes.again)
+        if outcomes.again and not outcomes.has_answers and is_whole and batch.probes is None:
+            return self._unanswered(batch, result, outcomes, attempt)
+        self._answered(batch, outcomes, attempt)
+        trouble = None if outcomes.taken else result.trouble
+        waits_for_sink = self._learn(batch, result, outcomes, attempt, trouble)
         if batch.probes is not None:
-            held = self._streams.judge_probe(batch, verdict, trip.ended, self._chance())
+            held = self._streams.note_probe(batch, outcomes, attempt.ended, self._chance())
             if held is not None:
                 self.again.add(held)
-        self._try_again(batch, result, verdict, trip, waits_for_sink=waits_for_sink)
-        self._try_failing(batch, verdict, trip.ended)
+        self._try_again(batch, result, outcomes, attempt, waits_for_sink=waits_for_sink)
+        self._try_failing(batch, outcomes, attempt.ended)
         return trouble
 
     # --- an answer ----------------------------------------------------------------------
 
-    def _answered(self, batch: Batch, verdict: Verdict, trip: Trip) -> None:
-        if verdict.has_answers:
+    def _answered(self, batch: Batch, outcomes: Outcomes, attempt: Attempt) -> None:
+        if outcomes.has_answers:
             self._fresh.note_taken(batch.size)
-            too_large = self.isolation.answered(batch, trip.sent.at, trip.ended)
+            too_large = self.isolation.answered(batch, attempt.sent.at, attempt.ended)
             if too_large is not None:
                 self._shrink(
                     too_large,
                     f"never answered a batch of {too_large} bytes and answers all its parts: "
                     "something between may limit bodies (a proxy, a firewall)",
                 )
-        self.patience.heard(taken=verdict.taken, returned=len(verdict.again))
+        self.patience.heard(taken=outcomes.taken, returned=len(outcomes.again))
         if self.patience:
-            gone = set(batch.documents).difference(verdict.again)
-            gone.difference_update(refusal.document for refusal in verdict.failing)
+            gone = set(batch.documents).difference(outcomes.again)
+            gone.difference_update(refusal.document for refusal in outcomes.failing)
             self.patience.forget(gone)
 
     def _learn(
         self,
         batch: Batch,
         result: WriteResult,
-        verdict: Verdict,
-        trip: Trip,
+        outcomes: Outcomes,
+        attempt: Attempt,
         trouble: str | None,
     ) -> bool:
-        """Adapt the pace to an answer; return whether it is the sink that needs time."""
+        """Adapt the limiter to an answer; return whether it is the sink that needs time."""
         is_the_sinks = (
             trouble is not None
             or result.retry_after_seconds is not None
             # Documents that come back again and again while others are taken wait on their
             # own: a lane that paused for them would let them stop the others.
-            or (not verdict.has_answers and batch.is_fresh)
+            or (not outcomes.has_answers and batch.is_fresh)
         )
         complaint = complaint_of(result)
         if is_the_sinks:
             retry_after = result.retry_after_seconds
-            self._pace.struggled(trip, self._chance(), retry_after, complaint or "no answer")
-        elif self._pace.answered(
-            trip, size=batch.size, complaint=complaint, has_answers=verdict.has_answers
+            self._limiter.struggled(attempt, self._chance(), retry_after, complaint or "no answer")
+        elif self._limiter.answered(
+            attempt, size=batch.size, complaint=complaint, has_answers=outcomes.has_answers
         ):
             self.hasten()
         return is_the_sinks
@@ -139,39 +139,39 @@ class Returns:
         self,
         batch: Batch,
         result: WriteResult,
-        verdict: Verdict,
-        trip: Trip,
+        outcomes: Outcomes,
+        attempt: Attempt,
         *,
         waits_for_sink: bool,
     ) -> None:
-        now = trip.ended
+        now = attempt.ended
         because = result.busy_because or result.trouble or "it asked to come back"
         detail = f"{self._sink} takes others and never this one: {because}"
-        going = verdict.again
+        going = outcomes.again
         if not waits_for_sink:
             never = (Refusal(document, "never_taken", detail) for document in going)
-            going = self._patient(verdict, never, now, is_busy=True)
+            going = self._patient(outcomes, never, now, is_busy=True)
         if not going:
             return
         again = batch_of(going, batch.since)
-        # Whoever is busy while others are taken comes again soon: to slow down is the pace's
+        # Whoever is busy while others are taken comes again soon: to slow down is the limiter's
         # business, and a backoff of its own would keep its whole window waiting.
-        again.tries = 1 if verdict.taken else batch.tries + 1
+        again.tries = 1 if outcomes.taken else batch.tries + 1
         again.waits_for_sink = waits_for_sink
-        own = now + self._pace.backoff.seconds(again.tries, self._chance())
-        again.due = self._pace.backoff.until if waits_for_sink else own
+        own = now + self._limiter.backoff.seconds(again.tries, self._chance())
+        again.due = self._limiter.backoff.until if waits_for_sink else own
         self.again.add(again)
 
-    def _try_failing(self, batch: Batch, verdict: Verdict, now: float) -> None:
-        if verdict.failing and not self.patience:
+    def _try_failing(self, batch: Batch, outcomes: Outcomes, now: float) -> None:
+        if outcomes.failing and not self.patience:
             log.warning(
                 "%s: documents fail that are not refused for good (%s); they are tried for %g s "
                 "while others pass, then go to the dead letters",
                 self._sink,
-                verdict.failing[0].detail,
+                outcomes.failing[0].detail,
                 self.patience.seconds,
             )
-        going = self._patient(verdict, verdict.failing, now)
+        going = self._patient(outcomes, outcomes.failing, now)
         if going:
             again = batch_of(going, batch.since)
             again.tries = max(map(self.patience.failures, going))
@@ -180,7 +180,7 @@ class Returns:
 
     def _patient(
         self,
-        verdict: Verdict,
+        outcomes: Outcomes,
         refusals: Iterable[Refusal],
         now: float,
         *,
@@ -190,7 +190,7 @@ class Returns:
         going = []
         for refusal in refusals:
             if self.patience.is_over(refusal.document, now, is_busy=is_busy):
-                verdict.refused.append(refusal)
+                outcomes.refused.append(refusal)
             else:
                 going.append(refusal.document)
         return going
@@ -198,16 +198,16 @@ class Returns:
     # --- no answer ------------------------------------------------------------------------
 
     def _unanswered(
-        self, batch: Batch, result: WriteResult, verdict: Verdict, trip: Trip
+        self, batch: Batch, result: WriteResult, outcomes: Outcomes, attempt: Attempt
     ) -> str | None:
-        now = trip.ended
+        now = attempt.ended
         trouble = result.trouble or f"{self._sink} gave no answer"
-        batch.documents, batch.size = verdict.again, body_bytes(verdict.again)
-        found = self.isolation.unanswered(batch, trip.sent.at, now)
+        batch.documents, batch.size = outcomes.again, body_bytes(outcomes.again)
+        found = self.isolation.unanswered(batch, attempt.sent.at, now)
         if found.is_its_own:
-            self._pace.ended(trip)
+            self._limiter.ended(attempt)
         else:
-            self._pace.struggled(trip, self._chance(), result.retry_after_seconds, trouble)
+            self._limiter.struggled(attempt, self._chance(), result.retry_after_seconds, trouble)
         if len(batch.documents) == 1:
             detail = (
                 f"{self._sink} answers others and never this one, which went alone: {trouble}; "
@@ -215,7 +215,7 @@ class Returns:
                 "number of over 1,000 digits, over 1,000 levels, bytes that are not UTF-8"
             )
             alone = Refusal(batch.documents[0], "unanswered", detail)
-            if not self._patient(verdict, [alone], now):
+            if not self._patient(outcomes, [alone], now):
                 return None
         for one in found.again:
             one.is_alone = one.is_alone or found.is_its_own
@@ -231,19 +231,19 @@ class Returns:
         batch.tries += 1
         batch.waits_for_sink = waits_for_sink
         own = self._due(batch, now)
-        batch.due = max(own, self._pace.backoff.until) if waits_for_sink else own
+        batch.due = max(own, self._limiter.backoff.until) if waits_for_sink else own
 
     def _due(self, batch: Batch, now: float) -> float:
         """After a backoff, but not after the time when patience with it is over."""
-        seconds = self._pace.backoff.seconds(batch.tries, self._chance())
+        seconds = self._limiter.backoff.seconds(batch.tries, self._chance())
         left = min(self.patience.seconds_left(one, now) for one in batch.documents)
         return now + (min(seconds, left) if left > 0 else seconds)
 
     # --- refused as a whole -----------------------------------------------------------------
 
-    def _halve(self, batch: Batch, result: WriteResult, verdict: Verdict, now: float) -> None:
+    def _halve(self, batch: Batch, result: WriteResult, outcomes: Outcomes, now: float) -> None:
         """Halve a batch refused as a whole; one document alone is refused for good."""
-        going, verdict.again = verdict.again, []
+        going, outcomes.again = outcomes.again, []
         if len(batch.documents) == 1 and going:
             detail = result.busy_because
             if result.too_large:
@@ -251,7 +251,7 @@ class Returns:
                     f"413: a body of {batch.size} bytes is more than {self._sink} takes "
                     "(http.max_content_length, or a limit of the proxy before it)"
                 )
-            verdict.refused = [
+            outcomes.refused = [
                 Refusal(going[0], "too_large" if result.too_large else "unreadable", detail)
             ]
             going = []

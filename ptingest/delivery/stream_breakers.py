@@ -21,7 +21,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from ptingest.delivery.batch import Batch, batch_of, cost_of
-from ptingest.delivery.outcomes import Verdict
+from ptingest.delivery.outcomes import Outcomes
 from ptingest.delivery.retry import Backoff
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import Refusal
@@ -34,7 +34,7 @@ FORGET_SECONDS = 600.0
 """An open breaker whose stream got no document for this long is forgotten."""
 
 
-class TroubledStream:
+class StreamBreaker:
     """What is known of one data stream that cannot take documents now."""
 
     def __init__(self, data_stream: DataStream, now: float, probe_at: float) -> None:
@@ -99,7 +99,7 @@ class TroubledStream:
         return [Refusal(document, self.reason, self.detail) for document in documents]
 
 
-class TroubledStreams:
+class StreamBreakers:
     """All data streams in trouble at one sink; usually none."""
 
     def __init__(
@@ -111,13 +111,13 @@ class TroubledStreams:
         share_bytes: Callable[[], int],
     ) -> None:
         self._sink = sink
-        self._backoff, self._patience, self._share = backoff, patience_seconds, share_bytes
-        self._streams: dict[DataStream, TroubledStream] = {}
+        self._backoff, self._patience_seconds, self._share = backoff, patience_seconds, share_bytes
+        self._streams: dict[DataStream, StreamBreaker] = {}
 
     def __bool__(self) -> bool:
         return bool(self._streams)
 
-    def __iter__(self) -> Iterator[TroubledStream]:
+    def __iter__(self) -> Iterator[StreamBreaker]:
         return iter(self._streams.values())
 
     def hold(self, refusals: Sequence[Refusal], now: float, chance: float) -> list[Refusal]:
@@ -131,7 +131,7 @@ class TroubledStreams:
             stream = self._streams.get(data_stream)
             if stream is None:
                 probe_at = now + self._backoff.seconds(1, chance)
-                stream = self._streams[data_stream] = TroubledStream(data_stream, now, probe_at)
+                stream = self._streams[data_stream] = StreamBreaker(data_stream, now, probe_at)
                 begun.append(stream)
             stream.reason, stream.detail = refusal.reason, refusal.detail
             if stream.is_open:
@@ -139,7 +139,7 @@ class TroubledStreams:
             else:
                 stream.hold(refusal.document, now)
         for stream in begun:
-            log.warning("%s: %s", self._sink, stream.begun_sentence(self._patience))
+            log.warning("%s: %s", self._sink, stream.begun_sentence(self._patience_seconds))
         return refused
 
     def divert(self, batch: Batch, now: float) -> list[Refusal]:
@@ -205,7 +205,7 @@ class TroubledStreams:
             return
         stream.tries += 1
         if stream.is_half_open:
-            stream.is_half_open, stream.since = False, now - self._patience
+            stream.is_half_open, stream.since = False, now - self._patience_seconds
         wait = PROBE_SECONDS if stream.is_open else self._backoff.seconds(stream.tries, chance)
         stream.probe_at = now + wait
 
@@ -219,20 +219,20 @@ class TroubledStreams:
         stream.is_probing = stream.is_probe_stale = False
         stream.probe_at = now + self._backoff.seconds(stream.tries, chance)
 
-    def judge_probe(
-        self, batch: Batch, verdict: Verdict, now: float, chance: float
+    def note_probe(
+        self, batch: Batch, outcomes: Outcomes, now: float, chance: float
     ) -> Batch | None:
         """Learn from the answer to a probe; return what may go on now.
 
-        A probe without any answer takes its documents back from ``verdict.again``.
+        A probe without any answer takes its documents back from ``outcomes.again``.
         """
         data_stream = batch.probes
         assert data_stream is not None
-        if verdict.has_stream_trouble:
+        if outcomes.has_stream_trouble:
             self.probe_failed(data_stream, now, chance)
-        elif not verdict.has_answers:
-            self.probe_unanswered(data_stream, verdict.again, now, chance)
-            verdict.again = []
+        elif not outcomes.has_answers:
+            self.probe_unanswered(data_stream, outcomes.again, now, chance)
+            outcomes.again = []
         else:
             stream = self._streams.pop(data_stream)
             log.info("%s: data stream %s takes documents again", self._sink, data_stream.name)
@@ -245,11 +245,11 @@ class TroubledStreams:
 
         Also opens the stream that holds most while all held together exceed their share.
         """
-        opened: list[TroubledStream] = []
+        opened: list[StreamBreaker] = []
         refused: list[Refusal] = []
         for stream in list(self._streams.values()):
             is_used = stream.held or stream.is_probing
-            is_over = not stream.is_open and now - stream.since >= self._patience
+            is_over = not stream.is_open and now - stream.since >= self._patience_seconds
             if not is_used and (
                 (stream.is_open and now - stream.last_seen > FORGET_SECONDS)
                 # Nobody sent a document, so nobody knows: the next one will tell.
@@ -268,7 +268,7 @@ class TroubledStreams:
             log.error("%s: %s", self._sink, stream.opened_sentence())
         return refused
 
-    def _open(self, stream: TroubledStream, now: float) -> list[Refusal]:
+    def _open(self, stream: StreamBreaker, now: float) -> list[Refusal]:
         stream.is_open, stream.is_half_open = True, False
         stream.probe_at = max(stream.probe_at, now + PROBE_SECONDS)
         return stream.refuse(stream.take_held())
@@ -282,7 +282,7 @@ class TroubledStreams:
     @property
     def next_expiry(self) -> float | None:
         """When the next patience is over."""
-        return min((s.since + self._patience for s in self if not s.is_open), default=None)
+        return min((s.since + self._patience_seconds for s in self if not s.is_open), default=None)
 
     @property
     def oldest(self) -> float | None:
@@ -309,6 +309,6 @@ class TroubledStreams:
         """Return what is held, for counting."""
         return [stream.held for stream in self._streams.values()]
 
-    def _wants_for_probe(self, stream: TroubledStream, now: float) -> bool:
+    def _wants_for_probe(self, stream: StreamBreaker, now: float) -> bool:
         is_due = now >= stream.probe_at and not stream.is_probing
         return is_due and len(stream.held) < PROBE_DOCUMENTS

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from ptingest.dead_letters.queue import DeadLetters
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.document_budget import DocumentBudget
-from ptingest.delivery.health_check import Inquirer
+from ptingest.delivery.health_check import HealthCheck
 from ptingest.delivery.lane import Lane
 from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.model.contracts import Breath, Clock, Sink
@@ -77,7 +77,7 @@ class Parts:
     dead_letters: DeadLetters
     sinks: list[Sink]
     lanes: list[Lane]
-    inquirers: list[Inquirer]
+    checks: list[HealthCheck]
     chores: list[Callable[[], Awaitable[None]]]
     """What one of several workers does every second for all of them."""
     processing: Processing
@@ -201,8 +201,8 @@ def build(
         *(settings, share, ground.metrics, clock, certificates, budget, dead_letters),
         sinks=[sink for sink, _ in sinks],
         lanes=lanes,
-        inquirers=[
-            Inquirer(one, lane, clock=clock) for (one, _), lane in zip(sinks, lanes, strict=True)
+        checks=[
+            HealthCheck(one, lane, clock=clock) for (one, _), lane in zip(sinks, lanes, strict=True)
         ],
         chores=_chores(share, [sink for sink, _ in sinks]),
         processing=processing,

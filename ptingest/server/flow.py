@@ -149,7 +149,7 @@ class Flow:
         share = 1.0 if size > event_bytes else 1 + BODY_SHARE
         estimate = int(size * share) + DOCUMENT_OVERHEAD_BYTES * len(chunk)
         estimate *= len(self._lanes)
-        pot = self._budget if size > event_bytes else self._budget.pot_of(size)
+        pot = self._budget if size > event_bytes else self._budget.budget_for(size)
         await pot.take(estimate)
         now_ns = self._clock.time_ns()
         try:

@@ -73,7 +73,7 @@ class Worker:
                 lanes = [
                     group.create_task(lane.run(), name=f"lane {lane.name}") for lane in parts.lanes
                 ]
-                beside = [group.create_task(one.run(), name="idle sink") for one in parts.inquirers]
+                beside = [group.create_task(one.run(), name="idle sink") for one in parts.checks]
                 source = group.create_task(parts.source.run(), name="beats source")
                 tidy = group.create_task(self._tidy(), name="dead letters tidy")
                 look = group.create_task(parts.certificates.watch(), name="certificates")

@@ -8,7 +8,7 @@ from typing import Any
 
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
-from tests.delivery.running_lane import Road
+from tests.delivery.running_lane import RunningLane
 from tests.fakes.sink import CELERY, DJANGO, Answer, Write, fates, refuse
 
 
@@ -74,7 +74,7 @@ class Chaos:
             self.stored[document] = self.stored.get(document, 0) + 1
 
 
-async def send_at_random(r: Road, chance: random.Random) -> None:
+async def send_at_random(r: RunningLane, chance: random.Random) -> None:
     """Put windows in parts, now and then failing one, as closing connections do."""
     for _ in range(30):
         window = r.window()
@@ -93,7 +93,7 @@ async def send_at_random(r: Road, chance: random.Random) -> None:
         assert_books_balance(r)
 
 
-def assert_books_balance(r: Road) -> None:
+def assert_books_balance(r: RunningLane) -> None:
     received = sum(window.expected for window in r.windows)
     settled = sum(fates(r.metrics).values())
     assert settled + sum(r.lane.outstanding_by_service().values()) == received

@@ -24,7 +24,7 @@ from tests.fakes.sink import ScriptedSink, Window
 
 
 @dataclass
-class Road:
+class RunningLane:
     """A running lane with everything around it."""
 
     sink: ScriptedSink
@@ -65,14 +65,14 @@ class Road:
 
 
 @asynccontextmanager
-async def road(
+async def running_lane(
     sink: ScriptedSink,
     directory: Path,
     *,
     settings: LaneSettings | None = None,
     budget_bytes: int = 1 << 30,
     max_bytes: int = 1 << 30,
-) -> AsyncIterator[Road]:
+) -> AsyncIterator[RunningLane]:
     clock, metrics, budget = LoopClock(), Metrics(), DocumentBudget(budget_bytes)
     letters = DeadLetters(
         directory, DeadLettersSettings(max_bytes=ByteSize(max_bytes)), clock, metrics
@@ -88,7 +88,7 @@ async def road(
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(lane.run())
-        yield Road(sink, lane, budget, letters, metrics, clock)
+        yield RunningLane(sink, lane, budget, letters, metrics, clock)
         await lane.close()
         await letters.close()
     assert budget.outstanding == 0

@@ -12,8 +12,8 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from ptingest.delivery.rate.limiter import Pace, Sent, Trip
-from ptingest.delivery.rate.tuner import Limits, Tuner
+from ptingest.delivery.rate.limiter import Attempt, AttemptStart, RateLimiter
+from ptingest.delivery.rate.tuner import LaneLimits, Tuner
 
 MIB = 1 << 20
 
@@ -40,7 +40,7 @@ class Model:
         mib = size / MIB
         return self.fixed_seconds + mib * self.seconds_per_mib * (1 + mib / self.heavy_mib)
 
-    def best_throughput(self, limits: Limits) -> float:
+    def best_throughput(self, limits: LaneLimits) -> float:
         """Bytes a second without chance; 0 where it would answer 429."""
         if limits.concurrency > self.workers + self.queue:
             return 0.0
@@ -49,22 +49,22 @@ class Model:
         return min(alone, self.workers * limits.size / seconds)
 
 
-class Road:
+class SimulatedLane:
     """A lane that always has documents waiting, on a sink like ``model``."""
 
     def __init__(self, model: Model, tuner: Tuner, *, seed: int, document_bytes: int = 2000):
         self.model, self.chance, self.now = model, Random(seed), 0.0
-        self.pace = Pace(initial_seconds=0.25, max_seconds=10, tuner=tuner)
+        self.limiter = RateLimiter(initial_seconds=0.25, max_seconds=10, tuner=tuner)
         self.document_bytes = document_bytes
         self.taken = self.complaints = self.answers = 0
         self.is_down = False
         self.latencies: list[float] = []
-        self._events: list[tuple[float, int, int, Sent | None, bool]] = []
+        self._events: list[tuple[float, int, int, AttemptStart | None, bool]] = []
         self._free = [0.0] * model.workers
         self._in_flight = self._number = 0
         self._weather, self._weather_until = 1.0, 0.0
 
-    def throughput(self, limits: Limits) -> float:
+    def throughput(self, limits: LaneLimits) -> float:
         """Bytes a second that these limits bring here, without chance."""
         return self.model.best_throughput(limits._replace(size=self._filled(limits)))
 
@@ -85,17 +85,17 @@ class Road:
         return self.taken - before
 
     def _fill(self, load: float) -> None:
-        pace = self.pace
-        while self._in_flight < pace.concurrency:
-            if pace.backoff.until > self.now:
+        limiter = self.limiter
+        while self._in_flight < limiter.concurrency:
+            if limiter.backoff.until > self.now:
                 # Nothing goes before that: a tick to look again.
-                self._push(pace.backoff.until, 0, None, True)
+                self._push(limiter.backoff.until, 0, None, True)
                 return
             self._begin(is_full=load >= 1 or self.chance.random() < load / 2)
 
     def _begin(self, *, is_full: bool) -> None:
-        size = self._filled(self.pace.tuner.limits)
-        sent = self.pace.sent(self.now, is_full=is_full)
+        size = self._filled(self.limiter.tuner.limits)
+        sent = self.limiter.sent(self.now, is_full=is_full)
         self._in_flight += 1
         self.answers += 1
         if self.is_down:
@@ -110,7 +110,7 @@ class Road:
         self._free[worker] = begins + self._seconds(size)
         self._push(self._free[worker] + self.model.trip_seconds / 2, size, sent, True)
 
-    def _filled(self, limits: Limits) -> int:
+    def _filled(self, limits: LaneLimits) -> int:
         """Bytes of a batch that is full: whole documents within both limits."""
         return min(limits.size // self.document_bytes, limits.documents) * self.document_bytes
 
@@ -128,21 +128,23 @@ class Road:
         own = math.exp(chance.gauss(-(model.jitter**2) / 2, model.jitter))
         return model.service_seconds(size) * own * self._weather
 
-    def _end(self, size: int, sent: Sent | None, is_good: bool, load: float) -> None:
+    def _end(self, size: int, sent: AttemptStart | None, is_good: bool, load: float) -> None:
         if sent is None:
             return
-        is_crowded = load >= 1 and self._in_flight >= self.pace.concurrency
+        is_crowded = load >= 1 and self._in_flight >= self.limiter.concurrency
         self._in_flight -= 1
         if is_good:
             self.taken += size
             self.latencies.append(self.now - sent.at)
-            self.pace.answered(
-                Trip(sent, self.now, is_crowded), size=size, complaint=None, has_answers=True
+            self.limiter.answered(
+                Attempt(sent, self.now, is_crowded), size=size, complaint=None, has_answers=True
             )
         else:
             self.complaints += 1
-            self.pace.struggled(Trip(sent, self.now, is_crowded), self.chance.random(), None, "429")
+            self.limiter.struggled(
+                Attempt(sent, self.now, is_crowded), self.chance.random(), None, "429"
+            )
 
-    def _push(self, at: float, size: int, sent: Sent | None, is_good: bool) -> None:
+    def _push(self, at: float, size: int, sent: AttemptStart | None, is_good: bool) -> None:
         self._number += 1
         heapq.heappush(self._events, (at, self._number, size, sent, is_good))

@@ -13,7 +13,7 @@ from ptingest.delivery.batch import (
     body_bytes,
     cost_of,
     halves,
-    is_lost,
+    is_given_up,
 )
 from ptingest.model.document import Document
 from tests.fakes.sink import Window
@@ -219,7 +219,7 @@ def test_the_cost_is_the_sum_of_what_each_was_charged() -> None:
 def test_documents_of_a_failed_window_are_lost() -> None:
     window = Window()
     (document,) = window.documents(1)
-    before = is_lost(document)
+    before = is_given_up(document)
     window.receipt.fail("closed")
 
-    assert (before, is_lost(document)) == (False, True)
+    assert (before, is_given_up(document)) == (False, True)

@@ -11,7 +11,7 @@ from pydantic import ByteSize
 
 from ptingest.dead_letters.queue import DeadLetters, read_letters
 from ptingest.delivery.books import Books
-from ptingest.delivery.dead_lettering import LETTERS_AT_ONCE, Burial
+from ptingest.delivery.dead_lettering import LETTERS_AT_ONCE, DeadLettering
 from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.model.outcome import Fate
 from ptingest.settings.delivery import DeadLettersSettings
@@ -21,14 +21,14 @@ from tests.fakes.sink import Window, fates, refuse
 
 
 class Grave:
-    """A burial with everything around it."""
+    """A dead_lettering with everything around it."""
 
     def __init__(self, directory: Path, max_bytes: int = 1 << 20) -> None:
         self.metrics, self.budget = Metrics(), DocumentBudget(1 << 20)
         settings = DeadLettersSettings(max_bytes=ByteSize(max_bytes))
         self.letters = DeadLetters(directory, settings, ManualClock(), self.metrics)
         self.failures = 0
-        self.burial = Burial(
+        self.dead_lettering = DeadLettering(
             self.letters,
             books=Books("fake", budget=self.budget, metrics=self.metrics),
             metrics=self.metrics,
@@ -45,12 +45,12 @@ async def test_buried_documents_are_on_disk_and_settled(tmp_path: Path) -> None:
     window.receipt.seal()
     grave.budget.charge(sum(document.cost for document in documents))
 
-    (part,) = grave.burial.accept(refuse(documents, "mapping"))
-    held = grave.burial.lists()
-    await grave.burial.bury(part)
+    (part,) = grave.dead_lettering.accept(refuse(documents, "mapping"))
+    held = grave.dead_lettering.lists()
+    await grave.dead_lettering.bury(part)
 
     assert held == [documents]
-    assert grave.burial.lists() == []
+    assert grave.dead_lettering.lists() == []
     assert window.is_acked
     assert [stored.letter.key for stored in read_letters(tmp_path)] == window.keys
     assert fates(grave.metrics) == {Fate.DEAD_LETTERED: 2}
@@ -70,8 +70,8 @@ async def test_where_one_peer_may_keep_no_more_another_is_not_given_back_with_it
     quiet.receipt.seal()
     grave.budget.charge(sum(document.cost for document in documents))
 
-    for part in grave.burial.accept(refuse(documents)):
-        await grave.burial.bury(part)
+    for part in grave.dead_lettering.accept(refuse(documents)):
+        await grave.dead_lettering.bury(part)
 
     assert "this Beat alone" in str(loud.receipt.failed)
     assert quiet.is_acked
@@ -84,8 +84,8 @@ async def test_without_room_the_documents_are_given_back(tmp_path: Path) -> None
     documents = window.documents(2)
     grave.budget.charge(sum(document.cost for document in documents))
 
-    (part,) = grave.burial.accept(refuse(documents))
-    await grave.burial.bury(part)
+    (part,) = grave.dead_lettering.accept(refuse(documents))
+    await grave.dead_lettering.bury(part)
 
     assert "dead_letters.max_bytes" in str(window.receipt.failed)
     assert fates(grave.metrics) == {Fate.GIVEN_BACK: 2}
@@ -98,25 +98,25 @@ async def test_a_cancelled_burial_keeps_its_documents_until_they_are_cleared(
 ) -> None:
     grave, window = Grave(tmp_path), Window()
     documents = window.documents(1)
-    (part,) = grave.burial.accept(refuse(documents))
+    (part,) = grave.dead_lettering.accept(refuse(documents))
 
-    task = asyncio.create_task(grave.burial.bury(part))
+    task = asyncio.create_task(grave.dead_lettering.bury(part))
     await asyncio.sleep(0)  # no race: its first turn ends where a thread begins
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    assert grave.burial.lists() == [documents]
+    assert grave.dead_lettering.lists() == [documents]
     assert not window.closed
-    grave.burial.clear()
-    assert grave.burial.lists() == []
+    grave.dead_lettering.clear()
+    assert grave.dead_lettering.lists() == []
     await grave.letters.close()
 
 
 def test_many_documents_go_in_parts(tmp_path: Path) -> None:
     grave = Grave(tmp_path)
 
-    parts = grave.burial.accept(refuse(Window().documents(LETTERS_AT_ONCE + 1)))
+    parts = grave.dead_lettering.accept(refuse(Window().documents(LETTERS_AT_ONCE + 1)))
 
     assert [len(part) for part in parts] == [LETTERS_AT_ONCE, 1]
-    assert grave.burial.accept([]) == []
+    assert grave.dead_lettering.accept([]) == []

@@ -20,7 +20,7 @@ def document(payload_bytes: int) -> Document:
 
 async def test_small_ones_pass_large_ones_that_wait_for_each_other() -> None:
     budget = DocumentBudget(4 * MIB)
-    large, small = budget.pot_of(LARGE_BYTES + 1), budget.pot_of(LARGE_BYTES)
+    large, small = budget.budget_for(LARGE_BYTES + 1), budget.budget_for(LARGE_BYTES)
 
     await large.take(9 * MIB)
     waiting = asyncio.ensure_future(large.take(9 * MIB))
@@ -39,7 +39,7 @@ async def test_documents_give_back_what_they_were_charged_in_either_pot() -> Non
     budget = DocumentBudget(4 * MIB)
     documents = [document(size) for size in (10, LARGE_BYTES, LARGE_BYTES + 1, 9 * MIB)]
     for one in documents:
-        budget.pot_of(len(one.payload)).charge(one.cost)
+        budget.budget_for(len(one.payload)).charge(one.cost)
     assert budget.outstanding == cost_of(documents[:2])
     assert budget.total == cost_of(documents)
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from ptingest.delivery.failing_documents import BUSY_FAILURES, FAILURES, QUIET_SECONDS, Patience
+from ptingest.delivery.failing_documents import (
+    BUSY_FAILURES,
+    FAILURES,
+    QUIET_SECONDS,
+    FailingDocuments,
+)
 from tests.fakes.sink import Window
 
 ONE, OTHER = Window().documents(2)
 
 
 def over_at(
-    patience: Patience, *, taken: int, returned: int, is_busy: bool = False, step: float = 1.0
+    patience: FailingDocuments,
+    *,
+    taken: int,
+    returned: int,
+    is_busy: bool = False,
+    step: float = 1.0,
 ) -> float | None:
     """Fail once a step, others passing as told; when patience is over, None after 500 steps."""
     for number in range(500):
@@ -20,19 +30,19 @@ def over_at(
 
 
 def test_it_ends_after_its_seconds_while_others_pass() -> None:
-    assert over_at(Patience(20.0), taken=1, returned=0) == 20.0
+    assert over_at(FailingDocuments(20.0), taken=1, returned=0) == 20.0
 
 
 def test_it_ends_only_after_some_failures_however_far_apart_they_are() -> None:
-    assert over_at(Patience(20.0), taken=1, returned=0, step=50.0) == (FAILURES - 1) * 50.0
+    assert over_at(FailingDocuments(20.0), taken=1, returned=0, step=50.0) == (FAILURES - 1) * 50.0
 
 
 def test_it_never_ends_while_nobody_passes() -> None:
-    assert over_at(Patience(20.0), taken=0, returned=5) is None
+    assert over_at(FailingDocuments(20.0), taken=0, returned=5) is None
 
 
 def test_an_outage_in_between_begins_it_anew() -> None:
-    patience = Patience(20.0)
+    patience = FailingDocuments(20.0)
     for second in range(10):
         patience.heard(taken=1, returned=0)
         patience.is_over(ONE, second)
@@ -47,12 +57,12 @@ def test_an_outage_in_between_begins_it_anew() -> None:
 
 def test_a_busy_document_ends_only_while_most_others_pass() -> None:
     # Its own return is among those heard of.
-    assert over_at(Patience(5.0), taken=30, returned=10, is_busy=True) == BUSY_FAILURES - 1
-    assert over_at(Patience(5.0), taken=10, returned=30, is_busy=True) is None
+    assert over_at(FailingDocuments(5.0), taken=30, returned=10, is_busy=True) == BUSY_FAILURES - 1
+    assert over_at(FailingDocuments(5.0), taken=10, returned=30, is_busy=True) is None
 
 
 def test_what_is_settled_is_forgotten() -> None:
-    patience = Patience(20.0)
+    patience = FailingDocuments(20.0)
     for document in (ONE, OTHER):
         patience.is_over(document, 0.0)
 

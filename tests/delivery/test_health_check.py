@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from ptingest.delivery import health_check as inquirer
+from ptingest.delivery import health_check
 from ptingest.delivery.health_check import (
-    TROUBLED_SECONDS,
-    WELL_SECONDS,
-    Inquirer,
+    HEALTHY_SECONDS,
+    UNHEALTHY_SECONDS,
+    HealthCheck,
     is_due,
     trouble_after,
 )
@@ -24,8 +24,8 @@ FINE = Finding("sink", ok=True, detail="well")
 DOWN = Finding("sink", ok=False, detail="down", stops_all=True)
 
 
-class Road:
-    """What an inquirer sees of a lane."""
+class FakeLane:
+    """The part of a lane that a health check reads."""
 
     name = "sink"
 
@@ -33,10 +33,10 @@ class Road:
         self.sink_trouble: str | None = None
         self.written_at: float | None = None
         self.outstanding = 0
-        self.is_wondering = False
+        self.has_unanswered = False
         self.told_well = 0
 
-    def sink_is_well(self, asked_at: float) -> None:
+    def sink_is_healthy(self, asked_at: float) -> None:
         self.told_well += 1
 
     def note_trouble(self, trouble: str | None) -> None:
@@ -69,92 +69,92 @@ def raises(error: Exception) -> Callable[[], Awaitable[Sequence[Finding]]]:
 
 
 async def test_a_sink_that_is_down_is_known_before_the_first_write_and_so_is_its_return() -> None:
-    road, sink, clock = Road(), Sink(says(DOWN)), ManualClock()
-    asking = Inquirer(sink, road, clock=clock)
+    lane, sink, clock = FakeLane(), Sink(says(DOWN)), ManualClock()
+    asking = HealthCheck(sink, lane, clock=clock)
 
     await asking.look()
-    at_start = road.sink_trouble
+    at_start = lane.sink_trouble
     sink.answer = says(FINE)
     await asking.look()
-    too_early = road.sink_trouble
-    clock.advance(TROUBLED_SECONDS)
+    too_early = lane.sink_trouble
+    clock.advance(UNHEALTHY_SECONDS)
     await asking.look()
 
-    assert (at_start, too_early, road.sink_trouble) == ("down", "down", None)
+    assert (at_start, too_early, lane.sink_trouble) == ("down", "down", None)
     assert sink.asked == 2
 
 
 async def test_a_busy_lane_is_never_asked_about() -> None:
-    road, sink, clock = Road(), Sink(says(DOWN)), ManualClock()
-    road.outstanding = 1
-    asking = Inquirer(sink, road, clock=clock)
+    lane, sink, clock = FakeLane(), Sink(says(DOWN)), ManualClock()
+    lane.outstanding = 1
+    asking = HealthCheck(sink, lane, clock=clock)
 
     for _ in range(5):
-        clock.advance(WELL_SECONDS)
+        clock.advance(HEALTHY_SECONDS)
         await asking.look()
 
-    assert (sink.asked, road.sink_trouble) == (0, None)
+    assert (sink.asked, lane.sink_trouble) == (0, None)
 
 
 async def test_what_a_write_found_out_meanwhile_counts_for_more() -> None:
-    road, clock = Road(), ManualClock()
+    lane, clock = FakeLane(), ManualClock()
 
     async def slowly() -> Sequence[Finding]:
-        road.written_at = clock.monotonic()
+        lane.written_at = clock.monotonic()
         return [DOWN]
 
-    await Inquirer(Sink(slowly), road, clock=clock).look()
+    await HealthCheck(Sink(slowly), lane, clock=clock).look()
 
-    assert road.sink_trouble is None
+    assert lane.sink_trouble is None
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENETUNREACH])
 async def test_a_check_that_cannot_be_made_is_trouble_and_no_error(
     number: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    road = Road()
+    lane = FakeLane()
     sink = Sink(raises(OSError(number, "too many or none")))
 
-    await Inquirer(sink, road, clock=ManualClock()).look()
+    await HealthCheck(sink, lane, clock=ManualClock()).look()
 
-    assert "too many or none" in str(road.sink_trouble)
+    assert "too many or none" in str(lane.sink_trouble)
     assert caplog.records == []
 
 
 async def test_a_bug_in_a_check_is_told_once_and_changes_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    road, clock = Road(), ManualClock()
-    asking = Inquirer(Sink(raises(ZeroDivisionError())), road, clock=clock)
+    lane, clock = FakeLane(), ManualClock()
+    asking = HealthCheck(Sink(raises(ZeroDivisionError())), lane, clock=clock)
 
     for _ in range(3):
         await asking.look()
-        clock.advance(WELL_SECONDS)
+        clock.advance(HEALTHY_SECONDS)
 
-    assert road.sink_trouble is None
+    assert lane.sink_trouble is None
     assert [one.levelno for one in caplog.records] == [logging.ERROR]
 
 
 def test_a_check_that_never_ends_is_given_up_and_said() -> None:
-    road = Road()
+    lane = FakeLane()
 
     async def never() -> Sequence[Finding]:
         await asyncio.Event().wait()
         return ()
 
-    run_in_virtual_time(Inquirer(Sink(never), road, clock=ManualClock()).look())
+    run_in_virtual_time(HealthCheck(Sink(never), lane, clock=ManualClock()).look())
 
-    assert f"within {inquirer.CHECK_SECONDS:g} s" in str(road.sink_trouble)
+    assert f"within {health_check.CHECK_SECONDS:g} s" in str(lane.sink_trouble)
 
 
 def test_it_looks_again_and_again_until_it_is_cancelled() -> None:
-    road, sink, clock = Road(), Sink(says(DOWN)), ManualClock()
+    lane, sink, clock = FakeLane(), Sink(says(DOWN)), ManualClock()
 
     async def main() -> None:
-        running = asyncio.ensure_future(Inquirer(sink, road, clock=clock).run())
+        running = asyncio.ensure_future(HealthCheck(sink, lane, clock=clock).run())
         for _ in range(4):
-            await asyncio.sleep(inquirer.LOOK_SECONDS)  # no race: virtual time
-            clock.advance(WELL_SECONDS)
+            await asyncio.sleep(health_check.LOOK_SECONDS)  # no race: virtual time
+            clock.advance(HEALTHY_SECONDS)
         running.cancel()
 
     run_in_virtual_time(main())
@@ -163,28 +163,28 @@ def test_it_looks_again_and_again_until_it_is_cancelled() -> None:
 
 
 async def test_while_writes_get_no_answer_the_sink_is_asked_and_only_its_word_counts() -> None:
-    road, sink, clock = (
-        Road(),
+    lane, sink, clock = (
+        FakeLane(),
         Sink(says(FINE, Finding("rights", ok=False, detail="no read"))),
         (ManualClock()),
     )
-    road.outstanding, road.is_wondering = 5, True
-    road.sink_trouble = "no answer"
-    asking = Inquirer(sink, road, clock=clock)
+    lane.outstanding, lane.has_unanswered = 5, True
+    lane.sink_trouble = "no answer"
+    asking = HealthCheck(sink, lane, clock=clock)
 
     for _ in range(3):
-        road.written_at = clock.monotonic()
+        lane.written_at = clock.monotonic()
         await asking.look()
-        clock.advance(TROUBLED_SECONDS)
+        clock.advance(UNHEALTHY_SECONDS)
     sink.answer = says(DOWN)
     await asking.look()
 
-    assert (sink.asked, road.told_well) == (4, 3)
-    assert road.sink_trouble == "no answer"
+    assert (sink.asked, lane.told_well) == (4, 3)
+    assert lane.sink_trouble == "no answer"
 
 
-FINE = Finding("reachable", ok=True, detail="Elasticsearch 8.19.0")
-DOWN = Finding("reachable", ok=False, detail="no answer", cure="start it", stops_all=True)
+REACHED = Finding("reachable", ok=True, detail="Elasticsearch 8.19.0")
+UNREACHED = Finding("reachable", ok=False, detail="no answer", cure="start it", stops_all=True)
 LACKS = Finding("rights", ok=False, detail="lacks create_doc on logs-*-pt")
 
 
@@ -193,10 +193,10 @@ LACKS = Finding("rights", ok=False, detail="lacks create_doc on logs-*-pt")
     [
         pytest.param(None, True, False, True, id="nothing is known yet"),
         pytest.param(None, False, False, False, id="a write is on its way and will tell"),
-        pytest.param(100 - WELL_SECONDS + 1, True, False, False, id="it was well lately"),
-        pytest.param(100 - WELL_SECONDS, True, False, True, id="it was well a while ago"),
-        pytest.param(100 - TROUBLED_SECONDS + 1, True, True, False, id="it was down just now"),
-        pytest.param(100 - TROUBLED_SECONDS, True, True, True, id="it may be back"),
+        pytest.param(100 - HEALTHY_SECONDS + 1, True, False, False, id="it was well lately"),
+        pytest.param(100 - HEALTHY_SECONDS, True, False, True, id="it was well a while ago"),
+        pytest.param(100 - UNHEALTHY_SECONDS + 1, True, True, False, id="it was down just now"),
+        pytest.param(100 - UNHEALTHY_SECONDS, True, True, True, id="it may be back"),
         pytest.param(0, False, True, False, id="a busy lane is left alone"),
     ],
 )
@@ -209,13 +209,13 @@ def test_an_idle_sink_is_asked_now_and_then(
 @pytest.mark.parametrize(
     ("findings", "before", "after"),
     [
-        pytest.param([FINE], None, None, id="well"),
-        pytest.param([FINE], "down", None, id="well again"),
+        pytest.param([REACHED], None, None, id="well"),
+        pytest.param([REACHED], "down", None, id="well again"),
         pytest.param([], "down", None, id="nothing to complain of"),
-        pytest.param([DOWN], None, "no answer; start it", id="down"),
-        pytest.param([FINE, LACKS], None, None, id="a complaint that a write may never meet"),
-        pytest.param([FINE, LACKS], "403", "403", id="a complaint that a write did meet"),
-        pytest.param([LACKS, DOWN], "403", "no answer; start it", id="the worst counts"),
+        pytest.param([UNREACHED], None, "no answer; start it", id="down"),
+        pytest.param([REACHED, LACKS], None, None, id="a complaint that a write may never meet"),
+        pytest.param([REACHED, LACKS], "403", "403", id="a complaint that a write did meet"),
+        pytest.param([LACKS, UNREACHED], "403", "no answer; start it", id="the worst counts"),
     ],
 )
 def test_readiness_follows_what_stops_everything(

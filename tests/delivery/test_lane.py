@@ -14,14 +14,14 @@ from ptingest.dead_letters.queue import read_letters
 from ptingest.model.document import DataStream
 from ptingest.model.outcome import Fate, Refusal, WriteResult
 from ptingest.model.receipt import Receipt
-from tests.delivery.running_lane import Road, lane_settings, road
+from tests.delivery.running_lane import RunningLane, lane_settings, running_lane
 from tests.fakes.clock import run_in_virtual_time
 from tests.fakes.sink import CELERY, Answer, ScriptedSink, Window, Write, fates, refuse
 
 
 def test_a_stored_window_closes_its_receipt_and_frees_the_budget(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path) as r:
+        async with running_lane(ScriptedSink(), tmp_path) as r:
             window = await r.send(10)
             await window.done.wait()
 
@@ -36,7 +36,7 @@ def test_a_stored_window_closes_its_receipt_and_frees_the_budget(tmp_path: Path)
 def test_only_busy_documents_go_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         sink = ScriptedSink(lambda write: WriteResult(busy=write.documents[2:4]))
-        async with road(sink, tmp_path) as r:
+        async with running_lane(sink, tmp_path) as r:
             window = await r.send(6)
             await window.done.wait()
 
@@ -51,7 +51,7 @@ def test_only_busy_documents_go_again(tmp_path: Path) -> None:
 def test_the_next_attempt_is_at_least_as_late_as_the_sink_asked(tmp_path: Path) -> None:
     async def scenario() -> None:
         sink = ScriptedSink(lambda w: WriteResult(busy=w.documents, retry_after_seconds=42))
-        async with road(sink, tmp_path) as r:
+        async with running_lane(sink, tmp_path) as r:
             began = r.clock.monotonic()
             window = await r.send(3)
             await window.done.wait()
@@ -67,7 +67,7 @@ def test_doubt_is_remembered_until_the_document_is_settled(tmp_path: Path) -> No
             lambda w: WriteResult(doubtful=w.documents[:2], busy=w.documents[2:]),
             lambda w: WriteResult(busy=w.documents),
         )
-        async with road(sink, tmp_path) as r:
+        async with running_lane(sink, tmp_path) as r:
             window = await r.send(4)
             await window.done.wait()
 
@@ -94,7 +94,7 @@ def test_a_full_batch_is_closed(
     count: int, body_bytes: int, batches: list[int], tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path, settings=lane_settings()) as r:
+        async with running_lane(ScriptedSink(), tmp_path, settings=lane_settings()) as r:
             window = await r.send(count, body=b"x" * body_bytes)
             await window.done.wait()
 
@@ -105,7 +105,7 @@ def test_a_full_batch_is_closed(
 
 def test_age_closes_a_batch_while_more_is_being_admitted(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path, settings=lane_settings()) as r:
+        async with running_lane(ScriptedSink(), tmp_path, settings=lane_settings()) as r:
             began = r.clock.monotonic()
             await r.put(r.window().documents(1))
             await r.sink.wait_for_writes(1)
@@ -117,7 +117,7 @@ def test_age_closes_a_batch_while_more_is_being_admitted(tmp_path: Path) -> None
 
 def test_nothing_more_to_admit_closes_a_batch_at_once(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path, settings=lane_settings()) as r:
+        async with running_lane(ScriptedSink(), tmp_path, settings=lane_settings()) as r:
             began = r.clock.monotonic()
             await r.send(1)
             await r.sink.wait_for_writes(1)
@@ -135,7 +135,7 @@ def test_a_slow_batch_does_not_stop_the_others(tmp_path: Path) -> None:
             await never.wait()
             return WriteResult()
 
-        async with road(ScriptedSink(slow), tmp_path) as r:
+        async with running_lane(ScriptedSink(slow), tmp_path) as r:
             stuck = await r.send(1)
             await r.sink.wait_for_writes(1)
             other = await r.send(1)
@@ -152,7 +152,7 @@ def test_a_slow_batch_does_not_stop_the_others(tmp_path: Path) -> None:
 def test_a_refused_document_is_on_disk_before_its_window_is_acked(tmp_path: Path) -> None:
     async def scenario() -> None:
         sink = ScriptedSink(lambda w: WriteResult(refused=refuse(w.documents[:1], "mapping")))
-        async with road(sink, tmp_path) as r:
+        async with running_lane(sink, tmp_path) as r:
             window = await r.send(3)
             await window.done.wait()
 
@@ -172,7 +172,7 @@ def test_full_dead_letters_fail_the_window_and_turn_readiness_red(tmp_path: Path
     async def scenario() -> None:
         sink = ScriptedSink(lambda w: WriteResult(refused=refuse(w.documents[:1])))
         settings = lane_settings(documents=5)
-        async with road(sink, tmp_path, settings=settings, max_bytes=64) as r:
+        async with running_lane(sink, tmp_path, settings=settings, max_bytes=64) as r:
             r.sink.hold()
             window = await r.send(10)
             r.sink.let_go()
@@ -194,7 +194,7 @@ def test_a_batch_too_large_is_halved_until_one_document_is_to_blame(tmp_path: Pa
         return WriteResult(too_large=too_large, busy=write.documents if too_large else ())
 
     async def scenario() -> None:
-        async with road(ScriptedSink(otherwise=limited), tmp_path) as r:
+        async with running_lane(ScriptedSink(otherwise=limited), tmp_path) as r:
             window = r.window()
             await r.put(window.documents(20, body=b"x" * 900))
             await r.put(window.documents(1, body=b"x" * 10_001))
@@ -215,7 +215,7 @@ def test_a_batch_too_large_is_halved_until_one_document_is_to_blame(tmp_path: Pa
     run_in_virtual_time(scenario())
 
 
-def batch_max_bytes(r: Road) -> int:
+def batch_max_bytes(r: RunningLane) -> int:
     limit = r.lane.status()["batch_max_bytes"]
     assert isinstance(limit, int)
     return limit
@@ -229,7 +229,7 @@ def test_a_passing_refusal_for_size_does_not_make_batches_small_for_ever(tmp_pat
     limit = [2_000]
 
     async def scenario() -> None:
-        async with road(ScriptedSink(otherwise=moody), tmp_path) as r:
+        async with running_lane(ScriptedSink(otherwise=moody), tmp_path) as r:
             refused = await r.send(100, body=b"x" * 900)
             await refused.done.wait()
             assert batch_max_bytes(r) < 2_000
@@ -254,7 +254,7 @@ def test_a_write_that_raises_is_logged_and_one_bad_document_does_not_stop_the_ot
         return WriteResult()
 
     async def scenario() -> None:
-        async with road(ScriptedSink(otherwise=fragile), tmp_path) as r:
+        async with running_lane(ScriptedSink(otherwise=fragile), tmp_path) as r:
             window = r.window()
             await r.put(window.documents(7))
             await r.put(window.documents(1, body=b"poison"))
@@ -276,7 +276,7 @@ def test_an_answer_for_documents_that_were_not_sent_is_not_believed(tmp_path: Pa
     async def scenario() -> None:
         stranger = Window().documents(1)
         sink = ScriptedSink(WriteResult(already_stored=stranger))
-        async with road(sink, tmp_path) as r:
+        async with running_lane(sink, tmp_path) as r:
             window = await r.send(2)
             await window.done.wait()
 
@@ -294,7 +294,7 @@ def stream_trouble(write: Write, bad: DataStream = CELERY) -> WriteResult:
 def test_one_bad_stream_waits_while_the_others_go_on(tmp_path: Path) -> None:
     async def scenario() -> None:
         sink = ScriptedSink(*[stream_trouble] * 5)
-        async with road(sink, tmp_path) as r:
+        async with running_lane(sink, tmp_path) as r:
             bad = await r.send(40, data_stream=CELERY)
             await r.sink.wait_for_writes(1)
             good = await r.send(40)
@@ -320,7 +320,7 @@ def test_a_stream_in_trouble_for_too_long_goes_to_the_dead_letters_until_it_is_m
     async def scenario() -> None:
         is_bad = True
         sink = ScriptedSink(otherwise=lambda w: stream_trouble(w) if is_bad else WriteResult())
-        async with road(sink, tmp_path) as r:
+        async with running_lane(sink, tmp_path) as r:
             began = r.clock.monotonic()
             first = await r.send(40, data_stream=CELERY)
             await first.done.wait()
@@ -350,7 +350,7 @@ def test_a_stream_in_trouble_for_too_long_goes_to_the_dead_letters_until_it_is_m
 def test_a_bad_stream_holds_at_most_a_quarter_of_the_budget(tmp_path: Path) -> None:
     async def scenario() -> None:
         sink = ScriptedSink(otherwise=stream_trouble)
-        async with road(sink, tmp_path, budget_bytes=100_000) as r:
+        async with running_lane(sink, tmp_path, budget_bytes=100_000) as r:
             window = await r.send(100, data_stream=CELERY)
             await asyncio.sleep(1)  # no race: virtual time
 
@@ -367,7 +367,7 @@ def test_trouble_is_shown_while_it_lasts_and_logged_once(
 
     async def scenario() -> None:
         down = [lambda w: WriteResult(busy=w.documents, trouble="no node answers")] * 6
-        async with road(ScriptedSink(*down), tmp_path) as r:
+        async with running_lane(ScriptedSink(*down), tmp_path) as r:
             window = await r.send(5)
             await r.sink.wait_for_writes(5)
             r.metrics.refresh()
@@ -389,7 +389,7 @@ def test_a_first_success_sends_at_once_what_waited_for_the_sink(tmp_path: Path) 
     async def scenario() -> None:
         down = [lambda w: WriteResult(busy=w.documents, trouble="no node answers")] * 12
         settings = lane_settings(documents=10)
-        async with road(ScriptedSink(*down), tmp_path, settings=settings) as r:
+        async with running_lane(ScriptedSink(*down), tmp_path, settings=settings) as r:
             windows = [await r.send(10) for _ in range(4)]
             await r.sink.wait_for_writes(13)
             recovered = r.clock.monotonic()
@@ -411,7 +411,7 @@ def test_documents_busy_while_others_are_taken_wait_longer_each_time(tmp_path: P
 
     async def scenario() -> None:
         sink = ScriptedSink(*[one_is_busy] * 8)
-        async with road(sink, tmp_path) as r:
+        async with running_lane(sink, tmp_path) as r:
             window = r.window()
             await r.put(window.documents(3) + window.documents(1, body=b"slow"))
             window.receipt.seal()
@@ -432,7 +432,7 @@ def test_a_batch_that_is_busy_for_ever_does_not_starve_fresh_ones(tmp_path: Path
 
     async def scenario() -> None:
         settings = lane_settings(documents=10, concurrency=1)
-        async with road(ScriptedSink(otherwise=hot), tmp_path, settings=settings) as r:
+        async with running_lane(ScriptedSink(otherwise=hot), tmp_path, settings=settings) as r:
             stuck = [await r.send(10, body=b"hot") for _ in range(20)]
             await asyncio.sleep(30)  # no race: virtual time
             began = r.clock.monotonic()
@@ -457,7 +457,7 @@ def test_a_success_ends_the_wait_of_a_batch_that_failed_beside_it(tmp_path: Path
         sink = ScriptedSink(
             lambda w: WriteResult(busy=w.documents, trouble="down", retry_after_seconds=60), late
         )
-        async with road(sink, tmp_path, settings=lane_settings(documents=5)) as r:
+        async with running_lane(sink, tmp_path, settings=lane_settings(documents=5)) as r:
             sink.hold()
             window = await r.send(5)
             await sink.wait_for_writes(1)
@@ -480,7 +480,7 @@ def test_documents_put_after_their_window_failed_do_not_wait(tmp_path: Path) -> 
     async def scenario() -> None:
         sink = ScriptedSink()
         settings = lane_settings(documents=5, concurrency=1)
-        async with road(sink, tmp_path, settings=settings) as r:
+        async with running_lane(sink, tmp_path, settings=settings) as r:
             sink.hold()
             await r.send(5)
             await sink.wait_for_writes(1)
@@ -499,7 +499,7 @@ def test_given_up_documents_leave_at_once_and_those_in_flight_finish(tmp_path: P
     async def scenario() -> None:
         sink = ScriptedSink()
         settings = lane_settings(documents=10, concurrency=1)
-        async with road(sink, tmp_path, settings=settings) as r:
+        async with running_lane(sink, tmp_path, settings=settings) as r:
             sink.hold()
             window = await r.send(15)
             other = await r.send(5)
@@ -535,7 +535,7 @@ def test_what_comes_back_for_a_failed_window_is_given_back(
 ) -> None:
     async def scenario() -> None:
         sink = ScriptedSink(answer)
-        async with road(sink, tmp_path) as r:
+        async with running_lane(sink, tmp_path) as r:
             sink.hold()
             window = await r.send(count)
             await sink.wait_for_writes(1)
@@ -553,7 +553,7 @@ def test_what_comes_back_for_a_failed_window_is_given_back(
 def test_drain_and_close_give_back_what_a_hung_sink_keeps(tmp_path: Path) -> None:
     async def scenario() -> None:
         sink = ScriptedSink()
-        async with road(sink, tmp_path, settings=lane_settings(documents=5)) as r:
+        async with running_lane(sink, tmp_path, settings=lane_settings(documents=5)) as r:
             sink.hold()
             window = await r.send(20)
             began = r.clock.monotonic()
@@ -576,7 +576,7 @@ def test_drain_tries_once_more_before_its_deadline_and_returns_when_all_is_safe(
 ) -> None:
     async def scenario() -> None:
         sink = ScriptedSink(lambda w: WriteResult(busy=w.documents, retry_after_seconds=1000))
-        async with road(sink, tmp_path) as r:
+        async with running_lane(sink, tmp_path) as r:
             window = await r.send(3)
             await sink.wait_for_writes(1)
             began = r.clock.monotonic()
@@ -593,7 +593,7 @@ def test_put_waits_while_the_lane_is_crowded_and_cancelled_takes_nothing(tmp_pat
     async def scenario() -> None:
         sink = ScriptedSink()
         settings = lane_settings(documents=10, concurrency=1)
-        async with road(sink, tmp_path, settings=settings) as r:
+        async with running_lane(sink, tmp_path, settings=settings) as r:
             sink.hold()
             for _ in range(3):
                 await r.send(10)
@@ -616,7 +616,7 @@ def test_a_lane_that_breaks_ends_its_run_with_the_error(tmp_path: Path) -> None:
         raise ZeroDivisionError("a bug at the other end of the receipt")
 
     async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path) as r:
+        async with running_lane(ScriptedSink(), tmp_path) as r:
             window = Window()
             window.receipt = Receipt(broken)
             await r.put(window.documents(1))
@@ -636,7 +636,7 @@ def test_a_stream_in_trouble_is_told_beside_the_sinks_own(tmp_path: Path) -> Non
                 stream_busy=[Refusal(one, "forbidden", "no") for one in write.documents]
             )
         )
-        async with road(sink, tmp_path) as r:
+        async with running_lane(sink, tmp_path) as r:
             await r.send(2)
             await sink.wait_for_writes(1)
             await asyncio.sleep(0)  # no race: virtual time
@@ -651,7 +651,7 @@ def test_status_says_where_documents_are(tmp_path: Path) -> None:
     async def scenario() -> None:
         sink = ScriptedSink()
         settings = lane_settings(documents=10, concurrency=1)
-        async with road(sink, tmp_path, settings=settings) as r:
+        async with running_lane(sink, tmp_path, settings=settings) as r:
             sink.hold()
             await r.send(15, service="nginx")
             await sink.wait_for_writes(1)
@@ -683,7 +683,7 @@ def test_under_full_load_more_and_larger_batches_go_out_and_status_says_why(
     async def scenario() -> None:
         sink = ScriptedSink(otherwise=slowly)
         settings = lane_settings(documents=8192, size=8 << 20, concurrency=16)
-        async with road(sink, tmp_path, settings=settings, budget_bytes=1 << 30) as r:
+        async with running_lane(sink, tmp_path, settings=settings, budget_bytes=1 << 30) as r:
             window, until, body = Window(), r.clock.monotonic() + 20, bytes(128 << 10)
             before = r.lane.status()["tuning"]
             while r.clock.monotonic() < until:
@@ -718,7 +718,7 @@ def test_after_full_load_a_single_window_is_written_at_once(tmp_path: Path) -> N
     async def scenario() -> None:
         sink = ScriptedSink(otherwise=slowly)
         settings = lane_settings(documents=8192, size=8 << 20, concurrency=16)
-        async with road(sink, tmp_path, settings=settings, budget_bytes=1 << 30) as r:
+        async with running_lane(sink, tmp_path, settings=settings, budget_bytes=1 << 30) as r:
             load, body = Window(), bytes(128 << 10)
             for _ in range(500):
                 documents = load.documents(4, body=body)
@@ -741,7 +741,7 @@ def test_a_budget_made_smaller_makes_the_share_of_troubled_streams_smaller(tmp_p
         def forbidden(write: Write) -> WriteResult:
             return WriteResult(stream_busy=refuse(write.documents, "forbidden"))
 
-        async with road(ScriptedSink(otherwise=forbidden), tmp_path) as r:
+        async with running_lane(ScriptedSink(otherwise=forbidden), tmp_path) as r:
             began = r.clock.monotonic()
             r.budget.resize(1000)
 
@@ -759,7 +759,7 @@ def test_a_requeue_after_the_cause_is_mended_takes_everything_at_once(tmp_path: 
     async def scenario() -> None:
         is_bad = True
         sink = ScriptedSink(otherwise=lambda w: stream_trouble(w) if is_bad else WriteResult())
-        async with road(sink, tmp_path, settings=lane_settings(patience=10)) as r:
+        async with running_lane(sink, tmp_path, settings=lane_settings(patience=10)) as r:
             first = await r.send(140, data_stream=CELERY)
             await first.done.wait()
             is_bad = False
@@ -778,7 +778,7 @@ def test_a_requeue_after_the_cause_is_mended_takes_everything_at_once(tmp_path: 
 def test_a_streams_trouble_leaves_readiness_when_its_documents_are_gone(tmp_path: Path) -> None:
     async def scenario() -> None:
         sink = ScriptedSink(otherwise=stream_trouble)
-        async with road(sink, tmp_path, settings=lane_settings(patience=10)) as r:
+        async with running_lane(sink, tmp_path, settings=lane_settings(patience=10)) as r:
             window = await r.send(1, data_stream=CELERY)
             await asyncio.sleep(5)  # no race: virtual time
             during = r.lane.stream_troubles
@@ -801,7 +801,7 @@ def test_one_document_forbidden_while_others_of_its_stream_pass_does_not_hold_th
 
     async def scenario() -> None:
         sink = ScriptedSink(otherwise=forbids_one)
-        async with road(sink, tmp_path, settings=lane_settings(patience=20)) as r:
+        async with running_lane(sink, tmp_path, settings=lane_settings(patience=20)) as r:
             window = r.window()
             await r.put(window.documents(1, body=b"new field") + window.documents(5))
             window.receipt.seal()

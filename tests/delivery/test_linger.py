@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from ptingest.delivery.batch import WORTH_IT_DOCUMENTS
-from ptingest.delivery.linger import WAIT_SECONDS, Company
+from ptingest.delivery.batch import LARGE_ENOUGH_DOCUMENTS
+from ptingest.delivery.linger import WAIT_SECONDS, Linger
 from ptingest.settings.sinks import LaneSettings
-from tests.delivery.running_lane import Road, road
+from tests.delivery.running_lane import RunningLane, running_lane
 from tests.fakes.clock import run_in_virtual_time
 from tests.fakes.sink import ScriptedSink, Window
 
@@ -18,25 +18,25 @@ DUE_SECONDS = LaneSettings().batch.max_age_seconds
 
 
 def test_the_first_leaves_at_once() -> None:
-    assert Company().leaves_at(["a"]) < 0
+    assert Linger().leaves_at(["a"]) < 0
 
 
 def test_the_next_of_somebody_else_waits_for_company_behind_the_last() -> None:
-    company = Company()
+    company = Linger()
     company.left(["a", "b"], 100.0)
 
     assert company.leaves_at(["c", "d"]) == 100.0 + WAIT_SECONDS
 
 
 def test_who_comes_back_takes_all_along_at_once() -> None:
-    company = Company()
+    company = Linger()
     company.left(["a", "b"], 100.0)
 
     assert company.leaves_at(["c", "b"]) <= 100.0
 
 
 def test_only_the_last_batch_counts() -> None:
-    company = Company()
+    company = Linger()
     company.left(["a"], 100.0)
     company.left(["b"], 100.01)
 
@@ -44,7 +44,7 @@ def test_only_the_last_batch_counts() -> None:
 
 
 def test_what_nobody_sent_waits_for_nobody() -> None:
-    company = Company()
+    company = Linger()
     company.left(["a"], 100.0)
 
     assert company.leaves_at([""]) <= 100.0
@@ -54,9 +54,11 @@ def test_what_nobody_sent_waits_for_nobody() -> None:
 
 
 @asynccontextmanager
-async def road_with_a_write_under_way(folder: Path) -> AsyncIterator[tuple[Road, Window, float]]:
-    """A road, the small window whose write does not end, and when that had begun."""
-    async with road(ScriptedSink(), folder) as r:
+async def road_with_a_write_under_way(
+    folder: Path,
+) -> AsyncIterator[tuple[RunningLane, Window, float]]:
+    """A running_lane, the small window whose write does not end, and when that had begun."""
+    async with running_lane(ScriptedSink(), folder) as r:
         r.sink.hold()
         window = await r.send(3)
         await r.sink.wait_for_writes(1)  # a first one never waits
@@ -84,7 +86,7 @@ def test_small_batches_wait_for_company_while_a_write_is_under_way(tmp_path: Pat
 def test_a_batch_that_is_worth_a_write_waits_for_no_company(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with road_with_a_write_under_way(tmp_path) as (r, _, began):
-            await r.send(WORTH_IT_DOCUMENTS)
+            await r.send(LARGE_ENOUGH_DOCUMENTS)
             await r.sink.wait_for_writes(2)
 
             assert r.clock.monotonic() - began < DUE_SECONDS / 2
@@ -118,7 +120,7 @@ def test_a_drain_waits_for_no_company(tmp_path: Path) -> None:
     run_in_virtual_time(scenario())
 
 
-async def send_as(r: Road, sender: str) -> Window:
+async def send_as(r: RunningLane, sender: str) -> Window:
     """One small window of a Beat."""
     window = r.window()
     window.receipt.sender = sender
@@ -130,7 +132,7 @@ async def send_as(r: Road, sender: str) -> Window:
 
 def test_many_beats_with_a_window_each_share_their_writes(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path) as r:
+        async with running_lane(ScriptedSink(), tmp_path) as r:
             windows = []
             for number in range(100):
                 windows.append(await send_as(r, f"beat {number}"))
@@ -145,7 +147,7 @@ def test_many_beats_with_a_window_each_share_their_writes(tmp_path: Path) -> Non
 
 def test_a_beat_that_sends_window_after_window_is_never_kept_waiting(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path) as r:
+        async with running_lane(ScriptedSink(), tmp_path) as r:
             began = r.clock.monotonic()
             for _ in range(100):
                 window = await send_as(r, "beat")

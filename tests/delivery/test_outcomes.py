@@ -1,4 +1,4 @@
-"""Every document of a batch gets exactly one verdict, or the answer is not believed."""
+"""Every document of a batch gets exactly one outcomes, or the answer is not believed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.delivery.outcomes import judge
+from ptingest.delivery.outcomes import outcomes_of
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
 from tests.fakes.sink import Window, refuse
@@ -16,15 +16,15 @@ STRANGER = Window().documents(1)
 
 
 def test_what_is_not_listed_was_stored() -> None:
-    verdict = judge(DOCUMENTS, WriteResult())
+    outcomes = outcomes_of(DOCUMENTS, WriteResult())
 
-    assert verdict.stored == DOCUMENTS
-    assert verdict.has_answers
+    assert outcomes.stored == DOCUMENTS
+    assert outcomes.has_answers
 
 
 def test_each_list_keeps_its_documents_and_the_rest_is_stored() -> None:
     one, two, three, four, five, six = DOCUMENTS
-    verdict = judge(
+    outcomes = outcomes_of(
         DOCUMENTS,
         WriteResult(
             already_stored=[one],
@@ -35,11 +35,11 @@ def test_each_list_keeps_its_documents_and_the_rest_is_stored() -> None:
         ),
     )
 
-    assert (verdict.already_stored, verdict.failure_stored) == ([one], [two])
-    assert [refusal.document for refusal in verdict.refused] == [three]
-    assert verdict.again == [four, five]
-    assert verdict.doubtful == [five]
-    assert verdict.stored == [six]
+    assert (outcomes.already_stored, outcomes.failure_stored) == ([one], [two])
+    assert [refusal.document for refusal in outcomes.refused] == [three]
+    assert outcomes.again == [four, five]
+    assert outcomes.doubtful == [five]
+    assert outcomes.stored == [six]
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_each_list_keeps_its_documents_and_the_rest_is_stored() -> None:
 def test_a_sink_that_decides_about_nothing_gave_no_answers(
     result: WriteResult, has_answers: bool
 ) -> None:
-    verdict = judge(DOCUMENTS, result)
+    outcomes = outcomes_of(DOCUMENTS, result)
 
-    assert verdict.has_answers is has_answers
+    assert outcomes.has_answers is has_answers
     if not has_answers:
-        assert verdict.again == DOCUMENTS
-        assert not verdict.stored
+        assert outcomes.again == DOCUMENTS
+        assert not outcomes.stored
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_sink_that_decides_about_nothing_gave_no_answers(
 )
 def test_an_answer_that_does_not_fit_the_batch_is_not_believed(lists: dict[str, Any]) -> None:
     with pytest.raises(AssertionError, match="6 documents"):
-        judge(DOCUMENTS, WriteResult(**lists))
+        outcomes_of(DOCUMENTS, WriteResult(**lists))
 
 
 def test_what_would_wait_for_a_failed_window_is_taken_out() -> None:
@@ -87,12 +87,12 @@ def test_what_would_wait_for_a_failed_window_is_taken_out() -> None:
     failed.receipt.fail("closed")
     documents = [lost[0], kept[0], lost[1], kept[1], lost[2]]
     result = WriteResult(busy=documents[:2], stream_busy=refuse(documents[2:4]))
-    verdict = judge(documents, result)
+    outcomes = outcomes_of(documents, result)
 
-    taken = verdict.take_lost()
+    taken = outcomes.take_given_up()
 
     assert taken == lost[:2]
-    assert verdict.again == [kept[0]]
-    assert [refusal.document for refusal in verdict.stream_busy] == [kept[1]]
-    assert verdict.stored == [lost[2]]
-    assert verdict.take_lost() == []
+    assert outcomes.again == [kept[0]]
+    assert [refusal.document for refusal in outcomes.stream_busy] == [kept[1]]
+    assert outcomes.stored == [lost[2]]
+    assert outcomes.take_given_up() == []

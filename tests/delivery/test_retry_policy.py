@@ -17,7 +17,7 @@ from ptingest.model.outcome import Fate, WriteResult
 from ptingest.sinks.elasticsearch.answer import Answer as HttpAnswer
 from ptingest.sinks.elasticsearch.bulk import read_answer
 from tests.delivery.chaos import assert_books_balance
-from tests.delivery.running_lane import Road, lane_settings, road
+from tests.delivery.running_lane import RunningLane, lane_settings, running_lane
 from tests.fakes.clock import run_in_virtual_time
 from tests.fakes.sink import CELERY, Answer, ScriptedSink, Window, Write, fates
 
@@ -64,7 +64,7 @@ def answering(items: list[dict[str, Any]]) -> Any:
     return answer
 
 
-async def others_pass(r: Road, seconds: int, *, count: int = 5) -> None:
+async def others_pass(r: RunningLane, seconds: int, *, count: int = 5) -> None:
     """Send a window of good documents each second, as Beats do."""
     for _ in range(seconds):
         await r.send(count)
@@ -80,7 +80,7 @@ def test_any_status_of_an_item_ends_while_others_of_its_stream_pass(
     async def scenario(folder: Path) -> None:
         sink = ScriptedSink(otherwise=answering(items))
         chosen = lane_settings(patience=PATIENCE)
-        async with road(sink, folder, settings=chosen) as r:
+        async with running_lane(sink, folder, settings=chosen) as r:
             window = r.window()
             for number in range(len(items)):
                 await r.put(window.documents(1, body=BAD % number))
@@ -107,7 +107,7 @@ def test_one_poisoned_document_waits_alone_and_its_letter_names_the_pipeline(
 
     async def scenario() -> None:
         sink = ScriptedSink(otherwise=answering([item]))
-        async with road(sink, tmp_path, settings=lane_settings(patience=PATIENCE)) as r:
+        async with running_lane(sink, tmp_path, settings=lane_settings(patience=PATIENCE)) as r:
             began = r.clock.monotonic()
             poisoned = r.window()
             await r.put(poisoned.documents(3) + poisoned.documents(1, body=BAD % 0))
@@ -135,7 +135,7 @@ def test_a_pipeline_that_fails_a_whole_stream_is_the_streams_trouble(tmp_path: P
 
     async def scenario() -> None:
         sink = ScriptedSink(otherwise=answering([item]))
-        async with road(sink, tmp_path, settings=lane_settings(patience=PATIENCE)) as r:
+        async with running_lane(sink, tmp_path, settings=lane_settings(patience=PATIENCE)) as r:
             bad = await r.send(50, data_stream=CELERY, body=BAD % 0)
             await sink.wait_for_writes(1)
             await others_pass(r, 5)
@@ -153,7 +153,7 @@ def test_a_pipeline_that_fails_a_whole_stream_is_the_streams_trouble(tmp_path: P
 def test_what_an_ingest_pipeline_drops_is_dropped_in_the_books(tmp_path: Path) -> None:
     async def scenario() -> None:
         sink = ScriptedSink(otherwise=answering([{"status": 200}]))
-        async with road(sink, tmp_path) as r:
+        async with running_lane(sink, tmp_path) as r:
             window = r.window()
             await r.put(window.documents(3) + window.documents(2, body=BAD % 0))
             window.receipt.seal()
@@ -190,7 +190,7 @@ def test_the_one_document_nobody_answers_stands_alone_and_its_neighbours_are_set
 ) -> None:
     async def scenario() -> None:
         chosen = lane_settings(documents=1000, patience=PATIENCE)
-        async with road(ScriptedSink(otherwise=behaviour), tmp_path, settings=chosen) as r:
+        async with running_lane(ScriptedSink(otherwise=behaviour), tmp_path, settings=chosen) as r:
             began = r.clock.monotonic()
             window = r.window()
             await r.put(window.documents(400))
@@ -219,7 +219,7 @@ def test_the_one_document_nobody_answers_stands_alone_and_its_neighbours_are_set
 def test_documents_nobody_answers_never_keep_the_slots_of_others(tmp_path: Path) -> None:
     async def scenario() -> None:
         chosen = lane_settings(documents=1, concurrency=4, patience=PATIENCE)
-        async with road(ScriptedSink(otherwise=silent), tmp_path, settings=chosen) as r:
+        async with running_lane(ScriptedSink(otherwise=silent), tmp_path, settings=chosen) as r:
             for _ in range(4):
                 await r.send(1, body=BAD % 0)
             await asyncio.sleep(6)  # no race: virtual time
@@ -246,7 +246,7 @@ def test_a_body_too_large_for_what_stands_between_is_cut_and_the_size_is_learnt(
         return WriteResult()
 
     async def scenario() -> None:
-        async with road(ScriptedSink(otherwise=resets), tmp_path) as r:
+        async with running_lane(ScriptedSink(otherwise=resets), tmp_path) as r:
             began = r.clock.monotonic()
             first = await r.send(200, body=b"x" * 1000)
             await first.done.wait()
@@ -278,7 +278,7 @@ def test_an_outage_is_no_bad_batch(trouble: str | None, tmp_path: Path) -> None:
             return WriteResult()
 
         chosen = lane_settings(patience=PATIENCE)
-        async with road(ScriptedSink(otherwise=down), tmp_path, settings=chosen) as r:
+        async with running_lane(ScriptedSink(otherwise=down), tmp_path, settings=chosen) as r:
             windows = [await r.send(100) for _ in range(5)]
             await asyncio.sleep(3600)  # no race: virtual time
             assert r.lane.outstanding == 500
@@ -297,12 +297,12 @@ def test_the_last_document_of_a_quiet_sink_that_says_it_is_well_is_ended_too(
 ) -> None:
     async def scenario() -> None:
         chosen = lane_settings(patience=PATIENCE)
-        async with road(ScriptedSink(otherwise=reset), tmp_path, settings=chosen) as r:
+        async with running_lane(ScriptedSink(otherwise=reset), tmp_path, settings=chosen) as r:
             window = await r.send(1, body=BAD % 0)
             for _ in range(30):
                 await asyncio.sleep(5)  # no race: virtual time
-                if r.lane.is_wondering:
-                    r.lane.sink_is_well(r.clock.monotonic())
+                if r.lane.has_unanswered:
+                    r.lane.sink_is_healthy(r.clock.monotonic())
 
             assert window.is_acked
             assert [s.letter.reason for s in read_letters(tmp_path)] == ["unanswered"]
@@ -319,7 +319,7 @@ def test_a_request_that_cannot_be_read_is_halved_down_to_the_document_at_fault(
         return WriteResult()
 
     async def scenario() -> None:
-        async with road(ScriptedSink(otherwise=unreadable), tmp_path) as r:
+        async with running_lane(ScriptedSink(otherwise=unreadable), tmp_path) as r:
             window = r.window()
             await r.put(window.documents(3) + window.documents(1, body=BAD % 0))
             await r.put(window.documents(4))
@@ -341,7 +341,7 @@ def test_busy_documents_of_a_sink_that_takes_others_come_again_soon_and_with_com
     """429 for 30 % of the documents in 80 % of the writes: all are busy some of the time."""
 
     async def scenario() -> None:
-        async with road(ScriptedSink(), tmp_path) as r:
+        async with running_lane(ScriptedSink(), tmp_path) as r:
             chance = r.lane._chance  # the lane's own, so that one seed makes the run
 
             async def moody(write: Write) -> Answer:

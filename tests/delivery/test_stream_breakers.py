@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from ptingest.delivery.batch import batch_of
-from ptingest.delivery.outcomes import judge
+from ptingest.delivery.outcomes import outcomes_of
 from ptingest.delivery.retry import Backoff
 from ptingest.delivery.stream_breakers import (
     FORGET_SECONDS,
     PROBE_DOCUMENTS,
     PROBE_SECONDS,
-    TroubledStreams,
+    StreamBreakers,
 )
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import WriteResult
@@ -20,9 +20,9 @@ from tests.fakes.sink import CELERY, DJANGO, Window, refuse
 PATIENCE = 300.0
 
 
-def streams(share_bytes: int = 1 << 20) -> TroubledStreams:
+def streams(share_bytes: int = 1 << 20) -> StreamBreakers:
     backoff = Backoff(initial_seconds=0.25, max_seconds=10)
-    return TroubledStreams(
+    return StreamBreakers(
         "fake", backoff=backoff, patience_seconds=PATIENCE, share_bytes=lambda: share_bytes
     )
 
@@ -31,13 +31,13 @@ def documents(count: int, data_stream: DataStream = CELERY) -> list[Document]:
     return Window().documents(count, data_stream=data_stream)
 
 
-def in_trouble(count: int, *, share_bytes: int = 1 << 20) -> TroubledStreams:
+def in_trouble(count: int, *, share_bytes: int = 1 << 20) -> StreamBreakers:
     troubled = streams(share_bytes)
     assert troubled.hold(refuse(documents(count), "template_missing"), 0.0, 0.0) == []
     return troubled
 
 
-def held(troubled: TroubledStreams) -> int:
+def held(troubled: StreamBreakers) -> int:
     return sum(map(len, troubled.lists()))
 
 
@@ -71,7 +71,7 @@ def test_a_probe_that_is_taken_ends_the_trouble_and_frees_the_rest() -> None:
     probe = troubled.next_probe(1.0)
     assert probe is not None
 
-    rest = troubled.judge_probe(probe, judge(probe.documents, WriteResult()), 2.0, 0.0)
+    rest = troubled.note_probe(probe, outcomes_of(probe.documents, WriteResult()), 2.0, 0.0)
 
     assert rest is not None
     assert len(rest.documents) == 40 - PROBE_DOCUMENTS
@@ -87,9 +87,9 @@ def test_a_probe_that_fails_waits_longer_for_the_next() -> None:
         now = troubled.next_probe_at
         probe = troubled.next_probe(now)
         assert probe is not None
-        verdict = judge(probe.documents, WriteResult(stream_busy=refuse(probe.documents)))
-        troubled.judge_probe(probe, verdict, now, 0.0)
-        troubled.hold(verdict.stream_busy, now, 0.0)
+        outcomes = outcomes_of(probe.documents, WriteResult(stream_busy=refuse(probe.documents)))
+        troubled.note_probe(probe, outcomes, now, 0.0)
+        troubled.hold(outcomes.stream_busy, now, 0.0)
 
     assert waits == sorted(waits)
     assert waits[0] == 0.125
@@ -109,12 +109,12 @@ def test_a_probe_without_an_answer_is_held_again_and_proves_nothing() -> None:
     troubled = in_trouble(5)
     probe = troubled.next_probe(1.0)
     assert probe is not None
-    verdict = judge(probe.documents, WriteResult(busy=probe.documents))
+    outcomes = outcomes_of(probe.documents, WriteResult(busy=probe.documents))
 
-    rest = troubled.judge_probe(probe, verdict, 1.0, 0.0)
+    rest = troubled.note_probe(probe, outcomes, 1.0, 0.0)
 
     assert rest is None
-    assert verdict.again == []
+    assert outcomes.again == []
     assert held(troubled) == 5
     assert troubled.next_probe(10.0) is not None
 
@@ -157,9 +157,9 @@ def test_an_open_breaker_refuses_at_once_but_for_a_probe_now_and_then() -> None:
     assert len(at_once) == 20
     assert len(later) == 20 - PROBE_DOCUMENTS
     assert probe is not None
-    verdict = judge(probe.documents, WriteResult(stream_busy=refuse(probe.documents)))
-    troubled.judge_probe(probe, verdict, PATIENCE + 31, 0.0)
-    assert len(troubled.hold(verdict.stream_busy, PATIENCE + 31, 0.0)) == PROBE_DOCUMENTS
+    outcomes = outcomes_of(probe.documents, WriteResult(stream_busy=refuse(probe.documents)))
+    troubled.note_probe(probe, outcomes, PATIENCE + 31, 0.0)
+    assert len(troubled.hold(outcomes.stream_busy, PATIENCE + 31, 0.0)) == PROBE_DOCUMENTS
     assert held(troubled) == 0
     assert len(troubled.divert(batch_of(documents(3), 0.0), PATIENCE + 40)) == 3
 
@@ -210,7 +210,7 @@ def test_times_say_when_to_look_again() -> None:
     assert streams().next_expiry is None
 
 
-def opened(count: int = 5) -> TroubledStreams:
+def opened(count: int = 5) -> StreamBreakers:
     troubled = in_trouble(count)
     troubled.expire(PATIENCE)
     return troubled
@@ -223,7 +223,9 @@ def test_a_stream_that_is_said_to_be_mended_is_probed_at_once_and_the_rest_waits
     at_once = troubled.divert(batch_of(documents(140), 0.0), PATIENCE + 1)
     probe = troubled.next_probe(PATIENCE + 1)
     assert probe is not None
-    rest = troubled.judge_probe(probe, judge(probe.documents, WriteResult()), PATIENCE + 2, 0.0)
+    rest = troubled.note_probe(
+        probe, outcomes_of(probe.documents, WriteResult()), PATIENCE + 2, 0.0
+    )
 
     assert at_once == []
     assert len(probe.documents) == PROBE_DOCUMENTS
@@ -238,10 +240,10 @@ def test_where_it_is_not_mended_the_first_probe_opens_the_breaker_again() -> Non
     troubled.divert(batch_of(documents(140), 0.0), PATIENCE + 1)
     probe = troubled.next_probe(PATIENCE + 1)
     assert probe is not None
-    verdict = judge(probe.documents, WriteResult(stream_busy=refuse(probe.documents)))
+    outcomes = outcomes_of(probe.documents, WriteResult(stream_busy=refuse(probe.documents)))
 
-    troubled.judge_probe(probe, verdict, PATIENCE + 2, 0.0)
-    troubled.hold(verdict.stream_busy, PATIENCE + 2, 0.0)
+    troubled.note_probe(probe, outcomes, PATIENCE + 2, 0.0)
+    troubled.hold(outcomes.stream_busy, PATIENCE + 2, 0.0)
     refused = troubled.expire(PATIENCE + 2)
 
     assert len(refused) == 140
@@ -255,9 +257,9 @@ def test_a_probe_sent_before_it_was_mended_does_not_count() -> None:
     assert early is not None
 
     troubled.half_open(PATIENCE + 31)
-    verdict = judge(early.documents, WriteResult(stream_busy=refuse(early.documents)))
-    troubled.judge_probe(early, verdict, PATIENCE + 32, 0.0)
-    refused = troubled.hold(verdict.stream_busy, PATIENCE + 32, 0.0)
+    outcomes = outcomes_of(early.documents, WriteResult(stream_busy=refuse(early.documents)))
+    troubled.note_probe(early, outcomes, PATIENCE + 32, 0.0)
+    refused = troubled.hold(outcomes.stream_busy, PATIENCE + 32, 0.0)
 
     assert refused == []
     assert troubled.expire(PATIENCE + 32) == []

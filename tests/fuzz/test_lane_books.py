@@ -10,7 +10,7 @@ import pytest
 from ptingest.dead_letters.queue import read_letters
 from ptingest.model.outcome import Fate
 from tests.delivery.chaos import Chaos, assert_books_balance, send_at_random
-from tests.delivery.running_lane import Road, lane_settings, road
+from tests.delivery.running_lane import RunningLane, lane_settings, running_lane
 from tests.fakes.clock import run_in_virtual_time
 from tests.fakes.sink import ScriptedSink, fates
 
@@ -23,7 +23,7 @@ def test_books_balance_whatever_the_sink_answers(seed: int, tmp_path: Path) -> N
     async def scenario() -> None:
         settings = lane_settings(documents=50, size=1200, patience=20 if seed % 2 else 300)
         sink = ScriptedSink(otherwise=chaos)
-        async with road(sink, tmp_path, settings=settings, budget_bytes=400_000) as r:
+        async with running_lane(sink, tmp_path, settings=settings, budget_bytes=400_000) as r:
             await send_at_random(r, chance)
             chaos.is_calm = not leaves_rest
             now = r.clock.monotonic()
@@ -35,7 +35,7 @@ def test_books_balance_whatever_the_sink_answers(seed: int, tmp_path: Path) -> N
         assert_books_balance(r)
         judge_the_end(r)
 
-    def judge_the_end(r: Road) -> None:
+    def judge_the_end(r: RunningLane) -> None:
         assert r.lane.outstanding == 0
         assert all(len(window.closed) == 1 for window in r.windows)
         counted = fates(r.metrics)

@@ -44,7 +44,7 @@ class Move(NamedTuple):
 MOVES = (Move(False, 1), Move(True, 1), Move(False, -1), Move(True, -1))
 
 
-class Judgement(Enum):
+class TrialResult(Enum):
     """What the trials of one step come to."""
 
     WORTH_IT = "worth it"
@@ -82,20 +82,20 @@ class Trials:
         awake = [move for move in MOVES if now >= self._of[move].rest_until]
         yield from sorted(awake, key=lambda move: (-move.step * first, self._of[move].tried_at))
 
-    def note(self, move: Move, gain: float, needed: float, now: float) -> tuple[Judgement, float]:
+    def note(self, move: Move, gain: float, needed: float, now: float) -> tuple[TrialResult, float]:
         """Take one trial's gain down; returns a judgement and the mean gain it stands on."""
         one = self._of[move]
         one.gains.append(gain)
         self._count += 1
         one.tried_at = self._count
         judgement, mean = judge(one.gains, needed, self.noise), sum(one.gains) / len(one.gains)
-        if judgement is Judgement.NOT_WORTH_IT:
+        if judgement is TrialResult.NOT_WORTH_IT:
             self.rest(move, now)
         return judgement, mean
 
     def is_plain(self, gain: float, needed: float) -> bool:
         """Whether one trial alone shows that the step is worth it."""
-        return judge([gain], needed, self.noise) is Judgement.WORTH_IT
+        return judge([gain], needed, self.noise) is TrialResult.WORTH_IT
 
     def rest(self, move: Move, now: float) -> None:
         """Do not try this step for a while."""
@@ -122,17 +122,17 @@ class Trials:
             one.gains, one.rests, one.rest_until = [], 0, float("-inf")
 
 
-def judge(gains: list[float], needed: float, noise: float) -> Judgement:
+def judge(gains: list[float], needed: float, noise: float) -> TrialResult:
     """Return what these trials of a step come to that must bring ``needed``."""
     beyond = sum(gains) / len(gains) - needed
     if len(gains) >= MOST_TRIALS:
-        return Judgement.WORTH_IT if beyond > HYSTERESIS else Judgement.NOT_WORTH_IT
+        return TrialResult.WORTH_IT if beyond > HYSTERESIS else TrialResult.NOT_WORTH_IT
     # A gain compares two measurements, so it lies sqrt(2) times as far apart; twice that is
     # passed by chance once in twenty.
     doubt = 2 * math.sqrt(2) * noise / math.sqrt(len(gains))
     if beyond > doubt:
-        return Judgement.WORTH_IT
-    return Judgement.NOT_WORTH_IT if beyond < -doubt else Judgement.UNCLEAR
+        return TrialResult.WORTH_IT
+    return TrialResult.NOT_WORTH_IT if beyond < -doubt else TrialResult.UNCLEAR
 
 
 def needed_for(more_in_flight: float) -> float:

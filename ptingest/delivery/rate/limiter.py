@@ -2,9 +2,9 @@
 
     Backoff     the sink as a whole: nothing goes until a time
     Tuner       how many batches in flight, how large, while all is well
-    Brake       after a complaint: half as many in flight, one more after each good round
+    Aimd       after a complaint: half as many in flight, one more after each good round
 
-Every attempt takes a ``Sent`` along and hands it back: batches sent together fail
+Every attempt takes an ``AttemptStart`` along and hands it back: batches sent together fail
 together, and only the first complaint of a round counts. Pure.
 """
 
@@ -22,7 +22,7 @@ LASTING_ROUNDS = 16
 """A complaint within so many rounds after the last: that many in flight were too many."""
 
 
-class Sent(NamedTuple):
+class AttemptStart(NamedTuple):
     """When and under what an attempt began."""
 
     at: float
@@ -33,17 +33,17 @@ class Sent(NamedTuple):
     """The batch was closed since it was full: more of the same waited."""
 
 
-class Trip(NamedTuple):
+class Attempt(NamedTuple):
     """An attempt that ended."""
 
-    sent: Sent
+    sent: AttemptStart
     ended: float
     """Monotonic seconds."""
     is_crowded: bool
     """When it ended every slot was taken, and fresh documents waited for one."""
 
 
-class Brake:
+class Aimd:
     """Holds below what the tuner says after the sink complained; additive up, halved down."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Brake:
         self._since = 0
         """Batches taken since the last complaint."""
 
-    def pulled(self, round_: int, target: int) -> bool:
+    def halve(self, round_: int, target: int) -> bool:
         """Halve, once a round; returns whether the last rise towards ``target`` was in vain."""
         self._successes = 0
         if round_ != self.round:
@@ -66,7 +66,7 @@ class Brake:
         self._has_risen, self._since = False, 0
         return is_in_vain
 
-    def eased(self, round_: int, target: int) -> None:
+    def note_success(self, round_: int, target: int) -> None:
         """A batch was taken: after a round of them one more may be in flight."""
         is_new = round_ == self.round
         self._since += is_new
@@ -82,72 +82,76 @@ class Brake:
                 self.limit = None
 
 
-class Pace:
-    """Backoff, tuner and brake, moved together."""
+class RateLimiter:
+    """Backoff, tuner and AIMD limit, moved together."""
 
     def __init__(self, *, initial_seconds: float, max_seconds: float, tuner: Tuner) -> None:
         self.backoff = Backoff(initial_seconds=initial_seconds, max_seconds=max_seconds)
         self.tuner = tuner
-        self.brake = Brake()
+        self.aimd = Aimd()
         self.last_complaint: str | None = None
 
     @property
     def concurrency(self) -> int:
         """How many batches may be in flight now."""
         found = self.tuner.limits.concurrency
-        return found if self.brake.limit is None else min(self.brake.limit, found)
+        return found if self.aimd.limit is None else min(self.aimd.limit, found)
 
-    def sent(self, now: float, *, is_full: bool) -> Sent:
+    def sent(self, now: float, *, is_full: bool) -> AttemptStart:
         """An attempt begins."""
-        return Sent(now, self.brake.round, self.tuner.began(), is_full)
+        return AttemptStart(now, self.aimd.round, self.tuner.began(), is_full)
 
     def aim(self, fresh: Batcher) -> None:
         """Let batches be as large as was found, and learn how large they may be."""
         self.tuner.ceiling_bytes = fresh.taken_bytes
         fresh.aim(self.tuner.limits.documents, self.tuner.limits.size)
 
-    def struggled(self, trip: Trip, chance: float, retry_after: float | None, what: str) -> None:
+    def struggled(
+        self, attempt: Attempt, chance: float, retry_after: float | None, what: str
+    ) -> None:
         """The sink as a whole needs time; batches sent together fail together, once."""
-        if trip.sent.round == self.brake.round or retry_after is not None:
-            self.backoff.failed(trip.ended, chance, retry_after)
-        self.tuner.ended(trip.sent.epoch)
-        self._complained(trip, what)
+        if attempt.sent.round == self.aimd.round or retry_after is not None:
+            self.backoff.failed(attempt.ended, chance, retry_after)
+        self.tuner.ended(attempt.sent.epoch)
+        self._complained(attempt, what)
 
-    def ended(self, trip: Trip) -> None:
-        """A batch came back for what is in it or for its size, which says nothing of the pace."""
-        self.tuner.ended(trip.sent.epoch)
+    def ended(self, attempt: Attempt) -> None:
+        """A batch came back for what is in it or for its size, which says nothing of its load."""
+        self.tuner.ended(attempt.sent.epoch)
 
-    def answered(self, trip: Trip, *, size: int, complaint: str | None, has_answers: bool) -> bool:
+    def answered(
+        self, attempt: Attempt, *, size: int, complaint: str | None, has_answers: bool
+    ) -> bool:
         """The sink works; return whether it had failed before and has recovered now.
 
         ``complaint``: what it said of documents that it could not take now.
         """
-        sent, tuner = trip.sent, self.tuner
+        sent, tuner = attempt.sent, self.tuner
         tuner.ended(sent.epoch)
         if complaint is not None:
-            self._complained(trip, complaint)
+            self._complained(attempt, complaint)
             return has_answers and self.backoff.succeeded()
-        was_held = self.brake.limit is not None
-        self.brake.eased(sent.round, tuner.leader.concurrency)
+        was_held = self.aimd.limit is not None
+        self.aimd.note_success(sent.round, tuner.leader.concurrency)
         if was_held:
             tuner.pause()
         else:
             slow = tuner.answered(
                 sent.epoch,
-                trip.ended,
+                attempt.ended,
                 size=size,
-                seconds=trip.ended - sent.at,
-                is_pressed=sent.is_full and trip.is_crowded,
+                seconds=attempt.ended - sent.at,
+                is_pressed=sent.is_full and attempt.is_crowded,
             )
             if slow is not None:
                 self.last_complaint = slow
-                self.brake.pulled(self.brake.round, tuner.leader.concurrency)
+                self.aimd.halve(self.aimd.round, tuner.leader.concurrency)
         return has_answers and self.backoff.succeeded()
 
     def status(self) -> dict[str, object]:
         """Return the row of ``/status``."""
         tuner = self.tuner
-        reading = tuner.reading
+        measured = tuner.measured
         holds, leader = tuner.limits, tuner.leader
         return {
             "is_fixed": tuner.is_fixed,
@@ -158,29 +162,29 @@ class Pace:
             },
             "why": tuner.why,
             "trying": None if holds == leader else str(holds),
-            "held_back_to": self.brake.limit,
+            "held_back_to": self.aimd.limit,
             "last_complaint": self.last_complaint,
-            "bytes_per_second": None if reading is None else round(reading.bytes_per_second),
-            "write_seconds": None if reading is None else round(reading.write_seconds, 4),
+            "bytes_per_second": None if measured is None else round(measured.bytes_per_second),
+            "write_seconds": None if measured is None else round(measured.write_seconds, 4),
             "baseline_write_seconds": None
             if tuner.baseline_seconds is None
             else round(tuner.baseline_seconds, 4),
             "changes": tuner.changes,
         }
 
-    def _complained(self, trip: Trip, what: str) -> None:
+    def _complained(self, attempt: Attempt, what: str) -> None:
         self.last_complaint = what
-        sent, held = trip.sent, self.concurrency
-        if self.tuner.is_fixed or self.tuner.refused(sent.epoch, trip.ended, what):
+        sent, held = attempt.sent, self.concurrency
+        if self.tuner.is_fixed or self.tuner.refused(sent.epoch, attempt.ended, what):
             return
-        is_in_vain = self.brake.pulled(sent.round, self.tuner.leader.concurrency)
+        is_in_vain = self.aimd.halve(sent.round, self.tuner.leader.concurrency)
         # Small batches fail for other reasons than that they are too many.
         if is_in_vain and sent.is_full:
-            self.tuner.give_way(held - 1, trip.ended, what)
+            self.tuner.give_way(held - 1, attempt.ended, what)
 
 
-def pace_of(settings: LaneSettings) -> Pace:
-    """Return the pace of a lane with these settings, which are its upper limits."""
+def limiter_of(settings: LaneSettings) -> RateLimiter:
+    """Return the limiter of a lane with these settings, which are its upper limits."""
     tuner = Tuner(
         concurrency=settings.concurrency,
         documents=settings.batch.max_documents,
@@ -188,7 +192,9 @@ def pace_of(settings: LaneSettings) -> Pace:
         is_fixed=settings.tuning == "fixed",
     )
     retry = settings.retry
-    return Pace(initial_seconds=retry.initial_seconds, max_seconds=retry.max_seconds, tuner=tuner)
+    return RateLimiter(
+        initial_seconds=retry.initial_seconds, max_seconds=retry.max_seconds, tuner=tuner
+    )
 
 
 def complaint_of(result: WriteResult) -> str | None:

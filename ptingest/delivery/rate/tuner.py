@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ptingest.delivery.rate.experiments import Judgement, Move, Trials, needed_for
+from ptingest.delivery.rate.experiments import Move, TrialResult, Trials, needed_for
 
 START_CONCURRENCY = 4
 START_BYTES, START_DOCUMENTS = 5 << 18, 1250
@@ -46,7 +46,7 @@ BLOWUP = 5.0
 """Writes that take this many times the baseline for a round ask for fewer in flight."""
 
 
-class Limits(NamedTuple):
+class LaneLimits(NamedTuple):
     """What a lane keeps to."""
 
     concurrency: int
@@ -63,7 +63,7 @@ class Limits(NamedTuple):
         return f"{self.concurrency} x {self.size / (1 << 20):.3g} MiB"
 
 
-class Reading(NamedTuple):
+class Measured(NamedTuple):
     """What one measurement brought."""
 
     bytes_per_second: float
@@ -86,8 +86,8 @@ class _Point(NamedTuple):
 class _Trial:
     move: Move
     point: _Point
-    before: Reading
-    tried: Reading | None = None
+    before: Measured
+    tried: Measured | None = None
     """Known: the leader is measured again, to compare."""
 
 
@@ -110,7 +110,7 @@ class _Measurement:
             self.answers += 1
             self.seconds += seconds
 
-    def reading(self, now: float, concurrency: int, shortest: float) -> Reading | None:
+    def measured(self, now: float, concurrency: int, shortest: float) -> Measured | None:
         """Return the result once enough whole rounds are in."""
         wanted = max(ROUND_ANSWERS, 2 * concurrency)
         if self.began is None or self.answers < wanted or self.answers % concurrency:
@@ -118,7 +118,7 @@ class _Measurement:
         passed = now - self.began
         if passed < shortest:
             return None
-        return Reading(self.bytes / passed, self.seconds / self.answers)
+        return Measured(self.bytes / passed, self.seconds / self.answers)
 
 
 class Tuner:
@@ -149,7 +149,7 @@ class Tuner:
         """Goes up with every change of what holds."""
         self._in_flight = 0
         self._measurement = _Measurement(0)
-        self.reading: Reading | None = None
+        self.measured: Measured | None = None
         """The last measurement of the leader."""
         self.baseline_seconds: float | None = None
         """Write time of full batches under the leader at its lowest; forgets slowly."""
@@ -158,12 +158,12 @@ class Tuner:
         self.why = "fixed by the settings" if is_fixed else "the start; no full load seen yet"
 
     @property
-    def leader(self) -> Limits:
+    def leader(self) -> LaneLimits:
         """What was found best so far."""
         return self._limits(self._leader)
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> LaneLimits:
         """What holds now: the leader's, or those being tried."""
         trial = self._trial
         return self.leader if trial is None or trial.tried else self._limits(trial.point)
@@ -204,9 +204,9 @@ class Tuner:
         if is_pressed or measurement.began is not None:
             measurement.add(now, size, seconds)
         shortest = HURRY_SECONDS if self._is_growing else MEASURE_SECONDS
-        reading = self._measurement.reading(now, self.limits.concurrency, shortest)
-        if reading is not None:
-            self._learn(reading, now)
+        measured = self._measurement.measured(now, self.limits.concurrency, shortest)
+        if measured is not None:
+            self._learn(measured, now)
         return None
 
     def refused(self, epoch: int, now: float, what: str) -> bool:
@@ -242,62 +242,62 @@ class Tuner:
 
     # --- deciding ---------------------------------------------------------------------
 
-    def _learn(self, reading: Reading, now: float) -> None:
+    def _learn(self, measured: Measured, now: float) -> None:
         trial = self._trial
         if trial is None:
-            self._note_leader(reading)
-            self._try_next(reading, now)
+            self._note_leader(measured)
+            self._try_next(measured, now)
         elif trial.tried is None:
-            gain = _log_ratio(reading, trial.before)
+            gain = _log_ratio(measured, trial.before)
             if self._trials.is_plain(gain, self._needed(trial.point)):
-                self._judge(trial, gain, reading, now)
+                self._judge(trial, gain, measured, now)
             else:
-                trial.tried = reading
+                trial.tried = measured
                 self._measure_anew()
         else:
-            self._note_leader(reading)
+            self._note_leader(measured)
             # The leader before and after: half of a drift between them is the trial's.
-            gain = (_log_ratio(trial.tried, trial.before) + _log_ratio(trial.tried, reading)) / 2
-            self._trials.note_noise(_log_ratio(trial.before, reading))
-            self._judge(trial, gain, reading, now)
+            gain = (_log_ratio(trial.tried, trial.before) + _log_ratio(trial.tried, measured)) / 2
+            self._trials.note_noise(_log_ratio(trial.before, measured))
+            self._judge(trial, gain, measured, now)
 
-    def _judge(self, trial: _Trial, gain: float, reading: Reading, now: float) -> None:
+    def _judge(self, trial: _Trial, gain: float, measured: Measured, now: float) -> None:
         """Take a trial's gain down, adopt it where it is worth it, and go on to the next.
 
-        ``reading`` is the latest: of the trial where it was plainly better, else the leader's.
+        ``measured`` is the latest: of the trial where it was plainly better, else the leader's.
         """
         old, new = self.leader, self._limits(trial.point)
         needed = self._needed(trial.point)
         judgement, mean = self._trials.note(trial.move, gain, needed, now)
         compared = f"{new} brought {math.exp(mean):.2f} times the bytes a second of {old}"
-        if judgement is Judgement.WORTH_IT:
+        if judgement is TrialResult.WORTH_IT:
             self._lead(trial.point)
             self._trials.adopted(trial.move, now)
             self.why = f"{new}: {compared}"
             if trial.tried is None:
-                self._note_leader(reading)
-                self._try_next(reading, now)
+                self._note_leader(measured)
+                self._try_next(measured, now)
             return
-        if judgement is Judgement.NOT_WORTH_IT:
+        if judgement is TrialResult.NOT_WORTH_IT:
             self._is_growing = self._is_growing and trial.move.step > 0
             self.why = f"{old}: {compared}, which is not worth it"
-        self._try_next(reading, now)
+        self._try_next(measured, now)
 
-    def _try_next(self, reading: Reading, now: float) -> None:
+    def _try_next(self, measured: Measured, now: float) -> None:
         """Try the next neighbour that is due, else measure the leader on."""
         self._trial = None
         first = 1 if self._is_growing else 0
-        if reading.write_seconds > SLOW_WRITE_SECONDS:
+        if measured.write_seconds > SLOW_WRITE_SECONDS:
             first = -1
         for move in self._trials.due(now, first=first):
             self._is_growing = self._is_growing and move.step > 0
             point = self._leader.after(move, self._stride(move))
-            if self._is_allowed(point, reading):
-                self._trial = _Trial(move, point, reading)
+            if self._is_allowed(point, measured):
+                self._trial = _Trial(move, point, measured)
                 break
         self._measure_anew()
 
-    def _is_allowed(self, point: _Point, reading: Reading) -> bool:
+    def _is_allowed(self, point: _Point, measured: Measured) -> bool:
         if not (0 <= point.slots < len(self._counts) and 0 <= point.size < len(self._shares)):
             return False
         here, there = self.leader, self._limits(point)
@@ -306,7 +306,7 @@ class Tuner:
         if there.size > here.size and here.size >= self.ceiling_bytes:
             return False
         # Nothing gained by more: then a write takes this long.
-        seconds = reading.write_seconds * there.in_flight / here.in_flight
+        seconds = measured.write_seconds * there.in_flight / here.in_flight
         return seconds <= LONGEST_WRITE_SECONDS
 
     def _stride(self, move: Move) -> int:
@@ -322,7 +322,7 @@ class Tuner:
 
     def _lead(self, point: _Point) -> None:
         self._leader, self._trial = point, None
-        self.reading = self.baseline_seconds = None
+        self.measured = self.baseline_seconds = None
         self._recent_seconds = 0.0
         self.changes += 1
         self._measure_anew()
@@ -331,11 +331,11 @@ class Tuner:
         self.epoch += 1
         self._measurement = _Measurement(self._in_flight)
 
-    def _note_leader(self, reading: Reading) -> None:
-        before, self.reading = self.reading, reading
-        if before is not None and abs(_log_ratio(reading, before)) > SUDDEN:
+    def _note_leader(self, measured: Measured) -> None:
+        before, self.measured = self.measured, measured
+        if before is not None and abs(_log_ratio(measured, before)) > SUDDEN:
             self._trials.wake()
-        lowest = reading.write_seconds
+        lowest = measured.write_seconds
         if self.baseline_seconds is not None:
             lowest = min(lowest, self.baseline_seconds * 1.02)
         self.baseline_seconds = lowest
@@ -354,10 +354,10 @@ class Tuner:
         self.baseline_seconds, self._recent_seconds = 2 * usual, 0.0
         return f"writes took {slow:.2g} s, usually {usual:.2g} s"
 
-    def _limits(self, point: _Point) -> Limits:
+    def _limits(self, point: _Point) -> LaneLimits:
         share = self._shares[point.size]
         documents, size = max(1, self._documents // share), max(1, self._bytes // share)
-        return Limits(self._counts[point.slots], documents, size)
+        return LaneLimits(self._counts[point.slots], documents, size)
 
 
 def counts_up_to(maximum: int) -> list[int]:
@@ -384,5 +384,5 @@ def last_index(ladder: Sequence[int], is_fine: Callable[[int], bool]) -> int:
     return max((index for index, rung in enumerate(ladder) if is_fine(rung)), default=0)
 
 
-def _log_ratio(one: Reading, other: Reading) -> float:
+def _log_ratio(one: Measured, other: Measured) -> float:
     return math.log(max(one.bytes_per_second, 1.0) / max(other.bytes_per_second, 1.0))

@@ -10,8 +10,8 @@ from ptingest.delivery.rate.experiments import (
     LONGEST_REST_SECONDS,
     MOVES,
     REST_SECONDS,
-    Judgement,
     Move,
+    TrialResult,
     Trials,
     judge,
     needed_for,
@@ -23,18 +23,18 @@ UP, DOWN = Move(is_size=False, step=1), Move(is_size=False, step=-1)
 @pytest.mark.parametrize(
     ("gains", "judgement"),
     [
-        ([0.5], Judgement.WORTH_IT),
-        ([-0.3], Judgement.NOT_WORTH_IT),
-        ([0.2], Judgement.UNCLEAR),
-        ([0.26, 0.26], Judgement.WORTH_IT),
-        ([0.4, -0.25], Judgement.UNCLEAR),
-        ([0.07] * 5, Judgement.WORTH_IT),
-        ([0.06] * 5, Judgement.NOT_WORTH_IT),
+        ([0.5], TrialResult.WORTH_IT),
+        ([-0.3], TrialResult.NOT_WORTH_IT),
+        ([0.2], TrialResult.UNCLEAR),
+        ([0.26, 0.26], TrialResult.WORTH_IT),
+        ([0.4, -0.25], TrialResult.UNCLEAR),
+        ([0.07] * 5, TrialResult.WORTH_IT),
+        ([0.06] * 5, TrialResult.NOT_WORTH_IT),
     ],
     ids=str,
 )
 def test_the_closer_to_what_is_needed_the_more_trials_it_takes(
-    gains: list[float], judgement: Judgement
+    gains: list[float], judgement: TrialResult
 ) -> None:
     assert judge(gains, 0.05, noise=0.08) is judgement
 
@@ -77,7 +77,7 @@ def test_a_step_not_worth_it_rests_longer_each_time_up_to_a_limit() -> None:
 
     for _ in range(10):
         judgement, mean = trials.note(UP, -1.0, 0.05, now)
-        assert (judgement, mean) == (Judgement.NOT_WORTH_IT, -1.0)
+        assert (judgement, mean) == (TrialResult.NOT_WORTH_IT, -1.0)
         began = now
         while UP not in trials.due(now):
             now += 0.5

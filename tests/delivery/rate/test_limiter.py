@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ptingest.delivery.batch import Batcher
-from ptingest.delivery.rate.limiter import Brake, Pace, Trip, complaint_of, pace_of
+from ptingest.delivery.rate.limiter import Aimd, Attempt, RateLimiter, complaint_of, limiter_of
 from ptingest.delivery.rate.tuner import Tuner
 from ptingest.model.outcome import WriteResult
 from ptingest.settings.sinks import BatchSettings, LaneSettings
@@ -14,43 +14,43 @@ from tests.fakes.sink import Window
 MIB = 1 << 20
 
 
-def pace(*, concurrency: int = 4, is_fixed: bool = False) -> Pace:
+def limiter(*, concurrency: int = 4, is_fixed: bool = False) -> RateLimiter:
     tuner = Tuner(concurrency=concurrency, documents=100, max_bytes=MIB, is_fixed=is_fixed)
-    return Pace(initial_seconds=0.25, max_seconds=10, tuner=tuner)
+    return RateLimiter(initial_seconds=0.25, max_seconds=10, tuner=tuner)
 
 
-def trip(of: Pace, now: float = 0.0, *, is_full: bool = True) -> Trip:
-    return Trip(of.sent(now, is_full=is_full), now, is_crowded=is_full)
+def attempt(of: RateLimiter, now: float = 0.0, *, is_full: bool = True) -> Attempt:
+    return Attempt(of.sent(now, is_full=is_full), now, is_crowded=is_full)
 
 
-def succeed(of: Pace, times: int = 1) -> None:
+def succeed(of: RateLimiter, times: int = 1) -> None:
     for _ in range(times):
-        of.answered(trip(of), size=1, complaint=None, has_answers=True)
+        of.answered(attempt(of), size=1, complaint=None, has_answers=True)
 
 
-def struggle_at_each_rise(of: Pace, *, is_full: bool) -> None:
+def struggle_at_each_rise(of: RateLimiter, *, is_full: bool) -> None:
     for _ in range(3):
-        of.struggled(trip(of, is_full=is_full), 0.5, None, "429")
+        of.struggled(attempt(of, is_full=is_full), 0.5, None, "429")
         succeed(of, 2 * of.concurrency)
 
 
 def test_batches_sent_together_that_fail_together_halve_once() -> None:
-    brake = Brake()
-    first = brake.round
+    aimd = Aimd()
+    first = aimd.round
 
     for _ in range(8):
-        brake.pulled(first, 8)
-    once = brake.limit
+        aimd.halve(first, 8)
+    once = aimd.limit
     for _ in range(8):
-        brake.pulled(brake.round, 8)
+        aimd.halve(aimd.round, 8)
 
     assert once == 4
-    assert brake.limit == 1
+    assert aimd.limit == 1
 
 
 def test_what_was_halved_grows_by_one_a_round_until_nothing_is_held_back() -> None:
-    one = pace()
-    one.struggled(trip(one), 0.5, None, "429")
+    one = limiter()
+    one.struggled(attempt(one), 0.5, None, "429")
 
     seen = []
     for _ in range(5):
@@ -63,13 +63,13 @@ def test_what_was_halved_grows_by_one_a_round_until_nothing_is_held_back() -> No
 
 
 def test_a_whole_sink_that_fails_counts_one_failure_a_round() -> None:
-    one = pace()
-    trips = [trip(one) for _ in range(4)]
+    one = limiter()
+    attempts = [attempt(one) for _ in range(4)]
 
-    for each in trips:
+    for each in attempts:
         one.struggled(each, 0.5, None, "no answer")
     first_round = one.backoff.failures
-    recovered = one.answered(trips[0], size=1, complaint=None, has_answers=True)
+    recovered = one.answered(attempts[0], size=1, complaint=None, has_answers=True)
 
     assert first_round == 1
     assert recovered
@@ -77,9 +77,9 @@ def test_a_whole_sink_that_fails_counts_one_failure_a_round() -> None:
 
 
 def test_busy_documents_hold_back_but_pause_nothing() -> None:
-    one = pace()
+    one = limiter()
 
-    recovered = one.answered(trip(one), size=1, complaint="3 documents busy", has_answers=True)
+    recovered = one.answered(attempt(one), size=1, complaint="3 documents busy", has_answers=True)
 
     assert not recovered
     assert one.backoff.until == 0.0
@@ -88,17 +88,17 @@ def test_busy_documents_hold_back_but_pause_nothing() -> None:
 
 
 def test_an_outage_without_end_does_not_lower_what_was_found() -> None:
-    one = pace()
+    one = limiter()
 
     for _ in range(20):
-        one.struggled(trip(one), 0.5, None, "no answer")
+        one.struggled(attempt(one), 0.5, None, "no answer")
 
     assert one.concurrency == 1
     assert one.tuner.leader.concurrency == 4
 
 
 def test_complaints_at_each_rise_lower_what_was_found() -> None:
-    one = pace()
+    one = limiter()
 
     struggle_at_each_rise(one, is_full=True)
 
@@ -107,7 +107,7 @@ def test_complaints_at_each_rise_lower_what_was_found() -> None:
 
 
 def test_complaints_about_small_batches_say_nothing_of_how_many_are_too_many() -> None:
-    one = pace()
+    one = limiter()
 
     struggle_at_each_rise(one, is_full=False)
 
@@ -115,9 +115,9 @@ def test_complaints_about_small_batches_say_nothing_of_how_many_are_too_many() -
 
 
 def test_fixed_limits_are_not_held_back() -> None:
-    one = pace(is_fixed=True)
+    one = limiter(is_fixed=True)
 
-    one.struggled(trip(one), 0.5, None, "429")
+    one.struggled(attempt(one), 0.5, None, "429")
 
     assert one.concurrency == 4
     assert one.backoff.until > 0
@@ -126,7 +126,7 @@ def test_fixed_limits_are_not_held_back() -> None:
 def test_batches_are_as_large_as_was_found_and_never_larger_than_is_taken() -> None:
     fresh = Batcher(max_documents=10_000, max_bytes=10 * MIB, max_age_seconds=0.1)
     tuner = Tuner(concurrency=16, documents=10_000, max_bytes=10 * MIB)
-    one = Pace(initial_seconds=0.25, max_seconds=10, tuner=tuner)
+    one = RateLimiter(initial_seconds=0.25, max_seconds=10, tuner=tuner)
 
     one.aim(fresh)
     found = (fresh.max_documents, fresh.max_bytes)
@@ -140,8 +140,8 @@ def test_batches_are_as_large_as_was_found_and_never_larger_than_is_taken() -> N
 def test_the_settings_are_the_upper_limits() -> None:
     batch = BatchSettings(max_documents=7, max_bytes=5000)  # type: ignore[arg-type]
 
-    auto = pace_of(LaneSettings(batch=batch, concurrency=3)).tuner
-    fixed = pace_of(LaneSettings(batch=batch, concurrency=3, tuning="fixed")).tuner
+    auto = limiter_of(LaneSettings(batch=batch, concurrency=3)).tuner
+    fixed = limiter_of(LaneSettings(batch=batch, concurrency=3, tuning="fixed")).tuner
 
     assert auto.limits == fixed.limits == (3, 7, 5000)
     assert not auto.is_fixed
