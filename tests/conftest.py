@@ -1,4 +1,4 @@
-"""Several processes share a run of all tests; see `tests.dealing`."""
+"""Several processes share a run of all tests; see `tests.support.dealing`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.dealing import deal_of, encodable, turn_of
+from tests.support.dealing import deal_of, encodable, turn_of
 
 
 @pytest.hookimpl(optionalhook=True)

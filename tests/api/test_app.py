@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,25 +19,8 @@ from ptingest.server.process.clock import SystemClock
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
-from tests.api.test_letters import Desk
-from tests.api.test_logstash import NODE
 from tests.fakes.authority import Authority, tls_settings
-
-
-@dataclass
-class View:
-    """A status as a test wants it."""
-
-    reasons: list[str] = field(default_factory=list)
-    shown: dict[str, object] = field(default_factory=dict)
-
-    async def refresh(self) -> None: ...
-
-    def readiness(self) -> list[str]:
-        return self.reasons
-
-    def status(self) -> dict[str, object]:
-        return self.shown
+from tests.support.api import NODE, LettersDesk, View
 
 
 @pytest.fixture
@@ -54,7 +36,7 @@ def metrics() -> Metrics:
 @pytest.fixture
 async def server(view: View, metrics: Metrics) -> AsyncIterator[ApiServer]:
     server = await start_api(
-        ApiSettings(listen="127.0.0.1:0"), view=view, metrics=metrics, node=NODE, desk=Desk()
+        ApiSettings(listen="127.0.0.1:0"), view=view, metrics=metrics, node=NODE, desk=LettersDesk()
     )
     yield server
     await server.close()

@@ -20,7 +20,7 @@ from ptingest.server.process.clock import SystemClock
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.authority import Authority, tls_settings
-from tests.waiting import until
+from tests.support.waiting import until
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -14,48 +13,20 @@ from pydantic import SecretStr
 
 from ptingest.api.app import BODY_BYTES, ApiServer, start_api
 from ptingest.api.letters import is_loopback, read_order
-from ptingest.errors import ErrandRefused
 from ptingest.model.letters import Choice, Order
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
-from tests.api.test_logstash import NODE
+from tests.support.api import NODE, LettersDesk, View
 
 ALL = {"choice": {"everything": True}}
 
 
-@dataclass
-class Desk:
-    """Takes orders down and carries nothing out."""
-
-    orders: list[Order] = field(default_factory=list)
-    refuses: str = ""
-
-    def begin(self, order: Order) -> dict[str, object]:
-        if self.refuses:
-            raise ErrandRefused(why=self.refuses)
-        self.orders.append(order)
-        return self.progress()
-
-    def progress(self) -> dict[str, object]:
-        return {"number": len(self.orders), "finished": True}
-
-
-class View:
-    async def refresh(self) -> None: ...
-
-    def readiness(self) -> list[str]:
-        return []
-
-    def status(self) -> dict[str, object]:
-        return {}
-
-
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def desk() -> LettersDesk:
+    return LettersDesk()
 
 
-async def serving(desk: Desk, **settings: Any) -> ApiServer:
+async def serving(desk: LettersDesk, **settings: Any) -> ApiServer:
     return await start_api(
         ApiSettings(listen="127.0.0.1:0", **settings),
         view=View(),
@@ -66,7 +37,7 @@ async def serving(desk: Desk, **settings: Any) -> ApiServer:
 
 
 @pytest.fixture
-async def http(desk: Desk) -> AsyncIterator[aiohttp.ClientSession]:
+async def http(desk: LettersDesk) -> AsyncIterator[aiohttp.ClientSession]:
     server = await serving(desk)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
         yield session
@@ -75,7 +46,7 @@ async def http(desk: Desk) -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.mark.parametrize("what", ["requeue", "purge"])
 async def test_an_order_is_begun_and_answered_at_once(
-    http: aiohttp.ClientSession, desk: Desk, what: str
+    http: aiohttp.ClientSession, desk: LettersDesk, what: str
 ) -> None:
     asked = {"choice": {"reasons": ["refused"]}, "seconds": 7, "pid": os.getpid()}
 
@@ -107,7 +78,7 @@ async def test_an_order_is_begun_and_answered_at_once(
     ],
 )
 async def test_what_is_no_order_is_refused_and_begins_nothing(
-    http: aiohttp.ClientSession, desk: Desk, body: bytes, why: str
+    http: aiohttp.ClientSession, desk: LettersDesk, body: bytes, why: str
 ) -> None:
     headers = {"Content-Type": "application/json"}
     async with http.post("/dead-letters/purge", data=body, headers=headers) as answer:
@@ -126,7 +97,7 @@ async def test_what_is_no_order_is_refused_and_begins_nothing(
     ],
 )
 async def test_no_web_page_gives_orders(
-    http: aiohttp.ClientSession, desk: Desk, headers: dict[str, str], status: int
+    http: aiohttp.ClientSession, desk: LettersDesk, headers: dict[str, str], status: int
 ) -> None:
     given = {"Content-Type": "application/json", **headers}
     body = msgspec.json.encode(ALL)
@@ -137,7 +108,7 @@ async def test_no_web_page_gives_orders(
 
 
 async def test_an_order_for_another_server_is_refused(
-    http: aiohttp.ClientSession, desk: Desk
+    http: aiohttp.ClientSession, desk: LettersDesk
 ) -> None:
     async with http.post("/dead-letters/purge", json={**ALL, "pid": os.getpid() + 1}) as answer:
         said = await answer.json()
@@ -147,7 +118,7 @@ async def test_an_order_for_another_server_is_refused(
     assert desk.orders == []
 
 
-async def test_one_order_at_a_time(http: aiohttp.ClientSession, desk: Desk) -> None:
+async def test_one_order_at_a_time(http: aiohttp.ClientSession, desk: LettersDesk) -> None:
     desk.refuses = "a requeue is under way here"
 
     async with http.post("/dead-letters/purge", json=ALL) as answer:
@@ -157,7 +128,9 @@ async def test_one_order_at_a_time(http: aiohttp.ClientSession, desk: Desk) -> N
     assert said["error"].startswith("a requeue is under way here; nothing was begun")
 
 
-async def test_a_body_without_end_is_not_read(http: aiohttp.ClientSession, desk: Desk) -> None:
+async def test_a_body_without_end_is_not_read(
+    http: aiohttp.ClientSession, desk: LettersDesk
+) -> None:
     headers = {"Content-Type": "application/json"}
     body = b" " * (BODY_BYTES + 1)
     async with http.post("/dead-letters/purge", data=body, headers=headers) as answer:
@@ -171,7 +144,9 @@ async def test_a_body_without_end_is_not_read(http: aiohttp.ClientSession, desk:
     [("", 401), ("Bearer wrong", 401), ("Bearer s3cret-token", 202)],
     ids=["without", "with another", "with the right one"],
 )
-async def test_where_a_token_is_set_orders_need_it(desk: Desk, shown: str, status: int) -> None:
+async def test_where_a_token_is_set_orders_need_it(
+    desk: LettersDesk, shown: str, status: int
+) -> None:
     server = await serving(desk, token=SecretStr("s3cret-token"))
     url = f"http://127.0.0.1:{server.port}/dead-letters/requeue"
     headers = {"Authorization": shown} if shown else {}

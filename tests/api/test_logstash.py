@@ -9,20 +9,7 @@ import pytest
 
 from ptingest.api.logstash import LogstashView, NodeFacts
 from ptingest.telemetry.metrics import Metrics
-
-NODE = NodeFacts(
-    name="host-1",
-    id="7e40c8b9-e586-4c2c-909f-4036b23134f5",
-    ephemeral_id="43fe1e91-e998-42d8-8e7b-4b342ec44304",
-    version="0.1.0",
-    workers=1,
-    batch_size=4096,
-    batch_delay_ms=100,
-    hash="18318658a1566ee1",
-    sinks=("elasticsearch",),
-    dead_letters_max_bytes=1 << 30,
-    dead_letters_when_full="refuse",
-)
+from tests.support.api import NODE
 
 NODE_STATS = {
     "host": str, "version": str, "http_address": str, "id": str, "name": str,

@@ -16,9 +16,8 @@ from ptingest.errors import QueryInvalid, TapsBusy
 from ptingest.model.watching import TapWish
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
-from tests.api.test_app import View
-from tests.api.test_logstash import NODE
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.support.api import NODE, View
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 
 class Reader:

@@ -12,8 +12,7 @@ from ptingest.api.app import start_api
 from ptingest.model.watching import WhyQuestion
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
-from tests.api.test_app import View
-from tests.api.test_logstash import NODE
+from tests.support.api import NODE, View
 
 
 class Desk:

@@ -19,7 +19,7 @@ from benchmarks.processes import ROOT, SERVER
 from tests.browser.chromium import Browser
 from tests.browser.running import Running, running
 from tests.browser.test_hostile import ATTACKS, hostile_events
-from tests.sinks.store.segments import store
+from tests.support.store_segments import store
 
 SPAN = timedelta(minutes=45)
 

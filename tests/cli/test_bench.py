@@ -11,7 +11,7 @@ import pytest
 from benchmarks import corpus
 from ptingest.cli.bench import CURES
 from ptingest.tools.bench.slow_path_reasons import Detour
-from tests.cli.running import Ran, run
+from tests.support.command import Ran, run
 
 pytestmark = pytest.mark.timeout(30)  # each one is a measurement, however short
 

@@ -12,8 +12,8 @@ import pytest
 from ptingest.cli.certificates import look_at_certificates, look_at_doors, show_door
 from ptingest.doctor.finding import Remark
 from ptingest.settings.server import ServerSettings
-from tests.cli.running import run
 from tests.fakes.authority import Authority, tls_settings
+from tests.support.command import run
 
 ES = {"hosts": ["https://es:9200"]}
 

@@ -12,7 +12,8 @@ from ptingest.doctor.finding import Remark
 from ptingest.settings.load import load_profile, load_server
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
-from tests.cli.running import ROOT, run
+from tests.support.command import run
+from tests.support.modules import ROOT
 
 ES = {"hosts": ["https://es:9200"]}
 

@@ -23,13 +23,15 @@ from ptingest.dead_letters.queue import encode_letter
 from ptingest.dead_letters.tombstones import add_marks
 from ptingest.model.outcome import DeadLetter
 from ptingest.server.process.lock import DataDirLock
-from tests.cli.running import ROOT, Ran, run
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
 from tests.fakes.http_stub import HttpStub
-from tests.flow.harness import event, serving
-from tests.server.test_requeue import file_letters, letter, waiting
-from tests.torture.servers import ServerProcess
-from tests.waiting import until
+from tests.support.command import Ran, run
+from tests.support.letters import file_letters, letter, waiting
+from tests.support.modules import ROOT
+from tests.support.raw_peer import event
+from tests.support.server_process import ServerProcess
+from tests.support.serving import serving
+from tests.support.waiting import until
 
 IDS = ["01JB2QXEZ3T8V5N7K4M9P6R1S0", "01JB2QXEZ3T8V5N7K4M9P6R1S1"]
 LETTERS = [

@@ -10,9 +10,10 @@ import pytest
 
 from ptingest.cli.doctor import _print
 from ptingest.doctor.finding import Verdict
-from tests.cli.running import run
 from tests.fakes.elasticsearch import FakeElasticsearch
-from tests.flow.harness import C, J, W, event, peer_of, serving
+from tests.support.command import run
+from tests.support.raw_peer import C, J, W, event, peer_of
+from tests.support.serving import serving
 
 
 def marks(out: bytes) -> dict[str, str]:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from ptingest.cli import entry
-from tests.flow.harness import J, W
-from tests.waiting import wait_until
+from tests.support.raw_peer import J, W
+from tests.support.waiting import wait_until
 
 BEGIN = "import sys; sys.argv[0] = 'ptingest'; from ptingest.cli.entry import main; main()"
 

@@ -11,7 +11,8 @@ import click
 import pytest
 
 from ptingest.cli.main import COMMANDS, group
-from tests.cli.running import ROOT, run
+from tests.support.command import run
+from tests.support.modules import ROOT
 
 HEAVY = {"aiohttp", "asyncio", "elasticsearch", "lark", "pydantic", "rich", "yaml", "msgspec"}
 

@@ -14,12 +14,11 @@ from ptingest.server.certificates import Certificates
 from ptingest.server.process.clock import SystemClock
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
-from tests.api.test_app import View
-from tests.api.test_logstash import NODE
-from tests.cli.running import Ran, run
 from tests.fakes.authority import Authority, tls_settings
 from tests.fakes.http_stub import HttpStub
-from tests.flow.harness import serving
+from tests.support.api import NODE, View
+from tests.support.command import Ran, run
+from tests.support.serving import serving
 
 
 async def ask(port: int, *arguments: str, folder: Path) -> Ran:

@@ -11,8 +11,8 @@ import pytest
 
 from ptingest.model.document import DataStream
 from ptingest.sinks.store.schema import open_writer, transaction
-from tests.cli.running import run
-from tests.sinks.store.documents import document, insert
+from tests.support.command import run
+from tests.support.store_documents import document, insert
 
 pytestmark = pytest.mark.timeout(30)
 

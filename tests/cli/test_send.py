@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ptingest.cli.send import service_of
-from tests.cli.running import Ran, run
 from tests.fakes.authority import Authority, tls_settings
-from tests.flow.harness import serving
+from tests.support.command import Ran, run
+from tests.support.serving import serving
 
 
 async def send(tmp_path: Path, *arguments: str) -> Ran:

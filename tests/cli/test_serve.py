@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import run
-from tests.flow.harness import J, W
+from tests.support.command import run
+from tests.support.raw_peer import J, W
 
 pytestmark = pytest.mark.timeout(60)  # a process starts and stops
 

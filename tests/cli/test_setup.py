@@ -11,8 +11,8 @@ from unittest import mock
 import pytest
 
 from ptingest.cli.setup import _keep_key, _target
-from tests.cli.running import run
 from tests.fakes.kibana import FakeKibana
+from tests.support.command import run
 
 
 @pytest.fixture

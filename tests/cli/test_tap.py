@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import Ran, run
 from tests.cli.terminals import terminal
 from tests.fakes.authority import Authority, tls_settings
-from tests.flow.harness import J, RawPeer, Server, W, event, peer_of, serving
-from tests.waiting import until
+from tests.support.command import Ran, run
+from tests.support.raw_peer import J, RawPeer, W, event, peer_of
+from tests.support.serving import Server, serving
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(60)
 

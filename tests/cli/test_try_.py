@@ -11,7 +11,8 @@ import orjson
 import pytest
 
 from ptingest.cli.try_ import read_lines
-from tests.cli.running import ROOT, run
+from tests.support.command import run
+from tests.support.modules import ROOT
 
 INDEXED = {
     "@timestamp": "2025-01-02T03:04:05.123Z",

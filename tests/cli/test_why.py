@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from ptingest.cli.why import lines
-from tests.cli.running import Ran, run
-from tests.flow.harness import J, Server, W, event, peer_of, serving
-from tests.observe.test_trace import LINE, shipped
+from tests.support.command import Ran, run
+from tests.support.raw_peer import LINE, J, W, event, peer_of, shipped
+from tests.support.serving import Server, serving
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -33,7 +33,7 @@ from ptingest.model.outcome import DeadLetter
 from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.clock import EPOCH_NS, ManualClock
-from tests.waiting import until
+from tests.support.waiting import until
 
 TIME = "2026-11-23T14:00:00.000Z"
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ptingest.dead_letters.occupancy import count_lines
 from ptingest.dead_letters.tombstones import add_marks, done_path, marks_of, sweep
-from tests.fuzz import scratch
+from tests.support import scratch
 
 IDS = [f"{number:026d}" for number in range(6)]
 

@@ -13,9 +13,8 @@ import yaml
 
 from ptingest.pipeline.compile import compile_profile
 from ptingest.settings.load import load_profile
-from tests.house.modules import ROOT
+from tests.support.modules import DEPLOY, ROOT
 
-DEPLOY = ROOT / "deploy"
 LOGS = "/var/log/pt"
 NOW_NS = 1_767_000_000_000_000_000
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import run
-from tests.deploy.records import DEPLOY
-from tests.house.modules import ROOT
+from tests.support.command import run
+from tests.support.modules import DEPLOY, ROOT
 
 VECTORS = json.loads((ROOT / "tests/pipeline/vectors.json").read_text(encoding="utf-8"))["pipeline"]
 INDEXED = [

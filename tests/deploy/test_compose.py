@@ -9,8 +9,8 @@ import yaml
 
 from ptingest.cli.main import COMMANDS
 from ptingest.settings.load import load_server
-from tests.deploy.records import DEPLOY
 from tests.peers.compose_peer import ComposeRefused, build, load
+from tests.support.modules import DEPLOY
 
 FILE = DEPLOY / "compose.yaml"
 PASSWORDS = {

@@ -9,8 +9,8 @@ import yaml
 
 from ptingest.settings.load import load_profile
 from ptingest.settings.server import ServerSettings
-from tests.deploy.records import DEPLOY, multiline_pattern
-from tests.house.modules import ROOT
+from tests.deploy.records import multiline_pattern
+from tests.support.modules import DEPLOY, ROOT
 
 
 @pytest.fixture(scope="module")

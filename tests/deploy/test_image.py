@@ -23,11 +23,10 @@ from typing import NamedTuple
 import pytest
 
 from benchmarks.processes import free_port
-from tests.deploy.records import DEPLOY
 from tests.deploy.test_logging import running, wait_for
-from tests.house.modules import ROOT
 from tests.peers.pypi_peer import install
 from tests.peers.tools import optional_tool
+from tests.support.modules import DEPLOY, ROOT
 
 DOCKERFILE = ROOT / "Dockerfile"
 USER = 10001

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from ptingest.settings.load import load_server
-from tests.deploy.records import DEPLOY
 from tests.peers.pypi_peer import install
+from tests.support.modules import DEPLOY
 
 FOLDER = DEPLOY / "kubernetes"
 OWN_KINDS = {"kustomization.yaml", "podmonitor.yaml"}

@@ -16,7 +16,7 @@ import pytest
 from benchmarks.processes import free_port
 from tests.deploy.records import copy_logging, copy_program, documents, label, records
 from tests.peers.pypi_peer import install
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 PATIENCE = 40.0
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]

@@ -11,7 +11,7 @@ import yaml
 
 from ptingest.settings.load import load_server
 from ptingest.settings.server import ServerSettings
-from tests.deploy.records import DEPLOY
+from tests.support.modules import DEPLOY
 
 MIB = 1 << 20
 BESIDE_BYTES = 256 * MIB

@@ -10,7 +10,7 @@ from ptingest.pipeline.compile import compile_profile, run_samples
 from ptingest.pipeline.pipeline import Explained, Pipeline
 from ptingest.settings.load import load_profile
 from ptingest.settings.profile import ProfileSettings
-from tests.house.modules import ROOT
+from tests.support.modules import ROOT
 
 OFF = re.compile(r"^(\s*)#(?=\S)", re.MULTILINE)
 """A `#` without a space after it is a setting that is off."""

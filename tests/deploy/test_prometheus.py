@@ -19,11 +19,10 @@ import yaml
 
 from benchmarks.processes import free_port
 from ptingest.telemetry.metrics import METRICS
-from tests.deploy.records import DEPLOY
 from tests.deploy.test_logging import running
-from tests.house.modules import ROOT
 from tests.peers.prometheus_peer import Programs, programs
-from tests.waiting import wait_until
+from tests.support.modules import DEPLOY, ROOT
+from tests.support.waiting import wait_until
 
 FOLDER = DEPLOY / "prometheus"
 PATIENCE = 40.0

@@ -15,8 +15,8 @@ import pytest
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.settings.load import load_server
-from tests.deploy.records import DEPLOY
 from tests.peers.tools import optional_tool
+from tests.support.modules import DEPLOY
 
 UNIT = DEPLOY / "ptingest.service"
 

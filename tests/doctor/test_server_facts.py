@@ -8,7 +8,8 @@ import pytest
 from ptingest.api.client import ServerClient
 from ptingest.doctor.server_facts import ServerFacts, read_facts, read_metrics
 from ptingest.settings.api import ApiSettings
-from tests.flow.harness import C, J, W, event, peer_of, serving
+from tests.support.raw_peer import C, J, W, event, peer_of
+from tests.support.serving import serving
 
 TEXT = """\
 # TYPE ptingest_a counter

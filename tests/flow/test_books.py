@@ -14,7 +14,8 @@ import pytest
 from ptingest.model.document import Document
 from ptingest.model.outcome import Refusal, WriteResult
 from tests.fakes.beat import Beat
-from tests.flow.harness import C, J, MemorySink, Server, W, event, peer_of, serving
+from tests.support.raw_peer import C, J, W, event, peer_of
+from tests.support.serving import MemorySink, Server, serving
 
 
 class MoodySink(MemorySink):

@@ -22,8 +22,9 @@ import pytest
 from ptingest.model.outcome import Fate
 from ptingest.sources.beats.connection import BeatsConnection
 from tests.fakes.clock import AheadClock
-from tests.flow.harness import C, D, J, W, event, peer_of, serving
-from tests.waiting import until
+from tests.support.raw_peer import C, D, J, W, event, peer_of
+from tests.support.serving import serving
+from tests.support.waiting import until
 
 MAX = 2**32 - 1
 GOOD = W(1) + J(1)

@@ -9,7 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.flow.harness import RawPeer, Server, peer_of, serving
+from tests.support.raw_peer import RawPeer, peer_of
+from tests.support.serving import Server, serving
 from tests.wire.captures import NAMES, Capture, load
 
 pytestmark = pytest.mark.timeout(60)  # thousands of events, twice

@@ -21,9 +21,10 @@ import pytest
 
 from tests.fakes.authority import Authority, Pair, tls_settings
 from tests.fakes.beat import Beat
-from tests.flow.harness import PATIENCE, J, RawPeer, Server, W, event, peer_of, serving
-from tests.server.test_reload import reloader_of, write_config
-from tests.waiting import until
+from tests.support.raw_peer import J, RawPeer, W, event, peer_of
+from tests.support.reloading import reloader_of, write_config
+from tests.support.serving import Server, serving
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 FAILURES = "ptingest_beats_tls_failures_total"
 
@@ -46,7 +47,7 @@ def asking(authority: Authority, **more: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def tls_peer(server: Server, context: ssl.SSLContext) -> AsyncIterator[RawPeer]:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
     peer = RawPeer(reader, writer)
     try:
@@ -193,7 +194,7 @@ async def test_who_does_not_speak_tls_is_closed_at_once_with_a_hint(
         peer = RawPeer(reader, writer)
         await peer.send(first)
 
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             with suppress(ConnectionResetError):
                 assert await reader.read() == b""
         await peer.close()
@@ -228,7 +229,7 @@ async def openssl(server: Server, authority: Authority, *words: str, told: bytes
     )
     assert client.stdin is not None
     client.stdin.write(told)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         said, _ = await client.communicate()
     return said.decode(errors="replace")
 
@@ -261,7 +262,7 @@ async def test_a_handshake_that_does_not_go_on_is_given_up(
         for start in (b"", b"\x16\x03\x01\x02\x00\x01"):
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             writer.write(start)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 with suppress(ConnectionResetError):
                     assert await reader.read() == b""
             writer.close()
@@ -333,7 +334,7 @@ async def test_a_drain_sends_earned_acks_over_tls_though_more_is_on_its_way(
             server.sink.open.set()
 
             assert await peer.acks(1) == [(2, 1)]
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 with suppress(ssl.SSLError):
                     while await peer.reader.read(100):
                         pass
@@ -351,7 +352,7 @@ async def test_a_broken_frame_over_tls_leaves_the_acks_of_windows_before_it(
 
             assert await peer.acks(2) == [(2, 1), (2, 2)]
             with suppress(ssl.SSLError):
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(PATIENCE_SECONDS):
                     assert await peer.reader.read() == b""
         await server.until("ptingest_beats_closed_connections_total", 1, "bad_version")
 

@@ -24,10 +24,10 @@ from ptingest.server.process.clock import SystemClock
 from ptingest.server.reload import Fresh, Reloader, compile_fresh
 from ptingest.sinks.store.schema import index_end, open_reader
 from tests.fakes.authority import Authority, tls_settings
-from tests.flow.harness import J, RawPeer, W, event
-from tests.house.modules import ROOT
-from tests.waiting import until_told
-from tests.workers.crewed import Crewed, crewed, peer_at, settings_for
+from tests.support.modules import ROOT
+from tests.support.raw_peer import J, RawPeer, W, event
+from tests.support.waiting import until_told
+from tests.support.worker_pool import Crewed, crewed, peer_at, settings_for
 
 pytestmark = pytest.mark.timeout(60)  # processes start and stop
 

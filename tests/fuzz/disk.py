@@ -28,7 +28,7 @@ from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.tools.shipper.file_reader import FilePlace, Record, RecordReader
 from ptingest.tools.shipper.registry import Registry
 from tests.fakes.clock import ManualClock
-from tests.fuzz import scratch
+from tests.support import scratch
 
 LETTER = DeadLetter(reason="not_json", detail="d", payload=b"{", service="django", peer="p")
 LINE = encode_letter(LETTER, letter_id="01", time="2026-11-23T14:00:00.000Z")

@@ -28,8 +28,6 @@ from ptingest.sinks.elasticsearch.bulk import Judgement, read_answer
 from ptingest.sinks.elasticsearch.doubts import Question, read_mget
 from ptingest.sinks.store.schema import open_writer
 from tests.deploy.test_profile import OFF
-from tests.fuzz import scratch
-from tests.house.modules import ROOT
 from tests.pipeline.test_pipeline import (
     NOW_NS,
     PIPELINE,
@@ -37,8 +35,10 @@ from tests.pipeline.test_pipeline import (
     assert_twins,
     processed,
 )
-from tests.sinks.elasticsearch.material import DJANGO, NGINX, document
-from tests.sinks.store.documents import insert
+from tests.support import scratch
+from tests.support.documents import DJANGO, NGINX, document
+from tests.support.modules import ROOT
+from tests.support.store_documents import insert
 
 STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 SENT = re.compile(rb'@timestamp"\s*:\s*"([^"]*)')

@@ -14,13 +14,8 @@ from hypothesis import strategies as st
 from ptingest.errors import ProtocolError
 from ptingest.lumberjack.connection import ServerConnection
 from ptingest.lumberjack.window import ODDITIES, Limits, Window
-from tests.lumberjack.feeding import SMALL, feed, joined
-from tests.lumberjack.wire_description import (
-    ExpectedWindow,
-    compressed,
-    expected_windows,
-    frame,
-)
+from tests.support.feeding import SMALL, feed, joined
+from tests.support.wire_description import ExpectedWindow, compressed, expected_windows, frame
 
 SEQS = st.integers(0, 5) | st.integers(0, 2**32 - 1)
 PAYLOADS = st.binary(max_size=60) | st.just(b'{"message":"x"}') | st.binary(max_size=700)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fuzz.__main__ import last_words, summary, written_seeds, written_tokens
 from tests.fuzz.targets import TARGETS
-from tests.house.modules import ROOT
+from tests.support.modules import ROOT
 
 LOG = """#2\tINITED cov: 12 ft: 13
 #9\tNEW    cov: 34 ft: 40

@@ -15,7 +15,7 @@ from ptingest.sinks.elasticsearch.bulk import Judgement
 from tests.fuzz.documents import check_outcomes
 from tests.fuzz.targets import TARGETS, Target
 from tests.fuzz.wire import check_windows
-from tests.sinks.elasticsearch.material import document
+from tests.support.documents import document
 
 EXAMPLES = {"query": 60, "segments": 60, "profile": 40}
 """Fewer where one costs milliseconds."""

@@ -17,7 +17,7 @@ from ptingest.lumberjack.connection import MAX_IDLE_WINDOWS, ServerConnection
 from ptingest.lumberjack.frames import MAX_U32
 from ptingest.lumberjack.window import ODDITIES, Limits, Window
 from ptingest.sources.proxy_protocol import V1_BYTES, V2_BODY_BYTES, V2_HEAD_BYTES, read_header
-from tests.lumberjack.feeding import SMALL, acks, given_out, inflate, joined
+from tests.support.feeding import SMALL, acks, given_out, inflate, joined
 
 WINDOWS_MOST = 100_000
 STRETCHED = replace(SMALL, stretch_bytes=50)

@@ -16,10 +16,10 @@ from ptingest.settings.parse import parse
 from ptingest.sinks.store.read.search import StoreReader
 from ptingest.sinks.store.read.snapshot import Question
 from ptingest.sinks.store.schema import open_writer, transaction
-from tests.fuzz import scratch
-from tests.sinks.store.documents import document, insert
 from tests.sinks.store.read.test_search import ALL
 from tests.sinks.store.read.test_search import NOW as SEARCHED_AT
+from tests.support import scratch
+from tests.support.store_documents import document, insert
 
 SECRET = "s3cr3t-of-the-environment"
 ENVIRON = {"SECRET": SECRET, "PORT": "9200", "EMPTY": ""}

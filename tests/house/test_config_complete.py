@@ -11,7 +11,7 @@ from ptingest.settings.explain import all_places, find_spot
 from ptingest.settings.parse import Parsed, Place, dotted, parse
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
-from tests.house.modules import ROOT
+from tests.support.modules import ROOT
 
 OFF = re.compile(r"^(\s*)#(?=\S)", re.MULTILINE)
 """A `#` without a space after it is a setting that is off."""

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.dealing import FIRST, ONE_BY_ONE, TOGETHER, deal_of, encodable, turn_of
-from tests.house.modules import ROOT
+from tests.support.dealing import FIRST, ONE_BY_ONE, TOGETHER, deal_of, encodable, turn_of
+from tests.support.modules import ROOT
 
 FIXTURE = re.compile(r"(?m)^@pytest\.fixture\(scope=\"session\"\)\ndef (\w+)")
 

@@ -14,7 +14,7 @@ from ptingest.settings.explain import all_places
 from ptingest.settings.parse import dotted
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import METRICS
-from tests.house.modules import ROOT
+from tests.support.modules import ROOT
 
 
 @pytest.fixture(scope="module")

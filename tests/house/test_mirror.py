@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
-from tests.house.modules import TESTS, functions, is_seam, modules, tree
+from tests.support.modules import TESTS, functions, is_seam, modules, tree
 
 APART = {
-    "benchmarks", "browser", "deploy", "fakes", "flow", "fuzz", "house", "peers", "torture", "wire",
+    "benchmarks", "browser", "deploy", "fakes", "flow", "fuzz", "house", "peers", "support",
+    "torture", "wire",
 }  # fmt: skip
 """Folders of tests that belong to no single module; see design: tests/."""
 
@@ -60,3 +62,30 @@ def test_package_files_are_empty(folder: str) -> None:
     ]
 
     assert speaking == [], "an __init__.py with code is work at import time"
+
+
+SHARED = {"support", "fakes", "peers", "wire"}
+"""Folders of tests that others may import from."""
+REUSES = {"fuzz": "what must hold of any bytes is drawn and checked as each room's own tests do it"}
+"""Folders that may import from any other, and why."""
+
+
+def strangers(path: Path) -> list[str]:
+    """What a test file imports from another folder of tests that is not made for it."""
+    folder = path.relative_to(TESTS).parts[0]
+    imported = (
+        node.module
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tests.")
+    )
+    return [name for name in imported if name.split(".")[1] not in SHARED | {folder}]
+
+
+def test_folders_of_tests_share_only_what_lies_in_support() -> None:
+    found = {
+        path.relative_to(TESTS.parent).as_posix(): names
+        for path in TESTS.rglob("*.py")
+        if path.relative_to(TESTS).parts[0] not in REUSES and (names := strangers(path))
+    }
+
+    assert found == {}, "move it to tests/support"

@@ -24,7 +24,7 @@ from ptingest.settings.parse import dotted
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import METRICS
-from tests.house.modules import PACKAGE, ROOT, functions, modules, tree
+from tests.support.modules import PACKAGE, ROOT, functions, modules, tree
 
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "config/ptingest.yaml", "config/pt.yaml")
 FIELDS = {

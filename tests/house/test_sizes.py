@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.modules import PACKAGE, Function, functions, modules, tree
+from tests.support.modules import PACKAGE, Function, functions, modules, tree
 
 MODULE_LINES = 500
 FUNCTION_LINES = 40

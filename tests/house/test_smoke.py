@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.house.modules import PACKAGE, ROOT
+from tests.support.modules import PACKAGE, ROOT
 
 LINE = b"INFO|apps.parcels.views|2025-01-02T03:04:05Z|hello\n"
 

@@ -1,4 +1,4 @@
-"""Tests wait for something to be so, and not for time to pass; see ``tests.waiting``."""
+"""Tests wait for something to be so, and not for time to pass; see ``tests.support.waiting``."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from tests.house.modules import TESTS
+from tests.support.modules import TESTS
 
 SLEEP = re.compile(r"\bsleep\(")
 REASON = "no race: "
 """Beside a sleep, or on the line above it: why nothing can be too late, or too early, for it."""
-HELPERS = {"waiting.py", "house/test_waiting.py"}
+HELPERS = {"support/waiting.py", "house/test_waiting.py"}
 
 
 def sleeps_without_a_reason(text: str) -> list[str]:

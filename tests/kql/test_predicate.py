@@ -17,8 +17,8 @@ from ptingest.model.document import DataStream
 from ptingest.sinks.store.maintenance import extend_index
 from ptingest.sinks.store.read.search import Question, StoreReader
 from ptingest.sinks.store.schema import open_writer, transaction
-from tests.sinks.store.documents import insert, raw_document
-from tests.sinks.store.read.test_sql import bodies, queries, written
+from tests.support.store_documents import insert, raw_document
+from tests.support.store_queries import bodies, queries, written
 
 NOW = datetime(2025, 3, 4, tzinfo=UTC)
 STREAMS = [DataStream("logs", "django", "pt"), DataStream("logs", "nginx", "pt")]

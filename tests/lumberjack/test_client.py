@@ -9,7 +9,7 @@ from ptingest.lumberjack.client import AckProgress, ClientConnection
 from ptingest.lumberjack.connection import ServerConnection
 from ptingest.lumberjack.frames import ack_bytes
 from ptingest.lumberjack.window import Limits
-from tests.lumberjack.feeding import feed, in_steps
+from tests.support.feeding import feed, in_steps
 
 
 def sent(*sizes: int, has_running_seq: bool = False, version: int = 2) -> ClientConnection:

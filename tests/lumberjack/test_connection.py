@@ -14,8 +14,8 @@ from ptingest.errors import FrameTooLarge, ProtocolError
 from ptingest.lumberjack.connection import ServerConnection
 from ptingest.lumberjack.frames import encode_window
 from ptingest.lumberjack.window import QUIET_WINDOW, Limits
-from tests.lumberjack.feeding import SMALL, acks, drain, feed, in_steps, joined, windows_and_error
-from tests.lumberjack.wire_description import U32, c, d, j, raw_c, w
+from tests.support.feeding import SMALL, acks, drain, feed, in_steps, joined, windows_and_error
+from tests.support.wire_description import U32, c, d, j, raw_c, w
 
 # --- windows ----------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from ptingest.lumberjack.frames import (
     json_frame,
     window_frame,
 )
-from tests.lumberjack.wire_description import STREAM, flat_frames, frame
+from tests.support.wire_description import STREAM, flat_frames, frame
 
 
 def test_the_worked_example_of_the_protocol_text() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ptingest.errors import FrameTooLarge, ProtocolError
 from ptingest.lumberjack.inflate import STEP_BYTES, Inflation, deflate
-from tests.lumberjack.feeding import inflate
+from tests.support.feeding import inflate
 
 TEXT = b'{"message":"GET / 200"}' * 4000
 NOISE = Random(5).randbytes(3 * STEP_BYTES)

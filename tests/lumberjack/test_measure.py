@@ -6,7 +6,7 @@ import pytest
 
 from ptingest.errors import ProtocolError
 from ptingest.lumberjack.measure import Measure
-from tests.lumberjack.wire_description import c, d, j, w
+from tests.support.wire_description import c, d, j, w
 
 
 def measure_of(wire: bytes) -> Measure:

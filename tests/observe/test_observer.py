@@ -15,7 +15,7 @@ from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.settings.load import load_profile
 from ptingest.settings.why import WhySettings
 from tests.fakes.clock import ManualClock
-from tests.flow.harness import event
+from tests.support.raw_peer import event
 
 PIPELINE = compile_profile(load_profile(packaged_profile_path(), {}))
 ORIGIN = Origin(peer="192.0.2.7:1")

@@ -17,7 +17,7 @@ from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.settings.load import load_profile
 from tests.fakes.clock import ManualClock
-from tests.flow.harness import event
+from tests.support.raw_peer import event
 
 NOW = 1_750_000_000 * 10**9
 

@@ -15,16 +15,9 @@ from ptingest.model.document import Document
 from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.model.watching import WhyQuestion
 from ptingest.observe.trace import STORIES, spellings
-from tests.flow.harness import J, MemorySink, Server, W, event, peer_of, serving
-from tests.waiting import PATIENCE_SECONDS
-
-LINE = "INFO|apps.parcels.views|2025-01-02T03:04:05Z|parcel 42"
-
-
-def shipped(message: str = LINE, offset: int = 0, **more: Any) -> bytes:
-    """An event with what makes it recognisable."""
-    log = {"offset": offset, "file": {"path": "/var/log/pt/django.log"}}
-    return event(message, agent={"id": "a1"}, host={"name": "web-1"}, log=log, **more)
+from tests.support.raw_peer import LINE, J, W, peer_of, shipped
+from tests.support.serving import MemorySink, Server, serving
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 async def stories(server: Server, **asked: str) -> list[dict[str, Any]]:

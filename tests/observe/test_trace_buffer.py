@@ -19,7 +19,7 @@ from ptingest.observe.taps import Taps
 from ptingest.observe.trace_buffer import Journal, WatchedSink
 from ptingest.settings.why import WhySettings
 from tests.fakes.clock import ManualClock
-from tests.flow.harness import MemorySink
+from tests.support.serving import MemorySink
 
 DJANGO = DataStream("logs", "django", "pt")
 ORIGIN = Origin("192.0.2.7:51234")

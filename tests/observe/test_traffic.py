@@ -12,7 +12,7 @@ from ptingest.model.receipt import Receipt
 from ptingest.observe.traffic import SHAPES_KEPT, TrafficWatch
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.settings.load import load_profile
-from tests.flow.harness import event
+from tests.support.raw_peer import event
 
 PROFILE = load_profile(packaged_profile_path(), {})
 PIPELINE = compile_profile(PROFILE)

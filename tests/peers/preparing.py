@@ -12,9 +12,9 @@ from ptingest.server.assembly import build, read_profile
 from ptingest.server.process.clock import SystemClock
 from ptingest.server.worker import Worker
 from ptingest.settings.server import ServerSettings
-from tests.cli.running import Ran, run
 from tests.fakes.beat import Beat
 from tests.peers.elasticsearch_peer import SUPERUSER, Node
+from tests.support.command import Ran, run
 
 WRITER = ("logstash_writer", "writer-password")
 

@@ -23,7 +23,7 @@ from timbersnake.client import Client as TimbersnakeClient
 from benchmarks import corpus, processes
 from tests.peers import golumber_peer, npm_peer
 from tests.peers.tools import require_tool
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.peer
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.records import DEPLOY
 from tests.peers.compose_peer import build, load
 from tests.peers.elasticsearch_peer import SUPERUSER, Node
 from tests.peers.tools import optional_tool
+from tests.support.modules import DEPLOY
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
 PASSWORDS = {

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ptingest.server.worker import Worker
-from tests.cli.running import Ran, run
 from tests.peers.elasticsearch_peer import SUPERUSER, Node
 from tests.peers.preparing import WRITER, clean, serving_to, setup, ship
 from tests.peers.test_setup import event, take_away
+from tests.support.command import Ran, run
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 

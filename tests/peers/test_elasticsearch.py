@@ -18,8 +18,8 @@ from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 from ptingest.telemetry.metrics import Metrics
 from tests.peers.elasticsearch_peer import Node, install_template, start_elasticsearch
-from tests.sinks.elasticsearch.material import StillClock, document
-from tests.waiting import until_told
+from tests.support.documents import StillClock, document
+from tests.support.waiting import until_told
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 

@@ -15,12 +15,12 @@ import pytest
 
 from ptingest.dead_letters.queue import read_letters
 from ptingest.tools.setup.plan import ROLE, mappings_body, role_body
-from tests.cli.running import run
-from tests.house.modules import ROOT
 from tests.peers.elasticsearch_peer import SUPERUSER, Node
 from tests.peers.preparing import WRITER, clean, serving_to, setup, ship
 from tests.peers.tools import require_tool
-from tests.waiting import until
+from tests.support.command import run
+from tests.support.modules import ROOT
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 

@@ -14,9 +14,10 @@ from benchmarks import corpus
 from ptingest.server.assembly import read_profile
 from ptingest.settings.server import ServerSettings
 from tests.fakes.beat import Beat
-from tests.flow.harness import Server, event, serving
 from tests.peers.elasticsearch_peer import SUPERUSER, Node, install_template, start_elasticsearch
-from tests.waiting import until
+from tests.support.raw_peer import event
+from tests.support.serving import Server, serving
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 

@@ -1,24 +1,12 @@
-"""The shipped profile, as settings and compiled."""
+"""The shipped profile, compiled."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
-import yaml
 
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Pipeline
-from ptingest.settings.profile import ProfileSettings
-
-SHIPPED = Path(__file__).parents[2] / "config" / "pt.yaml"
-
-
-def shipped_profile(**changes: Any) -> ProfileSettings:
-    """The shipped profile with some top-level settings changed."""
-    raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
-    return ProfileSettings.model_validate(raw | changes)
+from tests.support.profile import shipped_profile
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import pytest
 from ptingest.pipeline import classify
 from ptingest.pipeline.classify import Classifier
 from ptingest.settings.profile import CategorySettings
-from tests.pipeline.conftest import shipped_profile
+from tests.support.profile import shipped_profile
 
 EXPECTED = {
     "django": "django", "django.request": "django", "werkzeug": "server",

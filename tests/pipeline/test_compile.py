@@ -4,7 +4,7 @@ import yaml
 
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path, run_samples
 from ptingest.settings.profile import ProfileSettings
-from tests.pipeline.conftest import shipped_profile
+from tests.support.profile import shipped_profile
 
 
 def with_sample(line: str, fields: dict[str, str] | None) -> ProfileSettings:

@@ -10,7 +10,7 @@ import pytest
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Explained
 from ptingest.settings.profile import ProfileSettings
-from tests.pipeline.conftest import shipped_profile
+from tests.support.profile import shipped_profile
 
 NOW_NS = 1_795_444_444_123_456_789
 LINE = "INFO|apps.parcels.views|2025-01-02T03:04:05.678|msg"

@@ -15,7 +15,7 @@ import pytest
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile
 from tests.fakes.costly_events import SHAPES
-from tests.pipeline.conftest import shipped_profile
+from tests.support.profile import shipped_profile
 
 SMALL, LARGE = 48 << 10, 192 << 10
 GROWTH = 8.0

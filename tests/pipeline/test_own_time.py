@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ptingest.pipeline.own_time import SEARCHED_BYTES, SEARCHED_CLOCKS, OwnTimes
 from ptingest.pipeline.timestamps import TimeReader
-from tests.pipeline.conftest import shipped_profile
+from tests.support.profile import shipped_profile
 
 MILLIS = 1_735_787_045_000
 

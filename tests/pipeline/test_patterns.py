@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ptingest.pipeline.patterns import Captures, Parser, matcher, take_apart
 from ptingest.settings.profile import LINE_PIECE, PatternSettings
-from tests.pipeline.conftest import shipped_profile
 from tests.pipeline.events import MESSAGES
 from tests.pipeline.reference import GROK
+from tests.support.profile import shipped_profile
 
 FUZZ = json.loads((Path(__file__).parent / "vectors.json").read_text(encoding="utf-8"))["grok_fuzz"]
 PATTERNS = shipped_profile().groups[0].patterns

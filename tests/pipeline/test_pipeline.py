@@ -16,9 +16,9 @@ from ptingest.model.outcome import DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Explained, Pipeline
-from tests.pipeline.conftest import shipped_profile
 from tests.pipeline.events import mutated, payloads
 from tests.pipeline.reference import answer
+from tests.support.profile import shipped_profile
 
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text(encoding="utf-8"))
 NOW_NS = 1_795_444_444_123_456_789

@@ -10,7 +10,7 @@ from ptingest.pipeline.compile import packaged_profile_path
 from ptingest.pipeline.stream_limit import REASON, StreamLimit
 from ptingest.settings.load import load_profile
 from ptingest.settings.profile import ProfileSettings
-from tests.sinks.elasticsearch.material import document
+from tests.support.documents import document
 
 PROFILE = load_profile(packaged_profile_path(), os.environ)
 

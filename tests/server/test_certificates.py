@@ -19,7 +19,7 @@ from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.authority import Authority, Pair, tls_settings
 from tests.fakes.clock import ManualClock
-from tests.waiting import until
+from tests.support.waiting import until
 
 RELOADS = "ptingest_worker_certificate_reloads_total"
 

@@ -17,7 +17,8 @@ from ptingest.server.chunks import CHUNK_BYTES
 from ptingest.server.large_events import PLACES_BYTES
 from ptingest.server.poison import TOLERATED
 from tests.fakes.clock import ManualClock
-from tests.flow.harness import Server, event, serving
+from tests.support.raw_peer import event
+from tests.support.serving import Server, serving
 
 ORIGIN = Origin(peer="192.0.2.7:1")
 

@@ -29,7 +29,7 @@ from ptingest.server.large_event_process import (
 )
 from ptingest.settings.transfer import pack_profile
 from tests.fakes.costly_events import SHAPES
-from tests.pipeline.conftest import shipped_profile
+from tests.support.profile import shipped_profile
 
 ORIGIN = Origin(peer="192.0.2.7:1")
 

@@ -20,7 +20,7 @@ from ptingest.server import large_events as large
 from ptingest.server.large_events import LargeEvents
 from ptingest.settings.profile import ProfileSettings
 from tests.fakes.costly_events import SHAPES
-from tests.pipeline.conftest import shipped_profile
+from tests.support.profile import shipped_profile
 
 ORIGIN = Origin(peer="192.0.2.7:1")
 NOW_NS = 1_795_444_444_123_456_789

@@ -16,8 +16,8 @@ from ptingest.server.assembly import read_profile
 from ptingest.server.offline_requeue import Prospect, carry_out, preview
 from ptingest.server.process.clock import SystemClock
 from ptingest.settings.server import ServerSettings
-from tests.flow.harness import event
-from tests.server.test_requeue import EVERYTHING, file_letters, letter, waiting
+from tests.support.letters import EVERYTHING, file_letters, letter, waiting
+from tests.support.raw_peer import event
 
 
 def settings_of(tmp_path: Path, **more: object) -> ServerSettings:

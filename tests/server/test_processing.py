@@ -16,7 +16,7 @@ from ptingest.server.processing import Processing
 from ptingest.settings.load import load_profile
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.clock import ManualClock
-from tests.flow.harness import event
+from tests.support.raw_peer import event
 
 PROFILE = load_profile(packaged_profile_path(), {})
 ORIGIN = Origin(peer="192.0.2.7:1")

@@ -2,41 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from pathlib import Path
 
 import orjson
 import pytest
 
-from ptingest.server.process.clock import SystemClock
-from ptingest.server.reload import Fresh, Reloader, needing_restart, swap_parts
+from ptingest.server.reload import needing_restart
 from ptingest.settings.server import ServerSettings
 from tests.fakes.beat import Beat
-from tests.flow.harness import J, Server, W, event, peer_of, serving
-
-ROOT = Path(__file__).parents[2]
-
-
-def reloader_of(server: Server, config: Path) -> Reloader:
-    parts = server.worker.parts
-
-    async def swap(fresh: Fresh) -> list[str]:
-        return swap_parts(parts, fresh)
-
-    return Reloader(parts.metrics, config=config, environ={}, clock=SystemClock(), swap=swap)
-
-
-def write_config(tmp_path: Path, server: Server, extra: str = "") -> Path:
-    """A config that differs from the running one only where ``extra`` says so."""
-    old = server.worker.parts.settings
-    path = tmp_path / "c.yaml"
-    path.write_text(
-        f"data_dir: {old.data_dir}\nprofile: pt.yaml\napi: {{listen: '127.0.0.1:0'}}\n{extra}"
-    )
-    profile = tmp_path / "pt.yaml"
-    if not profile.exists():
-        shutil.copy(ROOT / "config" / "pt.yaml", profile)
-    return path
+from tests.support.raw_peer import J, W, event, peer_of
+from tests.support.reloading import reloader_of, write_config
+from tests.support.serving import serving
 
 
 async def test_a_new_stream_is_in_force_after_a_reload_and_connections_stay(

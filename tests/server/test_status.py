@@ -8,8 +8,9 @@ import orjson
 
 from ptingest.api.app import PATHS
 from tests.fakes.authority import Authority, tls_settings
-from tests.flow.harness import C, J, RawPeer, W, event, peer_of, serving
-from tests.waiting import until
+from tests.support.raw_peer import C, J, RawPeer, W, event, peer_of
+from tests.support.serving import serving
+from tests.support.waiting import until
 
 SHOW_EVENTS = {"/tap", "/why"}
 """What they are for; whom they are shown to is another test's."""

@@ -16,8 +16,9 @@ from ptingest.server.assembly import build, read_profile
 from ptingest.server.process.clock import SystemClock
 from ptingest.server.worker import Worker
 from ptingest.settings.server import ServerSettings
-from tests.flow.harness import J, MemorySink, W, peer_of, serving
-from tests.waiting import until
+from tests.support.raw_peer import J, W, peer_of
+from tests.support.serving import MemorySink, serving
+from tests.support.waiting import until
 
 
 def settings_of(tmp_path: Path, listen: str) -> ServerSettings:

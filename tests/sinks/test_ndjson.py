@@ -12,7 +12,7 @@ import pytest
 
 from ptingest.settings.sinks import NdjsonSettings
 from ptingest.sinks.ndjson import NdjsonSink
-from tests.sinks.store.documents import messages, raw_document
+from tests.support.store_documents import messages, raw_document
 
 MakeSink = Callable[..., NdjsonSink]
 
@@ -153,7 +153,7 @@ _PRINTER = """
 import asyncio, sys
 from ptingest.settings.sinks import NdjsonSettings
 from ptingest.sinks.ndjson import NdjsonSink
-from tests.sinks.store.documents import messages
+from tests.support.store_documents import messages
 
 async def main():
     sink = NdjsonSink(NdjsonSettings(path="-"), path=None)

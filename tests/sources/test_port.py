@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from ptingest.sources.port import SEND_BUFFER_BYTES, converse, open_port, prepare, reset, send_fin
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "[::1]:0"])

@@ -31,12 +31,12 @@ from typing import Any
 import uvloop
 
 from ptingest.lumberjack.frames import encode_window
-from tests import waiting
 from tests.fakes.elasticsearch import FakeElasticsearch
 from tests.fakes.filebeat import Filebeat, Habits
+from tests.support import waiting
+from tests.support.server_process import ServerProcess
 from tests.torture.oracle import Oracle
 from tests.torture.places import judge_fake
-from tests.torture.servers import ServerProcess
 from tests.torture.world import Stopwatch
 
 MIB = 1 << 20

@@ -26,8 +26,8 @@ import uvloop
 
 from ptingest.lumberjack.frames import encode_window
 from tests.fakes.costly_events import SHAPES
+from tests.support.server_process import ServerProcess
 from tests.torture import unfinished
-from tests.torture.servers import ServerProcess
 
 MIB = 1 << 20
 LARGE = 15 * MIB

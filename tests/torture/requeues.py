@@ -14,10 +14,10 @@ from functools import partial
 from typing import Any
 
 from tests.fakes.elasticsearch import GOOD, Reply
+from tests.support.server_process import ServerProcess
+from tests.support.waiting import until_told
 from tests.torture.liar import Liar
-from tests.torture.servers import ServerProcess
 from tests.torture.world import World
-from tests.waiting import until_told
 
 END_SECONDS = 60.0
 

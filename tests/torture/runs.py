@@ -11,10 +11,10 @@ from typing import Any
 
 from tests.fakes.bad_wire import BadWire
 from tests.peers.elasticsearch_peer import Node, install_template, start_elasticsearch
+from tests.support.server_process import ServerProcess
 from tests.torture.disks import SmallDisk
 from tests.torture.places import judge_elasticsearch
 from tests.torture.scenarios import SCENARIOS, Scenario
-from tests.torture.servers import ServerProcess
 from tests.torture.stepped import SteppedServer
 from tests.torture.world import (
     Outcome,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ptingest.lumberjack.frames import compressed_frame, json_frame, window_frame
-from tests.torture.servers import ServerProcess
+from tests.support.server_process import ServerProcess
 
 MIB = 1 << 20
 ATTACKER = "127.66.0.1"

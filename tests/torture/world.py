@@ -23,11 +23,11 @@ from tests.fakes.elasticsearch import GOOD, FakeElasticsearch
 from tests.fakes.filebeat import Filebeat, Habits
 from tests.peers import golumber_peer
 from tests.peers.elasticsearch_peer import Node
+from tests.support.server_process import ServerProcess
 from tests.torture.disks import SmallDisk
 from tests.torture.liar import REQUEST_SECONDS
 from tests.torture.oracle import Oracle, Verdict
 from tests.torture.places import judge_elasticsearch, judge_fake, judge_letters, judge_store
-from tests.torture.servers import ServerProcess
 from tests.torture.stepped import SteppedServer
 
 HABITS = (

@@ -10,7 +10,7 @@ import pytest
 from ptingest.errors import ProtocolError
 from ptingest.lumberjack.connection import ServerConnection
 from ptingest.lumberjack.window import Limits
-from tests.lumberjack.feeding import acks, feed, in_steps, joined
+from tests.support.feeding import acks, feed, in_steps, joined
 from tests.wire.captures import NAMES, load
 
 SMALL_ONES = ["f717-partial.conn1", "f717-c9-p2-long.conn1", "f717-worker2.conn1"]

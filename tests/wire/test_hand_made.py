@@ -8,8 +8,8 @@ import zlib
 import pytest
 
 from ptingest.lumberjack.window import DATA_WITHOUT_WINDOW, JUNK_AFTER_ZLIB, SHORT_WINDOW, SURPLUS
-from tests.lumberjack.feeding import SMALL, acks, windows_and_error
-from tests.lumberjack.wire_description import U32, c, d, j, raw_c, w
+from tests.support.feeding import SMALL, acks, windows_and_error
+from tests.support.wire_description import U32, c, d, j, raw_c, w
 
 A, B, C = b'{"a":1}', b'{"b":2}', b'{"c":3}'
 

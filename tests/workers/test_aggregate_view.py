@@ -18,8 +18,8 @@ from ptingest.workers.aggregate_view import WholeView
 from ptingest.workers.messages import LOOK, Seen
 from ptingest.workers.pool import Crew, given_back
 from ptingest.workers.rpc import Nothing
-from tests.waiting import PATIENCE_SECONDS, until
-from tests.workers.crewed import Seat, crew_of, seated
+from tests.support.waiting import PATIENCE_SECONDS, until
+from tests.support.worker_pool import Seat, crew_of, seated
 
 RECEIVED = "ptingest_flow_received_events_total"
 SETTLED = "ptingest_lane_settled_events_total"

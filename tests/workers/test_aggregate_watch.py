@@ -16,9 +16,9 @@ from ptingest.observe.taps import BUFFER_BYTES, TAPS
 from ptingest.server.process.clock import SystemClock
 from ptingest.workers.aggregate_watch import CrewTap, CrewWatch
 from ptingest.workers.messages import TAP, WHY, Progress, TapLines
-from tests.flow.harness import J, W, event
-from tests.waiting import PATIENCE_SECONDS, until
-from tests.workers.crewed import Seat, crew_of, crewed, peer_at, seated
+from tests.support.raw_peer import J, W, event
+from tests.support.waiting import PATIENCE_SECONDS, until
+from tests.support.worker_pool import Seat, crew_of, crewed, peer_at, seated
 
 TOLD = b'{"told":{"passed":3,"shown":1,"skipped":2,"lost":0}}\n'
 

@@ -35,9 +35,9 @@ from ptingest.workers.messages import (
     pack_config,
 )
 from ptingest.workers.rpc import NOTHING, Channel, open_channel
-from tests.flow.harness import J, RawPeer, W
-from tests.waiting import PATIENCE_SECONDS, until
-from tests.workers.crewed import settings_for
+from tests.support.raw_peer import J, RawPeer, W
+from tests.support.waiting import PATIENCE_SECONDS, until
+from tests.support.worker_pool import settings_for
 
 RECEIVED = "ptingest_flow_received_events_total"
 

@@ -14,8 +14,8 @@ from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.port import REFUSING_SECONDS
 from ptingest.telemetry.metrics import Metrics
 from ptingest.workers.dispatcher import Doorkeeper
-from tests.waiting import PATIENCE_SECONDS, until
-from tests.workers.crewed import Seat, crew_of, seated
+from tests.support.waiting import PATIENCE_SECONDS, until
+from tests.support.worker_pool import Seat, crew_of, seated
 
 REJECTED = "ptingest_beats_rejected_connections_total"
 

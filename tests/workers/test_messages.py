@@ -9,7 +9,7 @@ from ptingest.pipeline.compile import packaged_profile_path
 from ptingest.settings.load import load_profile, load_server
 from ptingest.settings.server import ServerSettings
 from ptingest.workers.messages import pack_config, unpack_config
-from tests.house.modules import ROOT
+from tests.support.modules import ROOT
 
 TLS = {
     "certificate": "a.pem",

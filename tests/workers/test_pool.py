@@ -6,8 +6,8 @@ from ptingest.telemetry.metrics import Metrics
 from ptingest.workers.messages import DRAIN, REPORT, Drained, Load, Report
 from ptingest.workers.pool import given_back, in_flight_of
 from ptingest.workers.rpc import NOTHING, Nothing
-from tests.waiting import PATIENCE_SECONDS, until
-from tests.workers.crewed import QUICK, crew_of, seated
+from tests.support.waiting import PATIENCE_SECONDS, until
+from tests.support.worker_pool import QUICK, crew_of, seated
 
 RECEIVED = "ptingest_flow_received_events_total"
 SETTLED = "ptingest_lane_settled_events_total"

@@ -9,8 +9,8 @@ from ptingest.model.letters import Choice, Order
 from ptingest.workers.messages import ORDER, PROGRESS, SWEEP, Progress
 from ptingest.workers.requeue_relay import Relay
 from ptingest.workers.rpc import NOTHING, Nothing
-from tests.waiting import until
-from tests.workers.crewed import Seat, crew_of, seated
+from tests.support.waiting import until
+from tests.support.worker_pool import Seat, crew_of, seated
 
 REQUEUE = Order("requeue", Choice(everything=True), pid=4711)
 TALLY = {"chosen": 3, "left": 0, "left_because": None}

@@ -23,7 +23,7 @@ from ptingest.workers.rpc import (
     Question,
     open_channel,
 )
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 
 class Pair(msgspec.Struct):

@@ -17,8 +17,8 @@ from urllib.request import urlopen
 import pytest
 
 from benchmarks.processes import family, free_port
-from tests.flow.harness import J, W
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.raw_peer import J, W
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.timeout(60)  # several processes start and stop
 

@@ -16,8 +16,8 @@ from ptingest.server.process.clock import SystemClock
 from ptingest.sinks.store.schema import open_reader
 from ptingest.workers.pool import Patience
 from ptingest.workers.supervisor import Supervisor
-from tests.flow.harness import J, W
-from tests.workers.crewed import QUICK, crewed, lives, peer_at, settings_for
+from tests.support.raw_peer import J, W
+from tests.support.worker_pool import QUICK, crewed, lives, peer_at, settings_for
 
 pytestmark = pytest.mark.timeout(60)  # processes start, die and are started again
 

@@ -15,8 +15,7 @@ from ptingest.api.letters import LettersDesk
 from ptingest.api.why import WhyDesk
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
-from tests.api.test_app import View
-from tests.api.test_logstash import NODE
+from tests.support.api import NODE, View
 
 TOKEN = "the-token-of-this-test"
 

@@ -16,7 +16,7 @@ from ptingest.api.console.dead_letters import SHOWN_CHARACTERS, choice_of, progr
 from ptingest.api.console.pages import Seams
 from ptingest.model.letters import Choice, Look, Row, Whole
 from tests.api.console.serving import TOKEN, Served, console, log_in
-from tests.api.test_letters import Desk
+from tests.support.api import LettersDesk
 
 ID = "01JB2QXEZ3T8V5N7K4M9P6R1S0"
 HOSTILE = "</textarea><script>alert(1)</script>\u202e"
@@ -60,12 +60,14 @@ def shelf() -> FakeShelf:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def desk() -> LettersDesk:
+    return LettersDesk()
 
 
 @asynccontextmanager
-async def letters(shelf: FakeShelf, desk: Desk, token: str | None = None) -> AsyncIterator[Served]:
+async def letters(
+    shelf: FakeShelf, desk: LettersDesk, token: str | None = None
+) -> AsyncIterator[Served]:
     async with console(seams=Seams(shelf=shelf), desk=desk, token=token) as served:
         if token:
             await log_in(served)
@@ -82,7 +84,7 @@ def form_key(page: str) -> str:
     return found[1]
 
 
-async def test_letters_are_listed_with_what_was_said(shelf: FakeShelf, desk: Desk) -> None:
+async def test_letters_are_listed_with_what_was_said(shelf: FakeShelf, desk: LettersDesk) -> None:
     async with letters(shelf, desk) as served:
         page = text_of(await served.read("/console/dead-letters"))
 
@@ -90,13 +92,15 @@ async def test_letters_are_listed_with_what_was_said(shelf: FakeShelf, desk: Des
     assert "2025-01-02 03:04:05.678 django refused logs-django-pt mapper_parsing" in page
 
 
-async def test_without_letters_it_says_so(shelf: FakeShelf, desk: Desk) -> None:
+async def test_without_letters_it_says_so(shelf: FakeShelf, desk: LettersDesk) -> None:
     shelf.rows.clear()
     async with letters(shelf, desk) as served:
         assert "No dead letter waits." in await served.read("/console/dead-letters")
 
 
-async def test_the_address_holds_the_filter_and_the_page(shelf: FakeShelf, desk: Desk) -> None:
+async def test_the_address_holds_the_filter_and_the_page(
+    shelf: FakeShelf, desk: LettersDesk
+) -> None:
     shelf.rows = [row(number) for number in range(99)] + [row(99)] * 21
     async with letters(shelf, desk) as served:
         page = await served.read("/console/dead-letters?reason=refused&stream=logs-a-pt&page=2")
@@ -108,18 +112,18 @@ async def test_the_address_holds_the_filter_and_the_page(shelf: FakeShelf, desk:
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "99999999999999999999", "²"])
-async def test_any_page_number_is_some_page(shelf: FakeShelf, desk: Desk, page: str) -> None:
+async def test_any_page_number_is_some_page(shelf: FakeShelf, desk: LettersDesk, page: str) -> None:
     async with letters(shelf, desk) as served:
         assert "1 to 1 of 1" in await served.read(f"/console/dead-letters?page={page}")
 
 
-async def test_when_not_all_were_counted_it_says_so(shelf: FakeShelf, desk: Desk) -> None:
+async def test_when_not_all_were_counted_it_says_so(shelf: FakeShelf, desk: LettersDesk) -> None:
     shelf.is_cut = True
     async with letters(shelf, desk) as served:
         assert "only the newest are counted" in await served.read("/console/dead-letters")
 
 
-async def test_one_letter_is_shown_whole(shelf: FakeShelf, desk: Desk) -> None:
+async def test_one_letter_is_shown_whole(shelf: FakeShelf, desk: LettersDesk) -> None:
     shelf.rows = [row(detail='{"type":"mapper_parsing_exception","reason":"failed"}')]
     async with letters(shelf, desk) as served:
         page = await served.read(f"/console/dead-letters/{shelf.rows[0].id}")
@@ -130,7 +134,7 @@ async def test_one_letter_is_shown_whole(shelf: FakeShelf, desk: Desk) -> None:
 
 
 async def test_a_payload_that_is_no_text_is_shown_and_downloaded_as_it_came(
-    shelf: FakeShelf, desk: Desk
+    shelf: FakeShelf, desk: LettersDesk
 ) -> None:
     shelf.payload = b"\xff\x00<b>"
     address = f"/console/dead-letters/{shelf.rows[0].id}"
@@ -144,7 +148,9 @@ async def test_a_payload_that_is_no_text_is_shown_and_downloaded_as_it_came(
     assert "\\xff⟨U+0000⟩&lt;b&gt;" in page
 
 
-async def test_a_huge_payload_is_cut_and_the_rest_counted(shelf: FakeShelf, desk: Desk) -> None:
+async def test_a_huge_payload_is_cut_and_the_rest_counted(
+    shelf: FakeShelf, desk: LettersDesk
+) -> None:
     shelf.payload = b"x" * (SHOWN_CHARACTERS + 1500)
     async with letters(shelf, desk) as served:
         page = await served.read(f"/console/dead-letters/{shelf.rows[0].id}")
@@ -152,7 +158,7 @@ async def test_a_huge_payload_is_cut_and_the_rest_counted(shelf: FakeShelf, desk
     assert "1,500 characters more are in the download" in page
 
 
-async def test_a_letter_that_is_gone_is_told(shelf: FakeShelf, desk: Desk) -> None:
+async def test_a_letter_that_is_gone_is_told(shelf: FakeShelf, desk: LettersDesk) -> None:
     async with letters(shelf, desk) as served:
         for path in (ID, f"{ID}/payload"):
             async with served.http.get(f"/console/dead-letters/{path}") as answer:
@@ -160,7 +166,7 @@ async def test_a_letter_that_is_gone_is_told(shelf: FakeShelf, desk: Desk) -> No
                 assert "does not wait here any more" in await answer.text()
 
 
-async def test_whatever_a_letter_holds_is_text(shelf: FakeShelf, desk: Desk) -> None:
+async def test_whatever_a_letter_holds_is_text(shelf: FakeShelf, desk: LettersDesk) -> None:
     shelf.rows = [
         row(reason=HOSTILE, detail=HOSTILE, service=HOSTILE, data_stream=HOSTILE, peer=HOSTILE)
     ]
@@ -178,7 +184,7 @@ async def test_whatever_a_letter_holds_is_text(shelf: FakeShelf, desk: Desk) -> 
     assert [page.count(SHOWN) for page in pages] == [6, 6]
 
 
-async def test_without_a_token_nothing_can_be_changed(shelf: FakeShelf, desk: Desk) -> None:
+async def test_without_a_token_nothing_can_be_changed(shelf: FakeShelf, desk: LettersDesk) -> None:
     async with letters(shelf, desk) as served:
         page = await served.read("/console/dead-letters")
         form = {"which": "ticked", "id": ID}
@@ -190,7 +196,7 @@ async def test_without_a_token_nothing_can_be_changed(shelf: FakeShelf, desk: De
     assert desk.orders == []
 
 
-async def test_ticked_letters_are_requeued(shelf: FakeShelf, desk: Desk) -> None:
+async def test_ticked_letters_are_requeued(shelf: FakeShelf, desk: LettersDesk) -> None:
     async with letters(shelf, desk, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
         form = MultiDict(
@@ -206,7 +212,9 @@ async def test_ticked_letters_are_requeued(shelf: FakeShelf, desk: Desk) -> None
     ]
 
 
-async def test_a_purge_asks_once_more_and_means_the_same(shelf: FakeShelf, desk: Desk) -> None:
+async def test_a_purge_asks_once_more_and_means_the_same(
+    shelf: FakeShelf, desk: LettersDesk
+) -> None:
     async with letters(shelf, desk, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
         form = {"which": "fit", "reason": "refused", "stream": HOSTILE, "form_key": key}
@@ -226,7 +234,7 @@ async def test_a_purge_asks_once_more_and_means_the_same(shelf: FakeShelf, desk:
 
 @pytest.mark.parametrize("key", ["", "guess"])
 async def test_a_form_without_the_sessions_key_changes_nothing(
-    shelf: FakeShelf, desk: Desk, key: str
+    shelf: FakeShelf, desk: LettersDesk, key: str
 ) -> None:
     async with letters(shelf, desk, TOKEN) as served:
         form = {"which": "ticked", "id": ID, "form_key": key}
@@ -240,7 +248,7 @@ async def test_a_form_without_the_sessions_key_changes_nothing(
     "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}]
 )
 async def test_another_site_changes_nothing_even_with_the_key(
-    shelf: FakeShelf, desk: Desk, headers: dict[str, str]
+    shelf: FakeShelf, desk: LettersDesk, headers: dict[str, str]
 ) -> None:
     async with letters(shelf, desk, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
@@ -253,7 +261,7 @@ async def test_another_site_changes_nothing_even_with_the_key(
     assert desk.orders == []
 
 
-async def test_an_address_alone_changes_nothing(shelf: FakeShelf, desk: Desk) -> None:
+async def test_an_address_alone_changes_nothing(shelf: FakeShelf, desk: LettersDesk) -> None:
     async with letters(shelf, desk, TOKEN) as served:
         for what in ("requeue", "purge"):
             async with served.http.get(f"/console/dead-letters/{what}?which=fit") as answer:
@@ -262,7 +270,7 @@ async def test_an_address_alone_changes_nothing(shelf: FakeShelf, desk: Desk) ->
     assert desk.orders == []
 
 
-async def test_an_order_that_cannot_begin_now_says_why(shelf: FakeShelf, desk: Desk) -> None:
+async def test_an_order_that_cannot_begin_now_says_why(shelf: FakeShelf, desk: LettersDesk) -> None:
     desk.refuses = "a purge is under way here"
     async with letters(shelf, desk, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
@@ -272,7 +280,7 @@ async def test_an_order_that_cannot_begin_now_says_why(shelf: FakeShelf, desk: D
             assert "a purge is under way here" in await answer.text()
 
 
-async def test_who_chose_nothing_is_told(shelf: FakeShelf, desk: Desk) -> None:
+async def test_who_chose_nothing_is_told(shelf: FakeShelf, desk: LettersDesk) -> None:
     async with letters(shelf, desk, TOKEN) as served:
         form = {"form_key": form_key(await served.read("/console/dead-letters"))}
         async with served.http.post("/console/dead-letters/requeue", data=form) as answer:

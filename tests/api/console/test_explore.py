@@ -23,8 +23,8 @@ from ptingest.settings.load import load_profile
 from ptingest.sinks.store.read.pool import StoreExplorer
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.api.console.serving import Served, console
-from tests.sinks.store.documents import document, insert
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.store_documents import document, insert
+from tests.support.waiting import PATIENCE_SECONDS
 
 LINE = "ERROR|apps.parcels.views|2025-01-02T03:04:05.678|carrier said no"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"

@@ -14,7 +14,7 @@ from ptingest.api.console.pages import Seams
 from ptingest.errors import SinkUnavailable
 from ptingest.model.explore import Hit
 from tests.api.console.serving import console
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS
 
 PAGE = "/console/explore/export?q="
 

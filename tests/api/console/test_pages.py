@@ -16,7 +16,7 @@ from ptingest.settings.load import load_profile
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.api.console.serving import console
-from tests.api.test_app import View
+from tests.support.api import View
 
 
 async def test_the_navigation_names_every_page_that_is_there() -> None:

@@ -17,9 +17,8 @@ from ptingest.server.process.clock import SystemClock
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.api.console.serving import TOKEN, console, log_in
-from tests.api.test_app import View
-from tests.api.test_logstash import NODE
 from tests.fakes.authority import Authority, tls_settings
+from tests.support.api import NODE, View
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 

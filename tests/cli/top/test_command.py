@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import run
 from tests.cli.terminals import Terminal, terminal
 from tests.fakes.authority import Authority, tls_settings
-from tests.flow.harness import J, Server, W, peer_of, serving
+from tests.support.command import run
+from tests.support.raw_peer import J, W, peer_of
+from tests.support.serving import Server, serving
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -14,9 +14,9 @@ from ptingest.pipeline.decode import is_plain
 from ptingest.pipeline.fast import cache as kept
 from ptingest.pipeline.fast.documents import Made
 from ptingest.pipeline.pipeline import Pipeline
-from tests.pipeline.conftest import shipped_profile
 from tests.pipeline.events import BASE, payloads
 from tests.pipeline.test_pipeline import NOW_NS, assert_same_fate, processed
+from tests.support.profile import shipped_profile
 
 USUAL = BASE | {
     "@timestamp": "2025-01-02T03:04:06.123Z",

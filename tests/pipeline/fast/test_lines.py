@@ -8,8 +8,8 @@ from hypothesis import given, settings
 
 from ptingest.pipeline.fast.lines import FINE, NO_DATE, Line, LineReader
 from ptingest.pipeline.group import Group
-from tests.pipeline.conftest import shipped_profile
 from tests.pipeline.events import MESSAGES
+from tests.support.profile import shipped_profile
 
 
 def reader(**changes: Any) -> LineReader:

@@ -7,7 +7,7 @@ import time
 from ptingest.server.event_loop.lag import BUCKETS, TICKS_A_BUCKET, LoopLag, keep_what_start_made
 from ptingest.server.process.clock import SystemClock
 from ptingest.telemetry.metrics import Metrics
-from tests.waiting import until
+from tests.support.waiting import until
 
 NAME = "ptingest_worker_loop_lag_seconds"
 

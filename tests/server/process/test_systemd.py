@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ptingest.server.process.systemd import Notifier
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture(params=["a file", "an abstract name"])

@@ -20,7 +20,7 @@ from ptingest.sinks.elasticsearch.bulk import (
     data_streams_of,
     read_answer,
 )
-from tests.sinks.elasticsearch.material import DJANGO, NGINX, document
+from tests.support.documents import DJANGO, NGINX, document
 
 OURS = {"x-elastic-product": "Elasticsearch"}
 SECURITY = {"type": "security_exception", "reason": "unable to authenticate user [x]"}

@@ -5,7 +5,7 @@ import json
 from ptingest.model.receipt import Receipt
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.doubts import Doubts, Question, mget_body, read_mget
-from tests.sinks.elasticsearch.material import DJANGO, NGINX, document
+from tests.support.documents import DJANGO, NGINX, document
 
 OURS = {"x-elastic-product": "Elasticsearch"}
 

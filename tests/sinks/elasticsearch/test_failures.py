@@ -8,7 +8,7 @@ import pytest
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.failures import MOST_STREAMS, TOLD_SECONDS, FailureStores
 from tests.fakes.clock import LoopClock, run_in_virtual_time
-from tests.sinks.elasticsearch.material import NGINX, DataStream, document
+from tests.support.documents import NGINX, DataStream, document
 
 OURS = {"x-elastic-product": "Elasticsearch"}
 DENIED = Answer(403, {}, b'{"error":{"type":"security_exception","reason":"r"},"status":403}')

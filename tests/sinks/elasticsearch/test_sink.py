@@ -12,7 +12,7 @@ from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
-from tests.sinks.elasticsearch.material import StillClock, document
+from tests.support.documents import StillClock, document
 
 POSSIBLE_DOUBLES = "ptingest_elasticsearch_possible_double_documents_total"
 ASKED = "ptingest_elasticsearch_asked_documents_total"

@@ -25,7 +25,7 @@ from ptingest.sinks.store.schema import (
     transaction,
 )
 from ptingest.sinks.store.sink import StoreSink
-from tests.sinks.store.documents import SetClock, messages
+from tests.support.store_documents import SetClock, messages
 
 DAY_NS = 86_400 * 10**9
 FOREVER = Retention(max_age=None, max_bytes=None)

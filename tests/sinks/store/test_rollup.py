@@ -10,7 +10,7 @@ import pytest
 from ptingest.sinks.store.maintenance import extend_tally
 from ptingest.sinks.store.rollup import SEGMENT, gaps, ids_of, segments
 from ptingest.sinks.store.schema import open_writer, transaction
-from tests.sinks.store.documents import document, insert
+from tests.support.store_documents import document, insert
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from ptingest.model.document import DataStream
 from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.store.schema import INDEX_STEP, index_end
 from ptingest.sinks.store.sink import GIANT_BYTES, StoreSink
-from tests.sinks.store.documents import SetClock, document, messages, raw_document
+from tests.support.store_documents import SetClock, document, messages, raw_document
 
 
 @pytest.fixture
@@ -448,7 +448,7 @@ import asyncio, sys
 from pathlib import Path
 from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.store.sink import GIANT_BYTES, StoreSink
-from tests.sinks.store.documents import SetClock, document
+from tests.support.store_documents import SetClock, document
 
 async def main():
     sink = StoreSink(StoreSettings(), path=Path(sys.argv[1]), clock=SetClock())

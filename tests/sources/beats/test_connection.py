@@ -16,8 +16,9 @@ from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
 from ptingest.sources.beats.connection import BeatsConnection
 from tests.fakes.beat import Beat
-from tests.flow.harness import C, D, J, MemorySink, W, event, peer_of, serving
-from tests.waiting import until
+from tests.support.raw_peer import C, D, J, W, event, peer_of
+from tests.support.serving import MemorySink, serving
+from tests.support.waiting import until
 
 
 async def test_one_final_ack_a_window_and_never_a_partial_one(tmp_path: Path) -> None:

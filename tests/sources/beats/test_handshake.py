@@ -17,7 +17,9 @@ from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.beats.handshake import Networks, handshake_failure, handshake_guest, make_door
 from ptingest.sources.proxy_protocol import V2_START
 from tests.fakes.authority import Authority, tls_settings
-from tests.flow.harness import PATIENCE, J, RawPeer, W, event, peer_of, serving
+from tests.support.raw_peer import J, RawPeer, W, event, peer_of
+from tests.support.serving import serving
+from tests.support.waiting import PATIENCE_SECONDS
 
 REJECTED = "ptingest_beats_rejected_connections_total"
 WINDOW = W(1) + J(1)
@@ -45,7 +47,7 @@ def test_an_address_lies_in_a_network_or_not(ip: str, is_in: bool) -> None:
 
 async def rest_of(peer: RawPeer) -> bytes:
     """What comes until the server closes; nothing, as a rule."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         with suppress(ConnectionResetError):
             return await peer.reader.read()
     return b""

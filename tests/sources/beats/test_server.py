@@ -22,8 +22,9 @@ from ptingest.sources.beats.server import BeatsSource
 from ptingest.sources.port import REFUSING_SECONDS
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.clock import AheadClock
-from tests.flow.harness import C, J, RawPeer, Server, W, event, peer_of, serving
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.support.raw_peer import C, J, RawPeer, W, event, peer_of
+from tests.support.serving import Server, serving
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 POT = 40 << 10
 """Bytes received and not yet framed, in tests that fill it."""

@@ -7,7 +7,7 @@ import pytest
 from ptingest.pipeline.compile import packaged_profile_path
 from ptingest.settings.load import load_profile
 from ptingest.tools.setup.assets import asset_path, read_json, read_lines
-from tests.house.modules import ROOT
+from tests.support.modules import ROOT
 
 FILES = sorted(
     path.relative_to(ROOT / "deploy").as_posix()

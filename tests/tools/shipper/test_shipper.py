@@ -8,8 +8,8 @@ import pytest
 
 from ptingest.tools.shipper.file_reader import RecordReader
 from ptingest.tools.shipper.shipper import EventMaker, Pace, Shipper, ShipperSettings
-from tests.flow.harness import MemorySink, Server, serving
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.support.serving import MemorySink, Server, serving
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 
 def settings_of(tmp_path: Path, port: int, *files: Path, **more: object) -> ShipperSettings:

@@ -13,7 +13,7 @@ import pytest
 from ptingest.sinks.store.read import bodies
 from ptingest.sinks.store.read.bodies import read_excerpts, read_hits, read_part
 from ptingest.sinks.store.schema import open_reader, open_writer, transaction
-from tests.sinks.store.documents import document, insert
+from tests.support.store_documents import document, insert
 
 LARGE = 8 << 20
 

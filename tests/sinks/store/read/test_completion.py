@@ -9,8 +9,8 @@ import pytest
 from ptingest.model.explore import Value
 from ptingest.sinks.store.read.completion import fields, values
 from ptingest.sinks.store.schema import transaction
-from tests.sinks.store.documents import document, insert, raw_document
-from tests.sinks.store.segments import store
+from tests.support.store_documents import document, insert, raw_document
+from tests.support.store_segments import store
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from ptingest.sinks.store.read.context import neighbours
 from ptingest.sinks.store.read.explore import ExploreReader
 from ptingest.sinks.store.schema import open_writer, transaction
-from tests.sinks.store.documents import document, insert, raw_document
+from tests.support.store_documents import document, insert, raw_document
 
 NOW = datetime(2025, 1, 3, tzinfo=UTC)
 

@@ -15,8 +15,8 @@ from ptingest.model.explore import View
 from ptingest.sinks.store.read import explore
 from ptingest.sinks.store.read.explore import ExploreReader
 from ptingest.sinks.store.schema import open_writer, transaction
-from tests.sinks.store.documents import document, insert
-from tests.sinks.store.segments import bodies, store
+from tests.support.store_documents import document, insert
+from tests.support.store_segments import bodies, store
 
 NOW = datetime(2025, 1, 2, 2, tzinfo=UTC)
 

@@ -20,7 +20,7 @@ from ptingest.sinks.store.read.facets import counts
 from ptingest.sinks.store.read.snapshot import Question, in_bounds, moment
 from ptingest.sinks.store.rollup import SEGMENT
 from ptingest.sinks.store.schema import open_reader, open_writer
-from tests.sinks.store.segments import store
+from tests.support.store_segments import store
 
 NOW = datetime(2025, 1, 3, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ptingest.errors import QueryInvalid
 from ptingest.sinks.store.read.pagination import Place, by_time, slices
 from ptingest.sinks.store.schema import open_writer, transaction
-from tests.sinks.store.documents import document, insert
+from tests.support.store_documents import document, insert
 
 TIMES = [None, *(f"2025-01-02T03:04:0{second}.000Z" for second in range(5))]
 

@@ -18,8 +18,8 @@ from ptingest.sinks.store.read.planner import (
 )
 from ptingest.sinks.store.read.snapshot import Question, moment
 from ptingest.sinks.store.schema import transaction
-from tests.sinks.store.documents import document, insert
-from tests.sinks.store.segments import store
+from tests.support.store_documents import document, insert
+from tests.support.store_segments import store
 
 NOW = datetime(2025, 1, 3, tzinfo=UTC)
 

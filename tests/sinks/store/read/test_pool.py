@@ -11,9 +11,9 @@ from ptingest.model.explore import View
 from ptingest.sinks.store.read import pool as exploring
 from ptingest.sinks.store.read.pool import StoreExplorer
 from ptingest.sinks.store.schema import open_writer, transaction
-from tests.sinks.store.documents import document, insert
-from tests.sinks.store.segments import bodies
-from tests.waiting import until
+from tests.support.store_documents import document, insert
+from tests.support.store_segments import bodies
+from tests.support.waiting import until
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
 

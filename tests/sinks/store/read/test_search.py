@@ -15,7 +15,7 @@ from ptingest.sinks.store.maintenance import extend_index
 from ptingest.sinks.store.read.search import StoreReader, StreamCount
 from ptingest.sinks.store.read.snapshot import Question
 from ptingest.sinks.store.schema import open_writer, transaction
-from tests.sinks.store.documents import document, insert
+from tests.support.store_documents import document, insert
 
 NOW = datetime(2025, 1, 10, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from ptingest.sinks.store.maintenance import extend_index
 from ptingest.sinks.store.read.snapshot import Question, in_bounds, moment
 from ptingest.sinks.store.schema import open_reader, open_writer, transaction
-from tests.sinks.store.documents import insert, messages
+from tests.support.store_documents import insert, messages
 
 NOW = datetime(2025, 1, 3, tzinfo=UTC)
 

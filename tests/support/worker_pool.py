@@ -27,8 +27,8 @@ from ptingest.workers.messages import LOAD, Config, Load
 from ptingest.workers.pool import Crew, Patience, Slot
 from ptingest.workers.rpc import Channel, open_channel
 from ptingest.workers.supervisor import Supervisor
-from tests.flow.harness import RawPeer
-from tests.waiting import PATIENCE_SECONDS, until, until_told
+from tests.support.raw_peer import RawPeer
+from tests.support.waiting import PATIENCE_SECONDS, until, until_told
 
 START_SECONDS = 90.0
 QUICK = Patience(backoff_first=0.05, backoff_most=0.5, farewell=2.0)

@@ -1,4 +1,4 @@
-"""The package's source, as the house tests look at it."""
+"""Where things lie, and the package's source as the house tests look at it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "ptingest"
 TESTS = ROOT / "tests"
+DEPLOY = ROOT / "deploy"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import family, free_port
-from tests.waiting import until_told
+from tests.support.waiting import until_told
 
 START_SECONDS = 90.0
 

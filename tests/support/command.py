@@ -17,8 +17,6 @@ import pytest
 
 from ptingest.cli.main import main
 
-ROOT = Path(__file__).parents[2]
-
 
 class Ran(NamedTuple):
     """What a command left behind."""
