@@ -19,7 +19,7 @@ from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.settings.load import load_profile
 
 CHUNK = 256
-"""Payloads between two breaths of the loop, as the flow takes them."""
+"""Payloads between two checkpoints, as the flow takes them."""
 NOW_NS = 1_735_787_045_000_000_000
 
 

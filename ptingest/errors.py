@@ -98,7 +98,7 @@ class TlsUnusable(PtingestError):
         return f"{self.setting}: {self.file} {self.seen}; {self.cure}"
 
 
-class TurnedAway(PtingestError):
+class ConnectionRejected(PtingestError):
     """A connection ended before its first frame; ``reason`` is a fixed label for metrics."""
 
     is_silent: bool

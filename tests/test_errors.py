@@ -12,6 +12,7 @@ from ptingest.errors import (
     ChannelRefused,
     ConfigInvalid,
     ConfigProblem,
+    ConnectionRejected,
     DataDirLocked,
     DeadLettersFull,
     DeadLettersUnwritable,
@@ -22,7 +23,6 @@ from ptingest.errors import (
     ReloadRefused,
     SinkUnavailable,
     TlsUnusable,
-    TurnedAway,
     WorkersDidNotStart,
 )
 
@@ -82,7 +82,7 @@ from ptingest.errors import (
             id="a key",
         ),
         pytest.param(
-            TurnedAway(reason="plaintext", detail="plaintext Lumberjack on a TLS port"),
+            ConnectionRejected(reason="plaintext", detail="plaintext Lumberjack on a TLS port"),
             "plaintext Lumberjack on a TLS port",
             id="a stranger",
         ),

@@ -24,7 +24,7 @@ class Clock(Protocol):
         ...
 
 
-class Breath(Protocol):
+class Checkpoint(Protocol):
     """How whoever computes for milliseconds shares the loop with all others."""
 
     async def __call__(self, size: int) -> None:

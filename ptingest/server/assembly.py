@@ -14,7 +14,7 @@ from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.delivery.health_check import HealthCheck
 from ptingest.delivery.lane import Lane
 from ptingest.errors import ConfigInvalid, ConfigProblem
-from ptingest.model.contracts import Breath, Clock, Sink
+from ptingest.model.contracts import Checkpoint, Clock, Sink
 from ptingest.observe.observer import Observer
 from ptingest.observe.taps import Taps
 from ptingest.observe.trace import Storyteller
@@ -38,7 +38,7 @@ from ptingest.settings.sinks import (
     NdjsonSettings,
     StoreSettings,
 )
-from ptingest.sources.beats.inflate_permits import TURNS
+from ptingest.sources.beats.inflate_permits import INFLATE_PERMITS
 from ptingest.sources.beats.server import BeatsSource
 from ptingest.telemetry.metrics import Metrics
 
@@ -123,12 +123,13 @@ def build_sinks(
     clock: Clock,
     metrics: Metrics,
     share: Share = ALONE,
-    breath: Breath | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Sink]:
     """Build the configured sinks; nothing is opened or connected yet."""
-    breath = breath or Turnstile()
+    checkpoint = checkpoint or Turnstile()
     return [
-        _build_sink(one, settings, clock, metrics, share, breath) for one in sink_settings(settings)
+        _build_sink(one, settings, clock, metrics, share, checkpoint)
+        for one in sink_settings(settings)
     ]
 
 
@@ -138,7 +139,7 @@ def _build_sink(
     clock: Clock,
     metrics: Metrics,
     share: Share,
-    breath: Breath,
+    checkpoint: Checkpoint,
 ) -> Sink:
     data_dir = Path(settings.data_dir)
     match one:
@@ -155,7 +156,7 @@ def _build_sink(
         case ElasticsearchSettings():
             from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 
-            return ElasticsearchSink(one, clock=clock, metrics=metrics, breath=breath)
+            return ElasticsearchSink(one, clock=clock, metrics=metrics, checkpoint=checkpoint)
         case NdjsonSettings():
             from ptingest.sinks.ndjson import NdjsonSink
 
@@ -172,7 +173,7 @@ class _Ground(NamedTuple):
     metrics: Metrics
     clock: Clock
     chance: random.Random
-    breath: Turnstile
+    checkpoint: Turnstile
 
 
 def build(
@@ -216,7 +217,9 @@ def build(
 
 
 def _configured_sinks(ground: _Ground) -> list[tuple[Sink, LaneSettings]]:
-    built = build_sinks(ground.settings, ground.clock, ground.metrics, ground.share, ground.breath)
+    built = build_sinks(
+        ground.settings, ground.clock, ground.metrics, ground.share, ground.checkpoint
+    )
     return list(zip(built, sink_settings(ground.settings), strict=True))
 
 
@@ -239,7 +242,7 @@ def _processing(ground: _Ground, profile: ProfileSettings) -> Processing:
         compile_profile(profile),
         event_bytes=ground.settings.beats.limits.event_bytes,
         poison=PoisonRecord(folder, ground.share.number, ground.clock),
-        breath=ground.breath,
+        checkpoint=ground.checkpoint,
         metrics=ground.metrics,
     )
 
@@ -307,8 +310,8 @@ def _source(
         ground.settings.beats,
         admit=flow.admit,
         sender_of=sender_of,
-        turns=Budget(TURNS),
-        breath=ground.breath,
+        permits=Budget(INFLATE_PERMITS),
+        checkpoint=ground.checkpoint,
         give_back=lambda: _each(lanes, Lane.give_back),
         metrics=ground.metrics,
         clock=ground.clock,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from ptingest.model.contracts import Breath
+from ptingest.model.contracts import Checkpoint
 from ptingest.model.document import LARGE_BYTES
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import Processed
@@ -38,7 +38,7 @@ class Processing:
         *,
         event_bytes: int,
         poison: PoisonRecord,
-        breath: Breath,
+        checkpoint: Checkpoint,
         metrics: Metrics,
     ) -> None:
         self.pipeline = pipeline
@@ -46,7 +46,7 @@ class Processing:
         """A larger event is never decoded."""
         self.poison = poison
         self.large = LargeEvents(lambda: self.pipeline.profile)
-        self._breath, self._metrics = breath, metrics
+        self._checkpoint, self._metrics = checkpoint, metrics
         self._stream_limit = StreamLimit()
 
     def is_for_large(self, chunk: Sequence[bytes], size: int) -> bool:
@@ -75,7 +75,7 @@ class Processing:
         elif is_single and origin.source != "requeue" and self.poison.is_suspect(chunk):
             processed = poisonous(chunk[0], origin)
         else:
-            await self._breath(size)
+            await self._checkpoint(size)
             began = time.perf_counter()
             with self.poison.working_on(chunk, is_split=is_split):
                 processed = process_permitted(

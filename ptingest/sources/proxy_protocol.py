@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import Struct
 from typing import Final, NamedTuple
 
-from ptingest.errors import TurnedAway
+from ptingest.errors import ConnectionRejected
 
 V1_START: Final = b"PROXY "
 V1_BYTES: Final = 107
@@ -43,11 +43,11 @@ async def read_header(read: ReadExactly) -> Address | None:
     """Read one header; None means that the connection's own address is the right one.
 
     Raises:
-        TurnedAway: there is no header, or it is broken, too long or not whole; close.
+        ConnectionRejected: there is no header, or it is broken, too long or not whole; close.
     """
     first = await read(1)
     if not first:
-        raise TurnedAway(
+        raise ConnectionRejected(
             reason="proxy_header_missing", detail="closed before its PROXY header", is_silent=True
         )
     if first not in (V1_START[:1], V2_START[:1]):
@@ -133,14 +133,14 @@ def _ip(text: str) -> IPv4Address | IPv6Address | None:
 async def _whole(read: ReadExactly, count: int) -> bytes:
     data = await read(count)
     if len(data) < count:
-        raise TurnedAway(
+        raise ConnectionRejected(
             reason="proxy_header_truncated", detail="closed in the middle of its PROXY header"
         )
     return data
 
 
-def _missing(start: bytes) -> TurnedAway:
-    return TurnedAway(
+def _missing(start: bytes) -> ConnectionRejected:
+    return ConnectionRejected(
         reason="proxy_header_missing",
         detail=f"first bytes are 0x{start.hex()}, but connections from this address must begin "
         "with a PROXY header (beats.proxy_protocol_from); switch it on at the load balancer, or "
@@ -148,5 +148,5 @@ def _missing(start: bytes) -> TurnedAway:
     )
 
 
-def _broken(what: str) -> TurnedAway:
-    return TurnedAway(reason="proxy_header_broken", detail=f"broken PROXY header: {what}")
+def _broken(what: str) -> ConnectionRejected:
+    return ConnectionRejected(reason="proxy_header_broken", detail=f"broken PROXY header: {what}")

@@ -11,7 +11,7 @@ import zlib
 from dataclasses import replace
 from itertools import pairwise
 
-from ptingest.errors import PeerClosed, ProtocolError, TurnedAway
+from ptingest.errors import ConnectionRejected, PeerClosed, ProtocolError
 from ptingest.lumberjack.client import ClientConnection
 from ptingest.lumberjack.connection import MAX_IDLE_WINDOWS, ServerConnection
 from ptingest.lumberjack.frames import MAX_U32
@@ -204,7 +204,7 @@ def run_header(data: bytes) -> tuple[tuple[str, int] | None, int]:
     except StopIteration as done:
         assert at <= max(V1_BYTES, V2_HEAD_BYTES + V2_BODY_BYTES)
         return done.value, at
-    except TurnedAway as error:
+    except ConnectionRejected as error:
         assert error.reason
         assert str(error).isprintable()
         return None, at

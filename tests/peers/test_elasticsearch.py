@@ -40,7 +40,7 @@ async def sink_for(
         ElasticsearchSettings.model_validate({"hosts": (node.url,), **settings}),
         clock=StillClock(),
         metrics=metrics or Metrics(),
-        breath=Turnstile(),
+        checkpoint=Turnstile(),
     )
     try:
         yield sink

@@ -29,7 +29,7 @@ def processing(tmp_path: Path) -> Processing:
         compile_profile(PROFILE),
         event_bytes=EVENT_BYTES,
         poison=PoisonRecord(tmp_path, 1, ManualClock()),
-        breath=Turnstile(),
+        checkpoint=Turnstile(),
         metrics=Metrics(),
     )
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptingest.errors import TurnedAway
+from ptingest.errors import ConnectionRejected
 from ptingest.sources.proxy_protocol import V2_START, Address, read_header
 
 FIRST_FRAME = b"2W\0\0\0\1"
@@ -109,7 +109,7 @@ def test_a_header_tells_the_address_and_leaves_the_first_frame(
     ],
 )
 def test_what_is_no_whole_header_is_turned_away(wire: bytes, reason: str) -> None:
-    with pytest.raises(TurnedAway) as raised:
+    with pytest.raises(ConnectionRejected) as raised:
         read(wire)
 
     assert raised.value.reason == f"proxy_header_{reason}"
@@ -119,6 +119,6 @@ def test_what_is_no_whole_header_is_turned_away(wire: bytes, reason: str) -> Non
 def test_no_bytes_do_anything_but_give_an_address_or_turn_away(rest: bytes, start: bytes) -> None:
     try:
         address, _ = read(start + rest)
-    except TurnedAway:
+    except ConnectionRejected:
         return
     assert address is None or (address.ip and 0 <= address.port <= 65535)

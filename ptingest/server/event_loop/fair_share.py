@@ -6,7 +6,7 @@
 Between two turns the loop reads sockets, fires timers and writes keepalives; how long those
 wait is what the work of one turn takes, so that is limited for all connections and sinks
 together. First come, first served. Nobody waits here for anything but turns: this is a
-breath, and pushes nobody back.
+checkpoint, and pushes nobody back.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ however large, is always let through."""
 
 
 class Turnstile:
-    """Counts the work of each turn of the loop it is used on; is a ``Breath``.
+    """Counts the work of each turn of the loop it is used on; is a ``Checkpoint``.
 
     No ``Budget``: what that grants is given back by who took it, a turn lapses by itself.
     """

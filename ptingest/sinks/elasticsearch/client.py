@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from isal import isal_zlib
 
 from ptingest.errors import SinkUnavailable
-from ptingest.model.contracts import Breath
+from ptingest.model.contracts import Checkpoint
 from ptingest.model.redirect import is_redirect, redirect_sentence, url_of
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.answer import Answer
@@ -61,10 +61,12 @@ class _Body(io.BytesIO):
 class ElasticsearchClient:
     """Connections to one cluster; opened by the first request, shared by all."""
 
-    def __init__(self, settings: ElasticsearchSettings, breath: Breath | None = None) -> None:
-        """Without a ``breath`` bodies are compressed in one go."""
+    def __init__(
+        self, settings: ElasticsearchSettings, checkpoint: Checkpoint | None = None
+    ) -> None:
+        """Without a ``checkpoint`` bodies are compressed in one go."""
         self._settings = settings
-        self._breath = breath
+        self._checkpoint = checkpoint
         self._opening = asyncio.Lock()
         self._transport: AsyncTransport | None = None
         self._headers = {"accept": JSON}
@@ -110,7 +112,7 @@ class ElasticsearchClient:
         """Join the pieces, compressed where that is worth a header.
 
         On the loop on purpose, since a thread would have to fight for Python's lock at every
-        piece; but with breaths, for 5 MB take 10 to 20 ms.
+        piece; but with checkpoints, for 5 MB take 10 to 20 ms.
         """
         first = next(pieces)
         if not self._settings.compress or len(first) < COMPRESS_FROM_BYTES:
@@ -119,8 +121,8 @@ class ElasticsearchClient:
         compressor = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, GZIP_WBITS)
         parts = []
         for piece in itertools.chain((first,), pieces):
-            if self._breath is not None:
-                await self._breath(len(piece) // CHEAPER)
+            if self._checkpoint is not None:
+                await self._checkpoint(len(piece) // CHEAPER)
             parts.append(compressor.compress(piece))
         return b"".join((*parts, compressor.flush()))
 

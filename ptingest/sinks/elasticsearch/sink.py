@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ptingest.model.contracts import Breath, Clock, Finding
+from ptingest.model.contracts import Checkpoint, Clock, Finding
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
 from ptingest.settings.sinks import ElasticsearchSettings
@@ -52,13 +52,18 @@ class ElasticsearchSink:
     name = "elasticsearch"
 
     def __init__(
-        self, settings: ElasticsearchSettings, *, clock: Clock, metrics: Metrics, breath: Breath
+        self,
+        settings: ElasticsearchSettings,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        checkpoint: Checkpoint,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
         self._keyed = settings.ids == "keyed"
-        self._client = ElasticsearchClient(settings, breath)
+        self._client = ElasticsearchClient(settings, checkpoint)
         self._doubts = Doubts()
         self._failures = FailureStores(self._client, clock)
         self._denied_until = float("-inf")

@@ -24,7 +24,7 @@ _SHORT = {
 }
 
 
-class Shown(NamedTuple):
+class ClientCertificate(NamedTuple):
     """The certificate a Beat showed."""
 
     subject: str
@@ -33,7 +33,7 @@ class Shown(NamedTuple):
     """Every SAN, every CN and the fingerprint, as ``certificate_name`` writes them."""
 
 
-class Guest(NamedTuple):
+class ClientIdentity(NamedTuple):
     """The answer about one Beat."""
 
     is_allowed: bool
@@ -42,17 +42,17 @@ class Guest(NamedTuple):
     """None means everything."""
 
 
-def shown(fields: Mapping[str, Any], encoded: bytes) -> Shown:
+def read_certificate(fields: Mapping[str, Any], encoded: bytes) -> ClientCertificate:
     """Read what ``SSLObject.getpeercert`` gives, as fields and as DER."""
     parts = [part for group in fields.get("subject", ()) for part in group]
     subject = ",".join(f"{_SHORT.get(name, name)}={value}" for name, value in reversed(parts))
     names = {value for name, value in parts if name == "commonName"}
     names |= {value for _, value in fields.get("subjectAltName", ()) if isinstance(value, str)}
     names.add(sha256(encoded).hexdigest())
-    return Shown(subject, frozenset(map(certificate_name, names)))
+    return ClientCertificate(subject, frozenset(map(certificate_name, names)))
 
 
-class GuestList:
+class CertificateRules:
     """``beats.tls.allow`` and ``beats.tls.senders``, ready to be asked."""
 
     def __init__(self, settings: BeatsTlsSettings) -> None:
@@ -66,14 +66,14 @@ class GuestList:
         }
         self._is_open = not (self._everything or self._limited)
 
-    def judge(self, certificate: Shown | None) -> Guest:
+    def judge(self, certificate: ClientCertificate | None) -> ClientIdentity:
         """Whether a Beat with this certificate (or none) gets in, and what it may send.
 
         A certificate that fits both lists by different names stays limited.
         """
         if certificate is None:
-            return Guest(self._is_open)
+            return ClientIdentity(self._is_open)
         names = certificate.names
         limits = tuple(self._limited[name] for name in sorted(names & self._limited.keys()))
         is_allowed = self._is_open or bool(limits) or bool(names & self._everything)
-        return Guest(is_allowed, certificate.subject, limits or None)
+        return ClientIdentity(is_allowed, certificate.subject, limits or None)

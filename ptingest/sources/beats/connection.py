@@ -42,7 +42,7 @@ from ptingest.sources.beats.deadlines import (
     Seen,
     Writes,
 )
-from ptingest.sources.beats.inflate_permits import TURNS, HeldTurns
+from ptingest.sources.beats.inflate_permits import INFLATE_PERMITS, HeldPermits
 from ptingest.sources.port import Phase, half_close, peek, reset
 from ptingest.sources.proxy_protocol import Address
 
@@ -76,7 +76,7 @@ class BeatsConnection(asyncio.Protocol):
         self._eof = False
         self._quiet = False
         self._quiet_tried_at = 0.0
-        self._turns = HeldTurns(source.turns, source.alone, source.now)
+        self._permits = HeldPermits(source.permits, source.exclusive, source.now)
         self._first_byte = 0
         self.address = address
         self.ip, self.peer = address.ip, f"{address.ip}:{address.port}"
@@ -178,7 +178,7 @@ class BeatsConnection(asyncio.Protocol):
         """Since when a window waits for us (its turn, the flow, a sink); None if none does."""
         if self._open:
             return self._open[0].began_at
-        return self._turns.waiting_since or self._unread_since
+        return self._permits.waiting_since or self._unread_since
 
     def is_served_by(self, task: asyncio.Task[None]) -> bool:
         return self._task is task
@@ -242,42 +242,42 @@ class BeatsConnection(asyncio.Protocol):
                 return None
             if self._wire.is_frame_open and not (self._eof or self._quiet or self._source.draining):
                 continue  # more of a frame that is not whole is no work, and takes no turn
-            window = await self._turn_and_cut()
+            window = await self._take_permit_and_cut()
             if window is not None:
                 self._more.set()  # there may be another behind it
                 return window
             if self._eof or self._source.draining:
                 return None
 
-    async def _turn_and_cut(self) -> Window | None:
+    async def _take_permit_and_cut(self) -> Window | None:
         """Inflate and cut one window when it is this connection's turn."""
         self.awaits_bytes = False
         self._wire.has_room = False
         try:
-            await self._turns.take(1)
+            await self._permits.take(1)
             window = await self._cut()
             if window is None and self._wire.needs_room:
                 # It will be in memory several times, so nobody else inflates meanwhile.
-                await self._turns.take(TURNS)
+                await self._permits.take(INFLATE_PERMITS)
                 self._wire.has_room = True
                 window = await self._cut()
         except BaseException:
-            self._turns.give_back()
+            self._permits.give_back()
             self._recount()
             raise
         self._recount()
         self._note_open_window()
         if window is None:
-            self._turns.give_back()
+            self._permits.give_back()
         return window
 
     async def _cut(self) -> Window | None:
-        """Have the wire give out what it can, with a breath before each stretch of it."""
+        """Have the wire give out what it can, with a checkpoint before each stretch of it."""
         wire, window = self._wire, None
         is_quiet, self._quiet = self._quiet, False
         while window is None:
             # As many times as they grow, inflating them is cheaper than the pipeline.
-            await self._source.breath(wire.received_bytes)
+            await self._source.checkpoint(wire.received_bytes)
             window = wire.next_window()
             if not wire.is_halfway:
                 break
@@ -302,16 +302,18 @@ class BeatsConnection(asyncio.Protocol):
             if window.payloads:
                 await self._source.admit_from(self, window.payloads, opened.receipt)
             else:
-                await asyncio.sleep(0)  # the flow breathes at each chunk; a flood of `W 0` never
+                await asyncio.sleep(
+                    0
+                )  # the flow has a checkpoint at each chunk; `W 0` has no chunk
             if window.is_last:
                 self._complete(opened, window)
         finally:
-            self._turns.give_back()
+            self._permits.give_back()
 
     def _open_window(self, window: Window) -> OpenWindow:
         opened = OpenWindow(window.version, self._source.now())
         opened.receipt = Receipt(lambda receipt: self._on_closed(opened, receipt), self.peer)
-        opened.receipt.give_way = self._turns.give_back
+        opened.receipt.give_way = self._permits.give_back
         if not self._open and not self._has_begun_window:
             self.last_ack_at = self._source.now()
         self._open.append(opened)
@@ -391,13 +393,13 @@ class BeatsConnection(asyncio.Protocol):
         settings = self._source.settings
         # Bytes that wait for their turn have not been looked at: a whole window frame among
         # them means that a window is open.
-        waits_for_turn = self._turns.waiting_since and self._counted >= WINDOW_FRAME_BYTES
+        waits_for_permit = self._permits.waiting_since and self._counted >= WINDOW_FRAME_BYTES
         # v1 knows no keepalive: its clients assert on the version and value of each ack.
         if self._first_byte == ord("1") or self.transport.is_closing():
             return
         if now - self.last_ack_at < settings.keepalive_seconds:
             return
-        is_open = self._open or self._wire.is_window_open or waits_for_turn
+        is_open = self._open or self._wire.is_window_open or waits_for_permit
         if is_open or self._holds_unread_window(now):
             self.transport.write(ack_bytes(2, 0))
             self.last_ack_at = now

@@ -20,9 +20,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any, Literal, NamedTuple, Protocol, overload
 
-from ptingest.errors import TurnedAway
+from ptingest.errors import ConnectionRejected
 from ptingest.settings.beats import BeatsSettings
-from ptingest.sources.beats.client_certificates import Guest, GuestList, shown
+from ptingest.sources.beats.client_certificates import (
+    CertificateRules,
+    ClientIdentity,
+    read_certificate,
+)
 from ptingest.sources.port import converse
 from ptingest.sources.proxy_protocol import Address, read_header
 from ptingest.telemetry.metrics import Metrics
@@ -45,14 +49,14 @@ REJECTED = frozenset(
 )
 """Reasons that have nothing to do with TLS."""
 
-PROXY_TOO_SLOW = TurnedAway(
+PROXY_TOO_SLOW = ConnectionRejected(
     reason="proxy_header_truncated",
     detail="no whole PROXY header in time (beats.limits.handshake_seconds)",
 )
-NOTHING_CAME = TurnedAway(
+NO_BYTES = ConnectionRejected(
     reason="timeout", detail="nothing came in time (beats.limits.handshake_seconds)", is_silent=True
 )
-CLOSED_UNSAID = TurnedAway(
+CLOSED_EARLY = ConnectionRejected(
     reason="peer_closed", detail="closed before a TLS handshake", is_silent=True
 )
 
@@ -76,12 +80,12 @@ class Networks:
         return any(mapped in network for network in self._networks)
 
 
-class Door(NamedTuple):
+class BeatsAccessPolicy(NamedTuple):
     """Everything a connection must pass before its first frame, from the settings."""
 
     allowed: Networks
     proxies: Networks
-    guests: GuestList | None
+    clients: CertificateRules | None
     seconds: float
     write_seconds: float
 
@@ -94,17 +98,17 @@ class Door(NamedTuple):
         return bool(self.proxies) and ip in self.proxies
 
 
-def make_door(settings: BeatsSettings) -> Door:
-    return Door(
+def access_policy(settings: BeatsSettings) -> BeatsAccessPolicy:
+    return BeatsAccessPolicy(
         allowed=Networks(settings.allow_from),
         proxies=Networks(settings.proxy_protocol_from),
-        guests=None if settings.tls is None else GuestList(settings.tls),
+        clients=None if settings.tls is None else CertificateRules(settings.tls),
         seconds=settings.limits.handshake_seconds,
         write_seconds=settings.limits.write_seconds,
     )
 
 
-class Arrivals:
+class Handshakes:
     """Connections on their way from accept to their first frame; each is one short task."""
 
     def __init__(
@@ -119,7 +123,7 @@ class Arrivals:
         self._tls, self._make, self._left, self._metrics = tls, make, left, metrics
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._per_ip: Counter[str] = Counter()
-        self.door: Door
+        self.policy: BeatsAccessPolicy
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -127,7 +131,7 @@ class Arrivals:
     @property
     def is_needed(self) -> bool:
         """Whether a connection has anything to pass before its first frame."""
-        return not self.door.is_open or self._tls() is not None
+        return not self.policy.is_open or self._tls() is not None
 
     def count_from(self, ip: str) -> int:
         """How many are on their way from one address."""
@@ -135,8 +139,8 @@ class Arrivals:
 
     def begin(self, accepted: socket.socket, direct: Address) -> None:
         """Take a socket over; it becomes a conversation, or is closed and counted."""
-        work = self._arrive(accepted, direct, self.door, self._tls())
-        task = asyncio.get_running_loop().create_task(work, name="beats arrival")
+        work = self._handshake(accepted, direct, self.policy, self._tls())
+        task = asyncio.get_running_loop().create_task(work, name="beats handshake")
         self._tasks[task] = direct.ip
         self._per_ip[direct.ip] += 1
         task.add_done_callback(self._ended)
@@ -154,40 +158,40 @@ class Arrivals:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a connection failed before its first frame", exc_info=error)
 
-    async def _arrive(
+    async def _handshake(
         self,
         accepted: socket.socket,
         direct: Address,
-        door: Door,
+        policy: BeatsAccessPolicy,
         context: ssl.SSLContext | None,
     ) -> None:
-        until = asyncio.get_running_loop().time() + door.seconds
+        until = asyncio.get_running_loop().time() + policy.seconds
         address = direct
-        is_ours, has_arrived = True, False
+        is_ours, is_connected = True, False
         try:
             async with _until(until, PROXY_TOO_SLOW):
-                address = await real_address(door, accepted, direct)
+                address = await real_address(policy, accepted, direct)
             if context is not None:
-                async with _until(until, NOTHING_CAME):
+                async with _until(until, NO_BYTES):
                     await expect_tls(accepted)
             is_ours = False
-            await self._connect(accepted, address, door, context, until)
-            has_arrived = True
-        except TurnedAway as refusal:
+            await self._connect(accepted, address, policy, context, until)
+            is_connected = True
+        except ConnectionRejected as refusal:
             self.note(address, refusal)
         except OSError as error:  # gone between accept and here
             log.debug("%s:%d: connection lost before it began: %s", *address, error)
         finally:
             if is_ours:  # else the loop has it, and closes it
                 accepted.close()
-            if not has_arrived:
+            if not is_connected:
                 self._left(accepted)
 
     async def _connect(
         self,
         accepted: socket.socket,
         address: Address,
-        door: Door,
+        policy: BeatsAccessPolicy,
         context: ssl.SSLContext | None,
         until: float,
     ) -> None:
@@ -202,7 +206,7 @@ class Arrivals:
         # What a TLS transport has not written yet cannot be seen in full from outside, so the
         # kernel watches a peer that does not read its acks.
         accepted.setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(door.write_seconds * 1000)
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(policy.write_seconds * 1000)
         )
         try:
             await loop.connect_accepted_socket(
@@ -215,7 +219,7 @@ class Arrivals:
         except OSError as error:  # ssl.SSLError among them
             raise handshake_failure(error) from error
 
-    def note(self, address: Address, refusal: TurnedAway) -> None:
+    def note(self, address: Address, refusal: ConnectionRejected) -> None:
         """One line and one count, by reason."""
         level = logging.DEBUG if refusal.is_silent else logging.WARNING
         if refusal.reason in REJECTED:
@@ -227,21 +231,26 @@ class Arrivals:
 
 
 @contextlib.asynccontextmanager
-async def _until(time: float, otherwise: TurnedAway) -> AsyncIterator[None]:
+async def _until(time: float, otherwise: ConnectionRejected) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout_at(time):
             yield
     except TimeoutError:
         # A fresh one: a shared exception would collect every traceback.
-        raise TurnedAway(
+        raise ConnectionRejected(
             reason=otherwise.reason, detail=otherwise.detail, is_silent=otherwise.is_silent
         ) from None
 
 
-async def real_address(door: Door, accepted: socket.socket, direct: Address) -> Address:
-    """Who calls: for a trusted load balancer whom its header names; TurnedAway if not allowed."""
+async def real_address(
+    policy: BeatsAccessPolicy, accepted: socket.socket, direct: Address
+) -> Address:
+    """The peer's address, which a trusted load balancer names in its header.
+
+    Raises ConnectionRejected where that address is not allowed.
+    """
     address = direct
-    if door.is_proxy(direct.ip):
+    if policy.is_proxy(direct.ip):
         loop = asyncio.get_running_loop()
 
         async def read(count: int) -> bytes:
@@ -254,8 +263,8 @@ async def real_address(door: Door, accepted: socket.socket, direct: Address) -> 
             return data
 
         address = await read_header(read) or direct
-    if door.allowed and address.ip not in door.allowed:
-        raise TurnedAway(
+    if policy.allowed and address.ip not in policy.allowed:
+        raise ConnectionRejected(
             reason="address_not_allowed",
             detail=f"{address.ip} is in no network of beats.allow_from",
         )
@@ -263,7 +272,7 @@ async def real_address(door: Door, accepted: socket.socket, direct: Address) -> 
 
 
 async def expect_tls(accepted: socket.socket) -> None:
-    """Wait for the first byte and raise TurnedAway unless it begins a TLS handshake."""
+    """Wait for the first byte and raise ConnectionRejected unless it begins a TLS handshake."""
     start = await _look(accepted)
     if not start.startswith(HANDSHAKE_BYTE):
         raise _stranger(start)
@@ -289,29 +298,29 @@ def _tell(readable: asyncio.Future[None]) -> None:
         readable.set_result(None)
 
 
-def _stranger(start: bytes) -> TurnedAway:
+def _stranger(start: bytes) -> ConnectionRejected:
     """Who speaks something else on a TLS port, and the cure."""
     if not start:
-        return CLOSED_UNSAID
+        return CLOSED_EARLY
     seen = f"first bytes are {start[:6]!r}"
     if start[:1] in (b"1", b"2") and start[1:2] in (b"", b"W", b"C", b"J", b"D"):
-        return TurnedAway(
+        return ConnectionRejected(
             reason="plaintext",
             detail=f"plaintext Lumberjack on a TLS port, {seen}: set "
             "output.logstash.ssl.enabled: true in the Beat, or remove beats.tls here",
         )
     if start.startswith((b"PROXY ", b"\r\n\r\n")):
-        return TurnedAway(
+        return ConnectionRejected(
             reason="looks_like_proxy",
             detail=f"PROXY header from an address that is not trusted, {seen}: add it to "
             "beats.proxy_protocol_from, or switch the header off at the load balancer",
         )
     if start.startswith((b"GET ", b"POST", b"HEAD", b"PUT ", b"OPTI", b"DELE")):
-        return TurnedAway(
+        return ConnectionRejected(
             reason="looks_like_http",
             detail=f"plain HTTP on a TLS port, {seen} (Filebeat set to output.elasticsearch?)",
         )
-    return TurnedAway(reason="not_tls", detail=f"no TLS handshake, {seen}")
+    return ConnectionRejected(reason="not_tls", detail=f"no TLS handshake, {seen}")
 
 
 class Session(Protocol):
@@ -325,27 +334,27 @@ class Session(Protocol):
     def getpeercert(self, binary_form: Literal[True]) -> bytes | None: ...
 
 
-def handshake_guest(door: Door, session: Session, *, now: float) -> Guest:
-    """Who came through a handshake that is done; TurnedAway if it may not come in."""
-    if door.guests is None:
-        return Guest(is_allowed=True)
+def client_identity(policy: BeatsAccessPolicy, session: Session, *, now: float) -> ClientIdentity:
+    """Who came through a handshake that is done; ConnectionRejected if it may not come in."""
+    if policy.clients is None:
+        return ClientIdentity(is_allowed=True)
     encoded = session.getpeercert(binary_form=True)
     if encoded is None:
-        return door.guests.judge(None)
+        return policy.clients.judge(None)
     fields = session.getpeercert() or {}
     # OpenSSL resumes TLS 1.2 sessions from a cache of its own, and verifies nothing then.
     if session.session_reused and ssl.cert_time_to_seconds(fields["notAfter"]) < now:
-        raise TurnedAway(
+        raise ConnectionRejected(
             reason="certificate_expired",
             detail="the Beat's certificate is refused: it has expired since its session began",
         )
-    guest = door.guests.judge(shown(fields, encoded))
-    if not guest.is_allowed:
-        raise TurnedAway(
+    identity = policy.clients.judge(read_certificate(fields, encoded))
+    if not identity.is_allowed:
+        raise ConnectionRejected(
             reason="not_allowed",
-            detail=f"{guest.subject} stands neither in beats.tls.allow nor in beats.tls.senders",
+            detail=f"{identity.subject} stands neither in beats.tls.allow nor in beats.tls.senders",
         )
-    return guest
+    return identity
 
 
 _VERIFY_REASONS = {
@@ -375,26 +384,26 @@ _REASONS = {
 }
 
 
-def handshake_failure(error: Exception) -> TurnedAway:
+def handshake_failure(error: Exception) -> ConnectionRejected:
     """Name what ended a handshake: a fixed reason, and a sentence with the cure where we know."""
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = _VERIFY_REASONS.get(error.verify_code, "certificate_invalid")
         detail = f"the Beat's certificate is refused: {error.verify_message}"
         if reason == "unknown_authority":
             detail += " (not signed by an authority in beats.tls.client_ca)"
-        return TurnedAway(reason=reason, detail=detail)
+        return ConnectionRejected(reason=reason, detail=detail)
     if isinstance(error, ssl.SSLError) and error.reason:
         if error.reason in _REASONS:
             reason, detail = _REASONS[error.reason]
-            return TurnedAway(reason=reason, detail=detail)
+            return ConnectionRejected(reason=reason, detail=detail)
         if "_ALERT_" in error.reason:
-            return TurnedAway(reason="refused_by_peer", detail=_alert(error.reason))
-        return TurnedAway(reason="other", detail=f"OpenSSL says {error.reason}")
+            return ConnectionRejected(reason="refused_by_peer", detail=_alert(error.reason))
+        return ConnectionRejected(reason="other", detail=f"OpenSSL says {error.reason}")
     if isinstance(error, ConnectionAbortedError | TimeoutError):
-        return TurnedAway(
+        return ConnectionRejected(
             reason="timeout", detail="not finished in time (beats.limits.handshake_seconds)"
         )
-    return TurnedAway(
+    return ConnectionRejected(
         reason="peer_closed",
         detail="the Beat closed in the middle of it; its own log may say why (does it trust us?)",
     )

@@ -1,4 +1,4 @@
-"""Whose turn it is to inflate a window: a few at once, one alone where its frame is large."""
+"""Permits to inflate a window: a few connections at once, or one alone for a large frame."""
 
 from __future__ import annotations
 
@@ -6,41 +6,44 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
-TURNS: Final = 4
-"""Windows inflated at once; the others wait compressed. More would not be faster."""
+INFLATE_PERMITS: Final = 4
+"""Windows that may be inflated at the same time; the others wait compressed. A higher number
+does not raise the throughput."""
 LARGE_BYTES: Final = 8 << 20
 """A frame, or an event in one, that is larger is in memory several times while it is cut, so
-it takes all turns."""
+it needs all permits."""
 
 
-class Turns(Protocol):
-    """Who may inflate a window now (a ``Budget`` counted in windows)."""
+class InflatePermits(Protocol):
+    """The permits that all connections share (a ``Budget`` counted in windows)."""
 
     async def take(self, count: int) -> None: ...
     def release(self, count: int) -> None: ...
 
 
-class HeldTurns:
-    """The turns that one connection has, or waits for."""
+class HeldPermits:
+    """The permits that one connection holds or waits for."""
 
-    def __init__(self, turns: Turns, alone: asyncio.Lock, now: Callable[[], float]) -> None:
-        """``alone`` is shared with all who take all turns. They wait for each other there, so
-        that of all who wait for turns only one keeps out the others, and those who came while
-        it had them are next."""
-        self._turns, self._alone, self._now = turns, alone, now
+    def __init__(
+        self, permits: InflatePermits, exclusive: asyncio.Lock, now: Callable[[], float]
+    ) -> None:
+        """``exclusive`` is shared by all connections; one that needs all permits takes this lock
+        first. Therefore at most one such connection at a time stands in the queue for permits,
+        and those that came while it held them are served before the next one."""
+        self._permits, self._exclusive, self._now = permits, exclusive, now
         self._held = 0
-        self._is_alone = False
+        self._is_exclusive = False
         self.waiting_since: float | None = None
 
     async def take(self, count: int) -> None:
-        """Wait for ``count`` of them, holding none meanwhile."""
+        """Release what is held, then wait for ``count`` permits."""
         self.give_back()
         self.waiting_since = self._now()
         try:
-            if count == TURNS:
-                await self._alone.acquire()
-                self._is_alone = True
-            await self._turns.take(count)
+            if count == INFLATE_PERMITS:
+                await self._exclusive.acquire()
+                self._is_exclusive = True
+            await self._permits.take(count)
             self._held = count
         finally:
             self.waiting_since = None
@@ -48,10 +51,10 @@ class HeldTurns:
                 self.give_back()
 
     def give_back(self) -> None:
-        """Let the next ones in; nothing where none is held."""
+        """Release every permit held; does nothing where none is held."""
         held, self._held = self._held, 0
         if held:
-            self._turns.release(held)
-        if self._is_alone:
-            self._is_alone = False
-            self._alone.release()
+            self._permits.release(held)
+        if self._is_exclusive:
+            self._is_exclusive = False
+            self._exclusive.release()

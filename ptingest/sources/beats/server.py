@@ -16,15 +16,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 
-from ptingest.errors import ProtocolError, TurnedAway
+from ptingest.errors import ConnectionRejected, ProtocolError
 from ptingest.lumberjack.window import Limits
-from ptingest.model.contracts import Admit, Breath, Clock
+from ptingest.model.contracts import Admit, Checkpoint, Clock
 from ptingest.model.origin import Origin, Sender
 from ptingest.model.receipt import Receipt
 from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.beats.connection import BeatsConnection
-from ptingest.sources.beats.handshake import Arrivals, handshake_guest, make_door
-from ptingest.sources.beats.inflate_permits import LARGE_BYTES, Turns
+from ptingest.sources.beats.handshake import Handshakes, access_policy, client_identity
+from ptingest.sources.beats.inflate_permits import LARGE_BYTES, InflatePermits
 from ptingest.sources.beats.receive_budget import ReceiveBudget
 from ptingest.sources.port import PortTroubles, converse, open_port, prepare
 from ptingest.sources.proxy_protocol import Address
@@ -46,8 +46,8 @@ class BeatsSource:
         *,
         admit: Admit,
         sender_of: Callable[[bytes], Sender],
-        turns: Turns,
-        breath: Breath,
+        permits: InflatePermits,
+        checkpoint: Checkpoint,
         give_back: Callable[[], None],
         metrics: Metrics,
         clock: Clock,
@@ -56,10 +56,10 @@ class BeatsSource:
         workers: int = 1,
     ) -> None:
         """``workers``: how many share the limit for Beats behind one load balancer."""
-        self.admit, self.turns, self.breath = admit, turns, breath
+        self.admit, self.permits, self.checkpoint = admit, permits, checkpoint
         self._sender_of = sender_of
-        self.alone = asyncio.Lock()
-        """Held by who has, or next gets, all turns."""
+        self.exclusive = asyncio.Lock()
+        """Held by the connection that has, or is next to get, all inflate permits."""
         self._give_back = give_back
         self.draining = False
         self._metrics, self._clock, self._chance = metrics, clock, chance
@@ -78,7 +78,7 @@ class BeatsSource:
         self._workers, self._is_stopped = workers, False
         self.on_accepting: Callable[[], None] = lambda: None
         """Called when ``is_accepting`` has changed."""
-        self._arrivals = Arrivals(tls=tls, make=self._make, left=self.left, metrics=metrics)
+        self._handshakes = Handshakes(tls=tls, make=self._make, left=self.left, metrics=metrics)
         self.change_settings(settings)
         metrics.before_scrape(self._refresh)
 
@@ -89,7 +89,7 @@ class BeatsSource:
         connections opened later.
         """
         self.settings = settings
-        self._arrivals.door = make_door(settings)
+        self._handshakes.policy = access_policy(settings)
         self.received.change_limits(settings.limits)
         self._wire_limits = Limits(
             window_events=settings.limits.window_events,
@@ -142,7 +142,7 @@ class BeatsSource:
     @property
     def load(self) -> int:
         """Connections open, or on their way in."""
-        return len(self._connections) + len(self._arrivals)
+        return len(self._connections) + len(self._handshakes)
 
     async def adopt(self, accepted: socket.socket, left: Callable[[], None]) -> None:
         """Take a socket that another process accepted; ``left`` is called once when its
@@ -163,8 +163,8 @@ class BeatsSource:
             name = accepted.getpeername()
             prepare(accepted)
             direct = Address(str(name[0]), int(name[1]))
-            if self._arrivals.is_needed:
-                self._let_arrive(accepted, direct)
+            if self._handshakes.is_needed:
+                self._begin_handshake(accepted, direct)
                 return
             await converse(lambda: self._make(direct, accepted), accepted)
         except OSError as error:  # gone between accept and here
@@ -175,20 +175,20 @@ class BeatsSource:
     def _make(self, address: Address, accepted: socket.socket) -> BeatsConnection:
         return BeatsConnection(self, self._wire_limits, address, accepted)
 
-    def _let_arrive(self, accepted: socket.socket, direct: Address) -> None:
+    def _begin_handshake(self, accepted: socket.socket, direct: Address) -> None:
         """Begin what comes before the first frame; it counts as an open connection."""
-        arrivals = self._arrivals
-        is_proxy = arrivals.door.is_proxy(direct.ip)
+        handshakes = self._handshakes
+        is_proxy = handshakes.policy.is_proxy(direct.ip)
         if refused := self._limit_reached(
-            len(self._connections) + len(arrivals),
+            len(self._connections) + len(handshakes),
             # A load balancer is not one Beat: whom it names is counted when we know it.
-            0 if is_proxy else self._per_ip[direct.ip] + arrivals.count_from(direct.ip),
+            0 if is_proxy else self._per_ip[direct.ip] + handshakes.count_from(direct.ip),
         ):
             accepted.close()
             self.left(accepted)
             self._note_refused(f"{direct.ip}:{direct.port}", *refused)
             return
-        arrivals.begin(accepted, direct)
+        handshakes.begin(accepted, direct)
 
     async def _tick(self) -> None:
         interval = min(TICK_SECONDS, self.settings.keepalive_seconds / 4)
@@ -211,7 +211,7 @@ class BeatsSource:
         """First step of a stop: nobody new comes in."""
         self._is_stopped = True
         self._accepting.clear()
-        self._arrivals.cancel()
+        self._handshakes.cancel()
         if self._accept_task is not None:
             self._accept_task.cancel()
         if self._socket is not None:
@@ -281,13 +281,13 @@ class BeatsSource:
         if connection.session is not None:
             try:
                 now = self._clock.time_ns() / 1e9
-                guest = handshake_guest(self._arrivals.door, connection.session, now=now)
-            except TurnedAway as refusal:
-                self._arrivals.note(connection.address, refusal)
+                identity = client_identity(self._handshakes.policy, connection.session, now=now)
+            except ConnectionRejected as refusal:
+                self._handshakes.note(connection.address, refusal)
                 connection.transport.abort()
                 return False
             connection.origin = Origin(
-                connection.peer, tls_subject=guest.subject, may_send=guest.may_send
+                connection.peer, tls_subject=identity.subject, may_send=identity.may_send
             )
         self._metrics.add("ptingest_beats_accepted_connections_total")
         self._connections[connection] = 1.0 + self._chance.random() / 10
@@ -297,7 +297,7 @@ class BeatsSource:
 
     def _is_named_by_proxy(self, connection: BeatsConnection) -> bool:
         direct = connection.transport.get_extra_info("peername")
-        return direct is not None and self._arrivals.door.is_proxy(str(direct[0]))
+        return direct is not None and self._handshakes.policy.is_proxy(str(direct[0]))
 
     def _limit_reached(
         self, all_together: int, from_one: int, share: int = 1
@@ -445,7 +445,7 @@ class BeatsSource:
             "waiting_bytes": self.received.held_bytes,
             "waiting_bytes_limit": self.received.limit_bytes,
             "accepting": self._accepting.is_set(),
-            "arriving": len(self._arrivals),
+            "arriving": len(self._handshakes),
             "listed": rows,
         }
 

@@ -28,7 +28,7 @@ class Bench:
             ElasticsearchSettings.model_validate({"hosts": (es.url,), **settings}),
             clock=self.clock,
             metrics=self.metrics,
-            breath=Turnstile(),
+            checkpoint=Turnstile(),
         )
 
     async def write(self, *documents: Document, doubtful: tuple[Document, ...] = ()) -> WriteResult:

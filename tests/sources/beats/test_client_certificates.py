@@ -9,7 +9,12 @@ import pytest
 
 from ptingest.model.origin import MaySend
 from ptingest.settings.tls import BeatsTlsSettings
-from ptingest.sources.beats.client_certificates import Guest, GuestList, Shown, shown
+from ptingest.sources.beats.client_certificates import (
+    CertificateRules,
+    ClientCertificate,
+    ClientIdentity,
+    read_certificate,
+)
 
 FIELDS = {
     "subject": (
@@ -29,13 +34,13 @@ ENCODED = b"the certificate"
 DIGEST = hashlib.sha256(ENCODED).hexdigest()
 
 
-def guests(**tls: Any) -> GuestList:
+def clients(**tls: Any) -> CertificateRules:
     given = {"certificate": "c", "client_ca": "a", "client_auth": "required", **tls}
-    return GuestList(BeatsTlsSettings.model_validate(given))
+    return CertificateRules(BeatsTlsSettings.model_validate(given))
 
 
-def web() -> Shown:
-    return shown(FIELDS, ENCODED)
+def web() -> ClientCertificate:
+    return read_certificate(FIELDS, ENCODED)
 
 
 def test_the_subject_reads_as_openssl_prints_it() -> None:
@@ -53,12 +58,12 @@ def test_every_san_the_cn_and_the_fingerprint_are_names() -> None:
 
 
 def test_a_certificate_without_names_has_its_fingerprint() -> None:
-    assert shown({}, ENCODED) == Shown("", frozenset({DIGEST}))
+    assert read_certificate({}, ENCODED) == ClientCertificate("", frozenset({DIGEST}))
 
 
 def test_where_nobody_is_named_everybody_may_send_everything() -> None:
-    assert guests().judge(web()) == Guest(is_allowed=True, subject=web().subject)
-    assert guests().judge(None) == Guest(is_allowed=True)
+    assert clients().judge(web()) == ClientIdentity(is_allowed=True, subject=web().subject)
+    assert clients().judge(None) == ClientIdentity(is_allowed=True)
 
 
 @pytest.mark.parametrize(
@@ -78,18 +83,18 @@ def test_where_nobody_is_named_everybody_may_send_everything() -> None:
     ],
 )
 def test_a_name_in_the_list_lets_in_and_any_other_does_not(entry: str, is_allowed: bool) -> None:
-    assert guests(allow=[entry]).judge(web()).is_allowed is is_allowed
+    assert clients(allow=[entry]).judge(web()).is_allowed is is_allowed
 
 
 def test_a_named_sender_gets_in_and_is_limited() -> None:
-    listed = guests(senders={"web 1": {"services": ["nginx"]}}, allow=["other"])
+    listed = clients(senders={"web 1": {"services": ["nginx"]}}, allow=["other"])
 
     assert listed.judge(web()).may_send == (MaySend(services=frozenset({"nginx"})),)
-    assert listed.judge(None) == Guest(is_allowed=False)
-    assert not listed.judge(shown({}, b"another")).is_allowed
+    assert listed.judge(None) == ClientIdentity(is_allowed=False)
+    assert not listed.judge(read_certificate({}, b"another")).is_allowed
 
 
 def test_who_stands_in_both_lists_by_two_names_stays_limited() -> None:
-    listed = guests(senders={"web 1": {"groups": ["pt"]}}, allow=[DIGEST])
+    listed = clients(senders={"web 1": {"groups": ["pt"]}}, allow=[DIGEST])
 
     assert listed.judge(web()).may_send == (MaySend(groups=frozenset({"pt"})),)

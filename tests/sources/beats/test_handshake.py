@@ -12,9 +12,14 @@ from typing import Any
 
 import pytest
 
-from ptingest.errors import TurnedAway
+from ptingest.errors import ConnectionRejected
 from ptingest.settings.beats import BeatsSettings
-from ptingest.sources.beats.handshake import Networks, handshake_failure, handshake_guest, make_door
+from ptingest.sources.beats.handshake import (
+    Networks,
+    access_policy,
+    client_identity,
+    handshake_failure,
+)
 from ptingest.sources.proxy_protocol import V2_START
 from tests.fakes.authority import Authority, tls_settings
 from tests.support.raw_peer import J, RawPeer, W, event, peer_of
@@ -190,12 +195,12 @@ def test_a_resumed_session_does_not_outlive_its_certificate(
     reused: bool, year: int, reason: str | None
 ) -> None:
     tls = {"certificate": "c", "client_ca": "a", "client_auth": "required"}
-    door = make_door(BeatsSettings.model_validate({"tls": tls}))
+    policy = access_policy(BeatsSettings.model_validate({"tls": tls}))
     now = datetime(year, 1, 1, tzinfo=UTC).timestamp()
 
     try:
-        found = handshake_guest(door, Resumed(reused=reused), now=now).subject
-    except TurnedAway as refusal:
+        found = client_identity(policy, Resumed(reused=reused), now=now).subject
+    except ConnectionRejected as refusal:
         found = refusal.reason
 
     assert found == (reason or "CN=web")

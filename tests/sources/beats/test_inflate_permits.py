@@ -1,20 +1,20 @@
-"""Turns to inflate: how many, and that none is lost."""
+"""Permits to inflate: how many there are, and that none is lost."""
 
 from __future__ import annotations
 
 import asyncio
 
 from ptingest.delivery.budget import Budget
-from ptingest.sources.beats.inflate_permits import TURNS, HeldTurns
+from ptingest.sources.beats.inflate_permits import INFLATE_PERMITS, HeldPermits
 
 
 async def test_a_large_frame_waits_until_it_is_alone_and_then_keeps_all_others_out() -> None:
-    budget = Budget(TURNS)
-    small, large, late = (HeldTurns(budget, asyncio.Lock(), lambda: 7.0) for _ in range(3))
+    budget = Budget(INFLATE_PERMITS)
+    small, large, late = (HeldPermits(budget, asyncio.Lock(), lambda: 7.0) for _ in range(3))
     await small.take(1)
     await large.take(1)
 
-    alone = asyncio.ensure_future(large.take(TURNS))
+    alone = asyncio.ensure_future(large.take(INFLATE_PERMITS))
     await asyncio.sleep(0)  # no race: nothing but turns of this loop decides
     assert not alone.done()
     assert large.waiting_since == 7.0
@@ -30,13 +30,13 @@ async def test_a_large_frame_waits_until_it_is_alone_and_then_keeps_all_others_o
 
 
 async def test_who_is_cancelled_while_it_waits_holds_nothing() -> None:
-    budget = Budget(TURNS)
+    budget = Budget(INFLATE_PERMITS)
     alone = asyncio.Lock()
-    first, second = (HeldTurns(budget, alone, lambda: 0.0) for _ in range(2))
+    first, second = (HeldPermits(budget, alone, lambda: 0.0) for _ in range(2))
     await first.take(1)
     await second.take(1)
 
-    waiting = asyncio.ensure_future(second.take(TURNS))
+    waiting = asyncio.ensure_future(second.take(INFLATE_PERMITS))
     await asyncio.sleep(0)  # no race: nothing but turns of this loop decides
     waiting.cancel()
     await asyncio.wait([waiting])
@@ -49,10 +49,10 @@ async def test_who_is_cancelled_while_it_waits_holds_nothing() -> None:
 
 
 async def test_who_came_while_a_large_frame_was_alone_is_before_the_next_large_one() -> None:
-    budget, alone = Budget(TURNS), asyncio.Lock()
-    first, second, third, small = (HeldTurns(budget, alone, lambda: 0.0) for _ in range(4))
-    await first.take(TURNS)
-    large = [asyncio.ensure_future(one.take(TURNS)) for one in (second, third)]
+    budget, alone = Budget(INFLATE_PERMITS), asyncio.Lock()
+    first, second, third, small = (HeldPermits(budget, alone, lambda: 0.0) for _ in range(4))
+    await first.take(INFLATE_PERMITS)
+    large = [asyncio.ensure_future(one.take(INFLATE_PERMITS)) for one in (second, third)]
     await asyncio.sleep(0)  # no race: nothing but turns of this loop decides
     waiting = asyncio.ensure_future(small.take(1))
     await asyncio.sleep(0)  # no race: nothing but turns of this loop decides

@@ -17,7 +17,7 @@ from ptingest.delivery.budget import Budget
 from ptingest.server.event_loop.fair_share import Turnstile
 from ptingest.server.process.clock import SystemClock
 from ptingest.settings.beats import BeatsSettings
-from ptingest.sources.beats.inflate_permits import TURNS
+from ptingest.sources.beats.inflate_permits import INFLATE_PERMITS
 from ptingest.sources.beats.server import BeatsSource
 from ptingest.sources.port import REFUSING_SECONDS
 from ptingest.telemetry.metrics import Metrics
@@ -280,8 +280,8 @@ def source_of(listen: str) -> BeatsSource:
     return BeatsSource(
         BeatsSettings(listen=listen),
         admit=admit,
-        turns=Budget(TURNS),
-        breath=Turnstile(),
+        permits=Budget(INFLATE_PERMITS),
+        checkpoint=Turnstile(),
         give_back=lambda: None,
         metrics=Metrics(),
         clock=SystemClock(),
