@@ -184,7 +184,6 @@ class BeatsConnection(asyncio.Protocol):
         return self._task is task
 
     def wake(self) -> None:
-        """Let the serving task look around, for a drain has begun."""
         self._more.set()
 
     def pause(self) -> None:
@@ -241,7 +240,7 @@ class BeatsConnection(asyncio.Protocol):
             if self._source.draining and self._filling is None:
                 return None
             if self._wire.is_frame_open and not (self._eof or self._quiet or self._source.draining):
-                continue  # more of a frame that is not whole is no work, and takes no turn
+                continue  # a frame that is not whole needs no permit
             window = await self._take_permit_and_cut()
             if window is not None:
                 self._more.set()  # there may be another behind it
