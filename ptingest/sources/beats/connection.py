@@ -15,8 +15,7 @@ A connection is in one of four phases, and goes through them in one direction on
 ``_go_on_closing`` alone moves from FINISHING on. It is called by whatever takes a window out of
 ``_open``, so a window that vanishes while we are closing cannot keep the connection.
 
-Nothing is read from a clock but through ``ticker.now``; timers are looked at by the
-ticker of the source, twice a second, and not kept as one timer each.
+The ticker of the source looks at all timers twice a second.
 """
 
 from __future__ import annotations
