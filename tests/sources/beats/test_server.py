@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ptingest.delivery.budget import Budget
+from ptingest.model.origin import Sender
 from ptingest.server.event_loop.fair_share import Turnstile
 from ptingest.server.process.clock import SystemClock
 from ptingest.settings.beats import BeatsSettings
@@ -280,6 +281,7 @@ def source_of(listen: str) -> BeatsSource:
     return BeatsSource(
         BeatsSettings(listen=listen),
         admit=admit,
+        sender_of=lambda _: Sender(),
         permits=Budget(INFLATE_PERMITS),
         checkpoint=Turnstile(),
         give_back=lambda: None,
