@@ -37,7 +37,7 @@ class DeadLettering:
         self._documents: dict[int, list[Document]] = {}
 
     def accept(self, refusals: Sequence[Refusal]) -> list[Sequence[Refusal]]:
-        """Hold documents, and return them in parts, each for one call of ``bury``.
+        """Hold documents, and return them in parts, each for one call of ``write``.
 
         A part is of one peer, since it is kept or given back whole: where a peer may keep no
         more, others are not given back with it.
@@ -54,7 +54,7 @@ class DeadLettering:
             self._documents[id(part)] = [refusal.document for refusal in part]
         return parts
 
-    async def bury(self, part: Sequence[Refusal]) -> None:
+    async def write(self, part: Sequence[Refusal]) -> None:
         """Write one part and close its books; cancelled, it leaves the documents in ``lists``."""
         try:
             await self._dead_letters.put([refusal.letter() for refusal in part])

@@ -48,7 +48,7 @@ class FailingDocuments:
     def __len__(self) -> int:
         return len(self._failing)
 
-    def heard(self, *, taken: int, returned: int) -> None:
+    def note_answer(self, *, taken: int, returned: int) -> None:
         """An answer settled so many documents, and sent so many back as busy."""
         self._taken += taken
         self._returned += returned

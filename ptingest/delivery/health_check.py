@@ -54,14 +54,14 @@ class CheckedLane(Protocol):
     """The part of a ``Lane`` that is needed here."""
 
     name: str
-    sink_trouble: str | None
+    trouble: str | None
     written_at: float | None
 
     @property
     def outstanding(self) -> int: ...
     @property
     def has_unanswered(self) -> bool: ...
-    def sink_is_healthy(self, asked_at: float) -> None: ...
+    def note_healthy(self, asked_at: float) -> None: ...
     def note_trouble(self, trouble: str | None) -> None: ...
 
 
@@ -94,18 +94,18 @@ class HealthCheck:
             self._clock.monotonic(),
             heard_at=max((at for at in times if at is not None), default=None),
             is_idle=lane.outstanding == 0 or has_unanswered,
-            is_troubled=lane.sink_trouble is not None or has_unanswered,
+            is_troubled=lane.trouble is not None or has_unanswered,
         ):
             await self._ask()
 
     async def _ask(self) -> None:
         lane, written_at, began = self._lane, self._lane.written_at, self._clock.monotonic()
         # What a write met stands until writes are answered; here only the answer counts.
-        before = None if lane.has_unanswered else lane.sink_trouble
+        before = None if lane.has_unanswered else lane.trouble
         trouble = await self._trouble_found(before)
         self._asked_at = self._clock.monotonic()
         if trouble is None and lane.has_unanswered:
-            lane.sink_is_healthy(began)
+            lane.note_healthy(began)
         if lane.written_at == written_at and not lane.outstanding:
             lane.note_trouble(trouble)
 

@@ -30,11 +30,12 @@ class Inventory:
         again: RetryQueue,
         suspects: RetryQueue,
         streams: StreamBreakers,
+        in_flight: set[Batch],
         dead_lettering: DeadLettering,
     ) -> None:
         self.fresh, self.again, self.suspects = fresh, again, suspects
-        self.streams, self.dead_lettering = streams, dead_lettering
-        self.in_flight: set[Batch] = set()
+        self.streams, self.in_flight = streams, in_flight
+        self.dead_lettering = dead_lettering
 
     def __iter__(self) -> Iterator[Sequence[Document]]:
         yield from self.fresh.lists()

@@ -76,7 +76,7 @@ class Isolation:
         is_size = parts.open == 0 and not parts.is_broken and parts.size >= SMALLEST_LIMIT_BYTES
         return parts.size if is_size else None
 
-    def sink_is_healthy(self, asked_at: float) -> None:
+    def note_healthy(self, asked_at: float) -> None:
         """The sink was asked, and would take documents: enough to cut a batch that is silent."""
         self._healthy_at = max(self._healthy_at, asked_at)
 

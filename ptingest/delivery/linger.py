@@ -26,11 +26,11 @@ class Linger:
         self._left_at = float("-inf")
         self._senders: frozenset[str] = frozenset()
 
-    def left(self, senders: Iterable[str], now: float) -> None:
+    def note_sent(self, senders: Iterable[str], now: float) -> None:
         """A small batch left, with windows of these senders."""
         self._left_at, self._senders = now, frozenset(senders)
 
-    def leaves_at(self, senders: Iterable[str]) -> float:
+    def sent_at(self, senders: Iterable[str]) -> float:
         """From when on the next one may leave, which has windows of these so far.
 
         Windows without a sender (``""``) come one at a time and wait for nobody.

@@ -5,7 +5,7 @@
     busy while others are taken                       soon, with whoever else is due
     busy, nothing taken                               after a backoff
     failing on its own                                after a longer backoff each time
-    tried for long enough while others pass           the dead letters (``patience``)
+    tried for long enough while others pass           the dead letters (``failing``)
 
 Decides and lines up; waits for nothing.
 """
@@ -42,13 +42,14 @@ class RetryPolicy:
         fresh: Batcher,
         limiter: RateLimiter,
         streams: StreamBreakers,
+        isolation: Isolation,
         patience_seconds: float,
         chance: Callable[[], float],
     ) -> None:
         self._sink, self._fresh, self._limiter = sink, fresh, limiter
         self._streams, self._chance = streams, chance
         self.again, self.suspects = RetryQueue(), RetryQueue()
-        self.isolation, self.patience = Isolation(), FailingDocuments(patience_seconds)
+        self._isolation, self.failing = isolation, FailingDocuments(patience_seconds)
 
     def hasten(self, *, everything: bool = False) -> None:
         """Make due at once what waited for the sink's sake only, or everything."""
@@ -60,10 +61,11 @@ class RetryPolicy:
         """Documents waiting whose last attempt got no answer."""
         return self.again.unanswered + self.suspects.unanswered
 
-    def sink_is_healthy(self) -> None:
-        """It was asked, and says that it would take documents."""
+    def note_healthy(self, asked_at: float) -> None:
+        """A health check begun then found that the sink takes documents."""
+        self._isolation.note_healthy(asked_at)
         if self.unanswered <= FEW_DOCUMENTS:
-            self.patience.heard(taken=1, returned=0)
+            self.failing.note_answer(taken=1, returned=0)
 
     def plan(
         self, batch: Batch, result: WriteResult, outcomes: Outcomes, attempt: Attempt
@@ -96,18 +98,18 @@ class RetryPolicy:
     def _answered(self, batch: Batch, outcomes: Outcomes, attempt: Attempt) -> None:
         if outcomes.has_answers:
             self._fresh.note_taken(batch.size)
-            too_large = self.isolation.answered(batch, attempt.sent.at, attempt.ended)
+            too_large = self._isolation.answered(batch, attempt.start.at, attempt.ended)
             if too_large is not None:
                 self._shrink(
                     too_large,
                     f"never answered a batch of {too_large} bytes and answers all its parts: "
                     "something between may limit bodies (a proxy, a firewall)",
                 )
-        self.patience.heard(taken=outcomes.taken, returned=len(outcomes.again))
-        if self.patience:
+        self.failing.note_answer(taken=outcomes.taken, returned=len(outcomes.again))
+        if self.failing:
             gone = set(batch.documents).difference(outcomes.again)
             gone.difference_update(refusal.document for refusal in outcomes.failing)
-            self.patience.forget(gone)
+            self.failing.forget(gone)
 
     def _learn(
         self,
@@ -128,7 +130,7 @@ class RetryPolicy:
         complaint = complaint_of(result)
         if is_the_sinks:
             retry_after = result.retry_after_seconds
-            self._limiter.struggled(attempt, self._chance(), retry_after, complaint or "no answer")
+            self._limiter.overloaded(attempt, self._chance(), retry_after, complaint or "no answer")
         elif self._limiter.answered(
             attempt, size=batch.size, complaint=complaint, has_answers=outcomes.has_answers
         ):
@@ -163,18 +165,18 @@ class RetryPolicy:
         self.again.add(again)
 
     def _try_failing(self, batch: Batch, outcomes: Outcomes, now: float) -> None:
-        if outcomes.failing and not self.patience:
+        if outcomes.failing and not self.failing:
             log.warning(
                 "%s: documents fail that are not refused for good (%s); they are tried for %g s "
                 "while others pass, then go to the dead letters",
                 self._sink,
                 outcomes.failing[0].detail,
-                self.patience.seconds,
+                self.failing.seconds,
             )
         going = self._patient(outcomes, outcomes.failing, now)
         if going:
             again = batch_of(going, batch.since)
-            again.tries = max(map(self.patience.failures, going))
+            again.tries = max(map(self.failing.failures, going))
             again.due = self._due(again, now)
             self.again.add(again)
 
@@ -189,7 +191,7 @@ class RetryPolicy:
         """Refuse those that were tried for long enough while others passed; return the rest."""
         going = []
         for refusal in refusals:
-            if self.patience.is_over(refusal.document, now, is_busy=is_busy):
+            if self.failing.is_over(refusal.document, now, is_busy=is_busy):
                 outcomes.refused.append(refusal)
             else:
                 going.append(refusal.document)
@@ -203,11 +205,11 @@ class RetryPolicy:
         now = attempt.ended
         trouble = result.trouble or f"{self._sink} gave no answer"
         batch.documents, batch.size = outcomes.again, body_bytes(outcomes.again)
-        found = self.isolation.unanswered(batch, attempt.sent.at, now)
+        found = self._isolation.unanswered(batch, attempt.start.at, now)
         if found.is_its_own:
             self._limiter.ended(attempt)
         else:
-            self._limiter.struggled(attempt, self._chance(), result.retry_after_seconds, trouble)
+            self._limiter.overloaded(attempt, self._chance(), result.retry_after_seconds, trouble)
         if len(batch.documents) == 1:
             detail = (
                 f"{self._sink} answers others and never this one, which went alone: {trouble}; "
@@ -234,9 +236,9 @@ class RetryPolicy:
         batch.due = max(own, self._limiter.backoff.until) if waits_for_sink else own
 
     def _due(self, batch: Batch, now: float) -> float:
-        """After a backoff, but not after the time when patience with it is over."""
+        """After a backoff, but not after the time when failing with it is over."""
         seconds = self._limiter.backoff.seconds(batch.tries, self._chance())
-        left = min(self.patience.seconds_left(one, now) for one in batch.documents)
+        left = min(self.failing.seconds_left(one, now) for one in batch.documents)
         return now + (min(seconds, left) if left > 0 else seconds)
 
     # --- refused as a whole -----------------------------------------------------------------

@@ -203,7 +203,8 @@ def build(
         sinks=[sink for sink, _ in sinks],
         lanes=lanes,
         checks=[
-            HealthCheck(one, lane, clock=clock) for (one, _), lane in zip(sinks, lanes, strict=True)
+            HealthCheck(one, lane.health, clock=clock)
+            for (one, _), lane in zip(sinks, lanes, strict=True)
         ],
         chores=_chores(share, [sink for sink, _ in sinks]),
         processing=processing,
@@ -299,7 +300,7 @@ def _storyteller(observer: Observer, processing: Processing, lanes: Sequence[Lan
     return Storyteller(
         observer.journal,
         pipeline=lambda: processing.pipeline,
-        lanes=lambda: {lane.name: lane.status() for lane in lanes},
+        lanes=lambda: {lane.name: lane.status.row() for lane in lanes},
     )
 
 

@@ -65,12 +65,12 @@ class WorkerView:
         if letters:
             reasons.append(f"dead letters: {letters}")
         reasons += [
-            f"sink {sink.name}: {lane.trouble}"
+            f"sink {sink.name}: {lane.status.trouble}"
             for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True)
-            if lane.trouble and lane.trouble != letters
+            if lane.status.trouble and lane.status.trouble != letters
         ]
         for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True):
-            reasons += [f"sink {sink.name}: {trouble}" for trouble in lane.stream_troubles]
+            reasons += [f"sink {sink.name}: {trouble}" for trouble in lane.status.stream_troubles]
         return reasons
 
     def books(self) -> Books:
@@ -82,7 +82,7 @@ class WorkerView:
         }
         books: dict[str, dict[str, dict[str, int]]] = {}
         for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True):
-            in_lane = lane.outstanding_by_service()
+            in_lane = lane.status.outstanding_by_service()
             admitting = self._parts.custody.of(sink.name)
             books[sink.name] = {
                 service: {
@@ -126,7 +126,7 @@ class WorkerView:
             "beats": parts.source.status(),
             "services": parts.observer.traffic.status(parts.clock.time_ns()),
             "lanes": {
-                sink.name: lane.status()
+                sink.name: lane.status.row()
                 for sink, lane in zip(parts.sinks, parts.lanes, strict=True)
             },
             "store_file": _store_file(parts),

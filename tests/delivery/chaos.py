@@ -96,5 +96,5 @@ async def send_at_random(r: RunningLane, chance: random.Random) -> None:
 def assert_books_balance(r: RunningLane) -> None:
     received = sum(window.expected for window in r.windows)
     settled = sum(fates(r.metrics).values())
-    assert settled + sum(r.lane.outstanding_by_service().values()) == received
+    assert settled + sum(r.lane.status.outstanding_by_service().values()) == received
     assert settled + r.lane.outstanding == received

@@ -95,7 +95,7 @@ class SimulatedLane:
 
     def _begin(self, *, is_full: bool) -> None:
         size = self._filled(self.limiter.tuner.limits)
-        sent = self.limiter.sent(self.now, is_full=is_full)
+        sent = self.limiter.begin(self.now, is_full=is_full)
         self._in_flight += 1
         self.answers += 1
         if self.is_down:
@@ -141,7 +141,7 @@ class SimulatedLane:
             )
         else:
             self.complaints += 1
-            self.limiter.struggled(
+            self.limiter.overloaded(
                 Attempt(sent, self.now, is_crowded), self.chance.random(), None, "429"
             )
 

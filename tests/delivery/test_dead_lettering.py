@@ -20,8 +20,8 @@ from tests.fakes.clock import ManualClock
 from tests.fakes.sink import Window, fates, refuse
 
 
-class Grave:
-    """A dead_lettering with everything around it."""
+class Harness:
+    """The dead lettering of a lane with everything around it."""
 
     def __init__(self, directory: Path, max_bytes: int = 1 << 20) -> None:
         self.metrics, self.budget = Metrics(), DocumentBudget(1 << 20)
@@ -39,84 +39,84 @@ class Grave:
         self.failures += 1
 
 
-async def test_buried_documents_are_on_disk_and_settled(tmp_path: Path) -> None:
-    grave, window = Grave(tmp_path), Window()
+async def test_refused_documents_are_on_disk_and_settled(tmp_path: Path) -> None:
+    harness, window = Harness(tmp_path), Window()
     documents = window.documents(2)
     window.receipt.seal()
-    grave.budget.charge(sum(document.cost for document in documents))
+    harness.budget.charge(sum(document.cost for document in documents))
 
-    (part,) = grave.dead_lettering.accept(refuse(documents, "mapping"))
-    held = grave.dead_lettering.lists()
-    await grave.dead_lettering.bury(part)
+    (part,) = harness.dead_lettering.accept(refuse(documents, "mapping"))
+    held = harness.dead_lettering.lists()
+    await harness.dead_lettering.write(part)
 
     assert held == [documents]
-    assert grave.dead_lettering.lists() == []
+    assert harness.dead_lettering.lists() == []
     assert window.is_acked
     assert [stored.letter.key for stored in read_letters(tmp_path)] == window.keys
-    assert fates(grave.metrics) == {Fate.DEAD_LETTERED: 2}
+    assert fates(harness.metrics) == {Fate.DEAD_LETTERED: 2}
     name = "ptingest_flow_dead_lettered_events_total"
-    assert grave.metrics.value(name, "django", "mapping") == 2
-    await grave.letters.close()
+    assert harness.metrics.value(name, "django", "mapping") == 2
+    await harness.letters.close()
 
 
 async def test_where_one_peer_may_keep_no_more_another_is_not_given_back_with_it(
     tmp_path: Path,
 ) -> None:
-    grave, loud, quiet = Grave(tmp_path, max_bytes=3000), Window(), Window()
+    harness, loud, quiet = Harness(tmp_path, max_bytes=3000), Window(), Window()
     documents = [
         *(replace(one, peer="192.0.2.7:1") for one in loud.documents(10)),
         *(replace(one, peer="192.0.2.8:1") for one in quiet.documents(1)),
     ]
     quiet.receipt.seal()
-    grave.budget.charge(sum(document.cost for document in documents))
+    harness.budget.charge(sum(document.cost for document in documents))
 
-    for part in grave.dead_lettering.accept(refuse(documents)):
-        await grave.dead_lettering.bury(part)
+    for part in harness.dead_lettering.accept(refuse(documents)):
+        await harness.dead_lettering.write(part)
 
     assert "this Beat alone" in str(loud.receipt.failed)
     assert quiet.is_acked
-    assert grave.letters.trouble is None
-    await grave.letters.close()
+    assert harness.letters.trouble is None
+    await harness.letters.close()
 
 
 async def test_without_room_the_documents_are_given_back(tmp_path: Path) -> None:
-    grave, window = Grave(tmp_path, max_bytes=10), Window()
+    harness, window = Harness(tmp_path, max_bytes=10), Window()
     documents = window.documents(2)
-    grave.budget.charge(sum(document.cost for document in documents))
+    harness.budget.charge(sum(document.cost for document in documents))
 
-    (part,) = grave.dead_lettering.accept(refuse(documents))
-    await grave.dead_lettering.bury(part)
+    (part,) = harness.dead_lettering.accept(refuse(documents))
+    await harness.dead_lettering.write(part)
 
     assert "dead_letters.max_bytes" in str(window.receipt.failed)
-    assert fates(grave.metrics) == {Fate.GIVEN_BACK: 2}
-    assert (grave.failures, grave.budget.outstanding) == (1, 0)
-    await grave.letters.close()
+    assert fates(harness.metrics) == {Fate.GIVEN_BACK: 2}
+    assert (harness.failures, harness.budget.outstanding) == (1, 0)
+    await harness.letters.close()
 
 
-async def test_a_cancelled_burial_keeps_its_documents_until_they_are_cleared(
+async def test_a_cancelled_write_keeps_its_documents_until_they_are_cleared(
     tmp_path: Path,
 ) -> None:
-    grave, window = Grave(tmp_path), Window()
+    harness, window = Harness(tmp_path), Window()
     documents = window.documents(1)
-    (part,) = grave.dead_lettering.accept(refuse(documents))
+    (part,) = harness.dead_lettering.accept(refuse(documents))
 
-    task = asyncio.create_task(grave.dead_lettering.bury(part))
+    task = asyncio.create_task(harness.dead_lettering.write(part))
     await asyncio.sleep(0)  # no race: its first turn ends where a thread begins
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    assert grave.dead_lettering.lists() == [documents]
+    assert harness.dead_lettering.lists() == [documents]
     assert not window.closed
-    grave.dead_lettering.clear()
-    assert grave.dead_lettering.lists() == []
-    await grave.letters.close()
+    harness.dead_lettering.clear()
+    assert harness.dead_lettering.lists() == []
+    await harness.letters.close()
 
 
 def test_many_documents_go_in_parts(tmp_path: Path) -> None:
-    grave = Grave(tmp_path)
+    harness = Harness(tmp_path)
 
-    parts = grave.dead_lettering.accept(refuse(Window().documents(LETTERS_AT_ONCE + 1)))
+    parts = harness.dead_lettering.accept(refuse(Window().documents(LETTERS_AT_ONCE + 1)))
 
     assert [len(part) for part in parts] == [LETTERS_AT_ONCE, 1]
-    assert grave.dead_lettering.accept([]) == []
+    assert harness.dead_lettering.accept([]) == []

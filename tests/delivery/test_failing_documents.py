@@ -23,7 +23,7 @@ def over_at(
 ) -> float | None:
     """Fail once a step, others passing as told; when patience is over, None after 500 steps."""
     for number in range(500):
-        patience.heard(taken=taken, returned=returned)
+        patience.note_answer(taken=taken, returned=returned)
         if patience.is_over(ONE, number * step, is_busy=is_busy):
             return number * step
     return None
@@ -44,12 +44,12 @@ def test_it_never_ends_while_nobody_passes() -> None:
 def test_an_outage_in_between_begins_it_anew() -> None:
     patience = FailingDocuments(20.0)
     for second in range(10):
-        patience.heard(taken=1, returned=0)
+        patience.note_answer(taken=1, returned=0)
         patience.is_over(ONE, second)
     for second in range(10, 10 + int(QUIET_SECONDS)):
         patience.is_over(ONE, second)
 
-    patience.heard(taken=1, returned=0)
+    patience.note_answer(taken=1, returned=0)
 
     assert not patience.is_over(ONE, 10 + QUIET_SECONDS)
     assert patience.seconds_left(ONE, 10 + QUIET_SECONDS) > 15

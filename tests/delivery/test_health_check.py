@@ -30,17 +30,17 @@ class FakeLane:
     name = "sink"
 
     def __init__(self) -> None:
-        self.sink_trouble: str | None = None
+        self.trouble: str | None = None
         self.written_at: float | None = None
         self.outstanding = 0
         self.has_unanswered = False
         self.told_well = 0
 
-    def sink_is_healthy(self, asked_at: float) -> None:
+    def note_healthy(self, asked_at: float) -> None:
         self.told_well += 1
 
     def note_trouble(self, trouble: str | None) -> None:
-        self.sink_trouble = trouble
+        self.trouble = trouble
 
 
 class Sink:
@@ -73,14 +73,14 @@ async def test_a_sink_that_is_down_is_known_before_the_first_write_and_so_is_its
     asking = HealthCheck(sink, lane, clock=clock)
 
     await asking.look()
-    at_start = lane.sink_trouble
+    at_start = lane.trouble
     sink.answer = says(FINE)
     await asking.look()
-    too_early = lane.sink_trouble
+    too_early = lane.trouble
     clock.advance(UNHEALTHY_SECONDS)
     await asking.look()
 
-    assert (at_start, too_early, lane.sink_trouble) == ("down", "down", None)
+    assert (at_start, too_early, lane.trouble) == ("down", "down", None)
     assert sink.asked == 2
 
 
@@ -93,7 +93,7 @@ async def test_a_busy_lane_is_never_asked_about() -> None:
         clock.advance(HEALTHY_SECONDS)
         await asking.look()
 
-    assert (sink.asked, lane.sink_trouble) == (0, None)
+    assert (sink.asked, lane.trouble) == (0, None)
 
 
 async def test_what_a_write_found_out_meanwhile_counts_for_more() -> None:
@@ -105,7 +105,7 @@ async def test_what_a_write_found_out_meanwhile_counts_for_more() -> None:
 
     await HealthCheck(Sink(slowly), lane, clock=clock).look()
 
-    assert lane.sink_trouble is None
+    assert lane.trouble is None
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENETUNREACH])
@@ -117,7 +117,7 @@ async def test_a_check_that_cannot_be_made_is_trouble_and_no_error(
 
     await HealthCheck(sink, lane, clock=ManualClock()).look()
 
-    assert "too many or none" in str(lane.sink_trouble)
+    assert "too many or none" in str(lane.trouble)
     assert caplog.records == []
 
 
@@ -131,7 +131,7 @@ async def test_a_bug_in_a_check_is_told_once_and_changes_nothing(
         await asking.look()
         clock.advance(HEALTHY_SECONDS)
 
-    assert lane.sink_trouble is None
+    assert lane.trouble is None
     assert [one.levelno for one in caplog.records] == [logging.ERROR]
 
 
@@ -144,7 +144,7 @@ def test_a_check_that_never_ends_is_given_up_and_said() -> None:
 
     run_in_virtual_time(HealthCheck(Sink(never), lane, clock=ManualClock()).look())
 
-    assert f"within {health_check.CHECK_SECONDS:g} s" in str(lane.sink_trouble)
+    assert f"within {health_check.CHECK_SECONDS:g} s" in str(lane.trouble)
 
 
 def test_it_looks_again_and_again_until_it_is_cancelled() -> None:
@@ -169,7 +169,7 @@ async def test_while_writes_get_no_answer_the_sink_is_asked_and_only_its_word_co
         (ManualClock()),
     )
     lane.outstanding, lane.has_unanswered = 5, True
-    lane.sink_trouble = "no answer"
+    lane.trouble = "no answer"
     asking = HealthCheck(sink, lane, clock=clock)
 
     for _ in range(3):
@@ -180,7 +180,7 @@ async def test_while_writes_get_no_answer_the_sink_is_asked_and_only_its_word_co
     await asking.look()
 
     assert (sink.asked, lane.told_well) == (4, 3)
-    assert lane.sink_trouble == "no answer"
+    assert lane.trouble == "no answer"
 
 
 REACHED = Finding("reachable", ok=True, detail="Elasticsearch 8.19.0")

@@ -33,6 +33,7 @@ def inventory(tmp_path: Path) -> Inventory:
             patience_seconds=300,
             share_bytes=lambda: 1 << 20,
         ),
+        in_flight=set(),
         dead_lettering=DeadLettering(letters, books=books, metrics=metrics, on_failed=lambda: None),
     )
 

@@ -53,7 +53,7 @@ def test_a_batch_that_is_silent_is_cut_at_once() -> None:
 
 def test_a_sink_that_says_it_is_well_is_enough_to_cut_what_is_silent_and_no_proof_of_more() -> None:
     isolation, one = Isolation(), batch()
-    isolation.sink_is_healthy(12.0)
+    isolation.note_healthy(12.0)
 
     found = isolation.unanswered(one, 10.0, 10.0 + SLOW_SECONDS)
 

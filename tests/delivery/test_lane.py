@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from ptingest.dead_letters.queue import read_letters
 from ptingest.model.document import DataStream
-from ptingest.model.outcome import Fate, Refusal, WriteResult
+from ptingest.model.outcome import Fate, WriteResult
 from ptingest.model.receipt import Receipt
 from tests.delivery.running_lane import RunningLane, lane_settings, running_lane
 from tests.fakes.clock import run_in_virtual_time
@@ -28,7 +27,7 @@ def test_a_stored_window_closes_its_receipt_and_frees_the_budget(tmp_path: Path)
             assert window.is_acked
             assert r.budget.outstanding == 0
             assert fates(r.metrics) == {Fate.STORED: 10}
-            assert r.lane.outstanding_by_service() == {}
+            assert r.lane.status.outstanding_by_service() == {}
 
     run_in_virtual_time(scenario())
 
@@ -77,7 +76,7 @@ def test_doubt_is_remembered_until_the_document_is_settled(tmp_path: Path) -> No
                 frozenset(first[:2]),
                 frozenset(first[:2]),
             ]
-            assert r.lane.status()["doubtful_documents"] == 0
+            assert r.lane.status.row()["doubtful_documents"] == 0
 
     run_in_virtual_time(scenario())
 
@@ -180,7 +179,7 @@ def test_full_dead_letters_fail_the_window_and_turn_readiness_red(tmp_path: Path
             await asyncio.sleep(1)  # no race: virtual time
 
             assert "dead_letters.max_bytes" in str(window.receipt.failed)
-            assert "dead_letters.max_bytes" in str(r.lane.trouble)
+            assert "dead_letters.max_bytes" in str(r.lane.status.trouble)
             assert fates(r.metrics) == {Fate.STORED: 9, Fate.GIVEN_BACK: 1}
             assert r.budget.outstanding == 0
             assert list(read_letters(tmp_path)) == []
@@ -216,7 +215,7 @@ def test_a_batch_too_large_is_halved_until_one_document_is_to_blame(tmp_path: Pa
 
 
 def batch_max_bytes(r: RunningLane) -> int:
-    limit = r.lane.status()["batch_max_bytes"]
+    limit = r.lane.status.row()["batch_max_bytes"]
     assert isinstance(limit, int)
     return limit
 
@@ -309,7 +308,7 @@ def test_one_bad_stream_waits_while_the_others_go_on(tmp_path: Path) -> None:
             assert later.is_acked
             assert all(len(write.documents) <= 16 for write in held)
             assert fates(r.metrics) == {Fate.STORED: 120}
-            assert r.lane.status()["troubled_streams"] == []
+            assert r.lane.status.row()["troubled_streams"] == []
 
     run_in_virtual_time(scenario())
 
@@ -360,31 +359,6 @@ def test_a_bad_stream_holds_at_most_a_quarter_of_the_budget(tmp_path: Path) -> N
     run_in_virtual_time(scenario())
 
 
-def test_trouble_is_shown_while_it_lasts_and_logged_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-
-    async def scenario() -> None:
-        down = [lambda w: WriteResult(busy=w.documents, trouble="no node answers")] * 6
-        async with running_lane(ScriptedSink(*down), tmp_path) as r:
-            window = await r.send(5)
-            await r.sink.wait_for_writes(5)
-            r.metrics.refresh()
-            during = r.lane.trouble
-            in_trouble = r.metrics.value("ptingest_lane_is_in_trouble", "fake")
-            await window.done.wait()
-            r.metrics.refresh()
-
-            assert (during, in_trouble) == ("no node answers", 1)
-            assert r.lane.trouble is None
-            assert r.metrics.value("ptingest_lane_is_in_trouble", "fake") == 0
-
-    run_in_virtual_time(scenario())
-    assert caplog.text.count("no node answers") == 1
-    assert caplog.text.count("takes documents again") == 1
-
-
 def test_a_first_success_sends_at_once_what_waited_for_the_sink(tmp_path: Path) -> None:
     async def scenario() -> None:
         down = [lambda w: WriteResult(busy=w.documents, trouble="no node answers")] * 12
@@ -397,7 +371,7 @@ def test_a_first_success_sends_at_once_what_waited_for_the_sink(tmp_path: Path) 
                 await window.done.wait()
 
             assert r.clock.monotonic() - recovered < 0.1
-            assert r.lane.status()["backoff_seconds"] == 0
+            assert r.lane.status.row()["backoff_seconds"] == 0
 
     run_in_virtual_time(scenario())
 
@@ -629,87 +603,6 @@ def test_a_lane_that_breaks_ends_its_run_with_the_error(tmp_path: Path) -> None:
     assert caught.value.subgroup(ZeroDivisionError) is not None
 
 
-def test_a_stream_in_trouble_is_told_beside_the_sinks_own(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        sink = ScriptedSink(
-            lambda write: WriteResult(
-                stream_busy=[Refusal(one, "forbidden", "no") for one in write.documents]
-            )
-        )
-        async with running_lane(sink, tmp_path) as r:
-            await r.send(2)
-            await sink.wait_for_writes(1)
-            await asyncio.sleep(0)  # no race: virtual time
-
-            assert r.lane.trouble is None
-            assert r.lane.stream_troubles == ["logs-django-pt: forbidden: no"]
-
-    run_in_virtual_time(scenario())
-
-
-def test_status_says_where_documents_are(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        sink = ScriptedSink()
-        settings = lane_settings(documents=10, concurrency=1)
-        async with running_lane(sink, tmp_path, settings=settings) as r:
-            sink.hold()
-            await r.send(15, service="nginx")
-            await sink.wait_for_writes(1)
-            await asyncio.sleep(2)  # no race: virtual time
-            status = r.lane.status()
-            r.metrics.refresh()
-
-            assert status["in_flight"] == 1
-            assert status["waiting_documents"] == 5
-            assert status["oldest_seconds"] == pytest.approx(2, abs=0.1)
-            assert r.lane.outstanding_by_service() == {"nginx": 15}
-            assert r.metrics.value("ptingest_lane_waiting_documents", "fake") == 5
-            assert r.metrics.value("ptingest_lane_in_flight", "fake") == 1
-            sink.let_go()
-
-    run_in_virtual_time(scenario())
-
-
-def test_under_full_load_more_and_larger_batches_go_out_and_status_says_why(
-    tmp_path: Path,
-) -> None:
-    chance = random.Random(1)  # no two answers come at the same moment
-
-    async def slowly(write: Write) -> WriteResult:
-        # However large: what is in flight decides.
-        await asyncio.sleep(0.3 + chance.random() / 100)  # no race: virtual time
-        return WriteResult()
-
-    async def scenario() -> None:
-        sink = ScriptedSink(otherwise=slowly)
-        settings = lane_settings(documents=8192, size=8 << 20, concurrency=16)
-        async with running_lane(sink, tmp_path, settings=settings, budget_bytes=1 << 30) as r:
-            window, until, body = Window(), r.clock.monotonic() + 20, bytes(128 << 10)
-            before = r.lane.status()["tuning"]
-            while r.clock.monotonic() < until:
-                documents = window.documents(4, body=body)
-                r.budget.charge(sum(document.cost for document in documents))
-                await r.lane.put(documents)
-            status: Any = r.lane.status()
-            r.metrics.refresh()
-            settled = await r.lane.drain(r.clock.monotonic() + 60)
-
-            assert before["found"] == {
-                "concurrency": 4,
-                "max_documents": 1024,
-                "max_bytes": 1 << 20,
-            }
-            found = status["tuning"]["found"]
-            assert found["concurrency"] * found["max_bytes"] >= 4 * (4 << 20)
-            assert "times the bytes a second of" in status["tuning"]["why"]
-            assert status["tuning"]["baseline_write_seconds"] == pytest.approx(0.3, abs=0.1)
-            assert r.metrics.value("ptingest_lane_tuning_changes_total", "fake") >= 2
-            assert r.metrics.value("ptingest_lane_full_load_bytes_per_second", "fake") > 1e7
-            assert settled == 0
-
-    run_in_virtual_time(scenario())
-
-
 def test_after_full_load_a_single_window_is_written_at_once(tmp_path: Path) -> None:
     async def slowly(write: Write) -> WriteResult:
         await asyncio.sleep(0.3)  # no race: virtual time
@@ -771,23 +664,6 @@ def test_a_requeue_after_the_cause_is_mended_takes_everything_at_once(tmp_path: 
 
             assert fates(r.metrics) == {Fate.DEAD_LETTERED: 140, Fate.STORED: 140}
             assert r.clock.monotonic() - began < 1
-
-    run_in_virtual_time(scenario())
-
-
-def test_a_streams_trouble_leaves_readiness_when_its_documents_are_gone(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        sink = ScriptedSink(otherwise=stream_trouble)
-        async with running_lane(sink, tmp_path, settings=lane_settings(patience=10)) as r:
-            window = await r.send(1, data_stream=CELERY)
-            await asyncio.sleep(5)  # no race: virtual time
-            during = r.lane.stream_troubles
-            await window.done.wait()
-
-            assert len(during) == 1
-            assert r.lane.stream_troubles == []
-            (row,) = r.lane.status()["troubled_streams"]  # type: ignore[misc]
-            assert row["is_open"]  # type: ignore[index]
 
     run_in_virtual_time(scenario())
 

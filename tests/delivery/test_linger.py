@@ -18,36 +18,36 @@ DUE_SECONDS = LaneSettings().batch.max_age_seconds
 
 
 def test_the_first_leaves_at_once() -> None:
-    assert Linger().leaves_at(["a"]) < 0
+    assert Linger().sent_at(["a"]) < 0
 
 
 def test_the_next_of_somebody_else_waits_for_company_behind_the_last() -> None:
     company = Linger()
-    company.left(["a", "b"], 100.0)
+    company.note_sent(["a", "b"], 100.0)
 
-    assert company.leaves_at(["c", "d"]) == 100.0 + WAIT_SECONDS
+    assert company.sent_at(["c", "d"]) == 100.0 + WAIT_SECONDS
 
 
 def test_who_comes_back_takes_all_along_at_once() -> None:
     company = Linger()
-    company.left(["a", "b"], 100.0)
+    company.note_sent(["a", "b"], 100.0)
 
-    assert company.leaves_at(["c", "b"]) <= 100.0
+    assert company.sent_at(["c", "b"]) <= 100.0
 
 
 def test_only_the_last_batch_counts() -> None:
     company = Linger()
-    company.left(["a"], 100.0)
-    company.left(["b"], 100.01)
+    company.note_sent(["a"], 100.0)
+    company.note_sent(["b"], 100.01)
 
-    assert company.leaves_at(["a"]) == 100.01 + WAIT_SECONDS
+    assert company.sent_at(["a"]) == 100.01 + WAIT_SECONDS
 
 
 def test_what_nobody_sent_waits_for_nobody() -> None:
     company = Linger()
-    company.left(["a"], 100.0)
+    company.note_sent(["a"], 100.0)
 
-    assert company.leaves_at([""]) <= 100.0
+    assert company.sent_at([""]) <= 100.0
 
 
 # --- in a running lane --------------------------------------------------------------------

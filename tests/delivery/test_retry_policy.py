@@ -115,7 +115,7 @@ def test_one_poisoned_document_waits_alone_and_its_letter_names_the_pipeline(
             traffic = asyncio.create_task(others_pass(r, 60))
             await poisoned.done.wait()
             took = r.clock.monotonic() - began
-            troubles = (r.lane.trouble, r.lane.stream_troubles)
+            troubles = (r.lane.status.trouble, r.lane.status.stream_troubles)
             await traffic
 
             assert poisoned.is_acked
@@ -139,13 +139,13 @@ def test_a_pipeline_that_fails_a_whole_stream_is_the_streams_trouble(tmp_path: P
             bad = await r.send(50, data_stream=CELERY, body=BAD % 0)
             await sink.wait_for_writes(1)
             await others_pass(r, 5)
-            held = r.lane.stream_troubles
+            held = r.lane.status.stream_troubles
             await bad.done.wait()
 
             assert len(held) == 1
             assert "ingest_pipeline" in held[0]
             assert fates(r.metrics)[Fate.DEAD_LETTERED] == 50
-            assert r.lane.stream_troubles == []
+            assert r.lane.status.stream_troubles == []
 
     run_in_virtual_time(scenario())
 
@@ -204,7 +204,7 @@ def test_the_one_document_nobody_answers_stands_alone_and_its_neighbours_are_set
             innocent = r.clock.monotonic() - began
             await window.done.wait()
             took = r.clock.monotonic() - began
-            trouble = r.lane.trouble
+            trouble = r.lane.status.trouble
             await traffic
 
             assert innocent < 25
@@ -259,7 +259,7 @@ def test_a_body_too_large_for_what_stands_between_is_cut_and_the_size_is_learnt(
             assert took < 30
             assert fates(r.metrics) == {Fate.STORED: 1800}
             assert list(read_letters(tmp_path)) == []
-            learnt = r.lane.status()["batch_max_bytes"]
+            learnt = r.lane.status.row()["batch_max_bytes"]
             assert isinstance(learnt, int)
             assert learnt <= 2 * limit
 
@@ -301,8 +301,8 @@ def test_the_last_document_of_a_quiet_sink_that_says_it_is_well_is_ended_too(
             window = await r.send(1, body=BAD % 0)
             for _ in range(30):
                 await asyncio.sleep(5)  # no race: virtual time
-                if r.lane.has_unanswered:
-                    r.lane.sink_is_healthy(r.clock.monotonic())
+                if r.lane.health.has_unanswered:
+                    r.lane.health.note_healthy(r.clock.monotonic())
 
             assert window.is_acked
             assert [s.letter.reason for s in read_letters(tmp_path)] == ["unanswered"]

@@ -36,7 +36,7 @@ class AttemptStart(NamedTuple):
 class Attempt(NamedTuple):
     """An attempt that ended."""
 
-    sent: AttemptStart
+    start: AttemptStart
     ended: float
     """Monotonic seconds."""
     is_crowded: bool
@@ -97,7 +97,7 @@ class RateLimiter:
         found = self.tuner.limits.concurrency
         return found if self.aimd.limit is None else min(self.aimd.limit, found)
 
-    def sent(self, now: float, *, is_full: bool) -> AttemptStart:
+    def begin(self, now: float, *, is_full: bool) -> AttemptStart:
         """An attempt begins."""
         return AttemptStart(now, self.aimd.round, self.tuner.began(), is_full)
 
@@ -106,18 +106,18 @@ class RateLimiter:
         self.tuner.ceiling_bytes = fresh.taken_bytes
         fresh.aim(self.tuner.limits.documents, self.tuner.limits.size)
 
-    def struggled(
+    def overloaded(
         self, attempt: Attempt, chance: float, retry_after: float | None, what: str
     ) -> None:
         """The sink as a whole needs time; batches sent together fail together, once."""
-        if attempt.sent.round == self.aimd.round or retry_after is not None:
+        if attempt.start.round == self.aimd.round or retry_after is not None:
             self.backoff.failed(attempt.ended, chance, retry_after)
-        self.tuner.ended(attempt.sent.epoch)
+        self.tuner.ended(attempt.start.epoch)
         self._complained(attempt, what)
 
     def ended(self, attempt: Attempt) -> None:
         """A batch came back for what is in it or for its size, which says nothing of its load."""
-        self.tuner.ended(attempt.sent.epoch)
+        self.tuner.ended(attempt.start.epoch)
 
     def answered(
         self, attempt: Attempt, *, size: int, complaint: str | None, has_answers: bool
@@ -126,22 +126,22 @@ class RateLimiter:
 
         ``complaint``: what it said of documents that it could not take now.
         """
-        sent, tuner = attempt.sent, self.tuner
-        tuner.ended(sent.epoch)
+        start, tuner = attempt.start, self.tuner
+        tuner.ended(start.epoch)
         if complaint is not None:
             self._complained(attempt, complaint)
             return has_answers and self.backoff.succeeded()
         was_held = self.aimd.limit is not None
-        self.aimd.note_success(sent.round, tuner.leader.concurrency)
+        self.aimd.note_success(start.round, tuner.leader.concurrency)
         if was_held:
             tuner.pause()
         else:
             slow = tuner.answered(
-                sent.epoch,
+                start.epoch,
                 attempt.ended,
                 size=size,
-                seconds=attempt.ended - sent.at,
-                is_pressed=sent.is_full and attempt.is_crowded,
+                seconds=attempt.ended - start.at,
+                is_pressed=start.is_full and attempt.is_crowded,
             )
             if slow is not None:
                 self.last_complaint = slow
@@ -174,12 +174,12 @@ class RateLimiter:
 
     def _complained(self, attempt: Attempt, what: str) -> None:
         self.last_complaint = what
-        sent, held = attempt.sent, self.concurrency
-        if self.tuner.is_fixed or self.tuner.refused(sent.epoch, attempt.ended, what):
+        start, held = attempt.start, self.concurrency
+        if self.tuner.is_fixed or self.tuner.refused(start.epoch, attempt.ended, what):
             return
-        is_in_vain = self.aimd.halve(sent.round, self.tuner.leader.concurrency)
+        is_in_vain = self.aimd.halve(start.round, self.tuner.leader.concurrency)
         # Small batches fail for other reasons than that they are too many.
-        if is_in_vain and sent.is_full:
+        if is_in_vain and start.is_full:
             self.tuner.give_way(held - 1, attempt.ended, what)
 
 

@@ -20,7 +20,7 @@ def limiter(*, concurrency: int = 4, is_fixed: bool = False) -> RateLimiter:
 
 
 def attempt(of: RateLimiter, now: float = 0.0, *, is_full: bool = True) -> Attempt:
-    return Attempt(of.sent(now, is_full=is_full), now, is_crowded=is_full)
+    return Attempt(of.begin(now, is_full=is_full), now, is_crowded=is_full)
 
 
 def succeed(of: RateLimiter, times: int = 1) -> None:
@@ -30,7 +30,7 @@ def succeed(of: RateLimiter, times: int = 1) -> None:
 
 def struggle_at_each_rise(of: RateLimiter, *, is_full: bool) -> None:
     for _ in range(3):
-        of.struggled(attempt(of, is_full=is_full), 0.5, None, "429")
+        of.overloaded(attempt(of, is_full=is_full), 0.5, None, "429")
         succeed(of, 2 * of.concurrency)
 
 
@@ -50,7 +50,7 @@ def test_batches_sent_together_that_fail_together_halve_once() -> None:
 
 def test_what_was_halved_grows_by_one_a_round_until_nothing_is_held_back() -> None:
     one = limiter()
-    one.struggled(attempt(one), 0.5, None, "429")
+    one.overloaded(attempt(one), 0.5, None, "429")
 
     seen = []
     for _ in range(5):
@@ -67,7 +67,7 @@ def test_a_whole_sink_that_fails_counts_one_failure_a_round() -> None:
     attempts = [attempt(one) for _ in range(4)]
 
     for each in attempts:
-        one.struggled(each, 0.5, None, "no answer")
+        one.overloaded(each, 0.5, None, "no answer")
     first_round = one.backoff.failures
     recovered = one.answered(attempts[0], size=1, complaint=None, has_answers=True)
 
@@ -91,7 +91,7 @@ def test_an_outage_without_end_does_not_lower_what_was_found() -> None:
     one = limiter()
 
     for _ in range(20):
-        one.struggled(attempt(one), 0.5, None, "no answer")
+        one.overloaded(attempt(one), 0.5, None, "no answer")
 
     assert one.concurrency == 1
     assert one.tuner.leader.concurrency == 4
@@ -117,7 +117,7 @@ def test_complaints_about_small_batches_say_nothing_of_how_many_are_too_many() -
 def test_fixed_limits_are_not_held_back() -> None:
     one = limiter(is_fixed=True)
 
-    one.struggled(attempt(one), 0.5, None, "429")
+    one.overloaded(attempt(one), 0.5, None, "429")
 
     assert one.concurrency == 4
     assert one.backoff.until > 0
