@@ -188,7 +188,7 @@ class DataDirUnusable(PtingestError):
 # --- several processes ------------------------------------------------------------------
 
 
-class ChannelClosed(PtingestError):
+class RpcClosed(PtingestError):
     """The process at the other end is gone."""
 
     retryable = True
@@ -201,10 +201,10 @@ class ChannelClosed(PtingestError):
         return f"{self.name} is gone"
 
 
-class ChannelRefused(PtingestError):
-    """The process at the other end could not do what it was asked; ``text`` is its own words.
+class RpcRefused(PtingestError):
+    """The process at the other end could not do what was requested.
 
-    ``kind`` is the name of the error's class over there.
+    ``text`` is its own message, ``kind`` the name of the error's class there.
     """
 
     def __init__(self, *, kind: str, text: str) -> None:
@@ -216,7 +216,7 @@ class ChannelRefused(PtingestError):
 
 
 class WorkersDidNotStart(PtingestError):
-    """No worker came up when the server started; ``cause`` says what the first one said."""
+    """No worker came up when the server started; ``cause`` is the error of the first one."""
 
     def __init__(self, *, cause: str) -> None:
         self.cause = cause
@@ -227,11 +227,11 @@ class WorkersDidNotStart(PtingestError):
 
 
 class WorkersRefusedConfig(WorkersDidNotStart):
-    """As above, since config, profile or certificates cannot be used there."""
+    """As above, since the worker cannot use config, profile or certificates."""
 
 
 class ReloadRefused(PtingestError):
-    """A worker does not take a new config; ``worker`` says which, ``cause`` why."""
+    """A worker cannot use a new config; ``worker`` says which, ``cause`` why."""
 
     def __init__(self, *, worker: str, cause: str) -> None:
         self.worker, self.cause = worker, cause

@@ -8,8 +8,6 @@ import pytest
 
 from ptingest import errors
 from ptingest.errors import (
-    ChannelClosed,
-    ChannelRefused,
     ConfigInvalid,
     ConfigProblem,
     ConnectionRejected,
@@ -21,6 +19,8 @@ from ptingest.errors import (
     PtingestError,
     QueryInvalid,
     ReloadRefused,
+    RpcClosed,
+    RpcRefused,
     SinkUnavailable,
     TlsUnusable,
     WorkersDidNotStart,
@@ -86,9 +86,9 @@ from ptingest.errors import (
             "plaintext Lumberjack on a TLS port",
             id="a stranger",
         ),
-        pytest.param(ChannelClosed(name="worker 2"), "worker 2 is gone", id="a dead process"),
+        pytest.param(RpcClosed(name="worker 2"), "worker 2 is gone", id="a dead process"),
         pytest.param(
-            ChannelRefused(kind="ConfigInvalid", text="c.yaml: no"),
+            RpcRefused(kind="ConfigInvalid", text="c.yaml: no"),
             "c.yaml: no",
             id="its own words",
         ),

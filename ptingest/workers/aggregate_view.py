@@ -1,8 +1,8 @@
-"""What /readyz, /status and /metrics say of several workers as one.
+"""Aggregated /readyz, /status and /metrics of several workers.
 
-Each answer asks all workers for their present state, within a bounded time; of one that does
-not answer the last report counts. Counters are those of the workers there are and of those
-that are gone, so they never go back.
+Each answer asks all workers for a snapshot, within a bounded time; for a worker that does not
+answer, its last report is used. Counters include workers that have ended, so they never
+decrease.
 """
 
 from __future__ import annotations
@@ -24,62 +24,66 @@ from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from ptingest.telemetry.snapshots import merge
 from ptingest.workers.merge_status import merge_reasons, merge_status
-from ptingest.workers.messages import LOOK
-from ptingest.workers.pool import OUTSTANDING, Crew, Slot
+from ptingest.workers.messages import SNAPSHOT
+from ptingest.workers.pool import OUTSTANDING, PoolWorker, WorkerPool
 from ptingest.workers.rpc import NOTHING
 
 LOOK_SECONDS = 1.0
-"""How long an answer waits for a worker that is busy; its last report counts then."""
+"""How long an answer waits for a busy worker; after that its last report is used."""
 RECEIVED = "ptingest_flow_received_events_total"
 
 
-class WholeView:
+class AggregatedView:
     """Implements ``StatusView`` for a supervisor."""
 
-    def __init__(self, crew: Crew, *, own: Metrics, settings: ServerSettings, clock: Clock) -> None:
-        """``own`` are the supervisor's metrics; what `metrics` shows is theirs and the workers'."""
+    def __init__(
+        self, pool: WorkerPool, *, own: Metrics, settings: ServerSettings, clock: Clock
+    ) -> None:
+        """``own`` are the metrics of the supervisor; `metrics` adds those of the workers."""
         self.settings = settings
         self.metrics = Metrics()
-        """Everything together, as of the last `refresh`."""
+        """The sum of all processes, as of the last `refresh`."""
         self.listening: str | None = None
         self.draining = False
         self.sections: Callable[[], dict[str, dict[str, object]]] = dict
-        """What the supervisor says itself: name in /status -> keys that replace the workers'."""
+        """Sections of the supervisor: name in /status -> keys that replace those of the workers."""
         self.certificates: Callable[[], dict[str, object]] = dict
-        """Of the HTTP port."""
+        """Status of the certificates of the HTTP port."""
         self.port_troubles: Callable[[float], list[str]] = lambda _: []
-        """Why no new Beat comes in at the port, as of a monotonic time."""
-        self._crew, self._own, self._clock = crew, own, clock
+        """Reasons why the port accepts no new Beat, as of a monotonic time."""
+        self._pool, self._own, self._clock = pool, own, clock
         self._started = clock.monotonic()
-        self._looking: asyncio.Task[None] | None = None
+        self._refreshing: asyncio.Task[None] | None = None
         self._version = version("ptingest")
         own.set("ptingest_worker_info", 1, self._version)
         own.set("ptingest_worker_start_time_seconds", clock.time_ns() / 1e9)
 
     async def refresh(self) -> None:
-        """Ask all workers; whoever comes meanwhile gets the same answers."""
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look(), name="look at workers")
-        await asyncio.shield(self._looking)
+        """Ask all workers; concurrent callers share one round of requests."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh_all(), name="worker snapshots")
+        await asyncio.shield(self._refreshing)
 
-    async def _look(self) -> None:
-        await asyncio.gather(*(self._look_at(slot) for slot in self._crew.slots if slot.is_there))
+    async def _refresh_all(self) -> None:
+        await asyncio.gather(
+            *(self._refresh_worker(worker) for worker in self._pool.workers if worker.is_answering)
+        )
         self.show()
 
-    async def _look_at(self, slot: Slot) -> None:
-        asked = slot.channel
-        answer = await self._crew.ask(slot, LOOK, NOTHING, seconds=LOOK_SECONDS)
-        # The next worker may sit there by now: what its forerunner counted is kept apart.
-        if not isinstance(answer, PtingestError) and slot.channel is asked:
-            slot.seen, slot.samples = answer, answer.samples
+    async def _refresh_worker(self, worker: PoolWorker) -> None:
+        asked = worker.rpc
+        answer = await self._pool.request(worker, SNAPSHOT, NOTHING, seconds=LOOK_SECONDS)
+        # The process may have been replaced meanwhile: the counts of the old one are kept apart.
+        if not isinstance(answer, PtingestError) and worker.rpc is asked:
+            worker.snapshot, worker.samples = answer, answer.samples
 
     def show(self) -> None:
-        """Bring `metrics` up to what is known now, without asking."""
-        own, crew = self._own, self._crew
+        """Update `metrics` from what is known now, without a request."""
+        own, pool = self._own, self._pool
         own.set("ptingest_worker_is_ready", 0 if self.readiness() else 1)
-        own.set("ptingest_supervisor_running_workers", len(crew.running))
-        parts = [slot.samples for slot in crew.slots]
-        self.metrics.show(merge([own.samples(), crew.retired, *parts]))
+        own.set("ptingest_supervisor_running_workers", len(pool.running))
+        parts = [worker.samples for worker in pool.workers]
+        self.metrics.show(merge([own.samples(), pool.retired, *parts]))
 
     # -- what is shown ----------------------------------------------------------------------
 
@@ -89,18 +93,22 @@ class WholeView:
             return ["draining: this process is stopping"]
         if self.listening is None:
             return ["not listening yet"]
-        if not self._crew.running:
-            ends = [slot.last_end for slot in self._crew.slots if slot.last_end]
+        if not self._pool.running:
+            ends = [worker.last_end for worker in self._pool.workers if worker.last_end]
             return [f"no worker is running{f': the last one {ends[0]}' if ends else ' yet'}"]
-        said = {slot.number: slot.seen.readiness for slot in self._crew.running if slot.seen}
+        said = {
+            worker.number: worker.snapshot.readiness
+            for worker in self._pool.running
+            if worker.snapshot
+        }
         return self.port_troubles(self._clock.monotonic()) + merge_reasons(said)
 
     def status(self) -> dict[str, object]:
-        """One worker's shape, for all of them, and a row for each process.
+        """The shape of one worker's /status, for all of them, and a row for each process.
 
-        While all workers are being started again, what only they know is missing.
+        While no worker is running, the keys that only workers provide are missing.
         """
-        parts = [self._status_of(slot) for slot in self._crew.slots if slot.seen]
+        parts = [self._status_of(worker) for worker in self._pool.workers if worker.snapshot]
         ours = {"certificates": self.certificates(), "process": process_row(with_children=True)}
         merged = merge_status([*parts, ours])
         status: dict[str, object] = {
@@ -119,15 +127,15 @@ class WholeView:
             status[name] = {**section, **keys} if isinstance(section, dict) else keys
         return status
 
-    def _status_of(self, slot: Slot) -> dict[str, object]:
-        assert slot.seen is not None
-        status: dict[str, Any] = orjson.loads(slot.seen.status)
+    def _status_of(self, worker: PoolWorker) -> dict[str, object]:
+        assert worker.snapshot is not None
+        status: dict[str, Any] = orjson.loads(worker.snapshot.status)
         for row in status["beats"]["listed"]:
-            row["worker"] = slot.number
+            row["worker"] = worker.number
         return status
 
     def books(self) -> Books:
-        """As one worker's, workers that are gone included."""
+        """As those of one worker; workers that have ended are included."""
         metrics = self.metrics
         received = {labels[0]: int(value) for labels, value in metrics.labelled(RECEIVED)}
         books: Books = {}
@@ -144,34 +152,38 @@ class WholeView:
         return balanced(books)
 
     def usage(self) -> Usage:
-        """What all processes use together, those that are gone included."""
-        pids = [slot.pid for slot in self._crew.slots if slot.pid is not None]
+        """Resources of all processes together; those that have ended are included."""
+        pids = [worker.pid for worker in self._pool.workers if worker.pid is not None]
         return usage_of([os.getpid(), *pids])
 
     def rows(self) -> list[dict[str, object]]:
-        """One row for each process, the supervisor apart."""
+        """One row for each worker process."""
         now = self._clock.monotonic()
-        return [self._row(slot, now) for slot in self._crew.slots]
+        return [self._row(worker, now) for worker in self._pool.workers]
 
-    def _row(self, slot: Slot, now: float) -> dict[str, object]:
-        lag = [s.values[0] for s in slot.samples if s.name == "ptingest_worker_loop_lag_seconds"]
+    def _row(self, worker: PoolWorker, now: float) -> dict[str, object]:
+        lag = [s.values[0] for s in worker.samples if s.name == "ptingest_worker_loop_lag_seconds"]
         limits = self.settings.beats.limits
-        workers = len(self._crew.slots)
+        workers = len(self._pool.workers)
         return {
-            "worker": slot.number,
-            "pid": slot.pid,
-            "state": slot.state,
-            "connections": len(slot.connections),
-            "events_lately": slot.events_lately,
-            "accepting": slot.is_accepting,
-            "restarts": slot.restarts,
-            "last_end": slot.last_end,
+            "worker": worker.number,
+            "pid": worker.pid,
+            "state": worker.state,
+            "connections": len(worker.connections),
+            "events_lately": worker.events_lately,
+            "accepting": worker.is_accepting,
+            "restarts": worker.restarts,
+            "last_end": worker.last_end,
             "starts_in_seconds": (
-                round(max(0.0, slot.next_start_at - now), 1) if slot.state == "waiting" else None
+                round(max(0.0, worker.next_start_at - now), 1)
+                if worker.state == "waiting"
+                else None
             ),
-            "uptime_seconds": round(now - slot.started_at, 1) if slot.pid else None,
-            "silent_seconds": round(now - slot.heard_at, 1) if slot.pid else None,
-            "rss_bytes": None if slot.pid is None else usage_of([slot.pid]).memory_bytes or None,
+            "uptime_seconds": round(now - worker.started_at, 1) if worker.pid else None,
+            "silent_seconds": round(now - worker.heard_at, 1) if worker.pid else None,
+            "rss_bytes": None
+            if worker.pid is None
+            else usage_of([worker.pid]).memory_bytes or None,
             "loop_lag_seconds": lag[0] if lag else None,
             "limits": {
                 "total_bytes": limits.total_bytes // workers,

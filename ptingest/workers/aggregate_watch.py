@@ -1,8 +1,8 @@
-"""Tap and why where several workers run: all are asked, and answer as one.
+"""Aggregated taps and `why` of several workers.
 
-A tap is one stream from each worker; their lines are passed on as they come and their counts
-added up. A worker that starts later is joined, one that dies takes nothing with it but what
-it had not sent. What waits for the reader is bounded, as with one worker.
+A tap is one stream from each worker; lines are passed on as they arrive and counts are added
+up. A worker that starts later is added; when one ends, only what it had not sent is lost.
+What waits for the reader is bounded, as with one worker.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from typing import Any
 
 import msgspec
 
-from ptingest.errors import ChannelClosed, ChannelRefused, PtingestError, TapsBusy
+from ptingest.errors import PtingestError, RpcClosed, RpcRefused, TapsBusy
 from ptingest.model.contracts import Clock
 from ptingest.model.watching import TapWish, WhyQuestion
 from ptingest.observe.taps import BUFFER_BYTES, TAPS, TOLD_SECONDS, WORK_SHARE, query_test
 from ptingest.observe.trace import STORIES
 from ptingest.workers.messages import TAP, WHY, TapLines
-from ptingest.workers.pool import Crew
-from ptingest.workers.rpc import Channel, Stream
+from ptingest.workers.pool import WorkerPool
+from ptingest.workers.rpc import OpenStream, RpcConnection
 
 WHY_SECONDS = 5.0
 STREAM_ITEMS = 64
-"""Of one worker, before they are put together."""
+"""Items of one worker that may wait to be merged."""
 JOIN_SECONDS = 1.0
-"""How often it is looked whether there is a worker that is not tapped yet."""
+"""How often the tap checks for a worker that it does not read yet."""
 COUNTS = ("passed", "shown", "skipped", "lost")
 
 _json = msgspec.json.Encoder().encode
 
 
-class CrewTap:
-    """One reader's view of all workers; implements ``TapReader``."""
+class AggregatedTap:
+    """One reader's tap on all workers; implements ``TapReader``."""
 
-    def __init__(self, crew: Crew, wish: TapWish, on_closed: Any) -> None:
-        self._crew, self._wish, self._on_closed = crew, wish, on_closed
-        self._streams: dict[Channel, Stream[TapLines]] = {}
+    def __init__(self, pool: WorkerPool, wish: TapWish, on_closed: Any) -> None:
+        self._pool, self._wish, self._on_closed = pool, wish, on_closed
+        self._streams: dict[RpcConnection, OpenStream[TapLines]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._counts: dict[Channel, dict[str, int]] = {}
+        self._counts: dict[RpcConnection, dict[str, int]] = {}
         self._lines: list[bytes] = []
         self.size = 0
         self._lost = 0
@@ -51,34 +51,34 @@ class CrewTap:
         self._join()
 
     def _join(self) -> None:
-        for slot in self._crew.slots:
-            channel = slot.channel
-            if not slot.is_there or channel is None or channel in self._streams:
+        for worker in self._pool.workers:
+            rpc = worker.rpc
+            if not worker.is_answering or rpc is None or rpc in self._streams:
                 continue
             try:
-                stream = channel.stream(TAP, self._wish, room=STREAM_ITEMS)
-            except ChannelClosed:
-                continue  # it is on its way out
-            self._streams[channel] = stream
-            task = asyncio.create_task(self._pump(channel, stream), name=f"tap {slot.name}")
+                stream = rpc.stream(TAP, self._wish, room=STREAM_ITEMS)
+            except RpcClosed:
+                continue  # it is ending
+            self._streams[rpc] = stream
+            task = asyncio.create_task(self._pump(rpc, stream), name=f"tap {worker.name}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pump(self, channel: Channel, stream: Stream[TapLines]) -> None:
+    async def _pump(self, rpc: RpcConnection, stream: OpenStream[TapLines]) -> None:
         try:
             async for item in stream:
                 for line in item.lines.splitlines(keepends=True):
-                    self._take(channel, line)
-        except ChannelRefused as refusal:
+                    self._take(rpc, line)
+        except RpcRefused as refusal:
             self.end(f"a worker cannot be tapped: {refusal}")
         finally:
             stream.close()
 
-    def _take(self, channel: Channel, line: bytes) -> None:
+    def _take(self, rpc: RpcConnection, line: bytes) -> None:
         if line.startswith(b'{"told":'):
-            self._counts[channel] = msgspec.json.decode(line)["told"]
+            self._counts[rpc] = msgspec.json.decode(line)["told"]
         elif line.startswith(b'{"ended":'):
-            return  # that worker leaves; the others go on
+            return  # that worker ends; the others go on
         elif self.size + len(line) > BUFFER_BYTES:
             self._lost += 1
             return
@@ -88,7 +88,7 @@ class CrewTap:
         self._more.set()
 
     async def read(self) -> bytes:
-        """Wait for something to tell; whole lines, and nothing once the tap is over."""
+        """Wait for lines or new counts; returns whole lines, and nothing once the tap has ended."""
         if self._is_over:
             return b""
         loop = asyncio.get_running_loop()
@@ -100,7 +100,7 @@ class CrewTap:
                 async with asyncio.timeout(JOIN_SECONDS):
                     await self._more.wait()
             except TimeoutError:
-                break  # a sign of life, for who may be gone
+                break  # an empty answer shows whether the reader is still connected
             self._more.clear()
             if self._summed() != self._told and loop.time() - self._told_at >= TOLD_SECONDS:
                 break
@@ -120,13 +120,13 @@ class CrewTap:
         return found
 
     def end(self, why: str) -> None:
-        """Let the reader have what waits, the counts, and this sentence; then no more."""
+        """Send the waiting lines, the counts and this reason; then end."""
         if self._ending is None:
             self._ending = why
         self._more.set()
 
     def close(self) -> None:
-        """Nobody reads any more."""
+        """The reader has left."""
         self._on_closed(self)
         for stream in self._streams.values():
             stream.close()
@@ -135,14 +135,14 @@ class CrewTap:
         self.end("closed")
 
 
-class CrewWatch:
+class AggregatedWatch:
     """Implements ``TapDesk`` and ``WhyDesk`` for a supervisor."""
 
-    def __init__(self, crew: Crew, *, clock: Clock) -> None:
-        self._crew, self._clock = crew, clock
-        self.open: list[CrewTap] = []
+    def __init__(self, pool: WorkerPool, *, clock: Clock) -> None:
+        self._pool, self._clock = pool, clock
+        self.open: list[AggregatedTap] = []
 
-    async def begin(self, wish: TapWish) -> CrewTap:
+    async def begin(self, wish: TapWish) -> AggregatedTap:
         """Open a tap on all workers.
 
         Raises:
@@ -153,21 +153,21 @@ class CrewWatch:
         await asyncio.to_thread(query_test, wish.query, now)
         if len(self.open) >= TAPS:
             raise TapsBusy(limit=TAPS)
-        tap = CrewTap(self._crew, wish, self._forget)
+        tap = AggregatedTap(self._pool, wish, self._forget)
         self.open.append(tap)
         return tap
 
-    def _forget(self, tap: CrewTap) -> None:
+    def _forget(self, tap: AggregatedTap) -> None:
         if tap in self.open:
             self.open.remove(tap)
 
     def end_all(self, why: str) -> None:
-        """Tell every reader, and look no more."""
+        """End all taps; ``why`` is shown to the readers."""
         for tap in self.open:
             tap.end(why)
 
     def status(self) -> dict[str, object]:
-        """The keys of /status that are not the sum of the workers'."""
+        """The keys of /status that are not the sum over the workers."""
         waiting = sum(tap.size for tap in self.open)
         return {
             "open": len(self.open),
@@ -179,7 +179,7 @@ class CrewWatch:
 
     async def why(self, question: WhyQuestion) -> dict[str, object]:
         """Return what all workers remember; ``silent`` names those that did not answer."""
-        answers = await self._crew.ask_all(WHY, question, seconds=WHY_SECONDS)
+        answers = await self._pool.request_all(WHY, question, seconds=WHY_SECONDS)
         found: list[dict[str, Any]] = []
         memories: list[dict[str, Any]] = []
         silent: dict[str, str] = {}
@@ -195,7 +195,7 @@ class CrewWatch:
 
 
 def _one_memory(memories: list[dict[str, Any]]) -> dict[str, object]:
-    """Sums, and as far back as the one that remembers longest."""
+    """Sums, and the longest time that any worker remembers."""
     whole: dict[str, object] = {
         name: sum(memory[name] for memory in memories)
         for name in ("bytes", "limit_bytes", "whole_events", "id_events")

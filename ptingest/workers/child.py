@@ -1,10 +1,10 @@
-"""One of several workers: a process that a supervisor started and hands connections to.
+"""A worker process (child) of a supervisor, which passes connections to it.
 
-    python -m ptingest.workers.child CONTROL HANDED      two inherited descriptors
+    python -m ptingest.workers.child CONTROL SOCKETS DRAIN_SECONDS    two inherited descriptors
 
-It reads no config, listens nowhere and serves no HTTP: everything it knows comes over the
-control channel. When that channel ends the supervisor is gone; what was taken is brought
-home (a drain, as on SIGTERM) and the process leaves, so that nothing is ever orphaned.
+It reads no config, listens on no port and serves no HTTP: everything comes over the rpc
+connection CONTROL. When that ends, the supervisor is gone; the worker drains, as on SIGTERM,
+and exits, so that no process is orphaned.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from functools import partial
 
 import orjson
 
-from ptingest.errors import ChannelRefused, ErrandRefused
+from ptingest.errors import ErrandRefused, RpcRefused
 from ptingest.model.contracts import Clock
 from ptingest.model.letters import Order
 from ptingest.model.watching import TapWish, WhyQuestion
@@ -36,15 +36,15 @@ from ptingest.server.worker import Worker
 from ptingest.server.worker_share import Share, share_of
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.logs import setup_logs
-from ptingest.workers.fd_passing import take_over
+from ptingest.workers.fd_passing import receive_socket
 from ptingest.workers.messages import (
     DRAIN,
     LOAD,
-    LOOK,
     ORDER,
     PREPARE,
     PROGRESS,
     REPORT,
+    SNAPSHOT,
     START,
     SWAP,
     SWEEP,
@@ -52,71 +52,71 @@ from ptingest.workers.messages import (
     WHY,
     Config,
     Drained,
-    Load,
     Progress,
-    Report,
-    Seen,
     Start,
     TapLines,
+    WorkerLoad,
+    WorkerReport,
+    WorkerSnapshot,
     unpack_config,
 )
-from ptingest.workers.rpc import NOTHING, Channel, Nothing, open_channel
+from ptingest.workers.rpc import NOTHING, Nothing, RpcConnection, open_rpc
 
 log = logging.getLogger("ptingest.workers.child")  # it runs as __main__
 
 REPORT_SECONDS = 1.0
 LOAD_SECONDS = 0.02
-"""Changes within so short a time are told together."""
+"""Changes within this time are sent together."""
 ORPHAN_SECONDS = 30.0
-"""How much longer than a drain a worker may outlive its supervisor, even when it hangs."""
+"""A worker outlives its supervisor by the drain and at most this time, even when it hangs."""
 
 
-class Supervised:
-    """Answers the supervisor; runs one `Worker` from START to DRAIN."""
+class WorkerProcess:
+    """Answers the requests of the supervisor; runs one `Worker` from START to DRAIN."""
 
-    def __init__(self, channel: Channel, handed: socket.socket, *, clock: Clock) -> None:
-        self._channel, self._handed, self._clock = channel, handed, clock
+    def __init__(self, rpc: RpcConnection, sockets: socket.socket, *, clock: Clock) -> None:
+        self._rpc, self._sockets, self._clock = rpc, sockets, clock
         self._worker: Worker | None = None
         self._running: asyncio.Task[int] | None = None
         self._has_ended = asyncio.Event()
         self._fresh: Fresh | None = None
-        self._over: list[int] = []
-        self._telling: asyncio.TimerHandle | None = None
-        channel.answers(START, self._start)
-        channel.answers(PREPARE, self._prepare)
-        channel.answers(SWAP, self._swap)
-        channel.answers(LOOK, self._look)
-        channel.answers(DRAIN, self._drain)
-        channel.answers(ORDER, self._order)
-        channel.answers(PROGRESS, self._progress)
-        channel.answers(SWEEP, self._sweep)
-        channel.answers(WHY, self._why)
-        channel.feeds(TAP, self._tap)
+        self._ended: list[int] = []
+        self._sending: asyncio.TimerHandle | None = None
+        rpc.on_request(START, self._start)
+        rpc.on_request(PREPARE, self._prepare)
+        rpc.on_request(SWAP, self._swap)
+        rpc.on_request(SNAPSHOT, self._refresh_all)
+        rpc.on_request(DRAIN, self._drain)
+        rpc.on_request(ORDER, self._order)
+        rpc.on_request(PROGRESS, self._progress)
+        rpc.on_request(SWEEP, self._sweep)
+        rpc.on_request(WHY, self._why)
+        rpc.on_stream(TAP, self._tap)
 
     async def run(self) -> int:
-        """Work until told to leave, or left alone; returns the exit code."""
-        talking = asyncio.create_task(self._channel.run(), name="control")
+        """Run until DRAIN, a signal, or the end of the supervisor; returns the exit code."""
+        serving = asyncio.create_task(self._rpc.run(), name="control")
         ended = asyncio.create_task(self._has_ended.wait())
-        await asyncio.wait([talking, ended], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([serving, ended], return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
         if self._running is None:
-            return 0  # nothing was begun
+            return 0  # START never came
         if not self._has_ended.is_set():
-            log.error("the supervisor is gone: finishing what was taken, then leaving")
+            log.error("the supervisor is gone: draining, then exiting")
             self.stop()
         await asyncio.wait([self._running])
         code = 1 if self._running.exception() else 0
-        await self._channel.finish()
-        await talking
+        await self._rpc.finish()
+        await serving
         return code
 
     def stop(self) -> None:
         """Ask the worker for a drain."""
         if self._worker is not None:
             self._worker.stop()
-            self._tell_soon()
+            self._send_load_soon()
 
-    # -- what the supervisor asks -----------------------------------------------------------
+    # -- requests of the supervisor ---------------------------------------------------------
 
     async def _start(self, start: Start) -> Nothing:
         share = Share(start.number, start.workers)
@@ -124,14 +124,14 @@ class Supervised:
         self._setup_logs(settings, share)
         parts = build(share_of(settings, share), profile, clock=self._clock, share=share)
         worker = self._worker = Worker(parts, is_supervised=True)
-        parts.source.on_accepting = self._tell_soon
+        parts.source.on_accepting = self._send_load_soon
         self._running = asyncio.create_task(self._work(worker), name="worker")
         started = asyncio.create_task(worker.started.wait())
         await asyncio.wait([self._running, started], return_when=asyncio.FIRST_COMPLETED)
         if not worker.started.is_set():
             started.cancel()
             error = self._running.exception()
-            raise error if error is not None else ChannelRefused(kind="", text="it was stopped")
+            raise error if error is not None else RpcRefused(kind="", text="it was stopped")
         keep_what_start_made()
         log.info("started, pid %d", os.getpid())
         return NOTHING
@@ -140,56 +140,56 @@ class Supervised:
         setup_logs(settings.log, process=f"worker {share.number}")
 
     async def _prepare(self, config: Config) -> Nothing:
-        parts = self._present().parts
+        parts = self._started().parts
         settings, profile = unpack_config(config)
         mine = share_of(settings, parts.share)
         self._fresh = await asyncio.to_thread(compile_fresh, mine, profile)
         return NOTHING
 
     async def _swap(self, _: Nothing) -> Nothing:
-        worker, fresh = self._present(), self._fresh
+        worker, fresh = self._started(), self._fresh
         if fresh is not None:
             self._fresh = None
             swap_parts(worker.parts, fresh)
             self._setup_logs(fresh.settings, worker.parts.share)
         return NOTHING
 
-    async def _look(self, _: Nothing) -> Seen:
-        view = self._present().view
+    async def _refresh_all(self, _: Nothing) -> WorkerSnapshot:
+        view = self._started().view
         status = orjson.dumps(view.status(), option=orjson.OPT_NON_STR_KEYS)
-        return Seen(self._present().parts.metrics.samples(), status, view.readiness())
+        return WorkerSnapshot(self._started().parts.metrics.samples(), status, view.readiness())
 
     async def _drain(self, _: Nothing) -> Drained:
-        self._present()
+        self._started()
         self.stop()
-        await self._has_ended.wait()  # the last report is told by then
+        await self._has_ended.wait()  # the last report is sent by then
         assert self._running is not None
         return Drained(await self._running)
 
     async def _order(self, order: Order) -> Progress:
-        return self._present().parts.errands.begin(order)
+        return self._started().parts.errands.begin(order)
 
     async def _progress(self, _: Nothing) -> Progress:
-        return self._present().parts.errands.progress()
+        return self._started().parts.errands.progress()
 
     async def _sweep(self, _: Nothing) -> Nothing:
-        await self._present().parts.dead_letters.sweep()
+        await self._started().parts.dead_letters.sweep()
         return NOTHING
 
     async def _why(self, question: WhyQuestion) -> Progress:
-        return await self._present().parts.storyteller.why(question)
+        return await self._started().parts.storyteller.why(question)
 
     async def _tap(self, wish: TapWish) -> AsyncIterator[TapLines]:
-        tap = await self._present().parts.observer.taps.begin(wish)
+        tap = await self._started().parts.observer.taps.begin(wish)
         try:
             while lines := await tap.read():
                 yield TapLines(lines)
         finally:
             tap.close()
 
-    def _present(self) -> Worker:
+    def _started(self) -> Worker:
         if self._worker is None:
-            raise ErrandRefused(why="this worker was not started yet")
+            raise ErrandRefused(why="this worker has not started yet")
         return self._worker
 
     # -- the work ---------------------------------------------------------------------------
@@ -198,69 +198,69 @@ class Supervised:
         running = asyncio.create_task(worker.run(), name="worker parts")
         pending = {
             running,
-            asyncio.create_task(self._take_over(worker), name="handed over"),
+            asyncio.create_task(self._take_over(worker), name="sockets"),
             asyncio.create_task(self._report(worker), name="reports"),
         }
         try:
             while not running.done():
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    # A worker that takes no connections, or says nothing, must not stay.
+                    # A worker that takes no connections or sends no reports must not go on.
                     task.result()
             return running.result()
         except BaseException:
-            log.critical("a part of this worker died; leaving, so that it is started again")
+            log.critical("a task of this worker failed; exiting, so that it is started again")
             raise
         finally:
             for task in (running, *pending):
                 task.cancel()
             await asyncio.gather(running, return_exceptions=True)
             worker.parts.metrics.refresh()
-            self._channel.tell(REPORT, self._report_of(worker))
+            self._rpc.notify(REPORT, self._report_of(worker))
             self._has_ended.set()
 
     async def _take_over(self, worker: Worker) -> None:
-        """Take what the supervisor accepted, for ever: what comes while we drain is closed."""
+        """Receive sockets until the supervisor is gone; during a drain they are closed."""
         await worker.started.wait()
-        while (handed := await take_over(self._handed)) is not None:
-            number, accepted = handed
+        while (received := await receive_socket(self._sockets)) is not None:
+            number, accepted = received
             if accepted is None:
-                log.error("cannot take a connection: too many open files, or it is gone already")
-                self._is_over(number)
+                log.error("cannot take a connection: too many open files, or it is closed already")
+                self._has_closed(number)
             else:
-                await worker.parts.source.adopt(accepted, partial(self._is_over, number))
+                await worker.parts.source.adopt(accepted, partial(self._has_closed, number))
 
-    def _is_over(self, number: int) -> None:
-        self._over.append(number)
-        self._tell_soon()
+    def _has_closed(self, number: int) -> None:
+        self._ended.append(number)
+        self._send_load_soon()
 
-    def _tell_soon(self) -> None:
-        if self._telling is None:
+    def _send_load_soon(self) -> None:
+        if self._sending is None:
             loop = asyncio.get_running_loop()
-            self._telling = loop.call_later(LOAD_SECONDS, self._tell_load)
+            self._sending = loop.call_later(LOAD_SECONDS, self._send_load)
 
-    def _tell_load(self) -> None:
-        self._telling = None
+    def _send_load(self) -> None:
+        self._sending = None
         if self._worker is not None:
             load = self._load_of(self._worker)
-            if not self._channel.tell(LOAD, load):
-                self._over += load.left  # told with the next report that can be sent
+            if not self._rpc.notify(LOAD, load):
+                self._ended += load.left  # sent again with the next report
 
     async def _report(self, worker: Worker) -> None:
         while True:
             await asyncio.sleep(REPORT_SECONDS)
             worker.parts.metrics.refresh()
             report = self._report_of(worker)
-            if not self._channel.tell(REPORT, report):
-                self._over += report.load.left
+            if not self._rpc.notify(REPORT, report):
+                self._ended += report.load.left
 
-    def _report_of(self, worker: Worker) -> Report:
-        return Report(self._load_of(worker), worker.parts.metrics.samples())
+    def _report_of(self, worker: Worker) -> WorkerReport:
+        return WorkerReport(self._load_of(worker), worker.parts.metrics.samples())
 
-    def _load_of(self, worker: Worker) -> Load:
-        left, self._over = self._over, []
+    def _load_of(self, worker: Worker) -> WorkerLoad:
+        left, self._ended = self._ended, []
         received = worker.parts.metrics.labelled("ptingest_flow_received_events_total")
-        return Load(
+        return WorkerLoad(
             connections=worker.parts.source.load,
             events=int(sum(count for _, count in received)),
             is_accepting=worker.parts.source.is_accepting,
@@ -269,21 +269,21 @@ class Supervised:
         )
 
 
-async def serve_supervised(control: socket.socket, handed: socket.socket) -> int:
-    """Run until the supervisor says so, or is gone; returns the exit code."""
+async def serve_worker_process(control: socket.socket, sockets: socket.socket) -> int:
+    """Run one worker process; returns the exit code."""
     control.setblocking(False)
-    channel = await open_channel(control, name="the supervisor")
-    supervised = Supervised(channel, handed, clock=SystemClock())
+    rpc = await open_rpc(control, name="the supervisor")
+    process = WorkerProcess(rpc, sockets, clock=SystemClock())
     loop = asyncio.get_running_loop()
-    # The supervisor gives the orders; whoever signals one worker alone wants that one to go.
-    loop.add_signal_handler(signal.SIGTERM, supervised.stop)
+    # The supervisor decides; SIGTERM to a single worker drains that worker.
+    loop.add_signal_handler(signal.SIGTERM, process.stop)
     for number in (signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, lambda: None)
-    return await supervised.run()
+    return await process.run()
 
 
-def never_outlive(control: socket.socket, seconds: float) -> None:
-    """In a thread: end this process some time after its supervisor, even if its loop hangs."""
+def exit_with_supervisor(control: socket.socket, seconds: float) -> None:
+    """In a thread: exit some seconds after the supervisor is gone, even if the loop hangs."""
     poll = select.poll()
     poll.register(control, select.POLLRDHUP)
     while not poll.poll():
@@ -293,13 +293,13 @@ def never_outlive(control: socket.socket, seconds: float) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one worker on the two descriptors it inherited."""
-    control, handed = (socket.socket(fileno=int(one)) for one in arguments[:2])
+    """Run one worker on the descriptors it inherited."""
+    control, sockets = (socket.socket(fileno=int(one)) for one in arguments[:2])
     watched = control.dup()
     seconds = float(arguments[2]) + ORPHAN_SECONDS
-    threading.Thread(target=never_outlive, args=(watched, seconds), daemon=True).start()
+    threading.Thread(target=exit_with_supervisor, args=(watched, seconds), daemon=True).start()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(serve_supervised(control, handed))
+        return runner.run(serve_worker_process(control, sockets))
 
 
 if __name__ == "__main__":

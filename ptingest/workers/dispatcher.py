@@ -1,11 +1,11 @@
-"""The Beats port of several workers: accepts, counts, and hands each socket to one of them.
+"""The connection dispatcher: accepts on the Beats port and passes each socket to a worker.
 
-    accept --limits--> the least loaded worker --descriptor--> there it is prepared, and
-                                                              its header and TLS are read
+    accept --limits--> the least loaded worker --descriptor--> there the PROXY header is read
+                                                              and TLS is set up
 
-What can be counted before a byte is read is counted here, for all workers together:
-``connections``, and ``connections_per_ip`` by direct address. Whom a load balancer names is
-known in the workers only, so there each has a share of that limit.
+Limits that need no byte of the connection are enforced here, for all workers together:
+``connections``, and ``connections_per_ip`` by direct address. Addresses that a load balancer
+reports are known in the workers only, so each worker has a share of that limit.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.beats.handshake import Networks
 from ptingest.sources.port import PortTroubles, open_port
 from ptingest.telemetry.metrics import Metrics
-from ptingest.workers.fd_passing import hand_over
-from ptingest.workers.pool import Crew, Slot
+from ptingest.workers.fd_passing import send_socket
+from ptingest.workers.pool import PoolWorker, WorkerPool
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.05
-"""When no worker takes a socket although one should."""
+"""Pause after all workers refused a socket although one was ready to take it."""
 
 
-class Doorkeeper:
+class Dispatcher:
     """Owns the listening socket; built once, `run` until `stop`."""
 
-    def __init__(self, settings: BeatsSettings, *, crew: Crew, metrics: Metrics) -> None:
-        self._crew, self._metrics = crew, metrics
+    def __init__(self, settings: BeatsSettings, *, pool: WorkerPool, metrics: Metrics) -> None:
+        self._pool, self._metrics = pool, metrics
         self._socket: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._numbers = itertools.count(1)
@@ -45,15 +45,15 @@ class Doorkeeper:
         self._proxies = Networks(settings.proxy_protocol_from)
 
     def listen(self, listen: str) -> tuple[str, int]:
-        """Bind; returns the address really used. OSError naming it where it is taken."""
+        """Bind and return the address in use; an OSError names an address that is taken."""
         self._socket = open_port(listen)
         name = self._socket.getsockname()
         return str(name[0]), int(name[1])
 
     async def run(self) -> None:
-        """Accept and hand over until `stop`; errors propagate."""
+        """Accept and dispatch until `stop`; errors propagate."""
         listener = self._socket
-        if listener is None:  # told to stop before it began
+        if listener is None:  # stopped before it began
             return
         self._accepting = asyncio.create_task(self._accept(listener), name="beats accept")
         await asyncio.wait([self._accepting])
@@ -61,7 +61,7 @@ class Doorkeeper:
             self._accepting.result()
 
     def stop(self) -> None:
-        """Nobody new comes in."""
+        """Accept no more connections."""
         if self._accepting is not None:
             self._accepting.cancel()
         if self._socket is not None:
@@ -71,8 +71,8 @@ class Doorkeeper:
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            # While nobody may take it, a connection waits in the kernel, unaccepted.
-            await self._until_one_may_take()
+            # While no worker accepts, a connection waits unaccepted in the kernel.
+            await self._until_one_accepts()
             try:
                 accepted, _ = await loop.sock_accept(listener)
             except OSError as error:  # out of file descriptors, as a rule
@@ -81,13 +81,13 @@ class Doorkeeper:
                 await asyncio.sleep(1)
                 continue
             self._port_troubles.accept_error = None
-            with accepted:  # a worker has its own copy, or nobody has
-                await self._hand_over(accepted)
+            with accepted:  # a worker has its own copy of the descriptor, if one took it
+                await self._dispatch(accepted)
 
-    async def _hand_over(self, accepted: socket.socket) -> None:
+    async def _dispatch(self, accepted: socket.socket) -> None:
         try:
             address = accepted.getpeername()
-        except OSError:  # gone between accept and here
+        except OSError:  # closed since it was accepted
             return
         ip = str(address[0])
         counted = "" if ip in self._proxies else ip
@@ -97,9 +97,9 @@ class Doorkeeper:
             log.warning("%s:%d: connection refused, %s", ip, address[1], setting)
             return
         number = next(self._numbers)
-        while not self._give(accepted, number, counted):
+        while not self._pass_to_worker(accepted, number, counted):
             await asyncio.sleep(RETRY_SECONDS)
-            await self._until_one_may_take()
+            await self._until_one_accepts()
 
     def _limit_reached(self, ip: str) -> tuple[str, str] | None:
         limits = self.limits
@@ -111,8 +111,8 @@ class Doorkeeper:
         return None
 
     def troubles(self, now: float) -> list[str]:
-        """Why no new Beat comes in; empty where one does. To be asked every few seconds."""
-        if any(slot.may_take for slot in self._crew.slots):
+        """Reasons why no new Beat is accepted, empty where one is; call it every few seconds."""
+        if any(worker.accepts for worker in self._pool.workers):
             self._port_troubles.take()
         else:
             self._port_troubles.refuse(now)
@@ -126,35 +126,35 @@ class Doorkeeper:
     @property
     def count(self) -> int:
         """Connections open in all workers."""
-        return sum(len(slot.connections) for slot in self._crew.slots)
+        return sum(len(worker.connections) for worker in self._pool.workers)
 
     def _from(self, ip: str) -> int:
-        return sum(slot.per_ip[ip] for slot in self._crew.slots)
+        return sum(worker.per_ip[ip] for worker in self._pool.workers)
 
-    def _give(self, accepted: socket.socket, number: int, counted: str) -> bool:
-        """Hand a socket to whom it suits best; False when nobody takes it now."""
-        for slot in sorted((s for s in self._crew.slots if s.may_take), key=by_load):
-            assert slot.pair is not None
+    def _pass_to_worker(self, accepted: socket.socket, number: int, counted: str) -> bool:
+        """Pass a socket to the least loaded worker; False when no worker takes it now."""
+        for worker in sorted((s for s in self._pool.workers if s.accepts), key=by_load):
+            assert worker.pair is not None
             try:
-                is_given = hand_over(slot.pair, accepted, number)
+                was_sent = send_socket(worker.pair, accepted, number)
             except OSError as error:
-                log.debug("%s takes no connection: %s", slot.name, error)
+                log.debug("%s takes no connection: %s", worker.name, error)
                 continue
-            if is_given:
-                slot.take(number, counted)
+            if was_sent:
+                worker.take(number, counted)
                 self._metrics.add(
-                    "ptingest_supervisor_handed_connections_total", 1, str(slot.number)
+                    "ptingest_supervisor_handed_connections_total", 1, str(worker.number)
                 )
                 return True
         return False
 
-    async def _until_one_may_take(self) -> None:
-        crew = self._crew
-        while not any(slot.may_take for slot in crew.slots):
-            crew.changed.clear()
-            await crew.changed.wait()
+    async def _until_one_accepts(self) -> None:
+        pool = self._pool
+        while not any(worker.accepts for worker in pool.workers):
+            pool.changed.clear()
+            await pool.changed.wait()
 
 
-def by_load(slot: Slot) -> tuple[int, int, int]:
-    """The least loaded first: open connections, then events lately."""
-    return len(slot.connections), slot.events_lately, slot.number
+def by_load(worker: PoolWorker) -> tuple[int, int, int]:
+    """Sort key for the least loaded worker: open connections, then recent events."""
+    return len(worker.connections), worker.events_lately, worker.number

@@ -1,8 +1,9 @@
-"""Accepted sockets on their way from the supervisor to a worker, over a socket pair.
+"""Passes accepted sockets from the supervisor to a worker (`SCM_RIGHTS`), over a socket pair.
 
-Each is one record of eight bytes, its number, with the descriptor beside it. The kernel keeps
-records with descriptors apart, so one read gives one socket. What was sent and not yet taken
-when a worker dies is closed by the kernel: those Beats connect anew.
+Each message is eight bytes, the number of the connection, with the descriptor as ancillary
+data. The kernel never merges messages that carry descriptors, so one read gives one socket.
+The kernel closes sockets that were sent and not received when a worker dies: those Beats
+connect again.
 """
 
 from __future__ import annotations
@@ -13,19 +14,19 @@ import socket
 from array import array
 
 RECORD_BYTES = 8
-ROOM_BESIDE = socket.CMSG_LEN(array("i").itemsize)
-"""For one descriptor."""
+ANCILLARY_BYTES = socket.CMSG_LEN(array("i").itemsize)
+"""Ancillary data of one descriptor."""
 
 
-def hand_over(pair: socket.socket, accepted: socket.socket, number: int) -> bool:
-    """Give a copy of ``accepted`` to the other end; False when it takes no more now.
+def send_socket(pair: socket.socket, accepted: socket.socket, number: int) -> bool:
+    """Send a copy of ``accepted`` to the other end; False while its queue is full.
 
     Raises:
-        OSError: the other end is gone, or the kernel passes on no more descriptors.
+        OSError: the other end is closed, or the kernel passes no more descriptors.
     """
     descriptor = array("i", [accepted.fileno()])
     try:
-        # Not `socket.send_fds`, which takes flags and does not use them.
+        # Not `socket.send_fds`, which ignores its flags.
         pair.sendmsg(
             [number.to_bytes(RECORD_BYTES, "big")],
             [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptor)],
@@ -36,20 +37,20 @@ def hand_over(pair: socket.socket, accepted: socket.socket, number: int) -> bool
     return True
 
 
-async def take_over(pair: socket.socket) -> tuple[int, socket.socket | None] | None:
-    """Wait for the next socket; None at the end.
+async def receive_socket(pair: socket.socket) -> tuple[int, socket.socket | None] | None:
+    """Wait for the next socket; None when the other end is closed.
 
-    A number without a socket: this process may open no more files.
+    A number without a socket means that this process cannot open more files.
     """
     loop = asyncio.get_running_loop()
     while True:
         try:
-            data, beside, _, _ = pair.recvmsg(
-                RECORD_BYTES, ROOM_BESIDE, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+            data, ancillary, _, _ = pair.recvmsg(
+                RECORD_BYTES, ANCILLARY_BYTES, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
             )
         except BlockingIOError:
             readable = loop.create_future()
-            loop.add_reader(pair, _tell, readable)
+            loop.add_reader(pair, _set, readable)
             try:
                 await readable
             finally:
@@ -58,7 +59,7 @@ async def take_over(pair: socket.socket) -> tuple[int, socket.socket | None] | N
         if not data:
             return None
         number = int.from_bytes(data, "big")
-        for level, kind, content in beside:
+        for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 return number, _as_socket(array("i", content)[0])
         return number, None
@@ -67,13 +68,13 @@ async def take_over(pair: socket.socket) -> tuple[int, socket.socket | None] | N
 def _as_socket(descriptor: int) -> socket.socket | None:
     try:
         taken = socket.socket(fileno=descriptor)
-    except OSError:  # reset meanwhile, so that its kind cannot be asked
+    except OSError:  # reset meanwhile, so its address family cannot be read
         os.close(descriptor)
         return None
     taken.setblocking(False)
     return taken
 
 
-def _tell(readable: asyncio.Future[None]) -> None:
+def _set(readable: asyncio.Future[None]) -> None:
     if not readable.done():
         readable.set_result(None)

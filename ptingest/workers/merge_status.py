@@ -1,8 +1,8 @@
-"""One `/status` of several: the same shape, speaking for all. Pure.
+"""Merges the `/status` of several workers into one of the same shape. Pure.
 
-What a value comes to depends on its name and on its kind: numbers are added up unless their
-name says that only the largest or smallest makes sense, texts are kept where all agree, lists
-are put together. A name that nobody thought of is therefore never lost.
+The rule for a value depends on its name and type: numbers are added, unless the name is
+listed as one where only the largest or smallest makes sense; texts are kept where all agree;
+lists are concatenated. A key that is not listed here is therefore never lost.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ LARGEST = frozenset(
 )
 SMALLEST = frozenset({"heard_seconds_ago", "last_seconds_ago", "expires_in_days"})
 SAME_PLACE = frozenset({"dead_letters", "certificates", "store_file"})
-"""Sections in which all look at the same files: the largest is the truest, not the sum."""
+"""Sections in which all workers describe the same files: the largest value counts, no sum."""
 CONNECTIONS_LISTED = 50
 
 
 def merge_status(parts: Sequence[Status]) -> dict[str, object]:
-    """Return what several workers' ``/status`` come to; an empty dict of none."""
+    """Merge the ``/status`` of several workers; an empty dict where there is none."""
     return _merge_dicts(parts, section="")
 
 
@@ -87,7 +87,7 @@ def _merge_lists(name: str, lists: Sequence[Sequence[object]]) -> list[object]:
         case "shapes":
             return _merge_shapes([one for one in together if isinstance(one, Mapping)])
         case _:
-            # What all workers say (files, reasons, troubled streams) is said once.
+            # What several workers report (files, reasons, streams in trouble) is listed once.
             return list({repr(one): one for one in together}.values())
 
 
@@ -97,7 +97,7 @@ def _age(row: Status) -> float:
 
 
 def _merge_shapes(rows: Sequence[Status]) -> list[object]:
-    """Shapes of lines that fit no pattern, the commonest of all workers."""
+    """Shapes of lines that match no pattern, the most frequent over all workers."""
     found: dict[object, dict[str, object]] = {}
     for row in rows:
         known = found.setdefault(row.get("shape"), {**row, "sampled": 0})
@@ -111,7 +111,7 @@ def _number(value: object) -> int:
 
 
 def merge_reasons(said: Mapping[int, Sequence[str]]) -> list[str]:
-    """Return why workers are not ready; what only some of them say names them."""
+    """Return why workers are not ready; a reason of only some workers names them."""
     reasons = dict.fromkeys(reason for reasons in said.values() for reason in reasons)
     merged = []
     for reason in reasons:

@@ -1,10 +1,10 @@
-"""What supervisor and workers ask and tell each other; the words of `runtime.channel`.
+"""The messages between supervisor and workers, sent through `workers.rpc`.
 
-supervisor -> worker    START, PREPARE, SWAP, LOOK, DRAIN, and orders for the dead letters
+supervisor -> worker    START, PREPARE, SWAP, SNAPSHOT, DRAIN, and jobs for the dead letters
 worker -> supervisor    REPORT, LOAD
 
-To ask a worker something new: a struct, one line here, one `channel.answers` in
-`runtime.supervised`, and the question put through `Crew.ask_all` (or one worker's channel).
+To add a request: a struct and one line here, one `rpc.on_request` in `workers.child`, and the
+call through `WorkerPool.request_all` or the rpc connection of one worker.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.transfer import pack_profile, pack_settings, unpack_profile, unpack_settings
 from ptingest.telemetry.metrics import Sample
-from ptingest.workers.rpc import Feed, News, Nothing, Question
+from ptingest.workers.rpc import Nothing, Notification, Request, Stream
 
 
 class Config(msgspec.Struct):
-    """Settings and profile as they were validated; a worker reads no config file, so that all
-    run with the same."""
+    """Validated settings and profile; workers read no config file, so all run with the same."""
 
     settings: bytes
     profile: bytes
@@ -36,74 +35,74 @@ class Start(msgspec.Struct):
     config: Config
 
 
-class Load(msgspec.Struct):
-    """How busy a worker is, told whenever it changes and with each report."""
+class WorkerLoad(msgspec.Struct):
+    """The load of a worker, sent whenever it changes and with each report."""
 
     connections: int
     events: int
-    """Received since it started."""
+    """Events received since it started."""
     is_accepting: bool
     is_draining: bool
     left: list[int]
-    """Numbers of connections that are over, each told once."""
+    """Numbers of connections that have ended, each reported once."""
 
 
-class Report(msgspec.Struct):
-    """A worker's metrics, every second."""
+class WorkerReport(msgspec.Struct):
+    """The metrics of a worker, sent every second."""
 
-    load: Load
+    load: WorkerLoad
     samples: list[Sample]
 
 
-class Seen(msgspec.Struct):
-    """Everything one worker shows of itself now."""
+class WorkerSnapshot(msgspec.Struct):
+    """Metrics, status and readiness of one worker now."""
 
     samples: list[Sample]
     status: bytes
-    """As JSON: it holds whatever the API could answer with."""
+    """As JSON."""
     readiness: list[str]
 
 
 class Drained(msgspec.Struct):
-    """The last words of a worker."""
+    """The result of a drain."""
 
     left: int
-    """Documents not settled: their windows went unacked."""
+    """Documents not settled: their windows were not acked."""
 
 
 class TapLines(msgspec.Struct):
-    """Whole lines of one worker's tap."""
+    """Whole lines of a tap on one worker."""
 
     lines: bytes
 
 
 Progress = dict[str, object]
 
-START = Question("start", Start, Nothing)
-PREPARE = Question("prepare", Config, Nothing)
-"""Make everything of a new config ready, and change nothing yet."""
-SWAP = Question("swap", Nothing, Nothing)
-"""Put in force what was prepared last."""
-LOOK = Question("look", Nothing, Seen)
-DRAIN = Question("drain", Nothing, Drained)
-ORDER = Question("order", Order, Progress)
+START = Request("start", Start, Nothing)
+PREPARE = Request("prepare", Config, Nothing)
+"""Build everything for a new config, and change nothing yet."""
+SWAP = Request("swap", Nothing, Nothing)
+"""Put the config prepared last in force."""
+SNAPSHOT = Request("look", Nothing, WorkerSnapshot)
+DRAIN = Request("drain", Nothing, Drained)
+ORDER = Request("order", Order, Progress)
 """Begin a requeue or purge."""
-PROGRESS = Question("progress", Nothing, Progress)
-SWEEP = Question("sweep", Nothing, Nothing)
-"""Let go of letters that are done in this worker's own segment, and look at the folder."""
+PROGRESS = Request("progress", Nothing, Progress)
+SWEEP = Request("sweep", Nothing, Nothing)
+"""Remove done letters from the worker's own segment, and read the folder again."""
 
-TAP = Feed("tap", TapWish, TapLines)
-WHY = Question("why", WhyQuestion, Progress)
+TAP = Stream("tap", TapWish, TapLines)
+WHY = Request("why", WhyQuestion, Progress)
 
-REPORT = News("report", Report)
-LOAD = News("load", Load)
+REPORT = Notification("report", WorkerReport)
+LOAD = Notification("load", WorkerLoad)
 
 
 def pack_config(settings: ServerSettings, profile: ProfileSettings) -> Config:
-    """Put validated settings into a message; secrets travel whole, between our own processes."""
+    """Encode validated settings; secrets are included, since both ends are our processes."""
     return Config(pack_settings(settings), pack_profile(profile))
 
 
 def unpack_config(config: Config) -> tuple[ServerSettings, ProfileSettings]:
-    """Return what was packed, validated once more."""
+    """Decode settings and profile, and validate them again."""
     return unpack_settings(config.settings, ServerSettings), unpack_profile(config.profile)

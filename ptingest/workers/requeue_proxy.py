@@ -1,8 +1,8 @@
-"""Orders for the dead letters where several workers run: each goes to one of them.
+"""Passes each job for the dead letters on to one of several workers.
 
-A letter is handled once since one worker handles all of an order, within its own small part
-of the memory; when that worker dies the letters not yet marked stay, and doing it again
-doubles nothing. Afterwards every worker lets go of done letters in its own segment.
+One worker handles the whole job, so each letter is handled once. When that worker dies, the
+letters not yet marked stay, and a second job stores none of them twice. Afterwards every
+worker removes done letters from its own segment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ptingest.errors import ErrandRefused, PtingestError
 from ptingest.model.letters import Order, Tally
 from ptingest.workers.dispatcher import by_load
 from ptingest.workers.messages import ORDER, PROGRESS, SWEEP, Progress
-from ptingest.workers.pool import Crew, Slot
+from ptingest.workers.pool import PoolWorker, WorkerPool
 from ptingest.workers.rpc import NOTHING
 
 log = logging.getLogger(__name__)
@@ -26,11 +26,11 @@ ANSWER_SECONDS = 10.0
 SWEEP_SECONDS = 30.0
 
 
-class Relay:
+class RequeueProxy:
     """Implements ``LettersDesk`` for a supervisor."""
 
-    def __init__(self, crew: Crew) -> None:
-        self._crew = crew
+    def __init__(self, pool: WorkerPool) -> None:
+        self._pool = pool
         self._number = 0
         self._what: str | None = None
         self._seen: Progress = {}
@@ -39,30 +39,30 @@ class Relay:
         self._stopped: str | None = None
 
     def begin(self, order: Order) -> dict[str, object]:
-        """Give an order to the least loaded worker and return `progress`.
+        """Begin a job in the least loaded worker and return `progress`.
 
         Raises:
-            ErrandRefused: another is under way, no worker runs, or the server is stopping.
+            ErrandRefused: another job is running, no worker runs, or the server is stopping.
         """
         if self._stopped is not None:
             raise ErrandRefused(why=self._stopped)
         if self._task is not None and not self._task.done():
-            raise ErrandRefused(why=f"a {self._what} is under way here")
-        running = sorted(self._crew.running, key=by_load)
+            raise ErrandRefused(why=f"a {self._what} is already running")
+        running = sorted(self._pool.running, key=by_load)
         if not running:
             raise ErrandRefused(why="no worker is running")
         self._number += 1
         self._what, self._failed, self._seen = order.what, None, {}
-        meant = msgspec.structs.replace(order, pid=None)  # ours, and looked at already
-        self._task = asyncio.create_task(self._follow(running[0], meant), name="dead letters")
+        order = msgspec.structs.replace(order, pid=None)  # ours, and checked already
+        self._task = asyncio.create_task(self._follow(running[0], order), name="dead letters")
         return self.progress()
 
     def stop(self, why: str) -> None:
-        """Take no more orders; the worker ends the one under way in its own drain."""
+        """Accept no more jobs; the worker ends the current one in its own drain."""
         self._stopped = why
 
     def progress(self) -> dict[str, object]:
-        """How far the last order is, as one worker would say it."""
+        """The progress of the last job, as one worker would report it."""
         if self._what is None:
             return {"number": 0, "what": None, "finished": True}
         is_done = self._task is None or self._task.done()
@@ -77,18 +77,18 @@ class Relay:
             "failed": self._failed or self._seen.get("failed"),
         }
 
-    async def _follow(self, slot: Slot, order: Order) -> None:
-        seen = await self._crew.ask(slot, ORDER, order, seconds=ANSWER_SECONDS)
+    async def _follow(self, worker: PoolWorker, order: Order) -> None:
+        seen = await self._pool.request(worker, ORDER, order, seconds=ANSWER_SECONDS)
         while not isinstance(seen, PtingestError):
             self._seen = seen
             if seen["finished"]:
                 break
             await asyncio.sleep(LOOK_SECONDS)
-            seen = await self._crew.ask(slot, PROGRESS, NOTHING, seconds=ANSWER_SECONDS)
+            seen = await self._pool.request(worker, PROGRESS, NOTHING, seconds=ANSWER_SECONDS)
         if isinstance(seen, PtingestError):
-            self._failed = f"{slot.name}: {seen}; letters not settled stay, do it again"
+            self._failed = f"{worker.name}: {seen}; letters not settled stay; run it again"
             log.error("dead letters: the %s ended early: %s", order.what, self._failed)
-        answers = await self._crew.ask_all(SWEEP, NOTHING, seconds=SWEEP_SECONDS)
+        answers = await self._pool.request_all(SWEEP, NOTHING, seconds=SWEEP_SECONDS)
         for number, answer in answers.items():
             if isinstance(answer, PtingestError):
                 log.warning("worker %d did not sweep its dead letters: %s", number, answer)

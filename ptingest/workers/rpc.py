@@ -1,17 +1,17 @@
-"""What two of our processes say to each other: questions, news and streams over one socket.
+"""Remote procedure calls between two of our processes, over one socket.
 
-    ask(question, body)  --> answer, or a refusal        either end may do any of these
-    tell(news, body)     --> nothing comes back
-    stream(feed, body)   --> item, item, ... end         the reader may leave at any time
+    request(request, body)       --> one response, or an error    either end may do any of these
+    notify(notification, body)   --> nothing comes back
+    stream(stream, body)         --> item, item, ... end          the reader may cancel it
 
-A frame is four bytes of length and a MessagePack array (`Frame`); bodies are typed by the
-`Question`, `News` or `Feed` they belong to, so that what arrives is checked before anybody
-sees it. Everything is bounded: a frame, the bytes waiting to be written, the items waiting
+A frame is four bytes of length and a MessagePack array (`RpcFrame`); bodies are typed by the
+`Request`, `Notification` or `Stream` they belong to, so they are validated before any handler
+sees them. Everything is bounded: a frame, the bytes waiting to be written, the items waiting
 to be read. Items of a stream that find no room are left out and counted, and a stream that
-nobody reads never holds up the one who makes it.
+nobody reads never blocks its producer.
 
 Only our own processes hold the other end, so a frame that breaks the format is a bug: it is
-logged and the channel closes.
+logged and the connection closes.
 """
 
 from __future__ import annotations
@@ -27,46 +27,46 @@ from typing import Any, Generic, Literal, TypeVar, cast
 
 import msgspec
 
-from ptingest.errors import ChannelClosed, ChannelRefused, PtingestError
+from ptingest.errors import PtingestError, RpcClosed, RpcRefused
 
 log = logging.getLogger(__name__)
 
 FRAME_BYTES = 32 << 20
 """A settings file or a snapshot is some kilobytes; more than this is a bug."""
-NEWS_BYTES = 4 << 20
-"""With more waiting to be written, news are not sent: the next ones say it anew."""
+NOTIFICATION_BYTES = 4 << 20
+"""With more bytes waiting to be written, notifications are not sent; the next one replaces them."""
 STREAM_BYTES = 256 << 10
-"""With more waiting to be written, items of streams are left out."""
+"""With more bytes waiting to be written, items of streams are left out."""
 STREAMS = 64
-"""Streams made for the other end at one time."""
+"""Streams produced for the other end at one time."""
 STREAM_ITEMS = 1024
 """Items that wait for their reader."""
 
 Body = TypeVar("Body")
-Answer = TypeVar("Answer")
+Response = TypeVar("Response")
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Question(Generic[Body, Answer]):
-    """Something that is answered once."""
+class Request(Generic[Body, Response]):
+    """A call that has one response."""
 
     name: str
     body: type[Body]
-    answer: type[Answer]
+    response: type[Response]
 
 
 @dataclass(frozen=True, slots=True)
-class News(Generic[Body]):
-    """Something that is told, and not answered."""
+class Notification(Generic[Body]):
+    """A message without a response."""
 
     name: str
     body: type[Body]
 
 
 @dataclass(frozen=True, slots=True)
-class Feed(Generic[Body, Item]):
-    """Something that is answered with items, as long as the reader wants them."""
+class Stream(Generic[Body, Item]):
+    """A call that has many items as its response, until the reader cancels it."""
 
     name: str
     body: type[Body]
@@ -74,16 +74,16 @@ class Feed(Generic[Body, Item]):
 
 
 class Nothing(msgspec.Struct, frozen=True):
-    """The body of what needs none."""
+    """An empty body."""
 
 
 NOTHING = Nothing()
 
-Kind = Literal["ask", "answer", "refuse", "tell", "open", "item", "end", "leave"]
+Kind = Literal["request", "response", "error", "notify", "open", "item", "end", "cancel"]
 
 
-class Frame(msgspec.Struct, array_like=True):
-    """One frame: what it is, which question or stream it belongs to, and its body."""
+class RpcFrame(msgspec.Struct, array_like=True):
+    """One frame: its kind, the request or stream it belongs to, and its body."""
 
     kind: Kind
     number: int
@@ -93,34 +93,34 @@ class Frame(msgspec.Struct, array_like=True):
     """Items of this stream that were left out before this one."""
 
 
-class Refused(msgspec.Struct):
-    """Why a question was not answered: the name of the error's class, and its sentence."""
+class RpcError(msgspec.Struct):
+    """Why a request failed: the name of the error's class, and its message."""
 
     kind: str
     text: str
 
 
-_decode_frame = msgspec.msgpack.Decoder(Frame).decode
-_decode_refused = msgspec.msgpack.Decoder(Refused).decode
+_decode_frame = msgspec.msgpack.Decoder(RpcFrame).decode
+_decode_error = msgspec.msgpack.Decoder(RpcError).decode
 _encode = msgspec.msgpack.Encoder().encode
-_Answering = tuple[type[Any], Callable[[Any], Awaitable[object]]]
-_Hearing = tuple[type[Any], Callable[[Any], None]]
-_Feeding = tuple[type[Any], Callable[[Any], AsyncIterator[object]]]
+_RequestHandler = tuple[type[Any], Callable[[Any], Awaitable[object]]]
+_NotificationHandler = tuple[type[Any], Callable[[Any], None]]
+_StreamHandler = tuple[type[Any], Callable[[Any], AsyncIterator[object]]]
 
 
-class Stream(Generic[Item]):
-    """Items as they come; leave it with ``close``. Made by `Channel.stream`."""
+class OpenStream(Generic[Item]):
+    """The items of a stream as they arrive; made by `RpcConnection.stream`, ended by ``close``."""
 
-    def __init__(self, channel: Channel, number: int, item: type[Item], room: int) -> None:
-        self._channel, self._number, self._item, self._room = channel, number, item, room
+    def __init__(self, rpc: RpcConnection, number: int, item: type[Item], room: int) -> None:
+        self._rpc, self._number, self._item, self._room = rpc, number, item, room
         self._waiting: deque[Item] = deque()
         self._changed = asyncio.Event()
         self._is_over = False
-        self._refusal: ChannelRefused | None = None
+        self._error: RpcRefused | None = None
         self.lost = 0
-        """Items left out so far, since there was no room on the way or here."""
+        """Items left out so far, for lack of room at either end."""
 
-    def __aiter__(self) -> Stream[Item]:
+    def __aiter__(self) -> OpenStream[Item]:
         return self
 
     async def __anext__(self) -> Item:
@@ -128,11 +128,11 @@ class Stream(Generic[Item]):
 
         Raises:
             StopAsyncIteration: the other end has no more, or is gone.
-            ChannelRefused: the other end could not go on, and says why.
+            RpcRefused: the other end failed; it says why.
         """
         while not self._waiting:
-            if self._refusal is not None:
-                raise self._refusal
+            if self._error is not None:
+                raise self._error
             if self._is_over:
                 raise StopAsyncIteration
             self._changed.clear()
@@ -140,13 +140,13 @@ class Stream(Generic[Item]):
         return self._waiting.popleft()
 
     def close(self) -> None:
-        """Want no more; closing again does nothing."""
+        """Cancel the stream; a second call does nothing."""
         if not self._is_over:
             self.end(None)
-            self._channel.leave(self._number)
+            self._rpc.cancel(self._number)
 
-    def put(self, frame: Frame) -> None:
-        """Take an item from the wire."""
+    def put(self, frame: RpcFrame) -> None:
+        """Add an item that has arrived."""
         self.lost += frame.lost
         if len(self._waiting) >= self._room:
             self.lost += 1
@@ -154,97 +154,103 @@ class Stream(Generic[Item]):
         self._waiting.append(msgspec.msgpack.decode(frame.body, type=self._item))
         self._changed.set()
 
-    def end(self, refusal: ChannelRefused | None) -> None:
-        """Nothing more comes."""
-        self._is_over, self._refusal = True, refusal
+    def end(self, error: RpcRefused | None) -> None:
+        """No more items arrive."""
+        self._is_over, self._error = True, error
         self._changed.set()
 
 
-class Channel:
-    """One end; `run` reads until the other end is gone, and everything open ends then."""
+class RpcConnection:
+    """One end; `run` reads until the other end is gone, then everything open ends."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, name: str
     ) -> None:
         self._reader, self._writer, self.name = reader, writer, name
         self._numbers = itertools.count(1)
-        self._asked: dict[int, asyncio.Future[msgspec.Raw]] = {}
-        self._streams: dict[int, Stream[Any]] = {}
-        self._answering: dict[str, _Answering] = {}
-        self._hearing: dict[str, _Hearing] = {}
-        self._feeding: dict[str, _Feeding] = {}
+        self._calls: dict[int, asyncio.Future[msgspec.Raw]] = {}
+        self._streams: dict[int, OpenStream[Any]] = {}
+        self._request_handlers: dict[str, _RequestHandler] = {}
+        self._notification_handlers: dict[str, _NotificationHandler] = {}
+        self._stream_handlers: dict[str, _StreamHandler] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._made: dict[int, asyncio.Task[None]] = {}
+        self._producers: dict[int, asyncio.Task[None]] = {}
         self.is_closed = False
 
-    # -- what this end answers; say it before `run` -----------------------------------------
+    # -- handlers of this end; register them before `run` -----------------------------------
 
-    def answers(
-        self, question: Question[Body, Answer], how: Callable[[Body], Awaitable[Answer]]
+    def on_request(
+        self, request: Request[Body, Response], handler: Callable[[Body], Awaitable[Response]]
     ) -> None:
-        """Answer a question with ``how``; what it raises of ours becomes a refusal."""
-        self._answering[question.name] = (question.body, how)
+        """Answer a request with ``handler``; an exception of ours that it raises is sent back."""
+        self._request_handlers[request.name] = (request.body, handler)
 
-    def hears(self, news: News[Body], how: Callable[[Body], None]) -> None:
-        """Call ``how`` whenever these news come."""
-        self._hearing[news.name] = (news.body, how)
+    def on_notification(
+        self, notification: Notification[Body], handler: Callable[[Body], None]
+    ) -> None:
+        """Call ``handler`` for each of these notifications."""
+        self._notification_handlers[notification.name] = (notification.body, handler)
 
-    def feeds(self, feed: Feed[Body, Item], how: Callable[[Body], AsyncIterator[Item]]) -> None:
-        """Make the items of a stream with ``how``, an async generator; it is closed when the
-        reader leaves."""
-        self._feeding[feed.name] = (feed.body, how)
+    def on_stream(
+        self, kind: Stream[Body, Item], handler: Callable[[Body], AsyncIterator[Item]]
+    ) -> None:
+        """Produce the items of a stream with ``handler``, an async generator; it is closed when
+        the reader cancels."""
+        self._stream_handlers[kind.name] = (kind.body, handler)
 
-    # -- what this end wants ----------------------------------------------------------------
+    # -- calls of this end ------------------------------------------------------------------
 
-    async def ask(self, question: Question[Body, Answer], body: Body, *, seconds: float) -> Answer:
-        """Ask, and wait for the answer.
+    async def request(
+        self, request: Request[Body, Response], body: Body, *, seconds: float
+    ) -> Response:
+        """Send a request and wait for the response.
 
         Raises:
-            ChannelClosed: the other end is gone, or goes before it answers.
-            ChannelRefused: it could not answer; its own words are in ``text``.
-            TimeoutError: no answer for so long.
+            RpcClosed: the other end is gone, or closed before it answered.
+            RpcRefused: it could not answer; ``text`` is its own message.
+            TimeoutError: no response within ``seconds``.
         """
         if self.is_closed:
-            raise ChannelClosed(name=self.name)
+            raise RpcClosed(name=self.name)
         number = next(self._numbers)
         future: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
-        self._asked[number] = future
+        self._calls[number] = future
         try:
-            self._write(Frame("ask", number, question.name, msgspec.Raw(_encode(body))))
+            self._write(RpcFrame("request", number, request.name, msgspec.Raw(_encode(body))))
             async with asyncio.timeout(seconds):
                 answer = await future
         finally:
-            self._asked.pop(number, None)
-        return msgspec.msgpack.decode(answer, type=question.answer)
+            self._calls.pop(number, None)
+        return msgspec.msgpack.decode(answer, type=request.response)
 
-    def tell(self, news: News[Body], body: Body) -> bool:
-        """Tell something; False when it was not sent, since the other end does not read."""
-        if self.is_closed or self._unwritten() > NEWS_BYTES:
+    def notify(self, notification: Notification[Body], body: Body) -> bool:
+        """Send a notification; False when it was not sent, since the other end does not read."""
+        if self.is_closed or self._unwritten() > NOTIFICATION_BYTES:
             return False
-        self._write(Frame("tell", 0, news.name, msgspec.Raw(_encode(body))))
+        self._write(RpcFrame("notify", 0, notification.name, msgspec.Raw(_encode(body))))
         return True
 
     def stream(
-        self, feed: Feed[Body, Item], body: Body, *, room: int = STREAM_ITEMS
-    ) -> Stream[Item]:
+        self, kind: Stream[Body, Item], body: Body, *, room: int = STREAM_ITEMS
+    ) -> OpenStream[Item]:
         """Ask for items; at most ``room`` of them wait for their reader.
 
         Raises:
-            ChannelClosed: the other end is gone.
+            RpcClosed: the other end is gone.
         """
         if self.is_closed:
-            raise ChannelClosed(name=self.name)
+            raise RpcClosed(name=self.name)
         number = next(self._numbers)
-        stream = Stream(self, number, feed.item, room)
+        stream = OpenStream(self, number, kind.item, room)
         self._streams[number] = stream
-        self._write(Frame("open", number, feed.name, msgspec.Raw(_encode(body))))
+        self._write(RpcFrame("open", number, kind.name, msgspec.Raw(_encode(body))))
         return stream
 
-    def leave(self, number: int) -> None:
-        """Want no more of a stream; for `Stream.close`."""
+    def cancel(self, number: int) -> None:
+        """Cancel a stream; for `OpenStream.close`."""
         self._streams.pop(number, None)
         if not self.is_closed:
-            self._write(Frame("leave", number))
+            self._write(RpcFrame("cancel", number))
 
     # -- the wire ---------------------------------------------------------------------------
 
@@ -254,15 +260,15 @@ class Channel:
             while (frame := await self._next_frame()) is not None:
                 self._take(frame)
         except (OSError, asyncio.IncompleteReadError):
-            pass  # the other end died; what waits for it is told below
+            pass  # the other end died; `close` ends what waits for it
         except Exception:
-            # Whoever waits for this task (a supervisor, for all its workers) must not fall.
-            log.exception("a bug: %s sent what cannot be read or taken; closing", self.name)
+            # A caller that waits for this task (a supervisor, for all its workers) must not fail.
+            log.exception("a bug: a frame of %s cannot be handled; closing", self.name)
         finally:
             self.close()
 
     async def finish(self) -> None:
-        """Send what is answered already, and let go of the other end."""
+        """Wait for responses under way, then close."""
         while self._tasks:
             await asyncio.wait(self._tasks)
         self.close()
@@ -270,20 +276,20 @@ class Channel:
             await self._writer.wait_closed()
 
     def close(self) -> None:
-        """Let go of the other end; every question and stream ends."""
+        """Close; every request and stream ends."""
         self.is_closed = True
         self._writer.close()
-        for task in (*self._tasks, *self._made.values()):
+        for task in (*self._tasks, *self._producers.values()):
             if task is not asyncio.current_task():
                 task.cancel()
-        for future in self._asked.values():
+        for future in self._calls.values():
             if not future.done():
-                future.set_exception(ChannelClosed(name=self.name))
+                future.set_exception(RpcClosed(name=self.name))
         for stream in self._streams.values():
             stream.end(None)
         self._streams.clear()
 
-    async def _next_frame(self) -> Frame | None:
+    async def _next_frame(self) -> RpcFrame | None:
         try:
             head = await self._reader.readexactly(4)
         except asyncio.IncompleteReadError:
@@ -293,7 +299,7 @@ class Channel:
             raise ValueError(f"a frame of {size} bytes, at most {FRAME_BYTES} are allowed")
         return _decode_frame(await self._reader.readexactly(size))
 
-    def _write(self, frame: Frame) -> None:
+    def _write(self, frame: RpcFrame) -> None:
         data = _encode(frame)
         if len(data) > FRAME_BYTES:
             raise ValueError(f"a frame of {len(data)} bytes, at most {FRAME_BYTES} are allowed")
@@ -303,45 +309,45 @@ class Channel:
     def _unwritten(self) -> int:
         return self._writer.transport.get_write_buffer_size()
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: RpcFrame) -> None:
         match frame.kind:
-            case "ask":
+            case "request":
                 self._spawn(self._answer(frame))
-            case "tell":
-                kind, how = self._hearing[frame.name]
-                how(msgspec.msgpack.decode(frame.body, type=kind))
+            case "notify":
+                kind, handler = self._notification_handlers[frame.name]
+                handler(msgspec.msgpack.decode(frame.body, type=kind))
             case "open":
-                self._made[frame.number] = asyncio.create_task(self._make(frame))
-            case "leave":
-                self._stop_making(frame.number)
+                self._producers[frame.number] = asyncio.create_task(self._produce(frame))
+            case "cancel":
+                self._cancel_producer(frame.number)
             case _:
-                self._take_answer(frame)
+                self._take_reply(frame)
 
-    def _take_answer(self, frame: Frame) -> None:
-        """Something that this end asked for, or wanted once."""
+    def _take_reply(self, frame: RpcFrame) -> None:
+        """Handle a response or an item for a call of this end."""
         if frame.kind == "item":
             if (stream := self._streams.get(frame.number)) is not None:
                 stream.put(frame)
             return
-        refusal = None
-        if frame.kind == "refuse":
-            refused = _decode_refused(frame.body)
-            refusal = ChannelRefused(kind=refused.kind, text=refused.text)
+        error = None
+        if frame.kind == "error":
+            failed = _decode_error(frame.body)
+            error = RpcRefused(kind=failed.kind, text=failed.text)
         if (stream := self._streams.pop(frame.number, None)) is not None:
-            stream.end(refusal)
+            stream.end(error)
         else:
-            self._settle(frame.number, frame.body, refusal)
+            self._settle(frame.number, frame.body, error)
 
-    def _stop_making(self, number: int) -> None:
-        if (task := self._made.get(number)) is not None:
+    def _cancel_producer(self, number: int) -> None:
+        if (task := self._producers.get(number)) is not None:
             task.cancel()
 
-    def _settle(self, number: int, body: msgspec.Raw, refusal: ChannelRefused | None) -> None:
-        future = self._asked.get(number)
+    def _settle(self, number: int, body: msgspec.Raw, error: RpcRefused | None) -> None:
+        future = self._calls.get(number)
         if future is None or future.done():
-            return  # nobody waits for it any more
-        if refusal is not None:
-            future.set_exception(refusal)
+            return  # its caller has given up
+        if error is not None:
+            future.set_exception(error)
         else:
             future.set_result(body)
 
@@ -350,56 +356,58 @@ class Channel:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, frame: Frame) -> None:
+    async def _answer(self, frame: RpcFrame) -> None:
         try:
-            found = self._answering.get(frame.name)
+            found = self._request_handlers.get(frame.name)
             if found is None:
-                self._refuse(frame, "LookupError", f"nobody here answers {frame.name!r}")
+                self._send_error(frame, "LookupError", f"nobody here answers {frame.name!r}")
                 return
-            kind, how = found
-            answer = await how(msgspec.msgpack.decode(frame.body, type=kind))
-            self._write(Frame("answer", frame.number, "", msgspec.Raw(_encode(answer))))
+            kind, handler = found
+            answer = await handler(msgspec.msgpack.decode(frame.body, type=kind))
+            self._write(RpcFrame("response", frame.number, "", msgspec.Raw(_encode(answer))))
         except (PtingestError, OSError, BaseExceptionGroup) as error:
-            self._refuse(frame, type(error).__name__, str(error))
+            self._send_error(frame, type(error).__name__, str(error))
         except Exception as error:
             log.exception("a bug: %s was asked %r", self.name, frame.name)
-            self._refuse(frame, type(error).__name__, f"a bug: {error!r}; the log says where")
+            self._send_error(frame, type(error).__name__, f"a bug: {error!r}; the log says where")
 
-    async def _make(self, frame: Frame) -> None:
-        """Make the items of one stream until it ends or its reader leaves."""
+    async def _produce(self, frame: RpcFrame) -> None:
+        """Produce the items of one stream until it ends or its reader cancels."""
         try:
-            found = self._feeding.get(frame.name)
-            if found is None or len(self._made) > STREAMS:
+            found = self._stream_handlers.get(frame.name)
+            if found is None or len(self._producers) > STREAMS:
                 seen = "too many streams are open" if found else f"no stream {frame.name!r} here"
-                self._refuse(frame, "LookupError", seen)
+                self._send_error(frame, "LookupError", seen)
                 return
-            kind, how = found
-            await self._pour(how(msgspec.msgpack.decode(frame.body, type=kind)), frame.number)
-            self._write(Frame("end", frame.number))
+            kind, handler = found
+            await self._send_items(
+                handler(msgspec.msgpack.decode(frame.body, type=kind)), frame.number
+            )
+            self._write(RpcFrame("end", frame.number))
         except (PtingestError, OSError) as error:
-            self._refuse(frame, type(error).__name__, str(error))
+            self._send_error(frame, type(error).__name__, str(error))
         except Exception as error:
             log.exception("a bug: the stream %r of %s died", frame.name, self.name)
-            self._refuse(frame, type(error).__name__, f"a bug: {error!r}; the log says where")
+            self._send_error(frame, type(error).__name__, f"a bug: {error!r}; the log says where")
         finally:
-            self._made.pop(frame.number, None)
+            self._producers.pop(frame.number, None)
 
-    async def _pour(self, items: AsyncIterator[object], number: int) -> None:
+    async def _send_items(self, items: AsyncIterator[object], number: int) -> None:
         lost = 0
         async with contextlib.aclosing(cast(Any, items)) as source:
             async for item in source:
                 if self._unwritten() > STREAM_BYTES:
                     lost += 1
                     continue
-                self._write(Frame("item", number, "", msgspec.Raw(_encode(item)), lost))
+                self._write(RpcFrame("item", number, "", msgspec.Raw(_encode(item)), lost))
                 lost = 0
 
-    def _refuse(self, frame: Frame, kind: str, text: str) -> None:
-        body = msgspec.Raw(_encode(Refused(kind, text)))
-        self._write(Frame("refuse", frame.number, "", body))
+    def _send_error(self, frame: RpcFrame, kind: str, text: str) -> None:
+        body = msgspec.Raw(_encode(RpcError(kind, text)))
+        self._write(RpcFrame("error", frame.number, "", body))
 
 
-async def open_channel(socket: Any, *, name: str) -> Channel:
-    """Return the channel on a connected socket, which it owns from now on."""
+async def open_rpc(socket: Any, *, name: str) -> RpcConnection:
+    """Return an rpc connection on a connected socket, which it owns from now on."""
     reader, writer = await asyncio.open_unix_connection(sock=socket)
-    return Channel(reader, writer, name=name)
+    return RpcConnection(reader, writer, name=name)

@@ -1,6 +1,6 @@
-"""What every server does, with one worker or several: lock, signals, reloads, the manager.
+"""Runs a server with one worker or several: lock, signals, reloads, service manager.
 
-One worker is this process itself; with several this process is their supervisor.
+A single worker is this process itself; with several this process is their supervisor.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Served(NamedTuple):
-    """A server ready to run, and who reloads it."""
+class BuiltServer(NamedTuple):
+    """A server ready to run, and its reloader."""
 
     server: Worker | Supervisor
     reloader: Reloader
@@ -89,7 +89,7 @@ def _alone(
     clock: Clock,
     environ: Mapping[str, str],
     on_reload: Callable[[ServerSettings], object],
-) -> Served:
+) -> BuiltServer:
     worker = Worker(build(settings, profile, clock=clock))
 
     async def swap(fresh: Fresh) -> list[str]:
@@ -100,7 +100,7 @@ def _alone(
     metrics = worker.parts.metrics
     reloader = Reloader(metrics, config=config, environ=environ, clock=clock, swap=swap)
     worker.view.reloads = reloader.status
-    return Served(worker, reloader)
+    return BuiltServer(worker, reloader)
 
 
 def _with_supervisor(
@@ -111,15 +111,15 @@ def _with_supervisor(
     clock: Clock,
     environ: Mapping[str, str],
     on_reload: Callable[[ServerSettings], object],
-) -> Served:
-    # A dozen modules that a server with one worker never needs.
+) -> BuiltServer:
+    # Imports a dozen modules that a server with one worker never needs.
     from ptingest.workers.supervisor import Supervisor
 
     count = worker_count(settings)
     server = Supervisor(settings, profile, workers=count, clock=clock, on_swapped=on_reload)
     reloader = Reloader(server.own, config=config, environ=environ, clock=clock, swap=server.swap)
     server.reloads = reloader.status
-    return Served(server, reloader)
+    return BuiltServer(server, reloader)
 
 
 async def _stop_on_signal(

@@ -1,4 +1,4 @@
-"""Starts one worker process: a fresh interpreter with two inherited sockets."""
+"""Starts one worker process: a new interpreter with two inherited sockets."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import NamedTuple
 
 
 class Launched(NamedTuple):
-    """A process just begun, and our ends of what it inherited."""
+    """A process just started, and our ends of the sockets it inherited."""
 
     process: Process
     control: socket.socket
-    handed: socket.socket
+    sockets: socket.socket
 
 
 async def launch(*, drain_seconds: float) -> Launched:
-    """Begin a worker process; it waits for START on its control channel.
+    """Start a worker process; it waits for START on its rpc connection.
 
     Raises:
-        OSError: no process or socket can be had now.
+        OSError: no process or socket can be created now.
     """
     pairs: list[socket.socket] = []
     try:
         for _ in range(2):
             pairs += socket.socketpair()
-        control, its_control, handed, its_handed = pairs
-        inherited = (its_control.fileno(), its_handed.fileno())
+        control, its_control, sockets, its_sockets = pairs
+        inherited = (its_control.fileno(), its_sockets.fileno())
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "ptingest.workers.child"),
             *map(str, inherited),
             str(drain_seconds),
             stdin=DEVNULL,
             pass_fds=inherited,
-            # Ctrl-C goes to everything a terminal started; here only the supervisor decides.
+            # Ctrl-C reaches the terminal's whole process group; only the supervisor acts on it.
             start_new_session=True,
         )
     except BaseException:
@@ -43,7 +43,7 @@ async def launch(*, drain_seconds: float) -> Launched:
             one.close()
         raise
     its_control.close()
-    its_handed.close()
+    its_sockets.close()
     control.setblocking(False)
-    handed.setblocking(False)
-    return Launched(process, control, handed)
+    sockets.setblocking(False)
+    return Launched(process, control, sockets)

@@ -1,12 +1,12 @@
-"""Several workers behind one port: accepts, hands over, watches, and speaks for all.
+"""Several workers behind one port: accepts, dispatches, monitors and reports for all.
 
-start   bind the Beats port, start the workers; with one of them up, accept; the API
-stop    stop accepting; all workers drain at once, each in order of travel; leave; who has not
-        come up yet has taken nothing and is ended
-reload  read and try everything here, then all workers make it ready, then all swap
+start   bind the Beats port, start the workers and the API; accept once one worker runs
+stop    stop accepting; all workers drain at the same time; a worker that has not come up yet
+        has taken nothing and is killed
+reload  read and validate everything here, then all workers prepare it, then all swap
 
-The supervisor touches no event: it owns the two ports, the counts that hold for all, and the
-processes. With ``workers: 1`` there is none, and `runtime.worker` does everything itself.
+The supervisor touches no event: it owns the two ports, the limits that hold for all, and the
+processes. With ``workers: 1`` there is none, and `server.worker` does everything itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ptingest.errors import ChannelRefused, PtingestError, ReloadRefused
+from ptingest.errors import PtingestError, ReloadRefused, RpcRefused
 from ptingest.model.contracts import Clock
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Pipeline
@@ -29,12 +29,12 @@ from ptingest.server.status import node_facts, say_hello
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
-from ptingest.workers.aggregate_view import WholeView
-from ptingest.workers.aggregate_watch import CrewWatch
-from ptingest.workers.dispatcher import Doorkeeper
+from ptingest.workers.aggregate_view import AggregatedView
+from ptingest.workers.aggregate_watch import AggregatedWatch
+from ptingest.workers.dispatcher import Dispatcher
 from ptingest.workers.messages import PREPARE, SWAP, Config, pack_config
-from ptingest.workers.pool import Crew, Patience, Slot
-from ptingest.workers.requeue_relay import Relay
+from ptingest.workers.pool import PoolWorker, WorkerPool, WorkerTimeouts
+from ptingest.workers.requeue_proxy import RequeueProxy
 from ptingest.workers.rpc import NOTHING, Nothing
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ SWAP_SECONDS = 10.0
 
 
 class Supervisor:
-    """Runs the workers until told to stop."""
+    """Runs the workers until ``stop``."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Supervisor:
         workers: int,
         clock: Clock,
         on_swapped: Callable[[ServerSettings], object] = lambda _: None,
-        patience: Patience | None = None,
+        timeouts: WorkerTimeouts | None = None,
     ) -> None:
         """``on_swapped`` gets the settings in force after a reload."""
         self.settings = settings
@@ -67,32 +67,32 @@ class Supervisor:
         self._pipeline: Pipeline | None = None
         self._clock = clock
         self.certificates = Certificates(_of_the_api(settings), metrics=self.own, clock=clock)
-        self.crew = Crew(
+        self.pool = WorkerPool(
             workers,
             config=lambda: self._config,
             drain_seconds=lambda: self.settings.drain_seconds,
             metrics=self.own,
             clock=clock,
             chance=random.Random(),
-            patience=patience or Patience(),
+            timeouts=timeouts or WorkerTimeouts(),
         )
-        self.door = Doorkeeper(settings.beats, crew=self.crew, metrics=self.own)
-        self.relay = Relay(self.crew)
-        self.watch = CrewWatch(self.crew, clock=clock)
+        self.dispatcher = Dispatcher(settings.beats, pool=self.pool, metrics=self.own)
+        self.requeue = RequeueProxy(self.pool)
+        self.watch = AggregatedWatch(self.pool, clock=clock)
         self.view = self._make_view(clock)
         self.started = asyncio.Event()
         self.beats_port = 0
         self.api_port = 0
         self.reloads: Callable[[], dict[str, object]] = dict
-        """What /status says of reloads."""
+        """The section of /status about reloads."""
         self._stop = asyncio.Event()
         self._api: ApiServer | None = None
 
-    def _make_view(self, clock: Clock) -> WholeView:
-        view = WholeView(self.crew, own=self.own, settings=self.settings, clock=clock)
+    def _make_view(self, clock: Clock) -> AggregatedView:
+        view = AggregatedView(self.pool, own=self.own, settings=self.settings, clock=clock)
         view.sections = self._sections
         view.certificates = self.certificates.status
-        view.port_troubles = self.door.troubles
+        view.port_troubles = self.dispatcher.troubles
         return view
 
     def stop(self) -> None:
@@ -100,8 +100,8 @@ class Supervisor:
         self._stop.set()
 
     def leave_now(self) -> None:
-        """End the workers at once; for who leaves right after it."""
-        self.crew.kill()
+        """WorkerEnd the workers at once; for who leaves right after it."""
+        self.pool.kill()
 
     async def run(self) -> int:
         """Serve until ``stop``; returns how many documents were left unsettled.
@@ -110,35 +110,35 @@ class Supervisor:
             OSError: an address cannot be bound.
             WorkersDidNotStart: not one worker came up.
         """
-        host, self.beats_port = self.door.listen(self.settings.beats.listen)
+        host, self.beats_port = self.dispatcher.listen(self.settings.beats.listen)
         try:
             async with asyncio.TaskGroup() as group:
-                crew = group.create_task(self.crew.run(), name="workers")
+                pool = group.create_task(self.pool.run(), name="workers")
                 await self._start_api()
-                await self._until_up_or_told_to_stop()
+                await self._until_up_or_stopped()
                 beside: list[asyncio.Task[None]] = []
                 if not self._stop.is_set():
-                    beside.append(group.create_task(self.door.run(), name="beats door"))
+                    beside.append(group.create_task(self.dispatcher.run(), name="beats dispatcher"))
                     beside.append(group.create_task(self.certificates.watch(), name="certificates"))
                     self._open(f"{host}:{self.beats_port}")
                 await self._stop.wait()
                 left = await self._drain()
-                await asyncio.wait([crew], timeout=self.crew.patience.farewell)
-                self.crew.kill()
+                await asyncio.wait([pool], timeout=self.pool.timeouts.leave)
+                self.pool.kill()
                 for task in beside:
                     task.cancel()
         finally:
             self.view.listening = None
-            self.door.stop()
-            self.crew.kill()
+            self.dispatcher.stop()
+            self.pool.kill()
             self.watch.end_all("the server is stopping")
             if self._api is not None:
                 await self._api.close()
         return left
 
-    async def _until_up_or_told_to_stop(self) -> None:
-        """A worker may take a minute to come up; who is told to stop does not wait for it."""
-        waits = [asyncio.create_task(event.wait()) for event in (self.crew.is_up, self._stop)]
+    async def _until_up_or_stopped(self) -> None:
+        """A worker may take a minute to come up; a stop does not wait for it."""
+        waits = [asyncio.create_task(event.wait()) for event in (self.pool.is_up, self._stop)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -146,13 +146,13 @@ class Supervisor:
                 wait.cancel()
 
     def _open(self, listening: str) -> None:
-        """Tell everybody that Beats are served now."""
+        """Report that Beats are served now."""
         self.view.listening = listening
         say_hello(
             self.settings,
             listening=listening,
             api_port=self.api_port,
-            workers=len(self.crew.slots),
+            workers=len(self.pool.workers),
         )
         self.started.set()
 
@@ -167,10 +167,10 @@ class Supervisor:
             node=node_facts(
                 self.settings,
                 sinks=sink_names(self.settings),
-                workers=len(self.crew.slots),
+                workers=len(self.pool.workers),
             ),
             tls=self.certificates.api,
-            desk=self.relay,
+            desk=self.requeue,
             taps=self.watch,
             why=self.watch,
             usage=self.view.usage,
@@ -179,35 +179,35 @@ class Supervisor:
         self.api_port = self._api.port
 
     def pipeline(self) -> Pipeline:
-        """The pipeline of the profile in force: no event passes here, but people try lines."""
+        """The pipeline of the profile in force, for dry runs in the console."""
         if self._pipeline is None:
             self._pipeline = compile_profile(self._profile)
         return self._pipeline
 
     def _sections(self) -> dict[str, dict[str, object]]:
-        """What we know better than any worker; keys of /status that replace theirs."""
+        """Keys of /status that replace those of the workers."""
         return {
             "beats": {
-                "connections": self.door.count,
-                "connections_limit": self.door.limits.connections,
+                "connections": self.dispatcher.count,
+                "connections_limit": self.dispatcher.limits.connections,
             },
-            "dead_letters": {"errand": self.relay.progress()},
+            "dead_letters": {"errand": self.requeue.progress()},
             "config": self.reloads(),
             "taps": self.watch.status(),
             "why": {"sample": self.settings.why.sample},
         }
 
     async def _drain(self) -> int:
-        """Nobody new comes in, and all workers bring home what they have, at the same time."""
+        """Stop accepting, and drain all workers at the same time."""
         self.view.draining = True
         seconds = self.settings.drain_seconds
-        if running := len(self.crew.running):
+        if running := len(self.pool.running):
             log.info("draining %d workers for at most %g s", running, seconds)
         else:
-            log.info("no worker is up: nothing to drain")
-        self.door.stop()
-        self.relay.stop("the server is stopping")
-        left = await self.crew.drain()
+            log.info("no worker is running: nothing to drain")
+        self.dispatcher.stop()
+        self.requeue.stop("the server is stopping")
+        left = await self.pool.drain()
         if left:
             log.warning("%d documents were not settled; their windows go unacked", left)
         else:
@@ -220,46 +220,50 @@ class Supervisor:
         """Put a new config in force in all workers, or in none; see `Reloader`.
 
         Raises:
-            ReloadRefused: a worker does not take it; nothing was changed anywhere.
+            ReloadRefused: a worker cannot use it; nothing was changed anywhere.
         """
         kept = kept_until_restart(self.settings, fresh.settings)
         waiting = needing_restart(self.settings, fresh.settings)
         certificates = await asyncio.to_thread(prepare_tls, _of_the_api(kept))
         config = pack_config(kept, fresh.profile)
         ready = set()
-        answers = await self.crew.ask_all(PREPARE, config, seconds=self.crew.patience.start)
+        answers = await self.pool.request_all(PREPARE, config, seconds=self.pool.timeouts.start)
         for number, answer in sorted(answers.items()):
-            if isinstance(answer, ChannelRefused):
+            if isinstance(answer, RpcRefused):
                 raise ReloadRefused(worker=f"worker {number}", cause=str(answer))
             if not isinstance(answer, PtingestError):
                 ready.add(number)
-        # From here on there is no way back: whoever starts gets the new one, and who cannot
-        # follow is started again.
+        # From here on there is no way back: workers that start get the new config, and a
+        # worker that cannot use it is started again.
         self.settings = self.view.settings = kept
         self._config = config
         self._profile, self._pipeline = fresh.profile, fresh.pipeline
-        self.door.change_settings(kept.beats)
+        self.dispatcher.change_settings(kept.beats)
         self.certificates.put_in_force(certificates, _of_the_api(kept))
         await asyncio.gather(
-            *(self._change(slot, config, slot.number in ready) for slot in self.crew.running)
+            *(self._change(worker, config, worker.number in ready) for worker in self.pool.running)
         )
         self._on_swapped(kept)
         return waiting
 
-    async def _change(self, slot: Slot, config: Config, is_ready: bool) -> None:
-        """Have one worker put the new config in force; one that cannot is started again."""
+    async def _change(self, worker: PoolWorker, config: Config, is_ready: bool) -> None:
+        """Put the new config in force in one worker, which is killed if that fails."""
         answer: Nothing | PtingestError = NOTHING
-        if not is_ready and slot.config is not config:  # it came up meanwhile
-            answer = await self.crew.ask(slot, PREPARE, config, seconds=SWAP_SECONDS)
+        if not is_ready and worker.config is not config:  # it came up meanwhile
+            answer = await self.pool.request(worker, PREPARE, config, seconds=SWAP_SECONDS)
         if not isinstance(answer, PtingestError):
-            answer = await self.crew.ask(slot, SWAP, NOTHING, seconds=SWAP_SECONDS)
+            answer = await self.pool.request(worker, SWAP, NOTHING, seconds=SWAP_SECONDS)
         if isinstance(answer, PtingestError):
-            log.error("%s cannot follow a reload and is started again: %s", slot.name, answer)
-            slot.kill()
+            log.error(
+                "%s cannot use the new config and is started again: %s",
+                worker.name,
+                answer,
+            )
+            worker.kill()
         else:
-            slot.config = config
+            worker.config = config
 
 
 def _of_the_api(settings: ServerSettings) -> ServerSettings:
-    """The supervisor shakes hands on the HTTP port only; Beats are the workers' guests."""
+    """Settings without TLS for Beats, whose handshakes are done in the workers."""
     return settings.model_copy(update={"beats": settings.beats.model_copy(update={"tls": None})})

@@ -27,7 +27,7 @@ from tests.fakes.authority import Authority, tls_settings
 from tests.support.modules import ROOT
 from tests.support.raw_peer import J, RawPeer, W, event
 from tests.support.waiting import until_told
-from tests.support.worker_pool import Crewed, crewed, peer_at, settings_for
+from tests.support.worker_pool import PooledServer, peer_at, pooled, settings_for
 
 pytestmark = pytest.mark.timeout(60)  # processes start and stop
 
@@ -36,23 +36,23 @@ NO_OBJECT = b"[1]"
 
 
 @contextlib.asynccontextmanager
-async def one_peer_each(server: Crewed) -> AsyncIterator[list[RawPeer]]:
+async def one_peer_each(server: PooledServer) -> AsyncIterator[list[RawPeer]]:
     """A connection to each worker, the first one's first."""
     async with contextlib.AsyncExitStack() as stack:
         peers = []
-        for slot in server.slots:
+        for worker in server.workers:
             peers.append(await stack.enter_async_context(peer_at(server.port)))
-            await server.until(lambda slot=slot: len(slot.connections) == 1)
+            await server.until(lambda worker=worker: len(worker.connections) == 1)
         yield peers
 
 
-async def ask(server: Crewed, what: str, body: dict[str, Any]) -> tuple[int, Any]:
+async def ask(server: PooledServer, what: str, body: dict[str, Any]) -> tuple[int, Any]:
     url = f"http://127.0.0.1:{server.supervisor.api_port}/dead-letters/{what}"
     async with aiohttp.ClientSession() as http, http.post(url, json=body) as answer:
         return answer.status, await answer.json()
 
 
-async def carried_out(server: Crewed, what: str) -> dict[str, Any]:
+async def carried_out(server: PooledServer, what: str) -> dict[str, Any]:
     status, progress = await ask(server, what, {"choice": {"everything": True}})
     assert status == 202, progress
 
@@ -65,7 +65,7 @@ async def carried_out(server: Crewed, what: str) -> dict[str, Any]:
     return found
 
 
-def letters_in(server: Crewed) -> list[bytes]:
+def letters_in(server: PooledServer) -> list[bytes]:
     return [one.letter.payload for one in read_letters(server.data_dir / "dead_letters")]
 
 
@@ -73,7 +73,7 @@ def letters_in(server: Crewed) -> list[bytes]:
 
 
 async def test_each_worker_has_its_own_segment_and_all_are_listed(tmp_path: Path) -> None:
-    async with crewed(tmp_path) as server, one_peer_each(server) as peers:
+    async with pooled(tmp_path) as server, one_peer_each(server) as peers:
         for number, peer in enumerate(peers, 1):
             await peer.send(W(2) + J(1, b"[%d]" % number) + J(2, b"[%d]" % (number + 10)))
             assert await peer.acks(1) == [(2, 2)]
@@ -87,7 +87,7 @@ async def test_each_worker_has_its_own_segment_and_all_are_listed(tmp_path: Path
 
 async def test_their_size_is_limited_for_all_together(tmp_path: Path) -> None:
     limit = 4000
-    async with crewed(tmp_path, dead_letters={"max_bytes": limit}) as server:
+    async with pooled(tmp_path, dead_letters={"max_bytes": limit}) as server:
         async with one_peer_each(server) as peers:
             is_refused = False
             for number in range(100):
@@ -106,12 +106,12 @@ async def test_their_size_is_limited_for_all_together(tmp_path: Path) -> None:
 
 
 async def test_a_start_of_one_leaves_the_others_live_segments_alone(tmp_path: Path) -> None:
-    async with crewed(tmp_path) as server, one_peer_each(server) as peers:
+    async with pooled(tmp_path) as server, one_peer_each(server) as peers:
         for peer in peers:
             await peer.send(W(1) + J(1, NO_OBJECT))
             await peer.acks(1)
         server.signal(1, signal.SIGKILL)
-        await server.until(lambda: server.slots[0].restarts == 1)
+        await server.until(lambda: server.workers[0].restarts == 1)
         await server.all_running()
         await peers[1].send(W(1) + J(2, NO_OBJECT))
         assert await peers[1].acks(1) == [(2, 2)]
@@ -122,7 +122,7 @@ async def test_a_start_of_one_leaves_the_others_live_segments_alone(tmp_path: Pa
 async def test_a_requeue_handles_each_letter_once_and_all_segments_are_swept(
     tmp_path: Path,
 ) -> None:
-    async with crewed(tmp_path) as server, one_peer_each(server) as peers:
+    async with pooled(tmp_path) as server, one_peer_each(server) as peers:
         for number, peer in enumerate(peers, 1):
             await peer.send(W(1) + J(1, event("x", service=f"No/{number}")))
             await peer.acks(1)
@@ -142,7 +142,7 @@ async def test_a_requeue_handles_each_letter_once_and_all_segments_are_swept(
 
 
 async def test_an_order_for_another_server_is_refused(tmp_path: Path) -> None:
-    async with crewed(tmp_path) as server:
+    async with pooled(tmp_path) as server:
         status, said = await ask(server, "purge", {"choice": {"everything": True}, "pid": 1})
 
     assert status == 409
@@ -158,7 +158,7 @@ async def test_both_write_to_the_store_and_resent_events_are_recognised(tmp_path
         more = {"agent": {"id": "a"}, "host": {"name": "h"}, "log": where}
         return event(f"INFO|root|2025-01-02T03:04:05Z|n{number}", **more)
 
-    async with crewed(tmp_path) as server, one_peer_each(server) as peers:
+    async with pooled(tmp_path) as server, one_peer_each(server) as peers:
         for peer in peers:  # the second says what the first has said, as after a lost ack
             await peer.send(W(50) + b"".join(J(n, keyed(n)) for n in range(1, 51)))
         for peer in peers:
@@ -171,7 +171,7 @@ async def test_both_write_to_the_store_and_resent_events_are_recognised(tmp_path
 
 
 async def test_one_keeps_the_index_of_what_the_other_wrote(tmp_path: Path) -> None:
-    async with crewed(tmp_path) as server, one_peer_each(server) as peers:
+    async with pooled(tmp_path) as server, one_peer_each(server) as peers:
         await peers[1].send(W(3000) + b"".join(J(n) for n in range(1, 3001)))
         await peers[1].acks(1)
         path = server.data_dir / "store.sqlite"
@@ -187,12 +187,12 @@ async def test_one_keeps_the_index_of_what_the_other_wrote(tmp_path: Path) -> No
 
 
 async def test_connections_are_limited_for_all_together(tmp_path: Path) -> None:
-    async with crewed(tmp_path, beats={"limits": {"connections": 2}}) as server:
+    async with pooled(tmp_path, beats={"limits": {"connections": 2}}) as server:
         async with one_peer_each(server) as peers:
             async with peer_at(server.port) as third:
                 assert await third.rest() == []
             await peers[0].close()
-            await server.until(lambda: server.supervisor.door.count == 1)
+            await server.until(lambda: server.supervisor.dispatcher.count == 1)
             async with peer_at(server.port) as fourth:
                 await fourth.send(W(1) + J(1))
                 assert await fourth.acks(1) == [(2, 1)]
@@ -204,7 +204,7 @@ async def test_connections_are_limited_for_all_together(tmp_path: Path) -> None:
 async def test_behind_a_load_balancer_each_worker_has_its_share(tmp_path: Path) -> None:
     beats = {"proxy_protocol_from": ["127.0.0.1"], "limits": {"connections_per_ip": 2}}
     header = b"PROXY TCP4 192.0.2.7 127.0.0.1 1000 5044\r\n"
-    async with crewed(tmp_path, beats=beats) as server, contextlib.AsyncExitStack() as stack:
+    async with pooled(tmp_path, beats=beats) as server, contextlib.AsyncExitStack() as stack:
         peers = [await stack.enter_async_context(peer_at(server.port)) for _ in range(3)]
         for peer in peers:
             await peer.send(header + W(1) + J(1))
@@ -221,7 +221,7 @@ async def test_behind_a_load_balancer_each_worker_has_its_share(tmp_path: Path) 
 async def test_both_shake_hands_and_a_replaced_certificate_reaches_both(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     tls = tls_settings(authority.server())
-    async with crewed(tmp_path, beats={"tls": tls}) as server, contextlib.AsyncExitStack() as stack:
+    async with pooled(tmp_path, beats={"tls": tls}) as server, contextlib.AsyncExitStack() as stack:
 
         async def connect(context: ssl.SSLContext) -> RawPeer:
             streams = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
@@ -233,7 +233,7 @@ async def test_both_shake_hands_and_a_replaced_certificate_reaches_both(tmp_path
             peer = await connect(authority.client_context())
             await peer.send(W(1) + J(number))
             assert await peer.acks(1) == [(2, number)]
-        assert [len(slot.connections) for slot in server.slots] == [1, 1]
+        assert [len(worker.connections) for worker in server.workers] == [1, 1]
 
         other = Authority(tmp_path, "other")
         other.server()
@@ -252,7 +252,7 @@ async def test_both_shake_hands_and_a_replaced_certificate_reaches_both(tmp_path
 # -- reload ---------------------------------------------------------------------------------
 
 
-def config_for(tmp_path: Path, server: Crewed) -> tuple[Path, Path]:
+def config_for(tmp_path: Path, server: PooledServer) -> tuple[Path, Path]:
     """A config and its profile that say what the running server has."""
     profile = tmp_path / "pt.yaml"
     shutil.copy(ROOT / "config" / "pt.yaml", profile)
@@ -264,7 +264,7 @@ def config_for(tmp_path: Path, server: Crewed) -> tuple[Path, Path]:
     return config, profile
 
 
-async def labels_of(server: Crewed, peers: list[RawPeer], number: int) -> list[str | None]:
+async def labels_of(server: PooledServer, peers: list[RawPeer], number: int) -> list[str | None]:
     """Send a line of flower through each worker; return the categories it got."""
     for peer in peers:
         await peer.send(W(1) + J(number, event("INFO|flower.command|2025-01-02T03:04:05Z|x")))
@@ -278,7 +278,7 @@ async def labels_of(server: Crewed, peers: list[RawPeer], number: int) -> list[s
 async def test_a_reload_is_in_force_in_every_worker_and_in_those_started_later(
     tmp_path: Path,
 ) -> None:
-    async with crewed(tmp_path) as server, one_peer_each(server) as peers:
+    async with pooled(tmp_path) as server, one_peer_each(server) as peers:
         config, profile = config_for(tmp_path, server)
         supervisor = server.supervisor
         reloader = Reloader(
@@ -297,7 +297,7 @@ async def test_a_reload_is_in_force_in_every_worker_and_in_those_started_later(
         assert await reloader.reload() is False
         assert await labels_of(server, peers, 3) == ["flower", "flower"]
         server.signal(1, signal.SIGKILL)
-        await server.until(lambda: server.slots[0].restarts == 1)
+        await server.until(lambda: server.workers[0].restarts == 1)
         await server.all_running()
         async with peer_at(server.port) as fresh:
             assert await labels_of(server, [fresh, peers[1]], 4) == ["flower", "flower"]
@@ -308,7 +308,7 @@ async def test_a_reload_is_in_force_in_every_worker_and_in_those_started_later(
 
 
 async def test_a_worker_that_refuses_leaves_all_as_they_were(tmp_path: Path) -> None:
-    async with crewed(tmp_path) as server, one_peer_each(server) as peers:
+    async with pooled(tmp_path) as server, one_peer_each(server) as peers:
         settings = settings_for(tmp_path, drain_seconds=9.0)
         profile = read_profile(settings, {})
         broken = settings.model_copy(

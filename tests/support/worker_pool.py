@@ -22,16 +22,16 @@ from ptingest.server.process.clock import SystemClock
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from ptingest.workers import aggregate_view as whole
-from ptingest.workers.fd_passing import take_over
-from ptingest.workers.messages import LOAD, Config, Load
-from ptingest.workers.pool import Crew, Patience, Slot
-from ptingest.workers.rpc import Channel, open_channel
+from ptingest.workers.fd_passing import receive_socket
+from ptingest.workers.messages import LOAD, Config, WorkerLoad
+from ptingest.workers.pool import PoolWorker, WorkerPool, WorkerTimeouts
+from ptingest.workers.rpc import RpcConnection, open_rpc
 from ptingest.workers.supervisor import Supervisor
 from tests.support.raw_peer import RawPeer
 from tests.support.waiting import PATIENCE_SECONDS, until, until_told
 
 START_SECONDS = 90.0
-QUICK = Patience(backoff_first=0.05, backoff_most=0.5, farewell=2.0)
+QUICK = WorkerTimeouts(backoff_first=0.05, backoff_most=0.5, leave=2.0)
 
 
 def lives(pid: int | None) -> bool:
@@ -39,15 +39,15 @@ def lives(pid: int | None) -> bool:
     return pid is not None and Path(f"/proc/{pid}").exists()
 
 
-class Crewed:
+class PooledServer:
     """A running supervisor under test."""
 
     def __init__(self, supervisor: Supervisor, data_dir: Path) -> None:
         self.supervisor, self.data_dir = supervisor, data_dir
 
     @property
-    def slots(self) -> list[Slot]:
-        return self.supervisor.crew.slots
+    def workers(self) -> list[PoolWorker]:
+        return self.supervisor.pool.workers
 
     @property
     def port(self) -> int:
@@ -57,11 +57,11 @@ class Crewed:
         await until(what)
 
     async def all_running(self) -> None:
-        await self.until(lambda: len(self.supervisor.crew.running) == len(self.slots))
+        await self.until(lambda: len(self.supervisor.pool.running) == len(self.workers))
 
     def signal(self, number: int, what: signal.Signals) -> int:
         """Signal one worker; returns its pid."""
-        pid = self.slots[number - 1].pid
+        pid = self.workers[number - 1].pid
         assert pid is not None
         os.kill(pid, what)
         return pid
@@ -106,9 +106,9 @@ def settings_for(tmp_path: Path, **keys: Any) -> ServerSettings:
 
 
 @contextlib.asynccontextmanager
-async def crewed(
-    tmp_path: Path, *, patience: Patience = QUICK, **keys: Any
-) -> AsyncIterator[Crewed]:
+async def pooled(
+    tmp_path: Path, *, timeouts: WorkerTimeouts = QUICK, **keys: Any
+) -> AsyncIterator[PooledServer]:
     """Run a supervisor with ``workers`` processes on free ports; balanced at the end."""
     settings = settings_for(tmp_path, **keys)
     supervisor = Supervisor(
@@ -116,7 +116,7 @@ async def crewed(
         read_profile(settings, {}),
         workers=settings.workers,
         clock=SystemClock(),
-        patience=patience,
+        timeouts=timeouts,
     )
     running = asyncio.ensure_future(supervisor.run())
     started = asyncio.ensure_future(supervisor.started.wait())
@@ -126,12 +126,12 @@ async def crewed(
     if running.done():
         started.cancel()
         running.result()
-    crew = Crewed(supervisor, tmp_path / "data")
+    pool = PooledServer(supervisor, tmp_path / "data")
     try:
-        await crew.all_running()
+        await pool.all_running()
         # What is asked for is what all workers say by now, however busy this machine is.
         with mock.patch.object(whole, "LOOK_SECONDS", PATIENCE_SECONDS):
-            yield crew
+            yield pool
     finally:
         supervisor.stop()
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -154,17 +154,17 @@ async def peer_at(port: int) -> AsyncIterator[RawPeer]:
 # -- without processes -----------------------------------------------------------------------
 
 
-class Seat:
-    """The other end of a slot: what a worker would hold, in the hands of a test."""
+class FakeWorker:
+    """The other end of a worker: what a worker would hold, in the hands of a test."""
 
-    def __init__(self, slot: Slot, channel: Channel, handed: socket.socket) -> None:
-        self.slot, self.channel, self.handed = slot, channel, handed
-        self.talking = asyncio.ensure_future(channel.run())
+    def __init__(self, worker: PoolWorker, rpc: RpcConnection, handed: socket.socket) -> None:
+        self.worker, self.rpc, self.sockets = worker, rpc, handed
+        self.serving = asyncio.ensure_future(rpc.run())
 
     async def next_handed(self) -> tuple[int, socket.socket]:
         """Wait for the next socket that was handed over."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            handed = await take_over(self.handed)
+            handed = await receive_socket(self.sockets)
         assert handed is not None
         number, accepted = handed
         assert accepted is not None
@@ -172,45 +172,45 @@ class Seat:
 
     def load(self, **changed: Any) -> None:
         """Tell how busy it is."""
-        load = Load(connections=0, events=0, is_accepting=True, is_draining=False, left=[])
-        self.channel.tell(LOAD, msgspec.structs.replace(load, **changed))
+        load = WorkerLoad(connections=0, events=0, is_accepting=True, is_draining=False, left=[])
+        self.rpc.notify(LOAD, msgspec.structs.replace(load, **changed))
 
 
-def crew_of(count: int, metrics: Metrics | None = None) -> Crew:
-    """A crew that starts nobody."""
-    return Crew(
+def pool_of(count: int, metrics: Metrics | None = None) -> WorkerPool:
+    """A pool that starts nobody."""
+    return WorkerPool(
         count,
         config=lambda: Config(b"", b""),
         drain_seconds=lambda: 1.0,
         metrics=metrics or Metrics(),
         clock=SystemClock(),
         chance=random.Random(1),
-        patience=QUICK,
+        timeouts=QUICK,
     )
 
 
 @contextlib.asynccontextmanager
-async def seated(crew: Crew) -> AsyncIterator[list[Seat]]:
-    """Let a test sit in every slot of a crew."""
-    seats, talking = [], []
-    for slot in crew.slots:
+async def fake_workers(pool: WorkerPool) -> AsyncIterator[list[FakeWorker]]:
+    """Let a test sit in every worker of a pool."""
+    fakes, serving = [], []
+    for worker in pool.workers:
         control, its_control = socket.socketpair()
-        slot.pair, handed = socket.socketpair()
-        for one in (slot.pair, handed):
+        worker.pair, handed = socket.socketpair()
+        for one in (worker.pair, handed):
             one.setblocking(False)
-        slot.channel = await open_channel(control, name=slot.name)
-        crew.listen_to(slot, slot.channel)
-        slot.state = "running"
-        slot.heard_at = time.monotonic()
-        talking.append(asyncio.ensure_future(slot.channel.run()))
-        seats.append(Seat(slot, await open_channel(its_control, name="supervisor"), handed))
+        worker.rpc = await open_rpc(control, name=worker.name)
+        pool.subscribe_to(worker, worker.rpc)
+        worker.state = "running"
+        worker.heard_at = time.monotonic()
+        serving.append(asyncio.ensure_future(worker.rpc.run()))
+        fakes.append(FakeWorker(worker, await open_rpc(its_control, name="supervisor"), handed))
     try:
-        yield seats
+        yield fakes
     finally:
-        for seat in seats:
-            if seat.slot.channel is not None:
-                seat.slot.channel.close()
-            seat.channel.close()
-            seat.handed.close()
-            seat.slot.clear()
-        await asyncio.gather(*talking, *(seat.talking for seat in seats))
+        for fake in fakes:
+            if fake.worker.rpc is not None:
+                fake.worker.rpc.close()
+            fake.rpc.close()
+            fake.sockets.close()
+            fake.worker.clear()
+        await asyncio.gather(*serving, *(fake.serving for fake in fakes))

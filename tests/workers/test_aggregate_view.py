@@ -14,21 +14,21 @@ from ptingest.api.usage import usage_of
 from ptingest.server.process.clock import SystemClock
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
-from ptingest.workers.aggregate_view import WholeView
-from ptingest.workers.messages import LOOK, Seen
-from ptingest.workers.pool import Crew, given_back
+from ptingest.workers.aggregate_view import AggregatedView
+from ptingest.workers.messages import SNAPSHOT, WorkerSnapshot
+from ptingest.workers.pool import WorkerPool, given_back
 from ptingest.workers.rpc import Nothing
 from tests.support.waiting import PATIENCE_SECONDS, until
-from tests.support.worker_pool import Seat, crew_of, seated
+from tests.support.worker_pool import FakeWorker, fake_workers, pool_of
 
 RECEIVED = "ptingest_flow_received_events_total"
 SETTLED = "ptingest_lane_settled_events_total"
 OUTSTANDING = "ptingest_lane_outstanding_events"
 
 
-def view_of(crew: Crew) -> WholeView:
-    settings = ServerSettings(workers=len(crew.slots))
-    view = WholeView(crew, own=Metrics(), settings=settings, clock=SystemClock())
+def view_of(pool: WorkerPool) -> AggregatedView:
+    settings = ServerSettings(workers=len(pool.workers))
+    view = AggregatedView(pool, own=Metrics(), settings=settings, clock=SystemClock())
     view.listening = "127.0.0.1:5044"
     return view
 
@@ -36,34 +36,34 @@ def view_of(crew: Crew) -> WholeView:
 class Worker:
     """Shows what it is told to."""
 
-    def __init__(self, seat: Seat, received: int, stored: int, *reasons: str) -> None:
+    def __init__(self, fake: FakeWorker, received: int, stored: int, *reasons: str) -> None:
         self.metrics, self.reasons, self.asked = Metrics(), list(reasons), 0
         self.metrics.add(RECEIVED, received, "django")
         self.metrics.add(SETTLED, stored, "store", "django", "stored")
         self.metrics.set(OUTSTANDING, received - stored, "store", "django")
         self.answers = asyncio.Event()
         self.answers.set()
-        seat.channel.answers(LOOK, self.look)
+        fake.rpc.on_request(SNAPSHOT, self.look)
 
-    async def look(self, _: Nothing) -> Seen:
+    async def look(self, _: Nothing) -> WorkerSnapshot:
         self.asked += 1
         await self.answers.wait()
         status = {"pid": 1, "uptime_seconds": 1.0, "beats": {"connections": 2, "listed": []}}
-        return Seen(self.metrics.samples(), orjson.dumps(status), self.reasons)
+        return WorkerSnapshot(self.metrics.samples(), orjson.dumps(status), self.reasons)
 
 
 async def test_books_are_of_all_workers_and_of_those_that_are_gone() -> None:
-    crew = crew_of(2)
-    view = view_of(crew)
-    async with seated(crew) as seats:
-        workers = [Worker(seats[0], 10, 7), Worker(seats[1], 5, 5)]
+    pool = pool_of(2)
+    view = view_of(pool)
+    async with fake_workers(pool) as fakes:
+        workers = [Worker(fakes[0], 10, 7), Worker(fakes[1], 5, 5)]
         await view.refresh()
         assert view.books()["store"]["django"] == {
             "received": 15, "in_flight": 3, "stored": 12, "residue": 0,
         }  # fmt: skip
 
-        crew.retired = given_back(workers[0].metrics.samples())
-        seats[0].slot.state, seats[0].slot.samples = "waiting", []
+        pool.retired = given_back(workers[0].metrics.samples())
+        fakes[0].worker.state, fakes[0].worker.samples = "waiting", []
         await view.refresh()
 
         assert view.books()["store"]["django"] == {
@@ -73,10 +73,10 @@ async def test_books_are_of_all_workers_and_of_those_that_are_gone() -> None:
 
 
 async def test_an_answer_waits_for_a_busy_worker_only_so_long() -> None:
-    crew = crew_of(2)
-    view = view_of(crew)
-    async with seated(crew) as seats:
-        workers = [Worker(seats[0], 10, 10), Worker(seats[1], 5, 5)]
+    pool = pool_of(2)
+    view = view_of(pool)
+    async with fake_workers(pool) as fakes:
+        workers = [Worker(fakes[0], 10, 10), Worker(fakes[1], 5, 5)]
         await view.refresh()
         workers[1].metrics.add(RECEIVED, 100, "django")
         workers[0].metrics.add(RECEIVED, 1, "django")
@@ -88,40 +88,40 @@ async def test_an_answer_waits_for_a_busy_worker_only_so_long() -> None:
 
 
 async def test_an_answer_that_comes_after_its_workers_end_is_not_the_next_ones() -> None:
-    crew = crew_of(2)
-    view = view_of(crew)
-    async with seated(crew) as seats:
-        workers = [Worker(seats[0], 10, 10), Worker(seats[1], 5, 5)]
+    pool = pool_of(2)
+    view = view_of(pool)
+    async with fake_workers(pool) as fakes:
+        workers = [Worker(fakes[0], 10, 10), Worker(fakes[1], 5, 5)]
         workers[0].answers.clear()
         looking = asyncio.create_task(view.refresh())
         await until(lambda: workers[0].asked)
         workers[0].answers.set()
-        asked, seats[0].slot.channel = seats[0].slot.channel, None  # another sits there by now
+        asked, fakes[0].worker.rpc = fakes[0].worker.rpc, None  # another sits there by now
         await looking
-        seats[0].slot.channel = asked
+        fakes[0].worker.rpc = asked
 
-    assert seats[0].slot.samples == []
+    assert fakes[0].worker.samples == []
     assert view.metrics.value(RECEIVED, "django") == 5
 
 
 async def test_who_asks_at_the_same_time_gets_the_same_answer() -> None:
-    crew = crew_of(1)
-    view = view_of(crew)
-    async with seated(crew) as (seat,):
-        worker = Worker(seat, 1, 1)
+    pool = pool_of(1)
+    view = view_of(pool)
+    async with fake_workers(pool) as (fake,):
+        worker = Worker(fake, 1, 1)
         await asyncio.gather(*(view.refresh() for _ in range(10)))
 
         assert worker.asked == 1
 
 
 async def test_the_status_has_one_workers_shape_and_a_row_for_each() -> None:
-    crew = crew_of(2)
-    view = view_of(crew)
+    pool = pool_of(2)
+    view = view_of(pool)
     view.sections = lambda: {"beats": {"connections_limit": 7}, "config": {"reloads": 0}}
-    async with seated(crew) as seats:
-        for seat in seats:
-            Worker(seat, 1, 1)
-        seats[1].slot.restarts, seats[1].slot.last_end = 2, "was killed by SIGKILL"
+    async with fake_workers(pool) as fakes:
+        for fake in fakes:
+            Worker(fake, 1, 1)
+        fakes[1].worker.restarts, fakes[1].worker.last_end = 2, "was killed by SIGKILL"
         await view.refresh()
         status = view.status()
 
@@ -139,11 +139,11 @@ async def test_the_status_has_one_workers_shape_and_a_row_for_each() -> None:
 
 
 async def test_why_it_is_not_ready_names_who_is_not() -> None:
-    crew = crew_of(2)
-    view = view_of(crew)
-    async with seated(crew) as seats:
-        Worker(seats[0], 1, 1, "sink elasticsearch: down")
-        second = Worker(seats[1], 1, 1)
+    pool = pool_of(2)
+    view = view_of(pool)
+    async with fake_workers(pool) as fakes:
+        Worker(fakes[0], 1, 1, "sink elasticsearch: down")
+        second = Worker(fakes[1], 1, 1)
         await view.refresh()
         assert view.readiness() == ["worker 1: sink elasticsearch: down"]
         second.reasons.append("sink elasticsearch: down")
@@ -156,20 +156,20 @@ async def test_why_it_is_not_ready_names_who_is_not() -> None:
 
 
 async def test_without_a_worker_it_is_not_ready() -> None:
-    crew = crew_of(1)
-    view = view_of(crew)
+    pool = pool_of(1)
+    view = view_of(pool)
     assert view.readiness() == ["no worker is running yet"]
 
-    crew.slots[0].last_end = "was killed by SIGKILL"
+    pool.workers[0].last_end = "was killed by SIGKILL"
 
     assert view.readiness() == ["no worker is running: the last one was killed by SIGKILL"]
 
 
 def test_what_all_processes_use_is_ours_and_theirs() -> None:
-    crew = crew_of(1)
+    pool = pool_of(1)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        crew.slots[0].process = cast(Any, child)
-        alone, together = usage_of([os.getpid()]), view_of(crew).usage()
+        pool.workers[0].process = cast(Any, child)
+        alone, together = usage_of([os.getpid()]), view_of(pool).usage()
         child.kill()
 
     assert together.threads > alone.threads

@@ -14,11 +14,11 @@ from ptingest.errors import QueryInvalid, TapsBusy
 from ptingest.model.watching import TapWish, WhyQuestion
 from ptingest.observe.taps import BUFFER_BYTES, TAPS
 from ptingest.server.process.clock import SystemClock
-from ptingest.workers.aggregate_watch import CrewTap, CrewWatch
+from ptingest.workers.aggregate_watch import AggregatedTap, AggregatedWatch
 from ptingest.workers.messages import TAP, WHY, Progress, TapLines
 from tests.support.raw_peer import J, W, event
 from tests.support.waiting import PATIENCE_SECONDS, until
-from tests.support.worker_pool import Seat, crew_of, crewed, peer_at, seated
+from tests.support.worker_pool import FakeWorker, fake_workers, peer_at, pool_of, pooled
 
 TOLD = b'{"told":{"passed":3,"shown":1,"skipped":2,"lost":0}}\n'
 
@@ -26,13 +26,13 @@ TOLD = b'{"told":{"passed":3,"shown":1,"skipped":2,"lost":0}}\n'
 class Worker:
     """Answers as a worker does."""
 
-    def __init__(self, seat: Seat, name: str) -> None:
+    def __init__(self, fake: FakeWorker, name: str) -> None:
         self.name = name
         self.wishes: list[TapWish] = []
         self.items: asyncio.Queue[bytes] = asyncio.Queue()
         self.has_left = asyncio.Event()
-        seat.channel.feeds(TAP, self.tap)
-        seat.channel.answers(WHY, self.why)
+        fake.rpc.on_stream(TAP, self.tap)
+        fake.rpc.on_request(WHY, self.why)
 
     async def tap(self, wish: TapWish) -> AsyncIterator[TapLines]:
         self.wishes.append(wish)
@@ -49,7 +49,7 @@ class Worker:
         return {"found": [{"id": "k", "arrived_at": self.name}], "memory": memory}
 
 
-async def lines(tap: CrewTap, until: str) -> list[dict[str, Any]]:
+async def lines(tap: AggregatedTap, until: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     async with asyncio.timeout(15):
         while not any(until in line for line in found):
@@ -58,10 +58,10 @@ async def lines(tap: CrewTap, until: str) -> list[dict[str, Any]]:
 
 
 async def test_lines_of_all_workers_come_and_their_counts_are_added_up() -> None:
-    crew = crew_of(2)
-    async with seated(crew) as seats:
-        workers = [Worker(seat, name) for seat, name in zip(seats, "ab", strict=True)]
-        watch = CrewWatch(crew, clock=SystemClock())
+    pool = pool_of(2)
+    async with fake_workers(pool) as fakes:
+        workers = [Worker(fake, name) for fake, name in zip(fakes, "ab", strict=True)]
+        watch = AggregatedWatch(pool, clock=SystemClock())
         tap = await watch.begin(TapWish("service:django"))
         for worker in workers:
             worker.items.put_nowait(b'{"fate":"%b"}\n' % worker.name.encode() + TOLD)
@@ -80,10 +80,10 @@ async def test_lines_of_all_workers_come_and_their_counts_are_added_up() -> None
 
 
 async def test_what_finds_no_room_is_lost_and_counted() -> None:
-    crew = crew_of(1)
-    async with seated(crew) as seats:
-        worker = Worker(seats[0], "a")
-        watch = CrewWatch(crew, clock=SystemClock())
+    pool = pool_of(1)
+    async with fake_workers(pool) as fakes:
+        worker = Worker(fakes[0], "a")
+        watch = AggregatedWatch(pool, clock=SystemClock())
         tap = await watch.begin(TapWish())
         for _ in range(40):
             worker.items.put_nowait(b"x" * 100_000 + b"\n")
@@ -99,10 +99,10 @@ async def test_what_finds_no_room_is_lost_and_counted() -> None:
 
 
 async def test_the_end_is_told() -> None:
-    crew = crew_of(1)
-    async with seated(crew) as seats:
-        Worker(seats[0], "a")
-        watch = CrewWatch(crew, clock=SystemClock())
+    pool = pool_of(1)
+    async with fake_workers(pool) as fakes:
+        Worker(fakes[0], "a")
+        watch = AggregatedWatch(pool, clock=SystemClock())
         tap = await watch.begin(TapWish())
 
         watch.end_all("the server is stopping")
@@ -113,7 +113,7 @@ async def test_the_end_is_told() -> None:
 
 
 async def test_taps_are_few_and_queries_are_read_before_anybody_is_asked() -> None:
-    watch = CrewWatch(crew_of(0), clock=SystemClock())
+    watch = AggregatedWatch(pool_of(0), clock=SystemClock())
     with pytest.raises(QueryInvalid):
         await watch.begin(TapWish("service:"))
     for _ in range(TAPS):
@@ -124,12 +124,12 @@ async def test_taps_are_few_and_queries_are_read_before_anybody_is_asked() -> No
 
 
 async def test_all_are_asked_why_and_their_memories_are_one() -> None:
-    crew = crew_of(2)
-    async with seated(crew) as seats:
-        for seat, name in zip(seats, ("2025", "2026-1"), strict=True):
-            Worker(seat, name)
+    pool = pool_of(2)
+    async with fake_workers(pool) as fakes:
+        for fake, name in zip(fakes, ("2025", "2026-1"), strict=True):
+            Worker(fake, name)
 
-        answer = await CrewWatch(crew, clock=SystemClock()).why(WhyQuestion(id="k"))
+        answer = await AggregatedWatch(pool, clock=SystemClock()).why(WhyQuestion(id="k"))
 
     assert [(one["worker"], one["arrived_at"]) for one in answer["found"]] == [
         (2, "2026-1"),
@@ -144,19 +144,19 @@ async def test_all_are_asked_why_and_their_memories_are_one() -> None:
 
 @pytest.mark.timeout(90)
 async def test_with_real_processes_an_event_is_tapped_and_its_life_told(tmp_path: Path) -> None:
-    async with crewed(tmp_path) as crew:
-        tap = await crew.supervisor.watch.begin(TapWish("log_level:ERROR"))
-        async with peer_at(crew.port) as peer:
+    async with pooled(tmp_path) as pool:
+        tap = await pool.supervisor.watch.begin(TapWish("log_level:ERROR"))
+        async with peer_at(pool.port) as peer:
             for number in range(50):  # until both taps are open
                 bad = event(f"ERROR|apps.x|2025-01-02T03:04:05Z|broken {number}")
                 await peer.send(W(2) + J(1) + J(2, bad))
                 await peer.acks(1)
                 if b'"fate"' in (shown := await tap.read()):
                     break
-        status = await crew.status()
+        status = await pool.status()
         tap.close()
-        answer = await crew.supervisor.watch.why(WhyQuestion(line=f"broken {number}"))
-        code, over_http = await crew.get("/why?id=AAAAAAAAAAAAAAAAAAAAAA")
+        answer = await pool.supervisor.watch.why(WhyQuestion(line=f"broken {number}"))
+        code, over_http = await pool.get("/why?id=AAAAAAAAAAAAAAAAAAAAAA")
 
     assert b'"log_level":"ERROR"' in shown
     (story,) = answer["found"]

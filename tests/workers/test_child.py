@@ -14,27 +14,27 @@ from typing import Any
 
 import pytest
 
-from ptingest.errors import ChannelRefused
+from ptingest.errors import RpcRefused
 from ptingest.pipeline.compile import packaged_profile_path
 from ptingest.server.process.clock import SystemClock
 from ptingest.settings.load import load_profile
 from ptingest.telemetry.logs import RepeatHandler
-from ptingest.workers.child import Supervised
-from ptingest.workers.fd_passing import hand_over
+from ptingest.workers.child import WorkerProcess
+from ptingest.workers.fd_passing import send_socket
 from ptingest.workers.messages import (
     DRAIN,
     LOAD,
-    LOOK,
     PREPARE,
     REPORT,
+    SNAPSHOT,
     START,
     SWAP,
-    Load,
-    Report,
     Start,
+    WorkerLoad,
+    WorkerReport,
     pack_config,
 )
-from ptingest.workers.rpc import NOTHING, Channel, open_channel
+from ptingest.workers.rpc import NOTHING, RpcConnection, open_rpc
 from tests.support.raw_peer import J, RawPeer, W
 from tests.support.waiting import PATIENCE_SECONDS, until
 from tests.support.worker_pool import settings_for
@@ -42,21 +42,23 @@ from tests.support.worker_pool import settings_for
 RECEIVED = "ptingest_flow_received_events_total"
 
 
-class Boss:
+class FakeSupervisor:
     """The supervisor's ends of one worker."""
 
-    def __init__(self, channel: Channel, pair: socket.socket, supervised: Supervised) -> None:
-        self.channel, self.pair, self.supervised = channel, pair, supervised
-        self.loads: list[Load] = []
-        self.reports: list[Report] = []
-        channel.hears(LOAD, self.loads.append)
-        channel.hears(REPORT, self.reports.append)
+    def __init__(
+        self, rpc: RpcConnection, pair: socket.socket, child_process: WorkerProcess
+    ) -> None:
+        self.rpc, self.pair, self.child_process = rpc, pair, child_process
+        self.loads: list[WorkerLoad] = []
+        self.reports: list[WorkerReport] = []
+        rpc.on_notification(LOAD, self.loads.append)
+        rpc.on_notification(REPORT, self.reports.append)
         self.running: asyncio.Task[int]
 
     async def start(self, tmp_path: Path, **keys: Any) -> None:
         settings = settings_for(tmp_path, **keys)
         profile = load_profile(packaged_profile_path(), {})
-        await self.channel.ask(
+        await self.rpc.request(
             START, Start(1, 2, pack_config(settings, profile)), seconds=PATIENCE_SECONDS
         )
 
@@ -66,7 +68,7 @@ class Boss:
             client = socket.create_connection(listener.getsockname())
             accepted, _ = listener.accept()
         with accepted:
-            assert hand_over(self.pair, accepted, number)
+            assert send_socket(self.pair, accepted, number)
         return RawPeer(*await asyncio.open_connection(sock=client))
 
     async def until_left(self) -> list[int]:
@@ -74,22 +76,22 @@ class Boss:
 
 
 @contextlib.asynccontextmanager
-async def supervised() -> AsyncIterator[Boss]:
+async def child_process() -> AsyncIterator[FakeSupervisor]:
     control, its_control = socket.socketpair()
     pair, its_pair = socket.socketpair()
     for one in (pair, its_pair):
         one.setblocking(False)
-    worker = Supervised(await open_channel(its_control, name="the supervisor"), its_pair,
+    worker = WorkerProcess(await open_rpc(its_control, name="the supervisor"), its_pair,
                         clock=SystemClock())  # fmt: skip
-    boss = Boss(await open_channel(control, name="worker 1"), pair, worker)
-    talking = asyncio.ensure_future(boss.channel.run())
-    boss.running = asyncio.ensure_future(worker.run())
+    fake = FakeSupervisor(await open_rpc(control, name="worker 1"), pair, worker)
+    serving = asyncio.ensure_future(fake.rpc.run())
+    fake.running = asyncio.ensure_future(worker.run())
     try:
-        yield boss
+        yield fake
     finally:
-        boss.channel.close()
+        fake.rpc.close()
         async with asyncio.timeout(15):
-            await asyncio.gather(talking, boss.running)
+            await asyncio.gather(serving, fake.running)
         pair.close()
         its_pair.close()
         for handler in list(logging.getLogger().handlers):
@@ -101,17 +103,17 @@ async def supervised() -> AsyncIterator[Boss]:
 async def test_a_worker_that_can_take_no_connections_any_more_leaves(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with supervised() as boss:
-        await boss.start(tmp_path)
-        worker = boss.supervised._present()
+    async with child_process() as fake:
+        await fake.start(tmp_path)
+        worker = fake.child_process._started()
 
         async def fail(*_: object) -> None:
             raise RuntimeError("a bug")
 
         worker.parts.source.adopt = fail  # type: ignore[method-assign]
-        peer = await boss.peer(7)
+        peer = await fake.peer(7)
         async with asyncio.timeout(15):
-            code = await boss.running
+            code = await fake.running
 
         await peer.close()
     assert code == 1, "connections would be handed over and never served"
@@ -119,15 +121,15 @@ async def test_a_worker_that_can_take_no_connections_any_more_leaves(
 
 
 async def test_a_connection_handed_over_is_served_and_told_when_it_is_over(tmp_path: Path) -> None:
-    async with supervised() as boss:
-        await boss.start(tmp_path)
-        peer = await boss.peer(7)
+    async with child_process() as fake:
+        await fake.start(tmp_path)
+        peer = await fake.peer(7)
         await peer.send(W(1) + J(1))
         assert await peer.acks(1) == [(2, 1)]
         await peer.close()
 
-        assert await boss.until_left() == [7]
-        assert boss.loads[-1].connections == 0
+        assert await fake.until_left() == [7]
+        assert fake.loads[-1].connections == 0
 
 
 @pytest.mark.parametrize(
@@ -142,55 +144,55 @@ async def test_a_connection_handed_over_is_served_and_told_when_it_is_over(tmp_p
 async def test_one_that_is_turned_away_is_over_as_well(
     sent: bytes, beats: dict[str, Any], tmp_path: Path
 ) -> None:
-    async with supervised() as boss:
-        await boss.start(tmp_path, beats=beats)
-        peer = await boss.peer(3)
+    async with child_process() as fake:
+        await fake.start(tmp_path, beats=beats)
+        peer = await fake.peer(3)
         with contextlib.suppress(ConnectionError):  # reset, where bytes were left unread
             await peer.send(sent)
             await peer.rest()
         await peer.close()
 
-        assert await boss.until_left() == [3]
+        assert await fake.until_left() == [3]
 
 
 async def test_a_drain_answers_with_what_is_left_and_ends_the_process(tmp_path: Path) -> None:
     nobody = {"elasticsearch": {"hosts": ["http://127.0.0.1:9"]}}
-    async with supervised() as boss:
-        await boss.start(tmp_path, sinks=nobody, drain_seconds=0.3)
-        peer = await boss.peer(1)
+    async with child_process() as fake:
+        await fake.start(tmp_path, sinks=nobody, drain_seconds=0.3)
+        peer = await fake.peer(1)
         await peer.send(W(2) + J(1) + J(2))
         assert await peer.acks(1, keepalives=True) == [(2, 0)]
 
-        drained = await boss.channel.ask(DRAIN, NOTHING, seconds=PATIENCE_SECONDS)
+        drained = await fake.rpc.request(DRAIN, NOTHING, seconds=PATIENCE_SECONDS)
 
         assert drained.left == 2
-        assert await boss.running == 0
-        assert boss.loads[-1].is_draining
-        assert boss.reports[-1].load.events == 2
+        assert await fake.running == 0
+        assert fake.loads[-1].is_draining
+        assert fake.reports[-1].load.events == 2
         await peer.close()
 
 
 async def test_told_to_leave_it_says_so_before_it_is_gone(tmp_path: Path) -> None:
-    async with supervised() as boss:
-        await boss.start(tmp_path)
+    async with child_process() as fake:
+        await fake.start(tmp_path)
 
-        boss.supervised.stop()
+        fake.child_process.stop()
 
-        assert await boss.running == 0
-        assert boss.reports[-1].load.is_draining
+        assert await fake.running == 0
+        assert fake.reports[-1].load.is_draining
 
 
 async def test_without_its_supervisor_it_brings_home_what_it_took(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with supervised() as boss:
-        await boss.start(tmp_path)
-        peer = await boss.peer(1)
+    async with child_process() as fake:
+        await fake.start(tmp_path)
+        peer = await fake.peer(1)
         await peer.send(W(1) + J(1))
         await peer.acks(1)
-        boss.channel.close()
+        fake.rpc.close()
 
-        assert await boss.running == 0
+        assert await fake.running == 0
         assert await peer.rest() == []
         await peer.close()
 
@@ -199,25 +201,25 @@ async def test_without_its_supervisor_it_brings_home_what_it_took(
 
 async def test_what_comes_after_a_drain_began_is_closed_and_over(tmp_path: Path) -> None:
     nobody = {"elasticsearch": {"hosts": ["http://127.0.0.1:9"]}}
-    async with supervised() as boss:
-        await boss.start(tmp_path, sinks=nobody, drain_seconds=10.0)
-        held = await boss.peer(1)
+    async with child_process() as fake:
+        await fake.start(tmp_path, sinks=nobody, drain_seconds=10.0)
+        held = await fake.peer(1)
         await held.send(W(1) + J(1))
         assert await held.acks(1, keepalives=True) == [(2, 0)]
-        boss.supervised.stop()
-        late = await boss.peer(2)
+        fake.child_process.stop()
+        late = await fake.peer(2)
 
         assert await late.rest() == []
-        assert await boss.until_left() == [2]
+        assert await fake.until_left() == [2]
         await held.close()  # what it holds is given back, and the drain ends
         await late.close()
 
 
 async def test_what_it_shows_is_one_workers_status(tmp_path: Path) -> None:
-    async with supervised() as boss:
-        await boss.start(tmp_path)
+    async with child_process() as fake:
+        await fake.start(tmp_path)
 
-        seen = await boss.channel.ask(LOOK, NOTHING, seconds=PATIENCE_SECONDS)
+        seen = await fake.rpc.request(SNAPSHOT, NOTHING, seconds=PATIENCE_SECONDS)
 
     assert b'"listening":"at the supervisor"' in seen.status
     assert seen.readiness == []
@@ -227,15 +229,15 @@ async def test_what_it_shows_is_one_workers_status(tmp_path: Path) -> None:
 async def test_a_config_it_cannot_use_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     profile = load_profile(packaged_profile_path(), {})
     broken = settings_for(tmp_path, beats={"tls": {"certificate": "/nowhere.pem"}})
-    async with supervised() as boss:
-        await boss.start(tmp_path)
+    async with child_process() as fake:
+        await fake.start(tmp_path)
 
-        with pytest.raises(ChannelRefused, match=r"/nowhere\.pem") as raised:
-            await boss.channel.ask(PREPARE, pack_config(broken, profile), seconds=PATIENCE_SECONDS)
-        await boss.channel.ask(SWAP, NOTHING, seconds=PATIENCE_SECONDS)
+        with pytest.raises(RpcRefused, match=r"/nowhere\.pem") as raised:
+            await fake.rpc.request(PREPARE, pack_config(broken, profile), seconds=PATIENCE_SECONDS)
+        await fake.rpc.request(SWAP, NOTHING, seconds=PATIENCE_SECONDS)
 
         assert raised.value.kind == "TlsUnusable"
-        peer = await boss.peer(1)
+        peer = await fake.peer(1)
         await peer.send(W(1) + J(1))
         assert await peer.acks(1) == [(2, 1)]  # still without TLS
         await peer.close()
@@ -243,38 +245,38 @@ async def test_a_config_it_cannot_use_is_refused_and_changes_nothing(tmp_path: P
 
 async def test_a_config_is_in_force_from_the_swap_on_not_before(tmp_path: Path) -> None:
     profile = load_profile(packaged_profile_path(), {})
-    async with supervised() as boss:
-        await boss.start(tmp_path)
+    async with child_process() as fake:
+        await fake.start(tmp_path)
         fresh = settings_for(tmp_path, beats={"limits": {"total_bytes": "10MiB"}})
 
         async def limit() -> float:
-            seen = await boss.channel.ask(LOOK, NOTHING, seconds=PATIENCE_SECONDS)
+            seen = await fake.rpc.request(SNAPSHOT, NOTHING, seconds=PATIENCE_SECONDS)
             (value,) = (
                 s.values[0] for s in seen.samples if s.name == "ptingest_budget_limit_bytes"
             )
             return value
 
         before = await limit()
-        await boss.channel.ask(PREPARE, pack_config(fresh, profile), seconds=PATIENCE_SECONDS)
+        await fake.rpc.request(PREPARE, pack_config(fresh, profile), seconds=PATIENCE_SECONDS)
         assert await limit() == before == 32 << 20
-        await boss.channel.ask(SWAP, NOTHING, seconds=PATIENCE_SECONDS)
+        await fake.rpc.request(SWAP, NOTHING, seconds=PATIENCE_SECONDS)
 
         assert await limit() == (10 << 20) // 2 // 2
 
 
 async def test_a_start_that_fails_is_refused_with_its_reason(tmp_path: Path) -> None:
-    async with supervised() as boss:
-        with pytest.raises(ChannelRefused, match=r"/nowhere\.pem"):
-            await boss.start(tmp_path, beats={"tls": {"certificate": "/nowhere.pem"}})
-        with pytest.raises(ChannelRefused, match="was not started yet"):
-            await boss.channel.ask(LOOK, NOTHING, seconds=PATIENCE_SECONDS)
+    async with child_process() as fake:
+        with pytest.raises(RpcRefused, match=r"/nowhere\.pem"):
+            await fake.start(tmp_path, beats={"tls": {"certificate": "/nowhere.pem"}})
+        with pytest.raises(RpcRefused, match="has not started yet"):
+            await fake.rpc.request(SNAPSHOT, NOTHING, seconds=PATIENCE_SECONDS)
 
 
 HANGS = """
 import socket, sys, threading, time
-from ptingest.workers.child import never_outlive
+from ptingest.workers.child import exit_with_supervisor
 ours, theirs = socket.socketpair()
-threading.Thread(target=never_outlive, args=(ours, 0.2), daemon=True).start()
+threading.Thread(target=exit_with_supervisor, args=(ours, 0.2), daemon=True).start()
 time.sleep(0.5)  # no race: longer than it is let live, and it lives as long as it is not alone
 print("still here", flush=True)
 theirs.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ptingest.workers.fd_passing import hand_over, take_over
+from ptingest.workers.fd_passing import receive_socket, send_socket
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -33,9 +33,9 @@ def connection() -> tuple[socket.socket, socket.socket]:
 async def test_a_socket_arrives_with_its_number_and_still_works(pair: Pair) -> None:
     client, accepted = connection()
 
-    assert hand_over(pair[0], accepted, 7) is True
+    assert send_socket(pair[0], accepted, 7) is True
     accepted.close()
-    handed = await take_over(pair[1])
+    handed = await receive_socket(pair[1])
 
     assert handed is not None
     number, taken = handed
@@ -50,10 +50,10 @@ async def test_a_socket_arrives_with_its_number_and_still_works(pair: Pair) -> N
 async def test_each_read_gives_one_socket_in_order(pair: Pair) -> None:
     ends = [connection() for _ in range(5)]
     for number, (_, accepted) in enumerate(ends):
-        assert hand_over(pair[0], accepted, number)
+        assert send_socket(pair[0], accepted, number)
 
     for number, (client, accepted) in enumerate(ends):
-        handed = await take_over(pair[1])
+        handed = await receive_socket(pair[1])
         assert handed is not None
         assert handed[0] == number
         assert handed[1] is not None
@@ -64,10 +64,10 @@ async def test_each_read_gives_one_socket_in_order(pair: Pair) -> None:
 
 async def test_who_waits_gets_what_comes_later(pair: Pair) -> None:
     client, accepted = connection()
-    waiting = asyncio.create_task(take_over(pair[1]))
+    waiting = asyncio.create_task(receive_socket(pair[1]))
     await asyncio.sleep(0)  # no race: it begins in its first turn, on a socket that is empty
 
-    hand_over(pair[0], accepted, 1)
+    send_socket(pair[0], accepted, 1)
     handed = await waiting
 
     assert handed is not None
@@ -79,14 +79,14 @@ async def test_who_waits_gets_what_comes_later(pair: Pair) -> None:
 async def test_the_end_of_the_other_process_is_none(pair: Pair) -> None:
     pair[0].close()
 
-    assert await take_over(pair[1]) is None
+    assert await receive_socket(pair[1]) is None
 
 
 def test_an_end_that_takes_no_more_says_so_and_blocks_nobody(pair: Pair) -> None:
     client, accepted = connection()
     with client, accepted:
         given = 0
-        while given < 10_000 and hand_over(pair[0], accepted, given):
+        while given < 10_000 and send_socket(pair[0], accepted, given):
             given += 1
 
     assert 10 < given < 10_000
@@ -97,4 +97,4 @@ def test_an_end_that_is_gone_is_an_error(pair: Pair) -> None:
     pair[1].close()
 
     with client, accepted, pytest.raises(OSError):
-        hand_over(pair[0], accepted, 1)
+        send_socket(pair[0], accepted, 1)

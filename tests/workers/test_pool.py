@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ptingest.telemetry.metrics import Metrics
-from ptingest.workers.messages import DRAIN, REPORT, Drained, Load, Report
+from ptingest.workers.messages import DRAIN, REPORT, Drained, WorkerLoad, WorkerReport
 from ptingest.workers.pool import given_back, in_flight_of
 from ptingest.workers.rpc import NOTHING, Nothing
 from tests.support.waiting import PATIENCE_SECONDS, until
-from tests.support.worker_pool import QUICK, crew_of, seated
+from tests.support.worker_pool import QUICK, fake_workers, pool_of
 
 RECEIVED = "ptingest_flow_received_events_total"
 SETTLED = "ptingest_lane_settled_events_total"
@@ -47,9 +47,9 @@ def test_with_several_sinks_an_event_in_flight_counts_once() -> None:
 
 
 def test_pauses_double_up_to_a_limit_and_differ_by_chance() -> None:
-    crew = crew_of(1)
+    pool = pool_of(1)
 
-    waits = [[crew._backoff(failures) for _ in range(20)] for failures in range(1, 40)]
+    waits = [[pool._backoff(failures) for _ in range(20)] for failures in range(1, 40)]
 
     for failures, some in enumerate(waits, 1):
         most = min(QUICK.backoff_most, QUICK.backoff_first * 2 ** (failures - 1))
@@ -58,55 +58,57 @@ def test_pauses_double_up_to_a_limit_and_differ_by_chance() -> None:
 
 
 async def test_a_report_tells_how_busy_a_worker_was_lately() -> None:
-    crew = crew_of(1)
-    async with seated(crew) as (seat,):
+    pool = pool_of(1)
+    async with fake_workers(pool) as (fake,):
         for events in (100, 350):
-            load = Load(connections=1, events=events, is_accepting=True, is_draining=False, left=[])
-            seat.channel.tell(REPORT, Report(load, busy().samples()))
-        await until(lambda: seat.slot.events == 350)
+            load = WorkerLoad(
+                connections=1, events=events, is_accepting=True, is_draining=False, left=[]
+            )
+            fake.rpc.notify(REPORT, WorkerReport(load, busy().samples()))
+        await until(lambda: fake.worker.events == 350)
 
-        assert seat.slot.events_lately == 250
-        assert in_flight_of(seat.slot.samples) == 3
+        assert fake.worker.events_lately == 250
+        assert in_flight_of(fake.worker.samples) == 3
 
 
 async def test_a_worker_that_says_it_leaves_gets_no_more() -> None:
-    crew = crew_of(2)
-    async with seated(crew) as (first, _):
+    pool = pool_of(2)
+    async with fake_workers(pool) as (first, _):
         first.load(is_draining=True)
-        await until(lambda: not first.slot.may_take)
+        await until(lambda: not first.worker.accepts)
 
-        assert [slot.number for slot in crew.running] == [2]
+        assert [worker.number for worker in pool.running] == [2]
 
 
 async def test_a_drain_adds_up_what_was_left_and_guesses_for_who_died() -> None:
-    crew = crew_of(2)
+    pool = pool_of(2)
 
     async def drain(_: Nothing) -> Drained:
         return Drained(left=5)
 
     async def die(_: Nothing) -> Drained:
-        second.channel.close()
+        second.rpc.close()
         raise AssertionError("not reached by an answer")
 
-    async with seated(crew) as (first, second):
-        first.channel.answers(DRAIN, drain)
-        second.channel.answers(DRAIN, die)
-        second.slot.samples = busy().samples()
+    async with fake_workers(pool) as (first, second):
+        first.rpc.on_request(DRAIN, drain)
+        second.rpc.on_request(DRAIN, die)
+        second.worker.samples = busy().samples()
 
-        assert await crew.drain() == 5 + 3
-        assert crew.running == []
+        assert await pool.drain() == 5 + 3
+        assert pool.running == []
 
 
 async def test_who_does_not_answer_is_told_apart_from_who_does() -> None:
-    crew = crew_of(2)
+    pool = pool_of(2)
 
     async def drain(_: Nothing) -> Drained:
         return Drained(left=0)
 
-    async with seated(crew) as (first, _):
-        first.channel.answers(DRAIN, drain)
+    async with fake_workers(pool) as (first, _):
+        first.rpc.on_request(DRAIN, drain)
 
-        answers = await crew.ask_all(DRAIN, NOTHING, seconds=PATIENCE_SECONDS)
+        answers = await pool.request_all(DRAIN, NOTHING, seconds=PATIENCE_SECONDS)
 
     assert answers[1] == Drained(0)
     assert "nobody here answers 'drain'" in str(answers[2])

@@ -7,10 +7,10 @@ import pytest
 from ptingest.errors import ErrandRefused
 from ptingest.model.letters import Choice, Order
 from ptingest.workers.messages import ORDER, PROGRESS, SWEEP, Progress
-from ptingest.workers.requeue_relay import Relay
+from ptingest.workers.requeue_proxy import RequeueProxy
 from ptingest.workers.rpc import NOTHING, Nothing
 from tests.support.waiting import until
-from tests.support.worker_pool import Seat, crew_of, seated
+from tests.support.worker_pool import FakeWorker, fake_workers, pool_of
 
 REQUEUE = Order("requeue", Choice(everything=True), pid=4711)
 TALLY = {"chosen": 3, "left": 0, "left_because": None}
@@ -19,13 +19,13 @@ TALLY = {"chosen": 3, "left": 0, "left_because": None}
 class Desk:
     """Answers as a worker does; the order is done when ``finished`` says so."""
 
-    def __init__(self, seat: Seat) -> None:
+    def __init__(self, fake: FakeWorker) -> None:
         self.orders: list[Order] = []
         self.sweeps = 0
         self.finished = False
-        seat.channel.answers(ORDER, self.order)
-        seat.channel.answers(PROGRESS, self.progress)
-        seat.channel.answers(SWEEP, self.sweep)
+        fake.rpc.on_request(ORDER, self.order)
+        fake.rpc.on_request(PROGRESS, self.progress)
+        fake.rpc.on_request(SWEEP, self.sweep)
 
     async def order(self, order: Order) -> Progress:
         self.orders.append(order)
@@ -39,26 +39,26 @@ class Desk:
         return NOTHING
 
 
-async def until_done(relay: Relay) -> dict[str, object]:
-    await until(lambda: relay.progress()["finished"])
-    return relay.progress()
+async def until_done(proxy: RequeueProxy) -> dict[str, object]:
+    await until(lambda: proxy.progress()["finished"])
+    return proxy.progress()
 
 
 async def test_before_any_order_there_is_nothing_to_tell() -> None:
-    assert Relay(crew_of(1)).progress() == {"number": 0, "what": None, "finished": True}
+    assert RequeueProxy(pool_of(1)).progress() == {"number": 0, "what": None, "finished": True}
 
 
 async def test_one_worker_gets_the_order_and_all_sweep_afterwards() -> None:
-    crew = crew_of(2)
-    async with seated(crew) as seats:
-        desks = [Desk(seat) for seat in seats]
-        seats[0].slot.take(1, "192.0.2.7")  # the busier one
-        relay = Relay(crew)
+    pool = pool_of(2)
+    async with fake_workers(pool) as fakes:
+        desks = [Desk(fake) for fake in fakes]
+        fakes[0].worker.take(1, "192.0.2.7")  # the busier one
+        proxy = RequeueProxy(pool)
 
-        begun = relay.begin(REQUEUE)
+        begun = proxy.begin(REQUEUE)
         await until(lambda: desks[1].orders)
         desks[1].finished = True
-        ended = await until_done(relay)
+        ended = await until_done(proxy)
 
     assert (begun["number"], begun["what"], begun["finished"]) == (1, "requeue", False)
     assert (ended["number"], ended["tally"], ended["failed"]) == (1, TALLY, None)
@@ -68,40 +68,40 @@ async def test_one_worker_gets_the_order_and_all_sweep_afterwards() -> None:
 
 
 async def test_one_order_at_a_time() -> None:
-    crew = crew_of(1)
-    async with seated(crew) as (seat,):
-        desk = Desk(seat)
-        relay = Relay(crew)
-        relay.begin(REQUEUE)
+    pool = pool_of(1)
+    async with fake_workers(pool) as (fake,):
+        desk = Desk(fake)
+        proxy = RequeueProxy(pool)
+        proxy.begin(REQUEUE)
 
-        with pytest.raises(ErrandRefused, match="a requeue is under way here"):
-            relay.begin(Order("purge", Choice(everything=True)))
+        with pytest.raises(ErrandRefused, match="a requeue is already running"):
+            proxy.begin(Order("purge", Choice(everything=True)))
 
         desk.finished = True
-        await until_done(relay)
-        assert relay.begin(Order("purge", Choice(everything=True)))["number"] == 2
-        await until_done(relay)
+        await until_done(proxy)
+        assert proxy.begin(Order("purge", Choice(everything=True)))["number"] == 2
+        await until_done(proxy)
 
 
 async def test_a_worker_that_dies_ends_the_order_and_says_what_now() -> None:
-    crew = crew_of(1)
-    async with seated(crew) as (seat,):
-        desk = Desk(seat)
-        relay = Relay(crew)
-        relay.begin(REQUEUE)
+    pool = pool_of(1)
+    async with fake_workers(pool) as (fake,):
+        desk = Desk(fake)
+        proxy = RequeueProxy(pool)
+        proxy.begin(REQUEUE)
         await until(lambda: desk.orders)
 
-        seat.channel.close()
-        ended = await until_done(relay)
+        fake.rpc.close()
+        ended = await until_done(proxy)
 
-    assert ended["failed"] == "worker 1: worker 1 is gone; letters not settled stay, do it again"
+    assert ended["failed"] == "worker 1: worker 1 is gone; letters not settled stay; run it again"
 
 
 async def test_orders_need_somebody_who_runs_and_a_server_that_stays() -> None:
-    relay = Relay(crew_of(1))
+    proxy = RequeueProxy(pool_of(1))
 
     with pytest.raises(ErrandRefused, match="no worker is running"):
-        relay.begin(REQUEUE)
-    relay.stop("the server is stopping")
+        proxy.begin(REQUEUE)
+    proxy.stop("the server is stopping")
     with pytest.raises(ErrandRefused, match="the server is stopping"):
-        relay.begin(REQUEUE)
+        proxy.begin(REQUEUE)

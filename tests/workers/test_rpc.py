@@ -10,18 +10,18 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from ptingest.errors import ChannelClosed, ChannelRefused, DataDirLocked
+from ptingest.errors import DataDirLocked, RpcClosed, RpcRefused
 from ptingest.workers.rpc import (
-    NEWS_BYTES,
     NOTHING,
+    NOTIFICATION_BYTES,
     STREAM_BYTES,
     STREAMS,
-    Channel,
-    Feed,
-    News,
     Nothing,
-    Question,
-    open_channel,
+    Notification,
+    Request,
+    RpcConnection,
+    Stream,
+    open_rpc,
 )
 from tests.support.waiting import PATIENCE_SECONDS, until
 
@@ -31,17 +31,17 @@ class Pair(msgspec.Struct):
     right: int
 
 
-SUM = Question("sum", Pair, int)
-WORD = News("word", str)
-COUNT = Feed("count", int, int)
-TEXTS = Feed("texts", Nothing, str)
+SUM = Request("sum", Pair, int)
+WORD = Notification("word", str)
+COUNT = Stream("count", int, int)
+TEXTS = Stream("texts", Nothing, str)
 
 
 @contextlib.asynccontextmanager
-async def ends() -> AsyncIterator[tuple[Channel, Channel]]:
+async def ends() -> AsyncIterator[tuple[RpcConnection, RpcConnection]]:
     """Two ends that talk; the second is the one that answers in these tests."""
     a, b = socket.socketpair()
-    here, there = await open_channel(a, name="there"), await open_channel(b, name="here")
+    here, there = await open_rpc(a, name="there"), await open_rpc(b, name="here")
     running = [asyncio.create_task(end.run()) for end in (here, there)]
     try:
         yield here, there
@@ -70,9 +70,9 @@ async def test_a_question_gets_its_answer_whatever_the_order() -> None:
         return pair.left + pair.right
 
     async with ends() as (here, there):
-        there.answers(SUM, slow_for_one)
-        first = asyncio.ensure_future(here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS))
-        second = await here.ask(SUM, Pair(3, 4), seconds=PATIENCE_SECONDS)
+        there.on_request(SUM, slow_for_one)
+        first = asyncio.ensure_future(here.request(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS))
+        second = await here.request(SUM, Pair(3, 4), seconds=PATIENCE_SECONDS)
         gate.set()
 
         assert (await first, second) == (3, 7)
@@ -80,11 +80,11 @@ async def test_a_question_gets_its_answer_whatever_the_order() -> None:
 
 async def test_both_ends_may_ask() -> None:
     async with ends() as (here, there):
-        here.answers(SUM, add)
-        there.answers(SUM, add)
+        here.on_request(SUM, add)
+        there.on_request(SUM, add)
 
-        assert await here.ask(SUM, Pair(1, 1), seconds=PATIENCE_SECONDS) == 2
-        assert await there.ask(SUM, Pair(2, 2), seconds=PATIENCE_SECONDS) == 4
+        assert await here.request(SUM, Pair(1, 1), seconds=PATIENCE_SECONDS) == 2
+        assert await there.request(SUM, Pair(2, 2), seconds=PATIENCE_SECONDS) == 4
 
 
 async def test_an_error_of_ours_comes_back_as_a_refusal_in_its_own_words() -> None:
@@ -92,10 +92,10 @@ async def test_an_error_of_ours_comes_back_as_a_refusal_in_its_own_words() -> No
         raise DataDirLocked(path="/d")
 
     async with ends() as (here, there):
-        there.answers(SUM, refuse)
+        there.on_request(SUM, refuse)
 
-        with pytest.raises(ChannelRefused, match="/d is in use") as raised:
-            await here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
+        with pytest.raises(RpcRefused, match="/d is in use") as raised:
+            await here.request(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
 
     assert raised.value.kind == "DataDirLocked"
 
@@ -107,20 +107,20 @@ async def test_a_bug_there_is_a_refusal_here_and_the_channel_goes_on(
         raise KeyError("x")
 
     async with ends() as (here, there):
-        there.answers(SUM, die)
-        with pytest.raises(ChannelRefused, match="a bug: KeyError"):
-            await here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
-        there.answers(SUM, add)
+        there.on_request(SUM, die)
+        with pytest.raises(RpcRefused, match="a bug: KeyError"):
+            await here.request(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
+        there.on_request(SUM, add)
 
-        assert await here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS) == 3
+        assert await here.request(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS) == 3
 
     assert "Traceback" in caplog.text
 
 
 async def test_what_nobody_answers_is_refused() -> None:
     async with ends() as (here, _):
-        with pytest.raises(ChannelRefused, match="nobody here answers 'sum'"):
-            await here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
+        with pytest.raises(RpcRefused, match="nobody here answers 'sum'"):
+            await here.request(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
 
 
 async def test_a_question_without_an_answer_ends_in_time() -> None:
@@ -129,10 +129,10 @@ async def test_a_question_without_an_answer_ends_in_time() -> None:
         return 0
 
     async with ends() as (here, there):
-        there.answers(SUM, never)
+        there.on_request(SUM, never)
 
         with pytest.raises(TimeoutError):
-            await here.ask(SUM, Pair(1, 2), seconds=0.05)
+            await here.request(SUM, Pair(1, 2), seconds=0.05)
 
 
 async def test_who_waits_for_an_end_that_dies_is_told() -> None:
@@ -141,15 +141,15 @@ async def test_who_waits_for_an_end_that_dies_is_told() -> None:
         return 0
 
     async with ends() as (here, there):
-        there.answers(SUM, die)
+        there.on_request(SUM, die)
 
-        with pytest.raises(ChannelClosed, match="there is gone"):
-            await here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
-        with pytest.raises(ChannelClosed):
-            await here.ask(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
-        with pytest.raises(ChannelClosed):
+        with pytest.raises(RpcClosed, match="there is gone"):
+            await here.request(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
+        with pytest.raises(RpcClosed):
+            await here.request(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
+        with pytest.raises(RpcClosed):
             here.stream(COUNT, 3)
-        assert here.tell(WORD, "x") is False
+        assert here.notify(WORD, "x") is False
 
 
 async def test_news_arrive_in_order() -> None:
@@ -162,9 +162,9 @@ async def test_news_arrive_in_order() -> None:
             done.set()
 
     async with ends() as (here, there):
-        there.hears(WORD, hear)
+        there.on_notification(WORD, hear)
         for word in ("a", "b", "last"):
-            assert here.tell(WORD, word) is True
+            assert here.notify(WORD, word) is True
         await done.wait()
 
     assert heard == ["a", "b", "last"]
@@ -172,21 +172,21 @@ async def test_news_arrive_in_order() -> None:
 
 async def test_news_for_one_who_does_not_read_are_not_piled_up() -> None:
     a, b = socket.socketpair()
-    here = await open_channel(a, name="there")
+    here = await open_rpc(a, name="there")
     sent = 0
     try:
-        while here.tell(WORD, "x" * (1 << 20)):
+        while here.notify(WORD, "x" * (1 << 20)):
             sent += 1
     finally:
         here.close()
         b.close()
 
-    assert NEWS_BYTES >> 20 <= sent <= (NEWS_BYTES >> 20) + 3
+    assert NOTIFICATION_BYTES >> 20 <= sent <= (NOTIFICATION_BYTES >> 20) + 3
 
 
 async def test_a_stream_gives_every_item_and_ends() -> None:
     async with ends() as (here, there):
-        there.feeds(COUNT, count)
+        there.on_stream(COUNT, count)
 
         found = [item async for item in here.stream(COUNT, 100)]
 
@@ -205,7 +205,7 @@ async def test_a_reader_that_leaves_ends_the_making() -> None:
             ended.set()
 
     async with ends() as (here, there):
-        there.feeds(COUNT, forever)
+        there.on_stream(COUNT, forever)
         stream = here.stream(COUNT, 0)
         assert await anext(stream) == 1
 
@@ -216,12 +216,12 @@ async def test_a_reader_that_leaves_ends_the_making() -> None:
 
 async def test_a_slow_reader_loses_items_and_knows_how_many() -> None:
     async with ends() as (here, there):
-        there.feeds(COUNT, count)
+        there.on_stream(COUNT, count)
         stream = here.stream(COUNT, 50, room=10)
-        there.answers(SUM, add)
-        while there._made or not stream.lost:  # until all were made and sent
-            await here.ask(SUM, Pair(1, 1), seconds=PATIENCE_SECONDS)
-        await here.ask(SUM, Pair(1, 1), seconds=PATIENCE_SECONDS)
+        there.on_request(SUM, add)
+        while there._producers or not stream.lost:  # until all were made and sent
+            await here.request(SUM, Pair(1, 1), seconds=PATIENCE_SECONDS)
+        await here.request(SUM, Pair(1, 1), seconds=PATIENCE_SECONDS)
 
         found = [item async for item in stream]
 
@@ -238,10 +238,10 @@ async def test_a_full_wire_costs_items_and_never_holds_up_the_maker() -> None:
             yield "x" * (64 << 10)
 
     a, b = socket.socketpair()
-    maker = await open_channel(a, name="reader")
-    maker.feeds(TEXTS, large)
+    maker = await open_rpc(a, name="reader")
+    maker.on_stream(TEXTS, large)
     running = asyncio.create_task(maker.run())
-    reader = await open_channel(b, name="maker")
+    reader = await open_rpc(b, name="maker")
     stream = reader.stream(TEXTS, NOTHING)
     await until(lambda: made == 200)  # nobody reads yet
     assert maker._unwritten() < STREAM_BYTES + (128 << 10)
@@ -261,13 +261,13 @@ async def test_a_stream_that_cannot_go_on_says_why() -> None:
         raise DataDirLocked(path="/d")
 
     async with ends() as (here, there):
-        there.feeds(COUNT, dies)
+        there.on_stream(COUNT, dies)
         stream = here.stream(COUNT, 0)
 
         assert await anext(stream) == 1
-        with pytest.raises(ChannelRefused, match="/d is in use"):
+        with pytest.raises(RpcRefused, match="/d is in use"):
             await anext(stream)
-        with pytest.raises(ChannelRefused, match="no stream 'texts'"):
+        with pytest.raises(RpcRefused, match="no stream 'texts'"):
             await anext(here.stream(TEXTS, NOTHING))
 
 
@@ -277,12 +277,12 @@ async def test_there_are_only_so_many_streams() -> None:
         await asyncio.Event().wait()
 
     async with ends() as (here, there):
-        there.feeds(COUNT, forever)
+        there.on_stream(COUNT, forever)
         streams = [here.stream(COUNT, 0) for _ in range(STREAMS)]
         for stream in streams:
             assert await anext(stream) == 1
 
-        with pytest.raises(ChannelRefused, match="too many"):
+        with pytest.raises(RpcRefused, match="too many"):
             await anext(here.stream(COUNT, 0))
 
 
@@ -295,14 +295,14 @@ async def test_a_frame_that_breaks_the_format_closes_the_channel(
     data: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     a, b = socket.socketpair()
-    here = await open_channel(a, name="there")
+    here = await open_rpc(a, name="there")
     b.sendall(data)
 
     await here.run()
     b.close()
 
     assert here.is_closed
-    assert "cannot be read or taken" in caplog.text
+    assert "cannot be handled" in caplog.text
 
 
 async def test_who_waits_for_a_channel_does_not_fall_with_what_falls_over_its_news(
@@ -312,8 +312,8 @@ async def test_who_waits_for_a_channel_does_not_fall_with_what_falls_over_its_ne
         raise ZeroDivisionError
 
     async with ends() as (here, there):
-        there.hears(WORD, fall)
-        here.tell(WORD, "now")
+        there.on_notification(WORD, fall)
+        here.notify(WORD, "now")
         await until(lambda: there.is_closed)
 
     assert "ZeroDivisionError" in caplog.text

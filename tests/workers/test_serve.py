@@ -125,7 +125,7 @@ def test_a_signal_before_any_worker_is_up_leaves_without_waiting_for_one(tmp_pat
         assert server.workers_are_gone()
 
     assert not server.says("started, pid")
-    assert server.says("no worker is up: nothing to drain")
+    assert server.says("no worker is running: nothing to drain")
     assert not server.says("Traceback")
 
 

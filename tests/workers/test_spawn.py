@@ -15,7 +15,7 @@ async def test_a_worker_inherits_two_sockets_and_leaves_with_its_supervisor() ->
     assert launched.process.returncode is None
 
     launched.control.close()  # what our death looks like from there
-    launched.handed.close()
+    launched.sockets.close()
 
     async with asyncio.timeout(25):
         assert await launched.process.wait() == 0
