@@ -1,14 +1,13 @@
 """The peer's side of one Lumberjack conversation, without a socket.
 
-``send_window`` makes the bytes of a window and remembers it; ``receive_data`` reads acks
-and says how far the windows in flight have come, oldest first. How many windows may be in
-flight and how long an ack may take is the caller's business: a Beat has up to three in
-flight, starts its read timer anew with each ack frame, a keepalive included, and gives
-each window's bytes 30 seconds to leave.
+``send_window`` makes the bytes of a window and keeps track of it; ``receive_data`` reads
+acks and reports the progress of the windows in flight, oldest first. The caller decides how
+many windows may be in flight and how long an ack may take: a Beat has up to three in flight,
+restarts its read timer with each ack frame, keepalives included, and allows 30 seconds to
+write a window.
 
-It behaves as go-lumber's client does, which is the one inside Filebeat, save that acks
-nobody waits for are an error here: go-lumber takes a second final ack for the next
-window's and loses that window.
+It behaves like go-lumber's client, the one in Filebeat, except that an unexpected ack is an
+error here: go-lumber takes a second final ack for that of the next window and loses it.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from ptingest.lumberjack.frames import COUNTED, MAX_U32, ack_header, encode_wind
 
 
 class AckProgress(NamedTuple):
-    """What one ack frame says about the oldest window in flight."""
+    """What one ack frame means for the oldest window in flight."""
 
     window: int
     """The window's number, counted from 1 for this connection."""
     acked: int
-    """Events of it that are safe now; 0 for a keepalive and what came before it."""
+    """Events of it that are safe now."""
     is_complete: bool
     """The last event was acked; the window is no longer in flight."""
 
@@ -42,7 +41,7 @@ class _InFlight:
 
 
 class ClientConnection:
-    """Numbers events, keeps the windows in flight, understands acks."""
+    """Numbers events, tracks the windows in flight and reads acks."""
 
     def __init__(
         self,
@@ -55,7 +54,7 @@ class ClientConnection:
         """Seqs begin at ``first_seq``: in each window, as Filebeat's do, or, with
         ``has_running_seq``, once for the connection, as some other clients' do.
 
-        Version 1 turns each payload, a JSON object, into a data frame of strings.
+        In version 1 each payload, a JSON object, is sent as a data frame of strings.
         """
         self._version = version
         self._compression_level = compression_level
@@ -66,7 +65,7 @@ class ClientConnection:
         self._received = bytearray()
         self._failure: ProtocolError | None = None
         self.keepalives = 0
-        """Ack 0 frames received so far."""
+        """Ack frames with seq 0 received so far."""
 
     @property
     def in_flight(self) -> int:
@@ -88,14 +87,13 @@ class ClientConnection:
         return wire
 
     def receive_data(self, data: bytes) -> list[AckProgress]:
-        """What the acks in ``data`` say, in order; a frame may come in several pieces.
+        """What the acks in ``data`` mean, in order; a frame may come in several pieces.
 
         Raises:
-            ProtocolError: the server answered something else, or acked what was never
-                sent. Nothing in flight may be taken for safe; close the connection and
-                send those windows again. Where good acks came before it in the same
-                ``data``, they are returned and the next call raises. Later calls raise
-                the same error.
+            ProtocolError: the server sent something else, or acked what was not sent. No
+                window in flight is safe; close the connection and send them again. Valid
+                acks before it in the same ``data`` are returned, and the next call raises.
+                Later calls raise the same error.
         """
         if self._failure is not None:
             raise self._failure
@@ -151,7 +149,7 @@ class ClientConnection:
                 detail=f"the server acked {seq}, window {oldest.number} has "
                 f"{oldest.first_seq} to {last_seq}",
             )
-        # A falling ack is skipped, as every client does; only the end of a window counts.
+        # An ack below an earlier one is ignored, as in every client; the end of a window counts.
         oldest.acked = max(oldest.acked, acked)
         is_complete = acked == oldest.events
         if is_complete:

@@ -5,24 +5,55 @@ Bytes go in through ``receive_data``, which only stores them, and come out of
 Nothing here reads a clock, opens a file or awaits, so a test drives it byte by byte and a
 fuzzer at full speed.
 
-    received bytes --bare frames----------------------> cut --> payloads --> Window
-                  \\--compressed frame, inflated once--/
-
-Windows that wait stay compressed: ``next_window`` opens one compressed frame at a time.
-A compressed frame is waited for whole and verified before any event of it is given out;
-one that inflates to more than ``part_bytes`` is inflated twice, to verify it and then
-to hand it out, and its window comes in parts. Nothing is allocated from an announced number.
-
-Wire format: PROTOCOL.md in logstash-plugins/logstash-input-beats. Where that text and the
-clients differ we follow the clients, and note in ``Window.odd`` what we put up with.
+    received bytes --bare frames--------------------> cut --> payloads --> Window
+                  \\--compressed frame, inflated----/
 """
+
+# Strategy
+#
+# ``_step`` takes the frame at the front: ``Measure`` finds out its size and rejects it by its
+# header where it can, and once it is whole the state moves by the table in ``states``. Frames
+# come from the received bytes, or from the inflated bytes of one compressed frame, which is cut
+# to its end first. A run of JSON frames is cut by one loop that looks at nothing but the header
+# and the length of each: nearly all time is spent there and in the inflate library.
+#
+# Rules that hold after every call
+#
+# - Windows that wait stay compressed; one compressed frame at a time is inflated.
+# - A compressed frame is waited for whole and verified before any event of it is given out. One
+#   that inflates to more than ``part_bytes`` is inflated twice, to verify it and then to cut
+#   it, and its window comes in parts.
+# - Nothing is allocated from an announced number, and ``received_bytes`` is what is in memory.
+# - Each step consumes bytes, inflates bytes or waits, so no input makes the loop run for ever; a
+#   call works for about ``stretch_bytes`` and then returns (``is_halfway``).
+# - After an error nothing is held and the same error is raised again: a stream of length-
+#   prefixed frames cannot be resynchronised. Windows before the broken frame stay given out.
+# - A seq is opaque: the last one is echoed by the ack, and neither order nor gaps are checked.
+#
+# Known doubts: PROTOCOL.md in logstash-plugins/logstash-input-beats and the clients differ, or
+# say nothing. ``Window.odd`` names what was tolerated.
+#
+# - A window frame before the window is full. The text calls the number a maximum; some clients
+#   mean it so. We give out the short window (SHORT_WINDOW) and take the new one.
+# - Events behind a full window without a new window frame: one client announces a window once
+#   and sends an endless stream. The last number holds for the next window, too (SURPLUS).
+# - Events before any window frame: each is a window of its own (DATA_WITHOUT_WINDOW).
+# - Part-filled windows of such peers, and of version 1, are given out after some silence and
+#   at the end of the stream, or they would never be acked (QUIET_WINDOW).
+# - Bytes behind the zlib stream in a compressed frame are ignored (JUNK_AFTER_ZLIB).
+# - A window frame inside a compressed frame is allowed; a compressed frame there is not. One
+#   window may span several compressed frames and bare ones.
+# - A window frame that announces nothing is answered with ack 0, as by Logstash.
+# - Versions may change between windows, not within one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import repeat
 from typing import Final
 
 from ptingest.errors import FrameTooLarge, ProtocolError
+from ptingest.lumberjack.compressed import CompressedFrame
 from ptingest.lumberjack.frames import (
     COMPRESSED,
     COUNTED,
@@ -35,8 +66,18 @@ from ptingest.lumberjack.frames import (
     WINDOW,
     data_frame_payload,
 )
-from ptingest.lumberjack.inflate import SMALLER_WINDOWS, STEP_BYTES, Inflation, Verification
+from ptingest.lumberjack.inflate import SMALLER_WINDOWS
 from ptingest.lumberjack.measure import EVENTS, KINDS, Measure
+from ptingest.lumberjack.states import (
+    ANNOUNCED,
+    BETWEEN,
+    ENDED,
+    FAILED,
+    FILLING,
+    TRANSITIONS,
+    Input,
+    WireState,
+)
 from ptingest.lumberjack.window import (
     DATA_WITHOUT_WINDOW,
     JUNK_AFTER_ZLIB,
@@ -48,79 +89,79 @@ from ptingest.lumberjack.window import (
 )
 
 SNAPSHOT_BYTES: Final = 1 << 18
-"""Bare frames are cut from a copy of this many received bytes, not from all that wait."""
+"""Bare frames are cut from a copy of at most this many received bytes."""
 USUAL_EVENT_BYTES: Final = 2048
-"""What an event is expected to take beside the first; of larger ones more copies are made."""
+"""Assumed size of each further event of a window; larger ones need more copies."""
 MAX_IDLE_WINDOWS: Final = 1024
-"""Window frames in a row that no event follows; compressed, a million fit into a few KiB."""
+"""Window frames in a row without an event; compressed, a million fit into a few KiB."""
+
+
+AFTER_WINDOW: Final = TRANSITIONS[Input.WINDOW]
+AFTER_EMPTY_WINDOW: Final = TRANSITIONS[Input.EMPTY_WINDOW]
+AFTER_EVENTS: Final = TRANSITIONS[Input.EVENTS]
+AFTER_LAST_EVENT: Final = TRANSITIONS[Input.LAST_EVENT]
+AFTER_COMPRESSED: Final = TRANSITIONS[Input.COMPRESSED]
+AFTER_SILENCE: Final = TRANSITIONS[Input.SILENCE]
+AFTER_END: Final = TRANSITIONS[Input.END]
 
 
 class ServerConnection:
-    """Cuts what one peer sends into windows; knows nothing of what happens to them."""
+    """Cuts what one peer sends into windows."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._state = BETWEEN
         self._failure: ProtocolError | None = None
         self._is_eof = False
 
         self._received = bytearray()
-        # Inflated frames of the compressed frame that is being cut, and how far we are.
-        self._inner = b""
-        self._inner_at = 0
-        # The first pass over a compressed frame, as long as it lasts.
-        self._verification: Verification | None = None
-        # The second pass over a large compressed frame, and the bytes it reads.
-        self._inflation: Inflation | None = None
-        self._compressed_bytes = 0
-        self._compressed_version = 0
+        self._inner = CompressedFrame()
         # Kept over calls, so that a frame in many small reads is not looked at each time.
         self._measure = Measure(frame_bytes=limits.frame_bytes, pairs=limits.pairs)
 
-        self._is_open = False
         self._version = 0
         self._announced = 0
         self._missing = 0
         self._payloads: list[bytes] = []
         self._held_bytes = 0
         self._window_bytes = 0
-        self._has_events = False
         self._last_seq = 0
         self._odd: list[str] = []
         self._is_reusing_windows = False
         self._idle_windows = 0
         self._worked_bytes = 0
         self.frames = 0
-        """Frames, or runs of bare events, that were taken from the front so far."""
+        """Frames, or runs of bare events, consumed so far."""
         self.is_halfway = False
-        """The last ``next_window`` returned None although it has bytes to go on with: it had
-        done ``Limits.stretch_bytes`` of work. Call it again."""
+        """The last ``next_window`` returned None after ``Limits.stretch_bytes`` of work, with
+        bytes left. Call it again."""
         self.needs_room = False
-        """It returned None because the frame at hand is larger than ``Limits.large_bytes``, and
-        will be in memory several times while it is cut. Set ``has_room`` and call it again."""
+        """It returned None because the frame at the front is larger than ``Limits.large_bytes``
+        and will be in memory several times while it is cut. Set ``has_room``, call again."""
         self.has_room = False
-
-    # --- what the caller sees -----------------------------------------------------------
 
     @property
     def received_bytes(self) -> int:
         """Bytes in memory that were not given out yet.
 
-        Waiting windows count as they came, compressed; what ``next_window`` has already
-        inflated of a part-filled window counts inflated, since that is what it costs.
+        Waiting windows count compressed; what is inflated already counts inflated.
         """
-        verified = self._verification.held_bytes if self._verification is not None else 0
-        inner = len(self._inner) + verified
-        return len(self._received) + inner + self._compressed_bytes + self._held_bytes
+        return len(self._received) + self._inner.held_bytes + self._held_bytes
+
+    @property
+    def state(self) -> WireState:
+        """Where the conversation is between the last frame taken and the next."""
+        return self._state
 
     @property
     def is_window_open(self) -> bool:
         """A window was begun and is not complete."""
-        return self._is_open
+        return self._state in (ANNOUNCED, FILLING)
 
     @property
     def is_frame_open(self) -> bool:
-        """``next_window`` has seen the begin of a frame that is not whole yet."""
-        return not self._inner and 0 < len(self._received) < self._measure.needed
+        """``next_window`` has seen the first bytes of a frame that is not whole yet."""
+        return not self._inner.data and 0 < len(self._received) < self._measure.needed
 
     @property
     def version(self) -> int:
@@ -130,11 +171,12 @@ class ServerConnection:
     @property
     def has_compressed(self) -> bool:
         """Whether the peer has sent a compressed frame yet."""
-        return self._compressed_version != 0
+        return self._inner.version != 0
 
     def receive_data(self, data: bytes) -> None:
-        """Store bytes as they came; nothing is looked at, nothing raises."""
-        if self._failure is None:
+        """Store bytes as they came; nothing is looked at, nothing raises. Bytes after the end of
+        the stream, or after an error, are dropped."""
+        if self._failure is None and not self._is_eof:
             self._received += data
 
     def receive_eof(self) -> None:
@@ -155,6 +197,8 @@ class ServerConnection:
         if self._failure is not None:
             raise self._failure
         self._worked_bytes, self.is_halfway, self.needs_room = 0, False, False
+        if self._state is ENDED:
+            return None
         try:
             while self._worked_bytes < self._limits.stretch_bytes:
                 window, is_waiting = self._step()
@@ -162,53 +206,55 @@ class ServerConnection:
                     return window
                 if is_waiting:
                     is_over = self._is_eof and not self.needs_room
-                    return self._last_words() if is_over else None
+                    return self._end() if is_over else None
             self.is_halfway = True
             return None
         except ProtocolError as error:
-            # Without its traceback, whose frames would hold on to the window's bytes.
+            # The frames of its traceback would keep the window's bytes alive.
             self._failure = error.with_traceback(None)
             self.forget()
+            self._state = FAILED
             raise
 
     def quiet_window(self) -> Window | None:
-        """Give out a part-filled window of a peer whose habit that is.
+        """Give out the part-filled window of a peer that leaves windows part-filled.
 
         To be called when nothing came for a while and ``next_window`` returned None.
-        Only v1 peers and those that announce one window for an endless stream leave
-        windows part-filled and wait for an ack; for any other this returns None.
+        Only v1 peers and those that announce one window for an endless stream do that and
+        wait for an ack; for any other this returns None.
         """
         is_habit = self._version == VERSION_1 or self._is_reusing_windows
-        if not (is_habit and self._is_open and self._has_events):
+        if not is_habit or self._state is not FILLING:
             return None
         self._odd.append(QUIET_WINDOW)
-        return self._close_window()
+        return self._close_window(AFTER_SILENCE)
 
     def part_window(self) -> Window | None:
-        """Give out what a window that is not complete holds so far; None where that is nothing.
+        """Give out the events held of an incomplete window; None where there are none.
 
         To be called when memory is scarce and ``next_window`` returned None.
         """
         return self._give_out(is_last=False) if self._payloads else None
 
-    # --- one frame, or one run of bare events, at a time --------------------------------
-
     def _step(self) -> tuple[Window | None, bool]:
-        """Take what is at the front: a window if that completes one, and whether to wait."""
-        is_inner = bool(self._inner)
-        data: bytes | bytearray = self._inner if is_inner else self._received
-        at = self._inner_at
-        if len(data) - at >= self._measure.needed:
-            header = self._measure.look(data, at, is_inner=is_inner)
+        """Consume the frame at the front; return the window it completes, and whether to wait."""
+        inner, measure = self._inner, self._measure
+        is_inner = bool(inner.data)
+        data: bytes | bytearray = inner.data if is_inner else self._received
+        at = inner.at
+        if len(data) - at >= measure.needed:
+            header = measure.look(data, at, is_inner=is_inner)
             if header & 0xFF in KINDS:
                 self._check_version(header, is_inner=is_inner)
-        is_whole = len(data) - at >= self._measure.needed
-        if self._measure.needed > self._limits.large_bytes and (is_inner or is_whole):
+        is_whole = len(data) - at >= measure.needed
+        if measure.needed > self._limits.large_bytes and (is_inner or is_whole):
             self.needs_room = not self.has_room
             if self.needs_room:
                 return None, True
         if not is_whole:
-            return None, not (is_inner and self._inflate_more(len(data) - at))
+            if is_inner:
+                self._inflate_more()
+            return None, not is_inner
         kind = data[at + 1]
         if kind == WINDOW:
             return self._take_window_frame(data, at, is_inner=is_inner), False
@@ -224,9 +270,9 @@ class ServerConnection:
             # Without a window frame an event continues the window before it, in its version.
             is_right = header in (JSON_HEADER, DATA_HEADER) and self._version in (0, version)
         else:
-            is_right = kind == WINDOW or not self._is_open or version == self._version
+            is_right = kind == WINDOW or self._state is BETWEEN or version == self._version
         if is_inner:
-            is_right = is_right and version == self._compressed_version
+            is_right = is_right and version == self._inner.version
         if not is_right:
             raise ProtocolError(
                 reason="mixed_versions",
@@ -236,9 +282,7 @@ class ServerConnection:
 
     def _consume(self, count: int, *, is_inner: bool) -> None:
         if is_inner:
-            self._inner_at += count
-            if self._inner_at == len(self._inner) and self._inflation is None:
-                self._inner, self._inner_at = b"", 0
+            self._inner.consume(count)
         else:
             del self._received[:count]
         self.frames += 1
@@ -258,20 +302,23 @@ class ServerConnection:
                 limit=self._limits.window_events,
                 setting="beats.limits.window_events",
             )
-        if self._is_open:
+        after = AFTER_WINDOW if count else AFTER_EMPTY_WINDOW
+        is_open = self._state is not BETWEEN
+        if is_open:
             self._odd.append(SHORT_WINDOW)
-            if self._has_events:
+            if self._state is FILLING:
                 # Not consumed: it is read again once the short window was given out.
-                return self._close_window()
-        if self._is_open or (is_inner and not count):
+                return self._close_window(after)
+        if is_open or (is_inner and not count):
             self._count_idle_window()
         self._consume(COUNTED.size, is_inner=is_inner)
         self._version = header & 0xFF00
-        self._open_window(count)
-        if count:
-            return None
-        self._last_seq = 0
-        return self._close_window()
+        self._begin_window(count)
+        if not count:
+            self._last_seq = 0
+            return self._close_window(after)
+        self._state = after[self._state]
+        return None
 
     def _count_idle_window(self) -> None:
         self._idle_windows += 1
@@ -281,28 +328,25 @@ class ServerConnection:
                 detail=f"more than {MAX_IDLE_WINDOWS} window frames in a row without an event",
             )
 
-    def _open_window(self, count: int) -> None:
-        self._is_open = True
+    def _begin_window(self, count: int) -> None:
         self._announced = self._missing = count
         self._window_bytes = 0
-        self._has_events = False
 
-    def _open_implied_window(self, version: int) -> None:
+    def _begin_implied_window(self, version: int) -> None:
         """Begin the window of an event that no window frame announced."""
         if self._announced:
             self._odd.append(SURPLUS)
             self._is_reusing_windows = True
-            self._open_window(self._announced)
+            self._begin_window(self._announced)
         else:
             self._odd.append(DATA_WITHOUT_WINDOW)
             self._version = version
-            self._open_window(1)
+            self._begin_window(1)
             self._announced = 0
 
-    def _close_window(self) -> Window:
-        window = self._give_out(is_last=True)
-        self._is_open = False
-        return window
+    def _close_window(self, after: Mapping[WireState, WireState]) -> Window:
+        self._state = after[self._state]
+        return self._give_out(is_last=True)
 
     def _give_out(self, *, is_last: bool) -> Window:
         window = Window(
@@ -322,10 +366,10 @@ class ServerConnection:
 
     def _take_events(self, data: bytes | bytearray, at: int, *, is_inner: bool) -> Window | None:
         """Cut events from the front until the window is full or the bytes are something else."""
-        if not self._is_open:
-            self._open_implied_window(data[at] << 8)
+        if self._state is BETWEEN:
+            self._begin_implied_window(data[at] << 8)
         if not isinstance(data, bytes):
-            # Of small windows, one after the other, each needs a few bytes only.
+            # A small window among many needs only a few bytes.
             usual = self._measure.needed + (self._missing - 1) * USUAL_EVENT_BYTES
             most = min(SNAPSHOT_BYTES, self._limits.part_bytes, usual)
             with memoryview(data) as view, view[: max(self._measure.needed, most)] as front:
@@ -334,7 +378,6 @@ class ServerConnection:
         count = cut(data, at)
         self._worked_bytes += count
         self._consume(count, is_inner=is_inner)
-        self._has_events = True
         self._idle_windows = 0
         self._held_bytes += count
         self._window_bytes += count
@@ -348,13 +391,14 @@ class ServerConnection:
                 cure=SMALLER_WINDOWS,
             )
         if not self._missing:
-            return self._close_window()
+            return self._close_window(AFTER_LAST_EVENT)
+        self._state = AFTER_EVENTS[self._state]
         if self._held_bytes >= self._limits.part_bytes:
             return self._give_out(is_last=False)
         return None
 
     def _cut_json(self, data: bytes, begin: int) -> int:
-        """Cut JSON frames; return how many bytes they took. The hot loop of this room."""
+        """Cut JSON frames; return how many bytes they took. This is the hot loop."""
         payloads = self._payloads
         append = payloads.append
         unpack = NUMBERED.unpack_from
@@ -377,7 +421,7 @@ class ServerConnection:
         self._missing -= len(payloads) - held
         self._last_seq = seq
         if at - begin > self._limits.frame_bytes:
-            # The loop does not look at each length; the bytes were there already.
+            # The loop does not check each length; the bytes were in memory already.
             self._measure.allowed(max(map(len, payloads)), "JSON frame")
         return at - begin
 
@@ -406,81 +450,49 @@ class ServerConnection:
     # --- compressed frames --------------------------------------------------------------
 
     def _take_compressed_frame(self) -> None:
-        """Verify it, or go on with that; once that is done its frames are at hand."""
-        limits, frame_size = self._limits, self._measure.needed
-        verification = self._verification
-        if verification is None:
-            verification = self._verification = Verification(
-                self._received,
-                COUNTED.size,
-                frame_size,
-                hold=limits.part_bytes,
-                limit=limits.window_bytes,
-                already=self._window_bytes if self._is_open else 0,
-                setting="beats.limits.window_bytes",
-            )
-        before = verification.size
-        inflated = verification.advance(limits.stretch_bytes)
-        self._worked_bytes += verification.size - before
-        if inflated is None:
+        """Begin or continue to verify it; when that is done, its frames are next to be cut."""
+        inner, frame_size = self._inner, self._measure.needed
+        already = 0 if self._state is BETWEEN else self._window_bytes
+        self._worked_bytes += inner.verify(self._received, frame_size, self._limits, already)
+        if inner.is_verifying:
             return
-        self._verification = None
-        if inflated.data is None:
-            with memoryview(self._received) as view, view[COUNTED.size : frame_size] as stream:
-                self._inflation = Inflation(bytes(stream))
-                self._compressed_bytes = len(stream)
-        self._compressed_version = self._received[0] << 8
-        if inflated.has_junk:
+        if inner.has_junk:
             self._odd.append(JUNK_AFTER_ZLIB)
+        self._state = AFTER_COMPRESSED[self._state]
         self._consume(frame_size, is_inner=False)
-        self._inner, self._inner_at = inflated.data or b"", 0
-        if self._inflation is not None:
-            self._inflate_more(0)
+        if not inner.data:
+            self._inflate_more()
 
-    def _inflate_more(self, left: int) -> bool:
-        """Put more bytes behind the ``left`` ones that are not cut; or end the frame."""
-        rest = self._inner[self._inner_at :]
-        inflation = self._inflation
-        if inflation is None or inflation.is_done:
-            if left:
-                raise ProtocolError(
-                    reason="truncated_frame",
-                    detail="a compressed frame ends inside one of its frames",
-                )
-            self._inner, self._inner_at = b"", 0
-            self._inflation, self._compressed_bytes = None, 0
-            return True
-        more = [rest]
-        wanted = max(min(STEP_BYTES, self._limits.part_bytes), self._measure.needed - left)
-        while wanted > 0 and not inflation.is_done:
-            more.append(inflation.read(wanted))
-            wanted -= len(more[-1])
-            self._worked_bytes += len(more[-1])
-        self._inner, self._inner_at = b"".join(more), 0
-        return True
+    def _inflate_more(self) -> None:
+        needed, part_bytes = self._measure.needed, self._limits.part_bytes
+        self._worked_bytes += self._inner.read_more(needed, part_bytes)
 
     # --- the end ------------------------------------------------------------------------
 
-    def _last_words(self) -> Window | None:
-        """After the peer's last byte: the part-filled window, if its habit allows it."""
+    def _end(self) -> Window | None:
+        """After the peer's last byte: give out a part-filled window, or raise."""
         window = self.quiet_window()
         if window is not None:
             return window
-        is_idle = self._version == VERSION_1 and not self._has_events
-        if not self._received and (not self._is_open or is_idle):
+        # A version 1 window without an event: a stream that was announced and never came.
+        is_unused = self._version == VERSION_1 and self._state is ANNOUNCED
+        if not self._received and (is_unused or not self.is_window_open):
+            self._state = AFTER_END[self._state]
             return None
         filled = self._announced - self._missing
         raise ProtocolError(
             reason="truncated",
-            detail=f"the peer left with {len(self._received)} bytes of an unfinished frame"
-            + (f", {filled} of {self._announced} events into a window" if self._is_open else ""),
+            detail=f"the peer closed with {len(self._received)} bytes of an unfinished frame"
+            + (
+                f", {filled} of {self._announced} events into a window"
+                if self.is_window_open
+                else ""
+            ),
         )
 
     def forget(self) -> None:
-        """Let go of everything not given out; a broken connection holds no memory."""
-        self._is_open = False
+        """Release everything not given out; no window is open any more."""
+        self._state = BETWEEN
         self._received = bytearray()
-        self._verification = None
-        self._inner, self._inner_at = b"", 0
-        self._inflation, self._compressed_bytes = None, 0
+        self._inner.forget()
         self._payloads, self._held_bytes = [], 0

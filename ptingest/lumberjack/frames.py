@@ -1,4 +1,4 @@
-"""The bytes of each Lumberjack frame: their layout, how to make them, who else calls.
+"""The bytes of each Lumberjack frame: layout, encoding, and hints for other protocols.
 
 Every frame begins with a version, ``1`` or ``2``, and a type; all numbers are unsigned,
 32 bits, big-endian:
@@ -70,7 +70,7 @@ def json_frame(seq: int, payload: bytes) -> bytes:
 
 
 def data_frame(seq: int, pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """One event of version 1; keys may repeat, as they may on the wire."""
+    """One event of version 1; the wire allows keys that repeat."""
     parts = [NUMBERED.pack(DATA_HEADER, seq, len(pairs))]
     for pair in pairs:
         for item in pair:
@@ -92,9 +92,9 @@ def encode_window(
 ) -> bytes:
     """A whole window as Filebeat writes it: a window frame, then one compressed frame.
 
-    With ``compression_level`` 0 the events follow bare. Seqs count up from ``first_seq``
-    and wrap after 2^32-1. Version 1 knows strings only: each payload must be a JSON
-    object, and its values become their text.
+    With ``compression_level`` 0 the events follow uncompressed. Seqs count up from
+    ``first_seq`` and wrap after 2^32-1. Version 1 has strings only: each payload must be a
+    JSON object, and its values are sent as text.
     """
     numbered = (((first_seq + index) & MAX_U32, payload) for index, payload in enumerate(payloads))
     events = b"".join(starmap(json_frame if version == 2 else _data_frame_of_json, numbered))
@@ -118,10 +118,10 @@ def _text(value: object) -> bytes:
 
 
 def data_frame_payload(frame: bytes) -> bytes:
-    """The pairs of one whole data frame as a JSON object, the form version 2 has already.
+    """The pairs of one whole data frame as a JSON object, as in version 2.
 
-    Invalid UTF-8 is replaced, of equal keys the last wins. No pairs give an empty
-    payload, which nothing takes for an event.
+    Invalid UTF-8 is replaced; of equal keys the last wins. A frame without pairs gives an
+    empty payload, which is not an event.
     """
     _header, _seq, count = NUMBERED.unpack_from(frame)
     if not count:
@@ -141,10 +141,10 @@ def _items(frame: bytes, count: int) -> Iterable[bytes]:
         at += length
 
 
-# --- who else calls ---------------------------------------------------------------------
+# --- other protocols on this port -------------------------------------------------------
 
 _HTTP_STARTS: Final = tuple(b"GE PO HE PU DE OP PA CO TR PRI PROP".split())
-_STRANGERS: Final[tuple[tuple[tuple[bytes, ...], str, str], ...]] = (
+_OTHER_PROTOCOLS: Final[tuple[tuple[tuple[bytes, ...], str, str], ...]] = (
     (
         (b"\x16\x03",),
         "looks_like_tls",
@@ -167,13 +167,13 @@ _STRANGERS: Final[tuple[tuple[tuple[bytes, ...], str, str], ...]] = (
 )
 
 
-def bytes_to_know_stranger(start: bytes) -> int:
-    """How many first bytes it takes to tell who is calling: a header, but four after PR."""
+def bytes_to_know_protocol(start: bytes) -> int:
+    """How many first bytes identify the protocol: a frame header, but four after PR."""
     return 4 if start[:2] in (b"PR", b"\r\n") else HEADER_BYTES
 
 
 def bad_header(start: bytes, *, is_first: bool) -> ProtocolError:
-    """The error for bytes that begin no frame; a connection's first bytes may get a hint."""
+    """The error for bytes that begin no frame; for a connection's first bytes with a hint."""
     header = start[:HEADER_BYTES]
     seen = f"0x{header.hex()} ({str(header)[1:]})"
     if header[:1] in (b"1", b"2"):
@@ -181,7 +181,7 @@ def bad_header(start: bytes, *, is_first: bool) -> ProtocolError:
             reason="unknown_frame_type", detail=f"unknown frame type, frame begins with {seen}"
         )
     if is_first:
-        for starts, reason, hint in _STRANGERS:
+        for starts, reason, hint in _OTHER_PROTOCOLS:
             if start.startswith(starts):
                 return ProtocolError(
                     reason=reason, detail=f"not Lumberjack, first bytes are {seen}: {hint}"

@@ -1,11 +1,9 @@
 """zlib both ways, with isal where it is installed and the standard library where not.
 
-A compressed frame comes from a stranger, so it is inflated in bounded steps and never
-further than a cap. ``Inflation`` is one pass over one zlib stream; ``Verification`` is the
-pass that looks at a whole frame, a stretch at a time: it verifies the checksum and returns
-the bytes, or, where they are more than the caller wants to hold, only their number.
-
-Nothing here knows what the inflated bytes mean.
+A compressed frame comes from an untrusted peer, so it is inflated in bounded steps and never
+beyond a limit. ``Inflation`` is one pass over one zlib stream. ``Verification`` is the pass
+over a whole frame, a stretch at a time: it verifies the checksum and returns the bytes, or
+only their number where they are more than the caller wants to hold.
 """
 
 from __future__ import annotations
@@ -28,23 +26,23 @@ except ImportError:
     _broken = zlib.error
 
 STEP_BYTES = 1 << 19
-"""Most that one call into the inflate library may put out. One call for a whole window
-takes twice as long: the library grows its buffer by copying, and each size is new memory."""
+"""The most that one call into the inflate library returns. One call for a whole window takes
+twice as long: the library grows its buffer by copying, into new memory each time."""
 SMALLER_WINDOWS = (
     "set a smaller bulk_max_size in the Beat, or slow_start: true, which halves a window that fails"
 )
-"""What helps a Beat whose windows are too large: it sends the same one again otherwise."""
+"""What an operator can do where a Beat sends too large a window again and again."""
 SLICE_BYTES = 1 << 18
-"""Compressed bytes given to the library at a time: it copies what it did not consume."""
+"""Compressed bytes given to the library at a time; it copies what it does not consume."""
 FASTEST_LEVELS = range(1, 4)
-"""Levels that isal has too, several times quicker at about zlib's ratio."""
+"""Levels that isal has as well, several times faster at about the same ratio."""
 
 
 class Inflated(NamedTuple):
     """What one compressed frame holds."""
 
     data: bytes | None
-    """The inflated bytes, or None where they are more than was to be held."""
+    """The inflated bytes, or None where they are more than ``hold``."""
     size: int
     has_junk: bool
     """Bytes followed the end of the zlib stream."""
@@ -58,10 +56,10 @@ def deflate(data: bytes, level: int) -> bytes:
 
 
 class Inflation:
-    """One pass over the zlib stream in ``source[begin:end]``, as many bytes at a time as asked.
+    """One pass over the zlib stream in ``source[begin:end]``, some bytes at a time.
 
-    Those bytes must not change while the pass lasts; more may come behind them. Raises
-    ProtocolError for what is not one whole, sound zlib stream.
+    Those bytes must not change during the pass; the source may grow behind them. Raises
+    ProtocolError for anything but one whole, valid zlib stream.
     """
 
     __slots__ = ("_at", "_decompressor", "_end", "_source", "is_done")
@@ -77,7 +75,7 @@ class Inflation:
 
     @property
     def has_junk(self) -> bool:
-        """Bytes follow the end of the stream; only to be asked when done."""
+        """Bytes follow the end of the stream; valid when done."""
         return bool(self._decompressor.unused_data) or self._at < self._end
 
     def read(self, most: int) -> bytes:
@@ -101,12 +99,12 @@ class Inflation:
         return b""
 
     def _step(self, most: int) -> bytes:
-        """Give the library what it left, else the next slice."""
+        """Give the library what it did not consume, or else the next slice."""
         decompress: Callable[..., bytes] = self._decompressor.decompress
         if left := self._decompressor.unconsumed_tail:
             return decompress(left, most)
-        # Views are let go of in so many words: whoever still holds this frame (a debugger, a
-        # profiler, a traceback) would keep the source from ever being cut.
+        # Views are released explicitly: a traceback, a debugger or a profiler that still refers
+        # to this call would otherwise make it impossible to shorten the source.
         with (
             memoryview(self._source) as whole,
             whole[self._at : min(self._at + SLICE_BYTES, self._end)] as fresh,
@@ -116,10 +114,10 @@ class Inflation:
 
 
 class Verification:
-    """Inflates one whole frame to see that it is sound, as far at a time as the caller asks.
+    """Inflates one whole frame to verify it, a stretch at a time.
 
-    Up to ``hold`` bytes are kept; beyond that nothing is, the bytes are only counted.
-    ``source[begin:end]`` is the frame's zlib stream and must stay as it is meanwhile.
+    Up to ``hold`` bytes are kept; of a larger frame none are, they are only counted.
+    ``source[begin:end]`` is the frame's zlib stream and must not change meanwhile.
     """
 
     __slots__ = ("_already", "_hold", "_inflation", "_kept", "_limit", "_setting", "_size")
@@ -135,7 +133,7 @@ class Verification:
         setting: str,
         already: int = 0,
     ) -> None:
-        """``already``: bytes that count against ``limit`` before the first of these."""
+        """``already``: bytes of the same window that count against ``limit``."""
         self._inflation = Inflation(source, begin, end)
         self._hold, self._limit, self._setting, self._already = hold, limit, setting, already
         self._kept: list[bytes] = []

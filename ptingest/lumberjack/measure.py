@@ -1,9 +1,9 @@
-"""How many bytes the frame at the front takes, learned as its bytes arrive.
+"""How many bytes the frame at the front takes, found out as its bytes arrive.
 
-``Measure.look`` reads as much of a frame's announcements as is there and says, through
-``needed``, when looking again is worth while; a frame in many small reads is therefore
-not looked at for each of them. Whatever can be refused by its announcement is refused
-here, before anything is waited for.
+``Measure.look`` reads the lengths that are there and sets ``needed`` to the number of bytes
+at which it must be called again; so a frame that arrives in many small reads is not parsed
+for each of them. A frame that can be refused by its header or a length is refused here,
+before its other bytes are waited for.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ptingest.lumberjack.frames import (
     VERSION_2,
     WINDOW,
     bad_header,
-    bytes_to_know_stranger,
+    bytes_to_know_protocol,
 )
 
 EVENTS: Final = frozenset((JSON, DATA))
@@ -32,7 +32,7 @@ KINDS: Final = frozenset((WINDOW, JSON, DATA, COMPRESSED, ACK))
 
 
 class Measure:
-    """The size of one frame after the other."""
+    """Finds out the size of one frame after another."""
 
     __slots__ = ("_frame_bytes", "_is_first", "_item_at", "_items_left", "_pairs", "needed")
 
@@ -40,14 +40,14 @@ class Measure:
         self._frame_bytes = frame_bytes
         self._pairs = pairs
         self._is_first = True
-        # How far a data frame was walked: its length is nowhere announced.
+        # Progress in a data frame, whose header has no length.
         self._items_left = -1
         self._item_at = 0
         self.needed = HEADER_BYTES
-        """The frame's size, or fewer bytes where it takes those to know more."""
+        """The frame's size, or the number of bytes at which more of it is known."""
 
     def next_frame(self) -> None:
-        """Begin again, at the header of another frame."""
+        """Start again at the header of the next frame."""
         self.needed = HEADER_BYTES
         self._items_left = -1
 
@@ -88,7 +88,7 @@ class Measure:
         return header
 
     def walk(self, data: bytes | bytearray, at: int) -> None:
-        """Follow the lengths of a data frame's items as far as the bytes go, and remember.
+        """Follow the lengths of a data frame's items as far as there are bytes.
 
         The frame's header, seq and number of pairs must be there.
         """
@@ -129,7 +129,7 @@ class Measure:
         return length
 
     def _refuse(self, start: bytes, *, is_first: bool) -> None:
-        enough = bytes_to_know_stranger(start) if is_first else HEADER_BYTES
+        enough = bytes_to_know_protocol(start) if is_first else HEADER_BYTES
         if len(start) >= enough:
             raise bad_header(start, is_first=is_first)
         self.needed = enough

@@ -1,4 +1,4 @@
-"""What a conversation is allowed, and what it gives out."""
+"""The limits of a conversation, and the windows it gives out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ODDITIES: Final = (SHORT_WINDOW, QUIET_WINDOW, SURPLUS, DATA_WITHOUT_WINDOW, JUN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much one peer may announce or send; the meaning is that of ``beats.limits``."""
+    """How much one peer may announce or send; named as in ``beats.limits``."""
 
     window_events: int = 65_536
     frame_bytes: int = 64 << 20
@@ -26,7 +26,7 @@ class Limits:
     part_bytes: int = 8 << 20
     """A window that grows beyond this is given out in parts."""
     stretch_bytes: int = sys.maxsize
-    """About so much is inflated and cut by one call; see ``ServerConnection.is_halfway``."""
+    """How much one call inflates and cuts, about; see ``ServerConnection.is_halfway``."""
     large_bytes: int = sys.maxsize
     """A frame larger than this waits for room; see ``ServerConnection.needs_room``."""
 
@@ -35,13 +35,13 @@ class Window(NamedTuple):
     """The events that one ack will answer, or a part of them."""
 
     payloads: list[bytes]
-    """One undecoded event each, in wire order; a v1 data frame is a JSON object by now."""
+    """One undecoded event each, in wire order; v1 data frames are converted to JSON objects."""
     last_seq: int
-    """The last event's own number, to be echoed by the ack; valid when ``is_last``."""
+    """The last event's own number, which the ack echoes; valid when ``is_last``."""
     version: int
     is_last: bool
-    """False for a part of a large window of which more parts will come."""
+    """False for a part of a large window when more parts follow."""
     announced: int
-    """What the window frame said, or was taken to say."""
+    """The number of events in the window frame, or the number assumed without one."""
     odd: tuple[str, ...]
-    """Which of ``ODDITIES`` were put up with."""
+    """Which of ``ODDITIES`` were tolerated."""

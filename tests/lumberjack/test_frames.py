@@ -10,7 +10,7 @@ import pytest
 from ptingest.lumberjack.frames import (
     ack_bytes,
     bad_header,
-    bytes_to_know_stranger,
+    bytes_to_know_protocol,
     compressed_frame,
     data_frame,
     data_frame_payload,
@@ -100,7 +100,7 @@ def test_a_data_frame_comes_back_as_an_object() -> None:
     ("start", "enough"), [(b"G", 2), (b"GE", 2), (b"PR", 4), (b"\r\n", 4), (b"{", 2)]
 )
 def test_a_stranger_is_known_after_as_few_bytes_as_that_takes(start: bytes, enough: int) -> None:
-    assert bytes_to_know_stranger(start) == enough
+    assert bytes_to_know_protocol(start) == enough
 
 
 def test_hints_are_for_first_bytes_only() -> None:
