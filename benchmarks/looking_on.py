@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import corpus, instructions
-from ptingest.model.contracts import Finding
 from ptingest.model.document import Document
+from ptingest.model.finding import Finding
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import WriteResult
 from ptingest.model.receipt import Receipt

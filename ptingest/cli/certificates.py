@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from ptingest.doctor.finding import Remark
 from ptingest.errors import TlsUnusable
 from ptingest.model.address import is_loopback_host, split_listen
+from ptingest.model.finding import Finding
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import ElasticsearchSettings
 
@@ -19,18 +19,18 @@ Step = tuple[str | None, str, Callable[[], object]]
 """A file, the setting that names it, and what else must succeed with it."""
 
 
-def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Remark]:
+def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Finding]:
     """Say of every file that TLS needs whether it fits, and how long it is valid."""
     from ptingest.server.certificates import API, BEATS, beats_context, server_context, validity
     from ptingest.settings.pem import read_authority, read_certificate
 
-    def told(file: CertificateFile) -> Remark:
+    def told(file: CertificateFile) -> Finding:
         is_well, sentence = validity(file, now)
         seen = f"{file.path} ({file.subject}) {sentence}"
         if is_well:
-            return Remark("ok", file.setting, seen)
+            return Finding("ok", file.setting, seen)
         is_valid = file.begins <= now <= file.expires
-        return Remark("warning" if is_valid else "problem", file.setting, seen, "renew it")
+        return Finding("warning" if is_valid else "problem", file.setting, seen, "renew it")
 
     beats, api = settings.beats.tls, settings.api.tls
     steps: list[Step] = []
@@ -49,7 +49,7 @@ def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Re
             file = read(path, setting)
             try_it()
         except TlsUnusable as error:
-            yield Remark("problem", error.setting, f"{error.file} {error.seen}", error.cure)
+            yield Finding("problem", error.setting, f"{error.file} {error.seen}", error.cure)
         else:
             yield told(file)
 
@@ -74,7 +74,7 @@ def _elasticsearch(sink: ElasticsearchSettings) -> Iterator[Step]:
         yield own, f"{place}.certificate", try_pair
 
 
-def look_at_doors(settings: ServerSettings) -> Iterator[Remark]:
+def look_at_doors(settings: ServerSettings) -> Iterator[Finding]:
     """Name ports that are open wider than somebody may think."""
     beats, api = settings.beats, settings.api
     if api.is_exposed:
@@ -82,21 +82,21 @@ def look_at_doors(settings: ServerSettings) -> Iterator[Remark]:
             f"is {api.listen}, beyond loopback, and api.token is not given: /status is for all, "
             "and the console is closed"
         )
-        yield Remark("warning", "api.listen", seen, "give api.token, or listen on 127.0.0.1")
+        yield Finding("warning", "api.listen", seen, "give api.token, or listen on 127.0.0.1")
     host = split_listen(api.listen)[0]
     if api.token is not None and api.tls is None and not is_loopback_host(host):
         seen = "travels readable over http"
-        yield Remark("warning", "api.token", seen, "give api.tls where the network is shared")
+        yield Finding("warning", "api.token", seen, "give api.tls where the network is shared")
     if any(ip_network(one).prefixlen == 0 for one in beats.proxy_protocol_from):
         seen = "names everybody: whoever connects may claim any address"
         cure = "name the load balancers only"
-        yield Remark("warning", "beats.proxy_protocol_from", seen, cure)
+        yield Finding("warning", "beats.proxy_protocol_from", seen, cure)
     sink = settings.sinks.elasticsearch
     if sink is not None and not any(one.startswith("https://") for one in sink.hosts):
         given = [one for one in ("ca_file", "fingerprint", "certificate") if getattr(sink, one)]
         for name in given:
             seen = "is given, but no host is https: it is not used"
-            yield Remark("warning", f"sinks.elasticsearch.{name}", seen, "write https:// in hosts")
+            yield Finding("warning", f"sinks.elasticsearch.{name}", seen, "write https:// in hosts")
 
 
 def show_door(settings: ServerSettings) -> str:

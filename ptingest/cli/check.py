@@ -17,10 +17,9 @@ import click
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 from ptingest.cli.visible import visible_lines
-from ptingest.doctor.finding import Remark
+from ptingest.model.finding import Finding
 
 if TYPE_CHECKING:
-    from ptingest.model.contracts import Finding
     from ptingest.settings.profile import PatternSettings, ProfileSettings
     from ptingest.settings.server import ServerSettings
     from ptingest.settings.sinks import ElasticsearchSettings
@@ -45,14 +44,14 @@ def check(config: Path | None, connect: bool) -> ExitCode:
     """
     settings = load_settings(config)
     click.echo(f"{config or 'defaults (no --config)'}\n")
-    profile, remarks = look_at_profile(settings)
+    profile, findings = look_at_profile(settings)
     for line in _summary(settings, profile):
         click.echo(line)
     click.echo()
-    remarks += [*look_at_files(settings), *look_at_values(settings)]
-    for remark in remarks:
-        _print(remark)
-    if any(remark.mark == "problem" for remark in remarks):
+    findings += [*look_at_files(settings), *look_at_values(settings)]
+    for finding in findings:
+        _print(finding)
+    if any(finding.mark == "problem" for finding in findings):
         return ExitCode.CONFIG_INVALID
     if connect and not _ask_sinks(settings):
         return ExitCode.NOT_REACHABLE
@@ -60,22 +59,22 @@ def check(config: Path | None, connect: bool) -> ExitCode:
     return ExitCode.DONE
 
 
-def look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Remark]]:
+def look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Finding]]:
     """Load the profile and try every pattern's samples."""
     from ptingest.pipeline.compile import packaged_profile_path, run_samples
     from ptingest.settings.load import load_profile
 
     path = Path(settings.profile) if settings.profile else packaged_profile_path()
     profile = load_profile(path, os.environ)
-    remarks = [Remark("problem", path.name, problem) for problem in run_samples(profile)]
+    findings = [Finding("problem", path.name, problem) for problem in run_samples(profile)]
     patterns = [pattern for group in profile.groups for pattern in group.patterns]
     samples = sum(len(pattern.samples) for pattern in patterns)
-    if not remarks:
-        remarks.append(
-            Remark("ok", "samples", f"{samples} samples of {len(patterns)} patterns fit")
+    if not findings:
+        findings.append(
+            Finding("ok", "samples", f"{samples} samples of {len(patterns)} patterns fit")
         )
-    remarks += [
-        Remark(
+    findings += [
+        Finding(
             "warning",
             f"pattern {pattern.name}",
             "has no samples: nobody would notice when it stops to match",
@@ -84,9 +83,9 @@ def look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Rem
         for pattern in patterns
         if not pattern.samples
     ]
-    remarks += [_look_at_expression(pattern) for pattern in patterns if pattern.regex is not None]
-    remarks += [
-        Remark(
+    findings += [_look_at_expression(pattern) for pattern in patterns if pattern.regex is not None]
+    findings += [
+        Finding(
             "note",
             f"group {group.group}",
             f"open: {group.max_services} services beside known_services may begin a data stream, "
@@ -96,14 +95,14 @@ def look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Rem
         for group in profile.groups
         if not group.only_known_services and group.max_services
     ]
-    return profile, remarks
+    return profile, findings
 
 
-def _look_at_expression(pattern: PatternSettings) -> Remark:
+def _look_at_expression(pattern: PatternSettings) -> Finding:
     from ptingest.cli.expressions import look_at_expression
 
     mark, detail, cure = look_at_expression(pattern)
-    return Remark(mark, f"pattern {pattern.name}", detail, cure)
+    return Finding(mark, f"pattern {pattern.name}", detail, cure)
 
 
 def _summary(settings: ServerSettings, profile: ProfileSettings) -> Iterator[str]:
@@ -179,7 +178,7 @@ def departures(profile: ProfileSettings) -> str:
     return f"departs from Logstash: {', '.join(found)}" if found else ""
 
 
-def look_at_files(settings: ServerSettings) -> Iterator[Remark]:
+def look_at_files(settings: ServerSettings) -> Iterator[Finding]:
     """Say whether the folders and files the settings name can be used by this user."""
     from ptingest.cli.certificates import look_at_certificates, may_name_files
 
@@ -188,20 +187,20 @@ def look_at_files(settings: ServerSettings) -> Iterator[Remark]:
         yield from look_at_certificates(settings, now=time.time())
 
 
-def _look_at_folder(data_dir: Path) -> Remark:
+def _look_at_folder(data_dir: Path) -> Finding:
     # Not `Path.exists`, which raises where a folder on the way may not be looked into.
     existing = next(path for path in (data_dir, *data_dir.parents) if os.path.exists(path))  # noqa: PTH110
     if not existing.is_dir():
-        return Remark("problem", "data_dir", f"{existing} is not a folder", "name another one")
+        return Finding("problem", "data_dir", f"{existing} is not a folder", "name another one")
     if not os.access(existing, os.W_OK | os.X_OK):
         seen = f"{existing} cannot be written to by this user"
-        return Remark("problem", "data_dir", seen, "give this user the right, or name another one")
+        return Finding("problem", "data_dir", seen, "give this user the right, or name another one")
     if existing != data_dir:
-        return Remark("ok", "data_dir", f"{data_dir} will be made")
-    return Remark("ok", "data_dir", f"{data_dir} can be written to")
+        return Finding("ok", "data_dir", f"{data_dir} will be made")
+    return Finding("ok", "data_dir", f"{data_dir} can be written to")
 
 
-def look_at_values(settings: ServerSettings) -> Iterator[Remark]:
+def look_at_values(settings: ServerSettings) -> Iterator[Finding]:
     """Name what is allowed alone but makes no sense together."""
     from ptingest.cli.certificates import look_at_doors
     from ptingest.model.address import split_listen
@@ -210,52 +209,52 @@ def look_at_values(settings: ServerSettings) -> Iterator[Remark]:
     beats, limits = settings.beats, settings.beats.limits
     if split_listen(beats.listen)[1] == split_listen(settings.api.listen)[1] != 0:
         seen = f"is {settings.api.listen}, the port of beats.listen"
-        yield Remark("problem", "api.listen", seen, "give each its own port")
+        yield Finding("problem", "api.listen", seen, "give each its own port")
     if beats.keepalive_seconds >= BEAT_GIVES_UP_SECONDS:
         seen = f"is {beats.keepalive_seconds:g}, but a Beat gives up after 30 s of silence"
-        yield Remark("warning", "beats.keepalive_seconds", seen, "write 10 or less")
+        yield Finding("warning", "beats.keepalive_seconds", seen, "write 10 or less")
     if limits.frame_bytes > limits.window_bytes:
         seen = "is larger than beats.limits.window_bytes, which is met first"
-        yield Remark("warning", "beats.limits.frame_bytes", seen, "make it smaller or equal")
+        yield Finding("warning", "beats.limits.frame_bytes", seen, "make it smaller or equal")
     if limits.connection_bytes > limits.total_bytes // 2:
         seen = "is more than half of beats.limits.total_bytes: one Beat can stop all others"
-        yield Remark("warning", "beats.limits.connection_bytes", seen, "make it smaller")
+        yield Finding("warning", "beats.limits.connection_bytes", seen, "make it smaller")
     yield from _look_at_workers(settings)
     if settings.sinks.store is None and settings.sinks.ndjson is None:
-        yield Remark("note", "sinks", "while Elasticsearch is away Beats wait and keep their logs")
+        yield Finding("note", "sinks", "while Elasticsearch is away Beats wait and keep their logs")
     sink = settings.sinks.elasticsearch
     if sink is not None:
         yield from _look_at_elasticsearch(sink)
 
 
-def _look_at_workers(settings: ServerSettings) -> Iterator[Remark]:
+def _look_at_workers(settings: ServerSettings) -> Iterator[Finding]:
     from ptingest.server.worker_share import cores, worker_count
 
     if worker_count(settings) > cores():
         seen = f"is {settings.workers}, but this process may use {cores()} cores"
-        yield Remark(
+        yield Finding(
             "note", "workers", seen, "more workers than cores cost memory, and gain nothing"
         )
 
 
-def _look_at_elasticsearch(sink: ElasticsearchSettings) -> Iterator[Remark]:
+def _look_at_elasticsearch(sink: ElasticsearchSettings) -> Iterator[Finding]:
     name = "sinks.elasticsearch"
     # Not `or`: an empty secret is false.
     secret = sink.api_key if sink.password is None else sink.password
     if secret is not None and not secret.get_secret_value():
         which = "api_key" if sink.password is None else "password"
-        yield Remark("warning", f"{name}.{which}", "is empty", "is its variable set?")
+        yield Finding("warning", f"{name}.{which}", "is empty", "is its variable set?")
     if secret is not None and any(host.startswith("http://") for host in sink.hosts):
         seen = "http sends the log-in readable over the network"
-        yield Remark("warning", f"{name}.hosts", seen, "use https where the network is shared")
+        yield Finding("warning", f"{name}.hosts", seen, "use https where the network is shared")
     if sink.ids == "none":
-        yield Remark("note", f"{name}.ids", "is none: a resend may store events twice")
+        yield Finding("note", f"{name}.ids", "is none: a resend may store events twice")
     if sink.batch.max_bytes > HTTP_BODY_BYTES:
         seen = "is more than Elasticsearch takes (http.max_content_length, 100 MiB)"
-        yield Remark("warning", f"{name}.batch.max_bytes", seen, "write 5MiB to 20MiB")
+        yield Finding("warning", f"{name}.batch.max_bytes", seen, "write 5MiB to 20MiB")
     if sink.shard_seconds >= sink.request_seconds:
         seen = "is not below request_seconds: answers come too late to be heard"
-        yield Remark("warning", f"{name}.shard_seconds", seen, "write a sixth of it")
+        yield Finding("warning", f"{name}.shard_seconds", seen, "write a sixth of it")
 
 
 def _ask_sinks(settings: ServerSettings) -> bool:
@@ -263,21 +262,13 @@ def _ask_sinks(settings: ServerSettings) -> bool:
 
     findings = asyncio.run(_findings(settings))
     for sink, finding in findings:
-        _print(
-            Remark(
-                "ok" if finding.ok else "problem",
-                f"{sink}: {finding.subject}",
-                finding.detail,
-                finding.cure,
-            )
-        )
-    return all(finding.ok for _, finding in findings)
+        _print(finding._replace(subject=f"{sink}: {finding.subject}"))
+    return all(finding.is_ok for _, finding in findings)
 
 
 async def _findings(settings: ServerSettings) -> list[tuple[str, Finding]]:
     import asyncio
 
-    from ptingest.model.contracts import Finding
     from ptingest.server.assembly import build_sinks
     from ptingest.server.process.clock import SystemClock
     from ptingest.telemetry.metrics import Metrics
@@ -290,14 +281,14 @@ async def _findings(settings: ServerSettings) -> list[tuple[str, Finding]]:
         except TimeoutError:
             detail = f"no answer for {CONNECT_SECONDS:g} s"
             cure = "is it running, and does a firewall swallow the packets?"
-            found.append((sink.name, Finding("reachable", ok=False, detail=detail, cure=cure)))
+            found.append((sink.name, Finding("problem", "reachable", detail, cure)))
         finally:
             await sink.close()
     return found
 
 
-def _print(remark: Remark) -> None:
-    mark = click.style(f"{remark.mark:8}", fg=COLOURS[remark.mark])
-    cure = f"; {remark.cure}" if remark.cure else ""
-    text = visible_lines(f"{remark.subject}: {remark.detail}{cure}")
+def _print(finding: Finding) -> None:
+    mark = click.style(f"{finding.mark:8}", fg=COLOURS[finding.mark])
+    cure = f"; {finding.cure}" if finding.cure else ""
+    text = visible_lines(f"{finding.sentence}{cure}")
     click.echo(f"{mark} {text}")

@@ -18,7 +18,7 @@ import click
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 from ptingest.cli.visible import visible_lines, write_json_line
-from ptingest.doctor.finding import Verdict
+from ptingest.model.finding import Finding
 
 if TYPE_CHECKING:
     from ptingest.settings.api import ApiSettings
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Part = Literal["config", "server", "elasticsearch"]
 PARTS: tuple[Part, ...] = ("config", "server", "elasticsearch")
 COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
+JSON_KEYS = ("mark", "subject", "looked_at", "found", "cure")
 UNREACHABLE = frozenset({"server", "Elasticsearch", "login"})
 """Subjects whose problem is that there is nobody to ask, or not for us."""
 
@@ -78,12 +79,12 @@ def doctor(
         _elasticsearch(settings, elasticsearch),
         user,
     )
-    verdicts = asyncio.run(_examine(patient))
-    for verdict in verdicts:
-        _print(verdict, as_json=as_json)
-    problems = [verdict.subject for verdict in verdicts if verdict.mark == "problem"]
+    findings = asyncio.run(_examine(patient))
+    for finding in findings:
+        _print(finding, as_json=as_json)
+    problems = [finding.subject for finding in findings if finding.mark == "problem"]
     if not as_json:
-        warnings = sum(verdict.mark == "warning" for verdict in verdicts)
+        warnings = sum(finding.mark == "warning" for finding in findings)
         click.echo(f"{len(problems)} problems, {warnings} warnings")
     if UNREACHABLE.intersection(problems):
         return ExitCode.NOT_REACHABLE
@@ -134,37 +135,37 @@ def _elasticsearch(settings: ServerSettings, url: str | None) -> ElasticsearchSe
     return named if sink is None else sink.model_copy(update={"hosts": named.hosts})
 
 
-async def _examine(patient: Patient) -> list[Verdict]:
-    verdicts: list[Verdict] = []
+async def _examine(patient: Patient) -> list[Finding]:
+    findings: list[Finding] = []
     if "config" in patient.parts:
-        verdicts += _look_at_config(patient.settings)
+        findings += _look_at_config(patient.settings)
     active: frozenset[str] = frozenset()
     if "server" in patient.parts:
         found, active = await _look_at_server(patient)
-        verdicts += found
+        findings += found
     if "elasticsearch" in patient.parts:
-        verdicts += await _look_at_elasticsearch(patient, patient.elasticsearch, active)
-    return verdicts
+        findings += await _look_at_elasticsearch(patient, patient.elasticsearch, active)
+    return findings
 
 
 # --- the config -------------------------------------------------------------------------
 
 
-def _look_at_config(settings: ServerSettings) -> Iterator[Verdict]:
+def _look_at_config(settings: ServerSettings) -> Iterator[Finding]:
     from ptingest.cli.check import look_at_files, look_at_profile, look_at_values
     from ptingest.doctor.host import judge_space
 
-    _, remarks = look_at_profile(settings)
-    for remark in (*remarks, *look_at_files(settings), *look_at_values(settings)):
-        yield Verdict(remark.mark, remark.subject, "config", remark.detail, remark.cure)
+    _, findings = look_at_profile(settings)
+    for finding in (*findings, *look_at_files(settings), *look_at_values(settings)):
+        yield finding._replace(looked_at="config")
     yield judge_space(Path(settings.data_dir))
 
 
 # --- a running server -------------------------------------------------------------------
 
 
-async def _look_at_server(patient: Patient) -> tuple[list[Verdict], frozenset[str]]:
-    """Return the verdicts, and the services whose documents should be in the sinks."""
+async def _look_at_server(patient: Patient) -> tuple[list[Finding], frozenset[str]]:
+    """Return the findings, and the services whose documents should be in the sinks."""
     import asyncio
 
     from ptingest.api.client import ServerClient
@@ -173,18 +174,20 @@ async def _look_at_server(patient: Patient) -> tuple[list[Verdict], frozenset[st
     from ptingest.doctor.traffic import active_services, judge_traffic
     from ptingest.model.address import split_listen
 
-    verdicts: list[Verdict] = []
+    findings: list[Finding] = []
     listen = patient.settings.beats.listen
     if "config" in patient.parts and (port := split_listen(listen)[1]):
-        verdicts += judge_port(listen, listeners(port))
+        findings += judge_port(listen, listeners(port))
     with ServerClient(patient.api, seconds=ASK_SECONDS) as client:
         facts = await asyncio.to_thread(read_facts, client.url, client.get)
     if facts.failure:
         cure = "is it running? `api.listen` names the address; doctor must run where it is open"
         seen = f"nobody answers: {facts.failure}"
-        verdicts.append(Verdict("problem", "server", f"GET {facts.where}/status", seen, cure))
-        return verdicts, frozenset()
-    return [*verdicts, *judge_traffic(facts)], active_services(facts)
+        findings.append(
+            Finding("problem", "server", seen, cure, looked_at=f"GET {facts.where}/status")
+        )
+        return findings, frozenset()
+    return [*findings, *judge_traffic(facts)], active_services(facts)
 
 
 # --- Elasticsearch ----------------------------------------------------------------------
@@ -192,11 +195,11 @@ async def _look_at_server(patient: Patient) -> tuple[list[Verdict], frozenset[st
 
 async def _look_at_elasticsearch(
     patient: Patient, sink: ElasticsearchSettings | None, active: frozenset[str]
-) -> Sequence[Verdict]:
+) -> Sequence[Finding]:
     if sink is None:
         seen = "no sinks.elasticsearch: documents go to the other sinks and never to Kibana"
         cure = "give it hosts and a login; `ptingest search` reads the embedded store"
-        return [Verdict("note", "Elasticsearch", "config", seen, cure)]
+        return [Finding("note", "Elasticsearch", seen, cure, looked_at="config")]
     from ptingest.doctor.cluster import ask_cluster, judge_cluster
     from ptingest.server.assembly import read_profile
     from ptingest.sinks.elasticsearch.client import ElasticsearchClient
@@ -256,14 +259,15 @@ async def _expiries(sink: ElasticsearchSettings) -> dict[str, float]:
     return found
 
 
-def _print(verdict: Verdict, *, as_json: bool) -> None:
+def _print(finding: Finding, *, as_json: bool) -> None:
     if as_json:
         import orjson
 
-        write_json_line(orjson.dumps(verdict._asdict()))
+        row = {name: getattr(finding, name) for name in JSON_KEYS}
+        write_json_line(orjson.dumps(row))
         return
-    mark = click.style(f"{verdict.mark:8}", fg=COLOURS[verdict.mark])
-    click.echo(f"{mark} {visible_lines(f'{verdict.subject}: {verdict.found}')}")
-    click.echo(click.style(f"         looked at: {visible_lines(verdict.looked_at)}", dim=True))
-    if verdict.cure:
-        click.echo(f"         cure: {visible_lines(verdict.cure)}")
+    mark = click.style(f"{finding.mark:8}", fg=COLOURS[finding.mark])
+    click.echo(f"{mark} {visible_lines(finding.sentence)}")
+    click.echo(click.style(f"         looked at: {visible_lines(finding.looked_at)}", dim=True))
+    if finding.cure:
+        click.echo(f"         cure: {visible_lines(finding.cure)}")

@@ -11,7 +11,8 @@ import logging
 from collections.abc import Sequence
 from typing import Protocol
 
-from ptingest.model.contracts import Clock, Finding
+from ptingest.model.contracts import Clock
+from ptingest.model.finding import Finding
 
 HEALTHY_SECONDS = 60.0
 """How often an idle sink is asked that was well."""
@@ -38,9 +39,9 @@ def trouble_after(findings: Sequence[Finding], before: str | None) -> str | None
     write met stays until a write, or a check without any complaint, shows that it is over.
     """
     for finding in findings:
-        if not finding.ok and finding.stops_all:
-            return f"{finding.detail}; {finding.cure}" if finding.cure else finding.detail
-    return None if all(finding.ok for finding in findings) else before
+        if not finding.is_ok and finding.stops_all:
+            return f"{finding.found}; {finding.cure}" if finding.cure else finding.found
+    return None if all(finding.is_ok for finding in findings) else before
 
 
 log = logging.getLogger(__name__)

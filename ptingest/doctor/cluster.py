@@ -1,6 +1,6 @@
 """What Elasticsearch says, asked with the writer's rights and, where given, with more.
 
-    questions -> answers -> verdicts
+    questions -> answers -> findings
 
 Every question is tried with the writer's login first, and again with the better one where
 that was refused. A question nobody may ask is told, with the privilege that it needs.
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from ptingest.doctor.finding import Verdict
+from ptingest.model.finding import Finding
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.templates import (
     SHIPPED,
@@ -61,7 +61,7 @@ class Question:
 
 
 def questions(services: Sequence[str]) -> dict[str, Question]:
-    """Name everything that is worth asking; the keys are what the verdicts look up."""
+    """Name everything that is worth asking; the keys are what the findings look up."""
     names = [STREAMS, *(stream_of(service) for service in services)]
     rights = {"index": [{"names": names, "privileges": [*NEEDED, USEFUL]}]}
     fields = "log_timestamp,log_ms,message,log_message"
@@ -144,7 +144,7 @@ async def ask_cluster(
     return ClusterFacts(where, username, asked, answers, services)
 
 
-def judge_cluster(facts: ClusterFacts) -> Iterator[Verdict]:
+def judge_cluster(facts: ClusterFacts) -> Iterator[Finding]:
     """Yield what the answers say."""
     reached = list(_reached(facts))
     yield from reached
@@ -162,7 +162,7 @@ def judge_cluster(facts: ClusterFacts) -> Iterator[Verdict]:
     yield from _more(facts)
 
 
-def _reached(facts: ClusterFacts) -> Iterator[Verdict]:
+def _reached(facts: ClusterFacts) -> Iterator[Finding]:
     answer = facts.answers["root"]
     looked_at = f"GET {facts.where}/"
     if answer.status is None:
@@ -170,44 +170,50 @@ def _reached(facts: ClusterFacts) -> Iterator[Verdict]:
             "is Elasticsearch running? `docker compose ps`; does sinks.elasticsearch.hosts name "
             "it as seen from here (in Docker: the service name, one network elk-net)?"
         )
-        yield Verdict("problem", "Elasticsearch", looked_at, answer.failure, cure)
+        yield Finding("problem", "Elasticsearch", answer.failure, cure, looked_at=looked_at)
     elif answer.is_redirect:
         cure = "correct sinks.elasticsearch.hosts"
-        yield Verdict("problem", "Elasticsearch", looked_at, answer.failure, cure)
+        yield Finding("problem", "Elasticsearch", answer.failure, cure, looked_at=looked_at)
     elif not answer.is_from_elasticsearch:
         seen = f"something else answers (status {answer.status}, no X-Elastic-Product)"
-        yield Verdict("problem", "Elasticsearch", looked_at, seen, "correct the host or the proxy")
+        yield Finding(
+            "problem", "Elasticsearch", seen, "correct the host or the proxy", looked_at=looked_at
+        )
     elif answer.status == 401:
         cure = "is the password right (printenv LOGSTASH_WRITER_PASSWORD)? `ptingest setup` sets it"
         if facts.username == ROLE:
             cure = f"{ROLE} is the role; the user is {USER}: correct sinks.elasticsearch.username"
         seen = f"does not take the login of {facts.username or 'nobody'} (401)"
-        yield Verdict("problem", "login", looked_at, seen, cure)
+        yield Finding("problem", "login", seen, cure, looked_at=looked_at)
     elif answer.status not in (200, 403):
         cure = "look at Elasticsearch's own log"
-        yield Verdict("problem", "Elasticsearch", looked_at, f"answers {answer.status}", cure)
+        yield Finding(
+            "problem", "Elasticsearch", f"answers {answer.status}", cure, looked_at=looked_at
+        )
     else:
         version = facts.body("root").get("version", {}).get("number", "")
         too_old = version and version_number(version) < OLDEST
-        yield Verdict(
+        yield Finding(
             "problem" if too_old else "ok",
             "Elasticsearch",
-            looked_at,
             f"version {version}" if version else "answers; its version may not be asked",
             "ptingest needs 8.13 or newer" if too_old else "",
+            looked_at=looked_at,
         )
 
 
-def _rights(facts: ClusterFacts) -> Iterator[Verdict]:
+def _rights(facts: ClusterFacts) -> Iterator[Finding]:
     looked_at = "POST /_security/user/_has_privileges"
     if not facts.is_told("rights"):
         status = facts.answers["rights"].status
         if status == 401:
             cure = f"the user is {USER}, its role {ROLE}; `ptingest setup` sets its password"
             seen = f"the login of {facts.username or 'nobody'} is not taken (401)"
-            yield Verdict("problem", "login", looked_at, seen, cure)
+            yield Finding("problem", "login", seen, cure, looked_at=looked_at)
         else:
-            yield Verdict("note", "rights", looked_at, f"not told ({status}): security is off")
+            yield Finding(
+                "note", "rights", f"not told ({status}): security is off", looked_at=looked_at
+            )
         return
     who = facts.body("who")
     roles = who.get("roles") or []
@@ -215,7 +221,9 @@ def _rights(facts: ClusterFacts) -> Iterator[Verdict]:
     lacking = list(_lacking(granted))
     as_whom = f"{who.get('username')} with roles {', '.join(roles) or 'none'}"
     if not lacking:
-        yield Verdict("ok", "rights", looked_at, f"{as_whom}: {', '.join(NEEDED)} on {STREAMS}")
+        yield Finding(
+            "ok", "rights", f"{as_whom}: {', '.join(NEEDED)} on {STREAMS}", looked_at=looked_at
+        )
     else:
         cure = f"grant it to the role {ROLE} (`ptingest setup --only role`)"
         if ROLE not in roles and who.get("authentication_type") != "api_key":
@@ -224,11 +232,11 @@ def _rights(facts: ClusterFacts) -> Iterator[Verdict]:
                 "rights): `ptingest setup --only role --only user`"
             )
         seen = f"{as_whom}: lacks {'; lacks '.join(lacking)}"
-        yield Verdict("problem", "rights", looked_at, seen, cure)
+        yield Finding("problem", "rights", seen, cure, looked_at=looked_at)
     if not granted.get(STREAMS, {}).get(USEFUL):
         seen = f"lacks read on {STREAMS}: a lost answer cannot be looked up after a rollover"
         cure = f"grant it to the role {ROLE}, to rule out doubles there"
-        yield Verdict("note", "rights", looked_at, seen, cure)
+        yield Finding("note", "rights", seen, cure, looked_at=looked_at)
 
 
 def _lacking(granted: Mapping[str, Mapping[str, bool]]) -> Iterator[str]:
@@ -248,18 +256,18 @@ def _lacking(granted: Mapping[str, Mapping[str, bool]]) -> Iterator[str]:
 # --- template and mappings --------------------------------------------------------------
 
 
-def judge_templates(facts: ClusterFacts) -> Iterator[Verdict]:
+def judge_templates(facts: ClusterFacts) -> Iterator[Finding]:
     """Say which template a stream of ours gets, where that may be asked."""
     if not facts.is_told("templates"):
         return
     looked_at = "GET /_index_template"
     templates = read_templates(facts.body("templates"))
-    verdicts = dict.fromkeys(
+    findings = dict.fromkeys(
         _judge_winner(matching(templates, stream_of(service)), templates)
         for service in facts.services or ("django",)
     )
-    for found, cure in verdicts:
-        yield Verdict("problem" if cure else "ok", "template", looked_at, found, cure)
+    for found, cure in findings:
+        yield Finding("problem" if cure else "ok", "template", found, cure, looked_at=looked_at)
 
 
 def _judge_winner(fitting: Sequence[Template], templates: Sequence[Template]) -> tuple[str, str]:
@@ -285,7 +293,7 @@ def _judge_winner(fitting: Sequence[Template], templates: Sequence[Template]) ->
     return found, setup
 
 
-def _mapped(facts: ClusterFacts) -> Iterator[Verdict]:
+def _mapped(facts: ClusterFacts) -> Iterator[Finding]:
     """Look for dates guessed from strings: in streams that are there, and in the next."""
     fields = facts.body("fields").get("fields", {})
     looked_at = f"GET /{STREAMS}/_field_caps"
@@ -298,25 +306,29 @@ def _mapped(facts: ClusterFacts) -> Iterator[Verdict]:
                 "date detection was on: `ptingest setup --only templates`, then bring on a "
                 "rollover (POST /<stream>/_rollover), then requeue the dead letters"
             )
-            yield Verdict("problem", "mappings", looked_at, seen, cure)
+            yield Finding("problem", "mappings", seen, cure, looked_at=looked_at)
     if fields and not any(_is_wrong(fields, name) for name in ("log_timestamp", "log_ms")):
-        yield Verdict("ok", "mappings", looked_at, "times of lines are keywords, never refused")
+        yield Finding(
+            "ok", "mappings", "times of lines are keywords, never refused", looked_at=looked_at
+        )
     template = facts.body("simulated").get("template")
     mappings = template.get("mappings", {}) if isinstance(template, dict) else {}
     looked_at = f"POST {facts.questions['simulated'].target}"
     if template and mappings.get("date_detection") is not False:
         seen = "the next stream would guess dates in strings (date_detection is on)"
         cure = "`ptingest setup --only templates`"
-        yield Verdict("problem", "mappings", looked_at, seen, cure)
+        yield Finding("problem", "mappings", seen, cure, looked_at=looked_at)
     elif template:
-        yield Verdict("ok", "mappings", looked_at, "the next stream guesses no dates in strings")
+        yield Finding(
+            "ok", "mappings", "the next stream guesses no dates in strings", looked_at=looked_at
+        )
 
 
 def _is_wrong(fields: Mapping[str, Any], name: str) -> bool:
     return any(kind not in ("keyword", "unmapped") for kind in fields.get(name, {}))
 
 
-def _streams(facts: ClusterFacts) -> Iterator[Verdict]:
+def _streams(facts: ClusterFacts) -> Iterator[Finding]:
     if not facts.is_told("streams"):
         return
     found = facts.body("streams")
@@ -327,23 +339,23 @@ def _streams(facts: ClusterFacts) -> Iterator[Verdict]:
     if plain:
         seen = f"plain indices instead of data streams: {', '.join(plain)}"
         cure = "made before the template was: reindex or delete them, then `ptingest setup`"
-        yield Verdict("problem", "data streams", looked_at, seen, cure)
+        yield Finding("problem", "data streams", seen, cure, looked_at=looked_at)
     lost = [name for name in map(stream_of, sorted(facts.active)) if name not in names]
     if lost:
         seen = f"events came, yet there is no {', '.join(lost)}"
         cure = "see template, rights and dead letters: one of them keeps the first document out"
-        yield Verdict("problem", "data streams", looked_at, seen, cure)
+        yield Finding("problem", "data streams", seen, cure, looked_at=looked_at)
     missing = [name for name in map(stream_of, facts.services) if name not in (*names, *lost)]
     seen = f"there: {', '.join(names) or 'none'}"
     if missing:
         seen += f"; not yet: {', '.join(missing)}"
         cure = "each is made by its first document; if events came, see template and rights"
-        yield Verdict("note", "data streams", looked_at, seen, cure)
+        yield Finding("note", "data streams", seen, cure, looked_at=looked_at)
     else:
-        yield Verdict("ok", "data streams", looked_at, seen)
+        yield Finding("ok", "data streams", seen, looked_at=looked_at)
 
 
-def _kept(facts: ClusterFacts) -> Iterator[Verdict]:
+def _kept(facts: ClusterFacts) -> Iterator[Finding]:
     """Retention and failure store of streams against those that a new one would get."""
     template = facts.body("simulated").get("template")
     rows = facts.body("kept").get("data_streams") or []
@@ -360,14 +372,14 @@ def _kept(facts: ClusterFacts) -> Iterator[Verdict]:
     for kept, names in found.items():
         seen = f"{', '.join(names)}: {kept}"
         if kept == wanted:
-            yield Verdict("ok", "retention", looked_at, seen)
+            yield Finding("ok", "retention", seen, looked_at=looked_at)
         else:
             cure = (
                 "a template reaches only streams made after it: `ptingest setup --only templates` "
                 "with your --retention gives it to those that are there, at once"
             )
             seen = f"{seen}; the template says {wanted}"
-            yield Verdict("warning", "retention", looked_at, seen, cure)
+            yield Finding("warning", "retention", seen, cure, looked_at=looked_at)
 
 
 def _kept_by(lifecycle: Any, options: Any) -> str:
@@ -379,7 +391,7 @@ def _kept_by(lifecycle: Any, options: Any) -> str:
     return f"{kept}, failure store {'on' if is_on else 'off'}"
 
 
-def _events(facts: ClusterFacts) -> Iterator[Verdict]:
+def _events(facts: ClusterFacts) -> Iterator[Finding]:
     found = facts.body("newest").get("aggregations")
     looked_at = f"POST /{STREAMS}/_search"
     if not found:
@@ -390,19 +402,21 @@ def _events(facts: ClusterFacts) -> Iterator[Verdict]:
     if ahead:
         seen = f"{ahead} documents are over {AHEAD_MINUTES} minutes ahead of now (newest {newest})"
         cure = "a host's clock is fast, or local times are read as UTC: `timezone` in pt.yaml"
-        yield Verdict("warning", "clock", looked_at, seen, cure)
+        yield Finding("warning", "clock", seen, cure, looked_at=looked_at)
     elif newest:
-        yield Verdict("ok", "clock", looked_at, f"newest event {newest}, none from the future")
+        yield Finding(
+            "ok", "clock", f"newest event {newest}, none from the future", looked_at=looked_at
+        )
     if ignored:
         seen = f"{ignored} documents hold fields that were not indexed (_ignored)"
         cure = "search for `_ignored: *`; longer than 1,024 characters, or beyond the field limit"
-        yield Verdict("note", "ignored fields", looked_at, seen, cure)
+        yield Finding("note", "ignored fields", seen, cure, looked_at=looked_at)
 
 
 # --- the cluster itself -----------------------------------------------------------------
 
 
-def _health(facts: ClusterFacts) -> Iterator[Verdict]:
+def _health(facts: ClusterFacts) -> Iterator[Finding]:
     health = facts.body("health")
     status = health.get("status")
     if not status:
@@ -410,18 +424,18 @@ def _health(facts: ClusterFacts) -> Iterator[Verdict]:
     looked_at = "GET /_cluster/health"
     seen = f"{status}, {health.get('number_of_nodes')} nodes"
     if status == "green":
-        yield Verdict("ok", "cluster", looked_at, seen)
+        yield Finding("ok", "cluster", seen, looked_at=looked_at)
     elif status == "yellow":
         cure = (
             "on one node: replicas cannot be placed (`ptingest setup --replicas 0`); no data lost"
         )
-        yield Verdict("note", "cluster", looked_at, seen, cure)
+        yield Finding("note", "cluster", seen, cure, looked_at=looked_at)
     else:
         cure = "primary shards are missing: GET /_cluster/allocation/explain says why"
-        yield Verdict("problem", "cluster", looked_at, seen, cure)
+        yield Finding("problem", "cluster", seen, cure, looked_at=looked_at)
 
 
-def _disks(facts: ClusterFacts) -> Iterator[Verdict]:
+def _disks(facts: ClusterFacts) -> Iterator[Finding]:
     rows = facts.body("disks")
     looked_at = "GET /_cat/allocation"
     limits = _watermarks(facts.body("watermarks"))
@@ -437,11 +451,11 @@ def _disks(facts: ClusterFacts) -> Iterator[Verdict]:
             "7d`, which existing streams get at once); above the flood stage writes stop"
         )
         if float(used) >= flood:
-            yield Verdict("problem", "disk", looked_at, seen, cure)
+            yield Finding("problem", "disk", seen, cure, looked_at=looked_at)
         elif float(used) >= high:
-            yield Verdict("warning", "disk", looked_at, seen, cure)
+            yield Finding("warning", "disk", seen, cure, looked_at=looked_at)
         else:
-            yield Verdict("ok", "disk", looked_at, seen)
+            yield Finding("ok", "disk", seen, looked_at=looked_at)
 
 
 def _watermarks(answer: Mapping[str, Any]) -> dict[str, str]:
@@ -459,16 +473,16 @@ def _percent(text: str | None, fallback: float) -> float:
     return float(text[:-1]) if text and text.endswith("%") else fallback
 
 
-def _certificates(facts: ClusterFacts) -> Iterator[Verdict]:
+def _certificates(facts: ClusterFacts) -> Iterator[Finding]:
     for host, days in facts.expires_in_days.items():
         seen = f"expires in {days:.0f} days"
         if days < 14:
-            yield Verdict("warning", "certificate", host, seen, "renew it")
+            yield Finding("warning", "certificate", seen, "renew it", looked_at=host)
         else:
-            yield Verdict("ok", "certificate", host, seen)
+            yield Finding("ok", "certificate", seen, looked_at=host)
 
 
-def _more(facts: ClusterFacts) -> Iterator[Verdict]:
+def _more(facts: ClusterFacts) -> Iterator[Finding]:
     """Name what could be told with more rights."""
     untold: dict[str, list[str]] = {}
     for name, answer in facts.answers.items():
@@ -478,4 +492,4 @@ def _more(facts: ClusterFacts) -> Iterator[Verdict]:
     for needs, tells in untold.items():
         seen = f"with {needs} doctor would also tell {', '.join(tells)}"
         cure = "run it with --user elastic, or do without: the writer does not need it"
-        yield Verdict("note", "more rights", "answers of 403", seen, cure)
+        yield Finding("note", "more rights", seen, cure, looked_at="answers of 403")

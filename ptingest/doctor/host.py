@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from ptingest.doctor.finding import Verdict
 from ptingest.model.address import split_listen
+from ptingest.model.finding import Finding
 
 PROC = Path("/proc")
 LISTEN = "0A"
@@ -63,28 +63,30 @@ def _program(inode: str, proc: Path) -> str:
     return ""
 
 
-def judge_port(listen: str, found: Sequence[Listener]) -> Iterator[Verdict]:
+def judge_port(listen: str, found: Sequence[Listener]) -> Iterator[Finding]:
     """Connection refused? Say who listens where, and who can reach that."""
     host, port = split_listen(listen)
     looked_at = f"port {port} of this machine, beats.listen {listen}"
     if not found:
         seen = f"nobody listens: Beats get `connection refused` on {port}"
         cure = "start it: `ptingest --config ...`; in Docker look inside the container instead"
-        yield Verdict("problem", "Beats port", looked_at, seen, cure)
+        yield Finding("problem", "Beats port", seen, cure, looked_at=looked_at)
         return
     shown = ", ".join(f"{one.program or 'another user'} on {one.address}" for one in found)
     loopback = all(ipaddress.ip_address(one.address).is_loopback for one in found)
     if loopback and not host.startswith("127."):
         cure = "another program has the port on loopback: stop it or change beats.listen"
-        yield Verdict("warning", "Beats port", looked_at, f"{shown}, loopback only", cure)
+        yield Finding("warning", "Beats port", f"{shown}, loopback only", cure, looked_at=looked_at)
     elif loopback:
         cure = 'beats.listen: "0.0.0.0:5044" lets other hosts and containers in'
-        yield Verdict("note", "Beats port", looked_at, f"{shown}: this machine only", cure)
+        yield Finding(
+            "note", "Beats port", f"{shown}: this machine only", cure, looked_at=looked_at
+        )
     else:
-        yield Verdict("ok", "Beats port", looked_at, shown)
+        yield Finding("ok", "Beats port", shown, looked_at=looked_at)
 
 
-def judge_space(data_dir: Path) -> Verdict:
+def judge_space(data_dir: Path) -> Finding:
     """Say how much room store and dead letters have left."""
     existing = next((path for path in (data_dir, *data_dir.parents) if path.is_dir()), Path("/"))
     usage = shutil.disk_usage(existing)
@@ -92,8 +94,8 @@ def judge_space(data_dir: Path) -> Verdict:
     seen = f"{usage.free / 2**30:.1f} GiB free ({free:.0%})"
     if free < SHORT_OF_SPACE:
         cure = "without room for dead letters nothing is acked: free space or move data_dir"
-        return Verdict("warning", "disk space", str(data_dir), seen, cure)
-    return Verdict("ok", "disk space", str(data_dir), seen)
+        return Finding("warning", "disk space", seen, cure, looked_at=str(data_dir))
+    return Finding("ok", "disk space", seen, looked_at=str(data_dir))
 
 
 def certificate_days(url: str, context: ssl.SSLContext, now: float) -> float | None:

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ptingest.doctor.finding import Mark, Verdict, share
 from ptingest.doctor.server_facts import ServerFacts
+from ptingest.doctor.units import share
+from ptingest.model.finding import Finding, Mark
 
 STATUS = "/status"
 METRICS = "/metrics"
@@ -68,7 +69,7 @@ CLOSED_BY_US = {
 }
 
 
-def judge_traffic(facts: ServerFacts) -> Iterator[Verdict]:
+def judge_traffic(facts: ServerFacts) -> Iterator[Finding]:
     """Yield what a server's numbers say."""
     yield from _ready(facts)
     yield from _workers(facts)
@@ -93,16 +94,18 @@ def active_services(facts: ServerFacts) -> frozenset[str]:
     }
 
 
-def _ready(facts: ServerFacts) -> Iterator[Verdict]:
+def _ready(facts: ServerFacts) -> Iterator[Finding]:
     reasons = facts.status.get("not_ready_because") or []
     looked_at = f"{facts.where}/readyz"
     if not reasons:
-        yield Verdict("ok", "ready", looked_at, "ready for Beats")
+        yield Finding("ok", "ready", "ready for Beats", looked_at=looked_at)
     for reason in reasons:
-        yield Verdict("problem", "ready", looked_at, reason, "the reason names what to do")
+        yield Finding(
+            "problem", "ready", reason, "the reason names what to do", looked_at=looked_at
+        )
 
 
-def _workers(facts: ServerFacts) -> Iterator[Verdict]:
+def _workers(facts: ServerFacts) -> Iterator[Finding]:
     """Where there are several: is each there, and did they stay?"""
     rows = facts.status.get("workers") or []
     if not rows:
@@ -113,20 +116,19 @@ def _workers(facts: ServerFacts) -> Iterator[Verdict]:
         end = f"; the last one {row['last_end']}" if row["last_end"] else ""
         seen = f"worker {row['worker']} of {len(rows)} is {row['state']}{end}"
         cure = "the others serve meanwhile; the log says why it ended"
-        yield Verdict("warning", "workers", STATUS, seen, cure)
+        yield Finding("warning", "workers", seen, cure, looked_at=STATUS)
     for row in fallen:
         seen = f"worker {row['worker']} was started again {row['restarts']} times"
-        yield Verdict(
-            "warning", "workers", STATUS, f"{seen}; the last one {row['last_end']}",
-            "the log says why: out of memory (see the kernel's log), a bug, or a loop that hung",
-        )  # fmt: skip
+        seen = f"{seen}; the last one {row['last_end']}"
+        cure = "the log says why: out of memory (see the kernel's log), a bug, or a loop that hung"
+        yield Finding("warning", "workers", seen, cure, looked_at=STATUS)
     if not away and not fallen:
         spread = ", ".join(str(row["connections"]) for row in rows)
         seen = f"{len(rows)} run, connections {spread}"
-        yield Verdict("ok", "workers", STATUS, seen, "")
+        yield Finding("ok", "workers", seen, "", looked_at=STATUS)
 
 
-def _arrivals(facts: ServerFacts) -> Iterator[Verdict]:
+def _arrivals(facts: ServerFacts) -> Iterator[Finding]:
     subject, looked_at = "events arrive", METRICS
     accepted = facts.value("ptingest_beats_accepted_connections_total")
     received = facts.value(RECEIVED)
@@ -134,7 +136,7 @@ def _arrivals(facts: ServerFacts) -> Iterator[Verdict]:
     if received:
         services = facts.total(RECEIVED)
         shown = ", ".join(f"{name} {count}" for name, count in _by_service(facts).items())
-        yield Verdict("ok", subject, looked_at, f"{services['']} events: {shown}")
+        yield Finding("ok", subject, f"{services['']} events: {shown}", looked_at=looked_at)
     elif accepted:
         yield _empty_handed(facts, accepted)
     else:
@@ -144,10 +146,10 @@ def _arrivals(facts: ServerFacts) -> Iterator[Verdict]:
             "`filebeat test output`. In Docker both must be on one network (elk-net) and the "
             "port published; a firewall swallows silently"
         )
-        yield Verdict("problem", subject, looked_at, seen, cure)
+        yield Finding("problem", subject, seen, cure, looked_at=looked_at)
 
 
-def _empty_handed(facts: ServerFacts, accepted: float) -> Verdict:
+def _empty_handed(facts: ServerFacts, accepted: float) -> Finding:
     """Connections came and no event: a look at the port, or two that do not understand."""
     seen = f"{accepted:.0f} connections came, no event with them"
     if accepted == 1:
@@ -162,14 +164,14 @@ def _empty_handed(facts: ServerFacts, accepted: float) -> Verdict:
     elif facts.status.get("uptime_seconds", FRESH_SECONDS) < FRESH_SECONDS:
         mark, seen = "note", f"{seen} yet"
         cure = "a probe of the port looks like this, and a Beat that has nothing to send yet"
-    return Verdict(mark, "events arrive", METRICS, seen, cure)
+    return Finding(mark, "events arrive", seen, cure, looked_at=METRICS)
 
 
 def _by_service(facts: ServerFacts) -> Mapping[str, int]:
     return facts.total(RECEIVED, by=0)
 
 
-def _drops(facts: ServerFacts) -> Iterator[Verdict]:
+def _drops(facts: ServerFacts) -> Iterator[Finding]:
     received, dropped = facts.value(RECEIVED), facts.total(DROPPED, by=0)
     if not received:
         return
@@ -177,34 +179,34 @@ def _drops(facts: ServerFacts) -> Iterator[Verdict]:
     if low:
         seen = f"{share(low, received)} events carry our group under `fields.`; they are dropped"
         cure = "set fields_under_root: true in this input of filebeat.yml and restart Filebeat"
-        yield Verdict("problem", "fields under root", METRICS, seen, cure)
+        yield Finding("problem", "fields under root", seen, cure, looked_at=METRICS)
     reasons = {
         "other_group": "`group` is not one of the profile's: Filebeat must add group: pt",
         "no_service": "`service` is missing: Filebeat must add service: <name>",
     }
     total = sum(dropped.values())
     if not total:
-        yield Verdict("ok", "dropped by rule", METRICS, "none")
+        yield Finding("ok", "dropped by rule", "none", looked_at=METRICS)
         return
     shown = "; ".join(f"{count} {reason}" for reason, count in dropped.most_common())
     cure = " ".join(reasons.get(reason, "") for reason, _ in dropped.most_common())
-    yield Verdict(
+    yield Finding(
         "problem" if total == received else "note",
         "dropped by rule",
-        METRICS,
         f"{share(total, received)} events: {shown}",
         cure,
+        looked_at=METRICS,
     )
 
 
-def _dead_letters(facts: ServerFacts) -> Iterator[Verdict]:
+def _dead_letters(facts: ServerFacts) -> Iterator[Finding]:
     row = facts.status.get("dead_letters") or {}
     waiting = int(row.get("waiting") or 0)
     looked_at = f"{STATUS}, {METRICS}"
     if row.get("trouble"):
-        yield Verdict("problem", "dead letters", looked_at, row["trouble"], "make room")
+        yield Finding("problem", "dead letters", row["trouble"], "make room", looked_at=looked_at)
     if not waiting:
-        yield Verdict("ok", "dead letters", looked_at, "none wait")
+        yield Finding("ok", "dead letters", "none wait", looked_at=looked_at)
         return
     reasons = facts.total(LETTERS, by=0)
     shown = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
@@ -223,10 +225,10 @@ def _dead_letters(facts: ServerFacts) -> Iterator[Verdict]:
             "; `event` or `tags` of another kind: rename it in filebeat.yml, as each letter says"
         )
     seen = f"{waiting} wait" + (f"; written since the start: {shown}" if shown else "")
-    yield Verdict("warning", "dead letters", looked_at, seen, cure)
+    yield Finding("warning", "dead letters", seen, cure, looked_at=looked_at)
 
 
-def _failure_stores(facts: ServerFacts) -> Iterator[Verdict]:
+def _failure_stores(facts: ServerFacts) -> Iterator[Finding]:
     """What Elasticsearch took and put where nobody looks for it."""
     received, counts = _by_service(facts), Counter[str]()
     for (fate, service, _), count in facts.metrics.get(SETTLED, {}).items():
@@ -251,17 +253,17 @@ def _failure_stores(facts: ServerFacts) -> Iterator[Verdict]:
             "them from there"
         )
         mark: Mark = "warning" if min(ages, default=0.0) < RECENT_SECONDS else "note"
-        yield Verdict(mark, "failure store", f"{METRICS}, {STATUS}", seen, cure)
+        yield Finding(mark, "failure store", seen, cure, looked_at=f"{METRICS}, {STATUS}")
     if received and not any(counts.values()):
-        yield Verdict("ok", "failure store", METRICS, "nothing is in one")
+        yield Finding("ok", "failure store", "nothing is in one", looked_at=METRICS)
 
 
-def _parsing(facts: ServerFacts) -> Iterator[Verdict]:
+def _parsing(facts: ServerFacts) -> Iterator[Finding]:
     failures = _noted(facts, "grok_failure")
     dates = _noted(facts, "date_failure")
     received = _by_service(facts)
     if received and not failures and not dates:
-        yield Verdict("ok", "parsing", METRICS, "every message fits a pattern")
+        yield Finding("ok", "parsing", "every message fits a pattern", looked_at=METRICS)
     for service, count in failures.items():
         row = (facts.status.get("services") or {}).get(service, {})
         shapes = (row.get("unmatched") or {}).get("shapes", [])
@@ -278,14 +280,16 @@ def _parsing(facts: ServerFacts) -> Iterator[Verdict]:
             cure = f"no line fits: {service} writes a format of its own, or {cure}"
         many = count > MANY * received.get(service, 0)
         looked_at = f"{METRICS}, {STATUS}"
-        yield Verdict("warning" if many else "note", f"parsing {service}", looked_at, seen, cure)
+        yield Finding(
+            "warning" if many else "note", f"parsing {service}", seen, cure, looked_at=looked_at
+        )
     for service, count in dates.items():
         seen = f"{share(count, received.get(service, 0))} events: the time cannot be read"
         cure = (
             "times with a space and dot-milliseconds or none fail as they do in Logstash; "
             "timestamp_precision: full in the profile reads them"
         )
-        yield Verdict("note", f"times of {service}", METRICS, seen, cure)
+        yield Finding("note", f"times of {service}", seen, cure, looked_at=METRICS)
 
 
 def _noted(facts: ServerFacts, what: str) -> dict[str, int]:
@@ -301,7 +305,7 @@ def _shape_text(row: Mapping[str, Any]) -> str:
     return f"{text} (nearest: {nearest}, lacks {row.get('missing') or 'nothing'})"
 
 
-def _clock(facts: ServerFacts) -> Iterator[Verdict]:
+def _clock(facts: ServerFacts) -> Iterator[Finding]:
     rows = facts.status.get("services") or {}
     ahead = {
         name: -float(row["last_lag_seconds"])
@@ -318,14 +322,14 @@ def _clock(facts: ServerFacts) -> Iterator[Verdict]:
                 "whole hours: its lines have local times without a zone; set `timezone` in pt.yaml"
             )
         seen = f"events of {name} are {seconds:.0f} s in the future"
-        yield Verdict("warning", "clock", looked_at, seen, cure)
+        yield Finding("warning", "clock", seen, cure, looked_at=looked_at)
     if rows and not ahead:
         lags = [row["last_lag_seconds"] for row in rows.values() if row.get("last_lag_seconds")]
         seen = f"no event from the future; the latest are {min(lags):.0f} s old" if lags else ""
-        yield Verdict("ok", "clock", looked_at, seen or "no event from the future")
+        yield Finding("ok", "clock", seen or "no event from the future", looked_at=looked_at)
 
 
-def _limits(facts: ServerFacts) -> Iterator[Verdict]:
+def _limits(facts: ServerFacts) -> Iterator[Finding]:
     tripped = [
         f"{count:.0f} {what} ({', '.join(labels)})"
         for name, what in LIMITS.items()
@@ -345,13 +349,13 @@ def _limits(facts: ServerFacts) -> Iterator[Verdict]:
     if beats.get("accepting") is False:
         tripped.append("no new connections: bytes received fill beats.limits.total_bytes / 2")
     if not tripped:
-        yield Verdict("ok", "limits", METRICS, "none was hit since the start")
+        yield Finding("ok", "limits", "none was hit since the start", looked_at=METRICS)
     for one in tripped:
         cure = "the log names the peer; raise the limit only if the load is meant"
-        yield Verdict("warning", "limits", METRICS, one, cure)
+        yield Finding("warning", "limits", one, cure, looked_at=METRICS)
 
 
-def _wire(facts: ServerFacts) -> Iterator[Verdict]:
+def _wire(facts: ServerFacts) -> Iterator[Finding]:
     """Filebeat's settings as its connections show them."""
     rows = (facts.status.get("beats") or {}).get("listed") or []
     for row in rows:
@@ -360,7 +364,7 @@ def _wire(facts: ServerFacts) -> Iterator[Verdict]:
     yield from _identities(rows)
 
 
-def _identities(rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
+def _identities(rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """By what files are known, as the first event of each connection shows it."""
     kinds = Counter(kind for row in rows if (kind := row.get("files_known_by")))
     for kind, (found, cure) in WEAK_IDENTITIES.items():
@@ -370,13 +374,13 @@ def _identities(rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
                              if row.get("files_known_by") == kind})  # fmt: skip
             seen = f"{len(peers)} of {len(rows)} connections ({', '.join(agents[:3])}): {found}"
             looked_at = f"{STATUS}: connection {', '.join(peers[:3])}"
-            yield Verdict("note", "file identity", looked_at, seen, cure)
+            yield Finding("note", "file identity", seen, cure, looked_at=looked_at)
     if kinds and not kinds.keys() & WEAK_IDENTITIES.keys():
         seen = f"files are known by {', '.join(sorted(kinds))}: a rename changes no key"
-        yield Verdict("ok", "file identity", STATUS, seen)
+        yield Finding("ok", "file identity", seen, looked_at=STATUS)
 
 
-def _habits(row: Mapping[str, Any]) -> Verdict:
+def _habits(row: Mapping[str, Any]) -> Finding:
     windows, events = int(row["windows"]), int(row["events"])
     mean, largest = events / windows, int(row.get("largest_window", 0))
     packed = "compressed" if row.get("compresses") else "not compressed"
@@ -392,12 +396,12 @@ def _habits(row: Mapping[str, Any]) -> Verdict:
     if not row.get("pipelines") and mean >= SMALL_WINDOW_EVENTS:
         advice.append("pipelining: 2 sends the next window while this one is stored")
     looked_at = f"{STATUS}: connection {row['peer']}"
-    return Verdict(
-        "note" if advice else "ok", "Beat's settings", looked_at, seen, "; ".join(advice)
+    return Finding(
+        "note" if advice else "ok", "Beat's settings", seen, "; ".join(advice), looked_at=looked_at
     )
 
 
-def _certificates(facts: ServerFacts) -> Iterator[Verdict]:
+def _certificates(facts: ServerFacts) -> Iterator[Finding]:
     expiries = facts.metrics.get("ptingest_worker_certificate_expiry_seconds", {})
     for (setting,), expires in expiries.items():
         days = (expires - facts.asked_at) / 86_400
@@ -405,23 +409,29 @@ def _certificates(facts: ServerFacts) -> Iterator[Verdict]:
         if days < 0:
             seen = f"{setting} expired {-days:.0f} days ago"
             cure = "renew it: replaced files are taken at once, nothing is restarted"
-            yield Verdict("problem", "certificate", METRICS, seen, cure)
+            yield Finding("problem", "certificate", seen, cure, looked_at=METRICS)
         elif days < SOON_DAYS:
             cure = "renew it: replaced files are taken at once, nothing is restarted"
-            yield Verdict("warning", "certificate", METRICS, seen, cure)
+            yield Finding("warning", "certificate", seen, cure, looked_at=METRICS)
         else:
-            yield Verdict("ok", "certificate", METRICS, seen)
+            yield Finding("ok", "certificate", seen, looked_at=METRICS)
 
 
-def _books(facts: ServerFacts) -> Iterator[Verdict]:
+def _books(facts: ServerFacts) -> Iterator[Finding]:
     residue = facts.value("ptingest_flow_residue_events")
     oldest = facts.value("ptingest_beats_oldest_window_seconds")
     if residue:
         cure = "this is a bug: please report it with /status"
-        yield Verdict("problem", "books", METRICS, f"{residue:.0f} events unaccounted for", cure)
+        yield Finding(
+            "problem", "books", f"{residue:.0f} events unaccounted for", cure, looked_at=METRICS
+        )
     if oldest > 30:
         seen = f"the oldest window waits for {oldest:.0f} s"
-        yield Verdict("warning", "acks", METRICS, seen, "look at the sinks: /status, lanes")
+        yield Finding(
+            "warning", "acks", seen, "look at the sinks: /status, lanes", looked_at=METRICS
+        )
     fates = ", ".join(f"{count} {fate}" for fate, count in facts.total(SETTLED, by=0).items())
     if not residue:
-        yield Verdict("ok", "books", METRICS, f"balance; {fates or 'nothing settled yet'}")
+        yield Finding(
+            "ok", "books", f"balance; {fates or 'nothing settled yet'}", looked_at=METRICS
+        )

@@ -50,6 +50,13 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
+def share(part: float, whole: float) -> str:
+    """Spell a share so that a few in a million do not read as none."""
+    percent = 100 * part / whole if whole else 0.0
+    shown = "under 0.1" if 0 < percent < 0.1 else f"{percent:.3g}"
+    return f"{part:.0f} of {whole:.0f} ({shown} %)"
+
+
 def cut(text: str, length: int = 200) -> str:
     """The beginning of a long text, and how much was cut off."""
     if len(text) <= length:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from ptingest.model.document import Document
+from ptingest.model.finding import Finding
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import Processed, WriteResult
 from ptingest.model.receipt import Receipt
@@ -61,18 +61,6 @@ class ChunkObserver(Protocol):
         """One chunk was processed at ``now_ns``; its documents cost the budget ``cost`` bytes
         for each sink."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One result of a check: what was looked at, how it was, and the cure."""
-
-    subject: str
-    ok: bool
-    detail: str
-    cure: str = ""
-    stops_all: bool = False
-    """Not ok, and until it is no document at all can be written."""
 
 
 class Sink(Protocol):

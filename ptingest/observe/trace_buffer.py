@@ -16,8 +16,9 @@ import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from ptingest.model.contracts import Clock, Finding, Sink
+from ptingest.model.contracts import Clock, Sink
 from ptingest.model.document import Document
+from ptingest.model.finding import Finding
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, Processed, Refusal, WriteResult
 from ptingest.model.receipt import Receipt, WindowTrace

@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ptingest.model.contracts import Finding
 from ptingest.model.document import Document
+from ptingest.model.finding import Finding
 from ptingest.model.outcome import WriteResult
 from ptingest.settings.sinks import NdjsonSettings
 
@@ -59,14 +59,14 @@ class NdjsonSink:
     async def check(self) -> Sequence[Finding]:
         """Open the file as a write would."""
         if self._file is None:
-            return [Finding("ndjson", True, "standard output")]
+            return [Finding("ok", "ndjson", "standard output")]
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._thread, self._file.open)
         except OSError as error:
             cure = "see sinks.ndjson.path"
-            return [Finding("ndjson", False, self._explain(error), cure, stops_all=True)]
-        return [Finding("ndjson", True, f"{self._file.path} can be opened and written")]
+            return [Finding("problem", "ndjson", self._explain(error), cure, stops_all=True)]
+        return [Finding("ok", "ndjson", f"{self._file.path} can be opened and written")]
 
     async def close(self) -> None:
         """Let go of the file; closing again does nothing."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ptingest.cli.certificates import look_at_certificates, look_at_doors, show_door
-from ptingest.doctor.finding import Remark
+from ptingest.model.finding import Finding
 from ptingest.settings.server import ServerSettings
 from tests.fakes.authority import Authority, tls_settings
 from tests.support.command import run
@@ -23,7 +23,7 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-def of(**settings: Any) -> list[Remark]:
+def of(**settings: Any) -> list[Finding]:
     made = ServerSettings.model_validate(settings)
     return list(look_at_certificates(made, now=time.time()))
 
@@ -33,14 +33,14 @@ def test_what_fits_is_told_with_the_time_it_is_valid(authority: Authority) -> No
     pair = authority.issue("localhost", file="server", expires=expires)
     tls = tls_settings(pair, client_ca=authority.file, client_auth="required")
 
-    remarks = of(beats={"tls": tls}, api={"tls": tls_settings(pair)})
+    findings = of(beats={"tls": tls}, api={"tls": tls_settings(pair)})
 
-    assert [(one.mark, one.subject) for one in remarks] == [
+    assert [(one.mark, one.subject) for one in findings] == [
         ("ok", "beats.tls.certificate"),
         ("ok", "beats.tls.client_ca"),
         ("ok", "api.tls.certificate"),
     ]
-    assert "expires in 100.0 days" in remarks[0].detail
+    assert "expires in 100.0 days" in findings[0].found
 
 
 @pytest.mark.parametrize(
@@ -58,20 +58,20 @@ def test_a_certificate_near_its_end_or_beyond_is_named(
         "localhost", file="server", expires=datetime.now(UTC) + timedelta(days=days)
     )
 
-    (remark,) = of(beats={"tls": tls_settings(pair)})
+    (finding,) = of(beats={"tls": tls_settings(pair)})
 
-    assert remark.mark == mark
-    assert said in remark.detail
-    assert pair.certificate in remark.detail
+    assert finding.mark == mark
+    assert said in finding.found
+    assert pair.certificate in finding.found
 
 
 def test_a_certificate_of_tomorrow_is_a_problem(authority: Authority) -> None:
     pair = authority.issue("localhost", file="s", begins=datetime.now(UTC) + timedelta(days=1))
 
-    (remark,) = of(beats={"tls": tls_settings(pair)})
+    (finding,) = of(beats={"tls": tls_settings(pair)})
 
-    assert remark.mark == "problem"
-    assert "valid only in 1.0 days" in remark.detail
+    assert finding.mark == "problem"
+    assert "valid only in 1.0 days" in finding.found
 
 
 def test_what_elasticsearch_is_shown_is_looked_at_too(authority: Authority) -> None:
@@ -86,7 +86,7 @@ def test_what_elasticsearch_is_shown_is_looked_at_too(authority: Authority) -> N
         ("ok", "sinks.elasticsearch.certificate"),
     ]
     assert (bad[1].mark, bad[1].subject) == ("problem", "sinks.elasticsearch.key")
-    assert "does not belong" in bad[1].detail
+    assert "does not belong" in bad[1].found
 
 
 def test_a_key_that_does_not_fit_ends_the_check_with_code_3(
@@ -129,9 +129,9 @@ def test_a_key_that_does_not_fit_ends_the_check_with_code_3(
 def test_doors_open_wider_than_one_thinks_are_named(
     settings: dict[str, Any], subjects: list[str]
 ) -> None:
-    remarks = look_at_doors(ServerSettings.model_validate(settings))
+    findings = look_at_doors(ServerSettings.model_validate(settings))
 
-    assert [(one.mark, one.subject) for one in remarks] == [("warning", name) for name in subjects]
+    assert [(one.mark, one.subject) for one in findings] == [("warning", name) for name in subjects]
 
 
 def test_the_summary_says_who_may_come_in() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ptingest.cli.check import departures, look_at_files, look_at_values
-from ptingest.doctor.finding import Remark
+from ptingest.model.finding import Finding
 from ptingest.settings.load import load_profile, load_server
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
@@ -18,12 +18,12 @@ from tests.support.modules import ROOT
 ES = {"hosts": ["https://es:9200"]}
 
 
-def remarks(**settings: object) -> list[Remark]:
+def findings(**settings: object) -> list[Finding]:
     return list(look_at_values(ServerSettings.model_validate(settings)))
 
 
-def subjects(found: list[Remark]) -> list[tuple[str, str]]:
-    return [(remark.mark, remark.subject) for remark in found]
+def subjects(found: list[Finding]) -> list[tuple[str, str]]:
+    return [(finding.mark, finding.subject) for finding in found]
 
 
 def test_the_shipped_config_can_be_used(tmp_path: Path) -> None:
@@ -162,24 +162,24 @@ def test_a_store_that_can_be_opened_is_fine(tmp_path: Path) -> None:
 def test_values_that_make_no_sense_together_are_named(
     settings: dict[str, object], expected: list[tuple[str, str]]
 ) -> None:
-    assert subjects(remarks(**settings)) == expected
+    assert subjects(findings(**settings)) == expected
 
 
 class TestFiles:
     """`look_at_files`, against real folders."""
 
     def test_a_folder_that_is_not_there_will_be_made(self, tmp_path: Path) -> None:
-        (remark,) = look_at_files(ServerSettings(data_dir=str(tmp_path / "a" / "b")))
+        (finding,) = look_at_files(ServerSettings(data_dir=str(tmp_path / "a" / "b")))
 
-        assert remark == Remark("ok", "data_dir", f"{tmp_path / 'a' / 'b'} will be made")
+        assert finding == Finding("ok", "data_dir", f"{tmp_path / 'a' / 'b'} will be made")
 
     def test_a_file_is_no_data_dir(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
 
-        (remark,) = look_at_files(ServerSettings(data_dir=str(tmp_path / "file" / "data")))
+        (finding,) = look_at_files(ServerSettings(data_dir=str(tmp_path / "file" / "data")))
 
-        assert remark.mark == "problem"
-        assert "is not a folder" in remark.detail
+        assert finding.mark == "problem"
+        assert "is not a folder" in finding.found
 
     @pytest.mark.parametrize(
         ("content", "said"),
@@ -196,10 +196,10 @@ class TestFiles:
         if content is not None:
             (tmp_path / "ca.pem").write_text(content)
 
-        _, remark = look_at_files(load_server(config, {}))
+        _, finding = look_at_files(load_server(config, {}))
 
-        assert remark.mark == "problem"
-        assert said in remark.detail
+        assert finding.mark == "problem"
+        assert said in finding.found
 
 
 def test_what_departs_from_logstash_is_named() -> None:
@@ -213,11 +213,11 @@ def test_what_departs_from_logstash_is_named() -> None:
 
 
 def test_more_workers_than_cores_are_noted_and_others_not() -> None:
-    found = remarks(workers=64)
+    found = findings(workers=64)
 
     assert ("note", "workers") in subjects(found)
-    assert ("note", "workers") not in subjects(remarks(workers=0))
-    assert subjects(remarks(workers=0)) == subjects(remarks(workers=1))
+    assert ("note", "workers") not in subjects(findings(workers=0))
+    assert subjects(findings(workers=0)) == subjects(findings(workers=1))
 
 
 def test_it_is_said_how_many_processes_there_will_be(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ptingest.cli.doctor import _print
-from ptingest.doctor.finding import Verdict
+from ptingest.model.finding import Finding
 from tests.fakes.elasticsearch import FakeElasticsearch
 from tests.support.command import run
 from tests.support.raw_peer import C, J, W, event, peer_of
@@ -146,7 +146,7 @@ def test_what_elasticsearch_says_never_commands_the_terminal(
 ) -> None:
     evil = "\x1b]0;pwned\x07\x9b"
 
-    _print(Verdict("problem", evil, evil, evil, evil), as_json=False)
+    _print(Finding("problem", evil, evil, evil, looked_at=evil), as_json=False)
 
     for line in capsys.readouterr().out.splitlines():
         assert line.isprintable()

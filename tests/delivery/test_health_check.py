@@ -17,11 +17,11 @@ from ptingest.delivery.health_check import (
     is_due,
     trouble_after,
 )
-from ptingest.model.contracts import Finding
+from ptingest.model.finding import Finding
 from tests.fakes.clock import ManualClock, run_in_virtual_time
 
-FINE = Finding("sink", ok=True, detail="well")
-DOWN = Finding("sink", ok=False, detail="down", stops_all=True)
+FINE = Finding("ok", "sink", "well")
+DOWN = Finding("problem", "sink", "down", stops_all=True)
 
 
 class FakeLane:
@@ -165,7 +165,7 @@ def test_it_looks_again_and_again_until_it_is_cancelled() -> None:
 async def test_while_writes_get_no_answer_the_sink_is_asked_and_only_its_word_counts() -> None:
     lane, sink, clock = (
         FakeLane(),
-        Sink(says(FINE, Finding("rights", ok=False, detail="no read"))),
+        Sink(says(FINE, Finding("problem", "rights", "no read"))),
         (ManualClock()),
     )
     lane.outstanding, lane.has_unanswered = 5, True
@@ -183,9 +183,9 @@ async def test_while_writes_get_no_answer_the_sink_is_asked_and_only_its_word_co
     assert lane.trouble == "no answer"
 
 
-REACHED = Finding("reachable", ok=True, detail="Elasticsearch 8.19.0")
-UNREACHED = Finding("reachable", ok=False, detail="no answer", cure="start it", stops_all=True)
-LACKS = Finding("rights", ok=False, detail="lacks create_doc on logs-*-pt")
+REACHED = Finding("ok", "reachable", "Elasticsearch 8.19.0")
+UNREACHED = Finding("problem", "reachable", "no answer", "start it", stops_all=True)
+LACKS = Finding("problem", "rights", "lacks create_doc on logs-*-pt")
 
 
 @pytest.mark.parametrize(

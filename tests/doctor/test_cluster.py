@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from ptingest.doctor.cluster import ClusterFacts, ask_cluster, judge_cluster, questions
-from ptingest.doctor.finding import Verdict
+from ptingest.model.finding import Finding
 from ptingest.sinks.elasticsearch.answer import Answer
 
 PRODUCT = {"x-elastic-product": "Elasticsearch"}
@@ -48,7 +48,7 @@ GOOD: dict[str, object] = {
 }
 
 
-def judged(username: str = "logstash_writer", **changed: object) -> list[Verdict]:
+def judged(username: str = "logstash_writer", **changed: object) -> list[Finding]:
     """Judge a good cluster with these answers in the place of its own."""
     answers = {
         name: body if isinstance(body, Answer) else answer(body)
@@ -58,19 +58,19 @@ def judged(username: str = "logstash_writer", **changed: object) -> list[Verdict
     return list(judge_cluster(facts))
 
 
-def problems(verdicts: list[Verdict]) -> dict[str, str]:
-    return {one.subject: one.found for one in verdicts if one.mark == "problem"}
+def problems(findings: list[Finding]) -> dict[str, str]:
+    return {one.subject: one.found for one in findings if one.mark == "problem"}
 
 
-def said(verdicts: list[Verdict], subject: str) -> Verdict:
-    return next(one for one in verdicts if one.subject == subject)
+def said(findings: list[Finding], subject: str) -> Finding:
+    return next(one for one in findings if one.subject == subject)
 
 
 def test_a_good_cluster_has_neither_problem_nor_warning() -> None:
     assert {one.mark for one in judged()} == {"ok"}
 
 
-def test_every_verdict_says_what_was_looked_at_and_every_problem_has_a_cure() -> None:
+def test_every_finding_says_what_was_looked_at_and_every_problem_has_a_cure() -> None:
     broken = judged(
         rights={"index": {}}, templates={"index_templates": []}, health={"status": "red"}
     )
@@ -91,13 +91,13 @@ def test_every_verdict_says_what_was_looked_at_and_every_problem_has_a_cure() ->
         (answer({}, 503), "Elasticsearch", "503"),
     ],
 )
-def test_what_cannot_be_asked_is_the_only_verdict(root: Answer, subject: str, told: str) -> None:
+def test_what_cannot_be_asked_is_the_only_finding(root: Answer, subject: str, told: str) -> None:
     facts = ClusterFacts("http://es", "w", questions(SERVICES), {"root": root}, SERVICES)
 
-    (verdict,) = judge_cluster(facts)
+    (finding,) = judge_cluster(facts)
 
-    assert (verdict.mark, verdict.subject) == ("problem", subject)
-    assert told in verdict.found
+    assert (finding.mark, finding.subject) == ("problem", subject)
+    assert told in finding.found
 
 
 def test_an_old_version_is_a_problem() -> None:
@@ -342,10 +342,10 @@ def test_a_redirect_is_the_problem_and_says_where_to() -> None:
     elsewhere = Answer(301, {}, b"", "http://es answers 301 to https://es:443: write that")
     facts = ClusterFacts("http://es", "pt", questions(SERVICES), {"root": elsewhere}, SERVICES)
 
-    (verdict,) = judge_cluster(facts)
+    (finding,) = judge_cluster(facts)
 
-    assert (verdict.mark, verdict.subject) == ("problem", "Elasticsearch")
-    assert verdict.found == elsewhere.failure
+    assert (finding.mark, finding.subject) == ("problem", "Elasticsearch")
+    assert finding.found == elsewhere.failure
 
 
 KEPT = {
@@ -361,7 +361,7 @@ NEW = {
 }
 
 
-def kept(**changed: Any) -> Verdict:
+def kept(**changed: Any) -> Finding:
     row = {"name": "logs-nginx-pt", "template": "pt-logs", **KEPT, **changed}
     return said(judged(simulated=NEW, kept={"data_streams": [row]}), "retention")
 

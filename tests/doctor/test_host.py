@@ -50,17 +50,17 @@ def test_a_system_without_proc_tells_nothing(tmp_path: Path) -> None:
 def test_a_port_is_judged_by_who_can_reach_it(
     listen: str, found: list[Listener], mark: str, told: str
 ) -> None:
-    (verdict,) = judge_port(listen, found)
+    (finding,) = judge_port(listen, found)
 
-    assert verdict.mark == mark
-    assert told in verdict.found
+    assert finding.mark == mark
+    assert told in finding.found
 
 
 def test_space_is_looked_at_where_the_folder_will_be(tmp_path: Path) -> None:
-    verdict = judge_space(tmp_path / "not" / "made" / "yet")
+    finding = judge_space(tmp_path / "not" / "made" / "yet")
 
-    assert verdict.mark in ("ok", "warning")
-    assert "GiB free" in verdict.found
+    assert finding.mark in ("ok", "warning")
+    assert "GiB free" in finding.found
 
 
 def test_a_host_without_a_certificate_has_no_date() -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from ptingest.doctor.finding import Verdict
 from ptingest.doctor.server_facts import ServerFacts
 from ptingest.doctor.traffic import active_services, judge_traffic
+from ptingest.model.finding import Finding
 
 Metrics = dict[str, dict[tuple[str, ...], float]]
 
@@ -16,13 +16,13 @@ ACCEPTED = "ptingest_beats_accepted_connections_total"
 CLOSED = "ptingest_beats_closed_connections_total"
 
 
-def judged(metrics: Metrics | None = None, **status: Any) -> list[Verdict]:
+def judged(metrics: Metrics | None = None, **status: Any) -> list[Finding]:
     facts = ServerFacts("http://here", status=status, metrics=metrics or {}, asked_at=1000.0)
     return list(judge_traffic(facts))
 
 
-def said(verdicts: list[Verdict], subject: str) -> Verdict:
-    (found,) = [verdict for verdict in verdicts if verdict.subject == subject]
+def said(findings: list[Finding], subject: str) -> Finding:
+    (found,) = [finding for finding in findings if finding.subject == subject]
     return found
 
 
@@ -78,10 +78,10 @@ def test_fields_one_level_too_low_are_a_problem_with_one_line_for_a_cure() -> No
         "ptingest_flow_dropped_events_total": {("other_group", "other"): 10.0},
     }
 
-    verdicts = judged(metrics)
+    findings = judged(metrics)
 
-    assert "fields_under_root: true" in said(verdicts, "fields under root").cure
-    dropped = said(verdicts, "dropped by rule")
+    assert "fields_under_root: true" in said(findings, "fields under root").cure
+    dropped = said(findings, "dropped by rule")
     assert dropped.mark == "problem"
     assert "10 other_group" in dropped.found
 
@@ -190,7 +190,7 @@ def test_full_memory_is_a_limit_with_the_name_of_its_setting() -> None:
     assert "beats.limits.total_bytes" in said(judged(budget=budget), "limits").found
 
 
-def habits(**row: Any) -> Verdict:
+def habits(**row: Any) -> Finding:
     usual = {
         "peer": "10.0.0.9:1",
         "windows": 100,
@@ -227,18 +227,18 @@ def test_compression_on_loopback_is_nobodys_concern() -> None:
 
 
 def test_a_beat_that_has_hardly_begun_is_not_judged() -> None:
-    verdicts = judged(beats={"listed": [{"peer": "p", "windows": 1, "events": 1}]})
+    findings = judged(beats={"listed": [{"peer": "p", "windows": 1, "events": 1}]})
 
-    assert [one for one in verdicts if one.subject == "Beat's settings"] == []
+    assert [one for one in findings if one.subject == "Beat's settings"] == []
 
 
-def identities(*kinds: str | None) -> list[Verdict]:
+def identities(*kinds: str | None) -> list[Finding]:
     rows = [
         {"peer": f"10.0.0.9:{number}", "agent": "filebeat 7.17.0", "files_known_by": kind}
         for number, kind in enumerate(kinds)
     ]
-    verdicts = judged(beats={"listed": rows})
-    return [one for one in verdicts if one.subject == "file identity"]
+    findings = judged(beats={"listed": rows})
+    return [one for one in findings if one.subject == "file identity"]
 
 
 @pytest.mark.parametrize(
@@ -251,19 +251,19 @@ def identities(*kinds: str | None) -> list[Verdict]:
 def test_files_that_a_rename_or_a_resend_doubles_get_advice(
     kind: str, found: str, cure: str
 ) -> None:
-    (verdict,) = identities("inode", kind)
+    (finding,) = identities("inode", kind)
 
-    assert verdict.mark == "note"
-    assert "1 of 2 connections (filebeat 7.17.0)" in verdict.found
-    assert found in verdict.found
-    assert cure in verdict.cure
-    assert "10.0.0.9:1" in verdict.looked_at
+    assert finding.mark == "note"
+    assert "1 of 2 connections (filebeat 7.17.0)" in finding.found
+    assert found in finding.found
+    assert cure in finding.cure
+    assert "10.0.0.9:1" in finding.looked_at
 
 
 def test_files_known_by_what_a_rename_leaves_alone_are_well() -> None:
-    (verdict,) = identities("inode", "fingerprint", None)
+    (finding,) = identities("inode", "fingerprint", None)
 
-    assert (verdict.mark, verdict.cure) == ("ok", "")
+    assert (finding.mark, finding.cure) == ("ok", "")
 
 
 def test_senders_that_read_no_files_get_no_word_on_them() -> None:
@@ -271,9 +271,9 @@ def test_senders_that_read_no_files_get_no_word_on_them() -> None:
 
 
 def test_reasons_why_it_is_not_ready_are_problems() -> None:
-    verdicts = judged(not_ready_because=["sink elasticsearch: no answer", "draining"])
+    findings = judged(not_ready_because=["sink elasticsearch: no answer", "draining"])
 
-    assert [one.mark for one in verdicts if one.subject == "ready"] == ["problem", "problem"]
+    assert [one.mark for one in findings if one.subject == "ready"] == ["problem", "problem"]
 
 
 @pytest.mark.parametrize(("days", "mark"), [(-1.0, "problem"), (5.0, "warning"), (90.0, "ok")])
@@ -341,7 +341,7 @@ def test_one_worker_without_a_supervisor_needs_no_word() -> None:
 SETTLED = "ptingest_lane_settled_events_total"
 
 
-def in_failure_store(count: float, **row: Any) -> Verdict:
+def in_failure_store(count: float, **row: Any) -> Finding:
     metrics: Metrics = {
         RECEIVED: {("nginx",): 200.0, ("django",): 50.0},
         SETTLED: {

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from ptingest.model.contracts import Finding
 from ptingest.model.document import DataStream, Document
+from ptingest.model.finding import Finding
 from ptingest.model.outcome import Fate, Refusal, WriteResult
 from ptingest.model.receipt import Receipt
 
@@ -89,7 +89,7 @@ class ScriptedSink:
             await self._changed.wait()
 
     async def check(self) -> Sequence[Finding]:
-        return [Finding("fake", ok=True, detail="it is one")]
+        return [Finding("ok", "fake", "it is one")]
 
     async def close(self) -> None:
         self.is_closed = True

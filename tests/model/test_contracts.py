@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 
 import pytest
 
-from ptingest.model.contracts import Admit, Clock, Finding, Sink
+from ptingest.model.contracts import Admit, Clock, Sink
 from tests.fakes.clock import ManualClock
 from tests.fakes.sink import ScriptedSink
 
@@ -40,14 +39,6 @@ def test_admit_is_awaited_with_payloads_receipt_and_origin() -> None:
 
     assert names == ["self", "payloads", "receipt", "origin"]
     assert inspect.iscoroutinefunction(Admit.__call__)
-
-
-def test_a_finding_needs_a_cure_only_where_something_is_wrong() -> None:
-    finding = Finding("login", ok=True, detail="logged in")
-
-    assert finding.cure == ""
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        finding.ok = False  # type: ignore[misc]
 
 
 def test_a_manual_clock_moves_both_its_hands_and_only_when_told() -> None:

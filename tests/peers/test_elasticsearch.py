@@ -416,8 +416,8 @@ async def test_check_finds_all_well_on_a_prepared_node(elasticsearch: Node) -> N
     async with sink_for(elasticsearch) as sink:
         findings = await sink.check()
 
-    assert [finding.subject for finding in findings if not finding.ok] == []
-    assert findings[0].detail == "Elasticsearch 8.19.0"
+    assert [finding.subject for finding in findings if not finding.is_ok] == []
+    assert findings[0].found == "Elasticsearch 8.19.0"
 
 
 # --- with users and privileges ----------------------------------------------------------
@@ -477,7 +477,7 @@ async def test_without_auto_configure_the_trouble_names_the_privilege(
 
     assert labels(result) == ["forbidden"]
     assert "auto_configure" in result.stream_busy[0].detail
-    assert [f.detail for f in findings if not f.ok] == ["lacks auto_configure on logs-*-pt"]
+    assert [f.found for f in findings if not f.is_ok] == ["lacks auto_configure on logs-*-pt"]
 
 
 async def test_a_wrong_password_is_everybodys_trouble_and_says_what_to_look_at(
@@ -495,7 +495,7 @@ async def test_a_wrong_password_is_everybodys_trouble_and_says_what_to_look_at(
     assert result.trouble is not None
     assert "401" in result.trouble
     assert "role name" in result.trouble
-    assert [f.subject for f in findings if not f.ok] == ["login"]
+    assert [f.subject for f in findings if not f.is_ok] == ["login"]
 
 
 async def test_a_body_over_the_servers_limit_asks_for_smaller_batches(

@@ -336,7 +336,7 @@ async def test_without_auto_configure_the_first_document_goes_to_the_dead_letter
 
     (letter,) = read_letters(tmp_path / "data" / "dead_letters")
     assert "auto_configure" in letter.letter.detail
-    assert [f.detail for f in findings if not f.ok] == ["lacks auto_configure on logs-*-pt"]
+    assert [f.found for f in findings if not f.is_ok] == ["lacks auto_configure on logs-*-pt"]
 
 
 async def test_without_create_doc_everything_waits_and_the_privilege_is_named(
@@ -353,7 +353,7 @@ async def test_without_create_doc_everything_waits_and_the_privilege_is_named(
         await shipping
 
     assert "create_doc" in reason
-    assert [f.detail for f in findings if not f.ok] == ["lacks create_doc on logs-*-pt"]
+    assert [f.found for f in findings if not f.is_ok] == ["lacks create_doc on logs-*-pt"]
     assert len(node.documents("logs-django-pt")) == 1
 
 
@@ -368,5 +368,5 @@ async def test_without_read_documents_are_stored_and_what_is_lost_is_named(
         findings = await worker.parts.sinks[0].check()
 
     assert len(node.documents("logs-django-pt")) == 1
-    assert all(finding.ok for finding in findings)
-    assert any("lacks read" in finding.detail for finding in findings)
+    assert all(finding.is_ok for finding in findings)
+    assert any("lacks read" in finding.found for finding in findings)

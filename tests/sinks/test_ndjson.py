@@ -134,7 +134,7 @@ async def test_a_second_writer_is_told_to_wait(make_sink: MakeSink, tmp_path: Pa
 
     assert list(result.busy) == batch
     assert "in use by another process" in str(result.trouble)
-    assert not findings[0].ok
+    assert not findings[0].is_ok
 
 
 async def test_a_folder_that_is_a_file_is_trouble(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ async def main():
     result = await sink.write(messages("a", "b"), frozenset())
     findings = await sink.check()
     await sink.close()
-    print(len(result.busy), result.trouble, findings[0].ok, file=sys.stderr)
+    print(len(result.busy), result.trouble, findings[0].is_ok, file=sys.stderr)
 
 asyncio.run(main())
 """

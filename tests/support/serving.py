@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 
 from ptingest.dead_letters.queue import read_letters
-from ptingest.model.contracts import Clock, Finding
+from ptingest.model.contracts import Clock
 from ptingest.model.document import Document
+from ptingest.model.finding import Finding
 from ptingest.model.outcome import WriteResult
 from ptingest.server.assembly import build, read_profile
 from ptingest.server.process.clock import SystemClock

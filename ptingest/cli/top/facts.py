@@ -12,9 +12,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ptingest.doctor.finding import Verdict
 from ptingest.doctor.server_facts import ServerFacts
 from ptingest.doctor.traffic import judge_traffic
+from ptingest.model.finding import Finding
 
 RECEIVED = "ptingest_flow_received_events_total"
 SETTLED = "ptingest_lane_settled_events_total"
@@ -83,7 +83,7 @@ def _well(now: ServerFacts, limits: list[Row]) -> Row:
     full = next((limit for limit in limits if limit["share"] >= NEAR_FULL), None)
     if full is not None:
         seen = f"{full['name']}: {full['share']:.0%} of its limit is used"
-        found.append(Verdict("warning", "limits", "", seen, f"see {full['setting']}"))
+        found.append(Finding("warning", "limits", seen, f"see {full['setting']}", looked_at=""))
     if not found:
         return {"is_well": True, "sentence": "All is well.", "cure": ""}
     worst = min(found, key=_weight)
@@ -94,7 +94,7 @@ def _well(now: ServerFacts, limits: list[Row]) -> Row:
 _WEIGHTS = ("problem", "warning")
 
 
-def _weight(verdict: Verdict) -> tuple[int, int]:
+def _weight(verdict: Finding) -> tuple[int, int]:
     order = _OF_NOW.index(verdict.subject) if verdict.subject in _OF_NOW else len(_OF_NOW)
     return _WEIGHTS.index(verdict.mark), order
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import orjson
 
-from ptingest.model.contracts import Finding
+from ptingest.model.finding import Finding
 from ptingest.sinks.elasticsearch.answer import Answer
 
 STREAMS = "logs-*-pt"
@@ -37,7 +37,7 @@ async def findings(client: Asks) -> Sequence[Finding]:
         bulk = await client.request("POST", "/_bulk")
         return [_redirected(root, stops_all=bulk.is_redirect or bulk.status is None)]
     first = _reached(root)
-    if not first[-1].ok:
+    if not first[-1].is_ok:
         return first
     wanted = {"index": [{"names": [STREAMS], "privileges": [*NEEDED, USEFUL]}]}
     privileges = await client.request(
@@ -49,51 +49,50 @@ async def findings(client: Asks) -> Sequence[Finding]:
 
 def _redirected(answer: Answer, *, stops_all: bool) -> Finding:
     detail = answer.failure or f"{answer.status}, a redirect, which is not followed"
-    return Finding("reachable", ok=False, detail=detail, stops_all=stops_all)
+    return Finding("problem", "reachable", detail, stops_all=stops_all)
 
 
 def _reached(answer: Answer) -> list[Finding]:
     if answer.status is None:
         cure = "check that Elasticsearch runs, and sinks.elasticsearch.hosts"
-        return [Finding("reachable", ok=False, detail=answer.failure, cure=cure, stops_all=True)]
+        return [Finding("problem", "reachable", answer.failure, cure, stops_all=True)]
     if not answer.is_from_elasticsearch:
         detail = f"something else answers here (status {answer.status}, no X-Elastic-Product)"
         cure = "correct sinks.elasticsearch.hosts, or let the proxy pass the header on"
         # A proxy may let bulks through and nothing else: only what bulks would meet as well.
         stops_all = answer.status in (200, 401) or answer.status >= 500
-        return [Finding("reachable", ok=False, detail=detail, cure=cure, stops_all=stops_all)]
+        return [Finding("problem", "reachable", detail, cure, stops_all=stops_all)]
     if answer.status == 401:
         return [
-            Finding("reachable", ok=True, detail="Elasticsearch answers"),
+            Finding("ok", "reachable", "Elasticsearch answers"),
             Finding(
+                "problem",
                 "login",
-                ok=False,
-                detail="Elasticsearch does not take this user, password or api_key (401)",
-                cure="is this a role name? The user is logstash_writer, its role "
-                "logstash_writer_pt",
+                "Elasticsearch does not take this user, password or api_key (401)",
+                "is this a role name? The user is logstash_writer, its role logstash_writer_pt",
                 stops_all=True,
             ),
         ]
     if answer.status == 200:
         version = _parsed(answer).get("version")
         number = version.get("number", "unknown") if isinstance(version, dict) else "unknown"
-        return [Finding("reachable", ok=True, detail=f"Elasticsearch {number}"), _logged_in()]
+        return [Finding("ok", "reachable", f"Elasticsearch {number}"), _logged_in()]
     if answer.status == 403:
         detail = "Elasticsearch answers; its version may not be asked (403), which is fine"
-        return [Finding("reachable", ok=True, detail=detail), _logged_in()]
+        return [Finding("ok", "reachable", detail), _logged_in()]
     detail, cure = f"Elasticsearch answers {answer.status}", "look at the cluster's health"
     stops_all = answer.status >= 500
-    return [Finding("reachable", ok=False, detail=detail, cure=cure, stops_all=stops_all)]
+    return [Finding("problem", "reachable", detail, cure, stops_all=stops_all)]
 
 
 def _logged_in() -> Finding:
-    return Finding("login", ok=True, detail="taken")
+    return Finding("ok", "login", "taken")
 
 
 def _rights(answer: Answer) -> list[Finding]:
     if answer.status in NO_RIGHT_TO_ASK:
         detail = f"could not be asked ({answer.status}): security is off, or too old"
-        return [Finding("rights", ok=True, detail=detail)]
+        return [Finding("ok", "rights", detail)]
     if answer.status != 200:
         return [_unanswered("rights", answer)]
     index = _parsed(answer).get("index")
@@ -101,18 +100,18 @@ def _rights(answer: Answer) -> list[Finding]:
     missing = [name for name in NEEDED if not granted.get(name)]
     found = [
         Finding(
+            "ok" if not missing else "problem",
             "rights",
-            ok=not missing,
-            detail=f"lacks {', '.join(missing)} on {STREAMS}"
+            f"lacks {', '.join(missing)} on {STREAMS}"
             if missing
             else f"{' and '.join(NEEDED)} on {STREAMS}",
-            cure="grant them to the writer's role (logstash_writer_pt)" if missing else "",
+            "grant them to the writer's role (logstash_writer_pt)" if missing else "",
         )
     ]
     if not granted.get(USEFUL):
         detail = f"lacks read on {STREAMS}: a lost answer cannot be looked up after a rollover"
         cure = "grant read to the writer's role to rule out doubles there"
-        found.append(Finding("read", ok=True, detail=detail, cure=cure))
+        found.append(Finding("ok", "read", detail, cure))
     return found
 
 
@@ -123,25 +122,25 @@ def _template(answer: Answer) -> Finding:
             f"could not be asked ({answer.status}); if it is missing, documents wait and the "
             "sink says so"
         )
-        return Finding("template", ok=True, detail=detail)
+        return Finding("ok", "template", detail)
     if answer.status != 200:
         return _unanswered("template", answer)
     template = _parsed(answer).get("template")
     if not isinstance(template, dict):
-        return Finding("template", ok=False, detail=f"none matches {ANY_STREAM}", cure=cure)
+        return Finding("problem", "template", f"none matches {ANY_STREAM}", cure)
     mappings = template.get("mappings")
     if not isinstance(mappings, dict) or "_data_stream_timestamp" not in mappings:
         detail = f"the one that matches {ANY_STREAM} makes no data stream"
-        return Finding("template", ok=False, detail=detail, cure=cure)
+        return Finding("problem", "template", detail, cure)
     if mappings.get("date_detection") is False:
-        return Finding("template", ok=True, detail=f"one matches {ANY_STREAM}")
+        return Finding("ok", "template", f"one matches {ANY_STREAM}")
     detail = f"the one that matches {ANY_STREAM} guesses dates in strings (date_detection)"
-    return Finding("template", ok=True, detail=detail, cure=cure)
+    return Finding("ok", "template", detail, cure)
 
 
 def _unanswered(subject: str, answer: Answer) -> Finding:
     detail = answer.failure or f"Elasticsearch answers {answer.status}"
-    return Finding(subject, ok=False, detail=detail, cure="try again")
+    return Finding("problem", subject, detail, "try again")
 
 
 def _parsed(answer: Answer) -> dict[str, object]:

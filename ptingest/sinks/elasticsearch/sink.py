@@ -14,8 +14,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ptingest.model.contracts import Checkpoint, Clock, Finding
+from ptingest.model.contracts import Checkpoint, Clock
+from ptingest.model.finding import Finding
 from ptingest.model.document import Document
+from ptingest.model.finding import Finding
 from ptingest.model.outcome import WriteResult
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.answer import Answer

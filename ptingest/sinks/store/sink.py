@@ -26,8 +26,9 @@ from pathlib import Path
 
 from ptingest.errors import SinkUnavailable
 from ptingest.kql.columns import lift, time_text
-from ptingest.model.contracts import Clock, Finding
+from ptingest.model.contracts import Clock
 from ptingest.model.document import Document
+from ptingest.model.finding import Finding
 from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.store.files import StoreFiles
@@ -323,13 +324,13 @@ class StoreSink:
             cure = "see sinks.store.path and data_dir"
             # A lock is over soon: workers that begin together make the file together.
             passes = isinstance(error, sqlite3.OperationalError) and _is_locked(error)
-            return [Finding("store", False, self._explain(error), cure, stops_all=not passes)]
-        findings = [Finding("store", True, f"{self._path} can be opened and written")]
+            return [Finding("problem", "store", self._explain(error), cure, stops_all=not passes)]
+        findings = [Finding("ok", "store", f"{self._path} can be opened and written")]
         if free < FREE_BYTES_WARNING:
             findings.append(
                 Finding(
+                    "problem",
                     "store",
-                    False,
                     f"only {free >> 20} MiB are free beside {self._path}",
                     "make room, lower sinks.store.max_bytes, or move data_dir",
                 )

@@ -19,8 +19,9 @@ from isal import isal_zlib
 from ptingest.errors import BenchFailed
 from ptingest.lumberjack.connection import ServerConnection
 from ptingest.lumberjack.window import Limits
-from ptingest.model.contracts import Clock, Finding
+from ptingest.model.contracts import Clock
 from ptingest.model.document import Document
+from ptingest.model.finding import Finding
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import WriteResult
 from ptingest.model.receipt import Receipt

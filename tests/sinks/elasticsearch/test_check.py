@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ptingest.model.contracts import Finding
+from ptingest.model.finding import Finding
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.check import findings
 
@@ -54,24 +54,24 @@ async def test_all_well_is_four_findings_with_the_version() -> None:
     seen = await found()
 
     assert list(seen) == ["reachable", "login", "rights", "template"]
-    assert all(finding.ok for finding in seen.values())
-    assert seen["reachable"].detail == "Elasticsearch 8.19.0"
+    assert all(finding.is_ok for finding in seen.values())
+    assert seen["reachable"].found == "Elasticsearch 8.19.0"
 
 
 async def test_nothing_more_is_asked_where_nobody_answers() -> None:
     seen = await found(root=Answer(None, failure="no answer from http://es:9200: refused"))
 
     assert list(seen) == ["reachable"]
-    assert not seen["reachable"].ok
-    assert "refused" in seen["reachable"].detail
+    assert not seen["reachable"].is_ok
+    assert "refused" in seen["reachable"].found
     assert "sinks.elasticsearch.hosts" in seen["reachable"].cure
 
 
 async def test_something_else_at_the_address_is_said_plainly() -> None:
     seen = await found(root=Answer(200, {}, b"<html>"))
 
-    assert not seen["reachable"].ok
-    assert "something else answers here" in seen["reachable"].detail
+    assert not seen["reachable"].is_ok
+    assert "something else answers here" in seen["reachable"].found
 
 
 async def test_a_wrong_login_asks_whether_it_is_a_role_name() -> None:
@@ -79,56 +79,59 @@ async def test_a_wrong_login_asks_whether_it_is_a_role_name() -> None:
 
     seen = await found(root=denied)
 
-    assert seen["reachable"].ok
-    assert not seen["login"].ok
+    assert seen["reachable"].is_ok
+    assert not seen["login"].is_ok
     assert "is this a role name?" in seen["login"].cure
 
 
 async def test_a_writer_that_may_ask_nothing_has_no_failure() -> None:
     seen = await found(root=FORBIDDEN, simulated=FORBIDDEN)
 
-    assert all(finding.ok for finding in seen.values())
-    assert "may not be asked (403)" in seen["reachable"].detail
-    assert "could not be asked (403)" in seen["template"].detail
+    assert all(finding.is_ok for finding in seen.values())
+    assert "may not be asked (403)" in seen["reachable"].found
+    assert "could not be asked (403)" in seen["template"].found
 
 
 async def test_a_cluster_without_security_has_no_rights_to_lack() -> None:
     seen = await found(privileges=Answer(400, OURS, b'{"error":"no handler found"}'))
 
-    assert seen["rights"].ok
-    assert "security is off" in seen["rights"].detail
+    assert seen["rights"].is_ok
+    assert "security is off" in seen["rights"].found
 
 
 async def test_a_missing_privilege_is_named() -> None:
     seen = await found(privileges=rights(create_doc=True, auto_configure=False, read=True))
 
-    assert not seen["rights"].ok
-    assert seen["rights"].detail == "lacks auto_configure on logs-*-pt"
+    assert not seen["rights"].is_ok
+    assert seen["rights"].found == "lacks auto_configure on logs-*-pt"
 
 
 async def test_missing_read_is_no_failure_and_its_price_is_told() -> None:
     seen = await found(privileges=rights(create_doc=True, auto_configure=True, read=False))
 
-    assert seen["rights"].ok
-    assert seen["read"].ok
-    assert "after a rollover" in seen["read"].detail
+    assert seen["rights"].is_ok
+    assert seen["read"].is_ok
+    assert "after a rollover" in seen["read"].found
 
 
 async def test_a_missing_template_and_one_without_data_streams_are_failures() -> None:
     none = await found(simulated=Answer(200, OURS, b"{}"))
     plain = await found(simulated=template({}))
 
-    assert (none["template"].ok, none["template"].detail) == (False, "none matches logs-django-pt")
-    assert not plain["template"].ok
-    assert "makes no data stream" in plain["template"].detail
+    assert (none["template"].is_ok, none["template"].found) == (
+        False,
+        "none matches logs-django-pt",
+    )
+    assert not plain["template"].is_ok
+    assert "makes no data stream" in plain["template"].found
     assert plain["template"].cure == "run `ptingest setup`"
 
 
 async def test_date_detection_is_pointed_out_and_no_failure() -> None:
     seen = await found(simulated=template({"_data_stream_timestamp": {"enabled": True}}))
 
-    assert seen["template"].ok
-    assert "date_detection" in seen["template"].detail
+    assert seen["template"].is_ok
+    assert "date_detection" in seen["template"].found
 
 
 async def test_answers_that_break_off_are_failures_of_their_own_question() -> None:
@@ -136,17 +139,17 @@ async def test_answers_that_break_off_are_failures_of_their_own_question() -> No
         privileges=Answer(503, OURS), simulated=Answer(None, failure="no answer: cut")
     )
 
-    assert not seen["rights"].ok
-    assert "503" in seen["rights"].detail
-    assert not seen["template"].ok
-    assert "cut" in seen["template"].detail
+    assert not seen["rights"].is_ok
+    assert "503" in seen["rights"].found
+    assert not seen["template"].is_ok
+    assert "cut" in seen["template"].found
 
 
 async def test_a_sick_cluster_is_not_reachable_enough() -> None:
     seen = await found(root=Answer(503, OURS, b"{}"))
 
     assert list(seen) == ["reachable"]
-    assert not seen["reachable"].ok
+    assert not seen["reachable"].is_ok
 
 
 @pytest.mark.parametrize(
@@ -174,7 +177,7 @@ async def test_only_what_bulks_would_meet_as_well_stops_everything(
 async def test_missing_rights_and_templates_do_not_stop_everything() -> None:
     found = await findings(Canned(privileges=rights(), simulated=Answer(200, OURS, b"{}")))
 
-    assert [one.subject for one in found if not one.ok] == ["rights", "template"]
+    assert [one.subject for one in found if not one.is_ok] == ["rights", "template"]
     assert not any(one.stops_all for one in found)
 
 
@@ -195,6 +198,6 @@ async def test_a_redirect_is_told_and_stops_all_where_bulks_meet_it(
     seen = await found(root=ELSEWHERE, bulk=bulk)
 
     assert list(seen) == ["reachable"]
-    assert not seen["reachable"].ok
-    assert seen["reachable"].detail == ELSEWHERE.failure
+    assert not seen["reachable"].is_ok
+    assert seen["reachable"].found == ELSEWHERE.failure
     assert seen["reachable"].stops_all is stops_all

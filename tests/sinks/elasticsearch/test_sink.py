@@ -275,4 +275,4 @@ async def test_check_reports_what_it_found(bench: Bench) -> None:
     findings = await bench.sink.check()
 
     assert [f.subject for f in findings] == ["reachable", "login", "rights", "template"]
-    assert all(f.ok for f in findings)
+    assert all(f.is_ok for f in findings)

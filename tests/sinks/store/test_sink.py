@@ -186,7 +186,7 @@ async def test_a_check_calls_a_broken_file_the_end_of_writing_and_a_lock_not(
                 (found[name],) = await sink.check()
         await sink.close()
 
-    assert {name: (one.ok, one.stops_all) for name, one in found.items()} == {
+    assert {name: (one.is_ok, one.stops_all) for name, one in found.items()} == {
         "broken": (False, True),
         "locked": (False, False),
     }
@@ -252,11 +252,11 @@ async def test_a_file_that_is_no_store_is_trouble(
 
     if words is None:
         assert result.trouble is None
-        assert findings[0].ok
+        assert findings[0].is_ok
     else:
         assert list(result.busy) == batch
         assert words in str(result.trouble)
-        assert not findings[0].ok
+        assert not findings[0].is_ok
 
 
 async def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
@@ -365,7 +365,7 @@ async def test_a_file_that_was_cut_is_acked_no_more_until_it_is_moved_aside(
     assert len(cut.busy) == 1
     assert "was cut while in use" in str(cut.trouble)
     assert "nothing is acked" in str(cut.trouble)
-    assert (finding.ok, finding.stops_all) == (False, True)
+    assert (finding.is_ok, finding.stops_all) == (False, True)
     assert untouched
     assert after.trouble is None
     assert stored(tmp_path) == ["c"]
