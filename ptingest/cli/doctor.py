@@ -18,6 +18,7 @@ import click
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 from ptingest.cli.visible import visible_lines, write_json_line
+from ptingest.doctor.units import plural
 from ptingest.model.finding import Finding
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def doctor(
     problems = [finding.subject for finding in findings if finding.mark == "problem"]
     if not as_json:
         warnings = sum(finding.mark == "warning" for finding in findings)
-        click.echo(f"{len(problems)} problems, {warnings} warnings")
+        click.echo(f"{plural(len(problems), 'problem')}, {plural(warnings, 'warning')}")
     if UNREACHABLE.intersection(problems):
         return ExitCode.NOT_REACHABLE
     return ExitCode.FAILED if problems else ExitCode.DONE

@@ -12,8 +12,12 @@ from typing import Any
 import orjson
 
 from ptingest.errors import ServerUnreachable
+from ptingest.telemetry.metrics import METRICS as TABLE
+from ptingest.telemetry.metrics import Metrics
 
 ASK_SECONDS = 10.0
+STATUS, METRICS = "/status", "/metrics"
+"""Where a finding was seen."""
 _BUCKET = re.compile(r'^(\w+)_bucket\{[^}]*le="([^"]+)"[^}]*\} (\S+)$', re.MULTILINE)
 
 
@@ -61,6 +65,22 @@ def read_facts(where: str, get: Callable[[str], bytes]) -> ServerFacts:
     except (ServerUnreachable, ValueError) as error:
         return ServerFacts(where, failure=str(error) or type(error).__name__)
     return ServerFacts(where, status=status, metrics=metrics, buckets=buckets, asked_at=time.time())
+
+
+def own_facts(status: Mapping[str, Any], metrics: Metrics, now: float) -> ServerFacts:
+    """Return what a server knows of itself, without asking its port; no histograms."""
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for name, labels, values in metrics.samples():
+        if len(values) == 1:
+            order = _LABEL_ORDER[name]
+            found.setdefault(name, {})[tuple(labels[at] for at in order)] = values[0]
+    return ServerFacts("", status=status, metrics=found, asked_at=now)
+
+
+_LABEL_ORDER = {
+    row.name: sorted(range(len(row.labels)), key=row.labels.__getitem__) for row in TABLE
+}
+"""Metric -> the places of its labels, in the alphabetical order of their names."""
 
 
 def read_metrics(text: str) -> dict[str, dict[tuple[str, ...], float]]:

@@ -1,8 +1,10 @@
-"""No data? Judges what a running server says of the events on their way. Pure.
+"""The one judgement of a running server's health, from its status and its metrics. Pure.
 
-In the order of travel: does anybody connect, do events come, are they of our group, do
-they parse, are they stored, is their time plausible, which limits were hit, and how do the
-Beats themselves behave on the wire.
+The console, `top` and `doctor` show the same findings in the same words, and the reasons of
+`/readyz` are the first of them: what keeps new events from being taken is a problem. In the
+order of travel: is the server ready, does anybody connect, do events come, are they of our
+group, do they parse, are they stored, is their time plausible, which limits are reached, and
+what do the Beats' connections show of their settings.
 """
 
 from __future__ import annotations
@@ -11,12 +13,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ptingest.doctor.server_facts import ServerFacts
-from ptingest.doctor.units import share
+from ptingest.doctor.filebeat import judge_filebeat
+from ptingest.doctor.limits import judge_limits
+from ptingest.doctor.server_facts import METRICS, STATUS, ServerFacts
+from ptingest.doctor.units import duration, plural, share
 from ptingest.model.finding import Finding, Mark
-
-STATUS = "/status"
-METRICS = "/metrics"
 
 RECEIVED = "ptingest_flow_received_events_total"
 DROPPED = "ptingest_flow_dropped_events_total"
@@ -27,51 +28,32 @@ SETTLED = "ptingest_lane_settled_events_total"
 MANY = 0.01
 """A share of failures from which it is worth a warning."""
 AHEAD_SECONDS = 60.0
-SMALL_WINDOW_EVENTS = 200
 SHAPES_TOLD = 3
 SOON_DAYS = 14
 RECENT_SECONDS = 3600.0
 """What was put into a failure store longer ago is a note."""
 FRESH_SECONDS = 60.0
 """A server that runs for less has not waited for events."""
-MISUNDERSTOOD = ("ptingest_beats_protocol_errors_total", "ptingest_beats_tls_failures_total")
-"""Who connects and does not speak as we do leaves a trace here."""
-ENOUGH_WINDOWS = 20
-"""Before that a Beat has hardly shown its habits."""
+OLD_WINDOW_SECONDS = 30.0
 
-WEAK_IDENTITIES = {
-    "path": (
-        "log.file holds neither inode nor fingerprint, so files are known by their path; what "
-        "is sent again after a rename is stored twice",
-        "use the filestream input of Filebeat 8.10 or newer (the log input and 7.17 send the path "
-        "alone); until then write to files that are never renamed, with file_identity.path",
-    ),
-    "nothing": (
-        "log.file or host.name is missing, so events have no key; what is sent again is stored "
-        "twice",
-        "take log.file and host out of drop_fields in filebeat.yml",
-    ),
-}
-"""What a sender's events say of its files -> what follows, and what to change."""
 
-LIMITS = {
-    "ptingest_beats_rejected_connections_total": "connections refused",
-    "ptingest_beats_protocol_errors_total": "connections closed for a broken wire format",
-    "ptingest_beats_failed_windows_total": "windows not acked",
-    "ptingest_dead_letters_dropped_events_total": "dead letters expired or pushed out",
-}
-CLOSED_BY_US = {
-    "held_too_long": "beats.hold_seconds: the sinks are too slow or down",
-    "write_timeout": "beats.limits.write_seconds: the peer reads no acks",
-    "first_byte_timeout": "beats.limits.first_byte_seconds: connects and says nothing",
-    "frame_timeout": "beats.limits.frame_seconds: stalls in mid-frame",
-    "window_timeout": "beats.limits.window_seconds: never completes a window",
-}
+def health(facts: ServerFacts) -> list[Finding]:
+    """Return the problems, then the warnings: what everybody shows who judges this server."""
+    found = [one for one in judge_traffic(facts) if one.mark in ("problem", "warning")]
+    return sorted(found, key=lambda one: one.mark != "problem")
+
+
+def headline(found: Sequence[Finding]) -> str:
+    """Return the judgement in a few words; the console and `top` begin with them."""
+    if not all(one.is_ok for one in found):
+        return "Not all is well"
+    return "Events are taken and kept safe" if found else "All is well"
 
 
 def judge_traffic(facts: ServerFacts) -> Iterator[Finding]:
-    """Yield what a server's numbers say."""
+    """Yield everything that a server's numbers say, what is well included."""
     yield from _ready(facts)
+    yield from _books(facts)
     yield from _workers(facts)
     yield from _arrivals(facts)
     yield from _drops(facts)
@@ -79,10 +61,10 @@ def judge_traffic(facts: ServerFacts) -> Iterator[Finding]:
     yield from _failure_stores(facts)
     yield from _parsing(facts)
     yield from _clock(facts)
-    yield from _limits(facts)
-    yield from _wire(facts)
+    yield from judge_limits(facts)
+    yield from judge_filebeat(facts)
     yield from _certificates(facts)
-    yield from _books(facts)
+    yield from _config(facts)
 
 
 def active_services(facts: ServerFacts) -> frozenset[str]:
@@ -95,14 +77,21 @@ def active_services(facts: ServerFacts) -> frozenset[str]:
 
 
 def _ready(facts: ServerFacts) -> Iterator[Finding]:
+    """The reasons of `/readyz`, word for word."""
     reasons = facts.status.get("not_ready_because") or []
     looked_at = f"{facts.where}/readyz"
     if not reasons:
         yield Finding("ok", "ready", "ready for Beats", looked_at=looked_at)
-    for reason in reasons:
-        yield Finding(
-            "problem", "ready", reason, "the reason names what to do", looked_at=looked_at
+    for reason in map(str, reasons):
+        cure = (
+            "Beats wait and keep their logs, nothing is lost; `ptingest check --connect` and "
+            "`ptingest doctor` ask the sink and name the cause"
         )
+        if reason.startswith("draining"):
+            cure = "Beats connect elsewhere or wait; nothing acked is lost"
+        elif reason.startswith("dead letters"):
+            cure = "their windows are not acked: requeue or purge dead letters, or make room"
+        yield Finding("problem", "not ready", reason, cure, looked_at=looked_at)
 
 
 def _workers(facts: ServerFacts) -> Iterator[Finding]:
@@ -118,7 +107,7 @@ def _workers(facts: ServerFacts) -> Iterator[Finding]:
         cure = "the others serve meanwhile; the log says why it ended"
         yield Finding("warning", "workers", seen, cure, looked_at=STATUS)
     for row in fallen:
-        seen = f"worker {row['worker']} was started again {row['restarts']} times"
+        seen = f"worker {row['worker']} was started again {plural(row['restarts'], 'time')}"
         seen = f"{seen}; the last one {row['last_end']}"
         cure = "the log says why: out of memory (see the kernel's log), a bug, or a loop that hung"
         yield Finding("warning", "workers", seen, cure, looked_at=STATUS)
@@ -129,41 +118,36 @@ def _workers(facts: ServerFacts) -> Iterator[Finding]:
 
 
 def _arrivals(facts: ServerFacts) -> Iterator[Finding]:
-    subject, looked_at = "events arrive", METRICS
     accepted = facts.value("ptingest_beats_accepted_connections_total")
     received = facts.value(RECEIVED)
-    listening = facts.status.get("listening")
     if received:
-        services = facts.total(RECEIVED)
         shown = ", ".join(f"{name} {count}" for name, count in _by_service(facts).items())
-        yield Finding("ok", subject, f"{services['']} events: {shown}", looked_at=looked_at)
-    elif accepted:
-        yield _empty_handed(facts, accepted)
+        yield Finding("ok", "events arrive", f"{plural(received, 'event')}: {shown}",
+                      looked_at=METRICS)  # fmt: skip
     else:
-        seen = f"no Beat has connected to {listening} yet"
+        yield _without_events(facts, accepted)
+
+
+def _without_events(facts: ServerFacts, accepted: float) -> Finding:
+    """No event yet: nobody connected, or who did brought none."""
+    them = "it" if accepted == 1 else "them"
+    seen = f"{plural(accepted, 'connection')} came, no event with {them}"
+    cure = (
+        "does the Beat speak Lumberjack (output.logstash, not output.elasticsearch)? TLS on "
+        "both sides or on neither? See the protocol errors and Filebeat's own log"
+    )
+    if not accepted:
+        seen = f"no Beat has connected to {facts.status.get('listening')} yet"
         cure = (
             "output.logstash.hosts in filebeat.yml must name this host and port; from there try "
             "`filebeat test output`. In Docker both must be on one network (elk-net) and the "
-            "port published; a firewall swallows silently"
+            "port published; a firewall may drop packets without an answer"
         )
-        yield Finding("problem", subject, seen, cure, looked_at=looked_at)
-
-
-def _empty_handed(facts: ServerFacts, accepted: float) -> Finding:
-    """Connections came and no event: a look at the port, or two that do not understand."""
-    seen = f"{accepted:.0f} connections came, no event with them"
-    if accepted == 1:
-        seen = "1 connection came, no event with it"
-    cure = (
-        "does the Beat speak Lumberjack (output.logstash, not output.elasticsearch)? TLS on "
-        "both sides or on neither? See protocol errors below and Filebeat's own log"
-    )
     mark: Mark = "warning"
-    if any(facts.value(name) for name in MISUNDERSTOOD):
-        mark = "problem"
-    elif facts.status.get("uptime_seconds", FRESH_SECONDS) < FRESH_SECONDS:
-        mark, seen = "note", f"{seen} yet"
-        cure = "a probe of the port looks like this, and a Beat that has nothing to send yet"
+    if facts.status.get("uptime_seconds", FRESH_SECONDS) < FRESH_SECONDS:
+        mark, seen = "note", f"{seen.removesuffix(' yet')} yet"
+        if accepted:
+            cure = "normal for a probe of the port, and for a Beat that has nothing to send yet"
     return Finding(mark, "events arrive", seen, cure, looked_at=METRICS)
 
 
@@ -203,14 +187,15 @@ def _dead_letters(facts: ServerFacts) -> Iterator[Finding]:
     row = facts.status.get("dead_letters") or {}
     waiting = int(row.get("waiting") or 0)
     looked_at = f"{STATUS}, {METRICS}"
-    if row.get("trouble"):
-        yield Finding("problem", "dead letters", row["trouble"], "make room", looked_at=looked_at)
     if not waiting:
-        yield Finding("ok", "dead letters", "none wait", looked_at=looked_at)
+        yield Finding("ok", "dead letters", "none is waiting", looked_at=looked_at)
         return
     reasons = facts.total(LETTERS, by=0)
     shown = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    cure = "`ptingest dead-letters list` shows each with its reason"
+    cure = (
+        "they are safe here and nowhere else: `ptingest dead-letters list` shows each with its "
+        "reason; requeue or purge them"
+    )
     if "illegal_data_stream" in reasons:
         cure += '; a service name must be lower case, without spaces and any of \\ / * ? " < > | ,'
     if "too_many_services" in reasons:
@@ -224,7 +209,9 @@ def _dead_letters(facts: ServerFacts) -> Iterator[Finding]:
         cure += (
             "; `event` or `tags` of another kind: rename it in filebeat.yml, as each letter says"
         )
-    seen = f"{waiting} wait" + (f"; written since the start: {shown}" if shown else "")
+    seen = f"{waiting:,} {'is' if waiting == 1 else 'are'} waiting"
+    if shown:
+        seen += f"; written since the start: {shown}"
     yield Finding("warning", "dead letters", seen, cure, looked_at=looked_at)
 
 
@@ -321,117 +308,62 @@ def _clock(facts: ServerFacts) -> Iterator[Finding]:
             cure = (
                 "whole hours: its lines have local times without a zone; set `timezone` in pt.yaml"
             )
-        seen = f"events of {name} are {seconds:.0f} s in the future"
+        seen = f"events of {name} are {duration(seconds)} in the future"
         yield Finding("warning", "clock", seen, cure, looked_at=looked_at)
     if rows and not ahead:
         lags = [row["last_lag_seconds"] for row in rows.values() if row.get("last_lag_seconds")]
-        seen = f"no event from the future; the latest are {min(lags):.0f} s old" if lags else ""
+        seen = f"no event from the future; the latest are {duration(min(lags))} old" if lags else ""
         yield Finding("ok", "clock", seen or "no event from the future", looked_at=looked_at)
-
-
-def _limits(facts: ServerFacts) -> Iterator[Finding]:
-    tripped = [
-        f"{count:.0f} {what} ({', '.join(labels)})"
-        for name, what in LIMITS.items()
-        for labels, count in facts.metrics.get(name, {}).items()
-        if count
-    ]
-    closed = facts.metrics.get("ptingest_beats_closed_connections_total", {})
-    tripped += [
-        f"{count:.0f} connections closed, {CLOSED_BY_US[reason]}"
-        for (reason,), count in closed.items()
-        if reason in CLOSED_BY_US and count
-    ]
-    budget = facts.status.get("budget") or {}
-    if budget.get("outstanding_bytes", 0) >= budget.get("limit_bytes", 1):
-        tripped.append(f"memory for documents is full ({budget.get('setting')}): Beats wait")
-    beats = facts.status.get("beats") or {}
-    if beats.get("accepting") is False:
-        tripped.append("no new connections: bytes received fill beats.limits.total_bytes / 2")
-    if not tripped:
-        yield Finding("ok", "limits", "none was hit since the start", looked_at=METRICS)
-    for one in tripped:
-        cure = "the log names the peer; raise the limit only if the load is meant"
-        yield Finding("warning", "limits", one, cure, looked_at=METRICS)
-
-
-def _wire(facts: ServerFacts) -> Iterator[Finding]:
-    """Filebeat's settings as its connections show them."""
-    rows = (facts.status.get("beats") or {}).get("listed") or []
-    for row in rows:
-        if row.get("windows", 0) >= ENOUGH_WINDOWS:
-            yield _habits(row)
-    yield from _identities(rows)
-
-
-def _identities(rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    """By what files are known, as the first event of each connection shows it."""
-    kinds = Counter(kind for row in rows if (kind := row.get("files_known_by")))
-    for kind, (found, cure) in WEAK_IDENTITIES.items():
-        peers = [str(row["peer"]) for row in rows if row.get("files_known_by") == kind]
-        if peers:
-            agents = sorted({str(row.get("agent") or "an unknown Beat") for row in rows
-                             if row.get("files_known_by") == kind})  # fmt: skip
-            seen = f"{len(peers)} of {len(rows)} connections ({', '.join(agents[:3])}): {found}"
-            looked_at = f"{STATUS}: connection {', '.join(peers[:3])}"
-            yield Finding("note", "file identity", seen, cure, looked_at=looked_at)
-    if kinds and not kinds.keys() & WEAK_IDENTITIES.keys():
-        seen = f"files are known by {', '.join(sorted(kinds))}: a rename changes no key"
-        yield Finding("ok", "file identity", seen, looked_at=STATUS)
-
-
-def _habits(row: Mapping[str, Any]) -> Finding:
-    windows, events = int(row["windows"]), int(row["events"])
-    mean, largest = events / windows, int(row.get("largest_window", 0))
-    packed = "compressed" if row.get("compresses") else "not compressed"
-    piped = "pipelined" if row.get("pipelines") else "one window at a time"
-    seen = f"{windows} windows, {mean:.0f} events each (largest {largest}), {packed}, {piped}"
-    advice = []
-    if not row.get("compresses") and not str(row["peer"]).startswith(("127.", "[::1]", "::1")):
-        advice.append("compression_level: 3 sends about a tenth of the bytes")
-    if largest <= SMALL_WINDOW_EVENTS:
-        advice.append(
-            "bulk_max_size: 2048 costs less for each event (if there is that much to send)"
-        )
-    if not row.get("pipelines") and mean >= SMALL_WINDOW_EVENTS:
-        advice.append("pipelining: 2 sends the next window while this one is stored")
-    looked_at = f"{STATUS}: connection {row['peer']}"
-    return Finding(
-        "note" if advice else "ok", "Beat's settings", seen, "; ".join(advice), looked_at=looked_at
-    )
 
 
 def _certificates(facts: ServerFacts) -> Iterator[Finding]:
     expiries = facts.metrics.get("ptingest_worker_certificate_expiry_seconds", {})
+    cure = "replace the file: it is read again by itself, nothing has to be restarted"
     for (setting,), expires in expiries.items():
         days = (expires - facts.asked_at) / 86_400
-        seen = f"{setting} expires in {days:.0f} days"
+        mark: Mark = "ok"
+        seen = f"{setting} expires in {plural(round(days), 'day')}"
         if days < 0:
-            seen = f"{setting} expired {-days:.0f} days ago"
-            cure = "renew it: replaced files are taken at once, nothing is restarted"
-            yield Finding("problem", "certificate", seen, cure, looked_at=METRICS)
+            mark, seen = "problem", f"{setting} expired {plural(round(-days), 'day')} ago"
         elif days < SOON_DAYS:
-            cure = "renew it: replaced files are taken at once, nothing is restarted"
-            yield Finding("warning", "certificate", seen, cure, looked_at=METRICS)
-        else:
-            yield Finding("ok", "certificate", seen, looked_at=METRICS)
+            mark = "warning"
+        yield Finding(mark, "certificate", seen, "" if mark == "ok" else cure, looked_at=METRICS)
+    refused = (facts.status.get("certificates") or {}).get("trouble")
+    if refused:
+        cure = "the certificates in force stay until the new ones can be used"
+        yield Finding("warning", "certificate", str(refused), cure, looked_at=STATUS)
+
+
+def _config(facts: ServerFacts) -> Iterator[Finding]:
+    """What the last reload left undone."""
+    config = facts.status.get("config") or {}
+    if config.get("last_error"):
+        seen = f"the last reload was refused: {config['last_error']}"
+        cure = "the config in force stays; correct the file and send SIGHUP again"
+        yield Finding("warning", "config", seen, cure, looked_at=STATUS)
+    if config.get("waiting_for_restart"):
+        names = ", ".join(config["waiting_for_restart"])
+        seen = f"changed, but read at the start only: {names}"
+        yield Finding("warning", "config", seen, "restart the server", looked_at=STATUS)
 
 
 def _books(facts: ServerFacts) -> Iterator[Finding]:
-    residue = facts.value("ptingest_flow_residue_events")
     oldest = facts.value("ptingest_beats_oldest_window_seconds")
-    if residue:
-        cure = "this is a bug: please report it with /status"
-        yield Finding(
-            "problem", "books", f"{residue:.0f} events unaccounted for", cure, looked_at=METRICS
-        )
-    if oldest > 30:
-        seen = f"the oldest window waits for {oldest:.0f} s"
-        yield Finding(
-            "warning", "acks", seen, "look at the sinks: /status, lanes", looked_at=METRICS
-        )
-    fates = ", ".join(f"{count} {fate}" for fate, count in facts.total(SETTLED, by=0).items())
-    if not residue:
-        yield Finding(
-            "ok", "books", f"balance; {fates or 'nothing settled yet'}", looked_at=METRICS
-        )
+    off = [
+        f"{service} by {row['residue']} in {sink}"
+        for sink, rows in (facts.status.get("books") or {}).items()
+        for service, row in rows.items()
+        if row.get("residue")
+    ]
+    if off:
+        seen = f"they do not balance: {', '.join(off)} (events)"
+        cure = "this is a bug of ptingest: please report it with the output of /status"
+        yield Finding("problem", "books", seen, cure, looked_at=STATUS)
+    else:
+        fates = ", ".join(f"{count} {fate}" for fate, count in facts.total(SETTLED, by=0).items())
+        seen = f"they balance; {fates or 'nothing is settled yet'}"
+        yield Finding("ok", "books", seen, looked_at=STATUS)
+    if oldest > OLD_WINDOW_SECONDS:
+        seen = f"the oldest window waits for {duration(oldest)}"
+        cure = "look at the sinks: /status, lanes"
+        yield Finding("warning", "acks", seen, cure, looked_at=METRICS)

@@ -12,6 +12,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def plural(number: float, thing: str) -> str:
+    """1, "window" -> 1 window; 1200, "window" -> 1,200 windows."""
+    return f"{count(number)} {thing}{'' if number == 1 else 's'}"
+
+
 def rate(number: float) -> str:
     """Events a second: whole where there are many, one digit where there are few."""
     if 0 < number < 0.05:
@@ -66,6 +71,7 @@ def cut(text: str, length: int = 200) -> str:
 
 FILTERS: dict[str, Callable[..., object]] = {
     "count": count,
+    "plural": plural,
     "rate": rate,
     "size": size,
     "duration": duration,

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from ptingest.api.client import ServerClient
-from ptingest.doctor.server_facts import ServerFacts, read_facts, read_metrics
+from ptingest.doctor.server_facts import ServerFacts, own_facts, read_facts, read_metrics
 from ptingest.settings.api import ApiSettings
+from ptingest.telemetry.metrics import Metrics
 from tests.support.raw_peer import C, J, W, event, peer_of
 from tests.support.serving import serving
 
@@ -84,3 +85,17 @@ def test_what_is_no_ptingest_is_a_fact(body: bytes, failure: str) -> None:
     facts = read_facts("http://there:1", lambda path: body)
 
     assert failure in facts.failure.lower()
+
+
+def test_a_server_reads_its_own_metrics_as_a_client_would() -> None:
+    metrics = Metrics()
+    metrics.add("ptingest_lane_settled_events_total", 3, "store", "django", "stored")
+    metrics.add("ptingest_beats_acks_total", 2)
+    metrics.observe("ptingest_beats_ack_seconds", 0.2)
+
+    own = own_facts({"pid": 7}, metrics, 1000.0)
+
+    read = read_metrics(metrics.scrape().decode())
+    assert own.metrics == {name: read[name] for name in own.metrics}
+    assert own.total("ptingest_lane_settled_events_total", by=0) == {"stored": 3}
+    assert (own.status, own.asked_at) == ({"pid": 7}, 1000.0)

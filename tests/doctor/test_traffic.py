@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ptingest.doctor.server_facts import ServerFacts
-from ptingest.doctor.traffic import active_services, judge_traffic
+from ptingest.doctor.traffic import active_services, headline, health, judge_traffic
 from ptingest.model.finding import Finding
 
 Metrics = dict[str, dict[tuple[str, ...], float]]
@@ -27,9 +27,9 @@ def said(findings: list[Finding], subject: str) -> Finding:
 
 
 def test_when_nobody_connected_the_road_to_here_is_looked_at() -> None:
-    found = said(judged(listening="0.0.0.0:5044"), "events arrive")
+    found = said(judged(listening="0.0.0.0:5044", uptime_seconds=3600.0), "events arrive")
 
-    assert found.mark == "problem"
+    assert found.mark == "warning"
     assert "0.0.0.0:5044" in found.found
     assert "output.logstash.hosts" in found.cure
     assert "elk-net" in found.cure
@@ -41,15 +41,16 @@ def test_when_connections_bring_nothing_the_protocol_is_looked_at() -> None:
         "ptingest_beats_protocol_errors_total": {("looks_like_tls",): 3.0},
     }
 
-    found = said(judged(metrics, uptime_seconds=5.0), "events arrive")
+    found = said(judged(metrics), "events arrive")
 
-    assert found.mark == "problem"
+    assert found.mark == "warning"
     assert "TLS" in found.cure
 
 
 @pytest.mark.parametrize(
     ("came", "uptime", "mark", "seen"),
     [
+        (0, 5.0, "note", "no Beat has connected to None yet"),
         (1, 5.0, "note", "1 connection came, no event with it yet"),
         (3, 5.0, "note", "3 connections came, no event with them yet"),
         (1, 3600.0, "warning", "1 connection came, no event with it"),
@@ -164,116 +165,13 @@ def test_dead_letters_are_told_by_reason_with_their_cures() -> None:
     assert "ptingest setup" in found.cure
 
 
-@pytest.mark.parametrize(
-    ("metrics", "told"),
-    [
-        ({"ptingest_beats_rejected_connections_total": {("connections",): 2.0}}, "refused"),
-        ({"ptingest_beats_protocol_errors_total": {("not_lumberjack",): 1.0}}, "not_lumberjack"),
-        ({CLOSED: {("held_too_long",): 1.0}}, "beats.hold_seconds"),
-        ({CLOSED: {("window_timeout",): 4.0}}, "window_seconds"),
-    ],
-)
-def test_each_limit_that_was_hit_is_named(metrics: Metrics, told: str) -> None:
-    found = said(judged(metrics), "limits")
-
-    assert found.mark == "warning"
-    assert told in found.found
-
-
-def test_a_beat_that_goes_away_hits_no_limit() -> None:
-    assert said(judged({CLOSED: {("peer_closed",): 9.0}}), "limits").mark == "ok"
-
-
-def test_full_memory_is_a_limit_with_the_name_of_its_setting() -> None:
-    budget = {"outstanding_bytes": 10, "limit_bytes": 10, "setting": "beats.limits.total_bytes"}
-
-    assert "beats.limits.total_bytes" in said(judged(budget=budget), "limits").found
-
-
-def habits(**row: Any) -> Finding:
-    usual = {
-        "peer": "10.0.0.9:1",
-        "windows": 100,
-        "events": 200_000,
-        "largest_window": 2048,
-        "compresses": True,
-        "pipelines": True,
-    }
-    return said(judged(beats={"listed": [usual | row]}), "Beat's settings")
-
-
-def test_a_well_tuned_beat_gets_no_advice() -> None:
-    assert habits().mark == "ok"
-
-
-@pytest.mark.parametrize(
-    ("row", "advice"),
-    [
-        ({"compresses": False}, "compression_level"),
-        ({"largest_window": 50, "events": 5000}, "bulk_max_size"),
-        ({"pipelines": False}, "pipelining"),
-    ],
-)
-def test_a_setting_seen_on_the_wire_gets_its_advice(row: dict[str, Any], advice: str) -> None:
-    found = habits(**row)
-
-    assert found.mark == "note"
-    assert advice in found.cure
-    assert "10.0.0.9:1" in found.looked_at
-
-
-def test_compression_on_loopback_is_nobodys_concern() -> None:
-    assert habits(peer="127.0.0.1:1", compresses=False).mark == "ok"
-
-
-def test_a_beat_that_has_hardly_begun_is_not_judged() -> None:
-    findings = judged(beats={"listed": [{"peer": "p", "windows": 1, "events": 1}]})
-
-    assert [one for one in findings if one.subject == "Beat's settings"] == []
-
-
-def identities(*kinds: str | None) -> list[Finding]:
-    rows = [
-        {"peer": f"10.0.0.9:{number}", "agent": "filebeat 7.17.0", "files_known_by": kind}
-        for number, kind in enumerate(kinds)
-    ]
-    findings = judged(beats={"listed": rows})
-    return [one for one in findings if one.subject == "file identity"]
-
-
-@pytest.mark.parametrize(
-    ("kind", "found", "cure"),
-    [
-        ("path", "neither inode nor fingerprint", "Filebeat 8.10 or newer"),
-        ("nothing", "no key", "drop_fields"),
-    ],
-)
-def test_files_that_a_rename_or_a_resend_doubles_get_advice(
-    kind: str, found: str, cure: str
-) -> None:
-    (finding,) = identities("inode", kind)
-
-    assert finding.mark == "note"
-    assert "1 of 2 connections (filebeat 7.17.0)" in finding.found
-    assert found in finding.found
-    assert cure in finding.cure
-    assert "10.0.0.9:1" in finding.looked_at
-
-
-def test_files_known_by_what_a_rename_leaves_alone_are_well() -> None:
-    (finding,) = identities("inode", "fingerprint", None)
-
-    assert (finding.mark, finding.cure) == ("ok", "")
-
-
-def test_senders_that_read_no_files_get_no_word_on_them() -> None:
-    assert identities(None) == []
-
-
 def test_reasons_why_it_is_not_ready_are_problems() -> None:
     findings = judged(not_ready_because=["sink elasticsearch: no answer", "draining"])
 
-    assert [one.mark for one in findings if one.subject == "ready"] == ["problem", "problem"]
+    assert [(one.mark, one.found) for one in findings if one.subject == "not ready"] == [
+        ("problem", "sink elasticsearch: no answer"),
+        ("problem", "draining"),
+    ]
 
 
 @pytest.mark.parametrize(("days", "mark"), [(-1.0, "problem"), (5.0, "warning"), (90.0, "ok")])
@@ -285,9 +183,12 @@ def test_a_certificate_is_told_in_time(days: float, mark: str) -> None:
 
 
 def test_books_out_of_balance_are_a_bug_and_said_so() -> None:
-    found = said(judged({"ptingest_flow_residue_events": {("store", "django"): 1.0}}), "books")
+    books = {"store": {"django": {"residue": -2}, "nginx": {"residue": 0}}}
+
+    found = said(judged(books=books), "books")
 
     assert (found.mark, "bug" in found.cure) == ("problem", True)
+    assert found.found == "they do not balance: django by -2 in store (events)"
 
 
 def test_a_window_that_waits_long_points_to_the_sinks() -> None:
@@ -375,3 +276,49 @@ def test_events_that_went_there_long_ago_are_a_note() -> None:
 
 def test_nothing_in_a_failure_store_is_well() -> None:
     assert in_failure_store(0.0).mark == "ok"
+
+
+@pytest.mark.parametrize(
+    ("status", "subject", "named"),
+    [
+        ({"certificates": {"trouble": "no key"}}, "certificate", "no key"),
+        ({"config": {"last_error": "line 3"}}, "config", "line 3"),
+        ({"config": {"waiting_for_restart": ["data_dir"]}}, "config", "data_dir"),
+    ],
+)
+def test_what_a_reload_left_undone_is_a_warning(
+    status: dict[str, Any], subject: str, named: str
+) -> None:
+    found = said(judged(**status), subject)
+
+    assert found.mark == "warning"
+    assert named in found.found
+    assert found.cure
+
+
+WELL: dict[str, Any] = {"uptime_seconds": 3600.0, "loop_lag_seconds": 0.01}
+HEALTHY: Metrics = {RECEIVED: {("django",): 2.0}, CLOSED: {("window_timeout",): 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("status", "title", "subjects"),
+    [
+        ({}, "All is well", []),
+        ({"loop_lag_seconds": 2.0}, "Events are taken and kept safe", ["event loop"]),
+        (
+            {"loop_lag_seconds": 2.0, "not_ready_because": ["sink store: no"]},
+            "Not all is well",
+            ["not ready", "event loop"],
+        ),
+    ],
+    ids=["well", "a warning", "a problem"],
+)
+def test_health_is_the_problems_then_the_warnings(
+    status: dict[str, Any], title: str, subjects: list[str]
+) -> None:
+    facts = ServerFacts("http://here", status=WELL | status, metrics=HEALTHY, asked_at=1000.0)
+
+    found = health(facts)
+
+    assert headline(found) == title
+    assert [one.subject for one in found] == subjects

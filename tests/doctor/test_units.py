@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ptingest.doctor.units import count, cut, duration, rate, share, size
+from ptingest.doctor.units import count, cut, duration, plural, rate, share, size
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,10 @@ def test_what_is_cut_is_counted() -> None:
 )
 def test_a_share_is_told_with_its_numbers(part: int, whole: int, text: str) -> None:
     assert share(part, whole) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 windows"), (1, "1 window"), (1200, "1,200 windows")]
+)
+def test_a_number_of_things_is_in_the_plural_unless_it_is_one(number: int, text: str) -> None:
+    assert plural(number, "window") == text

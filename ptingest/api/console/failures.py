@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ptingest.api.console.overview import Overlooked, unmatched
+from ptingest.api.console.overview import Overlooked
 from ptingest.api.console.site import ROOT, Site
 from ptingest.pipeline.pipeline import Explained
 from ptingest.telemetry.metrics import Metrics
@@ -18,6 +18,8 @@ from ptingest.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from aiohttp import web
 
+NOTED = "ptingest_pipeline_noted_events_total"
+RECEIVED = "ptingest_flow_received_events_total"
 KINDS = ("line", "regex", "json_keys")
 
 
@@ -134,6 +136,17 @@ def page_values(status: Mapping[str, Any], metrics: Metrics, trial: Trial) -> di
         "results": (),
         "pattern_tried": None,
     }
+
+
+def unmatched(metrics: Metrics) -> dict[str, tuple[int, int]]:
+    """Return service -> (lines that fit no pattern, lines received)."""
+    failures = {
+        labels[0]: int(value)
+        for labels, value in metrics.labelled(NOTED)
+        if labels[1] == "grok_failure"
+    }
+    received = {labels[0]: int(value) for labels, value in metrics.labelled(RECEIVED)}
+    return {service: (count, received.get(service, 0)) for service, count in failures.items()}
 
 
 def _asked(form: Mapping[str, Any]) -> Asked:

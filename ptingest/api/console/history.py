@@ -8,10 +8,10 @@ histogram's buckets, so they are those of that time and not of the whole life.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from ptingest.api.rates import SAMPLE_SECONDS
+from ptingest.telemetry.histogram import Buckets, growth, quantile
 from ptingest.telemetry.metrics import Metrics
 
 KEPT_SECONDS = 3600.0
@@ -25,8 +25,6 @@ SETTLED = "ptingest_lane_settled_events_total"
 ACK_SECONDS = "ptingest_beats_ack_seconds"
 WRITE_SECONDS = "ptingest_lane_write_seconds"
 OUTSTANDING = "ptingest_lane_outstanding_events"
-
-Buckets = Sequence[tuple[float, int]]
 
 
 class Sample(NamedTuple):
@@ -151,28 +149,3 @@ def _point(before: Sample, after: Sample) -> Point:
         p50=quantile(grown, 0.5),
         p99=quantile(grown, 0.99),
     )
-
-
-def growth(before: Buckets, after: Buckets) -> Buckets:
-    """Return what came to each bucket between two moments, added up as they are."""
-    known = dict(before)
-    return [(bound, max(0, count - known.get(bound, 0))) for bound, count in after]
-
-
-def quantile(buckets: Buckets, share: float) -> float | None:
-    """Return the value below which ``share`` of the observations lie, by straight lines.
-
-    What is beyond the last bound is told as that bound. None where nothing was observed.
-    """
-    total = buckets[-1][1] if buckets else 0
-    if total <= 0:
-        return None
-    wanted = share * total
-    low, below = 0.0, 0
-    for bound, count in buckets:
-        if count >= wanted and count > below:
-            if bound == float("inf"):
-                return low
-            return low + (bound - low) * (wanted - below) / (count - below)
-        low, below = bound, count
-    return low

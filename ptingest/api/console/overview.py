@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ptingest.api.console.charts import Chart, Line, draw
 from ptingest.api.console.history import KEPT_SECONDS, History, Point
 from ptingest.api.console.site import Site
-from ptingest.api.console.verdict import advice, findings, meters
-from ptingest.doctor import units as words
+from ptingest.doctor import units
+from ptingest.doctor.filebeat import advice
+from ptingest.doctor.limits import limits_of
+from ptingest.doctor.server_facts import own_facts
+from ptingest.doctor.traffic import headline, health
 from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -32,8 +35,9 @@ FATES = (
 )
 """The books' columns between what was received and the difference."""
 
-NOTED = "ptingest_pipeline_noted_events_total"
-RECEIVED = "ptingest_flow_received_events_total"
+MOST_FINDINGS = 20
+PAGES = {"dead": "/dead-letters", "parsing": "/failures"}
+"""First word of a finding's subject -> the page that shows more."""
 LINE_COUNTS = ("received", *(name for name, _ in FATES), "residue")
 
 
@@ -73,8 +77,12 @@ def overview_values(
     rates = history.rates(now)
     books = status.get("books", {})
     beats, config = status.get("beats", {}), status.get("config") or {}
+    found = health(own_facts(status, metrics, now))
     return {
-        "findings": findings(status, unmatched(metrics)),
+        "headline": headline(found),
+        "findings": found[:MOST_FINDINGS],
+        "more_findings": max(0, len(found) - MOST_FINDINGS),
+        "pages": PAGES,
         "summary": _summary(status, rates),
         "has_events": any(books.values()),
         "fates": FATES,
@@ -86,7 +94,7 @@ def overview_values(
         "sinks": [
             _sink(name, lane, history, now) for name, lane in status.get("lanes", {}).items()
         ],
-        "meters": meters(status),
+        "limits": limits_of(status),
         "workers": status.get("workers", ()),
         "process": {name: status.get(name) for name in ("version", "pid", "uptime_seconds")},
         "listening": status.get("listening"),
@@ -96,23 +104,12 @@ def overview_values(
     }
 
 
-def unmatched(metrics: Metrics) -> dict[str, tuple[int, int]]:
-    """Return service -> (lines that fit no pattern, lines received)."""
-    failures = {
-        labels[0]: int(value)
-        for labels, value in metrics.labelled(NOTED)
-        if labels[1] == "grok_failure"
-    }
-    received = {labels[0]: int(value) for labels, value in metrics.labelled(RECEIVED)}
-    return {service: (count, received.get(service, 0)) for service, count in failures.items()}
-
-
 def _summary(status: Mapping[str, Any], rates: Mapping[str, float]) -> str:
     """What passes, in a few words."""
     beats = status.get("beats", {})
     count = beats.get("connections", 0)
-    who = "No Beat is connected" if not count else f"{count} Beat{'s' * (count != 1)} connected"
-    speed = words.rate(sum(rates.values()))
+    who = f"{units.plural(count, 'Beat')} connected" if count else "No Beat is connected"
+    speed = units.rate(sum(rates.values()))
     return f"{who}; {speed} events a second over the last minute"
 
 
@@ -167,7 +164,7 @@ def charts(points: list[Point], now: float) -> list[Chart]:
                 Line("received", [(point.at, point.rate) for point in points]),
                 Line("dead-lettered", [(point.at, point.letters) for point in points]),
             ],
-            now=now, seconds=shown, show=words.rate,
+            now=now, seconds=shown, show=units.rate,
         ),
         draw(
             "acks", "Time to the ack", "From a window's end until all of it is safe.",
@@ -175,11 +172,11 @@ def charts(points: list[Point], now: float) -> list[Chart]:
                 Line("half within (p50)", [(point.at, point.p50) for point in points]),
                 Line("99 of 100 within (p99)", [(point.at, point.p99) for point in points]),
             ],
-            now=now, seconds=shown, show=words.duration,
+            now=now, seconds=shown, show=units.duration,
         ),
         draw(
             "waiting", "Events in flight", "Received and not yet safe, at the slowest sink.",
             [Line("in flight", [(point.at, float(point.waiting)) for point in points])],
-            now=now, seconds=shown, show=words.count,
+            now=now, seconds=shown, show=units.count,
         ),
     ]  # fmt: skip

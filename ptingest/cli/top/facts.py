@@ -2,19 +2,19 @@
 
     facts before, facts now --> overview(...) --> one JSON-ready object, for `--json` and the screen
 
-Rates are what grew between the two looks. Whether all is well, and what cures it, is judged
-by the same sentences as `doctor`'s; of those only what is true now, not what once was.
+Rates are what grew between the two looks. Whether all is well is the judgement of
+`ptingest.doctor.traffic`, which the console and `doctor` show as well.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from ptingest.doctor.limits import limits_of
 from ptingest.doctor.server_facts import ServerFacts
-from ptingest.doctor.traffic import judge_traffic
-from ptingest.model.finding import Finding
+from ptingest.doctor.traffic import headline, health
+from ptingest.telemetry.histogram import growth, quantile
 
 RECEIVED = "ptingest_flow_received_events_total"
 SETTLED = "ptingest_lane_settled_events_total"
@@ -22,12 +22,6 @@ ACK_SECONDS = "ptingest_beats_ack_seconds"
 WRITE_SECONDS = "ptingest_lane_write_seconds"
 STORED = ("stored", "already_stored")
 FATES = (*STORED, "failure_stored", "dead_lettered", "dropped", "given_back")
-
-_OF_NOW = (
-    *("ready", "books", "acks", "failure store", "dead letters", "certificate", "events arrive"),
-)
-"""Subjects of `doctor` that tell of this moment, in the order of their weight."""
-NEAR_FULL = 0.9
 
 Row = dict[str, Any]
 
@@ -38,26 +32,29 @@ def overview(before: ServerFacts | None, now: ServerFacts) -> Row:
         return {
             "where": now.where,
             "reachable": False,
-            "well": _ill(f"nobody answers: {now.failure}", "is the server running? asking again"),
+            "well": {
+                "is_well": False,
+                "sentence": f"No answer: {now.failure}",
+                "cure": "is the server running? It is asked again",
+            },
         }
     if before is not None and not _is_same_process(before, now):
         before = None
     seconds = 0.0 if before is None else now.asked_at - before.asked_at
     status = now.status
-    limits = list(_limits(status))
     return {
         "where": now.where,
         "reachable": True,
         "version": status.get("version"),
         "uptime_seconds": status.get("uptime_seconds"),
-        "well": _well(now, limits),
+        "well": _well(now),
         "rates": _rates(before, now, seconds),
         "acks": _acks(before, now, seconds),
         "books": _books(before, now, seconds),
         "connections": _connections(before, now, seconds),
         "open_connections": (status.get("beats") or {}).get("connections", 0),
         "sinks": _sinks(before, now),
-        "limits": limits,
+        "limits": _limits(status),
         "process": _process(before, now, seconds),
         "workers": _workers(now),
     }
@@ -74,29 +71,15 @@ def _is_same_process(before: ServerFacts, now: ServerFacts) -> bool:
 # --- is all well? -------------------------------------------------------------------------
 
 
-def _ill(reason: str, cure: str) -> Row:
-    return {"is_well": False, "sentence": reason, "cure": cure}
-
-
-def _well(now: ServerFacts, limits: list[Row]) -> Row:
-    found = [v for v in judge_traffic(now) if v.subject in _OF_NOW and v.mark in _WEIGHTS]
-    full = next((limit for limit in limits if limit["share"] >= NEAR_FULL), None)
-    if full is not None:
-        seen = f"{full['name']}: {full['share']:.0%} of its limit is used"
-        found.append(Finding("warning", "limits", seen, f"see {full['setting']}", looked_at=""))
+def _well(now: ServerFacts) -> Row:
+    found = health(now)
+    title = headline(found)
     if not found:
-        return {"is_well": True, "sentence": "All is well.", "cure": ""}
-    worst = min(found, key=_weight)
+        return {"is_well": True, "sentence": f"{title}.", "cure": ""}
     more = f" (and {len(found) - 1} more: ptingest doctor)" if len(found) > 1 else ""
-    return _ill(f"{worst.subject}: {worst.found}{more}", worst.cure)
-
-
-_WEIGHTS = ("problem", "warning")
-
-
-def _weight(verdict: Finding) -> tuple[int, int]:
-    order = _OF_NOW.index(verdict.subject) if verdict.subject in _OF_NOW else len(_OF_NOW)
-    return _WEIGHTS.index(verdict.mark), order
+    worth = "" if not found[0].is_ok else "; worth a look"
+    sentence = f"{title}{worth}: {found[0].sentence}{more}"
+    return {"is_well": found[0].is_ok, "sentence": sentence, "cure": found[0].cure}
 
 
 # --- rates --------------------------------------------------------------------------------
@@ -129,41 +112,20 @@ def _rates(before: ServerFacts | None, now: ServerFacts, seconds: float) -> Row 
 
 def _acks(before: ServerFacts | None, now: ServerFacts, seconds: float) -> Row:
     """Quantiles of the acks between the looks; of all since the start where none was sent."""
-    buckets = now.buckets.get(ACK_SECONDS, {})
+    buckets = sorted(now.buckets.get(ACK_SECONDS, {}).items())
     old = {} if before is None else before.buckets.get(ACK_SECONDS, {})
-    recent = {bound: count - old.get(bound, 0.0) for bound, count in buckets.items()}
-    is_recent = before is not None and max(recent.values(), default=0.0) > 0
+    recent = growth(list(old.items()), buckets)
+    is_recent = before is not None and bool(recent) and recent[-1][1] > 0
     shown = recent if is_recent else buckets
     grown = sum(_growth(before, now, "ptingest_beats_acks_total", seconds).values())
     return {
         "per_second": None if before is None else round(grown, 1),
-        "p50_seconds": quantile(shown, 0.5),
-        "p99_seconds": quantile(shown, 0.99),
+        "p50_seconds": _rounded(quantile(shown, 0.5), 6),
+        "p99_seconds": _rounded(quantile(shown, 0.99), 6),
         "since": "last look" if is_recent else "start",
         "oldest_unacked_seconds": round(now.value("ptingest_beats_oldest_window_seconds"), 3),
         "open_windows": int(now.value("ptingest_beats_open_windows")),
     }
-
-
-def quantile(buckets: Mapping[float, float], share: float) -> float | None:
-    """Return a quantile of a histogram, straight within its bucket; None where it is empty.
-
-    Above the last bound nothing is known but that it was more.
-    """
-    bounds = sorted(buckets)
-    if not bounds or not buckets[bounds[-1]]:
-        return None
-    wanted = share * buckets[bounds[-1]]
-    low = below = 0.0
-    for bound in bounds:
-        count = buckets[bound]
-        if count >= wanted:
-            if math.isinf(bound):
-                return low
-            inside = (wanted - below) / (count - below) if count > below else 1.0
-            return round(low + (bound - low) * inside, 6)
-        low, below = bound, count
-    return low
 
 
 # --- books, connections, sinks --------------------------------------------------------------
@@ -197,8 +159,8 @@ def _books(before: ServerFacts | None, now: ServerFacts, seconds: float) -> list
     )
 
 
-def _rounded(rate: float | None) -> float | None:
-    return None if rate is None else round(rate, 1)
+def _rounded(number: float | None, digits: int = 1) -> float | None:
+    return None if number is None else round(number, digits)
 
 
 def _connections(before: ServerFacts | None, now: ServerFacts, seconds: float) -> list[Row]:
@@ -265,32 +227,20 @@ def _mean_write(before: ServerFacts | None, now: ServerFacts, sink: str) -> floa
 # --- limits and the process -----------------------------------------------------------------
 
 
-def _limits(status: Mapping[str, Any]) -> Iterator[Row]:
-    """Every limit that /status names, the nearest to full first."""
-    beats, letters = status.get("beats") or {}, status.get("dead_letters") or {}
-    budget = status.get("budget") or {}
-    named = [
-        ("documents", budget.get("outstanding_bytes"), budget.get("limit_bytes"),
-         "beats.limits.total_bytes (half)"),
-        ("unframed", beats.get("waiting_bytes"), beats.get("waiting_bytes_limit"),
-         "beats.limits.total_bytes (half)"),
-        ("connections", beats.get("connections"), beats.get("connections_limit"),
-         "beats.limits.connections"),
-        ("dead letters", letters.get("bytes"), letters.get("limit_bytes"),
-         "dead_letters.max_bytes"),
-    ]  # fmt: skip
+def _limits(status: Mapping[str, Any]) -> list[Row]:
+    """Every limit that makes Beats wait, the nearest to full first."""
     rows = [
         {
-            "name": name,
-            "used": used,
-            "limit": limit,
-            "share": round(used / limit, 4),
-            "setting": setting,
+            "name": limit.key,
+            "used": limit.used,
+            "limit": limit.limit,
+            "share": round(limit.used / limit.limit, 4),
+            "setting": limit.setting,
         }
-        for name, used, limit, setting in named
-        if used is not None and limit
+        for limit in limits_of(status)
+        if not limit.is_trimmed
     ]
-    yield from sorted(rows, key=lambda row: -row["share"])
+    return sorted(rows, key=lambda row: -row["share"])
 
 
 def _process(before: ServerFacts | None, now: ServerFacts, seconds: float) -> Row:

@@ -92,7 +92,7 @@ def _head(shown: Row, width: int) -> list[Text]:
     if not shown["reachable"]:
         return [
             Text.assemble(("ptingest ", "bold"), visible(shown["where"])),
-            *_wrapped(f"NOT WELL  {well['sentence']}", "bold red", width),
+            *_wrapped(well["sentence"], "bold red", width),
             Text(f"cure: {visible(well['cure'])}"),
         ]
     process = shown["process"]
@@ -104,10 +104,8 @@ def _head(shown: Row, width: int) -> list[Text]:
         f"pause {duration(process['loop_lag_seconds'])}",
     ]
     found = [Text.assemble(("ptingest ", "bold"), "  ".join(facts))]
-    if well["is_well"]:
-        found.append(Text("All is well.", "bold green"))
-    else:
-        found += _wrapped(f"NOT WELL  {well['sentence']}", "bold red", width)
+    found += _wrapped(well["sentence"], "bold green" if well["is_well"] else "bold red", width)
+    if well["cure"]:
         found += _wrapped(f"cure: {well['cure']}", "", width)
     return [*found, _rates_line(shown)]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.api.console.failures import pretty, services_of, shapes_of
+from ptingest.api.console.failures import pretty, services_of, shapes_of, unmatched
 from ptingest.api.console.pages import Seams
 from ptingest.api.console.trial import LineTrial
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
@@ -158,3 +158,12 @@ def test_json_is_indented_and_anything_else_stays(value: object, text: str) -> N
 async def test_who_comes_back_to_a_result_starts_again(served: Served, path: str) -> None:
     async with served.http.get(f"/console/failures/{path}", allow_redirects=False) as answer:
         assert answer.headers["Location"] == "/console/failures"
+
+
+def test_failures_are_counted_beside_what_was_received() -> None:
+    metrics = Metrics()
+    metrics.add("ptingest_flow_received_events_total", 100, "nginx")
+    metrics.add("ptingest_pipeline_noted_events_total", 7, "nginx", "grok_failure")
+    metrics.add("ptingest_pipeline_noted_events_total", 3, "nginx", "date_failure")
+
+    assert unmatched(metrics) == {"nginx": (7, 100)}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ptingest.api.console.history import KEPT_SECONDS, MAX_TROUBLES, History, growth, quantile
+from ptingest.api.console.history import KEPT_SECONDS, MAX_TROUBLES, History
 from ptingest.telemetry.metrics import Metrics
 
 RECEIVED = "ptingest_flow_received_events_total"
-INF = float("inf")
 
 
 @pytest.fixture
@@ -116,25 +115,3 @@ def test_only_so_many_troubles_are_remembered(history: History) -> None:
     history.note_troubles({f"sink {number}": "no" for number in range(100)}, 1010.0)
 
     assert len(history.troubles) == MAX_TROUBLES
-
-
-@pytest.mark.parametrize(
-    ("buckets", "share", "value"),
-    [
-        ([], 0.5, None),
-        ([(1.0, 0), (INF, 0)], 0.5, None),
-        ([(1.0, 10), (2.0, 10), (INF, 10)], 0.5, 0.5),
-        ([(1.0, 0), (2.0, 10), (INF, 10)], 0.5, 1.5),
-        ([(1.0, 5), (2.0, 5), (4.0, 10), (INF, 10)], 0.75, 3.0),
-        ([(1.0, 0), (2.0, 0), (INF, 10)], 0.99, 2.0),
-    ],
-)
-def test_a_quantile_lies_in_its_bucket(
-    buckets: list[tuple[float, int]], share: float, value: float | None
-) -> None:
-    assert quantile(buckets, share) == value
-
-
-def test_growth_is_never_less_than_nothing() -> None:
-    assert growth([(1.0, 5), (INF, 9)], [(1.0, 7), (INF, 8)]) == [(1.0, 2), (INF, 0)]
-    assert growth([], [(1.0, 7)]) == [(1.0, 7)]

@@ -6,14 +6,24 @@ import re
 from typing import Any
 
 from ptingest.api.console.history import Point
-from ptingest.api.console.overview import span, unmatched
-from ptingest.telemetry.metrics import Metrics
+from ptingest.api.console.overview import span
 from tests.api.console.serving import console
-from tests.api.console.test_verdict import WELL
 
 HOSTILE = "<script>alert(1)</script>\u202e"
 SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩"
 
+WELL: dict[str, Any] = {
+    "uptime_seconds": 5.0,
+    "not_ready_because": [],
+    "books": {"store": {"django": {"received": 3, "stored": 3, "in_flight": 0, "residue": 0}}},
+    "budget": {"outstanding_bytes": 1, "limit_bytes": 100},
+    "beats": {
+        "connections": 2, "connections_limit": 4096, "waiting_bytes": 0, "waiting_bytes_limit": 100,
+    },
+    "services": {"django": {"last_lag_seconds": 0.4, "heard_seconds_ago": 1.0}},
+    "dead_letters": {"bytes": 0, "limit_bytes": 100, "waiting": 0},
+    "loop_lag_seconds": 0.01,
+}  # fmt: skip
 LANE: dict[str, Any] = {
     "in_flight": 1, "concurrency": 4, "waiting_documents": 5, "outstanding_documents": 1234,
     "retrying_documents": 0, "doubtful_documents": 0, "backoff_seconds": 0.0, "failures": 0,
@@ -29,7 +39,7 @@ FULL: dict[str, Any] = {
     **WELL,
     "version": "0.1.0",
     "pid": 7,
-    "uptime_seconds": 60.0,
+    "uptime_seconds": 5.0,
     "listening": "127.0.0.1:5044",
     "lanes": {"store": LANE},
     "beats": {**WELL["beats"], "listed": [BEAT]},
@@ -38,6 +48,8 @@ FULL: dict[str, Any] = {
 
 async def test_all_is_well_when_nothing_speaks_against_it() -> None:
     async with console() as served:
+        served.view.shown = WELL
+
         assert "All is well." in await served.read("/console/")
 
 
@@ -49,8 +61,35 @@ async def test_what_is_wrong_is_said_first_with_its_cure() -> None:
 
     assert "All is well" not in page
     assert page.index("Not all is well") < page.index("sink elasticsearch: 401")
-    assert page.index("<code>ptingest doctor</code> asks") < page.index("Books of")
+    assert page.index("<code>ptingest doctor</code> ask the sink") < page.index("Books of")
     assert "`" not in page
+
+
+async def test_what_is_worth_a_look_is_a_warning_with_the_page_that_shows_more() -> None:
+    async with console() as served:
+        letters = {"bytes": 1, "limit_bytes": 100, "waiting": 1}
+        served.view.shown = {**FULL, "dead_letters": letters}
+        served.metrics.add("ptingest_flow_received_events_total", 100, "nginx")
+        served.metrics.add("ptingest_pipeline_noted_events_total", 7, "nginx", "grok_failure")
+
+        page = await served.read("/console/")
+
+    assert "Events are taken and kept safe." in page
+    assert "dead letters: 1 is waiting" in page
+    assert "parsing nginx: 7 of 100 (7 %) events fit no pattern" in page
+    assert 'href="/console/dead-letters">Show' in page
+    assert 'href="/console/failures">Show' in page
+
+
+async def test_a_long_list_of_findings_is_cut_and_counted() -> None:
+    services = {f"s{number}": {"last_lag_seconds": -900.0} for number in range(100)}
+    async with console() as served:
+        served.view.shown = {**FULL, "services": services}
+
+        page = await served.read("/console/")
+
+    assert page.count("in the future") == 20
+    assert "80 more findings" in page
 
 
 async def test_the_page_shows_books_beats_sinks_and_limits() -> None:
@@ -98,13 +137,13 @@ async def test_whatever_others_send_is_text_here() -> None:
 
     assert "<script>alert" not in page
     assert "\u202e" not in page
-    assert page.count(SHOWN) == 12
+    assert page.count(SHOWN) == 15
 
 
 async def test_with_several_workers_each_has_its_row() -> None:
     row = {
         "worker": 2, "pid": 4711, "state": "running", "connections": 3, "rss_bytes": 50 << 20,
-        "loop_lag_seconds": 0.002, "uptime_seconds": 60.0, "restarts": 1, "last_end": "killed",
+        "loop_lag_seconds": 0.002, "uptime_seconds": 5.0, "restarts": 1, "last_end": "killed",
     }  # fmt: skip
     async with console() as served:
         served.view.shown = {**FULL, "workers": [row]}
@@ -113,15 +152,6 @@ async def test_with_several_workers_each_has_its_row() -> None:
 
     assert "<caption>Workers</caption>" in page
     assert "4711" in page
-
-
-def test_failures_are_counted_beside_what_was_received() -> None:
-    metrics = Metrics()
-    metrics.add("ptingest_flow_received_events_total", 100, "nginx")
-    metrics.add("ptingest_pipeline_noted_events_total", 7, "nginx", "grok_failure")
-    metrics.add("ptingest_pipeline_noted_events_total", 3, "nginx", "date_failure")
-
-    assert unmatched(metrics) == {"nginx": (7, 100)}
 
 
 def test_young_servers_show_less_than_an_hour() -> None:

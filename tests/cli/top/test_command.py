@@ -52,7 +52,7 @@ async def test_the_whole_road_is_readable_at_80_by_24(tmp_path: Path) -> None:
 async def test_what_happens_is_seen_live_and_a_resize_is_followed(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         with terminal("top", *asked(server)) as screen:
-            await seen(screen, "no event has come yet", "NOT WELL")
+            await seen(screen, "no event has come yet", "All is well.")
             await some_events(server, 5)
             await seen(screen, "All is well.", "django")
             screen.resize(200, 50)
@@ -96,11 +96,11 @@ async def test_a_server_that_goes_away_and_comes_back_is_seen(tmp_path: Path) ->
         screen = screens.enter_context(terminal("top", *asked(server)))
         await seen(screen, "q leaves", "sink")
     with screens:
-        away = await seen(screen, "NOT WELL", "nobody answers")
+        away = await seen(screen, "No answer")
         async with serving(tmp_path / "two", api={"listen": f"127.0.0.1:{port}"}):
-            await seen(screen, "no Beat has connected")
+            await seen(screen, "no Beat is connected")
 
-    assert "asking again" in away
+    assert "asked again" in away
 
 
 def test_a_server_that_never_answers_does_not_keep_us(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_snapshot_of_nobody_says_so_with_its_exit_code(option: str, tmp_path: 
     ran = run("top", "--once", option, "--address", address, folder=tmp_path)
 
     assert ran.code == 4
-    assert b"nobody answers" in ran.out
+    assert b"No answer" in ran.out
 
 
 @contextlib.asynccontextmanager
@@ -184,7 +184,7 @@ async def test_something_else_at_that_port_is_no_traceback(answer: bytes, tmp_pa
         ran = await asyncio.to_thread(run, "top", "--once", "--address", address, folder=tmp_path)
 
     assert ran.code == 4
-    assert b"nobody answers" in ran.out
+    assert b"No answer" in ran.out
 
 
 async def test_tls_and_token_come_from_the_config(tmp_path: Path) -> None:

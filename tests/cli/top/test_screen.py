@@ -72,7 +72,7 @@ def test_a_wide_screen_shows_more_columns_and_rows() -> None:
 def test_what_is_wrong_stands_on_top_with_its_cure() -> None:
     found = shown(overview(None, facts(not_ready_because=["draining"])), 80, 24)
 
-    assert found[1].startswith("NOT WELL  ready: draining")
+    assert found[1].startswith("Not all is well: not ready: draining")
     assert found[2].startswith("cure: ")
 
 
@@ -80,7 +80,7 @@ def test_a_server_that_is_away_is_said_in_a_few_lines() -> None:
     found = shown(overview(None, ServerFacts("http://x:1", failure="refused")), 80, 24, "q leaves")
 
     assert found[0] == "ptingest http://x:1"
-    assert found[1] == "NOT WELL  nobody answers: refused"
+    assert found[1] == "No answer: refused"
     assert found[-1] == "q leaves"
 
 
