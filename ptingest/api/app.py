@@ -36,6 +36,7 @@ from ptingest.api.usage import Usage, own_usage
 from ptingest.api.why import WhyDesk, why_routes
 from ptingest.model.address import split_listen
 from ptingest.settings.api import ApiSettings
+from ptingest.telemetry.exposition import CONTENT_TYPE, exposition
 from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ ALWAYS_ANSWERED = frozenset({"/livez", "/readyz"})
 
 BODY_BYTES = 1 << 16
 """The largest body read; only orders have one."""
-
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 CONSOLE = "/console/"
 
@@ -243,7 +242,7 @@ def _build_app(
 
     async def scrape(_: web.Request) -> web.Response:
         await view.refresh()
-        return web.Response(body=metrics.scrape(), headers={"Content-Type": METRICS_TYPE})
+        return web.Response(body=exposition(metrics), headers={"Content-Type": CONTENT_TYPE})
 
     async def status(request: web.Request) -> web.Response:
         await view.refresh()

@@ -1,17 +1,17 @@
-"""One table of metrics, and the book that counts in it.
+"""The table of metrics, and the counters of one process.
 
 The table is the only place where a metric is named; README's list is checked against
-it. Recording is a method call with the full metric name, cheap enough for once a chunk or
-batch and never done for a single event.
+it. Counting is a method call with the full metric name, cheap enough for once a chunk or
+batch and never done for a single event. `ptingest.telemetry.exposition` writes the counters
+as Prometheus text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import Literal, NamedTuple
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 Kind = Literal["counter", "gauge", "histogram"]
 Merge = Literal["sum", "max", "min"]
@@ -30,6 +30,10 @@ class Metric(NamedTuple):
     buckets: tuple[float, ...] = LATENCY_SECONDS
     merge: Merge = "sum"
     """What a gauge of several processes comes to; counters and histograms are added up."""
+
+    def zeros(self) -> list[float]:
+        """Return the values of a child that nothing was counted in."""
+        return [0.0] * (2 + len(self.buckets) if self.kind == "histogram" else 1)
 
 
 class Sample(NamedTuple):
@@ -248,87 +252,66 @@ METRICS: tuple[Metric, ...] = (
     ),
 )
 
-# Named once: a union written at the call would be built at each of some thousand a second.
-_COUNTED = (Counter, Gauge)
-
 
 class Metrics:
-    """The counters of one process; built once in assembly and passed down."""
+    """The counters of one process; built once in assembly and passed down.
+
+    Not for threads: everything is counted and read in the thread of the event loop.
+    """
 
     def __init__(self, table: tuple[Metric, ...] = METRICS) -> None:
-        self.registry = CollectorRegistry()
-        self._families: dict[str, Counter | Gauge | Histogram] = {}
-        self._children: dict[tuple[str, tuple[str, ...]], Counter | Gauge | Histogram] = {}
+        self.table = table
+        self._rows = {row.name: row for row in table}
+        self._children: dict[tuple[str, tuple[str, ...]], list[float]] = {}
+        """Name and labels -> values in the order of `Sample.values`."""
         self._before_scrape: list[Callable[[], None]] = []
-        for row in table:
-            self._families[row.name] = self._make(row)
 
-    def _make(self, row: Metric) -> Counter | Gauge | Histogram:
-        match row.kind:
-            case "counter":
-                return Counter(row.name, row.help, row.labels, registry=self.registry)
-            case "gauge":
-                return Gauge(row.name, row.help, row.labels, registry=self.registry)
-            case "histogram":
-                return Histogram(
-                    row.name, row.help, row.labels, buckets=row.buckets, registry=self.registry
-                )
-
-    def _child(self, name: str, labels: tuple[str, ...]) -> Counter | Gauge | Histogram:
+    def _child(self, name: str, labels: tuple[str, ...]) -> list[float]:
         found = self._children.get((name, labels))
         if found is None:
-            family = self._families[name]
-            found = family.labels(*labels) if labels else family
-            self._children[name, labels] = found
+            row = self._rows[name]
+            if len(labels) != len(row.labels):
+                raise ValueError(f"{name} has the labels {row.labels}, not {labels}")
+            found = self._children[name, labels] = row.zeros()
         return found
 
     def add(self, name: str, amount: float = 1, *labels: str) -> None:
         """Count ``amount`` more; ``labels`` in the order of the table."""
-        child = self._child(name, labels)
-        assert isinstance(child, _COUNTED)
-        child.inc(amount)
+        self._child(name, labels)[0] += amount
 
     def set(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge."""
-        child = self._child(name, labels)
-        assert isinstance(child, Gauge)
-        child.set(value)
+        self._child(name, labels)[0] = value
 
     def observe(self, name: str, value: float, *labels: str) -> None:
         """Put one observation into a histogram."""
-        child = self._child(name, labels)
-        assert isinstance(child, Histogram)
-        child.observe(value)
+        values = self._child(name, labels)
+        values[0] += value
+        values[1 + bisect_left(self._rows[name].buckets, value)] += 1
 
     def value(self, name: str, *labels: str) -> float:
         """Return the present value of a counter or gauge, 0.0 if never touched."""
         child = self._children.get((name, labels))
-        if child is None:
-            return 0.0
-        assert isinstance(child, Counter | Gauge)
-        return float(child._value.get())
+        return 0.0 if child is None else float(child[0])
 
     def labelled(self, name: str) -> Iterator[tuple[tuple[str, ...], float]]:
         """Yield (labels, value) for each child of a counter or gauge."""
-        for (family, labels), child in list(self._children.items()):
+        for (family, labels), values in list(self._children.items()):
             if family == name:
-                assert isinstance(child, Counter | Gauge)
-                yield labels, float(child._value.get())
+                yield labels, float(values[0])
 
     def buckets(self, name: str, *labels: str) -> list[tuple[float, int]]:
         """Return (upper bound, observations up to it) of a histogram; empty if never touched."""
         child = self._children.get((name, labels))
         if child is None:
             return []
-        assert isinstance(child, Histogram)
-        counts = accumulate(int(bucket.get()) for bucket in child._buckets)
-        return list(zip(child._upper_bounds, counts, strict=True))
+        bounds = (*self._rows[name].buckets, float("inf"))
+        return list(zip(bounds, accumulate(map(int, child[1:])), strict=True))
 
     def samples(self) -> list[Sample]:
         """Return everything that was ever counted or set here, as it is now."""
         return [
-            Sample(name, labels, _values(child))
-            for (name, labels), child in list(self._children.items())
+            Sample(name, labels, list(values)) for (name, labels), values in self._children.items()
         ]
 
     def show(self, samples: Iterable[Sample]) -> None:
@@ -336,10 +319,9 @@ class Metrics:
         left = set(self._children)
         for name, labels, values in samples:
             left.discard((name, labels))
-            _set_values(self._child(name, labels), values)
+            self._child(name, labels)[:] = values
         for name, labels in left:
-            child = self._child(name, labels)
-            _set_values(child, [0.0] * len(_values(child)))
+            self._children[name, labels] = self._rows[name].zeros()
 
     def before_scrape(self, refresh: Callable[[], None]) -> None:
         """Call ``refresh`` before every scrape, to set gauges that are cheap to look up."""
@@ -349,23 +331,3 @@ class Metrics:
         """Bring gauges up to date."""
         for refresh in self._before_scrape:
             refresh()
-
-    def scrape(self) -> bytes:
-        """Return Prometheus text, gauges fresh."""
-        self.refresh()
-        return generate_latest(self.registry)
-
-
-def _values(child: Counter | Gauge | Histogram) -> list[float]:
-    if isinstance(child, Histogram):
-        return [child._sum.get(), *(bucket.get() for bucket in child._buckets)]
-    return [child._value.get()]
-
-
-def _set_values(child: Counter | Gauge | Histogram, values: Sequence[float]) -> None:
-    if isinstance(child, Histogram):
-        child._sum.set(values[0])
-        for bucket, value in zip(child._buckets, values[1:], strict=True):
-            bucket.set(value)
-    else:
-        child._value.set(values[0])

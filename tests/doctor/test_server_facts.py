@@ -8,6 +8,7 @@ import pytest
 from ptingest.api.client import ServerClient
 from ptingest.doctor.server_facts import ServerFacts, own_facts, read_facts, read_metrics
 from ptingest.settings.api import ApiSettings
+from ptingest.telemetry.exposition import exposition
 from ptingest.telemetry.metrics import Metrics
 from tests.support.raw_peer import C, J, W, event, peer_of
 from tests.support.serving import serving
@@ -95,7 +96,7 @@ def test_a_server_reads_its_own_metrics_as_a_client_would() -> None:
 
     own = own_facts({"pid": 7}, metrics, 1000.0)
 
-    read = read_metrics(metrics.scrape().decode())
+    read = read_metrics(exposition(metrics).decode())
     assert own.metrics == {name: read[name] for name in own.metrics}
     assert own.total("ptingest_lane_settled_events_total", by=0) == {"stored": 3}
     assert (own.status, own.asked_at) == ({"pid": 7}, 1000.0)

@@ -7,6 +7,7 @@ import aiohttp
 import orjson
 
 from ptingest.api.app import PATHS
+from ptingest.telemetry.exposition import exposition
 from tests.fakes.authority import Authority, tls_settings
 from tests.support.raw_peer import C, J, RawPeer, W, event, peer_of
 from tests.support.serving import serving
@@ -49,7 +50,7 @@ async def test_a_scrape_carries_the_books_and_their_residue(tmp_path: Path) -> N
             await peer.send(W(1) + J(1))
             await peer.acks(1)
 
-        text = server.worker.parts.metrics.scrape().decode()
+        text = exposition(server.worker.parts.metrics).decode()
 
     assert 'ptingest_flow_residue_events{service="django",sink="memory"} 0.0' in text
     assert (

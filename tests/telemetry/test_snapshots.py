@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ptingest.telemetry.exposition import exposition
 from ptingest.telemetry.metrics import METRICS, Metrics, Sample
 from ptingest.telemetry.snapshots import merge, retire
 
@@ -25,7 +26,7 @@ def test_a_picture_of_one_process_says_what_it_says() -> None:
         one.observe(ACK, seconds)
 
     def said(metrics: Metrics) -> list[bytes]:
-        lines = metrics.scrape().splitlines()
+        lines = exposition(metrics).splitlines()
         return [line for line in lines if b"_created" not in line]
 
     assert said(merged(one)) == said(one)
@@ -43,7 +44,7 @@ def test_counters_and_histograms_are_added_up() -> None:
     whole = merged(a, b)
 
     assert dict(whole.labelled(RECEIVED)) == {("django",): 7, ("nginx",): 5}
-    text = whole.scrape()
+    text = exposition(whole)
     assert b'ptingest_beats_ack_seconds_bucket{le="0.005"} 2.0' in text
     assert b"ptingest_beats_ack_seconds_count 3.0" in text
 
