@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ptingest.model.contracts import Checkpoint, Clock
-from ptingest.model.finding import Finding
 from ptingest.model.document import Document
 from ptingest.model.finding import Finding
 from ptingest.model.outcome import WriteResult
