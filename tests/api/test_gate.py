@@ -11,7 +11,7 @@ import pytest
 from ptingest.api import app
 from ptingest.api.connections import PER_ADDRESS
 from ptingest.api.gate import host_of
-from tests.api.console.serving import console
+from tests.support.console import console
 
 PATHS = [*app.PATHS, "/", "/nothing"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.console.serving import Served, console
 from tests.support.command import run
+from tests.support.console import Served, console
 
 RECEIVED = "ptingest_flow_received_events_total"
 DROPPED = "ptingest_flow_dropped_events_total"

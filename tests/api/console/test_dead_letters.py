@@ -15,8 +15,8 @@ from multidict import MultiDict
 from ptingest.api.console.dead_letters import SHOWN_CHARACTERS, choice_of, progress_of
 from ptingest.api.console.pages import Seams
 from ptingest.model.letters import Choice, Look, Row, Whole
-from tests.api.console.serving import TOKEN, Served, console, log_in
 from tests.support.api import LettersDesk
+from tests.support.console import TOKEN, Served, console, log_in
 
 ID = "01JB2QXEZ3T8V5N7K4M9P6R1S0"
 HOSTILE = "</textarea><script>alert(1)</script>\u202e"

@@ -22,7 +22,7 @@ from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.settings.load import load_profile
 from ptingest.sinks.store.read.pool import StoreExplorer
 from ptingest.sinks.store.schema import open_writer, transaction
-from tests.api.console.serving import Served, console
+from tests.support.console import Served, console
 from tests.support.store_documents import document, insert
 from tests.support.waiting import PATIENCE_SECONDS
 

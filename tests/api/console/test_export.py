@@ -13,7 +13,7 @@ from ptingest.api.console import export
 from ptingest.api.console.pages import Seams
 from ptingest.errors import SinkUnavailable
 from ptingest.model.explore import Hit
-from tests.api.console.serving import console
+from tests.support.console import console
 from tests.support.waiting import PATIENCE_SECONDS
 
 PAGE = "/console/explore/export?q="

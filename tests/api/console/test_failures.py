@@ -14,7 +14,7 @@ from ptingest.api.console.trial import LineTrial
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.settings.load import load_profile
 from ptingest.telemetry.metrics import Metrics
-from tests.api.console.serving import Served, console
+from tests.support.console import Served, console
 
 GOOD = "INFO|apps.parcels.views|2025-01-02T03:04:05.678|Parcel 42 created"
 SERVICES: dict[str, Any] = {

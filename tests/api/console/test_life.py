@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ptingest.model.watching import WhyQuestion
-from tests.api.console.serving import console
 from tests.api.console.test_explore import HOSTILE, text_of
+from tests.support.console import console
 
 MEMORY = {
     "whole_events": 3, "whole_seconds": 4.5, "id_events": 1000, "seconds": 90.0, "bytes": 2048,

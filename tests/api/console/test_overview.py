@@ -7,7 +7,7 @@ from typing import Any
 
 from ptingest.api.console.history import Point
 from ptingest.api.console.overview import span
-from tests.api.console.serving import console
+from tests.support.console import console
 
 HOSTILE = "<script>alert(1)</script>\u202e"
 SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩"

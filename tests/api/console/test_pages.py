@@ -15,8 +15,8 @@ from ptingest.settings.api import ApiSettings
 from ptingest.settings.load import load_profile
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
-from tests.api.console.serving import console
 from tests.support.api import View
+from tests.support.console import console
 
 
 async def test_the_navigation_names_every_page_that_is_there() -> None:

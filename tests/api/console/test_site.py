@@ -16,9 +16,9 @@ from ptingest.server.certificates import Certificates
 from ptingest.server.process.clock import SystemClock
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
-from tests.api.console.serving import TOKEN, console, log_in
 from tests.fakes.authority import Authority, tls_settings
 from tests.support.api import NODE, View
+from tests.support.console import TOKEN, console, log_in
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
