@@ -24,7 +24,7 @@ from ptingest.model.finding import Finding
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import WriteResult
 from ptingest.model.receipt import Receipt
-from ptingest.model.watching import TapWish
+from ptingest.model.watching import TapRequest
 from ptingest.pipeline.compile import packaged_profile_path
 from ptingest.server.assembly import build
 from ptingest.server.process.clock import SystemClock
@@ -77,7 +77,7 @@ class Road:
             taps = self.parts.observer.taps
             if is_free:
                 taps._spent, taps._credit_at = lambda: 0.0, 0.0
-            tap: Any = self._loop.run_until_complete(taps.begin(TapWish(query)))
+            tap: Any = self._loop.run_until_complete(taps.begin(TapRequest(query)))
             tap.cost = 1e-6
             self._reading = self._loop.create_task(self._read(tap))
 
@@ -151,7 +151,7 @@ def memory_of(why: int) -> None:
         road = Road(Path(folder), why=why)
         for seed in range(10):
             road.carry(corpus.events(EVENTS, seed))
-        print(process_row()["memory_bytes"], road.parts.observer.journal.status())
+        print(process_row()["memory_bytes"], road.parts.observer.trace_buffer.status())
 
 
 def show_memory() -> None:

@@ -22,7 +22,7 @@ import msgspec
 
 from ptingest.api.access import objection_to_look
 from ptingest.errors import QueryInvalid, TapsBusy
-from ptingest.model.watching import TapWish
+from ptingest.model.watching import TapRequest
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -54,7 +54,7 @@ class TapReader(Protocol):
 class TapDesk(Protocol):
     """Who opens taps; `ptingest.runtime` implements it."""
 
-    async def begin(self, wish: TapWish) -> TapReader:
+    async def begin(self, wish: TapRequest) -> TapReader:
         """Open one; QueryInvalid or TapsBusy when it cannot be."""
         ...
 
@@ -81,7 +81,7 @@ def tap_routes(desk: TapDesk, *, is_guarded: bool) -> list[web.RouteDef]:
     return [web.get("/tap", tap, allow_head=False)]
 
 
-def read_wish(request: web.Request) -> TapWish:
+def read_wish(request: web.Request) -> TapRequest:
     """Read the wish from a request's query.
 
     Raises:
@@ -93,7 +93,7 @@ def read_wish(request: web.Request) -> TapWish:
         asked["fates"] = request.query.getall("fate")
     if "raw" in asked:
         asked["raw"] = asked["raw"] in ("", "1", "true")
-    return msgspec.convert(asked, TapWish, strict=False)
+    return msgspec.convert(asked, TapRequest, strict=False)
 
 
 async def _stream(request: web.Request, reader: TapReader) -> web.StreamResponse:

@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 from ptingest.api.access import objection_to_look
-from ptingest.model.watching import WhyQuestion
+from ptingest.model.watching import WhyRequest
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class WhyDesk(Protocol):
     """Who remembers; `ptingest.runtime` implements it."""
 
-    async def why(self, question: WhyQuestion) -> dict[str, object]:
+    async def why(self, question: WhyRequest) -> dict[str, object]:
         """Return ``found`` and ``memory`` as JSON-ready values."""
         ...
 
@@ -38,9 +38,9 @@ def why_routes(desk: WhyDesk, *, is_guarded: bool) -> list[web.RouteDef]:
             return web.json_response({"error": refusal}, status=403)
         try:
             if request.method == "POST":
-                question = msgspec.json.decode(await request.read(), type=WhyQuestion)
+                question = msgspec.json.decode(await request.read(), type=WhyRequest)
             else:
-                question = msgspec.convert(dict(request.query.items()), WhyQuestion)
+                question = msgspec.convert(dict(request.query.items()), WhyRequest)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return web.json_response({"error": f"no question: {error}"}, status=400)
         if bool(question.id) == bool(question.line):

@@ -13,7 +13,7 @@ PassingFate = Literal["passed", "dropped", "dead_lettered"]
 FATES: tuple[PassingFate, ...] = ("passed", "dropped", "dead_lettered")
 
 
-class TapWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TapRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which events one tap wants to see."""
 
     query: str = "*"
@@ -27,7 +27,7 @@ class TapWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the events, before the query is asked."""
 
 
-class WhyQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WhyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One event, named by its key or by its text; exactly one of the two."""
 
     id: str | None = None

@@ -2,7 +2,7 @@
 
 flow --once a chunk--> Observer --> TrafficWatch   what /status says of each service
                                 --> Taps           while a tap is open
-                                --> Journal        while why.max_bytes is above 0
+                                --> TraceBuffer        while why.max_bytes is above 0
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ptingest.model.origin import Origin
 from ptingest.model.outcome import Processed
 from ptingest.model.receipt import Receipt
 from ptingest.observe.taps import Taps
-from ptingest.observe.trace_buffer import Journal
+from ptingest.observe.trace_buffer import TraceBuffer
 from ptingest.observe.traffic import TrafficWatch
 from ptingest.pipeline.pipeline import Pipeline
 
@@ -21,10 +21,12 @@ from ptingest.pipeline.pipeline import Pipeline
 class Observer:
     """Implements ``ChunkObserver``; holds what each of the three remembers."""
 
-    def __init__(self, pipeline: Callable[[], Pipeline], *, taps: Taps, journal: Journal) -> None:
+    def __init__(
+        self, pipeline: Callable[[], Pipeline], *, taps: Taps, trace_buffer: TraceBuffer
+    ) -> None:
         """``pipeline`` gives the one in force."""
         self._pipeline = pipeline
-        self.taps, self.journal = taps, journal
+        self.taps, self.trace_buffer = taps, trace_buffer
         self.traffic = TrafficWatch(pipeline().profile)
 
     def saw(
@@ -41,4 +43,4 @@ class Observer:
         self.traffic.look(processed, pipeline.profile, now_ns)
         if self.taps.open:
             self.taps.see(pipeline, payloads, processed, origin.peer, now_ns)
-        self.journal.saw(payloads, processed, cost, receipt, origin)
+        self.trace_buffer.saw(payloads, processed, cost, receipt, origin)

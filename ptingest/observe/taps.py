@@ -25,7 +25,7 @@ from ptingest.kql.predicate import Candidate, Test, matcher
 from ptingest.model.contracts import Clock
 from ptingest.model.document import LARGE_BYTES, Document
 from ptingest.model.outcome import DeadLetter, Processed, Refusal
-from ptingest.model.watching import TapWish
+from ptingest.model.watching import TapRequest
 from ptingest.pipeline.pipeline import Pipeline
 
 TAPS = 4
@@ -68,7 +68,7 @@ class Tap:
     """One reader's view: what it wants, and the lines that wait for it."""
 
     def __init__(
-        self, wish: TapWish, test: Test, clock: Clock, on_closed: Callable[[Tap], None]
+        self, wish: TapRequest, test: Test, clock: Clock, on_closed: Callable[[Tap], None]
     ) -> None:
         self.wish, self._test, self._clock, self._on_closed = wish, test, clock, on_closed
         self._largest = LARGE_BYTES * QUERY_CHARACTERS // max(QUERY_CHARACTERS, len(wish.query))
@@ -200,7 +200,7 @@ class Taps:
         self._clock, self._spent = clock, spent
         self._credit, self._credit_at = CREDIT_SECONDS, spent()
 
-    async def begin(self, wish: TapWish) -> Tap:
+    async def begin(self, wish: TapRequest) -> Tap:
         """Open a tap; whoever opens one closes it.
 
         Raises:

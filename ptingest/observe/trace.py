@@ -1,4 +1,4 @@
-"""The life of one event, told from what the journal remembers.
+"""The life of one event, told from what the trace_buffer remembers.
 
     question --> every arrival that fits, the newest first --> one JSON-ready story each
 
@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from ptingest.model.document import Document
 from ptingest.model.outcome import DeadLetter
-from ptingest.model.watching import WhyQuestion
-from ptingest.observe.trace_buffer import Attempt, Chunk, Journal
+from ptingest.model.watching import WhyRequest
+from ptingest.observe.trace_buffer import Attempt, Chunk, TraceBuffer
 from ptingest.pipeline.pipeline import Pipeline
 
 STORIES = 10
@@ -35,7 +35,7 @@ SAFE = {
 }
 
 
-class Found(NamedTuple):
+class TraceEntry(NamedTuple):
     """One event in a chunk."""
 
     chunk: Chunk
@@ -47,60 +47,62 @@ class Found(NamedTuple):
     key: str | None = None
 
 
-class Storyteller:
+class TraceReader:
     """Implements ``WhyDesk`` for one process."""
 
-    def __init__(self, journal: Journal, *, pipeline: Callable[[], Pipeline], lanes: Lanes) -> None:
-        self._journal, self._pipeline, self._lanes = journal, pipeline, lanes
+    def __init__(
+        self, trace_buffer: TraceBuffer, *, pipeline: Callable[[], Pipeline], lanes: Lanes
+    ) -> None:
+        self._trace_buffer, self._pipeline, self._lanes = trace_buffer, pipeline, lanes
 
-    async def why(self, question: WhyQuestion) -> dict[str, object]:
+    async def why(self, question: WhyRequest) -> dict[str, object]:
         """Return the stories of what fits, and how far back the memory goes."""
         found = []
         for one in self._find(question):
             found.append(self._told(one))
             if len(found) == STORIES:
                 break
-        return {"found": found, "memory": self._journal.status()}
+        return {"found": found, "memory": self._trace_buffer.status()}
 
     # --- finding ---------------------------------------------------------------------------
 
-    def _find(self, question: WhyQuestion) -> Iterator[Found]:
+    def _find(self, question: WhyRequest) -> Iterator[TraceEntry]:
         if question.id is not None:
             yield from self._by_id(question.id)
         elif question.line:
             needles = spellings(question.line)
             yield from self._whole(lambda payload, _: any(needle in payload for needle in needles))
 
-    def _by_id(self, key: str) -> Iterator[Found]:
+    def _by_id(self, key: str) -> Iterator[TraceEntry]:
         yield from self._whole(lambda _, its_key: its_key == key)
         wanted = f"\n{key}\n"
-        for chunk in reversed(self._journal.shrunk):
+        for chunk in reversed(self._trace_buffer.shrunk):
             if chunk.keys and wanted in chunk.keys:
-                yield Found(chunk, None, None, key=key)
+                yield TraceEntry(chunk, None, None, key=key)
 
-    def _whole(self, fits: Callable[[bytes, str | None], bool]) -> Iterator[Found]:
-        for chunk in reversed(self._journal.whole):
+    def _whole(self, fits: Callable[[bytes, str | None], bool]) -> Iterator[TraceEntry]:
+        for chunk in reversed(self._trace_buffer.whole):
             for at, document in enumerate(chunk.documents):
                 if fits(document.payload, document.key):
                     place = chunk.place_of(document.payload, at)
-                    yield Found(chunk, place, document.payload, document, key=document.key)
+                    yield TraceEntry(chunk, place, document.payload, document, key=document.key)
             if chunk.payloads is not None:
                 yield from self._not_documents(chunk, chunk.payloads, fits)
 
     def _not_documents(
         self, chunk: Chunk, payloads: Sequence[bytes], fits: Callable[[bytes, str | None], bool]
-    ) -> Iterator[Found]:
+    ) -> Iterator[TraceEntry]:
         known = {id(document.payload) for document in chunk.documents}
         letters = {id(letter.payload): letter for letter in chunk.letters}
         for at, payload in enumerate(payloads):
             letter = letters.get(id(payload))
             key = None if letter is None else letter.key
             if id(payload) not in known and fits(payload, key):
-                yield Found(chunk, chunk.first + at, payload, letter=letter, key=key)
+                yield TraceEntry(chunk, chunk.first + at, payload, letter=letter, key=key)
 
     # --- telling ---------------------------------------------------------------------------
 
-    def _told(self, found: Found) -> Story:
+    def _told(self, found: TraceEntry) -> Story:
         chunk, origin = found.chunk, found.chunk.origin
         story: Story = {
             "id": found.key,
@@ -120,7 +122,7 @@ class Storyteller:
         story["summary"] = _summary(story)
         return story
 
-    def _window(self, found: Found) -> Story:
+    def _window(self, found: TraceEntry) -> Story:
         receipt, trace = found.chunk.receipt, found.chunk.trace
         seq = None
         if found.place is not None and trace.last_seq is not None:
@@ -146,7 +148,7 @@ class Storyteller:
             ),
         }
 
-    def _decided(self, found: Found) -> Story:
+    def _decided(self, found: TraceEntry) -> Story:
         """What the pipeline made of it; asked again, since it keeps no notes on its way."""
         if found.payload is None:
             return {"outcome": "document", "has_text": False}
@@ -170,12 +172,12 @@ class Storyteller:
             "pattern": explained.pattern,
             "rule": explained.rule,
             "notes": list(explained.notes),
-            "profile_changed_since": found.chunk.generation != self._journal.generation,
+            "profile_changed_since": found.chunk.generation != self._trace_buffer.generation,
         }
 
-    def _attempts(self, found: Found) -> Iterator[tuple[Attempt, tuple[str, str, str]]]:
-        journal = self._journal
-        for attempt in (*journal.attempts, *journal.under_way.values()):
+    def _attempts(self, found: TraceEntry) -> Iterator[tuple[Attempt, tuple[str, str, str]]]:
+        trace_buffer = self._trace_buffer
+        for attempt in (*trace_buffer.attempts, *trace_buffer.under_way.values()):
             if attempt.ended is not None and attempt.ended < found.chunk.at:
                 continue  # of an earlier arrival
             outcome = attempt.outcome_of(found.document, found.key)
@@ -197,7 +199,7 @@ class Storyteller:
         }
 
     def _sinks(
-        self, found: Found, attempts: list[tuple[Attempt, tuple[str, str, str]]]
+        self, found: TraceEntry, attempts: list[tuple[Attempt, tuple[str, str, str]]]
     ) -> dict[str, Story]:
         """Sink -> where the event is there: safe, a dead letter, or waiting for what."""
         last = {attempt.sink: outcome for attempt, outcome in attempts}
@@ -219,7 +221,7 @@ class Storyteller:
         return rows
 
     def _moment(self, moment: float) -> str:
-        return _time(self._journal.time_ns_of(moment))
+        return _time(self._trace_buffer.time_ns_of(moment))
 
 
 def spellings(line: str) -> list[bytes]:

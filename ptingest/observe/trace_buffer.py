@@ -166,7 +166,7 @@ def _joined(documents: Sequence[Document]) -> str:
     return "\n".join(("", *keys, "")) if keys else ""
 
 
-class Journal:
+class TraceBuffer:
     """Remembers chunks and attempts within ``why.max_bytes``; lives on one loop."""
 
     def __init__(self, settings: WhySettings, *, clock: Clock) -> None:
@@ -312,21 +312,21 @@ class Journal:
 
 
 class WatchedSink:
-    """A sink whose writes are seen by the journal, and its refusals by taps."""
+    """A sink whose writes are seen by the trace_buffer, and its refusals by taps."""
 
-    def __init__(self, sink: Sink, *, journal: Journal, taps: Taps) -> None:
-        self.name, self._sink, self._journal, self._taps = sink.name, sink, journal, taps
+    def __init__(self, sink: Sink, *, trace_buffer: TraceBuffer, taps: Taps) -> None:
+        self.name, self._sink, self._trace_buffer, self._taps = sink.name, sink, trace_buffer, taps
 
     async def write(
         self, documents: Sequence[Document], doubtful: frozenset[Document]
     ) -> WriteResult:
         """Write one batch, as the sink does."""
-        attempt = self._journal.began(self.name, documents)
+        attempt = self._trace_buffer.began(self.name, documents)
         result: WriteResult | None = None
         try:
             result = await self._sink.write(documents, doubtful)
         finally:
-            self._journal.ended(attempt, result)
+            self._trace_buffer.ended(attempt, result)
         refused: Sequence[Refusal] = result.refused
         if refused and self._taps.open:
             self._taps.see_refused(refused)

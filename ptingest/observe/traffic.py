@@ -30,12 +30,12 @@ _KEY_TIME = 8
 """Characters of a key that hold the event's time, 48 bits of milliseconds."""
 
 
-class _Sent(msgspec.Struct):
+class _MessageAndGroup(msgspec.Struct):
     message: str = ""
     group: str = ""
 
 
-_decode = msgspec.json.Decoder(_Sent).decode
+_decode = msgspec.json.Decoder(_MessageAndGroup).decode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for a payload of which the pipeline still made a document."""
 
@@ -106,7 +106,7 @@ class TrafficWatch:
         if len(counter) > SHAPES_KEPT:
             self._shapes[service] = Counter(dict(counter.most_common(SHAPES_KEPT // 2)))
 
-    def _nearest(self, sent: _Sent) -> Near | None:
+    def _nearest(self, sent: _MessageAndGroup) -> Near | None:
         group = self._groups.get(sent.group)
         if group is None:
             return None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ptingest.pipeline.patterns import matcher
 from ptingest.pipeline.pipeline import Pipeline
-from ptingest.settings.profile import PatternSettings, ProfileSettings, Sample
+from ptingest.settings.profile import PatternSample, PatternSettings, ProfileSettings
 
 
 def compile_profile(profile: ProfileSettings) -> Pipeline:
@@ -34,7 +34,7 @@ def run_samples(profile: ProfileSettings) -> list[str]:
     ]
 
 
-def _problem(pattern: PatternSettings, sample: Sample, *, is_strict: bool) -> str | None:
+def _problem(pattern: PatternSettings, sample: PatternSample, *, is_strict: bool) -> str | None:
     """Judge one sample against its own pattern, whatever stands before it in the list."""
     found = matcher(pattern, is_strict=is_strict).match(sample.line)
     if found == sample.fields:

@@ -52,7 +52,7 @@ _tags = msgspec.json.Decoder(list[str] | str | None).decode
 
 
 @dataclass(slots=True)
-class Worked:
+class StageResult:
     """One event after all stages, with everything that was decided on the way."""
 
     event: Event
@@ -72,11 +72,11 @@ class Worked:
     notes: list[str] = field(default_factory=list)
     """Tallies: what was tagged or mended."""
 
-    def dead(self, reason: str, detail: str) -> Worked:
+    def dead(self, reason: str, detail: str) -> StageResult:
         self.outcome, self.reason, self.detail = "dead_letter", reason, detail
         return self
 
-    def dropped(self, reason: DropReason) -> Worked:
+    def dropped(self, reason: DropReason) -> StageResult:
         self.outcome, self.reason = "dropped", str(reason)
         return self
 
@@ -114,37 +114,37 @@ class Group:
 
     # --- the way through ------------------------------------------------------------------
 
-    def follow(self, event: Event, *, marks: tuple[str, ...], now_ns: int) -> Worked:
+    def follow(self, event: Event, *, marks: tuple[str, ...], now_ns: int) -> StageResult:
         """Take one event through all stages; ``event`` is changed in place."""
         service = event.get("service", MISSING)
         dataset = interpolated(service, placeholder="%{[service]}")
-        worked = Worked(event, dataset if dataset in self.known_services else "other")
-        worked.notes += marks
+        result = StageResult(event, dataset if dataset in self.known_services else "other")
+        result.notes += marks
         broken = self._what_the_input_would_choke_on(event)
         if broken is not None:
-            return worked.dead(*broken)
-        time = self._beats_input(worked, now_ns)
-        parsed = self._parse(worked, time)
-        self._set_fields(worked, dataset)
-        self._classify(worked)
-        self._timestamp(worked, time)
+            return result.dead(*broken)
+        time = self._beats_input(result, now_ns)
+        parsed = self._parse(result, time)
+        self._set_fields(result, dataset)
+        self._classify(result)
+        self._timestamp(result, time)
         if time.final is None and time.sent is None:
-            worked.notes.append("time_made_up")
-        self._keep_original(worked, parsed)
+            result.notes.append("time_made_up")
+        self._keep_original(result, parsed)
         message = self._message(event)
         captured, fraction = time.captured_text, time.captured_fraction
         instant = captured and self.time_reader.read(captured, fraction)
         own = self.own_time(message or "", captured, fraction, instant=instant or None)
         if own is None and time.sent is not None:
             own = time.sent_text, time.sent.millis
-        worked.key = own and event_key(event, message, *own)
-        return self._route(worked, dataset)
+        result.key = own and event_key(event, message, *own)
+        return self._route(result, dataset)
 
-    def take_in(self, worked: Worked, now_ns: int) -> None:
+    def take_in(self, result: StageResult, now_ns: int) -> None:
         """Do what comes before any filter, for an event that no group will take further."""
-        if self._what_the_input_would_choke_on(worked.event) is None:
-            self._beats_input(worked, now_ns)
-            self._keep_original(worked, None)
+        if self._what_the_input_would_choke_on(result.event) is None:
+            self._beats_input(result, now_ns)
+            self._keep_original(result, None)
 
     def own_time(
         self, message: str, captured: str | None, fraction: str | None, *, instant: Instant | None
@@ -182,9 +182,9 @@ class Group:
             return "event_invalid", _must_be("event", "an object")
         return None
 
-    def _beats_input(self, worked: Worked, now_ns: int) -> _Time:
+    def _beats_input(self, result: StageResult, now_ns: int) -> _Time:
         """Do what the Beats input and its plain codec do before any filter."""
-        event = worked.event
+        event = result.event
         event.pop("@metadata", None)
         event.setdefault("@version", "1")
         tags = _tags(_raw(event.get("tags")) or NULL)
@@ -206,37 +206,37 @@ class Group:
                 event["_@timestamp"] = sent
                 tags = tagged(tags, TIMESTAMP_TAG)
             tags = tagged(tags, RAW_EVENT_TAG)
-        for mark in worked.notes:
+        for mark in result.notes:
             if mark == "invalid_utf8":
                 tags = tagged(tags, "_invalid_utf8")
         event["tags"] = tags
         return time
 
-    def _keep_original(self, worked: Worked, parsed: Parsed | None) -> None:
+    def _keep_original(self, result: StageResult, parsed: Parsed | None) -> None:
         """Drop our copy of the message where the profile says so."""
         policy = self.profile.event_original
-        has_failed = parsed is None or "date_failure" in worked.notes
-        inner = worked.event.get("event")
+        has_failed = parsed is None or "date_failure" in result.notes
+        inner = result.event.get("event")
         if policy == "keep" or (policy == "on_failure" and has_failed):
             return
         if isinstance(inner, dict) and isinstance(inner.get("original"), str):
             del inner["original"]
             if not inner:
-                del worked.event["event"]
+                del result.event["event"]
 
     # --- grok -----------------------------------------------------------------------------
 
-    def _parse(self, worked: Worked, time: _Time) -> Parsed | None:
-        event = worked.event
+    def _parse(self, result: StageResult, time: _Time) -> Parsed | None:
+        event = result.event
         message = self._message(event)
         parsed = None if message is None else self.parser.parse(message)
         if parsed is None:
-            worked.notes.append("grok_failure")
+            result.notes.append("grok_failure")
             self._tag(event, self.settings.failure_tag)
             return None
-        worked.pattern = parsed.pattern
+        result.pattern = parsed.pattern
         if parsed.is_loose:
-            worked.notes.append("loose_match")
+            result.notes.append("loose_match")
         for name, text in parsed.captures.items():
             event[name] = _accumulated(event.get(name), text)
         settings = self.settings.time
@@ -251,7 +251,7 @@ class Group:
 
     # --- mutate ---------------------------------------------------------------------------
 
-    def _set_fields(self, worked: Worked, dataset: str) -> None:
+    def _set_fields(self, result: StageResult, dataset: str) -> None:
         """Set the data stream and the group's constants: all of them, or on an error none."""
         stream = self.settings.data_stream
         wanted = {
@@ -260,11 +260,11 @@ class Group:
             "data_stream.dataset": mended_dataset(dataset, self.profile.sanitise_names),
             **self.settings.fields,
         }
-        event = worked.event
+        event = result.event
         parents = {path.split(".")[0] for path in wanted if "." in path}
         opened = {name: _opened(event.get(name)) for name in parents}
         if any(found == "scalar" for found in opened.values()):
-            worked.notes.append("mutate_failure")
+            result.notes.append("mutate_failure")
             self._tag(event, MUTATE_TAG)
             return
         for path, text in wanted.items():
@@ -278,17 +278,17 @@ class Group:
 
     # --- categories -----------------------------------------------------------------------
 
-    def _classify(self, worked: Worked) -> None:
-        name = _string(worked.event.get(self.classifier.field))
+    def _classify(self, result: StageResult) -> None:
+        name = _string(result.event.get(self.classifier.field))
         label = self.classifier.otherwise if name is None else self.classifier.classify(name)
-        worked.event.update(label.fields)
-        worked.rule = label.rule
+        result.event.update(label.fields)
+        result.rule = label.rule
 
     # --- date -----------------------------------------------------------------------------
 
-    def _timestamp(self, worked: Worked, time: _Time) -> None:
+    def _timestamp(self, result: StageResult, time: _Time) -> None:
         """Run the date filter: skipped for the failure tag and for a field that is not truthy."""
-        event, settings = worked.event, self.settings.time
+        event, settings = result.event, self.settings.time
         tags = event["tags"]
         value = event.get(settings.field)
         # A list is searched for the tag, a string for the text.
@@ -303,7 +303,7 @@ class Group:
         fraction = _string(event.get(settings.fraction_field or ""))
         instant = None if text is None else self.time_reader.read(text, fraction)
         if instant is None:
-            worked.notes.append("date_failure")
+            result.notes.append("date_failure")
             self._tag(event, DATE_TAG)
             return
         time.final = instant
@@ -311,25 +311,25 @@ class Group:
 
     # --- output ---------------------------------------------------------------------------
 
-    def _route(self, worked: Worked, dataset: str) -> Worked:
+    def _route(self, result: StageResult, dataset: str) -> StageResult:
         """Decide the data stream, or why the event goes elsewhere."""
-        if not is_truthy(_raw(worked.event.get("service"))):
-            return worked.dropped(DropReason.NO_SERVICE)
-        stream = self._data_stream(worked.event)
-        worked.data_stream, worked.name = stream, stream.name
+        if not is_truthy(_raw(result.event.get("service"))):
+            return result.dropped(DropReason.NO_SERVICE)
+        stream = self._data_stream(result.event)
+        result.data_stream, result.name = stream, stream.name
         if is_unresolved(stream.name):
-            return worked.dead(
+            return result.dead(
                 "index_interpolation", f"{shown(stream.name)} still holds a placeholder"
             )
         if self.settings.only_known_services and dataset not in self.known_services:
-            return worked.dead(
+            return result.dead(
                 "service_not_allowed",
                 f"service {shown(dataset)} is not in known_services (only_known_services is true)",
             )
         wrong = illegal_name(stream.name)
         if wrong is not None:
-            return worked.dead("illegal_data_stream", f"{shown(stream.name)}: {wrong}")
-        return worked
+            return result.dead("illegal_data_stream", f"{shown(stream.name)}: {wrong}")
+        return result
 
     def own_stream(self, service: str) -> DataStream:
         """Return where events of a service belong, whatever else they say."""

@@ -26,8 +26,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from ptingest.pipeline.fast.cache import Kept
-from ptingest.pipeline.fast.events import ABSENT, Where
+from ptingest.pipeline.fast.cache import ValueCache
+from ptingest.pipeline.fast.events import ABSENT, LogFields
 
 _INSIDE = slice(1, -1)
 """A text without its quotes; made once, since a slice costs as much as what it cuts."""
@@ -229,18 +229,18 @@ class KeyMaker:
     """
 
     def __init__(self) -> None:
-        self._agents, self._files = Kept(_framed_agent), Kept(_framed_file)
-        self._hosts = Kept(_framed_host)
+        self._agents, self._files = ValueCache(_framed_agent), ValueCache(_framed_file)
+        self._hosts = ValueCache(_framed_host)
 
     def key_of(self, event: Any, raw: bytes, framed_time: bytes, millis: int) -> bytes | None:
         """Return the 16 bytes of a key, None where nothing identifies the event, and
         ``NOT_TOLD`` where no file does: its container may.
 
-        ``event`` is a ``Sent``, ``raw`` its message as JSON, ``framed_time`` as the hash
+        ``event`` is a ``DecodedEvent``, ``raw`` its message as JSON, ``framed_time`` as the hash
         gets it, ``millis`` as for ``event_key``.
         """
         log = event.log
-        if log.__class__ is not Where and (log := _odd_where(log)) is None:
+        if log.__class__ is not LogFields and (log := _odd_log_fields(log)) is None:
             return None
         agent, file = self._agents[b"" + event.agent], self._files[b"" + log.file]
         host = self._hosts[b"" + event.host]
@@ -265,17 +265,17 @@ class KeyMaker:
         return millis.to_bytes(6, "big") + _blake2b(framed).digest()[:10]
 
 
-class _OddWhere(msgspec.Struct, gc=False):
-    """``log`` with members that ``Where`` does not have."""
+class _OddLogFields(msgspec.Struct, gc=False):
+    """``log`` with members that ``LogFields`` does not have."""
 
     offset: int
     file: Raw = ABSENT
 
 
-_odd_where_of = msgspec.json.Decoder(_OddWhere).decode
+_odd_where_of = msgspec.json.Decoder(_OddLogFields).decode
 
 
-def _odd_where(log: Raw) -> _OddWhere | None:
+def _odd_log_fields(log: Raw) -> _OddLogFields | None:
     try:
         return _odd_where_of(log)
     except msgspec.DecodeError:

@@ -3,7 +3,7 @@
     payload -> decode -> group -> its stages -> encode -> Document | DeadLetter | dropped
 
 Pure: no clock, no log, no metric; tallies come back with the result and ``now_ns`` is an
-argument. Usual events take the short way (``ordinary.py``), any other the long one
+argument. Usual events take the short way (``fast_path.py``), any other the long one
 (``group.py``), with the same result.
 """
 
@@ -33,9 +33,9 @@ from ptingest.pipeline.decode import (
 )
 from ptingest.pipeline.encode import encode_body, encode_value
 from ptingest.pipeline.fast.cache import LONGEST_VALUE
-from ptingest.pipeline.fast.documents import Made, Ordinary, Tallies, touched_fields
-from ptingest.pipeline.fast.events import SentReader
-from ptingest.pipeline.group import Event, Group, Outcome, Worked
+from ptingest.pipeline.fast.documents import BuiltDocument, FastPath, Tallies, touched_fields
+from ptingest.pipeline.fast.events import EventDecoder
+from ptingest.pipeline.group import Event, Group, Outcome, StageResult
 from ptingest.pipeline.identity import key_texts
 from ptingest.pipeline.interpolate import MISSING, interpolated, value_of
 from ptingest.settings.profile import ProfileSettings
@@ -59,7 +59,7 @@ _service_of = attrgetter("service")
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class Explanation:
     """What becomes of one payload, for people: the answer of ``ptingest try``."""
 
     outcome: Outcome
@@ -92,21 +92,21 @@ class Pipeline:
             dict.fromkeys(name for group in profile.groups for name in group.known_services)
         )
         self._known = frozenset(self.services)
-        usable = {n: group for n, group in self.groups.items() if Ordinary.is_usable(group)}
+        usable = {n: group for n, group in self.groups.items() if FastPath.is_usable(group)}
         touched = [touched_fields(group) for group in usable.values()]
         overwritten = {name for costs, _ in touched for name in costs}
-        self.reader = SentReader(
+        self.reader = EventDecoder(
             usable,
             overwritten=overwritten,
             unlearnable={name for _, reserved in touched for name in reserved},
         )
-        self._ordinary = {
-            name: Ordinary(group, self._known, self.reader) for name, group in usable.items()
+        self._fast_paths = {
+            name: FastPath(group, self._known, self.reader) for name, group in usable.items()
         }
-        self._short_ways = {name: ordinary.make for name, ordinary in self._ordinary.items()}
+        self._builders = {name: fast_path.make for name, fast_path in self._fast_paths.items()}
         # Nearly always there is one group; looking at its name beats looking it up.
         self._first_name = next(iter(usable), "")
-        self._first = self._short_ways.get(self._first_name)
+        self._first = self._builders.get(self._first_name)
 
     def process(
         self, payloads: Sequence[bytes], *, receipt: Receipt, peer: str, now_ns: int
@@ -118,8 +118,8 @@ class Pipeline:
         """
         done = Processed()
         tallies, decode = done.tallies, self.reader.decode
-        first_name, first, ways = self._first_name, self._first, self._short_ways
-        made: list[Made] = []
+        first_name, first, ways = self._first_name, self._first, self._builders
+        made: list[BuiltDocument] = []
         made_of: list[bytes] = []
         # Where in the list of documents those belong that went the long way.
         places: list[int] = []
@@ -137,7 +137,7 @@ class Pipeline:
                 made_of.append(payload)
             else:
                 places.append(len(made) + len(done.documents))
-                self._long_way(payload, receipt, peer, now_ns, done)
+                self._slow_path(payload, receipt, peer, now_ns, done)
                 if len(done.documents) + len(made) == places[-1]:
                     places.pop()
         if made:
@@ -145,100 +145,100 @@ class Pipeline:
         for service, count in Counter(map(_service_of, done.documents)).items():
             done.received[service] = done.received.get(service, 0) + count
         if len(payloads) == 1 and len(payloads[0]) > GIANT_BYTES:
-            for ordinary in self._ordinary.values():
-                ordinary.let_go()
+            for fast_path in self._fast_paths.values():
+                fast_path.let_go()
         return done
 
-    def _unusual(self, payload: bytes, tallies: Tallies) -> Made | None:
+    def _unusual(self, payload: bytes, tallies: Tallies) -> BuiltDocument | None:
         """Take an event with members of other names or kinds than usual the short way."""
         try:
             found = self.reader.decode_loosely(payload)
             if found is None:
                 return None
             event, extras = found
-            return self._short_ways[event.group](event, extras, payload, tallies)
+            return self._builders[event.group](event, extras, payload, tallies)
         except (msgspec.MsgspecError, RecursionError):
             return None
 
-    def explain(self, payload: bytes, *, now_ns: int) -> Explained:
+    def explain(self, payload: bytes, *, now_ns: int) -> Explanation:
         """Take one payload through all stages and keep what was decided on the way."""
-        worked = self._work(payload, now_ns)
-        if worked.reason == DropReason.OTHER_GROUP:
+        result = self._run_stages(payload, now_ns)
+        if result.reason == DropReason.OTHER_GROUP:
             # No filter runs for it, but what the Beats input adds is there all the same.
-            next(iter(self.groups.values())).take_in(worked, now_ns)
-            worked.body = encode_body(worked.event)
+            next(iter(self.groups.values())).take_in(result, now_ns)
+            result.body = encode_body(result.event)
         try:
-            document = json.loads(worked.body) if worked.body else None
+            document = json.loads(result.body) if result.body else None
         except RecursionError:
             document = None
-        return Explained(
-            outcome=worked.outcome,
-            reason=worked.reason,
-            detail=worked.detail,
-            data_stream=worked.name,
+        return Explanation(
+            outcome=result.outcome,
+            reason=result.reason,
+            detail=result.detail,
+            data_stream=result.name,
             document=document,
-            body=worked.body or None,
-            key=worked.key,
-            pattern=worked.pattern,
-            rule=worked.rule,
-            notes=tuple(worked.notes),
+            body=result.body or None,
+            key=result.key,
+            pattern=result.pattern,
+            rule=result.rule,
+            notes=tuple(result.notes),
         )
 
-    def _long_way(
+    def _slow_path(
         self, payload: bytes, receipt: Receipt, peer: str, now_ns: int, done: Processed
     ) -> None:
-        worked = self._work(payload, now_ns)
-        service = worked.service
-        for what in worked.notes:
+        result = self._run_stages(payload, now_ns)
+        service = result.service
+        for what in result.notes:
             done.tallies[service, what] = done.tallies.get((service, what), 0) + 1
-        if worked.outcome == "dropped":
+        if result.outcome == "dropped":
             done.received[service] = done.received.get(service, 0) + 1
-            reason = DropReason(worked.reason or "")
+            reason = DropReason(result.reason or "")
             done.dropped[service, reason] = done.dropped.get((service, reason), 0) + 1
-        elif worked.outcome == "dead_letter" or worked.data_stream is None:
+        elif result.outcome == "dead_letter" or result.data_stream is None:
             done.received[service] = done.received.get(service, 0) + 1
             done.dead_letters.append(
                 DeadLetter(
-                    reason=worked.reason or "",
-                    detail=worked.detail,
+                    reason=result.reason or "",
+                    detail=result.detail,
                     payload=payload,
                     service=service,
                     peer=peer,
-                    data_stream=worked.name and worked.name[:LONGEST_NAME],
-                    key=worked.key,
+                    data_stream=result.name and result.name[:LONGEST_NAME],
+                    key=result.key,
                 )
             )
         else:
-            body = worked.body
+            body = result.body
             done.documents.append(
-                Document(worked.data_stream, body, worked.key, receipt, payload, service, peer)
+                Document(result.data_stream, body, result.key, receipt, payload, service, peer)
             )
 
-    def _work(self, payload: bytes, now_ns: int) -> Worked:
+    def _run_stages(self, payload: bytes, now_ns: int) -> StageResult:
         """Take one payload the long way, with its body where it has an event."""
         try:
-            worked = self._staged(payload, now_ns)
-            worked.body = encode_body(worked.event) if worked.event else b""
+            result = self._decoded_and_staged(payload, now_ns)
+            result.body = encode_body(result.event) if result.event else b""
         except RecursionError:
             # What msgspec could skip may be too deep for those who read it.
-            worked = Worked({}, OTHER).dead(TOO_DEEP.reason, TOO_DEEP.detail)
-        return worked
+            result = StageResult({}, OTHER).dead(TOO_DEEP.reason, TOO_DEEP.detail)
+        return result
 
-    def _staged(self, payload: bytes, now_ns: int) -> Worked:
+    def _decoded_and_staged(self, payload: bytes, now_ns: int) -> StageResult:
         decoded = decode_payload(payload)
         if isinstance(decoded, Unreadable):
-            return Worked({}, OTHER).dead(decoded.reason, decoded.detail)
+            return StageResult({}, OTHER).dead(decoded.reason, decoded.detail)
         event: Event = dict(decoded.event)
         marks = self._marks(decoded)
         group = self._group_of(event)
         if group is None:
-            worked = Worked(event, self._service_label(event)).dropped(DropReason.OTHER_GROUP)
-            worked.notes += marks
-            return worked
-        worked = group.follow(event, marks=marks, now_ns=now_ns)
-        if worked.service not in self._known:
-            worked.service = self._service_label(event)
-        return worked
+            result = StageResult(event, self._service_label(event)).dropped(DropReason.OTHER_GROUP)
+            result.notes += marks
+            return result
+        result = group.follow(event, marks=marks, now_ns=now_ns)
+        if result.service not in self._known:
+            result.service = self._service_label(event)
+        return result
 
     def _marks(self, decoded: Decoded) -> tuple[str, ...]:
         marks = decoded.marks
@@ -277,7 +277,7 @@ class Pipeline:
 
 def _complete(
     done: Processed,
-    made: list[Made],
+    made: list[BuiltDocument],
     payloads: list[bytes],
     places: list[int],
     *,

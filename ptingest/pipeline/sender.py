@@ -23,7 +23,7 @@ def sender_of(payload: bytes) -> Sender:
     return Sender(agent_of(payload), known_by(payload))
 
 
-class _Agent(msgspec.Struct):
+class _SenderAgent(msgspec.Struct):
     type: str = ""
     version: str = ""
 
@@ -33,12 +33,12 @@ class _Metadata(msgspec.Struct):
     version: str = ""
 
 
-class _Sent(msgspec.Struct):
-    agent: _Agent = msgspec.field(default_factory=_Agent)
+class _SenderFields(msgspec.Struct):
+    agent: _SenderAgent = msgspec.field(default_factory=_SenderAgent)
     metadata: _Metadata = msgspec.field(default_factory=_Metadata, name="@metadata")
 
 
-_decode = msgspec.json.Decoder(_Sent).decode
+_decode = msgspec.json.Decoder(_SenderFields).decode
 
 
 def agent_of(payload: bytes) -> str | None:

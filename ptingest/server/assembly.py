@@ -17,8 +17,8 @@ from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.model.contracts import Checkpoint, Clock, Sink
 from ptingest.observe.observer import Observer
 from ptingest.observe.taps import Taps
-from ptingest.observe.trace import Storyteller
-from ptingest.observe.trace_buffer import Journal, WatchedSink
+from ptingest.observe.trace import TraceReader
+from ptingest.observe.trace_buffer import TraceBuffer, WatchedSink
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path, run_samples
 from ptingest.pipeline.sender import sender_of
 from ptingest.server.certificates import Certificates
@@ -83,7 +83,7 @@ class Parts:
     processing: Processing
     custody: Custody
     observer: Observer
-    storyteller: Storyteller
+    storyteller: TraceReader
     flow: Flow
     source: BeatsSource
     errands: Errands
@@ -252,7 +252,7 @@ def _observer(ground: _Ground, processing: Processing) -> Observer:
     return Observer(
         lambda: processing.pipeline,
         taps=Taps(ground.clock),
-        journal=Journal(ground.settings.why, clock=ground.clock),
+        trace_buffer=TraceBuffer(ground.settings.why, clock=ground.clock),
     )
 
 
@@ -265,7 +265,7 @@ def _lane(
     observer: Observer,
 ) -> Lane:
     return Lane(
-        sink=WatchedSink(sink, journal=observer.journal, taps=observer.taps),
+        sink=WatchedSink(sink, trace_buffer=observer.trace_buffer, taps=observer.taps),
         settings=settings,
         budget=budget,
         dead_letters=dead_letters,
@@ -296,9 +296,9 @@ def _flow(
     )
 
 
-def _storyteller(observer: Observer, processing: Processing, lanes: Sequence[Lane]) -> Storyteller:
-    return Storyteller(
-        observer.journal,
+def _storyteller(observer: Observer, processing: Processing, lanes: Sequence[Lane]) -> TraceReader:
+    return TraceReader(
+        observer.trace_buffer,
         pipeline=lambda: processing.pipeline,
         lanes=lambda: {lane.name: lane.status.row() for lane in lanes},
     )

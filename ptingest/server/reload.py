@@ -126,7 +126,7 @@ class Reloader:
 def swap_parts(parts: Parts, fresh: Fresh) -> list[str]:
     """Put a new config in force in one worker; returns the keys that wait for a restart."""
     old = parts.settings
-    parts.observer.journal.generation += 1
+    parts.observer.trace_buffer.generation += 1
     parts.processing.pipeline = fresh.pipeline
     parts.processing.event_bytes = fresh.settings.beats.limits.event_bytes
     parts.budget.resize(fresh.settings.beats.limits.total_bytes // 2)

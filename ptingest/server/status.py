@@ -140,7 +140,7 @@ class WorkerView:
                 "errand": parts.errands.progress(),
             },
             "taps": parts.observer.taps.status(),
-            "why": parts.observer.journal.status(),
+            "why": parts.observer.trace_buffer.status(),
             "certificates": parts.certificates.status(),
             "config": self.reloads() if self.reloads else None,
             "process": process_row(),

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 
 from ptingest.errors import ConfigProblem
 from ptingest.settings.interpolate import Interpolated
-from ptingest.settings.parse import Parsed, Place, dotted
+from ptingest.settings.parse import ParsedYaml, Place, dotted
 
 MASK = "**********"
 
@@ -27,7 +27,7 @@ _BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def explain(
-    error: ValidationError, *, model: type[BaseModel], parsed: Parsed, values: Interpolated
+    error: ValidationError, *, model: type[BaseModel], parsed: ParsedYaml, values: Interpolated
 ) -> list[ConfigProblem]:
     """Return one problem for each place of ``error`` that was not told before."""
     problems: list[ConfigProblem] = []
@@ -124,7 +124,7 @@ def _problem(
     detail: ErrorDetails,
     place: Place,
     model: type[BaseModel],
-    parsed: Parsed,
+    parsed: ParsedYaml,
     values: Interpolated,
 ) -> ConfigProblem:
     spot = find_spot(model, place)
@@ -153,7 +153,7 @@ def _problem(
 
 
 def explain_booleans(
-    *, model: type[BaseModel], parsed: Parsed, values: Interpolated
+    *, model: type[BaseModel], parsed: ParsedYaml, values: Interpolated
 ) -> list[ConfigProblem]:
     """Return a problem for each true or false where a number stands; pydantic reads 1 or 0."""
     problems = []

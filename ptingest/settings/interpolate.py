@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ptingest.settings.parse import Parsed, Place
+from ptingest.settings.parse import ParsedYaml, Place
 
 MAX_SECRET_BYTES = 64 << 10
 
@@ -44,7 +44,7 @@ class _Missing(Exception):
         super().__init__(seen, cure)
 
 
-def interpolate(parsed: Parsed, environ: Mapping[str, str], *, folder: Path) -> Interpolated:
+def interpolate(parsed: ParsedYaml, environ: Mapping[str, str], *, folder: Path) -> Interpolated:
     """Return the values of ``parsed`` with variables and files put in.
 
     What cannot be put in is appended to ``parsed.problems``; the value then stays as

@@ -48,7 +48,7 @@ _WORDS: dict[str, bool | float | None] = {
 
 
 @dataclass(slots=True)
-class Parsed:
+class ParsedYaml:
     """The root value of one file, where each value stands, and what could not be taken."""
 
     file: str
@@ -101,7 +101,7 @@ def read_text(path: Path, *, shown: str) -> str:
         _refuse(shown, line, byte, "save the file as UTF-8")
 
 
-def parse(text: str, *, file: str) -> Parsed:
+def parse(text: str, *, file: str) -> ParsedYaml:
     """Return the values of one YAML document.
 
     Equal keys, aliases and tags are noted in ``problems`` and parsing goes on.
@@ -109,7 +109,7 @@ def parse(text: str, *, file: str) -> Parsed:
     Raises:
         ConfigInvalid: the text is not YAML; what stands after the place is not looked at.
     """
-    parsed = Parsed(file)
+    parsed = ParsedYaml(file)
     events = yaml.parse(text, Loader=_LOADER)
     try:
         _Builder(parsed, events).build()
@@ -147,7 +147,7 @@ def _refuse(file: str, line: int | None, seen: str, cure: str) -> NoReturn:
 class _Builder:
     """Turns events into values; one instance reads one document."""
 
-    def __init__(self, parsed: Parsed, events: Iterator[Any]) -> None:
+    def __init__(self, parsed: ParsedYaml, events: Iterator[Any]) -> None:
         self._parsed = parsed
         self._events = events
 
@@ -197,7 +197,7 @@ class _Builder:
                 line = _line_of(event)
                 self._note(inner, event, f"is given twice, first in line {first}", "keep one")
                 # The first one counts on; what the second holds is read past.
-                skipped = _Builder(Parsed(self._parsed.file), self._events)
+                skipped = _Builder(ParsedYaml(self._parsed.file), self._events)
                 skipped._value(next(self._events), inner)
                 continue
             value = self._value(next(self._events), inner)

@@ -32,7 +32,7 @@ def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-class Sample(StrictSettings):
+class PatternSample(StrictSettings):
     """One line with what must come of it; run by ``ptingest check`` and on every reload."""
 
     line: str
@@ -57,7 +57,7 @@ class PatternSettings(StrictSettings):
     json_keys: Annotated[dict[str, FieldName], Field(min_length=1)] | None = None
     """Fits a message that is one JSON object with at least one of these keys: key -> field to
     set. Text is taken as it is, numbers and booleans as their JSON text, the rest left out."""
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[PatternSample, ...] = ()
     """At least one is worth having: a pattern without samples is not tested by ``check``."""
 
     @model_validator(mode="after")

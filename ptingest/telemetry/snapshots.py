@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ptingest.telemetry.metrics import METRICS, Metric, Sample
+from ptingest.telemetry.metrics import METRICS, Metric, MetricSample
 
 _ROWS: dict[str, Metric] = {row.name: row for row in METRICS}
 
 
-def merge(parts: Iterable[Iterable[Sample]]) -> list[Sample]:
+def merge(parts: Iterable[Iterable[MetricSample]]) -> list[MetricSample]:
     """Return one sample for each child that any part has; parts are left as they are."""
-    merged: dict[tuple[str, tuple[str, ...]], Sample] = {}
+    merged: dict[tuple[str, tuple[str, ...]], MetricSample] = {}
     for part in parts:
         for sample in part:
             place = (sample.name, sample.labels)
@@ -27,7 +27,7 @@ def merge(parts: Iterable[Iterable[Sample]]) -> list[Sample]:
     return list(merged.values())
 
 
-def _together(a: Sample, b: Sample) -> Sample:
+def _together(a: MetricSample, b: MetricSample) -> MetricSample:
     match _ROWS[a.name].merge:
         case "max":
             values = [max(a.values[0], b.values[0])]
@@ -38,6 +38,6 @@ def _together(a: Sample, b: Sample) -> Sample:
     return a._replace(values=values)
 
 
-def retire(samples: Iterable[Sample]) -> list[Sample]:
+def retire(samples: Iterable[MetricSample]) -> list[MetricSample]:
     """Return what counts of a process that is gone: everything but its gauges."""
     return [sample for sample in samples if _ROWS[sample.name].kind != "gauge"]

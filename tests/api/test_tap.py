@@ -13,7 +13,7 @@ import pytest
 from ptingest.api import tap as tap_module
 from ptingest.api.app import start_api
 from ptingest.errors import QueryInvalid, TapsBusy
-from ptingest.model.watching import TapWish
+from ptingest.model.watching import TapRequest
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.support.api import NODE, View
@@ -36,11 +36,11 @@ class Reader:
 
 class Desk:
     def __init__(self) -> None:
-        self.wishes: list[TapWish] = []
+        self.wishes: list[TapRequest] = []
         self.reader = Reader()
         self.refuses: Exception | None = None
 
-    async def begin(self, wish: TapWish) -> Reader:
+    async def begin(self, wish: TapRequest) -> Reader:
         if self.refuses is not None:
             raise self.refuses
         self.wishes.append(wish)
@@ -97,7 +97,7 @@ async def test_the_wish_is_read_from_the_address(desk: Desk, url: str) -> None:
 
     await get(f"{url}?query=service:django%20or%20a&fate=passed&fate=dropped&share=0.25&raw=1")
 
-    assert desk.wishes == [TapWish("service:django or a", ("passed", "dropped"), True, 0.25)]
+    assert desk.wishes == [TapRequest("service:django or a", ("passed", "dropped"), True, 0.25)]
 
 
 @pytest.mark.parametrize(

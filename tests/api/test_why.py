@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from ptingest.api.app import start_api
-from ptingest.model.watching import WhyQuestion
+from ptingest.model.watching import WhyRequest
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.support.api import NODE, View
@@ -17,9 +17,9 @@ from tests.support.api import NODE, View
 
 class Desk:
     def __init__(self) -> None:
-        self.asked: list[WhyQuestion] = []
+        self.asked: list[WhyRequest] = []
 
-    async def why(self, question: WhyQuestion) -> dict[str, object]:
+    async def why(self, question: WhyRequest) -> dict[str, object]:
         self.asked.append(question)
         return {"found": [], "memory": {}}
 
@@ -48,7 +48,7 @@ async def test_an_id_is_asked_by_its_address_and_a_line_by_post(desk: Desk, url:
     second = await ask("POST", url, json={"line": "a\nb", "service": "django"})
 
     assert first == second == (200, {"found": [], "memory": {}})
-    assert desk.asked == [WhyQuestion(id="AZQm"), WhyQuestion(line="a\nb", service="django")]
+    assert desk.asked == [WhyRequest(id="AZQm"), WhyRequest(line="a\nb", service="django")]
 
 
 @pytest.mark.parametrize(

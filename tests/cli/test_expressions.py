@@ -4,11 +4,11 @@ import pytest
 
 from ptingest.cli import expressions
 from ptingest.cli.expressions import LINE_CHARACTERS, hostile_lines, look_at_expression
-from ptingest.settings.profile import PatternSettings, Sample
+from ptingest.settings.profile import PatternSample, PatternSettings
 
 
 def pattern(regex: str, *lines: str) -> PatternSettings:
-    samples = tuple(Sample(line=line) for line in lines)
+    samples = tuple(PatternSample(line=line) for line in lines)
     return PatternSettings(name="own", regex=regex, samples=samples)
 
 

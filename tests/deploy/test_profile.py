@@ -7,7 +7,7 @@ import re
 import pytest
 
 from ptingest.pipeline.compile import compile_profile, run_samples
-from ptingest.pipeline.pipeline import Explained, Pipeline
+from ptingest.pipeline.pipeline import Explanation, Pipeline
 from ptingest.settings.load import load_profile
 from ptingest.settings.profile import ProfileSettings
 from tests.support.modules import ROOT
@@ -36,7 +36,7 @@ def lines_of(service: str) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
-def explain(pipeline: Pipeline, service: str, message: str) -> Explained:
+def explain(pipeline: Pipeline, service: str, message: str) -> Explanation:
     import orjson
 
     event = {"@timestamp": "2025-01-02T00:00:00.000Z", "message": message, "group": "pt",
@@ -44,7 +44,7 @@ def explain(pipeline: Pipeline, service: str, message: str) -> Explained:
     return pipeline.explain(orjson.dumps(event), now_ns=NOW_NS)
 
 
-def document_of(explained: Explained) -> dict[str, object]:
+def document_of(explained: Explanation) -> dict[str, object]:
     assert isinstance(explained.document, dict)
     return explained.document
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from ptingest.settings.explain import all_places, find_spot
-from ptingest.settings.parse import Parsed, Place, dotted, parse
+from ptingest.settings.parse import ParsedYaml, Place, dotted, parse
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
 from tests.support.modules import ROOT
@@ -24,7 +24,7 @@ EXAMPLES = {
 
 
 @pytest.fixture(scope="module")
-def shown() -> Parsed:
+def shown() -> ParsedYaml:
     """The config file with everything switched on."""
     text = (ROOT / "config" / "ptingest.yaml").read_text(encoding="utf-8")
     return parse(OFF.sub(r"\1", text), file="config/ptingest.yaml")
@@ -35,20 +35,20 @@ def leaves(model: type[BaseModel]) -> list[Place]:
     return sorted(place for place in places if not any(p[:-1] == place for p in places))
 
 
-def value_at(parsed: Parsed, place: Place) -> object:
+def value_at(parsed: ParsedYaml, place: Place) -> object:
     value = parsed.root
     for part in place:
         value = value[part]
     return value
 
 
-def test_every_setting_is_shown(shown: Parsed) -> None:
+def test_every_setting_is_shown(shown: ParsedYaml) -> None:
     missing = [dotted(place) for place in all_places(ServerSettings) if place not in shown.lines]
 
     assert missing == [], "config/ptingest.yaml does not show these settings"
 
 
-def test_nothing_else_is_shown(shown: Parsed) -> None:
+def test_nothing_else_is_shown(shown: ParsedYaml) -> None:
     known = {*all_places(ServerSettings), ()}
 
     unknown = [dotted(p) for p in shown.lines if p not in known and not isinstance(p[-1], int)]
@@ -58,7 +58,7 @@ def test_nothing_else_is_shown(shown: Parsed) -> None:
 
 
 @pytest.mark.parametrize("place", leaves(ServerSettings), ids=dotted)
-def test_what_is_shown_is_the_default(shown: Parsed, place: Place) -> None:
+def test_what_is_shown_is_the_default(shown: ParsedYaml, place: Place) -> None:
     spot = find_spot(ServerSettings, place)
     field = spot.field
     assert field is not None

@@ -14,8 +14,8 @@ FUNCTION_LINES = 40
 """Without the docstring: a claim may be as long as it needs to be."""
 
 LONGER = {
-    "pipeline/fast/documents.py: Ordinary._make": "holds the next one, which closes over it",
-    "pipeline/fast/documents.py: Ordinary._make.make": "hot: each call would cost every event",
+    "pipeline/fast/documents.py: FastPath._make": "holds the next one, which closes over it",
+    "pipeline/fast/documents.py: FastPath._make.make": "hot: each call would cost every event",
     "pipeline/fast/lines.py: LineReader._make_reader": "holds the hot reader, which closes over it",
 }
 """Functions that may be longer, and why."""

@@ -1,4 +1,4 @@
-"""A chunk is shown once to traffic samples, to open taps, and to the journal."""
+"""A chunk is shown once to traffic samples, to open taps, and to the trace_buffer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pydantic import ByteSize
 from ptingest.delivery.batch import cost_of
 from ptingest.model.origin import Origin
 from ptingest.model.receipt import Receipt
-from ptingest.model.watching import TapWish
+from ptingest.model.watching import TapRequest
 from ptingest.observe.observer import Observer
 from ptingest.observe.taps import Taps
-from ptingest.observe.trace_buffer import Journal
+from ptingest.observe.trace_buffer import TraceBuffer
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.settings.load import load_profile
 from ptingest.settings.why import WhySettings
@@ -23,8 +23,8 @@ ORIGIN = Origin(peer="192.0.2.7:1")
 
 def observer(*, max_bytes: int) -> Observer:
     clock = ManualClock()
-    journal = Journal(WhySettings(max_bytes=ByteSize(max_bytes)), clock=clock)
-    return Observer(lambda: PIPELINE, taps=Taps(clock), journal=journal)
+    trace_buffer = TraceBuffer(WhySettings(max_bytes=ByteSize(max_bytes)), clock=clock)
+    return Observer(lambda: PIPELINE, taps=Taps(clock), trace_buffer=trace_buffer)
 
 
 def show(to: Observer) -> Receipt:
@@ -36,13 +36,13 @@ def show(to: Observer) -> Receipt:
 
 async def test_all_three_see_a_chunk() -> None:
     to = observer(max_bytes=1 << 20)
-    tap = await to.taps.begin(TapWish())
+    tap = await to.taps.begin(TapRequest())
 
     receipt = show(to)
 
     assert to.traffic.status(0).keys() == {"django", "celery"}
     assert tap.seen == 2
-    assert [chunk.receipt for chunk in to.journal.whole] == [receipt]
+    assert [chunk.receipt for chunk in to.trace_buffer.whole] == [receipt]
     assert receipt.trace is not None
     assert receipt.trace.events == 2
 

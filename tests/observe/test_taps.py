@@ -10,7 +10,7 @@ import pytest
 from ptingest.errors import QueryInvalid, TapsBusy
 from ptingest.model.outcome import Processed, Refusal
 from ptingest.model.receipt import Receipt
-from ptingest.model.watching import TapWish
+from ptingest.model.watching import TapRequest
 from ptingest.observe import taps as taps_module
 from ptingest.observe.taps import BUFFER_BYTES, LINES_A_SECOND, TAPS, Tap, Taps
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
@@ -60,7 +60,7 @@ async def events(tap: Tap) -> list[dict[str, Any]]:
 
 async def test_what_matches_is_shown_whole(pipeline: Pipeline) -> None:
     taps = Taps(ManualClock())
-    tap = await taps.begin(TapWish("service:django and log_level:ERROR"))
+    tap = await taps.begin(TapRequest("service:django and log_level:ERROR"))
 
     see(taps, pipeline, [event("ERROR|root|2025-01-02T03:04:05Z|broken"), event()])
 
@@ -73,7 +73,7 @@ async def test_what_matches_is_shown_whole(pipeline: Pipeline) -> None:
 
 async def test_raw_is_what_came_in(pipeline: Pipeline) -> None:
     taps = Taps(ManualClock())
-    tap = await taps.begin(TapWish(raw=True, fates=("passed", "dead_lettered")))
+    tap = await taps.begin(TapRequest(raw=True, fates=("passed", "dead_lettered")))
 
     see(taps, pipeline, [event("x|y"), b"\xff no json"])
 
@@ -84,8 +84,8 @@ async def test_raw_is_what_came_in(pipeline: Pipeline) -> None:
 
 async def test_other_fates_are_shown_with_their_reason_when_asked(pipeline: Pipeline) -> None:
     taps = Taps(ManualClock())
-    only_passed = await taps.begin(TapWish())
-    tap = await taps.begin(TapWish(fates=("dropped", "dead_lettered")))
+    only_passed = await taps.begin(TapRequest())
+    tap = await taps.begin(TapRequest(fates=("dropped", "dead_lettered")))
 
     see(taps, pipeline, [event(group="other"), b"no json", event(), event(service="A B")])
 
@@ -100,7 +100,7 @@ async def test_other_fates_are_shown_with_their_reason_when_asked(pipeline: Pipe
 
 async def test_what_a_sink_refuses_is_shown_too(pipeline: Pipeline) -> None:
     taps = Taps(ManualClock())
-    tap = await taps.begin(TapWish(fates=("dead_lettered",)))
+    tap = await taps.begin(TapRequest(fates=("dead_lettered",)))
     (document,) = processed(pipeline, [event()]).documents
 
     taps.see_refused([Refusal(document, "mapping", "cannot parse")])
@@ -112,7 +112,7 @@ async def test_what_a_sink_refuses_is_shown_too(pipeline: Pipeline) -> None:
 
 async def test_work_beyond_the_budget_is_skipped_and_counted(pipeline: Pipeline) -> None:
     taps = Taps(ManualClock(), spent=Spent(seconds=0.01))
-    tap = await taps.begin(TapWish())
+    tap = await taps.begin(TapRequest())
 
     for _ in range(20):
         see(taps, pipeline, [event()] * 256)
@@ -126,7 +126,7 @@ async def test_work_beyond_the_budget_is_skipped_and_counted(pipeline: Pipeline)
 async def test_time_brings_new_budget(pipeline: Pipeline) -> None:
     spent = Spent(seconds=0.03)
     taps = Taps(ManualClock(), spent=spent)
-    tap = await taps.begin(TapWish())
+    tap = await taps.begin(TapRequest())
     for _ in range(3):
         see(taps, pipeline, [event()])
     shown = tap.shown
@@ -140,7 +140,7 @@ async def test_time_brings_new_budget(pipeline: Pipeline) -> None:
 async def test_no_more_lines_a_second_than_somebody_reads(pipeline: Pipeline) -> None:
     clock = ManualClock()
     taps = Taps(clock, spent=Spent())
-    tap = await taps.begin(TapWish())
+    tap = await taps.begin(TapRequest())
     many = int(LINES_A_SECOND) + 100
 
     for _ in range(many):
@@ -156,7 +156,7 @@ async def test_no_more_lines_a_second_than_somebody_reads(pipeline: Pipeline) ->
 @pytest.mark.parametrize("chunk", [1, 7, 256])
 async def test_a_share_is_evenly_spread(pipeline: Pipeline, chunk: int) -> None:
     taps = Taps(ManualClock(), spent=Spent())
-    tap = await taps.begin(TapWish(share=0.1))
+    tap = await taps.begin(TapRequest(share=0.1))
     payloads = [event(f"x|{number}") for number in range(chunk)]
 
     for _ in range(700 // chunk):
@@ -171,7 +171,7 @@ async def test_a_share_is_evenly_spread(pipeline: Pipeline, chunk: int) -> None:
 
 async def test_a_slow_reader_loses_lines_and_no_memory(pipeline: Pipeline) -> None:
     taps = Taps(ManualClock(), spent=Spent())
-    tap = await taps.begin(TapWish())
+    tap = await taps.begin(TapRequest())
     large = event("x" * 50_000)
 
     for _ in range(100):
@@ -185,7 +185,7 @@ async def test_a_slow_reader_loses_lines_and_no_memory(pipeline: Pipeline) -> No
 
 async def test_giants_are_skipped(pipeline: Pipeline) -> None:
     taps = Taps(ManualClock(), spent=Spent())
-    tap = await taps.begin(TapWish())
+    tap = await taps.begin(TapRequest())
 
     see(taps, pipeline, [event("x" * 2_000_000)])
 
@@ -194,13 +194,13 @@ async def test_giants_are_skipped(pipeline: Pipeline) -> None:
 
 async def test_taps_are_few_and_a_closed_one_makes_room() -> None:
     taps = Taps(ManualClock())
-    opened = [await taps.begin(TapWish()) for _ in range(TAPS)]
+    opened = [await taps.begin(TapRequest()) for _ in range(TAPS)]
 
     with pytest.raises(TapsBusy, match=f"{TAPS} taps are open"):
-        await taps.begin(TapWish())
+        await taps.begin(TapRequest())
     opened[0].close()
 
-    assert await taps.begin(TapWish())
+    assert await taps.begin(TapRequest())
     assert taps.status()["open"] == TAPS
 
 
@@ -208,14 +208,14 @@ async def test_a_query_that_cannot_be_read_opens_nothing() -> None:
     taps = Taps(ManualClock())
 
     with pytest.raises(QueryInvalid, match="column 9"):
-        await taps.begin(TapWish("service:"))
+        await taps.begin(TapRequest("service:"))
 
     assert taps.open == []
 
 
 async def test_the_end_is_told_after_what_waited(pipeline: Pipeline) -> None:
     taps = Taps(ManualClock())
-    tap = await taps.begin(TapWish())
+    tap = await taps.begin(TapRequest())
     see(taps, pipeline, [event()])
 
     taps.end_all("the server is stopping")
@@ -229,7 +229,7 @@ async def test_the_end_is_told_after_what_waited(pipeline: Pipeline) -> None:
 async def test_a_tap_with_nothing_to_show_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(taps_module, "QUIET_SECONDS", 0.01)
     taps = Taps(ManualClock())
-    tap = await taps.begin(TapWish())
+    tap = await taps.begin(TapRequest())
 
     found = [await lines(tap), await lines(tap)]
 
@@ -240,7 +240,7 @@ async def test_a_long_query_looks_at_small_events_only(pipeline: Pipeline) -> No
     clock = ManualClock()
     taps = Taps(clock, spent=Spent())
     terms = " or ".join(["*a*b"] * 900)
-    brief, long = [await taps.begin(TapWish(query=query)) for query in ("*a*b", terms)]
+    brief, long = [await taps.begin(TapRequest(query=query)) for query in ("*a*b", terms)]
 
     see(taps, pipeline, [event("ab"), event("ab " * 10_000)])
 

@@ -13,7 +13,7 @@ import pytest
 
 from ptingest.model.document import Document
 from ptingest.model.outcome import Refusal, WriteResult
-from ptingest.model.watching import WhyQuestion
+from ptingest.model.watching import WhyRequest
 from ptingest.observe.trace import STORIES, spellings
 from tests.support.raw_peer import LINE, J, W, peer_of, shipped
 from tests.support.serving import MemorySink, Server, serving
@@ -21,7 +21,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 
 async def stories(server: Server, **asked: str) -> list[dict[str, Any]]:
-    answer = await server.worker.parts.storyteller.why(WhyQuestion(**asked))
+    answer = await server.worker.parts.storyteller.why(WhyRequest(**asked))
     found: list[dict[str, Any]] = orjson.loads(orjson.dumps(answer["found"]))
     return found
 
@@ -200,7 +200,7 @@ async def test_nothing_is_remembered_when_it_is_off(tmp_path: Path) -> None:
     async with serving(tmp_path, why={"max_bytes": 0}) as server, peer_of(server) as peer:
         await peer.send(W(1) + J(1, shipped()))
         await peer.acks(1)
-        answer = await server.worker.parts.storyteller.why(WhyQuestion(line=LINE))
+        answer = await server.worker.parts.storyteller.why(WhyRequest(line=LINE))
 
     assert answer["found"] == []
 

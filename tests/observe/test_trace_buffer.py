@@ -1,4 +1,4 @@
-"""The journal holds what passed lately, within its bytes, by reference."""
+"""The trace_buffer holds what passed lately, within its bytes, by reference."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ptingest.model.document import DataStream, Document
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, Processed, Refusal, WriteResult
 from ptingest.model.receipt import Receipt
-from ptingest.model.watching import TapWish
+from ptingest.model.watching import TapRequest
 from ptingest.observe.taps import Taps
-from ptingest.observe.trace_buffer import Journal, WatchedSink
+from ptingest.observe.trace_buffer import TraceBuffer, WatchedSink
 from ptingest.settings.why import WhySettings
 from tests.fakes.clock import ManualClock
 from tests.support.serving import MemorySink
@@ -37,40 +37,40 @@ def documents(count: int, of: Receipt, *, start: int = 0, size: int = 500) -> li
 
 
 class World:
-    """A journal, and a road in miniature."""
+    """A trace_buffer, and a road in miniature."""
 
     def __init__(self, max_bytes: int, *, sample: float = 1.0) -> None:
         self.clock = ManualClock()
         settings = WhySettings(max_bytes=ByteSize(max_bytes), sample=sample)
-        self.journal = Journal(settings, clock=self.clock)
+        self.trace_buffer = TraceBuffer(settings, clock=self.clock)
 
     def pass_by(self, found: Sequence[Document], *, dropped: Sequence[bytes] = ()) -> None:
         """One chunk, one batch, all stored."""
         payloads = [one.payload for one in found]
         done = Processed(documents=list(found))
-        self.journal.saw([*payloads, *dropped], done, cost_of(found), found[0].receipt, ORIGIN)
+        self.trace_buffer.saw([*payloads, *dropped], done, cost_of(found), found[0].receipt, ORIGIN)
         self.clock.advance(0.01)
         self.write(found, WriteResult())
 
     def write(self, found: Sequence[Document], result: WriteResult | None) -> None:
-        attempt = self.journal.began("store", list(found))
+        attempt = self.trace_buffer.began("store", list(found))
         self.clock.advance(0.01)
-        self.journal.ended(attempt, result)
+        self.trace_buffer.ended(attempt, result)
 
     @property
     def held(self) -> int:
-        """Documents that the journal keeps alive, each counted once."""
-        journal = self.journal
-        places = [*journal.whole, *journal.attempts]
+        """Documents that the trace_buffer keeps alive, each counted once."""
+        trace_buffer = self.trace_buffer
+        places = [*trace_buffer.whole, *trace_buffer.attempts]
         return len({id(one) for place in places for one in place.documents})
 
     def bytes_held(self) -> int:
         found = {
             id(one): one.cost
-            for place in (*self.journal.whole, *self.journal.attempts)
+            for place in (*self.trace_buffer.whole, *self.trace_buffer.attempts)
             for one in place.documents
         }
-        keys = [place.keys for place in (*self.journal.shrunk, *self.journal.attempts)]
+        keys = [place.keys for place in (*self.trace_buffer.shrunk, *self.trace_buffer.attempts)]
         return sum(found.values()) + sum(len(one) for one in keys if one)
 
 
@@ -81,11 +81,11 @@ def test_what_is_held_stays_within_the_limit(max_bytes: int) -> None:
     for n in range(200):
         world.pass_by(documents(50, receipt(), start=50 * n))
         assert world.bytes_held() <= max_bytes
-        assert int(str(world.journal.status()["bytes"])) <= max_bytes + 1000
+        assert int(str(world.trace_buffer.status()["bytes"])) <= max_bytes + 1000
 
     if max_bytes >= 200_000:
         assert world.held > 0
-        assert world.journal.shrunk, "ids outlive the text"
+        assert world.trace_buffer.shrunk, "ids outlive the text"
 
 
 def test_letters_are_counted_for_what_they_take() -> None:
@@ -99,13 +99,13 @@ def test_letters_are_counted_for_what_they_take() -> None:
                 DeadLetter("not_an_object", f"the payload is {one!r}", one, "other", f"peer {n}")
                 for one in payloads
             ]
-            world.journal.saw(payloads, Processed(dead_letters=letters), 0, receipt(), ORIGIN)
+            world.trace_buffer.saw(payloads, Processed(dead_letters=letters), 0, receipt(), ORIGIN)
         del payloads, letters
         held = tracemalloc.get_traced_memory()[0] - begin
     finally:
         tracemalloc.stop()
 
-    assert int(str(world.journal.status()["bytes"])) <= 400_000
+    assert int(str(world.trace_buffer.status()["bytes"])) <= 400_000
     assert held < 2 * 400_000
 
 
@@ -113,7 +113,7 @@ def test_what_a_sink_said_of_many_documents_is_counted() -> None:
     world = World(1_000_000)
     for n in range(40):
         some = documents(50, receipt(), start=50 * n)
-        world.journal.saw([one.payload for one in some], Processed(documents=some),
+        world.trace_buffer.saw([one.payload for one in some], Processed(documents=some),
                           cost_of(some), some[0].receipt, ORIGIN)  # fmt: skip
         world.write(
             some, WriteResult(refused=[Refusal(one, "mapping", "x" * 2000) for one in some])
@@ -121,27 +121,27 @@ def test_what_a_sink_said_of_many_documents_is_counted() -> None:
 
     words = sum(
         len(refusal.detail)
-        for attempt in world.journal.attempts
+        for attempt in world.trace_buffer.attempts
         if attempt.result is not None
         for refusal in attempt.result.refused
     )
     assert 0 < words <= 1_000_000
-    assert int(str(world.journal.status()["bytes"])) <= 1_000_000 + 1000
+    assert int(str(world.trace_buffer.status()["bytes"])) <= 1_000_000 + 1000
 
 
 def test_attempts_hold_only_documents_whose_chunk_is_held() -> None:
     world = World(200_000)
     late = documents(50, receipt(), start=10_000)
-    world.journal.saw([one.payload for one in late], Processed(documents=late), cost_of(late),
+    world.trace_buffer.saw([one.payload for one in late], Processed(documents=late), cost_of(late),
                       late[0].receipt, ORIGIN)  # fmt: skip
     for n in range(20):
         world.pass_by(documents(50, receipt(), start=50 * n))
 
     world.write(late, WriteResult())
 
-    known = {id(one) for chunk in world.journal.whole for one in chunk.documents}
-    assert {id(one) for a in world.journal.attempts for one in a.documents} <= known
-    assert world.journal.attempts[-1].outcome_of(None, late[0].key) == ("stored", "", "")
+    known = {id(one) for chunk in world.trace_buffer.whole for one in chunk.documents}
+    assert {id(one) for a in world.trace_buffer.attempts for one in a.documents} <= known
+    assert world.trace_buffer.attempts[-1].outcome_of(None, late[0].key) == ("stored", "", "")
 
 
 def test_documents_that_are_let_go_are_gone() -> None:
@@ -151,7 +151,7 @@ def test_documents_that_are_let_go_are_gone() -> None:
     for n in range(50):
         world.pass_by(documents(20, receipt(), start=100 * n + 100))
 
-    places = [*world.journal.whole, *world.journal.attempts]
+    places = [*world.trace_buffer.whole, *world.trace_buffer.attempts]
     assert all(first[0] not in place.documents for place in places)
 
 
@@ -160,8 +160,13 @@ def test_nothing_is_kept_when_it_is_off() -> None:
 
     world.pass_by(documents(10, receipt()))
 
-    journal = world.journal
-    assert not [*journal.whole, *journal.shrunk, *journal.attempts, *journal.under_way]
+    trace_buffer = world.trace_buffer
+    assert not [
+        *trace_buffer.whole,
+        *trace_buffer.shrunk,
+        *trace_buffer.attempts,
+        *trace_buffer.under_way,
+    ]
 
 
 def test_a_share_of_the_chunks_keeps_its_text_and_all_keep_their_ids() -> None:
@@ -170,9 +175,9 @@ def test_a_share_of_the_chunks_keeps_its_text_and_all_keep_their_ids() -> None:
     for n in range(100):
         world.pass_by(documents(2, receipt(), start=2 * n))
 
-    assert len(world.journal.whole) == 25
-    assert len(world.journal.shrunk) == 75
-    assert all(one.keys is not None for one in world.journal.attempts)
+    assert len(world.trace_buffer.whole) == 25
+    assert len(world.trace_buffer.shrunk) == 75
+    assert all(one.keys is not None for one in world.trace_buffer.attempts)
 
 
 def test_outcomes_outlive_the_documents() -> None:
@@ -187,9 +192,9 @@ def test_outcomes_outlive_the_documents() -> None:
         stream_busy=[Refusal(found[4], "template_missing", "404")],
         said="HTTP 200",
     )
-    world.journal.saw([], Processed(documents=found), cost_of(found), found[0].receipt, ORIGIN)
+    world.trace_buffer.saw([], Processed(documents=found), cost_of(found), found[0].receipt, ORIGIN)
     world.write(found, result)
-    (attempt,) = world.journal.attempts
+    (attempt,) = world.trace_buffer.attempts
     before = [attempt.outcome_of(one, one.key) for one in found]
 
     attempt.shrink()
@@ -212,7 +217,7 @@ def test_a_write_that_died_is_no_success() -> None:
 
     world.write(found, None)
 
-    (attempt,) = world.journal.attempts
+    (attempt,) = world.trace_buffer.attempts
     assert attempt.outcome_of(None, found[0].key) == ("unknown", "", "")
 
 
@@ -221,21 +226,21 @@ def test_events_without_a_key_are_held_whole_and_forgotten_then() -> None:
     of = receipt()
     nameless = [Document(DJANGO, b"{}", None, of, b"x" * 500, "django", "peer")]
     world.pass_by(nameless)
-    assert world.journal.attempts[0].outcome_of(nameless[0], None) == ("stored", "", "")
+    assert world.trace_buffer.attempts[0].outcome_of(nameless[0], None) == ("stored", "", "")
 
     for n in range(20):
         world.pass_by(documents(50, receipt(), start=50 * n))
 
-    assert all(chunk.keys != "" or chunk.cost for chunk in world.journal.shrunk)
-    assert all(nameless[0] not in chunk.documents for chunk in world.journal.whole)
+    assert all(chunk.keys != "" or chunk.cost for chunk in world.trace_buffer.shrunk)
+    assert all(nameless[0] not in chunk.documents for chunk in world.trace_buffer.whole)
 
 
 async def test_a_watched_sink_is_the_sink_and_tells(tmp_path: Path) -> None:
     del tmp_path
     clock = ManualClock()
-    journal = Journal(WhySettings(), clock=clock)
+    trace_buffer = TraceBuffer(WhySettings(), clock=clock)
     taps = Taps(clock)
-    tap = await taps.begin(TapWish(fates=("dead_lettered",)))
+    tap = await taps.begin(TapRequest(fates=("dead_lettered",)))
     found = documents(2, receipt())
 
     class Refusing(MemorySink):
@@ -243,23 +248,23 @@ async def test_a_watched_sink_is_the_sink_and_tells(tmp_path: Path) -> None:
             self, documents: Sequence[Document], doubtful: frozenset[Document]
         ) -> WriteResult:
             del doubtful
-            assert [one.number for one in journal.under_way.values()] == [1]
+            assert [one.number for one in trace_buffer.under_way.values()] == [1]
             return WriteResult(refused=[Refusal(documents[0], "mapping", "no")])
 
-    sink = WatchedSink(Refusing(), journal=journal, taps=taps)
+    sink = WatchedSink(Refusing(), trace_buffer=trace_buffer, taps=taps)
     result = await sink.write(found, frozenset())
 
     assert sink.name == "memory"
     assert len(result.refused) == 1
-    told = journal.attempts[0].outcome_of(None, found[0].key)
+    told = trace_buffer.attempts[0].outcome_of(None, found[0].key)
     assert told == ("refused", "mapping", "no")
-    assert not journal.under_way
+    assert not trace_buffer.under_way
     assert tap.seen == 1
 
 
 async def test_a_sink_that_dies_is_told_as_unknown() -> None:
     clock = ManualClock()
-    journal = Journal(WhySettings(), clock=clock)
+    trace_buffer = TraceBuffer(WhySettings(), clock=clock)
 
     class Dying(MemorySink):
         async def write(
@@ -270,7 +275,9 @@ async def test_a_sink_that_dies_is_told_as_unknown() -> None:
 
     found = documents(1, receipt())
     with pytest.raises(RuntimeError):
-        await WatchedSink(Dying(), journal=journal, taps=Taps(clock)).write(found, frozenset())
+        await WatchedSink(Dying(), trace_buffer=trace_buffer, taps=Taps(clock)).write(
+            found, frozenset()
+        )
 
-    assert not journal.under_way
-    assert journal.attempts[0].outcome_of(found[0], found[0].key) == ("unknown", "", "")
+    assert not trace_buffer.under_way
+    assert trace_buffer.attempts[0].outcome_of(found[0], found[0].key) == ("unknown", "", "")

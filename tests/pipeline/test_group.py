@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ptingest.pipeline.compile import compile_profile
-from ptingest.pipeline.pipeline import Explained
+from ptingest.pipeline.pipeline import Explanation
 from ptingest.settings.profile import ProfileSettings
 from tests.support.profile import shipped_profile
 
@@ -17,7 +17,7 @@ LINE = "INFO|apps.parcels.views|2025-01-02T03:04:05.678|msg"
 B, G, D = "beats_input_codec_plain_applied", "_grokparsefailure_pt", "_dateparsefailure"
 
 
-def explain(event: dict[str, Any], **changes: Any) -> Explained:
+def explain(event: dict[str, Any], **changes: Any) -> Explanation:
     pipeline = compile_profile(shipped_profile(**changes))
     base = {"@timestamp": "2025-01-02T03:04:06.123Z", "group": "pt", "service": "django"}
     return pipeline.explain(json.dumps(base | event).encode(), now_ns=NOW_NS)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from ptingest.model.outcome import DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile
-from ptingest.pipeline.pipeline import Explained, Pipeline
+from ptingest.pipeline.pipeline import Explanation, Pipeline
 from tests.pipeline.events import mutated, payloads
 from tests.pipeline.reference import answer
 from tests.support.profile import shipped_profile
@@ -101,7 +101,7 @@ def assert_twins(payload: bytes) -> None:
     assert_same_fate(explained, done)
 
 
-def assert_same_fate(explained: Explained, done: Processed) -> None:
+def assert_same_fate(explained: Explanation, done: Processed) -> None:
     """What ``process`` did is what ``explain`` says, on whichever way it went."""
     assert sum(done.received.values()) == 1
     assert {what for _, what in done.tallies} == set(explained.notes)

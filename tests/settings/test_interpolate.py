@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from ptingest.settings.interpolate import MAX_SECRET_BYTES, Interpolated, interpolate
-from ptingest.settings.parse import Parsed, parse
+from ptingest.settings.parse import ParsedYaml, parse
 
 NOWHERE = Path("/nonexistent")
 
 
 def put_in(
     text: str, environ: dict[str, str] | None = None, folder: Path = NOWHERE
-) -> tuple[Interpolated, Parsed]:
+) -> tuple[Interpolated, ParsedYaml]:
     parsed = parse(text, file="f.yaml")
     return interpolate(parsed, environ or {}, folder=folder), parsed
 

@@ -98,7 +98,8 @@ class TestSetup:
 
         (line,) = records(stream)
         assert re.fullmatch(
-            r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z warning sources\.beats: closing 192\.0\.2\.7:1",
+            r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z warning sources\.beats\.server: "
+            r"closing 192\.0\.2\.7:1",
             line,
         )
 
@@ -186,7 +187,7 @@ class TestSetup:
         lines = records(stream)
         assert len(lines) == 6
         assert lines[0].endswith("Beat 0 broke the format")
-        assert "warning sources.beats: … and 37 more like it in 60 s" in lines[5]
+        assert "warning sources.beats.server: … and 37 more like it in 60 s" in lines[5]
         assert lines[5].endswith(", the last: Beat 41 broke the format")
 
     def test_a_second_setup_replaces_the_first(self, root: logging.Logger) -> None:
@@ -243,7 +244,10 @@ def test_a_closed_handler_leaves_no_thread_behind() -> None:
 def test_of_several_processes_each_says_which_it_is(
     process: str | None, root: logging.Logger
 ) -> None:
-    for form, named in (("console", "[worker 2] sources.beats: x"), ("json", "ptingest worker 2")):
+    for form, named in (
+        ("console", "[worker 2] sources.beats.server: x"),
+        ("json", "ptingest worker 2"),
+    ):
         stream = io.StringIO()
         setup_logs(LogSettings.model_validate({"format": form}), stream, process=process)
         logging.getLogger(LOGGER).warning("x")

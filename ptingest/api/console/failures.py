@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ptingest.api.console.overview import Overlooked
 from ptingest.api.console.site import ROOT, Site
-from ptingest.pipeline.pipeline import Explained
+from ptingest.pipeline.pipeline import Explanation
 from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Stops(NamedTuple):
     """The event as a Beat would send it."""
     patterns: Sequence[Fitted]
     """In the order in which they were tried, up to the one that fits."""
-    explained: Explained
+    explained: Explanation
 
 
 class Tried(NamedTuple):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ptingest.api.console.site import Site
 from ptingest.api.why import WhyDesk
-from ptingest.model.watching import WhyQuestion
+from ptingest.model.watching import WhyRequest
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -30,7 +30,7 @@ def life_routes(site: Site, why: WhyDesk) -> list[web.RouteDef]:
         if not 0 < len(key) <= KEY_CHARACTERS:
             text = "This page tells the life of one event: open it from a document's page."
             return await site.notice(request, 400, "Whose life?", text)
-        answer = await why.why(WhyQuestion(id=key))
+        answer = await why.why(WhyRequest(id=key))
         return await site.page(
             request,
             "life.html",

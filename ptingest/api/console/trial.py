@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from ptingest.api.console.failures import Fitted, PatternTried, Stops, Tried
-from ptingest.pipeline.pipeline import Explained, Pipeline
+from ptingest.pipeline.pipeline import Explanation, Pipeline
 from ptingest.pipeline.plain_lines import as_events, join_records
 from ptingest.pipeline.shapes import Nearness
 from ptingest.settings.profile import GroupSettings, PatternSettings
@@ -138,7 +138,7 @@ def _records(text: str, *, multiline: bool) -> list[bytes]:
     return list(join_records(lines)) if multiline else lines
 
 
-def _stops_of(explained: Explained, payload: bytes, record: bytes, group: GroupSettings) -> Stops:
+def _stops_of(explained: Explanation, payload: bytes, record: bytes, group: GroupSettings) -> Stops:
     message = record.decode("utf-8", "replace")
     fitted = []
     for pattern in group.patterns:

@@ -24,7 +24,7 @@ def remember(cache: dict[bytes, Any], key: bytes, value: object) -> None:
     cache[key] = value
 
 
-class Kept(dict[bytes, bytes | None]):
+class ValueCache(dict[bytes, bytes | None]):
     """What a function makes of raw values."""
 
     def __init__(self, make: Callable[[bytes], bytes | None]) -> None:

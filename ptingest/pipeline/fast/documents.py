@@ -20,7 +20,7 @@ from ptingest.model.document import DataStream
 from ptingest.pipeline.decode import MAX_NUMBER_DIGITS, holds_long_number
 from ptingest.pipeline.encode import encode_into, encode_value
 from ptingest.pipeline.fast.cache import remember
-from ptingest.pipeline.fast.events import ABSENT, USUAL_NAMES, Extras, SentReader
+from ptingest.pipeline.fast.events import ABSENT, USUAL_NAMES, EventDecoder, Extras
 from ptingest.pipeline.fast.lines import FINE, NO_DATE, NO_MATCH, LineReader, decode_text
 from ptingest.pipeline.group import CODEC_TAG, DATE_TAG, Group, tagged
 from ptingest.pipeline.identity import (
@@ -62,21 +62,21 @@ class Route(NamedTuple):
     ending: bytes
 
 
-SentTime = tuple[bytes, bytes, int]
+BeatTime = tuple[bytes, bytes, int]
 """Filebeat's time: as Logstash prints it, framed as it came, and in milliseconds."""
 
-Made = tuple[DataStream, bytes, str, bytes | None]
+BuiltDocument = tuple[DataStream, bytes, str, bytes | None]
 """What a document is made of: data stream, body, service, and the key as 16 bytes."""
 
-ShortWay = Callable[[Any, Extras | None, bytes, Tallies], Made | None]
-"""Takes a ``Sent``, the members it has no names for, what both were decoded from, and the
+BuildDocument = Callable[[Any, Extras | None, bytes, Tallies], BuiltDocument | None]
+"""Takes a ``DecodedEvent``, the members it has no names for, what both were decoded from, and the
 tallies; gives what the event's document is made of, or None to have it take the long way."""
 
 
-class Ordinary:
+class FastPath:
     """Decides usual events of one group; remembers services, tags and times seen."""
 
-    def __init__(self, group: Group, known_services: frozenset[str], reader: SentReader) -> None:
+    def __init__(self, group: Group, known_services: frozenset[str], reader: EventDecoder) -> None:
         """``reader`` decodes the events; it knows the fields that this group overwrites."""
         overwritten, reserved = touched_fields(group)
         self._reader = reader
@@ -93,7 +93,7 @@ class Ordinary:
         self._routes = _Routes(group, known_services)
         self._tags = _Tags(group.settings.failure_tag)
         self._originals = _Originals(group)
-        self._times = _SentTimes()
+        self._times = _BeatTimes()
         self.make = self._make()
 
     def let_go(self) -> None:
@@ -113,7 +113,7 @@ class Ordinary:
             and USUAL_NAMES.isdisjoint((captured | labels) - {"event"})
         )
 
-    def _make(self) -> ShortWay:  # noqa: C901 - counts the one it holds
+    def _make(self) -> BuildDocument:  # noqa: C901 - counts the one it holds
         """Return the short way in one piece: what it needs is bound once, not looked up at
         each event, and a call more would cost every event.
 
@@ -129,7 +129,7 @@ class Ordinary:
 
         def make(  # noqa: C901 - in one piece on purpose
             event: Any, extras: Extras | None, payload: bytes, tallies: Tallies
-        ) -> Made | None:
+        ) -> BuiltDocument | None:
             raw = b"" + event.message
             route = routes[b"" + event.service]
             if route is None or not raw or raw[0] != _QUOTE:
@@ -211,7 +211,7 @@ class Ordinary:
             for name in CONTAINER_NAMES
         )
 
-    def _without_spaces(self, payload: bytes, tallies: Tallies) -> Made | None:
+    def _without_spaces(self, payload: bytes, tallies: Tallies) -> BuiltDocument | None:
         """Try again without the spaces between tokens; the second time there are none."""
         compact = msgspec.json.format(payload, indent=-1)
         if len(compact) == len(payload):
@@ -321,7 +321,7 @@ class _Originals(dict[bytes, Originals | None]):
         return tuple(kept if keeps else (b"", bare + b',"tags":') for keeps in self._keeps)
 
 
-class _SentTimes:
+class _BeatTimes:
     """Filebeat's times: seconds seen lately, and what may follow them as Filebeat prints it."""
 
     def __init__(self) -> None:
@@ -329,7 +329,7 @@ class _SentTimes:
         self._minutes: dict[bytes, int | None] = {}
         self._millis = {b'.%03dZ"' % number: number for number in range(1000)}
 
-    def of(self, sent: bytes) -> SentTime | None:
+    def of(self, sent: bytes) -> BeatTime | None:
         """Read the raw value; None for what cannot be read."""
         start, end = sent[:20], sent[20:]
         second, millis = self._seconds.get(start), self._millis.get(end)
@@ -338,7 +338,7 @@ class _SentTimes:
         text = sent[1:-1]
         return text, TEXT_HEADS[24] + text, second + millis
 
-    def _usual(self, sent: bytes) -> SentTime | None:
+    def _usual(self, sent: bytes) -> BeatTime | None:
         """Read the form Filebeat writes, which prints as it came; most of it is the minute."""
         found = _USUAL_TIME(sent)
         if found is None:
@@ -358,7 +358,7 @@ class _SentTimes:
         return sent[1:-1], framed_text(sent[1:-1]), second + int(rest[3:])
 
     @staticmethod
-    def _read(sent: bytes) -> SentTime | None:
+    def _read(sent: bytes) -> BeatTime | None:
         if sent[:1] != b'"':
             return None
         text = decode_text(sent)

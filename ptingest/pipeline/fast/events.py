@@ -30,7 +30,7 @@ LESSON = 256
 """Events with unknown names before those in a quarter of them are learned."""
 
 
-class Where(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+class LogFields(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """Filebeat's ``log`` as it usually is."""
 
     offset: int
@@ -38,7 +38,7 @@ class Where(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=
     flags: Raw = ABSENT
 
 
-class Sent(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+class DecodedEvent(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """What one event holds, raw; encodes without what is ``ABSENT``, in this order."""
 
     time: Raw = msgspec.field(default=ABSENT, name="@timestamp")
@@ -52,20 +52,20 @@ class Sent(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=T
     group: str = ""
     """Compares by identity with the profile's names."""
     service: Raw = ABSENT
-    log: Where | Any = ABSENT
+    log: LogFields | Any = ABSENT
     """Decoded where it is as usual, else raw."""
     message: Raw = ABSENT
     first: Raw = msgspec.field(default=ABSENT, name="stream")
     """The first name that some stage overwrites, reached without asking for it by name."""
 
 
-USUAL_NAMES = frozenset(msgspec.structs.fields(Sent)[at].encode_name for at in range(12))
+USUAL_NAMES = frozenset(msgspec.structs.fields(DecodedEvent)[at].encode_name for at in range(12))
 
 Extras = dict[str, Raw]
 """Members whose names the struct does not know."""
 
 
-class SentReader:
+class EventDecoder:
     """Decodes the events of some groups; learns the names of their members."""
 
     def __init__(
@@ -95,11 +95,11 @@ class SentReader:
             for name, attribute in self.attributes.items()
         ]
         fields.append(("group", Literal[self._groups or ("",)], ""))
-        fields.append(("log", Where if self._has_usual_log else Raw, ABSENT))
+        fields.append(("log", LogFields if self._has_usual_log else Raw, ABSENT))
         self._type = msgspec.defstruct(
             "SentHere",
             fields,
-            bases=(Sent,),
+            bases=(DecodedEvent,),
             gc=False,
             omit_defaults=True,
             forbid_unknown_fields=True,
@@ -125,7 +125,7 @@ class SentReader:
         is_usual_log = True
         if log is not None and self._has_usual_log:
             try:
-                known["log"] = _where_of(log)
+                known["log"] = _log_fields_of(log)
             except msgspec.DecodeError:
                 is_usual_log = False
         self._learn(event, is_usual_log=is_usual_log)
@@ -151,4 +151,4 @@ class SentReader:
             self._rebuild()
 
 
-_where_of = msgspec.json.Decoder(Where).decode
+_log_fields_of = msgspec.json.Decoder(LogFields).decode

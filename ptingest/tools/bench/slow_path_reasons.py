@@ -24,7 +24,7 @@ from ptingest.pipeline.decode import (
     duplicate_keys,
     is_plain,
 )
-from ptingest.pipeline.fast.documents import Ordinary, touched_fields
+from ptingest.pipeline.fast.documents import FastPath, touched_fields
 from ptingest.pipeline.group import Group
 from ptingest.pipeline.interpolate import value_of
 from ptingest.pipeline.pipeline import Pipeline
@@ -56,11 +56,11 @@ class _Watched(Pipeline):
         super().__init__(profile)
         self.detours: list[bytes] = []
 
-    def _long_way(
+    def _slow_path(
         self, payload: bytes, receipt: Receipt, peer: str, now_ns: int, done: Processed
     ) -> None:
         self.detours.append(payload)
-        super()._long_way(payload, receipt, peer, now_ns, done)
+        super()._slow_path(payload, receipt, peer, now_ns, done)
 
 
 def find_detours(
@@ -88,7 +88,7 @@ def why(pipeline: Pipeline, payload: bytes) -> tuple[Detour, str]:
     group = _group_of(pipeline, event)
     if group is None:
         return Detour.OTHER_GROUP, "group"
-    if not Ordinary.is_usable(group):
+    if not FastPath.is_usable(group):
         return Detour.PROFILE, ""
     return _why_not_usual(group, event, payload)
 

@@ -43,7 +43,7 @@ class Reading(NamedTuple):
 
     reader: LineReader
     event: Any
-    """As ``SentReader`` decodes it."""
+    """As ``EventDecoder`` decodes it."""
     raw: bytes
 
 

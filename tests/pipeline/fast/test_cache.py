@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ptingest.pipeline.fast import cache as kept
-from ptingest.pipeline.fast.cache import Kept
+from ptingest.pipeline.fast.cache import ValueCache
 
 
 def test_a_value_is_made_once() -> None:
@@ -13,14 +13,14 @@ def test_a_value_is_made_once() -> None:
         asked.append(raw)
         return raw * 2
 
-    under_test = Kept(make)
+    under_test = ValueCache(make)
 
     assert [under_test[b"ab"], under_test[b"ab"]] == [b"abab", b"abab"]
     assert asked == [b"ab"]
 
 
 def test_long_values_are_made_each_time() -> None:
-    under_test = Kept(len_as_bytes)
+    under_test = ValueCache(len_as_bytes)
 
     assert under_test[b"x" * (kept.LONGEST_VALUE + 1)] == b"1025"
     assert not under_test
@@ -28,7 +28,7 @@ def test_long_values_are_made_each_time() -> None:
 
 def test_a_full_memory_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "CACHED_VALUES", 2)
-    under_test = Kept(len_as_bytes)
+    under_test = ValueCache(len_as_bytes)
 
     for value in (b"a", b"bb", b"ccc"):
         assert under_test[value] == len_as_bytes(value)

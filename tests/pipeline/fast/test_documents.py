@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.decode import is_plain
 from ptingest.pipeline.fast import cache as kept
-from ptingest.pipeline.fast.documents import Made
+from ptingest.pipeline.fast.documents import BuiltDocument
 from ptingest.pipeline.pipeline import Pipeline
 from tests.pipeline.events import BASE, payloads
 from tests.pipeline.test_pipeline import NOW_NS, assert_same_fate, processed
@@ -25,14 +25,14 @@ USUAL = BASE | {
 }
 
 
-def short_way(pipeline: Pipeline, payload: bytes) -> Made | None:
+def short_way(pipeline: Pipeline, payload: bytes) -> BuiltDocument | None:
     if not is_plain(payload):
         return None
     try:
         event = pipeline.reader.decode(payload)
     except msgspec.DecodeError:
         return pipeline._unusual(payload, {})
-    way = pipeline._short_ways.get(event.group)
+    way = pipeline._builders.get(event.group)
     return way and way(event, None, payload, {})
 
 

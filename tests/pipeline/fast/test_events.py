@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from ptingest.pipeline.encode import encode_value
-from ptingest.pipeline.fast.events import ABSENT, LEARNED_NAMES, LESSON, NOTED_NAMES, SentReader
+from ptingest.pipeline.fast.events import ABSENT, LEARNED_NAMES, LESSON, NOTED_NAMES, EventDecoder
 from tests.pipeline.events import BASE
 
 
-def reader() -> SentReader:
-    return SentReader(["pt", "crm"], overwritten=["stream"], unlearnable={"log_level"})
+def reader() -> EventDecoder:
+    return EventDecoder(["pt", "crm"], overwritten=["stream"], unlearnable={"log_level"})
 
 
 def compact(event: dict[str, Any]) -> bytes:
@@ -42,7 +42,7 @@ def test_what_the_struct_has_no_place_for_is_refused(changes: dict[str, Any]) ->
 
 
 def test_without_overwritten_names_stream_is_a_member_like_any_other() -> None:
-    under_test = SentReader(["pt"], overwritten=[], unlearnable=[])
+    under_test = EventDecoder(["pt"], overwritten=[], unlearnable=[])
 
     event = under_test.decode(compact(BASE | {"stream": "stderr"}))
 
