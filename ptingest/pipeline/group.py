@@ -162,11 +162,11 @@ class Group:
             found = self.own_times.find_in_text(captured)
             if found is not None:
                 return captured, found.millis
+            if _DIGIT(captured):
+                # Not a form that can be read, but still this line's time and no other's.
+                return captured, 0
         found = self.own_times.find_in_text(message)
-        if found is not None:
-            return found.text.decode("ascii"), found.millis
-        # Of no form that is known, but a number at least.
-        return None if captured is None or _DIGIT(captured) is None else (captured, 0)
+        return None if found is None else (found.text.decode("ascii"), found.millis)
 
     # --- Beats input ----------------------------------------------------------------------
 

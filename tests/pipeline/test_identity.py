@@ -231,6 +231,18 @@ def test_a_line_that_no_pattern_fits_is_keyed_by_its_own_time(
     assert started == 1_735_787_045_000
 
 
+@pytest.mark.parametrize("before", ["", "2025-01-02T03:04:05 stolen\n", "02/Jan/2025:03:04:05\n"])
+def test_a_captured_time_that_cannot_be_read_is_the_lines_own_all_the_same(
+    before: str, pipeline: Pipeline
+) -> None:
+    event = EVENT | {"message": f"{before}INFO|django.request|2025-01-02T0304|x"}
+
+    (key,) = both_keys(pipeline, event)
+
+    assert key is not None
+    assert base64.urlsafe_b64decode(key + "==")[:6] == bytes(6)
+
+
 @pytest.mark.parametrize(
     ("event", "kind"),
     [
