@@ -15,7 +15,7 @@ import msgspec
 
 from ptingest.errors import PtingestError, RpcClosed, RpcRefused, TapsBusy
 from ptingest.model.contracts import Clock
-from ptingest.model.watching import TapWish, WhyQuestion
+from ptingest.model.watching import TapRequest, WhyRequest
 from ptingest.observe.taps import BUFFER_BYTES, TAPS, TOLD_SECONDS, WORK_SHARE, query_test
 from ptingest.observe.trace import STORIES
 from ptingest.workers.messages import TAP, WHY, TapLines
@@ -35,7 +35,7 @@ _json = msgspec.json.Encoder().encode
 class AggregatedTap:
     """One reader's tap on all workers; implements ``TapReader``."""
 
-    def __init__(self, pool: WorkerPool, wish: TapWish, on_closed: Any) -> None:
+    def __init__(self, pool: WorkerPool, wish: TapRequest, on_closed: Any) -> None:
         self._pool, self._wish, self._on_closed = pool, wish, on_closed
         self._streams: dict[RpcConnection, OpenStream[TapLines]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -142,7 +142,7 @@ class AggregatedWatch:
         self._pool, self._clock = pool, clock
         self.open: list[AggregatedTap] = []
 
-    async def begin(self, wish: TapWish) -> AggregatedTap:
+    async def begin(self, wish: TapRequest) -> AggregatedTap:
         """Open a tap on all workers.
 
         Raises:
@@ -177,7 +177,7 @@ class AggregatedWatch:
             "work_share_limit": WORK_SHARE,
         }
 
-    async def why(self, question: WhyQuestion) -> dict[str, object]:
+    async def why(self, question: WhyRequest) -> dict[str, object]:
         """Return what all workers remember; ``silent`` names those that did not answer."""
         answers = await self._pool.request_all(WHY, question, seconds=WHY_SECONDS)
         found: list[dict[str, Any]] = []

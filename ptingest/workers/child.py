@@ -26,7 +26,7 @@ import orjson
 from ptingest.errors import ErrandRefused, RpcRefused
 from ptingest.model.contracts import Clock
 from ptingest.model.letters import Order
-from ptingest.model.watching import TapWish, WhyQuestion
+from ptingest.model.watching import TapRequest, WhyRequest
 from ptingest.server.assembly import build
 from ptingest.server.event_loop.factory import loop_factory
 from ptingest.server.event_loop.lag import keep_what_start_made
@@ -176,10 +176,10 @@ class WorkerProcess:
         await self._started().parts.dead_letters.sweep()
         return NOTHING
 
-    async def _why(self, question: WhyQuestion) -> Progress:
+    async def _why(self, question: WhyRequest) -> Progress:
         return await self._started().parts.storyteller.why(question)
 
-    async def _tap(self, wish: TapWish) -> AsyncIterator[TapLines]:
+    async def _tap(self, wish: TapRequest) -> AsyncIterator[TapLines]:
         tap = await self._started().parts.observer.taps.begin(wish)
         try:
             while lines := await tap.read():

@@ -12,11 +12,11 @@ from __future__ import annotations
 import msgspec
 
 from ptingest.model.letters import Order
-from ptingest.model.watching import TapWish, WhyQuestion
+from ptingest.model.watching import TapRequest, WhyRequest
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.transfer import pack_profile, pack_settings, unpack_profile, unpack_settings
-from ptingest.telemetry.metrics import Sample
+from ptingest.telemetry.metrics import MetricSample
 from ptingest.workers.rpc import Nothing, Notification, Request, Stream
 
 
@@ -51,13 +51,13 @@ class WorkerReport(msgspec.Struct):
     """The metrics of a worker, sent every second."""
 
     load: WorkerLoad
-    samples: list[Sample]
+    samples: list[MetricSample]
 
 
 class WorkerSnapshot(msgspec.Struct):
     """Metrics, status and readiness of one worker now."""
 
-    samples: list[Sample]
+    samples: list[MetricSample]
     status: bytes
     """As JSON."""
     readiness: list[str]
@@ -91,8 +91,8 @@ PROGRESS = Request("progress", Nothing, Progress)
 SWEEP = Request("sweep", Nothing, Nothing)
 """Remove done letters from the worker's own segment, and read the folder again."""
 
-TAP = Stream("tap", TapWish, TapLines)
-WHY = Request("why", WhyQuestion, Progress)
+TAP = Stream("tap", TapRequest, TapLines)
+WHY = Request("why", WhyRequest, Progress)
 
 REPORT = Notification("report", WorkerReport)
 LOAD = Notification("load", WorkerLoad)

@@ -33,7 +33,7 @@ from ptingest.model.contracts import Clock
 from ptingest.model.outcome import Fate
 from ptingest.server.custody import SETTLED
 from ptingest.server.process.signals import ending
-from ptingest.telemetry.metrics import Metrics, Sample
+from ptingest.telemetry.metrics import Metrics, MetricSample
 from ptingest.telemetry.snapshots import merge, retire
 from ptingest.workers.messages import (
     DRAIN,
@@ -99,7 +99,7 @@ class PoolWorker:
     events_lately: int = 0
     """Events received between the last two reports."""
     is_accepting: bool = True
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[MetricSample] = field(default_factory=list)
     snapshot: WorkerSnapshot | None = None
     heard_at: float = 0.0
     started_at: float = 0.0
@@ -181,7 +181,7 @@ class WorkerPool:
     ) -> None:
         """``config`` returns the config in force, the same object until it changes."""
         self.workers = [PoolWorker(number) for number in range(1, count + 1)]
-        self.retired: list[Sample] = []
+        self.retired: list[MetricSample] = []
         """Metrics of workers that have ended."""
         self.is_up = asyncio.Event()
         """Set once a worker has come up."""
@@ -409,7 +409,7 @@ class WorkerPool:
         worker.samples = report.samples
 
 
-def in_flight_of(samples: list[Sample]) -> int:
+def in_flight_of(samples: list[MetricSample]) -> int:
     """Documents in flight of a worker by its last report; with several sinks the largest."""
     by_sink: Counter[str] = Counter()
     for sample in samples:
@@ -418,11 +418,11 @@ def in_flight_of(samples: list[Sample]) -> int:
     return max(by_sink.values(), default=0)
 
 
-def given_back(samples: list[Sample]) -> list[Sample]:
+def given_back(samples: list[MetricSample]) -> list[MetricSample]:
     """Metrics to keep of a worker that has ended: its counters, and its events in flight as
     given back, so that the books balance."""
     lost = [
-        Sample(SETTLED, (*sample.labels, Fate.GIVEN_BACK), sample.values)
+        MetricSample(SETTLED, (*sample.labels, Fate.GIVEN_BACK), sample.values)
         for sample in samples
         if sample.name == OUTSTANDING and sample.values[0]
     ]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ptingest.errors import QueryInvalid, TapsBusy
-from ptingest.model.watching import TapWish, WhyQuestion
+from ptingest.model.watching import TapRequest, WhyRequest
 from ptingest.observe.taps import BUFFER_BYTES, TAPS
 from ptingest.server.process.clock import SystemClock
 from ptingest.workers.aggregate_watch import AggregatedTap, AggregatedWatch
@@ -28,13 +28,13 @@ class Worker:
 
     def __init__(self, fake: FakeWorker, name: str) -> None:
         self.name = name
-        self.wishes: list[TapWish] = []
+        self.wishes: list[TapRequest] = []
         self.items: asyncio.Queue[bytes] = asyncio.Queue()
         self.has_left = asyncio.Event()
         fake.rpc.on_stream(TAP, self.tap)
         fake.rpc.on_request(WHY, self.why)
 
-    async def tap(self, wish: TapWish) -> AsyncIterator[TapLines]:
+    async def tap(self, wish: TapRequest) -> AsyncIterator[TapLines]:
         self.wishes.append(wish)
         try:
             while True:
@@ -42,7 +42,7 @@ class Worker:
         finally:
             self.has_left.set()
 
-    async def why(self, question: WhyQuestion) -> Progress:
+    async def why(self, question: WhyRequest) -> Progress:
         assert question.id == "k"
         memory = {"bytes": 1, "limit_bytes": 10, "whole_events": 2, "id_events": 3,
                   "whole_seconds": 4.0, "seconds": float(len(self.name))}  # fmt: skip
@@ -62,7 +62,7 @@ async def test_lines_of_all_workers_come_and_their_counts_are_added_up() -> None
     async with fake_workers(pool) as fakes:
         workers = [Worker(fake, name) for fake, name in zip(fakes, "ab", strict=True)]
         watch = AggregatedWatch(pool, clock=SystemClock())
-        tap = await watch.begin(TapWish("service:django"))
+        tap = await watch.begin(TapRequest("service:django"))
         for worker in workers:
             worker.items.put_nowait(b'{"fate":"%b"}\n' % worker.name.encode() + TOLD)
 
@@ -73,7 +73,7 @@ async def test_lines_of_all_workers_come_and_their_counts_are_added_up() -> None
         tap.close()
 
         assert {line["fate"] for line in found if "fate" in line} == {"a", "b"}
-        assert [one.wishes for one in workers] == [[TapWish("service:django")]] * 2
+        assert [one.wishes for one in workers] == [[TapRequest("service:django")]] * 2
         for worker in workers:
             await asyncio.wait_for(worker.has_left.wait(), PATIENCE_SECONDS)
         assert watch.open == []
@@ -84,7 +84,7 @@ async def test_what_finds_no_room_is_lost_and_counted() -> None:
     async with fake_workers(pool) as fakes:
         worker = Worker(fakes[0], "a")
         watch = AggregatedWatch(pool, clock=SystemClock())
-        tap = await watch.begin(TapWish())
+        tap = await watch.begin(TapRequest())
         for _ in range(40):
             worker.items.put_nowait(b"x" * 100_000 + b"\n")
 
@@ -103,7 +103,7 @@ async def test_the_end_is_told() -> None:
     async with fake_workers(pool) as fakes:
         Worker(fakes[0], "a")
         watch = AggregatedWatch(pool, clock=SystemClock())
-        tap = await watch.begin(TapWish())
+        tap = await watch.begin(TapRequest())
 
         watch.end_all("the server is stopping")
 
@@ -115,12 +115,12 @@ async def test_the_end_is_told() -> None:
 async def test_taps_are_few_and_queries_are_read_before_anybody_is_asked() -> None:
     watch = AggregatedWatch(pool_of(0), clock=SystemClock())
     with pytest.raises(QueryInvalid):
-        await watch.begin(TapWish("service:"))
+        await watch.begin(TapRequest("service:"))
     for _ in range(TAPS):
-        await watch.begin(TapWish())
+        await watch.begin(TapRequest())
 
     with pytest.raises(TapsBusy):
-        await watch.begin(TapWish())
+        await watch.begin(TapRequest())
 
 
 async def test_all_are_asked_why_and_their_memories_are_one() -> None:
@@ -129,7 +129,7 @@ async def test_all_are_asked_why_and_their_memories_are_one() -> None:
         for fake, name in zip(fakes, ("2025", "2026-1"), strict=True):
             Worker(fake, name)
 
-        answer = await AggregatedWatch(pool, clock=SystemClock()).why(WhyQuestion(id="k"))
+        answer = await AggregatedWatch(pool, clock=SystemClock()).why(WhyRequest(id="k"))
 
     assert [(one["worker"], one["arrived_at"]) for one in answer["found"]] == [
         (2, "2026-1"),
@@ -145,7 +145,7 @@ async def test_all_are_asked_why_and_their_memories_are_one() -> None:
 @pytest.mark.timeout(90)
 async def test_with_real_processes_an_event_is_tapped_and_its_life_told(tmp_path: Path) -> None:
     async with pooled(tmp_path) as pool:
-        tap = await pool.supervisor.watch.begin(TapWish("log_level:ERROR"))
+        tap = await pool.supervisor.watch.begin(TapRequest("log_level:ERROR"))
         async with peer_at(pool.port) as peer:
             for number in range(50):  # until both taps are open
                 bad = event(f"ERROR|apps.x|2025-01-02T03:04:05Z|broken {number}")
@@ -155,7 +155,7 @@ async def test_with_real_processes_an_event_is_tapped_and_its_life_told(tmp_path
                     break
         status = await pool.status()
         tap.close()
-        answer = await pool.supervisor.watch.why(WhyQuestion(line=f"broken {number}"))
+        answer = await pool.supervisor.watch.why(WhyRequest(line=f"broken {number}"))
         code, over_http = await pool.get("/why?id=AAAAAAAAAAAAAAAAAAAAAA")
 
     assert b'"log_level":"ERROR"' in shown
