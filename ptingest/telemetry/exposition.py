@@ -13,7 +13,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from ptingest.telemetry.metrics import Metric, Metrics, Sample
+from ptingest.telemetry.metrics import Metric, Metrics, MetricSample
 
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 
@@ -40,15 +40,15 @@ class _Collector(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Yield each metric of the table, with what was counted."""
-        children: dict[str, list[Sample]] = {}
+        children: dict[str, list[MetricSample]] = {}
         for sample in self._metrics.samples():
             children.setdefault(sample.name, []).append(sample)
         for row in self._metrics.table:
-            untouched = [] if row.labels else [Sample(row.name, (), row.zeros())]
+            untouched = [] if row.labels else [MetricSample(row.name, (), row.zeros())]
             yield _family(row, children.get(row.name, untouched))
 
 
-def _family(row: Metric, samples: Iterable[Sample]) -> Family:
+def _family(row: Metric, samples: Iterable[MetricSample]) -> Family:
     if row.kind == "histogram":
         histogram = HistogramMetricFamily(row.name, row.help, labels=row.labels)
         bounds = (*map(str, row.buckets), "+Inf")

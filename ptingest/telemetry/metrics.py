@@ -36,7 +36,7 @@ class Metric(NamedTuple):
         return [0.0] * (2 + len(self.buckets) if self.kind == "histogram" else 1)
 
 
-class Sample(NamedTuple):
+class MetricSample(NamedTuple):
     """One child of a metric at one moment."""
 
     name: str
@@ -263,7 +263,7 @@ class Metrics:
         self.table = table
         self._rows = {row.name: row for row in table}
         self._children: dict[tuple[str, tuple[str, ...]], list[float]] = {}
-        """Name and labels -> values in the order of `Sample.values`."""
+        """Name and labels -> values in the order of `MetricSample.values`."""
         self._before_scrape: list[Callable[[], None]] = []
 
     def _child(self, name: str, labels: tuple[str, ...]) -> list[float]:
@@ -308,13 +308,14 @@ class Metrics:
         bounds = (*self._rows[name].buckets, float("inf"))
         return list(zip(bounds, accumulate(map(int, child[1:])), strict=True))
 
-    def samples(self) -> list[Sample]:
+    def samples(self) -> list[MetricSample]:
         """Return everything that was ever counted or set here, as it is now."""
         return [
-            Sample(name, labels, list(values)) for (name, labels), values in self._children.items()
+            MetricSample(name, labels, list(values))
+            for (name, labels), values in self._children.items()
         ]
 
-    def show(self, samples: Iterable[Sample]) -> None:
+    def show(self, samples: Iterable[MetricSample]) -> None:
         """Be a picture of ``samples``: what they do not have is 0 from now on."""
         left = set(self._children)
         for name, labels, values in samples:

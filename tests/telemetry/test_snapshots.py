@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ptingest.telemetry.exposition import exposition
-from ptingest.telemetry.metrics import METRICS, Metrics, Sample
+from ptingest.telemetry.metrics import METRICS, Metrics, MetricSample
 from ptingest.telemetry.snapshots import merge, retire
 
 RECEIVED = "ptingest_flow_received_events_total"
@@ -97,11 +97,11 @@ def test_of_a_process_that_is_gone_everything_stays_but_its_gauges() -> None:
 
 
 def test_merging_changes_no_part() -> None:
-    part = [Sample(RECEIVED, ("django",), [3.0])]
+    part = [MetricSample(RECEIVED, ("django",), [3.0])]
 
     merge([part, part])
 
-    assert part == [Sample(RECEIVED, ("django",), [3.0])]
+    assert part == [MetricSample(RECEIVED, ("django",), [3.0])]
 
 
 def test_only_gauges_need_to_say_what_several_come_to() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.model.watching import WhyQuestion
+from ptingest.model.watching import WhyRequest
 from tests.api.console.test_explore import HOSTILE, text_of
 from tests.support.console import console
 
@@ -43,9 +43,9 @@ FORGOTTEN = {
 class Desk:
     def __init__(self, *stories: dict[str, Any], memory: dict[str, Any] = MEMORY) -> None:
         self.answer: dict[str, object] = {"found": list(stories), "memory": memory}
-        self.asked: list[WhyQuestion] = []
+        self.asked: list[WhyRequest] = []
 
-    async def why(self, question: WhyQuestion) -> dict[str, object]:
+    async def why(self, question: WhyRequest) -> dict[str, object]:
         self.asked.append(question)
         return self.answer
 
@@ -60,7 +60,7 @@ async def test_window_pattern_writes_and_ack_are_told() -> None:
 
     text = text_of(await read(desk))
 
-    assert desk.asked == [WhyQuestion(id="key1")]
+    assert desk.asked == [WhyRequest(id="key1")]
     assert "store: stored; acked 0.200 s after it came" in text
     assert "from 192.0.2.7:5, worker 2" in text
     assert "number 4 of its connection, seq 3 of 10, 10 events" in text
