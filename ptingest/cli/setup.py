@@ -13,7 +13,8 @@ import click
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 from ptingest.cli.visible import visible
-from ptingest.tools.setup.plan import KIBANA_PARTS, PARTS, USER, Part, RoleName, Wanted
+from ptingest.sinks.elasticsearch.names import USER
+from ptingest.tools.setup.plan import KIBANA_PARTS, PARTS, Part, RoleName, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,25 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
-from ptingest.model.finding import Finding
-from ptingest.sinks.elasticsearch.answer import Answer
-from ptingest.sinks.elasticsearch.templates import (
-    SHIPPED,
-    Template,
-    matching,
-    read_templates,
-    version_number,
+from ptingest.model.finding import Finding, Mark
+from ptingest.sinks.elasticsearch.answer import Answer, Requester
+from ptingest.sinks.elasticsearch.inspection import (
+    NEEDED,
+    RIGHTS,
+    ROOT,
+    SIMULATED,
+    Reached,
+    can_look_up,
+    is_too_old,
+    json_in,
+    mappings_of,
+    missing_rights,
+    reached,
+    rights_body,
+    version_in,
 )
+from ptingest.sinks.elasticsearch.names import ROLE, STREAMS, TEMPLATE, USER
+from ptingest.sinks.elasticsearch.templates import Template, matching, read_templates
 
-STREAMS = "logs-*-pt"
-ROLE, USER = "logstash_writer_pt", "logstash_writer"
-NEEDED = ("auto_configure", "create_doc")
-USEFUL = "read"
-OLDEST = (8, 13)
 AHEAD_MINUTES = 5
 
 NEWEST = {
@@ -41,16 +46,8 @@ NEWEST = {
 }
 
 
-class Asks(Protocol):
-    """The part of a client that is needed here."""
-
-    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
-        """Send one request and return what came back."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class Question:
+class ClusterRequest:
     """One request, and the privilege it needs beyond the writer's."""
 
     method: str
@@ -60,31 +57,33 @@ class Question:
     body: Mapping[str, Any] | None = None
 
 
-def questions(services: Sequence[str]) -> dict[str, Question]:
+def questions(services: Sequence[str]) -> dict[str, ClusterRequest]:
     """Name everything that is worth asking; the keys are what the findings look up."""
     names = [STREAMS, *(stream_of(service) for service in services)]
-    rights = {"index": [{"names": names, "privileges": [*NEEDED, USEFUL]}]}
     fields = "log_timestamp,log_ms,message,log_message"
     monitor, read = "cluster privilege monitor", f"read on {STREAMS}"
-    template = f"/_index_template/_simulate_index/{stream_of('django')}"
     disk = "/_cluster/settings?include_defaults&filter_path=*.cluster.routing.allocation.disk"
     return {
-        "root": Question("GET", "/", "the version"),
-        "who": Question("GET", "/_security/_authenticate", "roles"),
-        "rights": Question("POST", "/_security/user/_has_privileges", "rights", body=rights),
-        "streams": Question("GET", f"/_resolve/index/{STREAMS}", "data streams", read),
-        "kept": Question(
+        "root": ClusterRequest("GET", ROOT, "the version"),
+        "who": ClusterRequest("GET", "/_security/_authenticate", "roles"),
+        "rights": ClusterRequest("POST", RIGHTS, "rights", body=rights_body(names)),
+        "streams": ClusterRequest("GET", f"/_resolve/index/{STREAMS}", "data streams", read),
+        "kept": ClusterRequest(
             "GET", f"/_data_stream/{STREAMS}", "retention", f"view_index_metadata on {STREAMS}"
         ),
-        "fields": Question("GET", f"/{STREAMS}/_field_caps?fields={fields}", "mapped types", read),
-        "newest": Question("POST", f"/{STREAMS}/_search", "the newest event", read, NEWEST),
-        "templates": Question("GET", "/_index_template", "which template wins", monitor),
-        "simulated": Question(
-            "POST", template, "mappings before the first event", "manage_index_templates"
+        "fields": ClusterRequest(
+            "GET", f"/{STREAMS}/_field_caps?fields={fields}", "mapped types", read
         ),
-        "health": Question("GET", "/_cluster/health", "the cluster's health", monitor),
-        "disks": Question("GET", "/_cat/allocation?format=json&bytes=b", "disk space", monitor),
-        "watermarks": Question("GET", disk, "disk watermarks", monitor),
+        "newest": ClusterRequest("POST", f"/{STREAMS}/_search", "the newest event", read, NEWEST),
+        "templates": ClusterRequest("GET", "/_index_template", "which template wins", monitor),
+        "simulated": ClusterRequest(
+            "POST", SIMULATED, "mappings before the first event", "manage_index_templates"
+        ),
+        "health": ClusterRequest("GET", "/_cluster/health", "the cluster's health", monitor),
+        "disks": ClusterRequest(
+            "GET", "/_cat/allocation?format=json&bytes=b", "disk space", monitor
+        ),
+        "watermarks": ClusterRequest("GET", disk, "disk watermarks", monitor),
     }
 
 
@@ -94,7 +93,7 @@ class ClusterFacts:
 
     where: str
     username: str | None
-    questions: Mapping[str, Question]
+    questions: Mapping[str, ClusterRequest]
     answers: Mapping[str, Answer]
     services: Sequence[str] = ()
     active: frozenset[str] = frozenset()
@@ -105,12 +104,8 @@ class ClusterFacts:
     def body(self, name: str) -> Any:
         """The decoded answer, an empty object where there is none."""
         answer = self.answers.get(name)
-        if answer is None or answer.status != 200:
-            return {}
-        try:
-            return orjson.loads(answer.body)
-        except orjson.JSONDecodeError:
-            return {}
+        found = None if answer is None or answer.status != 200 else json_in(answer)
+        return {} if found is None else found
 
     def is_told(self, name: str) -> bool:
         answer = self.answers.get(name)
@@ -123,8 +118,8 @@ def stream_of(service: str) -> str:
 
 
 async def ask_cluster(
-    client: Asks,
-    better: Asks | None,
+    client: Requester,
+    better: Requester | None,
     *,
     where: str,
     username: str | None,
@@ -139,7 +134,7 @@ async def ask_cluster(
         if answer.status in (401, 403) and better is not None and name not in ("rights", "who"):
             answer = await better.request(question.method, question.target, body)
         answers[name] = answer
-        if name == "root" and not (answer.is_from_elasticsearch and answer.status in (200, 403)):
+        if name == "root" and reached(answer) is not Reached.YES:
             break
     return ClusterFacts(where, username, asked, answers, services)
 
@@ -165,45 +160,43 @@ def judge_cluster(facts: ClusterFacts) -> Iterator[Finding]:
 def _reached(facts: ClusterFacts) -> Iterator[Finding]:
     answer = facts.answers["root"]
     looked_at = f"GET {facts.where}/"
-    if answer.status is None:
-        cure = (
-            "is Elasticsearch running? `docker compose ps`; does sinks.elasticsearch.hosts name "
-            "it as seen from here (in Docker: the service name, one network elk-net)?"
-        )
-        yield Finding("problem", "Elasticsearch", answer.failure, cure, looked_at=looked_at)
-    elif answer.is_redirect:
-        cure = "correct sinks.elasticsearch.hosts"
-        yield Finding("problem", "Elasticsearch", answer.failure, cure, looked_at=looked_at)
-    elif not answer.is_from_elasticsearch:
-        seen = f"something else answers (status {answer.status}, no X-Elastic-Product)"
-        yield Finding(
-            "problem", "Elasticsearch", seen, "correct the host or the proxy", looked_at=looked_at
-        )
-    elif answer.status == 401:
-        cure = "is the password right (printenv LOGSTASH_WRITER_PASSWORD)? `ptingest setup` sets it"
-        if facts.username == ROLE:
-            cure = f"{ROLE} is the role; the user is {USER}: correct sinks.elasticsearch.username"
-        seen = f"does not take the login of {facts.username or 'nobody'} (401)"
-        yield Finding("problem", "login", seen, cure, looked_at=looked_at)
-    elif answer.status not in (200, 403):
-        cure = "look at Elasticsearch's own log"
-        yield Finding(
-            "problem", "Elasticsearch", f"answers {answer.status}", cure, looked_at=looked_at
-        )
-    else:
-        version = facts.body("root").get("version", {}).get("number", "")
-        too_old = version and version_number(version) < OLDEST
-        yield Finding(
-            "problem" if too_old else "ok",
-            "Elasticsearch",
-            f"version {version}" if version else "answers; its version may not be asked",
-            "ptingest needs 8.13 or newer" if too_old else "",
-            looked_at=looked_at,
-        )
+    mark: Mark = "problem"
+    subject = "Elasticsearch"
+    match reached(answer):
+        case Reached.NO_ANSWER:
+            seen, cure = (
+                answer.failure,
+                (
+                    "is Elasticsearch running? `docker compose ps`; does sinks.elasticsearch.hosts "
+                    "name it as seen from here (in Docker: the service name, one network elk-net)?"
+                ),
+            )
+        case Reached.ELSEWHERE:
+            seen, cure = answer.failure, "correct sinks.elasticsearch.hosts"
+        case Reached.SOMETHING_ELSE:
+            seen = f"something else answers (status {answer.status}, no X-Elastic-Product)"
+            cure = "correct the host or the proxy"
+        case Reached.LOGIN_REFUSED:
+            subject, (seen, cure) = "login", _login_refused(facts.username)
+        case Reached.FAILING:
+            seen, cure = f"answers {answer.status}", "look at Elasticsearch's own log"
+        case Reached.YES:
+            version = version_in(answer)
+            seen = f"version {version}" if version else "answers; its version may not be asked"
+            cure = "ptingest needs 8.13 or newer" if is_too_old(version) else ""
+            mark = "problem" if cure else "ok"
+    yield Finding(mark, subject, seen, cure, looked_at=looked_at)
+
+
+def _login_refused(username: str | None) -> tuple[str, str]:
+    cure = "is the password right (printenv LOGSTASH_WRITER_PASSWORD)? `ptingest setup` sets it"
+    if username == ROLE:
+        cure = f"{ROLE} is the role; the user is {USER}: correct sinks.elasticsearch.username"
+    return f"does not take the login of {username or 'nobody'} (401)", cure
 
 
 def _rights(facts: ClusterFacts) -> Iterator[Finding]:
-    looked_at = "POST /_security/user/_has_privileges"
+    looked_at = f"POST {RIGHTS}"
     if not facts.is_told("rights"):
         status = facts.answers["rights"].status
         if status == 401:
@@ -218,7 +211,7 @@ def _rights(facts: ClusterFacts) -> Iterator[Finding]:
     who = facts.body("who")
     roles = who.get("roles") or []
     granted = facts.body("rights").get("index", {})
-    lacking = list(_lacking(granted))
+    lacking = list(missing_rights(granted))
     as_whom = f"{who.get('username')} with roles {', '.join(roles) or 'none'}"
     if not lacking:
         yield Finding(
@@ -233,24 +226,10 @@ def _rights(facts: ClusterFacts) -> Iterator[Finding]:
             )
         seen = f"{as_whom}: lacks {'; lacks '.join(lacking)}"
         yield Finding("problem", "rights", seen, cure, looked_at=looked_at)
-    if not granted.get(STREAMS, {}).get(USEFUL):
+    if not can_look_up(granted):
         seen = f"lacks read on {STREAMS}: a lost answer cannot be looked up after a rollover"
-        cure = f"grant it to the role {ROLE}, to rule out doubles there"
+        cure = f"grant it to the role {ROLE}, to rule out duplicates there"
         yield Finding("note", "rights", seen, cure, looked_at=looked_at)
-
-
-def _lacking(granted: Mapping[str, Mapping[str, bool]]) -> Iterator[str]:
-    """Name each missing privilege with the narrowest streams it is missing on."""
-    everywhere = granted.get(STREAMS, {})
-    streams = {name: row for name, row in granted.items() if name != STREAMS}
-    for privilege in NEEDED:
-        if everywhere.get(privilege):
-            continue
-        missing = [name for name, row in streams.items() if not row.get(privilege)]
-        if missing and len(missing) < len(streams):
-            yield f"{privilege} on {', '.join(missing)}"
-        elif missing or not streams:
-            yield f"{privilege} on {STREAMS}"
 
 
 # --- template and mappings --------------------------------------------------------------
@@ -274,22 +253,22 @@ def _judge_winner(fitting: Sequence[Template], templates: Sequence[Template]) ->
     """Return what was found, and the cure where there is something to cure."""
     setup = "`ptingest setup --only templates`"
     if not fitting:
-        there = any(template.name == SHIPPED for template in templates)
-        found = f"{SHIPPED} matches none of our streams" if there else f"none matches {STREAMS}"
+        there = any(template.name == TEMPLATE for template in templates)
+        found = f"{TEMPLATE} matches none of our streams" if there else f"none matches {STREAMS}"
         return f"{found}: documents wait, then go to the dead letters", setup
     winner = fitting[0]
     if not winner.makes_data_streams:
         return f"{winner.name} wins and makes no data stream", setup
-    if winner.name == SHIPPED:
-        return f"{SHIPPED} wins with priority {winner.priority}", ""
-    ours = next((one for one in fitting if one.name == SHIPPED), None)
+    if winner.name == TEMPLATE:
+        return f"{TEMPLATE} wins with priority {winner.priority}", ""
+    ours = next((one for one in fitting if one.name == TEMPLATE), None)
     if ours is not None:
         found = (
-            f"{winner.name} (priority {winner.priority}) wins over {SHIPPED} (priority "
+            f"{winner.name} (priority {winner.priority}) wins over {TEMPLATE} (priority "
             f"{ours.priority}): its mappings are used, ours never"
         )
         return found, f"{setup} gives it 501; or lower the other"
-    found = f"{winner.name} (priority {winner.priority}) wins; {SHIPPED} is not there"
+    found = f"{winner.name} (priority {winner.priority}) wins; {TEMPLATE} is not there"
     return found, setup
 
 
@@ -312,7 +291,7 @@ def _mapped(facts: ClusterFacts) -> Iterator[Finding]:
             "ok", "mappings", "times of lines are keywords, never refused", looked_at=looked_at
         )
     template = facts.body("simulated").get("template")
-    mappings = template.get("mappings", {}) if isinstance(template, dict) else {}
+    mappings = mappings_of(template if isinstance(template, dict) else None)
     looked_at = f"POST {facts.questions['simulated'].target}"
     if template and mappings.get("date_detection") is not False:
         seen = "the next stream would guess dates in strings (date_detection is on)"
@@ -365,7 +344,7 @@ def _kept(facts: ClusterFacts) -> Iterator[Finding]:
     looked_at = f"GET /_data_stream/{STREAMS}"
     found: dict[str, list[str]] = {}
     for row in rows:
-        if row.get("template") == SHIPPED:
+        if row.get("template") == TEMPLATE:
             options = {"failure_store": row.get("failure_store") or {}}
             kept = _kept_by(row.get("lifecycle"), options)
             found.setdefault(kept, []).append(str(row.get("name")))

@@ -14,7 +14,8 @@ import orjson
 import pytest
 
 from ptingest.dead_letters.queue import read_letters
-from ptingest.tools.setup.plan import ROLE, mappings_body, role_body
+from ptingest.sinks.elasticsearch.names import ROLE
+from ptingest.tools.setup.plan import mappings_body, role_body
 from tests.peers.elasticsearch_peer import SUPERUSER, Node
 from tests.peers.preparing import WRITER, clean, serving_to, setup, ship
 from tests.peers.tools import require_tool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -44,6 +44,14 @@ class Answer(NamedTuple):
         if self.status not in (401, 403):
             return False
         return error_answer_of(self.body).type == "security_exception"
+
+
+class Requester(Protocol):
+    """The part of a client that sends one request."""
+
+    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        """Send one request and return what came back."""
+        ...
 
 
 class Error(msgspec.Struct):

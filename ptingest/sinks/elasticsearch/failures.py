@@ -16,14 +16,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Protocol
 from urllib.parse import quote
 
 import msgspec
 
 from ptingest.model.contracts import Clock
 from ptingest.model.document import Document
-from ptingest.sinks.elasticsearch.answer import UNREADABLE, Answer
+from ptingest.sinks.elasticsearch.answer import UNREADABLE, Answer, Requester
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +41,6 @@ _QUESTION = b'{"size":1,"sort":[{"@timestamp":"desc"}],"_source":["error.type","
 _STREAM = attrgetter("data_stream")
 
 
-class Asks(Protocol):
-    """The part of the client that is needed here."""
-
-    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
-        """Send one request and return what came back."""
-        ...
-
-
 @dataclass(slots=True)
 class _Row:
     service: str
@@ -63,7 +54,9 @@ class _Row:
 class FailureStores:
     """Those of one cluster, since the start."""
 
-    def __init__(self, client: Asks, clock: Clock, *, refresh: float = REFRESH_SECONDS) -> None:
+    def __init__(
+        self, client: Requester, clock: Clock, *, refresh: float = REFRESH_SECONDS
+    ) -> None:
         self._client, self._clock, self._refresh = client, clock, refresh
         self._rows: dict[str, _Row] = {}
         self._telling: asyncio.Task[None] | None = None

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-SHIPPED = "pt-logs"
 BUILT_IN_PRIORITY = 200
 """Elastic's own templates for ``logs-*-*`` have 100, those of integrations 200."""
 

@@ -11,29 +11,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import orjson
 from pydantic import SecretStr
 
 from ptingest.errors import SinkUnavailable
-from ptingest.sinks.elasticsearch.answer import Answer
+from ptingest.sinks.elasticsearch.answer import Answer, Requester
+from ptingest.sinks.elasticsearch.inspection import ROOT, is_too_old, object_in, version_in
+from ptingest.sinks.elasticsearch.names import ANY_STREAM, STREAMS, TEMPLATE, USER
 from ptingest.sinks.elasticsearch.templates import (
-    SHIPPED,
     is_failure_store_known,
     matching,
     read_templates,
-    version_number,
 )
 from ptingest.tools.setup.compare import holds, is_same
-from ptingest.tools.setup.plan import API_KEY, USER, Step
+from ptingest.tools.setup.plan import API_KEY, Step
 
 Mark = Literal["created", "updated", "unchanged", "refused", "skipped", "note"]
-OLDEST = (8, 13)
-"""What `require_data_stream` in a bulk asks for."""
 NOT_YET = (429, 503)
 """Answers of a cluster that is starting or busy; they pass."""
-ANY_STREAM = "logs-django-pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,37 +42,28 @@ class Done:
     detail: str = ""
 
 
-class Asks(Protocol):
-    """The part of a client that is needed here."""
-
-    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
-        """Send one request and return what came back."""
-        ...
-
-
 LoginWorks = Callable[[str, SecretStr], Awaitable[bool]]
 KeepKey = Callable[[str], None]
 
 
-async def version_of(client: Asks) -> str:
+async def version_of(client: Requester) -> str:
     """Return the server's version.
 
     Raises:
         SinkUnavailable: nobody answers, the login is refused, or the server is too old;
             nothing was changed.
     """
-    answer = await client.request("GET", "/")
+    answer = await client.request("GET", ROOT)
     if answer.status is None or answer.is_redirect:
         raise SinkUnavailable(sink="elasticsearch", cause=answer.failure)
     if answer.status in (401, 403):
         cause = f"{reason_of(answer)}; setup needs a superuser: --user, and its password"
         raise SinkUnavailable(sink="elasticsearch", cause=cause)
-    version = parsed(answer).get("version")
-    number = str(version.get("number", "")) if isinstance(version, dict) else ""
+    number = version_in(answer)
     if not answer.is_from_elasticsearch or not number:
         cause = f"something else answers there (status {answer.status}, no X-Elastic-Product)"
         raise SinkUnavailable(sink="elasticsearch", cause=cause)
-    if version_number(number) < OLDEST:
+    if is_too_old(number):
         cause = f"version {number} is too old, ptingest needs 8.13 or newer; nothing was changed"
         raise SinkUnavailable(sink="elasticsearch", cause=cause)
     return number
@@ -95,14 +83,14 @@ def fitted(steps: Iterable[Step], version: str) -> Iterable[Step]:
         yield step
 
 
-class Patient:
-    """Asks again while Elasticsearch says that it is not ready yet.
+class RetryingRequester:
+    """Requester again while Elasticsearch says that it is not ready yet.
 
     On a new cluster the first role makes the index that the user is written to a moment
     later: its shard is being allocated then, and the answer is 503.
     """
 
-    def __init__(self, client: Asks, *, patience_seconds: float, pause_seconds: float) -> None:
+    def __init__(self, client: Requester, *, patience_seconds: float, pause_seconds: float) -> None:
         self._client = client
         self._pause = pause_seconds
         self._pauses = round(patience_seconds / pause_seconds)
@@ -122,7 +110,7 @@ class Preparation:
 
     def __init__(
         self,
-        client: Asks,
+        client: Requester,
         *,
         password: SecretStr | None,
         login_works: LoginWorks,
@@ -130,7 +118,7 @@ class Preparation:
         patience_seconds: float = 60.0,
         pause_seconds: float = 0.5,
     ) -> None:
-        self._client = Patient(
+        self._client = RetryingRequester(
             client, patience_seconds=patience_seconds, pause_seconds=pause_seconds
         )
         self._password = password
@@ -174,7 +162,7 @@ class Preparation:
             return await self._send(step, self._with_password(step.body), is_new=True)
         if looked.status != 200:
             return refusal(step, looked)
-        found = parsed(looked).get(USER, {})
+        found = object_in(looked).get(USER, {})
         roles = list(dict.fromkeys([*found.get("roles", []), *step.body["roles"]]))
         body = {**step.body, "roles": roles}
         if self._password is not None and not await self._login_works(USER, self._password):
@@ -195,7 +183,7 @@ class Preparation:
         looked = await self._client.request("GET", step.look)
         if looked.status != 200:
             return refusal(step, looked)
-        keys = parsed(looked).get("api_keys") or []
+        keys = object_in(looked).get("api_keys") or []
         live = [key for key in keys if not key.get("invalidated")]
         if live:
             detail = (
@@ -206,24 +194,24 @@ class Preparation:
         answer = await self._client.request(step.method, step.path, orjson.dumps(step.body))
         if answer.status != 200:
             return refusal(step, answer)
-        made = parsed(answer)
+        made = object_in(answer)
         self._keep(f"{made.get('id')}:{made.get('api_key')}")
         return Done("created", step.subject, f"id {made.get('id')}")
 
 
-async def afterwards(client: Asks) -> AsyncIterator[Done]:
+async def afterwards(client: Requester) -> AsyncIterator[Done]:
     """Say whether the template will be used at all, and who does not use it yet."""
     answer = await client.request("GET", "/_index_template")
-    fitting = matching(read_templates(parsed(answer)), ANY_STREAM)
-    if fitting and fitting[0].name != SHIPPED:
+    fitting = matching(read_templates(object_in(answer)), ANY_STREAM)
+    if fitting and fitting[0].name != TEMPLATE:
         other = fitting[0]
         detail = (
             f"{other.name} matches {ANY_STREAM} with priority {other.priority} and is used "
             f"instead: lower it, or narrow its patterns {', '.join(other.patterns)}"
         )
-        yield Done("refused", f"index template {SHIPPED}", detail)
-    found = await client.request("GET", "/_resolve/index/logs-*-pt")
-    streams = parsed(found).get("data_streams") or []
+        yield Done("refused", f"index template {TEMPLATE}", detail)
+    found = await client.request("GET", f"/_resolve/index/{STREAMS}")
+    streams = object_in(found).get("data_streams") or []
     if streams:
         names = ", ".join(str(stream.get("name")) for stream in streams)
         detail = (
@@ -235,7 +223,7 @@ async def afterwards(client: Asks) -> AsyncIterator[Done]:
 
 def _current(step: Step, answer: Answer) -> dict[str, Any] | None:
     """Take the one thing out of what a GET answers."""
-    found: Any = parsed(answer)
+    found: Any = object_in(answer)
     for kind in ("component_template", "index_template"):
         if step.path.startswith(f"/_{kind}/"):
             rows = found.get(f"{kind}s") or [{}]
@@ -255,7 +243,7 @@ def refusal(step: Step, answer: Answer) -> Done:
 
 def reason_of(answer: Answer) -> str:
     """The server's own sentence, else what came."""
-    error = parsed(answer).get("error")
+    error = object_in(answer).get("error")
     if isinstance(error, dict):
         inner = error
         while isinstance(inner.get("caused_by"), dict):
@@ -263,12 +251,3 @@ def reason_of(answer: Answer) -> str:
         outer, cause = str(error.get("reason", "")), str(inner.get("reason", ""))
         return outer if cause in outer else f"{outer}: {cause}"
     return str(error or f"status {answer.status}")
-
-
-def parsed(answer: Answer) -> dict[str, Any]:
-    """The answer's JSON object; empty where there is none."""
-    try:
-        found = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}

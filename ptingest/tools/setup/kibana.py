@@ -16,8 +16,9 @@ from pydantic import SecretStr
 from ptingest.errors import SinkUnavailable
 from ptingest.model.redirect import is_redirect, redirect_sentence
 from ptingest.sinks.elasticsearch.answer import Answer
+from ptingest.sinks.elasticsearch.inspection import object_in
 from ptingest.tools.setup.compare import holds
-from ptingest.tools.setup.elasticsearch import Done, parsed
+from ptingest.tools.setup.elasticsearch import Done
 from ptingest.tools.setup.plan import Part, Step
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ async def version_of(client: KibanaClient) -> str:
         SinkUnavailable: nobody answers, the login is refused, or it is not ready yet.
     """
     answer = await client.request("GET", "/api/status")
-    version = parsed(answer).get("version")
+    version = object_in(answer).get("version")
     if answer.status == 200 and isinstance(version, dict):
         return str(version.get("number", "unknown"))
     if answer.status is None or answer.is_redirect:
@@ -127,7 +128,7 @@ async def make_views(client: KibanaClient, steps: Iterable[Step]) -> AsyncIterat
             answer = await client.request(step.method, step.path, orjson.dumps(step.body))
             yield _done("created", step.subject, answer)
         elif looked.status == 200:
-            found = parsed(looked).get("data_view") or {}
+            found = object_in(looked).get("data_view") or {}
             if holds(wanted, found):
                 yield Done("unchanged", step.subject)
                 continue
@@ -154,10 +155,10 @@ async def import_objects(
         return
     body = b"".join(orjson.dumps(one) + b"\n" for one in objects)
     answer = await client.request("POST", IMPORT, body, file_name=f"{part}.ndjson")
-    errors = {_name(error): error.get("error") for error in parsed(answer).get("errors") or []}
+    errors = {_name(error): error.get("error") for error in object_in(answer).get("errors") or []}
     for name, subject in subjects.items():
         if answer.status != 200 or name in errors:
-            told = errors.get(name) or parsed(answer).get("message") or answer.failure
+            told = errors.get(name) or object_in(answer).get("message") or answer.failure
             yield Done("refused", subject, f"{answer.status}: {_error_text(told)}")
         elif name in same:
             yield Done("unchanged", subject)
@@ -198,7 +199,7 @@ def _is_same(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
 def _done(mark: str, subject: str, answer: Answer) -> Done:
     if answer.status == 200:
         return Done("created" if mark == "created" else "updated", subject)
-    told = parsed(answer).get("message") or answer.failure or "no reason given"
+    told = object_in(answer).get("message") or answer.failure or "no reason given"
     return Done("refused", subject, f"{answer.status}: {told}")
 
 

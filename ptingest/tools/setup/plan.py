@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ptingest.sinks.elasticsearch.names import ROLE, STREAMS, USER
 from ptingest.tools.setup.assets import read_json, read_lines
 
 Part = Literal["templates", "role", "user", "api-key", "data-views", "searches", "dashboard"]
@@ -25,8 +26,6 @@ PARTS: tuple[Part, ...] = (
 KIBANA_PARTS: frozenset[Part] = frozenset({"data-views", "searches", "dashboard"})
 RoleName = Literal["lean", "as-described"]
 
-ROLE = "logstash_writer_pt"
-USER = "logstash_writer"
 API_KEY = "ptingest"
 VIEW = "pt-logs"
 
@@ -137,7 +136,7 @@ def data_view_steps(wanted: Wanted) -> Iterator[Step]:
     """Yield one data view for all streams and one for each service."""
     if "data-views" not in wanted.parts:
         return
-    views = [(VIEW, "logs-*-pt", "Parcel Tracking logs")]
+    views = [(VIEW, STREAMS, "Parcel Tracking logs")]
     views += [
         (f"{VIEW}-{service}", f"logs-{service}-pt", f"Parcel Tracking logs: {service}")
         for service in wanted.services

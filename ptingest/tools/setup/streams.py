@@ -13,18 +13,19 @@ from urllib.parse import quote
 
 import orjson
 
-from ptingest.sinks.elasticsearch.answer import Answer
-from ptingest.sinks.elasticsearch.templates import SHIPPED, is_failure_store_known
+from ptingest.sinks.elasticsearch.answer import Answer, Requester
+from ptingest.sinks.elasticsearch.inspection import object_in, simulated_template
+from ptingest.sinks.elasticsearch.names import STREAMS, TEMPLATE
+from ptingest.sinks.elasticsearch.templates import is_failure_store_known
 from ptingest.tools.setup.compare import holds
-from ptingest.tools.setup.elasticsearch import Asks, Done, parsed, reason_of
+from ptingest.tools.setup.elasticsearch import Done, reason_of
 
-STREAMS = "logs-*-pt"
 LIFECYCLE = ("enabled", "data_retention", "downsampling")
 """What may be sent of a lifecycle; answers hold more."""
 
 
 async def bring_up_to_date(
-    client: Asks, *, version: str, failure_store: bool
+    client: Requester, *, version: str, failure_store: bool
 ) -> AsyncIterator[Done]:
     """Give the streams of our template its retention and failure store; tells what changed.
 
@@ -32,8 +33,8 @@ async def bring_up_to_date(
     as they are, unless it was switched off.
     """
     answer = await client.request("GET", f"/_data_stream/{STREAMS}")
-    for stream in parsed(answer).get("data_streams") or []:
-        if not isinstance(stream, dict) or stream.get("template") != SHIPPED:
+    for stream in object_in(answer).get("data_streams") or []:
+        if not isinstance(stream, dict) or stream.get("template") != TEMPLATE:
             continue
         path = f"/_data_stream/{quote(str(stream.get('name')), safe='')}"
         wanted = await _template_of(client, str(stream.get("name")))
@@ -44,15 +45,14 @@ async def bring_up_to_date(
             yield await _failure_store(client, path, stream, wanted, is_wanted=failure_store)
 
 
-async def _template_of(client: Asks, name: str) -> Mapping[str, Any] | None:
+async def _template_of(client: Requester, name: str) -> Mapping[str, Any] | None:
     """Return what a new stream of this name would get."""
     target = f"/_index_template/_simulate_index/{quote(name, safe='')}"
-    template = parsed(await client.request("POST", target)).get("template")
-    return template if isinstance(template, dict) else None
+    return simulated_template(await client.request("POST", target))
 
 
 async def _retention(
-    client: Asks, path: str, stream: Mapping[str, Any], wanted: Mapping[str, Any]
+    client: Requester, path: str, stream: Mapping[str, Any], wanted: Mapping[str, Any]
 ) -> Done:
     lifecycle = wanted.get("lifecycle")
     subject = f"retention of data stream {stream['name']}"
@@ -70,7 +70,7 @@ async def _retention(
 
 
 async def _failure_store(
-    client: Asks,
+    client: Requester,
     path: str,
     stream: Mapping[str, Any],
     wanted: Mapping[str, Any],
