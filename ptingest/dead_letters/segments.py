@@ -37,10 +37,10 @@ from ptingest.dead_letters.tombstones import (
     done_path,
     marks_of,
     sweep,
-    sync_directory,
 )
 from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
 from ptingest.model.contracts import Clock
+from ptingest.model.disk import sync_folder, write_all
 from ptingest.settings.delivery import DeadLettersSettings
 
 log = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ class SegmentWriter:
         made = not self.directory.exists()
         self.directory.mkdir(parents=True, exist_ok=True)
         if made:
-            sync_directory(self.directory.parent)
+            sync_folder(self.directory.parent)
 
     def open(self) -> None:
         """Make the folder, mend dead writers' segments, expire, count; once is enough."""
@@ -213,7 +213,7 @@ class SegmentWriter:
                     self.torn_bytes += mend(path, self._is_whole)
                 for path in self.directory.glob(f"*{SUFFIX}{NEW_SUFFIX}"):
                     path.unlink()  # a sweep that a crash cut short; its segment is untouched
-                sync_directory(self.directory)
+                sync_folder(self.directory)
                 self._is_open = True
                 self.look()
             except OSError as error:
@@ -392,7 +392,7 @@ class SegmentWriter:
             with contextlib.suppress(FileExistsError):
                 self.descriptor = os.open(self._path, OPEN_FLAGS, 0o640)
         fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        sync_directory(self.directory)
+        sync_folder(self.directory)
         self._size, self._began_ns = 0, now
 
     def _write(self, pieces: Iterable[bytes]) -> int:
@@ -400,9 +400,7 @@ class SegmentWriter:
         size = 0
         try:
             for piece in pieces:
-                view = memoryview(piece)
-                while view:
-                    view = view[os.write(self.descriptor, view) :]
+                write_all(self.descriptor, piece)
                 size += len(piece)
             os.fsync(self.descriptor)
         except OSError:

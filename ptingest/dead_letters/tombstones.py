@@ -16,6 +16,8 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ptingest.model.disk import sync_folder, write_all
+
 DONE_SUFFIX = ".done"
 NEW_SUFFIX = ".new"
 
@@ -47,14 +49,12 @@ def add_marks(segment: Path, ids: Iterable[str]) -> None:
         size = os.fstat(descriptor).st_size
         is_torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         lines = "".join(f"{one}\n" for one in ids).encode("ascii")
-        view = memoryview(b"\n" + lines if is_torn else lines)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        write_all(descriptor, b"\n" + lines if is_torn else lines)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
     if size == 0:
-        sync_directory(segment.parent)
+        sync_folder(segment.parent)
 
 
 def sweep(segment: Path, id_of: IdOf) -> bool:
@@ -73,7 +73,7 @@ def sweep(segment: Path, id_of: IdOf) -> bool:
             _rewrite(segment, (line for line in file if id_of(line) not in marks))
         else:
             segment.unlink()
-        sync_directory(segment.parent)
+        sync_folder(segment.parent)
     # Last, so that a crash before it leaves marks without letters, not letters without marks.
     done_path(segment).unlink(missing_ok=True)
     return True
@@ -94,12 +94,3 @@ def _rewrite(segment: Path, lines: Iterable[bytes]) -> None:
     except OSError:
         fresh.unlink(missing_ok=True)
         raise
-
-
-def sync_directory(directory: Path) -> None:
-    """Make new names in a folder survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

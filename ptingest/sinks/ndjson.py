@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ptingest.model.disk import sync_folder, write_all
 from ptingest.model.document import Document
 from ptingest.model.finding import Finding
 from ptingest.model.outcome import WriteResult
@@ -163,7 +164,7 @@ class RotatedFile:
             self._rotate()
             descriptor = self.open()
         try:
-            _write_all(descriptor, data)
+            write_all(descriptor, data)
         except OSError as error:
             if self._is_taken_back(descriptor):
                 raise
@@ -201,7 +202,7 @@ class RotatedFile:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._size = _cut_torn_end(descriptor)
             self._inode = os.fstat(descriptor).st_ino
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except OSError:
             os.close(descriptor)
             raise
@@ -226,12 +227,6 @@ class RotatedFile:
             os.close(descriptor)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
 def _cut_torn_end(descriptor: int) -> int:
     """Cut what follows the last line break, the mark of a crash; return the size."""
     size = os.fstat(descriptor).st_size
@@ -247,12 +242,3 @@ def _cut_torn_end(descriptor: int) -> int:
         _log.warning("cut %d bytes of a line that was never finished", size - end)
         os.ftruncate(descriptor, end)
     return end
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new or renamed file's name durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,13 +15,13 @@ browser.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ptingest.errors import SinkUnavailable
+from ptingest.model.disk import sync_folder
 from ptingest.sinks.store.rollup import make_tables
 
 APPLICATION_ID = 0x7074_696E
@@ -119,7 +119,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     if is_new:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)  # SQLite does so for its journal only
     return connection
 
 
@@ -198,15 +198,6 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:  # SQLite has ended it already after some errors
             connection.execute("ROLLBACK")
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable; SQLite does so for its journal only."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def open_reader(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
