@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from ptingest.api.bearer import BearerTokens
 from ptingest.api.connections import HttpConnections, listen_on
-from ptingest.api.console.door import address_of, is_browser
-from ptingest.api.console.pages import Console, Seams
+from ptingest.api.console.access_policy import address_of, is_browser
+from ptingest.api.console.pages import Console, ConsoleDependencies
 from ptingest.api.gate import HttpLog, RequestGate
-from ptingest.api.letters import LettersDesk, letter_routes
+from ptingest.api.letters import DeadLetterJobs, letter_routes
 from ptingest.api.logstash import LogstashView, NodeFacts, not_found
 from ptingest.api.rates import SAMPLE_SECONDS
-from ptingest.api.tap import TapDesk, tap_routes
+from ptingest.api.tap import TapService, tap_routes
 from ptingest.api.usage import Usage, own_usage
-from ptingest.api.why import WhyDesk, why_routes
+from ptingest.api.why import TraceService, why_routes
 from ptingest.model.address import split_listen
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.exposition import CONTENT_TYPE, exposition
@@ -130,16 +130,16 @@ async def start_api(
     metrics: Metrics,
     node: NodeFacts,
     tls: ssl.SSLContext | None = None,
-    desk: LettersDesk | None = None,
-    seams: Seams | None = None,
+    jobs: DeadLetterJobs | None = None,
+    dependencies: ConsoleDependencies | None = None,
     usage: Callable[[], Usage] = own_usage,
-    taps: TapDesk | None = None,
-    why: WhyDesk | None = None,
+    taps: TapService | None = None,
+    why: TraceService | None = None,
 ) -> ApiServer:
     """Listen as the settings say and return the server; with ``tls`` it speaks https only.
 
-    ``desk`` takes orders for the dead letters; without one there is nothing to change.
-    ``seams`` is what the console shows beyond the status. ``usage`` tells what all processes
+    ``jobs`` takes orders for the dead letters; without one there is nothing to change.
+    ``dependencies`` is what the console shows beyond the status. ``usage`` tells what all processes
     of this server use. ``taps`` shows events as they pass, ``why`` tells what became of one.
 
     Raises:
@@ -151,8 +151,8 @@ async def start_api(
     gate = RequestGate(settings, always=ALWAYS_ANSWERED, body_seconds=BODY_SECONDS)
     passes = [_refuse_in_words(), gate.middleware(), *_ask_for(settings.token)]
     app = _build_app(view, metrics, logstash, passes)
-    app.add_routes(_desk_routes(desk, taps, why, is_guarded=settings.token is not None))
-    console = Console(settings, view, metrics, seams or Seams(), desk, why)
+    app.add_routes(_service_routes(jobs, taps, why, is_guarded=settings.token is not None))
+    console = Console(settings, view, metrics, dependencies or ConsoleDependencies(), jobs, why)
     app.add_subapp(CONSOLE.rstrip("/"), console.app)
     runner = _runner(app)
     await runner.setup()
@@ -171,13 +171,17 @@ async def start_api(
     return api
 
 
-def _desk_routes(
-    desk: LettersDesk | None, taps: TapDesk | None, why: WhyDesk | None, *, is_guarded: bool
+def _service_routes(
+    jobs: DeadLetterJobs | None,
+    taps: TapService | None,
+    why: TraceService | None,
+    *,
+    is_guarded: bool,
 ) -> list[web.RouteDef]:
     """Routes to those who are there to be asked for more than they show by themselves."""
     routes: list[web.RouteDef] = []
-    if desk is not None:
-        routes += letter_routes(desk, is_guarded=is_guarded)
+    if jobs is not None:
+        routes += letter_routes(jobs, is_guarded=is_guarded)
     if taps is not None:
         routes += tap_routes(taps, is_guarded=is_guarded)
     if why is not None:

@@ -25,7 +25,7 @@ ERROR_BYTES = 1 << 16
 SETTING = "api.listen (or --address, --server)"
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """An answer that was read whole."""
 
     status: int
@@ -107,14 +107,14 @@ class ServerClient:
 
     def fetch(
         self, method: str, path: str, body: object = None, *, most: int = ANSWER_BYTES
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send a request and read its answer whole, whatever its status.
 
         Raises:
             ServerUnreachable: as ``open``, or the answer is cut off or over ``most`` bytes.
         """
         answer = self.open(method, path, body)
-        return Answer(answer.status, self.read(answer, most=most))
+        return HttpAnswer(answer.status, self.read(answer, most=most))
 
     def get(self, path: str, *, most: int = ANSWER_BYTES) -> bytes:
         """Return the body of a GET that is answered with 200.

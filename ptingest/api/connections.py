@@ -179,7 +179,7 @@ class HttpConnections:
 
     async def _connect(self, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
-        watched = _Watched(self, connection, self._make())
+        watched = _WatchedConnection(self, connection, self._make())
         try:
             await loop.connect_accepted_socket(
                 lambda: watched,
@@ -235,7 +235,7 @@ class HttpConnections:
         self._open.pop(connection, None)
 
 
-class _Watched(asyncio.Protocol):
+class _WatchedConnection(asyncio.Protocol):
     """Stands between a transport and who speaks HTTP on it, and notes what passes."""
 
     def __init__(self, all_of_them: HttpConnections, connection: Connection, inner: Inner) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
-class LettersDesk(Protocol):
+class DeadLetterJobs(Protocol):
     """Who carries orders out; `ptingest.runtime` implements it."""
 
     def begin(self, order: Order) -> dict[str, object]:
@@ -38,12 +38,12 @@ class LettersDesk(Protocol):
         ...
 
 
-def letter_routes(desk: LettersDesk, *, is_guarded: bool) -> list[web.RouteDef]:
+def letter_routes(jobs: DeadLetterJobs, *, is_guarded: bool) -> list[web.RouteDef]:
     """Return the routes; ``is_guarded`` says that a token was asked for already."""
     from aiohttp import web
 
     async def progress(_: web.Request) -> web.Response:
-        return web.json_response(desk.progress())
+        return web.json_response(jobs.progress())
 
     async def order(request: web.Request) -> web.Response:
         refusal = objection(request, is_guarded=is_guarded)
@@ -57,7 +57,7 @@ def letter_routes(desk: LettersDesk, *, is_guarded: bool) -> list[web.RouteDef]:
                     why=f"this is the server with pid {os.getpid()}, not {wanted.pid}: "
                     "another one listens at this address"
                 )
-            return web.json_response(desk.begin(wanted), status=202)
+            return web.json_response(jobs.begin(wanted), status=202)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return web.json_response({"error": f"no order: {error}"}, status=400)
         except ErrandRefused as error:

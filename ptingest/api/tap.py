@@ -51,7 +51,7 @@ class TapReader(Protocol):
         ...
 
 
-class TapDesk(Protocol):
+class TapService(Protocol):
     """Who opens taps; `ptingest.runtime` implements it."""
 
     async def begin(self, wish: TapRequest) -> TapReader:
@@ -59,7 +59,7 @@ class TapDesk(Protocol):
         ...
 
 
-def tap_routes(desk: TapDesk, *, is_guarded: bool) -> list[web.RouteDef]:
+def tap_routes(taps: TapService, *, is_guarded: bool) -> list[web.RouteDef]:
     """Return the route; ``is_guarded`` says that a token was asked for already."""
     from aiohttp import web
 
@@ -68,7 +68,7 @@ def tap_routes(desk: TapDesk, *, is_guarded: bool) -> list[web.RouteDef]:
         if refusal is not None:
             return web.json_response({"error": refusal}, status=403)
         try:
-            reader = await desk.begin(read_wish(request))
+            reader = await taps.begin(read_wish(request))
         except (msgspec.ValidationError, QueryInvalid) as error:
             return web.json_response({"error": str(error)}, status=400)
         except TapsBusy as error:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
-class WhyDesk(Protocol):
+class TraceService(Protocol):
     """Who remembers; `ptingest.runtime` implements it."""
 
     async def why(self, question: WhyRequest) -> dict[str, object]:
@@ -28,7 +28,7 @@ class WhyDesk(Protocol):
         ...
 
 
-def why_routes(desk: WhyDesk, *, is_guarded: bool) -> list[web.RouteDef]:
+def why_routes(traces: TraceService, *, is_guarded: bool) -> list[web.RouteDef]:
     """Return the routes; ``is_guarded`` says that a token was asked for already."""
     from aiohttp import web
 
@@ -46,7 +46,7 @@ def why_routes(desk: WhyDesk, *, is_guarded: bool) -> list[web.RouteDef]:
         if bool(question.id) == bool(question.line):
             text = "ask for an id or for a line, one of the two"
             return web.json_response({"error": text}, status=400)
-        answer = orjson.dumps(await desk.why(question), option=orjson.OPT_NON_STR_KEYS)
+        answer = orjson.dumps(await traces.why(question), option=orjson.OPT_NON_STR_KEYS)
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         return web.Response(body=answer, content_type="application/json", headers=headers)
 

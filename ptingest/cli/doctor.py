@@ -34,7 +34,7 @@ UNREACHABLE = frozenset({"server", "Elasticsearch", "login"})
 """Subjects whose problem is that there is nobody to ask, or not for us."""
 
 
-class Patient(NamedTuple):
+class Examination(NamedTuple):
     """What is looked at."""
 
     settings: ServerSettings
@@ -73,14 +73,14 @@ def doctor(
 
     settings = load_settings(config)
     parts = frozenset(only) or _parts(config, server, elasticsearch)
-    patient = Patient(
+    examination = Examination(
         settings,
         parts,
         api_of(settings, server),
         _elasticsearch(settings, elasticsearch),
         user,
     )
-    findings = asyncio.run(_examine(patient))
+    findings = asyncio.run(_examine(examination))
     for finding in findings:
         _print(finding, as_json=as_json)
     problems = [finding.subject for finding in findings if finding.mark == "problem"]
@@ -136,16 +136,16 @@ def _elasticsearch(settings: ServerSettings, url: str | None) -> ElasticsearchSe
     return named if sink is None else sink.model_copy(update={"hosts": named.hosts})
 
 
-async def _examine(patient: Patient) -> list[Finding]:
+async def _examine(examination: Examination) -> list[Finding]:
     findings: list[Finding] = []
-    if "config" in patient.parts:
-        findings += _look_at_config(patient.settings)
+    if "config" in examination.parts:
+        findings += _look_at_config(examination.settings)
     active: frozenset[str] = frozenset()
-    if "server" in patient.parts:
-        found, active = await _look_at_server(patient)
+    if "server" in examination.parts:
+        found, active = await _look_at_server(examination)
         findings += found
-    if "elasticsearch" in patient.parts:
-        findings += await _look_at_elasticsearch(patient, patient.elasticsearch, active)
+    if "elasticsearch" in examination.parts:
+        findings += await _look_at_elasticsearch(examination, examination.elasticsearch, active)
     return findings
 
 
@@ -165,7 +165,7 @@ def _look_at_config(settings: ServerSettings) -> Iterator[Finding]:
 # --- a running server -------------------------------------------------------------------
 
 
-async def _look_at_server(patient: Patient) -> tuple[list[Finding], frozenset[str]]:
+async def _look_at_server(examination: Examination) -> tuple[list[Finding], frozenset[str]]:
     """Return the findings, and the services whose documents should be in the sinks."""
     import asyncio
 
@@ -176,10 +176,10 @@ async def _look_at_server(patient: Patient) -> tuple[list[Finding], frozenset[st
     from ptingest.model.address import split_listen
 
     findings: list[Finding] = []
-    listen = patient.settings.beats.listen
-    if "config" in patient.parts and (port := split_listen(listen)[1]):
+    listen = examination.settings.beats.listen
+    if "config" in examination.parts and (port := split_listen(listen)[1]):
         findings += judge_port(listen, listeners(port))
-    with ServerClient(patient.api, seconds=ASK_SECONDS) as client:
+    with ServerClient(examination.api, seconds=ASK_SECONDS) as client:
         facts = await asyncio.to_thread(read_facts, client.url, client.get)
     if facts.failure:
         cure = "is it running? `api.listen` names the address; doctor must run where it is open"
@@ -195,7 +195,7 @@ async def _look_at_server(patient: Patient) -> tuple[list[Finding], frozenset[st
 
 
 async def _look_at_elasticsearch(
-    patient: Patient, sink: ElasticsearchSettings | None, active: frozenset[str]
+    examination: Examination, sink: ElasticsearchSettings | None, active: frozenset[str]
 ) -> Sequence[Finding]:
     if sink is None:
         seen = "no sinks.elasticsearch: documents go to the other sinks and never to Kibana"
@@ -205,10 +205,10 @@ async def _look_at_elasticsearch(
     from ptingest.server.assembly import read_profile
     from ptingest.sinks.elasticsearch.client import ElasticsearchClient
 
-    profile = read_profile(patient.settings, os.environ)
+    profile = read_profile(examination.settings, os.environ)
     services = tuple(dict.fromkeys(name for one in profile.groups for name in one.known_services))
     client = ElasticsearchClient(sink)
-    login = _better_login(sink, patient.better_user)
+    login = _better_login(sink, examination.better_user)
     better = None if login is None else ElasticsearchClient(login)
     try:
         facts = await ask_cluster(

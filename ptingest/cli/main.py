@@ -28,7 +28,7 @@ COMPLETION_VARIABLE = "_PTINGEST_COMPLETE"
 """`eval "$(_PTINGEST_COMPLETE=bash_source ptingest)"` teaches a shell our commands."""
 
 
-class Row(NamedTuple):
+class CommandRow(NamedTuple):
     """One command; `summary` is here so that `--help` need not import it."""
 
     module: str
@@ -36,20 +36,22 @@ class Row(NamedTuple):
     summary: str
 
 
-COMMANDS: dict[str, Row] = {
-    "serve": Row("ptingest.cli.serve", "serve", "Take events from Beats until a signal."),
-    "check": Row("ptingest.cli.check", "check", "Find out whether a config would work."),
-    "try": Row("ptingest.cli.try_", "try_", "Show what becomes of events; nothing is sent."),
-    "send": Row("ptingest.cli.send", "send", "Be a Beat: ship files, wait for the acks."),
-    "setup": Row("ptingest.cli.setup", "setup", "Prepare Elasticsearch and Kibana."),
-    "doctor": Row("ptingest.cli.doctor", "doctor", "Find out what is wrong, and the cure."),
-    "top": Row("ptingest.cli.top.command", "top", "Show how a running server is, live."),
-    "tap": Row("ptingest.cli.tap", "tap", "Show events as they pass through a running server."),
-    "why": Row("ptingest.cli.why", "why", "Tell what became of one event, and where it is."),
-    "search": Row("ptingest.cli.search", "search", "Search the embedded store."),
-    "bench": Row("ptingest.cli.bench", "bench", "Measure what your own lines cost here."),
-    "probe": Row("ptingest.cli.probe", "probe", "Ask a running server whether it is well."),
-    "dead-letters": Row(
+COMMANDS: dict[str, CommandRow] = {
+    "serve": CommandRow("ptingest.cli.serve", "serve", "Take events from Beats until a signal."),
+    "check": CommandRow("ptingest.cli.check", "check", "Find out whether a config would work."),
+    "try": CommandRow("ptingest.cli.try_", "try_", "Show what becomes of events; nothing is sent."),
+    "send": CommandRow("ptingest.cli.send", "send", "Be a Beat: ship files, wait for the acks."),
+    "setup": CommandRow("ptingest.cli.setup", "setup", "Prepare Elasticsearch and Kibana."),
+    "doctor": CommandRow("ptingest.cli.doctor", "doctor", "Find out what is wrong, and the cure."),
+    "top": CommandRow("ptingest.cli.top.command", "top", "Show how a running server is, live."),
+    "tap": CommandRow(
+        "ptingest.cli.tap", "tap", "Show events as they pass through a running server."
+    ),
+    "why": CommandRow("ptingest.cli.why", "why", "Tell what became of one event, and where it is."),
+    "search": CommandRow("ptingest.cli.search", "search", "Search the embedded store."),
+    "bench": CommandRow("ptingest.cli.bench", "bench", "Measure what your own lines cost here."),
+    "probe": CommandRow("ptingest.cli.probe", "probe", "Ask a running server whether it is well."),
+    "dead-letters": CommandRow(
         "ptingest.cli.dead_letters",
         "dead_letters",
         "Events that no sink would take: list, requeue, purge.",

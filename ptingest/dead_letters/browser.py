@@ -16,7 +16,7 @@ from pathlib import Path
 from ptingest.dead_letters.queue import StoredLetter, decode_letter, id_of, read_filed
 from ptingest.dead_letters.segments import segments
 from ptingest.dead_letters.tombstones import marks_of
-from ptingest.model.letters import Look, Row, Whole
+from ptingest.model.letters import LetterPage, LetterRow, WholeLetter
 
 LETTERS = 200_000
 """Letters counted in one look."""
@@ -38,9 +38,9 @@ class Shelf:
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory, self._clock = directory, clock
         self._turn = asyncio.Semaphore(1)
-        self._last: tuple[float, tuple[str, str], Look] | None = None
+        self._last: tuple[float, tuple[str, str], LetterPage] | None = None
 
-    async def look(self, *, reason: str, data_stream: str) -> Look:
+    async def look(self, *, reason: str, data_stream: str) -> LetterPage:
         """Count all letters and list those that fit, newest first; empty fits everything."""
         wanted = (reason, data_stream)
         async with self._turn:
@@ -53,10 +53,10 @@ class Shelf:
             return look
 
     def forget(self) -> None:
-        """Look anew next time: something was changed."""
+        """LetterPage anew next time: something was changed."""
         self._last = None
 
-    async def find(self, letter_id: str) -> Whole | None:
+    async def find(self, letter_id: str) -> WholeLetter | None:
         """Return one letter that waits."""
         if not letter_id.isascii() or not letter_id.isalnum():
             return None
@@ -64,18 +64,18 @@ class Shelf:
             stored = await asyncio.to_thread(self._find, letter_id)
         if stored is None:
             return None
-        return Whole(_row(stored, len(stored.letter.detail)), stored.letter.key,
+        return WholeLetter(_row(stored, len(stored.letter.detail)), stored.letter.key,
                      stored.letter.payload)  # fmt: skip
 
-    def _look(self, reason: str, data_stream: str) -> Look:
+    def _look(self, reason: str, data_stream: str) -> LetterPage:
         kinds: Counter[tuple[str, str]] = Counter()
-        rows: list[Row] = []
+        rows: list[LetterRow] = []
         seen = fit = 0
         until = self._clock() + SECONDS
         is_cut = False
         letters = read_filed(self._directory, newest_segment_first=True)
         for _, filed in groupby(letters, key=lambda one: one.segment):
-            newest: deque[Row] = deque(maxlen=max(0, ROWS - len(rows)))
+            newest: deque[LetterRow] = deque(maxlen=max(0, ROWS - len(rows)))
             for one in filed:
                 seen += 1
                 letter = one.stored.letter
@@ -93,7 +93,7 @@ class Shelf:
             rows += reversed(newest)
             if is_cut:
                 break
-        return Look(kinds.most_common(), seen, fit, rows, is_cut)
+        return LetterPage(kinds.most_common(), seen, fit, rows, is_cut)
 
     def _find(self, letter_id: str) -> StoredLetter | None:
         for path in reversed(segments(self._directory)):
@@ -109,9 +109,9 @@ class Shelf:
         return None
 
 
-def _row(stored: StoredLetter, characters: int) -> Row:
+def _row(stored: StoredLetter, characters: int) -> LetterRow:
     letter = stored.letter
-    return Row(
+    return LetterRow(
         id=stored.id,
         time=stored.time,
         reason=letter.reason,

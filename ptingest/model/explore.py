@@ -108,7 +108,7 @@ class Tail(NamedTuple):
     """True when older ones were left out: more came than are shown or looked at."""
 
 
-class Look(NamedTuple):
+class ExploreResult(NamedTuple):
     """A page of documents, what the view holds, and how long both took."""
 
     page: Page

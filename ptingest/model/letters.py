@@ -95,7 +95,7 @@ class Tally(msgspec.Struct):
         self.left_because = self.left_because or because
 
 
-class Row(NamedTuple):
+class LetterRow(NamedTuple):
     """A letter in a list."""
 
     id: str
@@ -108,22 +108,22 @@ class Row(NamedTuple):
     size: int
 
 
-class Whole(NamedTuple):
+class WholeLetter(NamedTuple):
     """A letter on its own page; its row has the whole detail."""
 
-    row: Row
+    row: LetterRow
     key: str | None
     payload: bytes
 
 
-class Look(NamedTuple):
+class LetterPage(NamedTuple):
     """One look at the folder."""
 
     kinds: Sequence[tuple[tuple[str, str], int]]
     """((reason, data stream), how many), most first."""
     seen: int
     fit: int
-    rows: Sequence[Row]
+    rows: Sequence[LetterRow]
     """The newest that fit."""
     is_cut: bool
     """There are more letters than one look counts; the newest were counted."""

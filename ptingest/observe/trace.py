@@ -48,7 +48,7 @@ class TraceEntry(NamedTuple):
 
 
 class TraceReader:
-    """Implements ``WhyDesk`` for one process."""
+    """Implements ``TraceService`` for one process."""
 
     def __init__(
         self, trace_buffer: TraceBuffer, *, pipeline: Callable[[], Pipeline], lanes: Lanes

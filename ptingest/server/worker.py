@@ -112,7 +112,7 @@ class Worker:
     async def _start_api(self) -> None:
         # aiohttp takes a third of a second to import: Beats need not wait for it.
         from ptingest.api.app import start_api
-        from ptingest.api.console.pages import console_seams
+        from ptingest.api.console.pages import console_dependencies
 
         self._api = await start_api(
             self.parts.settings.api,
@@ -120,8 +120,8 @@ class Worker:
             metrics=self.parts.metrics,
             node=node_facts(self.parts.settings, sinks=[sink.name for sink in self.parts.sinks]),
             tls=self.parts.certificates.api,
-            desk=self.parts.errands,
-            seams=console_seams(
+            jobs=self.parts.errands,
+            dependencies=console_dependencies(
                 self.parts.settings, pipeline=lambda: self.parts.processing.pipeline
             ),
             taps=self.parts.observer.taps,

@@ -136,7 +136,7 @@ class AggregatedTap:
 
 
 class AggregatedWatch:
-    """Implements ``TapDesk`` and ``WhyDesk`` for a supervisor."""
+    """Implements ``TapService`` and ``TraceService`` for a supervisor."""
 
     def __init__(self, pool: WorkerPool, *, clock: Clock) -> None:
         self._pool, self._clock = pool, clock

@@ -27,7 +27,7 @@ SWEEP_SECONDS = 30.0
 
 
 class RequeueProxy:
-    """Implements ``LettersDesk`` for a supervisor."""
+    """Implements ``DeadLetterJobs`` for a supervisor."""
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool

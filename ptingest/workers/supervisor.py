@@ -158,7 +158,7 @@ class Supervisor:
 
     async def _start_api(self) -> None:
         from ptingest.api.app import start_api
-        from ptingest.api.console.pages import console_seams
+        from ptingest.api.console.pages import console_dependencies
 
         self._api = await start_api(
             self.settings.api,
@@ -170,11 +170,11 @@ class Supervisor:
                 workers=len(self.pool.workers),
             ),
             tls=self.certificates.api,
-            desk=self.requeue,
+            jobs=self.requeue,
             taps=self.watch,
             why=self.watch,
             usage=self.view.usage,
-            seams=console_seams(self.settings, pipeline=self.pipeline),
+            dependencies=console_dependencies(self.settings, pipeline=self.pipeline),
         )
         self.api_port = self._api.port
 

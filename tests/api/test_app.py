@@ -20,7 +20,7 @@ from ptingest.settings.api import ApiSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.authority import Authority, tls_settings
-from tests.support.api import NODE, LettersDesk, View
+from tests.support.api import NODE, DeadLetterJobs, View
 
 
 @pytest.fixture
@@ -36,7 +36,11 @@ def metrics() -> Metrics:
 @pytest.fixture
 async def server(view: View, metrics: Metrics) -> AsyncIterator[ApiServer]:
     server = await start_api(
-        ApiSettings(listen="127.0.0.1:0"), view=view, metrics=metrics, node=NODE, desk=LettersDesk()
+        ApiSettings(listen="127.0.0.1:0"),
+        view=view,
+        metrics=metrics,
+        node=NODE,
+        jobs=DeadLetterJobs(),
     )
     yield server
     await server.close()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from ptingest.api.client import Answer, ServerClient
+from ptingest.api.client import HttpAnswer, ServerClient
 from ptingest.errors import RequestInvalid, ServerUnreachable
 from ptingest.settings.api import ApiSettings
 from tests.fakes.http_stub import HttpStub
@@ -17,7 +17,7 @@ from tests.fakes.http_stub import HttpStub
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[str]:
-    """Answer one request with these bytes and close."""
+    """HttpAnswer one request with these bytes and close."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -96,7 +96,7 @@ def test_a_server_on_all_addresses_is_asked_on_loopback(listen: str, where: str)
 
 def test_any_status_can_be_fetched() -> None:
     with HttpStub(503, body=b"{}") as stub, client_for(f"127.0.0.1:{stub.port}") as client:
-        assert client.fetch("GET", "/readyz") == Answer(503, b"{}")
+        assert client.fetch("GET", "/readyz") == HttpAnswer(503, b"{}")
 
 
 def test_a_get_wants_200() -> None:

@@ -16,29 +16,29 @@ from ptingest.api.letters import is_loopback, read_order
 from ptingest.model.letters import Choice, Order
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
-from tests.support.api import NODE, LettersDesk, View
+from tests.support.api import NODE, DeadLetterJobs, View
 
 ALL = {"choice": {"everything": True}}
 
 
 @pytest.fixture
-def desk() -> LettersDesk:
-    return LettersDesk()
+def jobs() -> DeadLetterJobs:
+    return DeadLetterJobs()
 
 
-async def serving(desk: LettersDesk, **settings: Any) -> ApiServer:
+async def serving(jobs: DeadLetterJobs, **settings: Any) -> ApiServer:
     return await start_api(
         ApiSettings(listen="127.0.0.1:0", **settings),
         view=View(),
         metrics=Metrics(),
         node=NODE,
-        desk=desk,
+        jobs=jobs,
     )
 
 
 @pytest.fixture
-async def http(desk: LettersDesk) -> AsyncIterator[aiohttp.ClientSession]:
-    server = await serving(desk)
+async def http(jobs: DeadLetterJobs) -> AsyncIterator[aiohttp.ClientSession]:
+    server = await serving(jobs)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
         yield session
     await server.close()
@@ -46,7 +46,7 @@ async def http(desk: LettersDesk) -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.mark.parametrize("what", ["requeue", "purge"])
 async def test_an_order_is_begun_and_answered_at_once(
-    http: aiohttp.ClientSession, desk: LettersDesk, what: str
+    http: aiohttp.ClientSession, jobs: DeadLetterJobs, what: str
 ) -> None:
     asked = {"choice": {"reasons": ["refused"]}, "seconds": 7, "pid": os.getpid()}
 
@@ -54,7 +54,7 @@ async def test_an_order_is_begun_and_answered_at_once(
         said = await answer.json()
 
     assert (answer.status, said["number"]) == (202, 1)
-    assert desk.orders == [
+    assert jobs.orders == [
         Order(what, Choice(reasons=("refused",)), seconds=7, pid=os.getpid())  # type: ignore[arg-type]
     ]
 
@@ -78,7 +78,7 @@ async def test_an_order_is_begun_and_answered_at_once(
     ],
 )
 async def test_what_is_no_order_is_refused_and_begins_nothing(
-    http: aiohttp.ClientSession, desk: LettersDesk, body: bytes, why: str
+    http: aiohttp.ClientSession, jobs: DeadLetterJobs, body: bytes, why: str
 ) -> None:
     headers = {"Content-Type": "application/json"}
     async with http.post("/dead-letters/purge", data=body, headers=headers) as answer:
@@ -86,7 +86,7 @@ async def test_what_is_no_order_is_refused_and_begins_nothing(
 
     assert answer.status == 400
     assert why in said["error"]
-    assert desk.orders == []
+    assert jobs.orders == []
 
 
 @pytest.mark.parametrize(
@@ -97,29 +97,29 @@ async def test_what_is_no_order_is_refused_and_begins_nothing(
     ],
 )
 async def test_no_web_page_gives_orders(
-    http: aiohttp.ClientSession, desk: LettersDesk, headers: dict[str, str], status: int
+    http: aiohttp.ClientSession, jobs: DeadLetterJobs, headers: dict[str, str], status: int
 ) -> None:
     given = {"Content-Type": "application/json", **headers}
     body = msgspec.json.encode(ALL)
     async with http.post("/dead-letters/purge", data=body, headers=given) as answer:
         assert answer.status == status
 
-    assert desk.orders == []
+    assert jobs.orders == []
 
 
 async def test_an_order_for_another_server_is_refused(
-    http: aiohttp.ClientSession, desk: LettersDesk
+    http: aiohttp.ClientSession, jobs: DeadLetterJobs
 ) -> None:
     async with http.post("/dead-letters/purge", json={**ALL, "pid": os.getpid() + 1}) as answer:
         said = await answer.json()
 
     assert answer.status == 409
     assert "another one listens" in said["error"]
-    assert desk.orders == []
+    assert jobs.orders == []
 
 
-async def test_one_order_at_a_time(http: aiohttp.ClientSession, desk: LettersDesk) -> None:
-    desk.refuses = "a requeue is under way here"
+async def test_one_order_at_a_time(http: aiohttp.ClientSession, jobs: DeadLetterJobs) -> None:
+    jobs.refuses = "a requeue is under way here"
 
     async with http.post("/dead-letters/purge", json=ALL) as answer:
         said = await answer.json()
@@ -129,14 +129,14 @@ async def test_one_order_at_a_time(http: aiohttp.ClientSession, desk: LettersDes
 
 
 async def test_a_body_without_end_is_not_read(
-    http: aiohttp.ClientSession, desk: LettersDesk
+    http: aiohttp.ClientSession, jobs: DeadLetterJobs
 ) -> None:
     headers = {"Content-Type": "application/json"}
     body = b" " * (BODY_BYTES + 1)
     async with http.post("/dead-letters/purge", data=body, headers=headers) as answer:
         assert answer.status == 413
 
-    assert desk.orders == []
+    assert jobs.orders == []
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ async def test_a_body_without_end_is_not_read(
     ids=["without", "with another", "with the right one"],
 )
 async def test_where_a_token_is_set_orders_need_it(
-    desk: LettersDesk, shown: str, status: int
+    jobs: DeadLetterJobs, shown: str, status: int
 ) -> None:
-    server = await serving(desk, token=SecretStr("s3cret-token"))
+    server = await serving(jobs, token=SecretStr("s3cret-token"))
     url = f"http://127.0.0.1:{server.port}/dead-letters/requeue"
     headers = {"Authorization": shown} if shown else {}
 
@@ -155,7 +155,7 @@ async def test_where_a_token_is_set_orders_need_it(
         assert answer.status == status
     await server.close()
 
-    assert len(desk.orders) == (status == 202)
+    assert len(jobs.orders) == (status == 202)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class Reader:
         self.is_closed.set()
 
 
-class Desk:
+class FakeTaps:
     def __init__(self) -> None:
         self.wishes: list[TapRequest] = []
         self.reader = Reader()
@@ -48,23 +48,23 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def taps() -> FakeTaps:
+    return FakeTaps()
 
 
 @pytest.fixture
-async def url(desk: Desk) -> AsyncIterator[str]:
-    async for found in serving(desk):
+async def url(taps: FakeTaps) -> AsyncIterator[str]:
+    async for found in serving(taps):
         yield found
 
 
-async def serving(desk: Desk, **settings: Any) -> AsyncIterator[str]:
+async def serving(taps: FakeTaps, **settings: Any) -> AsyncIterator[str]:
     api = await start_api(
         ApiSettings(listen="127.0.0.1:0", **settings),
         view=View(),
         metrics=Metrics(),
         node=NODE,
-        taps=desk,
+        taps=taps,
     )
     try:
         yield f"http://127.0.0.1:{api.port}/tap"
@@ -77,38 +77,38 @@ async def get(url: str, **more: Any) -> tuple[int, Any]:
         return answer.status, json.loads(await answer.read())
 
 
-async def test_lines_come_as_they_are_told_and_the_end_is_clean(desk: Desk, url: str) -> None:
+async def test_lines_come_as_they_are_told_and_the_end_is_clean(taps: FakeTaps, url: str) -> None:
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        desk.reader.lines.put_nowait(b'{"fate":"passed"}\n')
+        taps.reader.lines.put_nowait(b'{"fate":"passed"}\n')
         first = await answer.content.readline()
-        desk.reader.lines.put_nowait(b'{"ended":"done"}\n')
-        desk.reader.lines.put_nowait(b"")
+        taps.reader.lines.put_nowait(b'{"ended":"done"}\n')
+        taps.reader.lines.put_nowait(b"")
         rest = await answer.content.read()
 
     assert (first, rest) == (b'{"fate":"passed"}\n', b'{"ended":"done"}\n')
     assert answer.headers["Content-Type"] == "application/x-ndjson"
     assert answer.headers["Cache-Control"] == "no-store"
-    await asyncio.wait_for(desk.reader.is_closed.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(taps.reader.is_closed.wait(), PATIENCE_SECONDS)
 
 
-async def test_the_wish_is_read_from_the_address(desk: Desk, url: str) -> None:
-    desk.reader.lines.put_nowait(b"{}\n")
-    desk.reader.lines.put_nowait(b"")
+async def test_the_wish_is_read_from_the_address(taps: FakeTaps, url: str) -> None:
+    taps.reader.lines.put_nowait(b"{}\n")
+    taps.reader.lines.put_nowait(b"")
 
     await get(f"{url}?query=service:django%20or%20a&fate=passed&fate=dropped&share=0.25&raw=1")
 
-    assert desk.wishes == [TapRequest("service:django or a", ("passed", "dropped"), True, 0.25)]
+    assert taps.wishes == [TapRequest("service:django or a", ("passed", "dropped"), True, 0.25)]
 
 
 @pytest.mark.parametrize(
     "asked", ["fate=stored", "share=0", "share=2", "share=x", "qery=a"], ids=str
 )
-async def test_a_wish_that_makes_no_sense_is_400(asked: str, desk: Desk, url: str) -> None:
+async def test_a_wish_that_makes_no_sense_is_400(asked: str, taps: FakeTaps, url: str) -> None:
     status, answer = await get(f"{url}?{asked}")
 
     assert status == 400
     assert answer["error"]
-    assert desk.wishes == []
+    assert taps.wishes == []
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ async def test_a_wish_that_makes_no_sense_is_400(asked: str, desk: Desk, url: st
     ],
 )
 async def test_why_no_tap_is_opened_is_said(
-    error: Exception, status: int, desk: Desk, url: str
+    error: Exception, status: int, taps: FakeTaps, url: str
 ) -> None:
-    desk.refuses = error
+    taps.refuses = error
 
     assert await get(url) == (status, {"error": str(error)})
 
@@ -136,38 +136,38 @@ async def test_why_no_tap_is_opened_is_said(
     ids=["a name that was made to point here", "an origin", "from another site"],
 )
 async def test_web_pages_of_others_see_nothing(
-    headers: dict[str, str], word: str, desk: Desk, url: str
+    headers: dict[str, str], word: str, taps: FakeTaps, url: str
 ) -> None:
     status, answer = await get(url, headers=headers)
 
     assert status == 403
     assert word in answer["error"]
-    assert desk.wishes == []
+    assert taps.wishes == []
 
 
-async def test_with_a_token_only_who_shows_it_sees_events(desk: Desk) -> None:
-    desk.reader.lines.put_nowait(b"{}\n")
-    desk.reader.lines.put_nowait(b"")
-    async for url in serving(desk, token="s3cret"):
+async def test_with_a_token_only_who_shows_it_sees_events(taps: FakeTaps) -> None:
+    taps.reader.lines.put_nowait(b"{}\n")
+    taps.reader.lines.put_nowait(b"")
+    async for url in serving(taps, token="s3cret"):
         async with aiohttp.ClientSession() as session, session.get(url) as refused:
             assert refused.status == 401
         shown = {"Authorization": "Bearer s3cret", "Host": "logs.example"}
         assert await get(url, headers=shown) == (200, {})
 
 
-async def test_a_reader_that_leaves_closes_its_tap(desk: Desk, url: str) -> None:
+async def test_a_reader_that_leaves_closes_its_tap(taps: FakeTaps, url: str) -> None:
     async with aiohttp.ClientSession() as session, session.get(url):
-        desk.reader.lines.put_nowait(b"{}\n")
+        taps.reader.lines.put_nowait(b"{}\n")
 
     def is_closed() -> bool:
-        desk.reader.lines.put_nowait(b"{}\n")
-        return desk.reader.is_closed.is_set()
+        taps.reader.lines.put_nowait(b"{}\n")
+        return taps.reader.is_closed.is_set()
 
     await until(is_closed)
 
 
 async def test_a_reader_that_stands_still_is_told_and_let_go(
-    desk: Desk, url: str, monkeypatch: pytest.MonkeyPatch
+    taps: FakeTaps, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tap_module, "SLOW_SECONDS", 0.1)
     is_done, were_done = tap_module._Writes.is_done, list[bool]()
@@ -181,7 +181,7 @@ async def test_a_reader_that_stands_still_is_told_and_let_go(
     reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
     writer.write(b"GET /tap HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     for _ in range(200):
-        desk.reader.lines.put_nowait(b"x" * 100_000 + b"\n")
+        taps.reader.lines.put_nowait(b"x" * 100_000 + b"\n")
 
     try:
         # Not a byte is read until the server has given up on its lines, and then on its farewell.
@@ -190,13 +190,13 @@ async def test_a_reader_that_stands_still_is_told_and_let_go(
     finally:
         writer.close()
 
-    assert desk.reader.lines.qsize() > 0, "the rest was not even taken from the tap"
+    assert taps.reader.lines.qsize() > 0, "the rest was not even taken from the tap"
     assert b"the road does not wait for taps" in said[-300:]
-    await asyncio.wait_for(desk.reader.is_closed.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(taps.reader.is_closed.wait(), PATIENCE_SECONDS)
 
 
 async def test_a_reader_that_never_reads_again_is_cut_off(
-    desk: Desk, url: str, monkeypatch: pytest.MonkeyPatch
+    taps: FakeTaps, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tap_module, "SLOW_SECONDS", 0.05)
     monkeypatch.setattr(tap_module, "FAREWELL_SECONDS", 0.1)
@@ -204,9 +204,9 @@ async def test_a_reader_that_never_reads_again_is_cut_off(
     reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
     writer.write(b"GET /tap HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     for _ in range(200):
-        desk.reader.lines.put_nowait(b"x" * 100_000 + b"\n")
+        taps.reader.lines.put_nowait(b"x" * 100_000 + b"\n")
 
-    await asyncio.wait_for(desk.reader.is_closed.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(taps.reader.is_closed.wait(), PATIENCE_SECONDS)
     try:
         with pytest.raises(ConnectionError):
             while await reader.read(1 << 16):

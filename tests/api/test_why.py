@@ -15,7 +15,7 @@ from ptingest.telemetry.metrics import Metrics
 from tests.support.api import NODE, View
 
 
-class Desk:
+class FakeTraces:
     def __init__(self) -> None:
         self.asked: list[WhyRequest] = []
 
@@ -25,14 +25,14 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def traces() -> FakeTraces:
+    return FakeTraces()
 
 
 @pytest.fixture
-async def url(desk: Desk) -> AsyncIterator[str]:
+async def url(traces: FakeTraces) -> AsyncIterator[str]:
     api = await start_api(
-        ApiSettings(listen="127.0.0.1:0"), view=View(), metrics=Metrics(), node=NODE, why=desk
+        ApiSettings(listen="127.0.0.1:0"), view=View(), metrics=Metrics(), node=NODE, why=traces
     )
     yield f"http://127.0.0.1:{api.port}/why"
     await api.close()
@@ -43,28 +43,30 @@ async def ask(method: str, url: str, **more: Any) -> tuple[int, Any]:
         return answer.status, await answer.json()
 
 
-async def test_an_id_is_asked_by_its_address_and_a_line_by_post(desk: Desk, url: str) -> None:
+async def test_an_id_is_asked_by_its_address_and_a_line_by_post(
+    traces: FakeTraces, url: str
+) -> None:
     first = await ask("GET", f"{url}?id=AZQm")
     second = await ask("POST", url, json={"line": "a\nb", "service": "django"})
 
     assert first == second == (200, {"found": [], "memory": {}})
-    assert desk.asked == [WhyRequest(id="AZQm"), WhyRequest(line="a\nb", service="django")]
+    assert traces.asked == [WhyRequest(id="AZQm"), WhyRequest(line="a\nb", service="django")]
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}", b'{"id":"a","line":"b"}', b'{"idd":"a"}', b"\xff", b"[" * 5000]
 )
-async def test_a_question_without_sense_is_400(body: bytes, desk: Desk, url: str) -> None:
+async def test_a_question_without_sense_is_400(body: bytes, traces: FakeTraces, url: str) -> None:
     status, answer = await ask("POST", url, data=body)
 
     assert status == 400
     assert answer["error"]
-    assert desk.asked == []
+    assert traces.asked == []
 
 
-async def test_web_pages_of_others_are_told_nothing(desk: Desk, url: str) -> None:
+async def test_web_pages_of_others_are_told_nothing(traces: FakeTraces, url: str) -> None:
     for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
         status, _ = await ask("GET", f"{url}?id=a", headers=headers)
         assert status == 403
 
-    assert desk.asked == []
+    assert traces.asked == []

@@ -40,7 +40,7 @@ class View:
 
 
 @dataclass
-class LettersDesk:
+class DeadLetterJobs:
     """Takes orders down and carries nothing out."""
 
     orders: list[Order] = field(default_factory=list)

@@ -10,9 +10,9 @@ import aiohttp
 from pydantic import SecretStr
 
 from ptingest.api.app import start_api
-from ptingest.api.console.pages import Seams
-from ptingest.api.letters import LettersDesk
-from ptingest.api.why import WhyDesk
+from ptingest.api.console.pages import ConsoleDependencies
+from ptingest.api.letters import DeadLetterJobs
+from ptingest.api.why import TraceService
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.support.api import NODE, View
@@ -40,16 +40,22 @@ class Served(NamedTuple):
 async def console(
     *,
     token: str | None = None,
-    seams: Seams | None = None,
+    dependencies: ConsoleDependencies | None = None,
     listen: str = "127.0.0.1:0",
-    desk: LettersDesk | None = None,
-    why: WhyDesk | None = None,
+    jobs: DeadLetterJobs | None = None,
+    why: TraceService | None = None,
 ) -> AsyncIterator[Served]:
     """Serve the console until the block is left."""
     view, metrics = View(), Metrics()
     settings = ApiSettings(listen=listen, token=None if token is None else SecretStr(token))
     server = await start_api(
-        settings, view=view, metrics=metrics, node=NODE, seams=seams, desk=desk, why=why
+        settings,
+        view=view,
+        metrics=metrics,
+        node=NODE,
+        dependencies=dependencies,
+        jobs=jobs,
+        why=why,
     )
     jar = aiohttp.CookieJar(unsafe=True)  # it is the address of a host
     url = f"http://127.0.0.1:{server.port}"

@@ -16,7 +16,7 @@ REQUEUE = Order("requeue", Choice(everything=True), pid=4711)
 TALLY = {"chosen": 3, "left": 0, "left_because": None}
 
 
-class Desk:
+class FakeJobs:
     """Answers as a worker does; the order is done when ``finished`` says so."""
 
     def __init__(self, fake: FakeWorker) -> None:
@@ -51,33 +51,33 @@ async def test_before_any_order_there_is_nothing_to_tell() -> None:
 async def test_one_worker_gets_the_order_and_all_sweep_afterwards() -> None:
     pool = pool_of(2)
     async with fake_workers(pool) as fakes:
-        desks = [Desk(fake) for fake in fakes]
+        jobs = [FakeJobs(fake) for fake in fakes]
         fakes[0].worker.take(1, "192.0.2.7")  # the busier one
         proxy = RequeueProxy(pool)
 
         begun = proxy.begin(REQUEUE)
-        await until(lambda: desks[1].orders)
-        desks[1].finished = True
+        await until(lambda: jobs[1].orders)
+        jobs[1].finished = True
         ended = await until_done(proxy)
 
     assert (begun["number"], begun["what"], begun["finished"]) == (1, "requeue", False)
     assert (ended["number"], ended["tally"], ended["failed"]) == (1, TALLY, None)
-    assert [len(desk.orders) for desk in desks] == [0, 1]
-    assert desks[1].orders[0].pid is None
-    assert [desk.sweeps for desk in desks] == [1, 1]
+    assert [len(jobs.orders) for jobs in jobs] == [0, 1]
+    assert jobs[1].orders[0].pid is None
+    assert [jobs.sweeps for jobs in jobs] == [1, 1]
 
 
 async def test_one_order_at_a_time() -> None:
     pool = pool_of(1)
     async with fake_workers(pool) as (fake,):
-        desk = Desk(fake)
+        jobs = FakeJobs(fake)
         proxy = RequeueProxy(pool)
         proxy.begin(REQUEUE)
 
         with pytest.raises(ErrandRefused, match="a requeue is already running"):
             proxy.begin(Order("purge", Choice(everything=True)))
 
-        desk.finished = True
+        jobs.finished = True
         await until_done(proxy)
         assert proxy.begin(Order("purge", Choice(everything=True)))["number"] == 2
         await until_done(proxy)
@@ -86,10 +86,10 @@ async def test_one_order_at_a_time() -> None:
 async def test_a_worker_that_dies_ends_the_order_and_says_what_now() -> None:
     pool = pool_of(1)
     async with fake_workers(pool) as (fake,):
-        desk = Desk(fake)
+        jobs = FakeJobs(fake)
         proxy = RequeueProxy(pool)
         proxy.begin(REQUEUE)
-        await until(lambda: desk.orders)
+        await until(lambda: jobs.orders)
 
         fake.rpc.close()
         ended = await until_done(proxy)

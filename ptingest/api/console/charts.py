@@ -19,7 +19,7 @@ LEAST = 1e-9
 """The lowest upper edge: below it there are numbers without a power of ten beneath them."""
 
 
-class Line(NamedTuple):
+class Series(NamedTuple):
     """One line of a chart: its name, its points as (seconds since the epoch, value or None)."""
 
     name: str
@@ -57,7 +57,7 @@ def draw(
     chart_id: str,
     title: str,
     note: str,
-    lines: Sequence[Line],
+    lines: Sequence[Series],
     *,
     now: float,
     seconds: float,
@@ -143,7 +143,7 @@ def _area(spots: Spots) -> str:
 
 
 def _rows(
-    lines: Sequence[Line], since: float, seconds: float, show: Callable[[float], str]
+    lines: Sequence[Series], since: float, seconds: float, show: Callable[[float], str]
 ) -> list[tuple[str, list[str]]]:
     step = seconds / ROWS
     rows = []

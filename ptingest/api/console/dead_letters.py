@@ -4,7 +4,7 @@
     GET  /dead-letters/ID         one letter; /payload is the event as it came, to download
     POST /dead-letters/requeue    by form; so is purge, which asks once more before it does
 
-What changes something goes to the same desk as the orders of the command line.
+What changes something goes to the same jobs as the orders of the command line.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from urllib.parse import urlencode
 
 from ptingest.api.console.failures import pretty
 from ptingest.api.console.site import ROOT, Site
-from ptingest.api.letters import LettersDesk
+from ptingest.api.letters import DeadLetterJobs
 from ptingest.errors import ErrandRefused
-from ptingest.model.letters import Choice, Look, Order, Whole
+from ptingest.model.letters import Choice, LetterPage, Order, WholeLetter
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -41,16 +41,16 @@ AGES: tuple[tuple[str, str, timedelta], ...] = (
 class LettersShelf(Protocol):
     """Who reads the letters; `ptingest.dead_letters.browser` does."""
 
-    async def look(self, *, reason: str, data_stream: str) -> Look: ...
-    async def find(self, letter_id: str) -> Whole | None: ...
+    async def look(self, *, reason: str, data_stream: str) -> LetterPage: ...
+    async def find(self, letter_id: str) -> WholeLetter | None: ...
     def forget(self) -> None: ...
 
 
 class LettersPages:
     """The handlers of these pages."""
 
-    def __init__(self, site: Site, shelf: LettersShelf, desk: LettersDesk) -> None:
-        self._site, self._shelf, self._desk = site, shelf, desk
+    def __init__(self, site: Site, shelf: LettersShelf, jobs: DeadLetterJobs) -> None:
+        self._site, self._shelf, self._jobs = site, shelf, jobs
 
     async def list(self, request: web.Request) -> web.StreamResponse:
         reason, stream = request.query.get("reason", ""), request.query.get("stream", "")
@@ -72,7 +72,7 @@ class LettersPages:
             newer=_link(reason=reason, stream=stream, page=number - 1) if number > 1 else None,
             older=_link(reason=reason, stream=stream, page=number + 1) if number < pages else None,
             ages=AGES,
-            progress=progress_of(self._desk.progress()),
+            progress=progress_of(self._jobs.progress()),
         )
 
     async def show(self, request: web.Request) -> web.StreamResponse:
@@ -123,7 +123,7 @@ class LettersPages:
                 request, "dead_letters_purge.html", choice=choice, fields=fields_of(form)
             )
         try:
-            self._desk.begin(Order(what, choice))
+            self._jobs.begin(Order(what, choice))
         except ErrandRefused as error:
             return await self._site.notice(request, 409, "Not now", str(error))
         self._shelf.forget()
@@ -134,11 +134,11 @@ class LettersPages:
         return await self._site.notice(request, 404, "No such letter", text)
 
 
-def letters_routes(site: Site, shelf: LettersShelf, desk: LettersDesk) -> list[web.RouteDef]:
+def letters_routes(site: Site, shelf: LettersShelf, jobs: DeadLetterJobs) -> list[web.RouteDef]:
     """Return the routes of these pages."""
     from aiohttp import web
 
-    pages = LettersPages(site, shelf, desk)
+    pages = LettersPages(site, shelf, jobs)
     return [
         web.get("/dead-letters", pages.list),
         web.get("/dead-letters/{id:[0-9A-Za-z]+}", pages.show),

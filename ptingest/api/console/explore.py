@@ -36,7 +36,7 @@ from ptingest.api.console.failures import Trial
 from ptingest.api.console.site import ROOT, Site, is_gone
 from ptingest.api.console.timeline import Timeline, step_words, timeline
 from ptingest.errors import QueryInvalid, SinkUnavailable
-from ptingest.model.explore import Facet, Hit, Look, Neighbours, Tail, Value, View
+from ptingest.model.explore import ExploreResult, Facet, Hit, Neighbours, Tail, Value, View
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -82,7 +82,7 @@ class Explorer(Protocol):
 
     async def look(
         self, view: View, *, place: str | None, limit: int, is_patient: bool
-    ) -> Look: ...
+    ) -> ExploreResult: ...
     async def document(self, number: int, *, around: int) -> tuple[Hit, Neighbours] | None: ...
     def whole(self, number: int) -> AsyncIterator[bytes]: ...
     async def fields(self) -> list[str]: ...
@@ -92,7 +92,7 @@ class Explorer(Protocol):
     def export(self, view: View) -> AsyncIterator[list[Hit]]: ...
 
 
-class Asked(NamedTuple):
+class ExploreAddress(NamedTuple):
     """What stands in the address."""
 
     query: str = ""
@@ -103,7 +103,7 @@ class Asked(NamedTuple):
     patient: str | None = None
 
     @classmethod
-    def read(cls, request: web.Request) -> Asked:
+    def read(cls, request: web.Request) -> ExploreAddress:
         asked = request.query
         return cls(
             asked.get("q", ""),
@@ -130,7 +130,7 @@ class Asked(NamedTuple):
         return f"{path}?{urlencode({k: v for k, v in parts.items() if v is not None})}"
 
 
-class Choice(NamedTuple):
+class FacetChoice(NamedTuple):
     """One value of a facet, with what a click on it does."""
 
     value: str | None
@@ -141,13 +141,13 @@ class Choice(NamedTuple):
 
 
 def explore_routes(
-    site: Site, explorer: Explorer | None, trial: Trial | None, *, tells_lives: bool = False
+    site: Site, explorer: Explorer | None, trial: Trial | None, *, shows_traces: bool = False
 ) -> list[web.RouteDef]:
-    """Return the routes; without an explorer the page says what to do. ``tells_lives`` says
+    """Return the routes; without an explorer the page says what to do. ``shows_traces`` says
     that there is a page `/life`."""
     from aiohttp import web
 
-    pages = _Pages(site, explorer, trial, tells_lives) if explorer is not None else None
+    pages = _Pages(site, explorer, trial, shows_traces) if explorer is not None else None
     if pages is None:
 
         async def nothing(request: web.Request) -> web.StreamResponse:
@@ -168,15 +168,15 @@ class _Pages:
     """The handlers of one site."""
 
     def __init__(
-        self, site: Site, explorer: Explorer, trial: Trial | None, tells_lives: bool
+        self, site: Site, explorer: Explorer, trial: Trial | None, shows_traces: bool
     ) -> None:
         self._site, self._explorer, self._trial = site, explorer, trial
-        self._tells_lives = tells_lives
+        self._tells_lives = shows_traces
         self._tails = 0
         self._exports = 0
 
     async def explore(self, request: web.Request) -> web.StreamResponse:
-        asked = Asked.read(request)
+        asked = ExploreAddress.read(request)
         look, trouble, status = None, None, 200
         try:
             look = await _while_waited_for(
@@ -199,7 +199,7 @@ class _Pages:
         )
 
     async def document(self, request: web.Request) -> web.StreamResponse:
-        asked, number = Asked.read(request), request.query.get("id", "")
+        asked, number = ExploreAddress.read(request), request.query.get("id", "")
         found = None
         if NUMBER.fullmatch(number):
             try:
@@ -286,7 +286,7 @@ class _Pages:
         since when is told at once from where to go on."""
         from aiohttp import web
 
-        asked, after = Asked.read(request), request.query.get("after", "")
+        asked, after = ExploreAddress.read(request), request.query.get("after", "")
         if self._tails >= TAILS:
             text = f"{TAILS} live tails are open, which is the limit; close one\n"
             return web.Response(text=text, status=429)
@@ -324,7 +324,7 @@ class _Pages:
 
     async def export(self, request: web.Request) -> web.StreamResponse:
         """Answer with the whole view as a file."""
-        asked, kind = Asked.read(request), request.query.get("as", "ndjson")
+        asked, kind = ExploreAddress.read(request), request.query.get("as", "ndjson")
         if kind not in KINDS:
             text = f"{kind!r} is no format here; there are {' and '.join(KINDS)}"
             return await self._site.notice(request, 400, "Not exported", text)
@@ -363,7 +363,7 @@ async def _while_waited_for(request: web.Request, work: Coroutine[Any, Any, T]) 
                 await task
 
 
-def _pointed(asked: Asked, error: QueryInvalid) -> dict[str, object]:
+def _pointed(asked: ExploreAddress, error: QueryInvalid) -> dict[str, object]:
     """Say what is wrong and where; a time or a place has no column in the query."""
     return {
         "seen": error.seen,
@@ -375,7 +375,7 @@ def _pointed(asked: Asked, error: QueryInvalid) -> dict[str, object]:
     }
 
 
-def _values(asked: Asked, look: Look | None) -> dict[str, object]:
+def _values(asked: ExploreAddress, look: ExploreResult | None) -> dict[str, object]:
     columns = columns_of(asked.columns)
     values: dict[str, object] = {
         "asked": asked,
@@ -385,7 +385,7 @@ def _values(asked: Asked, look: Look | None) -> dict[str, object]:
             for name in columns
         },
         "ranges": [(text, title, asked.address(since=text, until=None)) for text, title in RANGES],
-        "examples": [(text, Asked(text, asked.since).address()) for text in EXAMPLES],
+        "examples": [(text, ExploreAddress(text, asked.since).address()) for text in EXAMPLES],
         "look": look,
         "line": None,
     }
@@ -412,7 +412,7 @@ def _values(asked: Asked, look: Look | None) -> dict[str, object]:
     }
 
 
-def _span_words(asked: Asked) -> str:
+def _span_words(asked: ExploreAddress) -> str:
     if AGE.fullmatch(asked.since) and not asked.until:
         return f", of the last {asked.since}"
     begin = f" from {asked.since}" if asked.since else ""
@@ -420,7 +420,7 @@ def _span_words(asked: Asked) -> str:
     return f",{begin}{end}" if begin or end else ""
 
 
-def _choices(asked: Asked, facet: Facet) -> list[Choice]:
+def _choices(asked: ExploreAddress, facet: Facet) -> list[FacetChoice]:
     choices = []
     for value, documents in facet.values:
         if value is not None and len(value) > VALUE_CHARACTERS:
@@ -429,7 +429,7 @@ def _choices(asked: Asked, facet: Facet) -> list[Choice]:
         is_chosen = holds(asked.query, wanted)
         change = without if is_chosen else added
         choices.append(
-            Choice(
+            FacetChoice(
                 value,
                 documents,
                 is_chosen,
@@ -440,7 +440,7 @@ def _choices(asked: Asked, facet: Facet) -> list[Choice]:
     return choices
 
 
-def _row(asked: Asked, hit: Hit) -> dict[str, object]:
+def _row(asked: ExploreAddress, hit: Hit) -> dict[str, object]:
     body = body_of(hit)
     level = body.get("log_level")
     return {
@@ -464,7 +464,7 @@ def _life(hit: Hit) -> str | None:
     return f"{ROOT}/life?{urlencode({'id': hit.key})}" if hit.key else None
 
 
-def _field(asked: Asked, name: str, value: Any) -> dict[str, object]:
+def _field(asked: ExploreAddress, name: str, value: Any) -> dict[str, object]:
     text = text_of(value)
     is_one = isinstance(value, str | int | float) and len(text) <= 1000 and '"' not in name
     columns = columns_of(asked.columns)

@@ -65,7 +65,7 @@ class PatternTried(NamedTuple):
 
 
 class Trial(Protocol):
-    """Who tries lines and patterns; `ptingest.api.console.trial` does."""
+    """Who tries lines and patterns; `ptingest.api.console.dry_run` does."""
 
     def services(self) -> Sequence[str]: ...
     def patterns(self) -> Sequence[Fitted]: ...
@@ -75,7 +75,7 @@ class Trial(Protocol):
     ) -> PatternTried: ...
 
 
-class Asked(NamedTuple):
+class FailuresForm(NamedTuple):
     """What stands in the forms."""
 
     lines: str = ""
@@ -91,13 +91,13 @@ def failures_routes(
     """Return the routes of this page."""
     from aiohttp import web
 
-    async def show(request: web.Request, asked: Asked, **tried: Any) -> web.StreamResponse:
+    async def show(request: web.Request, asked: FailuresForm, **tried: Any) -> web.StreamResponse:
         await view.refresh()
         values = page_values(view.status(), metrics, trial)
         return await site.page(request, "failures.html", asked=asked, **{**values, **tried})
 
     async def page(request: web.Request) -> web.StreamResponse:
-        return await show(request, Asked())
+        return await show(request, FailuresForm())
 
     async def try_lines(request: web.Request) -> web.StreamResponse:
         asked = _asked(await request.post())
@@ -149,9 +149,9 @@ def unmatched(metrics: Metrics) -> dict[str, tuple[int, int]]:
     return {service: (count, received.get(service, 0)) for service, count in failures.items()}
 
 
-def _asked(form: Mapping[str, Any]) -> Asked:
+def _asked(form: Mapping[str, Any]) -> FailuresForm:
     kind = str(form.get("kind", ""))
-    return Asked(
+    return FailuresForm(
         lines=str(form.get("lines", "")),
         service=str(form.get("service", "")).strip(),
         multiline="multiline" in form,

@@ -27,7 +27,7 @@ WRITE_SECONDS = "ptingest_lane_write_seconds"
 OUTSTANDING = "ptingest_lane_outstanding_events"
 
 
-class Sample(NamedTuple):
+class CounterSample(NamedTuple):
     """The counters at one moment."""
 
     at: float
@@ -70,7 +70,7 @@ class History:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._points: deque[Point] = deque(maxlen=int(KEPT_SECONDS / SAMPLE_SECONDS))
-        self._samples: deque[Sample] = deque(maxlen=int(LATELY_SECONDS / SAMPLE_SECONDS) + 1)
+        self._samples: deque[CounterSample] = deque(maxlen=int(LATELY_SECONDS / SAMPLE_SECONDS) + 1)
         self.troubles: dict[str, Trouble] = {}
 
     def sample(self, now: float) -> None:
@@ -115,18 +115,18 @@ class History:
         grown = growth(before, self._metrics.buckets(WRITE_SECONDS, sink))
         return [quantile(grown, 0.5), quantile(grown, 0.99)]
 
-    def _before(self, moment: float) -> Sample | None:
+    def _before(self, moment: float) -> CounterSample | None:
         """The youngest sample at least as old as ``moment``, else the oldest there is."""
         older = [sample for sample in self._samples if sample.at <= moment]
         return older[-1] if older else next(iter(self._samples), None)
 
-    def _take(self, now: float) -> Sample:
+    def _take(self, now: float) -> CounterSample:
         metrics = self._metrics
         by_sink: dict[str, int] = {}
         for (sink, _), value in metrics.labelled(OUTSTANDING):
             by_sink[sink] = by_sink.get(sink, 0) + int(value)
         settled = [(labels, value) for labels, value in metrics.labelled(SETTLED)]
-        return Sample(
+        return CounterSample(
             at=now,
             received={labels[0]: int(value) for labels, value in metrics.labelled(RECEIVED)},
             letters=sum(int(value) for labels, value in settled if labels[2] == "dead_lettered"),
@@ -136,7 +136,7 @@ class History:
         )
 
 
-def _point(before: Sample, after: Sample) -> Point:
+def _point(before: CounterSample, after: CounterSample) -> Point:
     seconds = max(0.001, after.at - before.at)  # the clock may have been set back
     # A worker that was replaced takes its counts along: never show less than nothing.
     received = max(0, sum(after.received.values()) - sum(before.received.values()))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ptingest.api.console.charts import Chart, Line, draw
+from ptingest.api.console.charts import Chart, Series, draw
 from ptingest.api.console.history import KEPT_SECONDS, History, Point
 from ptingest.api.console.site import Site
 from ptingest.doctor import units
@@ -161,22 +161,22 @@ def charts(points: list[Point], now: float) -> list[Chart]:
         draw(
             "rate", "Events a second", "Received, and of these dead-lettered.",
             [
-                Line("received", [(point.at, point.rate) for point in points]),
-                Line("dead-lettered", [(point.at, point.letters) for point in points]),
+                Series("received", [(point.at, point.rate) for point in points]),
+                Series("dead-lettered", [(point.at, point.letters) for point in points]),
             ],
             now=now, seconds=shown, show=units.rate,
         ),
         draw(
             "acks", "Time to the ack", "From a window's end until all of it is safe.",
             [
-                Line("half within (p50)", [(point.at, point.p50) for point in points]),
-                Line("99 of 100 within (p99)", [(point.at, point.p99) for point in points]),
+                Series("half within (p50)", [(point.at, point.p50) for point in points]),
+                Series("99 of 100 within (p99)", [(point.at, point.p99) for point in points]),
             ],
             now=now, seconds=shown, show=units.duration,
         ),
         draw(
             "waiting", "Events in flight", "Received and not yet safe, at the slowest sink.",
-            [Line("in flight", [(point.at, float(point.waiting)) for point in points])],
+            [Series("in flight", [(point.at, float(point.waiting)) for point in points])],
             now=now, seconds=shown, show=units.count,
         ),
     ]  # fmt: skip

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ptingest.api.console.dead_letters import LettersShelf, letters_routes
+from ptingest.api.console.dry_run import DryRun
 from ptingest.api.console.explore import Explorer, explore_routes
 from ptingest.api.console.failures import Trial, failures_routes
 from ptingest.api.console.history import History
-from ptingest.api.console.life import life_routes
 from ptingest.api.console.overview import overview_routes, troubles_of
-from ptingest.api.console.site import Place, Site, console_app
-from ptingest.api.console.trial import LineTrial
-from ptingest.api.letters import LettersDesk
-from ptingest.api.why import WhyDesk
+from ptingest.api.console.site import NavigationEntry, Site, console_app
+from ptingest.api.console.trace import trace_routes
+from ptingest.api.letters import DeadLetterJobs
+from ptingest.api.why import TraceService
 from ptingest.dead_letters.browser import Shelf
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.settings.api import ApiSettings
@@ -29,18 +29,20 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
-def console_seams(settings: ServerSettings, *, pipeline: Callable[[], Pipeline]) -> Seams:
-    """Return the seams of one server; ``pipeline`` gives the one in force, for what is tried."""
+def console_dependencies(
+    settings: ServerSettings, *, pipeline: Callable[[], Pipeline]
+) -> ConsoleDependencies:
+    """Return those of one server; ``pipeline`` gives the pipeline in force, for dry runs."""
     folder, store = Path(settings.data_dir), settings.sinks.store
-    return Seams(
-        trial=LineTrial(pipeline),
+    return ConsoleDependencies(
+        trial=DryRun(pipeline),
         shelf=Shelf(folder / "dead_letters"),
         explorer=StoreExplorer(folder / store.path) if store is not None else None,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Seams:
+class ConsoleDependencies:
     """Handed to the API when it starts."""
 
     trial: Trial | None = None
@@ -67,25 +69,27 @@ class Console:
         settings: ApiSettings,
         view: StatusView,
         metrics: Metrics,
-        seams: Seams,
-        desk: LettersDesk | None,
-        why: WhyDesk | None = None,
+        dependencies: ConsoleDependencies,
+        jobs: DeadLetterJobs | None,
+        why: TraceService | None = None,
     ) -> None:
         self._view, self._metrics = view, metrics
         self._history = History(metrics)
         site = Site(settings)
-        site.navigation.append(Place("/", "Overview"))
+        site.navigation.append(NavigationEntry("/", "Overview"))
         routes = overview_routes(site, view, metrics, self._history)
-        site.navigation.append(Place("/explore", "Explore"))
-        routes += explore_routes(site, seams.explorer, seams.trial, tells_lives=why is not None)
+        site.navigation.append(NavigationEntry("/explore", "Explore"))
+        routes += explore_routes(
+            site, dependencies.explorer, dependencies.trial, shows_traces=why is not None
+        )
         if why is not None:
-            routes += life_routes(site, why)
-        if seams.trial is not None:
-            site.navigation.append(Place("/failures", "Parse failures"))
-            routes += failures_routes(site, view, metrics, seams.trial)
-        if seams.shelf is not None and desk is not None:
-            site.navigation.append(Place("/dead-letters", "Dead letters"))
-            routes += letters_routes(site, seams.shelf, desk)
+            routes += trace_routes(site, why)
+        if dependencies.trial is not None:
+            site.navigation.append(NavigationEntry("/failures", "Parse failures"))
+            routes += failures_routes(site, view, metrics, dependencies.trial)
+        if dependencies.shelf is not None and jobs is not None:
+            site.navigation.append(NavigationEntry("/dead-letters", "Dead letters"))
+            routes += letters_routes(site, dependencies.shelf, jobs)
         self.app: web.Application = console_app(site, routes)
 
     def sample(self) -> None:

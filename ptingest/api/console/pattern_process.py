@@ -1,4 +1,4 @@
-"""A program of its own that tries one pattern on some lines; run by `ptingest.api.console.trial`.
+"""A program of its own that tries one pattern on some lines; run by `ptingest.api.console.dry_run`.
 
     {"kind": "regex", "text": "...", "is_strict": false, "lines": [...]}     one line in
     {"problem": "..."}                                                       one line out, or
@@ -29,7 +29,7 @@ CPU_SECONDS = 2
 MEMORY_BYTES = 1 << 30
 
 
-class Question(msgspec.Struct):
+class PatternRequest(msgspec.Struct):
     """What is asked; ``text`` is the pattern as the profile would have it."""
 
     kind: str
@@ -61,7 +61,7 @@ def main() -> None:
     """Answer the question on standard input, line by line."""
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    question = msgspec.json.decode(sys.stdin.buffer.read(), type=PatternRequest)
     try:
         pattern = read_pattern(question.kind, question.text)
         wanted = matcher(pattern, is_strict=question.is_strict)

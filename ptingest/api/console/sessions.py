@@ -33,7 +33,7 @@ def is_same(shown: str, wanted: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class ConsoleSession:
     """One browser that showed the token."""
 
     id: str = field(repr=False)
@@ -78,14 +78,14 @@ class Sessions:
 
     def __init__(self, token: SecretStr) -> None:
         self._token = token
-        self._open: OrderedDict[str, Session] = OrderedDict()
+        self._open: OrderedDict[str, ConsoleSession] = OrderedDict()
         self._wrong = WrongTries()
 
     def wait_seconds(self, address: str, now: float) -> float:
         """How long an address has to wait before it may try again; 0.0 when it may."""
         return self._wrong.wait_seconds(address, now)
 
-    def log_in(self, shown: str, *, address: str, now: float) -> Session | None:
+    def log_in(self, shown: str, *, address: str, now: float) -> ConsoleSession | None:
         """Open a session for whoever shows the token, else note a wrong try.
 
         Ask ``wait_seconds`` first: who has to wait is not compared at all.
@@ -94,7 +94,9 @@ class Sessions:
             self._wrong.note(address, now)
             return None
         self._wrong.forget(address)
-        session = Session(secrets.token_urlsafe(32), now + AGE_SECONDS, secrets.token_urlsafe(32))
+        session = ConsoleSession(
+            secrets.token_urlsafe(32), now + AGE_SECONDS, secrets.token_urlsafe(32)
+        )
         self._open[session.id] = session
         if len(self._open) > SESSIONS:
             self._open.popitem(last=False)
@@ -104,7 +106,7 @@ class Sessions:
         """Whether this is the token."""
         return is_same(shown, self._token.get_secret_value())
 
-    def find(self, session_id: str, now: float) -> Session | None:
+    def find(self, session_id: str, now: float) -> ConsoleSession | None:
         """Return the open session of a cookie."""
         session = self._open.get(session_id)
         if session is not None and session.ends_at <= now:
@@ -112,6 +114,6 @@ class Sessions:
             return None
         return session
 
-    def log_out(self, session: Session) -> None:
+    def log_out(self, session: ConsoleSession) -> None:
         """End a session; its cookie is worth nothing from now on."""
         self._open.pop(session.id, None)

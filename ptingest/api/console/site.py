@@ -2,8 +2,8 @@
 
     request -> headers -> door -> page module -> template
 
-A page module has one function that returns its routes, given this site and the seams it
-needs, like `ptingest.api.console.overview`. Its handlers ask the seams, and answer with
+A page module has one function that returns its routes, given this site and the dependencies it
+needs, like `ptingest.api.console.overview`. Its handlers ask the dependencies, and answer with
 ``site.page``; what changes something is wrapped in ``site.changing``. Everything under
 `/console/` comes from here, and no page names anything beyond it.
 """
@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from ptingest.api.console.door import (
+from ptingest.api.console.access_policy import (
     FORM_KEY,
-    Door,
-    Guest,
+    AccessPolicy,
+    ConsoleClient,
     address_of,
     is_browser,
     no_change,
@@ -63,7 +63,7 @@ HEADERS = {
 """On every answer. Whatever a log line contains, a browser runs and fetches nothing of it."""
 
 
-class Place(NamedTuple):
+class NavigationEntry(NamedTuple):
     """One entry of the navigation."""
 
     path: str
@@ -75,17 +75,17 @@ class Site:
     """What a page module is given: pages, and what guards them."""
 
     def __init__(self, settings: ApiSettings) -> None:
-        self.door = Door(settings)
-        self.navigation: list[Place] = []
+        self.door = AccessPolicy(settings)
+        self.navigation: list[NavigationEntry] = []
         self._renderer = Renderer()
         self._static: dict[str, bytes] = {}
         self._marks: dict[str, str] = {}
 
-    def guest(self, request: web.Request) -> Guest | None:
+    def client(self, request: web.Request) -> ConsoleClient | None:
         """Who is asking; None for who was not let in, who is told nothing either."""
         if self.door.refusal(request) is not None:
             return None
-        return self.door.guest(request, time.monotonic())
+        return self.door.client(request, time.monotonic())
 
     async def page(
         self, request: web.Request, template: str, *, status: int = 200, **values: object
@@ -98,17 +98,17 @@ class Site:
         from aiohttp import web
 
         await self._read_static()
-        known = self.guest(request)
-        guest = known or Guest()
+        known = self.client(request)
+        client = known or ConsoleClient()
         body = await self._renderer.render(
             template,
             {
                 "root": ROOT,
                 "marks": self._marks,
                 "navigation": self.navigation if known else (),
-                "may_change": guest.may_change,
-                "form_key": guest.form_key,
-                "has_session": guest.session is not None,
+                "may_change": client.may_change,
+                "form_key": client.form_key,
+                "has_session": client.session is not None,
                 **values,
             },
         )
@@ -125,7 +125,9 @@ class Site:
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             form = await request.post()
-            refusal = no_change(self.guest(request) or Guest(), str(form.get(FORM_KEY, "")))
+            refusal = no_change(
+                self.client(request) or ConsoleClient(), str(form.get(FORM_KEY, ""))
+            )
             if refusal is not None:
                 return await self.notice(request, 403, "Not changed", refusal)
             return await handler(request)
@@ -245,7 +247,7 @@ def _at_the_door(site: Site) -> Any:
             return await site.notice(request, 403, "Not here", refusal)
         if request.path == f"{ROOT}/login":
             return await handler(request)
-        if site.guest(request) is None:
+        if site.client(request) is None:
             return _login_first(request)
         return await handler(request)
 
@@ -324,9 +326,9 @@ def _log_out(site: Site) -> Handler:
     from aiohttp import web
 
     async def log_out(request: web.Request) -> web.StreamResponse:
-        guest = site.guest(request)
-        if guest is not None and guest.session is not None and site.door.sessions is not None:
-            site.door.sessions.log_out(guest.session)
+        client = site.client(request)
+        if client is not None and client.session is not None and site.door.sessions is not None:
+            site.door.sessions.log_out(client.session)
         answer = web.Response(status=303, headers={"Location": f"{ROOT}/login"})
         answer.del_cookie(site.door.cookie, path=ROOT)
         return answer

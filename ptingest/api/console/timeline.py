@@ -25,7 +25,7 @@ class Box(NamedTuple):
     height: float
 
 
-class Step(NamedTuple):
+class TimelineStep(NamedTuple):
     """One step of time."""
 
     x: float
@@ -42,7 +42,7 @@ class Step(NamedTuple):
 class Timeline(NamedTuple):
     """All that the template needs."""
 
-    steps: list[Step]
+    steps: list[TimelineStep]
     levels: list[tuple[str, int]]
     """Every level that occurs, with its documents."""
     top: int
@@ -73,7 +73,7 @@ def level_of(level: str | None) -> str:
     return level if level in LEVELS else OTHERS
 
 
-def _step(bar: Bar, x: float, width: float, top: int, address: str) -> Step:
+def _step(bar: Bar, x: float, width: float, top: int, address: str) -> TimelineStep:
     by_level = dict.fromkeys((*LEVELS, OTHERS), 0)
     for level, documents in bar.levels.items():
         by_level[level_of(level)] += documents
@@ -87,7 +87,7 @@ def _step(bar: Bar, x: float, width: float, top: int, address: str) -> Step:
     told = ", ".join(f"{level} {documents:,}" for level, documents in by_level.items() if documents)
     total = sum(bar.levels.values())
     words = f"{bar.start[:19].replace('T', ' ')}: {total:,} documents"
-    return Step(
+    return TimelineStep(
         round(x, 2), round(width, 2), boxes, f"{words} ({told})" if told else words, address,
         bar.start, bar.end, total,
     )  # fmt: skip

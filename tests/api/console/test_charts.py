@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptingest.api.console.charts import HEIGHT, ROWS, Chart, Line, draw, round_up
+from ptingest.api.console.charts import HEIGHT, ROWS, Chart, Series, draw, round_up
 
 
 def chart(*points: tuple[float, float | None]) -> Chart:
     return draw(
-        "id", "Title", "Note.", [Line("one", points)], now=600.0, seconds=600.0, show=str
+        "id", "Title", "Note.", [Series("one", points)], now=600.0, seconds=600.0, show=str
     )  # fmt: skip
 
 

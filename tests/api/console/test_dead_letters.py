@@ -13,9 +13,9 @@ import pytest
 from multidict import MultiDict
 
 from ptingest.api.console.dead_letters import SHOWN_CHARACTERS, choice_of, progress_of
-from ptingest.api.console.pages import Seams
-from ptingest.model.letters import Choice, Look, Row, Whole
-from tests.support.api import LettersDesk
+from ptingest.api.console.pages import ConsoleDependencies
+from ptingest.model.letters import Choice, LetterPage, LetterRow, WholeLetter
+from tests.support.api import DeadLetterJobs
 from tests.support.console import TOKEN, Served, console, log_in
 
 ID = "01JB2QXEZ3T8V5N7K4M9P6R1S0"
@@ -24,8 +24,8 @@ SHOWN = "&lt;/textarea&gt;&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩"
 NOW = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def row(number: int = 0, **changed: Any) -> Row:
-    made = Row(
+def row(number: int = 0, **changed: Any) -> LetterRow:
+    made = LetterRow(
         id=f"{ID[:-2]}{number:02d}", time="2025-01-02T03:04:05.678Z", reason="refused",
         detail="mapper_parsing_exception", service="django", data_stream="logs-django-pt",
         peer="192.0.2.1:5000", size=1234,
@@ -37,19 +37,19 @@ def row(number: int = 0, **changed: Any) -> Row:
 class FakeShelf:
     """Letters as a test wants them."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[LetterRow] = field(default_factory=list)
     payload: bytes = b'{"message":"hello"}'
     asked: tuple[str, str] = ("", "")
     is_cut: bool = False
 
-    async def look(self, *, reason: str, data_stream: str) -> Look:
+    async def look(self, *, reason: str, data_stream: str) -> LetterPage:
         self.asked = (reason, data_stream)
         kinds = [((one.reason, one.data_stream), 1) for one in self.rows[:1]]
-        return Look(kinds, len(self.rows), len(self.rows), self.rows, self.is_cut)
+        return LetterPage(kinds, len(self.rows), len(self.rows), self.rows, self.is_cut)
 
-    async def find(self, letter_id: str) -> Whole | None:
+    async def find(self, letter_id: str) -> WholeLetter | None:
         found = next((one for one in self.rows if one.id == letter_id), None)
-        return None if found is None else Whole(found, None, self.payload)
+        return None if found is None else WholeLetter(found, None, self.payload)
 
     def forget(self) -> None: ...
 
@@ -60,15 +60,17 @@ def shelf() -> FakeShelf:
 
 
 @pytest.fixture
-def desk() -> LettersDesk:
-    return LettersDesk()
+def jobs() -> DeadLetterJobs:
+    return DeadLetterJobs()
 
 
 @asynccontextmanager
 async def letters(
-    shelf: FakeShelf, desk: LettersDesk, token: str | None = None
+    shelf: FakeShelf, jobs: DeadLetterJobs, token: str | None = None
 ) -> AsyncIterator[Served]:
-    async with console(seams=Seams(shelf=shelf), desk=desk, token=token) as served:
+    async with console(
+        dependencies=ConsoleDependencies(shelf=shelf), jobs=jobs, token=token
+    ) as served:
         if token:
             await log_in(served)
         yield served
@@ -84,25 +86,27 @@ def form_key(page: str) -> str:
     return found[1]
 
 
-async def test_letters_are_listed_with_what_was_said(shelf: FakeShelf, desk: LettersDesk) -> None:
-    async with letters(shelf, desk) as served:
+async def test_letters_are_listed_with_what_was_said(
+    shelf: FakeShelf, jobs: DeadLetterJobs
+) -> None:
+    async with letters(shelf, jobs) as served:
         page = text_of(await served.read("/console/dead-letters"))
 
     assert "refused logs-django-pt 1" in page
     assert "2025-01-02 03:04:05.678 django refused logs-django-pt mapper_parsing" in page
 
 
-async def test_without_letters_it_says_so(shelf: FakeShelf, desk: LettersDesk) -> None:
+async def test_without_letters_it_says_so(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
     shelf.rows.clear()
-    async with letters(shelf, desk) as served:
+    async with letters(shelf, jobs) as served:
         assert "No dead letter waits." in await served.read("/console/dead-letters")
 
 
 async def test_the_address_holds_the_filter_and_the_page(
-    shelf: FakeShelf, desk: LettersDesk
+    shelf: FakeShelf, jobs: DeadLetterJobs
 ) -> None:
     shelf.rows = [row(number) for number in range(99)] + [row(99)] * 21
-    async with letters(shelf, desk) as served:
+    async with letters(shelf, jobs) as served:
         page = await served.read("/console/dead-letters?reason=refused&stream=logs-a-pt&page=2")
 
     assert shelf.asked == ("refused", "logs-a-pt")
@@ -112,20 +116,22 @@ async def test_the_address_holds_the_filter_and_the_page(
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "99999999999999999999", "²"])
-async def test_any_page_number_is_some_page(shelf: FakeShelf, desk: LettersDesk, page: str) -> None:
-    async with letters(shelf, desk) as served:
+async def test_any_page_number_is_some_page(
+    shelf: FakeShelf, jobs: DeadLetterJobs, page: str
+) -> None:
+    async with letters(shelf, jobs) as served:
         assert "1 to 1 of 1" in await served.read(f"/console/dead-letters?page={page}")
 
 
-async def test_when_not_all_were_counted_it_says_so(shelf: FakeShelf, desk: LettersDesk) -> None:
+async def test_when_not_all_were_counted_it_says_so(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
     shelf.is_cut = True
-    async with letters(shelf, desk) as served:
+    async with letters(shelf, jobs) as served:
         assert "only the newest are counted" in await served.read("/console/dead-letters")
 
 
-async def test_one_letter_is_shown_whole(shelf: FakeShelf, desk: LettersDesk) -> None:
+async def test_one_letter_is_shown_whole(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
     shelf.rows = [row(detail='{"type":"mapper_parsing_exception","reason":"failed"}')]
-    async with letters(shelf, desk) as served:
+    async with letters(shelf, jobs) as served:
         page = await served.read(f"/console/dead-letters/{shelf.rows[0].id}")
 
     assert "&#34;type&#34;: &#34;mapper_parsing_exception&#34;" in page
@@ -134,11 +140,11 @@ async def test_one_letter_is_shown_whole(shelf: FakeShelf, desk: LettersDesk) ->
 
 
 async def test_a_payload_that_is_no_text_is_shown_and_downloaded_as_it_came(
-    shelf: FakeShelf, desk: LettersDesk
+    shelf: FakeShelf, jobs: DeadLetterJobs
 ) -> None:
     shelf.payload = b"\xff\x00<b>"
     address = f"/console/dead-letters/{shelf.rows[0].id}"
-    async with letters(shelf, desk) as served:
+    async with letters(shelf, jobs) as served:
         page = await served.read(address)
         async with served.http.get(f"{address}/payload") as answer:
             assert await answer.read() == shelf.payload
@@ -149,29 +155,29 @@ async def test_a_payload_that_is_no_text_is_shown_and_downloaded_as_it_came(
 
 
 async def test_a_huge_payload_is_cut_and_the_rest_counted(
-    shelf: FakeShelf, desk: LettersDesk
+    shelf: FakeShelf, jobs: DeadLetterJobs
 ) -> None:
     shelf.payload = b"x" * (SHOWN_CHARACTERS + 1500)
-    async with letters(shelf, desk) as served:
+    async with letters(shelf, jobs) as served:
         page = await served.read(f"/console/dead-letters/{shelf.rows[0].id}")
 
     assert "1,500 characters more are in the download" in page
 
 
-async def test_a_letter_that_is_gone_is_told(shelf: FakeShelf, desk: LettersDesk) -> None:
-    async with letters(shelf, desk) as served:
+async def test_a_letter_that_is_gone_is_told(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
+    async with letters(shelf, jobs) as served:
         for path in (ID, f"{ID}/payload"):
             async with served.http.get(f"/console/dead-letters/{path}") as answer:
                 assert answer.status == 404
                 assert "does not wait here any more" in await answer.text()
 
 
-async def test_whatever_a_letter_holds_is_text(shelf: FakeShelf, desk: LettersDesk) -> None:
+async def test_whatever_a_letter_holds_is_text(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
     shelf.rows = [
         row(reason=HOSTILE, detail=HOSTILE, service=HOSTILE, data_stream=HOSTILE, peer=HOSTILE)
     ]
     shelf.payload = HOSTILE.encode()
-    async with letters(shelf, desk, TOKEN) as served:
+    async with letters(shelf, jobs, TOKEN) as served:
         pages = [
             await served.read("/console/dead-letters?reason=%3Cscript%3E&stream=%22%3E%3Cb%3E"),
             await served.read(f"/console/dead-letters/{shelf.rows[0].id}"),
@@ -184,8 +190,10 @@ async def test_whatever_a_letter_holds_is_text(shelf: FakeShelf, desk: LettersDe
     assert [page.count(SHOWN) for page in pages] == [6, 6]
 
 
-async def test_without_a_token_nothing_can_be_changed(shelf: FakeShelf, desk: LettersDesk) -> None:
-    async with letters(shelf, desk) as served:
+async def test_without_a_token_nothing_can_be_changed(
+    shelf: FakeShelf, jobs: DeadLetterJobs
+) -> None:
+    async with letters(shelf, jobs) as served:
         page = await served.read("/console/dead-letters")
         form = {"which": "ticked", "id": ID}
         async with served.http.post("/console/dead-letters/requeue", data=form) as answer:
@@ -193,11 +201,11 @@ async def test_without_a_token_nothing_can_be_changed(shelf: FakeShelf, desk: Le
             assert "without api.token nothing can be changed" in await answer.text()
 
     assert "<button formaction" not in page
-    assert desk.orders == []
+    assert jobs.orders == []
 
 
-async def test_ticked_letters_are_requeued(shelf: FakeShelf, desk: LettersDesk) -> None:
-    async with letters(shelf, desk, TOKEN) as served:
+async def test_ticked_letters_are_requeued(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
+    async with letters(shelf, jobs, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
         form = MultiDict(
             [("which", "ticked"), ("id", "A1"), ("id", "B2"), ("form_key", key), ("reason", "")]
@@ -207,50 +215,50 @@ async def test_ticked_letters_are_requeued(shelf: FakeShelf, desk: LettersDesk) 
         ) as answer:
             assert answer.status == 303
 
-    assert [(order.what, order.choice) for order in desk.orders] == [
+    assert [(order.what, order.choice) for order in jobs.orders] == [
         ("requeue", Choice(ids=("A1", "B2")))
     ]
 
 
 async def test_a_purge_asks_once_more_and_means_the_same(
-    shelf: FakeShelf, desk: LettersDesk
+    shelf: FakeShelf, jobs: DeadLetterJobs
 ) -> None:
-    async with letters(shelf, desk, TOKEN) as served:
+    async with letters(shelf, jobs, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
         form = {"which": "fit", "reason": "refused", "stream": HOSTILE, "form_key": key}
         async with served.http.post("/console/dead-letters/purge", data=form) as answer:
             page = await answer.text()
-        assert desk.orders == []
+        assert jobs.orders == []
         again = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
         again["stream"] = HOSTILE
         async with served.http.post("/console/dead-letters/purge", data=again) as answer:
             assert answer.status == 200
 
     assert SHOWN in page
-    assert [(order.what, order.choice) for order in desk.orders] == [
+    assert [(order.what, order.choice) for order in jobs.orders] == [
         ("purge", Choice(reasons=("refused",), data_streams=(HOSTILE,)))
     ]
 
 
 @pytest.mark.parametrize("key", ["", "guess"])
 async def test_a_form_without_the_sessions_key_changes_nothing(
-    shelf: FakeShelf, desk: LettersDesk, key: str
+    shelf: FakeShelf, jobs: DeadLetterJobs, key: str
 ) -> None:
-    async with letters(shelf, desk, TOKEN) as served:
+    async with letters(shelf, jobs, TOKEN) as served:
         form = {"which": "ticked", "id": ID, "form_key": key}
         async with served.http.post("/console/dead-letters/requeue", data=form) as answer:
             assert answer.status == 403
 
-    assert desk.orders == []
+    assert jobs.orders == []
 
 
 @pytest.mark.parametrize(
     "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}]
 )
 async def test_another_site_changes_nothing_even_with_the_key(
-    shelf: FakeShelf, desk: LettersDesk, headers: dict[str, str]
+    shelf: FakeShelf, jobs: DeadLetterJobs, headers: dict[str, str]
 ) -> None:
-    async with letters(shelf, desk, TOKEN) as served:
+    async with letters(shelf, jobs, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
         form = {"which": "ticked", "id": ID, "form_key": key}
         async with served.http.post(
@@ -258,21 +266,23 @@ async def test_another_site_changes_nothing_even_with_the_key(
         ) as answer:
             assert answer.status == 403
 
-    assert desk.orders == []
+    assert jobs.orders == []
 
 
-async def test_an_address_alone_changes_nothing(shelf: FakeShelf, desk: LettersDesk) -> None:
-    async with letters(shelf, desk, TOKEN) as served:
+async def test_an_address_alone_changes_nothing(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
+    async with letters(shelf, jobs, TOKEN) as served:
         for what in ("requeue", "purge"):
             async with served.http.get(f"/console/dead-letters/{what}?which=fit") as answer:
                 assert answer.status == 404
 
-    assert desk.orders == []
+    assert jobs.orders == []
 
 
-async def test_an_order_that_cannot_begin_now_says_why(shelf: FakeShelf, desk: LettersDesk) -> None:
-    desk.refuses = "a purge is under way here"
-    async with letters(shelf, desk, TOKEN) as served:
+async def test_an_order_that_cannot_begin_now_says_why(
+    shelf: FakeShelf, jobs: DeadLetterJobs
+) -> None:
+    jobs.refuses = "a purge is under way here"
+    async with letters(shelf, jobs, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
         form = {"which": "ticked", "id": ID, "form_key": key}
         async with served.http.post("/console/dead-letters/requeue", data=form) as answer:
@@ -280,8 +290,8 @@ async def test_an_order_that_cannot_begin_now_says_why(shelf: FakeShelf, desk: L
             assert "a purge is under way here" in await answer.text()
 
 
-async def test_who_chose_nothing_is_told(shelf: FakeShelf, desk: LettersDesk) -> None:
-    async with letters(shelf, desk, TOKEN) as served:
+async def test_who_chose_nothing_is_told(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
+    async with letters(shelf, jobs, TOKEN) as served:
         form = {"form_key": form_key(await served.read("/console/dead-letters"))}
         async with served.http.post("/console/dead-letters/requeue", data=form) as answer:
             assert answer.status == 400

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from ptingest.api.console import explore
-from ptingest.api.console.pages import Seams
-from ptingest.api.console.trial import LineTrial
+from ptingest.api.console.dry_run import DryRun
+from ptingest.api.console.pages import ConsoleDependencies
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.settings.load import load_profile
 from ptingest.sinks.store.read.pool import StoreExplorer
@@ -56,10 +56,10 @@ def store(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 @pytest.fixture
 async def served(tmp_path: Path, store: sqlite3.Connection) -> AsyncIterator[Served]:
     pipeline = compile_profile(load_profile(packaged_profile_path(), {}))
-    seams = Seams(
-        trial=LineTrial(lambda: pipeline), explorer=StoreExplorer(tmp_path / "store.sqlite")
+    dependencies = ConsoleDependencies(
+        trial=DryRun(lambda: pipeline), explorer=StoreExplorer(tmp_path / "store.sqlite")
     )
-    async with console(seams=seams) as served:
+    async with console(dependencies=dependencies) as served:
         yield served
 
 
@@ -178,14 +178,14 @@ async def test_a_document_leads_to_its_life_where_lives_are_told(
     store: sqlite3.Connection, tmp_path: Path
 ) -> None:
     put(store, parcel(1))
-    seams = Seams(explorer=StoreExplorer(tmp_path / "store.sqlite"))
+    dependencies = ConsoleDependencies(explorer=StoreExplorer(tmp_path / "store.sqlite"))
 
-    class Desk:
+    class FakeTraces:
         async def why(self, _: object) -> dict[str, object]:
             return {}
 
-    for why, found in ((Desk(), ["/console/life?id=key100"]), (None, [])):
-        async with console(seams=seams, why=why) as served:
+    for why, found in ((FakeTraces(), ["/console/life?id=key100"]), (None, [])):
+        async with console(dependencies=dependencies, why=why) as served:
             page = await served.read("/console/explore/document?id=1")
         assert [one for one in links(page) if "/life" in one] == found
 
@@ -408,7 +408,7 @@ async def test_counts_that_ran_out_of_time_say_at_least(
 
 
 async def test_without_a_store_the_page_says_what_to_do() -> None:
-    async with console(seams=Seams()) as served:
+    async with console(dependencies=ConsoleDependencies()) as served:
         page = text_of(await served.read("/console/explore"))
 
     assert "The config has no sinks.store" in page
@@ -428,7 +428,9 @@ async def test_where_a_client_goes_away_looking_ends(
             finally:
                 ended.set()
 
-    async with console(seams=Seams(explorer=Slow(tmp_path / "store.sqlite"))) as served:
+    async with console(
+        dependencies=ConsoleDependencies(explorer=Slow(tmp_path / "store.sqlite"))
+    ) as served:
         asking = asyncio.create_task(served.read(PAGE))
         await begun.wait()
         asking.cancel()
@@ -443,7 +445,9 @@ async def test_a_store_that_is_too_busy_completes_nothing(
 ) -> None:
     monkeypatch.setattr("ptingest.sinks.store.read.pool.WAITING_MOST", 0)
 
-    async with console(seams=Seams(explorer=StoreExplorer(tmp_path / "store.sqlite"))) as served:
+    async with console(
+        dependencies=ConsoleDependencies(explorer=StoreExplorer(tmp_path / "store.sqlite"))
+    ) as served:
         text = await served.read("/console/explore/complete?q=serv&at=4")
         async with served.http.get("/console/explore/export?q=") as answer:
             assert (answer.status, "questions wait already" in await answer.text()) == (503, True)

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from ptingest.api.console import export
-from ptingest.api.console.pages import Seams
+from ptingest.api.console.pages import ConsoleDependencies
 from ptingest.errors import SinkUnavailable
 from ptingest.model.explore import Hit
 from tests.support.console import console
@@ -42,14 +42,14 @@ class Endless:
         yield b""
 
 
-def seams(explorer: Endless) -> Seams:
-    return Seams(explorer=cast(Any, explorer))  # of an explorer only what is exported
+def dependencies(explorer: Endless) -> ConsoleDependencies:
+    return ConsoleDependencies(explorer=cast(Any, explorer))  # of an explorer only what is exported
 
 
 async def test_a_file_that_ends_early_does_not_look_whole(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with console(seams=seams(Endless(pages=2))) as served:
+    async with console(dependencies=dependencies(Endless(pages=2))) as served:
         with pytest.raises(aiohttp.ClientPayloadError):
             async with served.http.get(PAGE) as answer:
                 await answer.read()
@@ -58,7 +58,7 @@ async def test_a_file_that_ends_early_does_not_look_whole(
 
 
 async def test_a_store_that_is_lost_at_once_is_said() -> None:
-    async with console(seams=seams(Endless(pages=0))) as served:
+    async with console(dependencies=dependencies(Endless(pages=0))) as served:
         async with served.http.get(PAGE) as answer:
             assert (answer.status, "the disk is gone" in await answer.text()) == (503, True)
 
@@ -68,7 +68,7 @@ async def test_a_reader_that_stands_still_does_not_keep_others_from_exporting(
 ) -> None:
     monkeypatch.setattr(export, "WRITE_SECONDS", 0.2)
     explorer = Endless()
-    async with console(seams=seams(explorer)) as served:
+    async with console(dependencies=dependencies(explorer)) as served:
         async with served.http.get(PAGE) as answer:
             await asyncio.wait_for(
                 explorer.ended.wait(), PATIENCE_SECONDS
@@ -82,7 +82,7 @@ async def test_a_reader_that_stands_still_does_not_keep_others_from_exporting(
 
 
 async def test_a_reader_that_leaves_is_no_bug(caplog: pytest.LogCaptureFixture) -> None:
-    async with console(seams=seams(Endless())) as served:
+    async with console(dependencies=dependencies(Endless())) as served:
         async with served.http.get(PAGE) as answer:
             await answer.content.readexactly(10)
         async with served.http.get("/livez") as answer:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from ptingest.api.console.dry_run import DryRun
 from ptingest.api.console.failures import pretty, services_of, shapes_of, unmatched
-from ptingest.api.console.pages import Seams
-from ptingest.api.console.trial import LineTrial
+from ptingest.api.console.pages import ConsoleDependencies
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.settings.load import load_profile
 from ptingest.telemetry.metrics import Metrics
@@ -34,7 +34,7 @@ SERVICES: dict[str, Any] = {
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     pipeline = compile_profile(load_profile(packaged_profile_path(), {}))
-    async with console(seams=Seams(trial=LineTrial(lambda: pipeline))) as served:
+    async with console(dependencies=ConsoleDependencies(trial=DryRun(lambda: pipeline))) as served:
         yield served
 
 

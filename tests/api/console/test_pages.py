@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ptingest.api.console.pages import Console, Seams, console_seams
+from ptingest.api.console.pages import Console, ConsoleDependencies, console_dependencies
 from ptingest.dead_letters.queue import encode_letter
 from ptingest.dead_letters.segments import SUFFIX
 from ptingest.model.outcome import DeadLetter
@@ -34,7 +34,7 @@ async def test_the_navigation_names_every_page_that_is_there() -> None:
 async def test_the_last_trouble_of_a_sink_is_kept_by_the_samples() -> None:
     view, metrics = View(), Metrics()
     view.shown = {"lanes": {"store": {"trouble": "disk full"}}}
-    pages = Console(ApiSettings(), view, metrics, Seams(), None)
+    pages = Console(ApiSettings(), view, metrics, ConsoleDependencies(), None)
     pages.sample()
     assert pages._history.troubles == {}
 
@@ -47,10 +47,12 @@ async def test_the_last_trouble_of_a_sink_is_kept_by_the_samples() -> None:
 def test_what_is_tried_goes_through_the_pipeline_in_force(tmp_path: Path) -> None:
     pipeline = compile_profile(load_profile(packaged_profile_path(), {}))
 
-    seams = console_seams(ServerSettings(data_dir=str(tmp_path)), pipeline=lambda: pipeline)
+    dependencies = console_dependencies(
+        ServerSettings(data_dir=str(tmp_path)), pipeline=lambda: pipeline
+    )
 
-    assert seams.trial is not None
-    assert seams.trial.services() == pipeline.services
+    assert dependencies.trial is not None
+    assert dependencies.trial.services() == pipeline.services
 
 
 def _never() -> Pipeline:
@@ -58,7 +60,7 @@ def _never() -> Pipeline:
 
 
 async def test_the_letters_shown_are_those_of_the_data_dir(tmp_path: Path) -> None:
-    seams = console_seams(ServerSettings(data_dir=str(tmp_path)), pipeline=_never)
+    dependencies = console_dependencies(ServerSettings(data_dir=str(tmp_path)), pipeline=_never)
     folder = tmp_path / "dead_letters"
     folder.mkdir()
     letter = DeadLetter("not_json", "no", b"x", "django", "peer")
@@ -67,7 +69,7 @@ async def test_the_letters_shown_are_those_of_the_data_dir(tmp_path: Path) -> No
     )
     (folder / f"0{SUFFIX}").write_bytes(line)
 
-    assert seams.shelf is not None
-    look = await seams.shelf.look(reason="", data_stream="")
+    assert dependencies.shelf is not None
+    look = await dependencies.shelf.look(reason="", data_stream="")
 
     assert [row.reason for row in look.rows] == ["not_json"]

@@ -11,7 +11,7 @@ from ptingest.api.console.sessions import (
     SESSIONS,
     TRIES,
     TRY_SECONDS,
-    Session,
+    ConsoleSession,
     Sessions,
 )
 
@@ -21,7 +21,7 @@ def sessions() -> Sessions:
     return Sessions(SecretStr("the-token"))
 
 
-def log_in(sessions: Sessions, now: float = 0.0) -> Session:
+def log_in(sessions: Sessions, now: float = 0.0) -> ConsoleSession:
     session = sessions.log_in("the-token", address="192.0.2.1", now=now)
     assert session is not None
     return session

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ptingest.errors import SinkUnavailable
-from ptingest.model.explore import Hit, Look, Neighbours, Page, Tail, Value, View
+from ptingest.model.explore import ExploreResult, Hit, Neighbours, Page, Tail, Value, View
 from ptingest.sinks.store.read import completion
 from ptingest.sinks.store.read.context import neighbours
 from ptingest.sinks.store.read.explore import ExploreReader
@@ -51,17 +51,19 @@ class StoreExplorer:
         self._fields: list[str] = []
         self._fields_at = float("-inf")
 
-    async def look(self, view: View, *, place: str | None, limit: int, is_patient: bool) -> Look:
+    async def look(
+        self, view: View, *, place: str | None, limit: int, is_patient: bool
+    ) -> ExploreResult:
         """Return a page and the counts beside it."""
         seconds = PATIENT_SECONDS if is_patient else SECONDS
 
-        def look(clock: _Clock, reader: ExploreReader) -> Look:
+        def look(clock: _Clock, reader: ExploreReader) -> ExploreResult:
             begin = time.perf_counter()
             clock.wind(seconds)
             page = reader.page(view, place=place, limit=limit)
             clock.wind(seconds)
             counts = reader.counts(view)
-            return Look(page, counts, time.perf_counter() - begin, reader.last_id() == 0)
+            return ExploreResult(page, counts, time.perf_counter() - begin, reader.last_id() == 0)
 
         return await self._ask(look, seconds=2 * seconds)
 

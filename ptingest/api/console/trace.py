@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ptingest.api.console.site import Site
-from ptingest.api.why import WhyDesk
+from ptingest.api.why import TraceService
 from ptingest.model.watching import WhyRequest
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ KEY_CHARACTERS = 512
 """Elasticsearch's own limit for an `_id`; nothing longer is anybody's key."""
 
 
-def life_routes(site: Site, why: WhyDesk) -> list[web.RouteDef]:
+def trace_routes(site: Site, why: TraceService) -> list[web.RouteDef]:
     """Return the route of this page."""
     from aiohttp import web
 
@@ -33,7 +33,7 @@ def life_routes(site: Site, why: WhyDesk) -> list[web.RouteDef]:
         answer = await why.why(WhyRequest(id=key))
         return await site.page(
             request,
-            "life.html",
+            "trace.html",
             key=key,
             stories=answer["found"],
             memory=answer["memory"],

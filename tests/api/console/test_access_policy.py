@@ -6,13 +6,13 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from pydantic import SecretStr
 
-from ptingest.api.console.door import (
+from ptingest.api.console.access_policy import (
     OLD_FORM,
     READ_ONLY,
     STRANGE_PAGE,
     STRANGE_USE,
-    Door,
-    Guest,
+    AccessPolicy,
+    ConsoleClient,
     address_of,
     no_change,
     strange_page,
@@ -30,15 +30,15 @@ def ask(**headers: str) -> object:
 
 @pytest.mark.parametrize("host", ["127.0.0.1:9600", "localhost", "LOCALHOST:1", "[::1]:9600"])
 def test_on_loopback_whoever_names_loopback_comes_in(host: str) -> None:
-    door = Door(ApiSettings())
+    door = AccessPolicy(ApiSettings())
 
     assert door.refusal(ask(Host=host)) is None
-    assert door.guest(ask(Host=host), 0.0) == Guest()
+    assert door.client(ask(Host=host), 0.0) == ConsoleClient()
 
 
 @pytest.mark.parametrize("host", ["evil.example:9600", "127.0.0.1.evil.example", "10.0.0.1", ""])
 def test_a_page_whose_name_points_here_does_not(host: str) -> None:
-    refusal = Door(ApiSettings()).refusal(ask(Host=host))
+    refusal = AccessPolicy(ApiSettings()).refusal(ask(Host=host))
 
     assert refusal is not None
     assert "api.token" in refusal
@@ -46,7 +46,7 @@ def test_a_page_whose_name_points_here_does_not(host: str) -> None:
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:9600", "10.0.0.1:9600", "[::]:9600", "ptingest:9600"])
 def test_beyond_loopback_nobody_comes_in_without_a_token_in_force(listen: str) -> None:
-    refusal = Door(ApiSettings(listen=listen)).refusal(ask())
+    refusal = AccessPolicy(ApiSettings(listen=listen)).refusal(ask())
 
     assert refusal is not None
     assert listen in refusal
@@ -54,30 +54,30 @@ def test_beyond_loopback_nobody_comes_in_without_a_token_in_force(listen: str) -
 
 
 def test_with_a_token_any_host_may_be_named_and_a_login_is_wanted() -> None:
-    door = Door(ApiSettings(listen="0.0.0.0:9600", token=TOKEN))
+    door = AccessPolicy(ApiSettings(listen="0.0.0.0:9600", token=TOKEN))
 
     assert door.refusal(ask(Host="logs.example")) is None
-    assert door.guest(ask(Host="logs.example"), 0.0) is None
+    assert door.client(ask(Host="logs.example"), 0.0) is None
 
 
 def test_the_token_itself_is_a_login() -> None:
-    door = Door(ApiSettings(token=TOKEN))
+    door = AccessPolicy(ApiSettings(token=TOKEN))
 
-    assert door.guest(ask(Authorization="Bearer the-token"), 0.0) == Guest(may_change=True)
-    assert door.guest(ask(Authorization="Bearer wrong"), 0.0) is None
-    assert door.guest(ask(Authorization="Basic the-token"), 0.0) is None
+    assert door.client(ask(Authorization="Bearer the-token"), 0.0) == ConsoleClient(may_change=True)
+    assert door.client(ask(Authorization="Bearer wrong"), 0.0) is None
+    assert door.client(ask(Authorization="Basic the-token"), 0.0) is None
 
 
 def test_the_cookie_of_a_session_is_a_login_as_long_as_the_session_is_open() -> None:
-    door = Door(ApiSettings(token=TOKEN))
+    door = AccessPolicy(ApiSettings(token=TOKEN))
     assert door.sessions is not None
     session = door.sessions.log_in("the-token", address="-", now=0.0)
     assert session is not None
     request = ask(Cookie=f"{door.cookie}={session.id}")
 
-    assert door.guest(request, 1.0) == Guest(session, may_change=True)
+    assert door.client(request, 1.0) == ConsoleClient(session, may_change=True)
     door.sessions.log_out(session)
-    assert door.guest(request, 1.0) is None
+    assert door.client(request, 1.0) is None
 
 
 @pytest.mark.parametrize(
@@ -130,23 +130,23 @@ def test_no_page_of_another_site_has_ours_as_a_part_of_itself(site: str, use: st
 
 
 def test_without_a_token_in_force_nothing_is_changed() -> None:
-    assert no_change(Guest(), "") == READ_ONLY
+    assert no_change(ConsoleClient(), "") == READ_ONLY
 
 
 def test_a_session_changes_something_with_its_own_form_key_only() -> None:
-    door = Door(ApiSettings(token=TOKEN))
+    door = AccessPolicy(ApiSettings(token=TOKEN))
     assert door.sessions is not None
     session = door.sessions.log_in("the-token", address="-", now=0.0)
     assert session is not None
-    guest = Guest(session, may_change=True)
+    client = ConsoleClient(session, may_change=True)
 
-    assert no_change(guest, session.form_key) is None
-    assert no_change(guest, "") == OLD_FORM
-    assert no_change(guest, session.id) == OLD_FORM
+    assert no_change(client, session.form_key) is None
+    assert no_change(client, "") == OLD_FORM
+    assert no_change(client, session.id) == OLD_FORM
 
 
 def test_bearer_needs_no_form_key_since_no_page_can_send_it_for_somebody() -> None:
-    assert no_change(Guest(may_change=True), "") is None
+    assert no_change(ConsoleClient(may_change=True), "") is None
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ PATTERN_SECONDS = 20.0
 processor time is limited by itself."""
 
 
-class LineTrial:
+class DryRun:
     """Tries lines and patterns; see `ptingest.api.console.failures.Trial`."""
 
     def __init__(self, pipeline: Callable[[], Pipeline]) -> None:

@@ -40,7 +40,7 @@ FORGOTTEN = {
 }  # fmt: skip
 
 
-class Desk:
+class FakeTraces:
     def __init__(self, *stories: dict[str, Any], memory: dict[str, Any] = MEMORY) -> None:
         self.answer: dict[str, object] = {"found": list(stories), "memory": memory}
         self.asked: list[WhyRequest] = []
@@ -50,17 +50,17 @@ class Desk:
         return self.answer
 
 
-async def read(desk: Desk, path: str = "/console/life?id=key1") -> str:
-    async with console(why=desk) as served:
+async def read(traces: FakeTraces, path: str = "/console/life?id=key1") -> str:
+    async with console(why=traces) as served:
         return await served.read(path)
 
 
 async def test_window_pattern_writes_and_ack_are_told() -> None:
-    desk = Desk(STORY)
+    traces = FakeTraces(STORY)
 
-    text = text_of(await read(desk))
+    text = text_of(await read(traces))
 
-    assert desk.asked == [WhyRequest(id="key1")]
+    assert traces.asked == [WhyRequest(id="key1")]
     assert "store: stored; acked 0.200 s after it came" in text
     assert "from 192.0.2.7:5, worker 2" in text
     assert "number 4 of its connection, seq 3 of 10, 10 events" in text
@@ -71,7 +71,7 @@ async def test_window_pattern_writes_and_ack_are_told() -> None:
 
 
 async def test_what_is_left_of_an_older_one_is_told() -> None:
-    text = text_of(await read(Desk(FORGOTTEN)))
+    text = text_of(await read(FakeTraces(FORGOTTEN)))
 
     assert "not kept any more, only the id" in text
     assert "Waits at store for the next try" in text
@@ -79,23 +79,23 @@ async def test_what_is_left_of_an_older_one_is_told() -> None:
 
 
 async def test_what_is_forgotten_is_said_with_how_far_back_is_remembered() -> None:
-    text = text_of(await read(Desk()))
+    text = text_of(await read(FakeTraces()))
 
     assert "The server does not remember it" in text
     assert "back to 1 min 30 s ago" in text
 
 
 async def test_a_server_that_remembers_nothing_names_the_setting() -> None:
-    text = text_of(await read(Desk(memory={**MEMORY, "limit_bytes": 0})))
+    text = text_of(await read(FakeTraces(memory={**MEMORY, "limit_bytes": 0})))
 
     assert "why.max_bytes is 0" in text
 
 
 async def test_a_worker_that_did_not_answer_is_named() -> None:
-    desk = Desk()
-    desk.answer["silent"] = {"worker 1": "it hangs"}
+    traces = FakeTraces()
+    traces.answer["silent"] = {"worker 1": "it hangs"}
 
-    assert "worker 1 did not answer: it hangs" in text_of(await read(desk))
+    assert "worker 1 did not answer: it hangs" in text_of(await read(traces))
 
 
 async def test_everything_of_an_event_is_text() -> None:
@@ -103,7 +103,7 @@ async def test_everything_of_an_event_is_text() -> None:
     write = {**WRITE, "said": HOSTILE, "detail": HOSTILE}
 
     page = await read(
-        Desk({**STORY, **hostile, "attempts": [write]}), f"/console/life?id={HOSTILE}"
+        FakeTraces({**STORY, **hostile, "attempts": [write]}), f"/console/life?id={HOSTILE}"
     )
 
     assert "<script>alert" not in page
@@ -115,5 +115,5 @@ async def test_everything_of_an_event_is_text() -> None:
     "path", ["/console/life", "/console/life?id=", "/console/life?id=" + "a" * 513]
 )
 async def test_without_a_key_there_is_no_life(path: str) -> None:
-    async with console(why=Desk()) as served, served.http.get(path) as answer:
+    async with console(why=FakeTraces()) as served, served.http.get(path) as answer:
         assert (answer.status, "Whose life?" in await answer.text()) == (400, True)

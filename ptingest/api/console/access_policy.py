@@ -16,7 +16,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ptingest.api.console.sessions import Session, Sessions, is_same
+from ptingest.api.console.sessions import ConsoleSession, Sessions, is_same
 from ptingest.model.address import is_loopback_host
 from ptingest.settings.api import ApiSettings
 
@@ -41,10 +41,10 @@ FORM_KEY = "form_key"
 
 
 @dataclass(frozen=True, slots=True)
-class Guest:
+class ConsoleClient:
     """Who was let in."""
 
-    session: Session | None = None
+    session: ConsoleSession | None = None
     """None without a token in force, and for Bearer."""
     may_change: bool = False
 
@@ -54,7 +54,7 @@ class Guest:
         return "" if self.session is None else self.session.form_key
 
 
-class Door:
+class AccessPolicy:
     """Judges requests; keeps the sessions."""
 
     def __init__(self, settings: ApiSettings) -> None:
@@ -74,15 +74,15 @@ class Door:
             return STRANGE_HOST.format(host=request.host or "nothing", port=name[1])
         return None
 
-    def guest(self, request: web.Request, now: float) -> Guest | None:
+    def client(self, request: web.Request, now: float) -> ConsoleClient | None:
         """Return who this is; None when a login is wanted first."""
         if self.sessions is None:
-            return Guest()
+            return ConsoleClient()
         scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
         if scheme == "Bearer" and self.sessions.is_token(shown):
-            return Guest(may_change=True)
+            return ConsoleClient(may_change=True)
         session = self.sessions.find(request.cookies.get(self.cookie, ""), now)
-        return None if session is None else Guest(session, may_change=True)
+        return None if session is None else ConsoleClient(session, may_change=True)
 
 
 def strange_page(request: web.Request) -> str | None:
@@ -108,11 +108,11 @@ def strange_use(request: web.Request) -> str | None:
     return None if site in ("none", "same-origin") or is_own_window else STRANGE_USE
 
 
-def no_change(guest: Guest, form_key: str) -> str | None:
-    """Why this guest may not change something by this form; None when it may."""
-    if not guest.may_change:
+def no_change(client: ConsoleClient, form_key: str) -> str | None:
+    """Why this client may not change something by this form; None when it may."""
+    if not client.may_change:
         return READ_ONLY
-    if guest.session is not None and not is_same(form_key, guest.session.form_key):
+    if client.session is not None and not is_same(form_key, client.session.form_key):
         return OLD_FORM
     return None
 
