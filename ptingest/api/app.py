@@ -21,7 +21,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ptingest.api.bearer import BearerTokens
 from ptingest.api.connections import HttpConnections, listen_on
@@ -33,6 +33,7 @@ from ptingest.api.logstash import LogstashView, NodeFacts, not_found
 from ptingest.api.rates import SAMPLE_SECONDS
 from ptingest.api.tap import TapService, tap_routes
 from ptingest.api.usage import Usage, own_usage
+from ptingest.api.view import StatusView
 from ptingest.api.why import TraceService, why_routes
 from ptingest.model.address import split_listen
 from ptingest.settings.api import ApiSettings
@@ -81,25 +82,6 @@ PATHS = {
     "/_node/pipelines": "Logstash's pipeline settings",
     "/_health_report": "Logstash's health report",
 }
-
-
-class StatusView(Protocol):
-    """What the API shows; `ptingest.runtime` implements it."""
-
-    async def refresh(self) -> None:
-        """Bring what the others show up to date; called once before each answer.
-
-        With several processes it asks them all, within a bounded time.
-        """
-        ...
-
-    def readiness(self) -> list[str]:
-        """Reasons why no new Beat should be sent here; empty when ready."""
-        ...
-
-    def status(self) -> dict[str, object]:
-        """Everything worth seeing, as JSON-ready values, without secrets."""
-        ...
 
 
 class ApiServer:
@@ -298,7 +280,7 @@ def _or_the_console(answer: Handler) -> Handler:
 
 
 def _is_for_people(request: web.Request) -> bool:
-    """Say whether a request is let in, or not, by the console's own door."""
+    """Say whether a request is let in, or not, by the console's own access policy."""
     path = request.path
     return f"{path}/".startswith(CONSOLE) or (path == "/" and is_browser(request))
 

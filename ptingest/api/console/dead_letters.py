@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
 from ptingest.api.console.failures import pretty
 from ptingest.api.console.site import ROOT, Site
 from ptingest.api.letters import DeadLetterJobs
+from ptingest.dead_letters.browser import Shelf
 from ptingest.errors import ErrandRefused
-from ptingest.model.letters import Choice, LetterPage, Order, WholeLetter
+from ptingest.model.letters import Choice, Order
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -38,23 +39,15 @@ AGES: tuple[tuple[str, str, timedelta], ...] = (
 )
 
 
-class LettersShelf(Protocol):
-    """Who reads the letters; `ptingest.dead_letters.browser` does."""
-
-    async def look(self, *, reason: str, data_stream: str) -> LetterPage: ...
-    async def find(self, letter_id: str) -> WholeLetter | None: ...
-    def forget(self) -> None: ...
-
-
 class LettersPages:
     """The handlers of these pages."""
 
-    def __init__(self, site: Site, shelf: LettersShelf, jobs: DeadLetterJobs) -> None:
-        self._site, self._shelf, self._jobs = site, shelf, jobs
+    def __init__(self, site: Site, letters: Shelf, jobs: DeadLetterJobs) -> None:
+        self._site, self._letters, self._jobs = site, letters, jobs
 
     async def list(self, request: web.Request) -> web.StreamResponse:
         reason, stream = request.query.get("reason", ""), request.query.get("stream", "")
-        look = await self._shelf.look(reason=reason, data_stream=stream)
+        look = await self._letters.look(reason=reason, data_stream=stream)
         pages = max(1, -(-len(look.rows) // PAGE_ROWS))
         number = min(pages, _number(request.query.get("page", "1")))
         begin = (number - 1) * PAGE_ROWS
@@ -76,7 +69,7 @@ class LettersPages:
         )
 
     async def show(self, request: web.Request) -> web.StreamResponse:
-        found = await self._shelf.find(request.match_info["id"])
+        found = await self._letters.find(request.match_info["id"])
         if found is None:
             return await self._gone(request)
         # A large one is neither decoded nor laid out: the download has it.
@@ -98,7 +91,7 @@ class LettersPages:
     async def payload(self, request: web.Request) -> web.StreamResponse:
         from aiohttp import web
 
-        found = await self._shelf.find(request.match_info["id"])
+        found = await self._letters.find(request.match_info["id"])
         if found is None:
             return await self._gone(request)
         name = f"{found.row.id}.json"
@@ -126,7 +119,7 @@ class LettersPages:
             self._jobs.begin(Order(what, choice))
         except ErrandRefused as error:
             return await self._site.notice(request, 409, "Not now", str(error))
-        self._shelf.forget()
+        self._letters.forget()
         return web.Response(status=303, headers={"Location": HERE})
 
     async def _gone(self, request: web.Request) -> web.StreamResponse:
@@ -134,11 +127,11 @@ class LettersPages:
         return await self._site.notice(request, 404, "No such letter", text)
 
 
-def letters_routes(site: Site, shelf: LettersShelf, jobs: DeadLetterJobs) -> list[web.RouteDef]:
+def letters_routes(site: Site, letters: Shelf, jobs: DeadLetterJobs) -> list[web.RouteDef]:
     """Return the routes of these pages."""
     from aiohttp import web
 
-    pages = LettersPages(site, shelf, jobs)
+    pages = LettersPages(site, letters, jobs)
     return [
         web.get("/dead-letters", pages.list),
         web.get("/dead-letters/{id:[0-9A-Za-z]+}", pages.show),

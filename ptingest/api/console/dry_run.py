@@ -12,11 +12,11 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from ptingest.api.console.failures import Fitted, PatternTried, Stops, Tried
 from ptingest.pipeline.pipeline import Explanation, Pipeline
 from ptingest.pipeline.plain_lines import as_events, join_records
 from ptingest.pipeline.shapes import Nearness
@@ -29,8 +29,49 @@ PATTERN_SECONDS = 20.0
 processor time is limited by itself."""
 
 
+class Fitted(NamedTuple):
+    """One pattern of the profile, and what became of it."""
+
+    name: str
+    kind: str
+    text: str
+    verdict: str
+    """``fits``, ``lacks ...``, ``does not fit``; empty where it was not tried."""
+
+
+class Stops(NamedTuple):
+    """One line at every stop."""
+
+    message: str
+    payload: str
+    """The event as a Beat would send it."""
+    patterns: Sequence[Fitted]
+    """In the order in which they were tried, up to the one that fits."""
+    explained: Explanation
+
+
+class Tried(NamedTuple):
+    """All lines that were tried."""
+
+    stops: Sequence[Stops]
+    left_out: int
+    """Lines beyond the most that are tried at once."""
+
+
+class PatternTried(NamedTuple):
+    """A pattern that somebody typed, on some lines."""
+
+    problem: str | None
+    """Which of the profile's rules it breaks."""
+    lines: Sequence[tuple[str, Mapping[str, str] | None, str | None]]
+    """Each line with the fields set, or None and the first missing piece."""
+    cut_at: int | None
+    """The line on which it took too long and was ended."""
+    left_out: int
+
+
 class DryRun:
-    """Tries lines and patterns; see `ptingest.api.console.failures.Trial`."""
+    """Tries lines and patterns with the pipeline in force."""
 
     def __init__(self, pipeline: Callable[[], Pipeline]) -> None:
         self._pipeline = pipeline

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Coroutine
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from ptingest.api.console.clauses import (
@@ -31,12 +31,13 @@ from ptingest.api.console.documents import (
     pretty,
     text_of,
 )
+from ptingest.api.console.dry_run import DryRun
 from ptingest.api.console.export import KINDS, send_document, send_file
-from ptingest.api.console.failures import Trial
 from ptingest.api.console.site import ROOT, Site, is_gone
 from ptingest.api.console.timeline import Timeline, step_words, timeline
 from ptingest.errors import QueryInvalid, SinkUnavailable
-from ptingest.model.explore import ExploreResult, Facet, Hit, Neighbours, Tail, Value, View
+from ptingest.model.explore import ExploreResult, Facet, Hit, Tail, View
+from ptingest.sinks.store.read.pool import StoreExplorer
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -71,25 +72,6 @@ VALUE_CHARACTERS = 1000
 """A longer value of a label is not offered as a filter."""
 AGE = re.compile(r"\d+[smhdw]")
 NUMBER = re.compile(r"[0-9]{1,18}")
-
-
-class Explorer(Protocol):
-    """Who looks into the store; `ptingest.sinks.store.read.pool` does.
-
-    Everything raises ``QueryInvalid`` for a query, time or place that cannot be read, and
-    ``SinkUnavailable`` where the store cannot be; a call that is cancelled stops looking.
-    """
-
-    async def look(
-        self, view: View, *, place: str | None, limit: int, is_patient: bool
-    ) -> ExploreResult: ...
-    async def document(self, number: int, *, around: int) -> tuple[Hit, Neighbours] | None: ...
-    def whole(self, number: int) -> AsyncIterator[bytes]: ...
-    async def fields(self) -> list[str]: ...
-    async def values(self, field: str, *, beginning: str, limit: int) -> list[Value]: ...
-    async def last_id(self) -> int: ...
-    async def tail(self, view: View, *, after: int, limit: int) -> Tail: ...
-    def export(self, view: View) -> AsyncIterator[list[Hit]]: ...
 
 
 class ExploreAddress(NamedTuple):
@@ -141,13 +123,17 @@ class FacetChoice(NamedTuple):
 
 
 def explore_routes(
-    site: Site, explorer: Explorer | None, trial: Trial | None, *, shows_traces: bool = False
+    site: Site,
+    explorer: StoreExplorer | None,
+    dry_run: DryRun | None,
+    *,
+    shows_traces: bool = False,
 ) -> list[web.RouteDef]:
     """Return the routes; without an explorer the page says what to do. ``shows_traces`` says
     that there is a page `/life`."""
     from aiohttp import web
 
-    pages = _Pages(site, explorer, trial, shows_traces) if explorer is not None else None
+    pages = _Pages(site, explorer, dry_run, shows_traces) if explorer is not None else None
     if pages is None:
 
         async def nothing(request: web.Request) -> web.StreamResponse:
@@ -168,10 +154,10 @@ class _Pages:
     """The handlers of one site."""
 
     def __init__(
-        self, site: Site, explorer: Explorer, trial: Trial | None, shows_traces: bool
+        self, site: Site, explorer: StoreExplorer, dry_run: DryRun | None, shows_traces: bool
     ) -> None:
-        self._site, self._explorer, self._trial = site, explorer, trial
-        self._tells_lives = shows_traces
+        self._site, self._explorer, self._dry_run = site, explorer, dry_run
+        self._shows_traces = shows_traces
         self._tails = 0
         self._exports = 0
 
@@ -227,7 +213,7 @@ class _Pages:
             back=asked.address(),
             parse=None if hit.is_cut else await self._parse(body),
             whole=_whole(hit),
-            life=_life(hit) if self._tells_lives else None,
+            life=_life(hit) if self._shows_traces else None,
         )
 
     async def whole(self, request: web.Request) -> web.StreamResponse:
@@ -251,9 +237,9 @@ class _Pages:
         """Return how the line is parsed today, which may differ from the day it came."""
         event, service = body.get("event"), body.get("service")
         original = event.get("original") if isinstance(event, dict) else None
-        if self._trial is None or not isinstance(original, str) or not isinstance(service, str):
+        if self._dry_run is None or not isinstance(original, str) or not isinstance(service, str):
             return None
-        tried = await self._trial.try_lines(original, service=service, multiline=True)
+        tried = await self._dry_run.try_lines(original, service=service, multiline=True)
         if not tried.stops:
             return None
         return {"original": original, "service": service, "patterns": tried.stops[0].patterns}

@@ -7,12 +7,12 @@ is kept for this page. What somebody tries here is text of theirs, shown to them
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ptingest.api.console.overview import Overlooked
+from ptingest.api.console.dry_run import DryRun, Stops
 from ptingest.api.console.site import ROOT, Site
-from ptingest.pipeline.pipeline import Explanation
+from ptingest.api.view import StatusView
 from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -21,58 +21,6 @@ if TYPE_CHECKING:
 NOTED = "ptingest_pipeline_noted_events_total"
 RECEIVED = "ptingest_flow_received_events_total"
 KINDS = ("line", "regex", "json_keys")
-
-
-class Fitted(NamedTuple):
-    """One pattern of the profile, and what became of it."""
-
-    name: str
-    kind: str
-    text: str
-    verdict: str
-    """``fits``, ``lacks ...``, ``does not fit``; empty where it was not tried."""
-
-
-class Stops(NamedTuple):
-    """One line at every stop."""
-
-    message: str
-    payload: str
-    """The event as a Beat would send it."""
-    patterns: Sequence[Fitted]
-    """In the order in which they were tried, up to the one that fits."""
-    explained: Explanation
-
-
-class Tried(NamedTuple):
-    """All lines that were tried."""
-
-    stops: Sequence[Stops]
-    left_out: int
-    """Lines beyond the most that are tried at once."""
-
-
-class PatternTried(NamedTuple):
-    """A pattern that somebody typed, on some lines."""
-
-    problem: str | None
-    """Which of the profile's rules it breaks."""
-    lines: Sequence[tuple[str, Mapping[str, str] | None, str | None]]
-    """Each line with the fields set, or None and the first missing piece."""
-    cut_at: int | None
-    """The line on which it took too long and was ended."""
-    left_out: int
-
-
-class Trial(Protocol):
-    """Who tries lines and patterns; `ptingest.api.console.dry_run` does."""
-
-    def services(self) -> Sequence[str]: ...
-    def patterns(self) -> Sequence[Fitted]: ...
-    async def try_lines(self, text: str, *, service: str, multiline: bool) -> Tried: ...
-    async def try_pattern(
-        self, kind: str, text: str, *, lines: str, multiline: bool
-    ) -> PatternTried: ...
 
 
 class FailuresForm(NamedTuple):
@@ -86,14 +34,14 @@ class FailuresForm(NamedTuple):
 
 
 def failures_routes(
-    site: Site, view: Overlooked, metrics: Metrics, trial: Trial
+    site: Site, view: StatusView, metrics: Metrics, dry_run: DryRun
 ) -> list[web.RouteDef]:
     """Return the routes of this page."""
     from aiohttp import web
 
     async def show(request: web.Request, asked: FailuresForm, **tried: Any) -> web.StreamResponse:
         await view.refresh()
-        values = page_values(view.status(), metrics, trial)
+        values = page_values(view.status(), metrics, dry_run)
         return await site.page(request, "failures.html", asked=asked, **{**values, **tried})
 
     async def page(request: web.Request) -> web.StreamResponse:
@@ -101,13 +49,15 @@ def failures_routes(
 
     async def try_lines(request: web.Request) -> web.StreamResponse:
         asked = _asked(await request.post())
-        tried = await trial.try_lines(asked.lines, service=asked.service, multiline=asked.multiline)
+        tried = await dry_run.try_lines(
+            asked.lines, service=asked.service, multiline=asked.multiline
+        )
         results = [result(stops) for stops in tried.stops]
         return await show(request, asked, tried=tried, results=results)
 
     async def try_pattern(request: web.Request) -> web.StreamResponse:
         asked = _asked(await request.post())
-        found = await trial.try_pattern(
+        found = await dry_run.try_pattern(
             asked.kind, asked.pattern, lines=asked.lines, multiline=asked.multiline
         )
         return await show(request, asked, pattern_tried=found)
@@ -124,13 +74,13 @@ def failures_routes(
     ]
 
 
-def page_values(status: Mapping[str, Any], metrics: Metrics, trial: Trial) -> dict[str, Any]:
+def page_values(status: Mapping[str, Any], metrics: Metrics, dry_run: DryRun) -> dict[str, Any]:
     """Return what the template shows where nothing was tried."""
     return {
         "services": services_of(metrics),
         "shapes": shapes_of(status),
-        "known": _known(trial, status),
-        "patterns": trial.patterns(),
+        "known": _known(dry_run, status),
+        "patterns": dry_run.patterns(),
         "kinds": KINDS,
         "tried": None,
         "results": (),
@@ -160,10 +110,10 @@ def _asked(form: Mapping[str, Any]) -> FailuresForm:
     )
 
 
-def _known(trial: Trial, status: Mapping[str, Any]) -> list[str]:
+def _known(dry_run: DryRun, status: Mapping[str, Any]) -> list[str]:
     """Services to choose from: the profile's, and whoever else was heard."""
     heard = (service for service in status.get("services", {}) if service != "other")
-    return list(dict.fromkeys([*trial.services(), *heard]))
+    return list(dict.fromkeys([*dry_run.services(), *heard]))
 
 
 def services_of(metrics: Metrics) -> list[dict[str, Any]]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ptingest.api.console.charts import Chart, Series, draw
 from ptingest.api.console.history import KEPT_SECONDS, History, Point
 from ptingest.api.console.site import Site
+from ptingest.api.view import StatusView
 from ptingest.doctor import units
 from ptingest.doctor.filebeat import advice
 from ptingest.doctor.limits import limits_of
@@ -41,15 +42,8 @@ PAGES = {"dead": "/dead-letters", "parsing": "/failures"}
 LINE_COUNTS = ("received", *(name for name, _ in FATES), "residue")
 
 
-class Overlooked(Protocol):
-    """Whose state is shown."""
-
-    async def refresh(self) -> None: ...
-    def status(self) -> dict[str, Any]: ...
-
-
 def overview_routes(
-    site: Site, view: Overlooked, metrics: Metrics, history: History
+    site: Site, view: StatusView, metrics: Metrics, history: History
 ) -> list[web.RouteDef]:
     """Return the routes of the overview."""
     from aiohttp import web

@@ -6,17 +6,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from ptingest.api.console.dead_letters import LettersShelf, letters_routes
+from ptingest.api.console.dead_letters import letters_routes
 from ptingest.api.console.dry_run import DryRun
-from ptingest.api.console.explore import Explorer, explore_routes
-from ptingest.api.console.failures import Trial, failures_routes
+from ptingest.api.console.explore import explore_routes
+from ptingest.api.console.failures import failures_routes
 from ptingest.api.console.history import History
 from ptingest.api.console.overview import overview_routes, troubles_of
 from ptingest.api.console.site import NavigationEntry, Site, console_app
 from ptingest.api.console.trace import trace_routes
 from ptingest.api.letters import DeadLetterJobs
+from ptingest.api.view import StatusView
 from ptingest.api.why import TraceService
 from ptingest.dead_letters.browser import Shelf
 from ptingest.pipeline.pipeline import Pipeline
@@ -35,8 +36,8 @@ def console_dependencies(
     """Return those of one server; ``pipeline`` gives the pipeline in force, for dry runs."""
     folder, store = Path(settings.data_dir), settings.sinks.store
     return ConsoleDependencies(
-        trial=DryRun(pipeline),
-        shelf=Shelf(folder / "dead_letters"),
+        dry_run=DryRun(pipeline),
+        letters=Shelf(folder / "dead_letters"),
         explorer=StoreExplorer(folder / store.path) if store is not None else None,
     )
 
@@ -45,20 +46,13 @@ def console_dependencies(
 class ConsoleDependencies:
     """Handed to the API when it starts."""
 
-    trial: Trial | None = None
-    shelf: LettersShelf | None = None
-    explorer: Explorer | None = None
+    dry_run: DryRun | None = None
+    letters: Shelf | None = None
+    explorer: StoreExplorer | None = None
     """None where no store is kept; the page is there and says so."""
 
 
 IN_TROUBLE = "ptingest_lane_is_in_trouble"
-
-
-class StatusView(Protocol):
-    """The part of `ptingest.api.app.StatusView` that pages read."""
-
-    async def refresh(self) -> None: ...
-    def status(self) -> dict[str, Any]: ...
 
 
 class Console:
@@ -80,16 +74,16 @@ class Console:
         routes = overview_routes(site, view, metrics, self._history)
         site.navigation.append(NavigationEntry("/explore", "Explore"))
         routes += explore_routes(
-            site, dependencies.explorer, dependencies.trial, shows_traces=why is not None
+            site, dependencies.explorer, dependencies.dry_run, shows_traces=why is not None
         )
         if why is not None:
             routes += trace_routes(site, why)
-        if dependencies.trial is not None:
+        if dependencies.dry_run is not None:
             site.navigation.append(NavigationEntry("/failures", "Parse failures"))
-            routes += failures_routes(site, view, metrics, dependencies.trial)
-        if dependencies.shelf is not None and jobs is not None:
+            routes += failures_routes(site, view, metrics, dependencies.dry_run)
+        if dependencies.letters is not None and jobs is not None:
             site.navigation.append(NavigationEntry("/dead-letters", "Dead letters"))
-            routes += letters_routes(site, dependencies.shelf, jobs)
+            routes += letters_routes(site, dependencies.letters, jobs)
         self.app: web.Application = console_app(site, routes)
 
     def sample(self) -> None:

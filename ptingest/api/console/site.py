@@ -1,6 +1,6 @@
 """The console as a web application: what all its pages share.
 
-    request -> headers -> door -> page module -> template
+    request -> headers -> access policy -> page module -> template
 
 A page module has one function that returns its routes, given this site and the dependencies it
 needs, like `ptingest.api.console.overview`. Its handlers ask the dependencies, and answer with
@@ -75,7 +75,7 @@ class Site:
     """What a page module is given: pages, and what guards them."""
 
     def __init__(self, settings: ApiSettings) -> None:
-        self.door = AccessPolicy(settings)
+        self.policy = AccessPolicy(settings)
         self.navigation: list[NavigationEntry] = []
         self._renderer = Renderer()
         self._static: dict[str, bytes] = {}
@@ -83,9 +83,9 @@ class Site:
 
     def client(self, request: web.Request) -> ConsoleClient | None:
         """Who is asking; None for who was not let in, who is told nothing either."""
-        if self.door.refusal(request) is not None:
+        if self.policy.refusal(request) is not None:
             return None
-        return self.door.client(request, time.monotonic())
+        return self.policy.client(request, time.monotonic())
 
     async def page(
         self, request: web.Request, template: str, *, status: int = 200, **values: object
@@ -168,7 +168,7 @@ def console_app(site: Site, routes: Sequence[web.RouteDef]) -> web.Application:
     """Return the application for everything under `/console/`."""
     from aiohttp import web
 
-    app = web.Application(middlewares=[_with_headers(site), _at_the_door(site)])
+    app = web.Application(middlewares=[_with_headers(site), _by_policy(site)])
     app.add_routes(
         [
             web.get("", _to_the_first_page),
@@ -229,17 +229,17 @@ def _sentence(error: web.HTTPException) -> str:
     }.get(error.status, error.text or error.reason)
 
 
-def _at_the_door(site: Site) -> Any:
+def _by_policy(site: Site) -> Any:
     from aiohttp import web
 
-    door = site.door
+    policy = site.policy
 
     @web.middleware
-    async def at_the_door(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def by_policy(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = request.match_info.route
         if route.name == "static":
             return await handler(request)
-        refusal = door.refusal(request)
+        refusal = policy.refusal(request)
         if refusal is None:
             is_reading = request.method in ("GET", "HEAD")
             refusal = strange_use(request) if is_reading else strange_page(request)
@@ -251,7 +251,7 @@ def _at_the_door(site: Site) -> Any:
             return _login_first(request)
         return await handler(request)
 
-    return at_the_door
+    return by_policy
 
 
 def _login_first(request: web.Request) -> web.Response:
@@ -275,7 +275,7 @@ def _login_page(site: Site) -> Handler:
 
     async def login_page(request: web.Request) -> web.StreamResponse:
         to = _target(request.query.get("to", ""))
-        if site.door.sessions is None:
+        if site.policy.sessions is None:
             return web.Response(status=303, headers={"Location": to})
         return await site.page(request, "login.html", title="Log in", to=to, trouble="")
 
@@ -288,7 +288,7 @@ def _log_in(site: Site) -> Handler:
     async def log_in(request: web.Request) -> web.StreamResponse:
         form = await request.post()
         to = _target(str(form.get("to", "")))
-        sessions = site.door.sessions
+        sessions = site.policy.sessions
         if sessions is None:
             return web.Response(status=303, headers={"Location": to})
         now, address = time.monotonic(), address_of(request)
@@ -310,7 +310,7 @@ def _log_in(site: Site) -> Handler:
         log.info("console: %s logged in", address)
         answer = web.Response(status=303, headers={"Location": to})
         answer.set_cookie(
-            site.door.cookie,
+            site.policy.cookie,
             session.id,
             path=ROOT,
             httponly=True,
@@ -327,10 +327,10 @@ def _log_out(site: Site) -> Handler:
 
     async def log_out(request: web.Request) -> web.StreamResponse:
         client = site.client(request)
-        if client is not None and client.session is not None and site.door.sessions is not None:
-            site.door.sessions.log_out(client.session)
+        if client is not None and client.session is not None and site.policy.sessions is not None:
+            site.policy.sessions.log_out(client.session)
         answer = web.Response(status=303, headers={"Location": f"{ROOT}/login"})
-        answer.del_cookie(site.door.cookie, path=ROOT)
+        answer.del_cookie(site.policy.cookie, path=ROOT)
         return answer
 
     return log_out

@@ -30,10 +30,10 @@ def ask(**headers: str) -> object:
 
 @pytest.mark.parametrize("host", ["127.0.0.1:9600", "localhost", "LOCALHOST:1", "[::1]:9600"])
 def test_on_loopback_whoever_names_loopback_comes_in(host: str) -> None:
-    door = AccessPolicy(ApiSettings())
+    policy = AccessPolicy(ApiSettings())
 
-    assert door.refusal(ask(Host=host)) is None
-    assert door.client(ask(Host=host), 0.0) == ConsoleClient()
+    assert policy.refusal(ask(Host=host)) is None
+    assert policy.client(ask(Host=host), 0.0) == ConsoleClient()
 
 
 @pytest.mark.parametrize("host", ["evil.example:9600", "127.0.0.1.evil.example", "10.0.0.1", ""])
@@ -54,30 +54,30 @@ def test_beyond_loopback_nobody_comes_in_without_a_token_in_force(listen: str) -
 
 
 def test_with_a_token_any_host_may_be_named_and_a_login_is_wanted() -> None:
-    door = AccessPolicy(ApiSettings(listen="0.0.0.0:9600", token=TOKEN))
+    policy = AccessPolicy(ApiSettings(listen="0.0.0.0:9600", token=TOKEN))
 
-    assert door.refusal(ask(Host="logs.example")) is None
-    assert door.client(ask(Host="logs.example"), 0.0) is None
+    assert policy.refusal(ask(Host="logs.example")) is None
+    assert policy.client(ask(Host="logs.example"), 0.0) is None
 
 
 def test_the_token_itself_is_a_login() -> None:
-    door = AccessPolicy(ApiSettings(token=TOKEN))
+    policy = AccessPolicy(ApiSettings(token=TOKEN))
 
-    assert door.client(ask(Authorization="Bearer the-token"), 0.0) == ConsoleClient(may_change=True)
-    assert door.client(ask(Authorization="Bearer wrong"), 0.0) is None
-    assert door.client(ask(Authorization="Basic the-token"), 0.0) is None
+    assert policy.client(ask(Authorization="Bearer the-token"), 0.0) == ConsoleClient(may_change=True)
+    assert policy.client(ask(Authorization="Bearer wrong"), 0.0) is None
+    assert policy.client(ask(Authorization="Basic the-token"), 0.0) is None
 
 
 def test_the_cookie_of_a_session_is_a_login_as_long_as_the_session_is_open() -> None:
-    door = AccessPolicy(ApiSettings(token=TOKEN))
-    assert door.sessions is not None
-    session = door.sessions.log_in("the-token", address="-", now=0.0)
+    policy = AccessPolicy(ApiSettings(token=TOKEN))
+    assert policy.sessions is not None
+    session = policy.sessions.log_in("the-token", address="-", now=0.0)
     assert session is not None
-    request = ask(Cookie=f"{door.cookie}={session.id}")
+    request = ask(Cookie=f"{policy.cookie}={session.id}")
 
-    assert door.client(request, 1.0) == ConsoleClient(session, may_change=True)
-    door.sessions.log_out(session)
-    assert door.client(request, 1.0) is None
+    assert policy.client(request, 1.0) == ConsoleClient(session, may_change=True)
+    policy.sessions.log_out(session)
+    assert policy.client(request, 1.0) is None
 
 
 @pytest.mark.parametrize(
@@ -134,9 +134,9 @@ def test_without_a_token_in_force_nothing_is_changed() -> None:
 
 
 def test_a_session_changes_something_with_its_own_form_key_only() -> None:
-    door = AccessPolicy(ApiSettings(token=TOKEN))
-    assert door.sessions is not None
-    session = door.sessions.log_in("the-token", address="-", now=0.0)
+    policy = AccessPolicy(ApiSettings(token=TOKEN))
+    assert policy.sessions is not None
+    session = policy.sessions.log_in("the-token", address="-", now=0.0)
     assert session is not None
     client = ConsoleClient(session, may_change=True)
 

@@ -69,7 +69,7 @@ async def letters(
     shelf: FakeShelf, jobs: DeadLetterJobs, token: str | None = None
 ) -> AsyncIterator[Served]:
     async with console(
-        dependencies=ConsoleDependencies(shelf=shelf), jobs=jobs, token=token
+        dependencies=ConsoleDependencies(letters=shelf), jobs=jobs, token=token
     ) as served:
         if token:
             await log_in(served)

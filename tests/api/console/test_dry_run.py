@@ -12,13 +12,13 @@ GOOD = "INFO|apps.parcels.views|2025-01-02T03:04:05.678|Parcel 42 created"
 
 
 @pytest.fixture(scope="module")
-def trial() -> DryRun:
+def dry_run() -> DryRun:
     pipeline = compile_profile(load_profile(packaged_profile_path(), {}))
     return DryRun(lambda: pipeline)
 
 
-async def test_a_line_is_shown_at_every_stop(trial: DryRun) -> None:
-    (stops,) = (await trial.try_lines(GOOD, service="django", multiline=True)).stops
+async def test_a_line_is_shown_at_every_stop(dry_run: DryRun) -> None:
+    (stops,) = (await dry_run.try_lines(GOOD, service="django", multiline=True)).stops
 
     assert stops.explained.outcome == "indexed"
     assert stops.explained.data_stream == "logs-django-pt"
@@ -27,38 +27,38 @@ async def test_a_line_is_shown_at_every_stop(trial: DryRun) -> None:
     ]
 
 
-async def test_each_pattern_that_does_not_fit_says_what_the_line_lacks(trial: DryRun) -> None:
-    (stops,) = (await trial.try_lines("INFO|apps", service="django", multiline=True)).stops
+async def test_each_pattern_that_does_not_fit_says_what_the_line_lacks(dry_run: DryRun) -> None:
+    (stops,) = (await dry_run.try_lines("INFO|apps", service="django", multiline=True)).stops
 
     assert [pattern.verdict for pattern in stops.patterns] == ["lacks `|`", "lacks `|`"]
     assert "grok_failure" in stops.explained.notes
 
 
-async def test_lines_are_joined_only_when_asked_for(trial: DryRun) -> None:
+async def test_lines_are_joined_only_when_asked_for(dry_run: DryRun) -> None:
     text = f"{GOOD}\r\nTraceback\r\n\r\n{GOOD}"
 
-    joined = await trial.try_lines(text, service="django", multiline=True)
-    apart = await trial.try_lines(text, service="django", multiline=False)
+    joined = await dry_run.try_lines(text, service="django", multiline=True)
+    apart = await dry_run.try_lines(text, service="django", multiline=False)
 
     assert [len(tried.stops) for tried in (joined, apart)] == [2, 3]
     assert joined.stops[0].message.endswith("\nTraceback")
 
 
-async def test_what_is_too_much_is_left_out_and_counted(trial: DryRun) -> None:
-    tried = await trial.try_lines("\n".join([GOOD] * 60), service="django", multiline=True)
+async def test_what_is_too_much_is_left_out_and_counted(dry_run: DryRun) -> None:
+    tried = await dry_run.try_lines("\n".join([GOOD] * 60), service="django", multiline=True)
 
     assert (len(tried.stops), tried.left_out) == (LINES, 10)
 
 
-async def test_any_text_may_be_tried(trial: DryRun) -> None:
-    tried = await trial.try_lines("\ud800\x00 <script>", service="\ud800", multiline=False)
+async def test_any_text_may_be_tried(dry_run: DryRun) -> None:
+    tried = await dry_run.try_lines("\ud800\x00 <script>", service="\ud800", multiline=False)
 
     assert len(tried.stops) == 1
 
 
 @pytest.mark.timeout(30)  # a process
-async def test_a_pattern_is_tried_on_each_line(trial: DryRun) -> None:
-    tried = await trial.try_pattern(
+async def test_a_pattern_is_tried_on_each_line(dry_run: DryRun) -> None:
+    tried = await dry_run.try_pattern(
         "regex", r"(?P<status>\d{3}) ", lines="200 ok\nnothing", multiline=False
     )
 
@@ -67,8 +67,8 @@ async def test_a_pattern_is_tried_on_each_line(trial: DryRun) -> None:
 
 
 @pytest.mark.timeout(30)
-async def test_a_pattern_that_breaks_a_rule_is_told(trial: DryRun) -> None:
-    tried = await trial.try_pattern("regex", "(", lines="x", multiline=False)
+async def test_a_pattern_that_breaks_a_rule_is_told(dry_run: DryRun) -> None:
+    tried = await dry_run.try_pattern("regex", "(", lines="x", multiline=False)
 
     assert tried.problem is not None
     assert "does not compile" in tried.problem
@@ -77,9 +77,9 @@ async def test_a_pattern_that_breaks_a_rule_is_told(trial: DryRun) -> None:
 
 @pytest.mark.timeout(60)
 async def test_a_pattern_that_would_backtrack_for_ever_is_tried_on_every_line(
-    trial: DryRun,
+    dry_run: DryRun,
 ) -> None:
-    tried = await trial.try_pattern(
+    tried = await dry_run.try_pattern(
         "regex", r"(?P<x>(a+)+)$", lines=f"aaa\n{'a' * 60}!", multiline=False
     )
 
@@ -88,26 +88,26 @@ async def test_a_pattern_that_would_backtrack_for_ever_is_tried_on_every_line(
 
 
 async def test_a_pattern_whose_time_is_up_is_ended_and_the_line_named(
-    trial: DryRun, monkeypatch: pytest.MonkeyPatch
+    dry_run: DryRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ptingest.api.console.dry_run.PATTERN_SECONDS", 0.0)
 
-    tried = await trial.try_pattern("regex", "(?P<x>a)", lines="a", multiline=False)
+    tried = await dry_run.try_pattern("regex", "(?P<x>a)", lines="a", multiline=False)
 
     assert (tried.lines, tried.cut_at) == ([], 1)
 
 
 @pytest.mark.timeout(60)
-async def test_a_pattern_that_wants_all_memory_does_not_get_it(trial: DryRun) -> None:
-    tried = await trial.try_pattern(
+async def test_a_pattern_that_wants_all_memory_does_not_get_it(dry_run: DryRun) -> None:
+    tried = await dry_run.try_pattern(
         "regex", r"(?P<x>(((a{1,999}){1,999}){1,999}){1,99})", lines="a", multiline=False
     )
 
     assert tried.problem or tried.cut_at or tried.lines
 
 
-def test_the_patterns_in_force_are_shown_as_the_profile_has_them(trial: DryRun) -> None:
-    names = [(pattern.name, pattern.kind) for pattern in trial.patterns()]
+def test_the_patterns_in_force_are_shown_as_the_profile_has_them(dry_run: DryRun) -> None:
+    names = [(pattern.name, pattern.kind) for pattern in dry_run.patterns()]
 
     assert names == [("dotted_milliseconds", "line"), ("plain_time", "line")]
-    assert "django" in trial.services()
+    assert "django" in dry_run.services()

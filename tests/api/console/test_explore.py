@@ -57,7 +57,7 @@ def store(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 async def served(tmp_path: Path, store: sqlite3.Connection) -> AsyncIterator[Served]:
     pipeline = compile_profile(load_profile(packaged_profile_path(), {}))
     dependencies = ConsoleDependencies(
-        trial=DryRun(lambda: pipeline), explorer=StoreExplorer(tmp_path / "store.sqlite")
+        dry_run=DryRun(lambda: pipeline), explorer=StoreExplorer(tmp_path / "store.sqlite")
     )
     async with console(dependencies=dependencies) as served:
         yield served

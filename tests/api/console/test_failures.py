@@ -34,7 +34,9 @@ SERVICES: dict[str, Any] = {
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     pipeline = compile_profile(load_profile(packaged_profile_path(), {}))
-    async with console(dependencies=ConsoleDependencies(trial=DryRun(lambda: pipeline))) as served:
+    async with console(
+        dependencies=ConsoleDependencies(dry_run=DryRun(lambda: pipeline))
+    ) as served:
         yield served
 
 

@@ -51,8 +51,8 @@ def test_what_is_tried_goes_through_the_pipeline_in_force(tmp_path: Path) -> Non
         ServerSettings(data_dir=str(tmp_path)), pipeline=lambda: pipeline
     )
 
-    assert dependencies.trial is not None
-    assert dependencies.trial.services() == pipeline.services
+    assert dependencies.dry_run is not None
+    assert dependencies.dry_run.services() == pipeline.services
 
 
 def _never() -> Pipeline:
@@ -69,7 +69,7 @@ async def test_the_letters_shown_are_those_of_the_data_dir(tmp_path: Path) -> No
     )
     (folder / f"0{SUFFIX}").write_bytes(line)
 
-    assert dependencies.shelf is not None
-    look = await dependencies.shelf.look(reason="", data_stream="")
+    assert dependencies.letters is not None
+    look = await dependencies.letters.look(reason="", data_stream="")
 
     assert [row.reason for row in look.rows] == ["not_json"]
