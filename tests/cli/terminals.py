@@ -26,7 +26,8 @@ BEGIN = (
 )
 """The terminal is the command's own, so that Ctrl-C reaches it."""
 PATIENCE = 20.0
-"""Longest wait for something to be on the screen: a start of the command on a busy machine."""
+"""Longest time in which the command neither writes nor computes. On a busy machine its start
+may take longer than that; what never ends is ended by the time limit of the test."""
 
 
 class Terminal:
@@ -38,6 +39,7 @@ class Terminal:
         self._running, self._descriptor = running, descriptor
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
+        self._computed, self._alive_at = 0, time.monotonic()
         self.written = b""
         """Every byte that came, for what an emulator does not show."""
 
@@ -56,10 +58,8 @@ class Terminal:
 
     def until(self, is_shown: Callable[[str], bool]) -> str:
         """Read until the screen is as wanted, and return it."""
-        end = time.monotonic() + PATIENCE
         while not is_shown(self.text):
-            assert time.monotonic() < end, self.text
-            self._read(0.1)
+            assert self._read(0.1), self.text
         return self.text
 
     def press(self, keys: str) -> None:
@@ -75,21 +75,30 @@ class Terminal:
 
     def ended(self) -> int:
         """Read to the end; return the exit code."""
-        end = time.monotonic() + PATIENCE
         while self._read(0.1):
-            assert time.monotonic() < end, self.text
+            pass
         return self._running.wait(PATIENCE)
 
     def _read(self, seconds: float) -> bool:
+        """Read what the command has written; False when it has ended."""
         if not select.select([self._descriptor], [], [], seconds)[0]:
+            self._must_be_alive()
             return True
         try:
             data = os.read(self._descriptor, 1 << 16)
         except OSError:  # what Linux says when the other end is gone
             return False
+        self._alive_at = time.monotonic()
         self.written += data
         self._stream.feed(data)
         return bool(data)
+
+    def _must_be_alive(self) -> None:
+        fields = Path(f"/proc/{self._running.pid}/stat").read_text().rpartition(")")[2].split()
+        computed = int(fields[11]) + int(fields[12])
+        if computed != self._computed:
+            self._computed, self._alive_at = computed, time.monotonic()
+        assert time.monotonic() - self._alive_at < PATIENCE, self.text
 
 
 @contextlib.contextmanager
@@ -113,8 +122,12 @@ def terminal(
         start_new_session=True,
     )
     os.close(theirs)
+    shown = Terminal(running, ours, columns, rows)
     try:
-        yield Terminal(running, ours, columns, rows)
+        yield shown
+    except BaseException:
+        print(shown.text)  # for what has no text of its own: a time limit
+        raise
     finally:
         running.kill()
         running.wait()

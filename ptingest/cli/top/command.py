@@ -74,8 +74,8 @@ def top(
         return _print_json(api, every, once=once)
     if once or not _is_screen():
         return _print_once(api, every)
-    with contextlib.suppress(KeyboardInterrupt), _terminated_as_interrupted():
-        _live(api, every)
+    with _signals() as is_asked_to_leave:
+        _live(api, every, is_asked_to_leave)
     return ExitCode.DONE
 
 
@@ -133,7 +133,7 @@ def _print_once(api: ApiSettings, every: float) -> ExitCode:
 # --- live ---------------------------------------------------------------------------------
 
 
-def _live(api: ApiSettings, every: float) -> None:
+def _live(api: ApiSettings, every: float, is_asked_to_leave: Callable[[], bool]) -> None:
     from rich.console import Console, Group
     from rich.live import Live
     from rich.text import Text
@@ -149,7 +149,7 @@ def _live(api: ApiSettings, every: float) -> None:
         Live(console=console, screen=True, auto_refresh=False, transient=True) as live,
     ):
         live.update(Text(f"asking {api.listen} ..."), refresh=True)
-        while next_key(LOOK_SECONDS) not in LEAVE:
+        while next_key(LOOK_SECONDS) not in LEAVE and not is_asked_to_leave():
             if answers is None and time.monotonic() >= due:
                 due = time.monotonic() + every
                 answers = _begin_look(api, facts)
@@ -217,14 +217,17 @@ def _keys() -> Iterator[Callable[[float], str]]:
 
 
 @contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM, too, give the terminal back as it was."""
+def _signals() -> Iterator[Callable[[], bool]]:
+    """Take SIGINT and SIGTERM as a wish to leave, so that the terminal is given back.
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    An exception raised by a signal could be lost: Python drops one that comes while a
+    destructor or a callback of the garbage collector runs.
+    """
+    seen: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda number, _: seen.append(number)) for number in numbers]
     try:
-        yield
+        yield lambda: bool(seen)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -63,7 +63,9 @@ def test_with_a_token_any_host_may_be_named_and_a_login_is_wanted() -> None:
 def test_the_token_itself_is_a_login() -> None:
     policy = AccessPolicy(ApiSettings(token=TOKEN))
 
-    assert policy.client(ask(Authorization="Bearer the-token"), 0.0) == ConsoleClient(may_change=True)
+    assert policy.client(ask(Authorization="Bearer the-token"), 0.0) == ConsoleClient(
+        may_change=True
+    )
     assert policy.client(ask(Authorization="Bearer wrong"), 0.0) is None
     assert policy.client(ask(Authorization="Basic the-token"), 0.0) is None
 
