@@ -33,12 +33,12 @@ def objection_to_look(request: web.Request, *, is_guarded: bool) -> str | None:
         return None
     if not is_loopback(request.remote):
         return CURE
-    if not is_loopback_host(_host_of(request)):
+    if not is_loopback_host(host_of(request)):
         return f"this port was asked for as {request.host!r}; ask 127.0.0.1. Also: {CURE}"
     return None
 
 
-def _host_of(request: web.Request) -> str:
+def host_of(request: web.Request) -> str:
     """The host that the request names, without its port."""
     host = request.host
     if host.startswith("["):

@@ -1,4 +1,4 @@
-"""Numbers as people read them: the filters of the console's templates."""
+"""Numbers as people read them, in the console, in `top` and in findings."""
 
 from __future__ import annotations
 
@@ -53,6 +53,35 @@ def duration(seconds: float | None) -> str:
     if seconds < 86_400:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def short_count(value: float | None) -> str:
+    """A count or rate in at most seven characters; None -> -."""
+    if value is None:
+        return "-"
+    if value < 10 and value != int(value):
+        return f"{value:.1f}"
+    for limit, divisor, unit in ((1e5, 1, ""), (1e7, 1e3, "k"), (1e10, 1e6, "M"), (1e13, 1e9, "G")):
+        if abs(value) < limit:
+            return f"{value / divisor:.0f}{unit}"
+    return f"{value:.0e}"
+
+
+def short_duration(seconds: float | None) -> str:
+    """A time in at most seven characters: ``12ms``, ``3.4s``, ``5m06s``, ``3h12m``, ``9d4h``."""
+    if seconds is None:
+        return "-"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f}ms" if seconds else "0"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, second = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m{second:02d}s"
+    hours, minute = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours}h{minute:02d}m"
+    return f"{hours // 24}d{hours % 24}h"
 
 
 def share(part: float, whole: float) -> str:

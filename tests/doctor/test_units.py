@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from ptingest.doctor.units import count, cut, duration, plural, rate, share, size
+from ptingest.doctor.units import (
+    count,
+    cut,
+    duration,
+    plural,
+    rate,
+    share,
+    short_count,
+    short_duration,
+    size,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +75,35 @@ def test_a_share_is_told_with_its_numbers(part: int, whole: int, text: str) -> N
 )
 def test_a_number_of_things_is_in_the_plural_unless_it_is_one(number: int, text: str) -> None:
     assert plural(number, "window") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (0, "0"),
+        (1.5, "1.5"),
+        (99999, "99999"),
+        (123456, "123k"),
+        (5e7, "50M"),
+        (2e11, "200G"),
+    ],
+)
+def test_counts_are_short(value: float | None, text: str) -> None:
+    assert short_count(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (0, "0"),
+        (0.0123, "12ms"),
+        (3.44, "3.4s"),
+        (306, "5m06s"),
+        (11520, "3h12m"),
+        (792000, "9d4h"),
+    ],
+)
+def test_times_are_short(value: float | None, text: str) -> None:
+    assert short_duration(value) == text

@@ -16,6 +16,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ptingest.api.access import host_of
 from ptingest.api.console.sessions import ConsoleSession, Sessions, is_same
 from ptingest.model.address import is_loopback_host
 from ptingest.settings.api import ApiSettings
@@ -68,7 +69,7 @@ class AccessPolicy:
         """Why nobody is let in this way, whoever it is; None when somebody may be."""
         if self.is_closed:
             return CURE.format(listen=self._listen)
-        if self.sessions is None and not is_loopback_host(_host_of(request)):
+        if self.sessions is None and not is_loopback_host(host_of(request)):
             transport = request.transport
             name = ("", 0) if transport is None else transport.get_extra_info("sockname")
             return STRANGE_HOST.format(host=request.host or "nothing", port=name[1])
@@ -137,11 +138,3 @@ def address_of(request: web.Request) -> str:
 
 def _host_in(origin: str) -> str:
     return origin.partition("://")[2]
-
-
-def _host_of(request: web.Request) -> str:
-    """The host a request names, without its port."""
-    host = request.host
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]

@@ -57,7 +57,7 @@ async def test_what_happens_is_seen_live_and_a_resize_is_followed(tmp_path: Path
             await seen(screen, "All is well.", "django")
             screen.resize(200, 50)
 
-            wide = await seen(screen, "heard ago", "certificate")
+            wide = await seen(screen, "last event", "certificate")
 
     assert "django" in wide
 

@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from ptingest.cli.top.facts import overview
-from ptingest.cli.top.screen import duration, lines, number, share_out, size
+from ptingest.cli.top.screen import lines, share_out
 from ptingest.doctor.server_facts import ServerFacts
 from tests.cli.top.test_facts import beats, facts
 
@@ -129,7 +129,7 @@ def test_each_of_several_workers_has_a_row() -> None:
 
     assert "4711 running" in text
     assert "1200" in text
-    assert "80MiB" in text
+    assert "80.0 MiB" in text
     assert "waiting" in text
 
 
@@ -144,42 +144,3 @@ def test_room_is_shared_in_turns() -> None:
 
     assert share_out(sections, 4 + 9) == [1, 4, 3, 1]
     assert share_out(sections, 3) == [0, 0, 0, 0]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "-"),
-        (0, "0"),
-        (1.5, "1.5"),
-        (99999, "99999"),
-        (123456, "123k"),
-        (5e7, "50M"),
-        (2e11, "200G"),
-    ],
-)
-def test_counts_are_short(value: float | None, text: str) -> None:
-    assert number(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(None, "-"), (512, "512B"), (1 << 20, "1.0MiB"), (182 << 20, "182MiB")]
-)
-def test_sizes_are_short(value: float | None, text: str) -> None:
-    assert size(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "-"),
-        (0, "0"),
-        (0.0123, "12ms"),
-        (3.44, "3.4s"),
-        (306, "5m06s"),
-        (11520, "3h12m"),
-        (792000, "9d4h"),
-    ],
-)
-def test_times_are_short(value: float | None, text: str) -> None:
-    assert duration(value) == text
