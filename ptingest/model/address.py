@@ -5,11 +5,11 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
-"""A server that listens on all addresses is asked on loopback."""
+"""Return the address itself, or loopback for a server that listens on all addresses."""
 
 
 def split_listen(listen: str) -> tuple[str, int]:
-    """Return host and port of ``host:port``; an IPv6 host may stand in brackets.
+    """Return host and port of ``host:port``; an IPv6 host may be written in brackets.
 
     Raises:
         ValueError: there is no number behind the last colon.
@@ -19,7 +19,7 @@ def split_listen(listen: str) -> tuple[str, int]:
 
 
 def is_loopback_host(host: str) -> bool:
-    """Say whether a name or an address is this host alone; no name is looked up."""
+    """Say whether a name or an address means this host only; names are not looked up."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""The seams between rooms: what a source, a sink and a clock must be able to do."""
+"""The interfaces between rooms: what a source, a sink and a clock must be able to do."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from ptingest.model.receipt import Receipt
 
 
 class Clock(Protocol):
-    """Time as an argument, so that no room reads it."""
+    """Time as an argument, so that no room reads the machine's clock itself."""
 
     def monotonic(self) -> float:
-        """Seconds from an arbitrary start; never goes back."""
+        """Seconds from an arbitrary start; never decreases."""
         ...
 
     def time_ns(self) -> int:
-        """Nanoseconds since the epoch, as the machine believes."""
+        """Nanoseconds since the epoch, as the machine's clock has them."""
         ...
 
 
 class Checkpoint(Protocol):
-    """How whoever computes for milliseconds shares the loop with all others."""
+    """Shares the event loop between tasks that compute for milliseconds."""
 
     async def __call__(self, size: int) -> None:
-        """Go on as soon as a turn of the loop has room for work like putting ``size`` bytes
-        of payloads through the pipeline; never waits for anything but turns."""
+        """Return once the current turn of the loop has room for work as large as putting
+        ``size`` bytes of payloads through the pipeline; it waits for turns of the loop and for
+        nothing else."""
         ...
 
 
@@ -47,7 +48,7 @@ class Admit(Protocol):
 
 
 class ChunkObserver(Protocol):
-    """What looks at events after the pipeline; it changes nothing."""
+    """Observes events after the pipeline; it changes nothing."""
 
     def saw(
         self,
@@ -64,7 +65,7 @@ class ChunkObserver(Protocol):
 
 
 class Sink(Protocol):
-    """Where documents end. ``write`` returns outcomes and raises only for bugs."""
+    """Where documents end. ``write`` returns outcomes and raises only when there is a bug."""
 
     name: str
     """The key under ``sinks:``, also the metric label."""
@@ -81,9 +82,9 @@ class Sink(Protocol):
         ...
 
     async def check(self) -> Sequence[Finding]:
-        """Ask the sink whether it would take documents (login, rights, template)."""
+        """Ask the sink whether it would accept documents (login, rights, template)."""
         ...
 
     async def close(self) -> None:
-        """Let go of connections and files; writes are over."""
+        """Close connections and files; no write follows."""
         ...

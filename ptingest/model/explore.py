@@ -1,6 +1,6 @@
-"""What travels between the embedded store and whoever looks into it.
+"""Questions to the embedded store and its answers, for the console and the CLI.
 
-Times are the store's time text (UTC with milliseconds); a place is where a page ends.
+Times are the store's time text (UTC with milliseconds); a place marks where a page ends.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 FACETS = ("service", "log_level", "stream", "app_module", "logger_name")
-"""Fields whose values are counted beside every view."""
+"""Fields whose values are counted with every view."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is looked at: a query in Kibana's language, and times as people write them
-    (``15m``, ``now-1h``, ``2025-01-02``); None is without bound."""
+    """Which documents a view shows: a query in Kibana's language, and times as people write
+    them (``15m``, ``now-1h``, ``2025-01-02``); None means no bound."""
 
     query: str = ""
     since: str | None = None
@@ -23,7 +23,7 @@ class View:
 
 
 class Hit(NamedTuple):
-    """One document found; ``body`` is it as JSON, whole unless ``is_cut``."""
+    """One document that was found; ``body`` is its JSON, complete unless ``is_cut``."""
 
     id: int
     timestamp: str | None
@@ -32,9 +32,9 @@ class Hit(NamedTuple):
     key: str | None
     body: str
     size: int = 0
-    """Bytes of the whole body."""
+    """Bytes of the complete body."""
     is_cut: bool = False
-    """True when long texts in it were cut, and what comes after too much left out."""
+    """True when long texts in it were cut, or when its end was left out."""
 
 
 class Page(NamedTuple):
@@ -42,77 +42,78 @@ class Page(NamedTuple):
 
     hits: list[Hit]
     next_place: str | None
-    """Where the following page begins, None at the end."""
+    """Where the next page begins, None at the end."""
     looked_back_to: str | None
-    """When time ran out before the page was full: how far back was looked."""
+    """When time ran out before the page was full: the time down to which documents were
+    searched."""
 
 
 class Bar(NamedTuple):
-    """One step of a histogram."""
+    """One bar of a histogram."""
 
     start: str
     end: str
-    """The step's last millisecond."""
+    """The bar's last millisecond."""
     levels: dict[str | None, int]
-    """Documents by level, None for those without one."""
+    """Documents by level; None counts those without one."""
 
 
 class Facet(NamedTuple):
-    """The values of one field, most frequent first; a list counts for each element."""
+    """The values of one field, most frequent first; a list counts once for each element."""
 
     field: str
     values: list[tuple[str | None, int]]
-    """None stands for documents without the field."""
+    """None counts the documents without the field."""
     more: int
     """Further values that are not listed."""
 
 
 class Counts(NamedTuple):
-    """What a view holds."""
+    """Counts of the documents in a view."""
 
     documents: int
     is_whole: bool
-    """False when time ran out: then every number is `at least`."""
+    """False when time ran out: then every number is a lower bound."""
     counted_back_to: str | None
     """Where counting stopped; older documents are counted in part or not at all."""
     step_seconds: int
     bars: list[Bar]
     timeless: int
-    """Documents without a time, which are in no bar."""
+    """Documents without a time; no bar contains them."""
     facets: list[Facet]
 
 
 class Neighbours(NamedTuple):
-    """What stands before and after a document, in order."""
+    """The documents before and after a document, in order."""
 
     before: list[Hit]
     after: list[Hit]
     basis: str
-    """``file`` where offsets in the same file tell the order, else ``time``."""
+    """``file`` when offsets in the same file give the order, else ``time``."""
 
 
 class Value(NamedTuple):
-    """A value that a field has, and how many of the documents looked at have it."""
+    """A value of a field, and how many of the examined documents have it."""
 
     text: str
     documents: int
 
 
 class Tail(NamedTuple):
-    """What was stored since one looked last, oldest first."""
+    """Documents that were stored since the last request, oldest first."""
 
     hits: list[Hit]
     last_id: int
-    """Ask for what came after this one next."""
+    """The next request asks for documents after this one."""
     is_cut: bool
-    """True when older ones were left out: more came than are shown or looked at."""
+    """True when older ones were left out: more arrived than are shown or examined."""
 
 
 class ExploreResult(NamedTuple):
-    """A page of documents, what the view holds, and how long both took."""
+    """A page of documents, the counts of the view, and how long both took."""
 
     page: Page
     counts: Counts
     seconds: float
     is_empty: bool
-    """True while nothing at all was stored."""
+    """True as long as no document was ever stored."""

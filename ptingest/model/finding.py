@@ -1,4 +1,4 @@
-"""One result of looking at something: how it is, and what to do about it."""
+"""One result of a check: what was found, how severe it is, and what to do about it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ Mark = Literal["ok", "note", "warning", "problem"]
 class Finding(NamedTuple):
     """What `check`, `doctor`, `top`, the console and the sinks report.
 
-    A problem keeps documents from where they belong, or keeps a config from being used. A
-    warning needs a look soon. A note is worth knowing; nothing has to be done.
+    A problem prevents that documents are written or that a config is used. A warning needs
+    attention soon. A note is information; no action is needed.
     """
 
     mark: Mark
@@ -19,16 +19,16 @@ class Finding(NamedTuple):
     found: str
     cure: str = ""
     looked_at: str = ""
-    """Where it was seen: a request, a file, a metric."""
+    """Where it was found: a request, a file, a metric."""
     stops_all: bool = False
-    """A sink's problem that lets no document at all be written."""
+    """A problem of a sink that prevents it from writing any document."""
 
     @property
     def is_ok(self) -> bool:
-        """Whether nothing is kept from being used or written."""
+        """Whether it prevents nothing."""
         return self.mark != "problem"
 
     @property
     def sentence(self) -> str:
-        """The subject and what was found, as every report shows them."""
+        """The subject and what was found, in the form that every report shows."""
         return f"{self.subject}: {self.found}"

@@ -1,10 +1,10 @@
-"""What may be asked of the dead letters, and what became of it.
+"""Requests about the dead letters, and their results.
 
     Order(what, choice) --> ... --> Tally
 
-The same words travel from the command line, over HTTP to a running server, or straight to
-the one who carries them out. Unknown keys are refused, so that a filter misspelled never
-chooses everything.
+The same types travel from the command line, over HTTP to a running server, or directly to the
+code that carries them out. Unknown keys are refused, so that a misspelled filter never chooses
+all letters.
 """
 
 from __future__ import annotations
@@ -19,27 +19,29 @@ from ptingest.model.outcome import Fate
 MAX_SECONDS = 86_400.0
 
 _FIRST_THAT_HOLDS = (Fate.DEAD_LETTERED, Fate.STORED, Fate.FAILURE_STORED, Fate.ALREADY_STORED)
-"""With several sinks a letter is told once, by the fate that says most."""
+"""With several sinks a letter is counted once, under the first of these fates that any sink
+has."""
 
 
 class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which letters are meant: those that pass every filter given; without one, none."""
+    """Which letters are chosen: those that pass every filter that is set; without a filter,
+    none."""
 
     everything: bool = False
     reasons: tuple[str, ...] = ()
     data_streams: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
     before: str | None = None
-    """Written before this time, RFC 3339 in UTC with milliseconds, as letters carry it."""
+    """Written before this time, RFC 3339 in UTC with milliseconds, the form that letters have."""
 
     @property
     def is_empty(self) -> bool:
-        """Nothing was named, and not everything meant either."""
+        """No filter is set, and ``all`` is not set either."""
         named = self.reasons or self.data_streams or self.ids or self.before
         return not (self.everything or named)
 
     def takes(self, *, letter_id: str, time: str, reason: str, data_stream: str | None) -> bool:
-        """Whether one letter is meant."""
+        """Whether one letter is chosen."""
         return (
             not self.is_empty
             and (not self.reasons or reason in self.reasons)
@@ -50,18 +52,19 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One requeue or purge, as it is asked for."""
+    """One request to requeue or purge letters."""
 
     what: Literal["requeue", "purge"]
     choice: Choice
     seconds: Annotated[float, msgspec.Meta(gt=0, le=MAX_SECONDS)] = 300.0
-    """What is not settled by then stays a dead letter."""
+    """A letter that is not settled by then stays a dead letter."""
     pid: int | None = None
-    """The server that is meant; another one refuses."""
+    """The server that the order is for; another server refuses it."""
 
 
 class Tally(msgspec.Struct):
-    """What became of the letters chosen so far; each is in exactly one number but ``chosen``."""
+    """The fates of the letters chosen so far; each letter is in exactly one number beside
+    ``chosen``."""
 
     chosen: int = 0
     stored: int = 0
@@ -70,12 +73,12 @@ class Tally(msgspec.Struct):
     dead_lettered: int = 0
     """Refused again: a new letter is on disk, the old one is done."""
     dropped: int = 0
-    """By a rule of the profile in force now, on purpose."""
+    """By a rule of the present profile, on purpose."""
     purged: int = 0
     left: int = 0
-    """Not settled: they stay as they were."""
+    """Not settled: these letters stay as they were."""
     left_because: str | None = None
-    """The first reason; the others are mostly the same."""
+    """The first reason; the reasons of the others are mostly the same."""
 
     @property
     def settled(self) -> int:
@@ -84,7 +87,7 @@ class Tally(msgspec.Struct):
         return safe + self.dead_lettered + self.dropped + self.purged
 
     def count(self, fates: Sequence[str]) -> Fate:
-        """Add one letter that is safe with each sink; returns the fate it is told by."""
+        """Add one letter that is safe with each sink; return the fate it is counted under."""
         fate = next((fate for fate in _FIRST_THAT_HOLDS if fate in fates), Fate.DROPPED)
         setattr(self, fate, getattr(self, fate) + 1)
         return fate
@@ -109,7 +112,7 @@ class LetterRow(NamedTuple):
 
 
 class WholeLetter(NamedTuple):
-    """A letter on its own page; its row has the whole detail."""
+    """A letter on its own page; its row has the complete detail."""
 
     row: LetterRow
     key: str | None
@@ -117,13 +120,13 @@ class WholeLetter(NamedTuple):
 
 
 class LetterPage(NamedTuple):
-    """One look at the folder."""
+    """What one read of the folder found."""
 
     kinds: Sequence[tuple[tuple[str, str], int]]
-    """((reason, data stream), how many), most first."""
+    """((reason, data stream), count), most frequent first."""
     seen: int
     fit: int
     rows: Sequence[LetterRow]
-    """The newest that fit."""
+    """The newest letters that match."""
     is_cut: bool
-    """There are more letters than one look counts; the newest were counted."""
+    """The folder has more letters than one read counts; the newest were counted."""

@@ -8,34 +8,34 @@ import msgspec
 
 
 class MaySend(msgspec.Struct, frozen=True):
-    """What a peer is limited to; None means any."""
+    """What a peer may send; None means anything."""
 
     groups: frozenset[str] | None = None
     services: frozenset[str] | None = None
 
     def covers(self, group: str, service: str) -> bool:
-        """Whether an event with these two values may come from the peer."""
+        """Whether the peer may send an event with these two values."""
         return (self.groups is None or group in self.groups) and (
             self.services is None or service in self.services
         )
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """The peer of one connection, as it shows in logs and dead letters."""
+    """The peer of one connection, as logs and dead letters show it."""
 
     peer: str
     """Address and port, ``192.0.2.7:51234``; for requeued letters the original peer."""
     tls_subject: str | None = None
-    """Of the certificate it showed, ``CN=web-1,O=Parcels``."""
+    """Of the certificate that the peer presented, ``CN=web-1,O=Parcels``."""
     source: str = "beats"
     key: str | None = None
-    """Of a requeued letter, which comes alone: what it becomes keeps this key."""
+    """The key of a requeued letter, which is processed alone: its document gets this key."""
     may_send: tuple[MaySend, ...] | None = None
-    """Each one a set of events it may send; None means everything."""
+    """Each one is a set of events that the peer may send; None means everything."""
 
 
 class Sender(NamedTuple):
-    """What /status tells of a sender; None for what its events do not say."""
+    """What /status shows of a sender; None where its events do not say it."""
 
     agent: str | None = None
     files_known_by: str | None = None

@@ -1,4 +1,4 @@
-"""What became of documents: outcomes are values, exceptions are for leaving a room."""
+"""Outcomes of documents, as values; exceptions are raised only across rooms."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ptingest.model.document import Document
 
 
 class DropReason(StrEnum):
-    """Why a rule dropped an event on purpose (its window is acked all the same)."""
+    """Reason of an event that a rule dropped on purpose (its window is acked all the same)."""
 
     OTHER_GROUP = "other_group"
     NO_SERVICE = "no_service"
     INGEST_PIPELINE = "ingest_pipeline"
-    """By Elasticsearch's own, which answered that it wrote nothing."""
+    """An ingest pipeline of Elasticsearch dropped it; the answer says that nothing was written."""
 
 
 class Fate(StrEnum):
-    """How an event's journey ended; the terms of the books' equation."""
+    """The last state of an event; these are the terms of the books' equation."""
 
     STORED = "stored"
     ALREADY_STORED = "already_stored"
@@ -32,11 +32,11 @@ class Fate(StrEnum):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):
-    """An event that no sink will take, with everything needed to put it through again.
+    """An event that no sink will take, with everything that is needed to requeue it.
 
-    ``reason`` is a short fixed label (``not_json``, ``not_an_object``,
-    ``illegal_data_stream``, ``refused`` ...), ``detail`` a sentence or the error as the
-    sink gave it. ``payload`` is the event as the Beat sent it, whole.
+    ``reason`` is a short fixed label (``not_json``, ``not_an_object``, ``illegal_data_stream``,
+    ``refused`` ...), ``detail`` is a sentence or the error as the sink returned it. ``payload``
+    is the complete event as the Beat sent it.
     """
 
     reason: str
@@ -47,20 +47,20 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     data_stream: str | None = None
     key: str | None = None
     count: int = 1
-    """Events that are kept as this one letter; only empty ones are kept together."""
+    """How many events this one letter stands for; only empty ones share a letter."""
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
-    """A final no to one document, of a sink or of a rule that stands before it."""
+    """A final refusal of one document, by a sink or by a rule that is applied before it."""
 
     document: Document
     reason: str
     """Short fixed label, for metrics and ``dead-letters list``."""
     detail: str
-    """The error as the sink gave it, or a sentence."""
+    """The error as the sink returned it, or a sentence."""
 
     def letter(self) -> DeadLetter:
-        """Return what is kept of the document."""
+        """Return the dead letter of the document."""
         document = self.document
         return DeadLetter(
             reason=self.reason,
@@ -75,45 +75,46 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """What became of one batch: whatever is not listed here was stored now."""
+    """The outcome of one batch: a document that is not listed here was stored by this attempt."""
 
     already_stored: Sequence[Document] = ()
-    """409 on a keyed create: written before."""
+    """409 on a keyed create: an earlier attempt stored it."""
     failure_stored: Sequence[Document] = ()
-    """Elasticsearch put it into its failure store: safe, counted apart."""
+    """Elasticsearch put it into its failure store: safe, counted separately."""
     dropped: Sequence[Document] = ()
-    """An ingest pipeline of Elasticsearch's dropped it, on purpose: safe, stored nowhere."""
+    """An ingest pipeline of Elasticsearch dropped it, on purpose: safe, stored nowhere."""
     refused: Sequence[Refusal] = ()
-    """Will never be accepted: to the dead letters."""
+    """The sink will never accept these: they become dead letters."""
     busy: Sequence[Document] = ()
-    """Asked us to come back: these and only these again."""
+    """The sink asked for these again later; only these are attempted again."""
     doubtful: Sequence[Document] = ()
-    """The answer never came or was not whole: may be stored."""
+    """The answer never arrived or was incomplete: the document may be stored."""
     stream_busy: Sequence[Refusal] = ()
-    """One data stream's trouble (403, missing template, shard limit): busy for
+    """Problem of one data stream (403, missing template, shard limit): busy for
     ``patience_seconds``, then dead-lettered with this reason."""
     failing: Sequence[Refusal] = ()
-    """Neither taken nor refused, with what was said of each: tried again, and dead-lettered
-    with this reason when others were taken for ``patience_seconds`` and it was not."""
+    """Neither taken nor refused, with the sink's answer for each: attempted again, and
+    dead-lettered with this reason when others were taken for ``patience_seconds`` and it was
+    not."""
     busy_because: str = ""
-    """What was said of the busy ones, of the last of them."""
+    """The sink's answer for the last of the busy ones."""
     retry_after_seconds: float | None = None
-    """What the sink asked for; at least this long before the next attempt."""
+    """The delay that the sink asked for; the next attempt begins no earlier."""
     too_large: bool = False
     """The body was refused for its size (413): all are busy, the lane halves the batch."""
     unreadable: bool = False
-    """The request was refused for one of its documents, nobody says which; nothing was
-    stored, all are busy, the lane halves the batch."""
+    """The request was refused for one of its documents and the answer does not name it; nothing
+    was stored, all are busy, the lane halves the batch."""
     said: str = ""
-    """How the sink answered as a whole, for who asks about one document: ``HTTP 200``."""
+    """How the sink answered the whole request, for traces of one document: ``HTTP 200``."""
     trouble: str | None = None
-    """A sentence for the operator when the sink as a whole is in trouble (readiness red);
-    None when it answered well."""
+    """A sentence for the operator when the sink as a whole is in trouble (readiness red); None
+    when it answered normally."""
 
 
 @dataclass(slots=True)
 class Processed:
-    """What the pipeline made of one chunk of payloads; every payload has one fate here.
+    """The pipeline's result for one chunk of payloads; every payload has one fate here.
 
     len(payloads) == len(documents) + len(dead_letters) + sum(dropped.values()).
     """

@@ -1,7 +1,7 @@
-"""Why events become dead letters: each fixed label there is, and what it means.
+"""The fixed reasons of dead letters and their meanings.
 
 The label is in every letter, in ``ptingest_flow_dead_lettered_events_total`` and in
-``dead-letters --reason``. A label that code gives and this page lacks fails a test.
+``dead-letters --reason``. A test fails when the code uses a label that is not in this table.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
-        # what no pipeline can read
+        # payloads that no pipeline can read
         "empty": "a payload of no bytes",
         "not_json": "the payload is no JSON in UTF-8",
         "not_an_object": "it is JSON, but no object; Elasticsearch says it of a document, too",
@@ -22,13 +22,13 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "ended_worker": "three processes ended with its window, and one more with this event alone",
         "tags_invalid": "`tags` is neither text nor a list of texts",
         "event_invalid": "`event` is no object",
-        # what the profile or the config does not allow
+        # events that the profile or the config does not allow
         "index_interpolation": "the data stream's name still holds a placeholder",
         "illegal_data_stream": "the data stream's name is none that Elasticsearch takes",
         "service_not_allowed": "not in `known_services`, and `only_known_services` is true",
         "not_allowed_sender": "a certificate under `beats.tls.senders` may not send this",
         "too_many_services": "more services than the profile allows (`max_services`)",
-        # what Elasticsearch says of a document
+        # documents that Elasticsearch refuses
         "mapping": "a field has another type than the data stream maps",
         "too_large": "the document alone is larger than Elasticsearch takes",
         "refused": "Elasticsearch refused it for another reason; the letter quotes it",
@@ -37,7 +37,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "never_taken": "put off again and again, while others of its sink were taken",
         "ingest_pipeline": "an ingest pipeline fails on it, with status 500",
         "not_understood": "answered with a status that means nothing for a document",
-        # what Elasticsearch says of a data stream, after `patience_seconds`
+        # data streams that Elasticsearch refuses, after `patience_seconds`
         "write_block": "the index takes no writes",
         "index_closed": "the index it would go to is closed",
         "forbidden": "the writer's role does not reach this data stream",
@@ -45,7 +45,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "not_found": "the data stream, or what it needs, does not exist",
         "shard_limit": "the cluster has as many shards as it allows",
         "pipeline_missing": "the template names an ingest pipeline that does not exist",
-        # what the embedded store says
+        # documents that the embedded store refuses
         "store_refused": "SQLite refused the document; the letter quotes it",
     }
 )

@@ -18,24 +18,24 @@ from collections.abc import Callable
 
 
 class WindowTrace:
-    """What an observer remembers of one window; it decides nothing."""
+    """What an observer records of one window; the receipt does not depend on it."""
 
     __slots__ = ("acked_at", "began_at", "events", "last_seq", "number")
 
     def __init__(self, began_at: float) -> None:
         self.began_at = began_at
-        """When its first chunk was processed; monotonic, as ``acked_at``."""
+        """When the window's first chunk was processed; monotonic, as ``acked_at``."""
         self.events = 0
         """Events of the window that were processed so far."""
         self.number: int | None = None
-        """Which window of its connection this is, known once the window is complete."""
+        """Number of the window in its connection, known once the window is complete."""
         self.last_seq: int | None = None
         self.acked_at: float | None = None
-        """When its ack left."""
+        """When its ack was sent."""
 
 
 class Receipt:
-    """Counts the fates of one window's events; not thread-safe, lives on one loop."""
+    """Counts the fates of one window's events; not thread-safe, used on one loop."""
 
     __slots__ = (
         "_on_closed", "_open", "_sealed", "closed", "failed", "fates", "give_way", "sender",
@@ -45,18 +45,18 @@ class Receipt:
     def __init__(self, on_closed: Callable[[Receipt], None], sender: str = "") -> None:
         self._on_closed = on_closed
         self.sender = sender
-        """Address and port of the peer that waits for the ack; "" where there is none."""
+        """Address and port of the peer that waits for the ack; "" when there is none."""
         self._open = 0
         self._sealed = False
         self.closed = False
         self.failed: str | None = None
         self.fates: list[str] | None = None
-        """Every fate settled, in order; None unless the receipt's owner sets it to a list."""
+        """Every settled fate, in order; None unless the receipt's owner sets it to a list."""
         self.give_way: Callable[[], None] | None = None
-        """Releases what the source holds for this window and other windows wait for; called
-        where admission takes long. A second call does nothing."""
+        """Releases the resources that the source holds for this window and that other windows
+        wait for; called where admission takes long. A second call does nothing."""
         self.trace: WindowTrace | None = None
-        """What an observer wants to know of the window; None while there is no observer."""
+        """The observer's record of the window; None when there is no observer."""
 
     @property
     def open(self) -> int:
@@ -64,13 +64,13 @@ class Receipt:
         return self._open
 
     def expect(self, count: int) -> None:
-        """Promise ``count`` more fates; only before ``seal``."""
+        """Expect ``count`` more fates; only before ``seal``."""
         if self._sealed:
             raise AssertionError("expect after seal")
         self._open += count
 
     def seal(self) -> None:
-        """No more will be promised; closes at once when nothing is open."""
+        """No more fates will be expected; closes at once when none is open."""
         self._sealed = True
         self._close_when_done()
 
@@ -84,7 +84,7 @@ class Receipt:
         self._close_when_done()
 
     def fail(self, reason: str) -> None:
-        """The window must not be acked; the first reason stays."""
+        """The window must not be acked; the first reason is kept."""
         if self.closed:
             return
         self.failed = reason
@@ -96,8 +96,8 @@ class Receipt:
 
     def _close(self) -> None:
         self.closed = True
-        # Called once, then released: receipts are kept longer than connections live, and
-        # this reference would keep whatever their connection holds.
+        # It is called once and then released: receipts outlive connections, and this reference
+        # would keep the objects of their connection alive.
         on_closed, self._on_closed = self._on_closed, _over
         self.give_way = None
         on_closed(self)

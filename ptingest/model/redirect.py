@@ -1,5 +1,5 @@
-"""What an HTTP redirect says. None of our clients follows one: it would take login and
-events to an address that nobody configured. Pure.
+"""Messages about HTTP redirects. None of our clients follows a redirect: it would send login
+and events to an address that the config does not name. Pure.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 PORTS = {"http": 80, "https": 443}
 MOST_CHARACTERS = 300
-"""Of an address in a sentence."""
+"""Characters of an address that a sentence shows."""
 
 
 def url_of(scheme: str, host: str, port: int | None) -> str:
@@ -17,18 +17,18 @@ def url_of(scheme: str, host: str, port: int | None) -> str:
 
 
 def is_redirect(status: int | None) -> bool:
-    """Whether a status sends us elsewhere."""
+    """Whether a status is a redirect."""
     return status is not None and 300 <= status < 400
 
 
 def redirect_sentence(
     status: int, location: str | None, *, url: str, target: str, setting: str
 ) -> str:
-    """Say where ``url`` sends us instead of answering ``target``, and what to write where.
+    """Say to where ``url`` redirects a request for ``target``, and which setting to change.
 
-    ``setting`` names what holds ``url``; ``location`` is the answer's header of that name.
-    Shown of it is scheme, host, port and path only: a query may hold a ticket, and what is
-    no printable ASCII is no address.
+    ``setting`` names the setting that holds ``url``; ``location`` is the answer's header of
+    that name. Only scheme, host, port and path of it are shown: a query may hold a ticket. An
+    address with characters other than printable ASCII is not shown.
     """
     seen = f"{url} answers {status}"
     cure = f"{setting} must name the server itself, not what redirects to it"
@@ -45,7 +45,7 @@ def redirect_sentence(
     origin = f"{to.scheme}://{host if to.port else f'{host}:{port}'}"
     prefix = _prefix(to.path, urlsplit(target).path)
     if prefix is None or f"{origin}{prefix}" == url:
-        # A login page, say: the same path is not asked for again there.
+        # A login page, for example: its path does not end with the path of the request.
         place = f"{origin}{to.path}"[:MOST_CHARACTERS]
         return f"{seen} to {place}, a redirect to another page; it is not followed: {cure}"
     place = f"{origin}{prefix}"[:MOST_CHARACTERS]
@@ -58,7 +58,7 @@ def redirect_sentence(
 
 
 def _prefix(path: str, asked: str) -> str | None:
-    """Return what stands before the path that was asked for; None where that is missing."""
+    """Return the part before the path of the request; None when that path is missing."""
     if asked == "/":
         return "" if path in ("", "/") else None
     return path.removesuffix(asked) if path.endswith(asked) else None

@@ -19,12 +19,12 @@ from ptingest.pipeline.pipeline import Pipeline
 
 
 class Observer:
-    """Implements ``ChunkObserver``; holds what each of the three remembers."""
+    """Implements ``ChunkObserver`` for traffic samples, taps and traces."""
 
     def __init__(
         self, pipeline: Callable[[], Pipeline], *, taps: Taps, trace_buffer: TraceBuffer
     ) -> None:
-        """``pipeline`` gives the one in force."""
+        """``pipeline`` returns the one in force."""
         self._pipeline = pipeline
         self.taps, self.trace_buffer = taps, trace_buffer
         self.traffic = TrafficWatch(pipeline().profile)

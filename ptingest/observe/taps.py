@@ -1,10 +1,10 @@
-"""Taps: who looks on while events pass, and never slows them down.
+"""Taps: readers see events as they pass, and never slow them down.
 
-    flow --a chunk and what became of it--> Taps --sampled, matched--> Tap --lines--> a reader
+    flow --a chunk and its result--> Taps --sampled, matched--> Tap --lines--> a reader
 
-While nobody looks on the flow asks one ``if`` a chunk. All taps together may work
-``WORK_SHARE`` of the time: what that does not reach is skipped, and counted. A reader that
-is slow loses lines, which is counted too; what a tap holds is bounded in bytes.
+Without a tap the flow runs one ``if`` a chunk. All taps together may use ``WORK_SHARE`` of the
+time; events beyond that are skipped and counted. A slow reader loses lines, which are counted
+too; the bytes that a tap holds are bounded.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ from ptingest.model.watching import TapRequest
 from ptingest.pipeline.pipeline import Pipeline
 
 TAPS = 4
-"""Open at one time."""
+"""Taps open at the same time."""
 WORK_SHARE = 0.02
-"""Of the time, that all taps together may use."""
+"""Share of the time that all taps together may use."""
 CREDIT_SECONDS = 0.02
-"""Work that may be saved up while little passes."""
+"""Work, in seconds, that may be saved up while few events pass."""
 LINES_A_SECOND = 1000.0
-"""Shown by one tap; nobody reads faster."""
+"""Lines a second that one tap shows; people do not read faster."""
 BUFFER_BYTES = 1 << 20
-"""Lines that wait for one tap's reader."""
+"""Bytes of lines that wait for one tap's reader."""
 QUERY_CHARACTERS = 128
-"""A longer query looks at smaller events only. Large ones are skipped in any case: to look at
-one could take all the time of a second."""
+"""An event that is longer than this is not matched against a query. Large events are skipped in
+any case: one of them could take all the time of a second."""
 TOLD_SECONDS = 1.0
-"""Counts are told this often while they change."""
+"""Counts are sent at this interval while they change."""
 QUIET_SECONDS = 5.0
-"""A tap that has nothing to show says so this often: its reader may be gone."""
+"""A tap without lines sends something at this interval, to detect that its reader has gone."""
 
 _json = msgspec.json.Encoder().encode
 
 
 class Passing(NamedTuple):
-    """One event as a tap looks at it."""
+    """One event as a tap examines it."""
 
     fate: str
     payload: bytes
@@ -65,7 +65,7 @@ class Passing(NamedTuple):
 
 
 class Tap:
-    """One reader's view: what it wants, and the lines that wait for it."""
+    """One reader's tap: its filter, and the lines that wait for the reader."""
 
     def __init__(
         self, wish: TapRequest, test: Test, clock: Clock, on_closed: Callable[[Tap], None]
@@ -73,9 +73,10 @@ class Tap:
         self.wish, self._test, self._clock, self._on_closed = wish, test, clock, on_closed
         self._largest = LARGE_BYTES * QUERY_CHARACTERS // max(QUERY_CHARACTERS, len(wish.query))
         self.seen = self.shown = self.skipped = self.lost = 0
-        """Events that passed; shown; not looked at for lack of time; the reader was slow."""
+        """Events that passed; shown; skipped for lack of time; lost because the reader was
+        slow."""
         self.cost = 20e-6
-        """Seconds that a look has taken lately."""
+        """Seconds that the examination of one event took lately."""
         self._owed = 0.0
         self._phase = 0.0
         self._lines: list[bytes] = []
@@ -89,7 +90,8 @@ class Tap:
     # --- while events pass ------------------------------------------------------------
 
     def chosen(self, count: int, credit: float) -> Iterator[int]:
-        """Yield which of ``count`` events to look at: the share wanted, as far as time goes."""
+        """Yield which of ``count`` events to examine: the share that is wanted, as far as time
+        allows."""
         self.seen += count
         self._owed += count * self.wish.share
         wanted = min(count, int(self._owed))
@@ -98,14 +100,15 @@ class Tap:
         self.skipped += wanted - number
         if not number:
             return
-        # Evenly spaced, and not always the first: windows begin with the same kind of line.
+        # Evenly spaced, and not always from the first: windows begin with the same kind of
+        # line.
         self._phase = (self._phase + 0.618) % 1.0
         step = count / number
         for at in range(number):
             yield int((at + self._phase) * step)
 
     def look(self, event: Passing) -> None:
-        """Show one event when it is wanted."""
+        """Show one event when the filter wants it."""
         if max(len(event.payload), len(event.body or b"")) > self._largest:
             self.skipped += 1
             return
@@ -154,7 +157,7 @@ class Tap:
     # --- the reader's side ------------------------------------------------------------
 
     async def read(self) -> bytes:
-        """Wait for something to tell; whole lines, and nothing once the tap is over."""
+        """Wait for lines; return complete lines, and nothing once the tap is closed."""
         if self._is_over:
             return b""
         if not self._lines and self._ending is None:
@@ -180,13 +183,14 @@ class Tap:
         return self.seen, self.shown, self.skipped, self.lost
 
     def end(self, why: str) -> None:
-        """Let the reader have what waits, the counts, and this sentence; then no more."""
+        """Give the reader the waiting lines, the counts and this sentence; then the tap is
+        closed."""
         if self._ending is None:
             self._ending = why
         self._more.set()
 
     def close(self) -> None:
-        """Nobody reads any more."""
+        """The reader has gone."""
         self._on_closed(self)
         self.end("closed")
 
@@ -196,19 +200,20 @@ class Taps:
 
     def __init__(self, clock: Clock, *, spent: Callable[[], float] = time.perf_counter) -> None:
         self.open: list[Tap] = []
-        """The flow asks only whether it is empty."""
+        """The flow only asks whether it is empty."""
         self._clock, self._spent = clock, spent
         self._credit, self._credit_at = CREDIT_SECONDS, spent()
 
     async def begin(self, wish: TapRequest) -> Tap:
-        """Open a tap; whoever opens one closes it.
+        """Open a tap; the caller must close it.
 
         Raises:
             QueryInvalid: with the column.
             TapsBusy: there are as many as may be.
         """
         now = datetime.fromtimestamp(self._clock.time_ns() / 1e9, UTC)
-        # The first query makes the parser, which takes a tenth of a second: not on the loop.
+        # The first query builds the parser, which takes a tenth of a second: not on the event
+        # loop.
         test = await asyncio.to_thread(query_test, wish.query, now)
         if len(self.open) >= TAPS:
             raise TapsBusy(limit=TAPS)
@@ -221,13 +226,13 @@ class Taps:
             self.open.remove(tap)
 
     def end_all(self, why: str) -> None:
-        """Tell every reader, and look no more."""
+        """Close all taps with a sentence for their readers."""
         for tap in self.open:
             tap.end(why)
         self.open.clear()
 
     def status(self) -> dict[str, object]:
-        """The part of /status that speaks of taps."""
+        """The part of /status about taps."""
         return {
             "open": len(self.open),
             "limit": TAPS,
@@ -236,7 +241,7 @@ class Taps:
             "work_share_limit": WORK_SHARE,
         }
 
-    # --- what the flow and the sinks tell -----------------------------------------------
+    # --- events from the flow and the sinks ---------------------------------------------
 
     def see(
         self,
@@ -326,7 +331,8 @@ def _lettered(letters: Sequence[DeadLetter], pipeline: Pipeline, now_ns: int, at
 
 
 def _dropped_of(payloads: Sequence[bytes], processed: Processed) -> list[bytes]:
-    """What is neither a document nor a letter was dropped; the payloads are the same objects."""
+    """A payload that is neither a document nor a letter was dropped; the payloads are the same
+    objects."""
     kept = {id(document.payload) for document in processed.documents}
     kept |= {id(letter.payload) for letter in processed.dead_letters}
     return [payload for payload in payloads if id(payload) not in kept]

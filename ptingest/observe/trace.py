@@ -1,9 +1,9 @@
-"""The life of one event, told from what the trace_buffer remembers.
+"""Traces: the history of one event, built from the trace buffer.
 
-    question --> every arrival that fits, the newest first --> one JSON-ready story each
+    question --> every arrival that matches, the newest first --> one JSON-ready trace each
 
-A story names the connection and window, what the pipeline decided, every write of it to
-every sink with the sink's words, and how the window ended; or where the event waits now.
+A trace names the connection and window, the pipeline's decision, every write of the event to
+every sink with the sink's answer, and how the window ended; or where the event waits now.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ptingest.observe.trace_buffer import Attempt, Chunk, TraceBuffer
 from ptingest.pipeline.pipeline import Pipeline
 
 STORIES = 10
-"""Of one answer; a short line may fit thousands of events."""
+"""Traces in one answer; a short line may match thousands of events."""
 TEXT_CHARACTERS = 2000
 
 Story = dict[str, Any]
 Lanes = Callable[[], dict[str, dict[str, object]]]
-"""Sink -> what its lane says of itself in /status."""
+"""Sink -> the status of its lane, as in /status."""
 
 SAFE = {
     "stored": "stored",
@@ -40,7 +40,7 @@ class TraceEntry(NamedTuple):
 
     chunk: Chunk
     place: int | None
-    """In its window, from 0; None where only the id is left."""
+    """Its position in its window, from 0; None when only the id is left."""
     payload: bytes | None
     document: Document | None = None
     letter: DeadLetter | None = None
@@ -56,7 +56,7 @@ class TraceReader:
         self._trace_buffer, self._pipeline, self._lanes = trace_buffer, pipeline, lanes
 
     async def why(self, question: WhyRequest) -> dict[str, object]:
-        """Return the stories of what fits, and how far back the memory goes."""
+        """Return the traces of the events that match, and how far back the buffer reaches."""
         found = []
         for one in self._find(question):
             found.append(self._told(one))
@@ -100,7 +100,7 @@ class TraceReader:
             if id(payload) not in known and fits(payload, key):
                 yield TraceEntry(chunk, chunk.first + at, payload, letter=letter, key=key)
 
-    # --- telling ---------------------------------------------------------------------------
+    # --- building ------------------------------------------------------------------------
 
     def _told(self, found: TraceEntry) -> Story:
         chunk, origin = found.chunk, found.chunk.origin
@@ -149,7 +149,8 @@ class TraceReader:
         }
 
     def _decided(self, found: TraceEntry) -> Story:
-        """What the pipeline made of it; asked again, since it keeps no notes on its way."""
+        """The pipeline's decision; the pipeline is run again, since it records nothing while it
+        works."""
         if found.payload is None:
             return {"outcome": "document", "has_text": False}
         explained = self._pipeline().explain(found.payload, now_ns=found.chunk.at_ns)
@@ -201,7 +202,7 @@ class TraceReader:
     def _sinks(
         self, found: TraceEntry, attempts: list[tuple[Attempt, tuple[str, str, str]]]
     ) -> dict[str, Story]:
-        """Sink -> where the event is there: safe, a dead letter, or waiting for what."""
+        """Sink -> the event's state there: safe, a dead letter, or what it waits for."""
         last = {attempt.sink: outcome for attempt, outcome in attempts}
         has_failed = found.chunk.receipt.failed is not None
         rows = {}
@@ -214,7 +215,7 @@ class TraceReader:
             elif has_failed:
                 rows[sink] = {"state": "given_back"}
             elif found.chunk.receipt.closed:
-                # Its window is safe, but that write is not remembered any more.
+                # The window is safe, but the buffer no longer has that write.
                 rows[sink] = {"state": "settled"}
             else:
                 rows[sink] = {"state": "waiting", "for": _waits_for(outcome, lane)}
@@ -225,7 +226,7 @@ class TraceReader:
 
 
 def spellings(line: str) -> list[bytes]:
-    """Return how a text may stand in JSON, as Beats and others write it."""
+    """Return the forms in which a text may be written in JSON by Beats and other programs."""
     plain = json.dumps(line, ensure_ascii=False)[1:-1]
     go = plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     found = (plain, json.dumps(line)[1:-1], go, line)
@@ -253,7 +254,7 @@ def _waits_for(outcome: tuple[str, str, str] | None, lane: dict[str, object]) ->
 
 
 def _summary(story: Story) -> str:
-    """One sentence that says where it is."""
+    """One sentence that says where the event is."""
     window = story["window"]
     if story["outcome"] == "dropped":
         return f"dropped by a rule ({story['reason']}: {story['detail']}), on purpose"

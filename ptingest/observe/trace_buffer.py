@@ -1,12 +1,12 @@
-"""What became of the events that passed lately, for who asks about one of them.
+"""The trace buffer: events that passed lately and their outcomes, for ``ptingest why``.
 
     flow   --a chunk, as it was processed--> whole chunks --too many bytes--> ids only --> gone
     sinks  --a batch, before and after-----> attempts      (the same way)
 
-Recorded once a chunk and once a batch, by reference: nothing is done for a single event
-until its chunk grows old, when its ids are joined into one text and the event is let go.
-Bytes are counted as the budget counts them, so ``why.max_bytes`` bounds what is held here
-and nowhere else; an attempt holds documents only while their chunk does.
+It records once a chunk and once a batch, by reference. Nothing is done for a single event until
+its chunk is old; then the chunk's ids are joined into one text and the events are released.
+Bytes are counted as the budget counts them, so ``why.max_bytes`` bounds what is held only by
+this buffer; an attempt holds documents only as long as their chunk does.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from ptingest.settings.why import WhySettings
 
 WHOLE_SHARE = 0.75
 RECORD_BYTES = 700
-"""What one chunk or attempt costs beside its documents."""
+"""Memory of one chunk or attempt beside its documents."""
 PAYLOAD_BYTES = 40
-"""What one payload takes beside its bytes."""
+"""Memory of one payload beside its bytes."""
 LETTER_BYTES = 400
-"""What one dead letter takes beside its texts: the record, and four texts' heads."""
+"""Memory of one dead letter beside its texts: the record, and four string headers."""
 DETAIL_CHARACTERS = 500
-"""Of a sink's words about one document, once only its id is kept."""
+"""Characters of a sink's answer about one document that are kept with its id."""
 
 
 class Chunk:
@@ -55,12 +55,12 @@ class Chunk:
         self.documents: Sequence[Document] = ()
         self.letters: Sequence[DeadLetter] = ()
         self.payloads: Sequence[bytes] | None = None
-        """All that came, in order; None where each became a document."""
+        """All payloads, in order; None where each became a document."""
         self.keys: str | None = None
-        """Once the documents are let go: their keys, each between two newlines."""
+        """Once the documents are released: their keys, each between two newlines."""
 
     def place_of(self, payload: bytes, at: int) -> int:
-        """Where an event stood in its window, from 0."""
+        """The position of an event in its window, from 0."""
         if self.payloads is None:
             return self.first + at
         places = (n for n, one in enumerate(self.payloads) if one is payload)
@@ -78,13 +78,15 @@ class Attempt:
         self.cost = 0
         self.documents: Sequence[Document] = documents
         self.result: WriteResult | None = None
-        """None while it is under way, and where nobody knows (it died)."""
+        """None while it is under way, and where the outcome is unknown (the write died)."""
         self.keys: str | None = None
         self.odd: dict[str, tuple[str, str, str]] = {}
-        """Once the documents are let go: key -> outcome, reason, detail, where not stored."""
+        """Once the documents are released: key -> outcome, reason, detail, unless simply
+        stored."""
 
     def outcome_of(self, document: Document | None, key: str | None) -> tuple[str, str, str] | None:
-        """Return outcome, reason and the sink's words; None where it was not in this batch."""
+        """Return outcome, reason and the sink's answer; None when the key was not in this
+        batch."""
         if self.keys is not None:
             if not key or f"\n{key}\n" not in self.keys:
                 return None
@@ -100,12 +102,12 @@ class Attempt:
         )  # fmt: skip
 
     def shrink(self) -> None:
-        """Let the documents go, and keep their keys."""
+        """Release the documents, and keep their keys."""
         if self.keys is None:
             self.keys = _joined(self.documents)
             if self.result is not None:
                 self.odd = _odd_by_key(self.result, self.documents)
-                # What it said as a whole stays.
+                # The answer to the whole request is kept.
                 self.result = WriteResult(
                     too_large=self.result.too_large,
                     trouble=self.result.trouble,
@@ -124,12 +126,12 @@ def _cost_of_letter(letter: DeadLetter) -> int:
 
 
 def _cost_of_words(result: WriteResult) -> int:
-    """What a sink's words about single documents take."""
+    """Memory of a sink's answers about single documents."""
     return sum(200 + len(reason) + len(detail) for _, _, reason, detail in _odd(result))
 
 
 def _odd(result: WriteResult) -> Iterator[tuple[str, Document, str, str]]:
-    """Yield everything but what was simply stored."""
+    """Yield every outcome but that of simply stored documents."""
     for outcome, documents in (
         ("already_stored", result.already_stored),
         ("failure_stored", result.failure_stored),
@@ -167,7 +169,7 @@ def _joined(documents: Sequence[Document]) -> str:
 
 
 class TraceBuffer:
-    """Remembers chunks and attempts within ``why.max_bytes``; lives on one loop."""
+    """Holds chunks and attempts within ``why.max_bytes``; used on one loop."""
 
     def __init__(self, settings: WhySettings, *, clock: Clock) -> None:
         self.settings = settings
@@ -177,22 +179,23 @@ class TraceBuffer:
         self.whole: deque[Chunk] = deque()
         self.shrunk: deque[Chunk] = deque()
         self.attempts: deque[Attempt] = deque()
-        """Those that ended, in that order, whole and shrunk."""
+        """Ended attempts in the order in which they ended, whole and shrunk."""
         self.under_way: dict[int, Attempt] = {}
         self._holding: list[tuple[float, int, Attempt]] = []
-        """Ended attempts that hold documents: a heap by when the first of them came."""
+        """Ended attempts that hold documents: a heap by the arrival time of their first
+        document."""
         self._whole_bytes = self._keys_bytes = 0
         self._numbers: dict[str, int] = {}
         self._order = itertools.count()
         self._owed = 0.0
         self.generation = 0
-        """Counts the profiles: what a chunk went through may not be in force any more."""
+        """Counts the profiles: the profile that processed a chunk may no longer be in force."""
 
     @property
     def is_on(self) -> bool:
         return self.settings.max_bytes > 0
 
-    # --- what the flow and the sinks tell --------------------------------------------------
+    # --- calls from the flow and the sinks ---------------------------------------------------
 
     def saw(
         self,
@@ -227,7 +230,7 @@ class TraceBuffer:
         self._fit()
 
     def began(self, sink: str, documents: Sequence[Document]) -> Attempt:
-        """A batch is being written."""
+        """A batch is about to be written."""
         number = self._numbers[sink] = self._numbers.get(sink, 0) + 1
         attempt = Attempt(sink, number, self._clock.monotonic(), documents)
         if self.is_on:
@@ -235,7 +238,7 @@ class TraceBuffer:
         return attempt
 
     def ended(self, attempt: Attempt, result: WriteResult | None) -> None:
-        """A batch was answered; None where nobody knows what became of it."""
+        """A batch was answered; None where its outcome is unknown."""
         attempt.ended, attempt.result = self._clock.monotonic(), result
         if self.under_way.pop(id(attempt), None) is None:
             return
@@ -264,7 +267,7 @@ class TraceBuffer:
             self._shrink_attempt(heapq.heappop(self._holding)[2])
 
     def _fit(self) -> None:
-        """Let the oldest events go, then the oldest ids, until all keeps to the limit."""
+        """Release the oldest events, then the oldest ids, until everything is within the limit."""
         while self.whole and self._whole_bytes > self._whole_limit:
             self._shrink(self.whole.popleft())
         self._forget()
@@ -275,7 +278,7 @@ class TraceBuffer:
         self._keys_bytes += attempt.cost
 
     def _forget(self) -> None:
-        """Let the oldest ids go while there are too many."""
+        """Release the oldest ids while there are too many."""
         while self._keys_bytes > self._keys_limit:
             is_chunk = bool(self.shrunk) and (
                 not self.attempts
@@ -287,16 +290,16 @@ class TraceBuffer:
             elif self.attempts and self.attempts[0].keys is not None:
                 self._keys_bytes -= self.attempts.popleft().cost
             else:
-                return  # nothing but what holds documents: its chunks go first
+                return  # the rest holds documents: its chunks are released first
 
     # --- numbers -----------------------------------------------------------------------------
 
     def time_ns_of(self, moment: float) -> int:
-        """Return the time since the epoch of a monotonic moment, as the clock has it now."""
+        """Return the time since the epoch of a monotonic moment, by the present clock."""
         return self._clock.time_ns() - int((self._clock.monotonic() - moment) * 1e9)
 
     def status(self) -> dict[str, object]:
-        """The part of /status that speaks of what is remembered."""
+        """The part of /status about the trace buffer."""
         now = self._clock.monotonic()
         oldest = (self.shrunk or self.whole or [None])[0]
         return {
@@ -312,7 +315,8 @@ class TraceBuffer:
 
 
 class WatchedSink:
-    """A sink whose writes are seen by the trace_buffer, and its refusals by taps."""
+    """A sink whose writes are recorded in the trace buffer, and whose refusals are shown by
+    taps."""
 
     def __init__(self, sink: Sink, *, trace_buffer: TraceBuffer, taps: Taps) -> None:
         self.name, self._sink, self._trace_buffer, self._taps = sink.name, sink, trace_buffer, taps
@@ -337,5 +341,5 @@ class WatchedSink:
         return await self._sink.check()
 
     async def close(self) -> None:
-        """Let go of connections and files."""
+        """Close connections and files."""
         await self._sink.close()

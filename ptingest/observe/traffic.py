@@ -1,8 +1,8 @@
-"""What an operator asks about the traffic and no counter can tell.
+"""Traffic samples: facts about the traffic that no counter can hold.
 
-Which lines fit no pattern, masked, and which pattern came closest; when each service was
-heard last, and how old its events were then. A few samples a second at most, and never
-event text: what is kept here is shown in /status.
+Which lines match no pattern, masked, and which pattern came closest; when each service last
+sent events, and how old the events were then. A few samples a second at most, and never event
+text: everything kept here is shown in /status.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ptingest.pipeline.shapes import Near, Nearness, shape
 from ptingest.settings.profile import ProfileSettings
 
 SAMPLE_EVERY_SECONDS = 1.0
-"""Each service's failures are looked at so often."""
+"""Minimum interval between two samples of one service's failures."""
 SAMPLED_AT_ONCE = 4
 SHAPES_KEPT = 32
-"""For each service; when there are more, the rarer half is forgotten."""
+"""Shapes kept for each service; when there are more, the rarer half is forgotten."""
 SHAPES_SHOWN = 12
 _KEY_TIME = 8
 """Characters of a key that hold the event's time, 48 bits of milliseconds."""
@@ -37,11 +37,11 @@ class _MessageAndGroup(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_MessageAndGroup).decode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for a payload of which the pipeline still made a document."""
+"""The exception that msgspec raises for a payload of which the pipeline still made a document."""
 
 
 class TrafficWatch:
-    """Looks at each chunk after it was processed; owned by the flow."""
+    """Examines each chunk after it was processed; owned by the flow."""
 
     def __init__(self, profile: ProfileSettings) -> None:
         self._follow(profile)
@@ -60,7 +60,7 @@ class TrafficWatch:
     def look(self, processed: Processed, profile: ProfileSettings, now_ns: int) -> None:
         """Note what one chunk shows; costs about a microsecond unless a sample is due."""
         if profile is not self._profile:
-            self._follow(profile)  # a reload
+            self._follow(profile)  # after a reload
         for service in processed.received:
             self._heard_ns[service] = now_ns
         if processed.documents:
@@ -91,7 +91,7 @@ class TrafficWatch:
             document
             for document in documents
             if document.service == service
-            # A large one was worked on elsewhere, not to hold up the loop.
+            # A large event was processed elsewhere, so that it does not block the loop.
             and len(document.payload) <= LARGE_BYTES
             and any(tag in document.body for tag in self._tags)
         )
@@ -100,7 +100,7 @@ class TrafficWatch:
             try:
                 sent = _decode(document.payload)
             except _UNREADABLE:
-                continue  # a message that is no text has no shape
+                continue  # a message that is not text has no shape
             self._sampled[service] += 1
             counter[shape(sent.message), self._nearest(sent)] += 1
         if len(counter) > SHAPES_KEPT:
@@ -115,7 +115,7 @@ class TrafficWatch:
         return self._nearness[sent.group].nearest(sent.message)
 
     def status(self, now_ns: int) -> dict[str, object]:
-        """The part of /status that speaks of services."""
+        """The part of /status about services."""
         return {service: self._row(service, now_ns) for service in self._heard_ns}
 
     def _row(self, service: str, now_ns: int) -> dict[str, object]:

@@ -29,17 +29,17 @@ def exposition(metrics: Metrics) -> bytes:
 
 
 class _Collector(Collector):
-    """Shows the counters to the client library as they are."""
+    """Gives the counters to the client library as they are."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     def describe(self) -> Iterable[Family]:
-        """Say nothing beforehand: this is the only collector of its registry."""
+        """Describe nothing in advance: this is the only collector of its registry."""
         return ()
 
     def collect(self) -> Iterator[Family]:
-        """Yield each metric of the table, with what was counted."""
+        """Yield each metric of the table with its values."""
         children: dict[str, list[MetricSample]] = {}
         for sample in self._metrics.samples():
             children.setdefault(sample.name, []).append(sample)

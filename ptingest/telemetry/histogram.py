@@ -1,4 +1,4 @@
-"""What a histogram's buckets say: growth between two moments, and quantiles. Pure."""
+"""Histogram buckets: growth between two moments, and quantiles. Pure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ Buckets = Sequence[tuple[float, float]]
 
 
 def growth(before: Buckets, after: Buckets) -> Buckets:
-    """Return what came to each bucket between two moments, added up as they are."""
+    """Return the growth of each bucket between two moments, cumulative as the buckets are."""
     known = dict(before)
     return [(bound, max(0, count - known.get(bound, 0))) for bound, count in after]
 
 
 def quantile(buckets: Buckets, share: float) -> float | None:
-    """Return the value below which ``share`` of the observations lie; None without any.
+    """Return the value below which ``share`` of the observations lie; None when there are none.
 
-    Within a bucket values are taken to be spread evenly. What is beyond the last bound is
-    given as that bound.
+    Values are taken to be spread evenly within a bucket. For a value beyond the last bound that
+    bound is returned.
     """
     total = buckets[-1][1] if buckets else 0
     if total <= 0:

@@ -1,9 +1,9 @@
-"""What the program says on standard error: one line a record, repeats counted, not shown.
+"""Logs on standard error: one line a record; repeats are counted and not shown.
 
-`setup_logs` hangs one handler on the root logger; nothing else here is kept anywhere. A
-record belongs with its repeats when logger and template are the same, whatever its
-arguments: a thousand Beats that break the same rule make a handful of lines and a count.
-Text from peers cannot forge a line: line breaks are indented, control characters shown.
+`setup_logs` installs one handler on the root logger; this module has no other global state.
+Records are repeats of each other when logger and template are the same, whatever their
+arguments are: a thousand Beats that break the same rule cause a few lines and a count. Text
+from peers cannot forge a line: line breaks are indented, control characters are escaped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REPEATS = 5
 """Records of one kind shown in a window; the rest are counted."""
 WINDOW_SECONDS = 60.0
 KINDS = 1000
-"""Kinds of records remembered at once; the oldest is forgotten first."""
+"""Kinds of records that are tracked at the same time; the oldest is forgotten first."""
 
 PACKAGE = "ptingest"
 
@@ -30,7 +30,7 @@ _Kind = tuple[str, int, str]
 
 
 class Repeated(NamedTuple):
-    """A window that ended with records held back."""
+    """A window that ended with suppressed records."""
 
     logger: str
     level: int
@@ -45,18 +45,18 @@ class Repeats:
         self, *, allowed: int = REPEATS, window_seconds: float = WINDOW_SECONDS, kinds: int = KINDS
     ) -> None:
         self._allowed, self._window, self._limit = allowed, window_seconds, kinds
-        # Ordered by the beginning of the window, so that what ends first stands first.
+        # Ordered by the beginning of the window, so that the first entry ends first.
         self._seen: dict[_Kind, tuple[float, int]] = {}
 
     def shows(self, logger: str, level: int, template: str, now: float) -> bool:
-        """Count one record and say whether it is shown; call `ended` first."""
+        """Count one record and return whether it is shown; call `ended` first."""
         kind = (logger, level, template)
         began, count = self._seen.get(kind, (now, 0))
         self._seen[kind] = (began, count + 1)
         return count < self._allowed
 
     def ended(self, now: float) -> list[Repeated]:
-        """Forget every window that is over; return those that held something back."""
+        """Forget every window that has ended; return those that suppressed records."""
         ended = []
         while self._seen:
             kind, (began, count) = next(iter(self._seen.items()))
@@ -69,14 +69,14 @@ class Repeats:
 
     @property
     def next_end(self) -> float | None:
-        """When the first window ends that holds something back, None without one."""
+        """When the first window with suppressed records ends, None when there is none."""
         held = (began for began, count in self._seen.values() if count > self._allowed)
         began = next(held, None)
         return None if began is None else began + self._window
 
 
 class RepeatHandler(logging.StreamHandler[TextIO]):
-    """Writes records to a stream, and one line for all that `Repeats` held back."""
+    """Writes records to a stream, and one line for the records that `Repeats` suppressed."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class RepeatHandler(logging.StreamHandler[TextIO]):
         super().__init__(stream)
         self._repeats, self._window, self._monotonic = repeats, window_seconds, monotonic
         self._timer: threading.Timer | None = None
-        # A template alone may say as little as "%s: %s".
+        # A template alone may be as short as "%s: %s".
         self._last: dict[_Kind, str] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -103,7 +103,7 @@ class RepeatHandler(logging.StreamHandler[TextIO]):
             self._wait(now)
 
     def close(self) -> None:
-        """Tell what was held back, then let go of the stream (which stays open)."""
+        """Write the counts of suppressed records, then release the stream (which stays open)."""
         self.acquire()
         try:
             if self._timer is not None:
@@ -115,7 +115,8 @@ class RepeatHandler(logging.StreamHandler[TextIO]):
         super().close()
 
     def _wait(self, now: float) -> None:
-        """Have the count told at the window's end, also when nothing more is logged."""
+        """Schedule the count for the end of the window, so that it is written without a further
+        record."""
         end = self._repeats.next_end
         if end is not None:
             self._timer = threading.Timer(max(0.0, end - now), self._on_time)
@@ -126,7 +127,7 @@ class RepeatHandler(logging.StreamHandler[TextIO]):
         self.acquire()
         try:
             if self._timer is not threading.current_thread():
-                return  # closed, or another handler's timer by now
+                return  # closed, or replaced by another handler with its own timer
             self._timer = None
             now = self._monotonic()
             self._tell(now)
@@ -147,7 +148,8 @@ class RepeatHandler(logging.StreamHandler[TextIO]):
 
 
 class ConsoleFormatter(logging.Formatter):
-    """``time level name message``, for people; of several processes each says which it is."""
+    """``time level name message``, for people; with several processes each line names its
+    process."""
 
     def __init__(self, process: str | None = None) -> None:
         super().__init__()
@@ -163,7 +165,7 @@ class ConsoleFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, with the Elastic Common Schema's names."""
+    """One JSON object a line, with the field names of the Elastic Common Schema."""
 
     def __init__(self, process: str | None = None) -> None:
         super().__init__()
@@ -186,7 +188,8 @@ class JsonFormatter(logging.Formatter):
             fields["error.type"] = record.exc_info[0].__qualname__
             fields["error.message"] = str(record.exc_info[1])
             fields["error.stack_trace"] = self.formatException(record.exc_info)
-        # Lone surrogates (bytes of a file name) are no UTF-8; a log line must not fail on them.
+        # Lone surrogates (bytes of a file name) are not valid UTF-8; a log line must not fail
+        # on them.
         known = {
             key: value.encode("utf-8", "backslashreplace").decode()
             if isinstance(value, str)
@@ -208,7 +211,7 @@ def _one_record(message: str) -> str:
 
 
 class LogChoices(Protocol):
-    """The part of the settings that is needed here; `LogSettings` has it."""
+    """The part of the settings that this module needs; `LogSettings` implements it."""
 
     @property
     def level(self) -> str:
@@ -226,10 +229,10 @@ def setup_logs(
 ) -> RepeatHandler:
     """Send all logs to ``stream`` (standard error) as the settings say.
 
-    ``process`` names one of several that write there, ``worker 2``.
+    ``process`` names one of several processes that write there, ``worker 2``.
 
-    May be called again, as after a reload: the new settings replace the old ones. Other
-    people's libraries speak from warning upwards, whatever our own level is.
+    It may be called again, as after a reload: the new settings replace the old ones. Other
+    libraries log warnings and errors only, whatever our own level is.
     """
     root = logging.getLogger()
     for handler in list(root.handlers):

@@ -29,10 +29,11 @@ class Metric(NamedTuple):
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = LATENCY_SECONDS
     merge: Merge = "sum"
-    """What a gauge of several processes comes to; counters and histograms are added up."""
+    """How the gauge's values from several processes are combined; counters and histograms are
+    added up."""
 
     def zeros(self) -> list[float]:
-        """Return the values of a child that nothing was counted in."""
+        """Return the values of a child in which nothing was counted."""
         return [0.0] * (2 + len(self.buckets) if self.kind == "histogram" else 1)
 
 
@@ -42,7 +43,7 @@ class MetricSample(NamedTuple):
     name: str
     labels: tuple[str, ...]
     values: list[float]
-    """One value; of a histogram its sum, and then the count of each bucket on its own."""
+    """One value; for a histogram its sum, then the count of each bucket, not cumulative."""
 
 
 # The books (promise 6), per sink and service:
@@ -256,7 +257,7 @@ METRICS: tuple[Metric, ...] = (
 class Metrics:
     """The counters of one process; built once in assembly and passed down.
 
-    Not for threads: everything is counted and read in the thread of the event loop.
+    Not thread-safe: it is written and read in the thread of the event loop.
     """
 
     def __init__(self, table: tuple[Metric, ...] = METRICS) -> None:
@@ -309,14 +310,14 @@ class Metrics:
         return list(zip(bounds, accumulate(map(int, child[1:])), strict=True))
 
     def samples(self) -> list[MetricSample]:
-        """Return everything that was ever counted or set here, as it is now."""
+        """Return every value that was ever counted or set here, as it is now."""
         return [
             MetricSample(name, labels, list(values))
             for (name, labels), values in self._children.items()
         ]
 
     def show(self, samples: Iterable[MetricSample]) -> None:
-        """Be a picture of ``samples``: what they do not have is 0 from now on."""
+        """Take the values of ``samples``; a child that they do not have is 0 from now on."""
         left = set(self._children)
         for name, labels, values in samples:
             left.discard((name, labels))
@@ -325,7 +326,7 @@ class Metrics:
             self._children[name, labels] = self._rows[name].zeros()
 
     def before_scrape(self, refresh: Callable[[], None]) -> None:
-        """Call ``refresh`` before every scrape, to set gauges that are cheap to look up."""
+        """Call ``refresh`` before every scrape, to set gauges that are cheap to compute."""
         self._before_scrape.append(refresh)
 
     def refresh(self) -> None:

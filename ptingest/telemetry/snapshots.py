@@ -1,10 +1,10 @@
-"""The metrics of several processes as one: added up, and never going back.
+"""Metrics of several processes as one set: added up, and counters never decrease.
 
     samples of each process --merge--> one set, for `Metrics.show`
     samples of one that died --retire--> what stays of it for ever
 
-A counter of the whole is the sum over all processes, those that are gone included, so it
-grows whatever is started anew. What a gauge comes to stands in the table.
+A counter is the sum over all processes, those that ended included, so it keeps growing when a
+process is started again. The table of metrics says how gauges are combined.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ROWS: dict[str, Metric] = {row.name: row for row in METRICS}
 
 
 def merge(parts: Iterable[Iterable[MetricSample]]) -> list[MetricSample]:
-    """Return one sample for each child that any part has; parts are left as they are."""
+    """Return one sample for each child that any part has; the parts are not changed."""
     merged: dict[tuple[str, tuple[str, ...]], MetricSample] = {}
     for part in parts:
         for sample in part:
@@ -39,5 +39,5 @@ def _together(a: MetricSample, b: MetricSample) -> MetricSample:
 
 
 def retire(samples: Iterable[MetricSample]) -> list[MetricSample]:
-    """Return what counts of a process that is gone: everything but its gauges."""
+    """Return the samples that count after a process has ended: all but its gauges."""
     return [sample for sample in samples if _ROWS[sample.name].kind != "gauge"]
