@@ -1,13 +1,13 @@
-"""What a limited sender may not send, taken out before the pipeline sees it.
+"""Rejects events that a limited sender may not send, before the pipeline sees them.
 
-Only peers whose certificate is named under ``beats.tls.senders`` come this way, and pay for
-it by decoding twice; for all others nothing is asked. Group and service are read exactly as
-the stages read them, so nobody gets past by writing them in an unusual way. Whatever is no
-event, or of a group that the profile does not know, is the pipeline's to judge.
+Only peers whose certificate is named under ``beats.tls.senders`` are checked here, at the cost
+of decoding twice; nothing is done for all others. Group and service are read exactly as the
+stages read them, so that an unusual spelling does not evade the check. Payloads that are no
+events, and events of a group that the profile does not know, are left to the pipeline.
 
-What passed and then went to another data stream than its service's (as Logstash does where a
-field that should be an object is a text: it keeps what the event says, or takes its
-defaults) becomes a letter as well.
+An event that passes the check and then goes to another data stream than its service's becomes a
+letter as well. Logstash routes such events: where a field that should be an object is a text,
+it keeps what the event says, or takes its defaults.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def process_permitted(
     origin: Origin,
     now_ns: int,
 ) -> Processed:
-    """Do what ``Pipeline.process`` does, but events the origin may not send become letters."""
+    """Do what ``Pipeline.process`` does; events that the origin may not send become letters."""
     if origin.may_send is None:
         return pipeline.process(payloads, receipt=receipt, peer=origin.peer, now_ns=now_ns)
     passed: list[bytes] = []
@@ -59,7 +59,7 @@ def process_permitted(
 
 
 def _take_out_strays(done: Processed, expected: dict[int, DataStream], origin: Origin) -> None:
-    """Make letters of the documents on their way to another data stream than their own."""
+    """Make letters of the documents whose data stream is not that of their service."""
     kept: list[Document] = []
     for document in done.documents:
         own = expected.get(id(document.payload))
@@ -76,8 +76,8 @@ def _take_out_strays(done: Processed, expected: dict[int, DataStream], origin: O
 
 
 def _judge(pipeline: Pipeline, payload: bytes, origin: Origin) -> DeadLetter | DataStream | None:
-    """Return the data stream of an event that may come, the letter of one that may not, and
-    nothing for what is the pipeline's to judge."""
+    """Return the data stream of an event that is allowed, the letter of one that is not, and
+    nothing for what is left to the pipeline."""
     decoded = decode_payload(payload)
     if isinstance(decoded, Unreadable):
         return None
@@ -105,4 +105,4 @@ def _service(found: object) -> str:
     try:
         return interpolated(found, placeholder="")
     except RecursionError:
-        return ""  # fits no list; where any service may be sent the pipeline says why not
+        return ""  # matches no list; when any service may be sent, the pipeline says why not

@@ -1,7 +1,7 @@
-"""From a name to its label: the first rule of the profile that fits wins.
+"""From a name to its label: the first rule of the profile that matches wins.
 
-Names in, labels out; what a label sets is decided here once a rule and shared. Names are
-remembered, since a program has few loggers and many lines.
+The fields that a label sets are computed once a rule and shared. Names are cached, since a
+program has few loggers and many lines.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from ptingest.settings.profile import CategorySettings
 
 CACHED_NAMES = 8192
 LONGEST_NAME = 256
-"""Longer names are looked up each time, so that the memory of names stays small."""
+"""Longer names are looked up each time, so that the cache stays small."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a rule sets, and which rule it was, for people to see."""
+    """The fields that a rule sets, and the rule's name for people."""
 
     fields: Mapping[str, str]
     rule: str
 
 
 class Classifier:
-    """The rules of one group; ``classify`` is a function of the name alone."""
+    """The rules of one group; the result of ``classify`` depends on the name alone."""
 
     def __init__(self, settings: CategorySettings) -> None:
         self.field = settings.field
@@ -56,7 +56,7 @@ class Classifier:
             self._exact.setdefault(name, rank)
 
     def classify(self, name: str) -> Label:
-        """Return the label of the first rule that fits, else the one for the rest."""
+        """Return the label of the first rule that matches, else the default label."""
         label = self._known.get(name)
         if label is None:
             label = self._decide(name)

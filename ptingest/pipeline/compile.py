@@ -1,4 +1,4 @@
-"""A profile's settings to a working pipeline, and its samples to the proof that it works."""
+"""Compiles a profile's settings to a pipeline, and checks the profile's samples."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ptingest.settings.profile import PatternSample, PatternSettings, ProfileSet
 
 
 def compile_profile(profile: ProfileSettings) -> Pipeline:
-    """Compile a validated profile; what cannot be compiled was refused by its settings."""
+    """Compile a validated profile; the settings have refused what cannot be compiled."""
     return Pipeline(profile)
 
 
 def packaged_profile_path() -> Path:
-    """Where the shipped profile lies: in the package once installed, else in the source tree."""
+    """Path of the shipped profile: in the package once installed, else in the source tree."""
     installed = Path(__file__).with_name("pt.yaml")
     if installed.exists():
         return installed
@@ -23,7 +23,7 @@ def packaged_profile_path() -> Path:
 
 
 def run_samples(profile: ProfileSettings) -> list[str]:
-    """Try each pattern's samples; return one sentence for each that came out otherwise."""
+    """Run each pattern's samples; return one sentence for each sample with another result."""
     is_strict = profile.parsing == "strict"
     return [
         f"groups.{place}.patterns.{pattern.name}.samples.{number}: {problem}"
@@ -35,7 +35,7 @@ def run_samples(profile: ProfileSettings) -> list[str]:
 
 
 def _problem(pattern: PatternSettings, sample: PatternSample, *, is_strict: bool) -> str | None:
-    """Judge one sample against its own pattern, whatever stands before it in the list."""
+    """Check one sample against its own pattern, whatever patterns come before it in the list."""
     found = matcher(pattern, is_strict=is_strict).match(sample.line)
     if found == sample.fields:
         return None

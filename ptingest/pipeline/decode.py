@@ -1,12 +1,13 @@
 """Payloads to events: a JSON object whose values stay raw bytes until a stage reads them.
 
-``dict[str, Raw]`` keeps number texts exactly and costs a third of a full decode. msgspec
-checks the grammar of what it skips (so NaN, control characters and trailing text are
-refused also deep inside), but neither its UTF-8 nor the size of its numbers; those two
-are checked here. It stops somewhat below 1,000 levels of nesting. Duplicate keys: the
-last wins at the top level; inside a value they pass as they came.
+``dict[str, Raw]`` keeps number texts exactly and costs a third of a full decode. msgspec checks
+the grammar of the values that it skips (so NaN, control characters and trailing text are
+refused at any depth), but neither their UTF-8 nor the size of numbers; those two are checked
+here. It stops somewhat below 1,000 levels of nesting. Duplicate keys: the last wins at the top
+level; inside a value they are passed on unchanged.
 
-Bad input is an answer, never an exception: either mended (and marked) or ``Unreadable``.
+Bad input is a result, never an exception: the payload is either mended (and marked) or
+``Unreadable``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ptingest.pipeline.encode import encode_value
 
 BOM = b"\xef\xbb\xbf"
 MAX_NUMBER_DIGITS = 1000
-"""Digits of one number; Elasticsearch's JSON reader refuses a document with a longer one."""
+"""Digits of one number; Elasticsearch's JSON reader refuses a document with a longer number."""
 
 INVALID_UTF8 = "invalid_utf8"
 LONE_SURROGATE = "lone_surrogate"
@@ -29,8 +30,8 @@ LONE_SURROGATE = "lone_surrogate"
 decode_event = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_any = msgspec.json.Decoder(Raw).decode
 
-# Up to the first half of a surrogate pair that stands alone. Escapes are consumed whole, so
-# that the backslash of `\\ud800` is not taken for one.
+# Matches up to the first half of a surrogate pair that stands alone. Escapes are consumed
+# whole, so that the backslash of `\\ud800` is not taken for one.
 _HALF, _SECOND_HALF = rb"[dD][89a-fA-F][0-9a-fA-F]{2}", rb"[dD][c-fC-F][0-9a-fA-F]{2}"
 _UP_TO_LONE_SURROGATE = re.compile(
     rb"(?:[^\\]++|\\(?:[^u]|u(?!%b)|u[dD][89abAB][0-9a-fA-F]{2}\\u%b))*+" % (_HALF, _SECOND_HALF),
@@ -39,14 +40,14 @@ _UP_TO_LONE_SURROGATE = re.compile(
 _MENDED_SURROGATE = rb"\ufffd"
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _NUMBER_BYTES = rb"[-+.0-9eE]"
-# The expressions below go through a payload in one match, not one for each token.
+# Each expression below scans a payload in one match, not in one match for each token.
 _UP_TO_LONG_RUN = re.compile(
     rb'(?:[^"\-+.0-9eE]++|%b|%b{1,%d}+(?!%b))*+'
     % (_STRING, _NUMBER_BYTES, MAX_NUMBER_DIGITS, _NUMBER_BYTES),
     re.DOTALL,
 )
 _RUN = re.compile(_NUMBER_BYTES + b"++")
-# A longer run covers two neighbours of the places looked at.
+# A longer run covers two neighbours of the examined places.
 _SAMPLED = slice(MAX_NUMBER_DIGITS // 2, None, MAX_NUMBER_DIGITS // 2)
 _TWO_IN_A_ROW = re.compile(_NUMBER_BYTES + b"{2}").search
 _UP_TO_STRUCTURE = re.compile(rb'(?:[^"\[\]{}:]++|%b)*+([\[\]{}:])' % _STRING, re.DOTALL)
@@ -63,7 +64,7 @@ TOO_DEEP = Unreadable("too_deep", "nested too deeply to be read, by some hundred
 
 
 class Decoded(NamedTuple):
-    """An event, and what had to be mended to read it."""
+    """An event, and what was mended to read it."""
 
     event: dict[str, Raw]
     payload: bytes
@@ -83,7 +84,7 @@ def is_plain(payload: bytes) -> bool:
 
 
 def decode_payload(payload: bytes) -> Decoded | Unreadable:
-    """Decode one payload, mending what can be mended without guessing at its meaning."""
+    """Decode one payload; mend what can be mended without guessing its meaning."""
     marks: list[str] = []
     payload = payload.removeprefix(BOM)
     if not is_plain(payload):
@@ -114,7 +115,7 @@ def decode_payload(payload: bytes) -> Decoded | Unreadable:
 
 
 def holds_long_number(payload: bytes, message: Raw | bytes | None) -> bool:
-    """Whether some number is too long; nearly free where the payload is mostly message."""
+    """Whether some number is too long; nearly free when most of the payload is the message."""
     if message is not None and len(payload) - len(message) <= MAX_NUMBER_DIGITS:
         if bytes(message).startswith(b'"'):
             return False
@@ -137,7 +138,7 @@ def _has_long_number(payload: bytes) -> bool:
 
 
 def without_lone_surrogates(payload: bytes) -> bytes:
-    """Replace each lone half by an escape of the same length, in place."""
+    """Replace each lone half in place by an escape of the same length."""
     mended = bytearray(payload)
     position = 0
     while position < len(payload):
@@ -150,7 +151,7 @@ def without_lone_surrogates(payload: bytes) -> bytes:
 
 
 def _unreadable(payload: bytes, error: msgspec.DecodeError) -> Unreadable:
-    """Tell a JSON value of another kind from what is no JSON at all."""
+    """Distinguish a JSON value of another kind from text that is not JSON."""
     try:
         value = bytes(_decode_any(payload)).strip()
     except RecursionError:
@@ -163,11 +164,12 @@ def _unreadable(payload: bytes, error: msgspec.DecodeError) -> Unreadable:
 
 
 def duplicate_keys(payload: bytes, event: dict[str, Raw]) -> bool:
-    """Whether a top-level key came twice, given what was decoded.
+    """Whether a top-level key appeared twice, given the decoded event.
 
-    Walks the payload, so ask only where its length says that something was lost.
+    It scans the payload, so call it only when the payload's length shows that something was
+    lost.
     """
-    # Without spaces both are as long, but for a member that was lost or escapes in a key.
+    # Without spaces both lengths are equal, unless a member was lost or a key holds escapes.
     compact = len(msgspec.json.format(payload, indent=-1))
     if compact == len(msgspec.json.format(encode_value(event), indent=-1)):
         return False

@@ -9,7 +9,7 @@ import msgspec
 _encoder = msgspec.json.Encoder()
 encode_value = _encoder.encode
 encode_into = _encoder.encode_into
-"""Encode into a bytearray, replacing what it held."""
+"""Encode into a bytearray and replace its content."""
 
 
 def encode_body(event: Mapping[str, object]) -> bytes:

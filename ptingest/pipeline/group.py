@@ -1,10 +1,10 @@
-"""All stages for the events of one group, in the order of Logstash, for any event.
+"""The reference stages: all stages for the events of one group, in the order of Logstash.
 
     Beats input -> parse -> set fields -> classify -> timestamp -> route -> key
 
-This is the whole truth about an event and the only place that writes into one;
-``ordinary.py`` decides the usual events faster and hands over whatever it is not sure of.
-Values stay raw bytes unless a stage needs them. The rules that look odd are Logstash's:
+They accept any event, and they are the only code that writes into an event. The fast path
+(``fast/documents.py``) gives the same result for common events and passes all others to these
+stages. Values stay raw bytes unless a stage needs them. Rules that look odd are Logstash's:
 reference and line are named where they are.
 """
 
@@ -53,7 +53,7 @@ _tags = msgspec.json.Decoder(list[str] | str | None).decode
 
 @dataclass(slots=True)
 class StageResult:
-    """One event after all stages, with everything that was decided on the way."""
+    """One event after all stages, with every decision about it."""
 
     event: Event
     service: str
@@ -63,14 +63,14 @@ class StageResult:
     detail: str = ""
     data_stream: DataStream | None = None
     name: str | None = None
-    """Of the data stream Logstash would have written to, legal or not."""
+    """The name of the data stream that Logstash would have written to, legal or not."""
     key: str | None = None
     pattern: str | None = None
     rule: str | None = None
     body: bytes = b""
-    """The event encoded."""
+    """The encoded event."""
     notes: list[str] = field(default_factory=list)
-    """Tallies: what was tagged or mended."""
+    """Notes: what was tagged or mended."""
 
     def dead(self, reason: str, detail: str) -> StageResult:
         self.outcome, self.reason, self.detail = "dead_letter", reason, detail
@@ -83,17 +83,17 @@ class StageResult:
 
 @dataclass(slots=True)
 class _Time:
-    """What is known of an event's time."""
+    """The times of an event."""
 
     sent: Instant | None
-    """Filebeat's, None where it is missing or unreadable."""
+    """Filebeat's time, None when it is missing or unreadable."""
     sent_text: str
     captured_text: str | None = None
-    """As the message has it, where a pattern found it."""
+    """The time in the message, when a pattern found it."""
     captured_fraction: str | None = None
-    """Digits a pattern cut off it."""
+    """Digits that a pattern cut off that time."""
     final: Instant | None = None
-    """What the date stage made of it."""
+    """The result of the date stage."""
 
 
 class Group:
@@ -112,10 +112,10 @@ class Group:
         self.own_times = OwnTimes(self.time_reader)
         self.known_services = frozenset(settings.known_services)
 
-    # --- the way through ------------------------------------------------------------------
+    # --- all stages --------------------------------------------------------------------------
 
     def follow(self, event: Event, *, marks: tuple[str, ...], now_ns: int) -> StageResult:
-        """Take one event through all stages; ``event`` is changed in place."""
+        """Run all stages for one event; ``event`` is changed in place."""
         service = event.get("service", MISSING)
         dataset = interpolated(service, placeholder="%{[service]}")
         result = StageResult(event, dataset if dataset in self.known_services else "other")
@@ -141,7 +141,7 @@ class Group:
         return self._route(result, dataset)
 
     def take_in(self, result: StageResult, now_ns: int) -> None:
-        """Do what comes before any filter, for an event that no group will take further."""
+        """Apply the Beats input alone, for an event that no group processes further."""
         if self._what_the_input_would_choke_on(result.event) is None:
             self._beats_input(result, now_ns)
             self._keep_original(result, None)
@@ -149,11 +149,12 @@ class Group:
     def own_time(
         self, message: str, captured: str | None, fraction: str | None, *, instant: Instant | None
     ) -> tuple[str, int] | None:
-        """Return the time that the line has itself, as it stands there and in milliseconds.
+        """Return the time that the line itself has, as its text and in milliseconds.
 
-        That is the captured one, as the group's formats read it (``instant``) or else as
-        exactly as it can be read; or the first in the message; None where the line has
-        none. Filebeat's own time does not stay over a restart, so a key has it only then.
+        That is the captured time, as the group's formats read it (``instant``), or else as
+        exactly as it can be read; or the first time in the message; None when the line has
+        none. Filebeat's own time changes at a restart, so a key has it only when the line has
+        none.
         """
         if captured is not None:
             instant = instant or self.time_reader.read_fully(captured, fraction)
@@ -163,7 +164,7 @@ class Group:
             if found is not None:
                 return captured, found.millis
             if _DIGIT(captured):
-                # Not a form that can be read, but still this line's time and no other's.
+                # In no form that can be read, but still this line's time and no other's.
                 return captured, 0
         found = self.own_times.find_in_text(message)
         return None if found is None else (found.text.decode("ascii"), found.millis)
@@ -171,7 +172,7 @@ class Group:
     # --- Beats input ----------------------------------------------------------------------
 
     def _what_the_input_would_choke_on(self, event: Event) -> tuple[str, str] | None:
-        """Logstash raises on these, closes the connection and gets them again, for ever."""
+        """Logstash raises on these, closes the connection and receives them again, for ever."""
         try:
             _tags(_raw(event.get("tags")) or NULL)
         except msgspec.DecodeError:
@@ -213,7 +214,7 @@ class Group:
         return time
 
     def _keep_original(self, result: StageResult, parsed: Parsed | None) -> None:
-        """Drop our copy of the message where the profile says so."""
+        """Drop our copy of the message when the profile says so."""
         policy = self.profile.event_original
         has_failed = parsed is None or "date_failure" in result.notes
         inner = result.event.get("event")
@@ -252,7 +253,7 @@ class Group:
     # --- mutate ---------------------------------------------------------------------------
 
     def _set_fields(self, result: StageResult, dataset: str) -> None:
-        """Set the data stream and the group's constants: all of them, or on an error none."""
+        """Set the data stream and the group's constants: all of them, or none when one fails."""
         stream = self.settings.data_stream
         wanted = {
             "data_stream.type": stream.type,
@@ -291,7 +292,7 @@ class Group:
         event, settings = result.event, self.settings.time
         tags = event["tags"]
         value = event.get(settings.field)
-        # A list is searched for the tag, a string for the text.
+        # In a list the tag must be an element, in a string a part of the text.
         if isinstance(tags, list | str) and self.settings.failure_tag in tags:
             return
         if isinstance(value, str):
@@ -312,7 +313,7 @@ class Group:
     # --- output ---------------------------------------------------------------------------
 
     def _route(self, result: StageResult, dataset: str) -> StageResult:
-        """Decide the data stream, or why the event goes elsewhere."""
+        """Decide the data stream, or the reason why the event is not indexed."""
         if not is_truthy(_raw(result.event.get("service"))):
             return result.dropped(DropReason.NO_SERVICE)
         stream = self._data_stream(result.event)
@@ -332,7 +333,7 @@ class Group:
         return result
 
     def own_stream(self, service: str) -> DataStream:
-        """Return where events of a service belong, whatever else they say."""
+        """Return the data stream of a service's events, whatever else an event says."""
         stream = self.settings.data_stream
         dataset = mended_dataset(service, self.profile.sanitise_names)
         return DataStream(stream.type, dataset, stream.namespace)
@@ -363,7 +364,7 @@ class Group:
 
 
 def _must_be(name: str, kind: str) -> str:
-    """Say what Logstash cannot take, and what to change where the event is made."""
+    """Say what Logstash cannot process, and what to change where the event is made."""
     return (
         f"{name} must be {kind}; rename it among the processors of filebeat.yml: "
         f"`- rename: {{fields: [{{from: {name}, to: app_{name}}}]}}`"
@@ -405,7 +406,8 @@ def tagged(tags: list[str] | str | None, tag: str) -> list[str] | str:
 
 
 def _accumulated(existing: object, text: str) -> object:
-    """Put a capture beside what is there: grok drops it where that is neither text nor list."""
+    """Add a capture to the values that are there: grok drops it when they are neither text nor
+    list."""
     if not isinstance(existing, Raw):
         return text
     match bytes(existing)[:1]:
@@ -420,7 +422,7 @@ def _accumulated(existing: object, text: str) -> object:
 
 
 def _opened(value: object) -> dict[str, object] | Literal["list", "scalar"]:
-    """Open an object for setting fields in it; nothing is an empty one."""
+    """Open an object to set fields in it; a missing one is an empty object."""
     if isinstance(value, dict):
         return value
     if not isinstance(value, Raw):

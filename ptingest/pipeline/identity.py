@@ -1,19 +1,18 @@
-"""Keys: what makes a resent event recognisable.
+"""Keys: they make a resent event recognisable.
 
-    key = base64url( 6 bytes: event time in ms | 10 bytes: BLAKE2b of what stays the same )
+    key = base64url( 6 bytes: event time in ms | 10 bytes: BLAKE2b of the constant values )
 
-What stays the same when a Beat sends an event again, also after it was killed and started
-anew or the file was renamed: agent.id, what tells the file from others, host.name,
-log.offset, the message, and the raw text of the line's own time (``own_time.py``), or of
-Filebeat's where it has none. Filebeat's ``@timestamp`` and ``agent.ephemeral_id`` change
-at a restart, and the order of members at each send; so the hash runs over decoded values,
-framed as one MessagePack array, which no two different tuples share. The time comes first
-because Elasticsearch stores ids in order of time for free, and random ones at half as
-much again.
+The constant values are the same when a Beat sends an event again, also after it was killed and
+restarted or the file was renamed: agent.id, the file's identity, host.name, log.offset, the
+message, and the raw text of the line's own time (``own_time.py``), or of Filebeat's time when
+the line has none. Filebeat's ``@timestamp`` and ``agent.ephemeral_id`` change at a restart, and
+the order of members at each send; so the hash is taken of decoded values, framed as one
+MessagePack array, which no two different tuples share. The time comes first because
+Elasticsearch stores ids in order of time at no cost, and random ones at half as much again.
 
-No two events may share a key: the second would be acked and never stored. So an event
-without ``agent.id``, ``log.offset``, ``host.name``, any time, or something that tells its
-file from others gets none: better a double than a loss.
+No two events may share a key: the second would be acked and never stored. So an event without
+``agent.id``, ``log.offset``, ``host.name``, any time, or an identity of its file gets no key: a
+duplicate is better than a loss.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from ptingest.pipeline.fast.cache import ValueCache
 from ptingest.pipeline.fast.events import ABSENT, LogFields
 
 _INSIDE = slice(1, -1)
-"""A text without its quotes; made once, since a slice costs as much as what it cuts."""
+"""A text without its quotes; built once, since building a slice costs as much as slicing."""
 (_BACKSLASH,) = b"\\"
 MAX_MILLIS = (1 << 48) - 1
 _UNKNOWN = frozenset((None, "", 0, "0"))
-"""Numbers of devices and files that say nothing."""
+"""Numbers of devices and files that identify nothing."""
 NOT_TOLD = b""
-"""In place of a key: nothing that was looked at tells the file from others."""
+"""Returned in place of a key: none of the values that were read identifies the file."""
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
@@ -95,11 +94,10 @@ _blake2b = hashlib.blake2b
 def event_key(
     members: Mapping[str, object], message: str | None, time_text: str, millis: int
 ) -> str | None:
-    """Return 22 characters of unpadded base64url, or None where nothing identifies the event.
+    """Return 22 characters of unpadded base64url, or None when nothing identifies the event.
 
     ``members`` are the event's, raw. ``time_text`` is the time as the line or else Filebeat
-    wrote it; ``millis`` the same time, clamped to what six bytes hold, 0 where nobody can
-    read it.
+    wrote it; ``millis`` is the same time, clamped to six bytes, 0 when it cannot be read.
     """
     agent, log = members.get("agent"), members.get("log")
     if not isinstance(agent, Raw) or not isinstance(log, Raw):
@@ -110,7 +108,7 @@ def event_key(
         identity = _file_identity(where.file) or _container_identity(members)
         framed = framed_value((agent_id, identity, name, where.offset, message, time_text))
     except (msgspec.DecodeError, OverflowError):
-        # Of other types than Filebeat's, or an offset beyond 64 bits.
+        # The types differ from Filebeat's, or the offset is beyond 64 bits.
         return None
     if not (agent_id and name and identity):
         return None
@@ -118,16 +116,16 @@ def event_key(
 
 
 def key_bytes(framed: bytes, millis: int) -> bytes:
-    """The 16 bytes of a key: its time and the hash of what stays the same."""
+    """The 16 bytes of a key: its time and the hash of the constant values."""
     if not 0 <= millis <= MAX_MILLIS:
         millis = 0 if millis < 0 else MAX_MILLIS
     return millis.to_bytes(6, "big") + _blake2b(framed).digest()[:10]
 
 
 def key_texts(keys: Sequence[bytes]) -> list[str]:
-    """Keys of 16 bytes each as texts: encoded all at once, which costs a third.
+    """Encode keys of 16 bytes each as texts, all at once, which costs a third.
 
-    Two bytes between them, so that each fills 24 characters; the first 22 are its own.
+    Two bytes separate them, so that each fills 24 characters; the first 22 are its own.
     """
     joined = b"\0\0".join(keys)
     text = b2a_base64(joined, newline=False).translate(_URL_SAFE).decode("ascii")
@@ -135,7 +133,7 @@ def key_texts(keys: Sequence[bytes]) -> list[str]:
 
 
 def _host_name(host: object) -> str | None:
-    """Filebeat lets a user's own ``host: x`` win, which is then no object."""
+    """The user's own ``host: x`` replaces Filebeat's in the event and is then no object."""
     if not isinstance(host, Raw | bytes):
         return None
     try:
@@ -149,12 +147,12 @@ def _host_name(host: object) -> str | None:
 
 
 def _file_identity(file: _File | None) -> tuple[object, ...] | None:
-    """What tells a file from others, None where nothing does.
+    """Return what identifies a file, None when nothing does.
 
-    Nearly always device and inode, which a rename leaves alone; an inode is used again when
-    its file is gone, so a fingerprint goes in as well, and an inode whose device nobody
-    names tells too little without the path. The tuples differ in length, so that no two
-    kinds can be mistaken for each other.
+    Nearly always that is device and inode, which do not change when the file is renamed. An
+    inode is used again after its file was deleted, so a fingerprint is added when there is one;
+    an inode without a device identifies too little without the path. The tuples differ in
+    length, so that no two kinds can be equal.
     """
     if file is None:
         return None
@@ -172,11 +170,11 @@ def _file_identity(file: _File | None) -> tuple[object, ...] | None:
 
 
 def known_by(payload: bytes) -> str | None:
-    """Say by what the files of a sender are known, from one of its events.
+    """Say what identifies the files of a sender, from one of its events.
 
     ``inode`` (with its device, or the index of Windows), ``fingerprint``, ``container`` or
-    ``path``, which a rename changes; ``nothing`` where there is no key for want of
-    something that tells files or hosts apart. None for an event that no file gave.
+    ``path``, which a rename changes; ``nothing`` when there is no key because nothing
+    identifies the file or the host. None for an event that does not come from a file.
     """
     try:
         members = _members_of(payload)
@@ -194,11 +192,11 @@ def known_by(payload: bytes) -> str | None:
 
 
 CONTAINER_NAMES = ("container", "kubernetes")
-"""Members that may tell where an event is from when no file is named."""
+"""Members that may identify the place of an event that names no file."""
 
 
 def _container_identity(members: Mapping[str, object]) -> tuple[object, ...] | None:
-    """What tells the output of one container from others, where no file is named.
+    """Return what identifies the output of one container, when no file is named.
 
     A pod alone does not: it may have several containers.
     """
@@ -217,15 +215,16 @@ def _container_identity(members: Mapping[str, object]) -> tuple[object, ...] | N
 
 SHORT_TEXT = 256
 TEXT_HEADS = [framed_value("x" * length)[: -length or None] for length in range(SHORT_TEXT)]
-"""What stands before a text of so many bytes of UTF-8."""
+"""The MessagePack head of a text of so many bytes of UTF-8."""
 
 
 class KeyMaker:
-    """Frames the keys of usual events from pieces that were framed before.
+    """Frames the keys of common events from cached pieces.
 
-    A Beat sends the same agent, host and file with every event, in one of a few orders of
-    their keys, so what they give is remembered by their raw text; the message goes in as it
-    came where it holds no escape. That costs half of decoding and framing all of it.
+    A Beat sends the same agent, host and file with every event, in one of a few orders of their
+    keys, so the frames of these values are cached by their raw text. The message is framed
+    without decoding when it holds no escape. This costs half of decoding and framing
+    everything.
     """
 
     def __init__(self) -> None:
@@ -233,11 +232,11 @@ class KeyMaker:
         self._hosts = ValueCache(_framed_host)
 
     def key_of(self, event: Any, raw: bytes, framed_time: bytes, millis: int) -> bytes | None:
-        """Return the 16 bytes of a key, None where nothing identifies the event, and
-        ``NOT_TOLD`` where no file does: its container may.
+        """Return the 16 bytes of a key, None when nothing identifies the event, and
+        ``NOT_TOLD`` when its file is not identified: its container may be.
 
-        ``event`` is a ``DecodedEvent``, ``raw`` its message as JSON, ``framed_time`` as the hash
-        gets it, ``millis`` as for ``event_key``.
+        ``event`` is a ``DecodedEvent``, ``raw`` its message as JSON, ``framed_time`` the time
+        as the hash needs it, ``millis`` as for ``event_key``.
         """
         log = event.log
         if log.__class__ is not LogFields and (log := _odd_log_fields(log)) is None:
@@ -247,7 +246,8 @@ class KeyMaker:
         if agent is None or file is None or host is None:
             return NOT_TOLD if file is None else None
         if _BACKSLASH in raw:
-            # Encoded here: the framing encoder would leave a copy with the text.
+            # Encoded here: the framing encoder would leave a copy of the UTF-8 in the text
+            # object.
             text = _text_of(raw).encode()
             length = len(text)
             head = TEXT_HEADS[length] if length < SHORT_TEXT else text_head(length)
@@ -283,7 +283,7 @@ def _odd_log_fields(log: Raw) -> _OddLogFields | None:
 
 
 def _framed_agent(agent: bytes) -> bytes | None:
-    """Begin the array with ``agent.id``; None where there is none, so that there is no key."""
+    """Begin the array with ``agent.id``; None when there is none: the event then has no key."""
     try:
         name = _agent_of(agent).id
     except msgspec.DecodeError:
@@ -292,7 +292,7 @@ def _framed_agent(agent: bytes) -> bytes | None:
 
 
 def _framed_file(file: bytes) -> bytes | None:
-    """Its second member, from ``log.file``, which may be missing (no bytes)."""
+    """The second member, from ``log.file``, which may be missing (no bytes)."""
     try:
         identity = _file_identity(_file_of(file) if file else None)
         return framed_value(identity) if identity else None
@@ -301,13 +301,13 @@ def _framed_file(file: bytes) -> bytes | None:
 
 
 def _framed_host(host: bytes) -> bytes | None:
-    """Its third member, from ``host``, which may be missing (no bytes)."""
+    """The third member, from ``host``, which may be missing (no bytes)."""
     name = _host_name(host) if host else None
     return framed_value(name) if name else None
 
 
 def text_head(length: int) -> bytes:
-    """What stands before a text of so many bytes of UTF-8, however long."""
+    """The MessagePack head of a text of so many bytes of UTF-8, of any length."""
     if length < SHORT_TEXT:
         return TEXT_HEADS[length]
     if length < 1 << 16:
@@ -316,5 +316,5 @@ def text_head(length: int) -> bytes:
 
 
 def framed_text(text: bytes) -> bytes:
-    """One text, given as UTF-8."""
+    """One text, passed as UTF-8."""
     return text_head(len(text)) + text

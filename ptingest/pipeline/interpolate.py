@@ -1,8 +1,8 @@
-"""What a field's value looks like as text, as Logstash writes it.
+"""The text of a field's value, as Logstash writes it.
 
-``interpolated`` is ``%{[field]}`` in a template, ``message_text`` is what the Beats input
-makes of a message that is no string. The two differ in how they print numbers: the one is
-Java's, the other Ruby's.
+``interpolated`` is ``%{[field]}`` in a template; ``message_text`` is the text that the Beats
+input makes of a message that is not a string. The two print numbers differently: the first as
+Java does, the second as Ruby does.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ _text = msgspec.json.Decoder(str).decode
 _INFINITY = float("inf")
 
 LONGEST_TEXT = 64 << 10
-"""Characters, beyond which a list's text is not written further: no name may be as long."""
+"""The text of a list is not written further than so many characters: no name may be as long."""
 NUMBERS_KEPT = 4096
-"""Floats remembered, for lists of many that are alike."""
+"""Floats cached, for lists with many equal ones."""
 MISSING = object()
-"""A field that is not there; null counts the same for text."""
+"""A missing field; as text null counts the same."""
 
 
 def value_of(raw: Raw) -> object:
-    """Decode a raw value whole; numbers beyond a double become infinite.
+    """Decode a complete raw value; numbers beyond a double become infinite.
 
-    For those msgspec gives up where the standard library does not; texts it reads faster.
+    Where msgspec refuses such numbers the standard library is used; msgspec reads texts faster.
     """
     text = bytes(raw)
     return _text(text) if text.startswith(b'"') else json.loads(text)
 
 
 def interpolated(value: object, *, placeholder: str) -> str:
-    """Return the text of ``%{[field]}``, ``placeholder`` where there is no value.
+    """Return the text of ``%{[field]}``, ``placeholder`` when there is no value.
 
-    It goes into names; the text of a list ends where it is longer than any of them.
+    It becomes part of a name; the text of a list ends where it is longer than any name.
     """
     if isinstance(value, Raw):
         if bytes(value).startswith(b"{"):
@@ -71,7 +71,8 @@ def message_text(raw: Raw) -> str:
 
 
 def is_truthy(raw: Raw | None) -> bool:
-    """Logstash's truth: missing, null, false, "" and the text "false" are not; 0 and [] are."""
+    """Logstash's rule of truth: missing, null, false, "" and the text "false" are false; 0 and
+    [] are true."""
     if raw is None:
         return False
     text = bytes(raw)
@@ -80,8 +81,8 @@ def is_truthy(raw: Raw | None) -> bool:
     return text not in (b"null", b"false")
 
 
-# Texts are written piece by piece: to join those of each level would copy what is nested
-# deeply once a level.
+# Texts are written piece by piece: joining the texts of each level would copy deeply nested
+# values once a level.
 
 
 def _write_joined(values: list[object], out: StringIO) -> None:
@@ -130,7 +131,7 @@ def _write_java_text(value: object, out: StringIO) -> None:
 
 
 def _java_json(text: bytes) -> str:
-    """Compact JSON as Jackson writes it, which differs from ours in floats alone."""
+    """Compact JSON as Jackson writes it, which differs from ours in floats only."""
     return msgspec.json.encode(json.loads(text, parse_float=_json_double)).decode("utf-8")
 
 
@@ -162,7 +163,7 @@ def _ruby_float(number: float) -> str:
 
 
 def _scientific(number: float) -> tuple[str, int]:
-    """Mantissa and exponent of the shortest text that means this number, which is ``repr``."""
+    """Mantissa and exponent of the shortest text that denotes this number, which is ``repr``."""
     text = repr(number)
     if "e" in text:
         mantissa, _, exponent = text.partition("e")

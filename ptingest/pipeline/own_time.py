@@ -1,23 +1,23 @@
-"""The time that a line carries itself, where no pattern captured one.
+"""The time in a line itself, when no pattern captured one.
 
 A key needs a time that is the same when the line is read again, and Filebeat's is not. The
-first text of a known form counts, wherever it stands in the first 64 KiB of the line:
+first text of a known form in the first 64 KiB of the line is used:
 
-    2025-01-02T03:04:05.678Z     ISO 8601 and its kin; 2025/01/02 03:04:05 as nginx's errors
+    2025-01-02T03:04:05.678Z     ISO 8601 and similar; 2025/01/02 03:04:05 as in nginx's errors
     02/Jan/2025:03:04:05 +0000   access logs, Redis, HTTP dates
-    Thu Jan  2 03:04:05 2025     ctime; Jan 02 2025 03:04:05 as JavaScript's dates
+    Thu Jan  2 03:04:05 2025     ctime; Jan 02 2025 03:04:05 as in JavaScript's dates
     [I 250102 03:04:05           Tornado's
 
-failing those, in a line that is a JSON object, the first epoch number in a member named
-``time``, ``timestamp``, ``@timestamp``, ``ts`` or ``msec`` (nginx): seconds to nanoseconds.
+When there is none and the line is a JSON object: the first epoch number in a member named
+``time``, ``timestamp``, ``@timestamp``, ``ts`` or ``msec`` (nginx), in seconds to nanoseconds.
 
-A time without its date or year counts as none: at the same place of a file that was cut and
-written again, the same line may be another event. A time without a zone is taken in the
-profile's. The text itself is in the message and so in the hash; what is found here decides
-that Filebeat's time is not, and gives the time that a key begins with.
+A time without a date or a year is not used: at the same place of a file that was truncated and
+written again, the same line may be another event. A time without a zone is read in the
+profile's zone. The text itself is in the message and so in the hash; the result decides that
+Filebeat's time is not hashed, and gives the time that a key begins with.
 
-Nearly every line is searched for a clock alone, since all dates stand right before one;
-each of the searches is linear, as no form can be of any length.
+Nearly every line is searched for a clock time only, since all dates are directly before or
+after one. Each of the searches is linear, since every form has a bounded length.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from ptingest.pipeline.fast.cache import remember
 from ptingest.pipeline.timestamps import TimeReader
 
 SEARCHED_BYTES = 1 << 16
-"""How far into a line is looked."""
+"""Bytes of a line that are searched."""
 SEARCHED_CLOCKS = 32
-"""How many clocks without a date are looked at."""
+"""Clock times without a date that are examined in one line."""
 _BEFORE, _AFTER = len("02/Jan/2025:03:"), len("04:05.123456789 GMT+00:00 2025 ")
-"""How far a time reaches around the colon after its hour, at most."""
+"""Bytes of a time on either side of the colon after its hour, at most."""
 _ACCESS_BYTES = len("02/Jan/2025:03:04:05 +0000")
 
 _NAME, _YEAR, _DAY = "[a-z]{2}", "[0-9]{4}", "(?:0?[1-9]|[12][0-9]|3[01])"
 _CLOCK = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]"
 _SECOND = r":(?:[0-5][0-9]|60)(?:[.,][0-9]{1,9})?"
 _ZONE = r"(?: ?(?:Z|(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?|UTC|GMT))?"
-# The colon after an hour, since the search leaps to colons.
+# The colon after an hour; searching for a single colon is fast.
 _find_clock = re.compile(
     rb":(?=[0-5][0-9])"
     rb"(?:(?<=[0-9][T ][012][0-9]:)|(?<=[0-9]{4}:[012][0-9]:)|(?<=[0-9][T ][0-9]:))"
 ).search
-# Begins with one class of characters, since the search leaps to it.
+# Begins with one class of characters, so that the search skips to it fast.
 _find_time = re.compile(
     "[0-9JFMASOND](?:(?<=[0-9])(?:"
     rf"[0-9]{{3}}([-/])(?:0?[1-9]|1[0-2])\1{_DAY}[T ]{_CLOCK}(?:{_SECOND})?{_ZONE}"
@@ -76,21 +76,21 @@ _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 class OwnTime(NamedTuple):
-    """A time as its line has it."""
+    """A time as the line has it."""
 
     text: bytes
     millis: int
 
 
 class OwnTimes(dict[bytes, "OwnTime | None"]):
-    """Finds the own times of one group's lines; remembers the texts seen, since the lines of
-    one second share theirs."""
+    """Finds the own times of one group's lines; caches the texts seen, since the lines of one
+    second have the same one."""
 
     def __init__(self, reader: TimeReader) -> None:
         self._reader = reader
 
     def find(self, line: bytes, start: int = 0, end: int | None = None) -> OwnTime | None:
-        """Return the first time of a line, given as UTF-8 from ``start`` to ``end``."""
+        """Return the first time of a line, passed as UTF-8 from ``start`` to ``end``."""
         end = min(len(line) if end is None else end, start + SEARCHED_BYTES)
         position = start
         for _ in range(SEARCHED_CLOCKS):
@@ -99,7 +99,7 @@ class OwnTimes(dict[bytes, "OwnTime | None"]):
                 break
             position = clock.end()
             before, after = position - _BEFORE, position + _AFTER
-            # An access log's, seen before: it ends with its zone, so nothing can follow.
+            # An access log's time, seen before: it ends with its zone, so nothing can follow.
             access = line[before : before + _ACCESS_BYTES]
             time = self.get(access) if before >= start and before + _ACCESS_BYTES <= end else None
             if time is not None and access[-5:-4] in (b"+", b"-"):
@@ -125,7 +125,8 @@ class OwnTimes(dict[bytes, "OwnTime | None"]):
     def _millis(self, text: str) -> int | None:
         if text[:10].isdigit():
             whole, _, fraction = text.partition(".")
-            # Ten digits are seconds until the year 2286; three more are a thousandth each.
+            # Ten digits are seconds until the year 2286; each three further digits divide the
+            # unit by a thousand.
             digits = (whole + fraction)[:13].ljust(13, "0")
             return int(digits)
         for date in _DATES:

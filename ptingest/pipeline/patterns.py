@@ -1,15 +1,15 @@
 """Messages to fields, as grok does it, in time linear in the message.
 
-A pattern is a line of named pieces. Grok's ``.`` crosses newlines, its ``^`` is a line
-anchor, and its ``DATA`` is lazy; so a pattern holds exactly when its head is found at some
-line start (the first such line is enough: a later one sees only a part of the same rest)
-and each anchor, the pieces between one {data} and the next, is found at or after the end
-of what came before (the first such place). That is one search for the head and one for
-each anchor, with the captures of real grok and never its backtracking over the whole
-message: 20 seconds for 40 kB there, a millisecond here.
+A pattern is a line of named pieces. Grok's ``.`` crosses newlines, its ``^`` is a line anchor,
+and its ``DATA`` is lazy. So a pattern matches exactly when its head is found at some line start
+(the first such line is enough: a later one sees only a part of the same rest) and each anchor,
+the pieces between one {data} and the next, is found at or after the end of the previous one
+(the first such place). That is one search for the head and one for each anchor, with the
+captures of real grok and without its backtracking over the whole message: 20 seconds for 40 kB
+there, a millisecond here.
 
-The expressions of the pieces are those of Logstash's grok patterns, written for Python.
-Keep the order of their alternatives: it decides captures.
+The expressions of the pieces are those of Logstash's grok patterns, written for Python. Keep
+the order of their alternatives: it decides captures.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ Captures = dict[str, str]
 
 
 class Matcher(Protocol):
-    """One way to try one pattern."""
+    """The interface of a compiled pattern."""
 
     fields: frozenset[str]
-    """All that it can set."""
+    """All fields that it can set."""
     needle: str
-    """What a message must hold to fit; nothing where that is not known."""
+    """A text that every matching message holds; empty when none is known."""
 
     def match(self, message: str) -> Captures | None:
-        """Return the non-empty captures, or None where the pattern does not fit."""
+        """Return the captures that are not empty, or None when the pattern does not match."""
         ...
 
     def both(self, message: str) -> tuple[Captures | None, Captures | None]:
-        """Return what ``match`` gives, and what it would give under strict parsing."""
+        """Return the result of ``match``, and the result under strict parsing."""
         ...
 
 
 class Pieces(NamedTuple):
-    """A line pattern taken apart: a head, then an anchor after each {data}."""
+    """A line pattern split into a head, and an anchor after each {data}."""
 
     head: str
     anchors: tuple[str, ...]
@@ -63,7 +63,7 @@ class Pieces(NamedTuple):
 
 
 def take_apart(line: str) -> Pieces:
-    """Split a line pattern at its {data} pieces; the settings have judged its shape."""
+    """Split a line pattern at its {data} pieces; the settings have checked its form."""
     tokens = LINE_PIECE.split(line)
     expressions = [re.escape(tokens[0])]
     delimiters: list[str] = []
@@ -79,17 +79,17 @@ def take_apart(line: str) -> Pieces:
 
 
 class LineMatcher:
-    """Grok's answer for one line pattern.
+    """Gives grok's result for one line pattern.
 
-    Most of what is searched holds no record. So what every record holds is looked for
-    first, each in one pass: the longest text between pieces, then the last anchor. That
-    one's place is also what the search for it finds, unless the pieces before end later.
+    Most searched texts hold no record. So the parts that every record has are searched first,
+    each in one pass: the longest text between pieces, then the last anchor. The place of that
+    anchor is also the result of the search for it, unless the pieces before it end later.
     """
 
     def __init__(self, line: str) -> None:
         pieces = take_apart(line)
         self._head = re.compile(pieces.head).match
-        # Any other line start. A newline that stands as text is found in leaps.
+        # Any other line start. `re` finds a literal newline fast.
         self._later_head = re.compile("\n" + pieces.head).search
         searches = [re.compile(anchor).search for anchor in pieces.anchors]
         self._stretches = list(zip(pieces.delimiters, searches, strict=True))
@@ -115,7 +115,7 @@ class LineMatcher:
     def _captures(
         self, message: str, opened: re.Match[str] | None, ahead: re.Match[str]
     ) -> tuple[Captures | None, bool]:
-        """Return the captures, and whether each {data} is what strict parsing lets it be."""
+        """Return the captures, and whether each {data} is one that strict parsing allows."""
         found = opened or self._later_head(message)
         if found is None:
             return None, False
@@ -136,7 +136,7 @@ class LineMatcher:
 
 
 class StrictLineMatcher:
-    """The same pieces, but the record starts the message and {data} stays in its place.
+    """The same pieces, but the record begins the message and each {data} stays in its place.
 
     {data} then holds neither a newline nor the character that ends it.
     """
@@ -169,13 +169,14 @@ def _twice(captures: Captures | None) -> tuple[Captures | None, Captures | None]
 
 
 def _longest_text(line: str) -> str:
-    """Return the longest text between the pieces of a line pattern: what fits holds it."""
+    """Return the longest text between the pieces of a line pattern: every matching message
+    holds it."""
     return max(LINE_PIECE.split(line)[::3], key=len)
 
 
 class RegexMatcher:
-    """A user's own expression, at the start of the message; groups that took no part or are
-    empty set nothing."""
+    """A user's own expression, at the start of the message; a group that took no part or is
+    empty sets nothing."""
 
     def __init__(self, regex: str) -> None:
         expression = compile_expression(regex)
@@ -188,7 +189,7 @@ class RegexMatcher:
 
 
 class JsonMatcher:
-    """A message that is one JSON object; of its keys, those that were asked for."""
+    """Matches a message that is one JSON object, and gives the values of the configured keys."""
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._keys = dict(keys)
@@ -226,12 +227,12 @@ def _as_text(raw: msgspec.Raw) -> str:
 
 
 class Parsed(NamedTuple):
-    """A message's fields, the name of the pattern that fitted, and whether it did so loosely."""
+    """A message's fields, the name of the pattern that matched, and whether it matched loosely."""
 
     captures: Captures
     pattern: str
     is_loose: bool
-    """Strict parsing would have made something else of it."""
+    """Strict parsing would have given another result."""
 
 
 class Parser:
@@ -243,7 +244,7 @@ class Parser:
         self.fields = frozenset[str]().union(*(each.fields for _, each in matchers))
 
     def parse(self, message: str) -> Parsed | None:
-        """Return the first pattern's fields, or None when no pattern fits."""
+        """Return the first pattern's fields, or None when no pattern matches."""
         strict: Captures | None = None
         for needle, name, both in self._patterns:
             if needle not in message:

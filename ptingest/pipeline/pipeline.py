@@ -1,10 +1,10 @@
-"""The fixed chain of stages, for chunks of payloads: bytes in, documents and verdicts out.
+"""The pipeline, for chunks of payloads: bytes in, documents and outcomes out.
 
     payload -> decode -> group -> its stages -> encode -> Document | DeadLetter | dropped
 
-Pure: no clock, no log, no metric; tallies come back with the result and ``now_ns`` is an
-argument. Usual events take the short way (``fast_path.py``), any other the long one
-(``group.py``), with the same result.
+Pure: no clock, no log, no metric; notes are returned with the result and ``now_ns`` is an
+argument. Common events are processed by the fast path (``fast/documents.py``), all others by
+the reference stages (``group.py``), with the same result.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ from ptingest.settings.profile import ProfileSettings
 
 OTHER = "other"
 LONGEST_NAME = 1024
-"""Characters of a data stream's name that a letter tells; a legal one has at most 255."""
+"""Characters of a data stream's name that a letter shows; a legal one has at most 255."""
 GIANT_BYTES = 1 << 20
-"""An event this large comes in a chunk of its own, and what it needed is freed after it."""
+"""An event of this size is a chunk of its own, and the memory for it is freed afterwards."""
 _NO_KEY = bytes(16)
 
 
 class _Below(msgspec.Struct, gc=False):
-    """What matters of an event's ``fields``."""
+    """The part of an event's ``fields`` that matters here."""
 
     group: Raw = Raw(b"null")
 
@@ -60,26 +60,26 @@ _service_of = attrgetter("service")
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What becomes of one payload, for people: the answer of ``ptingest try``."""
+    """The result for one payload, for people: the answer of ``ptingest try``."""
 
     outcome: Outcome
     reason: str | None
-    """Short label where the event is not indexed."""
+    """Short label when the event is not indexed."""
     detail: str
-    """The same as a sentence."""
+    """The reason as a sentence."""
     data_stream: str | None
-    """The name Logstash would have written to, also when it is illegal."""
+    """The name that Logstash would have written to, also when it is illegal."""
     document: dict[str, Any] | None
-    """The event after all stages, also when it is not indexed; None where there is none."""
+    """The event after all stages, also when it is not indexed; None when there is none."""
     body: bytes | None
-    """The document as the sinks would get it, number texts as they came."""
+    """The document as the sinks would get it, with number texts unchanged."""
     key: str | None
     pattern: str | None
-    """Name of the pattern that fitted."""
+    """Name of the pattern that matched."""
     rule: str | None
-    """The category rule that fired: its number and what it matches."""
+    """The category rule that matched: its number and its names."""
     notes: tuple[str, ...]
-    """Tallies: what was tagged or mended."""
+    """Notes: what was tagged or mended."""
 
 
 class Pipeline:
@@ -104,7 +104,7 @@ class Pipeline:
             name: FastPath(group, self._known, self.reader) for name, group in usable.items()
         }
         self._builders = {name: fast_path.make for name, fast_path in self._fast_paths.items()}
-        # Nearly always there is one group; looking at its name beats looking it up.
+        # Nearly always there is one group; comparing its name is faster than a lookup.
         self._first_name = next(iter(usable), "")
         self._first = self._builders.get(self._first_name)
 
@@ -113,15 +113,15 @@ class Pipeline:
     ) -> Processed:
         """Decide the fate of each payload.
 
-        Returns documents in the order of their payloads; every payload is a document, a
-        dead letter or counted as dropped. Nothing is raised for bad input.
+        Returns documents in the order of their payloads; every payload is a document, a dead
+        letter or counted as dropped. Bad input never raises.
         """
         done = Processed()
         tallies, decode = done.tallies, self.reader.decode
         first_name, first, ways = self._first_name, self._first, self._builders
         made: list[BuiltDocument] = []
         made_of: list[bytes] = []
-        # Where in the list of documents those belong that went the long way.
+        # Positions in the list of documents of those that the reference stages made.
         places: list[int] = []
         for payload in payloads:
             found = None
@@ -150,7 +150,7 @@ class Pipeline:
         return done
 
     def _unusual(self, payload: bytes, tallies: Tallies) -> BuiltDocument | None:
-        """Take an event with members of other names or kinds than usual the short way."""
+        """Process an event with other member names or kinds than usual by the fast path."""
         try:
             found = self.reader.decode_loosely(payload)
             if found is None:
@@ -161,10 +161,10 @@ class Pipeline:
             return None
 
     def explain(self, payload: bytes, *, now_ns: int) -> Explanation:
-        """Take one payload through all stages and keep what was decided on the way."""
+        """Run all stages for one payload and keep every decision."""
         result = self._run_stages(payload, now_ns)
         if result.reason == DropReason.OTHER_GROUP:
-            # No filter runs for it, but what the Beats input adds is there all the same.
+            # No filter runs for it, but it has the fields that the Beats input adds.
             next(iter(self.groups.values())).take_in(result, now_ns)
             result.body = encode_body(result.event)
         try:
@@ -215,12 +215,12 @@ class Pipeline:
             )
 
     def _run_stages(self, payload: bytes, now_ns: int) -> StageResult:
-        """Take one payload the long way, with its body where it has an event."""
+        """Process one payload by the reference stages, with its body when there is an event."""
         try:
             result = self._decoded_and_staged(payload, now_ns)
             result.body = encode_body(result.event) if result.event else b""
         except RecursionError:
-            # What msgspec could skip may be too deep for those who read it.
+            # msgspec can skip nesting that is too deep for the code that reads the value.
             result = StageResult({}, OTHER).dead(TOO_DEEP.reason, TOO_DEEP.detail)
         return result
 
@@ -284,7 +284,7 @@ def _complete(
     receipt: Receipt,
     peer: str,
 ) -> None:
-    """Make the documents of a chunk, by columns, and put them between those that are there."""
+    """Make the documents of a chunk, by columns, and insert them between those that are there."""
     streams, bodies, services, keys = zip(*made, strict=True)
     texts: list[str | None] = [*key_texts([key or _NO_KEY for key in keys])]
     if None in keys:
@@ -298,6 +298,6 @@ def _complete(
 
 
 def as_it_came(payload: bytes, *, peer: str, reason: str, detail: str) -> Processed:
-    """Make a letter of an event that the stages never finish with, whole and unread."""
+    """Make a letter of an event for which the stages ran too long, undecoded."""
     letter = DeadLetter(reason=reason, detail=detail, payload=payload, service=OTHER, peer=peer)
     return Processed(dead_letters=[letter], received={OTHER: 1})

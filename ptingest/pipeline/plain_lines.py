@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 RECORD_START = re.compile(rb"[A-Za-z0-9_]+\|")
-"""How a record of the pt services begins; with --multiline other lines join the one before."""
+"""How a record of the pt services begins; with --multiline other lines are joined to the record
+before them."""
 RECORD_BYTES = 10 << 20
-"""A record joined from lines stops growing here, as Filebeat's max_bytes."""
+"""A record joined from lines is cut at this size, as by Filebeat's max_bytes."""
 
 
 def join_records(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Join each line that begins no record to the record before it, as Filebeat's multiline."""
+    """Join each line that begins no record to the record before it, as Filebeat's multiline
+    does."""
     record: list[bytes] = []
     size = 0
     for line in lines:

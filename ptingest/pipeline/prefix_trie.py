@@ -1,10 +1,10 @@
-"""Which of many ordered prefixes fits a text, without trying each.
+"""Finds which of many ordered prefixes a text has, without trying each.
 
     insert("boto", 3); insert("apps.parcels.", 6)      rank: the earlier rule is the smaller
     earliest("boto3.resources")  ->  3
 
-Where several prefixes fit, the one of the smallest rank wins, not the longest: rules are
-an if/else chain, written in order.
+When several prefixes match, the smallest rank wins, not the longest prefix: rules are an
+if/else chain, written in order.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class _Node:
 
 
 class PrefixTrie:
-    """Prefixes with ranks; lookups take time by the length of the text alone."""
+    """Prefixes with ranks; the time of a lookup depends on the length of the text alone."""
 
     def __init__(self) -> None:
         self._root = _Node()
 
     def insert(self, prefix: str, rank: int) -> None:
-        """Add a prefix; given twice, its smaller rank stays."""
+        """Add a prefix; of two equal ones the smaller rank is kept."""
         node = self._root
         for character in prefix:
             node = node.children.setdefault(character, _Node())

@@ -1,10 +1,10 @@
-"""Where an event goes: names of data streams, and which of them Elasticsearch will take.
+"""Names of data streams, and which of them Elasticsearch accepts.
 
     service "django"  ->  logs-django-pt
 
-Logstash sends any name and drops the event on the 400 that comes back; here an illegal
-name is found before sending, and its event is dead-lettered with the reason. Names are
-mended only where the profile says so.
+Logstash sends any name and drops the event when a 400 is returned. Here an illegal name is
+found before sending, and its event is dead-lettered with the reason. Names are mended only when
+the profile says so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ptingest.model.document import DataStream
 MAX_NAME_BYTES = 255
 MAX_DATASET_BYTES = 100
 
-# What Logstash's output takes for parts an event does not name.
+# Logstash's output uses these for parts that an event does not name.
 FALLBACK = DataStream("logs", "generic", "default")
 
 _FORBIDDEN = re.compile(r'[\\/*?"<>|,#: \x00-\x1f\x7f-\x9f]')
@@ -25,7 +25,8 @@ _NOT_ECS = re.compile(r'[\\/*?"<>|,#: \-\x00-\x1f]')
 
 
 def illegal_name(name: str) -> str | None:
-    """Say what is wrong with a data stream's name, or None when Elasticsearch takes it."""
+    """Say what is wrong with a data stream's name, or return None when Elasticsearch accepts
+    it."""
     found = _FORBIDDEN.search(name)
     if found is not None:
         return f"{found.group()!r} is not allowed in a data stream's name"
@@ -41,8 +42,8 @@ def illegal_name(name: str) -> str | None:
 def is_unresolved(name: str) -> bool:
     """Whether a placeholder is left in the name, which Logstash's output refuses to send.
 
-    That is ``%{`` and a ``}`` behind it in the same line; looked for from one ``}`` to the
-    next, since from each ``%{`` on it would take the square of the name's length.
+    That is ``%{`` and a later ``}`` in the same line. The search goes from one ``}`` to the
+    next, since a search from each ``%{`` would take time quadratic in the name's length.
     """
     start = name.find("%{")
     while start >= 0:
@@ -57,12 +58,12 @@ def is_unresolved(name: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """Quote a name for people, cut where it is longer than any legal one."""
+    """Quote a name for people; cut it when it is longer than any legal one."""
     return repr(text if len(text) <= MAX_NAME_BYTES else text[: MAX_NAME_BYTES - 3] + "...")
 
 
 def mended_dataset(dataset: str, how: Literal["off", "lower", "ecs"]) -> str:
-    """Make a dataset fit for a name, as far as the profile wants it."""
+    """Make a dataset legal in a name, when the profile says so."""
     if how == "off":
         return dataset
     dataset = dataset.lower()

@@ -1,4 +1,4 @@
-"""Who is at the other end, as its first event says: looked up once a connection."""
+"""The program at the other end, from its first event: read once a connection."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ptingest.model.origin import Sender
 from ptingest.pipeline.identity import known_by
 
 LONGEST = 64
-"""Characters shown; whoever sends decides what stands there."""
+"""Characters shown; the sender chooses the text."""
 
 
 def sender_of(payload: bytes) -> Sender:
-    """Look at one event; any bytes may come.
+    """Read one event; any bytes are accepted.
 
-    It happens on the event loop, so that a large event is not looked at: one with many members
-    takes a second and more.
+    This runs on the event loop, so a large event is not read: one with many members takes a
+    second and more.
     """
     if len(payload) > LARGE_BYTES:
         return Sender()
@@ -44,7 +44,7 @@ _decode = msgspec.json.Decoder(_SenderFields).decode
 def agent_of(payload: bytes) -> str | None:
     """Return ``filebeat 8.19.0`` from an event, or None when it does not say.
 
-    Any bytes may come; what is no such event says nothing. About two microseconds.
+    Any bytes are accepted; None for those that are no such event. About two microseconds.
     """
     try:
         sent = _decode(payload)

@@ -1,11 +1,11 @@
-"""What a line that fits no pattern looks like, without what it says. Pure.
+"""The shape of a line that no pattern matches, without its content. Pure.
 
     127.0.0.1 - - [02/Jan/2025:03:04:05 +0000] "GET /parcels/42 HTTP/1.1" 200
     0.0.0.0 - - [0/a/0:0:0:0 +0] "a /a/0 a/0.0" 0
 
-Letters become `a`, digits `0`, runs of either one of them: nothing of a customer is left,
-and lines of one kind look alike. For people who ask why parsing fails, never for events:
-some dozens of microseconds each.
+Runs of letters become `a`, runs of digits `0`: no customer data is left, and lines of one kind
+look alike. This is for people who ask why parsing fails, never for events: it takes some dozens
+of microseconds a line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ptingest.pipeline.patterns import INT, TIMESTAMP, WORD
 from ptingest.settings.profile import LINE_PIECE, PatternSettings
 
 LOOKED_AT = 2000
-"""Characters of a message; shapes and nearest patterns are decided at its beginning."""
+"""Characters of a message that are read; they decide shape and nearest pattern."""
 SHOWN = 100
 
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -39,7 +39,7 @@ def shape(message: str) -> str:
 
 
 class Near(NamedTuple):
-    """The pattern that came closest, and the first of its pieces that was not there."""
+    """The pattern that came closest, and the first of its pieces that was not found."""
 
     pattern: str
     missing: str
@@ -51,14 +51,14 @@ class _Piece(NamedTuple):
 
 
 class _Stretch(NamedTuple):
-    """Pieces that follow each other directly; one expression for each number of them."""
+    """Pieces that follow each other directly, with one expression for each number of them."""
 
     labels: tuple[str, ...]
     prefixes: tuple[re.Pattern[str], ...]
 
 
 class Nearness:
-    """The line patterns of a group, ready to be asked how far each one gets."""
+    """The line patterns of a group, with how far each one matches a line."""
 
     def __init__(self, patterns: Sequence[PatternSettings]) -> None:
         self._patterns = [
@@ -66,7 +66,7 @@ class Nearness:
         ]
 
     def nearest(self, message: str) -> Near | None:
-        """Return the pattern most of whose pieces are there, the first of equals."""
+        """Return the pattern of which most pieces are found; among equals the first."""
         message = message[:LOOKED_AT]
         best: tuple[int, Near | None] = (-1, None)
         for name, stretches in self._patterns:
@@ -93,7 +93,7 @@ def _reach(stretches: Sequence[_Stretch], message: str) -> tuple[int, str]:
 
 
 def _stretches(line: str) -> list[_Stretch]:
-    """Take a line pattern apart where a {data} stands."""
+    """Split a line pattern at each {data}."""
     tokens = LINE_PIECE.split(line)
     runs: list[list[_Piece]] = [_texts(tokens[0])]
     for position in range(1, len(tokens), 3):

@@ -1,8 +1,9 @@
-"""How many data streams peers may begin by naming services that nobody named in the profile.
+"""Limits the number of data streams that peers may create with services that the profile does
+not name.
 
-Every legal name is indexed, so whoever reaches the port could make a data stream an event,
-and each costs the cluster shards for ever. Beyond a group's `max_services` events go to the
-dead letters; streams that were begun go on.
+Every legal name is indexed, so any peer that reaches the port could create one data stream an
+event, and each one costs the cluster shards permanently. Beyond a group's `max_services` events
+become dead letters; data streams that exist already are not affected.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from ptingest.settings.profile import GroupSettings, ProfileSettings
 
 REASON = "too_many_services"
 Place = tuple[str, str]
-"""Type and namespace: what the data streams of one group share."""
+"""Type and namespace, which the data streams of one group share."""
 
 
 class StreamLimit:
-    """What has begun since the start of this process; outlives a reload of the profile."""
+    """The data streams that were begun since the start of this process; it outlives a reload of
+    the profile."""
 
     def __init__(self) -> None:
         self._begun: dict[Place, set[str]] = {}
 
     def apply(self, processed: Processed, profile: ProfileSettings) -> None:
         """Turn documents of data streams beyond a limit into dead letters."""
-        # By identity first: a chunk's documents share a handful of objects.
+        # By identity first: the documents of a chunk share a few objects.
         streams = {id(d.data_stream): d.data_stream for d in processed.documents}
         refused = {
             stream.name: limit
@@ -45,7 +47,7 @@ class StreamLimit:
         processed.documents = kept
 
     def _exceeded(self, stream: DataStream, profile: ProfileSettings) -> GroupSettings | None:
-        """Return the group whose limit keeps this stream out; None where it may go on."""
+        """Return the group whose limit excludes this data stream; None when it is allowed."""
         begun = self._begun.setdefault((stream.type, stream.namespace), set())
         if stream.dataset in begun:
             return None

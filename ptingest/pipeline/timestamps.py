@@ -1,9 +1,9 @@
 """Time texts to instants and back, as Logstash reads and prints them.
 
-Three grammars meet here: what its date filter accepts as ``ISO8601`` (five Joda parsers
-tried in turn), what its event accepts as ``@timestamp`` (java.time, lenient), and what it
-prints. Years run beyond what ``datetime`` can hold (Joda knows the year 0), so calendar
-arithmetic is done here, on the proleptic Gregorian calendar, as both Java libraries do.
+There are three grammars: what its date filter accepts as ``ISO8601`` (five Joda parsers tried
+in turn), what its event accepts as ``@timestamp`` (java.time, lenient), and what it prints.
+Years reach beyond the range of ``datetime`` (Joda has a year 0), so calendar arithmetic is done
+here, on the proleptic Gregorian calendar, as both Java libraries do.
 
 An instant is (seconds since the epoch, nanoseconds of that second).
 """
@@ -20,14 +20,14 @@ from ptingest.settings.profile import TimeSettings
 CACHED_MINUTES = 4096
 MAX_YEAR = 999_999_999
 
-# Joda's ISO date-time parser wants every colon, takes one or two digits for most parts, and
-# a comma or a point before up to nine digits.
+# Joda's ISO date-time parser requires every colon; it accepts one or two digits for most parts,
+# and a comma or a point before up to nine digits.
 _WITH_T = re.compile(
     r"(\d{1,9})-(\d{1,2})-(\d{1,2})T(\d{1,2}):(\d\d)(?::(\d{1,2})(?:[.,](\d{1,9}))?)?"
     r"(Z|[+-]\d\d:?\d\d)?",
     re.ASCII,
 )
-# The four other parsers want a space, seconds, and a fraction of at most three digits.
+# The four other parsers require a space, seconds, and a fraction of at most three digits.
 _WITH_SPACE = re.compile(
     r"(\d{1,9})-(\d{1,2})-(\d{1,2}) (\d{1,2}):(\d\d):(\d{1,2})[.,](\d{1,3})(Z|[+-]\d\d:?\d\d)?",
     re.ASCII,
@@ -107,10 +107,10 @@ def _fraction_text(nanos: int) -> str:
 
 
 def read_event_time(text: str) -> Instant | None:
-    """Read an ``@timestamp`` as Logstash's event does; None where it would take its own time.
+    """Read an ``@timestamp`` as Logstash's event does; None when it would take its own time.
 
-    A date alone is midnight, a missing zone is UTC, a day beyond its month is the month's
-    last (java.time's SMART resolving), ``24:00:00`` is the next midnight.
+    A date alone is midnight, a missing zone is UTC, a day beyond its month is the month's last
+    day (java.time's SMART resolving), ``24:00:00`` is the next midnight.
     """
     found = _EVENT_TIME.fullmatch(text)
     if found is None:
@@ -137,7 +137,7 @@ def read_event_time(text: str) -> Instant | None:
 
 
 def _event_offset(found: re.Match[str]) -> int | None:
-    """Seconds east of UTC, or None where java.time refuses the offset."""
+    """Seconds east of UTC, or None when java.time refuses the offset."""
     sign, hours, colon_minutes, colon_seconds, minutes, seconds = found.groups()[9:15]
     if sign is None:
         return 0
@@ -158,14 +158,14 @@ class TimeReader:
 
     @property
     def reads_iso8601_first(self) -> bool:
-        """Whether an ISO 8601 text never reaches another format."""
+        """Whether no other format is tried for an ISO 8601 text."""
         return self._formats[0] == "ISO8601"
 
     def read(self, text: str, fraction: str | None = None) -> Instant | None:
-        """Return the instant, or None where no format fits or the date does not exist.
+        """Return the instant, or None when no format matches or the date does not exist.
 
-        In parity mode everything below a millisecond is cut and ``fraction`` ignored; in
-        full mode ``fraction`` (digits a pattern cut off) is put back.
+        In parity mode everything below a millisecond is cut and ``fraction`` ignored; in full
+        mode ``fraction`` (digits that a pattern cut off) is put back.
         """
         if not self._is_full:
             instant = self._first_fit(text)
@@ -173,7 +173,7 @@ class TimeReader:
         return self.read_fully(text, fraction)
 
     def read_fully(self, text: str, fraction: str | None = None) -> Instant | None:
-        """Read with all digits and every form that has one meaning, whatever the mode."""
+        """Read all digits and every form that has one meaning, in either mode."""
         if fraction is not None and _PLAIN_DIGITS.fullmatch(fraction):
             joined = self._iso(_FULL, f"{text}.{fraction}")
             if joined is not None:
@@ -237,12 +237,13 @@ class TimeReader:
     ) -> int | None:
         """Seconds since the epoch of a local time; None in the gap of spring.
 
-        A time that happens twice is the earlier one, as in Joda and as ``fold=0``.
+        Of a time that happens twice the earlier one is taken, as in Joda and as ``fold=0``.
         """
         local = _naive_seconds(year, month, day, hour, minute, second)
         if self.zone is None:
             return local
-        # datetime holds the years 1 to 9999; beyond, 400 years on the calendar is the same.
+        # datetime holds the years 1 to 9999; outside of it, 400 years later the calendar is the
+        # same.
         known = year if 1 < year < 9999 else (400 if year <= 1 else 9200) + year % 400
         naive = datetime(known, month, day, hour, minute, second)  # noqa: DTZ001
         offset = naive.replace(tzinfo=self.zone).utcoffset() or timedelta()
@@ -284,20 +285,20 @@ def _unix_instant(found: re.Match[str]) -> Instant:
 
 
 class Minute(NamedTuple):
-    """One minute of log time, ready to be continued with seconds and milliseconds."""
+    """One minute of log time, to be completed with seconds and milliseconds."""
 
     opening: bytes
     """``2025-01-02T03:04:`` in UTC."""
     millis: int
-    """Since the epoch, at its first millisecond."""
+    """Milliseconds since the epoch at its start."""
 
 
 class MinuteCache(dict[bytes, Minute | None]):
-    """Minutes seen lately: lines of one file share their first sixteen characters.
+    """Cached minutes: lines of one file share their first sixteen characters.
 
-    Keys are ``2025-01-02T03:04`` or the same with a space. A value of None says nothing but
-    that this minute must be read the long way: it is written otherwise, does not exist, or
-    its zone is off UTC by odd seconds.
+    Keys are ``2025-01-02T03:04`` or the same with a space. A value of None means that this
+    minute must be read in full: it has another form, does not exist, or its zone differs from
+    UTC by odd seconds.
     """
 
     def __init__(self, reader: TimeReader) -> None:

@@ -1,7 +1,7 @@
-"""What was made of values seen before, for values that come time and again.
+"""Results for values that appear again and again.
 
-Bounded in number and in the size of one: beyond the number a memory starts anew, larger
-values are worked out each time.
+A cache is bounded in the number and in the size of its values: beyond the number it is emptied
+and filled anew; larger values are computed each time.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 CACHED_VALUES = 4096
-"""Values remembered in each place: services, tag lists, agents, hosts ..."""
+"""Values in each cache: services, tag lists, agents, hosts ..."""
 LONGEST_VALUE = 1024
 """Bytes."""
 
 
 def remember(cache: dict[bytes, Any], key: bytes, value: object) -> None:
-    """Put a value into a memory, if it may be there."""
+    """Put a value into a cache, unless it is too large."""
     if len(key) > LONGEST_VALUE:
         return
     if len(cache) >= CACHED_VALUES:
@@ -25,7 +25,7 @@ def remember(cache: dict[bytes, Any], key: bytes, value: object) -> None:
 
 
 class ValueCache(dict[bytes, bytes | None]):
-    """What a function makes of raw values."""
+    """Results of a function for raw values."""
 
     def __init__(self, make: Callable[[bytes], bytes | None]) -> None:
         self._make = make

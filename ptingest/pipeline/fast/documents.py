@@ -1,10 +1,11 @@
-"""The short way for usual events, with the same result as the long one in ``group.py``.
+"""The fast path for common events, with the same result as the reference stages in
+``group.py``.
 
-Usual is: valid UTF-8, ``message`` a string, a legal service seen before, and none of the
-fields there that the stages would have to merge with. Then the body is the event's own
-values with ours appended, and nothing is decoded but what the key needs, much of which was
-seen before. Whatever is not certain gets None and takes the long way; a property test
-holds the two ways equal.
+An event is common when it is valid UTF-8, ``message`` is a string, its service is legal and was
+seen before, and it has none of the fields that the stages would have to merge. Then the body is
+the event's own values followed by ours. Only the values that the key needs are decoded, and
+many of them are cached. The fast path returns None for all other events, and the reference
+stages process them. A property test checks that both give the same result.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from ptingest.pipeline.route import illegal_name, is_unresolved, mended_dataset
 from ptingest.pipeline.timestamps import instant_text, read_event_time
 
 LONGEST_TAGS = 64 << 10
-"""Bytes of tags that are made ready for every state; of longer ones only what is needed."""
+"""Bytes of tags that are encoded for every state; of longer ones only the needed state is."""
 Tallies = dict[tuple[str, str], int]
 
 _decode_tags = msgspec.json.Decoder(list[str]).decode
@@ -63,31 +64,31 @@ class Route(NamedTuple):
 
 
 BeatTime = tuple[bytes, bytes, int]
-"""Filebeat's time: as Logstash prints it, framed as it came, and in milliseconds."""
+"""Filebeat's time: as Logstash prints it, framed as it was sent, and in milliseconds."""
 
 BuiltDocument = tuple[DataStream, bytes, str, bytes | None]
-"""What a document is made of: data stream, body, service, and the key as 16 bytes."""
+"""The values of a document: data stream, body, service, and the key as 16 bytes."""
 
 BuildDocument = Callable[[Any, Extras | None, bytes, Tallies], BuiltDocument | None]
-"""Takes a ``DecodedEvent``, the members it has no names for, what both were decoded from, and the
-tallies; gives what the event's document is made of, or None to have it take the long way."""
+"""Takes a ``DecodedEvent``, the members that it has no fields for, the payload of both, and the
+notes; returns the values of the event's document, or None for the reference stages."""
 
 
 class FastPath:
-    """Decides usual events of one group; remembers services, tags and times seen."""
+    """Processes common events of one group; caches services, tags and times."""
 
     def __init__(self, group: Group, known_services: frozenset[str], reader: EventDecoder) -> None:
         """``reader`` decodes the events; it knows the fields that this group overwrites."""
         overwritten, reserved = touched_fields(group)
         self._reader = reader
         self._is_free = (reserved | overwritten.keys()).isdisjoint
-        # (field, what it costs) of values that are thrown away, and fields of other groups
-        # that this one would have to merge with.
+        # (field, its cost) of values that are discarded, and fields of other groups that this
+        # one would have to merge.
         attributes = reader.attributes
         self._costs = {attributes[name]: cost for name, cost in overwritten.items()}
         self._merged = [attributes[name] for name in attributes if name in reserved]
-        # Encoded into the same buffer each time: fresh memory for a kilobyte costs more
-        # than encoding it does.
+        # Encoded into the same buffer each time: fresh memory for a kilobyte costs more than
+        # encoding it.
         self._rest = bytearray()
         self._lines = LineReader(group)
         self._routes = _Routes(group, known_services)
@@ -97,12 +98,13 @@ class FastPath:
         self.make = self._make()
 
     def let_go(self) -> None:
-        """Free the buffer, which keeps the size of the largest event until a smaller comes."""
+        """Free the buffer, which otherwise keeps the size of the largest event."""
         self._rest.clear()
 
     @staticmethod
     def is_usable(group: Group) -> bool:
-        """Whether the group's fields never meet each other or those that all Beats send."""
+        """Whether the group's fields collide neither with each other nor with those of all
+        Beats."""
         captured = group.parser.fields
         constants = set(group.settings.fields)
         labels = {name for label in _labels(group) for name in label}
@@ -114,8 +116,8 @@ class FastPath:
         )
 
     def _make(self) -> BuildDocument:  # noqa: C901 - counts the one it holds
-        """Return the short way in one piece: what it needs is bound once, not looked up at
-        each event, and a call more would cost every event.
+        """Return the fast path as one function: its values are bound once, not looked up at
+        each event; a further call would cost every event.
 
         ``b"" + raw`` copies a raw value in half the instructions of ``bytes(raw)``.
         """
@@ -134,7 +136,7 @@ class FastPath:
             route = routes[b"" + event.service]
             if route is None or not raw or raw[0] != _QUOTE:
                 return None
-            # The lengths of all members add up to the payload's exactly when it had no space
+            # The lengths of all members add up to the payload's exactly when it has no space
             # between tokens and no key twice.
             left = len(payload)
             if (sent := event.time) is not ABSENT:
@@ -183,8 +185,8 @@ class FastPath:
                     framed_time, millis = sent_framed, sent_millis
             service, data_stream, ending = route
             before, after = original[state]
-            # Before the body: what both take for a moment is then not taken at once, which
-            # for an event of 60 MB is some hundred MB.
+            # Before the body: the temporary memory of both is then not in use at the same time,
+            # which is some hundred MB for an event of 60 MB.
             key = key_of(event, raw, framed_time, millis)
             if not key:
                 if key is NOT_TOLD and self._is_of_container(event, extras):
@@ -203,7 +205,7 @@ class FastPath:
         return make
 
     def _is_of_container(self, event: Any, extras: Extras | None) -> bool:
-        """Whether the key may be made with what the container is called: the long way."""
+        """Whether the container may identify the event: then the reference stages process it."""
         attributes = self._reader.attributes
         return any(
             (extras and name in extras)
@@ -230,11 +232,11 @@ def _tally(state: int, service: str, tallies: Tallies, *, is_loose: bool) -> Non
         tallies[service, what] = tallies.get((service, what), 0) + 1
 
 
-# --- what was seen before -----------------------------------------------------------------
+# --- caches -------------------------------------------------------------------------------
 
 
 class _Routes(dict[bytes, Route | None]):
-    """Where services go; None for all but plain, legal, allowed ones."""
+    """Data streams of services; None for all but plain, legal, allowed services."""
 
     def __init__(self, group: Group, known: frozenset[str]) -> None:
         self._group = group
@@ -286,14 +288,14 @@ class _Tags(dict[bytes, tuple[bytes, ...] | None]):
 
 
 Originals = tuple[tuple[bytes, bytes], ...]
-"""By state (fine, no match, no date): what stands before the message as ``event.original``
-and after it up to the tags; nothing before where the message is not repeated."""
+"""By state (fine, no match, no date): the text before the message as ``event.original``, and
+the text after it up to the tags; the first is empty when the message is not repeated."""
 
 
 class _Originals(dict[bytes, Originals | None]):
-    """How ``event`` is written, by what was sent as such: Filebeat's modules send a few.
+    """How ``event`` is written, by the value that was sent: Filebeat's modules send a few.
 
-    None for what is no object or has an ``original`` of its own.
+    None when it is no object or has an ``original`` of its own.
     """
 
     def __init__(self, group: Group) -> None:
@@ -322,7 +324,7 @@ class _Originals(dict[bytes, Originals | None]):
 
 
 class _BeatTimes:
-    """Filebeat's times: seconds seen lately, and what may follow them as Filebeat prints it."""
+    """Filebeat's times: cached seconds, and what may follow them as Filebeat prints it."""
 
     def __init__(self) -> None:
         self._seconds: dict[bytes, int] = {}
@@ -330,7 +332,7 @@ class _BeatTimes:
         self._millis = {b'.%03dZ"' % number: number for number in range(1000)}
 
     def of(self, sent: bytes) -> BeatTime | None:
-        """Read the raw value; None for what cannot be read."""
+        """Read the raw value; None when it cannot be read."""
         start, end = sent[:20], sent[20:]
         second, millis = self._seconds.get(start), self._millis.get(end)
         if second is None or millis is None:
@@ -339,7 +341,8 @@ class _BeatTimes:
         return text, TEXT_HEADS[24] + text, second + millis
 
     def _usual(self, sent: bytes) -> BeatTime | None:
-        """Read the form Filebeat writes, which prints as it came; most of it is the minute."""
+        """Read the form that Filebeat writes, which is printed unchanged; most of it is the
+        minute."""
         found = _USUAL_TIME(sent)
         if found is None:
             return None
@@ -374,10 +377,10 @@ def _labels(group: Group) -> list[dict[str, str]]:
 
 
 def touched_fields(group: Group) -> tuple[dict[str, int], frozenset[str]]:
-    """Fields that every label sets, with what they cost, and those that must not be there.
+    """Fields that every label sets, with their cost, and fields that must be absent.
 
-    The former are overwritten whatever the Beat sent; an event with one of the latter
-    needs merging.
+    The former are overwritten whatever the Beat sent; an event with one of the latter needs
+    merging.
     """
     labels = [frozenset(label) for label in _labels(group)]
     always = frozenset.intersection(*labels)

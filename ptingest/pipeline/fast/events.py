@@ -1,9 +1,9 @@
-"""Payloads to what a Beat sent, as a struct: the decoder of the short way.
+"""Payloads to structs of raw values: the decoder of the fast path.
 
 A struct of raw values costs a fifth less to decode and encode than ``dict[str, Raw]``, its
-fields cost nothing to reach, and unknown names are refused by the decoder, so nobody has
-to ask whether a field is there that must not be. Names that events bring time and again
-(``container``, ``kubernetes``, ``fields`` ...) are learned; others are kept beside.
+fields are reached at no cost, and the decoder refuses unknown names, so that no code has to
+test for fields that must be absent. Names that many events have (``container``, ``kubernetes``,
+``fields`` ...) are learned; others are kept in a dict beside the struct.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ptingest.pipeline.decode import decode_event
 from ptingest.pipeline.encode import encode_value
 
 ABSENT = Raw(b"")
-"""In place of what was not sent; no value is as short."""
+"""The value of a field that was not sent; no value is as short."""
 LEARNED_NAMES = 24
-"""Names beyond those that every Beat sends; each costs a little at every event."""
+"""Learned names; each costs a little at every event."""
 LONGEST_NAME = 64
 NOTED_NAMES = 64
-"""Unknown names in one event; of events with more, none is noted, so that what is noted
-stays small whatever a peer makes up."""
+"""Unknown names in one event; of events with more, none is noted, so that the notes stay small
+whatever a peer sends."""
 LESSON = 256
-"""Events with unknown names before those in a quarter of them are learned."""
+"""Events with unknown names, after which the names in a quarter of them are learned."""
 
 
 class LogFields(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """Filebeat's ``log`` as it usually is."""
+    """Filebeat's ``log`` in its usual form."""
 
     offset: int
     file: Raw = ABSENT
@@ -39,7 +39,7 @@ class LogFields(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fie
 
 
 class DecodedEvent(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """What one event holds, raw; encodes without what is ``ABSENT``, in this order."""
+    """The values of one event, raw; fields that are ``ABSENT`` are not encoded; in this order."""
 
     time: Raw = msgspec.field(default=ABSENT, name="@timestamp")
     metadata: Raw = msgspec.field(default=ABSENT, name="@metadata")
@@ -50,13 +50,13 @@ class DecodedEvent(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_
     host: Raw = ABSENT
     input: Raw = ABSENT
     group: str = ""
-    """Compares by identity with the profile's names."""
+    """Compared by identity with the profile's names."""
     service: Raw = ABSENT
     log: LogFields | Any = ABSENT
-    """Decoded where it is as usual, else raw."""
+    """Decoded when it has the usual form, else raw."""
     message: Raw = ABSENT
     first: Raw = msgspec.field(default=ABSENT, name="stream")
-    """The first name that some stage overwrites, reached without asking for it by name."""
+    """The first name that some stage overwrites, reached without a lookup by name."""
 
 
 USUAL_NAMES = frozenset(msgspec.structs.fields(DecodedEvent)[at].encode_name for at in range(12))
@@ -71,9 +71,8 @@ class EventDecoder:
     def __init__(
         self, groups: Iterable[str], *, overwritten: Iterable[str], unlearnable: Collection[str]
     ) -> None:
-        """``overwritten`` are names whose values some stage throws away: they become
-        fields. ``unlearnable`` ones stay beside, since an event with one needs merging.
-        """
+        """``overwritten`` are names whose values some stage discards: they become fields.
+        ``unlearnable`` ones stay in the dict, since an event with one needs merging."""
         self._groups = tuple(groups)
         self._group_of = {encode_value(name): name for name in self._groups}
         self._overwritten = tuple(sorted(overwritten))
@@ -132,7 +131,7 @@ class EventDecoder:
         return self._type(**known, group=group), event
 
     def _learn(self, extras: Extras, *, is_usual_log: bool) -> None:
-        """Note what was unknown; from time to time make it known."""
+        """Note unknown names; learn the frequent ones from time to time."""
         self._lessons += 1
         self._unusual_logs += not is_usual_log
         if len(extras) <= NOTED_NAMES:

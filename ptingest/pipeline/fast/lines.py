@@ -1,20 +1,21 @@
-"""Lines to encoded fields: the short way through parse, classify and timestamp.
+"""Lines to encoded fields: parse, classify and timestamp in the fast path.
 
-A line is split at its first three ``|``, still as raw JSON bytes, where its group has the two
-patterns ``{word}|{data}|{timestamp}.{int}|{rest}`` and ``{word}|{data}|{timestamp}|{rest}``
-first; level, logger, minute, second and fraction are then looked up among those seen. That
-is grok's answer, too, because
+When a group has the two patterns ``{word}|{data}|{timestamp}.{int}|{rest}`` and
+``{word}|{data}|{timestamp}|{rest}`` first, a line is split at its first three ``|`` while it is
+raw JSON bytes; level, logger, minute, second and fraction are then looked up in caches. The
+result is grok's, because
 
 * the head is at the first line start, and the logger holds no ``|``, so that the second
-  ``|`` is the first place where either pattern's time can stand;
-* where the time is followed by ``.``, digits and ``|``, the first pattern fits there;
-* otherwise it could only fit further on, which needs another ``|`` in the rest, plain or
-  as an escape: those lines are left to the searches.
+  ``|`` is the first place where either pattern's time can be;
+* where the time is followed by ``.``, digits and ``|``, the first pattern matches there;
+* otherwise it could only match further on, which needs another ``|`` in the rest, plain or
+  as an escape: the patterns are searched in those lines.
 
-Other lines are decoded and searched. A property test holds the two equal.
+In all other lines the patterns are searched after decoding. A property test checks that both
+give the same result.
 
-Everything of a usual line is found in tables, so that nothing is computed but the sum of
-two times: bytes go from the message to the document without having been text.
+All parts of a common line are found in tables, so that only the sum of two times is computed:
+bytes are copied from the message to the document and never become text.
 """
 
 from __future__ import annotations
@@ -42,35 +43,35 @@ NO_DATE: State = 2
 
 # A level with the quote that opens its message.
 _LEVEL = re.compile(rb'"[A-Za-z0-9_]+').fullmatch
-# What may follow the seconds in a time of usual width; others are left to the searches.
+# What may follow the seconds in a time of usual width; other lines are searched.
 _FRACTION = re.compile(rb"(?:([.,])([0-9]{3}))?(Z?)").fullmatch
 _SECONDS = re.compile(rb":[0-5][0-9]").fullmatch
 _TO_SECONDS, _AFTER_SECONDS = slice(19), slice(19, None)
 _PIPE, _BACKSLASH, _SPACE = b"|\\ "
-# How JSON may write a `|` otherwise; one more character would be a `c`, large or small.
+# Other spellings of `|` in JSON; one more character would be a `c`, upper or lower case.
 _PIPE_ESCAPED = b"\\u007"
 decode_text = msgspec.json.Decoder(str).decode
 _LONGEST_NAME = 256
-"""Longer levels and loggers are not remembered, so that caches stay small."""
+"""Longer levels and loggers are not cached, so that caches stay small."""
 
-# What a second time further on would begin with, and how a `|` may hide.
+# How a second time further on would begin, and the spellings of `|`.
 _PERHAPS_TIME = re.compile(rb"\|[0-9][0-9]").search
 _HIDDEN_PIPE = re.compile(rb"\\u007[cC]").search
 
 
 class Line(NamedTuple):
-    """What a message adds to its document.
+    """The parts that a message adds to its document.
 
-    The reader gives a bare tuple of these: to build a named one costs half a microsecond.
+    The reader returns them as a bare tuple: building a named one costs half a microsecond.
     """
 
     state: State
     fields: bytes
     """Encoded, each with a comma before it: the captures and what their label sets."""
     printed: bytes = b""
-    """The time as ``@timestamp``, nothing where Filebeat's stays."""
+    """The time as ``@timestamp``, empty when Filebeat's is kept."""
     framed_time: bytes = b""
-    """The time as the line has it, framed for the key; nothing where it has none."""
+    """The time in the line, framed for the key; empty when there is none."""
     millis: int = 0
     """The time of the line for the key; only with ``framed_time``."""
     is_loose: bool = False
@@ -80,20 +81,20 @@ LineTuple = tuple[State, bytes, bytes, bytes, int, bool]
 
 
 class Fraction(NamedTuple):
-    """What follows the seconds of a time, and what comes of it."""
+    """The text after the seconds of a time, and its results."""
 
     is_cut: bool
-    """A point and three digits without a zone: the first pattern fits and cuts them off."""
+    """A point and three digits without a zone: the first pattern matches and cuts them off."""
     is_utc: bool
     state: State
     ending: bytes
-    """Of the printed time; nothing where Filebeat's stays."""
+    """Of the printed time; empty when Filebeat's is kept."""
     millis: int
     """For the key."""
     before_rest: bytes
-    """What stands between the time and the rest, in the document."""
+    """The bytes between the time and the rest, in the document."""
     head: bytes
-    """What stands before the time in the key's frame."""
+    """The bytes before the time in the key's frame."""
 
 
 Fractions = dict[bytes, Fraction | None]
@@ -104,22 +105,23 @@ ReadLine = Callable[[bytes], LineTuple]
 
 
 class LineReader:
-    """Reads the lines of one group; remembers loggers and seconds."""
+    """Reads the lines of one group; caches loggers and seconds."""
 
     def __init__(self, group: Group) -> None:
         self._group = group
         self._unlabelled = _encoded(group.classifier.otherwise.fields)
         names = _plain_names(group.settings)
         self.read: ReadLine = self._make_reader(names) if names else self._searched
-        """Reads a message, given as raw JSON."""
+        """Reads a message, passed as raw JSON."""
 
     def _make_reader(self, names: tuple[bytes, ...]) -> ReadLine:
-        """Return the reader of lines that split; what it needs at each is bound once."""
+        """Return the reader of lines that split; the values that it needs are bound once."""
         searched, unmatched = self._searched, self._unmatched
         settings = self._group.settings
         is_full = self._group.profile.timestamp_precision == "full"
         has_other_formats = len(settings.time.formats) > 1
-        # Where a line without `|` may fit nevertheless; nothing is in every line.
+        # A line without `|` must be searched when it holds this; every line holds the empty
+        # text.
         perhaps = b"" if len(settings.patterns) > 2 else _PIPE_ESCAPED
         with_t, with_space = (
             _Fractions(names, is_full=is_full, is_only=not has_other_formats, has_t=has_t)
@@ -134,13 +136,13 @@ class LineReader:
         def read(raw: bytes) -> LineTuple:
             parts = raw.split(b"|", 3)
             if len(parts) != 4:
-                # Found, not asked for by `in`, which takes bytes for a number first.
+                # `find` and not `in`: that tries first to read the bytes as a number.
                 is_none = len(parts) == 1 and raw.find(perhaps) < 0
                 return unmatched(raw) if is_none else searched(raw)
             level, logger, time, rest = parts
             start = time[_TO_SECONDS]
             moment = local[start]
-            # What is no time is mostly no record: no level and no logger worth remembering.
+            # A text that is no time is mostly no record: do not cache its level and logger.
             if (
                 moment is None
                 or not (opened := levels[level])
@@ -195,10 +197,10 @@ class LineReader:
         return Line(state, fields, printed, framed_time, millis, parsed.is_loose)
 
     def _unmatched(self, raw: bytes) -> LineTuple:
-        """A line that no pattern fits; it may have a time all the same."""
+        """A line that no pattern matches; it may have a time nevertheless."""
         escape = raw.find(b"\\")
         own = self._group.own_times.find(raw, 1, len(raw) - 1 if escape < 0 else escape)
-        # What stands before the first escape is as it will be when decoded.
+        # The bytes before the first escape do not change when they are decoded.
         if escape >= 0 and (own is None or raw.endswith(own.text, 1, escape)):
             own = self._group.own_times.find_in_text(decode_text(raw))
         if own is None:
@@ -208,7 +210,7 @@ class LineReader:
 
 
 class _Loggers(dict[bytes, bytes]):
-    """Encoded names and labels of the loggers seen; nothing for those with escapes."""
+    """Encoded names and labels of cached loggers; empty for those with escapes."""
 
     def __init__(self, group: Group) -> None:
         self._classifier = group.classifier
@@ -221,13 +223,13 @@ class _Loggers(dict[bytes, bytes]):
         name = logger.decode("utf-8")
         field = {self._classifier.field: name} if name else {}
         label = _label_of(self._classifier, name or None)
-        # A space stands for nothing to add, which is not the same as not knowing.
+        # A space means that nothing is added; an empty value means that it is unknown.
         encoded = self[logger] = _encoded({**field, **label.fields}) or b" "
         return encoded
 
 
 class _Levels(dict[bytes, bytes]):
-    """Levels seen, as the fields begin; nothing for what is no word."""
+    """Cached levels, as the fields begin; empty for a text that is no word."""
 
     def __init__(self, before: bytes, after: bytes) -> None:
         self._before, self._after = before, after
@@ -242,7 +244,7 @@ class _Levels(dict[bytes, bytes]):
 
 
 class _Moments(dict[bytes, Moment | None]):
-    """Seconds seen lately, by the first 19 characters of a time; None for odd ones."""
+    """Cached seconds, by the first 19 characters of a time; None for unusual ones."""
 
     def __init__(self, reader: TimeReader, with_t: Fractions, with_space: Fractions) -> None:
         self._minutes = MinuteCache(reader)
@@ -265,7 +267,7 @@ class _Moments(dict[bytes, Moment | None]):
 
 
 class _Fractions(Fractions):
-    """What may follow the seconds: some 4,000 texts, each decided once."""
+    """Texts that may follow the seconds: some 4,000, each one computed once."""
 
     def __init__(
         self, names: tuple[bytes, ...], *, is_full: bool, is_only: bool, has_t: bool
@@ -305,7 +307,7 @@ def _label_of(classifier: Classifier, name: str | None) -> Label:
 
 
 def _may_hold_time(rest: bytes) -> bool:
-    """Whether the first pattern might fit further on, beginning with the line's third ``|``."""
+    """Whether the first pattern might match further on, from the line's third ``|``."""
     if rest.find(b"\\u") >= 0:
         return _PIPE in rest or _HIDDEN_PIPE(rest) is not None
     return _PIPE in rest and (rest[:1].isdigit() or _PERHAPS_TIME(rest) is not None)
@@ -318,7 +320,7 @@ def _encoded(fields: object) -> bytes:
 
 
 def _plain_names(settings: GroupSettings) -> tuple[bytes, ...] | None:
-    """Openings of the fields of the anchored match, None where the group has other patterns."""
+    """Openings of the fields of the anchored match, None when the group has other patterns."""
     lines = [pattern.line or "" for pattern in settings.patterns[:2]]
     pieces = [LINE_PIECE.findall(line) for line in lines]
     kinds = [[kind for kind, _ in each] for each in pieces]
