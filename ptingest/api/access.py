@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 CURE = (
-    "events are shown to this host only while api.token is not given: give api.token (and "
-    "api.tls where the network is shared), or come through an SSH tunnel"
+    "events are shown to this host only as long as api.token is not set: set api.token (and "
+    "api.tls where the network is shared), or use an SSH tunnel"
 )
 
 
@@ -28,13 +28,13 @@ def objection_to_look(request: web.Request, *, is_guarded: bool) -> str | None:
     """
     site = request.headers.get("Sec-Fetch-Site", "none")
     if "Origin" in request.headers or site not in ("none", "same-origin"):
-        return "events are not shown to web pages of others"
+        return "events are not shown to web pages of other sites"
     if is_guarded:
         return None
     if not is_loopback(request.remote):
         return CURE
     if not is_loopback_host(host_of(request)):
-        return f"this port was asked for as {request.host!r}; ask 127.0.0.1. Also: {CURE}"
+        return f"the request names this server {request.host!r}; use 127.0.0.1. Also: {CURE}"
     return None
 
 

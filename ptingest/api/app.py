@@ -303,9 +303,9 @@ def _ask_for(token: SecretStr | None) -> list[Middleware]:
         if tokens.is_right(shown, address=address, now=now):
             return await handler(request)
         if shown and (wait := tokens.wait_seconds(address, now)) > 0:
-            text = f"too many wrong tokens from {address}: try again in {wait:.0f} s\n"
+            text = f"too many wrong tokens from {address}: wait {wait:.0f} s\n"
             return web.Response(text=text, status=429, headers={"Retry-After": f"{wait:.0f}"})
-        text = "give the token of api.token as: Authorization: Bearer <token>\n"
+        text = "send the token of api.token as: Authorization: Bearer <token>\n"
         return web.Response(text=text, status=401, headers={"WWW-Authenticate": "Bearer"})
 
     return [ask]
@@ -319,13 +319,13 @@ def _refuse_in_words() -> Middleware:
         try:
             return await handler(request)
         except web.HTTPNotFound:
-            text = f"nothing here; there are: / {' '.join(PATHS)}\n"
+            text = f"no such path; there are: / {' '.join(PATHS)}\n"
             return web.Response(text=text, status=404)
         except web.HTTPMethodNotAllowed:
-            text = "only GET and HEAD: nothing can be changed here\n"
+            text = "only GET and HEAD are allowed on this path\n"
             return web.Response(text=text, status=405, headers={"Allow": "GET, HEAD"})
         except web.HTTPRequestEntityTooLarge:
-            text = f"that is more than one request may hold here: {BODY_BYTES} bytes\n"
+            text = f"the request body is larger than the limit of {BODY_BYTES} bytes\n"
             return web.Response(text=text, status=413)
 
     return refuse

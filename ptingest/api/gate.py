@@ -64,7 +64,7 @@ class RequestGate:
             return 403, (
                 f"this port was asked for as {host!r}. It listens on {self._listen} without "
                 "api.token, so it answers to localhost and loopback addresses only: a web page "
-                "elsewhere can make its own name point here. Ask 127.0.0.1, or give api.token."
+                "elsewhere can make its own name point here. Ask 127.0.0.1, or set api.token."
             )
         return None
 

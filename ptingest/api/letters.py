@@ -55,11 +55,11 @@ def letter_routes(jobs: DeadLetterJobs, *, is_guarded: bool) -> list[web.RouteDe
             if wanted.pid not in (None, os.getpid()):
                 raise ErrandRefused(
                     why=f"this is the server with pid {os.getpid()}, not {wanted.pid}: "
-                    "another one listens at this address"
+                    "another server listens at this address"
                 )
             return web.json_response(jobs.begin(wanted), status=202)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return web.json_response({"error": f"no order: {error}"}, status=400)
+            return web.json_response({"error": f"the order is not valid: {error}"}, status=400)
         except ErrandRefused as error:
             return web.json_response({"error": str(error)}, status=409)
 
@@ -72,11 +72,11 @@ def letter_routes(jobs: DeadLetterJobs, *, is_guarded: bool) -> list[web.RouteDe
 def objection(request: web.Request, *, is_guarded: bool) -> tuple[int, str] | None:
     """Why nothing may be changed by this request, as status and sentence; None when it may."""
     if "Origin" in request.headers:
-        return 403, "orders are not taken from web pages"
+        return 403, "orders from web pages are refused"
     if request.content_type != "application/json":
-        return 415, "an order is application/json"
+        return 415, "an order must be application/json"
     if not is_guarded and not is_loopback(request.remote):
-        return 403, "without api.token orders are taken from this host only"
+        return 403, "without api.token only this host may send orders"
     return None
 
 
@@ -99,9 +99,9 @@ def read_order(body: bytes, *, what: str) -> Order:
     """
     fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     if "what" in fields:
-        raise msgspec.ValidationError("the path says what is wanted")
+        raise msgspec.ValidationError("the action is given by the path, not by the body")
     fields["what"] = msgspec.Raw(msgspec.json.encode(what))
     order = msgspec.json.decode(msgspec.json.encode(fields), type=Order)
     if order.choice.is_empty:
-        raise msgspec.ValidationError("it chooses no letters; say everything, or name some")
+        raise msgspec.ValidationError("it selects no letters: set everything, or give a filter")
     return order

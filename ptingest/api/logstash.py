@@ -425,7 +425,7 @@ def _diagnosis(number: int, reason: str) -> Json:
     return {
         "id": f"ptingest:health:pipeline:{PIPELINE}:{number}",
         "cause": reason,
-        "action": "run `ptingest check --connect`, look at /status and the log",
+        "action": "run `ptingest check --connect`, read /status and the log",
     }
 
 
@@ -436,7 +436,7 @@ def _impacts(status: str) -> Sequence[Json]:
         {
             "id": f"ptingest:health:pipeline:{PIPELINE}:held_back",
             "severity": 1 if status == "red" else 2,
-            "description": "Beats wait: their windows are acked when their events are safe",
+            "description": "Beats wait for acks: a window is acked when its events are safe",
             "impact_areas": ["pipeline_execution"],
         }
     ]

@@ -35,7 +35,7 @@ LOOK_SECONDS = 0.5
 SEND_BUFFER_BYTES = 1 << 16
 """Of its socket: a reader that stands still shall not hold megabytes in the kernel."""
 NO_LINGER = struct.pack("ii", 1, 0)
-TOO_SLOW = f"you did not read for {SLOW_SECONDS:g} s; the road does not wait for taps"
+TOO_SLOW = f"this client did not read for {SLOW_SECONDS:g} s; events do not wait for taps"
 _LET_GO = b'{"ended":"%b"}\n' % TOO_SLOW.encode()
 
 

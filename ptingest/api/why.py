@@ -42,9 +42,9 @@ def why_routes(traces: TraceService, *, is_guarded: bool) -> list[web.RouteDef]:
             else:
                 question = msgspec.convert(dict(request.query.items()), WhyRequest)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return web.json_response({"error": f"no question: {error}"}, status=400)
+            return web.json_response({"error": f"the request is not valid: {error}"}, status=400)
         if bool(question.id) == bool(question.line):
-            text = "ask for an id or for a line, one of the two"
+            text = "give either an id or a line"
             return web.json_response({"error": text}, status=400)
         answer = orjson.dumps(await traces.why(question), option=orjson.OPT_NON_STR_KEYS)
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

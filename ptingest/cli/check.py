@@ -1,4 +1,4 @@
-"""`ptingest check`: would this config work, and what does it come to?
+"""`ptingest check`: would this config work, and what does it set?
 
 Reads and reports; makes, locks and binds nothing, so it may run beside a server. Only
 with ``--connect`` are sinks asked, as a server would ask them.
@@ -36,11 +36,11 @@ COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
 
 @click.command(epilog="Example: ptingest check --config ptingest.yaml --connect")
 @config_option
-@click.option("--connect", is_flag=True, help="Also ask each sink whether it takes documents.")
+@click.option("--connect", is_flag=True, help="Also ask each sink whether it would take documents.")
 def check(config: Path | None, connect: bool) -> ExitCode:
     """Find out whether a config would work: values, files, every pattern's samples.
 
-    Exit codes: 0 it would, 3 it would not, 4 a sink does not answer or refuses us.
+    Exit codes: 0 yes, 3 no, 4 a sink does not answer or refuses the login.
     """
     settings = load_settings(config)
     click.echo(f"{config or 'defaults (no --config)'}\n")
@@ -55,7 +55,7 @@ def check(config: Path | None, connect: bool) -> ExitCode:
         return ExitCode.CONFIG_INVALID
     if connect and not _ask_sinks(settings):
         return ExitCode.NOT_REACHABLE
-    click.echo("The config can be used.")
+    click.echo("The config is valid.")
     return ExitCode.DONE
 
 
@@ -71,13 +71,13 @@ def look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Fin
     samples = sum(len(pattern.samples) for pattern in patterns)
     if not findings:
         findings.append(
-            Finding("ok", "samples", f"{samples} samples of {len(patterns)} patterns fit")
+            Finding("ok", "samples", f"{samples} samples of {len(patterns)} patterns match")
         )
     findings += [
         Finding(
             "warning",
             f"pattern {pattern.name}",
-            "has no samples: nobody would notice when it stops to match",
+            "has no samples: a change that breaks it would not be noticed",
             "add a line to its samples",
         )
         for pattern in patterns
@@ -88,8 +88,8 @@ def look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Fin
         Finding(
             "note",
             f"group {group.group}",
-            f"open: {group.max_services} services beside known_services may begin a data stream, "
-            "in each process, whoever sends them",
+            f"open: {group.max_services} services beside known_services may create a data stream, "
+            "in each process, whoever sends their events",
             "only_known_services: true closes it",
         )
         for group in profile.groups
@@ -221,7 +221,9 @@ def look_at_values(settings: ServerSettings) -> Iterator[Finding]:
         yield Finding("warning", "beats.limits.connection_bytes", seen, "make it smaller")
     yield from _look_at_workers(settings)
     if settings.sinks.store is None and settings.sinks.ndjson is None:
-        yield Finding("note", "sinks", "while Elasticsearch is away Beats wait and keep their logs")
+        yield Finding(
+            "note", "sinks", "while Elasticsearch is not reachable, Beats wait and keep their logs"
+        )
     sink = settings.sinks.elasticsearch
     if sink is not None:
         yield from _look_at_elasticsearch(sink)
@@ -233,7 +235,7 @@ def _look_at_workers(settings: ServerSettings) -> Iterator[Finding]:
     if worker_count(settings) > cores():
         seen = f"is {settings.workers}, but this process may use {cores()} cores"
         yield Finding(
-            "note", "workers", seen, "more workers than cores cost memory, and gain nothing"
+            "note", "workers", seen, "more workers than cores cost memory, and bring no speed"
         )
 
 
@@ -253,7 +255,7 @@ def _look_at_elasticsearch(sink: ElasticsearchSettings) -> Iterator[Finding]:
         seen = "is more than Elasticsearch takes (http.max_content_length, 100 MiB)"
         yield Finding("warning", f"{name}.batch.max_bytes", seen, "write 5MiB to 20MiB")
     if sink.shard_seconds >= sink.request_seconds:
-        seen = "is not below request_seconds: answers come too late to be heard"
+        seen = "is not below request_seconds: answers come after the request has ended"
         yield Finding("warning", f"{name}.shard_seconds", seen, "write a sixth of it")
 
 
@@ -280,7 +282,7 @@ async def _findings(settings: ServerSettings) -> list[tuple[str, Finding]]:
                 found += [(sink.name, finding) for finding in await sink.check()]
         except TimeoutError:
             detail = f"no answer for {CONNECT_SECONDS:g} s"
-            cure = "is it running, and does a firewall swallow the packets?"
+            cure = "is it running, and does a firewall drop the packets?"
             found.append((sink.name, Finding("problem", "reachable", detail, cure)))
         finally:
             await sink.close()

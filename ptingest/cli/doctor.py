@@ -51,10 +51,12 @@ class Examination(NamedTuple):
 @click.option(
     "--user",
     metavar="NAME",
-    help="Ask Elasticsearch what the writer may not, as this user; password: ELASTIC_PASSWORD.",
+    help="User for questions that the writer may not ask; password: ELASTIC_PASSWORD.",
 )
-@click.option("--only", multiple=True, type=click.Choice(PARTS), help="Only this; repeatable.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option(
+    "--only", multiple=True, type=click.Choice(PARTS), help="Look only at this part; repeatable."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each finding.")
 def doctor(
     config: Path | None,
     server: str | None,
@@ -65,9 +67,9 @@ def doctor(
 ) -> ExitCode:
     """Find out what is wrong, and say what to do about it.
 
-    Without --config, --server or --elasticsearch alone is looked at by itself. Exit codes:
+    With --server or --elasticsearch and no --config only that part is looked at. Exit codes:
     0 no problem, 1 a problem, 3 config invalid, 4 the server or Elasticsearch is not
-    reachable or refuses us.
+    reachable or refuses the login.
     """
     import asyncio
 
@@ -114,7 +116,7 @@ def api_of(settings: ServerSettings, server: str | None) -> ApiSettings:
     try:
         ApiSettings(listen=server)
     except ValidationError as error:
-        raise click.UsageError(f"--server {server!r} is no HOST:PORT") from error
+        raise click.UsageError(f"--server {server!r} is not HOST:PORT") from error
     return settings.api.model_copy(update={"listen": server})
 
 
@@ -182,8 +184,8 @@ async def _look_at_server(examination: Examination) -> tuple[list[Finding], froz
     with ServerClient(examination.api, seconds=ASK_SECONDS) as client:
         facts = await asyncio.to_thread(read_facts, client.url, client.get)
     if facts.failure:
-        cure = "is it running? `api.listen` names the address; doctor must run where it is open"
-        seen = f"nobody answers: {facts.failure}"
+        cure = "is it running? `api.listen` is its address; run doctor where that can be reached"
+        seen = f"no answer: {facts.failure}"
         findings.append(
             Finding("problem", "server", seen, cure, looked_at=f"GET {facts.where}/status")
         )
@@ -198,8 +200,8 @@ async def _look_at_elasticsearch(
     examination: Examination, sink: ElasticsearchSettings | None, active: frozenset[str]
 ) -> Sequence[Finding]:
     if sink is None:
-        seen = "no sinks.elasticsearch: documents go to the other sinks and never to Kibana"
-        cure = "give it hosts and a login; `ptingest search` reads the embedded store"
+        seen = "no sinks.elasticsearch: documents go to the other sinks, not to Kibana"
+        cure = "set hosts and a login; `ptingest search` searches the embedded store"
         return [Finding("note", "Elasticsearch", seen, cure, looked_at="config")]
     from ptingest.doctor.cluster import ask_cluster, judge_cluster
     from ptingest.server.assembly import read_profile

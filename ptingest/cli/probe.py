@@ -1,4 +1,4 @@
-"""`ptingest probe`: ask a running server whether it is well; made for containers.
+"""`ptingest probe`: ask a running server whether it is ready; for health checks of containers.
 
 The standard library's HTTP client, nothing else: a health check runs every few seconds and
 must cost next to nothing.
@@ -23,10 +23,12 @@ MOST_BYTES = 1 << 16
 @click.command(epilog="Example: ptingest probe --config ptingest.yaml --live")
 @config_option
 @click.option(
-    "--address", metavar="HOST:PORT", help="Ask here instead of at the config's api.listen."
+    "--address",
+    metavar="HOST:PORT",
+    help="Address of the server, instead of the config's api.listen.",
 )
 @click.option(
-    "--live", is_flag=True, help="Only whether it lives; without it, whether it is ready."
+    "--live", is_flag=True, help="Ask only whether the server is alive, not whether it is ready."
 )
 @click.option(
     "--timeout",
@@ -36,9 +38,9 @@ MOST_BYTES = 1 << 16
     help="Seconds to wait for the answer.",
 )
 def probe(config: Path | None, address: str | None, live: bool, timeout: float) -> ExitCode:
-    """Ask a running server whether it is ready for Beats, or at least alive.
+    """Ask a running server whether it is ready for Beats.
 
-    Exit codes: 0 it is, 4 it is not or nobody answers; the reasons are printed.
+    Exit codes: 0 it is, 4 it is not or does not answer; the reasons are printed.
     """
     api = load_settings(config).api
     path = "/livez" if live else "/readyz"

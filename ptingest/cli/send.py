@@ -1,4 +1,4 @@
-"""`ptingest send`: be a Beat. Ships files over Lumberjack v2 and waits for the acks."""
+"""`ptingest send`: ships files over Lumberjack v2, as a Beat does, and waits for the acks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REPORT_SECONDS = 5.0
 
 
 def default_registry() -> Path:
-    """Where the places are kept when nobody says: the user's state directory."""
+    """Where positions are kept by default: the user's state directory."""
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(state) / "ptingest" / "send.json"
 
@@ -43,12 +43,12 @@ def default_registry() -> Path:
     "--service", help="Value of `service`; default: each file's name up to the first dot."
 )
 @click.option("--group", default="pt", show_default=True, help="Value of `group`.")
-@click.option("--follow", is_flag=True, help="Go on as the files grow, until Ctrl-C.")
+@click.option("--follow", is_flag=True, help="Keep reading as the files grow, until Ctrl-C.")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Events per second.")
 @click.option(
     "--registry",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where the places are kept, so that a second run ships only what is new.",
+    help="File that keeps the positions, so that a second run ships only new lines.",
 )
 @click.option("--again", is_flag=True, help="Ship from the start, whatever the registry says.")
 @click.option("--window", type=click.IntRange(1, 65_536), default=2048, show_default=True)
@@ -59,29 +59,29 @@ def default_registry() -> Path:
     type=click.FloatRange(min=0, min_open=True),
     default=30.0,
     show_default=True,
-    help="Seconds without any ack before the connection is given up and tried again.",
+    help="Seconds without any ack before the connection is closed and opened again.",
 )
 @click.option(
     "--patience",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="Seconds of trying again without progress before giving up.",
+    help="Seconds of retries without progress before the command ends.",
 )
 @click.option(
     "--tls-ca",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Speak TLS, and believe the authority in this PEM file.",
+    help="Use TLS, and trust the certificate authority in this PEM file.",
 )
 @click.option(
     "--tls-cert",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Certificate to show (PEM); needs --tls-ca.",
+    help="Client certificate (PEM); needs --tls-ca.",
 )
 @click.option(
     "--tls-key",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Its private key (PEM), where that is a file of its own.",
+    help="Private key of --tls-cert (PEM), if it is in another file.",
 )
 def send(
     files: tuple[Path, ...],
@@ -101,7 +101,7 @@ def send(
     tls_cert: Path | None,
     tls_key: Path | None,
 ) -> ExitCode:
-    """Be a Beat: ship files over Lumberjack v2 and wait for the acks.
+    """Ship files over Lumberjack v2, as a Beat does, and wait for the acks.
 
     Each line is an event; below a line that begins like `LEVEL|`, lines that do not are
     part of it (tracebacks). Exit codes: 0 all acked, 4 nobody answers, 5 not all acked.
@@ -147,9 +147,9 @@ def _tls(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSL
     if ca is None:
         if certificate is None and key is None:
             return None
-        raise click.UsageError("--tls-cert and --tls-key need --tls-ca: whom shall we believe?")
+        raise click.UsageError("--tls-cert and --tls-key need --tls-ca")
     if certificate is None and key is not None:
-        raise click.UsageError("--tls-key is nothing without --tls-cert")
+        raise click.UsageError("--tls-key needs --tls-cert")
     from ptingest.settings.pem import load_pair, trusting_context
 
     context = trusting_context(str(ca), "--tls-ca")
@@ -195,7 +195,7 @@ def _sentence(progress: Progress, *, is_again: bool = False) -> str:
     if progress.resent:
         text += f", {progress.resent} sent again"
     if not progress.is_all_acked:
-        text += f"; {progress.read - progress.acked} not acked, run the same command again"
+        text += f"; {progress.read - progress.acked} not acked; run the same command again"
     if not progress.read:
         found = "nothing new in these files; --again ships them from the start"
         text += f" ({'no line in these files' if is_again else found})"

@@ -59,7 +59,9 @@ class Target(NamedTuple):
     show_default=True,
     help=f"Superuser; its password comes from {ADMIN_VARIABLE}, else it is asked for.",
 )
-@click.option("--only", multiple=True, type=click.Choice(PARTS), help="Only this; repeatable.")
+@click.option(
+    "--only", multiple=True, type=click.Choice(PARTS), help="Look only at this part; repeatable."
+)
 @click.option("--dry-run", is_flag=True, help="Print each request and send none.")
 @click.option("--retention", default="30d", show_default=True, help="`none` keeps for ever.")
 @click.option("--replicas", default=0, show_default=True, type=click.IntRange(0, 10))

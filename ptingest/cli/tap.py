@@ -42,22 +42,22 @@ def _seconds(_: click.Context, option: click.Parameter, text: str | None) -> flo
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if found is None or not float(found[1]):
-        raise click.BadParameter(f"{text!r} is no span; write 30s, 5m or 1h", param=option)
+        raise click.BadParameter(f"{text!r} is not a duration; write 30s, 5m or 1h", param=option)
     return float(found[1]) * _UNITS[found[2]]
 
 
 @click.command(epilog="Example: ptingest tap 'service:django and log_level:ERROR' --for 1m")
 @click.argument("query", default="*")
 @click.option("--json", "as_json", is_flag=True, help="Whole documents, one a line.")
-@click.option("--raw", is_flag=True, help="What came in, before the pipeline.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Leave after N events.")
-@click.option("--for", "span", callback=_seconds, metavar="30s", help="Leave after this long.")
+@click.option("--raw", is_flag=True, help="Events as received, before the pipeline.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after N events.")
+@click.option("--for", "span", callback=_seconds, metavar="30s", help="End after this time.")
 @click.option(
     "--sample",
     type=click.FloatRange(min=0, min_open=True, max=1),
     default=1.0,
     metavar="SHARE",
-    help="Look at this share of events only, 0.01 is one in a hundred.",
+    help="Share of events to look at; 0.01 is one in a hundred.",
 )
 @click.option(
     "--fate",
@@ -67,7 +67,9 @@ def _seconds(_: click.Context, option: click.Parameter, text: str | None) -> flo
     help="Which events; repeatable.  [default: passed]",
 )
 @click.option(
-    "--address", metavar="HOST:PORT", help="Ask here instead of at the config's api.listen."
+    "--address",
+    metavar="HOST:PORT",
+    help="Address of the server, instead of the config's api.listen.",
 )
 @config_option
 def tap(
@@ -89,7 +91,7 @@ def tap(
     from ptingest.api.client import ServerClient
 
     if as_json and raw:
-        raise click.UsageError("--json shows documents, --raw what came in; choose one")
+        raise click.UsageError("--json and --raw exclude each other")
     api = load_settings(config).api
     wanted = list(FATES) if "all" in fates else list(fates) or ["passed"]
     asked: list[tuple[str, str]] = [("query", query), *(("fate", fate) for fate in wanted)]
@@ -126,7 +128,7 @@ def _lines(client: ServerClient, path: str, span: float | None) -> Iterator[Line
             if end is not None and time.monotonic() >= end:
                 yield None
                 return
-            cause = f"{client.where} has said nothing for {SILENCE_SECONDS:g} s"
+            cause = f"{client.where} has sent nothing for {SILENCE_SECONDS:g} s"
             raise ServerUnreachable(cause=cause) from None
         except (OSError, http.client.HTTPException) as error:
             raise ServerUnreachable(cause=f"{client.where} is gone: {error}") from error
@@ -163,7 +165,7 @@ class _View:
                 if line is None:
                     break
                 if "ended" in line:
-                    raise ServerUnreachable(cause=f"let us go: {line['ended']}")
+                    raise ServerUnreachable(cause=f"the server ended the tap: {line['ended']}")
                 if "told" in line:
                     self._tell(line["told"])
                     continue
@@ -204,9 +206,9 @@ class _View:
 def _missed_words(told: Line) -> str:
     parts = []
     if told["skipped"]:
-        parts.append(f"{told['skipped']} skipped, so that the road is not slowed down")
+        parts.append(f"{told['skipped']} skipped, so that events are not slowed down")
     if told["lost"]:
-        parts.append(f"{told['lost']} lost, since we read too slowly")
+        parts.append(f"{told['lost']} lost, because this command read too slowly")
     return "; ".join(parts)
 
 

@@ -35,7 +35,9 @@ Row = dict[str, Any]
 @click.option("--service", help="With a line: whose it is, for what would become of it.")
 @click.option("--json", "as_json", is_flag=True, help="Everything found, as one JSON object.")
 @click.option(
-    "--address", metavar="HOST:PORT", help="Ask here instead of at the config's api.listen."
+    "--address",
+    metavar="HOST:PORT",
+    help="Address of the server, instead of the config's api.listen.",
 )
 @config_option
 def why(

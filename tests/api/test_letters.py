@@ -62,11 +62,11 @@ async def test_an_order_is_begun_and_answered_at_once(
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        pytest.param(b"", "no order", id="nothing at all"),
-        pytest.param(b"[]", "no order", id="no object"),
-        pytest.param(b'{"choice": {"reasons": ["\xff"]}}', "no order", id="no UTF-8"),
-        pytest.param(b'{"choice": ' + b"[" * 60000, "no order", id="nested without end"),
-        pytest.param(b'{"choice": {}}', "chooses no letters", id="an empty choice is not all"),
+        pytest.param(b"", "order is not valid", id="nothing at all"),
+        pytest.param(b"[]", "order is not valid", id="no object"),
+        pytest.param(b'{"choice": {"reasons": ["\xff"]}}', "order is not valid", id="no UTF-8"),
+        pytest.param(b'{"choice": ' + b"[" * 60000, "order is not valid", id="nested without end"),
+        pytest.param(b'{"choice": {}}', "selects no letters", id="an empty choice is not all"),
         pytest.param(b'{"choice": {"reason": ["x"]}}', "unknown field", id="a filter misspelled"),
         pytest.param(b'{"choice": {"everything": 1}}', "bool", id="a value of the wrong type"),
         pytest.param(
@@ -114,7 +114,7 @@ async def test_an_order_for_another_server_is_refused(
         said = await answer.json()
 
     assert answer.status == 409
-    assert "another one listens" in said["error"]
+    assert "another server listens" in said["error"]
     assert jobs.orders == []
 
 

@@ -191,7 +191,7 @@ async def test_a_reader_that_stands_still_is_told_and_let_go(
         writer.close()
 
     assert taps.reader.lines.qsize() > 0, "the rest was not even taken from the tap"
-    assert b"the road does not wait for taps" in said[-300:]
+    assert b"events do not wait for taps" in said[-300:]
     await asyncio.wait_for(taps.reader.is_closed.wait(), PATIENCE_SECONDS)
 
 

@@ -70,8 +70,8 @@ def test_a_newcomer_finds_a_traceback(browser: Browser, server: Running) -> None
 
     browser.wait_for_text("Traceback (most recent call last):", ".opened")
     browser.wait_for_text("carrier said no", ".opened")
-    browser.wait_for_text("How its line is parsed", ".opened")
-    browser.wait_for_text("Neighbours in the same file", ".opened")
+    browser.wait_for_text("How the line is parsed", ".opened")
+    browser.wait_for_text("Before and after, in the same file", ".opened")
     browser.assert_quiet(origin=server.origin)
 
 

@@ -436,7 +436,7 @@ async def test_a_server_under_another_lock_is_not_taken_for_ours(tmp_path: Path)
             ran = await ask_server(tmp_path, server.worker.api_port, "purge", "--all")
 
     assert ran.code == 1
-    assert "another one listens at this address" in ran.err
+    assert "another server listens at this address" in ran.err
     assert len(waiting(tmp_path / "data")) == 1
 
 

@@ -52,7 +52,7 @@ async def test_nobody_there_is_code_4_with_a_hint(tmp_path: Path) -> None:
         (["a.log", "--to", "nowhere"], "is not HOST:PORT"),
         (["a.log", "--to", "h:99999"], "is not HOST:PORT"),
         (["a.log", "--tls-cert", "c"], "need --tls-ca"),
-        (["a.log", "--tls-ca", "a", "--tls-key", "k"], "nothing without --tls-cert"),
+        (["a.log", "--tls-ca", "a", "--tls-key", "k"], "needs --tls-cert"),
     ],
 )
 def test_a_senseless_command_line_is_code_2(

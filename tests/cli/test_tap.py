@@ -209,5 +209,5 @@ async def test_under_load_events_are_skipped_and_the_road_goes_on(tmp_path: Path
     assert tap.seen >= 10_000
     assert tap.skipped > 0
     assert tap.shown + tap.skipped + tap.lost == tap.seen
-    assert "skipped, so that the road is not slowed down" in ran.err
+    assert "skipped, so that events are not slowed down" in ran.err
     assert ran.code == 0

@@ -169,7 +169,7 @@ def test_the_installed_command_checks_its_packaged_profile(
 ) -> None:
     said = call(bin_folder / "ptingest", "check", folder=tmp_path)
 
-    assert "The config can be used." in said
+    assert "The config is valid." in said
 
 
 def test_the_installed_command_knows_what_to_send(bin_folder: Path, tmp_path: Path) -> None:

@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 CURE = (
-    "The console is closed here: api.listen is {listen}, beyond this host, and api.token is not "
-    "given. Give api.token (and api.tls where the network is shared), or listen on 127.0.0.1 and "
-    "come through an SSH tunnel."
+    "The console is closed: api.listen is {listen}, which other hosts can reach, and api.token is "
+    "not set. Set api.token (and api.tls where the network is shared), or listen on 127.0.0.1 and "
+    "use an SSH tunnel."
 )
 STRANGE_HOST = (
-    "This page was asked for as {host}. Without api.token the console answers to localhost and "
-    "loopback addresses only, since a web page elsewhere can make its own name point here. Open "
-    "it as http://127.0.0.1:{port}/console/, or give api.token."
+    "The request names this server {host}. Without api.token the console answers to localhost and "
+    "loopback addresses only, since another web site can make its own name point here. Open "
+    "it as http://127.0.0.1:{port}/console/, or set api.token."
 )
-READ_ONLY = "without api.token nothing can be changed here; give one, or use the command line"
-STRANGE_PAGE = "this was not sent from a page of this console; nothing was changed"
-STRANGE_USE = "answers of this console are not for pages of others; open it in a window of its own"
-OLD_FORM = "the page was too old: load it again; nothing was changed"
+READ_ONLY = "without api.token nothing can be changed here; set it, or use the command line"
+STRANGE_PAGE = "the form was not sent from a page of this console; nothing was changed"
+STRANGE_USE = "this console may not be embedded in pages of other sites; open it in its own window"
+OLD_FORM = "the page is out of date: load it again; nothing was changed"
 FORM_KEY = "form_key"
 
 

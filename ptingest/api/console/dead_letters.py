@@ -109,8 +109,8 @@ class LettersPages:
         form = await request.post()
         choice = choice_of(form, now=datetime.now(UTC))
         if choice.is_empty:
-            text = "No letter was chosen: tick some, or choose all that fit."
-            return await self._site.notice(request, 400, "Nothing chosen", text)
+            text = "No letter was selected: select some, or select all that match."
+            return await self._site.notice(request, 400, "Nothing selected", text)
         if what == "purge" and "sure" not in form:
             return await self._site.page(
                 request, "dead_letters_purge.html", choice=choice, fields=fields_of(form)
@@ -123,7 +123,7 @@ class LettersPages:
         return web.Response(status=303, headers={"Location": HERE})
 
     async def _gone(self, request: web.Request) -> web.StreamResponse:
-        text = "This letter does not wait here any more, or never did."
+        text = "This letter is not waiting here: it was requeued or purged, or never existed."
         return await self._site.notice(request, 404, "No such letter", text)
 
 

@@ -153,7 +153,7 @@ def charts(points: list[Point], now: float) -> list[Chart]:
     shown = span(points, now)
     return [
         draw(
-            "rate", "Events a second", "Received, and of these dead-lettered.",
+            "rate", "Events a second", "Received, and those of them dead-lettered.",
             [
                 Series("received", [(point.at, point.rate) for point in points]),
                 Series("dead-lettered", [(point.at, point.letters) for point in points]),
@@ -161,7 +161,7 @@ def charts(points: list[Point], now: float) -> list[Chart]:
             now=now, seconds=shown, show=units.rate,
         ),
         draw(
-            "acks", "Time to the ack", "From a window's end until all of it is safe.",
+            "acks", "Time to the ack", "From the end of a window until all its events are safe.",
             [
                 Series("half within (p50)", [(point.at, point.p50) for point in points]),
                 Series("99 of 100 within (p99)", [(point.at, point.p99) for point in points]),
@@ -169,7 +169,7 @@ def charts(points: list[Point], now: float) -> list[Chart]:
             now=now, seconds=shown, show=units.duration,
         ),
         draw(
-            "waiting", "Events in flight", "Received and not yet safe, at the slowest sink.",
+            "waiting", "Events in flight", "Received and not yet safe, with the slowest sink.",
             [Series("in flight", [(point.at, float(point.waiting)) for point in points])],
             now=now, seconds=shown, show=units.count,
         ),

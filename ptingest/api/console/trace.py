@@ -28,8 +28,8 @@ def trace_routes(site: Site, why: TraceService) -> list[web.RouteDef]:
     async def life(request: web.Request) -> web.StreamResponse:
         key = request.query.get("id", "")
         if not 0 < len(key) <= KEY_CHARACTERS:
-            text = "This page tells the life of one event: open it from a document's page."
-            return await site.notice(request, 400, "Whose life?", text)
+            text = "This page shows the trace of one event: open it from a document's page."
+            return await site.notice(request, 400, "Which event?", text)
         answer = await why.why(WhyRequest(id=key))
         return await site.page(
             request,

@@ -40,7 +40,7 @@ Row = dict[str, Any]
 LEAVE = frozenset("qQ\x03\x04")
 LOOK_SECONDS = 0.1
 """How long a key waits at most to be seen."""
-HINT = "q leaves"
+HINT = "q to quit"
 PLAIN_WIDTH, PLAIN_HEIGHT = 132, 200
 """Of a snapshot that goes to a file or a pipe."""
 
@@ -48,24 +48,26 @@ PLAIN_WIDTH, PLAIN_HEIGHT = 132, 200
 @click.command(epilog="Example: ptingest top --config ptingest.yaml --every 2")
 @config_option
 @click.option(
-    "--address", metavar="HOST:PORT", help="Ask here instead of at the config's api.listen."
+    "--address",
+    metavar="HOST:PORT",
+    help="Address of the server, instead of the config's api.listen.",
 )
 @click.option(
     "--every",
     type=click.FloatRange(min=0.1, max=3600),
     default=1.0,
     show_default=True,
-    help="Seconds between two looks.",
+    help="Seconds between two snapshots.",
 )
-@click.option("--once", is_flag=True, help="One snapshot, then leave.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a look.")
+@click.option("--once", is_flag=True, help="Print one snapshot, then exit.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each snapshot.")
 def top(
     config: Path | None, address: str | None, every: float, once: bool, as_json: bool
 ) -> ExitCode:
     """Show how a running server is, live: is all well, rates, books, connections, sinks.
 
-    q or Ctrl-C leaves. Without a terminal, and with --once, one plain snapshot. Exit codes:
-    0, or 4 where a snapshot was wanted and nobody answered.
+    q or Ctrl-C quits. Without a terminal, and with --once, prints one plain snapshot. Exit codes:
+    0, or 4 if a snapshot was wanted and the server did not answer.
     """
     from ptingest.cli.doctor import api_of
 

@@ -99,7 +99,7 @@ async def test_letters_are_listed_with_what_was_said(
 async def test_without_letters_it_says_so(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
     shelf.rows.clear()
     async with letters(shelf, jobs) as served:
-        assert "No dead letter waits." in await served.read("/console/dead-letters")
+        assert "No dead letter is waiting." in await served.read("/console/dead-letters")
 
 
 async def test_the_address_holds_the_filter_and_the_page(
@@ -161,7 +161,7 @@ async def test_a_huge_payload_is_cut_and_the_rest_counted(
     async with letters(shelf, jobs) as served:
         page = await served.read(f"/console/dead-letters/{shelf.rows[0].id}")
 
-    assert "1,500 characters more are in the download" in page
+    assert "1,500 more characters in the download" in page
 
 
 async def test_a_letter_that_is_gone_is_told(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
@@ -169,7 +169,7 @@ async def test_a_letter_that_is_gone_is_told(shelf: FakeShelf, jobs: DeadLetterJ
         for path in (ID, f"{ID}/payload"):
             async with served.http.get(f"/console/dead-letters/{path}") as answer:
                 assert answer.status == 404
-                assert "does not wait here any more" in await answer.text()
+                assert "is not waiting here" in await answer.text()
 
 
 async def test_whatever_a_letter_holds_is_text(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:

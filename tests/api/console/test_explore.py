@@ -141,8 +141,8 @@ async def test_a_step_of_the_histogram_leads_to_its_documents(
     [
         ("q=service:", "cannot be read at column 9: the query ends"),
         ("q=a:1 or (b", "at column 10"),
-        ("q=&since=soon", "A time or place cannot be read"),
-        ("q=&place=nowhere", "A time or place cannot be read"),
+        ("q=&since=soon", "A time or a page address cannot be read"),
+        ("q=&place=nowhere", "A time or a page address cannot be read"),
     ],
 )
 async def test_what_cannot_be_read_is_pointed_at(
@@ -165,9 +165,9 @@ async def test_a_document_has_a_page_with_its_parse_and_its_neighbours(
     text = text_of(page)
     assert "log.file.path" in text
     assert "key200" in text
-    assert "How its line is parsed" in text
+    assert "How the line is parsed" in text
     assert " fits" in text
-    assert "Neighbours in the same file" in text
+    assert "Before and after, in the same file" in text
     times = re.findall(r'class="when"><a [^>]+>([^<]+)', page)
     assert times == [f"2025-01-02 03:04:0{second}.000" for second in (1, 2, 3)]
     assert any("service%3Adjango+and+host" not in one and "q=service%3Adjango" in one
@@ -392,7 +392,7 @@ async def test_a_time_without_documents_offers_all_times(
     page = await served.read("/console/explore")
 
     assert "0 documents in" in text_of(page)
-    assert "Look at all times" in text_of(page)
+    assert "Search all times" in text_of(page)
 
 
 async def test_counts_that_ran_out_of_time_say_at_least(
@@ -403,8 +403,8 @@ async def test_counts_that_ran_out_of_time_say_at_least(
 
     text = text_of(await served.read(f"{PAGE}&q=log.offset>=0"))
     assert "at least 0 documents in" in text
-    assert "Nothing fits" not in text
-    assert "Time was up: documents older than" in text
+    assert "No match" not in text
+    assert "The time limit was reached: documents older than" in text
 
 
 async def test_without_a_store_the_page_says_what_to_do() -> None:

@@ -112,7 +112,7 @@ async def test_before_the_first_event_it_says_how_to_send_one() -> None:
 
         page = await served.read("/console/")
 
-    assert "Nothing has come in yet" in page
+    assert "No event has come yet" in page
     assert "ptingest send /tmp/hello.log --service django --to 127.0.0.1:5044" in page
 
 

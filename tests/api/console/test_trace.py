@@ -81,7 +81,7 @@ async def test_what_is_left_of_an_older_one_is_told() -> None:
 async def test_what_is_forgotten_is_said_with_how_far_back_is_remembered() -> None:
     text = text_of(await read(FakeTraces()))
 
-    assert "The server does not remember it" in text
+    assert "The server does not remember this event" in text
     assert "back to 1 min 30 s ago" in text
 
 
@@ -116,4 +116,4 @@ async def test_everything_of_an_event_is_text() -> None:
 )
 async def test_without_a_key_there_is_no_life(path: str) -> None:
     async with console(why=FakeTraces()) as served, served.http.get(path) as answer:
-        assert (answer.status, "Whose life?" in await answer.text()) == (400, True)
+        assert (answer.status, "Which event?" in await answer.text()) == (400, True)

@@ -46,7 +46,7 @@ async def test_the_whole_road_is_readable_at_80_by_24(tmp_path: Path) -> None:
 
     assert "oldest unacked" in text
     assert "beats.limits.connections" in text
-    assert "q leaves" in text
+    assert "q to quit" in text
 
 
 async def test_what_happens_is_seen_live_and_a_resize_is_followed(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ async def test_what_happens_is_seen_live_and_a_resize_is_followed(tmp_path: Path
 async def test_leaving_gives_the_terminal_back(key: str, tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         with terminal("top", *asked(server)) as screen:
-            await seen(screen, "q leaves")
+            await seen(screen, "q to quit")
             screen.press(key)
 
             code = await asyncio.to_thread(screen.ended)
@@ -80,7 +80,7 @@ async def test_leaving_gives_the_terminal_back(key: str, tmp_path: Path) -> None
 async def test_sigterm_gives_the_terminal_back_too(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         with terminal("top", *asked(server)) as screen:
-            await seen(screen, "q leaves")
+            await seen(screen, "q to quit")
             screen.signal(signal.SIGTERM)
 
             code = await asyncio.to_thread(screen.ended)
@@ -94,7 +94,7 @@ async def test_a_server_that_goes_away_and_comes_back_is_seen(tmp_path: Path) ->
         port = server.worker.api_port
         screens = contextlib.ExitStack()
         screen = screens.enter_context(terminal("top", *asked(server)))
-        await seen(screen, "q leaves", "sink")
+        await seen(screen, "q to quit", "sink")
     with screens:
         away = await seen(screen, "No answer")
         async with serving(tmp_path / "two", api={"listen": f"127.0.0.1:{port}"}):

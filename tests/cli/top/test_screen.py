@@ -43,19 +43,19 @@ def shown(found: Row, width: int, height: int, hint: str = "") -> list[str]:
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50), (132, 200), (60, 12), (40, 8)])
 def test_the_screen_fits(width: int, height: int) -> None:
-    found = shown(busy(), width, height, "q leaves")
+    found = shown(busy(), width, height, "q to quit")
 
     assert len(found) <= height
     assert max(map(cell_len, found)) <= width
 
 
 def test_every_section_has_a_heading_and_a_row_at_80_by_24() -> None:
-    text = "\n".join(shown(busy(), 80, 24, "q leaves"))
+    text = "\n".join(shown(busy(), 80, 24, "q to quit"))
 
     for words in (
         "All is well", "in -/s", "p99", "oldest unacked", "elasticsearch", "in trouble",
         "nobody answers at http://elasticsearch:9200", "store/celery_beat", "diff", "192.0.2.",
-        "beats.limits", "q leaves",
+        "beats.limits", "q to quit",
     ):  # fmt: skip
         assert words in text
     assert "of 14)" in text, "books that found no room are counted"
@@ -77,11 +77,11 @@ def test_what_is_wrong_stands_on_top_with_its_cure() -> None:
 
 
 def test_a_server_that_is_away_is_said_in_a_few_lines() -> None:
-    found = shown(overview(None, ServerFacts("http://x:1", failure="refused")), 80, 24, "q leaves")
+    found = shown(overview(None, ServerFacts("http://x:1", failure="refused")), 80, 24, "q to quit")
 
     assert found[0] == "ptingest http://x:1"
     assert found[1] == "No answer: refused"
-    assert found[-1] == "q leaves"
+    assert found[-1] == "q to quit"
 
 
 def test_nothing_a_server_tells_commands_the_terminal() -> None:

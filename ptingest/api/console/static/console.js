@@ -50,7 +50,7 @@
       await refresh();
       say("live");
     } catch {
-      say("no answer, trying again");
+      say("no answer, retrying");
     }
     timer = setTimeout(turn, SECONDS * 1000);
   }

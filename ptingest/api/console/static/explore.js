@@ -182,7 +182,7 @@
     const whole = document.createElement("p");
     const own = document.createElement("a");
     own.href = link.href;
-    own.textContent = "On a page of its own";
+    own.textContent = "Open on its own page";
     whole.append(own);
     cell.append(document.adoptNode(found), whole);
     row.after(below);
@@ -251,10 +251,10 @@
         rows().slice(ROWS_MOST).forEach((one) => { shut(one); one.remove(); });
         seen += fresh.length;
         if (!seen) tell("Live: waiting for what is stored next.");
-        else tell(`Live: ${seen} new${isCut ? "; more came than are shown, ask for less to see all" : ""}.`);
+        else tell(`Live: ${seen} new${isCut ? "; more came than can be shown, narrow the query to see all" : ""}.`);
       } catch (error) {
         if (error.name === "AbortError") return;
-        tell("Live tail: no answer, trying again.");
+        tell("Live tail: no answer, retrying.");
         await new Promise((resolve) => { setTimeout(resolve, 2000); });
       }
     }
@@ -276,6 +276,6 @@
   });
   document.addEventListener("visibilitychange", () => {
     if (!isOn) return;
-    if (document.hidden) { following?.abort(); tell("Live tail rests while the page is hidden."); } else follow();
+    if (document.hidden) { following?.abort(); tell("Live tail is paused while the page is hidden."); } else follow();
   });
 })();
