@@ -1,8 +1,8 @@
 """Who may see what is inside events, over HTTP.
 
-token given   whoever shows it
-none          this host only, and only by a name of this host: a web page elsewhere can
-              make its own name point at 127.0.0.1, but not its name into ours
+token set     requests that carry it
+no token      this host only, and only under a name of this host: another web site can make
+              its own name point at 127.0.0.1, but it cannot use our name
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CURE = (
 def objection_to_look(request: web.Request, *, is_guarded: bool) -> str | None:
     """Why this request may not see events, with the cure; None when it may.
 
-    ``is_guarded`` says that a token is wanted, and was shown already.
+    ``is_guarded``: a token is required and has been checked.
     """
     site = request.headers.get("Sec-Fetch-Site", "none")
     if "Origin" in request.headers or site not in ("none", "same-origin"):

@@ -8,10 +8,10 @@
     /dead-letters   orders from programs; see `ptingest.api.letters`
     /console/       the same and more for people, in a browser; see `ptingest.api.console`
 
-Every answer is made on the spot from what is in memory (of all processes, where there are
-several): reading starts no work, waits for no sink and is not logged. What a client may
-hold is bounded: the number of connections (`ptingest.api.connections`), the size of a
-request, how long one may stay idle or unfinished.
+Every answer is made from what is in memory (of all processes, if there are several): a
+request that reads starts no work, waits for no sink and is not logged. What a client may use
+is bounded: connections (`ptingest.api.connections`), the size of a request, and the time a
+connection may be idle or a request incomplete.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 15.0
 """A connection without a complete request for this long is closed."""
 CLOSING_SECONDS = 1.0
-"""How long an answer begun may take when the port closes, and a body nobody wants."""
+"""How long an answer may take when the port closes, and the rest of an unwanted body."""
 
 BODY_SECONDS = 5.0
 """How long the body of a request may take from its head on."""
 OPEN_PATH = "/livez"
-"""What needs no token: it says nothing but that we live, and probes cannot keep a secret."""
+"""The path without a token: it only says that the process is alive, and probes hold no secret."""
 
 ALWAYS_ANSWERED = frozenset({"/livez", "/readyz"})
-"""However many requests are at work: a probe that gets no answer ends the server."""
+"""Answered beyond the limit of requests: a probe without an answer restarts the server."""
 
 BODY_BYTES = 1 << 16
 """The largest body read; only orders have one."""
@@ -120,9 +120,10 @@ async def start_api(
 ) -> ApiServer:
     """Listen as the settings say and return the server; with ``tls`` it speaks https only.
 
-    ``jobs`` takes orders for the dead letters; without one there is nothing to change.
-    ``dependencies`` is what the console shows beyond the status. ``usage`` tells what all processes
-    of this server use. ``taps`` shows events as they pass, ``why`` tells what became of one.
+    ``jobs`` requeues and purges dead letters; without it nothing can be changed.
+    ``dependencies`` is what the console shows beyond the status. ``usage`` returns what all
+    processes of this server use. ``taps`` shows events as they pass, ``why`` returns the trace
+    of one.
 
     Raises:
         OSError: the address cannot be bound; its text names it.
@@ -160,7 +161,7 @@ def _service_routes(
     *,
     is_guarded: bool,
 ) -> list[web.RouteDef]:
-    """Routes to those who are there to be asked for more than they show by themselves."""
+    """Routes of the services that are there."""
     routes: list[web.RouteDef] = []
     if jobs is not None:
         routes += letter_routes(jobs, is_guarded=is_guarded)
@@ -179,7 +180,7 @@ def _runner(app: web.Application) -> web.AppRunner:
         app,
         access_log=None,
         logger=HttpLog(),
-        auto_decompress=False,  # nobody sends us much, and a bomb is nothing then
+        auto_decompress=False,  # bodies are small, and a compressed one is never inflated
         keepalive_timeout=IDLE_SECONDS,
         lingering_time=CLOSING_SECONDS,
         shutdown_timeout=CLOSING_SECONDS,
@@ -268,7 +269,7 @@ def _below_node(view: StatusView, metrics: Metrics, logstash: LogstashView) -> H
 
 
 def _or_the_console(answer: Handler) -> Handler:
-    """Send browsers to the console, and let everybody else have the answer."""
+    """Redirect browsers to the console; answer all other clients."""
     from aiohttp import web
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -280,13 +281,13 @@ def _or_the_console(answer: Handler) -> Handler:
 
 
 def _is_for_people(request: web.Request) -> bool:
-    """Say whether a request is let in, or not, by the console's own access policy."""
+    """Say whether the console's access policy decides about a request, not the token check."""
     path = request.path
     return f"{path}/".startswith(CONSOLE) or (path == "/" and is_browser(request))
 
 
 def _ask_for(token: SecretStr | None) -> list[Middleware]:
-    """Let nobody without the token see more than that we live."""
+    """Require the token for every path but `/livez`."""
     if token is None:
         return []
     from aiohttp import web

@@ -1,11 +1,11 @@
-"""Who shows `api.token` in a header; wrong ones are told, counted and made to wait.
+"""Checks `api.token` in a header; wrong tokens are logged, counted and delayed.
 
-    no header          401, which tries nothing
-    the right token    let in, remembered by address
+    no header          401, not counted as a try
+    the right token    accepted, remembered by address
     a wrong one        401 and a line in the log; after five within a minute 429, uncompared
 
-An address that has shown the right token goes on with it while somebody beside it tries
-others: a scraper must not be locked out by its neighbour.
+An address that has sent the right token can go on using it while another client at the same
+address tries wrong ones: a scraper must not be locked out by another program of its host.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class BearerTokens:
         self._right: OrderedDict[str, None] = OrderedDict()
 
     def wait_seconds(self, address: str, now: float) -> float:
-        """How long an address has to wait before a token of it is compared; 0.0 when not."""
+        """How long an address must wait before its token is compared; 0.0 if it need not."""
         return self._wrong.wait_seconds(address, now)
 
     def is_right(self, shown: str, *, address: str, now: float) -> bool:
-        """Whether a header shows the token; a wrong one is told and counted."""
+        """Whether a header has the token; a wrong one is logged and counted."""
         if not shown:
             return False
         has_to_wait = self.wait_seconds(address, now) > 0

@@ -191,7 +191,7 @@ def _connection(
         return http.client.HTTPConnection(host, port, timeout=seconds)
     import ssl
 
-    # The certificate names a host that Beats and people know, hardly ever 127.0.0.1; whether
+    # The certificate names the public host, hardly ever 127.0.0.1; whether
     # it is valid is for `check` and for those who connect from outside.
     context = ssl.create_default_context()
     context.check_hostname = False

@@ -1,13 +1,13 @@
-"""The HTTP port's connections: who is accepted, who is answered, and who is closed.
+"""The connections of the HTTP port: which are accepted, answered and closed.
 
     accept --handshake--> waiting: for a head, for a body, for the next request
                              |  whole request           ^  answered
                              +------> at work ----------+
 
-Whoever waits may be closed: when too many are open the one that waits longest is, of one
-address first, so nobody can keep others out by opening connections and saying nothing. A
-request that is whole is worked on, ``AT_WORK`` at once. More are told to come later, but for
-liveness and readiness, which are always answered: what they are told costs nothing.
+A connection that waits may be closed: when too many are open, the one that has waited longest
+is closed, first among those of one address, so idle connections cannot keep others out. A
+complete request is processed, ``AT_WORK`` at once. Further ones get a 503, except liveness and
+readiness, which are always answered since they cost almost nothing.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 AT_WORK = 64
 """Requests answered at once. Watchers are few."""
 CONNECTIONS = 128
-"""Open connections; beyond it the one that waits longest is closed."""
+"""Open connections; beyond this the one that has waited longest is closed."""
 PER_ADDRESS = 48
 """As both limits, for one address: some room is left for the others."""
 HANDSHAKE_SECONDS = 5.0
 WRITE_SECONDS = 30.0
-"""How long an answer may wait for its client to read on."""
+"""How long an answer may wait until its client reads it."""
 TICK_SECONDS = 1.0
 BACKLOG = 128
 
@@ -84,7 +84,7 @@ class _SpareDescriptor:
                 self._descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
     def give_up(self) -> bool:
-        """Free it for somebody; False where it is in use."""
+        """Close it to make room; False if it is in use."""
         if self._descriptor is None:
             return False
         os.close(self._descriptor)
@@ -112,14 +112,14 @@ class HttpConnections:
         return len(self._open)
 
     async def run(self) -> None:
-        """Accept until cancelled; a task that dies is never silent."""
+        """Accept until cancelled; a task that fails is logged."""
         async with asyncio.TaskGroup() as group:
             for listener in self._listeners:
                 group.create_task(self._accept(listener), name="http accept")
             group.create_task(self._tick(), name="http ticker")
 
     def close(self) -> None:
-        """Accept no more; who is connected is left to the answers under way."""
+        """Stop accepting; open connections finish the answers in progress."""
         self._spare.give_up()
         for listener in self._listeners:
             listener.close()
@@ -155,7 +155,7 @@ class HttpConnections:
         connection.task = loop.create_task(self._connect(connection), name="http connection")
 
     def _has_made_room(self, address: str) -> bool:
-        """Close who waits longest where there are too many; False where nobody waits."""
+        """Close the connection that has waited longest; False if none waits."""
         of_one = [one for one in self._open if one.address == address]
         for count, limit, some in (
             (len(of_one), PER_ADDRESS, of_one),
@@ -222,7 +222,7 @@ class HttpConnections:
             connection.at_work -= 1
             connection.waiting_since = asyncio.get_running_loop().time()
 
-    # -- what a connection tells ---------------------------------------------------------
+    # -- called by a connection ---------------------------------------------------------
 
     def made(self, connection: Connection, inner: object) -> None:
         self._by_inner[inner] = connection
@@ -236,7 +236,7 @@ class HttpConnections:
 
 
 class _WatchedConnection(asyncio.Protocol):
-    """Stands between a transport and who speaks HTTP on it, and notes what passes."""
+    """Stands between a transport and the HTTP protocol on it, and notes what is written."""
 
     def __init__(self, all_of_them: HttpConnections, connection: Connection, inner: Inner) -> None:
         self._all, self._connection, self._inner = all_of_them, connection, inner

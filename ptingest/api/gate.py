@@ -1,9 +1,9 @@
-"""What every HTTP request passes before it is answered: its host, its body, its turn.
+"""What every HTTP request passes before it is answered: host, body, limit of requests.
 
-Host     while we listen on loopback without a token, a request must name this host: a web
-         page elsewhere can make its own name point at 127.0.0.1, but not its name into ours
-body     read whole, within seconds, before anybody works on it
-turn     so many requests are worked on at once; see `ptingest.api.connections`
+host     without a token on loopback, a request must name this host: another web site can make
+         its own name point at 127.0.0.1, but it cannot use our name
+body     read completely, within seconds, before the request is processed
+limit    so many requests are processed at once; see `ptingest.api.connections`
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BUSY = "too many requests are at work; come again in a second\n"
 
 
 class RequestGate:
-    """Judges every request of one port; its connections are told when they are there."""
+    """Decides about every request of one port; ``connections`` is set when the port is open."""
 
     connections: HttpConnections
 
@@ -69,7 +69,7 @@ class RequestGate:
         return None
 
     async def _late_body(self, request: web.Request) -> tuple[int, str] | None:
-        """Read the body that somebody will want; a refusal where it does not come."""
+        """Read the body if there is one; return a refusal if it does not come in time."""
         from aiohttp.web import RequestPayloadError
 
         is_wanted = request.method == "POST" and request.match_info.http_exception is None

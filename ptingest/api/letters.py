@@ -1,14 +1,14 @@
-"""Orders for the dead letters over HTTP: with the console's forms, the only requests that
-change anything.
+"""Orders for the dead letters over HTTP: these and the console's forms are the only requests
+that change anything.
 
     POST /dead-letters/requeue   {"choice": {...}, "seconds": 300, "pid": 4711}  -> 202, or 409
     POST /dead-letters/purge     the same
     GET  /dead-letters           how far the last order is
 
-An order is one small JSON object, taken from this host or with the token, and never from a
-web page: those can reach a loopback port too, but not without naming their origin. It is
-begun and answered at once; one is carried out at a time. ``pid`` is the server that is
-meant, so that no other one that happens to listen here acts on its own letters.
+An order is one small JSON object, accepted from this host or with the token, and never from a
+web page: web pages can reach a loopback port too, but their requests carry an Origin. The
+order begins and the answer is sent at once; one order runs at a time. ``pid`` names the server,
+so that another server at the same address does not act on its own letters.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class DeadLetterJobs(Protocol):
-    """Who carries orders out; `ptingest.runtime` implements it."""
+    """Carries orders out; one process or a supervisor implements it."""
 
     def begin(self, order: Order) -> dict[str, object]:
         """Begin an order and return `progress`; ErrandRefused when it cannot begin now."""
@@ -39,7 +39,7 @@ class DeadLetterJobs(Protocol):
 
 
 def letter_routes(jobs: DeadLetterJobs, *, is_guarded: bool) -> list[web.RouteDef]:
-    """Return the routes; ``is_guarded`` says that a token was asked for already."""
+    """Return the routes; ``is_guarded``: the token was checked already."""
     from aiohttp import web
 
     async def progress(_: web.Request) -> web.Response:
@@ -70,7 +70,7 @@ def letter_routes(jobs: DeadLetterJobs, *, is_guarded: bool) -> list[web.RouteDe
 
 
 def objection(request: web.Request, *, is_guarded: bool) -> tuple[int, str] | None:
-    """Why nothing may be changed by this request, as status and sentence; None when it may."""
+    """Why this request may not change anything, as status and sentence; None if it may."""
     if "Origin" in request.headers:
         return 403, "orders from web pages are refused"
     if request.content_type != "application/json":
@@ -94,8 +94,8 @@ def read_order(body: bytes, *, what: str) -> Order:
     """Read one order; the path says ``what``.
 
     Raises:
-        msgspec.DecodeError: it is none, chooses nothing, or holds a key that does not exist.
-        UnicodeDecodeError, RecursionError: it is no UTF-8, or nested without end.
+        msgspec.DecodeError: it is not an order, selects nothing, or has an unknown key.
+        UnicodeDecodeError, RecursionError: it is not UTF-8, or nested too deeply.
     """
     fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     if "what" in fields:

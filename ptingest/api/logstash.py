@@ -6,10 +6,9 @@
 TYPES is a list with commas of the parts wanted, such as ``jvm,process``. As in Logstash
 a type that does not exist is left out, and where none of them does the answer is 404.
 
-So that Metricbeat's module and whatever else asked Logstash on 9600 goes on. The one
-pipeline is called ``main``; its plugins are our stages: beats, plain, grok, date, mutate,
-and one output for each sink. A number that we do not count is left out, never invented;
-README lists what is absent.
+For Metricbeat's module and other clients of Logstash on port 9600. The one pipeline is called
+``main``; its plugins are our stages: beats, plain, grok, date, mutate, and one output for each
+sink. A number that is not counted here is left out; README lists them.
 
 Shapes: Logstash's docs/static/monitoring/monitoring-apis.asciidoc, and what Metricbeat's
 logstash module decodes (counts and milliseconds must be whole numbers there).
@@ -71,7 +70,7 @@ class LogstashView:
         http_address: str,
         usage: Callable[[], Usage] = own_usage,
     ) -> None:
-        """``usage`` tells what all processes of this server use."""
+        """``usage`` returns what all processes of this server use."""
         self._facts, self._metrics, self._readiness = facts, metrics, readiness
         self._usage = usage
         self.http_address = http_address
@@ -111,7 +110,7 @@ class LogstashView:
         return {**self._node(), **chosen} if chosen else None
 
     def root(self, paths: Mapping[str, str]) -> Json:
-        """``GET /``; ``paths`` is ours, so that whoever looks here first finds the rest."""
+        """``GET /``; ``paths`` lists our own paths, which Logstash does not have."""
         return {**self._node(), "ptingest": {"version": self._facts.version, "paths": paths}}
 
     def node(self) -> Json:

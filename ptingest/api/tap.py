@@ -6,8 +6,8 @@
     {"told": {"passed": 9, "shown": 5, "skipped": 4, "lost": 0}}   so far, while it changes
     {"ended": "why"}                                           the last line, as a rule
 
-What waits for a reader is bounded, in the tap and on its socket. One that does not take
-what was written within ``SLOW_SECONDS`` is told why, and let go.
+What waits for a reader is bounded, in the tap and on its socket. A reader that does not read
+for ``SLOW_SECONDS`` gets the reason as the last line, and is disconnected.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 SLOW_SECONDS = 5.0
 FAREWELL_SECONDS = 10.0
-"""How long a slow reader may take to hear why it is let go."""
+"""How long a slow reader may take to read the reason."""
 LOOK_SECONDS = 0.5
-"""How often a quiet tap looks whether its client is still there."""
+"""How often a tap without events checks that its client is still connected."""
 SEND_BUFFER_BYTES = 1 << 16
-"""Of its socket: a reader that stands still shall not hold megabytes in the kernel."""
+"""Of its socket: a reader that does not read must not hold megabytes in the kernel."""
 NO_LINGER = struct.pack("ii", 1, 0)
 TOO_SLOW = f"this client did not read for {SLOW_SECONDS:g} s; events do not wait for taps"
 _LET_GO = b'{"ended":"%b"}\n' % TOO_SLOW.encode()
@@ -47,12 +47,12 @@ class TapReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Nobody reads any more."""
+        """The reader is gone."""
         ...
 
 
 class TapService(Protocol):
-    """Who opens taps; `ptingest.runtime` implements it."""
+    """Opens taps; one process or a supervisor implements it."""
 
     async def begin(self, wish: TapRequest) -> TapReader:
         """Open one; QueryInvalid or TapsBusy when it cannot be."""
@@ -60,7 +60,7 @@ class TapService(Protocol):
 
 
 def tap_routes(taps: TapService, *, is_guarded: bool) -> list[web.RouteDef]:
-    """Return the route; ``is_guarded`` says that a token was asked for already."""
+    """Return the route; ``is_guarded``: the token was checked already."""
     from aiohttp import web
 
     async def tap(request: web.Request) -> web.StreamResponse:
@@ -85,7 +85,7 @@ def read_wish(request: web.Request) -> TapRequest:
     """Read the wish from a request's query.
 
     Raises:
-        msgspec.ValidationError: it holds what does not exist.
+        msgspec.ValidationError: it has an unknown key or value.
     """
     asked: dict[str, object] = dict(request.query.items())
     if "fate" in asked:
@@ -121,18 +121,18 @@ async def _stream(request: web.Request, reader: TapReader) -> web.StreamResponse
         is_heard = await writes.is_done(response.write_eof(), FAREWELL_SECONDS)
         if not is_heard and transport is not None:
             if accepted is not None:
-                # A reset: no closed socket shall wait in the kernel for its reader.
+                # A reset: the kernel must not keep a closed socket for its reader.
                 accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             transport.abort()
     except ConnectionError:
-        pass  # the reader left, as readers do
+        pass  # the reader disconnected
     finally:
         await writes.give_up()
     return response
 
 
 async def _next_lines(request: web.Request, reader: TapReader) -> bytes:
-    """Wait for lines, and give up when the client is gone meanwhile."""
+    """Wait for lines; end if the client has disconnected."""
     reading = asyncio.ensure_future(reader.read())
     try:
         while not (await asyncio.wait([reading], timeout=LOOK_SECONDS))[0]:
@@ -144,14 +144,14 @@ async def _next_lines(request: web.Request, reader: TapReader) -> bytes:
 
 
 class _Writes:
-    """Writes to one client, each given so long and none cancelled: aiohttp waits for the room
-    they need in one place, and a wait cancelled there cancels all that come after it."""
+    """Writes to one client, each with a time limit and none cancelled: aiohttp waits for buffer
+    space in one place, and a cancelled wait cancels all later writes."""
 
     def __init__(self) -> None:
         self._late: list[asyncio.Task[None]] = []
 
     async def is_done(self, writing: Coroutine[None, None, None], seconds: float) -> bool:
-        """Write, and wait until most of it has left; False when that takes too long."""
+        """Write, and wait until most of it was sent; False if that takes too long."""
         task = asyncio.create_task(writing)
         self._late.append(task)
         if not (await asyncio.wait([task], timeout=seconds))[0]:
@@ -161,7 +161,7 @@ class _Writes:
         return True
 
     async def give_up(self) -> None:
-        """Nothing more is written."""
+        """Cancel what is not written."""
         for task in self._late:
             task.cancel()
         await asyncio.gather(*self._late, return_exceptions=True)

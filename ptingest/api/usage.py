@@ -16,7 +16,7 @@ class Usage(NamedTuple):
     """Of one process, or of several together."""
 
     cpu_seconds: float = 0.0
-    """Never goes down: what children that are gone have used is their parent's."""
+    """Never goes down: what ended children have used is counted for their parent."""
     memory_bytes: int = 0
     """Resident; pages that a family shares count for each member."""
     virtual_bytes: int = 0
@@ -25,7 +25,7 @@ class Usage(NamedTuple):
 
 
 def usage_of(pids: Iterable[int]) -> Usage:
-    """Add up what these processes use, children that are gone included; one that is gone is
+    """Add up what these processes use, with their ended children; a process that has ended is
     left out."""
     found: list[Usage] = []
     for pid in pids:

@@ -9,7 +9,7 @@ class StatusView(Protocol):
     """One process, or a supervisor for all of them."""
 
     async def refresh(self) -> None:
-        """Bring what the others show up to date; called once before each answer.
+        """Bring the other methods up to date; called once before each answer.
 
         With several processes it asks them all, within a bounded time.
         """

@@ -1,9 +1,9 @@
-"""GET /why?id=KEY and POST /why {"line": "..."}: the life of one event, as far as remembered.
+"""GET /why?id=KEY and POST /why {"line": "..."}: the trace of one event, as far as remembered.
 
     {"found": [{"id": ..., "window": {...}, "attempts": [...], "summary": "..."}, ...],
      "memory": {"bytes": ..., "limit_bytes": ..., "setting": "why.max_bytes", ...}}
 
-Shown to whom events are shown. A POST carries the line, which has no place in an address.
+For clients that may see events. A POST carries the line, which must not be in an address.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TraceService(Protocol):
-    """Who remembers; `ptingest.runtime` implements it."""
+    """Remembers traces; one process or a supervisor implements it."""
 
     async def why(self, question: WhyRequest) -> dict[str, object]:
         """Return ``found`` and ``memory`` as JSON-ready values."""
@@ -29,7 +29,7 @@ class TraceService(Protocol):
 
 
 def why_routes(traces: TraceService, *, is_guarded: bool) -> list[web.RouteDef]:
-    """Return the routes; ``is_guarded`` says that a token was asked for already."""
+    """Return the routes; ``is_guarded``: the token was checked already."""
     from aiohttp import web
 
     async def why(request: web.Request) -> web.Response:

@@ -1,13 +1,13 @@
 """Who may see the console, and who may change something through it.
 
-    listening   token   who comes in                         who may change something
-    loopback    none    whoever names us by a loopback host  nobody
-    beyond it   none    nobody; the page says the cure       nobody
-    anywhere    given   a session, or Bearer                 a session by its form key, or Bearer
+    listening   token   may see the console                  may change something
+    loopback    no      requests for a loopback host name    nobody
+    elsewhere   no      nobody; the page says the cure       nobody
+    anywhere    set     a session, or Bearer                 a session with its form key, or Bearer
 
-Naming us by a loopback host keeps out web pages whose own name was pointed at 127.0.0.1.
-A request that posts must come from a page of ours: browsers say where a request comes
-from, and a session's cookie is never sent along from elsewhere (SameSite=Strict).
+The host name keeps out web sites whose own name points at 127.0.0.1. A POST must come from a
+page of this console: browsers send the origin of a request, and the session's cookie is never
+sent with requests of other sites (SameSite=Strict).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FORM_KEY = "form_key"
 
 @dataclass(frozen=True, slots=True)
 class ConsoleClient:
-    """Who was let in."""
+    """A client that may see the console."""
 
     session: ConsoleSession | None = None
     """None without a token in force, and for Bearer."""
@@ -56,7 +56,7 @@ class ConsoleClient:
 
 
 class AccessPolicy:
-    """Judges requests; keeps the sessions."""
+    """Decides about requests; keeps the sessions."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self._listen = settings.listen
@@ -66,7 +66,7 @@ class AccessPolicy:
         """Its name; cookies know no ports, so two servers on one host need two names."""
 
     def refusal(self, request: web.Request) -> str | None:
-        """Why nobody is let in this way, whoever it is; None when somebody may be."""
+        """Why this request is refused for every client; None if it is not."""
         if self.is_closed:
             return CURE.format(listen=self._listen)
         if self.sessions is None and not is_loopback_host(host_of(request)):
@@ -76,7 +76,7 @@ class AccessPolicy:
         return None
 
     def client(self, request: web.Request, now: float) -> ConsoleClient | None:
-        """Return who this is; None when a login is wanted first."""
+        """Return the client; None if it must log in first."""
         if self.sessions is None:
             return ConsoleClient()
         scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
@@ -87,22 +87,22 @@ class AccessPolicy:
 
 
 def strange_page(request: web.Request) -> str | None:
-    """Why a request that posts is not from a page of ours; None when it may be.
+    """Why a POST is not from a page of this console; None if it may be.
 
-    Whoever sends neither header is no browser, and holds no cookie it did not show itself.
+    A client that sends neither header is not a browser, so no other site made it send a cookie.
     """
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:
         return None if site == "same-origin" else STRANGE_PAGE
-    # A browser that does not say it (an old one, or over plain http) names where it comes from.
+    # Browsers without that header (old ones, or over plain http) send Origin.
     return None if origin is None or _host_in(origin) == request.host else STRANGE_PAGE
 
 
 def strange_use(request: web.Request) -> str | None:
-    """Why a page of another site may not have an answer as a part of itself; None when it may.
+    """Why a page of another site may not embed this answer; None if it may.
 
-    It could not read the answer, but each picture of it is a question to the store. A link
-    from elsewhere opens a window of its own, and is let in.
+    The other site could not read the answer, but each embedded page would query the store. A
+    link on another site opens its own window, and is allowed.
     """
     site = request.headers.get("Sec-Fetch-Site", "none")
     is_own_window = request.headers.get("Sec-Fetch-Dest", "document") == "document"
@@ -110,7 +110,7 @@ def strange_use(request: web.Request) -> str | None:
 
 
 def no_change(client: ConsoleClient, form_key: str) -> str | None:
-    """Why this client may not change something by this form; None when it may."""
+    """Why this client may not change something with this form; None if it may."""
     if not client.may_change:
         return READ_ONLY
     if client.session is not None and not is_same(form_key, client.session.form_key):
@@ -124,7 +124,7 @@ def is_browser(request: web.Request) -> bool:
 
 
 def address_of(request: web.Request) -> str:
-    """Whom wrong tries are counted against: an address, or the network of an IPv6 one."""
+    """The address that wrong tries are counted for; of IPv6 its /64 network."""
     text = request.remote or ""
     try:
         address = ipaddress.ip_address(text)

@@ -1,8 +1,7 @@
 """Small charts as coordinates; the template `chart.html` draws them as SVG.
 
-A chart is 600 by 120 units, stretched to where it stands: lines that keep their width, no
-text inside. Gaps stay gaps. Every chart comes with its numbers as a table, for who cannot
-see it and for who wants to read them.
+A chart is 600 by 120 units and is stretched to its place on the page: lines keep their width,
+and there is no text inside. Gaps stay gaps. Every chart comes with its numbers as a table.
 """
 
 from __future__ import annotations
@@ -127,7 +126,7 @@ def _path(spots: Spots) -> str:
     parts = []
     for run in _runs(spots):
         (x, y), *others = run
-        # A point without neighbours is drawn as a short dash, or nobody would see it.
+        # A point without neighbours is drawn as a short dash, to be visible.
         steps = "".join(f"L{x:g} {y:g}" for x, y in others) or "h2"
         parts.append(f"M{x:g} {y:g}{steps}")
     return "".join(parts)

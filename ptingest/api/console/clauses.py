@@ -1,7 +1,7 @@
-"""Queries put together by clicks, and what is being written at the cursor.
+"""Queries built by clicks, and the word at the cursor.
 
-A click adds ``field:value`` with `and`, or takes it out again; a query that says `or` is put
-into parentheses first. Values are quoted as Kibana's language wants them.
+A click adds ``field:value`` with `and`, or removes it; a query with an `or` is put into
+parentheses first. Values are quoted as Kibana's language wants them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _FIELD = re.compile(r"(?:^|[\s(])([\w@.-]*)$")
 
 
 def clause(field: str, value: str | None, *, is_negated: bool = False) -> str:
-    """Return what asks for one value of a field, None for its lack."""
+    """Return the query for one value of a field; None: for documents without the field."""
     if value is None:
         return f"{field}:*" if is_negated else f"not {field}:*"
     text = f"{field}:{quoted(value)}"
@@ -41,7 +41,7 @@ def added(query: str, one: str) -> str:
 
 
 def _says_or(query: str) -> bool:
-    """Tell whether an `or` stands outside of all parentheses and quotes."""
+    """Say whether there is an `or` outside of all parentheses and quotes."""
     depth = 0
     for found in _OR.finditer(query):
         depth += {"(": 1, ")": -1}.get(found[0], 0)
@@ -72,7 +72,7 @@ def without(query: str, one: str) -> str:
 
 
 class Writing(NamedTuple):
-    """What stands before the cursor."""
+    """The text before the cursor."""
 
     field: str | None
     """Whose value is being written; None while it is the field's name."""
@@ -82,7 +82,7 @@ class Writing(NamedTuple):
 
 
 def written_at(query: str, at: int) -> Writing | None:
-    """Return what is being written at a place of the query, None inside of other text."""
+    """Return the word at a position of the query; None inside other text."""
     before = query[: max(0, at)]
     if found := _VALUE.search(before):
         return Writing(found[1], found.start(2), found[3])

@@ -1,10 +1,10 @@
-"""Events that no sink would take: by reason, each with what was said of it, and what to do.
+"""Events that no sink takes: by reason, each with its detail, and what can be done.
 
     GET  /dead-letters            counts by reason, and a list, newest first
-    GET  /dead-letters/ID         one letter; /payload is the event as it came, to download
-    POST /dead-letters/requeue    by form; so is purge, which asks once more before it does
+    GET  /dead-letters/ID         one letter; /payload is the event as received, to download
+    POST /dead-letters/requeue    by form; so is purge, which asks for confirmation
 
-What changes something goes to the same jobs as the orders of the command line.
+Changes are done by the same jobs as the orders of the command line.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class LettersPages:
         found = await self._letters.find(request.match_info["id"])
         if found is None:
             return await self._gone(request)
-        # A large one is neither decoded nor laid out: the download has it.
+        # A large one is neither decoded nor formatted: the download has it.
         is_small = len(found.payload) <= NEAT_BYTES
         shown = found.payload if is_small else found.payload[:SHOWN_CHARACTERS]
         text = shown.decode("utf-8", "backslashreplace" if is_small else "replace")
@@ -150,7 +150,7 @@ def _number(text: str) -> int:
 
 
 def fields_of(form: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what a form says about the choice, to be asked once more; names may repeat."""
+    """Return the fields of a form that select letters, for the confirmation; names may repeat."""
     names = ("which", "id", "reason", "stream", "age")
     return [(name, str(value)) for name, value in form.items() if name in names]
 
@@ -180,7 +180,7 @@ def choice_of(form: Mapping[str, Any], *, now: datetime) -> Choice:
 
 
 def progress_of(progress: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return how far the last order is, in the template's words; None where there was none."""
+    """Return how far the last order is, as the template shows it; None if there was none."""
     if not progress.get("what"):
         return None
     tally = dict(progress.get("tally") or {})

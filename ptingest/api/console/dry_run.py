@@ -1,8 +1,8 @@
-"""Lines and patterns that somebody tries in the console; nothing is sent or stored.
+"""Dry runs of lines and patterns typed into the console; nothing is sent or stored.
 
-Lines go through the pipeline that is in force, in a thread. A pattern that somebody typed is
-run by a process of its own, with little time and memory: Python's expressions can be made to
-take for ever. One at a time, so that trying costs the road at most a part of one processor.
+Lines go through the pipeline in force, in a thread. A pattern from the form is run by a
+process of its own, with little time and memory: a regular expression may never end. One at a
+time, so that dry runs use at most a part of one processor.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from ptingest.pipeline.shapes import Nearness
 from ptingest.settings.profile import GroupSettings, PatternSettings
 
 LINES = 50
-"""Lines tried at once; the rest is told, not tried."""
+"""Lines tried at once; the rest is counted, not tried."""
 PATTERN_SECONDS = 20.0
 """For the whole process, its start included, which takes seconds on a busy machine; its
 processor time is limited by itself."""
 
 
 class Fitted(NamedTuple):
-    """One pattern of the profile, and what became of it."""
+    """One pattern of the profile, and its result."""
 
     name: str
     kind: str
@@ -40,7 +40,7 @@ class Fitted(NamedTuple):
 
 
 class Stops(NamedTuple):
-    """One line at every stop."""
+    """One line at every stage."""
 
     message: str
     payload: str
@@ -59,7 +59,7 @@ class Tried(NamedTuple):
 
 
 class PatternTried(NamedTuple):
-    """A pattern that somebody typed, on some lines."""
+    """The result of a typed pattern on some lines."""
 
     problem: str | None
     """Which of the profile's rules it breaks."""
@@ -87,7 +87,7 @@ class DryRun:
         return [_told(pattern, "") for group in groups for pattern in group.patterns]
 
     async def try_lines(self, text: str, *, service: str, multiline: bool) -> Tried:
-        """Take each line through every stop."""
+        """Take each line through every stage."""
         records = _records(text, multiline=multiline)
         stops = await asyncio.to_thread(self._stops, records[:LINES], service)
         return Tried(stops, left_out=max(0, len(records) - LINES))

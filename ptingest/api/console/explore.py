@@ -1,8 +1,8 @@
 """The embedded store, in Kibana's query language.
 
-Everything that decides what is shown stands in the address, so a view can be kept, sent and
-gone back to. The page reads without JavaScript; `explore.js` adds completion, rows that open
-in place, a live tail and keys.
+Everything that decides what is shown is in the address, so a view can be bookmarked and sent.
+The page works without JavaScript; `explore.js` adds completion, rows that open in place, a
+live tail and keys.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ AROUND = 5
 """Neighbours to each side."""
 COMPLETIONS = 12
 GLANCE_SECONDS = 0.25
-"""How often it is seen whether somebody still waits for an answer."""
+"""How often it is checked whether the client still waits for the answer."""
 TAIL_SECONDS = 15.0
 TAIL_STEP_SECONDS = 0.5
 TAIL_ROWS = 100
@@ -75,7 +75,7 @@ NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class ExploreAddress(NamedTuple):
-    """What stands in the address."""
+    """The parts of the page's address."""
 
     query: str = ""
     since: str = ""
@@ -129,8 +129,8 @@ def explore_routes(
     *,
     shows_traces: bool = False,
 ) -> list[web.RouteDef]:
-    """Return the routes; without an explorer the page says what to do. ``shows_traces`` says
-    that there is a page `/life`."""
+    """Return the routes; without an explorer the page says what to do. ``shows_traces``: there is
+    a page `/life`."""
     from aiohttp import web
 
     pages = _Pages(site, explorer, dry_run, shows_traces) if explorer is not None else None
@@ -245,7 +245,7 @@ class _Pages:
         return {"original": original, "service": service, "patterns": tried.stops[0].patterns}
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
-        """Answer with what may stand at the cursor, as JSON; a busy store offers nothing."""
+        """Answer with completions for the cursor, as JSON; a busy store offers none."""
         query, at = request.query.get("q", ""), request.query.get("at", "")
         writing = written_at(query, int(at)) if NUMBER.fullmatch(at) else None
         try:
@@ -268,8 +268,8 @@ class _Pages:
         return []
 
     async def tail(self, request: web.Request) -> web.StreamResponse:
-        """Answer with rows for what was stored since; waits a while for some. Who does not say
-        since when is told at once from where to go on."""
+        """Answer with rows for what was stored since ``after``; waits a while for some. Without
+        ``after`` the answer is the position to go on from."""
         from aiohttp import web
 
         asked, after = ExploreAddress.read(request), request.query.get("after", "")
@@ -350,7 +350,7 @@ async def _while_waited_for(request: web.Request, work: Coroutine[Any, Any, T]) 
 
 
 def _pointed(asked: ExploreAddress, error: QueryInvalid) -> dict[str, object]:
-    """Say what is wrong and where; a time or a place has no column in the query."""
+    """Say what is wrong and where; a time or a page address has no column in the query."""
     return {
         "seen": error.seen,
         "expected": error.expected,
@@ -446,7 +446,7 @@ def _whole(hit: Hit) -> str | None:
 
 
 def _life(hit: Hit) -> str | None:
-    """Return where the life of a document is told; only by its key it can be known again."""
+    """Return the address of a document's trace; only a document with a key has one."""
     return f"{ROOT}/life?{urlencode({'id': hit.key})}" if hit.key else None
 
 

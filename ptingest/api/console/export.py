@@ -1,8 +1,8 @@
 """A whole view as a file, written while it is read.
 
-A large document is written in parts as it is stored; a table has its values cut, and says so.
-A file that ends early shall not look whole: then the connection is cut, which every browser
-and client tells its user.
+A large document is written in parts; in a table values are cut, and marked as cut. A file that
+ends early must not look complete: then the connection is reset, which every browser and client
+reports.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 KINDS = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 WRITE_SECONDS = 60.0
-"""A reader that stands still for so long is let go: exports are few."""
+"""A client that reads nothing for this long is disconnected: few exports may run at once."""
 
 
 Whole = Callable[[int], AsyncIterator[bytes]]
@@ -94,7 +94,7 @@ def _cut_off(request: web.Request, error: SinkUnavailable | TimeoutError) -> Non
 async def _write_hits(
     answer: web.StreamResponse, hits: list[Hit], whole: Whole, kind: str, columns: Sequence[str]
 ) -> None:
-    """Write a page; documents that are not whole in it are asked for in parts."""
+    """Write a page; documents that are cut in it are read in parts."""
     begin = 0
     for number, hit in enumerate(hits if kind == "ndjson" else ()):
         if hit.is_cut:

@@ -1,7 +1,7 @@
-"""Lines that fit no pattern: what they look like, what they lack; and a place to try lines.
+"""Lines that fit no pattern: their shapes and what is missing; and forms to try lines.
 
 The shapes are masked (letters `a`, digits `0`) and come from `/status`: no text of an event
-is kept for this page. What somebody tries here is text of theirs, shown to them alone.
+is kept for this page. Text that is typed here is shown in the answer only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KINDS = ("line", "regex", "json_keys")
 
 
 class FailuresForm(NamedTuple):
-    """What stands in the forms."""
+    """The values of the forms."""
 
     lines: str = ""
     service: str = ""
@@ -111,7 +111,7 @@ def _asked(form: Mapping[str, Any]) -> FailuresForm:
 
 
 def _known(dry_run: DryRun, status: Mapping[str, Any]) -> list[str]:
-    """Services to choose from: the profile's, and whoever else was heard."""
+    """Services to choose from: the profile's, and others that have sent events."""
     heard = (service for service in status.get("services", {}) if service != "other")
     return list(dict.fromkeys([*dry_run.services(), *heard]))
 
@@ -128,7 +128,7 @@ def services_of(metrics: Metrics) -> list[dict[str, Any]]:
 
 
 def shapes_of(status: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return every shape seen, with its service, commonest first."""
+    """Return every shape with its service, the most frequent first."""
     rows = [
         {"service": service, "of": row["unmatched"]["sampled"], **shape}
         for service, row in status.get("services", {}).items()

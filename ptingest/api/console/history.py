@@ -1,8 +1,8 @@
 """The last hour in numbers: sampled from the metrics every ten seconds, drawn as charts.
 
-Kept are 360 points of a few numbers each, and the samples of ten minutes, whatever the
+360 points of a few numbers each and the samples of ten minutes are kept, whatever the
 traffic. A point is what changed between two samples; quantiles come from the change of the
-histogram's buckets, so they are those of that time and not of the whole life.
+histogram's buckets, so they are those of that time, not since the start.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ptingest.telemetry.metrics import Metrics
 
 KEPT_SECONDS = 3600.0
 LATELY_SECONDS = 600.0
-"""How far back rates and the times of writes may ask."""
+"""How far back rates and write times reach."""
 MAX_TROUBLES = 16
 """Sinks whose last trouble is remembered."""
 
@@ -57,15 +57,15 @@ class Point(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """What a sink said last when it was in trouble."""
+    """The last trouble of a sink."""
 
     text: str
     at: float
-    """When it was seen last, seconds since the epoch."""
+    """When it was last seen, seconds since the epoch."""
 
 
 class History:
-    """Collects samples; asked by the overview."""
+    """Collects samples for the overview."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -81,7 +81,7 @@ class History:
         self._samples.append(fresh)
 
     def note_troubles(self, troubles: dict[str, str | None], now: float) -> None:
-        """Remember what sinks say of themselves; it is forgotten there once it is over."""
+        """Remember the troubles of sinks; the status drops a trouble when it is over."""
         for sink, text in troubles.items():
             if text and (sink in self.troubles or len(self.troubles) < MAX_TROUBLES):
                 self.troubles[sink] = Trouble(text, now)
@@ -138,7 +138,7 @@ class History:
 
 def _point(before: CounterSample, after: CounterSample) -> Point:
     seconds = max(0.001, after.at - before.at)  # the clock may have been set back
-    # A worker that was replaced takes its counts along: never show less than nothing.
+    # The counts of a replaced worker are gone: never show a negative rate.
     received = max(0, sum(after.received.values()) - sum(before.received.values()))
     grown = growth(before.acks, after.acks)
     return Point(

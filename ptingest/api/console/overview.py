@@ -1,6 +1,6 @@
-"""The first page: is all well, what passes, who sends, where it goes, how near the limits are.
+"""The first page: health, throughput, connections, sinks and limits.
 
-Everything comes from one `/status`, and from the hour of samples kept here. The page is read
+Everything comes from one `/status`, and from the hour of samples kept here. The page is loaded
 again every few seconds, so it does no more than a few hundred lookups.
 """
 
@@ -99,7 +99,7 @@ def overview_values(
 
 
 def _summary(status: Mapping[str, Any], rates: Mapping[str, float]) -> str:
-    """What passes, in a few words."""
+    """Connections and throughput in a few words."""
     beats = status.get("beats", {})
     count = beats.get("connections", 0)
     who = f"{units.plural(count, 'Beat')} connected" if count else "No Beat is connected"
@@ -143,13 +143,13 @@ def _clock(at: float) -> str:
 
 
 def span(points: list[Point], now: float) -> float:
-    """How much time the charts show, in seconds: an hour, or less while we are young."""
+    """How much time the charts show, in seconds: an hour, or less after a start."""
     age = now - points[0].at if points else 0.0
     return next((some for some in (600.0, 1800.0) if age <= some), KEPT_SECONDS)
 
 
 def charts(points: list[Point], now: float) -> list[Chart]:
-    """Return the hour's charts: what comes, how soon it is safe, what waits."""
+    """Return the charts of the hour: events received, time to the ack, events in flight."""
     shown = span(points, now)
     return [
         draw(

@@ -49,14 +49,14 @@ class ConsoleDependencies:
     dry_run: DryRun | None = None
     letters: Shelf | None = None
     explorer: StoreExplorer | None = None
-    """None where no store is kept; the page is there and says so."""
+    """None without a store; the page says so."""
 
 
 IN_TROUBLE = "ptingest_lane_is_in_trouble"
 
 
 class Console:
-    """Everything under `/console/`; nothing of it is rendered before it is asked for."""
+    """Everything under `/console/`; a page is rendered only when it is requested."""
 
     def __init__(
         self,

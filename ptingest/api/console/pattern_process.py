@@ -6,8 +6,8 @@
 
 With `--costs SECONDS` each answer is {"seconds": ...}, its processor time, for so long in all.
 
-An expression that somebody types may take for ever: here it can, until the processor time
-or the memory it was given is spent, and what was found before is told already.
+A typed expression may never end: this process ends when its processor time or memory is spent,
+and the results of the lines before that have been written.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MEMORY_BYTES = 1 << 30
 
 
 class PatternRequest(msgspec.Struct):
-    """What is asked; ``text`` is the pattern as the profile would have it."""
+    """A pattern and the lines to try; ``text`` is the pattern as the profile would have it."""
 
     kind: str
     text: str

@@ -1,9 +1,9 @@
-"""Templates in, pages out; what came from an event is text, whatever it looks like.
+"""Templates in, pages out; values from events are always text, never markup.
 
 Every value is escaped by Jinja2, and before that made visible: control characters,
 reading-direction marks, zero-width characters and halves of surrogate pairs are written as
-⟨U+202E⟩, so that no log line can hide or turn round what stands beside it. Jinja2 is
-imported, and each template compiled, in a thread when somebody first asks for it.
+⟨U+202E⟩, so that no log line can hide or reverse the text beside it. Jinja2 is imported, and
+each template compiled, in a thread at the first request.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ def _finish(value: object) -> object:
     """What Jinja2 calls with each value before it escapes it."""
     if isinstance(value, Verbatim):
         return _LONE.sub("\ufffd", value)
-    # Markup is made by macros and filters of ours, from values that went through here.
+    # Markup is made by our own macros and filters, from values that went through here.
     if isinstance(value, str) and not hasattr(value, "__html__"):
         return visible(value)
     return "" if value is None else value
 
 
 class Renderer:
-    """The compiled templates; one thread of its own, so that the event loop goes on."""
+    """The compiled templates; they render in a thread, so that the event loop is not blocked."""
 
     def __init__(self) -> None:
         self._environment: Environment | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="console")
 
     async def render(self, template: str, values: dict[str, object]) -> bytes:
-        """Return one page as UTF-8; a value that is missing is an error, never an empty space."""
+        """Return one page as UTF-8; a missing value is an error, never empty text."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._render, template, values)
 

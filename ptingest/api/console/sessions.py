@@ -1,6 +1,6 @@
-"""Who has logged in to the console: bounded in number, in age, and in tries.
+"""Sessions of the console: bounded in number, in age, and in tries.
 
-A login shows the token of `api.token` once; from then on the browser holds a random id in a
+A login sends the token of `api.token` once; after that the browser holds a random id in a
 cookie that scripts and other sites cannot read. Nothing is on disk: a restart logs
 everybody out. Times are arguments, in seconds of a clock that only goes forward.
 """
@@ -22,11 +22,11 @@ TRIES = 5
 """Wrong tokens from one address within `TRY_SECONDS`; then it has to wait."""
 TRY_SECONDS = 60.0
 ADDRESSES = 1024
-"""Addresses remembered for their wrong tokens; the longest quiet one is forgotten."""
+"""Addresses remembered for their wrong tokens; the one that was quiet longest is dropped."""
 
 
 def is_same(shown: str, wanted: str) -> bool:
-    """Compare two secrets in a time that does not tell how much was right."""
+    """Compare two secrets in a time that does not depend on how much is right."""
     return hmac.compare_digest(
         shown.encode("utf-8", "surrogatepass"), wanted.encode("utf-8", "surrogatepass")
     )
@@ -34,16 +34,16 @@ def is_same(shown: str, wanted: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSession:
-    """One browser that showed the token."""
+    """One browser that sent the token."""
 
     id: str = field(repr=False)
     ends_at: float
     form_key: str = field(repr=False)
-    """Stands in every form that changes something: other sites cannot know it."""
+    """Part of every form that changes something: other sites cannot know it."""
 
 
 class WrongTries:
-    """Addresses that showed a wrong token lately."""
+    """Addresses that sent a wrong token recently."""
 
     def __init__(self) -> None:
         self._tries: OrderedDict[str, list[float]] = OrderedDict()
@@ -58,7 +58,7 @@ class WrongTries:
         return TRY_SECONDS - (now - tries[0]) if len(tries) >= TRIES else 0.0
 
     def note(self, address: str, now: float) -> None:
-        """It was wrong once more."""
+        """Count a wrong try."""
         tries = [*self._late(address, now), now]
         self.forget(address)
         self._tries[address] = tries
@@ -66,7 +66,7 @@ class WrongTries:
             self._tries.popitem(last=False)
 
     def forget(self, address: str) -> None:
-        """It was right."""
+        """Drop the wrong tries of an address."""
         self._tries.pop(address, None)
 
     def _late(self, address: str, now: float) -> list[float]:
@@ -86,9 +86,9 @@ class Sessions:
         return self._wrong.wait_seconds(address, now)
 
     def log_in(self, shown: str, *, address: str, now: float) -> ConsoleSession | None:
-        """Open a session for whoever shows the token, else note a wrong try.
+        """Open a session if the token is right, else note a wrong try.
 
-        Ask ``wait_seconds`` first: who has to wait is not compared at all.
+        Call ``wait_seconds`` first: while an address must wait, nothing is compared.
         """
         if not self.is_token(shown):
             self._wrong.note(address, now)
@@ -115,5 +115,5 @@ class Sessions:
         return session
 
     def log_out(self, session: ConsoleSession) -> None:
-        """End a session; its cookie is worth nothing from now on."""
+        """End a session; its cookie is not accepted any more."""
         self._open.pop(session.id, None)

@@ -3,9 +3,9 @@
     request -> headers -> access policy -> page module -> template
 
 A page module has one function that returns its routes, given this site and the dependencies it
-needs, like `ptingest.api.console.overview`. Its handlers ask the dependencies, and answer with
-``site.page``; what changes something is wrapped in ``site.changing``. Everything under
-`/console/` comes from here, and no page names anything beyond it.
+needs, like `ptingest.api.console.overview`. Its handlers call the dependencies, and answer with
+``site.page``; handlers that change something are wrapped in ``site.changing``. Everything under
+`/console/` is served from here, and no page loads anything from elsewhere.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Site:
         self._marks: dict[str, str] = {}
 
     def client(self, request: web.Request) -> ConsoleClient | None:
-        """Who is asking; None for who was not let in, who is told nothing either."""
+        """The client of a request; None if it may not see the console."""
         if self.policy.refusal(request) is not None:
             return None
         return self.policy.client(request, time.monotonic())
@@ -93,7 +93,7 @@ class Site:
         """Answer with a template; its ``values`` are text and numbers, never markup.
 
         A template extends ``base.html``, fills its blocks ``title`` and ``content``, and
-        says at its top where it stands in the navigation: ``{% set here = "/explore" %}``.
+        sets its entry in the navigation: ``{% set here = "/explore" %}``.
         """
         from aiohttp import web
 
@@ -121,7 +121,7 @@ class Site:
         return await self.page(request, "notice.html", status=status, title=title, text=text)
 
     def changing(self, handler: Handler) -> Handler:
-        """Let only those post who may change something, from a form of ours."""
+        """Allow a POST only by a client that may change something, with a form of this console."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             form = await request.post()
@@ -135,7 +135,7 @@ class Site:
         return guarded
 
     async def static(self, request: web.Request) -> web.Response:
-        """Answer with one of our own files; they tell nothing of what we hold."""
+        """Answer with a static file; these hold no data."""
         from aiohttp import web
 
         await self._read_static()
@@ -204,7 +204,7 @@ def _with_headers(site: Site) -> Any:
                 answer.headers["Allow"] = error.headers["Allow"]
         except Exception as error:
             if isinstance(error, ConnectionError) and is_gone(request):
-                return web.Response(status=499)  # nobody will read it
+                return web.Response(status=499)  # the client is gone
             log.exception("a bug: no page could be made of %s", request.path)
             text = "This page could not be made; the server's log says why. Nothing else stopped."
             answer = web.Response(text=text, status=500)
@@ -217,7 +217,7 @@ def _with_headers(site: Site) -> Any:
 
 
 def is_gone(request: web.Request) -> bool:
-    """Say whether nobody waits for the answer any more."""
+    """Say whether the client has closed the connection."""
     return request.transport is None or request.transport.is_closing()
 
 
@@ -265,7 +265,7 @@ def _login_first(request: web.Request) -> web.Response:
 
 
 def _target(text: str) -> str:
-    """Where to go after a login: a page of ours, whatever the address bar said."""
+    """Where to go after a login: always a page of this console."""
     is_ours = text.startswith(f"{ROOT}/") and text.isascii() and text.isprintable()
     return text if is_ours and not text.startswith(f"{ROOT}/login") else f"{ROOT}/"
 

@@ -1,7 +1,7 @@
 """A histogram by level as rectangles; the template draws them, and every step is a link.
 
-The drawing is 1000 by 100 units, stretched to where it stands; beside it all numbers as a
-table.
+The drawing is 1000 by 100 units and is stretched to its place on the page; all its numbers are
+also in a table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ptingest.model.explore import Bar
 
 WIDTH, HEIGHT = 1000.0, 100.0
 LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
-"""From the bottom up: what is worst is never hidden behind what is many."""
+"""From the bottom up: the worst levels are never hidden behind frequent ones."""
 OTHERS = "other"
 
 
@@ -80,7 +80,7 @@ def _step(bar: Bar, x: float, width: float, top: int, address: str) -> TimelineS
     boxes, bottom = [], HEIGHT
     for level, documents in by_level.items():
         if documents:
-            # Two units at least, or one error among a million would not be seen.
+            # Two units at least, so that one error among a million is visible.
             height = max(2.0, documents / top * (HEIGHT - 12))
             bottom -= height
             boxes.append(Box(level, round(bottom, 2), round(height, 2)))

@@ -1,9 +1,9 @@
-"""The life of one stored event, as far as the server remembers it; `ptingest why` as a page.
+"""The trace of one event, as far as the server remembers it; `ptingest why` as a page.
 
     GET /life?id=KEY
 
-A document's page leads here. What the server has forgotten is said with how far back it
-remembers.
+A document's page links here. For an event that is not in memory the page says how far back the
+memory reaches.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 KEY_CHARACTERS = 512
-"""Elasticsearch's own limit for an `_id`; nothing longer is anybody's key."""
+"""Elasticsearch's own limit for an `_id`; no key is longer."""
 
 
 def trace_routes(site: Site, why: TraceService) -> list[web.RouteDef]:
