@@ -1,4 +1,4 @@
-"""What `tap` and `why` cost the road: flow, pipeline and lane in this process, a sink that
+"""What `tap` and `why` cost the run: flow, pipeline and lane in this process, a sink that
 takes everything at once.
 
     python -m benchmarks.looking_on            instructions an event, each way; then memory
@@ -58,7 +58,7 @@ class Taker:
         """Nothing is open."""
 
 
-class Road:
+class InProcessRun:
     """A worker's parts on a loop of their own."""
 
     def __init__(
@@ -99,15 +99,15 @@ class Road:
             await is_safe.wait()
 
 
-def ways(folder: Path) -> dict[str, Callable[[], Road]]:
+def ways(folder: Path) -> dict[str, Callable[[], InProcessRun]]:
     """Each way of looking on, by name."""
     return {
-        "neither": lambda: Road(folder),
-        "why, ring full": lambda: Road(folder, why=WHY_SMALL),
-        "tap, narrow query": lambda: Road(folder, query=NARROW),
-        "tap, *": lambda: Road(folder, query="*"),
-        "tap, narrow query, every event": lambda: Road(folder, query=NARROW, is_free=True),
-        "tap, *, every event": lambda: Road(folder, query="*", is_free=True),
+        "neither": lambda: InProcessRun(folder),
+        "why, ring full": lambda: InProcessRun(folder, why=WHY_SMALL),
+        "tap, narrow query": lambda: InProcessRun(folder, query=NARROW),
+        "tap, *": lambda: InProcessRun(folder, query="*"),
+        "tap, narrow query, every event": lambda: InProcessRun(folder, query=NARROW, is_free=True),
+        "tap, *, every event": lambda: InProcessRun(folder, query="*", is_free=True),
     }
 
 
@@ -116,10 +116,10 @@ def works(events: int, folder: Path) -> dict[str, Callable[[], object]]:
     payloads = corpus.events(events, 1)
     roads = {name: make() for name, make in ways(folder).items()}
 
-    def carrying(road: Road) -> Callable[[], object]:
-        return lambda: road.carry(payloads)
+    def carrying(run: InProcessRun) -> Callable[[], object]:
+        return lambda: run.carry(payloads)
 
-    return {name: carrying(road) for name, road in roads.items()}
+    return {name: carrying(run) for name, run in roads.items()}
 
 
 def time_all() -> None:
@@ -129,9 +129,9 @@ def time_all() -> None:
         roads = {name: make() for name, make in ways(Path(folder)).items()}
         best = dict.fromkeys(roads, float("inf"))
         for _ in range(ROUNDS):
-            for name, road in roads.items():
+            for name, run in roads.items():
                 began = time.process_time()
-                road.carry(payloads)
+                run.carry(payloads)
                 best[name] = min(best[name], time.process_time() - began)
     for name, seconds in best.items():
         ratio = seconds / best["neither"]
@@ -148,10 +148,10 @@ def count_all() -> None:
 def memory_of(why: int) -> None:
     """Resident memory after many events, for `show_memory`."""
     with tempfile.TemporaryDirectory() as folder:
-        road = Road(Path(folder), why=why)
+        run = InProcessRun(Path(folder), why=why)
         for seed in range(10):
-            road.carry(corpus.events(EVENTS, seed))
-        print(process_row()["memory_bytes"], road.parts.observer.trace_buffer.status())
+            run.carry(corpus.events(EVENTS, seed))
+        print(process_row()["memory_bytes"], run.parts.observer.trace_buffer.status())
 
 
 def show_memory() -> None:
@@ -164,7 +164,7 @@ def show_memory() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What tap and why cost the road.")
+    parser = argparse.ArgumentParser(description="What tap and why cost the run.")
     parser.add_argument("--time", action="store_true", help="processor time, not instructions")
     parser.add_argument("--memory-of", type=int)
     given = parser.parse_args()

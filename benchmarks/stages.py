@@ -1,4 +1,4 @@
-"""Every stop of the road alone, beside the floor's equal part of the same run.
+"""Every stop of the run alone, beside the floor's equal part of the same run.
 
 Two figures each: processor microseconds an event, and where valgrind (or `perf stat`)
 is there, instructions an event, which no neighbour changes.
@@ -268,7 +268,7 @@ def compared(figures: dict[str, dict[str, Runs]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure every stop of the road alone.")
+    parser = argparse.ArgumentParser(description="Measure every stop of the run alone.")
     parser.add_argument("--instructions", action="store_true", help="count them too: a minute more")
     parser.add_argument("--events", type=int, default=4 * floor.WINDOW)
     parser.add_argument("--runs", type=int, default=7)

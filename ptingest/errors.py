@@ -244,7 +244,7 @@ class ReloadRefused(PtingestError):
 # --- orders -----------------------------------------------------------------------------
 
 
-class ErrandRefused(PtingestError):
+class JobRefused(PtingestError):
     """A requeue or purge cannot begin now; ``why`` is a sentence without its full stop."""
 
     retryable = True

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from ptingest.errors import ErrandRefused
+from ptingest.errors import JobRefused
 from ptingest.model.letters import Order
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class DeadLetterJobs(Protocol):
     """Carries orders out; one process or a supervisor implements it."""
 
     def begin(self, order: Order) -> dict[str, object]:
-        """Begin an order and return `progress`; ErrandRefused when it cannot begin now."""
+        """Begin an order and return `progress`; JobRefused when it cannot begin now."""
         ...
 
     def progress(self) -> dict[str, object]:
@@ -53,14 +53,14 @@ def letter_routes(jobs: DeadLetterJobs, *, is_guarded: bool) -> list[web.RouteDe
         try:
             wanted = read_order(await request.read(), what=request.match_info["what"])
             if wanted.pid not in (None, os.getpid()):
-                raise ErrandRefused(
+                raise JobRefused(
                     why=f"this is the server with pid {os.getpid()}, not {wanted.pid}: "
                     "another server listens at this address"
                 )
             return web.json_response(jobs.begin(wanted), status=202)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return web.json_response({"error": f"the order is not valid: {error}"}, status=400)
-        except ErrandRefused as error:
+        except JobRefused as error:
             return web.json_response({"error": str(error)}, status=409)
 
     return [

@@ -23,7 +23,7 @@ from ptingest.cli.options import config_option, load_settings
 
 if TYPE_CHECKING:
     from ptingest.settings.profile import ProfileSettings
-    from ptingest.tools.bench.runner import Plan, Report, Rounds
+    from ptingest.tools.bench.runner import BenchReport, Plan, Rounds
     from ptingest.tools.bench.workload import Workload
 
 RATES = (1_000.0, 10_000.0, 100_000.0)
@@ -174,7 +174,9 @@ def _progress() -> Iterator[Callable[[str], None]]:
 # --- JSON -------------------------------------------------------------------------------
 
 
-def _as_json(name: str, workload: Workload, report: Report, plans: list[Plan]) -> dict[str, object]:
+def _as_json(
+    name: str, workload: Workload, report: BenchReport, plans: list[Plan]
+) -> dict[str, object]:
     outcomes = report.outcomes
     return {
         "file": name,
@@ -195,7 +197,7 @@ def _as_json(name: str, workload: Workload, report: Report, plans: list[Plan]) -
         "store_us": round(report.store_us, 3),
         "long_way": [
             {"reason": str(reason), "field": field or None, "events": count, "cure": CURES[reason]}
-            for (reason, field), count in report.detours.items()
+            for (reason, field), count in report.slow_path.items()
         ],
         "services": {
             service: {**cost._asdict(), "pipeline_us": round(cost.pipeline_us, 3)}
@@ -217,7 +219,7 @@ def _rounds(rounds: Rounds) -> dict[str, float]:
 # --- text -------------------------------------------------------------------------------
 
 
-def _show(name: str, workload: Workload, report: Report, plans: list[Plan]) -> None:
+def _show(name: str, workload: Workload, report: BenchReport, plans: list[Plan]) -> None:
     _show_events(name, workload, report)
     _show_cost(report)
     _show_stages(report)
@@ -226,7 +228,7 @@ def _show(name: str, workload: Workload, report: Report, plans: list[Plan]) -> N
     _show_plans(report, plans)
 
 
-def _show_events(name: str, workload: Workload, report: Report) -> None:
+def _show_events(name: str, workload: Workload, report: BenchReport) -> None:
     own, outcomes = len(workload.own), report.outcomes
     cut = "; the file goes on, its beginning is enough" if workload.is_cut else ""
     click.echo(f"{name}: {own:,} events of {workload.event_bytes:,.0f} bytes{cut}")
@@ -250,7 +252,7 @@ def _show_events(name: str, workload: Workload, report: Report) -> None:
         click.echo("  `ptingest try` shows which, and why")
 
 
-def _show_cost(report: Report) -> None:
+def _show_cost(report: BenchReport) -> None:
     click.echo("\nCPU an event, in this process     median     best   spread   events/s a core")
     for where, rounds in (("Elasticsearch", report.elasticsearch), ("the store", report.store)):
         click.echo(
@@ -263,7 +265,7 @@ def _show_cost(report: Report) -> None:
     )
 
 
-def _show_stages(report: Report) -> None:
+def _show_stages(report: BenchReport) -> None:
     total = sum(report.stages.values())
     longest = max(report.stages.values())
     mark = _mark()
@@ -286,7 +288,7 @@ def _mark() -> str:
     return "█"
 
 
-def _show_services(report: Report) -> None:
+def _show_services(report: BenchReport) -> None:
     click.echo("\nservice                 events   unparsed   pipeline alone")
     for service, cost in report.services.items():
         click.echo(
@@ -295,9 +297,9 @@ def _show_services(report: Report) -> None:
         )
 
 
-def _show_long_way(workload: Workload, report: Report) -> None:
-    events, detours = len(workload.own), report.detours
-    total = sum(detours.values())
+def _show_long_way(workload: Workload, report: BenchReport) -> None:
+    events, slow_path = len(workload.own), report.slow_path
+    total = sum(slow_path.values())
     if not total:
         click.echo("\nall of them take the short way through the pipeline")
         return
@@ -305,12 +307,12 @@ def _show_long_way(workload: Workload, report: Report) -> None:
         f"\n{total:,} of {events:,} ({100 * total / events:.1f} %) take the long way, at several "
         "times the cost:"
     )
-    for (reason, field), count in sorted(detours.items(), key=lambda row: -row[1]):
+    for (reason, field), count in sorted(slow_path.items(), key=lambda row: -row[1]):
         about = f" ({field})" if field else ""
         click.echo(f"  {count:9,}  {reason}{about}: {CURES[reason]}")
 
 
-def _show_plans(report: Report, plans: list[Plan]) -> None:
+def _show_plans(report: BenchReport, plans: list[Plan]) -> None:
     from ptingest.tools.bench.runner import BUSY_SHARE, SOCKETS_SHARE
 
     sizes = report.sizes

@@ -21,7 +21,7 @@ from ptingest.api.client import ServerClient, error_in
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 from ptingest.cli.visible import escaped, write_json_line
-from ptingest.errors import DataDirLocked, ErrandRefused, PtingestError, ServerUnreachable
+from ptingest.errors import DataDirLocked, JobRefused, PtingestError, ServerUnreachable
 
 if TYPE_CHECKING:
     from ptingest.dead_letters.queue import StoredLetter
@@ -119,7 +119,7 @@ def _request(client: ServerClient, method: str, path: str, body: object) -> Prog
     except ServerUnreachable as error:
         raise _unreachable(error.cause) from error
     if status == 409:
-        raise ErrandRefused(why=_without_advice(error_in(said)))
+        raise JobRefused(why=_without_advice(error_in(said)))
     if status not in (200, 202):
         raise _unreachable(f"{client.where} answers {status}: {error_in(said)}")
     try:

@@ -1,4 +1,4 @@
-"""The one place that builds: settings in, connected parts out. No registry, a match."""
+"""The parts list of a worker: the one place where settings become connected parts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ptingest.pipeline.compile import compile_profile, packaged_profile_path, ru
 from ptingest.pipeline.sender import sender_of
 from ptingest.server.certificates import Certificates
 from ptingest.server.custody import Custody
-from ptingest.server.event_loop.fair_share import Turnstile
+from ptingest.server.event_loop.fair_share import FairShare
 from ptingest.server.flow import Flow
 from ptingest.server.poison import PoisonRecord
 from ptingest.server.processing import Processing
-from ptingest.server.requeue import Errands
+from ptingest.server.requeue import RequeueJobs
 from ptingest.server.worker_share import ALONE, Share
 from ptingest.settings.load import load_profile
 from ptingest.settings.profile import ProfileSettings
@@ -44,22 +44,22 @@ from ptingest.telemetry.metrics import Metrics
 
 
 @runtime_checkable
-class KeepsHouse(Protocol):
-    """A sink whose upkeep is one writer's, whoever of them writes."""
+class HasMaintenance(Protocol):
+    """A sink whose maintenance is done by one of several writers."""
 
     async def keep_house(self) -> None: ...
 
 
 @runtime_checkable
-class KeepsRoom(Protocol):
-    """A sink that keeps what it takes on this host, up to a limit."""
+class HasOccupancy(Protocol):
+    """A sink that stores on this host, up to a limit."""
 
     def room(self) -> dict[str, object]: ...
 
 
 @runtime_checkable
-class KnowsFailures(Protocol):
-    """A sink that may put documents elsewhere than where they are looked for."""
+class HasFailureStore(Protocol):
+    """A sink that may put documents into a failure store."""
 
     def failures(self) -> dict[str, object]: ...
 
@@ -78,7 +78,7 @@ class Parts:
     sinks: list[Sink]
     lanes: list[Lane]
     checks: list[HealthCheck]
-    chores: list[Callable[[], Awaitable[None]]]
+    maintenance: list[Callable[[], Awaitable[None]]]
     """What one of several workers does every second for all of them."""
     processing: Processing
     custody: Custody
@@ -86,7 +86,7 @@ class Parts:
     storyteller: TraceReader
     flow: Flow
     source: BeatsSource
-    errands: Errands
+    jobs: RequeueJobs
 
 
 def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> ProfileSettings:
@@ -97,7 +97,7 @@ def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> Profil
     """
     path = Path(settings.profile) if settings.profile else packaged_profile_path()
     profile = load_profile(path, environ)
-    cure = "mend the pattern or the sample; `ptingest try` shows what a line becomes"
+    cure = "correct the pattern or the sample; `ptingest try` shows what a line becomes"
     problems = [
         ConfigProblem(file=str(path), path="", seen=problem, cure=cure)
         for problem in run_samples(profile)
@@ -126,7 +126,7 @@ def build_sinks(
     checkpoint: Checkpoint | None = None,
 ) -> list[Sink]:
     """Build the configured sinks; nothing is opened or connected yet."""
-    checkpoint = checkpoint or Turnstile()
+    checkpoint = checkpoint or FairShare()
     return [
         _build_sink(one, settings, clock, metrics, share, checkpoint)
         for one in sink_settings(settings)
@@ -150,7 +150,7 @@ def _build_sink(
                 one,
                 path=data_dir / one.path,
                 clock=clock,
-                keeps_house=share.keeps_house,
+                keeps_house=share.does_maintenance,
                 is_alone=share.workers == 1,
             )
         case ElasticsearchSettings():
@@ -173,7 +173,7 @@ class _Ground(NamedTuple):
     metrics: Metrics
     clock: Clock
     chance: random.Random
-    checkpoint: Turnstile
+    checkpoint: FairShare
 
 
 def build(
@@ -188,7 +188,7 @@ def build(
 
     One of several gets the settings of its ``share``.
     """
-    ground = _Ground(settings, share, Metrics(), clock, random.Random(), Turnstile())
+    ground = _Ground(settings, share, Metrics(), clock, random.Random(), FairShare())
     certificates = Certificates(settings, metrics=ground.metrics, clock=clock)
     budget = DocumentBudget(settings.beats.limits.total_bytes // 2)
     dead_letters = _dead_letters(ground)
@@ -206,14 +206,14 @@ def build(
             HealthCheck(one, lane.health, clock=clock)
             for (one, _), lane in zip(sinks, lanes, strict=True)
         ],
-        chores=_chores(share, [sink for sink, _ in sinks]),
+        maintenance=_maintenance(share, [sink for sink, _ in sinks]),
         processing=processing,
         custody=custody,
         observer=observer,
         storyteller=_storyteller(observer, processing, lanes),
         flow=flow,
         source=_source(ground, flow, lanes, certificates),
-        errands=_errands(ground, flow, lanes, dead_letters),
+        jobs=_jobs(ground, flow, lanes, dead_letters),
     )
 
 
@@ -224,8 +224,12 @@ def _configured_sinks(ground: _Ground) -> list[tuple[Sink, LaneSettings]]:
     return list(zip(built, sink_settings(ground.settings), strict=True))
 
 
-def _chores(share: Share, sinks: Sequence[Sink]) -> list[Callable[[], Awaitable[None]]]:
-    return [one.keep_house for one in sinks if share.has_chores and isinstance(one, KeepsHouse)]
+def _maintenance(share: Share, sinks: Sequence[Sink]) -> list[Callable[[], Awaitable[None]]]:
+    return [
+        one.keep_house
+        for one in sinks
+        if share.maintains_for_others and isinstance(one, HasMaintenance)
+    ]
 
 
 def _dead_letters(ground: _Ground) -> DeadLetters:
@@ -322,10 +326,10 @@ def _source(
     )
 
 
-def _errands(
+def _jobs(
     ground: _Ground, flow: Flow, lanes: Sequence[Lane], dead_letters: DeadLetters
-) -> Errands:
-    return Errands(
+) -> RequeueJobs:
+    return RequeueJobs(
         admit=flow.admit,
         give_back=lambda: _each(lanes, Lane.give_back),
         retry_streams=lambda: _each(lanes, Lane.retry_streams),

@@ -1,10 +1,10 @@
-"""Certificates: files to contexts, told apart when they do not fit, read again when they change.
+"""TLS certificates of our ports: files to contexts, read again when they change.
 
     files --prepare--> contexts --put_in_force--> every handshake from now on
 
-``prepare`` touches nothing that runs and says which file is wrong and why. A certificate and
-its key are replaced one after the other, so between the two nothing fits: what is in force
-stays, and the files are looked at again until they fit. Open connections keep what they have.
+``prepare`` changes nothing that runs and reports which file is wrong and why. A certificate and
+its key are replaced one after the other and do not match in between: the contexts in force
+stay, and the files are read again until they match. Open connections are not affected.
 """
 
 from __future__ import annotations
@@ -33,33 +33,33 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
-"""Between two looks at the files: a stat each."""
+"""Seconds between two checks of the files, a `stat` each."""
 REMIND_SECONDS = 86_400.0
 SOON_SECONDS = 14 * 86_400
-"""A certificate that expires within this time is worth a warning."""
+"""A certificate that expires within this time causes a warning."""
 
 BEATS, API = "beats.tls", "api.tls"
 
 
-class Prepared(NamedTuple):
-    """Contexts and what they were made of; None where a port speaks plaintext."""
+class PreparedTls(NamedTuple):
+    """Contexts and the files they were built from; None where a port has no TLS."""
 
     beats: ssl.SSLContext | None
     api: ssl.SSLContext | None
     files: tuple[CertificateFile, ...]
     marks: Mapping[str, object]
-    """What tells that a file has changed."""
+    """Path -> a mark that changes when the file does."""
 
 
-def prepare(settings: ServerSettings) -> Prepared:
+def prepare(settings: ServerSettings) -> PreparedTls:
     """Read every certificate and key that the settings name for our ports.
 
     Raises:
-        TlsUnusable: the first file that does not fit; nothing was touched.
+        TlsUnusable: names the first file that cannot be used; nothing was changed.
     """
     marks = {path: _mark(path) for path in _paths(settings)}
     beats, api = settings.beats.tls, settings.api.tls
-    return Prepared(
+    return PreparedTls(
         beats=None if beats is None else beats_context(beats),
         api=None if api is None else server_context(api, API),
         files=tuple(_certificate_files(settings)),
@@ -68,12 +68,12 @@ def prepare(settings: ServerSettings) -> Prepared:
 
 
 def server_context(settings: ServerTlsSettings, place: str) -> ssl.SSLContext:
-    """A context for TLS 1.2 or newer, without renegotiation, early data or tickets."""
+    """Return a context for TLS 1.2 or newer, without renegotiation, early data or tickets."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     # A resumed session is not verified again: a Beat whose certificate has expired since
-    # would come in. Beats keep their connections, so tickets would save next to nothing.
+    # would be accepted. Beats keep their connections, so tickets would save almost nothing.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     load_pair(context, settings.certificate, settings.key, settings.key_password, place)
@@ -81,7 +81,7 @@ def server_context(settings: ServerTlsSettings, place: str) -> ssl.SSLContext:
 
 
 def beats_context(settings: BeatsTlsSettings) -> ssl.SSLContext:
-    """The context of the Beats port: as ``server_context``, and whom it asks for a certificate."""
+    """Return the context of the Beats port: ``server_context`` and the check of clients."""
     context = server_context(settings, BEATS)
     if settings.client_ca is not None:
         load_authority(context, settings.client_ca, f"{BEATS}.client_ca")
@@ -110,7 +110,7 @@ def _certificate_files(settings: ServerSettings) -> Iterator[CertificateFile]:
 
 
 def _mark(path: str) -> object:
-    """Changes when a file is written, or another is put (or linked) in its place."""
+    """Return a mark that changes when a file is written or replaced."""
     try:
         found = os.stat(path)  # noqa: PTH116 - follows links, as Kubernetes swaps them
     except OSError as error:
@@ -119,7 +119,7 @@ def _mark(path: str) -> object:
 
 
 def validity(file: CertificateFile, now: float) -> tuple[bool, str]:
-    """Whether a certificate is within its time and stays so for a while, and the sentence."""
+    """Return whether a certificate is valid for a while, and a sentence about it."""
     days = (file.expires - now) / 86_400
     if now < file.begins:
         return False, f"is valid only in {(file.begins - now) / 86_400:.1f} days"
@@ -129,7 +129,7 @@ def validity(file: CertificateFile, now: float) -> tuple[bool, str]:
 
 
 class Certificates:
-    """The contexts in force; every handshake asks here."""
+    """The TLS contexts in force, for every handshake."""
 
     def __init__(self, settings: ServerSettings, *, metrics: Metrics, clock: Clock) -> None:
         self._settings = settings
@@ -149,16 +149,16 @@ class Certificates:
     def api(self) -> ssl.SSLContext | None:
         return self._in_force.api
 
-    def put_in_force(self, prepared: Prepared, settings: ServerSettings) -> None:
-        """Use ``prepared`` from the next handshake on; nothing open is touched."""
+    def put_in_force(self, prepared: PreparedTls, settings: ServerSettings) -> None:
+        """Use ``prepared`` from the next handshake on; open connections are not affected."""
         old, self._settings = self._in_force, settings
         if old.api is not None and settings.api.tls is not None and prepared.api is not None:
-            # The HTTP server holds on to its context, so that one must learn the new pair.
+            # The HTTP server keeps its context, so the new pair is loaded into that one.
             api = settings.api.tls
             try:
                 load_pair(old.api, api.certificate, api.key, api.key_password, API)
             except TlsUnusable as error:
-                # It fitted when it was read, so the files changed since: look again soon.
+                # It matched when it was read, so the files have changed since: check again soon.
                 self._refuse(error, tried={})
                 return
             prepared = prepared._replace(api=old.api)
@@ -167,7 +167,7 @@ class Certificates:
         self._tell()
 
     def reload(self) -> bool:
-        """Read the files again; what does not fit changes nothing, and is told and counted."""
+        """Read the files again; files that cannot be used change nothing, and are logged."""
         try:
             prepared = prepare(self._settings)
         except TlsUnusable as error:
@@ -179,7 +179,7 @@ class Certificates:
         return self.trouble is None
 
     def _refuse(self, error: TlsUnusable, *, tried: Mapping[str, object]) -> None:
-        """Go on with what is in force until the files are not as they were ``tried``."""
+        """Keep the contexts in force until the files differ from ``tried``."""
         self._tried = tried
         if self.trouble != str(error):
             log.error("certificates not reloaded, the old ones stay in force: %s", error)
@@ -195,14 +195,14 @@ class Certificates:
             self.look()
 
     def look(self) -> None:
-        """Reload if a file has changed since it was last read, fitting or not; warn daily."""
+        """Reload if a file has changed since it was read last; warn daily of one that expires."""
         if {path: _mark(path) for path in _paths(self._settings)} != self._tried:
             self.reload()
         if self._clock.monotonic() - self._told_at >= REMIND_SECONDS:
             self._tell()
 
     def status(self) -> dict[str, object]:
-        """The part of /status that speaks of certificates."""
+        """The section of /status about certificates."""
         now = self._clock.time_ns() / 1e9
         return {
             "trouble": self.trouble,

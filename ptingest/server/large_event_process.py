@@ -1,13 +1,13 @@
-"""Takes large events through the pipeline in a process of its own, one at a time.
+"""Runs the pipeline on large events in a process of its own, one at a time.
 
     python -m ptingest.server.large_event_process CONTROL PAYLOAD BODY    three inherited fds
 
-    CONTROL   a socket of frames: the profile, then a Work for each event, and an Answer back
-    PAYLOAD   a file in memory that holds the event; BODY one that gets its document
+    CONTROL   a socket of frames: the profile, then for each event a LargeEventTask and its result
+    PAYLOAD   a file in memory with the event; BODY one for its document
 
-Whatever an event makes the pipeline compute holds no event loop here. It may use so much
-processor time and so much memory: what exceeds the first ends this process, what exceeds
-the second becomes a dead letter. When CONTROL ends, its parent is gone, and so are we.
+So a costly event blocks no event loop. Processor time and memory are limited: an event that
+exceeds the first ends this process, one that exceeds the second becomes a dead letter. The
+process exits when CONTROL ends, since its parent is gone then.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ from ptingest.model.receipt import Receipt
 from ptingest.pipeline.authorize import process_permitted
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Pipeline, as_it_came
-from ptingest.server.process.malloc import give_back_large_blocks
+from ptingest.server.process.malloc import return_large_blocks
 from ptingest.settings.transfer import unpack_profile
 
 LENGTH_BYTES = 4
 CPU_SECONDS = 20
-"""For one event; a linear pipeline takes a twentieth of it for 16 MiB."""
+"""Limit for one event; 16 MiB take a twentieth of it."""
 BASE_MEMORY_BYTES = 64 << 20
 MEMORY_SHARE = 12
-"""Memory that one event may take, as a multiple of its size, beside what is there anyway."""
-POLITE = 10
-"""How far below the event loop's our priority is."""
+"""Memory that one event may use, as a multiple of its size, beside ``BASE_MEMORY_BYTES``."""
+NICENESS = 10
+"""Nice value, so that the event loop has priority."""
 
 TOO_COSTLY = "event_too_costly"
 
 
-class Work(msgspec.Struct):
-    """One event: so many bytes of PAYLOAD."""
+class LargeEventTask(msgspec.Struct):
+    """One event, the first ``size`` bytes of PAYLOAD."""
 
     size: int
     origin: Origin
     now_ns: int
 
 
-class Made(msgspec.Struct):
-    """A document whose body is so many bytes of BODY."""
+class DocumentHead(msgspec.Struct):
+    """A document whose body is the first ``size`` bytes of BODY."""
 
     data_stream: DataStream
     key: str | None
@@ -61,31 +61,31 @@ class Made(msgspec.Struct):
     size: int
 
 
-class Answer(msgspec.Struct):
-    """What became of it: `Processed` without the bytes that its sender has."""
+class LargeEventResult(msgspec.Struct):
+    """`Processed` without the bytes that its sender has."""
 
     received: dict[str, int]
     dropped: list[tuple[str, DropReason, int]]
     tallies: list[tuple[str, str, int]]
-    document: Made | None = None
+    document: DocumentHead | None = None
     letter: DeadLetter | None = None
 
 
 encode_frame = msgspec.msgpack.Encoder().encode
-decode_answer = msgspec.msgpack.Decoder(Answer).decode
-_decode_work = msgspec.msgpack.Decoder(Work).decode
+decode_result = msgspec.msgpack.Decoder(LargeEventResult).decode
+_decode_work = msgspec.msgpack.Decoder(LargeEventTask).decode
 
 
-def answer_of(processed: Processed, body_file: int) -> Answer:
-    """Put the body into its file, and everything else into an answer."""
-    answer = Answer(
+def result_of(processed: Processed, body_file: int) -> LargeEventResult:
+    """Write the body to its file; return everything else."""
+    answer = LargeEventResult(
         processed.received,
         [(service, reason, count) for (service, reason), count in processed.dropped.items()],
         [(service, what, count) for (service, what), count in processed.tallies.items()],
     )
     for document in processed.documents:
         write_all(body_file, document.body)
-        answer.document = Made(
+        answer.document = DocumentHead(
             document.data_stream, document.key, document.service, len(document.body)
         )
     for letter in processed.dead_letters:
@@ -93,8 +93,8 @@ def answer_of(processed: Processed, body_file: int) -> Answer:
     return answer
 
 
-def work_through(pipeline: Pipeline, work: Work, payload: bytes) -> Processed:
-    """Do what the flow does with any other event; what takes too much memory is a letter."""
+def process_task(pipeline: Pipeline, work: LargeEventTask, payload: bytes) -> Processed:
+    """Process one event as the flow does; one that needs too much memory becomes a letter."""
     receipt = Receipt(lambda _: None)
     try:
         return process_permitted(
@@ -106,7 +106,7 @@ def work_through(pipeline: Pipeline, work: Work, payload: bytes) -> Processed:
 
 
 def costly(payload: bytes, origin: Origin, how: str) -> Processed:
-    """Make a letter of an event that cannot be worked on."""
+    """Make a dead letter of an event that costs too much."""
     detail = f"an event of {len(payload)} bytes {how}; look at it, and requeue it once changed"
     return as_it_came(payload, peer=origin.peer, reason=TOO_COSTLY, detail=detail)
 
@@ -117,17 +117,17 @@ def memory_limit(size: int) -> int:
 
 
 def limit_resources(size: int) -> None:
-    """Allow what one event of this size may take."""
+    """Limit processor time and memory for one event of this size."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS
-    # Where a sandbox forbids it, the parent's deadline remains.
+    # Where a sandbox forbids it, only the parent's deadline limits it.
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
         resource.setrlimit(resource.RLIMIT_DATA, (memory_limit(size), resource.RLIM_INFINITY))
 
 
 def serve(control: socket.socket, payload_file: int, body_file: int) -> None:
-    """Answer until the other end of ``control`` is gone."""
+    """Serve tasks until the other end of ``control`` is gone."""
     profile = _read_frame(control)
     if not profile:
         return
@@ -135,8 +135,8 @@ def serve(control: socket.socket, payload_file: int, body_file: int) -> None:
     while (frame := _read_frame(control)) is not None:
         work = _decode_work(frame)
         limit_resources(work.size)
-        processed = work_through(pipeline, work, os.pread(payload_file, work.size, 0))
-        answer = encode_frame(answer_of(processed, body_file))
+        processed = process_task(pipeline, work, os.pread(payload_file, work.size, 0))
+        answer = encode_frame(result_of(processed, body_file))
         del processed
         control.sendall(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
 
@@ -157,23 +157,23 @@ def _read_exactly(control: socket.socket, size: int) -> bytes | None:
 
 
 def write_all(file: int, data: bytes) -> None:
-    """Make a file begin with ``data``."""
+    """Write ``data`` at the beginning of a file."""
     view, at = memoryview(data), 0
     while at < len(data):
         at += os.pwrite(file, view[at:], at)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve on the descriptors that were inherited."""
+    """Serve on the inherited descriptors."""
     control, payload_file, body_file = map(int, arguments)
     with contextlib.suppress(OSError, ValueError):
-        os.nice(POLITE)
+        os.nice(NICENESS)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    give_back_large_blocks()
-    # Millions of small objects would be looked through time and again; events make no cycles.
+    return_large_blocks()
+    # Collections would traverse millions of small objects again and again; events have no cycles.
     gc.disable()
-    with socket.socket(fileno=control) as channel, contextlib.suppress(ConnectionError):
-        serve(channel, payload_file, body_file)
+    with socket.socket(fileno=control) as connection, contextlib.suppress(ConnectionError):
+        serve(connection, payload_file, body_file)
     return 0
 
 

@@ -1,12 +1,12 @@
-"""Hands large events to a process of their own, and brings home what became of them.
+"""Sends large events to a process of their own, and reads the results.
 
-    process(payload) --file in memory, a frame--> large_process
+    process(payload) --file in memory, a frame--> large_event_process
     Processed        <--file in memory, a frame--
 
-The process is begun with the first large event and works on one at a time, in the order in
-which they came; meanwhile the loop is free for everybody else. What ends it becomes a dead
-letter: at once when it used up its processor time or crashed, after ``ATTEMPTS`` when it
-ended otherwise, since that may have been the machine's fault.
+The process starts with the first large event and works on one at a time, in order of arrival;
+meanwhile the event loop is free. An event that ends it becomes a dead letter: at once when it
+used up its processor time or crashed it, after ``ATTEMPTS`` when the process ended otherwise,
+since the machine may have been the cause.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from ptingest.model.receipt import Receipt
 from ptingest.server.large_event_process import (
     CPU_SECONDS,
     LENGTH_BYTES,
-    Answer,
-    Work,
+    LargeEventResult,
+    LargeEventTask,
     costly,
-    decode_answer,
+    decode_result,
     encode_frame,
     write_all,
 )
@@ -46,21 +46,21 @@ from ptingest.settings.transfer import pack_profile
 log = logging.getLogger(__name__)
 
 PLACES_BYTES = 24 << 20
-"""Of sources' events that wait to be worked on or are: many small ones, or one of the largest
-and a few small ones."""
+"""Bytes of large events that wait or are worked on: many small ones, or one of the largest and
+a few small ones."""
 PLACE_SECONDS = 0.2
-"""How long another one may wait for room there; then its window must come again. It keeps
-its turns to inflate meanwhile, for which others wait."""
+"""How long a further one may wait for room there before its window must be resent; meanwhile
+it holds its inflate permits, for which other windows wait."""
 ATTEMPTS = 3
 DEADLINE_SECONDS = 120.0
-"""For one attempt, by the clock: on a machine so busy that this is not enough, or where the
-process cannot limit itself."""
+"""Wall time of one attempt, for a very busy machine, or where the process cannot limit its
+own processor time."""
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
-"""Nobody sends these; libraries that find no memory end so."""
+"""Signals of crashes; libraries that find no memory end this way."""
 
 
 class _Ended(Exception):
-    """The process is gone, or was killed; ``how`` completes a sentence about the event."""
+    """The process has ended or was killed; ``how`` completes a sentence about the event."""
 
     def __init__(self, how: str, *, is_certain: bool) -> None:
         super().__init__(how)
@@ -68,7 +68,7 @@ class _Ended(Exception):
 
 
 class _Running:
-    """The process and our ends of what it inherited."""
+    """The process and our ends of the sockets it inherited."""
 
     def __init__(self, process: Process, profile: ProfileSettings) -> None:
         self.process, self.profile = process, profile
@@ -77,10 +77,10 @@ class _Running:
 
 
 class LargeEvents:
-    """Works on large events of one worker; lives on one loop."""
+    """Client of the process for large events of one worker; used on one loop."""
 
     def __init__(self, profile: Callable[[], ProfileSettings]) -> None:
-        """``profile`` is the one in force: after a reload a new process begins with it."""
+        """``profile`` returns the one in force; after a reload a new process starts with it."""
         self._profile = profile
         self._turn = asyncio.Lock()
         self._places = Budget(PLACES_BYTES)
@@ -89,15 +89,15 @@ class LargeEvents:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, None while there is none."""
+        """Pid of the process, None while there is none."""
         return None if self._running is None else self._running.process.pid
 
     @asynccontextmanager
     async def turn(self, receipt: Receipt, size: int) -> AsyncIterator[bool]:
-        """Hold this around ``process``: one event at a time, first come, first served.
+        """Context manager around ``process``: one event at a time, first come, first served.
 
-        Whatever the window holds that others need is given back for the wait; as windows wait
-        whole, only a few may, and False means that this one must come again.
+        The inflate permits of the window are released for the wait. Windows wait whole, so
+        only a few may; False means that this one must be resent.
         """
         if receipt.give_way is None:
             async with self._turn:
@@ -119,10 +119,10 @@ class LargeEvents:
     async def process(
         self, payload: bytes, *, receipt: Receipt, origin: Origin, now_ns: int
     ) -> Processed:
-        """Do what ``Pipeline.process`` does, for one event, elsewhere.
+        """Do what ``Pipeline.process`` does, for one event, in the other process.
 
         Raises:
-            OSError: no process can be had now; the window must come again.
+            OSError: the process cannot be started now; the window must be resent.
         """
         try:
             for attempt in range(1, ATTEMPTS + 1):
@@ -137,7 +137,7 @@ class LargeEvents:
                     if end.is_certain or attempt == ATTEMPTS:
                         return costly(payload, origin, end.how)
         except BaseException:
-            # Whoever waited is gone: what is computed for it is of no use to anybody.
+            # The caller is gone, so its result is not needed any more.
             await self._kill()
             raise
         finally:
@@ -146,7 +146,7 @@ class LargeEvents:
         raise AssertionError("no attempt was made")
 
     async def close(self) -> None:
-        """End the process; a later event begins another one."""
+        """Kill the process; a later event starts another one."""
         await self._kill()
         files, self._files = self._files, None
         for file in files or ():
@@ -155,17 +155,17 @@ class LargeEvents:
     async def _attempt(
         self, payload: bytes, receipt: Receipt, origin: Origin, now_ns: int
     ) -> Processed:
-        running = await self._present()
+        running = await self._ensure_running()
         assert self._files is not None
         payload_file, body_file = self._files
         write_all(payload_file, payload)
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                _send(running.writer, encode_frame(Work(len(payload), origin, now_ns)))
+                _send(running.writer, encode_frame(LargeEventTask(len(payload), origin, now_ns)))
                 head = await running.reader.readexactly(LENGTH_BYTES)
                 frame = await running.reader.readexactly(int.from_bytes(head, "big"))
         except TimeoutError:
-            how = f"was not worked through within {DEADLINE_SECONDS:g} s"
+            how = f"was not processed within {DEADLINE_SECONDS:g} s"
             raise _Ended(how, is_certain=False) from None
         except (asyncio.IncompleteReadError, ConnectionError):
             code = await running.process.wait()
@@ -174,17 +174,17 @@ class LargeEvents:
                 raise _Ended(how, is_certain=True) from None
             how = f"ended the process that worked on it, which {ending(code)}"
             raise _Ended(how, is_certain=-(code or 0) in CRASHES) from None
-        return _processed(decode_answer(frame), body_file, payload, receipt, origin)
+        return _processed(decode_result(frame), body_file, payload, receipt, origin)
 
-    async def _present(self) -> _Running:
-        """Return the process, begun anew where there is none or it has another profile."""
+    async def _ensure_running(self) -> _Running:
+        """Return the process; starts one where there is none or it has an old profile."""
         profile = self._profile()
         if self._running is not None and self._running.profile is not profile:
             await self._kill()
         if self._running is None:
             if self._files is None:
                 self._files = (os.memfd_create("payload"), os.memfd_create("body"))
-            self._running = await _begin(profile, self._files)
+            self._running = await _start(profile, self._files)
         return self._running
 
     async def _kill(self) -> None:
@@ -197,7 +197,7 @@ class LargeEvents:
         await running.process.wait()
 
 
-async def _begin(profile: ProfileSettings, files: tuple[int, int]) -> _Running:
+async def _start(profile: ProfileSettings, files: tuple[int, int]) -> _Running:
     ours, theirs = socket.socketpair()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -205,7 +205,7 @@ async def _begin(profile: ProfileSettings, files: tuple[int, int]) -> _Running:
             *map(str, (theirs.fileno(), *files)),
             stdin=DEVNULL,
             pass_fds=(theirs.fileno(), *files),
-            # Ctrl-C is for the server alone, which drains first.
+            # Ctrl-C is for the server only, which drains first.
             start_new_session=True,
         )
     except BaseException:
@@ -225,9 +225,9 @@ def _send(writer: asyncio.StreamWriter, frame: bytes) -> None:
 
 
 def _processed(
-    answer: Answer, body_file: int, payload: bytes, receipt: Receipt, origin: Origin
+    answer: LargeEventResult, body_file: int, payload: bytes, receipt: Receipt, origin: Origin
 ) -> Processed:
-    """Put the answer together again with what never left here."""
+    """Combine the result with the payload, receipt and peer, which were not sent."""
     documents, letters = [], []
     if (made := answer.document) is not None:
         body = os.pread(body_file, made.size, 0)

@@ -1,8 +1,8 @@
-"""Orders for the dead letters where no server runs: the same parts, without its ports.
+"""Jobs for the dead letters while no server runs: the parts of a server, without its ports.
 
-The caller holds ``data_dir``'s lock, so that no server begins meanwhile. Everything is built
-by assembly as for a server and runs on until the order is carried out or its time is over.
-``preview`` shows what would become of letters and touches nothing.
+The caller holds the lock of ``data_dir``, so no server starts meanwhile. Assembly builds the
+parts as for a server; they run until the job is done or its time is over. ``preview`` counts
+what letters would become, and changes nothing.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
 
 LAST_ANSWERS_SECONDS = 2.0
-"""After the order: for writes in flight, whose letters stay if no answer comes."""
+"""Wait after the job for writes in flight; their letters stay if no answer comes."""
 
 
 async def carry_out(
     settings: ServerSettings, profile: ProfileSettings, order: Order, *, clock: Clock
 ) -> dict[str, object]:
-    """Carry one order out and return its progress at the end.
+    """Run one job and return its progress at the end.
 
     Raises:
-        DeadLettersUnwritable: the folder cannot be read or changed; nothing was begun.
+        DeadLettersUnwritable: the folder cannot be read or written; nothing was begun.
     """
     parts = build(_without_ports(settings), profile, clock=clock)
     try:
         await parts.dead_letters.open()
         async with asyncio.TaskGroup() as group:
             lanes = [group.create_task(lane.run()) for lane in parts.lanes]
-            parts.errands.begin(order)
-            await parts.errands.finish()
+            parts.jobs.begin(order)
+            await parts.jobs.finish()
             deadline = clock.monotonic() + LAST_ANSWERS_SECONDS
             for lane in parts.lanes:
                 await lane.drain(deadline)
@@ -47,16 +47,16 @@ async def carry_out(
             for task in lanes:
                 task.cancel()
     finally:
-        await parts.errands.stop("interrupted")
+        await parts.jobs.stop("interrupted")
         await parts.processing.large.close()
         await parts.dead_letters.close()
         for sink in parts.sinks:
             await sink.close()
-    return parts.errands.progress()
+    return parts.jobs.progress()
 
 
 def _without_ports(settings: ServerSettings) -> ServerSettings:
-    """Nobody is let in, so no certificate needs to be readable."""
+    """No port is opened, so no certificate needs to be readable."""
     return settings.model_copy(
         update={
             "beats": settings.beats.model_copy(update={"tls": None}),
@@ -66,7 +66,7 @@ def _without_ports(settings: ServerSettings) -> ServerSettings:
 
 
 class Prospect(NamedTuple):
-    """What would become of letters that are alike."""
+    """The expected fate of letters that are alike."""
 
     reason: str
     data_stream: str | None
@@ -76,9 +76,9 @@ class Prospect(NamedTuple):
 def preview(
     directory: Path, choice: Choice, pipeline: Pipeline | None, *, now_ns: int
 ) -> Counter[Prospect]:
-    """Count what the letters meant would become; without a pipeline they would be purged.
+    """Count what the chosen letters would become; without a pipeline they would be purged.
 
-    What a sink says to them cannot be known before it is asked.
+    Whether a sink would refuse them is not known before it is asked.
     """
     prospects: Counter[Prospect] = Counter()
     for filed in chosen_letters(directory, choice):

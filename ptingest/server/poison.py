@@ -1,17 +1,16 @@
-"""Recognises the window that ends its worker each time it comes ("poison message").
+"""Recognises events that end the process which works on them (poison messages).
 
     begin(chunk) --its first event, on disk--> pipeline --> end()
          worker dies here: the next one finds the chunk at its start, and counts it
 
-A Beat sends again what was not acked, so an event that makes a process crash, hang until a
-watchdog ends it, or grow until the kernel does, ends one process after the other. A chunk
-that has ended ``TOLERATED`` of them goes through the pipeline event by event; the event that
-ends one then, or that was alone from the beginning, is a dead letter from then on. What
-goes through without harm is forgotten.
+A Beat resends what was not acked, so an event that makes a process crash, hang until a
+watchdog kills it, or use up the memory, ends one process after the other. A chunk that has
+ended ``TOLERATED`` processes goes through the pipeline event by event; an event that ends one
+alone is a dead letter from then on. A chunk that comes through is forgotten.
 
-What is recorded lies in ``data_dir``/poison: a file a worker with the first event of the
-chunk in hand, and one table for all workers. Filebeat writes the members of an event in
-another order each time, so events are compared by what they hold, in any order.
+The record is in ``data_dir``/poison: one file for each worker with the first event of its
+current chunk, and one table for all workers. Filebeat writes the members of an event in a
+different order each time, so events are compared independently of that order.
 """
 
 from __future__ import annotations
@@ -32,26 +31,26 @@ from ptingest.model.document import LARGE_BYTES
 log = logging.getLogger(__name__)
 
 TOLERATED = 3
-"""Processes that one chunk may end; others may have been the reason, or the machine."""
+"""Processes that one chunk may end; other events or the machine may have been the cause."""
 REMEMBERED = 16
-"""Chunks and events that ended a process and have not come through since."""
+"""Most chunks and events in the table."""
 LOOK_SECONDS = 1.0
-"""So often the table is looked at for what other workers noted."""
+"""How often the table is read for entries of other workers."""
 
 _HEAD = struct.Struct(">II?")
-"""Events of the chunk in hand, 0 for none; bytes of the first; whether it was split off."""
+"""Events of the current chunk, 0 for none; bytes of the first; whether it was split off."""
 _NOTHING = _HEAD.pack(0, 0, False)
 _SEPARATORS = bytes.maketrans(b"{}[]: \t\r\n", b"," * 9)
 
 
 def fingerprint(first: bytes, events: int) -> str:
-    """Name a chunk by its length and the parts of its first event, whatever their order."""
+    """Identify a chunk by its length and the parts of its first event in any order."""
     parts = sorted(first.translate(_SEPARATORS).split(b","))
     return f"{blake2b(b','.join(parts), digest_size=16).hexdigest()}-{events}"
 
 
 class PoisonRecord:
-    """What one worker has in hand, and what all of them know; nothing before ``open``."""
+    """The current chunk of one worker, and the table of all; inactive before ``open``."""
 
     def __init__(self, folder: Path, number: int, clock: Clock) -> None:
         self._folder, self._number, self._clock = folder, number, clock
@@ -60,10 +59,10 @@ class PoisonRecord:
         self._looked_at = float("-inf")
         self._seen: object = None
         self.suspects: dict[str, int] = {}
-        """Processes ended, by chunk."""
+        """Fingerprint of a chunk -> processes that it has ended."""
 
     def open(self) -> None:
-        """Count what the last process of this number had in hand when it ended."""
+        """Count the chunk that the last process of this number was working on when it ended."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = self._folder / f"worker-{self._number}"
@@ -75,17 +74,17 @@ class PoisonRecord:
                 self._blame(os.pread(self._file, size, _HEAD.size), events, is_split=is_split)
                 os.pwrite(self._file, _NOTHING, 0)
         except OSError as error:
-            self._give_up(error)
+            self._disable(error)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         file, self._file = self._file, None
         if file is not None:
             os.close(file)
 
     @contextmanager
     def working_on(self, chunk: Sequence[bytes], *, is_split: bool = False) -> Iterator[None]:
-        """Have ``chunk`` on disk while it is worked on; an exception counts as an end, too."""
+        """Keep ``chunk`` on disk while it is worked on; an exception counts like a crash."""
         if self._file is None:
             yield
             return
@@ -93,7 +92,7 @@ class PoisonRecord:
         self._write(_HEAD.pack(len(chunk), len(first), is_split), first)
         try:
             yield
-        except Exception:  # whatever it is, the same window brings it again
+        except Exception:  # any: the window is resent and raises it again
             self._blame(first, len(chunk), is_split=is_split)
             raise
         finally:
@@ -102,12 +101,12 @@ class PoisonRecord:
             self.forget(chunk)
 
     def is_suspect(self, chunk: Sequence[bytes]) -> bool:
-        """Whether it has ended more processes than are tolerated; ask before each chunk."""
+        """Whether it has ended ``TOLERATED`` processes; call it before each chunk."""
         self._look()
         return bool(self.suspects) and self._ends(chunk) >= TOLERATED
 
     def forget(self, chunk: Sequence[bytes]) -> None:
-        """It came through."""
+        """Remove a chunk that came through."""
         name = fingerprint(chunk[0][:LARGE_BYTES], len(chunk))
         if name in self.suspects:
             self._change(lambda table: table.pop(name, None))
@@ -119,7 +118,7 @@ class PoisonRecord:
         name = fingerprint(first, events)
 
         def count(table: dict[str, int]) -> None:
-            # One that was split off has been among those that ended as many before.
+            # An event split off was in a chunk that has ended TOLERATED processes already.
             ends = table.pop(name, 0) + (TOLERATED if is_split else 1)
             table[name] = ends
             for oldest in list(table)[:-REMEMBERED]:
@@ -128,12 +127,12 @@ class PoisonRecord:
         self._change(count)
         log.warning(
             "a process ended while it worked on %d events (%d of %d times that are tolerated); "
-            "what ends one after that becomes a dead letter",
+            "after that the event that causes it becomes a dead letter",
             *(events, self.suspects.get(name, 0), TOLERATED),
         )
 
     def _change(self, change: Callable[[dict[str, int]], object]) -> None:
-        """Change the table, which other workers change, too."""
+        """Change the table that all workers share."""
         try:
             with (self._folder / "lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -143,7 +142,7 @@ class PoisonRecord:
                 fresh.write_text(json.dumps(self.suspects), encoding="ascii")
                 fresh.replace(self._table)
         except OSError as error:
-            self._give_up(error)
+            self._disable(error)
 
     def _look(self) -> None:
         now = self._clock.monotonic()
@@ -156,7 +155,7 @@ class PoisonRecord:
             self.suspects = {}
             return
         except OSError as error:
-            self._give_up(error)
+            self._disable(error)
             return
         seen = (found.st_ino, found.st_mtime_ns)
         if seen != self._seen:
@@ -165,7 +164,7 @@ class PoisonRecord:
     def _read(self) -> dict[str, int]:
         try:
             table = json.loads(self._table.read_text(encoding="ascii"))
-        except (OSError, ValueError):  # none yet, or a crash of the machine left half of it
+        except (OSError, ValueError):  # none yet, or incomplete after a crash of the machine
             return {}
         return {str(name): int(ends) for name, ends in table.items()}
 
@@ -175,9 +174,9 @@ class PoisonRecord:
         try:
             os.pwritev(self._file, parts, 0)
         except OSError as error:
-            self._give_up(error)
+            self._disable(error)
 
-    def _give_up(self, error: OSError) -> None:
-        """Go on without: a full disk must not stop what needs none."""
+    def _disable(self, error: OSError) -> None:
+        """Go on without the record: a full disk must not stop the pipeline."""
         self.close()
         log.warning("%s: events that end a process are not recognised: %s", self._folder, error)

@@ -3,8 +3,8 @@
     load -> validate -> compile -> samples -> swap one reference each, all or nothing
 
 What does not compile changes nothing and says why: in the log, in /status, in a metric.
-Connections, lanes and documents on their way are not touched. What is bound to sockets,
-files and sinks needs a restart; a change there is named and left for one.
+Connections, lanes and documents in flight are not affected. Keys bound to sockets, files and
+sinks need a restart; a change of one is reported and takes effect then.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ptingest.model.contracts import Clock
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.server.assembly import Parts, read_profile
-from ptingest.server.certificates import Prepared
+from ptingest.server.certificates import PreparedTls
 from ptingest.server.certificates import prepare as prepare_tls
 from ptingest.settings.load import load_server
 from ptingest.settings.profile import ProfileSettings
@@ -35,31 +35,33 @@ NEEDS_RESTART = ("data_dir", "workers", "sinks", "dead_letters", "api", "why")
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
-    """Everything a reload would put in place; made off the loop, swapped on it."""
+class PreparedConfig:
+    """Everything a reload puts in force; built off the loop, swapped on it."""
 
     settings: ServerSettings
     profile: ProfileSettings
     pipeline: Pipeline
-    tls: Prepared
+    tls: PreparedTls
 
 
-def prepare(path: Path | None, environ: Mapping[str, str]) -> Fresh:
-    """Read and compile; touches nothing that runs.
+def prepare(path: Path | None, environ: Mapping[str, str]) -> PreparedConfig:
+    """Read, validate and compile; changes nothing that runs.
 
-    Raises ConfigInvalid when anything is wrong, TlsUnusable when a certificate or key is.
+    Raises:
+        ConfigInvalid: config or profile is wrong.
+        TlsUnusable: a certificate or key cannot be used.
     """
     settings = load_server(path, environ)
-    return compile_fresh(settings, read_profile(settings, environ))
+    return compile_config(settings, read_profile(settings, environ))
 
 
-def compile_fresh(settings: ServerSettings, profile: ProfileSettings) -> Fresh:
-    """Make everything ready of settings that were validated; raises as ``prepare``."""
-    return Fresh(settings, profile, compile_profile(profile), prepare_tls(settings))
+def compile_config(settings: ServerSettings, profile: ProfileSettings) -> PreparedConfig:
+    """Build everything from validated settings; raises as ``prepare``."""
+    return PreparedConfig(settings, profile, compile_profile(profile), prepare_tls(settings))
 
 
 class Reloader:
-    """Reads the config again and has it put in force; keeps what /status tells about it."""
+    """Reads the config again and has it put in force; keeps the section of /status about it."""
 
     def __init__(
         self,
@@ -68,10 +70,10 @@ class Reloader:
         config: Path | None,
         environ: Mapping[str, str],
         clock: Clock,
-        swap: Callable[[Fresh], Awaitable[list[str]]],
+        swap: Callable[[PreparedConfig], Awaitable[list[str]]],
     ) -> None:
-        """``swap`` puts all of it in force or raises a PtingestError and changes nothing; it
-        returns the keys that wait for a restart."""
+        """``swap`` puts everything in force, or raises a PtingestError and changes nothing; it
+        returns the keys that need a restart."""
         self._metrics, self._config, self._environ = metrics, config, environ
         self._clock, self._swap = clock, swap
         self._count = 0
@@ -85,7 +87,7 @@ class Reloader:
         """Reload once; True when the new config is in place. Never raises for a bad file."""
         metrics = self._metrics
         try:
-            # Parsing takes a tenth of a second: not on the loop.
+            # Parsing takes 0.1 s, too long for the event loop.
             fresh = await asyncio.to_thread(prepare, self._config, self._environ)
             waiting = await self._swap(fresh)
         except (PtingestError, OSError) as error:
@@ -112,7 +114,7 @@ class Reloader:
         return now.isoformat(timespec="seconds").replace("+00:00", "Z")
 
     def status(self) -> dict[str, object]:
-        """The part of /status that speaks of reloads."""
+        """The section of /status about reloads."""
         return {
             "config": None if self._config is None else str(self._config),
             "reloads": self._count,
@@ -123,8 +125,8 @@ class Reloader:
         }
 
 
-def swap_parts(parts: Parts, fresh: Fresh) -> list[str]:
-    """Put a new config in force in one worker; returns the keys that wait for a restart."""
+def put_in_force(parts: Parts, fresh: PreparedConfig) -> list[str]:
+    """Put a new config in force in one worker; returns the keys that need a restart."""
     old = parts.settings
     parts.observer.trace_buffer.generation += 1
     parts.processing.pipeline = fresh.pipeline
@@ -139,12 +141,12 @@ def swap_parts(parts: Parts, fresh: Fresh) -> list[str]:
 
 
 def kept_until_restart(old: ServerSettings, new: ServerSettings) -> ServerSettings:
-    """Return what is in force after a swap: ``new``, but for what is read only once."""
+    """Return the settings in force after a swap: ``new``, except for keys that are read once."""
     return new.model_copy(update={name: getattr(old, name) for name in NEEDS_RESTART})
 
 
 def needing_restart(old: ServerSettings, new: ServerSettings) -> list[str]:
-    """Name the keys that differ and are read only once."""
+    """Return the keys that differ and are read only once."""
     changed = [name for name in NEEDS_RESTART if getattr(old, name) != getattr(new, name)]
     if old.beats.listen != new.beats.listen:
         changed.append("beats.listen")

@@ -1,13 +1,13 @@
-"""Requeue and purge: one order at a time over the dead letters of this data_dir.
+"""Jobs for the dead letters of this data_dir: requeue and purge, one at a time.
 
     letter --admit, under its own receipt and key--> settled --> marked done --> swept out
                                                     failed  --> stays as it was
 
-A letter is marked only when what became of it is safe: stored by every sink, dropped by a
-rule, or on disk as a new letter. ``kill -9`` between the two leaves it to be put through
-again under the same key, which a sink with keyed ids recognises. Letters travel alone, not
-in windows, so that one that cannot be kept never holds back its neighbours; the flow
-admits them like any source, within the budget and behind the lanes.
+A letter is marked only when its fate is safe: stored by every sink, dropped by a rule, or on
+disk as a new letter. After ``kill -9`` between the two it is requeued again under the same
+key, which a sink with keyed ids recognises. Each letter has a receipt of its own, so that one
+that cannot be kept never delays the others; the flow admits letters like events of any source,
+within the budget and with backpressure of the lanes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import msgspec
 
 from ptingest.dead_letters.queue import DeadLetters, Filed, read_filed
 from ptingest.delivery.budget import Budget
-from ptingest.errors import DeadLettersUnwritable, ErrandRefused
+from ptingest.errors import DeadLettersUnwritable, JobRefused
 from ptingest.model.contracts import Admit
 from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES
 from ptingest.model.letters import Choice, Order, Tally
@@ -36,13 +36,13 @@ CHUNK_LETTERS = 1024
 """Letters read, and marked, at once."""
 CHUNK_BYTES = 1 << 20
 OPEN_BYTES = 8 << 20
-"""Letters on their way at one time: a small part of the budget, so that Beats go on."""
+"""Letters in flight at one time: a small part of the budget, so that Beats go on."""
 STOP_SECONDS = 5.0
-"""How long a stop waits for the last marks; without them letters only go once more."""
+"""How long a stop waits for the last marks; without them letters are requeued once more."""
 
 
 def chosen_letters(directory: Path, choice: Choice) -> Iterator[Filed]:
-    """Yield the letters meant that are in the folder now; those written later are not."""
+    """Yield the chosen letters that are in the folder now, not those written later."""
     for filed in read_filed(directory):
         stored = filed.stored
         if choice.takes(
@@ -55,7 +55,7 @@ def chosen_letters(directory: Path, choice: Choice) -> Iterator[Filed]:
 
 
 def next_chunk(letters: Iterator[Filed]) -> list[Filed]:
-    """Read on until a chunk is full; an empty one is the end."""
+    """Read the next chunk of letters; an empty one is the end."""
     chunk: list[Filed] = []
     size = 0
     for filed in itertools.islice(letters, CHUNK_LETTERS):
@@ -66,8 +66,8 @@ def next_chunk(letters: Iterator[Filed]) -> list[Filed]:
     return chunk
 
 
-class Errand:
-    """One order being carried out."""
+class RequeueJob:
+    """One job that is running."""
 
     def __init__(
         self,
@@ -93,17 +93,17 @@ class Errand:
 
     @property
     def open_bytes(self) -> int:
-        """Letters on their way now, in bytes."""
+        """Bytes of letters in flight."""
         return self._room.outstanding
 
     def stop(self, why: str) -> None:
-        """End early: what is not settled stays a dead letter."""
+        """End early; letters that are not settled stay."""
         self._why_ended, self._is_stopped = why, True
         if self._end is not None and not self._end.expired():
             self._end.reschedule(asyncio.get_running_loop().time())
 
     async def run(self) -> None:
-        """Carry the order out, to its end or its deadline; ``tally`` tells the rest."""
+        """Run to the end or the deadline; ``tally`` has the result."""
         if self._is_stopped:
             return
         work = self._requeue if self.order.what == "requeue" else self._purge
@@ -118,7 +118,7 @@ class Errand:
             self._abandon()
         finally:
             self._end = None
-            for receipt in list(self._open):  # cancelled, or a bug: never left open
+            for receipt in list(self._open):  # cancelled, or a bug: no receipt stays open
                 receipt.fail("the requeue was cut short")
         try:
             await self._mark()
@@ -143,14 +143,14 @@ class Errand:
                 for filed in chunk:
                     cost = len(filed.stored.letter.payload) + DOCUMENT_OVERHEAD_BYTES
                     await self._room.take(cost)
-                    group.create_task(self._put_through(filed, cost))
+                    group.create_task(self._requeue_letter(filed, cost))
             await self._mark()
         while self._open:
             self._changed.clear()
             await self._changed.wait()
             await self._mark()
 
-    async def _put_through(self, filed: Filed, cost: int) -> None:
+    async def _requeue_letter(self, filed: Filed, cost: int) -> None:
         stored = filed.stored
         receipt = Receipt(lambda closed: self._close(closed, filed, cost))
         receipt.fates = []
@@ -194,8 +194,8 @@ class Errand:
             self._metrics.add("ptingest_dead_letters_dropped_events_total", len(chunk), "purged")
 
 
-class Errands:
-    """Takes orders, one at a time, and knows how far the last one is."""
+class RequeueJobs:
+    """Runs jobs, one at a time, and knows the progress of the last one."""
 
     def __init__(
         self,
@@ -206,26 +206,26 @@ class Errands:
         dead_letters: DeadLetters,
         metrics: Metrics,
     ) -> None:
-        """``retry_streams``: who orders a requeue believes that its cause is mended."""
+        """``retry_streams`` runs first: a requeue assumes that the cause was fixed."""
         self._admit, self._give_back, self._retry_streams = admit, give_back, retry_streams
         self._dead_letters, self._metrics = dead_letters, metrics
         self._number = 0
-        self._current: Errand | None = None
+        self._current: RequeueJob | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopped: str | None = None
 
     def begin(self, order: Order) -> dict[str, object]:
-        """Begin an order and return ``progress``.
+        """Begin a job and return ``progress``.
 
         Raises:
-            ErrandRefused: another is under way, or this process is stopping.
+            JobRefused: another job is running, or this process is stopping.
         """
         if self._stopped is not None:
-            raise ErrandRefused(why=self._stopped)
+            raise JobRefused(why=self._stopped)
         if self._current is not None and self._task is not None and not self._task.done():
-            raise ErrandRefused(why=f"a {self._current.order.what} is under way here")
+            raise JobRefused(why=f"a {self._current.order.what} is already running")
         self._number += 1
-        self._current = Errand(
+        self._current = RequeueJob(
             order,
             admit=self._admit,
             give_back=self._give_back,
@@ -239,45 +239,45 @@ class Errands:
         return self.progress()
 
     async def finish(self) -> Tally:
-        """Wait for the order begun last; return its tally."""
+        """Wait for the job begun last; return its tally."""
         assert self._task is not None
         assert self._current is not None
         await self._task
         return self._current.tally
 
     async def stop(self, why: str) -> None:
-        """Take no more orders, end the one under way; its open letters stay."""
+        """Accept no more jobs and end the current one; its open letters stay."""
         self._stopped = why
         if self._current is not None and self._task is not None:
             self._current.stop(why)
             await asyncio.wait([self._task], timeout=STOP_SECONDS)
 
     def progress(self) -> dict[str, object]:
-        """How far the last order is, as JSON-ready values; without text of events."""
-        errand = self._current
-        if errand is None:
+        """The progress of the last job as JSON-ready values, without text of events."""
+        job = self._current
+        if job is None:
             return {"number": 0, "what": None, "finished": True}
         return {
             "number": self._number,
-            "what": errand.order.what,
+            "what": job.order.what,
             "finished": self._task is None or self._task.done(),
-            "failed": errand.failed,
-            "tally": msgspec.structs.asdict(errand.tally),
-            "open_bytes": errand.open_bytes,
+            "failed": job.failed,
+            "tally": msgspec.structs.asdict(job.tally),
+            "open_bytes": job.open_bytes,
             "open_limit_bytes": OPEN_BYTES,
         }
 
-    async def _run(self, errand: Errand) -> None:
-        log.info("dead letters: %s begins", errand.order.what)
+    async def _run(self, job: RequeueJob) -> None:
+        log.info("dead letters: %s begins", job.order.what)
         try:
-            await errand.run()
+            await job.run()
         except Exception:
-            log.exception("a bug: the %s of dead letters died; nothing is lost", errand.order.what)
-            errand.failed = "it died; the server's log says how"
-        tally = errand.tally
+            log.exception("a bug: the %s of dead letters failed; nothing is lost", job.order.what)
+            job.failed = "it failed; the server's log has the traceback"
+        tally = job.tally
         log.info(
             "dead letters: %s ends: %d chosen, %d done, %d left",
-            errand.order.what,
+            job.order.what,
             tally.chosen,
             tally.settled,
             tally.left,

@@ -1,4 +1,4 @@
-"""What /readyz and /status say of this worker."""
+"""/readyz and /status of one worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ptingest.api.logstash import NodeFacts
-from ptingest.server.assembly import KeepsRoom, KnowsFailures, Parts, sink_names, sink_settings
+from ptingest.server.assembly import HasFailureStore, HasOccupancy, Parts, sink_names, sink_settings
 from ptingest.server.custody import SETTLED
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
@@ -26,7 +26,7 @@ Books = dict[str, dict[str, dict[str, int]]]
 
 
 def balanced(books: Books) -> Books:
-    """Put the residue into each row: 0 when everything received is somewhere."""
+    """Add the residue to each row: 0 when every event received is accounted for."""
     for rows in books.values():
         for row in rows.values():
             row["residue"] = 2 * row["received"] - sum(row.values())
@@ -34,23 +34,23 @@ def balanced(books: Books) -> Books:
 
 
 class WorkerView:
-    """Reads the parts of one worker; changes nothing but gauges."""
+    """Reads the parts of one worker; implements ``StatusView``."""
 
     def __init__(self, parts: Parts, *, owns_port: bool = True) -> None:
-        """``owns_port``: nobody else accepts for it, so what it does not take nobody does."""
+        """``owns_port``: it accepts connections itself, so readiness includes its port."""
         self._parts, self._owns_port = parts, owns_port
         self._started = parts.clock.monotonic()
         self.listening: str | None = None
         self.draining = False
         self.reloads: Callable[[], dict[str, object]] | None = None
-        # Read once: it is a file, and there may be no descriptor left for one later.
+        # Read once: it needs a file, and later there may be no descriptor left.
         self._version = version("ptingest")
         parts.metrics.set("ptingest_worker_info", 1, self._version)
         parts.metrics.set("ptingest_worker_start_time_seconds", parts.clock.time_ns() / 1e9)
         parts.metrics.before_scrape(self._refresh)
 
     async def refresh(self) -> None:
-        """Nothing to wait for: one process reads its own memory."""
+        """Nothing to do: a single process reads its own memory."""
 
     def readiness(self) -> list[str]:
         """Reasons why no new Beat should be sent here; empty when ready."""
@@ -106,7 +106,7 @@ class WorkerView:
                 metrics.set("ptingest_flow_residue_events", row["residue"], sink, service)
 
     def status(self) -> dict[str, object]:
-        """Everything an operator may want to see at once; no secrets, no event text."""
+        """Return /status as JSON-ready values; no secrets, no event text."""
         parts = self._parts
         parts.metrics.refresh()
         return {
@@ -137,7 +137,8 @@ class WorkerView:
                 "waiting": parts.dead_letters.waiting,
                 "bytes_by_peer": parts.dead_letters.by_peer,
                 "trouble": parts.dead_letters.trouble,
-                "errand": parts.errands.progress(),
+                "requeue_job": parts.jobs.progress(),
+                "errand": parts.jobs.progress(),  # the name of this key in version 0.1
             },
             "taps": parts.observer.taps.status(),
             "why": parts.observer.trace_buffer.status(),
@@ -149,21 +150,21 @@ class WorkerView:
 
 
 def _store_file(parts: Parts) -> dict[str, object] | None:
-    return next((sink.room() for sink in parts.sinks if isinstance(sink, KeepsRoom)), None)
+    return next((sink.room() for sink in parts.sinks if isinstance(sink, HasOccupancy)), None)
 
 
 def _failure_store(parts: Parts) -> dict[str, object]:
-    """What a sink put elsewhere than where it is looked for, by data stream."""
+    """Documents in failure stores, by data stream."""
     found: dict[str, object] = {}
     for sink in parts.sinks:
-        if isinstance(sink, KnowsFailures):
+        if isinstance(sink, HasFailureStore):
             found |= sink.failures()
     return found
 
 
 def process_row(*, with_children: bool = False) -> dict[str, object]:
-    """What this process has used so far, and holds now; ``with_children``: also what those
-    have used that are gone."""
+    """CPU time and memory of this process; ``with_children`` adds the CPU time of children
+    that have ended."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = used.ru_utime + used.ru_stime
     if with_children:
@@ -172,13 +173,13 @@ def process_row(*, with_children: bool = False) -> dict[str, object]:
     try:
         pages = int(Path("/proc/self/statm").read_bytes().split()[1])
         memory = pages * resource.getpagesize()
-    except OSError:  # no Linux: the most it ever held
+    except OSError:  # no Linux: the maximum so far
         memory = used.ru_maxrss * 1024
     return {"cpu_seconds": round(seconds, 3), "memory_bytes": memory}
 
 
 def node_facts(settings: ServerSettings, *, sinks: Sequence[str], workers: int = 1) -> NodeFacts:
-    """What Logstash's monitoring paths say of this node and stays as it is."""
+    """The constant facts that Logstash's monitoring paths show of this node."""
     host = socket.gethostname()
     batch = sink_settings(settings)[0].batch
     where = f"{host}:{Path(settings.data_dir).absolute()}"
@@ -190,7 +191,7 @@ def node_facts(settings: ServerSettings, *, sinks: Sequence[str], workers: int =
         workers=workers,
         batch_size=batch.max_documents,
         batch_delay_ms=int(batch.max_age_seconds * 1000),
-        # Secrets are masked in the text, and a digest of a mask tells nothing.
+        # Secrets are masked in this text, so the digest reveals nothing of them.
         hash=sha256(repr(settings).encode()).hexdigest(),
         sinks=tuple(sinks),
         dead_letters_max_bytes=settings.dead_letters.max_bytes,
@@ -198,7 +199,7 @@ def node_facts(settings: ServerSettings, *, sinks: Sequence[str], workers: int =
     )
 
 
-def say_hello(
+def log_start(
     settings: ServerSettings,
     *,
     listening: str | None,
@@ -206,7 +207,7 @@ def say_hello(
     sinks: Sequence[str] | None = None,
     workers: int = 1,
 ) -> None:
-    """Tell in the log where everything is, and how to send a first event."""
+    """Log the addresses in use, and how to send a first event."""
     beats_port = str(listening).rpartition(":")[2]
     secured = " with TLS" if settings.beats.tls else ""
     many = f", {workers} workers" if workers > 1 else ""

@@ -1,7 +1,7 @@
-"""One process doing the work: start in half a second, run, drain in order of travel.
+"""One worker: starts in half a second, runs, and drains from the source to the sinks.
 
-start   lock data_dir, bind the port, lanes; then, with Beats already welcome, the API
-stop    stop accepting, stop reading, finish admitting, drain lanes, acks, FIN
+start   bind the port, start the lanes; then, while Beats connect already, the API
+stop    stop accepting, stop reading, finish admitting, drain lanes, send acks, FIN
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from ptingest.server.assembly import Parts
 from ptingest.server.event_loop.lag import LoopLag
-from ptingest.server.process.malloc import give_back_large_blocks
-from ptingest.server.status import WorkerView, node_facts, say_hello
+from ptingest.server.process.malloc import return_large_blocks
+from ptingest.server.status import WorkerView, log_start, node_facts
 
 if TYPE_CHECKING:
     from ptingest.api.app import ApiServer
@@ -22,17 +22,17 @@ log = logging.getLogger(__name__)
 
 TIDY_SECONDS = 60.0
 TROUBLE_SECONDS = 5.0
-"""While letters cannot be kept, how often it is tried whether they can again."""
-CHORE_SECONDS = 1.0
-FAREWELL_SECONDS = 3.0
-"""How long closing connections may take after everything else is done."""
+"""How often writing is tried again while dead letters cannot be written."""
+MAINTENANCE_SECONDS = 1.0
+CLOSE_SECONDS = 3.0
+"""How long closing the connections may take after the drain."""
 
 
 class Worker:
-    """Runs one set of parts until told to stop."""
+    """Runs one set of parts until ``stop``."""
 
     def __init__(self, parts: Parts, *, is_supervised: bool = False) -> None:
-        """Under a supervisor it opens no port: connections are handed to it."""
+        """Under a supervisor it opens no port; connections are passed to it."""
         self.parts = parts
         self._is_supervised = is_supervised
         self.view = WorkerView(parts, owns_port=not is_supervised)
@@ -44,22 +44,23 @@ class Worker:
         self._api: ApiServer | None = None
 
     def stop(self) -> None:
-        """Ask for a drain; ``run`` returns when it is over."""
+        """Begin a drain; ``run`` returns when it is over."""
         self._stop.set()
 
     def leave_now(self) -> None:
-        """Nothing to end but this process itself, which its caller does."""
+        """Nothing to do: the caller exits this process, and there is no other."""
 
     @property
     def is_stopping(self) -> bool:
-        """A drain was asked for."""
+        """A drain has begun."""
         return self._stop.is_set()
 
     async def run(self) -> int:
         """Serve until ``stop``; returns how many documents were left unsettled.
 
-        Raises OSError when an address cannot be bound, and whatever killed a part: a
-        task that dies is never silent.
+        Raises:
+            OSError: an address cannot be bound.
+            Exception: whatever ended a task; none ends unnoticed.
         """
         parts = self.parts
         await self._open()
@@ -77,10 +78,10 @@ class Worker:
                 source = group.create_task(parts.source.run(), name="beats source")
                 tidy = group.create_task(self._tidy(), name="dead letters tidy")
                 look = group.create_task(parts.certificates.watch(), name="certificates")
-                chores = group.create_task(self._do_chores(), name="chores")
+                maintenance = group.create_task(self._maintain(), name="maintenance")
                 if not self._is_supervised:
                     await self._start_api()
-                    say_hello(
+                    log_start(
                         parts.settings,
                         listening=self.view.listening,
                         api_port=self.api_port,
@@ -89,7 +90,7 @@ class Worker:
                 self._has_started()
                 await self._stop.wait()
                 left = await self._drain()
-                for task in (*lanes, *beside, source, tidy, look, chores):
+                for task in (*lanes, *beside, source, tidy, look, maintenance):
                     task.cancel()
         finally:
             self.view.listening = None
@@ -107,10 +108,10 @@ class Worker:
 
     def _has_started(self) -> None:
         self.started.set()
-        give_back_large_blocks()
+        return_large_blocks()
 
     async def _start_api(self) -> None:
-        # aiohttp takes a third of a second to import: Beats need not wait for it.
+        # Importing aiohttp takes 0.3 s; Beats need not wait for it.
         from ptingest.api.app import start_api
         from ptingest.api.console.pages import console_dependencies
 
@@ -120,7 +121,7 @@ class Worker:
             metrics=self.parts.metrics,
             node=node_facts(self.parts.settings, sinks=[sink.name for sink in self.parts.sinks]),
             tls=self.parts.certificates.api,
-            jobs=self.parts.errands,
+            jobs=self.parts.jobs,
             dependencies=console_dependencies(
                 self.parts.settings, pipeline=lambda: self.parts.processing.pipeline
             ),
@@ -130,17 +131,17 @@ class Worker:
         self.api_port = self._api.port
 
     async def _drain(self) -> int:
-        """Stop in order of travel; what is unacked afterwards is resent by its Beat."""
+        """Stop from the source to the sinks; Beats resend what is unacked afterwards."""
         parts = self.parts
         self.view.draining = True
         deadline = parts.clock.monotonic() + parts.settings.drain_seconds
         log.info("draining for at most %g s", parts.settings.drain_seconds)
         parts.source.stop_accepting()
         parts.source.stop_reading()
-        await parts.errands.stop("the server is stopping")
+        await parts.jobs.stop("the server is stopping")
         await parts.source.finish_admitting(deadline)
         left = sum([await lane.drain(deadline) for lane in parts.lanes])
-        await parts.source.close(max(deadline, parts.clock.monotonic() + FAREWELL_SECONDS))
+        await parts.source.close(max(deadline, parts.clock.monotonic() + CLOSE_SECONDS))
         for lane in parts.lanes:
             await lane.close()
         await parts.dead_letters.close()
@@ -151,7 +152,7 @@ class Worker:
         return left
 
     async def _tidy(self) -> None:
-        """Every minute; sooner where a failure of the disk may be over."""
+        """Tidy every minute; sooner while writing fails, to notice when it works again."""
         letters = self.parts.dead_letters
         due = TIDY_SECONDS
         while True:
@@ -161,11 +162,11 @@ class Worker:
                 due = TIDY_SECONDS
                 await letters.tidy()
 
-    async def _do_chores(self) -> None:
-        while self.parts.chores:
-            await asyncio.sleep(CHORE_SECONDS)
-            for chore in self.parts.chores:
-                await chore()
+    async def _maintain(self) -> None:
+        while self.parts.maintenance:
+            await asyncio.sleep(MAINTENANCE_SECONDS)
+            for step in self.parts.maintenance:
+                await step()
 
     async def _close_the_rest(self) -> None:
         self._lag.stop()

@@ -1,7 +1,7 @@
-"""How many workers there are, and what each gets of what is there once.
+"""The number of workers, and the share of the limits that each one gets.
 
-What the supervisor can count itself (connections, and those from one address) it keeps;
-bytes in memory are divided; files with one writer are one for each worker.
+The supervisor enforces limits that it can count itself (connections, and those from one
+address); memory limits are divided; a file with a single writer exists once for each worker.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 class Share(NamedTuple):
-    """Which of how many workers one is; numbers count from 1."""
+    """The number of a worker, from 1, and how many there are."""
 
     number: int = 1
     workers: int = 1
 
     @property
-    def keeps_house(self) -> bool:
-        """Whether this one does what only one may do: text index and retention of the store."""
+    def does_maintenance(self) -> bool:
+        """Whether this one does the maintenance of the store: text index and retention."""
         return self.number == 1
 
     @property
-    def has_chores(self) -> bool:
-        """Whether that must be done for others, too."""
-        return self.keeps_house and self.workers > 1
+    def maintains_for_others(self) -> bool:
+        """Whether it does so for other workers, too."""
+        return self.does_maintenance and self.workers > 1
 
 
 ALONE = Share()
 
 
 def worker_count(settings: ServerSettings, *, quota: Path = CGROUP_QUOTA) -> int:
-    """Return how many workers ``workers`` means on this machine, at least 1."""
+    """Return the number of workers that the setting ``workers`` means here, at least 1."""
     return settings.workers or cores(quota=quota)
 
 
 def cores(*, quota: Path = CGROUP_QUOTA) -> int:
-    """Return how many cores this process may use: its affinity, or a container's limit."""
+    """Return how many cores this process may use, by affinity and container limit."""
     allowed = len(os.sched_getaffinity(0))
     try:
         most, _, period = quota.read_text(encoding="ascii").strip().partition(" ")
@@ -57,7 +57,7 @@ def cores(*, quota: Path = CGROUP_QUOTA) -> int:
 
 
 def share_of(settings: ServerSettings, share: Share) -> ServerSettings:
-    """Return the settings that one worker runs with; alone it gets everything."""
+    """Return the settings of one worker; a single one gets them unchanged."""
     if share.workers == 1:
         return settings
     limits = settings.beats.limits
@@ -65,7 +65,7 @@ def share_of(settings: ServerSettings, share: Share) -> ServerSettings:
     part = limits.model_copy(
         update={
             "total_bytes": ByteSize(total),
-            # One Beat alone must not fill the pot of its worker.
+            # A single Beat must not use up the budget of its worker.
             "connection_bytes": min(limits.connection_bytes, ByteSize(max(1, total // 2))),
         }
     )
@@ -75,7 +75,7 @@ def share_of(settings: ServerSettings, share: Share) -> ServerSettings:
     return settings.model_copy(
         update={
             "beats": settings.beats.model_copy(update={"limits": part}),
-            # The HTTP port is the supervisor's.
+            # The supervisor owns the HTTP port.
             "api": settings.api.model_copy(update={"tls": None, "token": None}),
             "sinks": sinks,
             "why": settings.why.model_copy(
@@ -86,7 +86,7 @@ def share_of(settings: ServerSettings, share: Share) -> ServerSettings:
 
 
 def _ndjson_of(ndjson: NdjsonSettings, share: Share) -> NdjsonSettings:
-    """One file has one writer: ``documents.ndjson`` becomes ``documents.worker-2.ndjson``."""
+    """A file has a single writer: ``documents.ndjson`` becomes ``documents.worker-2.ndjson``."""
     path = PurePath(ndjson.path)
     name = f"{path.stem}.worker-{share.number}{path.suffix}"
     return ndjson.model_copy(update={"path": str(path.with_name(name))})

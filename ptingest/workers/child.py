@@ -23,15 +23,15 @@ from functools import partial
 
 import orjson
 
-from ptingest.errors import ErrandRefused, RpcRefused
+from ptingest.errors import JobRefused, RpcRefused
 from ptingest.model.contracts import Clock
 from ptingest.model.letters import Order
 from ptingest.model.watching import TapRequest, WhyRequest
 from ptingest.server.assembly import build
 from ptingest.server.event_loop.factory import loop_factory
-from ptingest.server.event_loop.lag import keep_what_start_made
+from ptingest.server.event_loop.lag import freeze_startup_objects
 from ptingest.server.process.clock import SystemClock
-from ptingest.server.reload import Fresh, compile_fresh, swap_parts
+from ptingest.server.reload import PreparedConfig, compile_config, put_in_force
 from ptingest.server.worker import Worker
 from ptingest.server.worker_share import Share, share_of
 from ptingest.settings.server import ServerSettings
@@ -79,7 +79,7 @@ class WorkerProcess:
         self._worker: Worker | None = None
         self._running: asyncio.Task[int] | None = None
         self._has_ended = asyncio.Event()
-        self._fresh: Fresh | None = None
+        self._fresh: PreparedConfig | None = None
         self._ended: list[int] = []
         self._sending: asyncio.TimerHandle | None = None
         rpc.on_request(START, self._start)
@@ -132,7 +132,7 @@ class WorkerProcess:
             started.cancel()
             error = self._running.exception()
             raise error if error is not None else RpcRefused(kind="", text="it was stopped")
-        keep_what_start_made()
+        freeze_startup_objects()
         log.info("started, pid %d", os.getpid())
         return NOTHING
 
@@ -143,14 +143,14 @@ class WorkerProcess:
         parts = self._started().parts
         settings, profile = unpack_config(config)
         mine = share_of(settings, parts.share)
-        self._fresh = await asyncio.to_thread(compile_fresh, mine, profile)
+        self._fresh = await asyncio.to_thread(compile_config, mine, profile)
         return NOTHING
 
     async def _swap(self, _: Nothing) -> Nothing:
         worker, fresh = self._started(), self._fresh
         if fresh is not None:
             self._fresh = None
-            swap_parts(worker.parts, fresh)
+            put_in_force(worker.parts, fresh)
             self._setup_logs(fresh.settings, worker.parts.share)
         return NOTHING
 
@@ -167,10 +167,10 @@ class WorkerProcess:
         return Drained(await self._running)
 
     async def _order(self, order: Order) -> Progress:
-        return self._started().parts.errands.begin(order)
+        return self._started().parts.jobs.begin(order)
 
     async def _progress(self, _: Nothing) -> Progress:
-        return self._started().parts.errands.progress()
+        return self._started().parts.jobs.progress()
 
     async def _sweep(self, _: Nothing) -> Nothing:
         await self._started().parts.dead_letters.sweep()
@@ -189,7 +189,7 @@ class WorkerProcess:
 
     def _started(self) -> Worker:
         if self._worker is None:
-            raise ErrandRefused(why="this worker has not started yet")
+            raise JobRefused(why="this worker has not started yet")
         return self._worker
 
     # -- the work ---------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import logging
 
 import msgspec
 
-from ptingest.errors import ErrandRefused, PtingestError
+from ptingest.errors import JobRefused, PtingestError
 from ptingest.model.letters import Order, Tally
 from ptingest.workers.dispatcher import by_load
 from ptingest.workers.messages import ORDER, PROGRESS, SWEEP, Progress
@@ -42,15 +42,15 @@ class RequeueProxy:
         """Begin a job in the least loaded worker and return `progress`.
 
         Raises:
-            ErrandRefused: another job is running, no worker runs, or the server is stopping.
+            JobRefused: another job is running, no worker runs, or the server is stopping.
         """
         if self._stopped is not None:
-            raise ErrandRefused(why=self._stopped)
+            raise JobRefused(why=self._stopped)
         if self._task is not None and not self._task.done():
-            raise ErrandRefused(why=f"a {self._what} is already running")
+            raise JobRefused(why=f"a {self._what} is already running")
         running = sorted(self._pool.running, key=by_load)
         if not running:
-            raise ErrandRefused(why="no worker is running")
+            raise JobRefused(why="no worker is running")
         self._number += 1
         self._what, self._failed, self._seen = order.what, None, {}
         order = msgspec.structs.replace(order, pid=None)  # ours, and checked already

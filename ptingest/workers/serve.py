@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ptingest.model.contracts import Clock
 from ptingest.server.assembly import build, read_profile
-from ptingest.server.event_loop.lag import keep_what_start_made
+from ptingest.server.event_loop.lag import freeze_startup_objects
 from ptingest.server.process.lock import DataDirLock
 from ptingest.server.process.orphans import reap_orphans
 from ptingest.server.process.signals import StopSignals
 from ptingest.server.process.systemd import Notifier
-from ptingest.server.reload import Fresh, Reloader, swap_parts
+from ptingest.server.reload import PreparedConfig, Reloader, put_in_force
 from ptingest.server.worker import Worker
 from ptingest.server.worker_share import worker_count
 from ptingest.settings.profile import ProfileSettings
@@ -92,8 +92,8 @@ def _alone(
 ) -> BuiltServer:
     worker = Worker(build(settings, profile, clock=clock))
 
-    async def swap(fresh: Fresh) -> list[str]:
-        waiting = swap_parts(worker.parts, fresh)
+    async def swap(fresh: PreparedConfig) -> list[str]:
+        waiting = put_in_force(worker.parts, fresh)
         on_reload(worker.parts.settings)
         return waiting
 
@@ -143,6 +143,6 @@ async def _reload_on_signal(
 
 async def _tell_manager(notifier: Notifier, server: Worker | Supervisor) -> None:
     await server.started.wait()
-    keep_what_start_made()
+    freeze_startup_objects()
     notifier.ready(f"listening for Beats on {server.view.listening}")
     await notifier.feed_watchdog()

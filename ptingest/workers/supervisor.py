@@ -24,8 +24,8 @@ from ptingest.pipeline.pipeline import Pipeline
 from ptingest.server.assembly import sink_names
 from ptingest.server.certificates import Certificates
 from ptingest.server.certificates import prepare as prepare_tls
-from ptingest.server.reload import Fresh, kept_until_restart, needing_restart
-from ptingest.server.status import node_facts, say_hello
+from ptingest.server.reload import PreparedConfig, kept_until_restart, needing_restart
+from ptingest.server.status import log_start, node_facts
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
@@ -148,7 +148,7 @@ class Supervisor:
     def _open(self, listening: str) -> None:
         """Report that Beats are served now."""
         self.view.listening = listening
-        say_hello(
+        log_start(
             self.settings,
             listening=listening,
             api_port=self.api_port,
@@ -186,12 +186,13 @@ class Supervisor:
 
     def _sections(self) -> dict[str, dict[str, object]]:
         """Keys of /status that replace those of the workers."""
+        job = self.requeue.progress()
         return {
             "beats": {
                 "connections": self.dispatcher.count,
                 "connections_limit": self.dispatcher.limits.connections,
             },
-            "dead_letters": {"errand": self.requeue.progress()},
+            "dead_letters": {"requeue_job": job, "errand": job},  # "errand" as in version 0.1
             "config": self.reloads(),
             "taps": self.watch.status(),
             "why": {"sample": self.settings.why.sample},
@@ -216,7 +217,7 @@ class Supervisor:
 
     # -- reload -----------------------------------------------------------------------------
 
-    async def swap(self, fresh: Fresh) -> list[str]:
+    async def swap(self, fresh: PreparedConfig) -> list[str]:
         """Put a new config in force in all workers, or in none; see `Reloader`.
 
         Raises:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import corpus
 from ptingest.cli.bench import CURES
-from ptingest.tools.bench.slow_path_reasons import Detour
+from ptingest.tools.bench.slow_path_reasons import SlowPathReason
 from tests.support.command import Ran, run
 
 pytestmark = pytest.mark.timeout(30)  # each one is a measurement, however short
@@ -163,4 +163,4 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
 
 
 def test_every_reason_for_a_detour_has_its_cure() -> None:
-    assert set(CURES) == {str(reason) for reason in Detour}
+    assert set(CURES) == {str(reason) for reason in SlowPathReason}

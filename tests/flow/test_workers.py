@@ -21,7 +21,7 @@ from ptingest.errors import ReloadRefused
 from ptingest.pipeline.compile import compile_profile
 from ptingest.server.assembly import read_profile
 from ptingest.server.process.clock import SystemClock
-from ptingest.server.reload import Fresh, Reloader, compile_fresh
+from ptingest.server.reload import PreparedConfig, Reloader, compile_config
 from ptingest.sinks.store.schema import index_end, open_reader
 from tests.fakes.authority import Authority, tls_settings
 from tests.support.modules import ROOT
@@ -315,9 +315,9 @@ async def test_a_worker_that_refuses_leaves_all_as_they_were(tmp_path: Path) -> 
             update={"beats": settings_for(
                 tmp_path, beats={"tls": {"certificate": "/nowhere.pem"}}).beats}
         )  # fmt: skip
-        good = compile_fresh(settings, profile)
+        good = compile_config(settings, profile)
         # What only a worker can find out: the file is gone when it reads it.
-        fresh = Fresh(broken, profile, compile_profile(profile), good.tls)
+        fresh = PreparedConfig(broken, profile, compile_profile(profile), good.tls)
 
         with pytest.raises(ReloadRefused, match=r"worker 1 does not take it: .*/nowhere\.pem"):
             await server.supervisor.swap(fresh)

@@ -13,7 +13,7 @@ import pytest
 
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import WriteResult
-from ptingest.server.event_loop.fair_share import Turnstile
+from ptingest.server.event_loop.fair_share import FairShare
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 from ptingest.telemetry.metrics import Metrics
@@ -40,7 +40,7 @@ async def sink_for(
         ElasticsearchSettings.model_validate({"hosts": (node.url,), **settings}),
         clock=StillClock(),
         metrics=metrics or Metrics(),
-        checkpoint=Turnstile(),
+        checkpoint=FairShare(),
     )
     try:
         yield sink

@@ -137,8 +137,8 @@ async def test_a_letter_that_was_too_large_is_taken_under_a_larger_limit(tmp_pat
         assert [letter.payload for letter in server.letters()] == [large]
 
         server.worker.parts.processing.event_bytes = 1 << 20
-        server.worker.parts.errands.begin(Order("requeue", Choice(everything=True)))
-        tally = await server.worker.parts.errands.finish()
+        server.worker.parts.jobs.begin(Order("requeue", Choice(everything=True)))
+        tally = await server.worker.parts.jobs.finish()
 
         assert (tally.chosen, tally.stored) == (1, 1)
         assert len(server.sink.documents) == 1
@@ -261,8 +261,8 @@ async def test_the_event_that_ends_each_process_becomes_a_letter_and_its_window_
         assert server.sink.messages[-3:] == ["a", "b", "c"]
 
         processing.pipeline = sound
-        server.worker.parts.errands.begin(Order("requeue", Choice(everything=True)))
-        tally = await server.worker.parts.errands.finish()
+        server.worker.parts.jobs.begin(Order("requeue", Choice(everything=True)))
+        tally = await server.worker.parts.jobs.finish()
         assert tally.stored == 1
 
 

@@ -18,14 +18,14 @@ from ptingest.pipeline.pipeline import Pipeline
 from ptingest.server import large_event_process as large_process
 from ptingest.server.large_event_process import (
     LENGTH_BYTES,
-    Work,
+    LargeEventTask,
     costly,
-    decode_answer,
+    decode_result,
     encode_frame,
     limit_resources,
     memory_limit,
+    process_task,
     serve,
-    work_through,
 )
 from ptingest.settings.transfer import pack_profile
 from tests.fakes.costly_events import SHAPES
@@ -57,7 +57,7 @@ def send(control: socket.socket, frame: bytes) -> None:
 
 def answered(control: socket.socket) -> Any:
     size = int.from_bytes(control.recv(LENGTH_BYTES, socket.MSG_WAITALL), "big")
-    return decode_answer(control.recv(size, socket.MSG_WAITALL))
+    return decode_result(control.recv(size, socket.MSG_WAITALL))
 
 
 def test_an_answer_says_what_became_of_the_event(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def test_an_answer_says_what_became_of_the_event(monkeypatch: pytest.MonkeyPatch
     with serving() as (control, payload_file, body_file):
         send(control, pack_profile(shipped_profile()))
         os.pwrite(payload_file, payload, 0)
-        send(control, encode_frame(Work(len(payload), ORIGIN, 1)))
+        send(control, encode_frame(LargeEventTask(len(payload), ORIGIN, 1)))
 
         answer = answered(control)
 
@@ -88,7 +88,7 @@ def test_memory_that_is_not_there_makes_a_letter() -> None:
         def process(self, *_: Any, **__: Any) -> Processed:
             raise MemoryError
 
-    done = work_through(Greedy(), Work(3, ORIGIN, 1), b"abc")
+    done = process_task(Greedy(), LargeEventTask(3, ORIGIN, 1), b"abc")
 
     assert done.dead_letters[0].reason == "event_too_costly"
     assert done.dead_letters[0].payload == b"abc"

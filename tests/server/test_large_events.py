@@ -140,7 +140,7 @@ async def test_what_is_not_worked_through_in_time_becomes_a_letter(
     async with large_events() as events:
         done = await process(events, SHAPES["record"](SIZE))
 
-    assert "was not worked through within 0 s" in done.dead_letters[0].detail
+    assert "was not processed within 0 s" in done.dead_letters[0].detail
 
 
 async def test_who_does_not_wait_any_more_costs_nothing_any_more() -> None:

@@ -10,7 +10,7 @@ from ptingest.model.document import LARGE_BYTES
 from ptingest.model.origin import Origin
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
-from ptingest.server.event_loop.fair_share import Turnstile
+from ptingest.server.event_loop.fair_share import FairShare
 from ptingest.server.poison import PoisonRecord
 from ptingest.server.processing import Processing
 from ptingest.settings.load import load_profile
@@ -29,7 +29,7 @@ def processing(tmp_path: Path) -> Processing:
         compile_profile(PROFILE),
         event_bytes=EVENT_BYTES,
         poison=PoisonRecord(tmp_path, 1, ManualClock()),
-        checkpoint=Turnstile(),
+        checkpoint=FairShare(),
         metrics=Metrics(),
     )
 

@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from ptingest.dead_letters.queue import read_letters
-from ptingest.errors import ErrandRefused
+from ptingest.errors import JobRefused
 from ptingest.model.document import Document
 from ptingest.model.letters import Choice, Order, Tally
 from ptingest.model.outcome import Refusal, WriteResult
-from ptingest.server.requeue import CHUNK_BYTES, Errands, chosen_letters, next_chunk
+from ptingest.server.requeue import CHUNK_BYTES, RequeueJobs, chosen_letters, next_chunk
 from tests.support.letters import EVERYTHING, file_letters, letter, waiting
 from tests.support.raw_peer import event
 from tests.support.serving import MemorySink, Server, serving
 
 
 async def carried_out(server: Server, order: Order) -> Tally:
-    errands: Errands = server.worker.parts.errands
-    errands.begin(order)
-    return await errands.finish()
+    jobs: RequeueJobs = server.worker.parts.jobs
+    jobs.begin(order)
+    return await jobs.finish()
 
 
 class Refusing(MemorySink):
@@ -127,34 +127,34 @@ async def test_what_is_not_settled_in_time_stays(tmp_path: Path) -> None:
 async def test_a_stop_ends_the_order_and_leaves_the_rest(tmp_path: Path) -> None:
     file_letters(tmp_path / "data", [letter(1)])
     async with serving(tmp_path) as server:
-        errands = server.worker.parts.errands
+        jobs = server.worker.parts.jobs
         server.sink.open.clear()
-        errands.begin(Order("requeue", EVERYTHING))
+        jobs.begin(Order("requeue", EVERYTHING))
         await server.sink.asked.wait()
 
-        await errands.stop("the server is stopping")
+        await jobs.stop("the server is stopping")
 
-        assert errands.progress()["finished"]
-        assert (await errands.finish()).left_because == "the server is stopping"
-        with pytest.raises(ErrandRefused, match="the server is stopping"):
-            errands.begin(Order("purge", EVERYTHING))
+        assert jobs.progress()["finished"]
+        assert (await jobs.finish()).left_because == "the server is stopping"
+        with pytest.raises(JobRefused, match="the server is stopping"):
+            jobs.begin(Order("purge", EVERYTHING))
     assert len(waiting(tmp_path / "data")) == 1
 
 
 async def test_one_order_at_a_time(tmp_path: Path) -> None:
     file_letters(tmp_path / "data", [letter(1)])
     async with serving(tmp_path) as server:
-        errands = server.worker.parts.errands
+        jobs = server.worker.parts.jobs
         server.sink.open.clear()
-        errands.begin(Order("requeue", EVERYTHING))
-        with pytest.raises(ErrandRefused, match="a requeue is under way"):
-            errands.begin(Order("purge", EVERYTHING))
+        jobs.begin(Order("requeue", EVERYTHING))
+        with pytest.raises(JobRefused, match="a requeue is already running"):
+            jobs.begin(Order("purge", EVERYTHING))
 
         server.sink.open.set()
-        await errands.finish()
+        await jobs.finish()
 
-        assert errands.begin(Order("purge", EVERYTHING))["number"] == 2
-        await errands.finish()
+        assert jobs.begin(Order("purge", EVERYTHING))["number"] == 2
+        await jobs.finish()
 
 
 async def test_beats_are_served_while_letters_wait_for_their_sink(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ async def test_beats_are_served_while_letters_wait_for_their_sink(tmp_path: Path
     file_letters(tmp_path / "data", [letter(n, payload=event("x" * 500_000)) for n in range(60)])
     async with serving(tmp_path) as server:
         server.sink.open.clear()
-        server.worker.parts.errands.begin(Order("requeue", EVERYTHING))
+        server.worker.parts.jobs.begin(Order("requeue", EVERYTHING))
         await server.sink.asked.wait()
         budget = server.worker.parts.budget
 
@@ -170,10 +170,10 @@ async def test_beats_are_served_while_letters_wait_for_their_sink(tmp_path: Path
             await budget.take(budget.limit // 4)  # a Beat's window finds room at once
 
         budget.release(budget.limit // 4)
-        progress = server.worker.parts.errands.progress()
+        progress = server.worker.parts.jobs.progress()
         assert progress["open_bytes"] <= progress["open_limit_bytes"]  # type: ignore[operator]
         server.sink.open.set()
-        assert (await server.worker.parts.errands.finish()).stored == 60
+        assert (await server.worker.parts.jobs.finish()).stored == 60
 
 
 async def test_purged_letters_are_gone_and_counted(tmp_path: Path) -> None:
@@ -190,12 +190,12 @@ async def test_purged_letters_are_gone_and_counted(tmp_path: Path) -> None:
 async def test_status_tells_how_far_the_order_is(tmp_path: Path) -> None:
     file_letters(tmp_path / "data", [letter(1)])
     async with serving(tmp_path) as server:
-        before = server.worker.parts.errands.progress()
+        before = server.worker.parts.jobs.progress()
         await carried_out(server, Order("purge", EVERYTHING))
         status = server.worker.view.status()["dead_letters"]
 
     assert before == {"number": 0, "what": None, "finished": True}
-    assert status["errand"]["tally"]["purged"] == 1  # type: ignore[index]
+    assert status["requeue_job"]["tally"]["purged"] == 1  # type: ignore[index]
 
 
 def test_a_chunk_is_bounded_in_bytes(tmp_path: Path) -> None:

@@ -51,7 +51,10 @@ def test_the_http_port_and_its_secrets_stay_with_the_supervisor() -> None:
 
 
 def test_the_first_of_several_keeps_house_for_all() -> None:
-    assert [(one.keeps_house, one.has_chores) for one in (ALONE, Share(1, 2), Share(2, 2))] == [
+    assert [
+        (one.does_maintenance, one.maintains_for_others)
+        for one in (ALONE, Share(1, 2), Share(2, 2))
+    ] == [
         (True, False),
         (True, True),
         (False, False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ptingest.api.logstash import NodeFacts
-from ptingest.errors import ErrandRefused
+from ptingest.errors import JobRefused
 from ptingest.model.letters import Order
 
 NODE = NodeFacts(
@@ -48,7 +48,7 @@ class DeadLetterJobs:
 
     def begin(self, order: Order) -> dict[str, object]:
         if self.refuses:
-            raise ErrandRefused(why=self.refuses)
+            raise JobRefused(why=self.refuses)
         self.orders.append(order)
         return self.progress()
 

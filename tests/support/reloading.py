@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from ptingest.server.process.clock import SystemClock
-from ptingest.server.reload import Fresh, Reloader, swap_parts
+from ptingest.server.reload import PreparedConfig, Reloader, put_in_force
 from tests.support.modules import ROOT
 from tests.support.serving import Server
 
@@ -14,8 +14,8 @@ from tests.support.serving import Server
 def reloader_of(server: Server, config: Path) -> Reloader:
     parts = server.worker.parts
 
-    async def swap(fresh: Fresh) -> list[str]:
-        return swap_parts(parts, fresh)
+    async def swap(fresh: PreparedConfig) -> list[str]:
+        return put_in_force(parts, fresh)
 
     return Reloader(parts.metrics, config=config, environ={}, clock=SystemClock(), swap=swap)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ptingest.errors import ErrandRefused
+from ptingest.errors import JobRefused
 from ptingest.model.letters import Choice, Order
 from ptingest.workers.messages import ORDER, PROGRESS, SWEEP, Progress
 from ptingest.workers.requeue_proxy import RequeueProxy
@@ -74,7 +74,7 @@ async def test_one_order_at_a_time() -> None:
         proxy = RequeueProxy(pool)
         proxy.begin(REQUEUE)
 
-        with pytest.raises(ErrandRefused, match="a requeue is already running"):
+        with pytest.raises(JobRefused, match="a requeue is already running"):
             proxy.begin(Order("purge", Choice(everything=True)))
 
         jobs.finished = True
@@ -100,8 +100,8 @@ async def test_a_worker_that_dies_ends_the_order_and_says_what_now() -> None:
 async def test_orders_need_somebody_who_runs_and_a_server_that_stays() -> None:
     proxy = RequeueProxy(pool_of(1))
 
-    with pytest.raises(ErrandRefused, match="no worker is running"):
+    with pytest.raises(JobRefused, match="no worker is running"):
         proxy.begin(REQUEUE)
     proxy.stop("the server is stopping")
-    with pytest.raises(ErrandRefused, match="the server is stopping"):
+    with pytest.raises(JobRefused, match="the server is stopping"):
         proxy.begin(REQUEUE)

@@ -18,7 +18,7 @@ from ptingest.api.console.failures import pretty
 from ptingest.api.console.site import ROOT, Site
 from ptingest.api.letters import DeadLetterJobs
 from ptingest.dead_letters.browser import Shelf
-from ptingest.errors import ErrandRefused
+from ptingest.errors import JobRefused
 from ptingest.model.letters import Choice, Order
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class LettersPages:
             )
         try:
             self._jobs.begin(Order(what, choice))
-        except ErrandRefused as error:
+        except JobRefused as error:
             return await self._site.notice(request, 409, "Not now", str(error))
         self._letters.forget()
         return web.Response(status=303, headers={"Location": HERE})

@@ -1,4 +1,4 @@
-"""The fastest event loop there is here."""
+"""Chooses the event loop: uvloop where it can be loaded."""
 
 from __future__ import annotations
 

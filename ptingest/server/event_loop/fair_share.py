@@ -1,12 +1,12 @@
-"""Turns of the event loop, shared by everything that computes for milliseconds.
+"""Shares the event loop fairly among all work that computes for milliseconds.
 
-    await turnstile(bytes) --room in this turn of the loop--> goes on at once
-                           --none left--------------------> goes on in a later turn
+    await fair_share(bytes) --room in this iteration of the loop--> goes on at once
+                            --none left---------------------------> goes on in a later one
 
-Between two turns the loop reads sockets, fires timers and writes keepalives; how long those
-wait is what the work of one turn takes, so that is limited for all connections and sinks
-together. First come, first served. Nobody waits here for anything but turns: this is a
-checkpoint, and pushes nobody back.
+Between two iterations the loop reads sockets, fires timers and writes keepalives. How long
+those wait is what the work of one iteration takes, so that is limited for all connections and
+sinks together. First come, first served. This is a checkpoint, not backpressure: it waits for
+nothing but iterations of the loop.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-TURN_BYTES = 256 << 10
-"""Work of one turn, in payload bytes that go through the pipeline: 3 to 5 ms. One request,
-however large, is always let through."""
+ITERATION_BYTES = 256 << 10
+"""Work of one iteration, in payload bytes that go through the pipeline: 3 to 5 ms. One request
+is always granted, however large it is."""
 
 
-class Turnstile:
-    """Counts the work of each turn of the loop it is used on; is a ``Checkpoint``.
+class FairShare:
+    """Counts the work of each iteration of its loop; implements ``Checkpoint``.
 
-    No ``Budget``: what that grants is given back by who took it, a turn lapses by itself.
+    Unlike a ``Budget``, nothing is released: a share expires with its iteration.
     """
 
-    __slots__ = ("_spent", "_waiting", "turn_bytes")
+    __slots__ = ("_spent", "_waiting", "iteration_bytes")
 
-    def __init__(self, turn_bytes: int = TURN_BYTES) -> None:
-        self.turn_bytes = turn_bytes
+    def __init__(self, iteration_bytes: int = ITERATION_BYTES) -> None:
+        self.iteration_bytes = iteration_bytes
         self._spent = 0
         self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
 
     async def __call__(self, size: int) -> None:
-        """Go on in a turn of the loop that has room for so much work."""
+        """Return in an iteration of the loop that has room for work of ``size`` bytes."""
         if not self._spent:
-            self._begin_turn()
-        elif self._waiting or self._spent + size > self.turn_bytes:
+            self._begin_iteration()
+        elif self._waiting or self._spent + size > self.iteration_bytes:
             await self._wait(size)
             return
         self._spent += size or 1
@@ -48,25 +48,25 @@ class Turnstile:
         try:
             await later
         except asyncio.CancelledError:
-            # What was granted already is lost with this turn, which is soon over.
+            # What was granted already expires with this iteration.
             if entry in self._waiting:
                 self._waiting.remove(entry)
             raise
 
-    def _begin_turn(self) -> None:
-        # What is called soon now runs in the next turn, after what was called soon before.
-        asyncio.get_running_loop().call_soon(self._next_turn)
+    def _begin_iteration(self) -> None:
+        # Runs in the next iteration, after what was scheduled before.
+        asyncio.get_running_loop().call_soon(self._next_iteration)
 
-    def _next_turn(self) -> None:
-        """Let in, for the turn after this one, whoever is first and fits."""
+    def _next_iteration(self) -> None:
+        """Grant the next iteration to the first requests that fit."""
         self._spent = 0
         while self._waiting:
             later, size = self._waiting[0]
-            if self._spent and self._spent + size > self.turn_bytes:
+            if self._spent and self._spent + size > self.iteration_bytes:
                 break
             self._waiting.popleft()
             if not later.done():
                 later.set_result(None)
                 self._spent += size or 1
         if self._spent:
-            self._begin_turn()
+            self._begin_iteration()

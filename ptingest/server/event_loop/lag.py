@@ -1,8 +1,8 @@
-"""How long the event loop stood still: keepalives of all Beats wait no longer than that.
+"""Measures how long the event loop was blocked: all keepalives may be late by that time.
 
-A timer that is due every ``TICK_SECONDS`` comes late by what the loop was busy with. A pause
-that begins just after a tick is seen short by at most one tick, so ticks are short; one costs
-a few microseconds.
+A timer that is due every ``TICK_SECONDS`` is late by the time that the loop was busy. A pause
+that begins just after a tick is measured up to one tick too short, so ticks are short; one
+costs a few microseconds.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from ptingest.telemetry.metrics import Metrics
 TICK_SECONDS = 0.01
 TICKS_A_BUCKET = 100
 BUCKETS = 10
-"""The longest pause of about the last ten seconds is shown."""
+"""The metric shows the longest pause of about the last ten seconds."""
 
 
-def keep_what_start_made() -> None:
-    """Take all objects there are out of the garbage collector's rounds, once, after the start.
+def freeze_startup_objects() -> None:
+    """Exempt all objects that exist after the start from garbage collection, once.
 
-    They are some 60,000 and stay until the end; a full round through them stops the loop for
+    They are about 60,000 and live until the end; a full collection of them blocks the loop for
     20 to 40 ms.
     """
     gc.freeze()
 
 
 class LoopLag:
-    """Watches the loop it is started on and shows its longest pause lately."""
+    """Measures the loop it is started on and publishes its longest recent pause."""
 
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._metrics, self._clock = metrics, clock
@@ -43,16 +43,16 @@ class LoopLag:
 
     @property
     def longest(self) -> float:
-        """Seconds of the longest pause lately."""
+        """Seconds of the longest recent pause."""
         return max(self._worst, *self._buckets, 0.0)
 
     def start(self) -> None:
-        """Begin on the running loop."""
+        """Start on the running loop."""
         self._due = self._clock.monotonic() + TICK_SECONDS
         self._timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
 
     def stop(self) -> None:
-        """Stand still; what was seen stays."""
+        """Stop; the measurements stay."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -61,7 +61,7 @@ class LoopLag:
         self.start()
 
     def note(self, late_seconds: float) -> None:
-        """Take one tick's lateness into account."""
+        """Record how late one tick was."""
         self._worst = max(self._worst, late_seconds)
         self._ticks += 1
         if self._ticks == TICKS_A_BUCKET:

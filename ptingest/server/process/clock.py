@@ -1,4 +1,8 @@
-"""The one place where the machine's clock is read."""
+"""The system clock behind the ``Clock`` that rooms get as an argument.
+
+Code that only measures its own duration (`time.perf_counter`) and tools beside the server read
+the clock themselves.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import time
 
 
 class SystemClock:
-    """``Clock`` as the machine has it."""
+    """Implements ``Clock``."""
 
     def monotonic(self) -> float:
         return time.monotonic()

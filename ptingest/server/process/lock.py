@@ -1,9 +1,9 @@
-"""One server a data directory: two locks, and both die with their process.
+"""One server per data directory: two locks, both released when their process ends.
 
-The file in the directory keeps out whoever sees the same directory, from other containers,
-too. A socket without a file, named by the directory's path, keeps them out when the directory
-was deleted under a running server and made again. The name is for this mount namespace: what
-has the same path in another container is another directory.
+A lock file in the directory excludes every process that sees the same directory, including
+those in other containers. An abstract socket, named by the path of the directory, excludes
+others when the directory was deleted under a running server and created again. Its name
+includes the mount namespace, since the same path in another container is another directory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ptingest.errors import DataDirLocked, DataDirUnusable
 log = logging.getLogger(__name__)
 
 OWNER_ALONE = 0o077
-"""The umask of whoever writes in a data directory."""
+"""The umask for files in a data directory."""
 _CREDENTIALS = struct.Struct("iII")
 
 
@@ -35,11 +35,11 @@ class DataDirLock:
         self._claim: socket.socket | None = None
 
     def acquire(self) -> None:
-        """Take the lock, making the directory.
+        """Take the lock; creates the directory.
 
         Raises:
             DataDirLocked: another server has it.
-            DataDirUnusable: the directory or the lock in it cannot be made or written.
+            DataDirUnusable: the directory or its lock file cannot be created or written.
         """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,14 +57,14 @@ class DataDirLock:
             os.write(handle, f"{os.getpid()}\n".encode())
         except OSError as error:
             os.close(handle)
-            self._let_claim_go()
+            self._release_claim()
             raise self._unusable(error) from error
         self._handle = handle
 
     def _unusable(self, error: OSError) -> DataDirUnusable:
         return DataDirUnusable(path=str(self._path.parent), cause=error.strerror or str(error))
 
-    def _let_claim_go(self) -> None:
+    def _release_claim(self) -> None:
         if self._claim is not None:
             self._claim.close()
             self._claim = None
@@ -73,14 +73,14 @@ class DataDirLock:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
-        self._let_claim_go()
+        self._release_claim()
 
 
 def claim(directory: Path) -> socket.socket | None:
-    """Take the name of this directory's path; OSError where a server of ours has it.
+    """Bind the abstract socket of this directory; OSError where another server has it.
 
-    None where names without a file do not exist, or somebody else holds this one: any user of
-    the host may take a name, and shall not keep us from starting.
+    None where the system has no abstract sockets, or another user holds the name: any user of
+    the host may bind it, which must not prevent a start.
     """
     if sys.platform != "linux":
         return None
@@ -94,7 +94,9 @@ def claim(directory: Path) -> socket.socket | None:
         holder = _user_behind(name)
         if holder in (os.geteuid(), 0, None):
             raise
-        log.warning("user %d holds the name that guards %s; going on without", holder, directory)
+        log.warning(
+            "user %d holds the socket name that guards %s; going on without it", holder, directory
+        )
         return None
     return ours
 
@@ -109,7 +111,7 @@ def _name_of(directory: Path) -> bytes:
 
 
 def _user_behind(name: bytes) -> int | None:
-    """Whose socket it is; None when it cannot be told (its queue is full, or it just left)."""
+    """User id of the socket's owner; None when unknown (its queue is full, or it has closed)."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.setblocking(False)
         try:

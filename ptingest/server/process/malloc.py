@@ -1,28 +1,27 @@
-"""Large blocks of memory go back to the system when they are let go of.
+"""Returns large blocks of memory to the system as soon as they are freed.
 
-glibc learns from the first large block that is freed: blocks up to that size (32 MiB at most)
-come from its heap from then on, where they leave holes, and twice as much may lie unused at
-the heap's end. Bytes of a full pot are such blocks: buffers of tens of MiB that grow and go.
-With a fixed limit each of them is a mapping of its own, which grows without a copy and is
-given back whole.
+glibc raises its mmap threshold to the size of the first large block that is freed (32 MiB at
+most): later blocks up to that size come from the heap, fragment it, and twice as much may stay
+unused at its end. Receive buffers are such blocks, of tens of MiB. With a fixed threshold each
+of them is a mapping of its own, which grows without a copy and is returned whole.
 """
 
 from __future__ import annotations
 
 OWN_MAPPING_BYTES = 4 << 20
-"""Blocks from this size on; a usual window's buffers are smaller and stay in the heap."""
+"""Blocks from this size on get a mapping; buffers of a usual window stay in the heap."""
 SPARE_BYTES = 16 << 20
-"""What may lie unused at the heap's end; less would be asked for again with each window."""
+"""May stay unused at the heap's end; with less, each window would request it again."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
-def give_back_large_blocks() -> bool:
-    """Tell the C library, once, after the start; False where it takes no such orders."""
+def return_large_blocks() -> bool:
+    """Set the thresholds, once, after the start; False where the C library has none."""
     import ctypes
 
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # not glibc
         return False
-    orders = ((_TRIM_THRESHOLD, SPARE_BYTES), (_MMAP_THRESHOLD, OWN_MAPPING_BYTES))
-    return all(mallopt(what, size) == 1 for what, size in orders)
+    options = ((_TRIM_THRESHOLD, SPARE_BYTES), (_MMAP_THRESHOLD, OWN_MAPPING_BYTES))
+    return all(mallopt(what, size) == 1 for what, size in options)

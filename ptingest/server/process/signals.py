@@ -22,7 +22,7 @@ class StopSignals:
         self.reload = asyncio.Event()
         self.name: str | None = None
         self.before_leaving: Callable[[], None] = lambda: None
-        """Called when the second signal comes, right before this process ends."""
+        """Called at the second signal, right before the process exits."""
 
     def install(self) -> None:
         """Catch the signals on the running loop."""
@@ -30,7 +30,7 @@ class StopSignals:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._caught, number)
         loop.add_signal_handler(signal.SIGHUP, self.reload.set)
-        # One that came earlier is kept by the kernel since our first moments, and comes now.
+        # A SIGHUP that came earlier was blocked since the start, and is delivered now.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
     def uninstall(self) -> None:
@@ -40,8 +40,8 @@ class StopSignals:
 
     def _caught(self, number: signal.Signals) -> None:
         if self.stop.is_set():
-            log.warning("second %s: leaving now; what is unacked will be resent", number.name)
-            # Nothing to clean up that a kill -9 would not leave in the same good order.
+            log.warning("second %s: exiting now; Beats resend what is unacked", number.name)
+            # A kill -9 leaves nothing to clean up, so neither does this.
             self.before_leaving()
             logging.shutdown()
             os._exit(LEFT_AT_ONCE)
@@ -50,7 +50,7 @@ class StopSignals:
 
 
 def ending(code: int | None) -> str:
-    """Say how a process ended."""
+    """Describe how a process ended, by its return code."""
     if code is None:
         return "has not ended"
     if code >= 0:

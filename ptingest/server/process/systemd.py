@@ -1,8 +1,8 @@
-"""Tells the service manager how we are, as systemd's ``Type=notify`` expects it.
+"""Notifies the service manager of our state (systemd's ``Type=notify``).
 
-One datagram a message to the socket named by ``NOTIFY_SOCKET``; where nobody named one,
-nothing is sent. The watchdog is fed by the event loop itself: a loop that hangs stops
-feeding it, and the manager restarts us, which loses nothing that was acked.
+Each message is one datagram to the socket named by ``NOTIFY_SOCKET``; without it nothing is
+sent. The event loop itself feeds the watchdog: when it hangs, the manager restarts the
+process, which loses nothing that was acked.
 
 Protocol: sd_notify(3).
 """
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Notifier:
-    """The way to one service manager, or to none."""
+    """Sends to the service manager, if there is one."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._address = environ.get("NOTIFY_SOCKET")
@@ -27,7 +27,7 @@ class Notifier:
         """Feed it at least this often (half of what the manager allows); None: no watchdog."""
 
     def ready(self, status: str) -> None:
-        """Starting is over; ``status`` is shown by ``systemctl status``."""
+        """The start is complete; ``systemctl status`` shows ``status``."""
         self._send(f"READY=1\nSTATUS={status}")
 
     def stopping(self) -> None:
@@ -43,7 +43,7 @@ class Notifier:
     def _send(self, text: str) -> None:
         if not self._address:
             return
-        # A name that begins with @ lies in the abstract namespace: no file, a leading NUL.
+        # A name that begins with @ is an abstract socket: no file, a leading NUL.
         address = "\0" + self._address[1:] if self._address[0] == "@" else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:

@@ -1,4 +1,4 @@
-"""The whole road without its two sockets: windows' bytes in, gzipped bulk bodies out.
+"""The whole run without its two sockets: windows' bytes in, gzipped bulk bodies out.
 
 Everything between is the server's own, built by `assembly`: frames, receipts, budget,
 pipeline, lane, dead letters (in a folder that is thrown away), books. At the far end a
@@ -92,7 +92,7 @@ def gzip_bytes(pieces: Iterable[bytes]) -> int:
     return sum(map(len, map(compressor.compress, pieces))) + len(compressor.flush())
 
 
-class Road:
+class InProcessRun:
     """A server's parts, running; ``travel`` takes windows all the way and waits for them."""
 
     def __init__(
@@ -110,7 +110,7 @@ class Road:
         )
         self._origin = Origin("127.0.0.1:1")
 
-    async def travel(self, wires: Sequence[bytes]) -> None:
+    async def carry(self, wires: Sequence[bytes]) -> None:
         """Take the bytes of whole windows, as one connection brings them; return when every
         event of them is safe.
 
@@ -118,16 +118,16 @@ class Road:
             BenchFailed: a window would not have been acked.
             ProtocolError: the bytes are no windows.
         """
-        travelling = asyncio.ensure_future(self._travel(wires))
-        await asyncio.wait((travelling, *self._lanes), return_when=asyncio.FIRST_COMPLETED)
-        if not travelling.done():
-            travelling.cancel()
+        carrying = asyncio.ensure_future(self._carry(wires))
+        await asyncio.wait((carrying, *self._lanes), return_when=asyncio.FIRST_COMPLETED)
+        if not carrying.done():
+            carrying.cancel()
             for lane in self._lanes:
                 if lane.done():
                     lane.result()  # raises what killed it
-        await travelling
+        await carrying
 
-    async def _travel(self, wires: Sequence[bytes]) -> None:
+    async def _carry(self, wires: Sequence[bytes]) -> None:
         connection = ServerConnection(self._limits)
         windows: list[asyncio.Future[str | None]] = []
         for wire in wires:
@@ -153,14 +153,14 @@ class Road:
 
 
 def lane_of(settings: ServerSettings) -> ElasticsearchSettings:
-    """The settings of the road's end: those of the configured Elasticsearch, else defaults."""
+    """The settings of the run's end: those of the configured Elasticsearch, else defaults."""
     return settings.sinks.elasticsearch or ElasticsearchSettings(hosts=("http://nowhere:9200",))
 
 
 @asynccontextmanager
-async def open_road(
+async def open_run(
     settings: ServerSettings, profile: ProfileSettings, *, clock: Clock
-) -> AsyncIterator[Road]:
+) -> AsyncIterator[InProcessRun]:
     """Build a server's parts for ``settings``, run its lane, and take it all away again.
 
     Neither the data_dir nor any host, port or certificate of the settings is touched.
@@ -179,7 +179,7 @@ async def open_road(
         await parts.dead_letters.open()
         lanes = [asyncio.ensure_future(lane.run()) for lane in parts.lanes]
         try:
-            yield Road(parts, sink, lanes)
+            yield InProcessRun(parts, sink, lanes)
         finally:
             for lane in parts.lanes:
                 await lane.close()

@@ -1,4 +1,4 @@
-"""What a user's own events cost here: the road and its stops, timed round after round.
+"""What a user's own events cost here: the run and its stops, timed round after round.
 
 Processor time of this process, never wall time: a busy neighbour makes it longer by some
 percent, not by half. The best round is told beside median and worst, so that a reader
@@ -31,15 +31,15 @@ from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.elasticsearch.bulk import bulk_pieces
 from ptingest.tools.bench import stages
-from ptingest.tools.bench.in_process import gzip_bytes, lane_of, open_road
-from ptingest.tools.bench.slow_path_reasons import Detour, find_detours
+from ptingest.tools.bench.in_process import gzip_bytes, lane_of, open_run
+from ptingest.tools.bench.slow_path_reasons import SlowPathReason, find_slow_path_reasons
 from ptingest.tools.bench.workload import Workload
 
 FEWEST_ROUNDS = 3
 MOST_ROUNDS = 200
 SOCKETS_SHARE = 0.25
-"""What the two sockets, TCP's copies and the HTTP client add to the road measured here.
-See benchmarks/README.md: the same events through a whole server beside the road alone."""
+"""What the two sockets, TCP's copies and the HTTP client add to the run measured here.
+See benchmarks/README.md: the same events through a whole server beside the run alone."""
 BUSY_SHARE = 0.7
 """A worker is planned to be no busier than this, so that a burst finds room."""
 SERVICE_EVENTS = 1024
@@ -98,19 +98,19 @@ class Sizes(NamedTuple):
     """Its share of the embedded store's file, text index included."""
 
 
-class Report(NamedTuple):
+class BenchReport(NamedTuple):
     """Everything ``ptingest bench`` tells."""
 
     outcomes: Outcomes
     elasticsearch: Rounds
-    """The whole road to Elasticsearch, without the two sockets."""
+    """The whole run to Elasticsearch, without the two sockets."""
     store: Rounds
     """The same to the embedded store."""
     stages: Mapping[str, float]
-    """Microseconds an event of each stop on the road to Elasticsearch; adds up to its best."""
+    """Microseconds an event of each stop on the run to Elasticsearch; adds up to its best."""
     store_us: float
     """What stands for the last three stages where the store is the sink."""
-    detours: Mapping[tuple[Detour, str], int]
+    slow_path: Mapping[tuple[SlowPathReason, str], int]
     services: Mapping[str, ServiceCost]
     sizes: Sizes
     outstanding_events: int
@@ -131,7 +131,7 @@ class Plan(NamedTuple):
     """How long documents fit into memory while the sink takes none; then Beats wait."""
 
 
-def plan(report: Report, rate: float) -> Plan:
+def plan(report: BenchReport, rate: float) -> Plan:
     """Say what ``rate`` events a second ask for, by the median of the rounds."""
     cores = rate * report.elasticsearch.median * (1 + SOCKETS_SHARE) / 1e6
     sizes = report.sizes
@@ -167,7 +167,9 @@ class Bench:
         self._lane = lane_of(settings)
         self._store_lane = settings.sinks.store or StoreSettings()
 
-    def run(self, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> Report:
+    def run(
+        self, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    ) -> BenchReport:
         """Measure everything.
 
         Raises:
@@ -179,9 +181,9 @@ class Bench:
         outcomes = outcomes_of(own)
         if not outcomes.indexed:
             raise BenchFailed(why=_nothing_indexed(outcomes))
-        detours = find_detours(self._profile, self._workload.own, now_ns=now_ns)
+        slow_path = find_slow_path_reasons(self._profile, self._workload.own, now_ns=now_ns)
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            road, parts = runner.run(self._drive(0.7 * self._seconds, now_ns))
+            run, parts = runner.run(self._drive(0.7 * self._seconds, now_ns))
         self._on_step("each service")
         services = self._services(own, 0.1 * self._seconds, now_ns)
         self._on_step("the embedded store")
@@ -190,13 +192,13 @@ class Bench:
         document_bytes = sum(bodies) / len(bodies)
         cost = document_bytes + self._workload.event_bytes + DOCUMENT_OVERHEAD_BYTES
         sending = sum(parts[name] for name in (stages.BODY, stages.GZIP, stages.ANSWER))
-        return Report(
+        return BenchReport(
             outcomes=outcomes,
-            elasticsearch=road,
-            store=_instead(road, sending, store),
-            stages=shares(parts, road.best),
+            elasticsearch=run,
+            store=_with_store(run, sending, store),
+            stages=shares(parts, run.best),
             store_us=store.best,
-            detours=detours,
+            slow_path=slow_path,
             services=services,
             sizes=Sizes(
                 event=self._workload.event_bytes,
@@ -226,13 +228,13 @@ class Bench:
         )
         parts: dict[str, list[float]] = {name: [] for name in found}
         whole: list[float] = []
-        async with open_road(self._settings, self._profile, clock=self._clock) as road:
-            await road.travel(workload.wires)  # fills what remembers, as in a running server
+        async with open_run(self._settings, self._profile, clock=self._clock) as run:
+            await run.carry(workload.wires)  # fills what remembers, as in a running server
             until = time.perf_counter() + seconds
             while _goes_on(len(whole), until):
-                self._on_step(f"the whole road and its stages, round {len(whole) + 1}")
+                self._on_step(f"the whole run and its stages, round {len(whole) + 1}")
                 start = time.process_time()
-                await road.travel(workload.wires)
+                await run.carry(workload.wires)
                 whole.append((time.process_time() - start) * 1e6 / workload.events)
                 for name, work in found.items():
                     parts[name].append(_timed(work, workload.events))
@@ -327,23 +329,23 @@ def _with_own_keys(documents: Sequence[Document]) -> list[Document]:
     ]
 
 
-def _instead(road: Rounds, sending: float, store: Rounds) -> Rounds:
-    """The road with its last stages taken off and the store put in their place."""
+def _with_store(run: Rounds, sending: float, store: Rounds) -> Rounds:
+    """The run with its last stages taken off and the store put in their place."""
     return Rounds(
-        road.best - sending + store.best,
-        road.median - sending + store.median,
-        road.worst - sending + store.worst,
-        min(road.rounds, store.rounds),
+        run.best - sending + store.best,
+        run.median - sending + store.median,
+        run.worst - sending + store.worst,
+        min(run.rounds, store.rounds),
     )
 
 
-def shares(parts: Mapping[str, float], road: float) -> dict[str, float]:
-    """Split a road's cost over its stops; what no stop accounts for is the rest."""
+def shares(parts: Mapping[str, float], run: float) -> dict[str, float]:
+    """Split a run's cost over its stops; what no stop accounts for is the rest."""
     inside = {name: parts[name] for name in stages.INSIDE_PIPELINE}
     building = max(0.0, parts[stages.PIPELINE] - sum(inside.values()))
     last = {name: parts[name] for name in (stages.BODY, stages.GZIP, stages.ANSWER)}
     told = {stages.FRAMES: parts[stages.FRAMES], **inside, DOCUMENTS: building, **last}
-    return {**told, REST: max(0.0, road - sum(told.values()))}
+    return {**told, REST: max(0.0, run - sum(told.values()))}
 
 
 def outcomes_of(done: Processed) -> Outcomes:

@@ -33,7 +33,7 @@ from ptingest.pipeline.timestamps import read_event_time
 from ptingest.settings.profile import ProfileSettings
 
 
-class Detour(StrEnum):
+class SlowPathReason(StrEnum):
     """Why an event took the long way."""
 
     UNREADABLE = "unreadable"
@@ -49,47 +49,47 @@ class Detour(StrEnum):
     OTHER = "other"
 
 
-class _Watched(Pipeline):
+class _SlowPathPipeline(Pipeline):
     """A pipeline that keeps what went the long way."""
 
     def __init__(self, profile: ProfileSettings) -> None:
         super().__init__(profile)
-        self.detours: list[bytes] = []
+        self.slow: list[bytes] = []
 
     def _slow_path(
         self, payload: bytes, receipt: Receipt, peer: str, now_ns: int, done: Processed
     ) -> None:
-        self.detours.append(payload)
+        self.slow.append(payload)
         super()._slow_path(payload, receipt, peer, now_ns, done)
 
 
-def find_detours(
+def find_slow_path_reasons(
     profile: ProfileSettings, payloads: Sequence[bytes], *, now_ns: int
-) -> Counter[tuple[Detour, str]]:
+) -> Counter[tuple[SlowPathReason, str]]:
     """Count the payloads that take the long way, by reason and the field it is about.
 
     The field is empty where the reason is about none.
     """
-    pipeline = _Watched(profile)
+    pipeline = _SlowPathPipeline(profile)
     pipeline.process(payloads, receipt=Receipt(lambda _: None), peer="", now_ns=now_ns)
-    return Counter(why(pipeline, payload) for payload in pipeline.detours)
+    return Counter(why(pipeline, payload) for payload in pipeline.slow)
 
 
-def why(pipeline: Pipeline, payload: bytes) -> tuple[Detour, str]:
+def why(pipeline: Pipeline, payload: bytes) -> tuple[SlowPathReason, str]:
     """Say what keeps this payload off the short way, and which field that is."""
     if isinstance(decode_payload(payload), Unreadable):
-        return Detour.UNREADABLE, ""
+        return SlowPathReason.UNREADABLE, ""
     if not is_plain(payload):
-        return Detour.NOT_UTF8, ""
+        return SlowPathReason.NOT_UTF8, ""
     try:
         event = decode_event(payload)
     except msgspec.DecodeError:  # half a surrogate pair, or a byte order mark
-        return Detour.NOT_UTF8, ""
+        return SlowPathReason.NOT_UTF8, ""
     group = _group_of(pipeline, event)
     if group is None:
-        return Detour.OTHER_GROUP, "group"
+        return SlowPathReason.OTHER_GROUP, "group"
     if not FastPath.is_usable(group):
-        return Detour.PROFILE, ""
+        return SlowPathReason.PROFILE, ""
     return _why_not_usual(group, event, payload)
 
 
@@ -98,25 +98,27 @@ def _group_of(pipeline: Pipeline, event: dict[str, Raw]) -> Group | None:
     return pipeline.groups.get(name) if isinstance(name, str) else None
 
 
-def _why_not_usual(group: Group, event: dict[str, Raw], payload: bytes) -> tuple[Detour, str]:
+def _why_not_usual(
+    group: Group, event: dict[str, Raw], payload: bytes
+) -> tuple[SlowPathReason, str]:
     if not _is_text(event.get("message")):
-        return Detour.NO_MESSAGE, "message"
+        return SlowPathReason.NO_MESSAGE, "message"
     if not _is_routed(group, event.get("service")):
-        return Detour.SERVICE, "service"
+        return SlowPathReason.SERVICE, "service"
     _, reserved = touched_fields(group)
     in_the_way = reserved & event.keys()
     if "event" in event and not _is_usual_event(event["event"]):
         in_the_way |= {"event"}
     if in_the_way:
-        return Detour.FIELD_IN_THE_WAY, ", ".join(sorted(in_the_way))
+        return SlowPathReason.FIELD_IN_THE_WAY, ", ".join(sorted(in_the_way))
     if duplicate_keys(payload, event):
-        return Detour.DOUBLE_KEY, ""
+        return SlowPathReason.DOUBLE_KEY, ""
     if "tags" in event and not _are_usual_tags(group, event["tags"]):
-        return Detour.TAGS, "tags"
+        return SlowPathReason.TAGS, "tags"
     sent = event.get("@timestamp")
     if sent is None or not _is_text(sent) or read_event_time(str(value_of(sent))) is None:
-        return Detour.NO_TIME, "@timestamp"
-    return Detour.OTHER, ""
+        return SlowPathReason.NO_TIME, "@timestamp"
+    return SlowPathReason.OTHER, ""
 
 
 def _is_routed(group: Group, raw: Raw | None) -> bool:

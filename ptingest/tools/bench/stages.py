@@ -1,7 +1,7 @@
-"""The stops of the road, each alone: what one round of a workload costs there.
+"""The stops of the run, each alone: what one round of a workload costs there.
 
 A stage is a piece of work without arguments, to be timed by whoever asks; what it needs
-was made before. The sum of them is less than the whole road: receipts, budget, lane and
+was made before. The sum of them is less than the whole run: receipts, budget, lane and
 event loop lie between.
 """
 
@@ -38,7 +38,7 @@ INSIDE_PIPELINE = (DECODE, LINE, KEY)
 """Parts of the pipeline; the rest of it builds documents."""
 
 
-class Reading(NamedTuple):
+class StageInput(NamedTuple):
     """What the inner stages of the pipeline need of one usual event."""
 
     reader: LineReader
@@ -72,8 +72,8 @@ def make_stages(
     """Return every stage by name, in the order of travel; each handles all windows once."""
     documents = process_all(pipeline, windows, now_ns)
     batches = batches_of(documents, batch or BatchSettings())
-    readings = list(_readings(pipeline, windows))
-    inner = _inner_stages(readings)
+    inputs = list(_stage_inputs(pipeline, windows))
+    inner = _inner_stages(inputs)
     pieces = [list(bulk_pieces(batch, keyed=keyed)) for batch in batches]
     answers = {len(batch): all_created(len(batch)) for batch in batches}
 
@@ -126,7 +126,7 @@ def _decode_all(pipeline: Pipeline, windows: Sequence[Sequence[bytes]]) -> None:
                 continue
 
 
-def _readings(pipeline: Pipeline, windows: Sequence[Sequence[bytes]]) -> Iterator[Reading]:
+def _stage_inputs(pipeline: Pipeline, windows: Sequence[Sequence[bytes]]) -> Iterator[StageInput]:
     """Yield what is needed of each event that has a group and a message that is text."""
     readers = {name: LineReader(group) for name, group in pipeline.groups.items()}
     for window in windows:
@@ -140,12 +140,12 @@ def _readings(pipeline: Pipeline, windows: Sequence[Sequence[bytes]]) -> Iterato
             event, _ = found
             raw = bytes(event.message)
             if raw.startswith(b'"'):
-                yield Reading(readers[event.group], event, raw)
+                yield StageInput(readers[event.group], event, raw)
 
 
-def _inner_stages(readings: Sequence[Reading]) -> dict[str, Work]:
-    lines = [(one.reader.read, one.raw) for one in readings]
-    keys = [(one.event, one.raw, *_time_of(one)) for one in readings]
+def _inner_stages(inputs: Sequence[StageInput]) -> dict[str, Work]:
+    lines = [(one.reader.read, one.raw) for one in inputs]
+    keys = [(one.event, one.raw, *_time_of(one)) for one in inputs]
     maker = KeyMaker()
 
     def read_lines() -> None:
@@ -159,6 +159,6 @@ def _inner_stages(readings: Sequence[Reading]) -> dict[str, Work]:
     return {LINE: read_lines, KEY: make_keys}
 
 
-def _time_of(one: Reading) -> tuple[bytes, int]:
+def _time_of(one: StageInput) -> tuple[bytes, int]:
     line = Line(*one.reader.read(one.raw))
     return line.framed_time or framed_value(""), line.millis

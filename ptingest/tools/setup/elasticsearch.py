@@ -84,7 +84,7 @@ def fitted(steps: Iterable[Step], version: str) -> Iterable[Step]:
 
 
 class RetryingRequester:
-    """Requester again while Elasticsearch says that it is not ready yet.
+    """Repeats a request while Elasticsearch says that it is not ready yet.
 
     On a new cluster the first role makes the index that the user is written to a moment
     later: its shard is being allocated then, and the answer is 503.

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import time
 
-from ptingest.server.event_loop.lag import BUCKETS, TICKS_A_BUCKET, LoopLag, keep_what_start_made
+from ptingest.server.event_loop.lag import BUCKETS, TICKS_A_BUCKET, LoopLag, freeze_startup_objects
 from ptingest.server.process.clock import SystemClock
 from ptingest.telemetry.metrics import Metrics
 from tests.support.waiting import until
@@ -52,7 +52,7 @@ def test_a_tick_that_came_too_early_is_no_pause() -> None:
 def test_the_collector_does_not_look_again_at_what_start_made() -> None:
     made_at_start: list[object] = [[]]
     try:
-        keep_what_start_made()
+        freeze_startup_objects()
         made_later: list[object] = [[]]
 
         watched = {id(one) for one in gc.get_objects()}

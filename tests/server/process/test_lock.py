@@ -80,7 +80,7 @@ def test_a_name_that_another_user_took_keeps_nobody_from_starting(
 
         assert locks.claim(tmp_path) is None
 
-    assert "user 4712 holds the name" in caplog.text
+    assert "user 4712 holds the socket name" in caplog.text
 
 
 def test_the_lock_and_a_new_directory_are_for_their_owner_alone(tmp_path: Path) -> None:

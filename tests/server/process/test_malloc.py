@@ -8,18 +8,18 @@ import sys
 
 import pytest
 
-from ptingest.server.process.malloc import give_back_large_blocks
+from ptingest.server.process.malloc import return_large_blocks
 
 PROGRAM = """
 import sys
-from ptingest.server.process.malloc import give_back_large_blocks
+from ptingest.server.process.malloc import return_large_blocks
 
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
 
 if "ordered" in sys.argv:
-    assert give_back_large_blocks()
+    assert return_large_blocks()
 bytearray(30 << 20)  # from such a block glibc learns
 before, large, small = resident(), [], []
 for _ in range(8):
@@ -45,4 +45,4 @@ def test_of_large_blocks_that_were_freed_nothing_is_left() -> None:
 
 
 def test_whether_the_library_takes_orders_is_told() -> None:
-    assert give_back_large_blocks() is (platform.libc_ver()[0] == "glibc")
+    assert return_large_blocks() is (platform.libc_ver()[0] == "glibc")

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from pydantic import ValidationError
 
-from ptingest.server.event_loop.fair_share import Turnstile
+from ptingest.server.event_loop.fair_share import FairShare
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient, with_port
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
@@ -126,7 +126,7 @@ async def test_bodies_are_compressed_unless_they_are_small_or_told_not_to(
 
 async def test_the_loop_goes_on_while_a_large_body_is_compressed(es: FakeElasticsearch) -> None:
     settings = ElasticsearchSettings.model_validate({"hosts": [es.url]})
-    client = ElasticsearchClient(settings, Turnstile())
+    client = ElasticsearchClient(settings, FairShare())
     turns = [0]
     seen: list[int] = []
 

@@ -7,7 +7,7 @@ import pytest
 
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
-from ptingest.server.event_loop.fair_share import Turnstile
+from ptingest.server.event_loop.fair_share import FairShare
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 from ptingest.telemetry.metrics import Metrics
@@ -28,7 +28,7 @@ class Bench:
             ElasticsearchSettings.model_validate({"hosts": (es.url,), **settings}),
             clock=self.clock,
             metrics=self.metrics,
-            checkpoint=Turnstile(),
+            checkpoint=FairShare(),
         )
 
     async def write(self, *documents: Document, doubtful: tuple[Document, ...] = ()) -> WriteResult:

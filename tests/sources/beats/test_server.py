@@ -15,7 +15,7 @@ import pytest
 
 from ptingest.delivery.budget import Budget
 from ptingest.model.origin import Sender
-from ptingest.server.event_loop.fair_share import Turnstile
+from ptingest.server.event_loop.fair_share import FairShare
 from ptingest.server.process.clock import SystemClock
 from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.beats.inflate_permits import INFLATE_PERMITS
@@ -283,7 +283,7 @@ def source_of(listen: str) -> BeatsSource:
         admit=admit,
         sender_of=lambda _: Sender(),
         permits=Budget(INFLATE_PERMITS),
-        checkpoint=Turnstile(),
+        checkpoint=FairShare(),
         give_back=lambda: None,
         metrics=Metrics(),
         clock=SystemClock(),

@@ -1,4 +1,4 @@
-"""The whole road without its two sockets."""
+"""The whole run without its two sockets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ptingest.settings.load import load_profile
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
-from ptingest.tools.bench.in_process import NullElasticsearch, all_created, gzip_bytes, open_road
+from ptingest.tools.bench.in_process import NullElasticsearch, all_created, gzip_bytes, open_run
 
 
 @pytest.fixture(scope="module")
@@ -38,29 +38,29 @@ async def test_every_event_is_stored_in_the_books(profile: ProfileSettings) -> N
     events = corpus.events(500, 1)
     wires = [corpus.window(events[:300], 3), corpus.window(events[300:], 0)]
 
-    async with open_road(ServerSettings(), profile, clock=SystemClock()) as road:
-        await road.travel(wires)
+    async with open_run(ServerSettings(), profile, clock=SystemClock()) as run:
+        await run.carry(wires)
 
-        assert road.sink.documents == 500
-        assert settled(road.parts.metrics) == 500
-        assert road.sink.sent_bytes > 0
+        assert run.sink.documents == 500
+        assert settled(run.parts.metrics) == 500
+        assert run.sink.sent_bytes > 0
 
 
 async def test_a_window_given_out_in_parts_is_one_window(profile: ProfileSettings) -> None:
     large = corpus.events(1, 1)[0].replace(b'"message":"', b'"message":"' + b"x" * (1 << 20))
 
-    async with open_road(ServerSettings(), profile, clock=SystemClock()) as road:
-        await road.travel([corpus.window([large] * 10, 0)])
+    async with open_run(ServerSettings(), profile, clock=SystemClock()) as run:
+        await run.carry([corpus.window([large] * 10, 0)])
 
-        assert road.sink.documents == 10
+        assert run.sink.documents == 10
 
 
 async def test_dead_letters_go_to_a_folder_that_is_thrown_away(profile: ProfileSettings) -> None:
-    async with open_road(ServerSettings(), profile, clock=SystemClock()) as road:
-        await road.travel([corpus.window([b"no json", *corpus.events(3, 1)], 3)])
+    async with open_run(ServerSettings(), profile, clock=SystemClock()) as run:
+        await run.carry([corpus.window([b"no json", *corpus.events(3, 1)], 3)])
 
-        folder = road.parts.settings.data_dir
-        assert road.sink.documents == 3
+        folder = run.parts.settings.data_dir
+        assert run.sink.documents == 3
         assert files_in(folder)
     assert files_in(folder) == []
 
@@ -68,9 +68,9 @@ async def test_dead_letters_go_to_a_folder_that_is_thrown_away(profile: ProfileS
 async def test_half_a_window_is_no_measurement(profile: ProfileSettings) -> None:
     wire = corpus.window(corpus.events(3, 1), 3)
 
-    async with open_road(ServerSettings(), profile, clock=SystemClock()) as road:
+    async with open_run(ServerSettings(), profile, clock=SystemClock()) as run:
         with pytest.raises(BenchFailed, match="not whole"):
-            await road.travel([wire[:-5]])
+            await run.carry([wire[:-5]])
 
 
 async def test_the_settings_own_data_dir_is_left_alone(
@@ -78,8 +78,8 @@ async def test_the_settings_own_data_dir_is_left_alone(
 ) -> None:
     settings = ServerSettings(data_dir=str(tmp_path / "data"))
 
-    async with open_road(settings, profile, clock=SystemClock()) as road:
-        await road.travel([corpus.window(corpus.events(3, 1), 3)])
+    async with open_run(settings, profile, clock=SystemClock()) as run:
+        await run.carry([corpus.window(corpus.events(3, 1), 3)])
 
     assert files_in(tmp_path) == []
 
@@ -89,9 +89,9 @@ async def test_ids_and_compression_are_those_of_the_settings(profile: ProfileSet
     for ids in ("keyed", "none"):
         sinks = {"elasticsearch": {"hosts": ["http://127.0.0.1:1"], "ids": ids, "compress": False}}
         settings = ServerSettings.model_validate({"sinks": sinks})
-        async with open_road(settings, profile, clock=SystemClock()) as road:
-            await road.travel([corpus.window(corpus.events(10, 1), 3)])
-            sent[ids] = road.sink.sent_bytes
+        async with open_run(settings, profile, clock=SystemClock()) as run:
+            await run.carry([corpus.window(corpus.events(10, 1), 3)])
+            sent[ids] = run.sink.sent_bytes
 
     assert sent["keyed"] - sent["none"] == 10 * len(',"_id":"1234567890123456789012"')
 

@@ -20,18 +20,18 @@ from ptingest.tools.bench.runner import (
     REST,
     SOCKETS_SHARE,
     Bench,
+    BenchReport,
     Outcomes,
-    Report,
     Rounds,
     Sizes,
     plan,
     shares,
 )
-from ptingest.tools.bench.slow_path_reasons import Detour
+from ptingest.tools.bench.slow_path_reasons import SlowPathReason
 from ptingest.tools.bench.workload import make_workload
 
 
-def measured(*events: bytes) -> Report:
+def measured(*events: bytes) -> BenchReport:
     workload = make_workload(events, enough_events=64)
     assert workload is not None
     profile = load_profile(packaged_profile_path(), os.environ)
@@ -47,7 +47,9 @@ def test_a_report_tells_of_every_part_of_the_road() -> None:
     outcomes = report.outcomes
     assert (outcomes.indexed, outcomes.unparsed) == (25, 5)
     assert (outcomes.dropped, outcomes.dead_letters) == ({"other_group": 1}, {"not_json": 1})
-    assert report.detours == Counter({(Detour.UNREADABLE, ""): 1, (Detour.OTHER_GROUP, "group"): 1})
+    assert report.slow_path == Counter(
+        {(SlowPathReason.UNREADABLE, ""): 1, (SlowPathReason.OTHER_GROUP, "group"): 1}
+    )
     assert {name: (cost.events, cost.unparsed) for name, cost in report.services.items()} == {
         "django": (20, 0),
         "nginx": (5, 5),
@@ -111,7 +113,7 @@ def test_workers_are_planned_with_room_for_a_burst(rate: float, workers: int) ->
     us = 1e6 * BUSY_SHARE / 28_000 / (1 + SOCKETS_SHARE)
     rounds = Rounds(us / 2, us, us * 2, 3)
     sizes = Sizes(event=1000, wire=125, document=2000, bulk=250, stored=3000)
-    report = Report(
+    report = BenchReport(
         Outcomes(1, 0, {}, {}), rounds, rounds, {}, 1.0, {}, {}, sizes, outstanding_events=56_000
     )
 

@@ -1,4 +1,4 @@
-"""The stops of the road, each alone."""
+"""The stops of the run, each alone."""
 
 from __future__ import annotations
 
