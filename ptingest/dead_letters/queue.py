@@ -17,7 +17,6 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -33,6 +32,7 @@ from ptingest.dead_letters.tombstones import marks_of
 from ptingest.errors import DeadLettersFull, DeadLettersShareFull, DeadLettersUnwritable
 from ptingest.model.contracts import Clock
 from ptingest.model.outcome import DeadLetter
+from ptingest.model.rfc3339 import rfc3339_of_ns
 from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.telemetry.metrics import Metrics
 
@@ -409,8 +409,7 @@ class DeadLetters:
 
     def _write_in_turn(self, group: Sequence[_Put]) -> None:
         now_ns = self._clock.time_ns()
-        time = datetime.fromtimestamp(now_ns / 1e9, UTC).isoformat(timespec="milliseconds")
-        time = time.replace("+00:00", "Z")
+        time = rfc3339_of_ns(now_ns)
         lines: list[Iterable[bytes]] = []
         size = 0
         by_peer: Counter[str] = Counter()

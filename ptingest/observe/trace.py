@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ptingest.model.document import Document
 from ptingest.model.outcome import DeadLetter
+from ptingest.model.rfc3339 import rfc3339_of_ns
 from ptingest.model.watching import WhyRequest
 from ptingest.observe.trace_buffer import Attempt, Chunk, TraceBuffer
 from ptingest.pipeline.pipeline import Pipeline
@@ -281,8 +281,7 @@ def _state_words(row: Story) -> str:
 
 
 def _time(time_ns: int) -> str:
-    moment = datetime.fromtimestamp(time_ns / 1e9, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339_of_ns(time_ns)
 
 
 def _cut(text: object) -> str | None:

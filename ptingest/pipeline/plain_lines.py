@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+
+from ptingest.model.rfc3339 import rfc3339
 
 RECORD_START = re.compile(rb"[A-Za-z0-9_]+\|")
 """How a record of the pt services begins; with --multiline other lines are joined to the record
@@ -28,17 +30,32 @@ def join_records(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield b"\n".join(record)
 
 
-def as_events(records: Iterable[bytes], *, service: str, group: str) -> Iterator[bytes]:
-    """Yield each record as the event a Beat would send for it now."""
+def filebeat_event(
+    message: bytes,
+    *,
+    at: datetime,
+    fields: Mapping[str, object],
+    metadata: Mapping[str, object] | None = None,
+    log: Mapping[str, object] | None = None,
+) -> bytes:
+    """Return a record as the JSON event that Filebeat's filestream input makes of it.
+
+    ``fields`` are those that do not depend on the record. Invalid UTF-8 is replaced, as
+    Filebeat does.
+    """
     import orjson
 
+    event: dict[str, object] = {"@timestamp": rfc3339(at)}
+    if metadata is not None:
+        event["@metadata"] = metadata
+    event["message"] = message.decode("utf-8", "replace")
+    if log is not None:
+        event["log"] = log if b"\n" not in message else {**log, "flags": ["multiline"]}
+    return orjson.dumps({**event, **fields})
+
+
+def as_events(records: Iterable[bytes], *, service: str, group: str) -> Iterator[bytes]:
+    """Yield each record as the smallest event that a Beat would send for it now."""
+    fields = {"group": group, "service": service}
     for record in records:
-        now = datetime.now(UTC)
-        yield orjson.dumps(
-            {
-                "@timestamp": f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z",
-                "message": record.removesuffix(b"\r").decode("utf-8", "replace"),
-                "group": group,
-                "service": service,
-            }
-        )
+        yield filebeat_event(record.removesuffix(b"\r"), at=datetime.now(UTC), fields=fields)

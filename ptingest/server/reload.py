@@ -13,11 +13,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ptingest.errors import PtingestError
 from ptingest.model.contracts import Clock
+from ptingest.model.rfc3339 import rfc3339_of_ns
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.server.assembly import Parts, read_profile
@@ -110,8 +110,7 @@ class Reloader:
         return True
 
     def _now(self) -> str:
-        now = datetime.fromtimestamp(self._clock.time_ns() / 1e9, UTC)
-        return now.isoformat(timespec="seconds").replace("+00:00", "Z")
+        return rfc3339_of_ns(self._clock.time_ns(), "seconds")
 
     def status(self) -> dict[str, object]:
         """The section of /status about reloads."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from ptingest.pipeline.plain_lines import as_events, join_records
+from ptingest.pipeline.plain_lines import as_events, filebeat_event, join_records
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,21 @@ def test_an_event_looks_as_a_beat_sends_it() -> None:
     seconds = (datetime.fromisoformat(event.pop("@timestamp")) - before).total_seconds()
     assert -0.001 <= seconds < 4
     assert event == {"message": "caf\ufffd", "group": "pt", "service": "django"}
+
+
+def test_an_event_has_the_members_that_filestream_gives_it() -> None:
+    event = filebeat_event(
+        b"one\ntwo \xff",
+        at=datetime(2025, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC),
+        fields={"group": "pt"},
+        metadata={"beat": "filebeat"},
+        log={"offset": 7},
+    )
+
+    assert orjson.loads(event) == {
+        "@timestamp": "2025-01-02T03:04:05.678Z",
+        "@metadata": {"beat": "filebeat"},
+        "message": "one\ntwo \N{REPLACEMENT CHARACTER}",
+        "log": {"offset": 7, "flags": ["multiline"]},
+        "group": "pt",
+    }

@@ -169,7 +169,7 @@ def choice_of(form: Mapping[str, Any], *, now: datetime) -> Choice:
         return Choice()
     before = None
     if age:
-        before = (now - spans[age]).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        before = rfc3339(now - spans[age])
     reason, stream = str(form.get("reason", "")), str(form.get("stream", ""))
     return Choice(
         everything=not (reason or stream or before),

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import orjson
-
 from ptingest.lumberjack.frames import encode_window
+from ptingest.pipeline.plain_lines import filebeat_event
 
 WINDOW_EVENTS = 2048
 """Filebeat's `bulk_max_size`."""
@@ -134,7 +133,7 @@ class FilebeatEvents:
 
     def __init__(self, *, service: str, group: str, now: datetime | None = None) -> None:
         self._offset = 0
-        self._now = f"{now or datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+        self._now = now or datetime.now(UTC)
         self._count = 0
         path = f"/var/log/{group}/{service}.log"
         self._file = {"path": path, "device_id": "64768", "inode": "1315423"}
@@ -150,17 +149,13 @@ class FilebeatEvents:
 
     def wrap(self, record: bytes) -> bytes:
         """Return one event as JSON; its offset is where the record would lie in its file."""
-        log: dict[str, object] = {"offset": self._offset, "file": self._file}
-        if b"\n" in record:
-            log["flags"] = ["multiline"]
+        log = {"offset": self._offset, "file": self._file}
         self._offset += len(record) + 1
         self._count += 1
-        return orjson.dumps(
-            {
-                "@timestamp": f"{self._now}.{self._count % 1000:03d}Z",
-                "@metadata": self._metadata,
-                "message": record.removesuffix(b"\r").decode(errors="replace"),
-                "log": log,
-                **self._constant,
-            }
+        return filebeat_event(
+            record.removesuffix(b"\r"),
+            at=self._now.replace(microsecond=self._count % 1000 * 1000),
+            fields=self._constant,
+            metadata=self._metadata,
+            log=log,
         )

@@ -8,14 +8,14 @@ Lines of files that never look like that (nginx, react) stay lines.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
-RECORD_START = re.compile(rb"[A-Za-z0-9_]+\|")
+from ptingest.pipeline.plain_lines import RECORD_START
+
 READ_BYTES = 1 << 20
 MAX_RECORD_BYTES = 10 << 20
 """Filebeat's ``message_max_bytes``; a longer record is cut there and goes on as the next."""
@@ -31,7 +31,6 @@ class Record(NamedTuple):
     text: bytes
     begin: int
     end: int
-    is_multiline: bool
 
 
 class FilePlace(NamedTuple):
@@ -123,7 +122,7 @@ class RecordReader:
         if starts:
             self._lines.append(line)
         elif line[0]:
-            yield Record(*line, is_multiline=False)
+            yield Record(*line)
 
     def _joins(self, text: bytes, length: int) -> bool:
         size = self._lines[-1][2] - self._lines[0][1] + length
@@ -141,7 +140,7 @@ class RecordReader:
             lines = self._lines
             text = b"\n".join([line[0] for line in lines])
             self._lines, self._json_bytes = [], 0
-            yield Record(text, lines[0][1], lines[-1][2], is_multiline=len(lines) > 1)
+            yield Record(text, lines[0][1], lines[-1][2])
 
 
 def _json_bytes(text: bytes) -> int:

@@ -22,10 +22,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import orjson
-
 from ptingest.errors import PeerClosed, ProtocolError
 from ptingest.lumberjack.client import ClientConnection
+from ptingest.pipeline.plain_lines import filebeat_event
 from ptingest.tools.shipper.file_reader import FilePlace, Record, RecordReader
 from ptingest.tools.shipper.registry import Registry
 from ptingest.tools.shipper.windows import ShippedEvent, ShippedWindow, WindowLimits
@@ -384,27 +383,18 @@ class EventMaker:
         self._metadata = {"beat": "ptingest", "type": "_doc", "version": version("ptingest")}
 
     def make(self, record: Record, reader: RecordReader, service: str) -> bytes:
-        """Return one event as JSON; invalid UTF-8 is replaced, as Filebeat does."""
-        log: dict[str, object] = {
-            "offset": record.begin,
-            "file": {
-                "path": os.fspath(reader.path),
-                "device_id": str(reader.device),
-                "inode": str(reader.inode),
-            },
+        """Return one event as JSON."""
+        file = {
+            "path": os.fspath(reader.path),
+            "device_id": str(reader.device),
+            "inode": str(reader.inode),
         }
-        if record.is_multiline:
-            log["flags"] = ["multiline"]
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return orjson.dumps(
-            {
-                "@timestamp": now.replace("+00:00", "Z"),
-                "@metadata": self._metadata,
-                "message": record.text.decode(errors="replace"),
-                "log": log,
-                "service": service,
-                **self._constant,
-            }
+        return filebeat_event(
+            record.text,
+            at=datetime.now(UTC),
+            fields={"service": service, **self._constant},
+            metadata=self._metadata,
+            log={"offset": record.begin, "file": file},
         )
 
 
