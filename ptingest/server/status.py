@@ -131,15 +131,7 @@ class WorkerView:
             },
             "store_file": _store_file(parts),
             "failure_store": _failure_store(parts),
-            "dead_letters": {
-                "bytes": parts.dead_letters.bytes,
-                "limit_bytes": parts.settings.dead_letters.max_bytes,
-                "waiting": parts.dead_letters.waiting,
-                "bytes_by_peer": parts.dead_letters.by_peer,
-                "trouble": parts.dead_letters.trouble,
-                "requeue_job": parts.jobs.progress(),
-                "errand": parts.jobs.progress(),  # the name of this key in version 0.1
-            },
+            "dead_letters": _dead_letters(parts),
             "taps": parts.observer.taps.status(),
             "why": parts.observer.trace_buffer.status(),
             "certificates": parts.certificates.status(),
@@ -147,6 +139,19 @@ class WorkerView:
             "process": process_row(),
             "loop_lag_seconds": parts.metrics.value("ptingest_worker_loop_lag_seconds"),
         }
+
+
+def _dead_letters(parts: Parts) -> dict[str, object]:
+    letters, job = parts.dead_letters, parts.jobs.progress()
+    return {
+        "bytes": letters.bytes,
+        "limit_bytes": parts.settings.dead_letters.max_bytes,
+        "waiting": letters.waiting,
+        "bytes_by_peer": letters.by_peer,
+        "trouble": letters.trouble,
+        "requeue_job": job,
+        "errand": job,  # the name of this key in version 0.1
+    }
 
 
 def _store_file(parts: Parts) -> dict[str, object] | None:

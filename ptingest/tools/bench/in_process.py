@@ -1,9 +1,9 @@
-"""The whole run without its two sockets: windows' bytes in, gzipped bulk bodies out.
+"""The whole path in this process, without its two sockets: window bytes in, bulk bodies out.
 
 Everything between is the server's own, built by `assembly`: frames, receipts, budget,
-pipeline, lane, dead letters (in a folder that is thrown away), books. At the far end a
-sink makes the bulk body that Elasticsearch would get, and reads the answer it would give
-had it created every document. Nothing listens, nothing is sent.
+pipeline, lane, dead letters (in a temporary folder), books. The sink at the end makes the bulk
+body that Elasticsearch would get, and reads the answer it would give after it created every
+document. Nothing listens, nothing is sent.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from ptingest.sinks.elasticsearch.bulk import bulk_pieces, read_answer
 from ptingest.sinks.elasticsearch.client import GZIP_LEVEL, GZIP_WBITS
 
 READ_BYTES = 64 << 10
-"""As much as a socket gives at once."""
+"""Bytes that one read of a socket returns."""
 
 
 class NullElasticsearch:
@@ -49,14 +49,14 @@ class NullElasticsearch:
         self._answers: dict[int, Answer] = {}
         self.documents = 0
         self.sent_bytes = 0
-        """Of all bulk bodies, as they would have been sent."""
+        """Of all bulk bodies, compressed as they would be sent."""
 
     async def write(
         self,
         documents: Sequence[Document],
-        doubtful: frozenset[Document],  # noqa: ARG002 - nothing is ever in doubt here
+        doubtful: frozenset[Document],  # noqa: ARG002 - nothing is ever doubtful here
     ) -> WriteResult:
-        """Make the request and judge the answer, all in one turn of the loop."""
+        """Make the request and read the answer, without an await."""
         pieces = bulk_pieces(documents, keyed=self._keyed)
         if self._compress:
             self.sent_bytes += gzip_bytes(pieces)
@@ -66,14 +66,14 @@ class NullElasticsearch:
         return read_answer(documents, self._answer(len(documents)), keyed=self._keyed).result
 
     async def check(self) -> Sequence[Finding]:
-        """Nothing can be wrong with it."""
+        """No check is needed."""
         return ()
 
     async def close(self) -> None:
-        """Hold nothing open."""
+        """Nothing is open."""
 
     def _answer(self, count: int) -> Answer:
-        """What Elasticsearch says to so many documents; making it is not our work."""
+        """Return a cached answer of Elasticsearch; making it is not part of our cost."""
         if count not in self._answers:
             self._answers[count] = all_created(count)
         return self._answers[count]
@@ -93,7 +93,7 @@ def gzip_bytes(pieces: Iterable[bytes]) -> int:
 
 
 class InProcessRun:
-    """A server's parts, running; ``travel`` takes windows all the way and waits for them."""
+    """The parts of a server, running; ``carry`` takes windows through them to the sink."""
 
     def __init__(
         self, parts: Parts, sink: NullElasticsearch, lanes: Sequence[asyncio.Future[None]]
@@ -124,7 +124,7 @@ class InProcessRun:
             carrying.cancel()
             for lane in self._lanes:
                 if lane.done():
-                    lane.result()  # raises what killed it
+                    lane.result()  # raises what ended it
         await carrying
 
     async def _carry(self, wires: Sequence[bytes]) -> None:
@@ -153,7 +153,7 @@ class InProcessRun:
 
 
 def lane_of(settings: ServerSettings) -> ElasticsearchSettings:
-    """The settings of the run's end: those of the configured Elasticsearch, else defaults."""
+    """Return the settings of the sink: those of the configured Elasticsearch, else defaults."""
     return settings.sinks.elasticsearch or ElasticsearchSettings(hosts=("http://nowhere:9200",))
 
 
@@ -161,7 +161,7 @@ def lane_of(settings: ServerSettings) -> ElasticsearchSettings:
 async def open_run(
     settings: ServerSettings, profile: ProfileSettings, *, clock: Clock
 ) -> AsyncIterator[InProcessRun]:
-    """Build a server's parts for ``settings``, run its lane, and take it all away again.
+    """Build the parts of a server for ``settings``, run its lane, and clean up afterwards.
 
     Neither the data_dir nor any host, port or certificate of the settings is touched.
     """

@@ -1,8 +1,8 @@
-"""What a user's own events cost here: the run and its stops, timed round after round.
+"""Measures what a user's own events cost: the whole run and each stage, in rounds.
 
-Processor time of this process, never wall time: a busy neighbour makes it longer by some
-percent, not by half. The best round is told beside median and worst, so that a reader
-sees how much to trust it.
+The figures are processor time of this process, never wall time, so that a busy neighbour
+changes them by some percent, not by half. Best, median and worst round are reported, so that a
+reader sees how far to trust them.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ FEWEST_ROUNDS = 3
 MOST_ROUNDS = 200
 SOCKETS_SHARE = 0.25
 """What the two sockets, TCP's copies and the HTTP client add to the run measured here.
-See benchmarks/README.md: the same events through a whole server beside the run alone."""
+See benchmarks/README.md: the same events through a whole server, beside the run alone."""
 BUSY_SHARE = 0.7
-"""A worker is planned to be no busier than this, so that a burst finds room."""
+"""Planned load of a worker, so that a burst finds room."""
 SERVICE_EVENTS = 1024
 SERVICE_BYTES = 2 << 20
 """One service's events in a round, for its own row."""
@@ -63,17 +63,17 @@ class Rounds(NamedTuple):
 
     @property
     def spread_percent(self) -> float:
-        """How far the worst lies above the best."""
+        """How much worse the worst round is than the best."""
         return 100 * (self.worst / self.best - 1) if self.best else 0.0
 
 
-class Outcomes(NamedTuple):
+class EventOutcomes(NamedTuple):
     """What became of the file's own events, each counted once."""
 
     indexed: int
     """Documents, unparsed ones included."""
     unparsed: int
-    """Documents that fit no pattern, or whose time could not be read."""
+    """Documents that match no pattern, or whose time could not be read."""
     dropped: Mapping[str, int]
     dead_letters: Mapping[str, int]
 
@@ -87,52 +87,52 @@ class ServiceCost(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """Bytes of one event, on average, at the stops of its journey."""
+    """Average bytes of one event at each stage."""
 
     event: float
     wire: float
     document: float
     bulk: float
-    """Its share of a bulk body as sent."""
+    """Its share of a compressed bulk body."""
     stored: float
     """Its share of the embedded store's file, text index included."""
 
 
 class BenchReport(NamedTuple):
-    """Everything ``ptingest bench`` tells."""
+    """Everything that ``ptingest bench`` reports."""
 
-    outcomes: Outcomes
+    outcomes: EventOutcomes
     elasticsearch: Rounds
     """The whole run to Elasticsearch, without the two sockets."""
     store: Rounds
     """The same to the embedded store."""
     stages: Mapping[str, float]
-    """Microseconds an event of each stop on the run to Elasticsearch; adds up to its best."""
+    """Microseconds an event of each stage on the way to Elasticsearch; their sum is its best."""
     store_us: float
-    """What stands for the last three stages where the store is the sink."""
+    """Replaces the last three stages where the store is the sink."""
     slow_path: Mapping[tuple[SlowPathReason, str], int]
     services: Mapping[str, ServiceCost]
     sizes: Sizes
     outstanding_events: int
-    """Documents that half of ``beats.limits.total_bytes`` holds."""
+    """Documents that fit into half of ``beats.limits.total_bytes``."""
 
 
 class Plan(NamedTuple):
-    """What one rate of events asks for."""
+    """What one rate of events needs."""
 
     rate: float
     cores: float
-    """Cores busy with it, sockets included."""
+    """Cores that it uses, sockets included."""
     workers: int
     received_megabits: float
     sent_megabits: float
     documents_gigabytes_a_day: float
     buffered_seconds: float
-    """How long documents fit into memory while the sink takes none; then Beats wait."""
+    """How long documents fit into memory while the sink takes none; after that Beats wait."""
 
 
 def plan(report: BenchReport, rate: float) -> Plan:
-    """Say what ``rate`` events a second ask for, by the median of the rounds."""
+    """Return what ``rate`` events a second need, by the median of the rounds."""
     cores = rate * report.elasticsearch.median * (1 + SOCKETS_SHARE) / 1e6
     sizes = report.sizes
     return Plan(
@@ -215,8 +215,8 @@ class Bench:
         return self._pipeline.process(payloads, receipt=receipt, peer="", now_ns=now_ns)
 
     async def _drive(self, seconds: float, now_ns: int) -> tuple[Rounds, dict[str, float]]:
-        """Time whole rounds, and in each of them every stage alone: what a core does in its
-        time changes, and this way it changes for all of them. The stages' best rounds."""
+        """Time whole rounds, and in each of them every stage alone, so that a change of the
+        machine's speed affects all of them. Returns the best round of each stage."""
         workload = self._workload
         found = stages.make_stages(
             self._pipeline,
@@ -229,7 +229,7 @@ class Bench:
         parts: dict[str, list[float]] = {name: [] for name in found}
         whole: list[float] = []
         async with open_run(self._settings, self._profile, clock=self._clock) as run:
-            await run.carry(workload.wires)  # fills what remembers, as in a running server
+            await run.carry(workload.wires)  # fills the caches, as in a running server
             until = time.perf_counter() + seconds
             while _goes_on(len(whole), until):
                 self._on_step(f"the whole run and its stages, round {len(whole) + 1}")
@@ -292,14 +292,14 @@ class Bench:
 
         sink = StoreSink(StoreSettings(), path=path, clock=self._clock)
         try:
-            await sink.check()  # opens the file, which is done once in a server's life
+            await sink.check()  # opens the file, which a server does once
             start = time.process_time()
             for batch in batches:
                 result = await sink.write(batch, frozenset())
                 if result.trouble is not None:
                     raise BenchFailed(why=f"the store in {path.parent}: {result.trouble}")
         finally:
-            # Brings the text index up to date, which is work for these documents, too.
+            # Updates the text index, which is part of the cost of these documents.
             await sink.close()
         return time.process_time() - start
 
@@ -311,7 +311,7 @@ def _timed(work: stages.Work, events: int) -> float:
 
 
 def _enough(events: Sequence[bytes]) -> list[bytes]:
-    """One service's events, over again where they are few, cut where they are large."""
+    """One service's events: repeated where they are few, fewer where they are large."""
     size = sum(map(len, events)) / len(events)
     wanted = max(1, min(SERVICE_EVENTS, int(SERVICE_BYTES / size)))
     return [events[at % len(events)] for at in range(wanted)]
@@ -322,7 +322,7 @@ def _goes_on(rounds: int, until: float) -> bool:
 
 
 def _with_own_keys(documents: Sequence[Document]) -> list[Document]:
-    """Give events that were sent several times keys of their own, in the order of time."""
+    """Give repeated events keys of their own, in the order of time."""
     return [
         document if document.key is None else replace(document, key=f"{document.key[:8]}{at:014d}")
         for at, document in enumerate(documents)
@@ -330,7 +330,7 @@ def _with_own_keys(documents: Sequence[Document]) -> list[Document]:
 
 
 def _with_store(run: Rounds, sending: float, store: Rounds) -> Rounds:
-    """The run with its last stages taken off and the store put in their place."""
+    """The run with the store in place of its last stages."""
     return Rounds(
         run.best - sending + store.best,
         run.median - sending + store.median,
@@ -340,7 +340,7 @@ def _with_store(run: Rounds, sending: float, store: Rounds) -> Rounds:
 
 
 def shares(parts: Mapping[str, float], run: float) -> dict[str, float]:
-    """Split a run's cost over its stops; what no stop accounts for is the rest."""
+    """Split the cost of a run over its stages; the rest is what no stage accounts for."""
     inside = {name: parts[name] for name in stages.INSIDE_PIPELINE}
     building = max(0.0, parts[stages.PIPELINE] - sum(inside.values()))
     last = {name: parts[name] for name in (stages.BODY, stages.GZIP, stages.ANSWER)}
@@ -348,12 +348,12 @@ def shares(parts: Mapping[str, float], run: float) -> dict[str, float]:
     return {**told, REST: max(0.0, run - sum(told.values()))}
 
 
-def outcomes_of(done: Processed) -> Outcomes:
+def outcomes_of(done: Processed) -> EventOutcomes:
     """Count what became of each payload."""
     dropped: Counter[str] = Counter()
     for (_, reason), count in done.dropped.items():
         dropped[str(reason)] += count
-    return Outcomes(
+    return EventOutcomes(
         indexed=len(done.documents),
         unparsed=sum(unparsed_of(done, service) for service in done.received),
         dropped=dropped,
@@ -362,11 +362,11 @@ def outcomes_of(done: Processed) -> Outcomes:
 
 
 def unparsed_of(done: Processed, service: str) -> int:
-    """Count a service's events that fit no pattern, or whose time could not be read."""
+    """Count a service's events that match no pattern, or whose time could not be read."""
     return sum(done.tallies.get((service, what), 0) for what in ("grok_failure", "date_failure"))
 
 
-def _nothing_indexed(outcomes: Outcomes) -> str:
+def _nothing_indexed(outcomes: EventOutcomes) -> str:
     told = ", ".join(
         f"{count} {fate} ({reason})"
         for fate, reasons in (

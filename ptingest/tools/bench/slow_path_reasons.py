@@ -1,9 +1,9 @@
-"""Which events leave the short way of ``ordinary.py``, and what about each made them.
+"""Which events leave the fast path of the pipeline, and why.
 
-For people who want their events cheaper: the answer is found by looking at one event at
-leisure, never while events pass. That an event took the long way is seen, not computed;
-the reason is looked for in the order in which the short way asks, and is ``other`` where
-none of these is it.
+For users who want their events to cost less: the reason is found by looking at one event
+afterwards, never while events pass. That an event took the slow path is observed, not computed;
+the reasons are checked in the order of the fast path's own checks, and ``other`` remains where
+none of them applies.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ptingest.settings.profile import ProfileSettings
 
 
 class SlowPathReason(StrEnum):
-    """Why an event took the long way."""
+    """Why an event took the slow path."""
 
     UNREADABLE = "unreadable"
     NOT_UTF8 = "not_utf8"
@@ -50,7 +50,7 @@ class SlowPathReason(StrEnum):
 
 
 class _SlowPathPipeline(Pipeline):
-    """A pipeline that keeps what went the long way."""
+    """A pipeline that records which payloads took the slow path."""
 
     def __init__(self, profile: ProfileSettings) -> None:
         super().__init__(profile)
@@ -66,9 +66,9 @@ class _SlowPathPipeline(Pipeline):
 def find_slow_path_reasons(
     profile: ProfileSettings, payloads: Sequence[bytes], *, now_ns: int
 ) -> Counter[tuple[SlowPathReason, str]]:
-    """Count the payloads that take the long way, by reason and the field it is about.
+    """Count the payloads that take the slow path, by reason and field.
 
-    The field is empty where the reason is about none.
+    The field is empty where the reason concerns none.
     """
     pipeline = _SlowPathPipeline(profile)
     pipeline.process(payloads, receipt=Receipt(lambda _: None), peer="", now_ns=now_ns)
@@ -76,7 +76,7 @@ def find_slow_path_reasons(
 
 
 def why(pipeline: Pipeline, payload: bytes) -> tuple[SlowPathReason, str]:
-    """Say what keeps this payload off the short way, and which field that is."""
+    """Return why this payload takes the slow path, and the field that causes it."""
     if isinstance(decode_payload(payload), Unreadable):
         return SlowPathReason.UNREADABLE, ""
     if not is_plain(payload):
@@ -137,7 +137,7 @@ def _is_text(raw: Raw | None) -> bool:
 
 
 def _is_usual_event(raw: Raw) -> bool:
-    """Whether it is an object that ours can be added to."""
+    """Whether it is an object to which our member can be added."""
     inner = value_of(raw)
     return isinstance(inner, dict) and "original" not in inner
 

@@ -1,8 +1,8 @@
-"""The stops of the run, each alone: what one round of a workload costs there.
+"""The stages of the in-process run, each alone: what one round of a workload costs there.
 
-A stage is a piece of work without arguments, to be timed by whoever asks; what it needs
-was made before. The sum of them is less than the whole run: receipts, budget, lane and
-event loop lie between.
+A stage is a function without arguments, timed by the caller; its input is prepared before. The
+sum of all stages is less than the whole run: receipts, budget, lane and event loop are between
+them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ INSIDE_PIPELINE = (DECODE, LINE, KEY)
 
 
 class StageInput(NamedTuple):
-    """What the inner stages of the pipeline need of one usual event."""
+    """The input of the inner stages for one event of the fast path."""
 
     reader: LineReader
     event: Any
@@ -69,7 +69,7 @@ def make_stages(
     batch: BatchSettings | None = None,
     now_ns: int,
 ) -> dict[str, Work]:
-    """Return every stage by name, in the order of travel; each handles all windows once."""
+    """Return every stage by name, in order; each handles all windows once."""
     documents = process_all(pipeline, windows, now_ns)
     batches = batches_of(documents, batch or BatchSettings())
     inputs = list(_stage_inputs(pipeline, windows))

@@ -1,8 +1,8 @@
-"""A user's own lines as the windows a Beat would send, for measuring what they cost.
+"""A user's own lines as the windows that a Beat would send, to measure what they cost.
 
 Plain lines are wrapped as Filebeat 8 does it with `add_host_metadata`, about 700 bytes
-around each; events that are JSON already are taken as they are. A short file is sent
-several times over, so that there is something to measure.
+around each; events that are JSON already are used unchanged. A short file is sent several
+times, so that there is enough to measure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COMPRESSION_LEVEL = 3
 """Filebeat's `compression_level`."""
 ENOUGH_EVENTS = 4 * WINDOW_EVENTS
 ENOUGH_BYTES = 32 << 20
-"""A window's events are held several times over while they are measured."""
+"""The limit in bytes; events are in memory several times while they are measured."""
 
 _AGENT = {
     "id": "5f0f3a55-2c0e-4a51-9d0e-6a2b8f4f7c11",
@@ -56,11 +56,11 @@ class Workload(NamedTuple):
     own: Sequence[bytes]
     """The file's events, each once, as a Beat would send them."""
     windows: Sequence[Sequence[bytes]]
-    """All of one round: the file's events, over again where they were few."""
+    """All of one round: the file's events, repeated where they are few."""
     wires: Sequence[bytes]
     """The same windows, framed and compressed."""
     is_cut: bool
-    """The file went on; what is here is its beginning."""
+    """Only the beginning of the file is used."""
 
     @property
     def events(self) -> int:
@@ -79,8 +79,8 @@ class Workload(NamedTuple):
 
     @property
     def wire_bytes(self) -> float:
-        """Bytes that one event takes on the wire from the Beat, on average; of the file's
-        own, since what is repeated compresses to nothing."""
+        """Average bytes of one event on the wire from the Beat; measured on the file's own
+        events, since repeated ones compress to nothing."""
         return sum(map(len, _wires(self.own))) / len(self.own)
 
 
@@ -104,7 +104,7 @@ def make_workload(
     own = [wrap(record) for record in taken]
     size = sum(map(len, own))
     repeats = min(-(-enough_events // len(own)), max(1, enough_bytes // max(1, size)))
-    # Wrapped again each time: a line that comes again lies further on in its file.
+    # Wrapped again each time: a repeated line has a later offset in its file.
     more = [wrap(record) for _ in range(repeats - 1) for record in taken]
     events = [*own, *more][: max(len(own), enough_events)]
     return Workload(own, _windows(events), _wires(events), is_cut)
@@ -148,7 +148,7 @@ class FilebeatEvents:
         self._metadata = {"beat": "filebeat", "type": "_doc", "version": "8.17.3"}
 
     def wrap(self, record: bytes) -> bytes:
-        """Return one event as JSON; its offset is where the record would lie in its file."""
+        """Return one event as JSON; its offset is the position of the record in its file."""
         log = {"offset": self._offset, "file": self._file}
         self._offset += len(record) + 1
         self._count += 1

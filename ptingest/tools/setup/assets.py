@@ -1,5 +1,6 @@
-"""The files of ``deploy/elasticsearch`` and ``deploy/kibana``: the only place where what is
-sent is written down. In the package once installed, else in the source tree.
+"""The files of ``deploy/elasticsearch`` and ``deploy/kibana``, the only source of what is sent.
+
+They are in the package once it is installed, else in the source tree.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import orjson
 
 
 def asset_path(name: str) -> Path:
-    """Where ``elasticsearch/...`` or ``kibana/...`` lies."""
+    """Return the path of ``elasticsearch/...`` or ``kibana/...``."""
     installed = Path(str(resources.files("ptingest.tools.setup"))) / "assets" / name
     if installed.exists():
         return installed

@@ -1,7 +1,7 @@
-"""Is it there already? What was sent against what the server says it holds.
+"""Compares what would be sent with what the server returns.
 
-Servers do not give back what they were given: Elasticsearch turns numbers and booleans of
-settings into text and spells defaults out, Kibana adds what it worked out itself.
+Servers do not return what they were sent: Elasticsearch turns numbers and booleans of settings
+into text and adds defaults, Kibana adds attributes that it computed.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ SPELLED_OUT = frozenset(
 KEPT_BY_SERVER = frozenset(
     {"created_date", "created_date_millis", "modified_date", "modified_date_millis"}
 )
-"""What Elasticsearch notes of templates itself, from 9.2 on; it takes none of it back."""
+"""Members that Elasticsearch adds to templates, from 9.2 on, and does not accept in a PUT."""
 UNORDERED = ("privileges", "roles", "cluster")
-"""Lists whose order says nothing."""
+"""Lists whose order has no meaning."""
 
 
 def is_same(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    """Say whether ``found`` is ``wanted`` and nothing more, defaults apart."""
+    """Return whether ``found`` equals ``wanted``, apart from defaults."""
     there = dict(_leaves(found))
     ours = dict(_leaves(wanted))
     more = {
@@ -39,13 +39,13 @@ def is_same(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
 
 
 def holds(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    """Say whether everything in ``wanted`` is so in ``found``, whatever else is there."""
+    """Return whether ``found`` contains everything in ``wanted``."""
     there = dict(_leaves(found))
     return all(there.get(path) == value for path, value in _leaves(wanted))
 
 
 def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Yield (dotted path, text) of everything that is no object; empty ones vanish."""
+    """Yield (dotted path, text) of every value that is no object; empty lists are left out."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _leaves(inner, f"{path}.{name}" if path else str(name))

@@ -1,7 +1,7 @@
-"""What has to be there, decided without asking anybody: options in, steps out.
+"""What Elasticsearch and Kibana need, as a list of steps computed from the options.
 
-Each step says where to look first and what to send when it is missing or different, so
-that the same list serves a run, a second run and ``--dry-run``.
+Each step has the request that shows the current state and the one that changes it, so that
+the same list serves a first run, a second run and ``--dry-run``.
 """
 
 from __future__ import annotations
@@ -32,35 +32,35 @@ VIEW = "pt-logs"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the operator asked for; the defaults are the files as they lie in ``deploy/``."""
+    """The options of the operator; the defaults are those of the files in ``deploy/``."""
 
     retention: str | None = "30d"
-    """How long documents are kept; None keeps them for ever."""
+    """How long documents are kept; None means for ever."""
     replicas: int = 0
     logsdb: bool = False
     failure_store: bool = True
     role: RoleName = "lean"
     services: tuple[str, ...] = ()
-    """One data view each, beside the one for all."""
+    """Services that get a data view of their own, beside the one for all."""
     parts: frozenset[Part] = frozenset({"templates", "role", "user"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing that shall be there."""
+    """One object that must exist."""
 
     part: Part
     subject: str
     name: str
     look: str
-    """Path of the GET that shows it."""
+    """Path of the GET that returns it."""
     method: str
     path: str
     body: dict[str, Any]
 
 
 def elasticsearch_steps(wanted: Wanted) -> Iterator[Step]:
-    """Yield what Elasticsearch needs, in the order in which it can be made."""
+    """Yield what Elasticsearch needs, in the order in which it can be created."""
     if "templates" in wanted.parts:
         yield from _template_steps(wanted)
     if "role" in wanted.parts:
@@ -108,7 +108,7 @@ def mappings_body() -> dict[str, Any]:
 
 
 def settings_body(wanted: Wanted) -> dict[str, Any]:
-    """The component template with what operators differ in."""
+    """The component template with the operator's options."""
     body = read_json("elasticsearch/component-template-pt@settings.json")
     template = body["template"]
     template["settings"]["index"]["number_of_replicas"] = str(wanted.replicas)
@@ -155,5 +155,5 @@ def data_view_steps(wanted: Wanted) -> Iterator[Step]:
 
 
 def saved_objects(part: Part) -> list[dict[str, Any]]:
-    """The saved objects of one part, as they are imported."""
+    """The saved objects of one part, for an import."""
     return read_lines(f"kibana/{part}.ndjson")

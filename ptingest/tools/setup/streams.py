@@ -1,8 +1,8 @@
-"""Data streams that were there before: what a template says, they never take by themselves.
+"""Updates data streams that existed before the templates, which affect new ones only.
 
-Mappings and settings reach a stream at its next rollover; retention and failure store
-belong to the stream, not to its backing indices, and stay as they were when it was made.
-They are set by APIs of their own, `_lifecycle` and `_options`, and hold at once.
+Mappings and settings of a template reach a stream at its next rollover. Retention and failure
+store belong to the stream, not to its backing indices, and keep the values it was created with;
+the `_lifecycle` and `_options` APIs change them at once.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from ptingest.tools.setup.compare import holds
 from ptingest.tools.setup.elasticsearch import Done, reason_of
 
 LIFECYCLE = ("enabled", "data_retention", "downsampling")
-"""What may be sent of a lifecycle; answers hold more."""
+"""Members of a lifecycle that a PUT accepts; answers have more."""
 
 
 async def bring_up_to_date(
     client: Requester, *, version: str, failure_store: bool
 ) -> AsyncIterator[Done]:
-    """Give the streams of our template its retention and failure store; tells what changed.
+    """Set retention and failure store of the streams of our template; yields what changed.
 
-    ``failure_store`` as it was asked for: a template that says nothing of it leaves streams
-    as they are, unless it was switched off.
+    ``failure_store`` is the option of the command: where the template has no failure store,
+    streams keep theirs, unless the option is off.
     """
     answer = await client.request("GET", f"/_data_stream/{STREAMS}")
     for stream in object_in(answer).get("data_streams") or []:

@@ -1,8 +1,8 @@
-"""Files cut into records, with the place of each, as a Beat's harvester does it.
+"""Reads files as records with their positions, as a Beat's harvester does.
 
-A record is one line, or a line that looks like the start of a record
-(``LEVEL|...``) with the lines below it that do not: a traceback stays with its error.
-Lines of files that never look like that (nginx, react) stay lines.
+A record is one line, or a line that looks like the start of a record (``LEVEL|...``) together
+with the following lines that do not: a traceback stays with its error. In files without such
+lines (nginx, react) each line is a record.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ptingest.pipeline.plain_lines import RECORD_START
 
 READ_BYTES = 1 << 20
 MAX_RECORD_BYTES = 10 << 20
-"""Filebeat's ``message_max_bytes``; a longer record is cut there and goes on as the next."""
+"""Filebeat's ``message_max_bytes``; a longer record is cut there into several."""
 MAX_JSON_BYTES = 15 << 20
-"""The same of a record as JSON: what a server takes for one event (16 MiB), less the rest of it."""
+"""The same of a record as JSON: the server's limit for one event (16 MiB), less other fields."""
 SURELY_FITS_BYTES = MAX_JSON_BYTES // len(r"\u0000")
-"""A record of so many bytes is never too long as JSON, whatever they are."""
+"""A record up to this size is never too long as JSON, whatever its bytes are."""
 
 
 class Record(NamedTuple):
-    """One message and where it lies: ``[begin, end)`` in bytes from the file's start."""
+    """One message and its position: ``[begin, end)`` in bytes from the file's start."""
 
     text: bytes
     begin: int
@@ -34,7 +34,7 @@ class Record(NamedTuple):
 
 
 class FilePlace(NamedTuple):
-    """What a registry keeps of a file; device and inode tell a rotated one."""
+    """A position as the registry saves it; device and inode identify a rotated file."""
 
     device: int
     inode: int
@@ -42,7 +42,7 @@ class FilePlace(NamedTuple):
 
 
 class RecordReader:
-    """Reads one file from a place on; keeps the file open while it is rotated away."""
+    """Reads one file from a position on; keeps it open when it is rotated."""
 
     def __init__(self, path: Path, place: FilePlace | None = None) -> None:
         self.path = path
@@ -51,7 +51,7 @@ class RecordReader:
         self.device, self.inode = status.st_dev, status.st_ino
         known = place is not None and (place.device, place.inode) == (self.device, self.inode)
         self.position = place.offset if place is not None and known else 0
-        if self.position > status.st_size:  # truncated since: it is a new file
+        if self.position > status.st_size:  # truncated since, so it is a new file
             self.position = 0
         self._rest = b""
         self._lines: list[tuple[bytes, int, int]] = []
@@ -75,10 +75,10 @@ class RecordReader:
         return status.st_size < self.position
 
     def read(self, *, to_the_end: bool) -> Iterator[Record]:
-        """Yield what is complete now.
+        """Yield the records that are complete now.
 
-        With ``to_the_end`` the last line counts without its newline and the last record
-        without a successor; else both wait for more, as they may go on growing.
+        With ``to_the_end`` the last line needs no newline and the last record no successor;
+        else both wait, since they may still grow.
         """
         self._file.seek(self.position + len(self._rest))
         while chunk := self._file.read(READ_BYTES):
@@ -90,7 +90,7 @@ class RecordReader:
             yield from self._flush()
 
     def flush(self) -> Iterator[Record]:
-        """Yield the record that waits for continuation lines, when none came for a while."""
+        """Yield the record that waits for continuation lines."""
         yield from self._flush()
 
     def _cut(self, chunk: bytes) -> Iterator[Record]:
@@ -149,8 +149,8 @@ def _json_bytes(text: bytes) -> int:
 
 
 def _first_part(line: bytes) -> bytes:
-    """Return what the first record of a long line takes: all of it, or as much as both limits
-    allow after some halving. It hangs on the line's bytes alone, not on how they were read."""
+    """Return the first record of a long line: all of it, or as much as both limits allow
+    after halving. The result depends on the bytes of the line only, not on how they were read."""
     size = MAX_RECORD_BYTES
     while size > SURELY_FITS_BYTES and _json_bytes(line[:size]) > MAX_JSON_BYTES:
         size //= 2

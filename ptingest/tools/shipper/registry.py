@@ -1,4 +1,4 @@
-"""What a shipping client remembers between runs: who it is and how far it came."""
+"""What the shipping client saves between runs: its agent id and the position in each file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ptingest.errors import ConfigProblem
 from ptingest.tools.shipper.file_reader import FilePlace
 
 
-class _Row(msgspec.Struct):
+class _SavedPosition(msgspec.Struct):
     device: int
     inode: int
     offset: Annotated[int, msgspec.Meta(ge=0)]
@@ -22,14 +22,14 @@ class _Row(msgspec.Struct):
 
 class _Content(msgspec.Struct):
     agent_id: Annotated[str, msgspec.Meta(min_length=1)]
-    files: dict[str, _Row]
+    files: dict[str, _SavedPosition]
 
 
 _read_content = msgspec.json.Decoder(_Content).decode
 
 
 class Registry:
-    """A small JSON file, replaced whole at each save; only acked places get in."""
+    """A small JSON file, replaced at each save; it has only acked positions."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -56,7 +56,7 @@ class Registry:
         }
 
     def place(self, path: Path) -> FilePlace | None:
-        """How far this file was acked; None when it is new here."""
+        """Return how far this file was acked; None for a new one."""
         return self._places.get(str(path))
 
     def advance(self, path: Path, place: FilePlace) -> None:
@@ -64,12 +64,12 @@ class Registry:
         self._places[str(path)] = place
 
     def save(self) -> None:
-        """Write to a neighbour, then rename: a crash leaves the old one or the new one."""
+        """Write a new file, then rename it, so that a crash leaves the old or the new one."""
         content = {
             "agent_id": self.agent_id,
             "files": {name: place._asdict() for name, place in sorted(self._places.items())},
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        neighbour = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
-        neighbour.write_text(json.dumps(content, indent=1) + "\n")
-        neighbour.replace(self.path)
+        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+        fresh.write_text(json.dumps(content, indent=1) + "\n")
+        fresh.replace(self.path)

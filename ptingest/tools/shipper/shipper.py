@@ -1,10 +1,10 @@
-"""A Beat of our own: files in, windows out, places kept only for what was acked.
+"""The shipping client: files in, windows out; a position is saved only once it is acked.
 
     files --> records --> events --> windows --> (unacked) --> acks --> registry
 
-Like Filebeat it resends whatever was not acked, in order, on a new connection; and in
-smaller windows, since a window may be what the server closed for (its size is unknown to
-the sender). An event is built once, so an event resent is the event sent.
+Like Filebeat it resends whatever was not acked, in order, on a new connection, and in smaller
+windows, since the size of a window may be why the server closed. An event is built once, so it
+is the same when it is resent.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipperSettings:
-    """What to ship, whereto and how fast."""
+    """What to ship, to which server and how fast."""
 
     host: str
     port: int
@@ -99,9 +99,9 @@ class Shipper:
         self._progress_at = self._began
 
     async def run(self) -> None:
-        """Ship until all is acked (or for ever with ``follow``); ``progress`` tells how it went."""
+        """Ship until all is acked, or for ever with ``follow``; ``progress`` has the result."""
         self._open_files()
-        # Reading has a task of its own: a connection that dies must not take it along.
+        # Reading has a task of its own, so that it survives a lost connection.
         reading = asyncio.ensure_future(self._read_files())
         try:
             await self._ship_until_done(reading)
@@ -122,7 +122,7 @@ class Shipper:
                 if not await self._may_try_again(error, failures):
                     return
             else:
-                await reading  # raises what went wrong with a file
+                await reading  # raises an error of a file
                 return
 
     def _open_files(self) -> None:
@@ -152,7 +152,7 @@ class Shipper:
             if isinstance(error, PeerClosed | ConnectionError) and self._unacked:
                 self.progress.failure += f"; {_hint(self._unacked[0])}"
             if self._settings.tls is not None and not self.progress.acked:
-                # Python's servers close on a certificate they refuse, and do not say why.
+                # Python's servers close when they refuse a certificate, without an alert.
                 self.progress.failure += "; does it want another --tls-cert? Its log says why"
             return False
         await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
@@ -173,7 +173,7 @@ class Shipper:
         try:
             await asyncio.wait((acks, sending), return_when=asyncio.FIRST_COMPLETED)
             if acks.done():
-                acks.result()  # raises why the connection is over
+                acks.result()  # raises why the connection ended
             await sending
             while self._unacked:
                 await asyncio.wait((acks,), timeout=0.01)
@@ -189,7 +189,7 @@ class Shipper:
             await _close(writer)
 
     def _cut_smaller(self) -> None:
-        """Send what was not acked in smaller windows: the first may have been too large."""
+        """Cut unacked windows smaller: the first may have been too large."""
         if self._unacked:
             self._limits.shrink(self._unacked[0])
             self._unacked = deque(
@@ -211,7 +211,7 @@ class Shipper:
             if window is None:
                 self._is_read_out = True
                 return
-            # It counts as unacked before anything can be interrupted, so it is never lost.
+            # It counts as unacked before the first await, so it is never lost.
             self._unacked.append(window)
             await slots.acquire()
             await self._send(writer, wire, window)
@@ -270,14 +270,14 @@ class Shipper:
     # -- files to windows ----------------------------------------------------------------
 
     async def _read_files(self) -> None:
-        """Queue windows as the files have records; None at the end where nothing is followed."""
+        """Queue windows while the files have records; None at the end unless files are followed."""
         try:
             await self._queue_windows()
         finally:
             await self._read.put(None)
 
     async def _queue_windows(self) -> None:
-        pace = Pace(self._settings.rate)
+        pace = SendRate(self._settings.rate)
         window = ShippedWindow()
         quiet_since = time.monotonic()
         while True:
@@ -299,7 +299,7 @@ class Shipper:
                 quiet_since = time.monotonic()
             await asyncio.sleep(FOLLOW_SECONDS)
 
-    async def _queue(self, window: ShippedWindow, pace: Pace) -> None:
+    async def _queue(self, window: ShippedWindow, pace: SendRate) -> None:
         self.progress.read += len(window.events)
         await pace.wait(len(window.events))
         await self._read.put(window)
@@ -312,7 +312,7 @@ class Shipper:
                 for record in reader.flush():
                     yield reader, record
             if self._settings.follow and reader.was_replaced():
-                # Whatever was still written to the old file before it was moved away.
+                # What was still written to the old file before it was renamed.
                 for record in reader.read(to_the_end=True):
                     yield reader, record
                 reader.close()
@@ -328,7 +328,7 @@ class Shipper:
 
 
 def _hint(window: ShippedWindow) -> str:
-    """Say what may be wrong with the window that a server closes on again and again."""
+    """Suggest a cure for a window on which the server closes each time."""
     size = f"{len(window.events)} events, {window.payload_bytes} bytes as JSON"
     if len(window.events) > 1:
         cure = "a smaller --window may get through"
@@ -340,8 +340,8 @@ def _hint(window: ShippedWindow) -> str:
     )
 
 
-class Pace:
-    """Spreads events over time for ``--rate``; windows shrink so that they leave often."""
+class SendRate:
+    """Spreads events over time for ``--rate``; small windows are sent more often."""
 
     def __init__(self, rate: float | None) -> None:
         self._rate = rate
@@ -349,7 +349,7 @@ class Pace:
 
     @property
     def most_events(self) -> int | None:
-        """Events a window: at most a fifth of a second's worth."""
+        """Most events of a window: those of a fifth of a second."""
         return None if self._rate is None else max(1, int(self._rate / 5))
 
     async def wait(self, events: int) -> None:
@@ -399,9 +399,9 @@ class EventMaker:
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
-    """Close as TLS does, which waits for the peer, but not for one that says nothing.
+    """Close and wait for the peer, as TLS requires, for a limited time.
 
-    What is still open when the loop ends is never closed at all.
+    A transport that is still open when the loop ends would never be closed.
     """
     writer.close()
     try:
@@ -409,4 +409,4 @@ async def _close(writer: asyncio.StreamWriter) -> None:
             await writer.wait_closed()
     except (OSError, TimeoutError):
         writer.transport.abort()
-        await asyncio.sleep(0)  # the transport closes its socket with the loop's next turn
+        await asyncio.sleep(0)  # the transport closes its socket in the next iteration

@@ -1,8 +1,8 @@
-"""The windows of the shipping client: how large they may be, and how they are cut smaller.
+"""The windows of the shipping client: their limits, and how they are cut smaller.
 
-A server's limits (``beats.limits``) are unknown to whoever sends to it, and all it says is
-that it closes. So windows are cut by events and by bytes, and after a connection that
-ended without an ack of its first window they are halved, as Filebeat's slow start does.
+The client does not know the limits of the server (``beats.limits``), which only closes when one
+is exceeded. So windows are limited in events and bytes, and halved after a connection that ended
+before the ack of its first window, as Filebeat's slow start does.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import NamedTuple
 from ptingest.tools.shipper.file_reader import FilePlace
 
 WINDOW_BYTES = 8 << 20
-"""Events of one window as JSON; a larger event travels alone."""
+"""Bytes of the events of one window as JSON; a larger event is a window of its own."""
 ACKS_TO_GROW = 16
 """Windows acked in a row before the next may be twice as large."""
 
 
 class ShippedEvent(NamedTuple):
-    """One event, and the place its ack moves the registry to."""
+    """One event, and the position that its ack saves."""
 
     payload: bytes
     path: Path
@@ -29,20 +29,20 @@ class ShippedEvent(NamedTuple):
 
 
 class WindowLimits:
-    """What a window may hold now: halved after a failure, doubled after a run of acks."""
+    """The current limits of a window: halved after a failure, doubled after a run of acks."""
 
     def __init__(self, events: int, payload_bytes: int = WINDOW_BYTES) -> None:
         self._most = self.events, self.payload_bytes = events, payload_bytes
         self._acks = 0
 
     def shrink(self, window: ShippedWindow) -> None:
-        """Allow half of the window that was not acked, and no more than that of the next."""
+        """Halve the limits, starting from the window that was not acked."""
         self.events = max(1, min(self.events, len(window.events)) // 2)
         self.payload_bytes = max(1, min(self.payload_bytes, window.payload_bytes) // 2)
         self._acks = 0
 
     def grow(self) -> None:
-        """Count an ack; after some in a row windows may be larger again."""
+        """Count an ack; after ``ACKS_TO_GROW`` in a row the limits are doubled."""
         self._acks += 1
         if self._acks >= ACKS_TO_GROW:
             self._acks = 0
@@ -59,7 +59,7 @@ class ShippedWindow:
         self.was_sent = was_sent
 
     def takes(self, event: ShippedEvent, limits: WindowLimits, most: int | None = None) -> bool:
-        """Whether this event may still come in; ``most`` is one more limit of events."""
+        """Whether this event fits; ``most`` is one more limit of events."""
         events = limits.events if most is None else min(limits.events, most)
         return not self.events or (
             len(self.events) < events
@@ -67,7 +67,7 @@ class ShippedWindow:
         )
 
     def append(self, event: ShippedEvent) -> None:
-        """Take an event, in the order of its file."""
+        """Add an event, in the order of its file."""
         self.events.append(event)
         self.payload_bytes += len(event.payload)
 

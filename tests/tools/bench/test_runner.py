@@ -21,7 +21,7 @@ from ptingest.tools.bench.runner import (
     SOCKETS_SHARE,
     Bench,
     BenchReport,
-    Outcomes,
+    EventOutcomes,
     Rounds,
     Sizes,
     plan,
@@ -114,7 +114,15 @@ def test_workers_are_planned_with_room_for_a_burst(rate: float, workers: int) ->
     rounds = Rounds(us / 2, us, us * 2, 3)
     sizes = Sizes(event=1000, wire=125, document=2000, bulk=250, stored=3000)
     report = BenchReport(
-        Outcomes(1, 0, {}, {}), rounds, rounds, {}, 1.0, {}, {}, sizes, outstanding_events=56_000
+        EventOutcomes(1, 0, {}, {}),
+        rounds,
+        rounds,
+        {},
+        1.0,
+        {},
+        {},
+        sizes,
+        outstanding_events=56_000,
     )
 
     planned = plan(report, rate)

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from ptingest.tools.shipper.file_reader import RecordReader
-from ptingest.tools.shipper.shipper import EventMaker, Pace, Shipper, ShipperSettings
+from ptingest.tools.shipper.shipper import EventMaker, SendRate, Shipper, ShipperSettings
 from tests.support.serving import MemorySink, Server, serving
 from tests.support.waiting import PATIENCE_SECONDS, until
 
@@ -195,9 +195,9 @@ async def test_nobody_there_is_told_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_rate_makes_windows_small() -> None:
-    assert Pace(None).most_events is None
-    assert Pace(100).most_events == 20
-    assert Pace(0.5).most_events == 1
+    assert SendRate(None).most_events is None
+    assert SendRate(100).most_events == 20
+    assert SendRate(0.5).most_events == 1
 
 
 def test_an_event_looks_as_filestream_sends_it(tmp_path: Path) -> None:
