@@ -6,16 +6,20 @@ it and the cure. Nothing asks a terminal for a password.
 
 from __future__ import annotations
 
+import base64
+import re
 import ssl
-
-# The only reader of certificate files in the standard library; `ssl`'s own tests live by it.
-from _ssl import _test_decode_cert  # type: ignore[attr-defined]
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import SecretStr
 
 from ptingest.errors import TlsUnusable
+from ptingest.settings.x509 import read_facts
+
+_CERTIFICATE = re.compile(
+    rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END "
+)
 
 
 class CertificateFile(NamedTuple):
@@ -33,8 +37,8 @@ def read_certificate(path: str, setting: str) -> CertificateFile:
     """The first certificate of a PEM file; TlsUnusable where there is none."""
     _require_readable(path, setting)
     try:
-        fields: dict[str, Any] = dict(_test_decode_cert(path))
-    except ssl.SSLError as error:
+        return _described(setting, path, first_certificate(Path(path).read_bytes()))
+    except ValueError as error:
         raise TlsUnusable(
             setting=setting,
             file=path,
@@ -42,24 +46,29 @@ def read_certificate(path: str, setting: str) -> CertificateFile:
             cure="give a file that begins with BEGIN CERTIFICATE (convert DER or PKCS#12 by "
             "`openssl x509` or `openssl pkcs12`)",
         ) from error
-    return _described(setting, path, fields)
+
+
+def first_certificate(pem: bytes) -> bytes:
+    """Return the first certificate of a PEM text in DER; ValueError where there is none."""
+    found = _CERTIFICATE.search(pem)
+    if found is None:
+        raise ValueError("no certificate")
+    return base64.b64decode(found.group(1))
 
 
 def read_authority(path: str, setting: str) -> CertificateFile:
     """Of the authorities in a PEM file the one that expires first; TlsUnusable without any."""
     first = read_certificate(path, setting)
-    found = trusting_context(path, setting).get_ca_certs()
+    found = trusting_context(path, setting).get_ca_certs(binary_form=True)
     return min(
-        (_described(setting, path, fields) for fields in found),
+        (_described(setting, path, der) for der in found),
         key=lambda file: file.expires,
         default=first,
     )
 
 
-def _described(setting: str, path: str, fields: dict[str, Any]) -> CertificateFile:
-    subject = ",".join(value for group in fields.get("subject", ()) for _, value in group)
-    begins, expires = (ssl.cert_time_to_seconds(fields[name]) for name in ("notBefore", "notAfter"))
-    return CertificateFile(setting, path, subject, begins, expires)
+def _described(setting: str, path: str, der: bytes) -> CertificateFile:
+    return CertificateFile(setting, path, *read_facts(der))
 
 
 def load_authority(context: ssl.SSLContext, path: str, setting: str) -> None:

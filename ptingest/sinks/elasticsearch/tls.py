@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import ssl
+import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -79,7 +80,9 @@ def _shown_chain(url: str) -> list[bytes]:
         socket.create_connection(address, timeout=FETCH_SECONDS) as plain,
         context.wrap_socket(plain, server_hostname=address[0]) as secure,
     ):
-        # Public as SSLSocket.get_unverified_chain only from Python 3.13 on.
+        if sys.version_info >= (3, 13):
+            return list(secure.get_unverified_chain())
+        # Before Python 3.13 the chain is public nowhere; only the first certificate is.
         session = secure._sslobj  # type: ignore[attr-defined]
         return [
             ssl.PEM_cert_to_DER_cert(certificate.public_bytes())
