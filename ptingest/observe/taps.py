@@ -232,14 +232,8 @@ class Taps:
         self.open.clear()
 
     def status(self) -> dict[str, object]:
-        """The part of /status about taps."""
-        return {
-            "open": len(self.open),
-            "limit": TAPS,
-            "waiting_bytes": sum(tap.size for tap in self.open),
-            "waiting_bytes_limit": TAPS * BUFFER_BYTES,
-            "work_share_limit": WORK_SHARE,
-        }
+        """The part of /status that speaks of taps."""
+        return taps_status([tap.size for tap in self.open])
 
     # --- events from the flow and the sinks ---------------------------------------------
 
@@ -290,6 +284,17 @@ class Taps:
         self._credit -= used
         if looked:
             tap.cost += (max(used / looked, 1e-6) - tap.cost) / 8
+
+
+def taps_status(waiting_bytes: Sequence[int]) -> dict[str, object]:
+    """Return the section of /status about taps; ``waiting_bytes`` of each open one."""
+    return {
+        "open": len(waiting_bytes),
+        "limit": TAPS,
+        "waiting_bytes": sum(waiting_bytes),
+        "waiting_bytes_limit": TAPS * BUFFER_BYTES,
+        "work_share_limit": WORK_SHARE,
+    }
 
 
 def query_test(query: str, now: datetime) -> Test:

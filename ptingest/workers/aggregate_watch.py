@@ -16,7 +16,7 @@ import msgspec
 from ptingest.errors import PtingestError, RpcClosed, RpcRefused, TapsBusy
 from ptingest.model.contracts import Clock
 from ptingest.model.watching import TapRequest, WhyRequest
-from ptingest.observe.taps import BUFFER_BYTES, TAPS, TOLD_SECONDS, WORK_SHARE, query_test
+from ptingest.observe.taps import BUFFER_BYTES, TAPS, TOLD_SECONDS, query_test, taps_status
 from ptingest.observe.trace import STORIES
 from ptingest.workers.messages import TAP, WHY, TapLines
 from ptingest.workers.pool import WorkerPool
@@ -168,14 +168,7 @@ class AggregatedWatch:
 
     def status(self) -> dict[str, object]:
         """The keys of /status that are not the sum over the workers."""
-        waiting = sum(tap.size for tap in self.open)
-        return {
-            "open": len(self.open),
-            "limit": TAPS,
-            "waiting_bytes": waiting,
-            "waiting_bytes_limit": TAPS * BUFFER_BYTES,
-            "work_share_limit": WORK_SHARE,
-        }
+        return taps_status([tap.size for tap in self.open])
 
     async def why(self, question: WhyRequest) -> dict[str, object]:
         """Return what all workers remember; ``silent`` names those that did not answer."""

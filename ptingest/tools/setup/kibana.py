@@ -120,7 +120,7 @@ async def version_of(client: KibanaClient) -> str:
 
 
 async def make_views(client: KibanaClient, steps: Iterable[Step]) -> AsyncIterator[Done]:
-    """Make the data views that are missing, mend those that differ."""
+    """Create the data views that are missing, update those that differ."""
     for step in steps:
         looked = await client.request("GET", step.look)
         wanted = step.body["data_view"]
