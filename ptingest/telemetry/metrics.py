@@ -282,7 +282,7 @@ class Metrics:
 
     def set(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge."""
-        self._child(name, labels)[0] = value
+        self._child(name, labels)[0] = float(value)  # a bool would not pass between processes
 
     def observe(self, name: str, value: float, *labels: str) -> None:
         """Put one observation into a histogram."""

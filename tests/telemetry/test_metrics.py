@@ -113,3 +113,12 @@ def test_the_buckets_of_a_histogram_are_added_up_to_each_bound() -> None:
 
     assert buckets[:3] == [(0.005, 1), (0.01, 3), (0.025, 3)]
     assert buckets[-1] == (float("inf"), 4)
+
+
+def test_a_gauge_that_is_set_to_a_bool_is_sampled_as_a_number() -> None:
+    metrics = Metrics()
+
+    metrics.set("ptingest_worker_is_ready", True)
+
+    (sample,) = [one for one in metrics.samples() if one.name == "ptingest_worker_is_ready"]
+    assert [type(value) for value in sample.values] == [float]
