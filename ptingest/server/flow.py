@@ -81,7 +81,7 @@ class Flow:
             self._lose(letters, receipt, CUT_SHORT)
             self._active -= 1
             if self._active == 0:
-                # The same Beat's next window may be there already: look again after it.
+                # The next window of the same Beat may be there already: check again after it.
                 asyncio.get_running_loop().call_soon(self._hint_idle)
 
     async def _admit_singly(
@@ -91,7 +91,7 @@ class Flow:
         origin: Origin,
         letters: list[DeadLetter],
     ) -> None:
-        """Find the event that ends a process with each chunk it is in."""
+        """Process a chunk event by event, to find the one that ends each process."""
         for payload in chunk:
             if receipt.failed is not None:
                 return
@@ -128,7 +128,7 @@ class Flow:
             )
         documents = processed.documents
         if documents:
-            # Nothing but documents, as nearly always: they were counted already.
+            # Usually each payload became a document: they were counted already.
             is_counted = not (processed.dropped or processed.dead_letters)
             counts = processed.received if is_counted else by_service([documents])
             await self._put(documents, receipt, counts)
@@ -162,7 +162,7 @@ class Flow:
                 self._observer.saw(chunk, processed, cost, receipt, origin, now_ns)
             letters += processed.dead_letters
             if sum(len(letter.payload) for letter in letters) > LARGE_BYTES:
-                # What the budget does not count any more must not pile up.
+                # The budget does not count letters, so they must not pile up.
                 await self._keep_letters(letters, receipt)
                 letters.clear()
         except BaseException:
@@ -187,7 +187,7 @@ class Flow:
                 waiting.pop(0)
                 self._custody.hand_over(lane.name, counts)
         finally:
-            for lane in waiting:  # only when put was cancelled: those never reached a lane
+            for lane in waiting:  # only when put was cancelled: these never reached a lane
                 receipt.fail(CUT_SHORT)
                 self._budget.let_go(documents)
                 self._custody.give_back(lane.name, counts)
@@ -206,7 +206,7 @@ class Flow:
         receipt.settle(len(letters), Fate.DEAD_LETTERED)
 
     def _lose(self, letters: list[DeadLetter], receipt: Receipt, reason: str) -> None:
-        """Letters that were not kept: their window is not acked and comes again."""
+        """Give back letters that were not kept: their window is not acked and will be resent."""
         if letters:
             receipt.fail(reason)
             for letter in letters:

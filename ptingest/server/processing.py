@@ -1,4 +1,4 @@
-"""Decides who works on a chunk, and has it done.
+"""Decides where a chunk is processed, and has it processed.
 
 larger than beats.limits.event_bytes          a dead letter, undecoded
 larger than LARGE_BYTES                       the process for large events

@@ -223,7 +223,7 @@ def log_start(
     if settings.api.is_exposed:
         log.warning(
             "the console is closed: api.listen is %s, beyond this host, and api.token is not "
-            "given; everybody who reaches the port may read /status",
+            "given; anyone who reaches the port may read /status",
             settings.api.listen,
         )
     else:

@@ -140,7 +140,7 @@ class PoolWorker:
                 del self.per_ip[ip]
 
     def kill(self) -> None:
-        """WorkerEnd it at once, as kill -9 would."""
+        """Kill its process with SIGKILL."""
         if self.process is not None and self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
@@ -215,7 +215,7 @@ class WorkerPool:
         self._stopping.set()
 
     def kill(self) -> None:
-        """WorkerEnd all at once, as kill -9 would."""
+        """Kill all processes with SIGKILL."""
         for worker in self.workers:
             worker.kill()
 

@@ -360,7 +360,9 @@ class RpcConnection:
         try:
             found = self._request_handlers.get(frame.name)
             if found is None:
-                self._send_error(frame, "LookupError", f"nobody here answers {frame.name!r}")
+                self._send_error(
+                    frame, "LookupError", f"this end has no handler for {frame.name!r}"
+                )
                 return
             kind, handler = found
             answer = await handler(msgspec.msgpack.decode(frame.body, type=kind))

@@ -100,7 +100,7 @@ class Supervisor:
         self._stop.set()
 
     def leave_now(self) -> None:
-        """WorkerEnd the workers at once; for who leaves right after it."""
+        """Kill the workers at once; the caller exits right after it."""
         self.pool.kill()
 
     async def run(self) -> int:

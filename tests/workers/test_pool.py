@@ -111,4 +111,4 @@ async def test_who_does_not_answer_is_told_apart_from_who_does() -> None:
         answers = await pool.request_all(DRAIN, NOTHING, seconds=PATIENCE_SECONDS)
 
     assert answers[1] == Drained(0)
-    assert "nobody here answers 'drain'" in str(answers[2])
+    assert "no handler for 'drain'" in str(answers[2])

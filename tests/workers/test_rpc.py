@@ -119,7 +119,7 @@ async def test_a_bug_there_is_a_refusal_here_and_the_channel_goes_on(
 
 async def test_what_nobody_answers_is_refused() -> None:
     async with ends() as (here, _):
-        with pytest.raises(RpcRefused, match="nobody here answers 'sum'"):
+        with pytest.raises(RpcRefused, match="no handler for 'sum'"):
             await here.request(SUM, Pair(1, 2), seconds=PATIENCE_SECONDS)
 
 

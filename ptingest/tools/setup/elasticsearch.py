@@ -1,9 +1,9 @@
-"""Looks what Elasticsearch has, sends what is missing or different, says what became of it.
+"""Runs the steps in Elasticsearch: sends what is missing or different, and reports the result.
 
-    look (GET) -> same: unchanged;  else send (PUT) -> created, updated or refused
+    GET -> same: unchanged;  else PUT -> created, updated or refused
 
-A refusal is a value: the next step is tried all the same. What would make all further
-steps pointless is raised.
+A refusal is a value, and the next step is tried. An error that would make all further steps
+pointless is raised.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from ptingest.tools.setup.plan import API_KEY, Step
 
 Mark = Literal["created", "updated", "unchanged", "refused", "skipped", "note"]
 NOT_YET = (429, 503)
-"""Answers of a cluster that is starting or busy; they pass."""
+"""Status of answers while a cluster starts or is busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of one step."""
+    """The result of one step."""
 
     mark: Mark
     subject: str
@@ -50,7 +50,7 @@ async def version_of(client: Requester) -> str:
     """Return the server's version.
 
     Raises:
-        SinkUnavailable: nobody answers, the login is refused, or the server is too old;
+        SinkUnavailable: no answer, the login is refused, or the server is too old;
             nothing was changed.
     """
     answer = await client.request("GET", ROOT)
@@ -70,7 +70,7 @@ async def version_of(client: Requester) -> str:
 
 
 def fitted(steps: Iterable[Step], version: str) -> Iterable[Step]:
-    """Leave out of the steps what a server of this version does not know."""
+    """Remove from the steps what a server of this version does not support."""
     for step in steps:
         template = step.body.get("template") or {}
         if "data_stream_options" in template and not is_failure_store_known(version):
@@ -96,7 +96,7 @@ class RetryingRequester:
         self._pauses = round(patience_seconds / pause_seconds)
 
     async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
-        """Send one request; returns the last answer when patience is over."""
+        """Send one request; returns the last answer when the time is over."""
         answer = await self._client.request(method, target, body)
         while answer.status in NOT_YET and self._pauses > 0:
             self._pauses -= 1
@@ -126,7 +126,7 @@ class Preparation:
         self._keep = keep
 
     async def run(self, steps: Iterable[Step]) -> AsyncIterator[Done]:
-        """Take the steps in order; yields one line for each."""
+        """Run the steps in order; yields one result for each."""
         for step in steps:
             match step.part:
                 case "user":
@@ -200,7 +200,7 @@ class Preparation:
 
 
 async def afterwards(client: Requester) -> AsyncIterator[Done]:
-    """Say whether the template will be used at all, and who does not use it yet."""
+    """Report whether the template will be used, and which streams do not use it yet."""
     answer = await client.request("GET", "/_index_template")
     fitting = matching(read_templates(object_in(answer)), ANY_STREAM)
     if fitting and fitting[0].name != TEMPLATE:
@@ -222,7 +222,7 @@ async def afterwards(client: Requester) -> AsyncIterator[Done]:
 
 
 def _current(step: Step, answer: Answer) -> dict[str, Any] | None:
-    """Take the one thing out of what a GET answers."""
+    """Return the one object in the answer to a GET."""
     found: Any = object_in(answer)
     for kind in ("component_template", "index_template"):
         if step.path.startswith(f"/_{kind}/"):
@@ -233,7 +233,7 @@ def _current(step: Step, answer: Answer) -> dict[str, Any] | None:
 
 
 def refusal(step: Step, answer: Answer) -> Done:
-    """Say why a step could not be made, in the server's words."""
+    """Report why a step failed, in the words of the server."""
     if answer.status is None or answer.is_redirect:
         raise SinkUnavailable(sink="elasticsearch", cause=answer.failure)
     if step.path.startswith("/_security/") and answer.status in (400, 405):

@@ -1,4 +1,4 @@
-"""Kibana's side: data views by its data views API, searches and dashboard by an import.
+"""The steps in Kibana: data views by their API, searches and dashboard by an import.
 
 Shapes as documented for Kibana 8 and 9: `GET`/`POST /api/data_views/data_view`,
 `POST /api/saved_objects/_export` and `POST /api/saved_objects/_import`.
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 REQUEST_SECONDS = 60.0
 ANSWER_BYTES = 64 << 20
-"""An export of our objects has some 100 KB."""
+"""An export of our objects has about 100 KB."""
 HEADERS = {"kbn-xsrf": "ptingest", "accept": "application/json"}
 IMPORT = "/api/saved_objects/_import?overwrite=true"
 EXPORT = "/api/saved_objects/_export"
 
 
 class KibanaClient:
-    """Requests to one Kibana; each opens its own connection, there are a dozen."""
+    """Client of one Kibana; each of about a dozen requests opens its own connection."""
 
     def __init__(self, url: str, *, login: tuple[str, SecretStr] | None, ca_file: str | None):
         self._url = url.rstrip("/")
@@ -102,7 +102,7 @@ async def version_of(client: KibanaClient) -> str:
     """Return Kibana's version.
 
     Raises:
-        SinkUnavailable: nobody answers, the login is refused, or it is not ready yet.
+        SinkUnavailable: no answer, the login is refused, or it is not ready yet.
     """
     answer = await client.request("GET", "/api/status")
     version = object_in(answer).get("version")
@@ -142,7 +142,7 @@ async def make_views(client: KibanaClient, steps: Iterable[Step]) -> AsyncIterat
 async def import_objects(
     client: KibanaClient, part: Part, objects: Sequence[dict[str, Any]]
 ) -> AsyncIterator[Done]:
-    """Import a part's saved objects unless all of them are there as they are in the file."""
+    """Import the saved objects of a part, unless all of them exist as in the file."""
     names = [{"type": one["type"], "id": one["id"]} for one in objects]
     asked = orjson.dumps({"objects": names, "excludeExportDetails": True})
     there = _by_name((await client.request("POST", EXPORT, asked)).body)
@@ -178,7 +178,7 @@ def _by_object(objects: Iterable[dict[str, Any]]) -> dict[Name, dict[str, Any]]:
 
 
 def _by_name(exported: bytes) -> dict[Name, dict[str, Any]]:
-    """Read an export; an error in its place holds none of the objects."""
+    """Read an export; an error in its place contains no objects."""
     found = []
     for line in exported.splitlines():
         try:
@@ -191,7 +191,7 @@ def _by_name(exported: bytes) -> dict[Name, dict[str, Any]]:
 
 
 def _is_same(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
-    """Compare what we wrote; Kibana may have added attributes of newer versions."""
+    """Compare the parts that we wrote; Kibana may have added newer attributes."""
     parts = ("attributes", "references")
     return holds({part: wanted[part] for part in parts}, found)
 
