@@ -117,7 +117,7 @@ class Flow:
         if self.processing.is_for_large(chunk, size):
             # Large ones wait for each other before they ask for the budget: the first in its
             # queue must not wait for anything but sinks.
-            async with self.processing.large.turn(receipt, size) as is_granted:
+            async with self.processing.large.exclusive(receipt, size) as is_granted:
                 if not is_granted:
                     receipt.fail(TOO_MANY_LARGE)
                     return

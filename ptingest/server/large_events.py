@@ -82,7 +82,7 @@ class LargeEvents:
     def __init__(self, profile: Callable[[], ProfileSettings]) -> None:
         """``profile`` returns the one in force; after a reload a new process starts with it."""
         self._profile = profile
-        self._turn = asyncio.Lock()
+        self._one_at_a_time = asyncio.Lock()
         self._places = Budget(PLACES_BYTES)
         self._running: _Running | None = None
         self._files: tuple[int, int] | None = None
@@ -93,14 +93,14 @@ class LargeEvents:
         return None if self._running is None else self._running.process.pid
 
     @asynccontextmanager
-    async def turn(self, receipt: Receipt, size: int) -> AsyncIterator[bool]:
+    async def exclusive(self, receipt: Receipt, size: int) -> AsyncIterator[bool]:
         """Context manager around ``process``: one event at a time, first come, first served.
 
         The inflate permits of the window are released for the wait. Windows wait whole, so
         only a few may; False means that this one must be resent.
         """
         if receipt.give_way is None:
-            async with self._turn:
+            async with self._one_at_a_time:
                 yield True
             return
         try:
@@ -111,7 +111,7 @@ class LargeEvents:
             return
         try:
             receipt.give_way()
-            async with self._turn:
+            async with self._one_at_a_time:
                 yield True
         finally:
             self._places.release(size)

@@ -187,7 +187,7 @@ async def test_a_window_that_finds_no_place_for_its_large_event_comes_again(
 ) -> None:
     monkeypatch.setattr("ptingest.server.large_events.PLACE_SECONDS", 0.0)
     async with serving(tmp_path) as server, AsyncExitStack() as others:
-        turn = server.worker.parts.processing.large.turn(receipt_with_way(), PLACES_BYTES)
+        turn = server.worker.parts.processing.large.exclusive(receipt_with_way(), PLACES_BYTES)
         assert await others.enter_async_context(turn)
         receipt = receipt_with_way()
         await server.worker.parts.flow.admit([event(message="b" * (300 << 10))], receipt, ORIGIN)

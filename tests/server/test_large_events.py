@@ -39,7 +39,7 @@ async def large_events(profile: ProfileSettings | None = None) -> AsyncIterator[
 
 
 async def process(events: LargeEvents, payload: bytes, origin: Origin = ORIGIN) -> Processed:
-    async with events.turn(RECEIPT, len(payload)):
+    async with events.exclusive(RECEIPT, len(payload)):
         return await events.process(payload, receipt=RECEIPT, origin=origin, now_ns=NOW_NS)
 
 
@@ -182,7 +182,7 @@ async def test_a_window_gives_way_while_it_waits_and_only_a_few_wait(
     async def wait(events: LargeEvents, number: int, over: asyncio.Event) -> bool:
         receipt = Receipt(lambda _: None)
         receipt.give_way = lambda: gone.append(number)
-        async with events.turn(receipt, large.PLACES_BYTES // 3) as is_granted:
+        async with events.exclusive(receipt, large.PLACES_BYTES // 3) as is_granted:
             if is_granted:
                 await over.wait()
             return is_granted
