@@ -20,6 +20,7 @@ from ptingest.api.letters import DeadLetterJobs
 from ptingest.dead_letters.browser import Shelf
 from ptingest.errors import JobRefused
 from ptingest.model.letters import Choice, Order
+from ptingest.model.rfc3339 import rfc3339
 
 if TYPE_CHECKING:
     from aiohttp import web
