@@ -151,9 +151,14 @@ class _Writer:
         if code not in (codes.MAX_REPEAT, codes.MIN_REPEAT):
             raise Untranslatable(f"holds {str(code).lower()}")
         least, most, body = argument
+        fields = len(self._fields)
         often = f"{{{least},{'' if most is codes.MAXREPEAT else most}}}"
         lazy = "?" if code is codes.MIN_REPEAT else ""
-        return f"(?:{self._sequence(body, flags, is_last=False)}){often}{lazy}"
+        text = f"(?:{self._sequence(body, flags, is_last=False)}){often}{lazy}"
+        if most > 1 and body.getwidth()[0] == 0 and len(self._fields) > fields:
+            # A last, empty round of the loop sets the group in Python and not in RE2.
+            raise Untranslatable("repeats a group inside of what may be empty")
+        return text
 
     def _place(self, place: Any, flags: int, *, is_last: bool) -> str:
         is_by_line = bool(flags & re.MULTILINE)

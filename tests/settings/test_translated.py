@@ -9,6 +9,8 @@ from ptingest.settings.translated import Untranslatable, translated
     ("expression", "what"),
     [
         (r"(?P<a>a)\1", "refers back"),
+        (r"(?P<a>(?:(?P<b>[^a]|\b))*)", "repeats a group inside of what may be empty"),
+        (r"(?P<a>(?:(?P<b>x?)y?)+)", "repeats a group inside of what may be empty"),
         (r"(?P<a>a)?(?(a)b)", "took part"),
         ("(?P<a>a(?=b))", "looks ahead"),
         ("(?P<a>(?<!b)a)", "looks ahead or behind"),
