@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install -q --disable-pip-version-check
 BESIDE ?= 3
 CODE   := ptingest tests benchmarks docs
 # Folders of tests that start servers, or run what others wrote: not for `make unit`.
-WHOLE  := benchmarks browser cli deploy flow fuzz peers server tools torture workers
+WHOLE  := benchmarks browser cli deploy flow fuzz peers server tools/bench tools/shipper torture workers
 UNIT   := tests $(addprefix --ignore=tests/,$(WHOLE)) -m "not peer and not slow" --timeout 30
 # Hundreds of servers are started from this folder; each would compile it anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -51,8 +51,8 @@ unit: install    ## the tests that need no server and no peer, in about a minute
 	$(BIN)/python -m pytest $(UNIT) -n $(BESIDE)
 
 coverage: install ## the same with what they covered, line by line; it takes twice the time
-	$(BIN)/python -m coverage run -m pytest $(UNIT)
-	$(BIN)/python -m coverage report
+	$(BIN)/python -m coverage run -m pytest $(UNIT); failed=$$?; \
+	$(BIN)/python -m coverage report && exit $$failed
 
 browsers:        ## install Chromium and its driver from Debian, where missing and allowed (as root)
 	tests/browser/install.sh
