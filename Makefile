@@ -2,36 +2,57 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install -q --disable-pip-version-check
 # Processes that share the tests: most tests wait more than they work.
 BESIDE ?= 3
+CODE   := ptingest tests benchmarks docs
+# Folders of tests that start servers, or run what others wrote: not for `make unit`.
+WHOLE  := benchmarks browser cli deploy flow fuzz peers server tools/bench tools/shipper torture workers
+UNIT   := tests $(addprefix --ignore=tests/,$(WHOLE)) -m "not peer and not slow" --timeout 30
 # Hundreds of servers are started from this folder; each would compile it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help install demo run check test browsers fuzz bench torture clean
+.PHONY: help runtime install demo run format check unit test coverage browsers fuzz torture bench docs build clean
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-install: $(VENV)/.installed  ## create .venv with pinned versions
-$(VENV)/.installed: deploy/requirements.txt tests/requirements.txt pyproject.toml
+runtime: $(VENV)/.runtime     ## create .venv with what the program itself needs, pinned
+$(VENV)/.runtime: deploy/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -r deploy/requirements.txt -r tests/requirements.txt
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) -r deploy/requirements.txt -c tests/requirements.txt hatchling editables
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: install    ## ship sample logs of six services over the real protocol, show what is stored; KEEP=1 leaves it running
+install: $(VENV)/.installed   ## the same and all that checks and tests need
+$(VENV)/.installed: $(VENV)/.runtime tests/requirements.txt
+	$(PIP) -r tests/requirements.txt
+	@touch $@
+
+demo: runtime    ## ship sample logs of six services over the real protocol, show what is stored; KEEP=1 leaves it running
 	@$(BIN)/python -m benchmarks.demo $(if $(KEEP),--keep)
 
-run: install     ## start the server with config/ptingest.yaml
+run: runtime     ## start the server with config/ptingest.yaml
 	$(BIN)/ptingest --config config/ptingest.yaml
 
+format: install  ## format the code, and mend what the linter can mend
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
 check: install   ## format, lint, types, floors
-	$(BIN)/ruff format --check ptingest tests benchmarks
-	$(BIN)/ruff check ptingest tests benchmarks
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 test: check      ## check, then every test; PTINGEST_PEERS=require makes missing peers an error
 	$(BIN)/python -m pytest -n $(BESIDE) --timeout 30
+
+unit: install    ## the tests that need no server and no peer, in about a minute
+	$(BIN)/python -m pytest $(UNIT) -n $(BESIDE)
+
+coverage: install ## the same with what they covered, line by line; it takes twice the time
+	$(BIN)/python -m coverage run -m pytest $(UNIT); failed=$$?; \
+	$(BIN)/python -m coverage report && exit $$failed
 
 browsers:        ## install Chromium and its driver from Debian, where missing and allowed (as root)
 	tests/browser/install.sh
@@ -40,11 +61,17 @@ torture: install ## break everything while events pass; EVENTS in each scenario,
 	$(BIN)/python -m tests.torture $(if $(EVENTS),--events $(EVENTS)) $(if $(SEED),--seed $(SEED))
 
 fuzz: install    ## coverage-guided fuzzing, SECONDS=60 for each target, TARGETS="pipeline query" for some
-	$(BIN)/python -m pip install -q --disable-pip-version-check -r tests/fuzz/requirements.txt
+	$(PIP) -r tests/fuzz/requirements.txt
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(TARGETS)
 
 bench: install   ## measure, this run beside the last (benchmarks/history.jsonl); EVERYTHING=1 for the slow ones
 	$(BIN)/python -m benchmarks.run $(if $(EVERYTHING),--everything)
+
+docs: runtime    ## write docs/settings.md, commands.md and metrics.md anew from the code
+	$(BIN)/python -m docs.generate
+
+build: runtime   ## the source distribution and the wheel, in dist/
+	$(BIN)/python -m hatchling build
 
 clean:
 	rm -rf $(VENV) .peers build dist

@@ -60,7 +60,7 @@ CURES = {
     "rates",
     type=click.FloatRange(min=0, min_open=True),
     multiple=True,
-    help="Say what so many events a second need; may be repeated.  [default: 1k, 10k, 100k]",
+    help="Say what this many events a second need; repeatable.  [default: 1k, 10k, 100k]",
 )
 @click.option(
     "--seconds",
@@ -84,7 +84,9 @@ def bench(
     """Measure what your own lines cost on this machine.
 
     FILE (or - for standard input) holds events as Filebeat sends them, one JSON object a
-    line, or with --service plain log lines. No server is needed and nothing is sent.
+    line, or with --service plain log lines. No server is needed and nothing is sent. The
+    report has the CPU time of an event and where it goes, the events that take the slow path
+    and why, the bytes of an event at each stage, and the workers that a rate of events needs.
     Exit codes: 0 measured, 1 there was nothing to measure, 3 config invalid.
     """
     from ptingest.server.assembly import read_profile

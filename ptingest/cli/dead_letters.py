@@ -195,8 +195,16 @@ def dead_letters() -> None:
 
 
 @dead_letters.command("list", epilog="Example: ptingest dead-letters list --json | jq .reason")
-@click.option("--all", "with_done", is_flag=True, help="Also those requeued or purged already.")
-@click.option("--reason", "reasons", multiple=True, metavar="R", help="Repeatable.")
+@click.option(
+    "--all", "with_done", is_flag=True, help="Also letters that are already requeued or purged."
+)
+@click.option(
+    "--reason",
+    "reasons",
+    multiple=True,
+    metavar="R",
+    help="Only letters with this reason; repeatable.",
+)
 @json_option
 @config_option
 def list_(
@@ -253,17 +261,33 @@ def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say which letters are meant; the kinds narrow each other."""
     options = (
         click.option("--all", "everything", is_flag=True, help="Every letter that waits."),
-        click.option("--reason", "reasons", multiple=True, metavar="R", help="Repeatable."),
-        click.option("--stream", "streams", multiple=True, metavar="S", help="Repeatable."),
-        click.option("--id", "ids", multiple=True, metavar="ID", help="Repeatable."),
-        click.option("--older-than", metavar="AGE", help="Older than 15m, 24h, 7d, or a time."),
+        click.option(
+            "--reason",
+            "reasons",
+            multiple=True,
+            metavar="R",
+            help="Only letters with this reason; repeatable.",
+        ),
+        click.option(
+            "--stream",
+            "streams",
+            multiple=True,
+            metavar="S",
+            help="Only letters for this data stream; repeatable.",
+        ),
+        click.option(
+            "--id", "ids", multiple=True, metavar="ID", help="Only this letter; repeatable."
+        ),
+        click.option(
+            "--older-than", metavar="AGE", help="Only letters older than 15m, 24h, 7d, or a time."
+        ),
         click.option("--dry-run", is_flag=True, help="Only say what would happen."),
         click.option(
             "--timeout",
             type=click.FloatRange(min=0, min_open=True, max=86_400),
             default=300.0,
             show_default=True,
-            help="Seconds; what is not settled by then stays.",
+            help="Seconds; letters that are not settled by then stay.",
         ),
         click.option(
             "--address", metavar="HOST:PORT", help="The running server, if not at api.listen."
@@ -281,9 +305,9 @@ def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
 def requeue(**asked: Any) -> ExitCode:
     """Put dead letters through the current pipeline again, each under its key.
 
-    Doing it twice doubles nothing. What is refused again is a new dead letter. Exit codes:
-    0 all settled, 1 no letter fits, 4 the running server cannot be reached, 5 some are
-    dead letters still.
+    A second run makes no duplicates. A letter that is refused again becomes a new dead
+    letter. Exit codes: 0 all settled, 1 no letter matches, 4 the running server cannot be
+    reached, 5 some are still dead letters.
     """
     return _carry_out("requeue", **asked)
 
@@ -291,7 +315,11 @@ def requeue(**asked: Any) -> ExitCode:
 @dead_letters.command(epilog="Example: ptingest dead-letters purge --older-than 7d --dry-run")
 @choosing
 def purge(**asked: Any) -> ExitCode:
-    """Delete dead letters for good. Exit codes: 0 deleted, 1 no letter fits."""
+    """Delete dead letters.
+
+    Exit codes: 0 deleted, 1 no letter matches, 4 the running server cannot be reached, 5
+    some are still there.
+    """
     return _carry_out("purge", **asked)
 
 

@@ -67,9 +67,10 @@ def doctor(
 ) -> ExitCode:
     """Find out what is wrong, and say what to do about it.
 
-    With --server or --elasticsearch and no --config only that part is looked at. Exit codes:
-    0 no problem, 1 a problem, 3 config invalid, 4 the server or Elasticsearch is not
-    reachable or refuses the login.
+    It only reads. It looks at the config, the server that runs with it, and Elasticsearch;
+    without --config, at the one that --server or --elasticsearch names. Exit codes: 0 no
+    problem, 1 a problem, 3 config invalid, 4 the server or Elasticsearch is not reachable or
+    refuses the login.
     """
     import asyncio
 

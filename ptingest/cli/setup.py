@@ -60,25 +60,41 @@ class Target(NamedTuple):
     help=f"Superuser; its password comes from {ADMIN_VARIABLE}, else it is asked for.",
 )
 @click.option(
-    "--only", multiple=True, type=click.Choice(PARTS), help="Look only at this part; repeatable."
+    "--only", multiple=True, type=click.Choice(PARTS), help="Prepare only this part; repeatable."
 )
-@click.option("--dry-run", is_flag=True, help="Print each request and send none.")
-@click.option("--retention", default="30d", show_default=True, help="`none` keeps for ever.")
-@click.option("--replicas", default=0, show_default=True, type=click.IntRange(0, 10))
-@click.option("--logsdb", is_flag=True, help="index.mode: logsdb: less disk, some more CPU.")
-@click.option("--failure-store/--no-failure-store", default=True, show_default=True)
+@click.option("--dry-run", is_flag=True, help="Print each request without sending it.")
+@click.option(
+    "--retention",
+    default="30d",
+    show_default=True,
+    help="How long documents are kept; `none` keeps them for ever.",
+)
+@click.option(
+    "--replicas",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 10),
+    help="Replicas of each shard.",
+)
+@click.option("--logsdb", is_flag=True, help="Set index.mode to logsdb: less disk, some more CPU.")
+@click.option(
+    "--failure-store/--no-failure-store",
+    default=True,
+    show_default=True,
+    help="Whether Elasticsearch redirects documents that it cannot index to a failure store.",
+)
 @click.option(
     "--role",
     type=click.Choice(["lean", "as-described"]),
     default="lean",
     show_default=True,
-    help="What ptingest needs, or what Logstash was given.",
+    help="Privileges: what ptingest needs, or what Logstash was given.",
 )
 @click.option(
     "--api-key",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Make an API key instead of a user and keep it in FILE, for its owner alone.",
+    help="Make an API key instead of a user and write it to FILE, readable by its owner only.",
 )
 def setup(
     config: Path | None,

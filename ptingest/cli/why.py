@@ -45,8 +45,10 @@ def why(
 ) -> ExitCode:
     """Tell the life of one event: its window, pattern, rule, data stream, writes and ack.
 
-    An ID is a document's key (`_id`), or a dead letter's; anything else is a LINE, looked up
-    by its text. Exit codes: 0 found, 1 not found, 4 not found and the server is away.
+    An ID is the key of a document (`_id`) or of a dead letter; anything else is a LINE, looked
+    up by its text in the server's memory (`why.max_bytes`), the dead letters and the embedded
+    store. For a line that is in none of them it shows what the pipeline would make of it. Exit
+    codes: 0 found, 1 not found, 4 not found and the server is not reachable.
     """
     settings = load_settings(config)
     is_id = _ID.fullmatch(event) is not None

@@ -25,16 +25,17 @@ LEAST_CHARACTERS = 16
 
 
 class ApiSettings(StrictSettings):
-    """Loopback by default: `/status` tells much about the host."""
+    """The HTTP port: health, metrics, status and the console. It listens on loopback by
+    default, since ``/status`` tells much about the host."""
 
     listen: ListenAddress = "127.0.0.1:9600"
-    """``host:port``; port 0 picks a free one."""
+    """``host:port`` of the HTTP port; port 0 picks a free one."""
     tls: ServerTlsSettings | None = None
-    """Without it the port speaks http; with it https only."""
+    """Without this section the port speaks http; with it https only."""
     token: Annotated[SecretStr, AfterValidator(_usable_token)] | None = None
-    """Wanted as ``Authorization: Bearer <token>`` for everything but ``/livez``, beyond
-    loopback at least 16 characters; the console
-    asks for it once, in a form. Without it the console is for this host, and changes nothing."""
+    """Required as ``Authorization: Bearer <token>`` for everything but ``/livez``; at least 16
+    characters where the port listens beyond loopback. The console asks for it once, in a form.
+    Without a token the console is available to this host only and cannot change anything."""
 
     @property
     def guessable_token(self) -> str:

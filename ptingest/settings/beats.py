@@ -35,7 +35,7 @@ Network = Annotated[str, AfterValidator(_network)]
 
 
 class BeatsLimits(StrictSettings):
-    """What one peer, and all of them together, may ask of us."""
+    """Limits of one connection, of one address, and of all connections together."""
 
     window_events: Annotated[int, Field(ge=1, le=10_000_000)] = 65_536
     """Events a window frame may announce; Filebeat's ``bulk_max_size`` must stay below."""
@@ -43,15 +43,20 @@ class BeatsLimits(StrictSettings):
     """One JSON, data or compressed frame as it comes over the wire, and what it inflates to
     for one event."""
     event_bytes: PositiveBytes = ByteSize(16 * MIB)
-    """One event; a larger one becomes a dead letter as it came, to be requeued under a larger
-    limit. Filebeat cuts messages at its own ``max_bytes``, 10 MiB."""
+    """One event; a larger one becomes a dead letter undecoded and can be requeued under a
+    larger limit. Filebeat cuts messages at its own ``max_bytes``, 10 MiB."""
     window_bytes: PositiveBytes = ByteSize(256 * MIB)
-    """One window after inflating, all its compressed frames together."""
+    """One window after inflating, all its compressed frames together. A larger limit costs
+    time and no memory: a window is taken in parts of 8 MiB."""
     connection_bytes: PositiveBytes = ByteSize(64 * MIB)
-    """Received and not yet framed, for one connection; then we stop reading it."""
+    """Bytes received and not yet framed, for one connection; beyond it the connection is not
+    read."""
     total_bytes: PositiveBytes = ByteSize(128 * MIB)
-    """All events in memory: half for bytes received and not yet framed, half for
-    documents outstanding. Full pots withhold acks and then stop reading."""
+    """All events in memory: half for bytes received and not yet framed, half for documents
+    outstanding. When a half is full, acks are withheld and then connections are not read. One
+    address may hold three eighths of the first half in unfinished windows; Beats behind a load
+    balancer are one address unless it sends PROXY headers (``proxy_protocol_from``). Give the
+    process this and 256 MiB more."""
     connections: Annotated[int, Field(ge=1)] = 4096
     """Open connections; one more is closed at once."""
     connections_per_ip: Annotated[int, Field(ge=1)] = 256
@@ -61,14 +66,15 @@ class BeatsLimits(StrictSettings):
     write_seconds: PositiveSeconds = 30.0
     """A peer that does not read its acks for this long is closed."""
     first_byte_seconds: PositiveSeconds = 60.0
-    """A new connection that says nothing for this long is closed."""
+    """A new connection that sends nothing for this long is closed."""
     frame_seconds: PositiveSeconds = 30.0
-    """A frame begun and not continued for this long closes the connection, and so does one
-    that this long brings less of than ``min_bytes_per_second``."""
+    """A connection is closed when its unfinished frame receives nothing for this long, or
+    less than ``min_bytes_per_second`` over this long."""
     window_seconds: PositiveSeconds = 300.0
-    """As ``frame_seconds``, for a window: complete in this long, or coming fast enough."""
+    """The same for an unfinished window: it is complete in this long, or it arrives at
+    ``min_bytes_per_second`` at least."""
     min_bytes_per_second: PositiveBytes = ByteSize(KIB)
-    """How slow a line may be; less for a whole ``frame_seconds`` is no line but a trickle."""
+    """The lowest rate at which an unfinished frame or window may arrive."""
     idle_seconds: PositiveSeconds = 900.0
     """A connection without an open window and without traffic is closed after this long."""
     handshake_seconds: PositiveSeconds = 10.0
@@ -76,21 +82,24 @@ class BeatsLimits(StrictSettings):
 
 
 class BeatsSettings(StrictSettings):
-    """The port Filebeat ships to."""
+    """The port that Filebeat ships to."""
 
     listen: ListenAddress = "0.0.0.0:5044"
-    """``host:port``; port 0 picks a free one."""
+    """``host:port`` of the Beats port; port 0 picks a free one."""
     keepalive_seconds: PositiveSeconds = 3.0
-    """Ack 0 this often while a window is open, so that no Beat times out (they wait 30 s)."""
+    """An ack of 0 is sent this often while a window is open, so that no Beat times out (a
+    Beat waits 30 s)."""
     hold_seconds: PositiveSeconds = 900.0
-    """A window held longer closes its connection, so that the Beat may try another host."""
+    """A connection whose window waits longer is closed, so that the Beat may try another
+    host."""
     quiet_seconds: PositiveSeconds = 1.0
     """A part-filled v1 window is acked after this long without a byte."""
     allow_from: tuple[Network, ...] = ()
-    """Networks that may connect, by a Beat's own address; none named means everybody."""
+    """Networks that may connect, judged by a Beat's own address; an empty list allows all."""
     proxy_protocol_from: tuple[Network, ...] = ()
-    """Load balancers that begin each connection with a PROXY header (v1 or v2), which tells
-    the Beat's own address. From them it is required; from others it is never believed."""
+    """Load balancers that begin each connection with a PROXY header (v1 or v2), which names
+    the Beat's own address. From these addresses the header is required; from all others it is
+    never trusted."""
     tls: BeatsTlsSettings | None = None
-    """Without it Beats speak plaintext; with it they must speak TLS."""
+    """Without this section Beats speak plaintext; with it plaintext is refused."""
     limits: BeatsLimits = section(BeatsLimits)

@@ -130,7 +130,7 @@ def _problem(
     spot = find_spot(model, place)
     kind = detail["type"]
     if kind == "missing":
-        return parsed.problem(place, "is missing", f"add it: {_allowed(spot)}")
+        return parsed.problem(place, "is missing", f"add it: {allowed(spot)}")
     if kind == "extra_forbidden":
         return parsed.problem(place, "is no setting", _near(place, model, spot))
     if kind == "too_short":
@@ -145,11 +145,11 @@ def _problem(
         return parsed.problem(place, f"cannot be used: {seen}", cure)
     shown = _shown(detail["input"], place, spot, values)
     is_ours = kind != "too_long" and not kind.startswith("string_too_") and spot.annotation
-    allowed = _allowed(spot) if is_ours else _plain(detail)
+    may_be = allowed(spot) if is_ours else _plain(detail)
     cure = _cure(spot)
-    if allowed.startswith("text") and isinstance(detail["input"], int | float):
+    if may_be.startswith("text") and isinstance(detail["input"], int | float):
         cure = "write it in quotes"
-    return parsed.problem(place, f"is {shown}, must be {allowed}", cure)
+    return parsed.problem(place, f"is {shown}, must be {may_be}", cure)
 
 
 def explain_booleans(
@@ -160,7 +160,7 @@ def explain_booleans(
     for place, value in _leaves(values.root, ()):
         spot = find_spot(model, place)
         if isinstance(value, bool) and _is_number(spot.annotation):
-            seen = f"is {show_default(value)}, must be {_allowed(spot)}"
+            seen = f"is {show_default(value)}, must be {allowed(spot)}"
             problems.append(parsed.problem(place, seen, _cure(spot)))
     return problems
 
@@ -205,7 +205,7 @@ def is_secret(annotation: Any) -> bool:
     return any(is_secret(member) for member in get_args(annotation))
 
 
-def _allowed(spot: Spot) -> str:
+def allowed(spot: Spot) -> str:
     """What may stand there, from the type and its bounds."""
     annotation, field = spot.annotation, spot.field
     metadata = list(field.metadata) if field is not None else []

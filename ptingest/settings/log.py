@@ -8,8 +8,10 @@ from ptingest.settings.strict import StrictSettings
 
 
 class LogSettings(StrictSettings):
-    """Never a line for each event, never a secret."""
+    """The log on standard error. It never has a line for each event, and never a secret."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The lowest level that is written: ``error`` means that data is at risk, ``warning`` that
+    somebody should look soon, ``info`` that a state changed."""
     format: Literal["console", "json"] = "console"
-    """``json`` prints one object a line with ECS names."""
+    """``json`` writes one object a line with ECS names."""

@@ -33,32 +33,33 @@ def _as_tuple(value: Any) -> Any:
 
 
 class PatternSample(StrictSettings):
-    """One line with what must come of it; run by ``ptingest check`` and on every reload."""
+    """One line with its expected fields; run by ``ptingest check`` and on every reload."""
 
     line: str
     """A message, as Filebeat sends it."""
     fields: dict[str, str] | None = None
-    """Exactly the fields that must be set; null means the pattern must not fit."""
+    """Exactly the fields that must be set; null means that the pattern must not match."""
 
 
 class PatternSettings(StrictSettings):
     """One shape of a message, written as a line of named pieces or as a regular expression."""
 
     name: Annotated[str, Field(min_length=1)]
-    """Shown by ``ptingest try`` and in a failing sample."""
+    """Shown by ``ptingest try`` and with a failing sample."""
     line: str | None = None
-    """Pieces ``{word:x} {data:x} {timestamp:x} {int:x} {rest:x}`` and the text between them;
-    found in linear time whatever the message."""
+    """The pieces ``{word:x}``, ``{data:x}``, ``{timestamp:x}``, ``{int:x}`` and ``{rest:x}``,
+    with the text between them; found in linear time whatever the message is."""
     regex: str | None = None
     """A Python regular expression with named groups, matched at the start of the message.
-    What Python's engine is proven to match in a time linear in the message it runs, else RE2
-    does, with the same meaning, some eight times slower, and not on lines of many megabytes;
-    what neither can is refused."""
+    Python's engine runs it where the time is proven to be linear in the length of the message.
+    Otherwise RE2 runs it with the same meaning, some eight times slower, and not on lines of
+    many megabytes. An expression that neither can run is refused."""
     json_keys: Annotated[dict[str, FieldName], Field(min_length=1)] | None = None
-    """Fits a message that is one JSON object with at least one of these keys: key -> field to
-    set. Text is taken as it is, numbers and booleans as their JSON text, the rest left out."""
+    """A map from key to field. It matches a message that is one JSON object with at least one
+    of these keys. Text is taken as it is, numbers and booleans as their JSON text; other values
+    are left out."""
     samples: tuple[PatternSample, ...] = ()
-    """At least one is worth having: a pattern without samples is not tested by ``check``."""
+    """A pattern without samples is not tested."""
 
     @model_validator(mode="after")
     def _one_shape(self) -> PatternSettings:
@@ -117,10 +118,12 @@ class TimeSettings(StrictSettings):
     """Which field holds the event's time, and how to read it."""
 
     field: FieldName = "log_timestamp"
+    """The field that holds the time."""
     fraction_field: FieldName | None = None
-    """Digits that a pattern cut off the time; read only with ``timestamp_precision: full``."""
+    """The field with digits that a pattern cut off the time; it is read only with
+    ``timestamp_precision: full``."""
     formats: Annotated[tuple[str, ...], Field(min_length=1)] = ("ISO8601",)
-    """Tried in order: ``ISO8601``, ``UNIX``, ``UNIX_MS``, or strptime's with ``%``."""
+    """Tried in order: ``ISO8601``, ``UNIX``, ``UNIX_MS``, or a format of strptime with ``%``."""
 
     @field_validator("formats")
     @classmethod
@@ -135,13 +138,13 @@ class TimeSettings(StrictSettings):
 
 
 class CategoryRule(StrictSettings):
-    """Names that get a label."""
+    """Logger names, and the fields that they set."""
 
     match: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
-    """``a.*`` the name or anything below it; ``a*`` anything that begins so; ``*.a`` anything
-    that ends so; ``a`` exactly this."""
+    """``a.*`` is the name ``a`` or any below it, ``a*`` any that begins with it, ``*.a`` any
+    that ends with it, ``a`` exactly this name."""
     set: Annotated[dict[FieldName, str], Field(min_length=1)]
-    """Fields to set, overwriting."""
+    """Fields to set; existing values are overwritten."""
 
     @field_validator("match")
     @classmethod
@@ -169,12 +172,14 @@ def _checked_constants(fields: dict[str, str]) -> dict[str, str]:
 
 
 class CategorySettings(StrictSettings):
-    """From a name (of a logger, say) to a label; the first rule that fits wins."""
+    """From a name, usually a logger's, to the fields that classify the event."""
 
     field: FieldName = "logger_name"
+    """The field that holds the name."""
     rules: tuple[CategoryRule, ...] = ()
+    """Tried in order; the first one that matches is used."""
     otherwise: dict[FieldName, str] = Field(default_factory=dict)
-    """Fields set where no rule fits, or the field is missing or no text."""
+    """Fields to set where no rule matches, or where the field is missing or is not text."""
 
     @field_validator("otherwise")
     @classmethod
@@ -183,10 +188,12 @@ class CategorySettings(StrictSettings):
 
 
 class DataStreamSettings(StrictSettings):
-    """Names are ``type``-``service``-``namespace``."""
+    """Names of data streams: ``type``-``service``-``namespace``."""
 
     type: Annotated[str, Field(pattern=r"^[a-z0-9_.]+$")] = "logs"
+    """First part of the name."""
     namespace: Annotated[str, Field(min_length=1, max_length=100)]
+    """Last part of the name."""
 
     @field_validator("namespace")
     @classmethod
@@ -203,22 +210,25 @@ class GroupSettings(StrictSettings):
     """What becomes of the events of one group."""
 
     group: Annotated[str, Field(min_length=1)]
-    """Text the root field ``group`` must equal."""
+    """The value of the root field ``group`` of these events."""
     data_stream: DataStreamSettings
     fields: dict[str, str] = Field(default_factory=dict)
-    """Set on every event, overwriting; ``a.b`` is field ``b`` of object ``a``."""
+    """Set on every event, existing values are overwritten; ``a.b`` is field ``b`` of object
+    ``a``."""
     known_services: tuple[str, ...] = ()
-    """Named in metrics; others are counted together as ``other``."""
+    """Services with a label of their own in metrics; others are counted as ``other``."""
     only_known_services: bool = False
-    """Events of other services go to the dead letters (reason ``service_not_allowed``), so
-    that a typing error makes no data stream. Off: every legal name is indexed."""
+    """``true``: events of other services go to the dead letters (reason
+    ``service_not_allowed``), so that a typing error makes no data stream. ``false``: every
+    legal name is indexed."""
     max_services: Annotated[int, Field(ge=0, le=10_000)] = 64
-    """Services beside ``known_services`` that may begin a data stream, in each process since
-    its start; events of more go to the dead letters (reason ``too_many_services``)."""
+    """How many services beside ``known_services`` may begin a data stream, in each process
+    since its start; events of further ones go to the dead letters (reason
+    ``too_many_services``)."""
     failure_tag: Annotated[str, Field(min_length=1)] = "_grokparsefailure"
-    """Tag of events that no pattern fits."""
+    """Tag of an event that no pattern matches."""
     patterns: Annotated[tuple[PatternSettings, ...], Field(min_length=1)]
-    """Tried in order, the first that fits wins."""
+    """Tried in order; the first one that matches is used."""
     time: TimeSettings = section(TimeSettings)
     categories: CategorySettings = section(CategorySettings)
 
@@ -237,24 +247,26 @@ class GroupSettings(StrictSettings):
 
 
 class ProfileSettings(StrictSettings):
-    """Root of a profile."""
+    """The whole profile."""
 
     timezone: str = "UTC"
     """IANA name for times that name no zone. Logstash in its container uses UTC."""
     parsing: Literal["parity", "strict"] = "parity"
-    """``strict`` refuses records that do not start the message, and loggers with ``|`` or a
-    newline; the tally ``loose_match`` counts what would change."""
+    """``strict``: a record begins at the start of the message, and a logger has neither ``|``
+    nor a line break. The note ``loose_match`` counts the events that it would change."""
     timestamp_precision: Literal["parity", "full"] = "parity"
-    """``full`` changes ``@timestamp``: up to nine digits, and times Logstash cannot read."""
+    """``full``: ``@timestamp`` has up to nine digits, joins ``log_timestamp`` and ``log_ms``, and
+    is read from times that Logstash's date filter refuses."""
     event_original: Literal["keep", "drop", "on_failure"] = "keep"
-    """``drop`` saves the second copy of the message; ``on_failure`` keeps it for what no
-    pattern or time format fits."""
+    """``event.original`` is a second copy of the message. ``on_failure`` keeps it only for
+    events that no pattern or time format matches."""
     sanitise_names: Annotated[
         Literal["off", "lower", "ecs"], BeforeValidator(_off_is_no_boolean)
     ] = "off"
-    """Mends data stream names instead of dead-lettering their events; two services may then
-    share one data stream."""
+    """Mends data stream names that Elasticsearch would refuse, instead of dead-lettering their
+    events; two services may then share one data stream."""
     groups: Annotated[tuple[GroupSettings, ...], Field(min_length=1)]
+    """One entry for each value of ``group``; events of other groups are dropped."""
 
     @field_validator("timezone")
     @classmethod

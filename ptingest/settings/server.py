@@ -16,17 +16,18 @@ from ptingest.settings.why import WhySettings
 
 
 class ServerSettings(StrictSettings):
-    """Root of the config; every key may be left out."""
+    """The whole config; every key may be left out."""
 
     data_dir: str = "data"
-    """Store, dead letters and lock; a relative path counts from the config file."""
+    """Folder of the store, the dead letters and the lock; a relative path counts from the
+    config file's folder. Files that the server makes in it are readable by its user only."""
     profile: str | None = None
-    """Patterns, categories, routing; without it the packaged ``pt.yaml``."""
+    """File with patterns, categories and routing; without it the packaged ``pt.yaml``."""
     workers: Annotated[int, Field(ge=0, le=64)] = 1
-    """Processes that do the work; 0 is one for each core. From two on a supervisor stands
-    before them: it accepts, and hands each connection to the least loaded."""
+    """Processes that do the work; 0 means one for each core. With two or more a supervisor
+    accepts the connections and passes each one to the worker with the fewest."""
     drain_seconds: PositiveSeconds = 20.0
-    """How long a stop may wait for windows to become safe."""
+    """How long a stop waits for windows to become safe; those that are not are not acked."""
     beats: BeatsSettings = section(BeatsSettings)
     sinks: SinksSettings = section(SinksSettings, store={})
     dead_letters: DeadLettersSettings = section(DeadLettersSettings)

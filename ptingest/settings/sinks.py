@@ -16,21 +16,21 @@ class BatchSettings(StrictSettings):
     """When a lane closes a batch: the first limit reached closes it."""
 
     max_documents: Annotated[int, Field(ge=1, le=100_000)] = 4096
-    """Documents in one write."""
+    """The most documents in one write."""
     max_bytes: PositiveBytes = ByteSize(5 * MIB)
-    """Encoded bytes in one write; keep it under Elasticsearch's ``http.max_content_length``,
-    100 MiB unless the cluster says otherwise."""
+    """The most bytes of encoded documents in one write."""
     max_age_seconds: PositiveSeconds = 0.1
-    """How long the oldest document may wait for company, while there is some."""
+    """How long the oldest document may wait for others, while others arrive."""
 
 
 class RetrySettings(StrictSettings):
-    """How long to wait before busy documents are tried again; an outage has no last attempt."""
+    """How long to wait before busy documents are tried again; there is no last attempt while a
+    sink is down."""
 
     initial_seconds: PositiveSeconds = 0.25
     """Backoff after the first busy answer; doubled each time, with jitter."""
     max_seconds: PositiveSeconds = 10.0
-    """The longest backoff; forgotten on the first success."""
+    """The longest backoff; the first success resets it."""
     patience_seconds: PositiveSeconds = 300.0
     """How long documents of one troubled data stream (403, no template, shard limit), and
     single documents that fail while others pass, are retried before they go to the dead
@@ -43,23 +43,25 @@ class LaneSettings(StrictSettings):
     batch: BatchSettings = section(BatchSettings)
     retry: RetrySettings = section(RetrySettings)
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
-    """Most batches in flight at once."""
+    """The most batches in flight at once."""
     tuning: Literal["auto", "fixed"] = "auto"
-    """``auto`` finds concurrency and size of batches below the limits given here, which are
-    upper ones then; ``fixed`` keeps to the limits themselves."""
+    """``auto``: the number of batches in flight and their size are found under full load, with
+    ``concurrency`` and ``batch.max_*`` as upper limits. ``fixed``: the limits are used as they
+    are."""
 
 
 class StoreSettings(LaneSettings):
     """The embedded store: one SQLite file under ``data_dir``."""
 
     concurrency: Annotated[int, Field(ge=1, le=1)] = 1
-    """SQLite has one writer."""
+    """Always 1: SQLite has one writer."""
     tuning: Literal["auto", "fixed"] = "fixed"
-    """On a disk of our own large batches are best as they are."""
+    """``fixed``: the limits are used as they are, which is best for a local file; ``auto`` as
+    for Elasticsearch."""
     path: str = "store.sqlite"
     """File name, relative to ``data_dir``."""
     max_age_days: Annotated[float, Field(gt=0)] | None = 30.0
-    """Documents stored longer ago are deleted; null keeps them."""
+    """Documents stored longer ago are deleted; null keeps them for ever."""
     max_bytes: PositiveBytes | None = ByteSize(10 << 30)
     """The oldest are deleted when the file grows beyond this; null means no limit."""
 
@@ -79,12 +81,12 @@ def _require_address(host: str) -> None:
 
 
 class BulkSettings(BatchSettings):
-    """The same for Elasticsearch, where what is best is found below these."""
+    """When a bulk is closed; with ``tuning: auto`` these are upper limits."""
 
     max_documents: Annotated[int, Field(ge=1, le=100_000)] = 10_000
-    """Documents in one bulk."""
+    """The most documents in one bulk."""
     max_bytes: PositiveBytes = ByteSize(10 * MIB)
-    """Bytes of documents in one bulk, before compression; keep it under
+    """The most bytes of documents in one bulk, before compression; keep it under
     ``http.max_content_length``, 100 MiB unless the cluster says otherwise."""
 
 
@@ -93,33 +95,35 @@ class ElasticsearchSettings(LaneSettings):
 
     batch: BulkSettings = BulkSettings()
     concurrency: Annotated[int, Field(ge=1, le=64)] = 16
-    """Most bulks in flight at once."""
+    """The most bulks in flight at once."""
 
     hosts: Annotated[tuple[str, ...], Field(min_length=1)]
     """One or more ``http(s)://host:port``."""
     username: str | None = None
     """A user, not a role: ``logstash_writer``, whose role is ``logstash_writer_pt``."""
     password: SecretStr | None = None
+    """That user's password."""
     api_key: SecretStr | None = None
     """``id:key`` or its base64 form, instead of username and password."""
     ca_file: str | None = None
     """PEM file with the authority that signed Elasticsearch's certificate."""
     fingerprint: str | None = None
-    """SHA-256 of the authority's or node's certificate in hex, instead of ``ca_file``. The
-    node's own stands for its name as well; an authority's does not: then the host that
-    ``hosts`` names must be in the certificate that it shows."""
+    """SHA-256 of the authority's or the node's certificate in hex, instead of ``ca_file``. With
+    the authority's, the host in ``hosts`` must be named in the node's certificate; with the
+    node's own the name is not checked."""
     certificate: str | None = None
-    """PEM file with the certificate that we show, where Elasticsearch asks for one."""
+    """PEM file with a client certificate, where Elasticsearch asks for one."""
     key: str | None = None
     """PEM file with its private key; without it the key is looked for in ``certificate``."""
     key_password: SecretStr | None = None
     """Opens an encrypted key."""
     ids: Literal["keyed", "none"] = "keyed"
-    """``keyed`` recognises resent events (409 = already stored); ``none`` may double them."""
+    """``keyed``: resent events are recognised (409 means already stored). ``none``:
+    Elasticsearch makes the ids, and resent events are stored again."""
     compress: bool = True
-    """gzip request bodies."""
+    """Whether request bodies are compressed with gzip."""
     request_seconds: PositiveSeconds = 60.0
-    """No answer for this long makes the batch doubtful."""
+    """A batch without an answer for this long is doubtful."""
     shard_seconds: PositiveSeconds = 10.0
     """Sent as the bulk's ``timeout``: how long Elasticsearch waits for a shard."""
 
@@ -141,27 +145,27 @@ class ElasticsearchSettings(LaneSettings):
 
 
 class NdjsonSettings(LaneSettings):
-    """Lines of JSON on disk, rotated, or on standard output."""
+    """Documents as lines of JSON in rotated files, or on standard output."""
 
     concurrency: Annotated[int, Field(ge=1, le=1)] = 1
-    """One file has one writer."""
+    """Always 1: a file has one writer."""
     tuning: Literal["auto", "fixed"] = "fixed"
-    """A file takes any size alike."""
+    """As for the embedded store."""
     path: str = "documents.ndjson"
     """File name, relative to ``data_dir``; ``-`` is standard output."""
     max_bytes: PositiveBytes = ByteSize(100 * MIB)
-    """A file this large is rotated."""
+    """A file of this size is rotated."""
     keep: Annotated[int, Field(ge=1)] = 7
     """Rotated files kept beside the current one."""
 
 
 class SinksSettings(StrictSettings):
-    """Given at all, it replaces the default, which is the embedded store alone.
-
-    With several sinks a document is safe when each of them has settled it.
+    """Where documents go. Without this section that is the embedded store alone; with it, the
+    sinks that it names. With several sinks a document is safe when each has settled it.
     """
 
     store: StoreSettings | None = None
+    """The default; ``store: {}`` names it beside another sink."""
     elasticsearch: ElasticsearchSettings | None = None
     ndjson: NdjsonSettings | None = None
 

@@ -32,10 +32,10 @@ CertificateName = Annotated[str, AfterValidator(_some_name)]
 
 
 class ServerTlsSettings(StrictSettings):
-    """Who we are on a port; read again when a file changes and on SIGHUP."""
+    """Certificate of a port; the files are read again when they change and on SIGHUP."""
 
     certificate: str
-    """PEM file: our certificate first, then those between it and the authority."""
+    """PEM file with the server's certificate first, then the intermediate ones."""
     key: str | None = None
     """PEM file with the private key (PKCS#8, PKCS#1 or EC, encrypted or not); without it the
     key is looked for in the ``certificate`` file."""
@@ -44,12 +44,12 @@ class ServerTlsSettings(StrictSettings):
 
 
 class SenderSettings(StrictSettings):
-    """What one certificate may send; other events of it go to the dead letters."""
+    """What one certificate may send; its other events go to the dead letters."""
 
     groups: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Values of ``group``; null means any."""
+    """Values of ``group`` that it may send; null means any."""
     services: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Values of ``service``; null means any."""
+    """Values of ``service`` that it may send; null means any."""
 
     @model_validator(mode="after")
     def _limits_something(self) -> SenderSettings:
@@ -61,16 +61,17 @@ class SenderSettings(StrictSettings):
 
 
 class BeatsTlsSettings(ServerTlsSettings):
-    """TLS 1.2 or newer on the Beats port; plaintext is refused there."""
+    """TLS 1.2 or newer on the Beats port."""
 
     client_ca: str | None = None
     """PEM file with the authorities whose certificates Beats may show."""
     client_auth: Literal["none", "optional", "required"] = "none"
-    """Whether a Beat is asked for a certificate, and whether it may come without one."""
+    """Whether a Beat is asked for a certificate, and whether it may connect without one."""
     allow: tuple[CertificateName, ...] = ()
-    """Once anybody is named here or in ``senders``, nobody else gets in."""
+    """SANs, CNs or SHA-256 fingerprints of certificates that may send everything. Once a
+    certificate is named here or in ``senders``, all others are rejected."""
     senders: dict[CertificateName, SenderSettings] = Field(default={})
-    """Certificates that may send some groups and services only."""
+    """NAME is a SAN, a CN or a SHA-256 fingerprint."""
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> BeatsTlsSettings:

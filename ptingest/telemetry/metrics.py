@@ -1,6 +1,6 @@
 """The table of metrics, and the counters of one process.
 
-The table is the only place where a metric is named; README's list is checked against
+The table is the only place where a metric is named; docs/metrics.md is made from
 it. Counting is a method call with the full metric name, cheap enough for once a chunk or
 batch and never done for a single event. `ptingest.telemetry.exposition` writes the counters
 as Prometheus text.
@@ -53,13 +53,13 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ptingest_lane_settled_events_total",
         "counter",
-        "Events whose fate is decided, for each sink",
+        "Events whose fate is decided, for each sink and fate",
         ("sink", "service", "fate"),
     ),
     Metric(
         "ptingest_lane_outstanding_events",
         "gauge",
-        "Events received and in flight, counted where they wait",
+        "Events received and not settled, counted where they wait",
         ("sink", "service"),
     ),
     Metric(
@@ -83,30 +83,30 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ptingest_pipeline_noted_events_total",
         "counter",
-        "Events tagged or mended on the way (grok_failure, date_failure, ...)",
+        "Events that the pipeline tagged or mended (grok_failure, date_failure, ...)",
         ("service", "what"),
     ),
-    Metric("ptingest_pipeline_seconds_total", "counter", "Time spent in the pipeline"),
+    Metric("ptingest_pipeline_seconds_total", "counter", "Seconds spent in the pipeline"),
     Metric("ptingest_budget_outstanding_bytes", "gauge", "Bytes of documents outstanding"),
-    Metric("ptingest_budget_limit_bytes", "gauge", "Limit of documents outstanding"),
-    Metric("ptingest_beats_open_connections", "gauge", "Open connections"),
+    Metric("ptingest_budget_limit_bytes", "gauge", "Limit of the bytes of documents outstanding"),
+    Metric("ptingest_beats_open_connections", "gauge", "Open connections of Beats"),
     Metric("ptingest_beats_accepted_connections_total", "counter", "Connections accepted"),
     Metric(
         "ptingest_beats_rejected_connections_total",
         "counter",
-        "Connections closed at once: a limit, an address, a PROXY header",
+        "Connections closed before their first frame: a limit, an address, a PROXY header",
         ("reason",),
     ),
     Metric(
         "ptingest_beats_tls_failures_total",
         "counter",
-        "Connections closed before, in or right after their TLS handshake",
+        "Connections closed before, during or right after their TLS handshake",
         ("reason",),
     ),
     Metric(
         "ptingest_beats_closed_connections_total",
         "counter",
-        "Connections ended, by who or what ended them",
+        "Connections that ended, by the reason",
         ("reason",),
     ),
     Metric(
@@ -115,50 +115,89 @@ METRICS: tuple[Metric, ...] = (
         "Connections closed because the peer broke the wire format",
         ("reason",),
     ),
-    Metric("ptingest_beats_windows_total", "counter", "Windows received whole"),
-    Metric("ptingest_beats_acks_total", "counter", "Final acks sent, one a window"),
+    Metric("ptingest_beats_windows_total", "counter", "Windows received completely"),
+    Metric("ptingest_beats_acks_total", "counter", "Final acks sent, one for each window"),
     Metric("ptingest_beats_keepalives_total", "counter", "Acks of 0 sent while a window waits"),
-    Metric("ptingest_beats_failed_windows_total", "counter", "Windows not acked", ("reason",)),
-    Metric("ptingest_beats_odd_windows_total", "counter", "Unusual but accepted", ("what",)),
+    Metric(
+        "ptingest_beats_failed_windows_total", "counter", "Windows that were not acked", ("reason",)
+    ),
+    Metric(
+        "ptingest_beats_odd_windows_total",
+        "counter",
+        "Windows that are unusual and were accepted",
+        ("what",),
+    ),
     Metric("ptingest_beats_received_bytes_total", "counter", "Bytes read from Beats"),
     Metric("ptingest_beats_waiting_bytes", "gauge", "Bytes received and not yet framed"),
-    Metric("ptingest_beats_open_windows", "gauge", "Windows begun and not yet acked"),
+    Metric("ptingest_beats_open_windows", "gauge", "Windows that have begun and are not acked yet"),
     Metric(
         "ptingest_beats_oldest_window_seconds",
         "gauge",
         "Age of the oldest unacked window",
         merge="max",
     ),
-    Metric("ptingest_beats_ack_seconds", "histogram", "From a window's end to its final ack"),
-    Metric("ptingest_beats_window_events", "histogram", "Events a window", (), SIZES),
+    Metric(
+        "ptingest_beats_ack_seconds", "histogram", "Time from the end of a window to its final ack"
+    ),
+    Metric("ptingest_beats_window_events", "histogram", "Events in a window", (), SIZES),
     Metric("ptingest_lane_batches_total", "counter", "Attempts to write a batch", ("sink",)),
-    Metric("ptingest_lane_batch_documents", "histogram", "Documents a batch", ("sink",), SIZES),
-    Metric("ptingest_lane_write_seconds", "histogram", "One attempt", ("sink",)),
-    Metric("ptingest_lane_busy_documents_total", "counter", "Told to come back", ("sink",)),
-    Metric("ptingest_lane_doubtful_documents_total", "counter", "Outcome unknown", ("sink",)),
+    Metric("ptingest_lane_batch_documents", "histogram", "Documents in a batch", ("sink",), SIZES),
+    Metric(
+        "ptingest_lane_write_seconds",
+        "histogram",
+        "Time of one attempt to write a batch",
+        ("sink",),
+    ),
+    Metric(
+        "ptingest_lane_busy_documents_total",
+        "counter",
+        "Documents that the sink asked to send again later",
+        ("sink",),
+    ),
+    Metric(
+        "ptingest_lane_doubtful_documents_total",
+        "counter",
+        "Documents whose outcome is unknown",
+        ("sink",),
+    ),
     Metric("ptingest_lane_in_flight", "gauge", "Batches in flight", ("sink",)),
     Metric("ptingest_lane_concurrency", "gauge", "Batches allowed in flight now", ("sink",)),
     Metric(
-        "ptingest_lane_batch_limit_bytes", "gauge", "A batch is full at", ("sink",), merge="max"
+        "ptingest_lane_batch_limit_bytes",
+        "gauge",
+        "Bytes at which a batch is full now",
+        ("sink",),
+        merge="max",
     ),
     Metric(
-        "ptingest_lane_batch_limit_documents", "gauge", "A batch is full at", ("sink",), merge="max"
+        "ptingest_lane_batch_limit_documents",
+        "gauge",
+        "Documents at which a batch is full now",
+        ("sink",),
+        merge="max",
     ),
     Metric(
         "ptingest_lane_full_load_bytes_per_second",
         "gauge",
-        "Taken under full load, when last measured",
+        "Bytes a second that the sink took under full load, when last measured",
         ("sink",),
     ),
     Metric(
         "ptingest_lane_baseline_write_seconds",
         "gauge",
-        "Lowest write time of a full batch under full load",
+        "Shortest write time of a full batch under full load",
         ("sink",),
         merge="max",
     ),
-    Metric("ptingest_lane_tuning_changes_total", "counter", "Better limits found", ("sink",)),
-    Metric("ptingest_lane_waiting_documents", "gauge", "Waiting for a batch", ("sink",)),
+    Metric(
+        "ptingest_lane_tuning_changes_total",
+        "counter",
+        "Times that other limits of a batch or of the number in flight were found better",
+        ("sink",),
+    ),
+    Metric(
+        "ptingest_lane_waiting_documents", "gauge", "Documents that wait for a batch", ("sink",)
+    ),
     Metric(
         "ptingest_lane_is_in_trouble",
         "gauge",
@@ -166,49 +205,62 @@ METRICS: tuple[Metric, ...] = (
         ("sink",),
         merge="max",
     ),
-    Metric("ptingest_elasticsearch_answers_total", "counter", "Bulks by status", ("status",)),
-    Metric("ptingest_elasticsearch_sent_bytes_total", "counter", "Bodies as they were sent"),
+    Metric(
+        "ptingest_elasticsearch_answers_total",
+        "counter",
+        "Bulk requests by HTTP status",
+        ("status",),
+    ),
+    Metric(
+        "ptingest_elasticsearch_sent_bytes_total",
+        "counter",
+        "Bytes of bulk bodies as they were sent",
+    ),
     Metric(
         "ptingest_elasticsearch_asked_documents_total",
         "counter",
-        "Asked for by id before sending again, since an answer was lost (found or missing)",
+        "Documents looked up by id after an answer was lost (found or missing)",
         ("outcome",),
     ),
     Metric(
         "ptingest_elasticsearch_possible_double_documents_total",
         "counter",
-        "Sent again without knowing whether a lost attempt had stored them elsewhere",
+        "Documents sent again that a lost attempt may have stored in an earlier write index",
     ),
     Metric("ptingest_dead_letters_bytes", "gauge", "Size of the dead letters on disk", merge="max"),
     Metric(
         "ptingest_dead_letters_waiting_events",
         "gauge",
-        "Letters not requeued or purged",
+        "Letters that are neither requeued nor purged",
         merge="max",
     ),
     Metric(
         "ptingest_dead_letters_dropped_events_total",
         "counter",
-        "Expired, pushed out or purged",
+        "Letters that expired, were pushed out by newer ones or were purged",
         ("reason",),
     ),
     Metric(
         "ptingest_dead_letters_requeued_events_total",
         "counter",
-        "Letters put through again, by what became of them (left: they stay)",
+        "Letters requeued, by their fate (left: they stay dead letters)",
         ("fate",),
     ),
-    Metric("ptingest_supervisor_running_workers", "gauge", "Workers that take connections"),
+    Metric(
+        "ptingest_supervisor_running_workers",
+        "gauge",
+        "Workers that take connections (0 with one worker, which has no supervisor)",
+    ),
     Metric(
         "ptingest_supervisor_restarts_total",
         "counter",
-        "Workers started again: they died, or were killed since they were silent",
+        "Workers started again (died, silent or refused)",
         ("reason",),
     ),
     Metric(
         "ptingest_supervisor_handed_connections_total",
         "counter",
-        "Connections handed over, by the worker's number",
+        "Connections passed to a worker, by its number",
         ("worker",),
     ),
     Metric("ptingest_worker_reloads_total", "counter", "Reloads of the config", ("outcome",)),
@@ -221,7 +273,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ptingest_worker_loop_lag_seconds",
         "gauge",
-        "Longest pause of the event loop lately",
+        "Longest recent pause of the event loop",
         merge="max",
     ),
     Metric(
@@ -233,14 +285,14 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ptingest_worker_certificate_expiry_seconds",
         "gauge",
-        "When a certificate in force expires, since the epoch",
+        "When a certificate in use expires, since the epoch",
         ("setting",),
         merge="min",
     ),
     Metric(
         "ptingest_worker_certificate_reloads_total",
         "counter",
-        "Certificates read again (done), or left as they were (refused)",
+        "Certificates read again (done) or kept as they were (refused)",
         ("outcome",),
     ),
     Metric("ptingest_worker_is_ready", "gauge", "1 when /readyz says so", merge="min"),

@@ -65,6 +65,7 @@ async def until_open(accepted: HttpConnections, count: int) -> None:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.slow
 def test_a_health_check_is_answered_when_no_descriptor_is_left() -> None:
     code = """
 import asyncio, os, resource, socket

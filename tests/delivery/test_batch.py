@@ -32,6 +32,7 @@ def batcher(*, documents: int = 10, size: int = 50) -> Batcher:
 
 @given(st.lists(sizes, max_size=10), st.integers(1, 12), st.integers(1, 60))
 @settings(max_examples=200, deadline=None)
+@pytest.mark.slow
 def test_batches_are_what_came_in_order_and_within_limits(
     lists: list[list[int]], max_documents: int, max_bytes: int
 ) -> None:

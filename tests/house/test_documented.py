@@ -1,84 +1,75 @@
-"""README names every command, setting and metric there is."""
+"""The pages of settings, commands and metrics say what the code says, and all of it."""
 
 from __future__ import annotations
 
 import re
-from importlib import import_module
+from collections.abc import Iterator
 
-import click
 import pytest
+from pydantic import BaseModel
 
-from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.main import COMMANDS
+from docs.generate import DOCS, PAGES, all_commands, attribute_docs, current, models_of
 from ptingest.settings.explain import all_places
 from ptingest.settings.parse import dotted
+from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import METRICS
-from tests.support.modules import ROOT
 
 
-@pytest.fixture(scope="module")
-def readme() -> str:
-    return (ROOT / "README.md").read_text(encoding="utf-8")
+def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    yield model
+    for field in model.model_fields.values():
+        for inner in models_of(field.annotation):
+            yield from sections(inner)
 
 
-def has_word(text: str, word: str) -> bool:
-    """Say whether ``word`` stands there whole, not as a part of a longer name."""
-    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) is not None
+MODELS = dict.fromkeys([*sections(ServerSettings), *sections(ProfileSettings)])
 
 
-def test_every_command_is_in_the_readme(readme: str) -> None:
-    missing = [f"ptingest {name}" for name in COMMANDS if not has_word(readme, f"ptingest {name}")]
-
-    assert missing == [], f"README's table of commands lacks: {', '.join(missing)}"
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
 
 
-def test_every_subcommand_is_in_the_readme(readme: str) -> None:
-    groups = {
-        name: command
-        for name, row in COMMANDS.items()
-        if isinstance(command := getattr(import_module(row.module), row.attribute), click.Group)
-    }
-    missing = [
-        f"{name} {inner}"
-        for name, command in groups.items()
-        for inner in command.commands
-        if not has_word(readme, inner)
+@pytest.mark.parametrize("name", PAGES)
+def test_what_is_generated_is_current(name: str) -> None:
+    assert page(name) == current(name), "run `make docs`"
+
+
+def test_every_setting_is_on_its_page() -> None:
+    text = re.sub(r"\[\]|\.NAME\b", "", page("settings.md"))
+
+    places = [*all_places(ServerSettings), *all_places(ProfileSettings)]
+
+    assert [dotted(place) for place in places if f"`{dotted(place)}" not in text] == []
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda one: one.__name__)
+def test_every_setting_and_section_says_what_it_does(model: type[BaseModel]) -> None:
+    fields = model.model_fields.items()
+    docs = attribute_docs(model)
+
+    silent = [name for name, field in fields if not any(models_of(field.annotation))]
+
+    assert model.__doc__
+    assert [name for name in silent if name not in docs] == []
+
+
+def test_every_command_says_what_its_options_do() -> None:
+    silent = [
+        f"{name} {option.name}"
+        for name, command in all_commands()
+        for option in command.params
+        if option.param_type_name == "option" and not option.help
     ]
 
-    assert missing == [], f"README's table of commands lacks: {', '.join(missing)}"
+    assert silent == []
 
 
-def test_every_exit_code_is_in_the_readme(readme: str) -> None:
-    line = next(line for line in readme.splitlines() if line.startswith("Exit codes:"))
+def test_every_command_is_on_its_page() -> None:
+    text = page("commands.md")
 
-    assert re.findall(r"\d", line) == [str(code.value) for code in ExitCode]
-
-
-def test_every_setting_is_in_the_readme(readme: str) -> None:
-    missing = [
-        dotted(place)
-        for place in all_places(ServerSettings)
-        if not has_word(readme, str(place[-1]))
-    ]
-
-    assert missing == [], f"README's table of settings lacks: {', '.join(missing)}"
+    assert [name for name, _ in all_commands() if f"\n### ptingest {name}\n" not in text] == []
 
 
-def test_every_metric_is_in_the_readme(readme: str) -> None:
-    missing = [row.name for row in METRICS if not has_word(readme, row.name)]
-
-    assert missing == [], f"README's list of metrics lacks: {', '.join(missing)}"
-
-
-def test_the_readme_names_no_metric_that_does_not_exist(readme: str) -> None:
-    known = {row.name for row in METRICS}
-    rooms = {name.split("_")[1] for name in known}
-
-    named = {
-        name
-        for name in re.findall(r"ptingest_[a-z_]+", readme)
-        if name.split("_")[1] in rooms and not name.endswith("_")
-    }
-
-    assert named - known == set()
+def test_every_metric_is_on_its_page() -> None:
+    assert [row.name for row in METRICS if f"`{row.name}`" not in page("metrics.md")] == []

@@ -113,6 +113,7 @@ def numbered(body: bytes, number: int) -> bytes:
 @example(ODD_BODIES, QUERIES)
 @settings(deadline=None, max_examples=150)
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 def test_the_matcher_and_the_sql_name_the_same_documents(
     tmp_path_factory: pytest.TempPathFactory, found_bodies: list[bytes], asked: list[str]
 ) -> None:

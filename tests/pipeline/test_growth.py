@@ -39,6 +39,7 @@ def seconds(payload: bytes) -> float:
 
 
 @pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.slow
 def test_four_times_the_size_is_not_sixteen_times_the_work(name: str) -> None:
     small, large = SHAPES[name](SMALL), SHAPES[name](LARGE)
     gc.collect()

@@ -108,6 +108,7 @@ def test_it_looks_so_far_and_no_further() -> None:
 
 @settings(deadline=None)
 @given(before=st.text(max_size=6), after=st.text(max_size=6))
+@pytest.mark.slow
 def test_a_part_of_a_payload_and_a_text_give_the_same(before: str, after: str) -> None:
     line = f"{before} 2025-01-02 03:04:05 {after}"
     raw = b'"' + line.encode() + b'"'

@@ -122,12 +122,14 @@ def assert_same_fate(explained: Explanation, done: Processed) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(payload=payloads())
+@pytest.mark.slow
 def test_any_event_fares_as_in_the_plain_twin(payload: bytes) -> None:
     assert_twins(payload)
 
 
 @settings(max_examples=200, deadline=None)
 @given(payload=mutated())
+@pytest.mark.slow
 def test_broken_bytes_fare_as_in_the_plain_twin(payload: bytes) -> None:
     assert_twins(payload)
 

@@ -64,6 +64,7 @@ TEXTS = st.from_regex(
 
 @settings(max_examples=300)
 @given(TEXTS)
+@pytest.mark.slow
 def test_line_times_agree_with_the_plain_twin(text: str) -> None:
     assert shown(reader().read(text)) == line_time(text)
 

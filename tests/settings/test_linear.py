@@ -136,6 +136,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("shape", HOSTILE)
 @pytest.mark.parametrize("name", ["dotted_milliseconds", "plain_time"])
+@pytest.mark.slow
 def test_searching_for_a_piece_never_goes_over_a_text_again_and_again(
     name: str, shape: str
 ) -> None:

@@ -64,7 +64,7 @@ PLAIN_WIDTH, PLAIN_HEIGHT = 132, 200
 def top(
     config: Path | None, address: str | None, every: float, once: bool, as_json: bool
 ) -> ExitCode:
-    """Show how a running server is, live: is all well, rates, books, connections, sinks.
+    """Show a running server live: its health, rates, books, connections, sinks and limits.
 
     q or Ctrl-C quits. Without a terminal, and with --once, prints one plain snapshot. Exit codes:
     0, or 4 if a snapshot was wanted and the server did not answer.

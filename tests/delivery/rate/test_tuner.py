@@ -52,6 +52,7 @@ def test_on_any_service_a_minute_brings_85_percent_of_the_best_by_hand(seed: int
     assert lane.throughput(lane.limiter.tuner.leader) >= 0.85 * best_by_hand(lane)
 
 
+@pytest.mark.slow
 def test_what_it_settles_on_it_keeps_on_a_noisy_machine() -> None:
     changes = []
     for seed in range(12):

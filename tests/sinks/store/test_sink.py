@@ -169,6 +169,7 @@ async def test_one_bad_row_is_refused_and_the_others_are_stored(
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.slow
 async def test_a_check_calls_a_broken_file_the_end_of_writing_and_a_lock_not(
     tmp_path: Path,
 ) -> None:
@@ -193,6 +194,7 @@ async def test_a_check_calls_a_broken_file_the_end_of_writing_and_a_lock_not(
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.slow
 async def test_a_locked_file_is_busy_and_then_taken(sink: StoreSink, tmp_path: Path) -> None:
     await sink.write(messages("before"), frozenset())
     batch = messages("a")
