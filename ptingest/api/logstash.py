@@ -9,7 +9,7 @@ a type that does not exist is left out, and where none of them does the answer i
 So that Metricbeat's module and whatever else asked Logstash on 9600 goes on. The one
 pipeline is called ``main``; its plugins are our stages: beats, plain, grok, date, mutate,
 and one output for each sink. A number that we do not count is left out, never invented;
-README lists what is absent.
+docs/console.md lists what is absent.
 
 Shapes: Logstash's docs/static/monitoring/monitoring-apis.asciidoc, and what Metricbeat's
 logstash module decodes (counts and milliseconds must be whole numbers there).
