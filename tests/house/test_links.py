@@ -14,7 +14,7 @@ import pytest
 from tests.house.modules import ROOT
 
 README_BYTES = 10_000
-PICTURE_BYTES = 200_000
+PICTURE_BYTES = 120_000
 ELSEWHERE = re.compile(r"[a-z]+:")
 
 
