@@ -6,7 +6,7 @@
 
 Each part is also a line in `history.jsonl`; "last" is the one recorded there before. Compare the
 multiples of the floor, not the microseconds: both numbers of a multiple come from the same
-minutes of the same machine. Tables are Markdown, so that README can take them as they are.
+minutes of the same machine. Tables are Markdown, so that pages can take them as they are.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ a type that does not exist is left out, and where none of them does the answer i
 
 For Metricbeat's module and other clients of Logstash on port 9600. The one pipeline is called
 ``main``; its plugins are our stages: beats, plain, grok, date, mutate, and one output for each
-sink. A number that is not counted here is left out; README lists them.
+sink. A number that is not counted here is left out; docs/console.md lists them.
 
 Shapes: Logstash's docs/static/monitoring/monitoring-apis.asciidoc, and what Metricbeat's
 logstash module decodes (counts and milliseconds must be whole numbers there).

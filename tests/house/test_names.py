@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
+from copy import copy
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -26,7 +28,14 @@ from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import METRICS
 from tests.support.modules import PACKAGE, ROOT, functions, modules, tree
 
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "config/ptingest.yaml", "config/pt.yaml")
+PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
+DOCUMENTS = (
+    *sorted(path.name for path in ROOT.glob("*.md") if path.name != "CHANGELOG.md"),
+    *PAGES,
+    *("config/ptingest.yaml", "config/pt.yaml", "deploy/filebeat/filebeat.yml"),
+)
+EXPLAINS_PROFILE = "docs/patterns-and-services.md"
+EXPLAINS_REASONS = "docs/troubleshooting.md"
 FIELDS = {
     "log.offset",
     "log.file",
@@ -144,7 +153,7 @@ def test_every_setting_named_with_its_place_exists(where: str) -> None:
     assert wrong == []
 
 
-def test_every_option_in_the_table_of_the_profile_exists() -> None:
+def test_every_option_that_departs_from_logstash_exists() -> None:
     models = [one for one in vars(profile).values() if isinstance(one, type)]
     fields = {
         name: str(field.annotation)
@@ -153,7 +162,7 @@ def test_every_option_in_the_table_of_the_profile_exists() -> None:
         for name, field in one.model_fields.items()
     }
     patterns = set(re.findall(r"- name: (\w+)", texts()["config/pt.yaml"]))
-    section = texts()["README.md"].partition("\n## The profile\n")[2].partition("\n## ")[0]
+    section = texts()[EXPLAINS_PROFILE].partition("\n| option | default |")[2].partition("\n\n")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
 
     told = {word for row in rows for word in re.findall(r"`([a-z_]+)(?::[^`]*)?`", row)}
@@ -173,9 +182,11 @@ def test_every_reason_asked_for_exists(where: str) -> None:
     assert set(asked) - set(REASONS) == set()
 
 
-def test_the_readme_has_every_reason() -> None:
-    section = texts()["README.md"].partition("\n| reason | what it says |\n")[2]
-    rows = re.findall(r"^\| `([a-z_]+)` \| .+ \|$", section.partition("\n\n")[0], re.MULTILINE)
+def test_every_reason_has_its_cure() -> None:
+    section = texts()[EXPLAINS_REASONS].partition("\n| reason | what it says | cure |\n")[2]
+    rows = re.findall(
+        r"^\| `([a-z_]+)` \| .+ \| .+ \|$", section.partition("\n\n")[0], re.MULTILINE
+    )
 
     assert rows == list(REASONS)
 
@@ -289,8 +300,43 @@ def test_every_module_to_run_exists(where: str) -> None:
     assert [name for name in named if not exists(name.replace(".", "/"))] == []
 
 
+def lines_to_type(text: str) -> Iterator[str]:
+    """What stands in fenced blocks of shell commands, comments and joined lines taken out."""
+    for block in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            yield re.sub(r"(^|\s)#.*", "", line)
+
+
 @pytest.mark.parametrize("where", texts())
 def test_every_command_of_ours_exists(where: str) -> None:
-    verbs = re.findall(r"(?:^|`)ptingest ([a-z][a-z-]+)", texts()[where], re.MULTILINE)
+    text = texts()[where]
+    typed = [*spans(text), *lines_to_type(text)] if where.endswith(".md") else text.splitlines()
+
+    verbs = [verb for line in typed for verb in re.findall(r"^ptingest ([a-z][a-z-]+)", line)]
 
     assert set(verbs) - set(COMMANDS) == set()
+
+
+def complaint(name: str, arguments: list[str]) -> str | None:
+    """What a command says of its arguments; files need not be there."""
+    command = copy(commands()[name])
+    command.params = [copy(parameter) for parameter in command.params]
+    for parameter in command.params:
+        if isinstance(parameter.type, click.Path | click.File):
+            parameter.type = click.STRING
+    try:
+        command.make_context(name, arguments)
+    except click.UsageError as error:
+        return f"ptingest {name}: {error.format_message()}"
+    return None
+
+
+@pytest.mark.parametrize("where", [name for name in texts() if name.endswith(".md")])
+def test_every_command_to_type_takes_its_arguments(where: str) -> None:
+    wrong = [
+        complaint(name, shlex.split(rest))
+        for line in lines_to_type(texts()[where])
+        for name, rest in told_commands(re.sub(r"[|&<>;].*", "", line))
+    ]
+
+    assert list(filter(None, wrong)) == []

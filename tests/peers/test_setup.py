@@ -138,9 +138,9 @@ def test_only_what_differs_is_sent_again(node: Node, tmp_path: Path) -> None:
     assert made["settings"]["index"]["number_of_replicas"] == "1"
 
 
-def test_the_curl_lines_of_the_readme_do_the_same(node: Node, tmp_path: Path) -> None:
+def test_the_curl_lines_of_the_docs_do_the_same(node: Node, tmp_path: Path) -> None:
     curl = require_tool("curl")
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "docs" / "elasticsearch.md").read_text(encoding="utf-8")
     block = next(part for part in text.split("```") if "put()" in part)
     lines = [line for line in block.splitlines()[1:] if line and "_import" not in line]
     script = "\n".join(lines).replace("http://127.0.0.1:9200", node.url)
