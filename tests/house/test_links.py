@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.house.modules import ROOT
+from tests.support.modules import ROOT
 
 README_BYTES = 10_000
 PICTURE_BYTES = 120_000

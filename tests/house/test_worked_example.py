@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.modules import ROOT
+from tests.support.modules import ROOT
 
 PAGE = ROOT / "docs" / "patterns-and-services.md"
 
