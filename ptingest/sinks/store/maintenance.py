@@ -1,5 +1,5 @@
 """What the store does between two batches, off the road of the ack: text index, tally,
-retention, checkpoint. Each is bounded, so that the next batch never waits long, and each may be cut
+retention. Each is bounded, so that the next batch never waits long, and each may be cut
 off at any moment: the next round finds by itself what is left to do.
 
 Each statement is one step of SQLite, which works without Python's lock; the event loop
@@ -11,14 +11,12 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import NamedTuple
 
 from ptingest.kql.columns import time_text
 from ptingest.sinks.store.rollup import next_segment, tally
 from ptingest.sinks.store.schema import (
     INDEX_STEP,
-    LOCK_SECONDS,
     has_text_index,
     index_end,
     make_text_index,
@@ -29,12 +27,6 @@ INDEX_MOST = 16_384
 """Documents taken into the text index in one round."""
 DELETE_MOST = 16_384
 """Documents deleted in one round: several batches' worth, so that retention keeps up."""
-CHECKPOINT_BYTES = 16 << 20
-"""A write-ahead log this long is copied into the file."""
-WAL_MOST_BYTES = 128 << 20
-"""A write-ahead log this long makes writing wait for readers that hold it open."""
-CUT_WAIT_MILLISECONDS = 50
-"""No longer, each time: somebody's open reader must not stop the line."""
 
 _LOOK = """
 SELECT (SELECT min(id) FROM documents), (SELECT max(id) FROM documents),
@@ -82,7 +74,7 @@ def look(connection: sqlite3.Connection) -> Look:
     return Look._make(connection.execute(_LOOK).fetchone())
 
 
-def tidy(connection: sqlite3.Connection, path: Path, retention: Retention, now_ns: int) -> None:
+def tidy(connection: sqlite3.Connection, retention: Retention, now_ns: int) -> None:
     """Do one bounded round of everything that is due.
 
     Raises:
@@ -93,7 +85,6 @@ def tidy(connection: sqlite3.Connection, path: Path, retention: Retention, now_n
     extend_tally(connection, seen)
     delete_expired(connection, retention, now_ns, seen)
     keep_size(connection, retention, seen)
-    checkpoint(connection, path)
 
 
 def extend_index(connection: sqlite3.Connection, step: int, seen: Look | None = None) -> None:
@@ -163,22 +154,3 @@ def _share(seen: Look, allowed: int) -> int:
     used = seen.pages - seen.free
     surplus = (used - allowed) / used + 0.1
     return min(DELETE_MOST, int(documents * surplus) + 1)
-
-
-def checkpoint(connection: sqlite3.Connection, path: Path) -> None:
-    """Copy the write-ahead log into the file when it is long.
-
-    A reader that holds a moment open keeps the log from starting anew; beyond
-    ``WAL_MOST_BYTES`` the writer waits a little for readers, to cut the log.
-    """
-    wal = path.with_name(path.name + "-wal")
-    try:
-        size = wal.stat().st_size
-    except FileNotFoundError:
-        return
-    if size >= WAL_MOST_BYTES:
-        connection.execute(f"PRAGMA busy_timeout = {CUT_WAIT_MILLISECONDS}").fetchall()
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        connection.execute(f"PRAGMA busy_timeout = {int(LOCK_SECONDS * 1000)}").fetchall()
-    elif size >= CHECKPOINT_BYTES:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

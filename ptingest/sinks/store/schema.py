@@ -128,7 +128,10 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")  # done after the ack, by upkeep
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # done beside, by checkpoint
+    # A log that starts anew is cut to what it holds: else it would stay as long as it ever
+    # was, and always seem due to be copied.
+    connection.execute("PRAGMA journal_size_limit = 0")
     connection.execute("PRAGMA secure_delete = OFF")
     connection.execute("PRAGMA cache_size = -16384")
     _refuse_foreign(connection, path)

@@ -9,9 +9,7 @@ import pytest
 
 from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.store.maintenance import (
-    CHECKPOINT_BYTES,
     Retention,
-    checkpoint,
     extend_index,
     keep_size,
     tidy,
@@ -83,7 +81,7 @@ def test_documents_stored_longer_ago_than_allowed_are_deleted(
     extend_index(store, 1)
     now_ns = 1_736_035_200 * 10**9  # 2025-01-05
 
-    tidy(store, tmp_path / "store.sqlite", Retention(timedelta(days=3), None), now_ns)
+    tidy(store, Retention(timedelta(days=3), None), now_ns)
 
     assert (count(store), found(store, "old"), found(store, "young")) == (2, 0, 2)
 
@@ -130,9 +128,7 @@ def test_an_emptied_store_indexes_again_from_the_start(
 ) -> None:
     fill(store, 5, day=1)
     extend_index(store, 1)
-    tidy(
-        store, tmp_path / "store.sqlite", Retention(timedelta(days=1), None), 1_800_000_000 * 10**9
-    )
+    tidy(store, Retention(timedelta(days=1), None), 1_800_000_000 * 10**9)
     emptied = count(store)
 
     fill(store, 3, day=2, text="beta")
@@ -153,20 +149,6 @@ def test_deleting_by_hand_keeps_the_text_index_true(store: sqlite3.Connection) -
     store.execute("INSERT INTO documents_text (documents_text, rank) VALUES ('integrity-check', 0)")
 
 
-def test_the_write_ahead_log_starts_anew_after_a_checkpoint(
-    store: sqlite3.Connection, tmp_path: Path
-) -> None:
-    path = tmp_path / "store.sqlite"
-    lengths = []
-
-    for _ in range(12):
-        fill(store, 2000, text="x" * 2000)
-        checkpoint(store, path)
-        lengths.append((tmp_path / "store.sqlite-wal").stat().st_size)
-
-    assert max(lengths) < 2 * CHECKPOINT_BYTES
-
-
 def test_upkeep_goes_on_while_a_reader_holds_the_file_open(
     store: sqlite3.Connection, tmp_path: Path
 ) -> None:
@@ -175,7 +157,7 @@ def test_upkeep_goes_on_while_a_reader_holds_the_file_open(
     reader.execute("BEGIN")
     seen = count(reader)
 
-    tidy(store, tmp_path / "store.sqlite", FOREVER, 0)
+    tidy(store, FOREVER, 0)
     fill(store, 1)
 
     assert (seen, count(reader)) == (INDEX_STEP, INDEX_STEP)
