@@ -33,7 +33,7 @@ from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.store.checkpoint import Checkpointer
 from ptingest.sinks.store.files import StoreFiles
-from ptingest.sinks.store.maintenance import Retention, extend_index, tidy
+from ptingest.sinks.store.maintenance import Portions, Retention, extend_index, tidy
 from ptingest.sinks.store.schema import COLUMNS, has_text_index, open_writer
 
 ROWS_A_STATEMENT = 256
@@ -97,6 +97,7 @@ class StoreSink:
             None if settings.max_age_days is None else timedelta(days=settings.max_age_days),
             None if settings.max_bytes is None else int(settings.max_bytes),
         )
+        self._portions = Portions()
         self._connection: sqlite3.Connection | None = None
         self._files = StoreFiles(path)
         self._file_bytes: int | None = None
@@ -313,7 +314,8 @@ class StoreSink:
             if self._connection is None or not self._files.are_sound:
                 return
             if self._keeps_house:
-                tidy(self._connection, self._retention, self._clock.time_ns())
+                now_ns = self._clock.time_ns()
+                tidy(self._connection, self._retention, now_ns, self._portions)
             checkpoint = self._checkpoints.begin()
             if checkpoint is not None:
                 checkpoint.add_done_callback(_tell_of_bug)
@@ -357,7 +359,7 @@ class StoreSink:
                 self._open()
             elif self._keeps_house:
                 if has_text_index(connection):
-                    extend_index(connection, 1)
+                    extend_index(connection, 1, portion=self._portions.index)
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except (OSError, SinkUnavailable) as error:
             _log.error("store closed: %s", self._explain(error))
