@@ -70,7 +70,6 @@ class Checkpointer:
             isolation_level=None,
             check_same_thread=False,
         )
-        self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA schema_version").fetchall()  # opens the files
 
     def begin(self) -> Future[None] | None:
@@ -98,6 +97,7 @@ class Checkpointer:
 
     def _run(self, connection: sqlite3.Connection) -> None:
         try:
+            connection.execute("PRAGMA synchronous = FULL")
             checkpoint(connection, self._path)
         except (sqlite3.Error, OSError) as error:
             self._on_failed(error)

@@ -105,16 +105,14 @@ BEGIN
     VALUES ('delete', old.id, old.message);
 END
 """
-_LONG = (
-    "CREATE TABLE IF NOT EXISTS documents_long (id INTEGER PRIMARY KEY)",
-    """
-    CREATE TRIGGER IF NOT EXISTS documents_long_forgets AFTER DELETE ON documents
-    WHEN old.id IN (SELECT id FROM documents_long)
-    BEGIN
-        DELETE FROM documents_long WHERE id = old.id;
-    END
-    """,
-)
+_LONG = "CREATE TABLE documents_long (id INTEGER PRIMARY KEY)"
+_LONG_FORGETS = """
+CREATE TRIGGER documents_long_forgets AFTER DELETE ON documents
+WHEN old.id IN (SELECT id FROM documents_long)
+BEGIN
+    DELETE FROM documents_long WHERE id = old.id;
+END
+"""
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -164,11 +162,9 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         make_tables(connection)
-        for statement in _LONG:
-            connection.execute(statement)
         _renew_index(connection)
         if has_text_index(connection):
-            _set_merging(connection)
+            _complete_text_index(connection)
 
 
 def _renew_index(connection: sqlite3.Connection) -> None:
@@ -268,11 +264,15 @@ def has_text_index(connection: sqlite3.Connection) -> bool:
 def make_text_index(connection: sqlite3.Connection) -> None:
     """Make the empty text index, inside the caller's transaction."""
     connection.execute(_TEXT)
-    _set_merging(connection)
     connection.execute(_TEXT_FORGETS)
+    _complete_text_index(connection)
 
 
-def _set_merging(connection: sqlite3.Connection) -> None:
+def _complete_text_index(connection: sqlite3.Connection) -> None:
+    """Give a text index what those of older versions lack, inside the caller's transaction."""
+    if not has_long_messages(connection):
+        connection.execute(_LONG)
+        connection.execute(_LONG_FORGETS)
     # Merging its parts later costs a search little and saves a third of the indexing.
     wanted = {"automerge": MERGE_FROM, "crisismerge": MERGE_AT_ONCE}
     if dict(connection.execute("SELECT k, v FROM documents_text_config")).items() >= wanted.items():
