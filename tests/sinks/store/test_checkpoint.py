@@ -14,7 +14,7 @@ from ptingest.sinks.store.checkpoint import CHECKPOINT_BYTES, Checkpointer, is_d
 from ptingest.sinks.store.schema import open_reader, open_writer
 from ptingest.sinks.store.sink import StoreSink
 from tests.support.store_documents import SetClock, insert, messages
-from tests.waiting import until
+from tests.support.waiting import until
 
 LARGE = messages("x" * CHECKPOINT_BYTES)
 
