@@ -16,12 +16,13 @@ def test_the_sizes_go_from_64_kib_to_the_largest_event() -> None:
 def test_linear_work_keeps_the_bound_and_the_square_does_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    costs = {"linear": [1.0, 4.1, 16.5], "square": [1.0, 16.0, 256.0]}
+    costs = {"linear": [1.0, 4.1, 16.5], "a step": [1.0, 10.0, 40.0], "square": [1.0, 16.0, 256.0]}
 
     assert not judge(costs, GROWTH)
 
-    assert [line[:14].split() for line in capsys.readouterr().out.splitlines()] == [
+    assert [line[:16].split() for line in capsys.readouterr().out.splitlines()] == [
         ["passed", "linear"],
+        ["passed", "a", "step"],
         ["FAILED", "square"],
     ]
 
