@@ -30,8 +30,8 @@ from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.server.process.clock import SystemClock
 from ptingest.settings.load import load_profile
 from ptingest.settings.sinks import BatchSettings, StoreSettings
-from ptingest.sinks.store import maintenance as upkeep
 from ptingest.sinks.store import schema
+from ptingest.sinks.store.checkpoint import checkpoint
 from ptingest.sinks.store.sink import StoreSink
 from ptingest.tools.bench.stages import batches_of
 
@@ -92,7 +92,7 @@ def bare(path: Path, cut: Sequence[Sequence[Row]]) -> Watch:
             connection.execute("COMMIT")
         end += len(rows)
         with watch.on("  checkpoint"):
-            upkeep.checkpoint(connection, path)
+            checkpoint(connection, path)
     with watch.on("  checkpoint"):
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.close()

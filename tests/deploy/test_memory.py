@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ptingest.server.large_event_process import memory_limit
 from ptingest.settings.load import load_server
 from ptingest.settings.server import ServerSettings
 from tests.support.modules import DEPLOY
@@ -17,6 +18,8 @@ MIB = 1 << 20
 BESIDE_BYTES = 256 * MIB
 """What a worker takes at most beside ``total_bytes``: itself, a frame larger than its address's
 share, four windows being inflated or one large event. `tests.torture.noisy_neighbour` holds it."""
+PROGRAM_BYTES = 32 * MIB
+"""Of the process for large events: what it maps beside the data that is limited."""
 SUFFIXES = {"": 1, "k": 1 << 10, "m": MIB, "mi": MIB, "g": 1 << 30, "gi": 1 << 30}
 PASSWORD = {"LOGSTASH_WRITER_PASSWORD": "x"}
 
@@ -30,7 +33,9 @@ def in_bytes(text: str) -> int:
 
 def needed(settings: ServerSettings) -> int:
     assert settings.workers == 1, "each further worker needs room of its own"
-    return int(settings.beats.limits.total_bytes) + BESIDE_BYTES
+    limits = settings.beats.limits
+    large_event = memory_limit(int(limits.event_bytes)) + PROGRAM_BYTES
+    return int(limits.total_bytes) + BESIDE_BYTES + large_event
 
 
 def image_settings() -> ServerSettings:

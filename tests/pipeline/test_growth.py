@@ -1,8 +1,9 @@
 """What an event costs grows as its size does, whatever it looks like.
 
 Processor time of this process, the least of some tries: linear work takes four times as long
-for four times the size, what takes the square sixteen times. Larger ones go through a server
-in ``tests/torture/noisy_neighbour``.
+for four times the size, what takes the square sixteen times. ``python -m tests.torture.growth``
+goes up to 16 MiB, and counts instructions where something counts them; larger ones go through
+a server in ``tests/torture/noisy_neighbour``.
 """
 
 from __future__ import annotations

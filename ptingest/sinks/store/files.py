@@ -65,6 +65,10 @@ class StoreFiles:
         and what lacks in the file is in the log. Nor does the length: a vacuum ends with both
         shorter.
         """
+        # A checkpoint beside may have cut the file after its header was read here.
+        return self._looks_cut() and self._looks_cut()
+
+    def _looks_cut(self) -> bool:
         header = os.pread(self._descriptor, HEADER_BYTES, 0)
         if len(header) < HEADER_BYTES or not header.startswith(MAGIC):
             return True

@@ -1,6 +1,7 @@
 """What the store does between two batches, off the road of the ack: text index, tally,
-retention, checkpoint. Each is bounded, so that the next batch never waits long, and each may be cut
-off at any moment: the next round finds by itself what is left to do.
+retention. Each is bounded in documents and in time (see ``time_limit``), so that the next batch
+never waits long, and each may be cut off at any moment: the next round finds by itself what is
+left to do.
 
 Each statement is one step of SQLite, which works without Python's lock; the event loop
 goes on meanwhile.
@@ -9,32 +10,28 @@ goes on meanwhile.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import NamedTuple
 
 from ptingest.kql.columns import time_text
-from ptingest.sinks.store.rollup import next_segment, tally
+from ptingest.sinks.store.rollup import leave_out, next_segment, tally
 from ptingest.sinks.store.schema import (
     INDEX_STEP,
-    LOCK_SECONDS,
+    LONG_CHARACTERS,
     has_text_index,
     index_end,
     make_text_index,
     transaction,
 )
+from ptingest.sinks.store.time_limit import Portion, TookTooLong, limited
 
 INDEX_MOST = 16_384
 """Documents taken into the text index in one round."""
 DELETE_MOST = 16_384
 """Documents deleted in one round: several batches' worth, so that retention keeps up."""
-CHECKPOINT_BYTES = 16 << 20
-"""A write-ahead log this long is copied into the file."""
-WAL_MOST_BYTES = 128 << 20
-"""A write-ahead log this long makes writing wait for readers that hold it open."""
-CUT_WAIT_MILLISECONDS = 50
-"""No longer, each time: somebody's open reader must not stop the line."""
+SHRINK_MOST_PAGES = 4096
+"""Pages taken off the file in one round; each may have to be moved."""
 
 _LOOK = """
 SELECT (SELECT min(id) FROM documents), (SELECT max(id) FROM documents),
@@ -43,9 +40,17 @@ SELECT (SELECT min(id) FROM documents), (SELECT max(id) FROM documents),
     (SELECT count(*) FROM sqlite_master WHERE name = 'documents_text')
 FROM pragma_page_count, pragma_freelist_count, pragma_page_size
 """
-_INDEX = """
+_INDEX_LAST = """
+SELECT max(id) FROM (SELECT id FROM documents WHERE id > ? ORDER BY id LIMIT ?)
+"""
+_INDEX = f"""
 INSERT INTO documents_text (rowid, message)
-SELECT id, message FROM documents WHERE id > ? ORDER BY id LIMIT ?
+SELECT id, message FROM documents
+WHERE id BETWEEN ? AND ? AND ifnull(length(message), 0) <= {LONG_CHARACTERS}
+"""
+_INDEX_LONG = f"""
+INSERT INTO documents_long
+SELECT id FROM documents WHERE id BETWEEN ? AND ? AND length(message) > {LONG_CHARACTERS}
 """
 _DELETE_OLD = """
 DELETE FROM documents WHERE id IN (
@@ -61,6 +66,14 @@ class Retention:
 
     max_age: timedelta | None
     max_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Portions:
+    """How many documents each kind of work takes in one round, learnt from those before."""
+
+    index: Portion = field(default_factory=lambda: Portion(2 * INDEX_STEP, most=INDEX_MOST))
+    deletion: Portion = field(default_factory=lambda: Portion(DELETE_MOST, most=DELETE_MOST))
 
 
 class Look(NamedTuple):
@@ -82,21 +95,27 @@ def look(connection: sqlite3.Connection) -> Look:
     return Look._make(connection.execute(_LOOK).fetchone())
 
 
-def tidy(connection: sqlite3.Connection, path: Path, retention: Retention, now_ns: int) -> None:
+def tidy(
+    connection: sqlite3.Connection, retention: Retention, now_ns: int, portions: Portions
+) -> None:
     """Do one bounded round of everything that is due.
 
     Raises:
         sqlite3.Error: this round could not be done (disk full, locked); nothing is lost.
     """
     seen = look(connection)
-    extend_index(connection, INDEX_STEP, seen)
+    extend_index(connection, INDEX_STEP, seen, portions.index)
     extend_tally(connection, seen)
-    delete_expired(connection, retention, now_ns, seen)
-    keep_size(connection, retention, seen)
-    checkpoint(connection, path)
+    delete_expired(connection, retention, now_ns, portions.deletion, seen)
+    keep_size(connection, retention, portions.deletion, seen)
 
 
-def extend_index(connection: sqlite3.Connection, step: int, seen: Look | None = None) -> None:
+def extend_index(
+    connection: sqlite3.Connection,
+    step: int,
+    seen: Look | None = None,
+    portion: Portion | None = None,
+) -> None:
     """Take waiting documents into the text index when at least ``step`` wait."""
     seen = seen or look(connection)
     if seen.first is None or seen.last is None:
@@ -105,25 +124,40 @@ def extend_index(connection: sqlite3.Connection, step: int, seen: Look | None = 
     end = index_end(connection) if seen.has_index else 0
     if seen.last - max(end, seen.first - 1) < step:
         return
-    with transaction(connection):
+
+    def index(documents: int) -> None:
         if not has_text_index(connection):
             make_text_index(connection)
-        connection.execute(_INDEX, (index_end(connection), INDEX_MOST))
+        end = index_end(connection)
+        (last,) = connection.execute(_INDEX_LAST, (end, documents)).fetchone()
+        connection.execute(_INDEX, (end + 1, last))
+        connection.execute(_INDEX_LONG, (end + 1, last))
+
+    (portion or Portions().index).take(connection, index)
 
 
 def extend_tally(connection: sqlite3.Connection, seen: Look | None = None) -> None:
-    """Tally one segment of documents when one is full."""
+    """Tally one segment of documents when one is full; one that takes too long is left out."""
     seen = seen or look(connection)
     if seen.first is None or seen.last is None:
         return
     segment = next_segment(connection, seen.first, seen.last)
-    if segment is not None:
-        with transaction(connection):
+    if segment is None:
+        return
+    try:
+        with limited(connection), transaction(connection):
             tally(connection, segment)
+    except TookTooLong:
+        with transaction(connection):
+            leave_out(connection, segment)
 
 
 def delete_expired(
-    connection: sqlite3.Connection, retention: Retention, now_ns: int, seen: Look | None = None
+    connection: sqlite3.Connection,
+    retention: Retention,
+    now_ns: int,
+    portion: Portion,
+    seen: Look | None = None,
 ) -> None:
     """Delete the oldest documents that were stored longer ago than allowed."""
     if retention.max_age is None:
@@ -132,12 +166,14 @@ def delete_expired(
     limit = time_text(datetime.fromtimestamp(now_ns / 1e9, UTC) - retention.max_age)
     if seen.oldest is None or seen.oldest >= limit:
         return
-    with transaction(connection):
-        connection.execute(_DELETE_OLD, (DELETE_MOST, limit))
+    portion.take(connection, lambda most: _execute(connection, _DELETE_OLD, most, limit))
 
 
 def keep_size(
-    connection: sqlite3.Connection, retention: Retention, seen: Look | None = None
+    connection: sqlite3.Connection,
+    retention: Retention,
+    portion: Portion,
+    seen: Look | None = None,
 ) -> None:
     """Delete the oldest documents while the file is larger than allowed, and shrink it."""
     seen = seen or look(connection)
@@ -147,13 +183,18 @@ def keep_size(
     if seen.pages <= most_pages:
         return
     if seen.pages - seen.free > most_pages:
-        with transaction(connection):
-            connection.execute(_DELETE_FIRST, (_share(seen, most_pages),))
+        share = _share(seen, most_pages)
+        portion.take(connection, lambda most: _execute(connection, _DELETE_FIRST, min(share, most)))
         seen = look(connection)
     if seen.pages > most_pages and seen.free:
         # It frees one page a step, and sqlite3 takes only one step of a statement without
         # columns, but every step of a script.
-        connection.executescript(f"PRAGMA incremental_vacuum({seen.pages - most_pages})")
+        pages = min(seen.pages - most_pages, SHRINK_MOST_PAGES)
+        connection.executescript(f"PRAGMA incremental_vacuum({pages})")
+
+
+def _execute(connection: sqlite3.Connection, statement: str, *values: int | str) -> None:
+    connection.execute(statement, values)
 
 
 def _share(seen: Look, allowed: int) -> int:
@@ -163,22 +204,3 @@ def _share(seen: Look, allowed: int) -> int:
     used = seen.pages - seen.free
     surplus = (used - allowed) / used + 0.1
     return min(DELETE_MOST, int(documents * surplus) + 1)
-
-
-def checkpoint(connection: sqlite3.Connection, path: Path) -> None:
-    """Copy the write-ahead log into the file when it is long.
-
-    A reader that holds a moment open keeps the log from starting anew; beyond
-    ``WAL_MOST_BYTES`` the writer waits a little for readers, to cut the log.
-    """
-    wal = path.with_name(path.name + "-wal")
-    try:
-        size = wal.stat().st_size
-    except FileNotFoundError:
-        return
-    if size >= WAL_MOST_BYTES:
-        connection.execute(f"PRAGMA busy_timeout = {CUT_WAIT_MILLISECONDS}").fetchall()
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        connection.execute(f"PRAGMA busy_timeout = {int(LOCK_SECONDS * 1000)}").fetchall()
-    elif size >= CHECKPOINT_BYTES:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

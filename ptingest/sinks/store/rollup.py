@@ -115,6 +115,11 @@ def tally(connection: sqlite3.Connection, segment: int) -> None:
     connection.execute("INSERT INTO documents_segments VALUES (?, ?)", (segment, width))
 
 
+def leave_out(connection: sqlite3.Connection, segment: int) -> None:
+    """Have the documents of a segment counted one by one, inside the caller's transaction."""
+    connection.execute("INSERT INTO documents_segments VALUES (?, 0)", (segment,))
+
+
 def _fitting(times: list[str]) -> int:
     """Return the finest width that some times, taken evenly, allow."""
     fits = (one for one in WIDTHS if len({time[:one] for time in times}) <= TIMES_MOST)

@@ -2,8 +2,8 @@
 
 When ``write`` returns, what it calls stored is on disk (WAL, ``synchronous=FULL``) and
 survives ``kill -9`` and power loss. One thread owns the connection; the event loop never
-waits for the disk. Index, retention and checkpoint follow after the answer, on the same
-thread (see ``upkeep``).
+waits for the disk. Index and retention follow after the answer, on the same thread (see
+``maintenance``), the checkpoint on one of its own (see ``checkpoint``).
 
 A row goes in as part of one statement for up to ``ROWS_A_STATEMENT`` rows: Python's lock is
 given back and fought for once a statement, and against a busy event loop each fight costs up
@@ -31,8 +31,9 @@ from ptingest.model.document import Document
 from ptingest.model.finding import Finding
 from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.settings.sinks import StoreSettings
+from ptingest.sinks.store.checkpoint import Checkpointer
 from ptingest.sinks.store.files import StoreFiles
-from ptingest.sinks.store.maintenance import Retention, checkpoint, extend_index, tidy
+from ptingest.sinks.store.maintenance import Portions, Retention, extend_index, tidy
 from ptingest.sinks.store.schema import COLUMNS, has_text_index, open_writer
 
 ROWS_A_STATEMENT = 256
@@ -96,12 +97,14 @@ class StoreSink:
             None if settings.max_age_days is None else timedelta(days=settings.max_age_days),
             None if settings.max_bytes is None else int(settings.max_bytes),
         )
+        self._portions = Portions()
         self._connection: sqlite3.Connection | None = None
         self._files = StoreFiles(path)
         self._file_bytes: int | None = None
         # Few statements, so that SQLite need not compile and keep one for each batch size.
         self._inserts = {1 << power: _insert(1 << power) for power in _POWERS}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._checkpoints = Checkpointer(path, on_failed=self._put_off)
         self._is_closed = False
 
     async def write(
@@ -142,6 +145,7 @@ class StoreSink:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._close)
         self._thread.shutdown()
+        self._checkpoints.close()
 
     # --- all below runs on the store's own thread ---------------------------------------
 
@@ -176,12 +180,14 @@ class StoreSink:
                 if self._files.is_cut:
                     raise self._cut()
                 return self._connection
+            self._checkpoints.stop()
             if self._files.is_store_same:
                 self._save_log(self._connection)
             else:
                 _log.error("%s was removed or replaced while in use; opening it anew", self._path)
             self._drop_connection()
         self._connection = open_writer(self._path)
+        self._checkpoints.open()
         self._files.note()
         return self._connection
 
@@ -289,6 +295,7 @@ class StoreSink:
             self._drop_connection()
 
     def _drop_connection(self) -> None:
+        self._checkpoints.stop()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -307,14 +314,19 @@ class StoreSink:
             if self._connection is None or not self._files.are_sound:
                 return
             if self._keeps_house:
-                tidy(self._connection, self._path, self._retention, self._clock.time_ns())
-            else:
-                checkpoint(self._connection, self._path)
+                now_ns = self._clock.time_ns()
+                tidy(self._connection, self._retention, now_ns, self._portions)
+            checkpoint = self._checkpoints.begin()
+            if checkpoint is not None:
+                checkpoint.add_done_callback(_tell_of_bug)
             # What the limit is measured by; a part of it may lie in the write-ahead log.
             (self._file_bytes,) = self._connection.execute(_SIZE).fetchone()
         except (sqlite3.Error, OSError) as error:
-            # Nothing is lost: documents are stored, and the next round tries again.
-            _log.warning("store upkeep put off: %s", self._explain(error))
+            self._put_off(error)
+
+    def _put_off(self, error: Exception) -> None:
+        # Nothing is lost: documents are stored, and the next round tries again.
+        _log.warning("store upkeep put off: %s", self._explain(error))
 
     def _check(self) -> list[Finding]:
         try:
@@ -341,12 +353,13 @@ class StoreSink:
         connection = self._connection
         if connection is None:
             return
+        self._checkpoints.stop()
         try:
             if not self._files.are_sound:
                 self._open()
             elif self._keeps_house:
                 if has_text_index(connection):
-                    extend_index(connection, 1)
+                    extend_index(connection, 1, portion=self._portions.index)
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except (OSError, SinkUnavailable) as error:
             _log.error("store closed: %s", self._explain(error))

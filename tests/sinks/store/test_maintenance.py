@@ -8,23 +8,28 @@ from pathlib import Path
 import pytest
 
 from ptingest.settings.sinks import StoreSettings
+from ptingest.sinks.store import maintenance
 from ptingest.sinks.store.maintenance import (
-    CHECKPOINT_BYTES,
+    Portions,
     Retention,
-    checkpoint,
     extend_index,
+    extend_tally,
     keep_size,
     tidy,
 )
+from ptingest.sinks.store.rollup import SEGMENT, segments
 from ptingest.sinks.store.schema import (
     COLUMNS,
     INDEX_STEP,
+    LONG_CHARACTERS,
+    MERGE_AT_ONCE,
     index_end,
     open_reader,
     open_writer,
     transaction,
 )
 from ptingest.sinks.store.sink import StoreSink
+from ptingest.sinks.store.time_limit import Portion, TookTooLong
 from tests.support.store_documents import SetClock, messages
 
 DAY_NS = 86_400 * 10**9
@@ -83,7 +88,7 @@ def test_documents_stored_longer_ago_than_allowed_are_deleted(
     extend_index(store, 1)
     now_ns = 1_736_035_200 * 10**9  # 2025-01-05
 
-    tidy(store, tmp_path / "store.sqlite", Retention(timedelta(days=3), None), now_ns)
+    tidy(store, Retention(timedelta(days=3), None), now_ns, Portions())
 
     assert (count(store), found(store, "old"), found(store, "young")) == (2, 0, 2)
 
@@ -114,7 +119,7 @@ def test_the_file_is_kept_within_its_bytes_and_the_oldest_go_first(
         fill(store, 1000, day=day, text="words " * 60)
         extend_index(store, 1)
         for _ in range(3):
-            keep_size(store, retention)
+            keep_size(store, retention, Portions().deletion)
         store.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         sizes.append(path.stat().st_size)
 
@@ -130,9 +135,7 @@ def test_an_emptied_store_indexes_again_from_the_start(
 ) -> None:
     fill(store, 5, day=1)
     extend_index(store, 1)
-    tidy(
-        store, tmp_path / "store.sqlite", Retention(timedelta(days=1), None), 1_800_000_000 * 10**9
-    )
+    tidy(store, Retention(timedelta(days=1), None), 1_800_000_000 * 10**9, Portions())
     emptied = count(store)
 
     fill(store, 3, day=2, text="beta")
@@ -140,6 +143,80 @@ def test_an_emptied_store_indexes_again_from_the_start(
 
     assert emptied == 0
     assert (found(store, "alpha"), found(store, "beta")) == (0, 3)
+
+
+def test_long_messages_are_left_out_of_the_text_index_and_the_others_behind_them_are_not(
+    store: sqlite3.Connection,
+) -> None:
+    fill(store, 2, text="alpha " * LONG_CHARACTERS)
+    fill(store, 3)
+    fill(store, 1, text="alpha " * LONG_CHARACTERS)
+
+    extend_index(store, 1)
+    end = index_end(store)
+    store.execute("DELETE FROM documents WHERE id IN (1, 3)")
+
+    assert end == 6
+    assert found(store, "alpha") == 2
+    assert store.execute("SELECT id FROM documents_long").fetchall() == [(2,), (6,)]
+    store.execute("INSERT INTO documents_text (documents_text, rank) VALUES ('integrity-check', 0)")
+
+
+def test_a_round_of_the_text_index_takes_no_more_than_its_portion(
+    store: sqlite3.Connection,
+) -> None:
+    portion = Portion(10, most=10)
+    fill(store, 25)
+    ends = []
+
+    for _ in range(3):
+        extend_index(store, 1, portion=portion)
+        ends.append(index_end(store))
+
+    assert ends == [10, 20, 25]
+    assert found(store, "alpha") == 25
+
+
+def test_retention_deletes_no_more_than_its_portion(store: sqlite3.Connection) -> None:
+    portions = Portions(deletion=Portion(10, most=10))
+    fill(store, 25)
+    counts = []
+
+    for _ in range(3):
+        tidy(store, Retention(timedelta(days=1), None), 1_800_000_000 * 10**9, portions)
+        counts.append(count(store))
+
+    assert counts == [15, 5, 0]
+
+
+def test_a_segment_that_takes_too_long_to_tally_is_left_out(
+    store: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, SEGMENT)
+
+    def slow(connection: sqlite3.Connection, segment: int) -> None:
+        connection.execute("INSERT INTO documents_segments VALUES (?, 19)", (segment,))
+        raise TookTooLong
+
+    monkeypatch.setattr(maintenance, "tally", slow)
+    extend_tally(store)
+
+    assert segments(store) == {0: 0}
+
+
+def test_parts_of_the_text_index_are_merged_bit_by_bit(tmp_path: Path) -> None:
+    path = tmp_path / "older.sqlite"
+    older = open_writer(path)
+    fill(older, 1)
+    extend_index(older, 1)
+    older.execute("INSERT INTO documents_text (documents_text, rank) VALUES ('crisismerge', 16)")
+    older.close()
+
+    opened = open_writer(path)
+    merging = dict(opened.execute("SELECT k, v FROM documents_text_config"))
+    opened.close()
+
+    assert merging["automerge"] < merging["crisismerge"] == MERGE_AT_ONCE
 
 
 def test_deleting_by_hand_keeps_the_text_index_true(store: sqlite3.Connection) -> None:
@@ -153,20 +230,6 @@ def test_deleting_by_hand_keeps_the_text_index_true(store: sqlite3.Connection) -
     store.execute("INSERT INTO documents_text (documents_text, rank) VALUES ('integrity-check', 0)")
 
 
-def test_the_write_ahead_log_starts_anew_after_a_checkpoint(
-    store: sqlite3.Connection, tmp_path: Path
-) -> None:
-    path = tmp_path / "store.sqlite"
-    lengths = []
-
-    for _ in range(12):
-        fill(store, 2000, text="x" * 2000)
-        checkpoint(store, path)
-        lengths.append((tmp_path / "store.sqlite-wal").stat().st_size)
-
-    assert max(lengths) < 2 * CHECKPOINT_BYTES
-
-
 def test_upkeep_goes_on_while_a_reader_holds_the_file_open(
     store: sqlite3.Connection, tmp_path: Path
 ) -> None:
@@ -175,7 +238,7 @@ def test_upkeep_goes_on_while_a_reader_holds_the_file_open(
     reader.execute("BEGIN")
     seen = count(reader)
 
-    tidy(store, tmp_path / "store.sqlite", FOREVER, 0)
+    tidy(store, FOREVER, 0, Portions())
     fill(store, 1)
 
     assert (seen, count(reader)) == (INDEX_STEP, INDEX_STEP)

@@ -1,8 +1,9 @@
 """One moment of the store, and what a question means in it.
 
 Messages that the text index does not hold yet are few (see ``schema``); they are indexed here,
-in memory, when a query asks for words. The documents that hold the words are looked up once,
-so that the rest of a question may be asked in several statements.
+in memory, when a query asks for words. Those too long for it are looked through. The documents
+that hold the words are looked up once, so that the rest of a question may be asked in several
+statements.
 """
 
 from __future__ import annotations
@@ -18,11 +19,22 @@ from ptingest.kql.globs import glob_until_nul
 from ptingest.kql.parser import parse
 from ptingest.kql.tokens import finder
 from ptingest.sinks.store.read.sql import Condition, condition
-from ptingest.sinks.store.schema import TEXT_OPTIONS, has_text_index, index_end
+from ptingest.sinks.store.schema import (
+    LONG_CHARACTERS,
+    TEXT_OPTIONS,
+    has_long_messages,
+    has_text_index,
+    index_end,
+)
 
 _TAIL = f"CREATE VIRTUAL TABLE temp.unindexed USING fts5(message, {TEXT_OPTIONS})"
-_FILL_TAIL = """
-INSERT INTO temp.unindexed (rowid, message) SELECT id, message FROM documents WHERE id > ?
+_FILL_TAIL = f"""
+INSERT INTO temp.unindexed (rowid, message)
+SELECT id, message FROM documents WHERE id > ? AND length(message) <= {LONG_CHARACTERS}
+"""
+_LONG = "SELECT id FROM documents_long WHERE id > ?"
+_LONG_IN_TAIL = f"""
+SELECT id FROM documents WHERE id > ? AND length(message) > {LONG_CHARACTERS}
 """
 
 
@@ -65,24 +77,42 @@ def moment(
             connection.create_function(name, 1, glob_until_nul(pieces), deterministic=True)
         if where.texts:
             with deadline(connection, is_time_up):
-                _look_up_words(connection, where.texts, after_id)
+                _look_up_words(connection, where, after_id, is_time_up)
         yield where
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")  # takes the temporary tables along
 
 
-def _look_up_words(connection: sqlite3.Connection, texts: dict[str, str], after_id: int) -> None:
+def _look_up_words(
+    connection: sqlite3.Connection,
+    where: Condition,
+    after_id: int,
+    is_time_up: Callable[[], bool],
+) -> None:
     connection.execute(_TAIL)
-    connection.execute(_FILL_TAIL, (max(after_id, index_end(connection)),))
+    tail = max(after_id, index_end(connection))
+    connection.execute(_FILL_TAIL, (tail,))
+    long = [*connection.execute(_LONG_IN_TAIL, (tail,))]
+    if has_long_messages(connection):
+        long += connection.execute(_LONG, (after_id,))
     indexes = ["main.documents_text"] if has_text_index(connection) else []
-    for table, expression in texts.items():
+    for table, expression in where.texts.items():
         connection.execute(f"CREATE TEMPORARY TABLE {table} (id INTEGER PRIMARY KEY)")
         for index in (*indexes, "temp.unindexed"):
             connection.execute(
                 f"INSERT OR IGNORE INTO temp.{table} "
                 f"SELECT rowid FROM {index} WHERE message MATCH ? AND rowid > ?",
                 (expression, after_id),
+            )
+        if long:
+            function = f"holds_{table}"
+            test = finder(where.phrases[table], is_time_up)
+            connection.create_function(function, 1, test, deterministic=True)
+            connection.executemany(
+                f"INSERT OR IGNORE INTO temp.{table} "
+                f"SELECT id FROM documents WHERE id = ? AND {function}(message)",
+                long,
             )
 
 

@@ -35,6 +35,8 @@ class Condition:
     """Each asks whether a long text is these pieces with anything between."""
     texts: dict[str, str] = field(default_factory=dict)
     """Temporary tables of one column ``id``: the documents that match an FTS5 expression."""
+    phrases: dict[str, list[Phrase]] = field(default_factory=dict)
+    """What the expression of each of ``texts`` says, for texts that FTS5 does not hold."""
     required: list[str] = field(default_factory=list)
     """Those of ``texts`` that hold every document which can match."""
     has_labels_only: bool = False
@@ -60,6 +62,7 @@ def condition(query: Query, *, text: str, now: datetime) -> Condition:
         writer.functions,
         writer.globs,
         writer.texts,
+        writer.phrases,
         writer.required,
         asks_labels_only(query),
     )
@@ -98,6 +101,7 @@ class _Writer:
         self.functions: dict[str, list[Phrase]] = {}
         self.globs: dict[str, tuple[str, ...]] = {}
         self.texts: dict[str, str] = {}
+        self.phrases: dict[str, list[Phrase]] = {}
         self.required: list[str] = []
 
     def any_query(self, query: Query) -> str:
@@ -238,18 +242,19 @@ class _Writer:
 
     def _words(self, name: str, values: Sequence[Value]) -> str:
         phrases = [one for value in values for one in phrases_of(value)]
-        indexed: dict[str, None] = {}
+        indexed: dict[str, Phrase] = {}
         others: list[Phrase] = []
         for one in phrases:
             text = _fts(one) if name == "message" else None
             if text is None:
                 others.append(one)
             else:
-                indexed[text] = None
+                indexed[text] = one
         asked: list[str] = []
         if indexed:
             table = f"found_{len(self.texts)}"
             self.texts[table] = " OR ".join(indexed)
+            self.phrases[table] = list(indexed.values())
             # The plus keeps SQLite from fetching each of them: often they are very many.
             asked.append(f"(+documents.id IN (SELECT id FROM temp.{table}))")
         if others:

@@ -3,9 +3,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from ptingest.sinks.store.maintenance import extend_index
 from ptingest.sinks.store.read.snapshot import Question, in_bounds, moment
-from ptingest.sinks.store.schema import open_reader, open_writer, transaction
+from ptingest.sinks.store.schema import LONG_CHARACTERS, open_reader, open_writer, transaction
 from tests.support.store_documents import insert, messages
 
 NOW = datetime(2025, 1, 3, tzinfo=UTC)
@@ -44,4 +46,25 @@ def test_words_are_looked_for_behind_a_document_only_where_asked(tmp_path: Path)
         found = writer.execute("SELECT id FROM temp.found_0").fetchall()
 
     assert (found, query.required) == ([(3,)], ["found_0"])
+    writer.close()
+
+
+@pytest.mark.parametrize("query", ["parcel", "parc*", '"late parcel"', "other or parcel"])
+@pytest.mark.parametrize("indexed", [True, False])
+def test_words_of_messages_too_long_for_the_text_index_are_found(
+    query: str, indexed: bool, tmp_path: Path
+) -> None:
+    writer = open_writer(tmp_path / "store.sqlite")
+    filling = "x " * LONG_CHARACTERS
+    with transaction(writer):
+        insert(writer, messages(filling + "a late Parcel", filling, "a late parcel"))
+    if indexed:
+        extend_index(writer, 1)
+
+    with moment(writer, Question(query), now=NOW) as asked:
+        found = writer.execute(f"SELECT id FROM documents WHERE {asked.sql}").fetchall()
+    with moment(writer, Question(query), now=NOW, after_id=1) as asked:
+        later = writer.execute(f"SELECT id FROM documents WHERE {asked.sql}").fetchall()
+
+    assert (found, later) == ([(1,), (3,)], [(3,)])
     writer.close()

@@ -1,0 +1,73 @@
+"""How long one transaction of upkeep may take: batches wait for it, whatever lies in it.
+
+What takes longer is interrupted and rolled back, and the next one takes fewer documents; one
+document alone is never interrupted, so that upkeep always goes on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ptingest.sinks.store.schema import transaction
+
+SECONDS = 0.5
+FEWER, MORE = 4, 2
+"""Documents are divided by the one after an interruption, and multiplied by the other."""
+QUICK = 0.25
+"""Of the time: what took no longer may be more next time."""
+
+
+class TookTooLong(Exception):
+    """A statement was interrupted, and its transaction rolled back."""
+
+
+@contextmanager
+def limited(connection: sqlite3.Connection, seconds: float = SECONDS) -> Iterator[None]:
+    """Interrupt whatever statement runs after so many seconds.
+
+    SQLite looks for the interruption between two rows, so a row must not take long by itself.
+
+    Raises:
+        TookTooLong: one was interrupted.
+    """
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.start()
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            raise TookTooLong from error
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+class Portion:
+    """How many documents one transaction takes of something that is done bit by bit."""
+
+    def __init__(self, documents: int, *, most: int, seconds: float = SECONDS) -> None:
+        self.documents, self._most, self._seconds = documents, most, seconds
+
+    def take(self, connection: sqlite3.Connection, work: Callable[[int], None]) -> bool:
+        """Have ``work`` done for so many documents; False where nothing was done for lack of
+        time."""
+        if self.documents == 1:
+            with transaction(connection):
+                work(1)
+            self.documents = MORE
+            return True
+        began = time.monotonic()
+        try:
+            with limited(connection, self._seconds), transaction(connection):
+                work(self.documents)
+        except TookTooLong:
+            self.documents = max(1, self.documents // FEWER)
+            return False
+        if time.monotonic() - began < QUICK * self._seconds:
+            self.documents = min(self._most, self.documents * MORE)
+        return True
