@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.support.dealing import deal_of, encodable, turn_of
+from tests.support.dealing import deal_of, encodable, is_unit, turn_of
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--unit", action="store_true", help="leave out what starts processes")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not config.getoption("unit") or collection_path.is_dir():
+        return None
+    return None if is_unit(collection_path.relative_to(config.rootpath).as_posix()) else True
 
 
 @pytest.hookimpl(optionalhook=True)
