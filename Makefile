@@ -7,7 +7,7 @@ BESIDE ?= 3
 # Hundreds of servers are started from this folder; each would compile it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help install demo run check test browsers fuzz bench torture clean
+.PHONY: help install demo run check unit test browsers fuzz bench torture clean
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -30,8 +30,11 @@ check: install   ## format, lint, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+unit: install    ## every test that needs no process and no peer, in a minute
+	$(BIN)/python -m pytest -n $(BESIDE) --timeout 120 --unit
+
 test: check      ## check, then every test; PTINGEST_PEERS=require makes missing peers an error
-	$(BIN)/python -m pytest -n $(BESIDE) --timeout 30
+	$(BIN)/python -m pytest -n $(BESIDE) --timeout 120
 
 browsers:        ## install Chromium and its driver from Debian, where missing and allowed (as root)
 	tests/browser/install.sh

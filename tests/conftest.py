@@ -44,7 +44,16 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def give_what_the_run_gives(item: pytest.Item, seconds: float | None) -> None:
+    """Let ``--timeout`` lengthen a test's own deadline: beside others all takes longer."""
+    own = item.get_closest_marker("timeout")
+    if own and own.args and seconds and own.args[0] < seconds:
+        item.add_marker(pytest.mark.timeout(seconds), append=False)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        give_what_the_run_gives(item, config.getoption("timeout"))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: turn_of(item.nodeid))
 

@@ -22,7 +22,7 @@ from ptingest.telemetry.metrics import METRICS
 from tests.deploy.test_logging import running
 from tests.peers.prometheus_peer import Programs, programs
 from tests.support.modules import DEPLOY, ROOT
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 FOLDER = DEPLOY / "prometheus"
 PATIENCE = 40.0
@@ -131,7 +131,7 @@ class Prometheus:
 
     def get(self, path: str, **query: str) -> Any:
         url = f"{self._base}/{path}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
             return json.load(answer)["data"]
 
     def value(self, expression: str) -> float | None:

@@ -18,7 +18,7 @@ from ptingest.server.worker import Worker
 from tests.support.raw_peer import J, W, peer_of
 from tests.support.serving import MemorySink, serving
 from tests.support.settings import server_settings
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 
 async def test_the_http_port_answers_as_documented(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ async def test_a_drain_that_runs_out_of_time_tells_how_much_is_left(tmp_path: Pa
     await sink.asked.wait()
 
     worker.stop()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         left = await running
         answered = await reader.read(-1)
     writer.close()

@@ -69,14 +69,16 @@ class Serving:
 
     def send(self, *seqs: int) -> None:
         """Send one window on a connection of its own and wait for its ack."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as peer:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS) as peer:
             peer.sendall(W(len(seqs)) + b"".join(map(J, seqs)))
             acked = b""
             while not acked.endswith(b"2A" + seqs[-1].to_bytes(4, "big")):
                 acked += peer.recv(6)
 
     def status(self) -> dict[str, object]:
-        with urlopen(f"http://127.0.0.1:{self.api_port}/status", timeout=10) as answer:
+        with urlopen(
+            f"http://127.0.0.1:{self.api_port}/status", timeout=PATIENCE_SECONDS
+        ) as answer:
             found: dict[str, object] = json.load(answer)
         return found
 
@@ -183,7 +185,7 @@ def test_the_service_manager_hears_of_the_supervisor_once_workers_serve(
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(30)
+        manager.settimeout(PATIENCE_SECONDS)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "200000")
         monkeypatch.delenv("WATCHDOG_PID", raising=False)
