@@ -43,7 +43,7 @@ def _repeated(text: str) -> str:
 
 
 def look_at_expression(
-    pattern: PatternSettings,
+    pattern: PatternSettings, *, seconds: float = SECONDS, start_seconds: float = START_SECONDS
 ) -> tuple[Literal["ok", "note", "warning"], str, str]:
     """Return a mark, what is said, and the cure, for a pattern that is an expression."""
     from ptingest.settings.expression import compile_expression
@@ -55,9 +55,9 @@ def look_at_expression(
     if compiled.longest is not None:
         runs = f"{runs}, on lines of up to {compiled.longest} characters"
     lines = hostile_lines(pattern)
-    costs = list(_costs(pattern, lines))
+    costs = list(_costs(pattern, lines, seconds, start_seconds))
     if len(costs) < len(lines):
-        seen = f"{runs}; hostile lines of 64 KiB were ended after {SECONDS:g} s"
+        seen = f"{runs}; hostile lines of 64 KiB were ended after {seconds:g} s"
         return "warning", seen, "let each repeat end at a character that it does not take itself"
     if max(costs) > SLOW_SECONDS:
         seen = f"{runs}; the worst of {len(lines)} hostile lines of 64 KiB took {max(costs):.2f} s"
@@ -67,16 +67,18 @@ def look_at_expression(
     return ("ok" if compiled.engine == "re" else "note"), seen, ""
 
 
-def _costs(pattern: PatternSettings, lines: Sequence[str]) -> Iterator[float]:
+def _costs(
+    pattern: PatternSettings, lines: Sequence[str], seconds: float, start_seconds: float
+) -> Iterator[float]:
     """Yield the seconds of each line, until the time of all is up."""
     question = {"kind": "regex", "text": pattern.regex, "is_strict": False, "lines": lines}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "ptingest.api.console.pattern_process", "--costs", str(SECONDS)],
+            [sys.executable, "-m", "ptingest.api.console.pattern_process", "--costs", str(seconds)],
             input=json.dumps(question).encode(),
             capture_output=True,
             check=False,
-            timeout=START_SECONDS,
+            timeout=start_seconds,
         )
         out = done.stdout
     except subprocess.TimeoutExpired as error:
