@@ -15,6 +15,7 @@ from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.client import ElasticsearchClient
 from ptingest.sinks.elasticsearch.tls import tls_context
 from tests.fakes.authority import Authority
+from tests.support.tcp import tcp_server
 
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nX-elastic-product: Elasticsearch\r\n"
@@ -47,15 +48,9 @@ async def node(
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             pass  # the fetch of the certificate says nothing and leaves
-        finally:
-            writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-    try:
-        yield f"https://localhost:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        await server.wait_closed()
+    async with tcp_server(answer, tls=context) as port:
+        yield f"https://localhost:{port}"
 
 
 async def root_of(url: str, **settings: object) -> tuple[int | None, str]:
