@@ -27,12 +27,12 @@ from tests.torture.world import (
 LEAST_EVENTS_A_SECOND = 500
 """Slower than this, faults included, is a stall and a failure."""
 BREAKER_SECONDS = 30.0
+"""How long a scenario may go on after everything is acked."""
 BEAT_SECONDS = 20.0
 """How long a Beat waits for an ack, a keepalive included; some come every half second, from a
 server that may just be started, on a machine that may be busy."""
 WIRED_SECONDS = 5.0
 """The same behind a bad wire, which may swallow what was answered."""
-"""How long a scenario may go on after everything is acked."""
 
 
 async def run(name: str, *, events: int, seed: int, folder: Path) -> Outcome:
