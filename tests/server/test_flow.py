@@ -184,9 +184,8 @@ def receipt_with_way() -> Receipt:
 
 
 async def test_a_window_that_finds_no_place_for_its_large_event_comes_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("ptingest.server.large_events.PLACE_SECONDS", 0.0)
     async with serving(tmp_path) as server, AsyncExitStack() as others:
         turn = server.worker.parts.processing.large.exclusive(receipt_with_way(), PLACES_BYTES)
         assert await others.enter_async_context(turn)
