@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 @click.command(
-    epilog="Example: ptingest serve --config ptingest.yaml   (SIGTERM drains, a second one leaves)"
+    epilog="Example: ptingest serve --config ptingest.yaml   (SIGTERM drains, a second one exits)"
 )
 @config_option
 def serve(config: Path | None) -> ExitCode:
@@ -52,7 +52,7 @@ def serve(config: Path | None) -> ExitCode:
         if isinstance(error, PtingestError):
             raise error from None
         if not isinstance(error, OSError):
-            log.critical("a part of the server died; leaving, so that it can be started again")
+            log.critical("a part of the server failed; exiting, so that it can be started again")
             raise
         log.error("cannot serve: %s", error)
         return ExitCode.FAILED

@@ -1,7 +1,7 @@
-"""`ptingest why`: the life of one event.
+"""`ptingest why`: the trace of one event.
 
-Asks the running server what it remembers, and looks for itself into the dead letters and the
-embedded store of the config. What is nowhere is shown as what the pipeline would make of it.
+Asks the running server for its trace, and searches the dead letters and the embedded store of
+the config itself. A line that is not found is shown as the pipeline would process it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 15.0
 MOST = 10
-"""Of each place; a short line may fit thousands of events."""
+"""Matches shown of each source; a short line may match thousands of events."""
 _ID = re.compile(r"[A-Za-z0-9_-]{22}|[0-9A-HJKMNP-TV-Z]{26}")
 
 Row = dict[str, Any]
@@ -32,8 +32,8 @@ Row = dict[str, Any]
 
 @click.command(epilog="Example: ptingest why AZQm3vJrQk0yZ1x7uQeXbw --config ptingest.yaml")
 @click.argument("event", metavar="ID|LINE")
-@click.option("--service", help="With a line: whose it is, for what would become of it.")
-@click.option("--json", "as_json", is_flag=True, help="Everything found, as one JSON object.")
+@click.option("--service", help="With a LINE: its service, to show how it would be processed.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything found as one JSON object.")
 @click.option(
     "--address",
     metavar="HOST:PORT",
@@ -43,10 +43,10 @@ Row = dict[str, Any]
 def why(
     event: str, service: str | None, as_json: bool, address: str | None, config: Path | None
 ) -> ExitCode:
-    """Tell the life of one event: its window, pattern, rule, data stream, writes and ack.
+    """Show the trace of one event: its window, pattern, rule, data stream, writes and ack.
 
     An ID is a document's key (`_id`), or a dead letter's; anything else is a LINE, looked up
-    by its text. Exit codes: 0 found, 1 not found, 4 not found and the server is away.
+    by its text. Exit codes: 0 found, 1 not found, 4 not found and no answer from the server.
     """
     settings = load_settings(config)
     is_id = _ID.fullmatch(event) is not None
@@ -70,7 +70,7 @@ def why(
 
 
 def _ask(settings: ServerSettings, address: str | None, question: Row) -> Row:
-    """What the server remembers, or why it does not say."""
+    """What the server remembers, or why it did not answer."""
     import orjson
 
     from ptingest.api.client import EVENT_BYTES, ServerClient
@@ -84,7 +84,7 @@ def _ask(settings: ServerSettings, address: str | None, question: Row) -> Row:
     except ServerUnreachable as error:
         return {"failure": error.cause}
     except orjson.JSONDecodeError as error:
-        return {"failure": f"{client.where} does not answer as a ptingest: {error}"}
+        return {"failure": f"{client.where} does not answer like ptingest: {error}"}
     return found
 
 
@@ -144,7 +144,7 @@ def _stored(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[Ro
         with StoreReader(path, now=datetime.now(UTC)) as reader:
             for hit in reversed(list(reader.search(Question(query), limit=MOST))):
                 document = orjson.loads(hit.body)
-                # Words in a row are found in any case and whatever stands between them.
+                # A phrase matches in any case and with any characters between its words.
                 if is_id or event in str(document.get("message")):
                     yield {"data_stream": hit.data_stream, "document": document}
     except (SinkUnavailable, orjson.JSONDecodeError) as error:
@@ -191,7 +191,7 @@ def _show(found: Row, *, as_json: bool) -> None:
 
 
 def lines(found: Row) -> Iterator[str]:
-    """Everything found, as lines for people; nothing in them commands a terminal."""
+    """Everything found, as lines of text; untrusted text is escaped."""
     server = found["server"]
     for story in server.get("found", ()):
         yield from _story_lines(story)
@@ -214,7 +214,7 @@ def _story_lines(story: Row) -> Iterator[str]:
     window = story["window"]
     yield click.style(visible(story["summary"]), bold=True)
     rows = [
-        ("id", story["id"] or "none: nothing would recognise it when it comes again"),
+        ("id", story["id"] or "none: a duplicate cannot be recognised"),
         ("came", f"{story['arrived_at']} from {story['peer']}{_worker(story)}"),
         ("certificate", story["tls_subject"]),
         ("window", _window_words(window)),
@@ -227,7 +227,7 @@ def _story_lines(story: Row) -> Iterator[str]:
     if story.get("profile_changed_since"):
         rows.append(("profile", "reloaded since: pattern, rule and notes are today's"))
     if not story.get("has_text"):
-        rows.append(("text", "not kept any more, only the id (why.max_bytes, why.sample)"))
+        rows.append(("text", "no longer in memory, only the id (why.max_bytes, why.sample)"))
     rows += [("write", _attempt_words(attempt)) for attempt in story["attempts"]]
     for sink, row in story["sinks"].items():
         if row["state"] == "waiting":
@@ -246,7 +246,7 @@ def _window_words(window: Row) -> str:
     seq = f", seq {window['seq']} of {window['last_seq']}" if window["seq"] is not None else ""
     state = window["state"]
     if state == "acked":
-        state = f"acked {window['acked_at']}, {window['seconds_to_ack']:.3f} s after it came"
+        state = f"acked {window['acked_at']}, {window['seconds_to_ack']:.3f} s after it arrived"
     elif state == "given back":
         state = f"not acked: {window['given_back_because']}"
     return f"{number}{seq}, {window['events']} events, {state}"
@@ -279,7 +279,7 @@ def _memory_line(server: Row) -> str:
 
 
 def _would_be_lines(would_be: Row) -> Iterator[str]:
-    yield click.style("if it came now:", bold=True)
+    yield click.style("if it arrived now:", bold=True)
     rows = [
         ("outcome", would_be["outcome"]),
         ("because", ": ".join(p for p in (would_be["reason"], would_be["detail"]) if p)),

@@ -183,7 +183,7 @@ def test_a_large_letter_is_cut_and_told_how_much_is_left_out(tmp_path: Path) -> 
 
     assert "7 times: ddd" in listed.out.decode()
     assert max(len(listed.out), len(shown.out)) < 200_000
-    assert "4,934,478 bytes more; --json has the whole" in shown.out.decode()
+    assert "4,934,478 more bytes; --json prints all" in shown.out.decode()
     assert len(whole.out) > 5_000_000
 
 
@@ -237,7 +237,7 @@ def test_purge_takes_only_what_is_meant(tmp_path: Path) -> None:
     one = run_in(tmp_path, "purge", "--id", ids[1], "--json")
     old = run_in(tmp_path, "purge", "--older-than", "1s")
 
-    assert young.out == b"no dead letter that waits fits these options: nothing was done\n"
+    assert young.out == b"no waiting dead letter matches these options: nothing was done\n"
     assert young.code == ExitCode.FAILED
     assert orjson.loads(one.out)["purged"] == 1
     assert (old.out, old.code) == (b"2 purged\n", 0)
@@ -262,8 +262,8 @@ def test_a_dry_run_changes_nothing(tmp_path: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
-        pytest.param((), 2, "say which letters", id="nothing chosen"),
-        pytest.param(("--older-than", "soon"), 2, "is no age", id="no age"),
+        pytest.param((), 2, "select letters", id="nothing chosen"),
+        pytest.param(("--older-than", "soon"), 2, "is not an age", id="no age"),
         pytest.param(("--id", "NOPE"), 1, "1 of the ids", id="an id that is not there"),
         pytest.param(("--reason", "no_template"), 2, "template_missing", id="no such reason"),
         pytest.param(
@@ -449,7 +449,7 @@ def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
     assert ran.code == ExitCode.NOT_REACHABLE
     assert "nobody answers at 127.0.0.1:9" in ran.err
     assert "(api.listen)" in ran.err
-    assert "doubles nothing" in ran.err
+    assert "stores nothing twice" in ran.err
     assert len(waiting(tmp_path / "data")) == 1
 
 
@@ -498,7 +498,7 @@ NOTHING = {
         pytest.param(
             {},
             None,
-            "no dead letter that waits fits these options: nothing was done",
+            "no waiting dead letter matches these options: nothing was done",
             ExitCode.FAILED,
             id="none",
         ),
@@ -512,7 +512,7 @@ NOTHING = {
         pytest.param(
             {"chosen": 2, "stored": 1, "left": 1, "left_because": "full"},
             None,
-            "2 requeued: 1 stored; 1 left as they were (full)",
+            "2 requeued: 1 stored; 1 left unchanged (full)",
             ExitCode.NOT_ALL_DELIVERED,
             id="one is left",
         ),

@@ -80,7 +80,12 @@ async def test_nobody_there_is_a_fact(listen: str) -> None:
 
 @pytest.mark.parametrize(
     ("body", "failure"),
-    [(b"{}", "no ptingest"), (b"[]", "no ptingest"), (b"<html>", "unexpected"), (b"\xff", "utf-8")],
+    [
+        (b"{}", "not ptingest"),
+        (b"[]", "not ptingest"),
+        (b"<html>", "unexpected"),
+        (b"\xff", "utf-8"),
+    ],
 )
 def test_what_is_no_ptingest_is_a_fact(body: bytes, failure: str) -> None:
     facts = read_facts("http://there:1", lambda path: body)
