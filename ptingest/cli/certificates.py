@@ -74,7 +74,7 @@ def _elasticsearch(sink: ElasticsearchSettings) -> Iterator[Step]:
         yield own, f"{place}.certificate", try_pair
 
 
-def look_at_doors(settings: ServerSettings) -> Iterator[Finding]:
+def look_at_ports(settings: ServerSettings) -> Iterator[Finding]:
     """Yield a warning for each port that more hosts can reach than the config may intend."""
     beats, api = settings.beats, settings.api
     if api.is_exposed:
@@ -99,7 +99,7 @@ def look_at_doors(settings: ServerSettings) -> Iterator[Finding]:
             yield Finding("warning", f"sinks.elasticsearch.{name}", seen, "write https:// in hosts")
 
 
-def show_door(settings: ServerSettings) -> str:
+def show_access(settings: ServerSettings) -> str:
     """TLS and addresses of the Beats port in a few words."""
     tls, beats = settings.beats.tls, settings.beats
     words = ["no TLS"]

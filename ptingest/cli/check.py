@@ -106,7 +106,7 @@ def _look_at_expression(pattern: PatternSettings) -> Finding:
 
 
 def _summary(settings: ServerSettings, profile: ProfileSettings) -> Iterator[str]:
-    from ptingest.cli.certificates import show_door
+    from ptingest.cli.certificates import show_access
     from ptingest.settings.explain import show_bytes
 
     scheme = "https" if settings.api.tls else "http"
@@ -114,7 +114,7 @@ def _summary(settings: ServerSettings, profile: ProfileSettings) -> Iterator[str
         ("workers", _show_workers(settings)),
         ("data_dir", settings.data_dir),
         ("profile", settings.profile or "as packaged"),
-        ("beats", f"{settings.beats.listen}, {show_door(settings)}"),
+        ("beats", f"{settings.beats.listen}, {show_access(settings)}"),
         ("api", f"{scheme}://{settings.api.listen}/ (livez readyz metrics status)"),
     ]
     sinks = settings.sinks
@@ -204,10 +204,10 @@ def _look_at_folder(data_dir: Path) -> Finding:
 
 def look_at_values(settings: ServerSettings) -> Iterator[Finding]:
     """Yield settings that are valid alone but make no sense together."""
-    from ptingest.cli.certificates import look_at_doors
+    from ptingest.cli.certificates import look_at_ports
     from ptingest.model.address import split_listen
 
-    yield from look_at_doors(settings)
+    yield from look_at_ports(settings)
     beats, limits = settings.beats, settings.beats.limits
     if split_listen(beats.listen)[1] == split_listen(settings.api.listen)[1] != 0:
         seen = f"is {settings.api.listen}, the port of beats.listen"

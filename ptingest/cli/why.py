@@ -193,8 +193,8 @@ def _show(found: Row, *, as_json: bool) -> None:
 def lines(found: Row) -> Iterator[str]:
     """Everything found, as lines of text; untrusted text is escaped."""
     server = found["server"]
-    for story in server.get("found", ()):
-        yield from _story_lines(story)
+    for trace in server.get("found", ()):
+        yield from _story_lines(trace)
     for letter in found["dead_letters"]:
         why_so = f"{letter['reason']}: {letter['detail']}"
         yield visible(f"dead letter {letter['letter']} of {letter['written_at']}: {why_so}")
@@ -210,26 +210,26 @@ def lines(found: Row) -> Iterator[str]:
         yield from _would_be_lines(found["would_be"])
 
 
-def _story_lines(story: Row) -> Iterator[str]:
-    window = story["window"]
-    yield click.style(visible(story["summary"]), bold=True)
+def _story_lines(trace: Row) -> Iterator[str]:
+    window = trace["window"]
+    yield click.style(visible(trace["summary"]), bold=True)
     rows = [
-        ("id", story["id"] or "none: a duplicate cannot be recognised"),
-        ("came", f"{story['arrived_at']} from {story['peer']}{_worker(story)}"),
-        ("certificate", story["tls_subject"]),
+        ("id", trace["id"] or "none: a duplicate cannot be recognised"),
+        ("came", f"{trace['arrived_at']} from {trace['peer']}{_worker(trace)}"),
+        ("certificate", trace["tls_subject"]),
         ("window", _window_words(window)),
-        ("message", story.get("message")),
-        ("pattern", story.get("pattern") or ("none fits" if story.get("has_text") else None)),
-        ("rule", story.get("rule")),
-        ("noted", ", ".join(story.get("notes") or ())),
-        ("data stream", story.get("data_stream")),
+        ("message", trace.get("message")),
+        ("pattern", trace.get("pattern") or ("none fits" if trace.get("has_text") else None)),
+        ("rule", trace.get("rule")),
+        ("noted", ", ".join(trace.get("notes") or ())),
+        ("data stream", trace.get("data_stream")),
     ]
-    if story.get("profile_changed_since"):
+    if trace.get("profile_changed_since"):
         rows.append(("profile", "reloaded since: pattern, rule and notes are today's"))
-    if not story.get("has_text"):
+    if not trace.get("has_text"):
         rows.append(("text", "no longer in memory, only the id (why.max_bytes, why.sample)"))
-    rows += [("write", _attempt_words(attempt)) for attempt in story["attempts"]]
-    for sink, row in story["sinks"].items():
+    rows += [("write", _attempt_words(attempt)) for attempt in trace["attempts"]]
+    for sink, row in trace["sinks"].items():
         if row["state"] == "waiting":
             rows.append(("waits", f"{sink}: for {row['for']}"))
     for name, value in rows:
@@ -237,8 +237,8 @@ def _story_lines(story: Row) -> Iterator[str]:
             yield f"  {name:12}{visible(str(value))}"
 
 
-def _worker(story: Row) -> str:
-    return f", worker {story['worker']}" if story.get("worker") else ""
+def _worker(trace: Row) -> str:
+    return f", worker {trace['worker']}" if trace.get("worker") else ""
 
 
 def _window_words(window: Row) -> str:
