@@ -234,6 +234,5 @@ def test_everything_scraped_is_in_the_table(scraping: Prometheus) -> None:
     scraped = {
         name for name in scraping.get("label/__name__/values") if name.startswith("ptingest_")
     }
-    created = {name for name in scraped if name.endswith("_created")}
 
-    assert scraped - created - known_names() == set()
+    assert scraped - known_names() == set()
