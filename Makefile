@@ -6,9 +6,6 @@ PIP    := $(BIN)/python -m pip install -q --disable-pip-version-check
 # Processes that share the tests: most tests wait more than they work.
 BESIDE ?= 3
 CODE   := ptingest tests benchmarks docs
-# Folders of tests that start servers, or run what others wrote: not for `make unit`.
-WHOLE  := benchmarks browser cli deploy flow fuzz peers server tools/bench tools/shipper torture workers
-UNIT   := tests $(addprefix --ignore=tests/,$(WHOLE)) -m "not peer and not slow" --timeout 30
 # Hundreds of servers are started from this folder; each would compile it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -44,14 +41,14 @@ check: install   ## format, lint, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check      ## check, then every test; PTINGEST_PEERS=require makes missing peers an error
-	$(BIN)/python -m pytest -n $(BESIDE) --timeout 30
+unit: install    ## every test that needs no process and no peer, in a minute
+	$(BIN)/python -m pytest -n $(BESIDE) --timeout 120 --unit
 
-unit: install    ## the tests that need no server and no peer, in about a minute
-	$(BIN)/python -m pytest $(UNIT) -n $(BESIDE)
+test: check      ## check, then every test; PTINGEST_PEERS=require makes missing peers an error
+	$(BIN)/python -m pytest -n $(BESIDE) --timeout 120
 
 coverage: install ## the same with what they covered, line by line; it takes twice the time
-	$(BIN)/python -m coverage run -m pytest $(UNIT); failed=$$?; \
+	$(BIN)/python -m coverage run -m pytest --unit --timeout 120; failed=$$?; \
 	$(BIN)/python -m coverage report && exit $$failed
 
 browsers:        ## install Chromium and its driver from Debian, where missing and allowed (as root)

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.support.dealing import deal_of, encodable, turn_of
+from tests.support.dealing import deal_of, encodable, is_unit, turn_of
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--unit", action="store_true", help="leave out what starts processes")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not config.getoption("unit") or collection_path.is_dir():
+        return None
+    return None if is_unit(collection_path.relative_to(config.rootpath).as_posix()) else True
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -33,7 +44,16 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def give_what_the_run_gives(item: pytest.Item, seconds: float | None) -> None:
+    """Let ``--timeout`` lengthen a test's own deadline: beside others all takes longer."""
+    own = item.get_closest_marker("timeout")
+    if own and own.args and seconds and own.args[0] < seconds:
+        item.add_marker(pytest.mark.timeout(seconds), append=False)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        give_what_the_run_gives(item, config.getoption("timeout"))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: turn_of(item.nodeid))
 

@@ -75,7 +75,7 @@ PATHS = {
     "/status": "books, budgets, lanes and connections as JSON",
     "/dead-letters": "how far the last requeue or purge is",
     "/tap": "events as they pass, one JSON object a line",
-    "/why": "the life of one event",
+    "/why": "the trace of one event",
     "/_node": "Logstash's node info",
     "/_node/stats": "Logstash's node stats",
     "/_node/stats/pipelines/main": "Logstash's pipeline stats",

@@ -101,8 +101,13 @@ class HttpConnections:
         make: Callable[[], Inner],
         *,
         tls: ssl.SSLContext | None = None,
+        handshake_seconds: float = HANDSHAKE_SECONDS,
+        write_seconds: float = WRITE_SECONDS,
+        tick_seconds: float = TICK_SECONDS,
     ) -> None:
         self._listeners, self._make, self._tls = listeners, make, tls
+        self._handshake_seconds, self._write_seconds = handshake_seconds, write_seconds
+        self._tick_seconds = tick_seconds
         self._spare = _SpareDescriptor()
         self._open: dict[Connection, None] = {}
         self._by_inner: dict[object, Connection] = {}
@@ -185,7 +190,7 @@ class HttpConnections:
                 lambda: watched,
                 connection.accepted,
                 ssl=self._tls,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS if self._tls else None,
+                ssl_handshake_timeout=self._handshake_seconds if self._tls else None,
             )
         except OSError as error:  # ssl.SSLError among them
             log.debug("%s: no HTTP connection: %s", connection.address, error)
@@ -196,11 +201,12 @@ class HttpConnections:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(self._tick_seconds)
             self._spare.keep()
             now = asyncio.get_running_loop().time()
             for one in list(self._open):
-                if one.unwritten_since is not None and now - one.unwritten_since >= WRITE_SECONDS:
+                since = one.unwritten_since
+                if since is not None and now - since >= self._write_seconds:
                     log.info("%s: closed, it does not read its answer", one.address)
                     one.close()
 

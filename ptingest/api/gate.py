@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BUSY = "too many requests are at work; come again in a second\n"
+BUSY = "too many requests at once; try again in a second\n"
 
 
 class RequestGate:
@@ -62,9 +62,9 @@ class RequestGate:
         host = request.headers.get("Host")
         if self._checks_host and host is not None and not is_loopback_host(host_of(host)):
             return 403, (
-                f"this port was asked for as {host!r}. It listens on {self._listen} without "
-                "api.token, so it answers to localhost and loopback addresses only: a web page "
-                "elsewhere can make its own name point here. Ask 127.0.0.1, or set api.token."
+                f"the request names this server {host!r}. It listens on {self._listen} without "
+                "api.token, so it answers to localhost and loopback addresses only: another "
+                "web site can make its own name point here. Use 127.0.0.1, or set api.token."
             )
         return None
 
@@ -76,16 +76,16 @@ class RequestGate:
         if not (is_wanted and request.can_read_body):
             return None
         if request.content_type.startswith("multipart/"):
-            return 415, "no form here is multipart; send application/x-www-form-urlencoded"
+            return 415, "multipart forms are not accepted; send application/x-www-form-urlencoded"
         try:
             async with asyncio.timeout(self._body_seconds):
                 await request.read()
         except TimeoutError:
-            return 408, f"the body was not there in {self._body_seconds:g} s"
+            return 408, f"the body did not arrive within {self._body_seconds:g} s"
         except RequestPayloadError as error:
-            return 400, f"the body is broken: {error}"
+            return 400, f"the body is not valid: {error}"
         except ConnectionError:
-            return 400, "nobody is there any more"
+            return 400, "the client has disconnected"
         return None
 
 

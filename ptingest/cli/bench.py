@@ -1,8 +1,8 @@
-"""`ptingest bench`: what your own lines cost here, with nothing but this program.
+"""`ptingest bench`: measure what your own lines cost on this machine.
 
-FILE is read as `try` reads it, made into the windows a Beat would send, and taken along
-the server's own road in this process, to a bulk body that nobody gets and to a store in a
-folder that is thrown away. What the two sockets add is said, not measured.
+FILE is read as `try` reads it and made into the windows a Beat would send. They go through the
+server's own code in this process, to a bulk body that is not sent and to a store in a temporary
+folder. The cost of the two sockets is estimated, not measured.
 """
 
 from __future__ import annotations
@@ -33,18 +33,17 @@ BAR = 24
 """Characters of the longest bar."""
 
 CURES = {
-    "unreadable": "not one JSON object each: dead letters; `ptingest try` shows them",
+    "unreadable": "not one JSON object each: they become dead letters; `ptingest try` shows them",
     "not_utf8": "say the file's real encoding in Filebeat's input (`encoding: latin1`)",
-    "other_group": "dropped: of no group in the profile; let Filebeat send them elsewhere",
-    "profile": "the profile sets a field twice over (group fields, patterns, categories): name "
-    "them apart",
-    "no_message": "Filebeat sends `message` as text; see what takes or changes it on the way",
+    "other_group": "dropped: their group is not in the profile; let Filebeat send them elsewhere",
+    "profile": "the profile sets a field twice (group fields, patterns, categories): rename one",
+    "no_message": "Filebeat sends `message` as text; find the processor that removes or changes it",
     "service": "give each input a plain lower-case `service` with fields_under_root: true",
-    "field_in_the_way": "written by the profile itself: take it out with Filebeat's drop_fields",
-    "double_key": "one key stands twice in an event: find the processor that adds it again",
+    "field_in_the_way": "the profile sets this field: remove it with Filebeat's drop_fields",
+    "double_key": "an event has one key twice: find the processor that adds it again",
     "tags": "make `tags` a list of texts, without the failure tag",
-    "no_time": "neither the line nor the event has a time: see what takes Filebeat's @timestamp",
-    "other": "nothing we could name",
+    "no_time": "neither the line nor the event has a time: find what removes Filebeat's @timestamp",
+    "other": "no reason known",
 }
 
 
@@ -53,23 +52,25 @@ CURES = {
 @click.option("--service", help="The input is plain log lines of this service.")
 @click.option("--group", default=None, help="With --service: the events' group.  [default: pt]")
 @click.option(
-    "--multiline", is_flag=True, help="With --service: lines that begin no record join the last."
+    "--multiline",
+    is_flag=True,
+    help="With --service: a line that does not begin a record is joined to the last.",
 )
 @click.option(
     "--rate",
     "rates",
     type=click.FloatRange(min=0, min_open=True),
     multiple=True,
-    help="Say what this many events a second need; repeatable.  [default: 1k, 10k, 100k]",
+    help="Estimate what this many events per second need; repeatable.  [default: 1k, 10k, 100k]",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(0.1, 300),
     default=10.0,
     show_default=True,
-    help="How long to measure, about.",
+    help="Approximate time to measure.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @config_option
 def bench(
     file: BinaryIO,
@@ -84,9 +85,7 @@ def bench(
     """Measure what your own lines cost on this machine.
 
     FILE (or - for standard input) holds events as Filebeat sends them, one JSON object a
-    line, or with --service plain log lines. No server is needed and nothing is sent. The
-    report has the CPU time of an event and where it goes, the events that take the slow path
-    and why, the bytes of an event at each stage, and the workers that a rate of events needs.
+    line, or with --service plain log lines. No server is needed and nothing is sent.
     Exit codes: 0 measured, 1 there was nothing to measure, 3 config invalid.
     """
     from ptingest.server.assembly import read_profile
@@ -128,7 +127,7 @@ def _require_service(profile: ProfileSettings, service: str, group: str) -> None
         near = get_close_matches(service, known_services, n=1)
         guess = f"; did you mean {near[0]!r}?" if near else ""
         raise click.BadParameter(
-            f"group {group!r} of the profile knows no service {service!r}, only "
+            f"group {group!r} of the profile has no service {service!r}, only "
             f"{', '.join(known_services)} (known_services){guess}",
             param_hint="--service",
         )
@@ -150,9 +149,7 @@ def _workload(
     wrap = bytes if service is None else FilebeatEvents(service=service, group=group).wrap
     workload = make_workload(records, wrap=wrap, enough_events=min(ENOUGH_EVENTS, enough))
     if workload is None:
-        raise BenchFailed(
-            why=f"{_name_of(file)} holds no line that is not blank: nothing to measure"
-        )
+        raise BenchFailed(why=f"{_name_of(file)} has no line with text: nothing to measure")
     return workload
 
 
@@ -232,12 +229,12 @@ def _show(name: str, workload: Workload, report: BenchReport, plans: list[Plan])
 
 def _show_events(name: str, workload: Workload, report: BenchReport) -> None:
     own, outcomes = len(workload.own), report.outcomes
-    cut = "; the file goes on, its beginning is enough" if workload.is_cut else ""
+    cut = "; the file is longer, only its beginning is measured" if workload.is_cut else ""
     click.echo(f"{name}: {own:,} events of {workload.event_bytes:,.0f} bytes{cut}")
     if workload.repeats > 1:
         click.echo(
-            f"  too few to measure: each was sent {workload.repeats:.0f} times, so what repeats in "
-            "real logs repeats more here"
+            f"  too few to measure: each was sent {workload.repeats:.0f} times, so values "
+            "repeat more often than in real logs"
         )
     told = [f"{outcomes.indexed - outcomes.unparsed:,} parsed"]
     told += [f"{outcomes.unparsed:,} unparsed"] if outcomes.unparsed else []
@@ -303,10 +300,10 @@ def _show_long_way(workload: Workload, report: BenchReport) -> None:
     events, slow_path = len(workload.own), report.slow_path
     total = sum(slow_path.values())
     if not total:
-        click.echo("\nall of them take the short way through the pipeline")
+        click.echo("\nall of them take the fast path through the pipeline")
         return
     click.echo(
-        f"\n{total:,} of {events:,} ({100 * total / events:.1f} %) take the long way, at several "
+        f"\n{total:,} of {events:,} ({100 * total / events:.1f} %) take the slow path, at several "
         "times the cost:"
     )
     for (reason, field), count in sorted(slow_path.items(), key=lambda row: -row[1]):
@@ -333,13 +330,13 @@ def _show_plans(report: BenchReport, plans: list[Plan]) -> None:
         )
     click.echo(
         f"  cores: Elasticsearch, {100 * SOCKETS_SHARE:.0f} % added for the two sockets, which are "
-        f"not measured here; workers: none busier than {100 * BUSY_SHARE:.0f} %\n"
-        f"  in memory: so long the {report.outstanding_events:,} events that "
-        "beats.limits.total_bytes has room for last while a sink takes none; then Beats wait"
+        f"not measured here; workers: none is busier than {100 * BUSY_SHARE:.0f} %\n"
+        f"  in memory: how long the {report.outstanding_events:,} events that "
+        "beats.limits.total_bytes has room for last while a sink takes nothing; then Beats wait"
     )
     cores = len(os.sched_getaffinity(0))
     if any(one.workers > cores for one in plans):
         click.echo(
-            f"  this machine has {cores}: more workers than that want more machines, behind "
+            f"  this machine has {cores}: for more workers use more machines, behind "
             "Filebeat's `loadbalance: true`"
         )

@@ -74,32 +74,32 @@ def _elasticsearch(sink: ElasticsearchSettings) -> Iterator[Step]:
         yield own, f"{place}.certificate", try_pair
 
 
-def look_at_doors(settings: ServerSettings) -> Iterator[Finding]:
-    """Name ports that are open wider than somebody may think."""
+def look_at_ports(settings: ServerSettings) -> Iterator[Finding]:
+    """Yield a warning for each port that more hosts can reach than the config may intend."""
     beats, api = settings.beats, settings.api
     if api.is_exposed:
         seen = (
-            f"is {api.listen}, beyond loopback, and api.token is not given: /status is for all, "
-            "and the console is closed"
+            f"is {api.listen}, which other hosts can reach, and api.token is not set: /status is "
+            "public, and the console is closed"
         )
-        yield Finding("warning", "api.listen", seen, "give api.token, or listen on 127.0.0.1")
+        yield Finding("warning", "api.listen", seen, "set api.token, or listen on 127.0.0.1")
     host = split_listen(api.listen)[0]
     if api.token is not None and api.tls is None and not is_loopback_host(host):
-        seen = "travels readable over http"
-        yield Finding("warning", "api.token", seen, "give api.tls where the network is shared")
+        seen = "is sent unencrypted over http"
+        yield Finding("warning", "api.token", seen, "set api.tls where the network is shared")
     if any(ip_network(one).prefixlen == 0 for one in beats.proxy_protocol_from):
-        seen = "names everybody: whoever connects may claim any address"
-        cure = "name the load balancers only"
+        seen = "covers every address: any client may claim any address"
+        cure = "list the load balancers only"
         yield Finding("warning", "beats.proxy_protocol_from", seen, cure)
     sink = settings.sinks.elasticsearch
     if sink is not None and not any(one.startswith("https://") for one in sink.hosts):
         given = [one for one in ("ca_file", "fingerprint", "certificate") if getattr(sink, one)]
         for name in given:
-            seen = "is given, but no host is https: it is not used"
+            seen = "is set, but no host is https: it is not used"
             yield Finding("warning", f"sinks.elasticsearch.{name}", seen, "write https:// in hosts")
 
 
-def show_door(settings: ServerSettings) -> str:
+def show_access(settings: ServerSettings) -> str:
     """TLS and addresses of the Beats port in a few words."""
     tls, beats = settings.beats.tls, settings.beats
     words = ["no TLS"]

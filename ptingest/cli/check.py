@@ -1,7 +1,7 @@
 """`ptingest check`: would this config work, and what does it set?
 
-Reads and reports; makes, locks and binds nothing, so it may run beside a server. Only
-with ``--connect`` are sinks asked, as a server would ask them.
+Reads and reports; creates, locks and binds nothing, so it may run beside a server. Sinks are
+asked, as a server would ask them, only with ``--connect``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ptingest.settings.sinks import ElasticsearchSettings
 
 BEAT_GIVES_UP_SECONDS = 30
-"""Filebeat's own `timeout`, and the longest we may be silent."""
+"""Filebeat's own `timeout`, and the longest time without an ack or keepalive."""
 HTTP_BODY_BYTES = 100 << 20
 """Elasticsearch's `http.max_content_length` unless the cluster says otherwise."""
 CONNECT_SECONDS = 30.0
@@ -106,7 +106,7 @@ def _look_at_expression(pattern: PatternSettings) -> Finding:
 
 
 def _summary(settings: ServerSettings, profile: ProfileSettings) -> Iterator[str]:
-    from ptingest.cli.certificates import show_door
+    from ptingest.cli.certificates import show_access
     from ptingest.settings.explain import show_bytes
 
     scheme = "https" if settings.api.tls else "http"
@@ -114,7 +114,7 @@ def _summary(settings: ServerSettings, profile: ProfileSettings) -> Iterator[str
         ("workers", _show_workers(settings)),
         ("data_dir", settings.data_dir),
         ("profile", settings.profile or "as packaged"),
-        ("beats", f"{settings.beats.listen}, {show_door(settings)}"),
+        ("beats", f"{settings.beats.listen}, {show_access(settings)}"),
         ("api", f"{scheme}://{settings.api.listen}/ (livez readyz metrics status)"),
     ]
     sinks = settings.sinks
@@ -149,7 +149,7 @@ def _show_workers(settings: ServerSettings) -> str:
 
 
 def _show_elasticsearch(sink: ElasticsearchSettings) -> str:
-    login = "no log-in"
+    login = "no login"
     if sink.api_key is not None:
         login = "with an API key"
     elif sink.username is not None:
@@ -188,33 +188,37 @@ def look_at_files(settings: ServerSettings) -> Iterator[Finding]:
 
 
 def _look_at_folder(data_dir: Path) -> Finding:
-    # Not `Path.exists`, which raises where a folder on the way may not be looked into.
+    # Not `Path.exists`, which raises if a parent folder may not be read.
     existing = next(path for path in (data_dir, *data_dir.parents) if os.path.exists(path))  # noqa: PTH110
     if not existing.is_dir():
-        return Finding("problem", "data_dir", f"{existing} is not a folder", "name another one")
+        return Finding("problem", "data_dir", f"{existing} is not a folder", "use another folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         seen = f"{existing} cannot be written to by this user"
-        return Finding("problem", "data_dir", seen, "give this user the right, or name another one")
+        return Finding(
+            "problem", "data_dir", seen, "give this user write access, or use another folder"
+        )
     if existing != data_dir:
-        return Finding("ok", "data_dir", f"{data_dir} will be made")
+        return Finding("ok", "data_dir", f"{data_dir} will be created")
     return Finding("ok", "data_dir", f"{data_dir} can be written to")
 
 
 def look_at_values(settings: ServerSettings) -> Iterator[Finding]:
-    """Name what is allowed alone but makes no sense together."""
-    from ptingest.cli.certificates import look_at_doors
+    """Yield settings that are valid alone but make no sense together."""
+    from ptingest.cli.certificates import look_at_ports
     from ptingest.model.address import split_listen
 
-    yield from look_at_doors(settings)
+    yield from look_at_ports(settings)
     beats, limits = settings.beats, settings.beats.limits
     if split_listen(beats.listen)[1] == split_listen(settings.api.listen)[1] != 0:
         seen = f"is {settings.api.listen}, the port of beats.listen"
         yield Finding("problem", "api.listen", seen, "give each its own port")
     if beats.keepalive_seconds >= BEAT_GIVES_UP_SECONDS:
-        seen = f"is {beats.keepalive_seconds:g}, but a Beat gives up after 30 s of silence"
+        seen = (
+            f"is {beats.keepalive_seconds:g}, but a Beat disconnects after 30 s without an answer"
+        )
         yield Finding("warning", "beats.keepalive_seconds", seen, "write 10 or less")
     if limits.frame_bytes > limits.window_bytes:
-        seen = "is larger than beats.limits.window_bytes, which is met first"
+        seen = "is larger than beats.limits.window_bytes, which is reached first"
         yield Finding("warning", "beats.limits.frame_bytes", seen, "make it smaller or equal")
     if limits.connection_bytes > limits.total_bytes // 2:
         seen = "is more than half of beats.limits.total_bytes: one Beat can stop all others"
@@ -247,7 +251,7 @@ def _look_at_elasticsearch(sink: ElasticsearchSettings) -> Iterator[Finding]:
         which = "api_key" if sink.password is None else "password"
         yield Finding("warning", f"{name}.{which}", "is empty", "is its variable set?")
     if secret is not None and any(host.startswith("http://") for host in sink.hosts):
-        seen = "http sends the log-in readable over the network"
+        seen = "http sends the login unencrypted over the network"
         yield Finding("warning", f"{name}.hosts", seen, "use https where the network is shared")
     if sink.ids == "none":
         yield Finding("note", f"{name}.ids", "is none: a resend may store events twice")

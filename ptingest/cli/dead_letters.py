@@ -1,8 +1,8 @@
-"""`ptingest dead-letters`: look at the events that no sink would take, put them through again.
+"""`ptingest dead-letters`: list, requeue and purge the events that no sink takes.
 
-Looking reads the folder under ``data_dir`` itself, so it works beside a running server and
-without one; how letters are changed is in `ptingest.cli.dead_letters`. Text from events is
-shown escaped: it may hold anything.
+``list`` and ``show`` read the folder under ``data_dir`` themselves, so they work beside a running
+server and without one; changes are made by the running server if there is one. Text from events
+is shown escaped: it may hold anything.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def run_order(settings: ServerSettings, order: Order, *, address: str | None) ->
     """Carry an order out, here or in the running server, and return its progress at the end.
 
     Raises:
-        PtingestError: it could not be begun, or its end could not be seen; says which.
+        PtingestError: it could not begin, or its end was not seen; the text says which.
     """
     from ptingest.server.process.lock import OWNER_ALONE, DataDirLock
 
@@ -101,7 +101,7 @@ def _through_server(settings: ServerSettings, order: Order, address: str) -> Pro
         wait = min(LONGEST_LOOK_SECONDS, wait * 1.5)
         progress = _request(client, "GET", "/dead-letters", None)
         if (progress["number"], progress["what"]) != (begun["number"], begun["what"]):
-            raise _unreachable("it was restarted meanwhile")
+            raise _unreachable("it was restarted in the meantime")
     return progress
 
 
@@ -125,22 +125,22 @@ def _request(client: ServerClient, method: str, path: str, body: object) -> Prog
     try:
         progress: Progress = orjson.loads(said)
     except orjson.JSONDecodeError as error:
-        raise _unreachable(f"{client.where} does not answer as a ptingest: {error}") from error
+        raise _unreachable(f"{client.where} does not answer like ptingest: {error}") from error
     return progress
 
 
 def _without_advice(text: str) -> str:
-    return text.removesuffix("; nothing was begun, try again later")
+    return text.removesuffix("; nothing was started, try again later")
 
 
 def _unreachable(cause: str) -> ServerUnreachable:
     return ServerUnreachable(
         cause=f"data_dir is in use by a server, but {cause} (api.listen). Letters not settled "
-        "stay; doing it again doubles nothing",
+        "stay; repeating it stores nothing twice",
     )
 
 
-# --- what is said at the end --------------------------------------------------------------
+# --- the summary at the end --------------------------------------------------------------
 
 _WORDS = {
     "stored": "stored",
@@ -155,14 +155,14 @@ def sentence(progress: Progress) -> str:
     """Say in one line what became of the letters."""
     tally = progress["tally"]
     if not tally["chosen"] and not tally["left_because"] and not progress["failed"]:
-        return "no dead letter that waits fits these options: nothing was done"
+        return "no waiting dead letter matches these options: nothing was done"
     if progress["what"] == "purge":
         said = f"{tally['purged']} purged"
     else:
         parts = [f"{tally[name]} {words}" for name, words in _WORDS.items() if tally[name]]
         said = f"{tally['chosen']} requeued: {', '.join(parts) or 'none settled'}"
     if tally["left"]:
-        said += f"; {tally['left']} left as they were ({tally['left_because']})"
+        said += f"; {tally['left']} left unchanged ({tally['left_because']})"
     elif tally["left_because"]:
         said += f"; not all were reached ({tally['left_because']})"
     if progress["failed"]:
@@ -186,7 +186,9 @@ DETAIL_CHARACTERS = 80
 SHOWN_BYTES = 64 << 10
 """Of an event in `show`."""
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Whole records, one a line.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print whole records, one per line."
+)
 
 
 @click.group("dead-letters", epilog="Example: ptingest dead-letters list --config ptingest.yaml")
@@ -196,21 +198,15 @@ def dead_letters() -> None:
 
 @dead_letters.command("list", epilog="Example: ptingest dead-letters list --json | jq .reason")
 @click.option(
-    "--all", "with_done", is_flag=True, help="Also letters that are already requeued or purged."
+    "--all", "with_done", is_flag=True, help="Also show letters that were requeued or purged."
 )
-@click.option(
-    "--reason",
-    "reasons",
-    multiple=True,
-    metavar="R",
-    help="Only letters with this reason; repeatable.",
-)
+@click.option("--reason", "reasons", multiple=True, metavar="R", help="Repeatable.")
 @json_option
 @config_option
 def list_(
     with_done: bool, reasons: tuple[str, ...], as_json: bool, config: Path | None
 ) -> ExitCode:
-    """List the dead letters that wait, oldest first."""
+    """List the waiting dead letters, oldest first."""
     from ptingest.dead_letters.queue import read_letters
 
     directory = _directory(config)
@@ -258,39 +254,29 @@ def show(letter_id: str, as_json: bool, config: Path | None) -> ExitCode:
 
 
 def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say which letters are meant; the kinds narrow each other."""
+    """The options that select letters; a letter must match all options given."""
     options = (
-        click.option("--all", "everything", is_flag=True, help="Every letter that waits."),
+        click.option("--all", "everything", is_flag=True, help="Every waiting letter."),
+        click.option("--reason", "reasons", multiple=True, metavar="R", help="Repeatable."),
+        click.option("--stream", "streams", multiple=True, metavar="S", help="Repeatable."),
+        click.option("--id", "ids", multiple=True, metavar="ID", help="Repeatable."),
         click.option(
-            "--reason",
-            "reasons",
-            multiple=True,
-            metavar="R",
-            help="Only letters with this reason; repeatable.",
+            "--older-than",
+            metavar="AGE",
+            help="Letters older than 15m, 24h or 7d, or written before a time.",
         ),
-        click.option(
-            "--stream",
-            "streams",
-            multiple=True,
-            metavar="S",
-            help="Only letters for this data stream; repeatable.",
-        ),
-        click.option(
-            "--id", "ids", multiple=True, metavar="ID", help="Only this letter; repeatable."
-        ),
-        click.option(
-            "--older-than", metavar="AGE", help="Only letters older than 15m, 24h, 7d, or a time."
-        ),
-        click.option("--dry-run", is_flag=True, help="Only say what would happen."),
+        click.option("--dry-run", is_flag=True, help="Only print what would happen."),
         click.option(
             "--timeout",
             type=click.FloatRange(min=0, min_open=True, max=86_400),
             default=300.0,
             show_default=True,
-            help="Seconds; letters that are not settled by then stay.",
+            help="Seconds; letters not settled by then stay.",
         ),
         click.option(
-            "--address", metavar="HOST:PORT", help="The running server, if not at api.listen."
+            "--address",
+            metavar="HOST:PORT",
+            help="Address of the running server, if not api.listen.",
         ),
         json_option,
         config_option,
@@ -305,9 +291,9 @@ def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
 def requeue(**asked: Any) -> ExitCode:
     """Put dead letters through the current pipeline again, each under its key.
 
-    A second run makes no duplicates. A letter that is refused again becomes a new dead
-    letter. Exit codes: 0 all settled, 1 no letter matches, 4 the running server cannot be
-    reached, 5 some are still dead letters.
+    Repeating it stores nothing twice. What is refused again becomes a new dead letter. Exit
+    codes: 0 all settled, 1 no letter matches, 4 the running server cannot be reached, 5 some
+    are still dead letters.
     """
     return _carry_out("requeue", **asked)
 
@@ -315,11 +301,7 @@ def requeue(**asked: Any) -> ExitCode:
 @dead_letters.command(epilog="Example: ptingest dead-letters purge --older-than 7d --dry-run")
 @choosing
 def purge(**asked: Any) -> ExitCode:
-    """Delete dead letters.
-
-    Exit codes: 0 deleted, 1 no letter matches, 4 the running server cannot be reached, 5
-    some are still there.
-    """
+    """Delete dead letters for good. Exit codes: 0 deleted, 1 no letter fits."""
     return _carry_out("purge", **asked)
 
 
@@ -360,12 +342,12 @@ def _carry_out(
 
 
 def _missing(choice: Choice, progress: dict[str, Any], directory: Path) -> ExitCode | None:
-    """Say how many of the ids asked for do not wait, if any."""
+    """Say how many of the given ids are not waiting, if any."""
     missing = len(set(choice.ids)) - progress["tally"]["chosen"]
     if missing <= 0:
         return None
     click.echo(
-        f"{missing} of the ids do not wait in {directory}, or another option kept them out",
+        f"{missing} of the ids are not waiting in {directory}, or another option excludes them",
         err=True,
     )
     return ExitCode.FAILED
@@ -386,13 +368,13 @@ def _choice(
         before = moment(older_than, datetime.now(UTC))
         if before is None:
             raise click.BadParameter(
-                f"{older_than!r} is no age; write 15m, 24h or 7d, or a time as 2025-01-02",
+                f"{older_than!r} is not an age; write 15m, 24h or 7d, or a time such as 2025-01-02",
                 param_hint="--older-than",
             )
     choice = Choice(everything, reasons, streams, ids, before)
     if choice.is_empty:
         raise click.UsageError(
-            "say which letters: --all, --reason, --stream, --id or --older-than "
+            "select letters: --all, --reason, --stream, --id or --older-than "
             "(`ptingest dead-letters list` shows them)"
         )
     return choice
@@ -412,8 +394,8 @@ def _check_reasons(asked: tuple[str, ...], directory: Path) -> None:
         if reason not in REASONS and reason not in found:
             waiting = ", ".join(f"{name} ({count})" for name, count in found.most_common())
             raise click.BadParameter(
-                f"{reason!r} is no reason of a dead letter; nothing was done. In {directory}: "
-                f"{escaped(waiting) or 'none'}. There are: {', '.join(sorted(REASONS))}",
+                f"{reason!r} is not a reason of a dead letter; nothing was done. In {directory}: "
+                f"{escaped(waiting) or 'none'}. Known reasons: {', '.join(sorted(REASONS))}",
                 param_hint="--reason",
             )
 
@@ -489,7 +471,7 @@ def _payload(payload: bytes) -> str:
     import msgspec
 
     if len(payload) > SHOWN_BYTES:
-        more = f"… {len(payload) - SHOWN_BYTES:,} bytes more; --json has the whole"
+        more = f"… {len(payload) - SHOWN_BYTES:,} more bytes; --json prints all"
         return f"{escaped(payload[:SHOWN_BYTES].decode('utf-8', 'replace'))}\n{more}"
     try:
         return msgspec.json.format(payload, indent=2).decode()

@@ -1,7 +1,7 @@
 """`ptingest doctor`: find out what is wrong, and say what to do about it.
 
-Looks at the config, at a running server through its HTTP port, and at Elasticsearch; each
-of them alone will do. Reads only.
+Looks at the config, at a running server through its HTTP port, and at Elasticsearch, or only
+at one of them. It only reads.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ PARTS: tuple[Part, ...] = ("config", "server", "elasticsearch")
 COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
 JSON_KEYS = ("mark", "subject", "looked_at", "found", "cure")
 UNREACHABLE = frozenset({"server", "Elasticsearch", "login"})
-"""Subjects whose problem is that there is nobody to ask, or not for us."""
+"""Subjects of problems that mean: no answer, or no access."""
 
 
 class Examination(NamedTuple):
-    """What is looked at."""
+    """What doctor looks at, and with which settings."""
 
     settings: ServerSettings
     parts: frozenset[Part]
@@ -242,7 +242,7 @@ def _better_login(sink: ElasticsearchSettings, user: str | None) -> Elasticsearc
 
 
 async def _expiries(sink: ElasticsearchSettings) -> dict[str, float]:
-    """Look at the certificates that the hosts show, where they are trusted."""
+    """Return when the certificates of the hosts expire, where they are trusted."""
     import asyncio
 
     from ptingest.doctor.host import certificate_days
@@ -254,7 +254,7 @@ async def _expiries(sink: ElasticsearchSettings) -> dict[str, float]:
     try:
         context = await asyncio.to_thread(tls_context, sink, urls)
     except SinkUnavailable:
-        return {}  # the first question has told why
+        return {}  # the first request has reported why
     found: dict[str, float] = {}
     for url in urls:
         if context is not None:

@@ -1,4 +1,4 @@
-"""Where the program begins: what must be in place before anything that takes long to import."""
+"""Entry point: sets up what must be in place before slow imports."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the shell is told, and which of our errors says it.
+"""Exit codes, and which of our errors leads to which.
 
-Scripts and orchestrators decide on these numbers, so none ever changes its meaning.
+Scripts and orchestrators depend on these numbers, so none ever changes its meaning.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _REPEATED = ("a", "1", " ", ".", ",", "=", '"', "a=", "a,", "a ", "/a", "\n", "Ã
 
 
 def hostile_lines(pattern: PatternSettings) -> list[str]:
-    """Return long lines that look like the pattern's own, and end as it does or otherwise."""
+    """Return long lines like the pattern's samples, with the same or another end."""
     lines = [_repeated(text) + _OTHER_END for text in _REPEATED]
     for sample in pattern.samples[:3]:
         lines += [_repeated(sample.line), _repeated(sample.line) + _OTHER_END]
@@ -43,9 +43,9 @@ def _repeated(text: str) -> str:
 
 
 def look_at_expression(
-    pattern: PatternSettings,
+    pattern: PatternSettings, *, seconds: float = SECONDS, start_seconds: float = START_SECONDS
 ) -> tuple[Literal["ok", "note", "warning"], str, str]:
-    """Return a mark, what is said, and the cure, for a pattern that is an expression."""
+    """Return mark, finding and cure for a pattern that is a regular expression."""
     from ptingest.settings.expression import compile_expression
 
     compiled = compile_expression(pattern.regex or "")
@@ -55,28 +55,31 @@ def look_at_expression(
     if compiled.longest is not None:
         runs = f"{runs}, on lines of up to {compiled.longest} characters"
     lines = hostile_lines(pattern)
-    costs = list(_costs(pattern, lines))
+    costs = list(_costs(pattern, lines, seconds, start_seconds))
     if len(costs) < len(lines):
-        seen = f"{runs}; hostile lines of 64 KiB were ended after {SECONDS:g} s"
-        return "warning", seen, "let each repeat end at a character that it does not take itself"
+        seen = f"{runs}; hostile lines of 64 KiB were ended after {seconds:g} s"
+        cure = "let each repetition end at a character that it does not match itself"
+        return "warning", seen, cure
     if max(costs) > SLOW_SECONDS:
         seen = f"{runs}; the worst of {len(lines)} hostile lines of 64 KiB took {max(costs):.2f} s"
-        return "warning", seen, "write shorter repeats, or fewer groups"
+        return "warning", seen, "use shorter repetitions, or fewer groups"
     worst = f"{max(costs) * 1000:.1f} ms"
     seen = f"{runs}; the worst of {len(lines)} hostile lines of 64 KiB took {worst}"
     return ("ok" if compiled.engine == "re" else "note"), seen, ""
 
 
-def _costs(pattern: PatternSettings, lines: Sequence[str]) -> Iterator[float]:
+def _costs(
+    pattern: PatternSettings, lines: Sequence[str], seconds: float, start_seconds: float
+) -> Iterator[float]:
     """Yield the seconds of each line, until the time of all is up."""
     question = {"kind": "regex", "text": pattern.regex, "is_strict": False, "lines": lines}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "ptingest.api.console.pattern_process", "--costs", str(SECONDS)],
+            [sys.executable, "-m", "ptingest.api.console.pattern_process", "--costs", str(seconds)],
             input=json.dumps(question).encode(),
             capture_output=True,
             check=False,
-            timeout=START_SECONDS,
+            timeout=start_seconds,
         )
         out = done.stdout
     except subprocess.TimeoutExpired as error:

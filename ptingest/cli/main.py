@@ -37,24 +37,32 @@ class CommandRow(NamedTuple):
 
 
 COMMANDS: dict[str, CommandRow] = {
-    "serve": CommandRow("ptingest.cli.serve", "serve", "Take events from Beats until a signal."),
+    "serve": CommandRow("ptingest.cli.serve", "serve", "Run the server until a signal."),
     "check": CommandRow("ptingest.cli.check", "check", "Find out whether a config would work."),
-    "try": CommandRow("ptingest.cli.try_", "try_", "Show what becomes of events; nothing is sent."),
-    "send": CommandRow("ptingest.cli.send", "send", "Be a Beat: ship files, wait for the acks."),
+    "try": CommandRow(
+        "ptingest.cli.try_", "try_", "Show the documents that events become; sends nothing."
+    ),
+    "send": CommandRow(
+        "ptingest.cli.send", "send", "Ship files as a Beat does, and wait for the acks."
+    ),
     "setup": CommandRow("ptingest.cli.setup", "setup", "Prepare Elasticsearch and Kibana."),
     "doctor": CommandRow("ptingest.cli.doctor", "doctor", "Find out what is wrong, and the cure."),
-    "top": CommandRow("ptingest.cli.top.command", "top", "Show how a running server is, live."),
+    "top": CommandRow(
+        "ptingest.cli.top.command", "top", "Show the state of a running server, live."
+    ),
     "tap": CommandRow(
         "ptingest.cli.tap", "tap", "Show events as they pass through a running server."
     ),
-    "why": CommandRow("ptingest.cli.why", "why", "Tell what became of one event, and where it is."),
+    "why": CommandRow("ptingest.cli.why", "why", "Show what became of one event, and where it is."),
     "search": CommandRow("ptingest.cli.search", "search", "Search the embedded store."),
-    "bench": CommandRow("ptingest.cli.bench", "bench", "Measure what your own lines cost here."),
-    "probe": CommandRow("ptingest.cli.probe", "probe", "Ask a running server whether it is well."),
+    "bench": CommandRow(
+        "ptingest.cli.bench", "bench", "Measure what your own lines cost on this machine."
+    ),
+    "probe": CommandRow("ptingest.cli.probe", "probe", "Ask a running server whether it is ready."),
     "dead-letters": CommandRow(
         "ptingest.cli.dead_letters",
         "dead_letters",
-        "Events that no sink would take: list, requeue, purge.",
+        "Events that no sink takes: list, requeue, purge.",
     ),
 }
 
@@ -97,7 +105,7 @@ def _unknown_command(name: str) -> str:
 
     near = get_close_matches(name, COMMANDS, n=1)
     guess = f" Did you mean {near[0]!r}?" if near else ""
-    return f"There is no command {name!r}.{guess} Commands: {', '.join(COMMANDS)}."
+    return f"no command {name!r}.{guess} Commands: {', '.join(COMMANDS)}."
 
 
 @click.group(
@@ -115,7 +123,7 @@ def group(ctx: click.Context, config: Path | None) -> Any:
     With --config and no command it serves.
     """
     if ctx.invoked_subcommand is not None:
-        # `ptingest --config FILE check` is what people type; let it mean the obvious.
+        # Accept `ptingest --config FILE check`, which people type, as `check --config FILE`.
         if config is not None:
             ctx.default_map = {name: {"config": str(config)} for name in COMMANDS}
         return None

@@ -27,7 +27,7 @@ def load_settings(config: Path | None) -> ServerSettings:
     """Load the settings a command was asked to use, variables from the environment.
 
     Raises:
-        ConfigInvalid: let it pass; `ptingest.cli.main` prints it and exits with 3.
+        ConfigInvalid: do not catch it; `ptingest.cli.main` prints it and exits with 3.
     """
     from ptingest.settings.load import load_server
 

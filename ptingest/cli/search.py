@@ -1,4 +1,4 @@
-"""`ptingest search`: the embedded store, asked in Kibana's query language."""
+"""`ptingest search`: search the embedded store in Kibana's query language."""
 
 from __future__ import annotations
 
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Search the embedded store.")
 @click.argument("query")
-@click.option("--since", metavar="TIME", help="Not older than: 15m, 1h, 7d, or an ISO time (UTC).")
-@click.option("--until", metavar="TIME", help="Not younger than; as --since.")
-@click.option("--stream", metavar="NAME", help="Only this data stream, as logs-django-pt.")
-@click.option("--json", "as_json", is_flag=True, help="Print whole documents, one a line.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N; else all."
+    "--since",
+    metavar="TIME",
+    help="Only documents since 15m, 1h or 7d ago, or since an ISO time (UTC).",
+)
+@click.option("--until", metavar="TIME", help="Only documents until then; as --since.")
+@click.option("--stream", metavar="NAME", help="Only this data stream, such as logs-django-pt.")
+@click.option("--json", "as_json", is_flag=True, help="Print whole documents, one per line.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N; default: all."
 )
 @click.option("--count-by", metavar="FIELD", help="Count documents for each value of a field.")
 @config_option
@@ -50,14 +54,14 @@ def search(
     ptingest search 'logger_name:apps.* and not message:"health check"' --json
     ptingest search '*' --count-by log_level
 
-    Values match exactly, but words of the message in any case; a value without a field looks
-    into the message; * stands for anything.
+    Values match exactly, words of the message in any case; a value without a field searches
+    the message; * matches any text.
     """
     from ptingest.sinks.store.read.search import StoreReader
     from ptingest.sinks.store.read.snapshot import Question
 
     if count_by is not None and limit is not None:
-        raise click.UsageError("--count-by counts all that match; leave --limit out")
+        raise click.UsageError("--count-by counts all matches; it excludes --limit")
     path = _store_path(config)
     now = datetime.now(UTC)
     question = Question(
@@ -78,7 +82,7 @@ def _store_path(config: Path | None) -> Path:
     if settings.sinks.store is None:
         raise SinkUnavailable(
             sink="store",
-            cause=f"{config or 'the config'} has no sinks.store, so nothing is kept here to "
+            cause=f"{config or 'the config'} has no sinks.store, so there is nothing to "
             "search; add `store: {}` under sinks:, or search in Kibana",
         )
     return Path(settings.data_dir) / settings.sinks.store.path
@@ -92,7 +96,7 @@ def _time(text: str | None, option: str, now: datetime, *, is_end: bool = False)
     found = moment(text, now, is_end=is_end)
     if found is None:
         raise click.BadParameter(
-            f"{text!r} is no time; write an age as 15m, 1h or 7d, or an ISO time as "
+            f"{text!r} is not a time; write an age such as 15m, 1h or 7d, or an ISO time such as "
             "2025-01-02 or 2025-01-02T03:04:05Z",
             param_hint=option,
         )
@@ -100,7 +104,7 @@ def _time(text: str | None, option: str, now: datetime, *, is_end: bool = False)
 
 
 def _print_bodies(hits: Iterable[Hit]) -> None:
-    # Bytes, so that no locale of a terminal or a cron job stands between.
+    # Bytes, so that the output does not depend on a locale.
     out = sys.stdout.buffer
     for hit in hits:
         out.write(one_line(hit.body.encode()))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ptingest.cli.exit_codes import ExitCode
+from ptingest.doctor.units import plural
 
 if TYPE_CHECKING:
     import ssl
@@ -38,46 +39,24 @@ def default_registry() -> Path:
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
 )
-@click.option(
-    "--to",
-    default="127.0.0.1:5044",
-    show_default=True,
-    metavar="HOST:PORT",
-    help="Where to ship to.",
-)
+@click.option("--to", default="127.0.0.1:5044", show_default=True, metavar="HOST:PORT")
 @click.option(
     "--service", help="Value of `service`; default: each file's name up to the first dot."
 )
 @click.option("--group", default="pt", show_default=True, help="Value of `group`.")
 @click.option("--follow", is_flag=True, help="Keep reading as the files grow, until Ctrl-C.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Events per second.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), help="Limit of events per second."
+)
 @click.option(
     "--registry",
     type=click.Path(path_type=Path, dir_okay=False),
     help="File that keeps the positions, so that a second run ships only new lines.",
 )
-@click.option("--again", is_flag=True, help="Ship from the start, whatever the registry says.")
-@click.option(
-    "--window",
-    type=click.IntRange(1, 65_536),
-    default=2048,
-    show_default=True,
-    help="The most events in a window.",
-)
-@click.option(
-    "--pipelining",
-    type=click.IntRange(0, 32),
-    default=2,
-    show_default=True,
-    help="Windows sent ahead of the oldest one without an ack.",
-)
-@click.option(
-    "--compression",
-    type=click.IntRange(0, 9),
-    default=3,
-    show_default=True,
-    help="zlib level; 0 does not compress.",
-)
+@click.option("--again", is_flag=True, help="Ship from the start, and ignore the registry.")
+@click.option("--window", type=click.IntRange(1, 65_536), default=2048, show_default=True)
+@click.option("--pipelining", type=click.IntRange(0, 32), default=2, show_default=True)
+@click.option("--compression", type=click.IntRange(0, 9), default=3, show_default=True)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -127,8 +106,8 @@ def send(
 ) -> ExitCode:
     """Ship files over Lumberjack v2, as a Beat does, and wait for the acks.
 
-    Each line is an event; below a line that begins like `LEVEL|`, lines that do not are
-    part of it (tracebacks). Exit codes: 0 all acked, 4 nobody answers, 5 not all acked.
+    Each line is an event; after a line that begins like `LEVEL|`, lines that do not are
+    part of it (tracebacks). Exit codes: 0 all acked, 4 no answer, 5 not all acked.
     """
     from ptingest.tools.shipper.shipper import ShipperSettings
 
@@ -213,7 +192,8 @@ def _ship(settings: ShipperSettings) -> ExitCode:
 def _sentence(progress: Progress, *, is_again: bool = False) -> str:
     seconds = max(progress.seconds, 1e-9)
     text = (
-        f"{progress.acked} events acked in {progress.windows} windows, {seconds:.1f} s, "
+        f"{plural(progress.acked, 'event')} acked in {plural(progress.windows, 'window')}, "
+        f"{seconds:.1f} s, "
         f"{progress.acked / seconds:.0f} events/s"
     )
     if progress.resent:

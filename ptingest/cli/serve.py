@@ -17,15 +17,16 @@ from ptingest.server.process.lock import OWNER_ALONE
 log = logging.getLogger(__name__)
 
 
-@click.command(epilog="Example: ptingest serve --config ptingest.yaml")
+@click.command(
+    epilog="Example: ptingest serve --config ptingest.yaml   (SIGTERM drains, a second one exits)"
+)
 @config_option
 def serve(config: Path | None) -> ExitCode:
     """Take events from Beats until a signal.
 
-    SIGTERM drains within `drain_seconds`, a second one ends the server at once, SIGHUP reads
-    config and profile again. Exit codes: 0 drained, 1 failed, 3 config invalid, 5 stopped
-    with documents unsettled (their windows were not acked, so their Beats send them again),
-    130 ended at once.
+    SIGTERM drains, a second one leaves at once, SIGHUP reads config and profile again.
+    Exit codes: 0 drained, 1 failed, 3 config invalid, 5 stopped with documents unsettled
+    (their windows went unacked, so their Beats send them again), 130 left at once.
     """
     from ptingest.server.event_loop.factory import loop_factory
     from ptingest.server.process.clock import SystemClock
@@ -51,7 +52,7 @@ def serve(config: Path | None) -> ExitCode:
         if isinstance(error, PtingestError):
             raise error from None
         if not isinstance(error, OSError):
-            log.critical("a part of the server died; leaving, so that it can be started again")
+            log.critical("a part of the server failed; exiting, so that it can be started again")
             raise
         log.error("cannot serve: %s", error)
         return ExitCode.FAILED

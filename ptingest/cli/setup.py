@@ -51,50 +51,34 @@ class Target(NamedTuple):
 @click.command(epilog="Example: ELASTIC_PASSWORD=... ptingest setup --config ptingest.yaml")
 @config_option
 @click.option("--elasticsearch", metavar="URL", help="Instead of sinks.elasticsearch.hosts.")
-@click.option("--kibana", metavar="URL", help="Also make data views, searches and a dashboard.")
-@click.option("--ca-file", metavar="FILE", help="Authority that signed their certificates.")
+@click.option("--kibana", metavar="URL", help="Also create data views, searches and a dashboard.")
+@click.option("--ca-file", metavar="FILE", help="Certificate authority of the hosts.")
 @click.option(
     "--user",
     default="elastic",
     show_default=True,
-    help=f"Superuser; its password comes from {ADMIN_VARIABLE}, else it is asked for.",
+    help=f"Superuser; password: {ADMIN_VARIABLE} or a prompt.",
 )
 @click.option(
-    "--only", multiple=True, type=click.Choice(PARTS), help="Prepare only this part; repeatable."
+    "--only", multiple=True, type=click.Choice(PARTS), help="Look only at this part; repeatable."
 )
-@click.option("--dry-run", is_flag=True, help="Print each request without sending it.")
-@click.option(
-    "--retention",
-    default="30d",
-    show_default=True,
-    help="How long documents are kept; `none` keeps them for ever.",
-)
-@click.option(
-    "--replicas",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0, 10),
-    help="Replicas of each shard.",
-)
-@click.option("--logsdb", is_flag=True, help="Set index.mode to logsdb: less disk, some more CPU.")
-@click.option(
-    "--failure-store/--no-failure-store",
-    default=True,
-    show_default=True,
-    help="Whether Elasticsearch redirects documents that it cannot index to a failure store.",
-)
+@click.option("--dry-run", is_flag=True, help="Print each request and send none.")
+@click.option("--retention", default="30d", show_default=True, help="`none`: keep for ever.")
+@click.option("--replicas", default=0, show_default=True, type=click.IntRange(0, 10))
+@click.option("--logsdb", is_flag=True, help="index.mode logsdb: less disk, more CPU.")
+@click.option("--failure-store/--no-failure-store", default=True, show_default=True)
 @click.option(
     "--role",
     type=click.Choice(["lean", "as-described"]),
     default="lean",
     show_default=True,
-    help="Privileges: what ptingest needs, or what Logstash was given.",
+    help="Privileges that ptingest needs, or those that Logstash had.",
 )
 @click.option(
     "--api-key",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Make an API key instead of a user and write it to FILE, readable by its owner only.",
+    help="Create an API key instead of a user and write it to FILE, readable by its owner only.",
 )
 def setup(
     config: Path | None,
@@ -138,12 +122,12 @@ def setup(
 
 
 def _parts(only: tuple[Part, ...], *, kibana: str | None, api_key: Path | None) -> frozenset[Part]:
-    """Decide what to make; what was asked for by name needs its address."""
+    """Decide what to create; a part that was named needs its address."""
     if only:
         if KIBANA_PARTS & set(only) and kibana is None:
-            raise click.UsageError("--only of a Kibana part needs --kibana URL")
+            raise click.UsageError("--only with a Kibana part needs --kibana URL")
         if "api-key" in only and api_key is None:
-            raise click.UsageError("--only api-key needs --api-key FILE, where to keep it")
+            raise click.UsageError("--only api-key needs --api-key FILE")
         return frozenset(only)
     login: set[Part] = {"role", "user"} if api_key is None else {"api-key"}
     found: set[Part] = {"templates", *login}
@@ -190,7 +174,7 @@ def _target(
     if sink is not None and sink.username == USER:
         written = sink.password
     if "user" in parts and written is None:
-        asked = _secret(WRITER_VARIABLE, f"Password of {USER} (empty: leave it)", twice=True)
+        asked = _secret(WRITER_VARIABLE, f"Password of {USER} (empty: keep it)", twice=True)
         written = SecretStr(asked) if asked else None
     return Target(admin, written, None, None)
 
@@ -220,7 +204,7 @@ def _requests(wanted: Wanted) -> Iterable[str]:
         yield f"# {step.subject}\n{step.method} {step.path}\n{_pretty(body)}\n"
     if "templates" in wanted.parts:
         yield (
-            "# data streams that are there already, where they differ from the template\n"
+            "# existing data streams that differ from the template\n"
             "PUT /_data_stream/<name>/_lifecycle\nPUT /_data_stream/<name>/_options\n"
         )
     for step in data_view_steps(wanted):
@@ -289,7 +273,7 @@ async def _prepare_elasticsearch(target: Target, wanted: Wanted, say: Say) -> No
 
 
 def _login_check(admin: ElasticsearchSettings) -> LoginWorks:
-    """Return a way to find out whether a login is taken."""
+    """Return a function that says whether a login is accepted."""
 
     async def login_works(user: str, password: SecretStr) -> bool:
         from ptingest.sinks.elasticsearch.client import ElasticsearchClient

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from ptingest.api.client import ServerClient
 
 SILENCE_SECONDS = 20.0
-"""The server says something every five."""
+"""The server sends a line at least every five."""
 TOLD_SECONDS = 5.0
-"""How often it is said that events were skipped."""
+"""How often the number of skipped events is printed."""
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _MARKS = {"dropped": "DROPPED", "dead_lettered": "DEAD LETTER"}
 
@@ -48,7 +48,7 @@ def _seconds(_: click.Context, option: click.Parameter, text: str | None) -> flo
 
 @click.command(epilog="Example: ptingest tap 'service:django and log_level:ERROR' --for 1m")
 @click.argument("query", default="*")
-@click.option("--json", "as_json", is_flag=True, help="Whole documents, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print whole documents, one per line.")
 @click.option("--raw", is_flag=True, help="Events as received, before the pipeline.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after N events.")
 @click.option("--for", "span", callback=_seconds, metavar="30s", help="End after this time.")
@@ -64,7 +64,7 @@ def _seconds(_: click.Context, option: click.Parameter, text: str | None) -> flo
     "fates",
     multiple=True,
     type=click.Choice([*FATES, "all"]),
-    help="Only events with this fate; repeatable.  [default: passed]",
+    help="Which events; repeatable.  [default: passed]",
 )
 @click.option(
     "--address",
@@ -85,9 +85,8 @@ def tap(
 ) -> ExitCode:
     """Show events as they pass, after the pipeline, in the query language of `search`.
 
-    All taps together take at most 2 % of the server's time: under load a tap shows some of
-    the events and says how many it skipped. Without `api.token` only this host may tap. Exit
-    codes: 0, or 4 when the server is not reachable or ends the tap.
+    A tap never slows the server down: under load it shows only some events, and prints how
+    many it skipped. Exit codes: 0, or 4 if the server does not answer or ends the tap.
     """
     from ptingest.api.client import ServerClient
 
@@ -106,7 +105,7 @@ def tap(
 
 
 def _lines(client: ServerClient, path: str, span: float | None) -> Iterator[Line | None]:
-    """Yield what the server says, and None when the time is over.
+    """Yield the server's lines, and None when the time is over.
 
     Raises:
         ServerUnreachable: it does not answer, or says nothing any more.
@@ -132,7 +131,9 @@ def _lines(client: ServerClient, path: str, span: float | None) -> Iterator[Line
             cause = f"{client.where} has sent nothing for {SILENCE_SECONDS:g} s"
             raise ServerUnreachable(cause=cause) from None
         except (OSError, http.client.HTTPException) as error:
-            raise ServerUnreachable(cause=f"{client.where} is gone: {error}") from error
+            raise ServerUnreachable(
+                cause=f"{client.where} closed the connection: {error}"
+            ) from error
         if not line.endswith(b"\n"):
             raise ServerUnreachable(cause=f"{client.where} closed the connection")
         yield _read(line)
@@ -160,7 +161,7 @@ class _View:
         self._missed, self._missed_at = 0, 0.0
 
     def show(self, lines: Iterator[Line | None]) -> ExitCode:
-        """Show until the end, whoever brings it."""
+        """Show lines until the server or a limit ends the tap."""
         try:
             for line in lines:
                 if line is None:
@@ -219,7 +220,7 @@ def _write(line: bytes) -> None:
 
 
 def _payload(line: Line) -> bytes:
-    """What came in, byte for byte; on a terminal so that it commands nothing."""
+    """The event as received, byte for byte; escaped on a terminal."""
     if "payload_base64" in line:
         payload = base64.b64decode(line["payload_base64"])
     else:

@@ -35,9 +35,11 @@ COLOURS = {"indexed": "green", "dropped": "yellow", "dead_letter": "red"}
 @click.option("--service", help="The input is plain log lines of this service.")
 @click.option("--group", default=None, help="With --service: the events' group.  [default: pt]")
 @click.option(
-    "--multiline", is_flag=True, help="With --service: lines that begin no record join the last."
+    "--multiline",
+    is_flag=True,
+    help="With --service: a line that does not begin a record is joined to the last.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each event.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line for each event.")
 @config_option
 def try_(
     file: BinaryIO,
@@ -86,7 +88,7 @@ def _show_json(pipeline: Pipeline, payload: bytes) -> None:
     import orjson
 
     explained = pipeline.explain(payload, now_ns=time.time_ns())
-    # The document goes out as the sinks get it: parsing it again would lose 1.10 or 1e999.
+    # The document is printed as sinks get it: parsing it again would change 1.10 or 1e999.
     line = b'{"outcome":%b,"reason":%b,"data_stream":%b,"document":%b}' % (
         orjson.dumps(explained.outcome),
         orjson.dumps(explained.reason),

@@ -1,8 +1,8 @@
-"""Text of others on our terminal: what an event holds must never command the terminal.
+"""Untrusted text on the terminal: the text of an event must never control the terminal.
 
-A terminal obeys escape sequences, C1 controls and marks that turn the reading order round.
-Everything that is no printable character is shown as something else here; that goes for
-lines as for JSON, where the same value can be spelled with an escape.
+A terminal executes escape sequences, C1 controls and marks that change the reading order. Here
+every character that is not printable is replaced; in lines by a visible form, in JSON by an
+escape with the same value.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ _LEVEL_COLOURS = {
 
 
 def document_line(document: Mapping[str, Any], otherwise: str) -> str:
-    """Return the line; ``otherwise`` stands where the document names no service.
+    """Return the line; ``otherwise`` is used if the document has no service.
 
-    click strips the colours where no terminal reads, and nothing of the document commands
-    one that does.
+    click removes the colours if the output is not a terminal; the document's text is escaped.
     """
     level = _text(document.get("log_level")) or "-"
     parts = [
@@ -84,7 +83,7 @@ def visible(text: str) -> str:
 
 
 def visible_lines(text: str) -> str:
-    """Return text with its lines kept, each of printable characters."""
+    """Return the text with its line breaks, and only printable characters in each line."""
     return text if text.isprintable() else "\n".join(map(visible, text.split("\n")))
 
 

@@ -1,7 +1,7 @@
-"""`ptingest why`: the life of one event.
+"""`ptingest why`: the trace of one event.
 
-Asks the running server what it remembers, and looks for itself into the dead letters and the
-embedded store of the config. What is nowhere is shown as what the pipeline would make of it.
+Asks the running server for its trace, and searches the dead letters and the embedded store of
+the config itself. A line that is not found is shown as the pipeline would process it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 15.0
 MOST = 10
-"""Of each place; a short line may fit thousands of events."""
+"""Matches shown of each source; a short line may match thousands of events."""
 _ID = re.compile(r"[A-Za-z0-9_-]{22}|[0-9A-HJKMNP-TV-Z]{26}")
 
 Row = dict[str, Any]
@@ -32,8 +32,8 @@ Row = dict[str, Any]
 
 @click.command(epilog="Example: ptingest why AZQm3vJrQk0yZ1x7uQeXbw --config ptingest.yaml")
 @click.argument("event", metavar="ID|LINE")
-@click.option("--service", help="With a line: whose it is, for what would become of it.")
-@click.option("--json", "as_json", is_flag=True, help="Everything found, as one JSON object.")
+@click.option("--service", help="With a LINE: its service, to show how it would be processed.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything found as one JSON object.")
 @click.option(
     "--address",
     metavar="HOST:PORT",
@@ -43,12 +43,10 @@ Row = dict[str, Any]
 def why(
     event: str, service: str | None, as_json: bool, address: str | None, config: Path | None
 ) -> ExitCode:
-    """Tell the life of one event: its window, pattern, rule, data stream, writes and ack.
+    """Show the trace of one event: its window, pattern, rule, data stream, writes and ack.
 
-    An ID is the key of a document (`_id`) or of a dead letter; anything else is a LINE, looked
-    up by its text in the server's memory (`why.max_bytes`), the dead letters and the embedded
-    store. For a line that is in none of them it shows what the pipeline would make of it. Exit
-    codes: 0 found, 1 not found, 4 not found and the server is not reachable.
+    An ID is a document's key (`_id`), or a dead letter's; anything else is a LINE, looked up
+    by its text. Exit codes: 0 found, 1 not found, 4 not found and no answer from the server.
     """
     settings = load_settings(config)
     is_id = _ID.fullmatch(event) is not None
@@ -72,7 +70,7 @@ def why(
 
 
 def _ask(settings: ServerSettings, address: str | None, question: Row) -> Row:
-    """What the server remembers, or why it does not say."""
+    """What the server remembers, or why it did not answer."""
     import orjson
 
     from ptingest.api.client import EVENT_BYTES, ServerClient
@@ -86,7 +84,7 @@ def _ask(settings: ServerSettings, address: str | None, question: Row) -> Row:
     except ServerUnreachable as error:
         return {"failure": error.cause}
     except orjson.JSONDecodeError as error:
-        return {"failure": f"{client.where} does not answer as a ptingest: {error}"}
+        return {"failure": f"{client.where} does not answer like ptingest: {error}"}
     return found
 
 
@@ -146,7 +144,7 @@ def _stored(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[Ro
         with StoreReader(path, now=datetime.now(UTC)) as reader:
             for hit in reversed(list(reader.search(Question(query), limit=MOST))):
                 document = orjson.loads(hit.body)
-                # Words in a row are found in any case and whatever stands between them.
+                # A phrase matches in any case and with any characters between its words.
                 if is_id or event in str(document.get("message")):
                     yield {"data_stream": hit.data_stream, "document": document}
     except (SinkUnavailable, orjson.JSONDecodeError) as error:
@@ -193,10 +191,10 @@ def _show(found: Row, *, as_json: bool) -> None:
 
 
 def lines(found: Row) -> Iterator[str]:
-    """Everything found, as lines for people; nothing in them commands a terminal."""
+    """Everything found, as lines of text; untrusted text is escaped."""
     server = found["server"]
-    for story in server.get("found", ()):
-        yield from _story_lines(story)
+    for trace in server.get("found", ()):
+        yield from _story_lines(trace)
     for letter in found["dead_letters"]:
         why_so = f"{letter['reason']}: {letter['detail']}"
         yield visible(f"dead letter {letter['letter']} of {letter['written_at']}: {why_so}")
@@ -212,26 +210,26 @@ def lines(found: Row) -> Iterator[str]:
         yield from _would_be_lines(found["would_be"])
 
 
-def _story_lines(story: Row) -> Iterator[str]:
-    window = story["window"]
-    yield click.style(visible(story["summary"]), bold=True)
+def _story_lines(trace: Row) -> Iterator[str]:
+    window = trace["window"]
+    yield click.style(visible(trace["summary"]), bold=True)
     rows = [
-        ("id", story["id"] or "none: nothing would recognise it when it comes again"),
-        ("came", f"{story['arrived_at']} from {story['peer']}{_worker(story)}"),
-        ("certificate", story["tls_subject"]),
+        ("id", trace["id"] or "none: a duplicate cannot be recognised"),
+        ("came", f"{trace['arrived_at']} from {trace['peer']}{_worker(trace)}"),
+        ("certificate", trace["tls_subject"]),
         ("window", _window_words(window)),
-        ("message", story.get("message")),
-        ("pattern", story.get("pattern") or ("none fits" if story.get("has_text") else None)),
-        ("rule", story.get("rule")),
-        ("noted", ", ".join(story.get("notes") or ())),
-        ("data stream", story.get("data_stream")),
+        ("message", trace.get("message")),
+        ("pattern", trace.get("pattern") or ("none fits" if trace.get("has_text") else None)),
+        ("rule", trace.get("rule")),
+        ("noted", ", ".join(trace.get("notes") or ())),
+        ("data stream", trace.get("data_stream")),
     ]
-    if story.get("profile_changed_since"):
+    if trace.get("profile_changed_since"):
         rows.append(("profile", "reloaded since: pattern, rule and notes are today's"))
-    if not story.get("has_text"):
-        rows.append(("text", "not kept any more, only the id (why.max_bytes, why.sample)"))
-    rows += [("write", _attempt_words(attempt)) for attempt in story["attempts"]]
-    for sink, row in story["sinks"].items():
+    if not trace.get("has_text"):
+        rows.append(("text", "no longer in memory, only the id (why.max_bytes, why.sample)"))
+    rows += [("write", _attempt_words(attempt)) for attempt in trace["attempts"]]
+    for sink, row in trace["sinks"].items():
         if row["state"] == "waiting":
             rows.append(("waits", f"{sink}: for {row['for']}"))
     for name, value in rows:
@@ -239,8 +237,8 @@ def _story_lines(story: Row) -> Iterator[str]:
             yield f"  {name:12}{visible(str(value))}"
 
 
-def _worker(story: Row) -> str:
-    return f", worker {story['worker']}" if story.get("worker") else ""
+def _worker(trace: Row) -> str:
+    return f", worker {trace['worker']}" if trace.get("worker") else ""
 
 
 def _window_words(window: Row) -> str:
@@ -248,7 +246,7 @@ def _window_words(window: Row) -> str:
     seq = f", seq {window['seq']} of {window['last_seq']}" if window["seq"] is not None else ""
     state = window["state"]
     if state == "acked":
-        state = f"acked {window['acked_at']}, {window['seconds_to_ack']:.3f} s after it came"
+        state = f"acked {window['acked_at']}, {window['seconds_to_ack']:.3f} s after it arrived"
     elif state == "given back":
         state = f"not acked: {window['given_back_because']}"
     return f"{number}{seq}, {window['events']} events, {state}"
@@ -281,7 +279,7 @@ def _memory_line(server: Row) -> str:
 
 
 def _would_be_lines(would_be: Row) -> Iterator[str]:
-    yield click.style("if it came now:", bold=True)
+    yield click.style("if it arrived now:", bold=True)
     rows = [
         ("outcome", would_be["outcome"]),
         ("because", ": ".join(p for p in (would_be["reason"], would_be["detail"]) if p)),

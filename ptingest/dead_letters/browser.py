@@ -19,21 +19,21 @@ from ptingest.dead_letters.tombstones import marks_of
 from ptingest.model.letters import LetterPage, LetterRow, WholeLetter
 
 LETTERS = 200_000
-"""Letters counted in one look."""
+"""Letters counted at once."""
 ROWS = 2_000
-"""Rows kept of those that fit; the list ends there."""
+"""Rows kept of those that match; the list ends there."""
 KINDS = 500
-"""Reasons with data streams that are told apart; data streams come from events."""
+"""Pairs of reason and data stream that are counted; data streams come from events."""
 SECONDS = 3.0
 BREATH_LETTERS = 500
-"""After so many the thread lets the loop go first."""
+"""After this many letters the thread lets the event loop run."""
 FRESH_SECONDS = 2.0
-"""A look this young is shown again instead of a new one: pages refresh themselves."""
+"""A result this recent is used again: pages refresh themselves."""
 DETAIL_CHARACTERS = 300
 
 
-class Shelf:
-    """See `ptingest.api.console.dead_letters.LettersShelf`."""
+class DeadLetterBrowser:
+    """Counts, lists and finds the dead letters of one folder, for the console."""
 
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory, self._clock = directory, clock
@@ -41,7 +41,7 @@ class Shelf:
         self._last: tuple[float, tuple[str, str], LetterPage] | None = None
 
     async def look(self, *, reason: str, data_stream: str) -> LetterPage:
-        """Count all letters and list those that fit, newest first; empty fits everything."""
+        """Count all letters and list those that match, newest first; empty matches everything."""
         wanted = (reason, data_stream)
         async with self._turn:
             if self._last is not None:
@@ -53,11 +53,11 @@ class Shelf:
             return look
 
     def forget(self) -> None:
-        """LetterPage anew next time: something was changed."""
+        """Read the folder again next time: something was changed."""
         self._last = None
 
     async def find(self, letter_id: str) -> WholeLetter | None:
-        """Return one letter that waits."""
+        """Return one waiting letter."""
         if not letter_id.isascii() or not letter_id.isalnum():
             return None
         async with self._turn:

@@ -1,9 +1,9 @@
-"""What Elasticsearch says, asked with the writer's rights and, where given, with more.
+"""What Elasticsearch answers to the writer's login and, if given, to one with more rights.
 
     questions -> answers -> findings
 
-Every question is tried with the writer's login first, and again with the better one where
-that was refused. A question nobody may ask is told, with the privilege that it needs.
+Every question is sent with the writer's login first, and again with the other one if that was
+refused. A question that both may not ask is reported with the privilege that it needs.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ClusterRequest:
 
 
 def questions(services: Sequence[str]) -> dict[str, ClusterRequest]:
-    """Name everything that is worth asking; the keys are what the findings look up."""
+    """Return all questions; findings look their answers up by these keys."""
     names = [STREAMS, *(stream_of(service) for service in services)]
     fields = "log_timestamp,log_ms,message,log_message"
     monitor, read = "cluster privilege monitor", f"read on {STREAMS}"
@@ -89,7 +89,7 @@ def questions(services: Sequence[str]) -> dict[str, ClusterRequest]:
 
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
-    """All answers, and who was asked as whom."""
+    """All answers, and the address and user of the questions."""
 
     where: str
     username: str | None
@@ -125,7 +125,7 @@ async def ask_cluster(
     username: str | None,
     services: Sequence[str],
 ) -> ClusterFacts:
-    """Ask everything; stops where nobody answers or the login is not taken."""
+    """Ask everything; stop if there is no answer or the login is refused."""
     asked = questions(services)
     answers: dict[str, Answer] = {}
     for name, question in asked.items():
@@ -174,7 +174,7 @@ def _reached(facts: ClusterFacts) -> Iterator[Finding]:
         case Reached.ELSEWHERE:
             seen, cure = answer.failure, "correct sinks.elasticsearch.hosts"
         case Reached.SOMETHING_ELSE:
-            seen = f"something else answers (status {answer.status}, no X-Elastic-Product)"
+            seen = f"another service answers (status {answer.status}, no X-Elastic-Product)"
             cure = "correct the host or the proxy"
         case Reached.LOGIN_REFUSED:
             subject, (seen, cure) = "login", _login_refused(facts.username)
@@ -182,7 +182,11 @@ def _reached(facts: ClusterFacts) -> Iterator[Finding]:
             seen, cure = f"answers {answer.status}", "look at Elasticsearch's own log"
         case Reached.YES:
             version = version_in(answer)
-            seen = f"version {version}" if version else "answers; its version may not be asked"
+            seen = (
+                f"version {version}"
+                if version
+                else "answers, but this login may not ask for its version"
+            )
             cure = "ptingest needs 8.13 or newer" if is_too_old(version) else ""
             mark = "problem" if cure else "ok"
     yield Finding(mark, subject, seen, cure, looked_at=looked_at)
@@ -192,7 +196,7 @@ def _login_refused(username: str | None) -> tuple[str, str]:
     cure = "is the password right (printenv LOGSTASH_WRITER_PASSWORD)? `ptingest setup` sets it"
     if username == ROLE:
         cure = f"{ROLE} is the role; the user is {USER}: correct sinks.elasticsearch.username"
-    return f"does not take the login of {username or 'nobody'} (401)", cure
+    return f"refuses the login of {username or 'nobody'} (401)", cure
 
 
 def _rights(facts: ClusterFacts) -> Iterator[Finding]:
@@ -201,11 +205,11 @@ def _rights(facts: ClusterFacts) -> Iterator[Finding]:
         status = facts.answers["rights"].status
         if status == 401:
             cure = f"the user is {USER}, its role {ROLE}; `ptingest setup` sets its password"
-            seen = f"the login of {facts.username or 'nobody'} is not taken (401)"
+            seen = f"the login of {facts.username or 'nobody'} is refused (401)"
             yield Finding("problem", "login", seen, cure, looked_at=looked_at)
         else:
             yield Finding(
-                "note", "rights", f"not told ({status}): security is off", looked_at=looked_at
+                "note", "rights", f"no answer ({status}): security is off", looked_at=looked_at
             )
         return
     who = facts.body("who")
@@ -227,7 +231,10 @@ def _rights(facts: ClusterFacts) -> Iterator[Finding]:
         seen = f"{as_whom}: lacks {'; lacks '.join(lacking)}"
         yield Finding("problem", "rights", seen, cure, looked_at=looked_at)
     if not can_look_up(granted):
-        seen = f"lacks read on {STREAMS}: a lost answer cannot be looked up after a rollover"
+        seen = (
+            f"lacks read on {STREAMS}: after a lost answer and a rollover documents cannot be "
+            "looked up"
+        )
         cure = f"grant it to the role {ROLE}, to rule out duplicates there"
         yield Finding("note", "rights", seen, cure, looked_at=looked_at)
 
@@ -236,7 +243,7 @@ def _rights(facts: ClusterFacts) -> Iterator[Finding]:
 
 
 def judge_templates(facts: ClusterFacts) -> Iterator[Finding]:
-    """Say which template a stream of ours gets, where that may be asked."""
+    """Yield which template a stream of ours gets, if that may be asked."""
     if not facts.is_told("templates"):
         return
     looked_at = "GET /_index_template"
@@ -280,26 +287,26 @@ def _mapped(facts: ClusterFacts) -> Iterator[Finding]:
         types = fields.get(name, {})
         wrong = [kind for kind in types if kind not in ("keyword", "unmapped")]
         if wrong:
-            seen = f"{name} is mapped as {', '.join(sorted(types))}: other spellings get a 400"
+            seen = f"{name} is mapped as {', '.join(sorted(types))}: other formats get a 400"
             cure = (
-                "date detection was on: `ptingest setup --only templates`, then bring on a "
+                "date detection was on: `ptingest setup --only templates`, then force a "
                 "rollover (POST /<stream>/_rollover), then requeue the dead letters"
             )
             yield Finding("problem", "mappings", seen, cure, looked_at=looked_at)
     if fields and not any(_is_wrong(fields, name) for name in ("log_timestamp", "log_ms")):
         yield Finding(
-            "ok", "mappings", "times of lines are keywords, never refused", looked_at=looked_at
+            "ok", "mappings", "times of lines are keywords and never refused", looked_at=looked_at
         )
     template = facts.body("simulated").get("template")
     mappings = mappings_of(template if isinstance(template, dict) else None)
     looked_at = f"POST {facts.questions['simulated'].target}"
     if template and mappings.get("date_detection") is not False:
-        seen = "the next stream would guess dates in strings (date_detection is on)"
+        seen = "the next stream would detect dates in strings (date_detection is on)"
         cure = "`ptingest setup --only templates`"
         yield Finding("problem", "mappings", seen, cure, looked_at=looked_at)
     elif template:
         yield Finding(
-            "ok", "mappings", "the next stream guesses no dates in strings", looked_at=looked_at
+            "ok", "mappings", "the next stream detects no dates in strings", looked_at=looked_at
         )
 
 
@@ -321,14 +328,14 @@ def _streams(facts: ClusterFacts) -> Iterator[Finding]:
         yield Finding("problem", "data streams", seen, cure, looked_at=looked_at)
     lost = [name for name in map(stream_of, sorted(facts.active)) if name not in names]
     if lost:
-        seen = f"events came, yet there is no {', '.join(lost)}"
-        cure = "see template, rights and dead letters: one of them keeps the first document out"
+        seen = f"events came, but there is no data stream {', '.join(lost)}"
+        cure = "see template, rights and dead letters: one of them prevents the first document"
         yield Finding("problem", "data streams", seen, cure, looked_at=looked_at)
     missing = [name for name in map(stream_of, facts.services) if name not in (*names, *lost)]
     seen = f"there: {', '.join(names) or 'none'}"
     if missing:
         seen += f"; not yet: {', '.join(missing)}"
-        cure = "each is made by its first document; if events came, see template and rights"
+        cure = "each is created by its first document; if events came, see template and rights"
         yield Finding("note", "data streams", seen, cure, looked_at=looked_at)
     else:
         yield Finding("ok", "data streams", seen, looked_at=looked_at)
@@ -354,8 +361,8 @@ def _kept(facts: ClusterFacts) -> Iterator[Finding]:
             yield Finding("ok", "retention", seen, looked_at=looked_at)
         else:
             cure = (
-                "a template reaches only streams made after it: `ptingest setup --only templates` "
-                "with your --retention gives it to those that are there, at once"
+                "a template applies only to streams created after it: `ptingest setup --only "
+                "templates` with your --retention changes existing streams at once"
             )
             seen = f"{seen}; the template says {wanted}"
             yield Finding("warning", "retention", seen, cure, looked_at=looked_at)
@@ -379,7 +386,10 @@ def _events(facts: ClusterFacts) -> Iterator[Finding]:
     ahead = int(found.get("ahead", {}).get("doc_count", 0))
     ignored = int(found.get("ignored", {}).get("doc_count", 0))
     if ahead:
-        seen = f"{ahead} documents are over {AHEAD_MINUTES} minutes ahead of now (newest {newest})"
+        seen = (
+            f"{ahead} documents are more than {AHEAD_MINUTES} minutes in the future "
+            f"(newest {newest})"
+        )
         cure = "a host's clock is fast, or local times are read as UTC: `timezone` in pt.yaml"
         yield Finding("warning", "clock", seen, cure, looked_at=looked_at)
     elif newest:
@@ -462,13 +472,13 @@ def _certificates(facts: ClusterFacts) -> Iterator[Finding]:
 
 
 def _more(facts: ClusterFacts) -> Iterator[Finding]:
-    """Name what could be told with more rights."""
+    """Yield what more rights would allow to check."""
     untold: dict[str, list[str]] = {}
     for name, answer in facts.answers.items():
         question = facts.questions[name]
         if answer.status == 403 and question.needs:
             untold.setdefault(question.needs, []).append(question.tells)
     for needs, tells in untold.items():
-        seen = f"with {needs} doctor would also tell {', '.join(tells)}"
-        cure = "run it with --user elastic, or do without: the writer does not need it"
+        seen = f"with {needs} doctor would also check {', '.join(tells)}"
+        cure = "run it with --user elastic, or ignore this: the writer does not need it"
         yield Finding("note", "more rights", seen, cure, looked_at="answers of 403")

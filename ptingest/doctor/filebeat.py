@@ -11,7 +11,7 @@ from ptingest.doctor.units import plural
 from ptingest.model.finding import Finding
 
 ENOUGH_WINDOWS = 20
-"""With fewer windows the settings of a Beat cannot be told."""
+"""With fewer windows the settings of a Beat cannot be known."""
 SMALL_WINDOW_EVENTS = 200
 
 WEAK_IDENTITIES = {

@@ -1,4 +1,4 @@
-"""This machine: who listens on a port, disk space, certificates. Asks the system only."""
+"""This machine: listeners of a port, disk space, certificates. Asks only the operating system."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Listener(NamedTuple):
 
     address: str
     program: str
-    """Empty where another user's process may not be looked at."""
+    """Empty if it is a process of another user."""
 
 
 def listeners(port: int, proc: Path = PROC) -> list[Listener]:
@@ -46,7 +46,7 @@ def listeners(port: int, proc: Path = PROC) -> list[Listener]:
 
 
 def _address(hexed: str) -> str:
-    """Read the kernel's way of writing an address: words in the machine's order."""
+    """Read an address as the kernel writes it: words in the byte order of the machine."""
     raw = bytes.fromhex(hexed)
     words = [raw[at : at + 4][::-1] for at in range(0, len(raw), 4)]
     return str(ipaddress.ip_address(b"".join(words)))
@@ -64,21 +64,21 @@ def _program(inode: str, proc: Path) -> str:
 
 
 def judge_port(listen: str, found: Sequence[Listener]) -> Iterator[Finding]:
-    """Connection refused? Say who listens where, and who can reach that."""
+    """Yield which process listens on the port, and which hosts can reach it."""
     host, port = split_listen(listen)
     looked_at = f"port {port} of this machine, beats.listen {listen}"
     if not found:
-        seen = f"nobody listens: Beats get `connection refused` on {port}"
-        cure = "start it: `ptingest --config ...`; in Docker look inside the container instead"
+        seen = f"no process listens: Beats get `connection refused` on {port}"
+        cure = "start it: `ptingest --config ...`; in Docker run doctor inside the container"
         yield Finding("problem", "Beats port", seen, cure, looked_at=looked_at)
         return
     shown = ", ".join(f"{one.program or 'another user'} on {one.address}" for one in found)
     loopback = all(ipaddress.ip_address(one.address).is_loopback for one in found)
     if loopback and not host.startswith("127."):
-        cure = "another program has the port on loopback: stop it or change beats.listen"
+        cure = "another program uses the port on loopback: stop it or change beats.listen"
         yield Finding("warning", "Beats port", f"{shown}, loopback only", cure, looked_at=looked_at)
     elif loopback:
-        cure = 'beats.listen: "0.0.0.0:5044" lets other hosts and containers in'
+        cure = 'beats.listen: "0.0.0.0:5044" accepts other hosts and containers'
         yield Finding(
             "note", "Beats port", f"{shown}: this machine only", cure, looked_at=looked_at
         )
@@ -87,13 +87,13 @@ def judge_port(listen: str, found: Sequence[Listener]) -> Iterator[Finding]:
 
 
 def judge_space(data_dir: Path) -> Finding:
-    """Say how much room store and dead letters have left."""
+    """Return how much disk space store and dead letters have left."""
     existing = next((path for path in (data_dir, *data_dir.parents) if path.is_dir()), Path("/"))
     usage = shutil.disk_usage(existing)
     free = usage.free / usage.total
     seen = f"{usage.free / 2**30:.1f} GiB free ({free:.0%})"
     if free < SHORT_OF_SPACE:
-        cure = "without room for dead letters nothing is acked: free space or move data_dir"
+        cure = "without space for dead letters nothing is acked: free disk space or move data_dir"
         return Finding("warning", "disk space", seen, cure, looked_at=str(data_dir))
     return Finding("ok", "disk space", seen, looked_at=str(data_dir))
 
@@ -109,6 +109,6 @@ def certificate_days(url: str, context: ssl.SSLContext, now: float) -> float | N
         ):
             shown = secure.getpeercert() or {}
     except OSError:
-        return None  # the question before it has told why
+        return None  # the request before it has reported why
     ends = shown.get("notAfter")
     return None if not isinstance(ends, str) else (ssl.cert_time_to_seconds(ends) - now) / 86_400

@@ -1,4 +1,4 @@
-"""What a running server tells of itself through its HTTP port."""
+"""Status and metrics of a running server, read from its HTTP port."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ServerFacts:
 
     where: str
     failure: str = ""
-    """Why there are none."""
+    """Why there is no answer."""
     status: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[tuple[str, ...], float]] = field(default_factory=dict)
     """Name -> label values in the order of their names -> value."""
@@ -49,7 +49,7 @@ class ServerFacts:
 
 
 def read_facts(where: str, get: Callable[[str], bytes]) -> ServerFacts:
-    """Ask for status and metrics and say what they are; never raises.
+    """Ask for status and metrics and return them; never raises.
 
     Args:
         where: the server's URL, for messages.
@@ -58,10 +58,10 @@ def read_facts(where: str, get: Callable[[str], bytes]) -> ServerFacts:
     try:
         status = orjson.loads(get("/status"))
         if not isinstance(status, dict) or "books" not in status:
-            return ServerFacts(where, failure="what answers there is no ptingest")
+            return ServerFacts(where, failure="the program that answers there is not ptingest")
         text = get("/metrics").decode()
         metrics, buckets = read_metrics(text), read_buckets(text)
-    # ValueError: no JSON, no UTF-8, no Prometheus text.
+    # ValueError: not JSON, not UTF-8, not Prometheus text.
     except (ServerUnreachable, ValueError) as error:
         return ServerFacts(where, failure=str(error) or type(error).__name__)
     return ServerFacts(where, status=status, metrics=metrics, buckets=buckets, asked_at=time.time())

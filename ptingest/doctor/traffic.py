@@ -51,7 +51,7 @@ def headline(found: Sequence[Finding]) -> str:
 
 
 def judge_traffic(facts: ServerFacts) -> Iterator[Finding]:
-    """Yield everything that a server's numbers say, what is well included."""
+    """Yield every finding about a server, also what is well."""
     yield from _ready(facts)
     yield from _books(facts)
     yield from _workers(facts)
@@ -95,7 +95,7 @@ def _ready(facts: ServerFacts) -> Iterator[Finding]:
 
 
 def _workers(facts: ServerFacts) -> Iterator[Finding]:
-    """Where there are several: is each there, and did they stay?"""
+    """Of several workers: is each running, and was one restarted?"""
     rows = facts.status.get("workers") or []
     if not rows:
         return
@@ -129,7 +129,7 @@ def _arrivals(facts: ServerFacts) -> Iterator[Finding]:
 
 
 def _without_events(facts: ServerFacts, accepted: float) -> Finding:
-    """No event yet: nobody connected, or who did brought none."""
+    """No event yet: no connection, or connections without events."""
     them = "it" if accepted == 1 else "them"
     seen = f"{plural(accepted, 'connection')} came, no event with {them}"
     cure = (
@@ -216,7 +216,7 @@ def _dead_letters(facts: ServerFacts) -> Iterator[Finding]:
 
 
 def _failure_stores(facts: ServerFacts) -> Iterator[Finding]:
-    """What Elasticsearch took and put where nobody looks for it."""
+    """Events that Elasticsearch put into a failure store."""
     received, counts = _by_service(facts), Counter[str]()
     for (fate, service, _), count in facts.metrics.get(SETTLED, {}).items():
         if fate == "failure_stored" and count:
@@ -242,7 +242,7 @@ def _failure_stores(facts: ServerFacts) -> Iterator[Finding]:
         mark: Mark = "warning" if min(ages, default=0.0) < RECENT_SECONDS else "note"
         yield Finding(mark, "failure store", seen, cure, looked_at=f"{METRICS}, {STATUS}")
     if received and not any(counts.values()):
-        yield Finding("ok", "failure store", "nothing is in one", looked_at=METRICS)
+        yield Finding("ok", "failure store", "no event is in one", looked_at=METRICS)
 
 
 def _parsing(facts: ServerFacts) -> Iterator[Finding]:

@@ -68,9 +68,15 @@ class Tap:
     """One reader's tap: its filter, and the lines that wait for the reader."""
 
     def __init__(
-        self, wish: TapRequest, test: Test, clock: Clock, on_closed: Callable[[Tap], None]
+        self,
+        wish: TapRequest,
+        test: Test,
+        clock: Clock,
+        on_closed: Callable[[Tap], None],
+        quiet_seconds: float,
     ) -> None:
         self.wish, self._test, self._clock, self._on_closed = wish, test, clock, on_closed
+        self._quiet_seconds = quiet_seconds
         self._largest = LARGE_BYTES * QUERY_CHARACTERS // max(QUERY_CHARACTERS, len(wish.query))
         self.seen = self.shown = self.skipped = self.lost = 0
         """Events that passed; shown; skipped for lack of time; lost because the reader was
@@ -161,7 +167,7 @@ class Tap:
         if self._is_over:
             return b""
         if not self._lines and self._ending is None:
-            wait = TOLD_SECONDS if self._counts() != self._told else QUIET_SECONDS
+            wait = TOLD_SECONDS if self._counts() != self._told else self._quiet_seconds
             try:
                 async with asyncio.timeout(wait):
                     await self._more.wait()
@@ -198,10 +204,16 @@ class Tap:
 class Taps:
     """All open taps of one process."""
 
-    def __init__(self, clock: Clock, *, spent: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        spent: Callable[[], float] = time.perf_counter,
+        quiet_seconds: float = QUIET_SECONDS,
+    ) -> None:
         self.open: list[Tap] = []
         """The flow only asks whether it is empty."""
-        self._clock, self._spent = clock, spent
+        self._clock, self._spent, self._quiet_seconds = clock, spent, quiet_seconds
         self._credit, self._credit_at = CREDIT_SECONDS, spent()
 
     async def begin(self, wish: TapRequest) -> Tap:
@@ -217,7 +229,7 @@ class Taps:
         test = await asyncio.to_thread(query_test, wish.query, now)
         if len(self.open) >= TAPS:
             raise TapsBusy(limit=TAPS)
-        tap = Tap(wish, test, self._clock, self._forget)
+        tap = Tap(wish, test, self._clock, self._forget, self._quiet_seconds)
         self.open.append(tap)
         return tap
 

@@ -28,7 +28,8 @@ class Label:
 class Classifier:
     """The rules of one group; the result of ``classify`` depends on the name alone."""
 
-    def __init__(self, settings: CategorySettings) -> None:
+    def __init__(self, settings: CategorySettings, *, cached_names: int = CACHED_NAMES) -> None:
+        self._cached_names = cached_names
         self.field = settings.field
         self.otherwise = Label(settings.otherwise, "otherwise")
         self._labels = [
@@ -62,7 +63,7 @@ class Classifier:
             label = self._decide(name)
             if len(name) > LONGEST_NAME:
                 return label
-            if len(self._known) >= CACHED_NAMES:
+            if len(self._known) >= self._cached_names:
                 self._known.clear()
             self._known[name] = label
         return label

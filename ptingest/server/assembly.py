@@ -83,7 +83,7 @@ class Parts:
     processing: Processing
     custody: Custody
     observer: Observer
-    storyteller: TraceReader
+    trace_reader: TraceReader
     flow: Flow
     source: BeatsSource
     jobs: RequeueJobs
@@ -165,8 +165,8 @@ def _build_sink(
             raise AssertionError(f"no sink for {type(one).__name__}")
 
 
-class _Ground(NamedTuple):
-    """What nearly every part is made with."""
+class _Shared(NamedTuple):
+    """What nearly every part is built with."""
 
     settings: ServerSettings
     share: Share
@@ -184,22 +184,22 @@ def build(
     replaced: Sequence[tuple[Sink, LaneSettings]] | None = None,
     share: Share = ALONE,
 ) -> Parts:
-    """Connect all parts of one worker; ``replaced`` stands in for the configured sinks.
+    """Connect all parts of one worker; ``replaced`` takes the place of the configured sinks.
 
-    One of several gets the settings of its ``share``.
+    One of several workers gets the settings of its ``share``.
     """
-    ground = _Ground(settings, share, Metrics(), clock, random.Random(), FairShare())
-    certificates = Certificates(settings, metrics=ground.metrics, clock=clock)
+    shared = _Shared(settings, share, Metrics(), clock, random.Random(), FairShare())
+    certificates = Certificates(settings, metrics=shared.metrics, clock=clock)
     budget = DocumentBudget(settings.beats.limits.total_bytes // 2)
-    dead_letters = _dead_letters(ground)
-    processing = _processing(ground, profile)
-    observer = _observer(ground, processing)
-    sinks = _configured_sinks(ground) if replaced is None else replaced
-    lanes = [_lane(ground, sink, one, budget, dead_letters, observer) for sink, one in sinks]
-    custody = Custody([sink.name for sink, _ in sinks], ground.metrics)
-    flow = _flow(ground, processing, lanes, custody, budget, dead_letters, observer)
+    dead_letters = _dead_letters(shared)
+    processing = _processing(shared, profile)
+    observer = _observer(shared, processing)
+    sinks = _configured_sinks(shared) if replaced is None else replaced
+    lanes = [_lane(shared, sink, one, budget, dead_letters, observer) for sink, one in sinks]
+    custody = Custody([sink.name for sink, _ in sinks], shared.metrics)
+    flow = _flow(shared, processing, lanes, custody, budget, dead_letters, observer)
     return Parts(
-        *(settings, share, ground.metrics, clock, certificates, budget, dead_letters),
+        *(settings, share, shared.metrics, clock, certificates, budget, dead_letters),
         sinks=[sink for sink, _ in sinks],
         lanes=lanes,
         checks=[
@@ -210,18 +210,18 @@ def build(
         processing=processing,
         custody=custody,
         observer=observer,
-        storyteller=_storyteller(observer, processing, lanes),
+        trace_reader=_trace_reader(observer, processing, lanes),
         flow=flow,
-        source=_source(ground, flow, lanes, certificates),
-        jobs=_jobs(ground, flow, lanes, dead_letters),
+        source=_source(shared, flow, lanes, certificates),
+        jobs=_jobs(shared, flow, lanes, dead_letters),
     )
 
 
-def _configured_sinks(ground: _Ground) -> list[tuple[Sink, LaneSettings]]:
+def _configured_sinks(shared: _Shared) -> list[tuple[Sink, LaneSettings]]:
     built = build_sinks(
-        ground.settings, ground.clock, ground.metrics, ground.share, ground.checkpoint
+        shared.settings, shared.clock, shared.metrics, shared.share, shared.checkpoint
     )
-    return list(zip(built, sink_settings(ground.settings), strict=True))
+    return list(zip(built, sink_settings(shared.settings), strict=True))
 
 
 def _maintenance(share: Share, sinks: Sequence[Sink]) -> list[Callable[[], Awaitable[None]]]:
@@ -232,36 +232,36 @@ def _maintenance(share: Share, sinks: Sequence[Sink]) -> list[Callable[[], Await
     ]
 
 
-def _dead_letters(ground: _Ground) -> DeadLetters:
+def _dead_letters(shared: _Shared) -> DeadLetters:
     return DeadLetters(
-        Path(ground.settings.data_dir) / "dead_letters",
-        ground.settings.dead_letters,
-        clock=ground.clock,
-        metrics=ground.metrics,
+        Path(shared.settings.data_dir) / "dead_letters",
+        shared.settings.dead_letters,
+        clock=shared.clock,
+        metrics=shared.metrics,
     )
 
 
-def _processing(ground: _Ground, profile: ProfileSettings) -> Processing:
-    folder = Path(ground.settings.data_dir) / "poison"
+def _processing(shared: _Shared, profile: ProfileSettings) -> Processing:
+    folder = Path(shared.settings.data_dir) / "poison"
     return Processing(
         compile_profile(profile),
-        event_bytes=ground.settings.beats.limits.event_bytes,
-        poison=PoisonRecord(folder, ground.share.number, ground.clock),
-        checkpoint=ground.checkpoint,
-        metrics=ground.metrics,
+        event_bytes=shared.settings.beats.limits.event_bytes,
+        poison=PoisonRecord(folder, shared.share.number, shared.clock),
+        checkpoint=shared.checkpoint,
+        metrics=shared.metrics,
     )
 
 
-def _observer(ground: _Ground, processing: Processing) -> Observer:
+def _observer(shared: _Shared, processing: Processing) -> Observer:
     return Observer(
         lambda: processing.pipeline,
-        taps=Taps(ground.clock),
-        trace_buffer=TraceBuffer(ground.settings.why, clock=ground.clock),
+        taps=Taps(shared.clock),
+        trace_buffer=TraceBuffer(shared.settings.why, clock=shared.clock),
     )
 
 
 def _lane(
-    ground: _Ground,
+    shared: _Shared,
     sink: Sink,
     settings: LaneSettings,
     budget: DocumentBudget,
@@ -273,14 +273,14 @@ def _lane(
         settings=settings,
         budget=budget,
         dead_letters=dead_letters,
-        metrics=ground.metrics,
-        clock=ground.clock,
-        random=ground.chance,
+        metrics=shared.metrics,
+        clock=shared.clock,
+        random=shared.chance,
     )
 
 
 def _flow(
-    ground: _Ground,
+    shared: _Shared,
     processing: Processing,
     lanes: Sequence[Lane],
     custody: Custody,
@@ -294,13 +294,13 @@ def _flow(
         custody=custody,
         budget=budget,
         dead_letters=dead_letters,
-        metrics=ground.metrics,
-        clock=ground.clock,
+        metrics=shared.metrics,
+        clock=shared.clock,
         observer=observer,
     )
 
 
-def _storyteller(observer: Observer, processing: Processing, lanes: Sequence[Lane]) -> TraceReader:
+def _trace_reader(observer: Observer, processing: Processing, lanes: Sequence[Lane]) -> TraceReader:
     return TraceReader(
         observer.trace_buffer,
         pipeline=lambda: processing.pipeline,
@@ -309,32 +309,32 @@ def _storyteller(observer: Observer, processing: Processing, lanes: Sequence[Lan
 
 
 def _source(
-    ground: _Ground, flow: Flow, lanes: Sequence[Lane], certificates: Certificates
+    shared: _Shared, flow: Flow, lanes: Sequence[Lane], certificates: Certificates
 ) -> BeatsSource:
     return BeatsSource(
-        ground.settings.beats,
+        shared.settings.beats,
         admit=flow.admit,
         sender_of=sender_of,
         permits=Budget(INFLATE_PERMITS),
-        checkpoint=ground.checkpoint,
+        checkpoint=shared.checkpoint,
         give_back=lambda: _each(lanes, Lane.give_back),
-        metrics=ground.metrics,
-        clock=ground.clock,
-        chance=ground.chance,
+        metrics=shared.metrics,
+        clock=shared.clock,
+        chance=shared.chance,
         tls=certificates.beats,
-        workers=ground.share.workers,
+        workers=shared.share.workers,
     )
 
 
 def _jobs(
-    ground: _Ground, flow: Flow, lanes: Sequence[Lane], dead_letters: DeadLetters
+    shared: _Shared, flow: Flow, lanes: Sequence[Lane], dead_letters: DeadLetters
 ) -> RequeueJobs:
     return RequeueJobs(
         admit=flow.admit,
         give_back=lambda: _each(lanes, Lane.give_back),
         retry_streams=lambda: _each(lanes, Lane.retry_streams),
         dead_letters=dead_letters,
-        metrics=ground.metrics,
+        metrics=shared.metrics,
     )
 
 

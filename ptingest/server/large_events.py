@@ -79,9 +79,16 @@ class _Running:
 class LargeEvents:
     """Client of the process for large events of one worker; used on one loop."""
 
-    def __init__(self, profile: Callable[[], ProfileSettings]) -> None:
+    def __init__(
+        self,
+        profile: Callable[[], ProfileSettings],
+        *,
+        place_seconds: float = PLACE_SECONDS,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
         """``profile`` returns the one in force; after a reload a new process starts with it."""
         self._profile = profile
+        self._place_seconds, self._deadline_seconds = place_seconds, deadline_seconds
         self._one_at_a_time = asyncio.Lock()
         self._places = Budget(PLACES_BYTES)
         self._running: _Running | None = None
@@ -104,7 +111,7 @@ class LargeEvents:
                 yield True
             return
         try:
-            async with asyncio.timeout(PLACE_SECONDS):
+            async with asyncio.timeout(self._place_seconds):
                 await self._places.take(size)
         except TimeoutError:
             yield False
@@ -160,12 +167,12 @@ class LargeEvents:
         payload_file, body_file = self._files
         write_all(payload_file, payload)
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
+            async with asyncio.timeout(self._deadline_seconds):
                 _send(running.writer, encode_frame(LargeEventTask(len(payload), origin, now_ns)))
                 head = await running.reader.readexactly(LENGTH_BYTES)
                 frame = await running.reader.readexactly(int.from_bytes(head, "big"))
         except TimeoutError:
-            how = f"was not processed within {DEADLINE_SECONDS:g} s"
+            how = f"was not processed within {self._deadline_seconds:g} s"
             raise _Ended(how, is_certain=False) from None
         except (asyncio.IncompleteReadError, ConnectionError):
             code = await running.process.wait()

@@ -126,7 +126,7 @@ class Worker:
                 self.parts.settings, pipeline=lambda: self.parts.processing.pipeline
             ),
             taps=self.parts.observer.taps,
-            why=self.parts.storyteller,
+            why=self.parts.trace_reader,
         )
         self.api_port = self._api.port
 

@@ -177,7 +177,7 @@ class WorkerProcess:
         return NOTHING
 
     async def _why(self, question: WhyRequest) -> Progress:
-        return await self._started().parts.storyteller.why(question)
+        return await self._started().parts.trace_reader.why(question)
 
     async def _tap(self, wish: TapRequest) -> AsyncIterator[TapLines]:
         tap = await self._started().parts.observer.taps.begin(wish)

@@ -41,14 +41,14 @@ def client_for(address: str) -> ServerClient:
     return ServerClient(ApiSettings(), address, seconds=10)
 
 
-def ask(address: str) -> bytes:
+def post(address: str) -> bytes:
     with client_for(address) as client:
         return client.read(client.open_ok("POST", "/x", {"a": 1}))
 
 
 def test_an_answer_is_returned() -> None:
     with answering(http(b"200 OK", b"yes")) as address:
-        assert ask(address) == b"yes"
+        assert post(address) == b"yes"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_an_answer_is_returned() -> None:
 )
 def test_why_there_is_no_answer_is_said(answer: bytes, words: str) -> None:
     with answering(answer) as address, pytest.raises(ServerUnreachable, match=words):
-        ask(address)
+        post(address)
 
 
 def test_a_question_without_sense_says_why() -> None:
@@ -72,7 +72,7 @@ def test_a_question_without_sense_says_why() -> None:
         answering(http(b"400 Bad Request", b'{"error": "column 3"}')) as address,
         pytest.raises(RequestInvalid, match="column 3"),
     ):
-        ask(address)
+        post(address)
 
 
 @pytest.mark.parametrize("address", ["host:", "host:http", "host:0", "host:70000", "nowhere"])

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ptingest.api import connections
 from ptingest.api.connections import AT_WORK, CONNECTIONS, PER_ADDRESS, HttpConnections, listen_on
 from ptingest.server.certificates import Certificates
 from ptingest.server.process.clock import SystemClock
@@ -38,7 +37,7 @@ class Silent(asyncio.Protocol):
 
 @contextlib.asynccontextmanager
 async def accepting(
-    *, says: bytes = b"", tls: ssl.SSLContext | None = None
+    *, says: bytes = b"", **settings: Any
 ) -> AsyncIterator[tuple[HttpConnections, list[Silent]]]:
     made: list[Silent] = []
 
@@ -46,7 +45,7 @@ async def accepting(
         made.append(Silent(says))
         return made[-1]
 
-    accepted = HttpConnections(listen_on("127.0.0.1", 0), make, tls=tls)
+    accepted = HttpConnections(listen_on("127.0.0.1", 0), make, **settings)
     running = asyncio.ensure_future(accepted.run())
     try:
         yield accepted, made
@@ -150,32 +149,29 @@ async def test_so_many_are_at_work_at_once_of_one_address_and_of_all() -> None:
             one.close()
 
 
-async def test_who_does_not_read_its_answer_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "WRITE_SECONDS", 0.05)
-    monkeypatch.setattr(connections, "TICK_SECONDS", 0.02)
-
-    async with accepting(says=bytes(64 << 20)) as (accepted, _):
+async def test_who_does_not_read_its_answer_is_closed() -> None:
+    async with accepting(says=bytes(64 << 20), write_seconds=0.05, tick_seconds=0.02) as (
+        accepted,
+        _,
+    ):
         deaf = socket.create_connection(("127.0.0.1", accepted.port))
         with deaf:
             await until_open(accepted, 1)
             await until_open(accepted, 0)
 
 
-async def test_a_handshake_that_does_not_end_is_counted_and_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_handshake_that_does_not_end_is_counted_and_closed(tmp_path: Path) -> None:
     settings = ServerSettings.model_validate(
         {"api": {"listen": "127.0.0.1:0", "tls": tls_settings(Authority(tmp_path).server())}}
     )
-    monkeypatch.setattr(connections, "HANDSHAKE_SECONDS", 60.0)
     tls = Certificates(settings, metrics=Metrics(), clock=SystemClock()).api
-    async with accepting(tls=tls) as (accepted, _):
+    async with accepting(tls=tls, handshake_seconds=60.0) as (accepted, _):
         opened = [await connect(accepted) for _ in range(PER_ADDRESS + 5)]
         await until_open(accepted, PER_ADDRESS)
         for _, writer in opened:
             writer.close()
         await until_open(accepted, 0)
-        monkeypatch.setattr(connections, "HANDSHAKE_SECONDS", 0.1)
+    async with accepting(tls=tls, handshake_seconds=0.1) as (accepted, _):
         reader, writer = await connect(accepted)
 
         assert await reader.read() == b""

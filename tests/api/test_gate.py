@@ -12,6 +12,7 @@ from ptingest.api import app
 from ptingest.api.connections import PER_ADDRESS
 from ptingest.api.gate import host_of
 from tests.support.console import console
+from tests.support.waiting import PATIENCE_SECONDS
 
 PATHS = [*app.PATHS, "/", "/nothing"]
 
@@ -62,7 +63,7 @@ async def exchange(port: int, data: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(data)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return (await reader.readline()).strip()
     finally:
         writer.close()

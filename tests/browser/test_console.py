@@ -102,7 +102,9 @@ def test_a_letter_is_requeued_by_who_logged_in_and_by_nobody_else(
         browser.click("button[formaction$=requeue]")
 
         # Its name is as illegal as before, so it is a dead letter again: a new one.
-        browser.wait_for_text("The last requeue is over: 1 chosen, 1 dead lettered", "#progress")
+        browser.wait_for_text(
+            "The last requeue has finished: 1 chosen, 1 dead lettered", "#progress"
+        )
         browser.click("form[action$=logout] button")
         browser.find("#token")
         browser.back()

@@ -36,7 +36,7 @@ def test_plain_lines_are_measured_as_the_events_of_their_service(tmp_path: Path)
     assert "`ptingest try` shows" in told
     for stage in ("inflate and cut", "decode", "read the line", "key", "gzip", "the store instead"):
         assert f"\n  {stage}" in told
-    assert "all of them take the short way" in told
+    assert "all of them take the fast path" in told
     for rate in ("1,000", "10,000", "100,000"):
         assert f"\n{rate:>10}" in told
 
@@ -72,7 +72,7 @@ def test_the_long_way_is_told_with_its_cure(tmp_path: Path) -> None:
     ran = bench(tmp_path, "-", given=given)
 
     told = ran.out.decode()
-    assert "1 of 2 (50.0 %) take the long way" in told
+    assert "1 of 2 (50.0 %) take the slow path" in told
     assert f"1  field_in_the_way (log_level): {CURES['field_in_the_way']}" in told
 
 
@@ -90,7 +90,7 @@ def test_a_rate_beyond_this_machine_asks_for_more_machines(
 ) -> None:
     ran = bench(tmp_path, "-", "--service", "django", "--rate", rate, given=LINE)
 
-    assert ("more workers than that want more machines" in ran.out.decode()) is is_beyond
+    assert ("for more workers use more machines" in ran.out.decode()) is is_beyond
 
 
 def test_multiline_records_are_one_event(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_lines_of_which_none_is_parsed_are_measured_with_a_warning(tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "given", "code", "seen"),
     [
-        pytest.param(["-"], b"\n  \n", 1, "holds no line that is not blank", id="empty"),
+        pytest.param(["-"], b"\n  \n", 1, "has no line with text", id="empty"),
         pytest.param(["-"], LINE, 1, "Plain log lines need --service", id="plain lines as events"),
         pytest.param(["nowhere.log"], b"", 2, "No such file", id="no file"),
         pytest.param(

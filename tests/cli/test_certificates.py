@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.cli.certificates import look_at_certificates, look_at_doors, show_door
+from ptingest.cli.certificates import look_at_certificates, look_at_ports, show_access
 from ptingest.model.finding import Finding
 from ptingest.settings.server import ServerSettings
 from tests.fakes.authority import Authority, tls_settings
@@ -129,7 +129,7 @@ def test_a_key_that_does_not_fit_ends_the_check_with_code_3(
 def test_doors_open_wider_than_one_thinks_are_named(
     settings: dict[str, Any], subjects: list[str]
 ) -> None:
-    findings = look_at_doors(ServerSettings.model_validate(settings))
+    findings = look_at_ports(ServerSettings.model_validate(settings))
 
     assert [(one.mark, one.subject) for one in findings] == [("warning", name) for name in subjects]
 
@@ -138,7 +138,7 @@ def test_the_summary_says_who_may_come_in() -> None:
     tls = {"certificate": "c", "client_ca": "a", "client_auth": "required", "allow": ["x"]}
     beats = {"tls": tls, "allow_from": ["10.0.0.0/8"], "proxy_protocol_from": ["10.0.0.7"]}
 
-    assert show_door(ServerSettings()) == "no TLS"
-    assert show_door(ServerSettings.model_validate({"beats": beats})) == (
+    assert show_access(ServerSettings()) == "no TLS"
+    assert show_access(ServerSettings.model_validate({"beats": beats})) == (
         "TLS, client certificates: required, 1 named, from 10.0.0.0/8, PROXY headers from 10.0.0.7"
     )

@@ -171,7 +171,7 @@ class TestFiles:
     def test_a_folder_that_is_not_there_will_be_made(self, tmp_path: Path) -> None:
         (finding,) = look_at_files(ServerSettings(data_dir=str(tmp_path / "a" / "b")))
 
-        assert finding == Finding("ok", "data_dir", f"{tmp_path / 'a' / 'b'} will be made")
+        assert finding == Finding("ok", "data_dir", f"{tmp_path / 'a' / 'b'} will be created")
 
     def test_a_file_is_no_data_dir(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()

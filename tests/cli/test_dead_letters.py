@@ -183,7 +183,7 @@ def test_a_large_letter_is_cut_and_told_how_much_is_left_out(tmp_path: Path) -> 
 
     assert "7 times: ddd" in listed.out.decode()
     assert max(len(listed.out), len(shown.out)) < 200_000
-    assert "4,934,478 bytes more; --json has the whole" in shown.out.decode()
+    assert "4,934,478 more bytes; --json prints all" in shown.out.decode()
     assert len(whole.out) > 5_000_000
 
 
@@ -191,7 +191,7 @@ def config(folder: Path, **more: Any) -> None:
     (folder / "c.yaml").write_text(json.dumps({"data_dir": "data", **more}), encoding="utf-8")
 
 
-def ask(folder: Path, *arguments: str) -> Ran:
+def run_in(folder: Path, *arguments: str) -> Ran:
     return run("dead-letters", *arguments, "--config", "c.yaml", folder=folder)
 
 
@@ -218,9 +218,9 @@ def test_requeue_says_what_became_of_each(tmp_path: Path) -> None:
     config(tmp_path)
     file_letters(tmp_path / "data", [letter(1), letter(2), letter(3, payload=b"no json")])
 
-    first = ask(tmp_path, "requeue", "--all")
+    first = run_in(tmp_path, "requeue", "--all")
     file_letters(tmp_path / "data", [letter(1), letter(2)])
-    again = ask(tmp_path, "requeue", "--reason", "template_missing")
+    again = run_in(tmp_path, "requeue", "--reason", "template_missing")
 
     assert first.out == b"3 requeued: 2 stored, 1 dead-lettered again\n"
     assert first.code == ExitCode.NOT_ALL_DELIVERED
@@ -233,11 +233,11 @@ def test_purge_takes_only_what_is_meant(tmp_path: Path) -> None:
     config(tmp_path)
     ids = file_letters(tmp_path / "data", [letter(number) for number in range(3)])
 
-    young = ask(tmp_path, "purge", "--stream", "logs-django-pt", "--older-than", "2026-01-01")
-    one = ask(tmp_path, "purge", "--id", ids[1], "--json")
-    old = ask(tmp_path, "purge", "--older-than", "1s")
+    young = run_in(tmp_path, "purge", "--stream", "logs-django-pt", "--older-than", "2026-01-01")
+    one = run_in(tmp_path, "purge", "--id", ids[1], "--json")
+    old = run_in(tmp_path, "purge", "--older-than", "1s")
 
-    assert young.out == b"no dead letter that waits fits these options: nothing was done\n"
+    assert young.out == b"no waiting dead letter matches these options: nothing was done\n"
     assert young.code == ExitCode.FAILED
     assert orjson.loads(one.out)["purged"] == 1
     assert (old.out, old.code) == (b"2 purged\n", 0)
@@ -250,8 +250,8 @@ def test_a_dry_run_changes_nothing(tmp_path: Path, what: str) -> None:
     file_letters(tmp_path / "data", [letter(1), letter(2, payload=b"no json")])
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
-    shown = ask(tmp_path, what, "--all", "--dry-run")
-    as_json = ask(tmp_path, what, "--all", "--dry-run", "--json")
+    shown = run_in(tmp_path, what, "--all", "--dry-run")
+    as_json = run_in(tmp_path, what, "--all", "--dry-run", "--json")
 
     assert (shown.code, as_json.code) == (0, 0)
     assert "2 letters; nothing was changed" in shown.err
@@ -262,8 +262,8 @@ def test_a_dry_run_changes_nothing(tmp_path: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
-        pytest.param((), 2, "say which letters", id="nothing chosen"),
-        pytest.param(("--older-than", "soon"), 2, "is no age", id="no age"),
+        pytest.param((), 2, "select letters", id="nothing chosen"),
+        pytest.param(("--older-than", "soon"), 2, "is not an age", id="no age"),
         pytest.param(("--id", "NOPE"), 1, "1 of the ids", id="an id that is not there"),
         pytest.param(("--reason", "no_template"), 2, "template_missing", id="no such reason"),
         pytest.param(
@@ -286,7 +286,7 @@ def test_what_makes_no_sense_is_refused(
     config(tmp_path)
     file_letters(tmp_path / "data", [letter(1)])
 
-    ran = ask(tmp_path, what, *arguments)
+    ran = run_in(tmp_path, what, *arguments)
 
     assert ran.code == code
     assert why in ran.err
@@ -296,7 +296,7 @@ def test_what_makes_no_sense_is_refused(
 def test_no_folder_means_nothing_to_do_and_nothing_made(tmp_path: Path) -> None:
     config(tmp_path)
 
-    ran = ask(tmp_path, "requeue", "--all")
+    ran = run_in(tmp_path, "requeue", "--all")
 
     assert ran.code == ExitCode.FAILED
     assert "0 dead letters" in ran.err
@@ -407,7 +407,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 async def ask_server(folder: Path, port: int, *arguments: str) -> Ran:
     address = f"127.0.0.1:{port}"
-    return await asyncio.to_thread(ask, folder, *arguments, "--address", address)
+    return await asyncio.to_thread(run_in, folder, *arguments, "--address", address)
 
 
 async def test_a_running_server_does_it(tmp_path: Path) -> None:
@@ -444,12 +444,12 @@ def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
     config(tmp_path, api={"listen": "127.0.0.1:9"})
     file_letters(tmp_path / "data", [letter(1)])
     with locked(tmp_path):
-        ran = ask(tmp_path, "requeue", "--all")
+        ran = run_in(tmp_path, "requeue", "--all")
 
     assert ran.code == ExitCode.NOT_REACHABLE
     assert "nobody answers at 127.0.0.1:9" in ran.err
     assert "(api.listen)" in ran.err
-    assert "doubles nothing" in ran.err
+    assert "stores nothing twice" in ran.err
     assert len(waiting(tmp_path / "data")) == 1
 
 
@@ -498,7 +498,7 @@ NOTHING = {
         pytest.param(
             {},
             None,
-            "no dead letter that waits fits these options: nothing was done",
+            "no waiting dead letter matches these options: nothing was done",
             ExitCode.FAILED,
             id="none",
         ),
@@ -512,7 +512,7 @@ NOTHING = {
         pytest.param(
             {"chosen": 2, "stored": 1, "left": 1, "left_because": "full"},
             None,
-            "2 requeued: 1 stored; 1 left as they were (full)",
+            "2 requeued: 1 stored; 1 left unchanged (full)",
             ExitCode.NOT_ALL_DELIVERED,
             id="one is left",
         ),
@@ -548,7 +548,7 @@ def test_a_redirect_of_an_order_is_told_and_not_followed(tmp_path: Path) -> None
         file_letters(tmp_path / "data", [letter(1)])
         held.acquire()
         try:
-            ran = ask(tmp_path, "purge", "--all")
+            ran = run_in(tmp_path, "purge", "--all")
         finally:
             held.release()
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from ptingest.cli import expressions
 from ptingest.cli.expressions import LINE_CHARACTERS, hostile_lines, look_at_expression
 from ptingest.settings.profile import PatternSample, PatternSettings
 
@@ -22,10 +21,8 @@ def test_hostile_lines_begin_as_the_samples_do_and_are_long() -> None:
 
 
 @pytest.mark.timeout(60)  # a process
-def test_lines_that_take_too_long_are_ended_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expressions, "SECONDS", -1.0)
-
-    mark, said, cure = look_at_expression(pattern("(?P<a>a+)"))
+def test_lines_that_take_too_long_are_ended_and_said() -> None:
+    mark, said, cure = look_at_expression(pattern("(?P<a>a+)"), seconds=-1.0)
 
     assert mark == "warning"
     assert "ended after" in said
@@ -33,7 +30,5 @@ def test_lines_that_take_too_long_are_ended_and_said(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.timeout(60)  # a process
-def test_a_process_that_does_not_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expressions, "START_SECONDS", 0.0)
-
-    assert look_at_expression(pattern("(?P<a>a+)"))[0] == "warning"
+def test_a_process_that_does_not_answer_is_ended() -> None:
+    assert look_at_expression(pattern("(?P<a>a+)"), start_seconds=0.0)[0] == "warning"

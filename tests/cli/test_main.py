@@ -13,6 +13,7 @@ import pytest
 from ptingest.cli.main import COMMANDS, group
 from tests.support.command import run
 from tests.support.modules import ROOT
+from tests.support.waiting import PATIENCE_SECONDS
 
 HEAVY = {"aiohttp", "asyncio", "elasticsearch", "lark", "pydantic", "rich", "yaml", "msgspec"}
 
@@ -59,7 +60,11 @@ def test_importing_the_command_line_imports_nothing_heavy() -> None:
     code = "import sys, ptingest.cli.main; print(*{name.partition('.')[0] for name in sys.modules})"
 
     loaded = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, timeout=30
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
     )
 
     assert HEAVY.isdisjoint(loaded.stdout.decode().split())
@@ -132,7 +137,7 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
             cwd=ROOT,
             check=False,
-            timeout=30,
+            timeout=PATIENCE_SECONDS,
         )
 
     assert ran.stderr == b""

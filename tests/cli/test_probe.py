@@ -21,7 +21,7 @@ from tests.support.command import Ran, run
 from tests.support.serving import serving
 
 
-async def ask(port: int, *arguments: str, folder: Path) -> Ran:
+async def probe_at(port: int, *arguments: str, folder: Path) -> Ran:
     return await asyncio.to_thread(
         run, "probe", "--address", f"127.0.0.1:{port}", *arguments, folder=folder
     )
@@ -29,7 +29,7 @@ async def ask(port: int, *arguments: str, folder: Path) -> Ran:
 
 async def test_a_ready_server_is_ready(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
-        ran = await ask(server.worker.api_port, folder=tmp_path)
+        ran = await probe_at(server.worker.api_port, folder=tmp_path)
 
     assert (ran.code, ran.out, ran.err) == (0, b"ready\n", "")
 
@@ -37,8 +37,8 @@ async def test_a_ready_server_is_ready(tmp_path: Path) -> None:
 async def test_one_that_is_not_ready_says_why_and_is_alive(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         server.worker.view.draining = True
-        ready = await ask(server.worker.api_port, folder=tmp_path)
-        live = await ask(server.worker.api_port, "--live", folder=tmp_path)
+        ready = await probe_at(server.worker.api_port, folder=tmp_path)
+        live = await probe_at(server.worker.api_port, "--live", folder=tmp_path)
 
     assert (ready.code, ready.err) == (4, "draining: this process is stopping\n")
     assert (live.code, live.out) == (0, b"live\n")

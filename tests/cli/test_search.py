@@ -98,10 +98,10 @@ def test_values_are_counted(folder: Path) -> None:
     ("arguments", "config", "code", "words"),
     [
         pytest.param(["a:"], None, 2, "query column 3", id="a query that cannot be read"),
-        pytest.param(["*", "--since", "soon"], None, 2, "'soon' is no time", id="no time"),
+        pytest.param(["*", "--since", "soon"], None, 2, "'soon' is not a time", id="no time"),
         pytest.param(["*", "--limit", "0"], None, 2, "--limit", id="a limit of nothing"),
         pytest.param(
-            ["*", "--limit", "1", "--count-by", "x"], None, 2, "leave --limit out", id="both"
+            ["*", "--limit", "1", "--count-by", "x"], None, 2, "excludes --limit", id="both"
         ),
         pytest.param(["*"], "data_dir: empty", 4, "does not exist", id="no store yet"),
         pytest.param(

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.command import run
 from tests.support.raw_peer import J, W
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.timeout(60)  # a process starts and stops
 
@@ -58,7 +59,9 @@ def test_the_first_lines_say_what_listens_where_and_how_to_send(tmp_path: Path) 
 
 def test_kill_9_loses_nothing_that_was_acked(tmp_path: Path) -> None:
     with served(tmp_path) as (process, lines):
-        with socket.create_connection(("127.0.0.1", port_in(lines)), timeout=5) as peer:
+        with socket.create_connection(
+            ("127.0.0.1", port_in(lines)), timeout=PATIENCE_SECONDS
+        ) as peer:
             peer.sendall(W(3) + J(1) + J(2) + J(3))
             acked = b""
             while not acked.endswith(b"2A\x00\x00\x00\x03"):
@@ -82,7 +85,9 @@ def test_a_second_server_on_the_same_data_dir_is_refused(tmp_path: Path) -> None
 def test_a_stop_with_documents_unsettled_is_code_5(tmp_path: Path) -> None:
     nobody = {"elasticsearch": {"hosts": ["http://127.0.0.1:9"]}}
     with served(tmp_path, sinks=nobody, drain_seconds=0.5) as (process, lines):
-        with socket.create_connection(("127.0.0.1", port_in(lines)), timeout=5) as peer:
+        with socket.create_connection(
+            ("127.0.0.1", port_in(lines)), timeout=PATIENCE_SECONDS
+        ) as peer:
             peer.sendall(W(1) + J(1))
             assert peer.recv(6) == b"2A\x00\x00\x00\x00"  # a keepalive: it is being tried
             process.send_signal(signal.SIGTERM)

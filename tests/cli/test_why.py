@@ -106,10 +106,10 @@ async def test_what_is_nowhere_is_shown_as_what_it_would_become(tmp_path: Path) 
     assert ran.code == 1
     assert text.startswith("not found\nthe server remembers 0 whole events")
     assert "why.max_bytes" in text
-    assert "if it came now:" in text
+    assert "if it arrived now:" in text
     assert "logs-nginx-pt" in text
     assert id_ran.code == 1
-    assert "if it came now" not in id_ran.out.decode()
+    assert "if it arrived now" not in id_ran.out.decode()
 
 
 def test_without_a_server_and_not_found_is_not_reachable(tmp_path: Path) -> None:

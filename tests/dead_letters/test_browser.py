@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ptingest.dead_letters import browser as module
-from ptingest.dead_letters.browser import DETAIL_CHARACTERS, FRESH_SECONDS, Shelf
+from ptingest.dead_letters.browser import DETAIL_CHARACTERS, FRESH_SECONDS, DeadLetterBrowser
 from ptingest.dead_letters.queue import LetterIds, encode_letter
 from ptingest.dead_letters.segments import SUFFIX
 from ptingest.dead_letters.tombstones import add_marks
@@ -32,7 +32,7 @@ def write(folder: Path, *segments: list[bytes]) -> list[Path]:
 async def test_letters_are_counted_by_kind_and_listed_newest_first(tmp_path: Path) -> None:
     write(tmp_path, [letter(1), letter(2, "not_json", None)], [letter(3), letter(4)])
 
-    look = await Shelf(tmp_path).look(reason="", data_stream="")
+    look = await DeadLetterBrowser(tmp_path).look(reason="", data_stream="")
 
     assert look.kinds == [(("refused", "logs-a-pt"), 3), (("not_json", ""), 1)]
     assert [row.detail for row in look.rows] == ["detail 4", "detail 3", "detail 2", "detail 1"]
@@ -42,30 +42,30 @@ async def test_letters_are_counted_by_kind_and_listed_newest_first(tmp_path: Pat
 async def test_a_filter_narrows_the_list_and_not_the_counts(tmp_path: Path) -> None:
     write(tmp_path, [letter(1), letter(2, "not_json", None), letter(3, "refused", "logs-b-pt")])
 
-    by_reason = await Shelf(tmp_path).look(reason="refused", data_stream="")
-    by_both = await Shelf(tmp_path).look(reason="refused", data_stream="logs-b-pt")
+    by_reason = await DeadLetterBrowser(tmp_path).look(reason="refused", data_stream="")
+    by_both = await DeadLetterBrowser(tmp_path).look(reason="refused", data_stream="logs-b-pt")
 
     assert (by_reason.seen, by_reason.fit) == (3, 2)
     assert [row.detail for row in by_both.rows] == ["detail 3"]
 
 
 async def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "none")
+    browser = DeadLetterBrowser(tmp_path / "none")
 
-    assert (await shelf.look(reason="", data_stream="")).rows == []
-    assert await shelf.find("01JB2QXEZ3T8V5N7K4M9P6R1S0") is None
+    assert (await browser.look(reason="", data_stream="")).rows == []
+    assert await browser.find("01JB2QXEZ3T8V5N7K4M9P6R1S0") is None
 
 
 async def test_letters_that_are_done_are_not_shown(tmp_path: Path) -> None:
     (path,) = write(tmp_path, [letter(1), letter(2)])
-    shelf = Shelf(tmp_path)
-    newest, oldest = (await shelf.look(reason="", data_stream="")).rows
+    browser = DeadLetterBrowser(tmp_path)
+    newest, oldest = (await browser.look(reason="", data_stream="")).rows
     add_marks(path, [newest.id])
-    shelf.forget()
+    browser.forget()
 
-    assert (await shelf.look(reason="", data_stream="")).rows == [oldest]
-    assert await shelf.find(newest.id) is None
-    assert await shelf.find(oldest.id) is not None
+    assert (await browser.look(reason="", data_stream="")).rows == [oldest]
+    assert await browser.find(newest.id) is None
+    assert await browser.find(oldest.id) is not None
 
 
 async def test_one_letter_is_found_whole(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ async def test_one_letter_is_found_whole(tmp_path: Path) -> None:
     letter_id = IDS.next_id(10**15)
     write(tmp_path, [letter(1), encode_letter(long, letter_id=letter_id, time="now")])
 
-    found = await Shelf(tmp_path).find(letter_id)
+    found = await DeadLetterBrowser(tmp_path).find(letter_id)
 
     assert found is not None
     assert found.payload == b"\xff\x00payload"
@@ -85,30 +85,30 @@ async def test_one_letter_is_found_whole(tmp_path: Path) -> None:
 async def test_what_is_no_id_finds_nothing(tmp_path: Path, letter_id: str) -> None:
     write(tmp_path, [letter(1)])
 
-    assert await Shelf(tmp_path).find(letter_id) is None
+    assert await DeadLetterBrowser(tmp_path).find(letter_id) is None
 
 
 async def test_a_list_holds_the_beginning_of_what_was_said(tmp_path: Path) -> None:
     long = DeadLetter("refused", "x" * 5000, b"p", "django", "peer:1")
     write(tmp_path, [encode_letter(long, letter_id=IDS.next_id(0), time="now")])
 
-    (row,) = (await Shelf(tmp_path).look(reason="", data_stream="")).rows
+    (row,) = (await DeadLetterBrowser(tmp_path).look(reason="", data_stream="")).rows
 
     assert len(row.detail) == DETAIL_CHARACTERS
 
 
 async def test_a_look_is_shown_again_while_it_is_fresh(tmp_path: Path) -> None:
     now = 0.0
-    shelf = Shelf(tmp_path, clock=lambda: now)
-    await shelf.look(reason="", data_stream="")
+    browser = DeadLetterBrowser(tmp_path, clock=lambda: now)
+    await browser.look(reason="", data_stream="")
     write(tmp_path, [letter(1)])
 
-    assert (await shelf.look(reason="", data_stream="")).seen == 0
-    assert (await shelf.look(reason="refused", data_stream="")).seen == 1
-    await shelf.look(reason="", data_stream="")
+    assert (await browser.look(reason="", data_stream="")).seen == 0
+    assert (await browser.look(reason="refused", data_stream="")).seen == 1
+    await browser.look(reason="", data_stream="")
     write(tmp_path, [letter(1), letter(2)])
     now += FRESH_SECONDS
-    assert (await shelf.look(reason="", data_stream="")).seen == 2
+    assert (await browser.look(reason="", data_stream="")).seen == 2
 
 
 async def test_a_look_that_takes_too_long_is_cut_and_says_so(tmp_path: Path) -> None:
@@ -116,7 +116,9 @@ async def test_a_look_that_takes_too_long_is_cut_and_says_so(tmp_path: Path) -> 
     oldest = [letter(1) for _ in range(module.BREATH_LETTERS * 3)]
     write(tmp_path, oldest, [letter(2)])
 
-    look = await Shelf(tmp_path, clock=lambda: float(next(ticks))).look(reason="", data_stream="")
+    look = await DeadLetterBrowser(tmp_path, clock=lambda: float(next(ticks))).look(
+        reason="", data_stream=""
+    )
 
     assert look.is_cut
     assert look.seen < len(oldest) + 1
@@ -126,4 +128,4 @@ async def test_a_look_that_takes_too_long_is_cut_and_says_so(tmp_path: Path) -> 
 async def test_a_line_that_is_no_letter_is_passed_over(tmp_path: Path) -> None:
     write(tmp_path, [letter(1), b'{"id":7}\n', b"torn"])
 
-    assert (await Shelf(tmp_path).look(reason="", data_stream="")).seen == 1
+    assert (await DeadLetterBrowser(tmp_path).look(reason="", data_stream="")).seen == 1

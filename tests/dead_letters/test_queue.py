@@ -33,7 +33,7 @@ from ptingest.model.outcome import DeadLetter
 from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.clock import EPOCH_NS, ManualClock
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 TIME = "2026-11-23T14:00:00.000Z"
 
@@ -407,7 +407,7 @@ def test_a_disk_that_fills_in_mid_write_leaves_whole_letters_only(tmp_path: Path
         [sys.executable, "-c", FULL_DISK, str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=PATIENCE_SECONDS,
         check=True,
         cwd=Path(__file__).parents[2],
     )

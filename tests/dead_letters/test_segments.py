@@ -17,6 +17,7 @@ from ptingest.dead_letters.segments import SegmentWriter, mend, segments, whole_
 from ptingest.errors import DeadLettersFull, DeadLettersUnwritable
 from ptingest.settings.delivery import DeadLettersSettings
 from tests.fakes.clock import ManualClock
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 def is_whole(line: bytes) -> bool:
@@ -261,7 +262,7 @@ def test_who_has_the_turn_keeps_the_others_waiting(tmp_path: Path) -> None:
         one.append([b"<1>\n"], 1)  # the same turn, held by us
         thread.join(0.2)
         done.append("one")
-    thread.join(3)
+    thread.join(PATIENCE_SECONDS)
 
     assert done == ["one", "other"]
     for each in (one, other):
@@ -286,7 +287,7 @@ def test_the_room_that_one_has_found_is_not_taken_by_another(tmp_path: Path) -> 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(4)
+        thread.join(PATIENCE_SECONDS)
     for one in writers:
         one.close()
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ptingest.dead_letters.occupancy import count_lines
 from ptingest.dead_letters.tombstones import add_marks, done_path, marks_of, sweep
 from tests.support import scratch
+from tests.support.waiting import PATIENCE_SECONDS
 
 IDS = [f"{number:026d}" for number in range(6)]
 
@@ -153,7 +154,7 @@ def test_a_sweep_without_room_changes_nothing(segment: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=15,
+        timeout=PATIENCE_SECONDS,
         cwd=Path(__file__).parents[2],
     )
 

@@ -8,6 +8,7 @@ from ptingest.delivery.batch import cost_of
 from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.model.document import LARGE_BYTES, DataStream, Document
 from ptingest.model.receipt import Receipt
+from tests.support.waiting import PATIENCE_SECONDS
 
 MIB = 1 << 20
 
@@ -25,7 +26,7 @@ async def test_small_ones_pass_large_ones_that_wait_for_each_other() -> None:
     await large.take(9 * MIB)
     waiting = asyncio.ensure_future(large.take(9 * MIB))
     await asyncio.sleep(0)  # no race: nothing but turns of this loop decides
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await small.take(4 * MIB)
 
     assert not waiting.done()

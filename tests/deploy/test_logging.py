@@ -16,7 +16,7 @@ import pytest
 from benchmarks.processes import free_port
 from tests.deploy.records import copy_logging, copy_program, documents, label, records
 from tests.peers.pypi_peer import install
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 PATIENCE = 40.0
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
@@ -72,7 +72,9 @@ def django(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dic
     copy_program("django_lines.py", folder)
     environ = {**os.environ, "TZ": "UTC"}
     command = [programs / "python", "django_lines.py"]
-    subprocess.run(command, cwd=folder, env=environ, check=True, timeout=60, capture_output=True)
+    subprocess.run(
+        command, cwd=folder, env=environ, check=True, timeout=PATIENCE_SECONDS, capture_output=True
+    )
     return documents(records(folder / "django.log"), "django")
 
 
@@ -126,9 +128,9 @@ def gunicorn(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> list[d
         "application",
     ):  # fmt: skip
         wait_for(folder / "gunicorn.log", "Booting worker")
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/fine", timeout=10).close()
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/fine", timeout=PATIENCE_SECONDS).close()
         with pytest.raises(OSError, match="500"):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/broken", timeout=10)
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/broken", timeout=PATIENCE_SECONDS)
         wait_for(folder / "gunicorn.log", "in two lines", "GET /fine")
     return documents(records(folder / "gunicorn.log"), "django")
 

@@ -17,6 +17,7 @@ from ptingest.cli.exit_codes import ExitCode
 from ptingest.settings.load import load_server
 from tests.peers.tools import optional_tool
 from tests.support.modules import DEPLOY
+from tests.support.waiting import PATIENCE_SECONDS
 
 UNIT = DEPLOY / "ptingest.service"
 
@@ -75,7 +76,7 @@ def test_a_server_tells_its_manager_when_it_is_ready_and_when_it_stops(tmp_path:
     config.write_text('beats: {listen: "127.0.0.1:0"}\napi: {listen: "127.0.0.1:0"}\n')
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(15)
+        manager.settimeout(PATIENCE_SECONDS)
         environ = {
             **os.environ,
             "NOTIFY_SOCKET": str(tmp_path / "notify"),

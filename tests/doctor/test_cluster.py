@@ -222,7 +222,9 @@ def test_a_stream_that_should_be_there_is_a_problem_one_that_may_come_a_note() -
     busy = list(judge_cluster(replace(facts, active=frozenset({"nginx"}))))
 
     assert said(idle, "data streams").mark == "note"
-    assert problems(busy)["data streams"] == "events came, yet there is no logs-nginx-pt"
+    assert (
+        problems(busy)["data streams"] == "events came, but there is no data stream logs-nginx-pt"
+    )
 
 
 def test_a_plain_index_of_that_name_is_a_problem() -> None:
@@ -242,7 +244,7 @@ def test_documents_ahead_of_now_and_ignored_fields_are_told() -> None:
         }
     )
 
-    assert "3 documents are over 5 minutes ahead" in said(found, "clock").found
+    assert "3 documents are more than 5 minutes in the future" in said(found, "clock").found
     assert "2 documents hold fields" in said(found, "ignored fields").found
 
 
@@ -293,9 +295,9 @@ def test_what_may_not_be_asked_is_told_with_the_privilege_it_needs() -> None:
 
     told = [one.found for one in found if one.subject == "more rights"]
     assert told == [
-        "with cluster privilege monitor doctor would also tell which template wins, "
+        "with cluster privilege monitor doctor would also check which template wins, "
         "the cluster's health",
-        "with manage_index_templates doctor would also tell mappings before the first event",
+        "with manage_index_templates doctor would also check mappings before the first event",
     ]
 
 

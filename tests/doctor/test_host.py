@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from ptingest.doctor.host import Listener, certificate_days, judge_port, judge_space, listeners
+from tests.support.tcp import tcp_server
 
 
 @pytest.mark.parametrize(
@@ -76,11 +77,10 @@ async def test_a_certificate_tells_when_it_expires(days: int) -> None:
     certificate.configure_cert(theirs)
 
     async def leave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
+        """Say nothing."""
 
-    server = await asyncio.start_server(leave, "127.0.0.1", 0, ssl=theirs)
-    async with server:
-        url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+    async with tcp_server(leave, tls=theirs) as port:
+        url = f"https://localhost:{port}"
         left = await asyncio.to_thread(certificate_days, url, ours, now.timestamp())
 
     assert left == pytest.approx(days, abs=0.01)

@@ -25,7 +25,7 @@ ptingest_h_sum 0.5
 """
 
 
-async def ask(listen: str) -> ServerFacts:
+async def facts_of(listen: str) -> ServerFacts:
     with ServerClient(ApiSettings(listen=listen), seconds=10) as client:
         return await asyncio.to_thread(read_facts, client.url, client.get)
 
@@ -45,7 +45,7 @@ async def test_a_running_server_tells_status_and_metrics(tmp_path: Path) -> None
         await peer.send(W(2) + C(J(1) + J(2)))
         await peer.acks(1)
 
-        facts = await ask(f"0.0.0.0:{server.worker.api_port}")
+        facts = await facts_of(f"0.0.0.0:{server.worker.api_port}")
 
     assert facts.failure == ""
     assert facts.value("ptingest_flow_received_events_total") == 2
@@ -64,7 +64,7 @@ async def test_a_beat_that_does_not_wait_for_acks_is_seen_to_pipeline(tmp_path: 
         server.sink.open.set()
         await peer.acks(2)
 
-        facts = await ask(f"127.0.0.1:{server.worker.api_port}")
+        facts = await facts_of(f"127.0.0.1:{server.worker.api_port}")
 
     (row,) = facts.status["beats"]["listed"]
     assert (row["compresses"], row["pipelines"]) == (False, True)
@@ -72,7 +72,7 @@ async def test_a_beat_that_does_not_wait_for_acks_is_seen_to_pipeline(tmp_path: 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:9", "[::1]:9"])
 async def test_nobody_there_is_a_fact(listen: str) -> None:
-    facts = await ask(listen)
+    facts = await facts_of(listen)
 
     assert facts.failure != ""
     assert facts.where.endswith(":9")
@@ -80,7 +80,12 @@ async def test_nobody_there_is_a_fact(listen: str) -> None:
 
 @pytest.mark.parametrize(
     ("body", "failure"),
-    [(b"{}", "no ptingest"), (b"[]", "no ptingest"), (b"<html>", "unexpected"), (b"\xff", "utf-8")],
+    [
+        (b"{}", "not ptingest"),
+        (b"[]", "not ptingest"),
+        (b"<html>", "unexpected"),
+        (b"\xff", "utf-8"),
+    ],
 )
 def test_what_is_no_ptingest_is_a_fact(body: bytes, failure: str) -> None:
     facts = read_facts("http://there:1", lambda path: body)

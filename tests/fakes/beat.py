@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ptingest.errors import PeerClosed, ProtocolError
 from ptingest.lumberjack.client import ClientConnection
+from tests.support.tcp import close
 
 
 class Beat:
@@ -66,4 +67,4 @@ class Beat:
                         sent -= 1
         finally:
             self.keepalives += wire.keepalives
-            writer.close()
+            await close(writer)

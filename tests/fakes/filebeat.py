@@ -21,6 +21,7 @@ from itertools import islice
 
 from ptingest.errors import PeerClosed, ProtocolError
 from ptingest.lumberjack.client import ClientConnection
+from tests.support.tcp import close
 
 SLOW_START_EVENTS = 10
 RECENT_WINDOWS = 3
@@ -133,7 +134,7 @@ class Filebeat:
         finally:
             self.keepalives += wire.keepalives
             self._writer = None
-            writer.close()
+            await close(writer)
 
     def _fill(
         self,

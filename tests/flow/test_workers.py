@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 
@@ -24,6 +23,7 @@ from ptingest.server.process.clock import SystemClock
 from ptingest.server.reload import PreparedConfig, Reloader, compile_config
 from ptingest.sinks.store.schema import index_end, open_reader
 from tests.fakes.authority import Authority, tls_settings
+from tests.support.api import fetch
 from tests.support.modules import ROOT
 from tests.support.raw_peer import J, RawPeer, W, event
 from tests.support.waiting import until_told
@@ -46,14 +46,13 @@ async def one_peer_each(server: PooledServer) -> AsyncIterator[list[RawPeer]]:
         yield peers
 
 
-async def ask(server: PooledServer, what: str, body: dict[str, Any]) -> tuple[int, Any]:
+async def order(server: PooledServer, what: str, body: dict[str, Any]) -> tuple[int, Any]:
     url = f"http://127.0.0.1:{server.supervisor.api_port}/dead-letters/{what}"
-    async with aiohttp.ClientSession() as http, http.post(url, json=body) as answer:
-        return answer.status, await answer.json()
+    return await fetch("POST", url, json=body)
 
 
 async def carried_out(server: PooledServer, what: str) -> dict[str, Any]:
-    status, progress = await ask(server, what, {"choice": {"everything": True}})
+    status, progress = await order(server, what, {"choice": {"everything": True}})
     assert status == 202, progress
 
     async def finished() -> dict[str, Any] | None:
@@ -143,7 +142,7 @@ async def test_a_requeue_handles_each_letter_once_and_all_segments_are_swept(
 
 async def test_an_order_for_another_server_is_refused(tmp_path: Path) -> None:
     async with pooled(tmp_path) as server:
-        status, said = await ask(server, "purge", {"choice": {"everything": True}, "pid": 1})
+        status, said = await order(server, "purge", {"choice": {"everything": True}, "pid": 1})
 
     assert status == 409
     assert "not 1" in said["error"]

@@ -6,13 +6,22 @@ import re
 
 import pytest
 
-from tests.support.dealing import FIRST, ONE_BY_ONE, TOGETHER, deal_of, encodable, turn_of
+from tests.support.dealing import (
+    FIRST,
+    ONE_BY_ONE,
+    TOGETHER,
+    WITH_PROCESSES,
+    deal_of,
+    encodable,
+    is_unit,
+    turn_of,
+)
 from tests.support.modules import ROOT
 
 FIXTURE = re.compile(r"(?m)^@pytest\.fixture\(scope=\"session\"\)\ndef (\w+)")
 
 
-@pytest.mark.parametrize("named", sorted({*TOGETHER, *ONE_BY_ONE, *FIRST}))
+@pytest.mark.parametrize("named", sorted({*TOGETHER, *ONE_BY_ONE, *FIRST, *WITH_PROCESSES}))
 def test_what_is_named_is_there(named: str) -> None:
     assert (ROOT / named).exists()
 
@@ -47,3 +56,9 @@ def test_a_report_with_half_a_surrogate_pair_can_be_sent() -> None:
     sent = encodable({"sections": [("log", "a\udcff")], "when": "call", "duration": 0.5, "ü": None})
 
     assert sent == {"sections": [("log", "a\\udcff")], "when": "call", "duration": 0.5, "ü": None}
+
+
+def test_every_pure_room_is_part_of_a_unit_run_and_no_peer_is() -> None:
+    assert is_unit("tests/pipeline/fast/test_lines.py")
+    assert is_unit("tests/test_errors.py")
+    assert not is_unit("tests/peers/test_elasticsearch.py")

@@ -11,7 +11,6 @@ from ptingest.errors import QueryInvalid, TapsBusy
 from ptingest.model.outcome import Processed, Refusal
 from ptingest.model.receipt import Receipt
 from ptingest.model.watching import TapRequest
-from ptingest.observe import taps as taps_module
 from ptingest.observe.taps import BUFFER_BYTES, LINES_A_SECOND, TAPS, Tap, Taps
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.pipeline.pipeline import Pipeline
@@ -226,9 +225,8 @@ async def test_the_end_is_told_after_what_waited(pipeline: Pipeline) -> None:
     assert taps.open == []
 
 
-async def test_a_tap_with_nothing_to_show_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(taps_module, "QUIET_SECONDS", 0.01)
-    taps = Taps(ManualClock())
+async def test_a_tap_with_nothing_to_show_says_so() -> None:
+    taps = Taps(ManualClock(), quiet_seconds=0.01)
     tap = await taps.begin(TapRequest())
 
     found = [await lines(tap), await lines(tap)]

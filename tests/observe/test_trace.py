@@ -21,7 +21,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 
 async def stories(server: Server, **asked: str) -> list[dict[str, Any]]:
-    answer = await server.worker.parts.storyteller.why(WhyRequest(**asked))
+    answer = await server.worker.parts.trace_reader.why(WhyRequest(**asked))
     found: list[dict[str, Any]] = orjson.loads(orjson.dumps(answer["found"]))
     return found
 
@@ -200,7 +200,7 @@ async def test_nothing_is_remembered_when_it_is_off(tmp_path: Path) -> None:
     async with serving(tmp_path, why={"max_bytes": 0}) as server, peer_of(server) as peer:
         await peer.send(W(1) + J(1, shipped()))
         await peer.acks(1)
-        answer = await server.worker.parts.storyteller.why(WhyRequest(line=LINE))
+        answer = await server.worker.parts.trace_reader.why(WhyRequest(line=LINE))
 
     assert answer["found"] == []
 

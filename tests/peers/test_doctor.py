@@ -109,7 +109,7 @@ def test_without_read_it_says_what_is_lost_and_what_it_cannot_see(
     told = [one["found"] for one in verdicts if one["mark"] == "note"]
     assert ran.code == 0
     assert any("lacks read" in found for found in told)
-    assert any("read on logs-*-pt doctor would also tell data streams" in found for found in told)
+    assert any("read on logs-*-pt doctor would also check data streams" in found for found in told)
 
 
 def test_a_right_on_some_streams_only_names_the_others(node: Node, tmp_path: Path) -> None:
@@ -228,4 +228,4 @@ async def test_events_from_the_future_are_named_by_elasticsearch_and_by_the_serv
 
     told = [one["found"] for one in verdicts if one["subject"] == "clock"]
     assert "events of django are" in told[0]
-    assert "1 documents are over 5 minutes ahead of now" in told[1]
+    assert "1 documents are more than 5 minutes in the future of now" in told[1]

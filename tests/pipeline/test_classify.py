@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from ptingest.pipeline import classify
 from ptingest.pipeline.classify import Classifier
 from ptingest.settings.profile import CategorySettings
 from tests.support.profile import shipped_profile
@@ -58,9 +57,8 @@ def test_an_earlier_suffix_beats_a_later_exact_name() -> None:
     assert Classifier(settings).classify("a.tasks").fields == {"s": "1"}
 
 
-def test_more_names_than_are_remembered_change_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classify, "CACHED_NAMES", 2)
-    classifier = Classifier(shipped_profile().groups[0].categories)
+def test_more_names_than_are_remembered_change_no_answer() -> None:
+    classifier = Classifier(shipped_profile().groups[0].categories, cached_names=2)
 
     first = [classifier.classify(name).rule for name in EXPECTED]
 

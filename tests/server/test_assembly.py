@@ -7,16 +7,12 @@ import pytest
 from ptingest.errors import ConfigInvalid
 from ptingest.server.assembly import build, build_sinks, read_profile, sink_settings
 from ptingest.server.process.clock import SystemClock
-from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
-
-
-def settings_of(tmp_path: Path, **keys: object) -> ServerSettings:
-    return ServerSettings.model_validate({"data_dir": str(tmp_path / "data"), **keys})
+from tests.support.settings import server_settings
 
 
 async def test_without_sinks_documents_go_to_the_store(tmp_path: Path) -> None:
-    sinks = build_sinks(settings_of(tmp_path), SystemClock(), Metrics())
+    sinks = build_sinks(server_settings(tmp_path), SystemClock(), Metrics())
 
     assert [sink.name for sink in sinks] == ["store"]
     for sink in sinks:
@@ -24,7 +20,7 @@ async def test_without_sinks_documents_go_to_the_store(tmp_path: Path) -> None:
 
 
 async def test_every_configured_sink_gets_a_lane_of_its_own(tmp_path: Path) -> None:
-    settings = settings_of(
+    settings = server_settings(
         tmp_path,
         sinks={
             "ndjson": {},
@@ -43,7 +39,7 @@ async def test_every_configured_sink_gets_a_lane_of_its_own(tmp_path: Path) -> N
 
 
 def test_half_of_total_bytes_is_for_documents(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, beats={"limits": {"total_bytes": "10MiB"}})
+    settings = server_settings(tmp_path, beats={"limits": {"total_bytes": "10MiB"}})
 
     parts = build(settings, read_profile(settings, {}), clock=SystemClock(), replaced=[])
 
@@ -55,4 +51,4 @@ def test_a_profile_of_ones_own_is_read_and_a_broken_one_named(tmp_path: Path) ->
     broken.write_text("groups: 7\n")
 
     with pytest.raises(ConfigInvalid, match=r"my\.yaml:1: groups"):
-        read_profile(settings_of(tmp_path, profile=str(broken)), {})
+        read_profile(server_settings(tmp_path, profile=str(broken)), {})

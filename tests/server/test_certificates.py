@@ -29,7 +29,7 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-def settings_of(pair: Pair, **more: Any) -> ServerSettings:
+def tls_server_settings(pair: Pair, **more: Any) -> ServerSettings:
     return ServerSettings.model_validate({"beats": {"tls": tls_settings(pair, **more)}})
 
 
@@ -46,7 +46,7 @@ def test_without_tls_there_is_no_context() -> None:
 
 
 def test_only_modern_tls_is_offered(authority: Authority) -> None:
-    context = prepare(settings_of(authority.server())).beats
+    context = prepare(tls_server_settings(authority.server())).beats
 
     assert context is not None
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
@@ -62,7 +62,7 @@ def test_only_modern_tls_is_offered(authority: Authority) -> None:
 def test_beats_are_asked_as_the_settings_say(
     authority: Authority, auth: str, mode: ssl.VerifyMode
 ) -> None:
-    settings = settings_of(authority.server(), client_ca=authority.file, client_auth=auth)
+    settings = tls_server_settings(authority.server(), client_ca=authority.file, client_auth=auth)
 
     context = prepare(settings).beats
 
@@ -76,7 +76,7 @@ def test_the_end_of_a_certificate_is_a_metric_and_in_the_status(authority: Autho
     metrics = Metrics()
     pair = authority.issue("localhost", file="server", expires=expires)
 
-    certificates = certificates_of(settings_of(pair), metrics)
+    certificates = certificates_of(tls_server_settings(pair), metrics)
 
     name = "ptingest_worker_certificate_expiry_seconds"
     assert metrics.value(name, "beats.tls.certificate") == expires.timestamp()
@@ -90,7 +90,7 @@ def test_a_certificate_that_is_over_is_told_at_start_with_its_file(
 ) -> None:
     pair = authority.issue("localhost", file="old", expires=datetime(2020, 1, 1, tzinfo=UTC))
 
-    certificates_of(settings_of(pair))
+    certificates_of(tls_server_settings(pair))
 
     assert f"beats.tls.certificate: the certificate in {pair.certificate} expired" in caplog.text
 
@@ -101,7 +101,7 @@ def test_a_certificate_near_its_end_is_told_again_each_day(
     now = datetime(2026, 1, 1, tzinfo=UTC)
     clock = ManualClock(time_ns=int(now.timestamp()) * 10**9)
     pair = authority.issue("localhost", file="server", expires=now + timedelta(days=10))
-    certificates = Certificates(settings_of(pair), metrics=Metrics(), clock=clock)
+    certificates = Certificates(tls_server_settings(pair), metrics=Metrics(), clock=clock)
 
     certificates.look()
     once = len(caplog.records)
@@ -113,7 +113,7 @@ def test_a_certificate_near_its_end_is_told_again_each_day(
 
 def test_files_that_do_not_change_are_not_read_again(authority: Authority) -> None:
     metrics = Metrics()
-    certificates = certificates_of(settings_of(authority.server()), metrics)
+    certificates = certificates_of(tls_server_settings(authority.server()), metrics)
 
     certificates.look()
 
@@ -143,7 +143,7 @@ def test_a_file_that_breaks_changes_nothing_and_is_told_once(
     authority: Authority, caplog: pytest.LogCaptureFixture, loss: str
 ) -> None:
     pair, metrics = authority.server(), Metrics()
-    certificates = certificates_of(settings_of(pair), metrics)
+    certificates = certificates_of(tls_server_settings(pair), metrics)
     first = certificates.beats()
     key = Path(pair.key)
     if loss == "gone":
@@ -166,7 +166,7 @@ def test_at_start_a_file_that_does_not_fit_is_an_error(authority: Authority) -> 
     Path(pair.key).unlink()
 
     with pytest.raises(TlsUnusable, match=r"beats\.tls\.key"):
-        certificates_of(settings_of(pair))
+        certificates_of(tls_server_settings(pair))
 
 
 def test_files_that_change_between_two_reads_end_nothing_and_are_read_again(
@@ -192,7 +192,7 @@ def test_files_that_change_between_two_reads_end_nothing_and_are_read_again(
 
 async def test_a_watcher_finds_a_change_by_itself(authority: Authority) -> None:
     pair = authority.server()
-    certificates = certificates_of(settings_of(pair))
+    certificates = certificates_of(tls_server_settings(pair))
     first = certificates.beats()
     watching = asyncio.ensure_future(certificates.watch(0.01))
 

@@ -19,6 +19,7 @@ from ptingest.server.poison import TOLERATED
 from tests.fakes.clock import ManualClock
 from tests.support.raw_peer import event
 from tests.support.serving import Server, serving
+from tests.support.waiting import PATIENCE_SECONDS
 
 ORIGIN = Origin(peer="192.0.2.7:1")
 
@@ -162,7 +163,7 @@ async def test_small_events_pass_a_large_one_that_waits_for_an_earlier_to_be_sto
         budget.large.charge(budget.large.limit)
         message, receipt = "b" * (300 << 10), receipt_of([])
         waiting = asyncio.ensure_future(flow.admit([event(message=message)], receipt, ORIGIN))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not budget.large.waiting:
                 await asyncio.sleep(0.01)  # no race: looks until it is so
             await flow.admit([event(message="small")], receipt_of([]), ORIGIN)
@@ -183,9 +184,8 @@ def receipt_with_way() -> Receipt:
 
 
 async def test_a_window_that_finds_no_place_for_its_large_event_comes_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("ptingest.server.large_events.PLACE_SECONDS", 0.0)
     async with serving(tmp_path) as server, AsyncExitStack() as others:
         turn = server.worker.parts.processing.large.exclusive(receipt_with_way(), PLACES_BYTES)
         assert await others.enter_async_context(turn)

@@ -35,7 +35,7 @@ ORIGIN = Origin(peer="192.0.2.7:1")
 
 
 @contextmanager
-def serving() -> Iterator[tuple[socket.socket, int, int]]:
+def served_in_a_thread() -> Iterator[tuple[socket.socket, int, int]]:
     """Serve in a thread, without limits: those are for a process."""
     ours, theirs = socket.socketpair()
     files = os.memfd_create("payload"), os.memfd_create("body")
@@ -63,7 +63,7 @@ def answered(control: socket.socket) -> Any:
 def test_an_answer_says_what_became_of_the_event(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large_process, "limit_resources", lambda _: None)
     payload = SHAPES["record"](5000)
-    with serving() as (control, payload_file, body_file):
+    with served_in_a_thread() as (control, payload_file, body_file):
         send(control, pack_profile(shipped_profile()))
         os.pwrite(payload_file, payload, 0)
         send(control, encode_frame(LargeEventTask(len(payload), ORIGIN, 1)))
@@ -77,7 +77,7 @@ def test_an_answer_says_what_became_of_the_event(monkeypatch: pytest.MonkeyPatch
 
 
 def test_without_a_profile_nothing_is_served() -> None:
-    with serving():
+    with served_in_a_thread():
         pass  # closes at once, and the thread ends
 
 

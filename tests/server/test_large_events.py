@@ -29,9 +29,11 @@ SIZE = LARGE_BYTES + 1000
 
 
 @asynccontextmanager
-async def large_events(profile: ProfileSettings | None = None) -> AsyncIterator[LargeEvents]:
+async def large_events(
+    profile: ProfileSettings | None = None, **seconds: float
+) -> AsyncIterator[LargeEvents]:
     known = profile or shipped_profile()
-    events = LargeEvents(lambda: known)
+    events = LargeEvents(lambda: known, **seconds)
     try:
         yield events
     finally:
@@ -132,12 +134,8 @@ async def test_an_event_that_ends_its_process_becomes_a_letter(number: int, atte
     assert len(again.documents) == 1
 
 
-async def test_what_is_not_worked_through_in_time_becomes_a_letter(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(large, "DEADLINE_SECONDS", 0.0)
-
-    async with large_events() as events:
+async def test_what_is_not_worked_through_in_time_becomes_a_letter() -> None:
+    async with large_events(deadline_seconds=0.0) as events:
         done = await process(events, SHAPES["record"](SIZE))
 
     assert "was not processed within 0 s" in done.dead_letters[0].detail
@@ -173,10 +171,7 @@ async def test_a_new_profile_is_in_force_for_the_next_event() -> None:
     assert second.dropped == {("django", DropReason.OTHER_GROUP): 1}
 
 
-async def test_a_window_gives_way_while_it_waits_and_only_a_few_wait(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(large, "PLACE_SECONDS", 0.0)
+async def test_a_window_gives_way_while_it_waits_and_only_a_few_wait() -> None:
     gone, waits = [], []
 
     async def wait(events: LargeEvents, number: int, over: asyncio.Event) -> bool:
@@ -187,7 +182,7 @@ async def test_a_window_gives_way_while_it_waits_and_only_a_few_wait(
                 await over.wait()
             return is_granted
 
-    async with large_events() as events:
+    async with large_events(place_seconds=0.0) as events:
         over = asyncio.Event()
         waits = [asyncio.ensure_future(wait(events, n, over)) for n in range(4)]
         refused = await waits[-1]

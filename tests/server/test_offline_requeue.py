@@ -15,13 +15,9 @@ from ptingest.pipeline.compile import compile_profile
 from ptingest.server.assembly import read_profile
 from ptingest.server.offline_requeue import Prospect, carry_out, preview
 from ptingest.server.process.clock import SystemClock
-from ptingest.settings.server import ServerSettings
 from tests.support.letters import EVERYTHING, file_letters, letter, waiting
 from tests.support.raw_peer import event
-
-
-def settings_of(tmp_path: Path, **more: object) -> ServerSettings:
-    return ServerSettings.model_validate({"data_dir": str(tmp_path / "data"), **more})
+from tests.support.settings import server_settings
 
 
 def stored_keys(tmp_path: Path) -> list[str]:
@@ -33,7 +29,7 @@ def stored_keys(tmp_path: Path) -> list[str]:
 
 async def test_letters_are_stored_without_a_server(tmp_path: Path) -> None:
     ids = file_letters(tmp_path / "data", [letter(1, key="K"), letter(2)])
-    settings = settings_of(tmp_path)
+    settings = server_settings(tmp_path)
 
     progress = await carry_out(
         settings, read_profile(settings, {}), Order("requeue", EVERYTHING), clock=SystemClock()
@@ -48,7 +44,7 @@ async def test_letters_are_stored_without_a_server(tmp_path: Path) -> None:
 async def test_no_port_and_no_certificate_is_needed(tmp_path: Path) -> None:
     file_letters(tmp_path / "data", [letter(1)])
     gone = {"certificate": str(tmp_path / "gone.pem"), "key": str(tmp_path / "gone.key")}
-    settings = settings_of(tmp_path, beats={"tls": gone}, api={"tls": gone})
+    settings = server_settings(tmp_path, beats={"tls": gone}, api={"tls": gone})
 
     progress = await carry_out(
         settings, read_profile(settings, {}), Order("requeue", EVERYTHING), clock=SystemClock()
@@ -60,7 +56,7 @@ async def test_no_port_and_no_certificate_is_needed(tmp_path: Path) -> None:
 async def test_a_sink_that_never_answers_does_not_keep_us(tmp_path: Path) -> None:
     file_letters(tmp_path / "data", [letter(1)])
     nobody = {"elasticsearch": {"hosts": ["http://127.0.0.1:9"]}}
-    settings = settings_of(tmp_path, sinks=nobody)
+    settings = server_settings(tmp_path, sinks=nobody)
 
     progress = await carry_out(
         settings,
@@ -76,7 +72,7 @@ async def test_a_sink_that_never_answers_does_not_keep_us(tmp_path: Path) -> Non
 async def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "dead_letters").write_text("in the way")
-    settings = settings_of(tmp_path)
+    settings = server_settings(tmp_path)
 
     with pytest.raises(DeadLettersUnwritable):
         await carry_out(
@@ -92,7 +88,7 @@ def test_a_preview_tells_what_would_become_and_changes_nothing(tmp_path: Path) -
         letter(4, payload=event(group="crm")),
     ]
     file_letters(tmp_path / "data", letters)
-    pipeline = compile_profile(read_profile(settings_of(tmp_path), {}))
+    pipeline = compile_profile(read_profile(server_settings(tmp_path), {}))
     directory = tmp_path / "data" / "dead_letters"
 
     now_ns = time.time_ns()

@@ -17,6 +17,7 @@ from ptingest.server.requeue import CHUNK_BYTES, RequeueJobs, chosen_letters, ne
 from tests.support.letters import EVERYTHING, file_letters, letter, waiting
 from tests.support.raw_peer import event
 from tests.support.serving import MemorySink, Server, serving
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 async def carried_out(server: Server, order: Order) -> Tally:
@@ -166,7 +167,7 @@ async def test_beats_are_served_while_letters_wait_for_their_sink(tmp_path: Path
         await server.sink.asked.wait()
         budget = server.worker.parts.budget
 
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await budget.take(budget.limit // 4)  # a Beat's window finds room at once
 
         budget.release(budget.limit // 4)

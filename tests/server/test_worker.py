@@ -15,20 +15,10 @@ from ptingest.model.outcome import WriteResult
 from ptingest.server.assembly import build, read_profile
 from ptingest.server.process.clock import SystemClock
 from ptingest.server.worker import Worker
-from ptingest.settings.server import ServerSettings
 from tests.support.raw_peer import J, W, peer_of
 from tests.support.serving import MemorySink, serving
-from tests.support.waiting import until
-
-
-def settings_of(tmp_path: Path, listen: str) -> ServerSettings:
-    return ServerSettings.model_validate(
-        {
-            "data_dir": str(tmp_path / "data"),
-            "beats": {"listen": listen},
-            "api": {"listen": "127.0.0.1:0"},
-        }
-    )
+from tests.support.settings import server_settings
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 
 async def test_the_http_port_answers_as_documented(tmp_path: Path) -> None:
@@ -44,7 +34,9 @@ async def test_the_http_port_answers_as_documented(tmp_path: Path) -> None:
 
 async def test_a_taken_port_is_an_error_that_says_so(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        settings = settings_of(tmp_path, f"127.0.0.1:{taken.getsockname()[1]}")
+        settings = server_settings(
+            tmp_path, beats={"listen": f"127.0.0.1:{taken.getsockname()[1]}"}
+        )
         parts = build(settings, read_profile(settings, {}), clock=SystemClock())
 
         with pytest.raises(OSError, match="in use"):
@@ -59,7 +51,7 @@ async def test_a_drain_that_runs_out_of_time_tells_how_much_is_left(tmp_path: Pa
             self.asked.set()
             return WriteResult(busy=documents, trouble="down")
 
-    settings = settings_of(tmp_path, "127.0.0.1:0").model_copy(update={"drain_seconds": 0.3})
+    settings = server_settings(tmp_path).model_copy(update={"drain_seconds": 0.3})
     sink = Stuck()
     lane = settings.sinks.store
     assert lane is not None
@@ -74,7 +66,7 @@ async def test_a_drain_that_runs_out_of_time_tells_how_much_is_left(tmp_path: Pa
     await sink.asked.wait()
 
     worker.stop()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         left = await running
         answered = await reader.read(-1)
     writer.close()
@@ -84,7 +76,7 @@ async def test_a_drain_that_runs_out_of_time_tells_how_much_is_left(tmp_path: Pa
 
 
 async def test_a_part_that_dies_is_never_silent(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, "127.0.0.1:0")
+    settings = server_settings(tmp_path)
     parts = build(settings, read_profile(settings, {}), clock=SystemClock())
     worker = Worker(parts)
 

@@ -10,18 +10,18 @@ from ptingest.server.worker_share import ALONE, Share, cores, share_of, worker_c
 from ptingest.settings.server import ServerSettings
 
 
-def settings_of(**keys: Any) -> ServerSettings:
+def settings_with(**keys: Any) -> ServerSettings:
     return ServerSettings.model_validate(keys)
 
 
 def test_alone_a_worker_gets_everything() -> None:
-    settings = settings_of(api={"token": "t"}, sinks={"ndjson": {}})
+    settings = settings_with(api={"token": "t"}, sinks={"ndjson": {}})
 
     assert share_of(settings, ALONE) is settings
 
 
 def test_bytes_in_memory_are_divided() -> None:
-    settings = settings_of(workers=3, beats={"limits": {"total_bytes": "90MiB"}})
+    settings = settings_with(workers=3, beats={"limits": {"total_bytes": "90MiB"}})
 
     mine = share_of(settings, Share(2, 3))
 
@@ -31,7 +31,7 @@ def test_bytes_in_memory_are_divided() -> None:
 
 
 def test_each_writes_its_own_file_of_lines() -> None:
-    settings = settings_of(workers=2, sinks={"ndjson": {"path": "out/lines.ndjson"}})
+    settings = settings_with(workers=2, sinks={"ndjson": {"path": "out/lines.ndjson"}})
 
     paths = [
         one.path
@@ -43,7 +43,7 @@ def test_each_writes_its_own_file_of_lines() -> None:
 
 
 def test_the_http_port_and_its_secrets_stay_with_the_supervisor() -> None:
-    settings = settings_of(api={"token": "t", "tls": {"certificate": "c.pem"}})
+    settings = settings_with(api={"token": "t", "tls": {"certificate": "c.pem"}})
 
     mine = share_of(settings, Share(1, 2)).api
 
@@ -64,8 +64,8 @@ def test_the_first_of_several_keeps_house_for_all() -> None:
 def test_0_workers_are_one_for_each_core_we_may_use(tmp_path: Path) -> None:
     nothing = tmp_path / "cpu.max"
 
-    assert worker_count(settings_of(workers=0), quota=nothing) == len(os.sched_getaffinity(0))
-    assert worker_count(settings_of(workers=5), quota=nothing) == 5
+    assert worker_count(settings_with(workers=0), quota=nothing) == len(os.sched_getaffinity(0))
+    assert worker_count(settings_with(workers=5), quota=nothing) == 5
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from re import _constants as codes
 from re import _parser
 from typing import Any
@@ -25,16 +26,32 @@ _PLACES = {
 
 def steps(expression: str, text: str) -> int:
     """Return how many steps are taken until the expression fits at the start, or does not."""
+    return _run(_program(expression), text, 0)[1]
+
+
+@cache
+def _program(expression: str) -> Sequence[Any]:
     tree = _parser.parse(expression)
     program: list[Any] = []
     _write(tree, tree.state.flags, program)
-    return _run([*program, ("end",)], text, 0)[1]
+    return [*program, ("end",)]
+
+
+class _Taken(dict[str, bool]):
+    """Whether a character is in a set, worked out once for each."""
+
+    def __init__(self, ranges: Sequence[tuple[int, int]]) -> None:
+        self._ranges = ranges
+
+    def __missing__(self, character: str) -> bool:
+        self[character] = any(a <= ord(character) <= z for a, z in self._ranges)
+        return self[character]
 
 
 def _write(nodes: Sequence[Any], flags: int, program: list[Any]) -> None:
     for code, argument in nodes:
         if code in ONE_CHARACTER:
-            program.append(("take", characters((code, argument), flags)))
+            program.append(("take", _Taken(characters((code, argument), flags))))
         elif code is codes.AT:
             program.append(("stand", re.compile(_PLACES[argument], flags & re.MULTILINE)))
         elif code is codes.SUBPATTERN:
@@ -95,7 +112,7 @@ def _run(program: Sequence[Any], text: str, start: int) -> tuple[bool, int]:
                     waiting.append((other, at))
                 continue
             if name == "take":
-                is_good = at < len(text) and any(a <= ord(text[at]) <= z for a, z in told[0])
+                is_good = at < len(text) and told[0][text[at]]
                 at += 1
             elif name == "stand":
                 is_good = told[0].match(text, at) is not None

@@ -71,7 +71,7 @@ async def test_a_cancelled_welcome_leaves_no_connection_that_never_ends() -> Non
                 await told.task
 
             told.transport.close()
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await told.is_lost.wait()
 
 

@@ -1,12 +1,21 @@
-"""What the HTTP port shows in tests: a status as a test wants it, and facts of no real server."""
+"""The HTTP port without a server behind it: a status as a test wants it, facts of no real node."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
+import aiohttp
+import orjson
+
+from ptingest.api.app import ApiServer, start_api
 from ptingest.api.logstash import NodeFacts
 from ptingest.errors import JobRefused
 from ptingest.model.letters import Order
+from ptingest.settings.api import ApiSettings
+from ptingest.telemetry.metrics import Metrics
 
 NODE = NodeFacts(
     name="host-1",
@@ -54,3 +63,32 @@ class DeadLetterJobs:
 
     def progress(self) -> dict[str, object]:
         return {"number": len(self.orders), "finished": True}
+
+
+@contextlib.asynccontextmanager
+async def api_server(
+    settings: ApiSettings | None = None,
+    *,
+    view: View | None = None,
+    metrics: Metrics | None = None,
+    **services: Any,
+) -> AsyncIterator[ApiServer]:
+    """Run the HTTP port: on a free port of loopback unless the settings name another."""
+    server = await start_api(
+        settings or ApiSettings(listen="127.0.0.1:0"),
+        view=view or View(),
+        metrics=metrics or Metrics(),
+        node=NODE,
+        **services,
+    )
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+async def fetch(method: str, url: str, **more: Any) -> tuple[int, Any]:
+    """Send one request; the status of its answer, and its body, decoded where it is JSON."""
+    async with aiohttp.ClientSession() as http, http.request(method, url, **more) as answer:
+        body = await answer.text()
+        return answer.status, orjson.loads(body) if answer.content_type.endswith("json") else body

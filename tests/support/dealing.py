@@ -40,6 +40,25 @@ FIRST = (
     "tests/flow/",
 )
 
+WITH_PROCESSES = (
+    "tests/benchmarks/",
+    "tests/browser/",
+    "tests/deploy/",
+    "tests/flow/",
+    "tests/peers/",
+    "tests/torture/",
+    "tests/cli/test_dead_letters.py",
+    "tests/cli/test_entry.py",
+    "tests/cli/test_serve.py",
+    "tests/cli/test_tap.py",
+    "tests/cli/top/test_command.py",
+    "tests/fuzz/test_main.py",
+    "tests/house/test_smoke.py",
+    "tests/workers/test_serve.py",
+    "tests/workers/test_supervisor.py",
+)
+"""What starts processes and waits for them: not part of ``make unit``."""
+
 
 def deal_of(nodeid: str) -> str:
     """The name of what a test is dealt with: itself, its file, or several files."""
@@ -53,6 +72,11 @@ def turn_of(nodeid: str) -> int:
         if nodeid.startswith(beginning):
             return turn
     return len(FIRST)
+
+
+def is_unit(path: str) -> bool:
+    """Say whether a file is part of ``make unit``, by its path in the project."""
+    return not path.startswith(WITH_PROCESSES)
 
 
 def encodable(report: Any) -> Any:

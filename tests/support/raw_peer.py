@@ -86,7 +86,7 @@ def J(seq: int, payload: bytes | None = None) -> bytes:
 
 
 def C(frames: bytes, version: bytes = b"2") -> bytes:
-    stream = zlib.compress(frames)
+    stream = zlib.compress(frames, 1)
     return version + b"C" + struct.pack(">I", len(stream)) + stream
 
 

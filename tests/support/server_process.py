@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import family, free_port
+from tests.support.tcp import close
 from tests.support.waiting import until_told
 
 START_SECONDS = 90.0
@@ -179,5 +180,5 @@ class ServerProcess:
         except OSError:
             return None
         finally:
-            writer.close()
+            await close(writer)
         return body if head.startswith(b"HTTP/1.1 200") else None

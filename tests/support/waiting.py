@@ -14,7 +14,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
+"""How long a test waits for what must come: it only bounds a failure, so it is generous."""
 LOOK_SECONDS = 0.005
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from ptingest.settings.log import LogSettings
 from ptingest.telemetry.logs import Repeated, RepeatHandler, Repeats, setup_logs
+from tests.support.waiting import PATIENCE_SECONDS
 
 LOGGER = "ptingest.sources.beats.server"
 
@@ -219,7 +220,7 @@ def test_the_count_is_told_at_the_windows_end_though_nothing_more_is_logged() ->
     handler.handle(record)
     handler.handle(record)
 
-    assert told.wait(4)
+    assert told.wait(PATIENCE_SECONDS)
     handler.close()
     assert records(stream) == ["again", "… and 1 more like it in 0.05 s, the last: again"]
 
@@ -235,7 +236,7 @@ def test_a_closed_handler_leaves_no_thread_behind() -> None:
     handler.close()
 
     for timer in timers:
-        timer.join(4)
+        timer.join(PATIENCE_SECONDS)
     assert len(timers) == 1
     assert threading.active_count() == before
 

@@ -85,6 +85,15 @@ def test_gauges_are_brought_up_to_date_when_asked() -> None:
     assert metrics.value("ptingest_beats_open_connections") == 3
 
 
+def test_a_gauge_that_is_set_to_a_truth_is_a_number() -> None:
+    metrics = Metrics()
+
+    metrics.set("ptingest_beats_open_connections", True)
+
+    (values,) = [one.values for one in metrics.samples() if one.values[0]]
+    assert type(values[0]) is float
+
+
 def test_a_label_too_few_is_a_bug() -> None:
     with pytest.raises(ValueError, match="service"):
         Metrics().add("ptingest_flow_received_events_total")

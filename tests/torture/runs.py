@@ -26,8 +26,13 @@ from tests.torture.world import (
 
 LEAST_EVENTS_A_SECOND = 500
 """Slower than this, faults included, is a stall and a failure."""
-BREAKER_SECONDS = 30.0
+BREAKER_SECONDS = 120.0
 """How long a scenario may go on after everything is acked."""
+BEAT_SECONDS = 20.0
+"""How long a Beat waits for an ack, a keepalive included; some come every half second, from a
+server that may just be started, on a machine that may be busy."""
+WIRED_SECONDS = 5.0
+"""The same behind a bad wire, which may swallow what was answered."""
 
 
 async def run(name: str, *, events: int, seed: int, folder: Path) -> Outcome:
@@ -123,11 +128,11 @@ def real_node(folder: Path) -> Node:
 async def ship_and_break(world: World, scenario: Scenario, port: int) -> None:
     """Ship everything while the scenario does its worst."""
     if not scenario.is_wired:
-        world.add_beats(port, timeout_seconds=scenario.beat_seconds)
+        world.add_beats(port, timeout_seconds=BEAT_SECONDS)
         await ship_in_time(world, scenario)
         return
     async with BadWire(port, world.weather) as wire:
-        world.add_beats(wire.port, timeout_seconds=scenario.beat_seconds)
+        world.add_beats(wire.port, timeout_seconds=WIRED_SECONDS)
         await ship_in_time(world, scenario)
 
 

@@ -40,15 +40,11 @@ class Scenario:
     small_disk: tuple[str, int] | None = None
     """A folder under ``data`` and how many bytes it holds."""
     config: Mapping[str, Any] = field(default_factory=dict)
-    beat_seconds: float = 5.0
-    """How long a Beat waits for an ack, a keepalive included."""
     limit_seconds: float = 120.0
     """The run has failed when it takes longer (grows with the number of events)."""
 
 
 TWO = {"workers": 2}
-SLOW = 20.0
-"""Several interpreters start before a Beat is answered, on a machine that may be busy."""
 FULL_SECONDS = 2.0
 FULL_PATIENCE_SECONDS = 15.0
 TIMED_LIES = ("429 with Retry-After", "429 at once", "answer lost after storing", "503")
@@ -348,7 +344,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "disk full under the store": Scenario(run=full_disk, sink="store", small_disk=("", 2 << 20)),
     "Elasticsearch away": Scenario(run=elasticsearch_away),
-    "real Elasticsearch, kill -9": Scenario(run=kill_real_node, sink="real", beat_seconds=10),
+    "real Elasticsearch, kill -9": Scenario(run=kill_real_node, sink="real"),
     "rollover": Scenario(run=rollover),
     "rollovers in quick succession": Scenario(run=rollovers, may_double=True),
     "mapping conflict": Scenario(run=mapping_conflict),
@@ -357,23 +353,19 @@ SCENARIOS: dict[str, Scenario] = {
     "lies in turn": Scenario(run=lies_in_turn),
     "lies, mixed": Scenario(run=lying(*LIES, share=0.6)),
     "lies without ids": Scenario(run=lying(*LIES, share=0.4), ids="none", may_double=True),
-    "2 workers": Scenario(run=peace, config=TWO, beat_seconds=SLOW),
-    "2 workers, kill -9 of workers": Scenario(run=kill_9_workers, config=TWO, beat_seconds=SLOW),
+    "2 workers": Scenario(run=peace, config=TWO),
+    "2 workers, kill -9 of workers": Scenario(run=kill_9_workers, config=TWO),
     "2 workers, kill -9 of workers, embedded store": Scenario(
-        run=kill_9_workers, sink="store", config=TWO, beat_seconds=SLOW
+        run=kill_9_workers, sink="store", config=TWO
     ),
-    "2 workers, kill -9 of the supervisor": Scenario(
-        run=kill_9_supervisor, config=TWO, beat_seconds=SLOW
-    ),
+    "2 workers, kill -9 of the supervisor": Scenario(run=kill_9_supervisor, config=TWO),
     "2 workers, kill -9 of the supervisor, embedded store": Scenario(
-        run=kill_9_supervisor, sink="store", config=TWO, beat_seconds=SLOW
+        run=kill_9_supervisor, sink="store", config=TWO
     ),
-    "2 workers, SIGHUP": Scenario(run=sighup, config=TWO, beat_seconds=SLOW),
-    "2 workers, SIGTERM": Scenario(run=sigterm, config=TWO, beat_seconds=SLOW),
-    "2 workers, mapping conflict": Scenario(run=mapping_conflict, config=TWO, beat_seconds=SLOW),
-    "2 workers, requeue, killed in the middle": Scenario(
-        run=requeue_under_fire, config=TWO, beat_seconds=SLOW
-    ),
-    "2 workers, everything": Scenario(run=workers_under_everything, config=TWO, beat_seconds=SLOW),
+    "2 workers, SIGHUP": Scenario(run=sighup, config=TWO),
+    "2 workers, SIGTERM": Scenario(run=sigterm, config=TWO),
+    "2 workers, mapping conflict": Scenario(run=mapping_conflict, config=TWO),
+    "2 workers, requeue, killed in the middle": Scenario(run=requeue_under_fire, config=TWO),
+    "2 workers, everything": Scenario(run=workers_under_everything, config=TWO),
     "everything": Scenario(run=everything, is_wired=True),
 }

@@ -38,7 +38,7 @@ HABITS = (
     Habits(pipelining=1, bulk_max_size=50, slow_start=True, compression_level=3),
 )
 """One Beat each, so that every habit is in every run."""
-REST_SECONDS = 20.0
+REST_SECONDS = 60.0
 """So long the server may take to bring its books to rest after the last ack."""
 RETRY = {"initial_seconds": 0.02, "max_seconds": 0.2}
 

@@ -51,7 +51,7 @@ class Worker:
 
 async def lines(tap: AggregatedTap, until: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not any(until in line for line in found):
             found += [json.loads(line) for line in (await tap.read()).splitlines()]
     return found
@@ -67,7 +67,7 @@ async def test_lines_of_all_workers_come_and_their_counts_are_added_up() -> None
             worker.items.put_nowait(b'{"fate":"%b"}\n' % worker.name.encode() + TOLD)
 
         found: list[dict[str, Any]] = []
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while {"told": {"passed": 6, "shown": 2, "skipped": 4, "lost": 0}} not in found:
                 found += [json.loads(line) for line in (await tap.read()).splitlines()]
         tap.close()

@@ -90,7 +90,7 @@ async def child_process() -> AsyncIterator[FakeSupervisor]:
         yield fake
     finally:
         fake.rpc.close()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await asyncio.gather(serving, fake.running)
         pair.close()
         its_pair.close()
@@ -112,7 +112,7 @@ async def test_a_worker_that_can_take_no_connections_any_more_leaves(
 
         worker.parts.source.adopt = fail  # type: ignore[method-assign]
         peer = await fake.peer(7)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             code = await fake.running
 
         await peer.close()
@@ -288,7 +288,11 @@ while True:
 @pytest.mark.timeout(60)
 def test_even_a_worker_that_hangs_does_not_outlive_its_supervisor_for_long() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", HANGS], capture_output=True, text=True, check=False, timeout=15
+        [sys.executable, "-c", HANGS],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
     )
 
     assert (ended.returncode, ended.stdout) == (1, "still here\n"), ended.stderr

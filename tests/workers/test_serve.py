@@ -69,14 +69,16 @@ class Serving:
 
     def send(self, *seqs: int) -> None:
         """Send one window on a connection of its own and wait for its ack."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as peer:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS) as peer:
             peer.sendall(W(len(seqs)) + b"".join(map(J, seqs)))
             acked = b""
             while not acked.endswith(b"2A" + seqs[-1].to_bytes(4, "big")):
                 acked += peer.recv(6)
 
     def status(self) -> dict[str, object]:
-        with urlopen(f"http://127.0.0.1:{self.api_port}/status", timeout=10) as answer:
+        with urlopen(
+            f"http://127.0.0.1:{self.api_port}/status", timeout=PATIENCE_SECONDS
+        ) as answer:
             found: dict[str, object] = json.load(answer)
         return found
 
@@ -85,7 +87,7 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, **keys: object) -> Iterator[Serving]:
+def server_process(folder: Path, **keys: object) -> Iterator[Serving]:
     server = Serving(folder, **keys)
     try:
         yield server
@@ -100,7 +102,7 @@ def serving(folder: Path, **keys: object) -> Iterator[Serving]:
 
 
 def test_a_signal_drains_all_and_leaves_nobody_behind(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
+    with server_process(tmp_path) as server:
         server.until_up()
         server.send(1, 2)
         server.process.send_signal(signal.SIGTERM)
@@ -113,7 +115,7 @@ def test_a_signal_drains_all_and_leaves_nobody_behind(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(120)
 def test_a_signal_before_any_worker_is_up_leaves_without_waiting_for_one(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
+    with server_process(tmp_path) as server:
         # A child that is stopped before it has become a worker would hold its parent too.
         server.until(lambda: len(server.begun_workers()) == 2)
         server.pids = server.begun_workers()
@@ -131,7 +133,7 @@ def test_a_signal_before_any_worker_is_up_leaves_without_waiting_for_one(tmp_pat
 
 def test_a_second_signal_leaves_at_once_and_takes_the_workers_along(tmp_path: Path) -> None:
     nobody = {"elasticsearch": {"hosts": ["http://127.0.0.1:9"]}}
-    with serving(tmp_path, sinks=nobody) as server:
+    with server_process(tmp_path, sinks=nobody) as server:
         server.until_up()
         with socket.create_connection(("127.0.0.1", server.port)) as peer:
             peer.sendall(W(1) + J(1))
@@ -146,7 +148,7 @@ def test_a_second_signal_leaves_at_once_and_takes_the_workers_along(tmp_path: Pa
 
 def test_a_stop_with_documents_unsettled_is_code_5(tmp_path: Path) -> None:
     nobody = {"elasticsearch": {"hosts": ["http://127.0.0.1:9"]}}
-    with serving(tmp_path, sinks=nobody, drain_seconds=0.5) as server:
+    with server_process(tmp_path, sinks=nobody, drain_seconds=0.5) as server:
         server.until_up()
         with socket.create_connection(("127.0.0.1", server.port)) as peer:
             peer.sendall(W(1) + J(1))
@@ -159,13 +161,13 @@ def test_a_stop_with_documents_unsettled_is_code_5(tmp_path: Path) -> None:
 def test_after_kill_9_of_the_supervisor_the_workers_leave_and_the_next_one_serves(
     tmp_path: Path,
 ) -> None:
-    with serving(tmp_path) as first:
+    with server_process(tmp_path) as first:
         first.until_up()
         first.send(1, 2, 3)
         os.kill(first.process.pid, signal.SIGKILL)
         first.process.wait()
         first.until(first.workers_are_gone)
-    with serving(tmp_path) as second:
+    with server_process(tmp_path) as second:
         second.until_up()
         second.send(4)
         second.process.send_signal(signal.SIGTERM)
@@ -183,11 +185,11 @@ def test_the_service_manager_hears_of_the_supervisor_once_workers_serve(
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(30)
+        manager.settimeout(PATIENCE_SECONDS)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "200000")
         monkeypatch.delenv("WATCHDOG_PID", raising=False)
-        with serving(tmp_path) as server:
+        with server_process(tmp_path) as server:
             heard = [manager.recv(1000).decode() for _ in range(3)]
             server.send(1)
             server.process.send_signal(signal.SIGTERM)
@@ -203,7 +205,7 @@ def test_the_service_manager_hears_of_the_supervisor_once_workers_serve(
 
 
 def test_sighup_changes_all_workers_or_none(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
+    with server_process(tmp_path) as server:
         server.until_up()
         server.write(beats={"listen": f"127.0.0.1:{server.port}", "keepalive_seconds": 7})
         server.process.send_signal(signal.SIGHUP)

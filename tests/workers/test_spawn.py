@@ -7,6 +7,7 @@ import pytest
 
 from ptingest.server.process.signals import ending
 from ptingest.workers.spawn import launch
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.mark.timeout(30)  # an interpreter starts
@@ -17,7 +18,7 @@ async def test_a_worker_inherits_two_sockets_and_leaves_with_its_supervisor() ->
     launched.control.close()  # what our death looks like from there
     launched.sockets.close()
 
-    async with asyncio.timeout(25):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await launched.process.wait() == 0
 
 

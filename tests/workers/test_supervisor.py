@@ -17,6 +17,7 @@ from ptingest.sinks.store.schema import open_reader
 from ptingest.workers.pool import WorkerTimeouts
 from ptingest.workers.supervisor import Supervisor
 from tests.support.raw_peer import J, W
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.worker_pool import QUICK, lives, peer_at, pooled, settings_for
 
 pytestmark = pytest.mark.timeout(60)  # processes start, die and are started again
@@ -141,14 +142,14 @@ async def test_a_drain_finishes_what_every_worker_took(tmp_path: Path) -> None:
 async def test_who_is_being_started_when_the_server_is_told_to_stop_is_not_waited_for(
     tmp_path: Path,
 ) -> None:
-    timeouts = WorkerTimeouts(start=50, leave=50)
+    timeouts = WorkerTimeouts(start=10 * PATIENCE_SECONDS, leave=10 * PATIENCE_SECONDS)
     settings = settings_for(tmp_path)
     supervisor = Supervisor(
         settings, read_profile(settings, {}), workers=2, clock=SystemClock(), timeouts=timeouts
     )
     supervisor.stop()
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await supervisor.run() == 0
 
     assert [worker.process for worker in supervisor.pool.workers] == [None, None]

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from ptingest.api.console.failures import pretty
 from ptingest.api.console.site import ROOT, Site
 from ptingest.api.letters import DeadLetterJobs
-from ptingest.dead_letters.browser import Shelf
+from ptingest.dead_letters.browser import DeadLetterBrowser
 from ptingest.errors import JobRefused
 from ptingest.model.letters import Choice, Order
 from ptingest.model.rfc3339 import rfc3339
@@ -43,7 +43,7 @@ AGES: tuple[tuple[str, str, timedelta], ...] = (
 class LettersPages:
     """The handlers of these pages."""
 
-    def __init__(self, site: Site, letters: Shelf, jobs: DeadLetterJobs) -> None:
+    def __init__(self, site: Site, letters: DeadLetterBrowser, jobs: DeadLetterJobs) -> None:
         self._site, self._letters, self._jobs = site, letters, jobs
 
     async def list(self, request: web.Request) -> web.StreamResponse:
@@ -128,7 +128,9 @@ class LettersPages:
         return await self._site.notice(request, 404, "No such letter", text)
 
 
-def letters_routes(site: Site, letters: Shelf, jobs: DeadLetterJobs) -> list[web.RouteDef]:
+def letters_routes(
+    site: Site, letters: DeadLetterBrowser, jobs: DeadLetterJobs
+) -> list[web.RouteDef]:
     """Return the routes of these pages."""
     from aiohttp import web
 

@@ -73,8 +73,10 @@ class PatternTried(NamedTuple):
 class DryRun:
     """Tries lines and patterns with the pipeline in force."""
 
-    def __init__(self, pipeline: Callable[[], Pipeline]) -> None:
-        self._pipeline = pipeline
+    def __init__(
+        self, pipeline: Callable[[], Pipeline], *, pattern_seconds: float = PATTERN_SECONDS
+    ) -> None:
+        self._pipeline, self._pattern_seconds = pipeline, pattern_seconds
         self._turn = asyncio.Semaphore(1)
 
     def services(self) -> Sequence[str]:
@@ -117,7 +119,7 @@ class DryRun:
             }
         )
         async with self._turn:
-            out = await _ask(question)
+            out = await _ask(question, self._pattern_seconds)
         answers = [msgspec.json.decode(line) for line in out.splitlines(keepends=True)
                    if line.endswith(b"\n")]  # fmt: skip
         problem = next((answer["problem"] for answer in answers if "problem" in answer), None)
@@ -133,7 +135,7 @@ class DryRun:
         )
 
 
-async def _ask(question: bytes) -> bytes:
+async def _ask(question: bytes, seconds: float) -> bytes:
     """Run the program; whatever it wrote before its time was over."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -152,17 +154,17 @@ async def _ask(question: bytes) -> bytes:
             process.stdin.write(question)
             await process.stdin.drain()
             process.stdin.close()
-        return await _read(process.stdout)
+        return await _read(process.stdout, seconds)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
 
 
-async def _read(out: asyncio.StreamReader) -> bytes:
+async def _read(out: asyncio.StreamReader, seconds: float) -> bytes:
     told = bytearray()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(PATTERN_SECONDS):
+        async with asyncio.timeout(seconds):
             while data := await out.read(1 << 16):
                 told += data
     return bytes(told)

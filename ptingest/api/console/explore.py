@@ -193,7 +193,7 @@ class _Pages:
             except SinkUnavailable as error:
                 return await self._site.notice(request, 503, "Not now", str(error.cause))
         if found is None:
-            text = "There is no such document any more: retention may have taken it."
+            text = "There is no such document: retention may have removed it."
             return await self._site.notice(request, 404, "Not here", text)
         hit, neighbours = found
         body = body_of(hit)
@@ -312,7 +312,7 @@ class _Pages:
         """Answer with the whole view as a file."""
         asked, kind = ExploreAddress.read(request), request.query.get("as", "ndjson")
         if kind not in KINDS:
-            text = f"{kind!r} is no format here; there are {' and '.join(KINDS)}"
+            text = f"{kind!r} is not a format; known are {' and '.join(KINDS)}"
             return await self._site.notice(request, 400, "Not exported", text)
         if self._exports >= EXPORTS:
             text = f"{EXPORTS} exports are running, which is the limit; wait for one to end."

@@ -85,7 +85,7 @@ async def send_document(
 
 
 def _cut_off(request: web.Request, error: SinkUnavailable | TimeoutError) -> None:
-    cause = error.cause if isinstance(error, SinkUnavailable) else "its reader stood still"
+    cause = error.cause if isinstance(error, SinkUnavailable) else "the client stopped reading"
     log.warning("console: an export was cut: %s", cause)
     if request.transport is not None:
         request.transport.abort()

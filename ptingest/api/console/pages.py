@@ -19,7 +19,7 @@ from ptingest.api.console.trace import trace_routes
 from ptingest.api.letters import DeadLetterJobs
 from ptingest.api.view import StatusView
 from ptingest.api.why import TraceService
-from ptingest.dead_letters.browser import Shelf
+from ptingest.dead_letters.browser import DeadLetterBrowser
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.server import ServerSettings
@@ -37,7 +37,7 @@ def console_dependencies(
     folder, store = Path(settings.data_dir), settings.sinks.store
     return ConsoleDependencies(
         dry_run=DryRun(pipeline),
-        letters=Shelf(folder / "dead_letters"),
+        letters=DeadLetterBrowser(folder / "dead_letters"),
         explorer=StoreExplorer(folder / store.path) if store is not None else None,
     )
 
@@ -47,7 +47,7 @@ class ConsoleDependencies:
     """Handed to the API when it starts."""
 
     dry_run: DryRun | None = None
-    letters: Shelf | None = None
+    letters: DeadLetterBrowser | None = None
     explorer: StoreExplorer | None = None
     """None without a store; the page says so."""
 

@@ -206,7 +206,7 @@ def _with_headers(site: Site) -> Any:
             if isinstance(error, ConnectionError) and is_gone(request):
                 return web.Response(status=499)  # the client is gone
             log.exception("a bug: no page could be made of %s", request.path)
-            text = "This page could not be made; the server's log says why. Nothing else stopped."
+            text = "This page could not be rendered; the server's log says why. The server goes on."
             answer = web.Response(text=text, status=500)
         if not answer.prepared:
             answer.headers.update(HEADERS)
@@ -224,8 +224,8 @@ def is_gone(request: web.Request) -> bool:
 def _sentence(error: web.HTTPException) -> str:
     return {
         404: "There is no such page here.",
-        405: "This address takes other requests only.",
-        413: "That is more than one request may hold here; take less, or use the command line.",
+        405: "This path does not allow this method.",
+        413: "The request is larger than allowed; send less, or use the command line.",
     }.get(error.status, error.text or error.reason)
 
 
@@ -303,7 +303,7 @@ def _log_in(site: Site) -> Handler:
         session = sessions.log_in(str(form.get("token", "")).strip(), address=address, now=now)
         if session is None:
             log.warning("console: a wrong token from %s", address)
-            trouble = "That is not the token of api.token."
+            trouble = "The token is not the one of api.token."
             return await site.page(
                 request, "login.html", status=403, title="Log in", to=to, trouble=trouble
             )

@@ -25,7 +25,7 @@ def trace_routes(site: Site, why: TraceService) -> list[web.RouteDef]:
     """Return the route of this page."""
     from aiohttp import web
 
-    async def life(request: web.Request) -> web.StreamResponse:
+    async def trace(request: web.Request) -> web.StreamResponse:
         key = request.query.get("id", "")
         if not 0 < len(key) <= KEY_CHARACTERS:
             text = "This page shows the trace of one event: open it from a document's page."
@@ -35,9 +35,9 @@ def trace_routes(site: Site, why: TraceService) -> list[web.RouteDef]:
             request,
             "trace.html",
             key=key,
-            stories=answer["found"],
+            traces=answer["found"],
             memory=answer["memory"],
             silent=answer.get("silent", {}),
         )
 
-    return [web.get("/life", life)]
+    return [web.get("/life", trace)]

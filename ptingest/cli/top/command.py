@@ -1,10 +1,10 @@
-"""`ptingest top`: how the road is, live.
+"""`ptingest top`: the state of a running server, live.
 
     a thread asks /status and /metrics --> overview --> lines --> the screen
-    keys and Ctrl-C are seen meanwhile, however long the server takes to answer
+    keys and Ctrl-C are handled meanwhile, however long the server takes to answer
 
-Where no terminal reads, and with ``--once``, one plain snapshot. A server that is away is
-shown as that, and asked again.
+Without a terminal, and with ``--once``, one plain snapshot. A server that does not answer is
+shown as such, and asked again.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 LEAVE = frozenset("qQ\x03\x04")
 LOOK_SECONDS = 0.1
-"""How long a key waits at most to be seen."""
+"""Longest time until a key is handled."""
 HINT = "q to quit"
 PLAIN_WIDTH, PLAIN_HEIGHT = 132, 200
-"""Of a snapshot that goes to a file or a pipe."""
+"""Size of a snapshot that goes to a file or a pipe."""
 
 
 @click.command(epilog="Example: ptingest top --config ptingest.yaml --every 2")
@@ -64,7 +64,7 @@ PLAIN_WIDTH, PLAIN_HEIGHT = 132, 200
 def top(
     config: Path | None, address: str | None, every: float, once: bool, as_json: bool
 ) -> ExitCode:
-    """Show a running server live: its health, rates, books, connections, sinks and limits.
+    """Show a running server live: health, rates, books, connections, sinks.
 
     q or Ctrl-C quits. Without a terminal, and with --once, prints one plain snapshot. Exit codes:
     0, or 4 if a snapshot was wanted and the server did not answer.
@@ -82,7 +82,7 @@ def top(
 
 
 def _is_screen() -> bool:
-    """Whether a terminal reads that can be drawn on."""
+    """Whether standard output is a terminal that can be drawn on."""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
 
 
@@ -112,7 +112,7 @@ def _print_json(api: ApiSettings, every: float, *, once: bool) -> ExitCode:
 
 
 def _print_once(api: ApiSettings, every: float) -> ExitCode:
-    """Look twice, since rates are what grew between."""
+    """Ask twice, since rates are the growth between two answers."""
     from rich.console import Console
 
     from ptingest.cli.top.screen import lines
@@ -164,7 +164,7 @@ def _live(api: ApiSettings, every: float, is_asked_to_leave: Callable[[], bool])
 
 
 def _begin_look(api: ApiSettings, before: ServerFacts | None) -> SimpleQueue[_Look | Exception]:
-    """Ask in a thread that nobody waits for when we leave."""
+    """Ask in a thread that does not delay the exit."""
     answers: SimpleQueue[_Look | Exception] = SimpleQueue()
 
     def look() -> None:
@@ -196,7 +196,7 @@ def _no_key(seconds: float) -> str:
 
 @contextlib.contextmanager
 def _keys() -> Iterator[Callable[[float], str]]:
-    """Give keys as they are pressed, and the terminal back as it was."""
+    """Yield a function that returns pressed keys; restores the terminal at the end."""
     if not sys.stdin.isatty():
         yield _no_key
         return
@@ -220,7 +220,7 @@ def _keys() -> Iterator[Callable[[float], str]]:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[Callable[[], bool]]:
-    """Take SIGINT and SIGTERM as a wish to leave, so that the terminal is given back.
+    """Note SIGINT and SIGTERM, so that the screen ends and the terminal is restored.
 
     An exception raised by a signal could be lost: Python drops one that comes while a
     destructor or a callback of the garbage collector runs.

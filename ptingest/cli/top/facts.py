@@ -1,8 +1,8 @@
-"""What `top` shows, made of one look at a server or of two. Pure.
+"""What `top` shows, from one answer of a server or from two. Pure.
 
     facts before, facts now --> overview(...) --> one JSON-ready object, for `--json` and the screen
 
-Rates are what grew between the two looks. Whether all is well is the judgement of
+Rates are the growth between the two answers. Whether all is well is the judgement of
 `ptingest.doctor.traffic`, which the console and `doctor` show as well.
 """
 
@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 
 def overview(before: ServerFacts | None, now: ServerFacts) -> Row:
-    """Return everything worth a look; without a look before, rates are None."""
+    """Return everything that is shown; without an answer before, rates are None."""
     if now.failure:
         return {
             "where": now.where,
@@ -61,7 +61,7 @@ def overview(before: ServerFacts | None, now: ServerFacts) -> Row:
 
 
 def _is_same_process(before: ServerFacts, now: ServerFacts) -> bool:
-    """Whether counters may be compared: after a restart they begin anew."""
+    """Whether counters may be compared: after a restart they begin at 0."""
     if before.failure or before.status.get("pid") != now.status.get("pid"):
         return False
     older, newer = before.status.get("uptime_seconds", 0), now.status.get("uptime_seconds", 0)
@@ -111,7 +111,7 @@ def _rates(before: ServerFacts | None, now: ServerFacts, seconds: float) -> Row 
 
 
 def _acks(before: ServerFacts | None, now: ServerFacts, seconds: float) -> Row:
-    """Quantiles of the acks between the looks; of all since the start where none was sent."""
+    """Quantiles of the acks between the answers; since the start if none was sent."""
     buckets = sorted(now.buckets.get(ACK_SECONDS, {}).items())
     old = {} if before is None else before.buckets.get(ACK_SECONDS, {})
     recent = growth(list(old.items()), buckets)
@@ -164,7 +164,7 @@ def _rounded(number: float | None, digits: int = 1) -> float | None:
 
 
 def _connections(before: ServerFacts | None, now: ServerFacts, seconds: float) -> list[Row]:
-    """Busiest first; without a look before, by what they sent since they came."""
+    """Busiest first; without an answer before, by events since they connected."""
     old = {row["peer"]: row for row in _listed(before)} if before is not None else {}
 
     def rate(row: Row) -> float | None:
@@ -211,7 +211,7 @@ def _state(lane: Mapping[str, Any]) -> str:
 
 
 def _mean_write(before: ServerFacts | None, now: ServerFacts, sink: str) -> float | None:
-    """Seconds of a write, of those between the looks; else since the start."""
+    """Mean seconds of a write between the answers; since the start if there was none."""
 
     def of(facts: ServerFacts | None, what: str) -> float:
         if facts is None:

@@ -1,7 +1,7 @@
 """How `top` looks: an overview as lines of styled text for any width and height. Pure.
 
 Sections share the height: each first gets its heading and a row, then rows in turn until
-nothing is left to show or no line is free. What found no room is counted in its heading.
+all rows are shown or no line is free. The heading counts rows that are not shown.
 
 The tables are laid out here, not by `rich.table`, which takes five to six times the processor
 time for each refresh and would save about fifteen lines.
@@ -23,7 +23,7 @@ WIDE = 130
 """Columns from which there is room for more of them."""
 
 WIDEST = 72
-"""A column that takes what is left takes no more: the eye must find the row's other end."""
+"""Largest width of the column that takes the rest: wider rows are hard to read."""
 
 
 class Column(NamedTuple):
@@ -115,7 +115,7 @@ def _head(shown: Row, width: int) -> list[Text]:
 
 
 def _wrapped(text: str, style: str, width: int) -> list[Text]:
-    """At most two lines; what is longer is for `doctor`, which has the room."""
+    """At most two lines; `doctor` shows the whole text."""
     from rich.text import Text
 
     text = visible(text)
@@ -167,7 +167,7 @@ def _sections(shown: Row) -> list[Section]:
         Section(_sink_columns(), sinks, "no sinks", troubles),
         Section(_book_columns(is_single=is_single), shown["books"], "no event has come yet"),
         Section(_connection_columns(), connections, "no Beat is connected"),
-        Section(_limit_columns(), shown["limits"], "no limits told"),
+        Section(_limit_columns(), shown["limits"], "no limits"),
     ]
     return found if shown["workers"] else found[1:]
 

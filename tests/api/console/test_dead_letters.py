@@ -34,7 +34,7 @@ def row(number: int = 0, **changed: Any) -> LetterRow:
 
 
 @dataclass
-class FakeShelf:
+class FakeBrowser:
     """Letters as a test wants them."""
 
     rows: list[LetterRow] = field(default_factory=list)
@@ -55,8 +55,8 @@ class FakeShelf:
 
 
 @pytest.fixture
-def shelf() -> FakeShelf:
-    return FakeShelf([row()])
+def browser() -> FakeBrowser:
+    return FakeBrowser([row()])
 
 
 @pytest.fixture
@@ -66,10 +66,10 @@ def jobs() -> DeadLetterJobs:
 
 @asynccontextmanager
 async def letters(
-    shelf: FakeShelf, jobs: DeadLetterJobs, token: str | None = None
+    browser: FakeBrowser, jobs: DeadLetterJobs, token: str | None = None
 ) -> AsyncIterator[Served]:
     async with console(
-        dependencies=ConsoleDependencies(letters=shelf), jobs=jobs, token=token
+        dependencies=ConsoleDependencies(letters=browser), jobs=jobs, token=token
     ) as served:
         if token:
             await log_in(served)
@@ -87,29 +87,29 @@ def form_key(page: str) -> str:
 
 
 async def test_letters_are_listed_with_what_was_said(
-    shelf: FakeShelf, jobs: DeadLetterJobs
+    browser: FakeBrowser, jobs: DeadLetterJobs
 ) -> None:
-    async with letters(shelf, jobs) as served:
+    async with letters(browser, jobs) as served:
         page = text_of(await served.read("/console/dead-letters"))
 
     assert "refused logs-django-pt 1" in page
     assert "2025-01-02 03:04:05.678 django refused logs-django-pt mapper_parsing" in page
 
 
-async def test_without_letters_it_says_so(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
-    shelf.rows.clear()
-    async with letters(shelf, jobs) as served:
+async def test_without_letters_it_says_so(browser: FakeBrowser, jobs: DeadLetterJobs) -> None:
+    browser.rows.clear()
+    async with letters(browser, jobs) as served:
         assert "No dead letter is waiting." in await served.read("/console/dead-letters")
 
 
 async def test_the_address_holds_the_filter_and_the_page(
-    shelf: FakeShelf, jobs: DeadLetterJobs
+    browser: FakeBrowser, jobs: DeadLetterJobs
 ) -> None:
-    shelf.rows = [row(number) for number in range(99)] + [row(99)] * 21
-    async with letters(shelf, jobs) as served:
+    browser.rows = [row(number) for number in range(99)] + [row(99)] * 21
+    async with letters(browser, jobs) as served:
         page = await served.read("/console/dead-letters?reason=refused&stream=logs-a-pt&page=2")
 
-    assert shelf.asked == ("refused", "logs-a-pt")
+    assert browser.asked == ("refused", "logs-a-pt")
     assert "51 to 100 of 120" in page
     assert "?reason=refused&amp;stream=logs-a-pt&amp;page=3" in page
     assert 'rel="prev" href="/console/dead-letters?reason=refused&amp;stream=logs-a-pt"' in page
@@ -117,22 +117,24 @@ async def test_the_address_holds_the_filter_and_the_page(
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "99999999999999999999", "²"])
 async def test_any_page_number_is_some_page(
-    shelf: FakeShelf, jobs: DeadLetterJobs, page: str
+    browser: FakeBrowser, jobs: DeadLetterJobs, page: str
 ) -> None:
-    async with letters(shelf, jobs) as served:
+    async with letters(browser, jobs) as served:
         assert "1 to 1 of 1" in await served.read(f"/console/dead-letters?page={page}")
 
 
-async def test_when_not_all_were_counted_it_says_so(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
-    shelf.is_cut = True
-    async with letters(shelf, jobs) as served:
+async def test_when_not_all_were_counted_it_says_so(
+    browser: FakeBrowser, jobs: DeadLetterJobs
+) -> None:
+    browser.is_cut = True
+    async with letters(browser, jobs) as served:
         assert "only the newest are counted" in await served.read("/console/dead-letters")
 
 
-async def test_one_letter_is_shown_whole(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
-    shelf.rows = [row(detail='{"type":"mapper_parsing_exception","reason":"failed"}')]
-    async with letters(shelf, jobs) as served:
-        page = await served.read(f"/console/dead-letters/{shelf.rows[0].id}")
+async def test_one_letter_is_shown_whole(browser: FakeBrowser, jobs: DeadLetterJobs) -> None:
+    browser.rows = [row(detail='{"type":"mapper_parsing_exception","reason":"failed"}')]
+    async with letters(browser, jobs) as served:
+        page = await served.read(f"/console/dead-letters/{browser.rows[0].id}")
 
     assert "&#34;type&#34;: &#34;mapper_parsing_exception&#34;" in page
     assert "{\n  &#34;message&#34;: &#34;hello&#34;\n}" in page
@@ -140,14 +142,14 @@ async def test_one_letter_is_shown_whole(shelf: FakeShelf, jobs: DeadLetterJobs)
 
 
 async def test_a_payload_that_is_no_text_is_shown_and_downloaded_as_it_came(
-    shelf: FakeShelf, jobs: DeadLetterJobs
+    browser: FakeBrowser, jobs: DeadLetterJobs
 ) -> None:
-    shelf.payload = b"\xff\x00<b>"
-    address = f"/console/dead-letters/{shelf.rows[0].id}"
-    async with letters(shelf, jobs) as served:
+    browser.payload = b"\xff\x00<b>"
+    address = f"/console/dead-letters/{browser.rows[0].id}"
+    async with letters(browser, jobs) as served:
         page = await served.read(address)
         async with served.http.get(f"{address}/payload") as answer:
-            assert await answer.read() == shelf.payload
+            assert await answer.read() == browser.payload
             assert answer.content_type == "application/octet-stream"
             assert answer.headers["Content-Disposition"].startswith("attachment")
 
@@ -155,32 +157,32 @@ async def test_a_payload_that_is_no_text_is_shown_and_downloaded_as_it_came(
 
 
 async def test_a_huge_payload_is_cut_and_the_rest_counted(
-    shelf: FakeShelf, jobs: DeadLetterJobs
+    browser: FakeBrowser, jobs: DeadLetterJobs
 ) -> None:
-    shelf.payload = b"x" * (SHOWN_CHARACTERS + 1500)
-    async with letters(shelf, jobs) as served:
-        page = await served.read(f"/console/dead-letters/{shelf.rows[0].id}")
+    browser.payload = b"x" * (SHOWN_CHARACTERS + 1500)
+    async with letters(browser, jobs) as served:
+        page = await served.read(f"/console/dead-letters/{browser.rows[0].id}")
 
     assert "1,500 more characters in the download" in page
 
 
-async def test_a_letter_that_is_gone_is_told(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
-    async with letters(shelf, jobs) as served:
+async def test_a_letter_that_is_gone_is_told(browser: FakeBrowser, jobs: DeadLetterJobs) -> None:
+    async with letters(browser, jobs) as served:
         for path in (ID, f"{ID}/payload"):
             async with served.http.get(f"/console/dead-letters/{path}") as answer:
                 assert answer.status == 404
                 assert "is not waiting here" in await answer.text()
 
 
-async def test_whatever_a_letter_holds_is_text(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
-    shelf.rows = [
+async def test_whatever_a_letter_holds_is_text(browser: FakeBrowser, jobs: DeadLetterJobs) -> None:
+    browser.rows = [
         row(reason=HOSTILE, detail=HOSTILE, service=HOSTILE, data_stream=HOSTILE, peer=HOSTILE)
     ]
-    shelf.payload = HOSTILE.encode()
-    async with letters(shelf, jobs, TOKEN) as served:
+    browser.payload = HOSTILE.encode()
+    async with letters(browser, jobs, TOKEN) as served:
         pages = [
             await served.read("/console/dead-letters?reason=%3Cscript%3E&stream=%22%3E%3Cb%3E"),
-            await served.read(f"/console/dead-letters/{shelf.rows[0].id}"),
+            await served.read(f"/console/dead-letters/{browser.rows[0].id}"),
         ]
 
     for page in pages:
@@ -191,9 +193,9 @@ async def test_whatever_a_letter_holds_is_text(shelf: FakeShelf, jobs: DeadLette
 
 
 async def test_without_a_token_nothing_can_be_changed(
-    shelf: FakeShelf, jobs: DeadLetterJobs
+    browser: FakeBrowser, jobs: DeadLetterJobs
 ) -> None:
-    async with letters(shelf, jobs) as served:
+    async with letters(browser, jobs) as served:
         page = await served.read("/console/dead-letters")
         form = {"which": "ticked", "id": ID}
         async with served.http.post("/console/dead-letters/requeue", data=form) as answer:
@@ -204,8 +206,8 @@ async def test_without_a_token_nothing_can_be_changed(
     assert jobs.orders == []
 
 
-async def test_ticked_letters_are_requeued(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
-    async with letters(shelf, jobs, TOKEN) as served:
+async def test_ticked_letters_are_requeued(browser: FakeBrowser, jobs: DeadLetterJobs) -> None:
+    async with letters(browser, jobs, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
         form = MultiDict(
             [("which", "ticked"), ("id", "A1"), ("id", "B2"), ("form_key", key), ("reason", "")]
@@ -221,9 +223,9 @@ async def test_ticked_letters_are_requeued(shelf: FakeShelf, jobs: DeadLetterJob
 
 
 async def test_a_purge_asks_once_more_and_means_the_same(
-    shelf: FakeShelf, jobs: DeadLetterJobs
+    browser: FakeBrowser, jobs: DeadLetterJobs
 ) -> None:
-    async with letters(shelf, jobs, TOKEN) as served:
+    async with letters(browser, jobs, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
         form = {"which": "fit", "reason": "refused", "stream": HOSTILE, "form_key": key}
         async with served.http.post("/console/dead-letters/purge", data=form) as answer:
@@ -242,9 +244,9 @@ async def test_a_purge_asks_once_more_and_means_the_same(
 
 @pytest.mark.parametrize("key", ["", "guess"])
 async def test_a_form_without_the_sessions_key_changes_nothing(
-    shelf: FakeShelf, jobs: DeadLetterJobs, key: str
+    browser: FakeBrowser, jobs: DeadLetterJobs, key: str
 ) -> None:
-    async with letters(shelf, jobs, TOKEN) as served:
+    async with letters(browser, jobs, TOKEN) as served:
         form = {"which": "ticked", "id": ID, "form_key": key}
         async with served.http.post("/console/dead-letters/requeue", data=form) as answer:
             assert answer.status == 403
@@ -256,9 +258,9 @@ async def test_a_form_without_the_sessions_key_changes_nothing(
     "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}]
 )
 async def test_another_site_changes_nothing_even_with_the_key(
-    shelf: FakeShelf, jobs: DeadLetterJobs, headers: dict[str, str]
+    browser: FakeBrowser, jobs: DeadLetterJobs, headers: dict[str, str]
 ) -> None:
-    async with letters(shelf, jobs, TOKEN) as served:
+    async with letters(browser, jobs, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
         form = {"which": "ticked", "id": ID, "form_key": key}
         async with served.http.post(
@@ -269,8 +271,8 @@ async def test_another_site_changes_nothing_even_with_the_key(
     assert jobs.orders == []
 
 
-async def test_an_address_alone_changes_nothing(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
-    async with letters(shelf, jobs, TOKEN) as served:
+async def test_an_address_alone_changes_nothing(browser: FakeBrowser, jobs: DeadLetterJobs) -> None:
+    async with letters(browser, jobs, TOKEN) as served:
         for what in ("requeue", "purge"):
             async with served.http.get(f"/console/dead-letters/{what}?which=fit") as answer:
                 assert answer.status == 404
@@ -279,10 +281,10 @@ async def test_an_address_alone_changes_nothing(shelf: FakeShelf, jobs: DeadLett
 
 
 async def test_an_order_that_cannot_begin_now_says_why(
-    shelf: FakeShelf, jobs: DeadLetterJobs
+    browser: FakeBrowser, jobs: DeadLetterJobs
 ) -> None:
     jobs.refuses = "a purge is under way here"
-    async with letters(shelf, jobs, TOKEN) as served:
+    async with letters(browser, jobs, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
         form = {"which": "ticked", "id": ID, "form_key": key}
         async with served.http.post("/console/dead-letters/requeue", data=form) as answer:
@@ -290,8 +292,8 @@ async def test_an_order_that_cannot_begin_now_says_why(
             assert "a purge is under way here" in await answer.text()
 
 
-async def test_who_chose_nothing_is_told(shelf: FakeShelf, jobs: DeadLetterJobs) -> None:
-    async with letters(shelf, jobs, TOKEN) as served:
+async def test_who_chose_nothing_is_told(browser: FakeBrowser, jobs: DeadLetterJobs) -> None:
+    async with letters(browser, jobs, TOKEN) as served:
         form = {"form_key": form_key(await served.read("/console/dead-letters"))}
         async with served.http.post("/console/dead-letters/requeue", data=form) as answer:
             assert answer.status == 400

@@ -6,14 +6,19 @@ import pytest
 
 from ptingest.api.console.dry_run import LINES, DryRun
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
+from ptingest.pipeline.pipeline import Pipeline
 from ptingest.settings.load import load_profile
 
 GOOD = "INFO|apps.parcels.views|2025-01-02T03:04:05.678|Parcel 42 created"
 
 
 @pytest.fixture(scope="module")
-def dry_run() -> DryRun:
-    pipeline = compile_profile(load_profile(packaged_profile_path(), {}))
+def pipeline() -> Pipeline:
+    return compile_profile(load_profile(packaged_profile_path(), {}))
+
+
+@pytest.fixture(scope="module")
+def dry_run(pipeline: Pipeline) -> DryRun:
     return DryRun(lambda: pipeline)
 
 
@@ -88,9 +93,9 @@ async def test_a_pattern_that_would_backtrack_for_ever_is_tried_on_every_line(
 
 
 async def test_a_pattern_whose_time_is_up_is_ended_and_the_line_named(
-    dry_run: DryRun, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline,
 ) -> None:
-    monkeypatch.setattr("ptingest.api.console.dry_run.PATTERN_SECONDS", 0.0)
+    dry_run = DryRun(lambda: pipeline, pattern_seconds=0.0)
 
     tried = await dry_run.try_pattern("regex", "(?P<x>a)", lines="a", multiline=False)
 

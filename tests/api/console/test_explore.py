@@ -20,7 +20,7 @@ from ptingest.api.console.dry_run import DryRun
 from ptingest.api.console.pages import ConsoleDependencies
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.settings.load import load_profile
-from ptingest.sinks.store.read.pool import StoreExplorer
+from ptingest.sinks.store.read.pool import ExploreLimits, StoreExplorer
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.support.console import Served, console
 from tests.support.store_documents import document, insert
@@ -396,12 +396,13 @@ async def test_a_time_without_documents_offers_all_times(
 
 
 async def test_counts_that_ran_out_of_time_say_at_least(
-    served: Served, store: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    store: sqlite3.Connection, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("ptingest.sinks.store.read.pool.SECONDS", -1.0)
+    explorer = StoreExplorer(tmp_path / "store.sqlite", ExploreLimits(seconds=-1.0))
     put(store, *(parcel(number % 60) | {"log": {"offset": number}} for number in range(5000)))
 
-    text = text_of(await served.read(f"{PAGE}&q=log.offset>=0"))
+    async with console(dependencies=ConsoleDependencies(explorer=explorer)) as served:
+        text = text_of(await served.read(f"{PAGE}&q=log.offset>=0"))
     assert "at least 0 documents in" in text
     assert "No match" not in text
     assert "The time limit was reached: documents older than" in text
@@ -441,13 +442,11 @@ async def test_where_a_client_goes_away_looking_ends(
 
 
 async def test_a_store_that_is_too_busy_completes_nothing(
-    store: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: sqlite3.Connection, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("ptingest.sinks.store.read.pool.WAITING_MOST", 0)
+    explorer = StoreExplorer(tmp_path / "store.sqlite", ExploreLimits(waiting=0))
 
-    async with console(
-        dependencies=ConsoleDependencies(explorer=StoreExplorer(tmp_path / "store.sqlite"))
-    ) as served:
+    async with console(dependencies=ConsoleDependencies(explorer=explorer)) as served:
         text = await served.read("/console/explore/complete?q=serv&at=4")
         async with served.http.get("/console/explore/export?q=") as answer:
             assert (answer.status, "questions wait already" in await answer.text()) == (503, True)

@@ -12,7 +12,7 @@ import pytest
 from ptingest.api.console.pattern_process import read_pattern
 
 
-def ask(kind: str, text: str, *lines: str) -> list[dict[str, Any]]:
+def tried(kind: str, text: str, *lines: str) -> list[dict[str, Any]]:
     question = {"kind": kind, "text": text, "is_strict": False, "lines": lines}
     done = subprocess.run(
         [sys.executable, "-m", "ptingest.api.console.pattern_process"],
@@ -23,7 +23,7 @@ def ask(kind: str, text: str, *lines: str) -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(30)  # a process
 def test_each_line_is_answered_with_its_fields_or_what_it_lacks() -> None:
-    fits, does_not = ask("line", "{word:level}|{rest:text}", "INFO|hello", "hello")
+    fits, does_not = tried("line", "{word:level}|{rest:text}", "INFO|hello", "hello")
 
     assert fits == {"fields": {"level": "INFO", "text": "hello"}, "missing": None}
     assert does_not == {"fields": None, "missing": "`|`"}

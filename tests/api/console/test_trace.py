@@ -1,4 +1,4 @@
-"""The life of one event as a page."""
+"""Trace of one event as a page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WRITE = {
     "sink": "store", "batch": 7, "began_at": "2025-01-02T03:04:05.100Z", "seconds": 0.0042,
     "outcome": "stored", "said": None, "reason": None, "detail": None,
 }  # fmt: skip
-STORY: dict[str, Any] = {
+TRACE: dict[str, Any] = {
     "id": "key1", "arrived_at": "2025-01-02T03:04:05.000Z", "peer": "192.0.2.7:5", "worker": 2,
     "tls_subject": None, "source": "beats", "outcome": "document", "has_text": True,
     "reason": None, "detail": "", "service": "django", "message": "ERROR|a|b", "pattern": "plain",
@@ -28,12 +28,12 @@ STORY: dict[str, Any] = {
         "given_back_because": None, "acked_at": "2025-01-02T03:04:05.200Z", "seconds_to_ack": 0.2,
     },
     "attempts": [WRITE], "sinks": {"store": {"state": "stored"}},
-    "summary": "store: stored; acked 0.200 s after it came",
+    "summary": "store: stored; acked 0.200 s after it arrived",
 }  # fmt: skip
 FORGOTTEN = {
     "id": "key1", "arrived_at": "2025-01-02T03:04:05.000Z", "peer": "192.0.2.7:5",
     "tls_subject": None, "source": "beats", "outcome": "document", "has_text": False,
-    "window": {**STORY["window"], "number": None, "seq": None, "last_seq": None, "state": "open",
+    "window": {**TRACE["window"], "number": None, "seq": None, "last_seq": None, "state": "open",
                "acked_at": None, "seconds_to_ack": None},
     "attempts": [], "sinks": {"store": {"state": "waiting", "for": "the next try"}},
     "summary": "store: waits for the next try; not acked yet",
@@ -41,8 +41,8 @@ FORGOTTEN = {
 
 
 class FakeTraces:
-    def __init__(self, *stories: dict[str, Any], memory: dict[str, Any] = MEMORY) -> None:
-        self.answer: dict[str, object] = {"found": list(stories), "memory": memory}
+    def __init__(self, *traces: dict[str, Any], memory: dict[str, Any] = MEMORY) -> None:
+        self.answer: dict[str, object] = {"found": list(traces), "memory": memory}
         self.asked: list[WhyRequest] = []
 
     async def why(self, question: WhyRequest) -> dict[str, object]:
@@ -56,15 +56,15 @@ async def read(traces: FakeTraces, path: str = "/console/life?id=key1") -> str:
 
 
 async def test_window_pattern_writes_and_ack_are_told() -> None:
-    traces = FakeTraces(STORY)
+    traces = FakeTraces(TRACE)
 
     text = text_of(await read(traces))
 
     assert traces.asked == [WhyRequest(id="key1")]
-    assert "store: stored; acked 0.200 s after it came" in text
+    assert "store: stored; acked 0.200 s after it arrived" in text
     assert "from 192.0.2.7:5, worker 2" in text
     assert "number 4 of its connection, seq 3 of 10, 10 events" in text
-    assert "2025-01-02 03:04:05.200 UTC, 200 ms after it came" in text
+    assert "2025-01-02 03:04:05.200 UTC, 200 ms after it arrived" in text
     assert "Pattern plain" in text
     assert "store 2025-01-02 03:04:05.100 7 4.2 ms stored –" in text
     assert "3 whole events of the last 4.5 s and 1,000 more by their id" in text
@@ -73,7 +73,7 @@ async def test_window_pattern_writes_and_ack_are_told() -> None:
 async def test_what_is_left_of_an_older_one_is_told() -> None:
     text = text_of(await read(FakeTraces(FORGOTTEN)))
 
-    assert "not kept any more, only the id" in text
+    assert "no longer in memory, only the id" in text
     assert "Waits at store for the next try" in text
     assert "not complete yet" in text
 
@@ -103,7 +103,7 @@ async def test_everything_of_an_event_is_text() -> None:
     write = {**WRITE, "said": HOSTILE, "detail": HOSTILE}
 
     page = await read(
-        FakeTraces({**STORY, **hostile, "attempts": [write]}), f"/console/life?id={HOSTILE}"
+        FakeTraces({**TRACE, **hostile, "attempts": [write]}), f"/console/life?id={HOSTILE}"
     )
 
     assert "<script>alert" not in page

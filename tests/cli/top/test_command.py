@@ -18,6 +18,7 @@ from tests.fakes.authority import Authority, tls_settings
 from tests.support.command import run
 from tests.support.raw_peer import J, W, peer_of
 from tests.support.serving import Server, serving
+from tests.support.tcp import tcp_server
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -172,10 +173,9 @@ async def answering(answer: bytes) -> AsyncIterator[str]:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
         await writer.drain()
-        writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with tcp_server(serve) as port:
+        yield f"127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b"[]", b"{}", b"\xff"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ptingest.server.process.orphans import dead_children
+from tests.support.waiting import PATIENCE_SECONDS
 
 PROGRAM = """
 import asyncio, ctypes, os, subprocess, sys
@@ -40,7 +41,11 @@ with asyncio.Runner(loop_factory=loop_factory()) as runner:
 @pytest.mark.timeout(60)
 def test_orphans_are_waited_for_and_our_own_children_keep_their_exit_code() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, timeout=50
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
     )
 
     assert ended.stdout == "7 0\n''\n", ended.stderr

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from ptingest.server.process.signals import LEFT_AT_ONCE, StopSignals
+from tests.support.waiting import PATIENCE_SECONDS
 
 TWICE = """
 import asyncio, os, signal, sys
@@ -36,7 +37,7 @@ async def test_the_first_signal_asks_for_a_drain() -> None:
     signals.install()
     try:
         os.kill(os.getpid(), signal.SIGTERM)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await signals.stop.wait()
     finally:
         signals.uninstall()
@@ -47,7 +48,11 @@ async def test_the_first_signal_asks_for_a_drain() -> None:
 @pytest.mark.timeout(60)  # a process
 def test_the_second_signal_leaves_at_once() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", TWICE], capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-c", TWICE],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
     )
 
     assert ended.returncode == LEFT_AT_ONCE

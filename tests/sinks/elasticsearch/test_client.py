@@ -17,6 +17,7 @@ from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient, with_port
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
 from tests.fakes.http_stub import HttpStub
+from tests.support.tcp import tcp_server
 
 BODY = b'{"create":{"_index":"logs-django-pt"}}\n{"number":1}\n'
 
@@ -310,10 +311,8 @@ async def test_a_handshake_that_fails_sent_nothing() -> None:
     async def plain(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await writer.drain()
-        writer.close()
 
-    async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with tcp_server(plain) as port:
         client = client_for(f"https://127.0.0.1:{port}")
         answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
         await client.close()

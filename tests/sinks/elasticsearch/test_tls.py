@@ -15,6 +15,7 @@ from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.client import ElasticsearchClient
 from ptingest.sinks.elasticsearch.tls import tls_context
 from tests.fakes.authority import Authority
+from tests.support.tcp import tcp_server
 
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nX-elastic-product: Elasticsearch\r\n"
@@ -47,18 +48,12 @@ async def node(
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             pass  # the fetch of the certificate says nothing and leaves
-        finally:
-            writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-    try:
-        yield f"https://localhost:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        await server.wait_closed()
+    async with tcp_server(answer, tls=context) as port:
+        yield f"https://localhost:{port}"
 
 
-async def ask(url: str, **settings: object) -> tuple[int | None, str]:
+async def root_of(url: str, **settings: object) -> tuple[int | None, str]:
     client = ElasticsearchClient(
         ElasticsearchSettings.model_validate({"hosts": (url,), **settings})
     )
@@ -76,7 +71,7 @@ async def test_an_authority_of_our_own_is_believed(authority: trustme.CA, tmp_pa
     authority.cert_pem.write_to_path(ca_file)
 
     async with node(authority) as url:
-        status, _ = await ask(url, ca_file=str(ca_file))
+        status, _ = await root_of(url, ca_file=str(ca_file))
 
     assert status == 200
 
@@ -88,8 +83,8 @@ async def test_an_unknown_authority_is_an_error_that_names_what_was_trusted(
     trustme.CA(organization_name="another").cert_pem.write_to_path(other)
 
     async with node(authority) as url:
-        by_file = await ask(url, ca_file=str(other))
-        by_system = await ask(url)
+        by_file = await root_of(url, ca_file=str(other))
+        by_system = await root_of(url)
 
     assert by_file[0] is None
     assert "certificate verify failed" in by_file[1]
@@ -104,7 +99,7 @@ async def test_a_certificate_for_another_name_is_not_believed(
     authority.cert_pem.write_to_path(ca_file)
 
     async with node(authority, "elsewhere.example") as url:
-        status, failure = await ask(url, ca_file=str(ca_file))
+        status, failure = await root_of(url, ca_file=str(ca_file))
 
     assert status is None
     assert "localhost" in failure
@@ -112,10 +107,10 @@ async def test_a_certificate_for_another_name_is_not_believed(
 
 async def test_a_fingerprint_of_the_authority_is_enough(authority: trustme.CA) -> None:
     async with node(authority) as url:
-        plain = await ask(url, fingerprint=fingerprint(authority.cert_pem.bytes()))
+        plain = await root_of(url, fingerprint=fingerprint(authority.cert_pem.bytes()))
         dotted = fingerprint(authority.cert_pem.bytes()).upper()
         colons = ":".join(dotted[i : i + 2] for i in range(0, 64, 2))
-        with_colons = await ask(url, fingerprint=colons)
+        with_colons = await root_of(url, fingerprint=colons)
 
     assert plain[0] == with_colons[0] == 200
 
@@ -126,14 +121,14 @@ async def test_a_fingerprint_of_the_nodes_own_certificate_is_enough(
     async with node(authority) as url:
         port = int(url.rpartition(":")[2])
         own = await asyncio.to_thread(ssl.get_server_certificate, ("localhost", port))
-        status, failure = await ask(url, fingerprint=fingerprint(own.encode()))
+        status, failure = await root_of(url, fingerprint=fingerprint(own.encode()))
 
     assert (status, failure) == (200, "")
 
 
 async def test_a_fingerprint_of_the_authority_stands_for_no_name(authority: trustme.CA) -> None:
     async with node(authority, "elsewhere.example") as url:
-        status, failure = await ask(url, fingerprint=fingerprint(authority.cert_pem.bytes()))
+        status, failure = await root_of(url, fingerprint=fingerprint(authority.cert_pem.bytes()))
 
     assert status is None
     assert "localhost" in failure
@@ -144,7 +139,7 @@ async def test_a_fingerprint_of_the_nodes_own_stands_for_its_name(authority: tru
     async with node(authority, "elsewhere.example") as url:
         port = int(url.rpartition(":")[2])
         own = await asyncio.to_thread(ssl.get_server_certificate, ("localhost", port))
-        status, _ = await ask(url, fingerprint=fingerprint(own.encode()))
+        status, _ = await root_of(url, fingerprint=fingerprint(own.encode()))
 
     assert status == 200
 
@@ -169,7 +164,7 @@ async def test_a_fingerprint_nobody_shows_is_an_error_with_what_was_shown(
     authority: trustme.CA,
 ) -> None:
     async with node(authority) as url:
-        status, failure = await ask(url, fingerprint="ab" * 32)
+        status, failure = await root_of(url, fingerprint="ab" * 32)
 
     assert status is None
     assert "ab" * 32 in failure
@@ -198,8 +193,10 @@ async def test_a_node_that_wants_a_certificate_gets_ours(tmp_path: Path) -> None
     writer = ours.issue("writer.example", file="writer")
 
     async with node(ours.ca, wants_certificate=True) as url:
-        shown = await ask(url, ca_file=ours.file, certificate=writer.certificate, key=writer.key)
-        nothing = await ask(url, ca_file=ours.file)
+        shown = await root_of(
+            url, ca_file=ours.file, certificate=writer.certificate, key=writer.key
+        )
+        nothing = await root_of(url, ca_file=ours.file)
 
     assert shown == (200, "")
     assert nothing[0] is None
@@ -211,7 +208,7 @@ async def test_a_node_that_refuses_our_certificate_is_told_with_the_file(tmp_pat
     writer = theirs.issue("writer.example", file="writer")
 
     async with node(ours.ca, wants_certificate=True) as url:
-        status, failure = await ask(
+        status, failure = await root_of(
             url, ca_file=ours.file, certificate=writer.certificate, key=writer.key
         )
 
@@ -223,7 +220,7 @@ async def test_a_key_that_does_not_fit_is_told_with_file_and_reason(tmp_path: Pa
     ours = Authority(tmp_path)
     writer, other = (ours.issue("writer.example", file=name) for name in ("writer", "other"))
 
-    status, failure = await ask(
+    status, failure = await root_of(
         "https://localhost:1", ca_file=ours.file, certificate=writer.certificate, key=other.key
     )
 

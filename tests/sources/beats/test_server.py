@@ -52,7 +52,7 @@ async def test_a_full_pot_stops_new_ones_and_still_completes_every_window(
     windows = [random_window(seed) for seed in range(6)]
     async with serving(tmp_path, limits={"total_bytes": "160KiB"}) as server:
         server.sink.open.clear()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             async with (
                 peer_of(server, host="127.0.0.3") as a,
                 peer_of(server, host="127.0.0.4") as b,
@@ -322,7 +322,7 @@ async def test_without_listening_it_serves_what_is_handed_in_and_tells_the_end(
         assert await peer.acks(1) == [(2, 1)]
         assert not left.is_set()
         await peer.close()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await left.wait()
         assert source.load == 0
 

@@ -12,7 +12,7 @@ from tests.support.serving import MemorySink, Server, serving
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 
-def settings_of(tmp_path: Path, port: int, *files: Path, **more: object) -> ShipperSettings:
+def shipper_settings(tmp_path: Path, port: int, *files: Path, **more: object) -> ShipperSettings:
     values = {
         "host": "127.0.0.1",
         "port": port,
@@ -32,7 +32,7 @@ def log_file(tmp_path: Path, lines: int, name: str = "django.log") -> Path:
 
 
 async def ship(tmp_path: Path, server: Server, *files: Path, **more: object) -> Shipper:
-    shipper = Shipper(settings_of(tmp_path, server.port, *files, **more))
+    shipper = Shipper(shipper_settings(tmp_path, server.port, *files, **more))
     await shipper.run()
     return shipper
 
@@ -186,7 +186,7 @@ async def test_following_ships_lines_as_they_come_and_after_a_rotation(tmp_path:
 
 
 async def test_nobody_there_is_told_at_once(tmp_path: Path) -> None:
-    shipper = Shipper(settings_of(tmp_path, 1, log_file(tmp_path, 1)))
+    shipper = Shipper(shipper_settings(tmp_path, 1, log_file(tmp_path, 1)))
 
     await shipper.run()
 

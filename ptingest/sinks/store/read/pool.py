@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,25 +27,35 @@ from ptingest.sinks.store.read.explore import ExploreReader
 T = TypeVar("T")
 
 AT_ONCE = 3
-WAITING_MOST = 16
-SECONDS = 1.0
-"""How long a page looks for documents, and again as long counts; then it says how far it came."""
-PATIENT_SECONDS = 30.0
-"""The same, for who asked to wait."""
-END_SECONDS = 10.0
-"""Beyond its own time a question is interrupted."""
 INTERRUPT_SECONDS = 0.05
 """An interrupt between two statements is lost, so it is repeated."""
 FIELDS_SECONDS = 30.0
 """How long the names of fields are remembered."""
-EXPORT_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ExploreLimits:
+    """How many questions may wait, how long each may take, and how much an export reads at once."""
+
+    waiting: int = 16
+    seconds: float = 1.0
+    """How long a page looks for documents, and again as long counts; then it says how far it
+    came."""
+    patient_seconds: float = 30.0
+    """The same, for who asked to wait."""
+    end_seconds: float = 10.0
+    """Beyond its own time a question is interrupted."""
+    export_rows: int = 500
+
+
+USUAL_LIMITS = ExploreLimits()
 
 
 class StoreExplorer:
     """Implements `ptingest.api.console.explore.Explorer` on the store at ``path``."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, limits: ExploreLimits = USUAL_LIMITS) -> None:
+        self._path, self._limits = path, limits
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="explore")
@@ -55,7 +66,8 @@ class StoreExplorer:
         self, view: View, *, place: str | None, limit: int, is_patient: bool
     ) -> ExploreResult:
         """Return a page and the counts beside it."""
-        seconds = PATIENT_SECONDS if is_patient else SECONDS
+        limits = self._limits
+        seconds = limits.patient_seconds if is_patient else limits.seconds
 
         def look(clock: _Clock, reader: ExploreReader) -> ExploreResult:
             begin = time.perf_counter()
@@ -71,7 +83,7 @@ class StoreExplorer:
         """Return one document with what stands around it, None where it is gone."""
 
         def document(clock: _Clock, reader: ExploreReader) -> tuple[Hit, Neighbours] | None:
-            clock.wind(SECONDS)
+            clock.wind(self._limits.seconds)
             hit = reader.document(number)
             if hit is None:
                 return None
@@ -120,7 +132,7 @@ class StoreExplorer:
         """Return what was stored after a document."""
 
         def tail(clock: _Clock, reader: ExploreReader) -> Tail:
-            clock.wind(SECONDS)
+            clock.wind(self._limits.seconds)
             return reader.tail(view, after=after, limit=limit)
 
         return await self._ask(tail)
@@ -133,7 +145,7 @@ class StoreExplorer:
         now = datetime.now(UTC)
         place: str | None = None
         while True:
-            page = await self._ask(partial(_page, view, place), now=now)
+            page = await self._ask(partial(_page, view, place, self._limits), now=now)
             yield page.hits
             if page.next_place is None:
                 return
@@ -143,14 +155,15 @@ class StoreExplorer:
         self,
         question: Callable[[_Clock, ExploreReader], T],
         *,
-        seconds: float = SECONDS,
+        seconds: float | None = None,
         now: datetime | None = None,
     ) -> T:
         """Have a question answered in a thread, in its turn, and end it when it is too long."""
-        if self._waiting >= WAITING_MOST:
+        limits = self._limits
+        if self._waiting >= limits.waiting:
             raise SinkUnavailable(
                 sink="store",
-                cause=f"{WAITING_MOST} questions wait already, which is the limit; ask again soon",
+                cause=f"{limits.waiting} questions wait already, the limit; ask again soon",
             )
         self._waiting += 1
         try:
@@ -168,7 +181,8 @@ class StoreExplorer:
 
         work = asyncio.get_running_loop().run_in_executor(self._threads, answer)
         try:
-            done, _ = await asyncio.wait({work}, timeout=seconds + END_SECONDS)
+            given = limits.seconds if seconds is None else seconds
+            done, _ = await asyncio.wait({work}, timeout=given + limits.end_seconds)
             if not done:
                 await _stop(clock, work)
         except asyncio.CancelledError:
@@ -183,9 +197,11 @@ def _part(number: int, begin: int, _: _Clock, reader: ExploreReader) -> bytes | 
     return reader.part(number, begin)
 
 
-def _page(view: View, place: str | None, clock: _Clock, reader: ExploreReader) -> Page:
-    clock.wind(SECONDS)
-    return reader.page(view, place=place, limit=EXPORT_ROWS)
+def _page(
+    view: View, place: str | None, limits: ExploreLimits, clock: _Clock, reader: ExploreReader
+) -> Page:
+    clock.wind(limits.seconds)
+    return reader.page(view, place=place, limit=limits.export_rows)
 
 
 class _Clock:

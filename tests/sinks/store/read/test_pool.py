@@ -9,7 +9,7 @@ import pytest
 from ptingest.errors import QueryInvalid, SinkUnavailable
 from ptingest.model.explore import View
 from ptingest.sinks.store.read import pool as exploring
-from ptingest.sinks.store.read.pool import StoreExplorer
+from ptingest.sinks.store.read.pool import ExploreLimits, StoreExplorer
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.support.store_documents import document, insert
 from tests.support.store_segments import bodies
@@ -60,10 +60,10 @@ async def test_the_store_may_come_later(tmp_path: Path) -> None:
     assert await explorer.last_id() == 0
 
 
-async def test_an_export_gives_everything_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exploring, "EXPORT_ROWS", 700)
+async def test_an_export_gives_everything_once(path: Path) -> None:
+    explorer = StoreExplorer(path, ExploreLimits(export_rows=700))
 
-    pages = [hits async for hits in StoreExplorer(path).export(View())]
+    pages = [hits async for hits in explorer.export(View())]
 
     ids = [hit.id for hits in pages for hit in hits]
     assert len(pages) == 5
@@ -90,9 +90,7 @@ async def test_an_unreadable_query_is_told_as_such(path: Path) -> None:
         await StoreExplorer(path).look(View("a:"), place=None, limit=1, is_patient=False)
 
 
-async def test_a_question_that_nobody_waits_for_is_interrupted(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_question_that_nobody_waits_for_is_interrupted(path: Path) -> None:
     explorer = StoreExplorer(path)
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -110,21 +108,16 @@ async def test_a_question_that_nobody_waits_for_is_interrupted(
     assert await explorer.last_id() == 3000, "the thread is free again"
 
 
-async def test_a_question_without_end_is_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exploring, "END_SECONDS", 0.0)
-
+async def test_a_question_without_end_is_ended(path: Path) -> None:
     with pytest.raises(SinkUnavailable, match="interrupted"):
-        await StoreExplorer(path)._ask(
+        await StoreExplorer(path, ExploreLimits(end_seconds=0.0))._ask(
             lambda _, reader: reader.connection.execute(ENDLESS).fetchone(),
             seconds=0.01,
         )
 
 
-async def test_too_many_questions_are_turned_away(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exploring, "WAITING_MOST", 1)
-    explorer = StoreExplorer(path)
+async def test_too_many_questions_are_turned_away(path: Path) -> None:
+    explorer = StoreExplorer(path, ExploreLimits(waiting=1))
     for _ in range(exploring.AT_ONCE):
         await explorer._turns.acquire()
     waiting = asyncio.create_task(explorer.last_id())
@@ -141,10 +134,9 @@ async def test_too_many_questions_are_turned_away(
 async def test_when_time_is_up_the_answer_says_so(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exploring, "SECONDS", -1.0)
     monkeypatch.setattr("ptingest.sinks.store.read.pagination.FIRST_ROWS", 100)
-    monkeypatch.setattr(exploring, "PATIENT_SECONDS", 60.0)
-    explorer, view = StoreExplorer(path), View("number >= 0")
+    limits = ExploreLimits(seconds=-1.0, patient_seconds=60.0)
+    explorer, view = StoreExplorer(path, limits), View("number >= 0")
 
     hasty = await explorer.look(view, place=None, limit=10, is_patient=False)
     patient = await explorer.look(view, place=None, limit=10, is_patient=True)
