@@ -18,6 +18,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--unit", action="store_true", help="leave out what starts processes")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("unit") and not config.option.markexpr:
+        config.option.markexpr = "not slow and not peer"
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     if not config.getoption("unit") or collection_path.is_dir():
         return None
