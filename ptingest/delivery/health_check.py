@@ -51,7 +51,7 @@ CHECK_SECONDS = 10.0
 """The longest that one check may take."""
 
 
-class CheckedLane(Protocol):
+class HealthRecord(Protocol):
     """The part of a ``Lane`` that is needed here."""
 
     name: str
@@ -75,7 +75,7 @@ class CheckedSink(Protocol):
 class HealthCheck:
     """Runs as ``run()`` beside its lane, until cancelled."""
 
-    def __init__(self, sink: CheckedSink, lane: CheckedLane, *, clock: Clock) -> None:
+    def __init__(self, sink: CheckedSink, lane: HealthRecord, *, clock: Clock) -> None:
         self._sink, self._lane, self._clock = sink, lane, clock
         self._asked_at: float | None = None
         self._is_bug_told = False
