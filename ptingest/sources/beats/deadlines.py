@@ -25,7 +25,7 @@ class Expired(NamedTuple):
     text: str
 
 
-class Seen(NamedTuple):
+class PeerActivity(NamedTuple):
     """A connection as it is at one look."""
 
     owes: bool
@@ -75,7 +75,7 @@ class ReadDeadlines:
         self._silent = 0.0
         self._frame, self._window = _Progress(), _Progress()
 
-    def look(self, now: float, seen: Seen, limits: BeatsLimits) -> Expired | None:
+    def look(self, now: float, seen: PeerActivity, limits: BeatsLimits) -> Expired | None:
         """Let the time since the last look pass; the first deadline that is over, or None."""
         passed, self._looked_at = now - self._looked_at, now
         if not seen.owes:
@@ -140,3 +140,24 @@ class Writes:
         if self._unwritten_since is None:
             self._unwritten_since = now
         return unwritten > UNREAD_ACKS_BYTES or now - self._unwritten_since >= seconds
+
+
+class QuietPeriod:
+    """Silence of a peer after which its part-filled window may be taken for complete."""
+
+    __slots__ = ("_heard_at", "_is_reported")
+
+    def __init__(self, now: float) -> None:
+        self._heard_at = now
+        self._is_reported = False
+
+    def heard(self, now: float) -> None:
+        """Bytes came, an ack left, or reading was resumed."""
+        self._heard_at, self._is_reported = now, False
+
+    def has_passed(self, now: float, seconds: float) -> bool:
+        """Whether ``seconds`` of silence are over; True only once for each silence."""
+        if self._is_reported or now - self._heard_at < seconds:
+            return False
+        self._is_reported = True
+        return True

@@ -323,7 +323,7 @@ def _stranger(start: bytes) -> ConnectionRejected:
     return ConnectionRejected(reason="not_tls", detail=f"no TLS handshake, {seen}")
 
 
-class Session(Protocol):
+class TlsSession(Protocol):
     """What we ask a finished handshake (an ``ssl.SSLObject``)."""
 
     @property
@@ -334,7 +334,9 @@ class Session(Protocol):
     def getpeercert(self, binary_form: Literal[True]) -> bytes | None: ...
 
 
-def client_identity(policy: BeatsAccessPolicy, session: Session, *, now: float) -> ClientIdentity:
+def client_identity(
+    policy: BeatsAccessPolicy, session: TlsSession, *, now: float
+) -> ClientIdentity:
     """Who came through a handshake that is done; ConnectionRejected if it may not come in."""
     if policy.clients is None:
         return ClientIdentity(is_allowed=True)

@@ -39,17 +39,19 @@ PRIORITY_SECONDS = 2.0
 TRICKLE_BYTES = 16 << 10
 """Less than this in half a second is nothing, as far as the priority goes."""
 
-OPEN, TIGHT, FULL, SHUT = range(4)
-"""Levels; ``SHUT`` is for one address only."""
+NO_PRESSURE, TIGHT, FULL, SHUT = range(4)
+"""Pressures; ``SHUT`` is for one address only."""
 
 
-class Reader(Protocol):
-    """A connection, as far as reading it goes."""
+class BudgetMember(Protocol):
+    """A connection, as far as the receive budget is concerned."""
 
     ip: str
-    awaits_bytes: bool
-    reading: bool
 
+    @property
+    def awaits_bytes(self) -> bool: ...
+    @property
+    def reading(self) -> bool: ...
     @property
     def is_open(self) -> bool: ...
     @property
@@ -66,117 +68,117 @@ class ReceiveBudget:
 
     def __init__(self, limits: BeatsLimits, *, now: Callable[[], float]) -> None:
         self._now = now
-        self._readers: dict[Reader, float] = {}  # and when it had the priority last
+        self._members: dict[BudgetMember, float] = {}  # and when it had the priority last
         self._per_ip: Counter[str] = Counter()
-        self._address_levels: dict[str, int] = {}
-        self._priority: Reader | None = None
+        self._address_pressures: dict[str, int] = {}
+        self._priority: BudgetMember | None = None
         self._priority_since = self._brought_at = 0.0
         self._priority_began_with = self._priority_had = 0
         self.held_bytes = 0
-        self.level = OPEN
+        self.pressure = NO_PRESSURE
         self.is_stopped = False
-        self.on_level: Callable[[], None] = lambda: None
-        """Called when ``level`` has changed."""
+        self.on_pressure: Callable[[], None] = lambda: None
+        """Called when ``pressure`` has changed."""
         self.change_limits(limits)
 
     def change_limits(self, limits: BeatsLimits) -> None:
         self._limits = limits
         self.limit_bytes = limits.total_bytes // 2
 
-    def join(self, reader: Reader) -> None:
-        self._readers[reader] = 0.0
+    def join(self, member: BudgetMember) -> None:
+        self._members[member] = 0.0
 
-    def leave(self, reader: Reader) -> None:
+    def leave(self, member: BudgetMember) -> None:
         """The connection is gone, and holds nothing any more."""
-        self._readers.pop(reader, None)
-        if reader is self._priority:
+        self._members.pop(member, None)
+        if member is self._priority:
             self._choose_priority()
 
     def stop_reading(self) -> None:
         """A drain: nobody is read any more."""
         self.is_stopped = True
-        for reader in self._readers:
-            reader.pause()
+        for member in self._members:
+            member.pause()
 
-    def add(self, reader: Reader, delta: int) -> None:
+    def add(self, member: BudgetMember, delta: int) -> None:
         """``delta`` more bytes wait at this connection."""
         self.held_bytes += delta
-        self._per_ip[reader.ip] += delta
-        if not self._per_ip[reader.ip]:
-            del self._per_ip[reader.ip]
-        self.review(reader)
-        self._address_relevel(reader.ip)
-        self._relevel()
+        self._per_ip[member.ip] += delta
+        if not self._per_ip[member.ip]:
+            del self._per_ip[member.ip]
+        self.review(member)
+        self._update_address(member.ip)
+        self._update_pressure()
 
     def tick(self) -> None:
         """Twice a second: pass the priority on, where somebody waits for it."""
-        if self.level or self._address_levels or self._priority is not None:
+        if self.pressure or self._address_pressures or self._priority is not None:
             self._look_at_priority()
             self._choose_priority()
 
-    def review(self, reader: Reader) -> None:
+    def review(self, member: BudgetMember) -> None:
         """Decide whether this one connection is read now."""
-        if reader is self._priority and not _wants(reader):
+        if member is self._priority and not _wants(member):
             self._choose_priority()
-        if not reader.is_open:
+        if not member.is_open:
             return
-        if self._may_read(reader):
-            reader.resume()
+        if self._may_read(member):
+            member.resume()
             return
-        reader.pause()
-        if self._priority is None and _needs_bytes(reader):
+        member.pause()
+        if self._priority is None and _needs_bytes(member):
             self._choose_priority()
 
-    def is_tight_for(self, reader: Reader) -> bool:
+    def is_tight_for(self, member: BudgetMember) -> bool:
         """Whether this connection holds more than a small share of what is scarce: events of a
         window that is not complete go on their way as they are."""
-        scarce = self.level or reader.ip in self._address_levels
-        return bool(scarce) and reader.waiting_bytes >= self._small_share()
+        scarce = self.pressure or member.ip in self._address_pressures
+        return bool(scarce) and member.waiting_bytes >= self._small_share()
 
-    def _may_read(self, reader: Reader) -> bool:
+    def _may_read(self, member: BudgetMember) -> bool:
         if self.is_stopped:
             return False
-        if reader is self._priority and _wants(reader):
+        if member is self._priority and _wants(member):
             return True
-        if self.level == FULL:
+        if self.pressure == FULL:
             return False
-        held = reader.waiting_bytes
-        level = self._address_levels.get(reader.ip, OPEN)
-        if level == SHUT:
+        held = member.waiting_bytes
+        pressure = self._address_pressures.get(member.ip, NO_PRESSURE)
+        if pressure == SHUT:
             return False
         if held < self._small_share():
             return True
-        if held >= self._limits.connection_bytes and not reader.awaits_bytes:
+        if held >= self._limits.connection_bytes and not member.awaits_bytes:
             return False
-        if _needs_bytes(reader):
-            return level < FULL
-        return self.level == OPEN and level == OPEN
+        if _needs_bytes(member):
+            return pressure < FULL
+        return self.pressure == NO_PRESSURE and pressure == NO_PRESSURE
 
     def _small_share(self) -> int:
-        return self.limit_bytes // (4 * max(FEW, len(self._readers)))
+        return self.limit_bytes // (4 * max(FEW, len(self._members)))
 
     # -- levels --------------------------------------------------------------------------
 
-    def _address_relevel(self, ip: str) -> None:
-        level = self._address_level(ip)
-        if level == self._address_levels.get(ip, OPEN):
+    def _update_address(self, ip: str) -> None:
+        pressure = self._address_pressure(ip)
+        if pressure == self._address_pressures.get(ip, NO_PRESSURE):
             return
-        self._address_levels[ip] = level
-        if not level:
-            del self._address_levels[ip]
-        for reader in list(self._readers):
-            if reader.ip == ip:
-                self.review(reader)
+        self._address_pressures[ip] = pressure
+        if not pressure:
+            del self._address_pressures[ip]
+        for member in list(self._members):
+            if member.ip == ip:
+                self.review(member)
 
-    def _address_level(self, ip: str) -> int:
-        """As ``level``, for one address: what it holds against what it may hold."""
-        held, was = self._held_by(ip), self._address_levels.get(ip, OPEN)
-        level = OPEN
+    def _address_pressure(self, ip: str) -> int:
+        """As ``pressure``, for one address: what it holds against what it may hold."""
+        held, was = self._held_by(ip), self._address_pressures.get(ip, NO_PRESSURE)
+        pressure = NO_PRESSURE
         for above, share in enumerate(ADDRESS_SHARES, TIGHT):
             slack = HYSTERESIS_SHARE if was >= above else 0
             if held >= self.limit_bytes * (share - slack):
-                level = above
-        return level
+                pressure = above
+        return pressure
 
     def _held_by(self, ip: str) -> int:
         held = self._per_ip[ip]
@@ -189,58 +191,58 @@ class ReceiveBudget:
             return 0
         return max(0, self._priority.waiting_bytes - self._priority_began_with)
 
-    def _level_now(self) -> int:
+    def _pressure_now(self) -> int:
         held = self.held_bytes - self._counted_apart()
         if held >= self.limit_bytes:
             return FULL
-        share = RESUME_SHARE if self.level else ACCEPT_SHARE
-        return TIGHT if held >= self.limit_bytes * share else OPEN
+        share = RESUME_SHARE if self.pressure else ACCEPT_SHARE
+        return TIGHT if held >= self.limit_bytes * share else NO_PRESSURE
 
-    def _relevel(self) -> None:
-        level = self._level_now()
-        if level != self.level:
-            self.level = level
-            self.on_level()
+    def _update_pressure(self) -> None:
+        pressure = self._pressure_now()
+        if pressure != self.pressure:
+            self.pressure = pressure
+            self.on_pressure()
             self._choose_priority()
-            for reader in list(self._readers):
-                self.review(reader)
+            for member in list(self._members):
+                self.review(member)
 
     # -- the priority connection ---------------------------------------------------------
 
     def _choose_priority(self) -> None:
         """Keep the priority where it is, or give it to whoever waited longest for it."""
         held = self._priority
-        if held is not None and held in self._readers and self._keeps(held):
+        if held is not None and held in self._members and self._keeps(held):
             return
-        chosen = min(self._waiting(), key=self._readers.__getitem__, default=None)
+        chosen = min(self._waiting(), key=self._members.__getitem__, default=None)
         if held is None and chosen is None:
             return
         now = self._now()
         self._priority, self._priority_since, self._brought_at = chosen, now, now
         if chosen is not None:
-            self._readers[chosen] = now
+            self._members[chosen] = now
             self._priority_began_with = self._priority_had = chosen.waiting_bytes
         for one in (held, chosen):
-            if one is not None and one in self._readers:
-                self._address_relevel(one.ip)
+            if one is not None and one in self._members:
+                self._update_address(one.ip)
                 self.review(one)
-        self._relevel()
+        self._update_pressure()
 
-    def _waiting(self) -> list[Reader]:
+    def _waiting(self) -> list[BudgetMember]:
         """Who is not read and needs bytes; save where its address holds too much that waits for
         us, which makes room by itself."""
         most = self.limit_bytes * MOST_SHARE
         waiting = [
             one
-            for one in self._readers
+            for one in self._members
             if one is not self._priority and not one.reading and _wants(one)
         ]
         if not any(held > most for held in self._per_ip.values()):
             return waiting
-        busy = {one.ip for one in self._readers if one.waiting_bytes and not one.awaits_bytes}
+        busy = {one.ip for one in self._members if one.waiting_bytes and not one.awaits_bytes}
         return [one for one in waiting if one.ip not in busy or self._per_ip[one.ip] <= most]
 
-    def _keeps(self, held: Reader) -> bool:
+    def _keeps(self, held: BudgetMember) -> bool:
         if not _wants(held):  # a large frame counts apart until it was worked on
             return held.is_open and self._counted_apart() > self.limit_bytes * ADDRESS_SHARES[0]
         now = self._now()
@@ -251,7 +253,7 @@ class ReceiveBudget:
     def _look_at_priority(self) -> None:
         """End the priority connection, where it brings too little for what it would keep."""
         held = self._priority
-        if held is None or held not in self._readers:
+        if held is None or held not in self._members:
             return
         if held.waiting_bytes - self._priority_had > TRICKLE_BYTES:
             self._brought_at = self._now()
@@ -267,9 +269,9 @@ class ReceiveBudget:
             )
 
 
-def _needs_bytes(reader: Reader) -> bool:
-    return reader.awaits_bytes and reader.is_mid_window
+def _needs_bytes(member: BudgetMember) -> bool:
+    return member.awaits_bytes and member.is_mid_window
 
 
-def _wants(reader: Reader) -> bool:
-    return reader.is_open and _needs_bytes(reader)
+def _wants(member: BudgetMember) -> bool:
+    return member.is_open and _needs_bytes(member)

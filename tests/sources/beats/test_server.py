@@ -6,22 +6,13 @@ import asyncio
 import contextlib
 import logging
 import random
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ptingest.delivery.budget import Budget
-from ptingest.model.origin import Sender
-from ptingest.server.event_loop.fair_share import FairShare
-from ptingest.server.process.clock import SystemClock
-from ptingest.settings.beats import BeatsSettings
-from ptingest.sources.beats.inflate_permits import INFLATE_PERMITS
-from ptingest.sources.beats.server import BeatsSource
 from ptingest.sources.port import REFUSING_SECONDS
-from ptingest.telemetry.metrics import Metrics
 from tests.fakes.clock import AheadClock
 from tests.support.raw_peer import C, J, RawPeer, W, event, peer_of
 from tests.support.serving import Server, serving
@@ -272,70 +263,3 @@ async def test_one_peer_that_holds_most_of_the_pot_keeps_nobody_from_being_read(
         assert bytes_read_of(server, "127.0.0.2") > 0
         server.sink.open.set()
         assert await small.acks(1) == [(2, 1)]
-
-
-def source_of(listen: str) -> BeatsSource:
-    async def admit(*_: object) -> None:
-        """Nothing comes in here."""
-
-    return BeatsSource(
-        BeatsSettings(listen=listen),
-        admit=admit,
-        sender_of=lambda _: Sender(),
-        permits=Budget(INFLATE_PERMITS),
-        checkpoint=FairShare(),
-        give_back=lambda: None,
-        metrics=Metrics(),
-        clock=SystemClock(),
-        chance=random.Random(1),
-    )
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
-def test_it_listens_where_the_setting_says(host: str) -> None:
-    source = source_of(f"{host}:0")
-
-    address, port = source.listen()
-
-    with socket.create_connection((address, port), timeout=PATIENCE_SECONDS):
-        source.stop_accepting()
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((address, port), timeout=PATIENCE_SECONDS)
-
-
-async def test_without_listening_it_serves_what_is_handed_in_and_tells_the_end(
-    tmp_path: Path,
-) -> None:
-    async with serving(tmp_path) as server:
-        source = server.worker.parts.source
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            client = socket.create_connection(listener.getsockname())
-            accepted, _ = listener.accept()
-        accepted.setblocking(False)
-        left = asyncio.Event()
-
-        await source.adopt(accepted, left.set)
-
-        peer = RawPeer(*await asyncio.open_connection(sock=client))
-        assert source.load == 1
-        await peer.send(W(1) + J(1))
-        assert await peer.acks(1) == [(2, 1)]
-        assert not left.is_set()
-        await peer.close()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await left.wait()
-        assert source.load == 0
-
-
-async def test_what_is_handed_in_after_the_stop_is_closed_and_over(tmp_path: Path) -> None:
-    async with serving(tmp_path) as server:
-        source = server.worker.parts.source
-        source.stop_accepting()
-        ours, theirs = socket.socketpair()
-        left = asyncio.Event()
-
-        await source.adopt(ours, left.set)
-
-        with theirs:
-            assert theirs.recv(1) == b""
-        assert left.is_set()
