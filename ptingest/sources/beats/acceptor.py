@@ -142,8 +142,8 @@ class BeatsAcceptor:
     # -- the end of sockets --------------------------------------------------------------
 
     def socket_closed(self, accepted: socket.socket) -> None:
-        """Tell whoever handed this socket in that its connection is over."""
-        self._adopted.pop(accepted, _nobody)()
+        """Call the callback of a socket that was handed in: its connection is over."""
+        self._adopted.pop(accepted, _no_callback)()
 
     def _close(self, accepted: socket.socket) -> None:
         accepted.close()
@@ -175,5 +175,5 @@ class BeatsAcceptor:
             self._socket = None
 
 
-def _nobody() -> None:
-    """Stands for the other process where the socket was accepted here."""
+def _no_callback() -> None:
+    """The callback of sockets accepted here."""

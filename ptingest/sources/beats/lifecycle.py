@@ -16,7 +16,7 @@ cause does not occur in that state.
 A state is never left backwards. CLOSING takes nothing more and sends the acks of windows that
 were complete; it ends with the last window that waits for an ack, whether that is acked or given
 up, so no window can keep a closing connection. DISCARDING has sent FIN and reads what still
-comes for a bounded time, since input that nobody reads would turn the FIN into a reset.
+comes for a bounded time, since unread input would make the kernel send a reset.
 """
 
 from __future__ import annotations
