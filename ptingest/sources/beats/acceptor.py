@@ -37,7 +37,9 @@ class BeatsAcceptor:
         metrics: Metrics,
     ) -> None:
         self._make, self._registry, self._recorder = make, registry, recorder
-        self._handshakes = Handshakes(tls=tls, make=make, left=self.socket_closed, metrics=metrics)
+        self._handshakes = Handshakes(
+            tls=tls, make=make, on_failed=self.socket_closed, metrics=metrics
+        )
         self._socket: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._adopted: dict[socket.socket, Callable[[], None]] = {}

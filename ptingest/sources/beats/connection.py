@@ -390,7 +390,7 @@ class BeatsConnection(asyncio.Protocol):
 
     def _go_on_closing(self) -> None:
         """Shut down as soon as no window waits for its ack any more."""
-        if not self._acks and self.lifecycle.move(Cause.ALL_ACKED):
+        if not self._acks and not self.is_open and self.lifecycle.move(Cause.ALL_ACKED):
             self._shut_down()
 
     def _shut_down(self) -> None:

@@ -116,11 +116,12 @@ class Handshakes:
         *,
         tls: Callable[[], ssl.SSLContext | None],
         make: Callable[[Address, socket.socket], asyncio.Protocol],
-        left: Callable[[socket.socket], None],
+        on_failed: Callable[[socket.socket], None],
         metrics: Metrics,
     ) -> None:
-        """``left`` is called with each socket that did not become a connection."""
-        self._tls, self._make, self._left, self._metrics = tls, make, left, metrics
+        """``on_failed`` is called with each socket that did not become a connection."""
+        self._tls, self._make, self._metrics = tls, make, metrics
+        self._on_failed = on_failed
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._per_ip: Counter[str] = Counter()
         self.policy: BeatsAccessPolicy
@@ -185,7 +186,7 @@ class Handshakes:
             if is_ours:  # otherwise the loop has it and closes it
                 accepted.close()
             if not is_connected:
-                self._left(accepted)
+                self._on_failed(accepted)
 
     async def _connect(
         self,

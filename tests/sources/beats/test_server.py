@@ -184,7 +184,9 @@ def bytes_read_of(server: Server, ip: str) -> int:
     return sum(row["bytes"] for row in rows if row["peer"].startswith(ip))
 
 
-async def test_a_peer_that_is_not_read_while_the_budget_is_full_is_kept_alive(tmp_path: Path) -> None:
+async def test_a_peer_that_is_not_read_while_the_budget_is_full_is_kept_alive(
+    tmp_path: Path,
+) -> None:
     async with full_budget(tmp_path) as (server, large, small):
         await small.send(W(1) + J(1))
 
@@ -206,7 +208,9 @@ async def test_readiness_says_when_no_connection_is_accepted_for_some_seconds_an
         await finish(large)
 
         assert at_once == []
-        assert [reason for reason in later if "no new connection is accepted" in reason] == later != []
+        assert (
+            [reason for reason in later if "no new connection is accepted" in reason] == later != []
+        )
         await until(lambda: server.worker.view.readiness() == [])
 
 
