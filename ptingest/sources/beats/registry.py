@@ -1,4 +1,4 @@
-"""The open connections of a Beats port: who is admitted, how many there are, what they do."""
+"""The open connections of a Beats port: their limits, their number, and what they do."""
 
 from __future__ import annotations
 

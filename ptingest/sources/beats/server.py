@@ -87,7 +87,7 @@ class BeatsSource:
     def change_settings(self, settings: BeatsSettings) -> None:
         """Put timers and limits in force, for open connections too; ``listen`` is read once.
 
-        Limits of frames and windows, and who is allowed to connect, hold for connections
+        Limits of frames and windows, and the access policy, hold for connections
         opened later.
         """
         self.settings = settings
