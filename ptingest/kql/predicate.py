@@ -2,10 +2,10 @@
 
     matcher(parse(text)) --> matches(Candidate(body, data_stream, key)) --> True or False
 
-The meaning is that of ``sql``, condition by condition: what a search would find is what a
-tap shows. The fields that are columns there are lifted here by the same function, and the
-body is decoded only where a query asks for another field, as SQLite would. Only texts with a
-NUL inside may differ, which versions of SQLite cut at different places.
+The meaning is that of ``sql``, condition by condition: a tap shows what a search would find.
+The fields that are columns there are read by the same function here, and the body is decoded
+only when a query uses another field, as in SQLite. Only texts with a NUL inside may differ:
+versions of SQLite cut them at different places.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _JSON_STARTS = ("[", "{")
 
 
 class Candidate:
-    """One document to be tested; what its body holds is looked up once, when asked for."""
+    """One document to be tested; its body is decoded at most once, when it is needed."""
 
     __slots__ = ("_decoded", "_row", "_text", "body", "data_stream", "key")
 
@@ -41,7 +41,7 @@ class Candidate:
 
     @property
     def row(self) -> Row:
-        """The fields that the store has columns for."""
+        """The fields that are columns of the store."""
         if self._row is None:
             self._row = lift(self.body)
         return self._row
@@ -55,7 +55,7 @@ class Candidate:
 
     @property
     def document(self) -> Any:
-        """The body decoded; None where it is no JSON."""
+        """The decoded body; None when it is not JSON."""
         if self._decoded is _decode:
             self._decoded = _decode(self.text)
         return self._decoded
@@ -75,7 +75,7 @@ def matcher(query: Query, *, text: str, now: datetime) -> Test:
 
 def _decode(text: str) -> Any:
     try:
-        # Of a name that stands twice SQLite finds the first.
+        # Of equal names SQLite finds the first.
         return json.loads(text, object_pairs_hook=_first_of_each)
     except (ValueError, RecursionError):
         return None
@@ -209,7 +209,7 @@ def _in_body(name: str, element: Callable[[Any], bool], *, is_inner: bool = Fals
     """
     parts = name.split(".")
     paths = [parts, [name]] if len(parts) > 1 else [parts]
-    # A name that is spelled with escapes is not found, there as here.
+    # A name that is written with escapes is not found, as in the store.
     quoted = [f'"{path[-1]}"' for path in paths]
 
     def test(candidate: Candidate) -> bool:
@@ -267,12 +267,13 @@ def _element(value: Value, *, has_numbers: bool) -> Callable[[Any], bool]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether JSON had a number here; True and False are none, whatever Python says."""
+    """Whether JSON had a number here; True and False are no numbers, although Python's bool is
+    an int."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def as_sqlite(value: int | float) -> int | float:
-    """Return a number as SQLite has it: integers of 64 bits, others are floats."""
+    """Return a number as SQLite has it: integers of 64 bits, all others as floats."""
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         try:
             return float(value)
@@ -282,12 +283,12 @@ def as_sqlite(value: int | float) -> int | float:
 
 
 def number_text(value: int | float) -> str:
-    """Return what SQLite makes of a number that is cast to text: ``7``, ``1.5``, ``1.0e+15``."""
+    """Return SQLite's text of a number: ``7``, ``1.5``, ``1.0e+15``."""
     number = as_sqlite(value)
     if isinstance(number, int):
         return str(number)
     if number in (float("inf"), float("-inf")):
         return "Inf" if number > 0 else "-Inf"
-    text = f"{number or 0.0:.15g}"  # which knows no -0.0
+    text = f"{number or 0.0:.15g}"  # SQLite has no -0.0
     digits, e, exponent = text.partition("e")
     return f"{digits if '.' in digits else f'{digits}.0'}{e}{exponent}"

@@ -1,10 +1,10 @@
 """YAML text to plain values that still know their line.
 
-A small reader on top of the YAML event stream, because the stock constructors forget
-lines, take the last of two equal keys, follow aliases (a few lines may then expand to
-gigabytes) and read `no`, `1:30` and `010` as false, 90 and 8. Here plain scalars are
-YAML 1.2's: null, true, false, numbers, and everything else is text. Aliases, tags and
-second documents are refused with the line they stand on. Nothing is interpolated here.
+A small reader on top of the YAML event stream. The stock constructors forget lines, take the
+last of two equal keys, follow aliases (a few lines may then expand to gigabytes) and read `no`,
+`1:30` and `010` as false, 90 and 8. Here plain scalars are YAML 1.2's: null, true, false,
+numbers, and everything else is text. Aliases, tags and second documents are refused with their
+line. Nothing is interpolated here.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _WORDS: dict[str, bool | float | None] = {
 
 @dataclass(slots=True)
 class ParsedYaml:
-    """The root value of one file, where each value stands, and what could not be taken."""
+    """The root value of one file, the line of each value, and the problems that were found."""
 
     file: str
     root: Any = None
@@ -107,7 +107,7 @@ def parse(text: str, *, file: str) -> ParsedYaml:
     Equal keys, aliases and tags are noted in ``problems`` and parsing goes on.
 
     Raises:
-        ConfigInvalid: the text is not YAML; what stands after the place is not looked at.
+        ConfigInvalid: the text is not YAML; the rest of the file is not read.
     """
     parsed = ParsedYaml(file)
     events = yaml.parse(text, Loader=_LOADER)
@@ -196,12 +196,12 @@ class _Builder:
                 first = self._parsed.lines[inner]
                 line = _line_of(event)
                 self._note(inner, event, f"is given twice, first in line {first}", "keep one")
-                # The first one counts on; what the second holds is read past.
+                # The first one is used; the value of the second is skipped.
                 skipped = _Builder(ParsedYaml(self._parsed.file), self._events)
                 skipped._value(next(self._events), inner)
                 continue
             value = self._value(next(self._events), inner)
-            # The key's line, not the value's: a section begins where its name stands.
+            # The key's line, not the value's: a section begins at its name.
             self._parsed.lines[inner] = _line_of(event)
             values[event.value] = value
 

@@ -1,9 +1,9 @@
-"""What stands before and after a document in the file it came from.
+"""The documents before and after a document in its file.
 
-Offsets in the same file tell the order. A Beat sends a file in order, so its neighbours were
-stored near the document; ``AROUND`` documents to either side are looked through, which no
-index needs to make quick. Where a document tells no file, what its data stream has just
-before and after it in time is the next best.
+Offsets in the same file give the order. A Beat sends a file in order, so its neighbours were
+stored near the document; ``AROUND`` documents on either side are searched, which is fast
+without an index. When a document names no file, the documents of its data stream directly
+before and after it in time are used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OFFSET = "CAST(json_extract(small, '$.log.offset') AS INTEGER)"
 
 
 class _Spot(NamedTuple):
-    """Where in which file a document stood."""
+    """The position of a document in its file."""
 
     agent: Any
     file: dict[str, Any]
@@ -39,7 +39,7 @@ def neighbours(
     is_time_up: Callable[[], bool] = lambda: False,
 ) -> Neighbours:
     """Return up to ``count`` documents before ``hit`` and after it, oldest first; large ones
-    cut, and fewer when those took the time."""
+    are cut, and there are fewer when those took the time."""
     spot = _spot(hit.body)
 
     def side(*, is_after: bool) -> list[Hit]:

@@ -1,10 +1,10 @@
-"""Looking into the store from a page: documents newest first, counts beside them, one
-document with what stands around it, what was stored since.
+"""Exploring the store: documents newest first, counts of a view, one document with its context,
+documents stored since a request.
 
-Every answer is of one moment, bounded in rows, and bounded in time where rows are no bound:
-``is_time_up`` is asked between two slices of the store and within them, and what was left
-out is said.
-A connection that is interrupted from elsewhere raises ``SinkUnavailable``.
+Every answer is read from one snapshot, bounded in rows, and bounded in time where the number of
+rows is not: ``is_time_up`` is called between two slices of the store and within them, and the
+answer says what was left out. A connection that is interrupted from another thread raises
+``SinkUnavailable``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ptingest.sinks.store.read.sql import Condition
 from ptingest.sinks.store.schema import open_reader
 
 TAIL_MOST = 20_000
-"""Documents looked at for one step of a live tail; more are skipped, and counted."""
+"""Documents read for one step of a live tail; further ones are skipped, and counted."""
 TOO_MUCH = (
     "time was up before one document was looked at; ask for fewer words and values at once, or "
     "for those that fewer documents have"
@@ -44,7 +44,7 @@ TOO_MUCH = (
 
 
 class ExploreReader:
-    """A store opened for looking; use it in a ``with``, in one thread at a time.
+    """A store opened for exploring; use it in a ``with``, in one thread at a time.
 
     Raises:
         SinkUnavailable: there is no store at ``path``, or it became unreadable.
@@ -70,7 +70,7 @@ class ExploreReader:
             raise SinkUnavailable(sink="store", cause=f"{self._path}: {error}") from error
 
     def interrupt(self) -> None:
-        """End the statement that runs in another thread, if one does."""
+        """End the statement that runs in another thread, if there is one."""
         with suppress(sqlite3.ProgrammingError):  # closed meanwhile
             self.connection.interrupt()
 
@@ -102,7 +102,7 @@ class ExploreReader:
     def page(self, view: View, *, place: str | None = None, limit: int) -> Page:
         """Return documents newest first, from ``place`` on.
 
-        Documents that are stored meanwhile neither shift nor repeat what the next page has.
+        Documents that are stored meanwhile neither shift nor repeat documents of the next page.
 
         Raises:
             QueryInvalid: the query, a time or the place cannot be read.
@@ -124,7 +124,7 @@ class ExploreReader:
     def _places(
         self, where: Condition, question: Question, after: Place | None, limit: int
     ) -> tuple[list[Place], Place | None]:
-        """Return up to ``limit`` places, and where looking stopped when time was up."""
+        """Return up to ``limit`` places, and where the search stopped when time was up."""
         query, where = where, in_bounds(where, question)
         found: list[Place] = []
         looked_to: Place | None = None
@@ -158,7 +158,7 @@ class ExploreReader:
 
     @contextmanager
     def _moment(self, question: Question, after_id: int = 0) -> Iterator[Condition]:
-        """Hold a moment; what ends before anything can be told is no answer."""
+        """Hold a snapshot; raise when time is up before the first result."""
         try:
             with moment(
                 self.connection,
@@ -204,7 +204,7 @@ class ExploreReader:
         return read_hits(self.connection, ids, is_time_up=self._is_time_up)
 
     def counts(self, view: View) -> Counts:
-        """Return how many documents fit, by level over time and by the values of labels.
+        """Return how many documents match, by level over time and by the values of labels.
 
         Raises:
             QueryInvalid: the query or a time cannot be read.
@@ -220,21 +220,22 @@ class ExploreReader:
             )
 
     def document(self, number: int) -> Hit | None:
-        """Return the document with this id in the store, None where it is gone."""
+        """Return the document with this id in the store, None when it was deleted."""
         hits = read_hits(
             self.connection, [number], whole_bytes=PAGE_BYTES, value_bytes=PAGE_VALUE_BYTES
         )
         return hits[0] if hits else None
 
     def part(self, number: int, begin: int) -> bytes | None:
-        """Return a part of a body from ``begin`` on, nothing at its end; None where it is gone."""
+        """Return a part of a body from ``begin`` on, empty at its end; None when it was
+        deleted."""
         return read_part(self.connection, number, begin)
 
     def pages(self, view: View, *, limit: int) -> Iterator[list[Hit]]:
-        """Yield everything that fits, newest first, so many documents at a time.
+        """Yield all documents that match, newest first, in pages.
 
-        No moment is held between two of them: retention may take what was not yet given,
-        and the server's log can start anew.
+        No snapshot is held between two pages: retention may delete documents that were not yet
+        returned, and the server's log can start anew.
         """
         place: str | None = None
         while True:
@@ -249,9 +250,11 @@ class ExploreReader:
         return int(self.connection.execute("SELECT max(id) FROM documents").fetchone()[0] or 0)
 
     def tail(self, view: View, *, after: int, limit: int) -> Tail:
-        """Return what was stored after the document ``after``, the newest ``limit`` of it.
+        """Return the documents stored after the document ``after``, the newest ``limit`` of
+        them.
 
-        Times of the view are not asked: what is stored now is new, whatever its time.
+        The view's times are not applied: a document that is stored now is new, whatever its
+        time is.
 
         Raises:
             QueryInvalid: the query cannot be read.

@@ -1,9 +1,9 @@
-"""Counting what a question finds: all of it, by level over time, and by the value of labels.
+"""Counts of the documents that match: all, by level over time, and by the values of labels.
 
-What the tally holds is taken from there; the rest is counted one by one, newest first, until
-time is up. Counted one by one are the ids that no segment covers yet, segments whose times
-are told too coarsely for the histogram, and at the range's two ends those times that begin
-as the bound does. A query that asks for more than labels has no use for the tally.
+Numbers that the tally has are taken from there; other documents are counted one by one, newest
+first, until time is up. Those are the ids that no segment covers yet, segments whose times are
+too coarse for the histogram, and, at both ends of the range, times that begin as the bound
+does. The tally is not used for a query on other fields than labels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ptingest.sinks.store.rollup import SEGMENT, SEGMENT_BITS, gaps, segments
 
 FACET_VALUES = 10
 GAPS_MOST = 4 * SEGMENT
-"""So many documents outside the tally are read by id; more of them in the order of time."""
+"""Up to so many documents outside the tally are read by id; more of them in the order of time."""
 _LABELS = ", ".join(FACETS)
 
 
@@ -69,7 +69,7 @@ class _Sums:
 
 
 def _elements(value: str) -> Iterable[str | None]:
-    """Return what the JSON text of a list holds; any other text is itself."""
+    """Return the elements of a list's JSON text; any other text is returned as it is."""
     try:
         decoded = msgspec.json.decode(value)
     except msgspec.DecodeError:
@@ -88,7 +88,7 @@ def counts(
     now: str,
     is_time_up: Callable[[], bool],
 ) -> Counts:
-    """Count what fits ``where``, the question's query in the moment that is held."""
+    """Count the documents that match ``where``, the query in the snapshot that is held."""
     first, last = _ends(connection, question, now)
     widths = segments(connection) if where.has_labels_only else {}
     step = _step(widths, first, last)
@@ -109,7 +109,7 @@ def counts(
 def _until_time_is_up(
     counting: _Counting, widths: dict[int, int], is_time_up: Callable[[], bool], newest: str
 ) -> str | None:
-    """Count, and return the time down to which everything was, None when at the end."""
+    """Count, and return the time down to which all documents were counted, None when all were."""
     try:
         with deadline(counting.connection, is_time_up):
             return counting.count(widths, is_time_up)
@@ -128,7 +128,7 @@ def _ends(connection: sqlite3.Connection, question: Question, now: str) -> tuple
 
 
 def _step(widths: dict[int, int], first: str, last: str) -> int:
-    """Return the finest step that most of the tally can tell, else the finest."""
+    """Return the finest step that most of the tally can give, else the finest."""
     steps = steps_for(first, last)
     for step in steps:
         told = sum(width >= prefix_of(step) for width in widths.values())
@@ -150,13 +150,13 @@ class _Counting:
     ) -> None:
         self.connection, self._query, self._question = connection, where, question
         self.counted_to: str | None = None
-        """Where the slice that was counted last ends."""
+        """The end of the slice that was counted last."""
         self._where = in_bounds(where, question)
         self._prefix = prefix
         self.sums = _Sums()
 
     def count(self, widths: dict[int, int], is_time_up: Callable[[], bool]) -> str | None:
-        """Count everything; return the time down to which it came, None when at the end."""
+        """Count everything; return the time down to which documents were counted, None for all."""
         told = {segment: width for segment, width in widths.items() if width >= self._prefix}
         if told:
             self._add_tally()
@@ -206,7 +206,8 @@ class _Counting:
             self.sums.add(Group(row[0], row[1:-1], row[-1]))
 
     def _add_tally(self) -> None:
-        """Add what lies wholly between the two bounds, from the segments that tell enough."""
+        """Add the documents entirely between the two bounds, from segments that are fine
+        enough."""
         for time, level, documents in self._tallied(f"substr(time, 1, {self._prefix}), log_level"):
             labels = tuple(level if field == "log_level" else None for field in FACETS)
             self.sums.add_time(Group(time, labels, documents))
@@ -226,7 +227,7 @@ class _Counting:
         )
 
     def _add_edges(self, widths: set[int]) -> None:
-        """Add the times that begin as a bound does; the tally cannot tell their two sides."""
+        """Add the times that begin as a bound does; the tally cannot separate their two sides."""
         since, until = self._question.since, self._question.until
         for width in widths:
             ends = [

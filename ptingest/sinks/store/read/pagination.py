@@ -1,7 +1,7 @@
-"""Going through a store from the newest document to the oldest, a slice at a time.
+"""Reads a store from the newest document to the oldest, a slice at a time.
 
-Time ends where the caller says so, between two slices; what was seen until then is whole
-down to one moment, which can be told.
+The caller may stop between two slices when time is up; the documents read until then are
+complete down to one moment, which the caller can report.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROWS_MOST = 1 << 17
 
 
 class Place(NamedTuple):
-    """A document's place in the order of time; without a time after all others."""
+    """A document's place in the order of time; documents without a time come last."""
 
     timestamp: str | None
     id: int
@@ -31,7 +31,7 @@ class Place(NamedTuple):
         """Return the place written as ``TIME,ID``.
 
         Raises:
-            QueryInvalid: it is none.
+            QueryInvalid: it is not a place.
         """
         timestamp, _, number = text.rpartition(",")
         if not number.isascii() or not number.isdigit() or len(number) > 18:
@@ -47,7 +47,7 @@ class Slice(NamedTuple):
     sql: str
     values: list[str | int]
     end: Place | None
-    """Where its oldest document stands, None in the last slice."""
+    """The place of its oldest document, None in the last slice."""
 
 
 def by_time(connection: sqlite3.Connection) -> str:
@@ -66,7 +66,7 @@ def slices(
     most_rows: int = ROWS_MOST,
 ) -> Iterator[Slice]:
     """Yield slices, newest first, each twice as long as the one before; with ``after`` only
-    what lies behind that place."""
+    those behind that place."""
     source, rows = by_time(connection), first_rows
     sql, values = "timestamp IS NOT NULL", list[str | int]()
     if until is not None:

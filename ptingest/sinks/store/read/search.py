@@ -1,8 +1,8 @@
-"""Reading the store: searching, counting; also while a server writes.
+"""Reads the store: search and count, also while a server writes.
 
-Each question is answered as of one moment. The moment ends before the first hit is handed
-out, since a reader that holds one open (a pager, half read) keeps the server's write-ahead
-log from starting anew; a document that retention deletes meanwhile is left out.
+Each question is answered from one snapshot. The snapshot ends before the first hit is returned,
+since a reader that holds one open (a pager, half read) prevents the server's write-ahead log
+from starting anew; a document that retention deletes meanwhile is left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROWS_A_FETCH = 256
 
 
 class Hit(NamedTuple):
-    """One document found; ``body`` is it whole, as JSON."""
+    """One document that was found; ``body`` is its complete JSON."""
 
     data_stream: str
     body: str
@@ -65,7 +65,8 @@ class StoreReader:
             raise SinkUnavailable(sink="store", cause=f"{self._path}: {error}") from error
 
     def search(self, question: Question, *, limit: int | None = None) -> Iterator[Hit]:
-        """Yield what matches, oldest first; with ``limit`` the newest so many of them.
+        """Yield the documents that match, oldest first; with ``limit`` the newest so many of
+        them.
 
         Raises:
             QueryInvalid: before the first hit.
@@ -82,7 +83,7 @@ class StoreReader:
             yield from (found[one] for one in some if one in found)
 
     def _find(self, question: Question, limit: int | None) -> array[int]:
-        """Return the ids of what matches, oldest first."""
+        """Return the ids of the documents that match, oldest first."""
         with moment(self._connection, question, now=self._now) as query:
             where = in_bounds(query, question)
             sql = f"SELECT id FROM documents WHERE {where.sql} ORDER BY timestamp"
@@ -104,9 +105,10 @@ class StoreReader:
             return int(self._connection.execute(sql, where.values).fetchone()[0])
 
     def count_by(self, question: Question, field: str) -> list[tuple[str | None, int]]:
-        """Return each value of ``field`` with its number of documents, most first.
+        """Return each value of ``field`` with its number of documents, most frequent first.
 
-        A list counts once for each of its elements; None stands for documents without it.
+        A list counts once for each of its elements; None counts the documents without the
+        field.
         """
         if not is_field(field):
             raise QueryInvalid(
@@ -131,7 +133,7 @@ class StoreReader:
 
 def _values_of(field: str) -> tuple[Condition, str]:
     """Return SQL for a field's value, and the rows to take it from: one row a document and
-    element, or one of NULL where there is none."""
+    element, or one row with NULL when there is none."""
     if field in EXACT_COLUMNS:
         return Condition(EXACT_COLUMNS[field]), "documents"
     column = KEYWORD_COLUMNS.get(field)
