@@ -207,7 +207,7 @@ def is_secret(annotation: Any) -> bool:
 
 
 def _allowed(spot: Spot) -> str:
-    """The allowed values, from the type and its bounds."""
+    """What may stand there, from the type and its bounds."""
     annotation, field = spot.annotation, spot.field
     metadata = list(field.metadata) if field is not None else []
     return _describe(annotation, metadata, field)

@@ -1,8 +1,8 @@
-"""One snapshot of the store, and the meaning of a query in it.
+"""One moment of the store, and what a question means in it.
 
-Few messages are not in the text index yet (see ``schema``); they are indexed here, in memory,
-when a query has words. The documents that hold the words are looked up once, so that an answer
-may take several statements.
+Messages that the text index does not hold yet are few (see ``schema``); they are indexed here,
+in memory, when a query asks for words. The documents that hold the words are looked up once,
+so that the rest of a question may be asked in several statements.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ INSERT INTO temp.unindexed (rowid, message) SELECT id, message FROM documents WH
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The query and its bounds; times are the store's time text, None means no bound."""
+    """What to look for; times are the store's time text, None is without bound."""
 
     query: str
     since: str | None = None
@@ -45,10 +45,10 @@ def moment(
     after_id: int = 0,
     is_time_up: Callable[[], bool] = lambda: False,
 ) -> Iterator[Condition]:
-    """Hold one snapshot of the store and yield the condition of the query in it; bounds are
+    """Hold one moment of the store and say what the question's query means in it; bounds are
     added by ``in_bounds``.
 
-    With ``after_id`` only documents stored after that one are searched for words.
+    With ``after_id`` only documents stored after that one are looked through for words.
 
     Raises:
         QueryInvalid: the query cannot be read.
@@ -69,7 +69,7 @@ def moment(
         yield where
     finally:
         if connection.in_transaction:
-            connection.execute("ROLLBACK")  # drops the temporary tables too
+            connection.execute("ROLLBACK")  # takes the temporary tables along
 
 
 def _look_up_words(connection: sqlite3.Connection, texts: dict[str, str], after_id: int) -> None:
@@ -87,7 +87,7 @@ def _look_up_words(connection: sqlite3.Connection, texts: dict[str, str], after_
 
 
 def in_bounds(where: Condition, question: Question) -> Condition:
-    """Return the query's condition with its times and data stream."""
+    """Return the query's condition with the question's times and data stream."""
     bounds: list[tuple[str, str | None]] = [
         ("timestamp >= ?", question.since),
         ("timestamp <= ?", question.until),
