@@ -26,7 +26,7 @@ class Columns(msgspec.Struct, frozen=True, gc=False):
     message: str | None = None
 
 
-class Row(NamedTuple):
+class ColumnValues(NamedTuple):
     """The values of the columns in the order of the table."""
 
     timestamp: str | None
@@ -39,13 +39,13 @@ class Row(NamedTuple):
     message: str | None
 
 
-_NOTHING = Row(None, None, None, None, None, None, None, None)
+_NOTHING = ColumnValues(None, None, None, None, None, None, None, None)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decoder = msgspec.json.Decoder(Columns)
 _CANONICAL_LENGTH = len("2025-01-02T03:04:05.678Z")
 
 
-def lift(body: bytes) -> Row:
+def lift(body: bytes) -> ColumnValues:
     """Return the columns of one document; never raises, whatever the body is."""
     try:
         columns = _decoder.decode(body)
@@ -58,7 +58,7 @@ def lift(body: bytes) -> Row:
         len(timestamp) != _CANONICAL_LENGTH or not timestamp.endswith("Z")
     ):
         timestamp = canonical_time(timestamp)
-    return Row(
+    return ColumnValues(
         timestamp,
         columns.group,
         columns.service,
@@ -70,7 +70,7 @@ def lift(body: bytes) -> Row:
     )
 
 
-def _lift_odd(body: bytes) -> Row:
+def _lift_odd(body: bytes) -> ColumnValues:
     try:
         document = msgspec.json.decode(body)
     except _UNREADABLE:
@@ -78,9 +78,9 @@ def _lift_odd(body: bytes) -> Row:
     if not isinstance(document, dict):
         return _NOTHING
     timestamp = document.get("@timestamp")
-    return Row(
+    return ColumnValues(
         canonical_time(timestamp) if isinstance(timestamp, str) else None,
-        *(_text_of(document.get(name)) for name in Row._fields[1:]),
+        *(_text_of(document.get(name)) for name in ColumnValues._fields[1:]),
     )
 
 

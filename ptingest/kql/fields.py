@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ptingest.kql.parser import Value
+from ptingest.kql.parser import QueryValue
 from ptingest.kql.tokens import Phrase, phrase
 
 KEYWORD_COLUMNS = {
@@ -27,7 +27,7 @@ TEXT_FIELDS = ("message", "log_message", "event.original")
 _INT64 = 1 << 63
 
 
-def phrases_of(value: Value) -> list[Phrase]:
+def phrases_of(value: QueryValue) -> list[Phrase]:
     """Split a value into phrases: a quoted value is one phrase, an unquoted one is any of its
     words."""
     if value.is_quoted:

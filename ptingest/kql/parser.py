@@ -29,7 +29,7 @@ NESTING_MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class QueryValue:
     """A value as written: ``pieces`` are the texts between the ``*``, with escapes resolved."""
 
     pieces: tuple[str, ...]
@@ -53,7 +53,7 @@ class Match:
     """``field:value``; without a field a bare value."""
 
     field: str | None
-    value: Value
+    value: QueryValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _tree(child: Tree[Token] | Token) -> Tree[Token]:
     return child
 
 
-def _matches(tree: Tree[Token], match_one: Callable[[Value], Query]) -> Query:
+def _matches(tree: Tree[Token], match_one: Callable[[QueryValue], Query]) -> Query:
     """Expand ``field:(a or b)`` into matches of one value each."""
     children = [_tree(child) for child in tree.children]
     match tree.data:
@@ -184,7 +184,7 @@ def _matches(tree: Tree[Token], match_one: Callable[[Value], Query]) -> Query:
     raise AssertionError(f"the grammar made a {tree.data}")
 
 
-def _match(field: str, value: Value) -> Query:
+def _match(field: str, value: QueryValue) -> Query:
     if field == "*":
         return EVERYTHING if value.is_anything else Match(None, value)
     return Match(field, value)
@@ -219,7 +219,7 @@ def _start(tree: Tree[Token]) -> int:
     return int(tree.meta.start_pos)
 
 
-def _value(tree: Tree[Token]) -> Value:
+def _value(tree: Tree[Token]) -> QueryValue:
     """Resolve escapes; a ``*`` that is not escaped separates the pieces."""
     token = tree.children[0]
     written = str(token)
@@ -239,7 +239,7 @@ def _value(tree: Tree[Token]) -> Value:
         else:
             pieces.append("")
     pieces[-1] += written[end:]
-    return Value(tuple(pieces), is_quoted)
+    return QueryValue(tuple(pieces), is_quoted)
 
 
 def _character(code: str | None, character: str) -> str:

@@ -17,10 +17,10 @@ from operator import ge, gt, le, lt
 from typing import Any
 
 from ptingest.kql import times
-from ptingest.kql.columns import Row, lift
+from ptingest.kql.columns import ColumnValues, lift
 from ptingest.kql.fields import EXACT_COLUMNS, KEYWORD_COLUMNS, TEXT_FIELDS, number_of, phrases_of
 from ptingest.kql.globs import glob_until_nul
-from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, Range, Value
+from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, QueryValue, Range
 from ptingest.kql.tokens import finder
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
@@ -35,12 +35,12 @@ class Candidate:
 
     def __init__(self, body: bytes, data_stream: str, key: str | None) -> None:
         self.body, self.data_stream, self.key = body, data_stream, key
-        self._row: Row | None = None
+        self._row: ColumnValues | None = None
         self._text: str | None = None
         self._decoded: Any = _decode
 
     @property
-    def row(self) -> Row:
+    def row(self) -> ColumnValues:
         """The fields that are columns of the store."""
         if self._row is None:
             self._row = lift(self.body)
@@ -112,7 +112,7 @@ class _Maker:
             case Range():
                 return _range(query)
 
-    def _match(self, name: str, value: Value) -> Test:
+    def _match(self, name: str, value: QueryValue) -> Test:
         if value.is_anything:
             return _exists(name)
         if name in TEXT_FIELDS:
@@ -155,7 +155,7 @@ def _column(name: str) -> Callable[[Candidate], str | None]:
             return lambda candidate: candidate.key
         case "@timestamp":
             return lambda candidate: candidate.row.timestamp
-    place = Row._fields.index(name)
+    place = ColumnValues._fields.index(name)
     return lambda candidate: candidate.row[place]
 
 
@@ -177,7 +177,7 @@ def _exists(name: str) -> Test:
     )
 
 
-def _words(name: str, value: Value) -> Test:
+def _words(name: str, value: QueryValue) -> Test:
     phrases = phrases_of(value)
     if not phrases:
         return lambda _: False
@@ -235,7 +235,7 @@ def _elements(document: Any, path: Sequence[str], is_inner: bool) -> Iterable[An
     return (value,)
 
 
-def _text_test(value: Value) -> Callable[[str | None], bool]:
+def _text_test(value: QueryValue) -> Callable[[str | None], bool]:
     if not value.has_wildcard:
         wanted = value.text
         return lambda text: text == wanted
@@ -243,7 +243,7 @@ def _text_test(value: Value) -> Callable[[str | None], bool]:
     return lambda text: text is not None and fits(text)
 
 
-def _element(value: Value, *, has_numbers: bool) -> Callable[[Any], bool]:
+def _element(value: QueryValue, *, has_numbers: bool) -> Callable[[Any], bool]:
     is_equal, text = _text_test(value), value.text
     if value.has_wildcard:
         return lambda found: isinstance(found, str) and is_equal(found)

@@ -80,7 +80,7 @@ def translated(expression: str) -> Translation:
         Untranslatable: RE2 cannot express it.
     """
     tree = _parser.parse(expression)
-    return _Writer(tree).translation()
+    return _Re2Writer(tree).translation()
 
 
 def _nodes(nodes: Sequence[Node], flags: int) -> Iterator[tuple[Node, int]]:
@@ -100,7 +100,7 @@ def _nodes(nodes: Sequence[Node], flags: int) -> Iterator[tuple[Node, int]]:
             yield (code, argument), flags
 
 
-class _Writer:
+class _Re2Writer:
     """Writes from left to right, and counts the groups."""
 
     def __init__(self, tree: Any) -> None:

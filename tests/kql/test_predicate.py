@@ -11,11 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ptingest.errors import QueryInvalid
-from ptingest.kql.parser import Match, Query, Range, Value, parse
+from ptingest.kql.parser import Match, Query, QueryValue, Range, parse
 from ptingest.kql.predicate import Candidate, matcher, number_text
 from ptingest.model.document import DataStream
 from ptingest.sinks.store.maintenance import extend_index
-from ptingest.sinks.store.read.search import Question, StoreReader
+from ptingest.sinks.store.read.search import StoreReader
+from ptingest.sinks.store.read.snapshot import StoreQuery
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.support.store_documents import insert, raw_document
 from tests.support.store_queries import bodies, queries, written
@@ -132,7 +133,7 @@ def test_the_matcher_and_the_sql_name_the_same_documents(
 
     with StoreReader(path, now=NOW) as reader:
         for text in asked:
-            by_sql = {json.loads(hit.body)["n"] for hit in reader.search(Question(text))}
+            by_sql = {json.loads(hit.body)["n"] for hit in reader.search(StoreQuery(text))}
             test = matcher(parse(text), text=text, now=NOW)
             by_matcher = {
                 at
@@ -180,7 +181,7 @@ def test_a_body_that_is_no_json_matches_only_what_asks_nothing_of_it() -> None:
 def test_a_body_nested_without_end_is_not_decoded() -> None:
     deep = Candidate(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "s", None)
 
-    assert not matcher(Match("a", Value(("x",))), text="a:x", now=NOW)(deep)
+    assert not matcher(Match("a", QueryValue(("x",))), text="a:x", now=NOW)(deep)
 
 
 def test_a_time_that_is_none_is_pointed_at() -> None:

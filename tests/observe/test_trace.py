@@ -14,7 +14,7 @@ import pytest
 from ptingest.model.document import Document
 from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.model.watching import WhyRequest
-from ptingest.observe.trace import STORIES, spellings
+from ptingest.observe.trace import TRACES_MOST, spellings
 from tests.support.raw_peer import LINE, J, W, peer_of, shipped
 from tests.support.serving import MemorySink, Server, serving
 from tests.support.waiting import PATIENCE_SECONDS
@@ -177,7 +177,7 @@ async def test_a_common_text_is_not_told_a_thousand_times(tmp_path: Path) -> Non
         await peer.send(W(50) + b"".join(J(n, shipped("same", n)) for n in range(1, 51)))
         await peer.acks(1)
 
-        assert len(await stories(server, line="same")) == STORIES
+        assert len(await stories(server, line="same")) == TRACES_MOST
 
 
 async def test_once_only_the_id_is_left_window_and_writes_are_told_still(tmp_path: Path) -> None:

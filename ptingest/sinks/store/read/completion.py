@@ -14,7 +14,7 @@ import msgspec
 
 from ptingest.kql.fields import EXACT_COLUMNS, KEYWORD_COLUMNS
 from ptingest.kql.parser import is_field
-from ptingest.model.explore import Value
+from ptingest.model.explore import FieldValue
 from ptingest.sinks.store.read.bodies import ask_small, read_excerpts
 from ptingest.sinks.store.read.sql import path_of
 from ptingest.sinks.store.rollup import ids_of, segments
@@ -56,7 +56,7 @@ def _collect(value: Any, name: str, names: set[str], depth: int) -> None:
 
 def values(
     connection: sqlite3.Connection, field: str, *, beginning: str, limit: int
-) -> list[Value]:
+) -> list[FieldValue]:
     """Return values of a field that begin with a prefix, in any case of letters, most frequent
     first."""
     if not is_field(field):
@@ -68,7 +68,7 @@ def values(
         counted = _of_body(connection, field)
     wanted = beginning.casefold()
     fits = [
-        Value(text, documents)
+        FieldValue(text, documents)
         for text, documents in counted.items()
         if len(text) <= VALUE_CHARACTERS and text.casefold().startswith(wanted)
     ]

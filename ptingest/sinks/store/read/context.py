@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ptingest.model.explore import Hit, Neighbours
+from ptingest.model.explore import DocumentContext, Hit
 from ptingest.sinks.store.read.bodies import ask_small, read_hits
 from ptingest.sinks.store.read.pagination import by_time
 
@@ -31,13 +31,13 @@ class _Spot(NamedTuple):
     offset: int
 
 
-def neighbours(
+def context_of(
     connection: sqlite3.Connection,
     hit: Hit,
     *,
     count: int,
     is_time_up: Callable[[], bool] = lambda: False,
-) -> Neighbours:
+) -> DocumentContext:
     """Return up to ``count`` documents before ``hit`` and after it, oldest first; large ones
     are cut, and there are fewer when those took the time."""
     spot = _spot(hit.body)
@@ -50,7 +50,7 @@ def neighbours(
         return read_hits(connection, ids, is_time_up=is_time_up)
 
     basis = "time" if spot is None else "file"
-    return Neighbours(side(is_after=False)[::-1], side(is_after=True), basis)
+    return DocumentContext(side(is_after=False)[::-1], side(is_after=True), basis)
 
 
 def _spot(body: str) -> _Spot | None:

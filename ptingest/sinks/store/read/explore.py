@@ -29,9 +29,9 @@ from ptingest.sinks.store.read.bodies import (
     read_part,
 )
 from ptingest.sinks.store.read.facets import counts
-from ptingest.sinks.store.read.pagination import Place, Slice, by_time, slices
+from ptingest.sinks.store.read.pagination import PageCursor, Slice, by_time, slices
 from ptingest.sinks.store.read.planner import candidates, first_rows, most_rows, rare_ids, weight
-from ptingest.sinks.store.read.snapshot import Question, in_bounds, moment
+from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds, snapshot
 from ptingest.sinks.store.read.sql import Condition
 from ptingest.sinks.store.schema import open_reader
 
@@ -74,13 +74,13 @@ class ExploreReader:
         with suppress(sqlite3.ProgrammingError):  # closed meanwhile
             self.connection.interrupt()
 
-    def question(self, view: View) -> Question:
+    def question(self, view: View) -> StoreQuery:
         """Return the view with its times resolved.
 
         Raises:
             QueryInvalid: a time cannot be read.
         """
-        return Question(
+        return StoreQuery(
             view.query,
             self._time(view.since, "since"),
             self._time(view.until, "until", is_end=True),
@@ -107,9 +107,9 @@ class ExploreReader:
         Raises:
             QueryInvalid: the query, a time or the place cannot be read.
         """
-        after = Place.read(place) if place else None
+        after = PageCursor.read(place) if place else None
         question = self.question(view)
-        with self._moment(question) as where:
+        with self._snapshot(question) as where:
             places, stopped_at = self._places(where, question, after, limit + 1)
             found = places[:limit]
             hits = self._hits([one.id for one in found])
@@ -122,12 +122,12 @@ class ExploreReader:
         return Page(hits, str(found[-1]) if len(places) > limit else None, None)
 
     def _places(
-        self, where: Condition, question: Question, after: Place | None, limit: int
-    ) -> tuple[list[Place], Place | None]:
+        self, where: Condition, question: StoreQuery, after: PageCursor | None, limit: int
+    ) -> tuple[list[PageCursor], PageCursor | None]:
         """Return up to ``limit`` places, and where the search stopped when time was up."""
         query, where = where, in_bounds(where, question)
-        found: list[Place] = []
-        looked_to: Place | None = None
+        found: list[PageCursor] = []
+        looked_to: PageCursor | None = None
         try:
             with deadline(self.connection, self._is_time_up):
                 if (few := candidates(self.connection, query)) is not None:
@@ -148,19 +148,19 @@ class ExploreReader:
             return found, looked_to
         return found, None
 
-    def _places_in(self, part: Slice, where: Condition, limit: int) -> list[Place]:
+    def _places_in(self, part: Slice, where: Condition, limit: int) -> list[PageCursor]:
         rows = self.connection.execute(
             f"SELECT timestamp, id FROM {by_time(self.connection)} "
             f"WHERE {part.sql} AND {where.sql} ORDER BY timestamp DESC, id DESC LIMIT ?",
             [*part.values, *where.values, limit],
         )
-        return list(map(Place._make, rows))
+        return list(map(PageCursor._make, rows))
 
     @contextmanager
-    def _moment(self, question: Question, after_id: int = 0) -> Iterator[Condition]:
+    def _snapshot(self, question: StoreQuery, after_id: int = 0) -> Iterator[Condition]:
         """Hold a snapshot; raise when time is up before the first result."""
         try:
-            with moment(
+            with snapshot(
                 self.connection,
                 question,
                 now=self._now,
@@ -171,7 +171,9 @@ class ExploreReader:
         except TimeIsUp as error:
             raise SinkUnavailable(sink="store", cause=TOO_MUCH) from error
 
-    def _slices(self, query: Condition, question: Question, after: Place | None) -> Iterator[Slice]:
+    def _slices(
+        self, query: Condition, question: StoreQuery, after: PageCursor | None
+    ) -> Iterator[Slice]:
         return slices(
             self.connection,
             since=question.since,
@@ -182,8 +184,8 @@ class ExploreReader:
         )
 
     def _places_of(
-        self, source: str, also: str, where: Condition, after: Place | None, limit: int
-    ) -> list[Place]:
+        self, source: str, also: str, where: Condition, after: PageCursor | None, limit: int
+    ) -> list[PageCursor]:
         """Return places among few documents."""
         behind, values = "TRUE", list[str | int]()
         if after is not None and after.timestamp is None:
@@ -197,7 +199,7 @@ class ExploreReader:
             "ORDER BY timestamp DESC, documents.id DESC LIMIT ?",
             [*values, *where.values, limit],
         )
-        return list(map(Place._make, rows))
+        return list(map(PageCursor._make, rows))
 
     def _hits(self, ids: list[int]) -> list[Hit]:
         """Return documents in the order of ``ids``; large ones cut, fewer when time is up."""
@@ -210,7 +212,7 @@ class ExploreReader:
             QueryInvalid: the query or a time cannot be read.
         """
         question = self.question(view)
-        with self._moment(question) as where:
+        with self._snapshot(question) as where:
             return counts(
                 self.connection,
                 where,
@@ -261,7 +263,7 @@ class ExploreReader:
         """
         last = self.last_id()
         begin = max(after, last - TAIL_MOST)
-        with self._moment(Question(view.query), begin) as where:
+        with self._snapshot(StoreQuery(view.query), begin) as where:
             begin = max(begin, last - TAIL_MOST // weight(where))
             rows = self.connection.execute(
                 "SELECT id FROM documents NOT INDEXED "

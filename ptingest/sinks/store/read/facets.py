@@ -20,7 +20,7 @@ from ptingest.model.explore import FACETS, Counts, Facet
 from ptingest.sinks.store.read.histogram import bars, prefix_of, steps_for
 from ptingest.sinks.store.read.pagination import by_time, slices
 from ptingest.sinks.store.read.planner import candidates, first_rows, most_rows, tally_rows
-from ptingest.sinks.store.read.snapshot import Question, in_bounds
+from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds
 from ptingest.sinks.store.read.sql import Condition
 from ptingest.sinks.store.rollup import SEGMENT, SEGMENT_BITS, gaps, segments
 
@@ -30,7 +30,7 @@ GAPS_MOST = 4 * SEGMENT
 _LABELS = ", ".join(FACETS)
 
 
-class Group(NamedTuple):
+class LabelGroup(NamedTuple):
     """Documents with the same beginning of their time and the same labels, in the order of
     ``FACETS``."""
 
@@ -48,18 +48,18 @@ class _Sums:
         self.times: Counter[tuple[str, str | None]] = Counter()
         self.values: tuple[Counter[str | None], ...] = tuple(Counter() for _ in FACETS)
 
-    def add(self, group: Group) -> None:
+    def add(self, group: LabelGroup) -> None:
         self.add_time(group)
         self.add_labels(group)
 
-    def add_time(self, group: Group) -> None:
+    def add_time(self, group: LabelGroup) -> None:
         self.documents += group.documents
         if group.time is None:
             self.timeless += group.documents
         else:
             self.times[group.time, group.labels[FACETS.index("log_level")]] += group.documents
 
-    def add_labels(self, group: Group) -> None:
+    def add_labels(self, group: LabelGroup) -> None:
         for counter, value in zip(self.values, group.labels, strict=True):
             if value is not None and value[:1] in ("[", "{"):
                 for element in _elements(value):
@@ -83,7 +83,7 @@ def _elements(value: str) -> Iterable[str | None]:
 def counts(
     connection: sqlite3.Connection,
     where: Condition,
-    question: Question,
+    question: StoreQuery,
     *,
     now: str,
     is_time_up: Callable[[], bool],
@@ -117,7 +117,7 @@ def _until_time_is_up(
         return counting.counted_to or newest
 
 
-def _ends(connection: sqlite3.Connection, question: Question, now: str) -> tuple[str, str]:
+def _ends(connection: sqlite3.Connection, question: StoreQuery, now: str) -> tuple[str, str]:
     """Return the first and last time of the histogram."""
     oldest, newest = connection.execute(
         "SELECT (SELECT min(timestamp) FROM documents), (SELECT max(timestamp) FROM documents)"
@@ -146,7 +146,7 @@ class _Counting:
     """One count, by every way that is needed."""
 
     def __init__(
-        self, connection: sqlite3.Connection, where: Condition, question: Question, prefix: int
+        self, connection: sqlite3.Connection, where: Condition, question: StoreQuery, prefix: int
     ) -> None:
         self.connection, self._query, self._question = connection, where, question
         self.counted_to: str | None = None
@@ -203,16 +203,16 @@ class _Counting:
             [*values, *self._where.values],
         )
         for row in rows:
-            self.sums.add(Group(row[0], row[1:-1], row[-1]))
+            self.sums.add(LabelGroup(row[0], row[1:-1], row[-1]))
 
     def _add_tally(self) -> None:
         """Add the documents entirely between the two bounds, from segments that are fine
         enough."""
         for time, level, documents in self._tallied(f"substr(time, 1, {self._prefix}), log_level"):
             labels = tuple(level if field == "log_level" else None for field in FACETS)
-            self.sums.add_time(Group(time, labels, documents))
+            self.sums.add_time(LabelGroup(time, labels, documents))
         for row in self._tallied(_LABELS):
-            self.sums.add_labels(Group(None, row[:-1], row[-1]))
+            self.sums.add_labels(LabelGroup(None, row[:-1], row[-1]))
 
     def _tallied(self, what: str) -> Iterator[tuple[Any, ...]]:
         bounds, values = ["width >= ?"], list[str | int | float]([self._prefix])

@@ -17,7 +17,7 @@ FIRST_ROWS = 4096
 ROWS_MOST = 1 << 17
 
 
-class Place(NamedTuple):
+class PageCursor(NamedTuple):
     """A document's place in the order of time; documents without a time come last."""
 
     timestamp: str | None
@@ -27,7 +27,7 @@ class Place(NamedTuple):
         return f"{self.timestamp or ''},{self.id}"
 
     @classmethod
-    def read(cls, text: str) -> Place:
+    def read(cls, text: str) -> PageCursor:
         """Return the place written as ``TIME,ID``.
 
         Raises:
@@ -46,7 +46,7 @@ class Slice(NamedTuple):
 
     sql: str
     values: list[str | int]
-    end: Place | None
+    end: PageCursor | None
     """The place of its oldest document, None in the last slice."""
 
 
@@ -61,7 +61,7 @@ def slices(
     *,
     since: str | None = None,
     until: str | None = None,
-    after: Place | None = None,
+    after: PageCursor | None = None,
     first_rows: int = FIRST_ROWS,
     most_rows: int = ROWS_MOST,
 ) -> Iterator[Slice]:
@@ -84,7 +84,7 @@ def slices(
         if end is None:
             yield Slice(f"{sql} AND {floor}", [*values, *floors], None)
             break
-        yield Slice(f"{sql} AND (timestamp, id) >= (?, ?)", [*values, *end], Place._make(end))
+        yield Slice(f"{sql} AND (timestamp, id) >= (?, ?)", [*values, *end], PageCursor._make(end))
         sql, values = "(timestamp, id) < (?, ?)", list(end)
         rows = min(2 * rows, most_rows)
     if since is None and until is None:

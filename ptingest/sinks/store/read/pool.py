@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from ptingest.errors import SinkUnavailable
-from ptingest.model.explore import ExploreResult, Hit, Neighbours, Page, Tail, Value, View
+from ptingest.model.explore import DocumentContext, ExploreResult, FieldValue, Hit, Page, Tail, View
 from ptingest.sinks.store.read import completion
-from ptingest.sinks.store.read.context import neighbours
+from ptingest.sinks.store.read.context import context_of
 from ptingest.sinks.store.read.explore import ExploreReader
 
 T = TypeVar("T")
@@ -77,15 +77,17 @@ class StoreExplorer:
 
         return await self._ask(look, seconds=2 * seconds)
 
-    async def document(self, number: int, *, around: int) -> tuple[Hit, Neighbours] | None:
+    async def document(self, number: int, *, around: int) -> tuple[Hit, DocumentContext] | None:
         """Return one document with its context, None when it was deleted."""
 
-        def document(deadline: _Deadline, reader: ExploreReader) -> tuple[Hit, Neighbours] | None:
+        def document(
+            deadline: _Deadline, reader: ExploreReader
+        ) -> tuple[Hit, DocumentContext] | None:
             deadline.set(self._limits.seconds)
             hit = reader.document(number)
             if hit is None:
                 return None
-            return hit, neighbours(reader.connection, hit, count=around, is_time_up=deadline.is_up)
+            return hit, context_of(reader.connection, hit, count=around, is_time_up=deadline.is_up)
 
         return await self._ask(document)
 
@@ -114,7 +116,7 @@ class StoreExplorer:
             self._fields_at = time.monotonic()
         return self._fields
 
-    async def values(self, field: str, *, beginning: str, limit: int) -> list[Value]:
+    async def values(self, field: str, *, beginning: str, limit: int) -> list[FieldValue]:
         """Return values of a field that begin with ``beginning``, most frequent first."""
         return await self._ask(
             lambda _, reader: completion.values(

@@ -18,14 +18,14 @@ from typing import NamedTuple, Self
 from ptingest.errors import QueryInvalid, SinkUnavailable
 from ptingest.kql.fields import EXACT_COLUMNS, KEYWORD_COLUMNS
 from ptingest.kql.parser import is_field
-from ptingest.sinks.store.read.snapshot import Question, in_bounds, moment
+from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds, snapshot
 from ptingest.sinks.store.read.sql import Condition, may_be_json, path_of
 from ptingest.sinks.store.schema import open_reader
 
 ROWS_A_FETCH = 256
 
 
-class Hit(NamedTuple):
+class SearchHit(NamedTuple):
     """One document that was found; ``body`` is its complete JSON."""
 
     data_stream: str
@@ -64,7 +64,7 @@ class StoreReader:
         if isinstance(error, sqlite3.Error):
             raise SinkUnavailable(sink="store", cause=f"{self._path}: {error}") from error
 
-    def search(self, question: Question, *, limit: int | None = None) -> Iterator[Hit]:
+    def search(self, question: StoreQuery, *, limit: int | None = None) -> Iterator[SearchHit]:
         """Yield the documents that match, oldest first; with ``limit`` the newest so many of
         them.
 
@@ -79,12 +79,12 @@ class StoreReader:
                 f"WHERE id IN ({', '.join('?' * len(some))})",
                 some,
             ).fetchall()
-            found = {row[0]: Hit(row[1], row[2]) for row in rows}
+            found = {row[0]: SearchHit(row[1], row[2]) for row in rows}
             yield from (found[one] for one in some if one in found)
 
-    def _find(self, question: Question, limit: int | None) -> array[int]:
+    def _find(self, question: StoreQuery, limit: int | None) -> array[int]:
         """Return the ids of the documents that match, oldest first."""
-        with moment(self._connection, question, now=self._now) as query:
+        with snapshot(self._connection, question, now=self._now) as query:
             where = in_bounds(query, question)
             sql = f"SELECT id FROM documents WHERE {where.sql} ORDER BY timestamp"
             values = where.values
@@ -97,14 +97,14 @@ class StoreReader:
             ids.reverse()
         return ids
 
-    def count(self, question: Question) -> int:
+    def count(self, question: StoreQuery) -> int:
         """Return how many documents match."""
-        with moment(self._connection, question, now=self._now) as query:
+        with snapshot(self._connection, question, now=self._now) as query:
             where = in_bounds(query, question)
             sql = f"SELECT count(*) FROM documents WHERE {where.sql}"
             return int(self._connection.execute(sql, where.values).fetchone()[0])
 
-    def count_by(self, question: Question, field: str) -> list[tuple[str | None, int]]:
+    def count_by(self, question: StoreQuery, field: str) -> list[tuple[str | None, int]]:
         """Return each value of ``field`` with its number of documents, most frequent first.
 
         A list counts once for each of its elements; None counts the documents without the
@@ -115,7 +115,7 @@ class StoreReader:
                 query=field, column=1, seen=f"{field!r}", expected="a field name without quotes"
             )
         values, source = _values_of(field)
-        with moment(self._connection, question, now=self._now) as query:
+        with snapshot(self._connection, question, now=self._now) as query:
             where = in_bounds(query, question)
             sql = (
                 f"SELECT {values.sql}, count(DISTINCT documents.id) FROM {source} "

@@ -27,7 +27,7 @@ INSERT INTO temp.unindexed (rowid, message) SELECT id, message FROM documents WH
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class StoreQuery:
     """What to look for; times are the store's time text, None is without bound."""
 
     query: str
@@ -37,9 +37,9 @@ class Question:
 
 
 @contextmanager
-def moment(
+def snapshot(
     connection: sqlite3.Connection,
-    question: Question,
+    question: StoreQuery,
     *,
     now: datetime,
     after_id: int = 0,
@@ -86,7 +86,7 @@ def _look_up_words(connection: sqlite3.Connection, texts: dict[str, str], after_
             )
 
 
-def in_bounds(where: Condition, question: Question) -> Condition:
+def in_bounds(where: Condition, question: StoreQuery) -> Condition:
     """Return the query's condition with the question's times and data stream."""
     bounds: list[tuple[str, str | None]] = [
         ("timestamp >= ?", question.since),

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from ptingest.kql import times
 from ptingest.kql.fields import EXACT_COLUMNS, KEYWORD_COLUMNS, TEXT_FIELDS, number_of, phrases_of
-from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, Range, Value
+from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, QueryValue, Range
 from ptingest.kql.tokens import Phrase
 
 GLOB_CHARACTERS = 4096
@@ -126,7 +126,7 @@ class _Writer:
             return self.any_query(parts[0])
         return self._match(name, [part.value for part in parts if isinstance(part, Match)])
 
-    def _match(self, name: str, values: list[Value]) -> str:
+    def _match(self, name: str, values: list[QueryValue]) -> str:
         if values[0].is_anything:
             return self._exists(name)
         if name in TEXT_FIELDS:
@@ -156,14 +156,14 @@ class _Writer:
             return body
         return f"CASE WHEN {may_be_json(column)} THEN {body} ELSE {column} IS NOT NULL END"
 
-    def _column(self, column: str, values: Sequence[Value]) -> str:
+    def _column(self, column: str, values: Sequence[QueryValue]) -> str:
         texts = [value.text for value in values if not value.has_wildcard]
         self.values += texts
         asked = [f"{column} IN ({', '.join('?' * len(texts))})"] if texts else []
         asked += [self._fits(column, value) for value in values if value.has_wildcard]
         return f"coalesce({_either(asked)}, FALSE)"
 
-    def _fits(self, text: str, value: Value) -> str:
+    def _fits(self, text: str, value: QueryValue) -> str:
         function = f"fits_{len(self.globs)}"
         self.globs[function] = value.pieces
         self.values.append(_glob(value))
@@ -189,10 +189,10 @@ class _Writer:
             )
         return f"({' OR '.join(f'({one})' for one in found)})"
 
-    def _elements(self, values: Sequence[Value], *, has_numbers: bool) -> str:
+    def _elements(self, values: Sequence[QueryValue], *, has_numbers: bool) -> str:
         return _either([f"({self._element(one, has_numbers=has_numbers)})" for one in values])
 
-    def _element(self, value: Value, *, has_numbers: bool) -> str:
+    def _element(self, value: QueryValue, *, has_numbers: bool) -> str:
         if value.has_wildcard:
             return f"each.type = 'text' AND {self._fits('each.value', value)}"
         self.values.append(value.text)
@@ -231,14 +231,14 @@ class _Writer:
         self.values.append(last if operator in (">", "<=") else first)
         return f"coalesce(timestamp {_RANGE_SQL[operator]} ?, FALSE)"
 
-    def _time_match(self, value: Value) -> str:
+    def _time_match(self, value: QueryValue) -> str:
         self.values.extend(self._span(value.text))
         return "coalesce(timestamp BETWEEN ? AND ?, FALSE)"
 
     def _span(self, value: str) -> tuple[str, str]:
         return times.asked_span(value, self._now, query=self._text)
 
-    def _words(self, name: str, values: Sequence[Value]) -> str:
+    def _words(self, name: str, values: Sequence[QueryValue]) -> str:
         phrases = [one for value in values for one in phrases_of(value)]
         indexed: dict[str, None] = {}
         others: list[Phrase] = []
@@ -300,7 +300,7 @@ def _halved(asked: Sequence[str], operator: str, empty: str) -> str:
     return f"({left} {operator} {_halved(asked[middle:], operator, empty)})"
 
 
-def _glob(value: Value) -> str:
+def _glob(value: QueryValue) -> str:
     return "*".join(
         "".join(f"[{character}]" if character in "*?[" else character for character in piece)
         for piece in value.pieces

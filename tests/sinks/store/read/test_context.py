@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.sinks.store.read.context import neighbours
+from ptingest.sinks.store.read.context import context_of
 from ptingest.sinks.store.read.explore import ExploreReader
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.support.store_documents import document, insert, raw_document
@@ -41,7 +41,7 @@ def around(path: Path, number: int, count: int = 2) -> tuple[list[int], list[int
     with ExploreReader(path, now=NOW) as reader:
         hit = reader.document(number)
         assert hit is not None
-        found = neighbours(reader.connection, hit, count=count)
+        found = context_of(reader.connection, hit, count=count)
     return [one.id for one in found.before], [one.id for one in found.after], found.basis
 
 

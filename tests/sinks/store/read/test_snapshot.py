@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ptingest.sinks.store.maintenance import extend_index
-from ptingest.sinks.store.read.snapshot import Question, in_bounds, moment
+from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds, snapshot
 from ptingest.sinks.store.schema import open_reader, open_writer, transaction
 from tests.support.store_documents import insert, messages
 
@@ -19,10 +19,10 @@ def test_a_moment_stays_as_it_was_and_leaves_nothing_behind(tmp_path: Path) -> N
     with transaction(writer):
         insert(writer, messages("a third parcel"))
     reader = open_reader(tmp_path / "store.sqlite")
-    question = Question("parcel")
+    question = StoreQuery("parcel")
 
     for _ in range(2):
-        with moment(reader, question, now=NOW) as query:
+        with snapshot(reader, question, now=NOW) as query:
             with transaction(writer):
                 insert(writer, messages("a parcel that came later"))
             where = in_bounds(query, question)
@@ -40,7 +40,7 @@ def test_words_are_looked_for_behind_a_document_only_where_asked(tmp_path: Path)
     with transaction(writer):
         insert(writer, messages("one parcel", "two", "a parcel"))
 
-    with moment(writer, Question("parcel"), now=NOW, after_id=1) as query:
+    with snapshot(writer, StoreQuery("parcel"), now=NOW, after_id=1) as query:
         found = writer.execute("SELECT id FROM temp.found_0").fetchall()
 
     assert (found, query.required) == ([(3,)], ["found_0"])
