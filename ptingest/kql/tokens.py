@@ -56,8 +56,8 @@ def finder(
         if not left:
             return False
         longest = max(map(len, left))
-        for found in _stretches(lowered, longest - 1):
-            if any(_stands_in(found, in_a_row) for in_a_row in left):
+        for found in _parts(lowered, longest - 1):
+            if any(_is_in(found, in_a_row) for in_a_row in left):
                 return True
             if is_time_up():
                 raise TimeIsUp
@@ -66,14 +66,14 @@ def finder(
     return is_found
 
 
-def _stretches(lowered: str, overlap: int) -> Iterator[list[str]]:
+def _parts(lowered: str, overlap: int) -> Iterator[list[str]]:
     """Yield the words of a text in parts; each part begins with the last words of the part
     before."""
     found = (word[0] for word in _WORD.finditer(lowered))
-    kept: list[str] = []
+    last_words: list[str] = []
     while some := list(islice(found, _WORDS_AT_ONCE)):
-        yield kept + some
-        kept = (kept + some)[-overlap:] if overlap else []
+        yield last_words + some
+        last_words = (last_words + some)[-overlap:] if overlap else []
 
 
 def _longest_piece(sought: Phrase) -> str:
@@ -84,7 +84,7 @@ def _word_test(word: str) -> Callable[[str], bool]:
     return glob_test(word.split("*"))
 
 
-def _stands_in(found: list[str], tests: Sequence[Callable[[str], bool]]) -> bool:
+def _is_in(found: list[str], tests: Sequence[Callable[[str], bool]]) -> bool:
     return any(
         all(test(found[start + place]) for place, test in enumerate(tests))
         for start in range(len(found) - len(tests) + 1)

@@ -59,7 +59,7 @@ class TraceReader:
         """Return the traces of the events that match, and how far back the buffer reaches."""
         found = []
         for one in self._find(question):
-            found.append(self._told(one))
+            found.append(self._trace_of(one))
             if len(found) == TRACES_MOST:
                 break
         return {"found": found, "memory": self._trace_buffer.status()}
@@ -102,7 +102,7 @@ class TraceReader:
 
     # --- building ------------------------------------------------------------------------
 
-    def _told(self, found: TraceEntry) -> Trace:
+    def _trace_of(self, found: TraceEntry) -> Trace:
         chunk, origin = found.chunk, found.chunk.origin
         trace: Trace = {
             "id": found.key,

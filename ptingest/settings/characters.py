@@ -47,7 +47,7 @@ def characters(node: Node, flags: int) -> Characters:
     if is_negated:
         items = items[1:]
     if flags & re.IGNORECASE:
-        found = _asked("".join(map(_written, items)), flags & (re.IGNORECASE | re.ASCII))
+        found = _matched("".join(map(_written, items)), flags & (re.IGNORECASE | re.ASCII))
     else:
         found = joined(_plain(item, flags & re.ASCII) for item in items)
     return inverted(found) if is_negated else found
@@ -64,7 +64,7 @@ def _plain(item: Node, flags: int) -> Characters:
     code, argument = item
     if code is codes.LITERAL:
         return ((argument, argument),)
-    return (argument,) if code is codes.RANGE else _asked(_written(item), flags)
+    return (argument,) if code is codes.RANGE else _matched(_written(item), flags)
 
 
 def _written(item: Node) -> str:
@@ -77,7 +77,7 @@ def _written(item: Node) -> str:
 
 
 @cache
-def _asked(items: str, flags: int) -> Characters:
+def _matched(items: str, flags: int) -> Characters:
     letters = "".join(letter for flag, letter in _FLAGS.items() if flags & flag)
     expression = re.compile(f"(?{letters}:[{items}]+)" if letters else f"[{items}]+")
     return tuple((run.start(), run.end() - 1) for run in expression.finditer(_every_character()))

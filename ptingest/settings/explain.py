@@ -31,14 +31,14 @@ def explain(
 ) -> list[ConfigProblem]:
     """Return one problem for each place of ``error`` that was not reported before."""
     problems: list[ConfigProblem] = []
-    told: set[Place] = set(values.failed)
+    reported: set[Place] = set(values.failed)
     for detail in error.errors(include_url=False):
         place = _real_place(detail, values.root)
-        if place in told:
+        if place in reported:
             continue  # a union tries every member and reports each
         if _is_echo(detail, place, values):
             continue
-        told.add(place)
+        reported.add(place)
         problems.append(_problem(detail, place, model, parsed, values))
     return [_without_secrets(problem, model, values) for problem in problems]
 

@@ -116,12 +116,12 @@ def parse(text: str, *, file: str) -> ParsedYaml:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
-        told = f"is not YAML: {error.problem or error.context}"
-        _refuse(file, line, told, _syntax_cure(text, line))
+        fault = f"is not YAML: {error.problem or error.context}"
+        _refuse(file, line, fault, _syntax_cure(text, line))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        told = f"holds the character U+{_code(error.character):04X}, which YAML does not allow"
-        _refuse(file, line, told, "remove it")
+        fault = f"holds the character U+{_code(error.character):04X}, which YAML does not allow"
+        _refuse(file, line, fault, "remove it")
     return parsed
 
 
@@ -169,8 +169,8 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             return resolve(event.value) if event.implicit[0] else event.value
         if len(place) >= MAX_DEPTH:
-            told = f"is not YAML we take: nested more than {MAX_DEPTH} deep"
-            _refuse(self._parsed.file, _line_of(event), told, "write it flatter")
+            fault = f"is not YAML we take: nested more than {MAX_DEPTH} deep"
+            _refuse(self._parsed.file, _line_of(event), fault, "write it flatter")
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(place)
         return self._sequence(place)
@@ -189,8 +189,8 @@ class _Builder:
                 return values
             if not isinstance(event, yaml.ScalarEvent):
                 line = _line_of(event)
-                told = "is not YAML we take: a key that is not plain text"
-                _refuse(self._parsed.file, line, told, 'quote values with braces: "{...}"')
+                fault = "is not YAML we take: a key that is not plain text"
+                _refuse(self._parsed.file, line, fault, 'quote values with braces: "{...}"')
             inner = (*place, event.value)
             if event.value in values:
                 first = self._parsed.lines[inner]

@@ -180,12 +180,12 @@ def _alphabet(
     sets: set[Characters], words: Sequence[Characters]
 ) -> tuple[Alphabet, dict[Characters, list[int]]]:
     """Return the symbol of each character, and the symbols of each set."""
-    told = [*sets, *words, _NEWLINE]
+    all_sets = [*sets, *words, _NEWLINE]
     starts = sorted(
-        {0, *(edge for one in told for first, last in one for edge in (first, last + 1))}
+        {0, *(edge for one in all_sets for first, last in one for edge in (first, last + 1))}
     )
     starts = [start for start in starts if start <= LAST]
-    members = [_within(one, starts) for one in told]
+    members = [_within(one, starts) for one in all_sets]
     kinds = list(zip(*members, strict=True))
     free = {False: iter(_OTHER_SYMBOLS), True: iter(_WORD_SYMBOLS)}
     given: dict[tuple[bool, ...], int] = {}

@@ -49,7 +49,7 @@ KEY = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 def pipeline(payload: bytes) -> None:
-    """A payload has one fate, the same on the short way and on the long one.
+    """A payload has one fate, the same on the fast path and in the reference stages.
 
     What is indexed can be framed for Elasticsearch and stored by SQLite; what is dead can
     be written and read back.

@@ -1,4 +1,4 @@
-"""The matcher names exactly the documents that the store's SQL names."""
+"""The matcher accepts exactly the documents that the store's SQL finds."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from tests.support.store_queries import bodies, queries, written
 NOW = datetime(2025, 3, 4, tzinfo=UTC)
 STREAMS = [DataStream("logs", "django", "pt"), DataStream("logs", "nginx", "pt")]
 
-# --- what test_sql leaves out: raw JSON as Beats may send it, and odd queries ---------------
+# --- cases beyond test_sql: raw JSON as Beats may send it, and unusual queries --------------
 
 LONG = "a" * 5000
-"""SQLite's GLOB is not asked of texts so long."""
+"""SQLite's GLOB is not used for texts of this length."""
 ODD_BODIES = [
     json.dumps({"n": 0, "tags": ["x", f"{LONG}b"], "service": f"{LONG}\0b", "a": LONG}).encode(),
     json.dumps({"n": 0, "service": f"{LONG}*b{LONG}", "group": f"b{LONG}"}).encode(),
@@ -80,7 +80,7 @@ number_texts = st.one_of(
 
 @st.composite
 def raw_bodies(draw: st.DrawFn) -> bytes:
-    """A body of test_sql's, or odd JSON with names that stand twice and any number texts."""
+    """A body of test_sql's, or unusual JSON with equal names and any number texts."""
     if draw(st.booleans()):
         fields = {"n": 0, **draw(bodies)}
         return json.dumps(fields, ensure_ascii=draw(st.booleans())).encode()

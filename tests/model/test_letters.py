@@ -1,4 +1,4 @@
-"""Which letters are meant, and how the answer is counted."""
+"""Which letters are chosen, and how their fates are counted."""
 
 from __future__ import annotations
 

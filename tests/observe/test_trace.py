@@ -1,4 +1,4 @@
-"""The life of one event, told over a real road."""
+"""Traces of events that pass a real flow."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_an_event_that_waits_says_for_what(tmp_path: Path) -> None:
 
 
 class Scripted(MemorySink):
-    """Answers with what the test says, then stores."""
+    """Gives the answers that the test sets, then stores."""
 
     def __init__(self, *results: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Why values do not fit, in sentences."""
+"""Messages about values that do not fit the settings."""
 
 from __future__ import annotations
 

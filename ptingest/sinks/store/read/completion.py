@@ -78,10 +78,10 @@ def values(
 def _of_label(connection: sqlite3.Connection, column: str) -> Counter[str]:
     """Count in the tally, and in the documents that were stored after it."""
     counted: Counter[str] = Counter()
-    told = [segment for segment, width in segments(connection).items() if width]
+    tallied = [segment for segment, width in segments(connection).items() if width]
     after = 0
-    if told:
-        after = ids_of(told[-1])[1]
+    if tallied:
+        after = ids_of(tallied[-1])[1]
         counted.update(
             dict(
                 connection.execute(

@@ -131,8 +131,8 @@ def _step(widths: dict[int, int], first: str, last: str) -> int:
     """Return the finest step that most of the tally can give, else the finest."""
     steps = steps_for(first, last)
     for step in steps:
-        told = sum(width >= prefix_of(step) for width in widths.values())
-        if widths and told >= len(widths) * 0.9:
+        fine = sum(width >= prefix_of(step) for width in widths.values())
+        if widths and fine >= len(widths) * 0.9:
             return step
     return steps[0]
 
@@ -157,10 +157,10 @@ class _Counting:
 
     def count(self, widths: dict[int, int], is_time_up: Callable[[], bool]) -> str | None:
         """Count everything; return the time down to which documents were counted, None for all."""
-        told = {segment: width for segment, width in widths.items() if width >= self._prefix}
-        if told:
+        tallied = {segment: width for segment, width in widths.items() if width >= self._prefix}
+        if tallied:
             self._add_tally()
-            self._add_edges(set(told.values()))
+            self._add_edges(set(tallied.values()))
         elif (few := candidates(self.connection, self._query)) is not None:
             self._add_groups(few, "TRUE", [])
             return None
@@ -169,13 +169,13 @@ class _Counting:
         ).fetchone()
         if first is None:
             return None
-        missing = gaps(told, first, last)
-        if told and sum(end - start + 1 for start, end in missing) <= GAPS_MOST:
+        missing = gaps(tallied, first, last)
+        if tallied and sum(end - start + 1 for start, end in missing) <= GAPS_MOST:
             for ids in missing:
                 self._add_groups("documents NOT INDEXED", "id BETWEEN ? AND ?", list(ids))
             return None
-        outside = f"((id - 1) >> {SEGMENT_BITS}) NOT IN ({_TOLD})" if told else "TRUE"
-        return self._add_slices(outside, [self._prefix] if told else [], is_time_up)
+        outside = f"((id - 1) >> {SEGMENT_BITS}) NOT IN ({_FINE_ENOUGH})" if tallied else "TRUE"
+        return self._add_slices(outside, [self._prefix] if tallied else [], is_time_up)
 
     def _add_slices(
         self, outside: str, values: list[str | int], is_time_up: Callable[[], bool]
@@ -242,5 +242,5 @@ class _Counting:
                 )
 
 
-_TOLD = "SELECT segment FROM documents_segments WHERE width >= ?"
+_FINE_ENOUGH = "SELECT segment FROM documents_segments WHERE width >= ?"
 _OF_WIDTH = "SELECT segment FROM documents_segments WHERE width = ?"

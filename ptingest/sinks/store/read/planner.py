@@ -36,8 +36,8 @@ def candidates(connection: sqlite3.Connection, query: Condition) -> str | None:
 def rare_ids(connection: sqlite3.Connection, query: Condition) -> str | None:
     """Return a condition on ``id`` for all documents with rare labels, None when they are in
     too many segments, or when the query is not on labels alone."""
-    told = {one for one, width in segments(connection).items() if width}
-    if not query.has_labels_only or not told:
+    tallied = {one for one, width in segments(connection).items() if width}
+    if not query.has_labels_only or not tallied:
         return None
     rows = connection.execute(
         f"SELECT DISTINCT segment FROM {tally_rows('TRUE')} "
@@ -47,7 +47,7 @@ def rare_ids(connection: sqlite3.Connection, query: Condition) -> str | None:
     hits = {segment for (segment,) in rows}
     (first,) = connection.execute("SELECT min(id) FROM documents").fetchone()
     (last,) = connection.execute("SELECT max(id) FROM documents").fetchone()
-    ranges = gaps(told - hits, first, last)
+    ranges = gaps(tallied - hits, first, last)
     if sum(end - start + 1 for start, end in ranges) > SEGMENTS_MOST * SEGMENT:
         return None
     return f"({' OR '.join(f'id BETWEEN {start} AND {end}' for start, end in ranges) or 'FALSE'})"
@@ -76,5 +76,5 @@ def first_rows(query: Condition) -> int:
 def weight(query: Condition) -> int:
     """Return the cost of the query for one document, in multiples of a usual query's."""
     phrases = sum(map(len, query.functions.values()))
-    asked = len(query.values) + len(query.texts) + phrases
-    return max(1, asked // VALUES_USUAL)
+    conditions = len(query.values) + len(query.texts) + phrases
+    return max(1, conditions // VALUES_USUAL)

@@ -159,9 +159,9 @@ class _Writer:
     def _column(self, column: str, values: Sequence[QueryValue]) -> str:
         texts = [value.text for value in values if not value.has_wildcard]
         self.values += texts
-        asked = [f"{column} IN ({', '.join('?' * len(texts))})"] if texts else []
-        asked += [self._fits(column, value) for value in values if value.has_wildcard]
-        return f"coalesce({_either(asked)}, FALSE)"
+        conditions = [f"{column} IN ({', '.join('?' * len(texts))})"] if texts else []
+        conditions += [self._fits(column, value) for value in values if value.has_wildcard]
+        return f"coalesce({_either(conditions)}, FALSE)"
 
     def _fits(self, text: str, value: QueryValue) -> str:
         function = f"fits_{len(self.globs)}"
@@ -248,21 +248,21 @@ class _Writer:
                 others.append(one)
             else:
                 indexed[text] = None
-        asked: list[str] = []
+        conditions: list[str] = []
         if indexed:
             table = f"found_{len(self.texts)}"
             self.texts[table] = " OR ".join(indexed)
             # The plus keeps SQLite from fetching each of them: often they are very many.
-            asked.append(f"(+documents.id IN (SELECT id FROM temp.{table}))")
+            conditions.append(f"(+documents.id IN (SELECT id FROM temp.{table}))")
         if others:
             function = f"has_words_{len(self.functions)}"
             self.functions[function] = others
-            asked.append(
+            conditions.append(
                 f"{function}(message)"
                 if name == "message"
                 else self._in_body(name, lambda: f"each.type = 'text' AND {function}(each.value)")
             )
-        return _either(asked)
+        return _either(conditions)
 
 
 def _fts(words_in_a_row: Phrase) -> str | None:
@@ -287,17 +287,17 @@ def _by_field(parts: Sequence[Query]) -> list[tuple[str | None, list[Query]]]:
     return list(gathered.values())
 
 
-def _either(asked: Sequence[str]) -> str:
-    return _halved(asked, "OR", "FALSE")
+def _either(conditions: Sequence[str]) -> str:
+    return _halved(conditions, "OR", "FALSE")
 
 
-def _halved(asked: Sequence[str], operator: str, empty: str) -> str:
+def _halved(conditions: Sequence[str], operator: str, empty: str) -> str:
     """Split in halves recursively: SQLite bounds an expression's depth, not its length."""
-    if len(asked) <= 1:
-        return asked[0] if asked else empty
-    middle = len(asked) // 2
-    left = _halved(asked[:middle], operator, empty)
-    return f"({left} {operator} {_halved(asked[middle:], operator, empty)})"
+    if len(conditions) <= 1:
+        return conditions[0] if conditions else empty
+    middle = len(conditions) // 2
+    left = _halved(conditions[:middle], operator, empty)
+    return f"({left} {operator} {_halved(conditions[middle:], operator, empty)})"
 
 
 def _glob(value: QueryValue) -> str:

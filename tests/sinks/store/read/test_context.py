@@ -107,5 +107,5 @@ def test_a_large_document_has_neighbours_and_is_cut_beside_others(
         )
 
     assert around(path, 3) == ([1, 2], [4, 5], "file")
-    # Looked for in the same file, a very large one is passed over.
+    # A very large one is skipped in the search of the same file.
     assert around(path, 2) == ([1], [4, 5], "file")

@@ -1,4 +1,4 @@
-"""Every way of counting gives what plain SQL over the documents gives."""
+"""Every way of counting gives the numbers of plain SQL over the documents."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_an_element_of_a_list_counts_as_a_value(reader: sqlite3.Connection) -> N
 def test_when_time_is_up_it_is_said_how_far_counting_came(
     reader: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deadline, "INSTRUCTIONS", 1 << 30)  # asked between slices only
+    monkeypatch.setattr(deadline, "INSTRUCTIONS", 1 << 30)  # checked between slices only
     question = StoreQuery("number >= 0")
 
     found = counted(reader, question, looks=1)

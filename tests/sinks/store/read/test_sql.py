@@ -1,4 +1,4 @@
-"""Any query, answered by SQL, must name the documents that plain Python names."""
+"""SQL must find the documents that plain Python finds, for any query."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.store_queries import KEYWORDS, WORDY, bodies, queries, writte
 NOW = datetime(2025, 3, 4, tzinfo=UTC)
 
 
-# --- what a query means, in plain Python ------------------------------------------------
+# --- the meaning of a query, in plain Python --------------------------------------------
 
 
 def holds(query: Query, fields: dict[str, Any]) -> bool:
