@@ -132,7 +132,7 @@ def _problem(
     if kind == "missing":
         return parsed.problem(place, "is missing", f"add it: {_allowed(spot)}")
     if kind == "extra_forbidden":
-        return parsed.problem(place, "is no setting", _near(place, model, spot))
+        return parsed.problem(place, "is not a setting", _near(place, model, spot))
     if kind == "too_short":
         least = detail["ctx"]["min_length"]
         return parsed.problem(place, "is empty", f"give it at least {least}")
@@ -334,7 +334,7 @@ def _near(place: Place, model: type[BaseModel], spot: Spot) -> str:
     close = get_close_matches(name, siblings, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]}? Or remove the line"
-    return f"remove the line; here may stand {', '.join(siblings)}"
+    return f"remove the line; known here: {', '.join(siblings)}"
 
 
 def all_places(model: type[BaseModel]) -> Iterator[Place]:

@@ -88,10 +88,18 @@ def read_text(path: Path, *, shown: str) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        _refuse(shown, None, f"cannot be read: {error.strerror}", "give a file that can be")
+        _refuse(
+            shown,
+            None,
+            f"cannot be read: {error.strerror}",
+            "correct the path, or make the file readable",
+        )
     if len(data) > MAX_FILE_BYTES:
         _refuse(
-            shown, None, f"is larger than {MAX_FILE_BYTES} bytes", "give a config, not a log file"
+            shown,
+            None,
+            f"is larger than {MAX_FILE_BYTES} bytes",
+            "name a config file, not a log file",
         )
     try:
         return data.decode("utf-8-sig")
@@ -137,7 +145,7 @@ def _syntax_cure(text: str, line: int | None) -> str:
             return 'write values with ${...} in quotes: "${NAME:default}"'
         if "\t" in near:
             return "indent with spaces, not tabs"
-    return "mend the line, or the one before it"
+    return "correct this line or the one before it"
 
 
 def _refuse(file: str, line: int | None, seen: str, cure: str) -> NoReturn:
@@ -169,8 +177,8 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             return resolve(event.value) if event.implicit[0] else event.value
         if len(place) >= MAX_DEPTH:
-            fault = f"is not YAML we take: nested more than {MAX_DEPTH} deep"
-            _refuse(self._parsed.file, _line_of(event), fault, "write it flatter")
+            fault = f"is nested more than {MAX_DEPTH} deep"
+            _refuse(self._parsed.file, _line_of(event), fault, "use fewer levels")
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(place)
         return self._sequence(place)
@@ -189,7 +197,7 @@ class _Builder:
                 return values
             if not isinstance(event, yaml.ScalarEvent):
                 line = _line_of(event)
-                fault = "is not YAML we take: a key that is not plain text"
+                fault = "has a key that is not plain text"
                 _refuse(self._parsed.file, line, fault, 'quote values with braces: "{...}"')
             inner = (*place, event.value)
             if event.value in values:

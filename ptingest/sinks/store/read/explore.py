@@ -38,8 +38,7 @@ from ptingest.sinks.store.schema import open_reader
 TAIL_MOST = 20_000
 """Documents read for one step of a live tail; further ones are skipped, and counted."""
 TOO_MUCH = (
-    "time was up before one document was looked at; ask for fewer words and values at once, or "
-    "for those that fewer documents have"
+    "time was up before one document was read; use fewer words and values at once, or rarer ones"
 )
 
 
