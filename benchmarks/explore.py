@@ -37,7 +37,7 @@ from ptingest.server.process.clock import SystemClock
 from ptingest.settings.load import load_profile
 from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.store.read import completion
-from ptingest.sinks.store.read.context import neighbours
+from ptingest.sinks.store.read.context import context_of
 from ptingest.sinks.store.read.explore import ExploreReader
 from ptingest.sinks.store.sink import StoreSink
 
@@ -136,7 +136,7 @@ def others(path: Path) -> Iterator[tuple[str, Callable[[], str]]]:
         with _reader(path) as reader:
             hit = reader.document(reader.last_id() // 2)
             assert hit is not None
-            found = neighbours(reader.connection, hit, count=5)
+            found = context_of(reader.connection, hit, count=5)
             return f"{len(found.before) + len(found.after)} neighbours"
 
     def names() -> str:

@@ -25,7 +25,7 @@ from ptingest.errors import DataDirLocked, JobRefused, PtingestError, ServerUnre
 
 if TYPE_CHECKING:
     from ptingest.dead_letters.queue import StoredLetter
-    from ptingest.model.letters import Choice, Order
+    from ptingest.model.letters import LetterFilter, Order
     from ptingest.settings.server import ServerSettings
 
 
@@ -341,7 +341,7 @@ def _carry_out(
     return _missing(choice, progress, directory) or exit_code(progress)
 
 
-def _missing(choice: Choice, progress: dict[str, Any], directory: Path) -> ExitCode | None:
+def _missing(choice: LetterFilter, progress: dict[str, Any], directory: Path) -> ExitCode | None:
     """Say how many of the given ids are not waiting, if any."""
     missing = len(set(choice.ids)) - progress["tally"]["chosen"]
     if missing <= 0:
@@ -359,9 +359,9 @@ def _choice(
     streams: tuple[str, ...],
     ids: tuple[str, ...],
     older_than: str | None,
-) -> Choice:
+) -> LetterFilter:
     from ptingest.kql.times import moment
-    from ptingest.model.letters import Choice
+    from ptingest.model.letters import LetterFilter
 
     before = None
     if older_than is not None:
@@ -371,7 +371,7 @@ def _choice(
                 f"{older_than!r} is not an age; write 15m, 24h or 7d, or a time such as 2025-01-02",
                 param_hint="--older-than",
             )
-    choice = Choice(everything, reasons, streams, ids, before)
+    choice = LetterFilter(everything, reasons, streams, ids, before)
     if choice.is_empty:
         raise click.UsageError(
             "select letters: --all, --reason, --stream, --id or --older-than "

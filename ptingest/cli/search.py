@@ -17,8 +17,8 @@ from ptingest.errors import SinkUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ptingest.sinks.store.read.search import Hit, StoreReader
-    from ptingest.sinks.store.read.snapshot import Question
+    from ptingest.sinks.store.read.search import SearchHit, StoreReader
+    from ptingest.sinks.store.read.snapshot import StoreQuery
 
 
 @click.command(short_help="Search the embedded store.")
@@ -58,13 +58,13 @@ def search(
     the message; * matches any text.
     """
     from ptingest.sinks.store.read.search import StoreReader
-    from ptingest.sinks.store.read.snapshot import Question
+    from ptingest.sinks.store.read.snapshot import StoreQuery
 
     if count_by is not None and limit is not None:
         raise click.UsageError("--count-by counts all matches; it excludes --limit")
     path = _store_path(config)
     now = datetime.now(UTC)
-    question = Question(
+    question = StoreQuery(
         query, _time(since, "--since", now), _time(until, "--until", now, is_end=True), stream
     )
     with StoreReader(path, now=now) as reader:
@@ -103,7 +103,7 @@ def _time(text: str | None, option: str, now: datetime, *, is_end: bool = False)
     return found
 
 
-def _print_bodies(hits: Iterable[Hit]) -> None:
+def _print_bodies(hits: Iterable[SearchHit]) -> None:
     # Bytes, so that the output does not depend on a locale.
     out = sys.stdout.buffer
     for hit in hits:
@@ -122,7 +122,7 @@ def _print_counts(counts: list[tuple[str | None, int]], *, as_json: bool) -> Non
             click.echo(f"{count:>{width}}  {'(none)' if value is None else visible(value)}")
 
 
-def _print_lines(reader: StoreReader, question: Question, limit: int | None) -> None:
+def _print_lines(reader: StoreReader, question: StoreQuery, limit: int | None) -> None:
     shown = 0
     for hit in reader.search(question, limit=limit):
         click.echo(_line(hit))
@@ -135,7 +135,7 @@ def _print_lines(reader: StoreReader, question: Question, limit: int | None) -> 
     click.echo(f"{shown} {noun}{more}", err=True)
 
 
-def _line(hit: Hit) -> str:
+def _line(hit: SearchHit) -> str:
     import orjson
 
     return document_line(orjson.loads(hit.body), hit.data_stream)

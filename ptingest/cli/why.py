@@ -130,7 +130,7 @@ def _stored(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[Ro
 
     from ptingest.errors import SinkUnavailable
     from ptingest.sinks.store.read.search import StoreReader
-    from ptingest.sinks.store.read.snapshot import Question
+    from ptingest.sinks.store.read.snapshot import StoreQuery
 
     store = settings.sinks.store
     if store is None:
@@ -142,7 +142,7 @@ def _stored(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[Ro
     query = f'_id:"{quoted}"' if is_id else f'message:"{quoted}"'
     try:
         with StoreReader(path, now=datetime.now(UTC)) as reader:
-            for hit in reversed(list(reader.search(Question(query), limit=MOST))):
+            for hit in reversed(list(reader.search(StoreQuery(query), limit=MOST))):
                 document = orjson.loads(hit.body)
                 # A phrase matches in any case and with any characters between its words.
                 if is_id or event in str(document.get("message")):

@@ -25,7 +25,7 @@ ROWS = 2_000
 KINDS = 500
 """Pairs of reason and data stream that are counted; data streams come from events."""
 SECONDS = 3.0
-BREATH_LETTERS = 500
+YIELD_LETTERS = 500
 """After this many letters the thread lets the event loop run."""
 FRESH_SECONDS = 2.0
 """A result this recent is used again: pages refresh themselves."""
@@ -37,13 +37,13 @@ class DeadLetterBrowser:
 
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory, self._clock = directory, clock
-        self._turn = asyncio.Semaphore(1)
+        self._lock = asyncio.Semaphore(1)
         self._last: tuple[float, tuple[str, str], LetterPage] | None = None
 
     async def look(self, *, reason: str, data_stream: str) -> LetterPage:
         """Count all letters and list those that match, newest first; empty matches everything."""
         wanted = (reason, data_stream)
-        async with self._turn:
+        async with self._lock:
             if self._last is not None:
                 at, known, look = self._last
                 if known == wanted and self._clock() - at < FRESH_SECONDS:
@@ -60,7 +60,7 @@ class DeadLetterBrowser:
         """Return one waiting letter."""
         if not letter_id.isascii() or not letter_id.isalnum():
             return None
-        async with self._turn:
+        async with self._lock:
             stored = await asyncio.to_thread(self._find, letter_id)
         if stored is None:
             return None
@@ -85,7 +85,7 @@ class DeadLetterBrowser:
                 if reason in ("", kind[0]) and data_stream in ("", kind[1]):
                     fit += 1
                     newest.append(_row(one.stored, DETAIL_CHARACTERS))
-                if seen % BREATH_LETTERS == 0:
+                if seen % YIELD_LETTERS == 0:
                     time.sleep(0)
                     is_cut = seen >= LETTERS or self._clock() > until
                 if is_cut:

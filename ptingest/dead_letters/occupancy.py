@@ -1,8 +1,8 @@
-"""Whose letters take how much of the folder, so that one peer cannot take all of it.
+"""How much of the folder each peer's letters use, so that one peer cannot fill it.
 
-A peer may take as much as is left for all others after it: one alone half of the limit, a
-second one a quarter. So there is always room for a letter of somebody new, and a peer whose
-share is full holds up itself alone.
+A peer may use as much as remains free for all others after it: one alone half of the limit, a
+second one a quarter. So there is always room for a letter of a new peer, and a peer whose
+share is full blocks itself alone.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from ptingest.dead_letters.tombstones import IdOf
 from ptingest.errors import DeadLettersShareFull
 
 PeerOf = Callable[[bytes], str]
-"""Whose a line is: the peer's address without its port."""
+"""Returns the peer of a line: its address without the port."""
 
-# Quotes in other fields are escaped, so the first that looks so is the field itself.
+# Quotes in other fields are escaped, so the first match is the field itself.
 _PEER = re.compile(rb'"peer":"([^"\\]*)')
 
 
@@ -29,7 +29,7 @@ def host_of(peer: str) -> str:
 
 
 def peer_of(line: bytes) -> str:
-    """Return whose letter a line is, empty where it does not say."""
+    """Return the peer in a line, empty where there is none."""
     found = _PEER.search(line)
     return "" if found is None else host_of(found[1].decode("utf-8", "replace"))
 
@@ -39,7 +39,7 @@ def count_lines(
 ) -> tuple[int, Counter[str]]:
     """Return how many whole lines from ``begin`` on are not done, and bytes by peer.
 
-    What is done counts as its peer's until it is swept out: it still takes room.
+    A letter that is done counts for its peer until it is swept: it still uses room.
     """
     waiting, by_peer = 0, Counter[str]()
     with path.open("rb") as file:
@@ -55,7 +55,7 @@ def refuse_too_much(held: Mapping[str, int], wanted: Mapping[str, int], *, free:
     """Raise where a peer would hold more than is ``free`` once ``wanted`` is written.
 
     Raises:
-        DeadLettersShareFull: names the peer that takes most.
+        DeadLettersShareFull: names the peer that would use most.
     """
     for peer, size in sorted(wanted.items(), key=lambda one: -one[1]):
         would_hold = held.get(peer, 0) + size

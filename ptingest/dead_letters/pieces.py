@@ -1,6 +1,6 @@
-"""A large dead letter's line, made piece by piece while it is written.
+"""The line of a large dead letter, made piece by piece while it is written.
 
-As text it could take several times the memory of its payload, which is large already.
+As one text it could need several times the memory of its payload.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 LARGE_BYTES = 1 << 20
-"""Of a payload: a larger one is written as base64, whatever it holds."""
+"""A larger payload is written as base64, whatever it holds."""
 PIECE_BYTES = 3 << 19
 """Of a payload; a multiple of three, so that pieces of base64 can be put together."""
 _NO_PAYLOAD = b'"payload":""}\n'

@@ -1,10 +1,10 @@
-"""The dead letters: events no sink will take, on disk before their window is acked.
+"""The dead letters: events that no sink takes, on disk before their window is acked.
 
     put(letters) --> one thread: room? write, fsync --> returns          else: raises
 
-Puts that come while another is written share the next fsync. Each line of a segment is
-one letter with everything needed to put it through again: its payload whole, and its key.
-Letters that were requeued or purged are marked done (see ``marks``) and then swept out.
+Puts that arrive during a write share the next fsync. Each line of a segment is one letter with
+everything needed to put it through again: its whole payload, and its key. Letters that were
+requeued or purged are marked done (see ``tombstones``) and then swept.
 ``read_letters`` and ``find_letter`` work on the folder alone, without a server.
 """
 
@@ -41,18 +41,18 @@ log = logging.getLogger(__name__)
 SEGMENT_BYTES = 64 << 20
 PEERS_SHOWN = 5
 SLOW_SECONDS = 10.0
-"""A write that takes longer is told: the disk hangs, and windows wait for it unacked."""
+"""A write that takes longer is logged: the disk hangs, and windows wait unacked."""
 SHARE_SECONDS = 60.0
-"""A peer whose share is full is told so often at most."""
+"""The shortest time between two log lines on full shares."""
 MOST_TRIED_BYTES = 1 << 24
-"""What is written to see whether a disk that failed takes letters again."""
+"""The most that is written to see whether a disk that failed can be written again."""
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 Problem = DeadLettersFull | DeadLettersUnwritable
 
 
 class StoredLetter(msgspec.Struct, frozen=True):
-    """One letter as it lies on disk."""
+    """One letter as it is on disk."""
 
     id: str
     """26 characters that sort by time (a ULID)."""
@@ -61,12 +61,12 @@ class StoredLetter(msgspec.Struct, frozen=True):
     letter: DeadLetter
 
     def as_json(self) -> bytes:
-        """Return the whole record as one line without its newline, as it lies on disk."""
+        """Return the whole record as one line without its newline, as it is on disk."""
         return encode_letter(self.letter, letter_id=self.id, time=self.time)[:-1]
 
 
 class Filed(NamedTuple):
-    """A letter and the segment it lies in."""
+    """A letter and its segment."""
 
     segment: Path
     stored: StoredLetter
@@ -168,7 +168,7 @@ def read_letters(directory: Path, *, with_done: bool = False) -> Iterator[Stored
 def read_filed(
     directory: Path, *, with_done: bool = False, newest_segment_first: bool = False
 ) -> Iterator[Filed]:
-    """As ``read_letters``, with the segment; letters written after the start are left out."""
+    """As ``read_letters``, with the segment; letters written after the call are left out."""
     now = [(path, path.stat().st_size) for path in segments(directory) if path.exists()]
     if newest_segment_first:
         now.reverse()
@@ -179,7 +179,7 @@ def read_filed(
                 for stored in _letters_of(path, file, size):
                     if stored.id not in marks:
                         yield Filed(path, stored)
-        except FileNotFoundError:  # expired or purged while we read
+        except FileNotFoundError:  # expired or purged meanwhile
             continue
 
 
@@ -193,7 +193,7 @@ def _letters_of(path: Path, lines: Iterator[bytes], size: int) -> Iterator[Store
     for line in lines:
         size -= len(line)
         if size < 0 or not line.endswith(b"\n"):
-            return  # written since, being written, or torn: never acked
+            return  # written since, being written, or torn: not acked
         stored = decode_letter(line)
         if stored is None:
             log.warning("%s holds a line that is no dead letter; skipped, look at it", path)
@@ -209,7 +209,7 @@ class LetterIds:
         self._last = 0
 
     def next_id(self, time_ns: int) -> str:
-        """Return 48 bits of milliseconds and 80 of chance, in Crockford's base 32."""
+        """Return 48 bits of milliseconds and 80 random bits, in Crockford's base 32."""
         fresh = (time_ns // 1_000_000 & (1 << 48) - 1) << 80 | self._random_bits(80)
         same_or_earlier = fresh >> 80 <= self._last >> 80
         self._last = self._last + 1 if same_or_earlier else fresh
@@ -244,13 +244,13 @@ class DeadLetters:
             directory,
             settings,
             clock,
-            # Small enough that dropping the oldest never drops nearly everything.
+            # Small, so that dropping the oldest never drops nearly everything.
             segment_bytes=max(1, min(segment_bytes, settings.max_bytes // 8)),
             is_whole=lambda line: decode_letter(line) is not None,
             id_of=id_of,
             peer_of=peer_of,
         )
-        self._share_told_at = float("-inf")
+        self._share_logged_at = float("-inf")
         self._ids = LetterIds()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dead-letters")
         self._queue: list[_Put] = []
@@ -272,16 +272,16 @@ class DeadLetters:
 
     @property
     def by_peer(self) -> dict[str, int]:
-        """Bytes of the peers that take most, at the last look."""
+        """Bytes of the peers that use most, when last counted."""
         return dict(Counter(self._segments.by_peer).most_common(PEERS_SHOWN))
 
     @property
     def waiting(self) -> int:
-        """Letters on disk and not done, at the last look."""
+        """Letters on disk and not done, when last counted."""
         return self._segments.lines
 
     async def open(self) -> None:
-        """Mend what the last run left; ``put`` does it too, this is to find out early.
+        """Repair what the last run left; ``put`` does it too, this finds problems early.
 
         Raises:
             DeadLettersUnwritable: the folder cannot be made, read or changed.
@@ -291,7 +291,7 @@ class DeadLetters:
         if self._segments.torn_bytes:
             log.warning(
                 "%s: moved %d bytes of half-written dead letters aside (.torn); they were "
-                "never acked, the Beats send them again",
+                "not acked, the Beats send them again",
                 self.directory,
                 self._segments.torn_bytes,
             )
@@ -312,9 +312,9 @@ class DeadLetters:
         await put.done
 
     async def tidy(self) -> None:
-        """Expire by age and see whether letters are kept again; for quiet hours, and purges.
+        """Expire by age and see whether letters can be kept again; for idle times, and purges.
 
-        Never raises for the disk: what is wrong is told by ``trouble``.
+        Never raises for the disk: ``trouble`` says what is wrong.
         """
         try:
             await self._in_thread(lambda: self._segments.make_room(0))
@@ -329,7 +329,7 @@ class DeadLetters:
             await self._try_out()
 
     async def _try_out(self) -> None:
-        """See whether the disk takes letters again: nobody need lose one to find out."""
+        """Test whether the disk can be written again, without waiting for a letter."""
         try:
             await self._in_thread(partial(self._segments.try_out, self._failed_bytes))
         except DeadLettersUnwritable:
@@ -338,7 +338,7 @@ class DeadLetters:
             self._set_problem(None)
 
     async def mark_done(self, letters: Sequence[Filed]) -> None:
-        """Note on disk that these are safe elsewhere, or wanted no more; fsynced on return.
+        """Mark these done on disk: safe elsewhere, or purged; fsynced on return.
 
         Raises:
             DeadLettersUnwritable: some may not be marked and are put through again, which
@@ -350,7 +350,7 @@ class DeadLetters:
         await self._in_thread(lambda: self._segments.mark(ids))
 
     async def sweep(self) -> None:
-        """Give back the room of letters that are done; a full folder may have room again.
+        """Free the room of letters that are done; a full folder may have room again.
 
         Raises:
             DeadLettersUnwritable: they stay marked, the next sweep takes them.
@@ -359,7 +359,7 @@ class DeadLetters:
         await self.tidy()
 
     async def close(self) -> None:
-        """Finish what was put and let go of the segment."""
+        """Finish what was put and close the segment."""
         while self._commits is not None and not self._commits.done():
             await asyncio.wait([self._commits])
         await self._in_thread(self._segments.close)
@@ -376,8 +376,8 @@ class DeadLetters:
                     put.problem = DeadLettersUnwritable(path=str(self.directory), cause=repr(error))
             self._count_dropped()
             problems = [put.problem for put in group if put.problem is not None]
-            self._tell_shares([one for one in problems if isinstance(one, DeadLettersShareFull)])
-            # One peer's share is no trouble for the others, nor a cure of what is.
+            self._log_shares([one for one in problems if isinstance(one, DeadLettersShareFull)])
+            # The full share of one peer is no trouble of the others, and does not end one.
             others = [one for one in problems if not isinstance(one, DeadLettersShareFull)]
             if others or len(problems) < len(group):
                 self._set_problem(next(iter(others), None))
@@ -385,7 +385,7 @@ class DeadLetters:
                 _answer(put)
 
     async def _watched(self, work: Coroutine[None, None, None]) -> None:
-        """Wait for a write, and say so when the disk keeps it: nothing is acked meanwhile."""
+        """Wait for a write, and log one that does not return: nothing is acked meanwhile."""
         writing = asyncio.ensure_future(work)
         if not (await asyncio.wait([writing], timeout=self._slow_seconds))[0]:
             self._slow = (
@@ -401,13 +401,13 @@ class DeadLetters:
     def _write(self, group: Sequence[_Put]) -> None:
         """In the thread: every put that finds room, in one write and one fsync."""
         try:
-            with self._segments.turn():  # nobody else takes the room we find
-                self._write_in_turn(group)
+            with self._segments.locked():  # no other process uses the room found
+                self._write_locked(group)
         except DeadLettersUnwritable as problem:
             for put in group:
                 put.problem = put.problem or problem
 
-    def _write_in_turn(self, group: Sequence[_Put]) -> None:
+    def _write_locked(self, group: Sequence[_Put]) -> None:
         now_ns = self._clock.time_ns()
         time = rfc3339_of_ns(now_ns)
         lines: list[Iterable[bytes]] = []
@@ -450,11 +450,11 @@ class DeadLetters:
         if problem is None and before is not None:
             log.info("dead letters in %s are kept again", self.directory)
 
-    def _tell_shares(self, problems: Sequence[DeadLettersShareFull]) -> None:
-        """One line a minute: whoever sends such events comes again and again."""
+    def _log_shares(self, problems: Sequence[DeadLettersShareFull]) -> None:
+        """Log at most one line a minute: a peer that sends such events sends them again."""
         now = self._clock.monotonic()
-        if problems and now - self._share_told_at >= SHARE_SECONDS:
-            self._share_told_at = now
+        if problems and now - self._share_logged_at >= SHARE_SECONDS:
+            self._share_logged_at = now
             log.warning("%s", problems[0])
 
     def _count_dropped(self) -> None:
@@ -471,7 +471,7 @@ class DeadLetters:
 
 
 def _joined(letters: Sequence[DeadLetter]) -> Iterator[DeadLetter]:
-    """Make one of letters that are alike and empty: there is nothing to put through again."""
+    """Join equal letters with an empty payload: there is nothing to put through again."""
     counts: dict[DeadLetter, int] = {}
     for letter in letters:
         if letter.payload.strip():
@@ -483,7 +483,7 @@ def _joined(letters: Sequence[DeadLetter]) -> Iterator[DeadLetter]:
 
 
 def _answer(put: _Put) -> None:
-    if put.done.done():  # its caller was cancelled; the letter stays, a double at worst
+    if put.done.done():  # its caller was cancelled; the letter stays, at worst as a duplicate
         return
     if put.problem is None:
         put.done.set_result(None)

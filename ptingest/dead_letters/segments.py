@@ -1,15 +1,14 @@
 """Segments: files that are only appended to, whole groups of lines or nothing.
 
     <start time>-<pid>-<number>.ndjson     one writer each, who holds its lock
-    <segment>.done                         which of its lines are done; see ``marks``
+    <segment>.done                         which of its lines are done; see ``tombstones``
     <segment>.torn                         what a crash left after the last whole line
 
-A segment takes both along when it goes; until then they count against the limit too.
+Both are deleted with their segment; until then they count against the limit too.
 
-Several workers write at once, each its own segment. What looks at the folder and then changes
-it (room, then a line; a new segment, then its lock; a sweep) is done in turn, so that limits
-hold for all of them together and nobody deletes what another has just begun: who holds the
-lock of the folder itself.
+Several workers write at once, each its own segment. Whatever reads the folder and then changes
+it (room, then a line; a new segment, then its lock; a sweep) is done under a lock on the folder,
+so that limits hold for all of them together and no worker deletes what another has just begun.
 
 Every call blocks on the disk, so they are made from a thread. A write that fails is cut
 off again, so that a segment always ends with a whole line as long as its writer lives.
@@ -47,7 +46,7 @@ log = logging.getLogger(__name__)
 
 SUFFIX = ".ndjson"
 TRIAL = "trial"
-"""Begins the name of a file that is there for a moment, to see whether the disk writes."""
+"""Begins the name of a temporary file, written to see whether the disk can be written."""
 TORN_SUFFIX = ".torn"
 SETTING = "dead_letters.max_bytes"
 OPEN_FLAGS = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
@@ -89,9 +88,9 @@ def whole_bytes(path: Path, is_whole: Callable[[bytes], bool]) -> int:
 
 
 def mend(path: Path, is_whole: Callable[[bytes], bool]) -> int:
-    """Cut what is after the last whole line off a dead writer's segment and keep it aside.
+    """Move what follows the last whole line of an ended writer's segment to a file beside it.
 
-    Returns the bytes cut off; a segment whose writer lives is left alone.
+    Returns the bytes moved; a segment whose writer is running is left alone.
     """
     with path.open("r+b") as file:
         try:
@@ -111,8 +110,8 @@ def mend(path: Path, is_whole: Callable[[bytes], bool]) -> int:
     return len(tail)
 
 
-class Seen(NamedTuple):
-    """What a look found of one segment; counted anew when a size has changed."""
+class SegmentCount(NamedTuple):
+    """What is in one segment; counted again when a size has changed."""
 
     bytes: int
     beside: int
@@ -120,7 +119,7 @@ class Seen(NamedTuple):
     waiting: int
     """Lines that are not done."""
     by_peer: Mapping[str, int]
-    """Bytes of lines by whose they are."""
+    """Bytes of lines by peer."""
     inode: int
     """A sweep makes a new file of the same name."""
 
@@ -131,15 +130,15 @@ def no_id(line: bytes) -> str | None:  # noqa: ARG001
 
 
 def no_peer(line: bytes) -> str:  # noqa: ARG001
-    """For writers whose lines are nobody's: no shares are kept."""
+    """For writers whose lines belong to no peer: no shares are kept."""
     return ""
 
 
-_NOTHING_SEEN = Seen(0, 0, 0, {}, 0)
+_NOTHING_COUNTED = SegmentCount(0, 0, 0, {}, 0)
 
 
 class SegmentWriter:
-    """One process's hand on the folder: appends, rolls, expires; used by one thread."""
+    """Appends, rolls and expires segments for one process; used by one thread."""
 
     def __init__(
         self,
@@ -154,17 +153,17 @@ class SegmentWriter:
     ) -> None:
         self.directory = directory
         self.bytes = 0
-        """All segments together, of every writer, at the last look."""
+        """All segments together, of every writer, when last counted."""
         self.lines = 0
-        """Lines in them that are not done, at the last look."""
+        """Lines in them that are not done, when last counted."""
         self.by_peer: Mapping[str, int] = {}
-        """Bytes of lines by peer, at the last look."""
+        """Bytes of lines by peer, when last counted."""
         self.torn_bytes = 0
         """Bytes of half-written lines moved aside by ``open``."""
         self._settings, self._clock, self._is_whole = settings, clock, is_whole
         self._id_of, self._peer_of = id_of, peer_of
         self._segment_bytes = segment_bytes
-        self._seen: dict[str, Seen] = {}
+        self._seen: dict[str, SegmentCount] = {}
         self._dropped: dict[str, int] = {}
         self._is_open = False
         self.descriptor = -1
@@ -172,16 +171,16 @@ class SegmentWriter:
         self._size = 0
         self._began_ns = 0
         self._number = 0
-        self._turn_depth = 0
+        self._lock_depth = 0
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
-        """Change the folder while no other process does; may be held around other calls.
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of the folder: no other process changes it; may be held around other calls.
 
         Raises:
             DeadLettersUnwritable: the folder cannot be made or locked.
         """
-        if self._turn_depth:
+        if self._lock_depth:
             yield
             return
         try:
@@ -191,10 +190,10 @@ class SegmentWriter:
             raise self._unwritable(error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            self._turn_depth = 1
+            self._lock_depth = 1
             yield
         finally:
-            self._turn_depth = 0
+            self._lock_depth = 0
             os.close(descriptor)
 
     def _make_folder(self) -> None:
@@ -204,18 +203,18 @@ class SegmentWriter:
             sync_folder(self.directory.parent)
 
     def open(self) -> None:
-        """Make the folder, mend dead writers' segments, expire, count; once is enough."""
+        """Make the folder, repair segments of ended writers, expire, count; only once."""
         if self._is_open:
             return
-        with self.turn():
+        with self.locked():
             try:
                 for path in segments(self.directory):
                     self.torn_bytes += mend(path, self._is_whole)
                 for path in self.directory.glob(f"*{SUFFIX}{NEW_SUFFIX}"):
-                    path.unlink()  # a sweep that a crash cut short; its segment is untouched
+                    path.unlink()  # of a sweep that a crash interrupted; its segment is unchanged
                 sync_folder(self.directory)
                 self._is_open = True
-                self.look()
+                self.count()
             except OSError as error:
                 raise self._unwritable(error) from error
 
@@ -224,14 +223,14 @@ class SegmentWriter:
     ) -> None:
         """Write and fsync ``lines`` whole lines, or leave the segment as it was.
 
-        They may be made piece by piece, so that they are nowhere whole. ``by_peer`` says whose
-        bytes they are, where shares are kept.
+        They may come piece by piece, so that memory never holds all of them. ``by_peer`` says
+        how many bytes are of which peer, where shares are kept.
 
         Raises:
             DeadLettersUnwritable: nothing of them is kept.
         """
         self.open()
-        with self.turn():
+        with self.locked():
             try:
                 self._roll_if_due()
                 size = self._write(pieces)
@@ -239,8 +238,8 @@ class SegmentWriter:
                 raise self._unwritable(error) from error
             self.bytes += size
             self.lines += lines
-            seen = self._seen.get(self._path.name, _NOTHING_SEEN)
-            self._seen[self._path.name] = Seen(
+            seen = self._seen.get(self._path.name, _NOTHING_COUNTED)
+            self._seen[self._path.name] = SegmentCount(
                 seen.bytes + size,
                 seen.beside,
                 seen.waiting + lines,
@@ -249,14 +248,14 @@ class SegmentWriter:
             )
 
     def try_out(self, size: int) -> None:
-        """Write and fsync ``size`` bytes beside the segments, and take them away again.
+        """Write and fsync ``size`` bytes beside the segments, and delete them again.
 
         Raises:
             DeadLettersUnwritable: a letter of that size would not be kept either.
         """
         self.open()
         trial = self.directory / f"{TRIAL}.{os.getpid()}"
-        with self.turn():
+        with self.locked():
             try:
                 try:
                     with trial.open("wb") as file:
@@ -269,9 +268,9 @@ class SegmentWriter:
                 raise self._unwritable(error) from error
 
     def make_room(self, wanted: int, by_peer: Mapping[str, int] = EMPTY) -> None:
-        """Expire by age; then give back what is done, then drop where that is allowed.
+        """Expire by age; then free what is done, then drop the oldest where that is allowed.
 
-        ``by_peer`` says of ``wanted`` whose it is, where shares are kept.
+        ``by_peer`` says how much of ``wanted`` is of which peer, where shares are kept.
 
         Raises:
             DeadLettersFull: ``wanted`` more bytes would exceed the limit, or (as
@@ -279,9 +278,9 @@ class SegmentWriter:
             DeadLettersUnwritable: the folder cannot be read or changed.
         """
         self.open()
-        with self.turn():
+        with self.locked():
             try:
-                self.look()
+                self.count()
                 if not self._fits(wanted, by_peer):
                     self._sweep()
                 if self._settings.when_full == "drop_oldest":
@@ -311,7 +310,7 @@ class SegmentWriter:
             DeadLettersUnwritable: some may not be marked; they are put through again.
         """
         self.open()
-        with self.turn():
+        with self.locked():
             try:
                 for path, ids in done.items():
                     if path.exists():
@@ -320,48 +319,50 @@ class SegmentWriter:
                 raise self._unwritable(error) from error
 
     def sweep(self) -> None:
-        """Give back the room of lines that are done, and look.
+        """Free the room of lines that are done, and count.
 
         Raises:
-            DeadLettersUnwritable: what is done stays marked and takes its room.
+            DeadLettersUnwritable: what is done stays marked and keeps its room.
         """
         self.open()
-        with self.turn():
+        with self.locked():
             try:
                 self._sweep()
             except OSError as error:
                 raise self._unwritable(error) from error
 
-    def look(self) -> None:
+    def count(self) -> None:
         """Expire what is too old and bring ``bytes`` and ``lines`` up to date."""
         oldest_allowed = self._clock.time_ns() / 1e9 - self._settings.max_age_days * DAY_SECONDS
-        seen: dict[str, Seen] = {}
+        seen: dict[str, SegmentCount] = {}
         for path in segments(self.directory):
             try:
                 status = path.stat()
                 if status.st_mtime < oldest_allowed and self._drop(path, "expired"):
                     continue
                 beside = _size(done_path(path)) + _size(torn_path(path))
-                seen[path.name] = self._look_at(path, status, beside)
-            except FileNotFoundError:  # another worker or a purge was quicker
+                seen[path.name] = self._count_segment(path, status, beside)
+            except FileNotFoundError:  # deleted by another worker or a purge
                 continue
         self._seen = seen
         self.bytes = sum(one.bytes + one.beside for one in seen.values())
         self.lines = sum(one.waiting for one in seen.values())
         self.by_peer = sum((Counter(one.by_peer) for one in seen.values()), Counter())
 
-    def _look_at(self, path: Path, status: os.stat_result, beside: int) -> Seen:
-        """Count what came since the last look; all of it where lines were marked or swept."""
-        known = self._seen.get(path.name, _NOTHING_SEEN)
+    def _count_segment(self, path: Path, status: os.stat_result, beside: int) -> SegmentCount:
+        """Count what was added since; everything where lines were marked or swept."""
+        known = self._seen.get(path.name, _NOTHING_COUNTED)
         inode, size = status.st_ino, status.st_size
         if (known.inode, *known[:2]) == (inode, size, beside):
             return known
         if known.inode != inode or known.beside != beside or size < known.bytes:
-            known = _NOTHING_SEEN
+            known = _NOTHING_COUNTED
         waiting, by_peer = count_lines(
             path, known.bytes, marks=marks_of(path), id_of=self._id_of, whose=self._peer_of
         )
-        return Seen(size, beside, known.waiting + waiting, Counter(known.by_peer) + by_peer, inode)
+        return SegmentCount(
+            size, beside, known.waiting + waiting, Counter(known.by_peer) + by_peer, inode
+        )
 
     def take_dropped(self) -> dict[str, int]:
         """Return letters dropped since the last call, by reason."""
@@ -369,7 +370,7 @@ class SegmentWriter:
         return dropped
 
     def close(self) -> None:
-        """Let go of the segment; the next append begins another."""
+        """Close the segment; the next append begins another."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -378,7 +379,7 @@ class SegmentWriter:
         now = self._clock.time_ns()
         if self.descriptor >= 0:
             is_old = now - self._began_ns > DAY_SECONDS * 1_000_000_000
-            # A purge may have taken the file away from under us.
+            # A purge may have deleted the file that is open here.
             is_gone = os.fstat(self.descriptor).st_nlink == 0
             if self._size < self._segment_bytes and not is_old and not is_gone:
                 return
@@ -388,7 +389,7 @@ class SegmentWriter:
         while self.descriptor < 0:
             self._number += 1
             self._path = self.directory / f"{began}-{os.getpid()}-{self._number:04d}{SUFFIX}"
-            # Where the clock went back, a name may be taken: containers reuse process ids.
+            # Where the clock was set back, a name may exist: containers reuse process ids.
             with contextlib.suppress(FileExistsError):
                 self.descriptor = os.open(self._path, OPEN_FLAGS, 0o640)
         fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -410,17 +411,17 @@ class SegmentWriter:
         return size
 
     def _cut_back(self) -> None:
-        """After a failed write or fsync: back to the last whole line, and a new segment next.
+        """After a failed write or fsync, truncate to the last whole line and close the segment.
 
-        A failed fsync leaves open what of the file is on disk, so it is not used again.
+        After a failed fsync it is unknown what of the file is on disk, so it is not used again.
         """
         try:
             os.ftruncate(self.descriptor, self._size)
             os.fsync(self.descriptor)
         except OSError as error:
             log.warning(
-                "%s may end with half a letter (%s); the next start moves it aside, nothing of "
-                "it was acked",
+                "%s may end with half a letter (%s); the next start moves it aside; it was "
+                "not acked",
                 self._path,
                 error.strerror,
             )
@@ -433,7 +434,7 @@ class SegmentWriter:
                 return
             if path == self._path:
                 self.close()
-            seen = self._seen.get(path.name, _NOTHING_SEEN)
+            seen = self._seen.get(path.name, _NOTHING_COUNTED)
             if self._drop(path, "pushed_out"):
                 self.bytes -= seen.bytes + seen.beside
                 self.lines -= seen.waiting
@@ -447,7 +448,7 @@ class SegmentWriter:
                 sweep(path, self._id_of)
                 if not path.exists():
                     torn_path(path).unlink(missing_ok=True)
-        self.look()
+        self.count()
 
     def _count_waiting(self, path: Path) -> int:
         waiting, _ = count_lines(

@@ -1,12 +1,12 @@
-"""Done-marks: which letters of a segment were requeued or purged.
+"""Tombstones: which letters of a segment were requeued or purged.
 
     <segment>.done    ids, one a line; appended and fsynced when the letter is safe elsewhere
     <segment>.new     a segment being rewritten without its done letters; then renamed over it
 
-A mark that was torn matches no letter: that one goes again, under its key. A crash between
-two steps leaves a letter twice at worst (the old one and what became of it), never none.
-Only the holder of ``data_dir``'s lock writes marks; whoever reads takes the marks first and
-the segment after them.
+A mark that was torn matches no letter: that letter is put through again, under its key. A crash
+between two steps leaves a letter twice at worst (once here and once where it was put), never
+lost. Only the holder of ``data_dir``'s lock writes marks; a reader reads the marks first and the
+segment afterwards.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IdOf = Callable[[bytes], str | None]
 
 
 def done_path(segment: Path) -> Path:
-    """Where the marks of a segment lie."""
+    """Return the path of a segment's marks."""
     return segment.with_name(segment.name + DONE_SUFFIX)
 
 
@@ -36,7 +36,7 @@ def marks_of(segment: Path) -> frozenset[str]:
         data = done_path(segment).read_bytes()
     except FileNotFoundError:
         return frozenset()
-    # What follows the last newline was never finished.
+    # What follows the last newline is incomplete.
     return frozenset(line.decode("ascii", "replace") for line in data.split(b"\n")[:-1])
 
 
@@ -58,7 +58,7 @@ def add_marks(segment: Path, ids: Iterable[str]) -> None:
 
 
 def sweep(segment: Path, id_of: IdOf) -> bool:
-    """Rewrite a segment without its done letters, or delete it where none is left.
+    """Rewrite a segment without its done letters, or delete it where no other is left.
 
     Lines that are no letters stay. Returns False where another writer still appends.
     """

@@ -1,4 +1,4 @@
-"""When documents become a batch, and how a batch too large is halved.
+"""When documents become a batch, and how a batch that is too large is cut.
 
     add(list, now) --> [waiting lists] --take()--> Batch     full, old enough, or asked for
 
@@ -18,13 +18,12 @@ from typing import NamedTuple
 from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, DataStream, Document
 
 LARGE_ENOUGH_DOCUMENTS = 512
-"""A bulk costs as much as some ten documents in it here, and more there, for each shard that
-it touches. From so many documents on that is little, and company not worth a wait."""
+"""A batch of so many documents need not wait for more: a bulk costs as much as some ten documents
+here, and more in Elasticsearch for each shard that it touches."""
 PARTS = 16
-"""Into so many a batch is cut that nobody answers: three cuts find one document of thousands,
-and the good ones among the parts wait for one bad one only."""
+"""Parts of a batch that gets no answer: three cuts find one document among thousands."""
 GROW_AFTER_BATCHES = 200
-"""Batches taken near a limit that was learnt from a refusal, before twice as much is tried."""
+"""Batches taken near a limit that was learnt from a refusal, before the limit is doubled."""
 
 _BODY = attrgetter("body")
 _PAYLOAD = attrgetter("payload")
@@ -56,25 +55,25 @@ class Batch:
     since: float
     """When the oldest of them came to the lane (monotonic seconds)."""
     tries: int = 0
-    """Attempts that these documents have behind them."""
+    """Attempts so far."""
     due: float = 0.0
     """No attempt before this (monotonic seconds)."""
     is_alone: bool = False
-    """Must not be joined with others: it was split to find what is wrong with it."""
+    """Not joined with others: it was split to find which document is at fault."""
     waits_for_sink: bool = False
-    """Came back for the sink's sake, not its own: a first success makes it due at once."""
+    """The sink was the cause, not the documents: the first success makes it due at once."""
     is_full: bool = False
-    """Closed by a limit: more of the same waits."""
+    """Closed by a limit: more documents wait."""
     probes: DataStream | None = None
-    """The troubled data stream that this small batch tries out."""
+    """The data stream in trouble that this small batch tests."""
     unanswered: int = 0
-    """Attempts running that nobody answered."""
+    """Attempts in a row without an answer."""
     tried_at: float = math.inf
     """When the attempt before was sent (monotonic seconds)."""
     is_suspect: bool = False
-    """Goes beside the others and not among them: the sink answers those and not this one."""
+    """Sent in a spare slot: the sink answers others and not this one."""
     split_from: SplitBatch | None = None
-    """What it was cut from, until that is answered."""
+    """The batch it was cut from, until this part is answered."""
 
     @property
     def is_fresh(self) -> bool:
@@ -89,14 +88,14 @@ def batch_of(documents: list[Document], since: float) -> Batch:
 
 @dataclass(slots=True, eq=False)
 class SplitBatch:
-    """What became of the parts of a batch that nobody answered."""
+    """The parts of a batch that got no answer."""
 
     size: int
     """Of the whole, in bytes."""
     open: int
     """Parts that are not answered yet."""
     is_broken: bool = False
-    """Some part was not answered either: the size alone is not to blame."""
+    """Some part got no answer either: the size alone is not the cause."""
 
 
 def cut(batch: Batch, parts: int = PARTS, *, suspect: bool = False) -> list[Batch]:
@@ -148,7 +147,7 @@ class Batcher:
         """The largest batch that is not refused for its size, as far as is known."""
         self._wanted_bytes = max_bytes
         self._proven_bytes = 0
-        """The largest batch that was taken, as long as nothing speaks against it."""
+        """The largest batch that was taken, unless a smaller one was refused since."""
         self._taken = 0
         self.max_age_seconds = max_age_seconds
         self.documents = 0
@@ -165,7 +164,7 @@ class Batcher:
 
     @property
     def senders(self) -> Iterator[str]:
-        """Whose windows wait, some of them twice."""
+        """The senders of the waiting windows, some of them twice."""
         return (waiting.documents[0].receipt.sender for waiting in self._waiting)
 
     @property
@@ -189,7 +188,7 @@ class Batcher:
             self._append(_Waiting(documents, body_bytes(documents), now))
 
     def is_due(self, now: float) -> bool:
-        """Whether the batch is to be written by now, without being asked for."""
+        """Whether the batch is due by its size or its age."""
         closes_at = self.closes_at
         return closes_at is not None and (self.is_full or now >= closes_at)
 
@@ -214,9 +213,9 @@ class Batcher:
     def shrink(self, refused_bytes: int) -> None:
         """Learn from a batch refused for its size: half of it is the new limit.
 
-        It was larger than what the sink takes, so half of it is never less than half of
-        what the sink takes. Where larger ones were taken before, somebody is lying: the
-        limit stays at what was taken, and that is believed half as much from now on.
+        It was larger than what the sink takes, so half of it is at least half of what the sink
+        takes. Where larger ones were taken before, the limit stays at the size that was taken,
+        and half of that size is the new proof.
         """
         if refused_bytes <= self._proven_bytes:
             self._proven_bytes //= 2
@@ -228,9 +227,9 @@ class Batcher:
     def note_taken(self, taken_bytes: int) -> None:
         """Learn from a batch that was not refused for its size.
 
-        What refused the last one may have been a gateway's passing mood: after many batches
-        near the limit twice as much is tried, up to the setting. A sink that means it
-        refuses one batch in so many.
+        The refusal may have been temporary (a gateway): after many batches near the limit the
+        limit is doubled, up to the setting. If it was not temporary, one batch in so many is
+        refused again.
         """
         self._proven_bytes = max(self._proven_bytes, taken_bytes)
         if self.taken_bytes < self._configured_bytes and taken_bytes >= self.taken_bytes // 2:
@@ -241,7 +240,7 @@ class Batcher:
                 self.max_bytes = min(self._wanted_bytes, self.taken_bytes)
 
     def aim(self, documents: int, size: int) -> None:
-        """Close batches at these limits from now on; what the sink refuses stays refused."""
+        """Close batches at these limits from now on, but never above a size that was refused."""
         self.max_documents, self._wanted_bytes = documents, size
         self.max_bytes = min(size, self.taken_bytes)
 

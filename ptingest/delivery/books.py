@@ -1,7 +1,7 @@
-"""Where a lane closes the books on documents: counted, budget released, receipts settled.
+"""Closes the books on documents: counts them, releases their budget, settles their receipts.
 
-Everything here is done once a batch, with the loops over documents running in C: a batch
-holds few services and few receipts, since neighbours mostly come from the same window.
+Everything here is done once a batch, and the loops over documents run in C: a batch has few
+services and few receipts, since neighbours mostly come from the same window.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ def by_service(lists: Iterable[Sequence[Document]]) -> Counter[str]:
 
 
 class Books:
-    """One sink's books; the only place where a lane's documents end."""
+    """One sink's books; documents leave a lane here and nowhere else."""
 
     def __init__(self, sink: str, *, budget: DocumentBudget, metrics: Metrics) -> None:
         self._sink, self._budget, self._metrics = sink, budget, metrics
 
     def settle(self, documents: Sequence[Document], fate: Fate) -> None:
-        """These are safe. The receipts come last: when an ack leaves, the books balance."""
+        """Close these as safe; receipts are last, so the books balance when an ack is sent."""
         if documents:
             self._close(documents, fate)
             for receipt, count in Counter(map(_RECEIPT, documents)).items():
                 receipt.settle(count, fate)
 
     def give_back(self, documents: Sequence[Document], reason: str) -> None:
-        """These go unacked, the Beat sends them again; fails receipts that did not fail yet."""
+        """Close these unacked and fail their receipts; the Beat sends them again."""
         if documents:
             self._close(documents, Fate.GIVEN_BACK)
             for receipt in dict.fromkeys(map(_RECEIPT, documents)):

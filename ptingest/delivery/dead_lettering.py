@@ -1,7 +1,7 @@
-"""The way from a lane into the dead letters: written and fsynced first, settled after.
+"""Moves documents from a lane into the dead letters: written and fsynced first, then settled.
 
-Held by no write slot. Where the dead letters cannot be kept, the documents are given back
-and their windows are not acked.
+Uses no write slot. Where the dead letters cannot be kept, the documents are given back and
+their windows are not acked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LETTERS_AT_ONCE = 1000
 
 
 class DeadLettering:
-    """Documents on their way into the dead letters; ``on_failed`` hears of lost windows."""
+    """Documents being written to the dead letters; ``on_failed`` is called when that fails."""
 
     def __init__(
         self,
@@ -39,8 +39,8 @@ class DeadLettering:
     def accept(self, refusals: Sequence[Refusal]) -> list[Sequence[Refusal]]:
         """Hold documents, and return them in parts, each for one call of ``write``.
 
-        A part is of one peer, since it is kept or given back whole: where a peer may keep no
-        more, others are not given back with it.
+        A part is of one peer, since it is kept or given back whole: a peer whose share is full
+        does not cause documents of others to be given back.
         """
         by_peer: dict[str, list[Refusal]] = {}
         for refusal in refusals:
@@ -69,9 +69,9 @@ class DeadLettering:
         self._books.settle(documents, Fate.DEAD_LETTERED)
 
     def lists(self) -> list[list[Document]]:
-        """Return what is on its way, for counting."""
+        """Return what is being written, for counting."""
         return list(self._documents.values())
 
     def clear(self) -> None:
-        """Forget everything; its books are closed elsewhere."""
+        """Forget everything; the caller closes the books."""
         self._documents.clear()

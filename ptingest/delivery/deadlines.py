@@ -1,9 +1,9 @@
-"""How long each write under way may be silent.
+"""How long each write in flight may go without an answer.
 
-fresh, nothing else known       as long as the sink itself waits
-later writes are answered       ``patient`` seconds from its beginning
-the sink says that it is well   the same
-a suspect                       what it was begun with
+a first attempt                 as long as the sink itself waits
+a later write is answered       ``patient`` seconds from its beginning
+a health check succeeds         the same
+a suspect                       the deadline it was begun with
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ptingest.delivery.batch import Batch
 
 
 class Deadlines:
-    """One for each attempt of a lane; lives on its loop."""
+    """The deadlines of one lane's attempts; lives on its loop."""
 
     def __init__(self) -> None:
         self._under_way: dict[Batch, tuple[float, asyncio.Timeout]] = {}
@@ -31,22 +31,22 @@ class Deadlines:
         del self._under_way[batch]
 
     def silent(self, now: float, patient: float) -> int:
-        """How many attempts had no answer for so long, suspects apart."""
+        """Return how many attempts had no answer for so long, suspects apart."""
         return len(list(self._silent(now, patient)))
 
     def next_silent(self, now: float, patient: float) -> list[float]:
-        """When each of the others will have been silent for so long."""
+        """Return when each of the others will have had no answer for so long."""
         ends = (began + patient for began, _ in self._under_way.values())
         return [end for end in ends if end > now]
 
     def answered(self, sent_at: float, now: float, patient: float) -> None:
-        """A write was answered: what was sent before it has only so long to be answered, too."""
+        """A write was answered: those sent before it have ``patient`` seconds in all."""
         for began, deadline in self._under_way.values():
             if began < sent_at and deadline.when() is None and not deadline.expired():
                 _set(deadline, max(0.0, began + patient - now))
 
     def give_up_silent(self, now: float, patient: float) -> None:
-        """End every attempt that was silent for so long."""
+        """End every attempt that had no answer for so long."""
         for deadline in self._silent(now, patient):
             if not deadline.expired():
                 _set(deadline, 0.0)

@@ -1,8 +1,8 @@
-"""The budget for documents outstanding, with a pot of their own for large ones.
+"""The budget for documents outstanding, with a separate one for large documents.
 
-A large document and its payload are as much as most of the budget. In one queue with the
-others it would let nobody pass while it waits for room, and leave no room until it is
-stored; so large ones wait for each other alone.
+A large document and its payload can use most of the budget. In one queue with the others it
+would block them while it waits for room, and leave no room until it is stored; so large ones
+wait for each other only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ptingest.delivery.budget import Budget
 from ptingest.model.document import LARGE_BYTES, Document
 
 LARGE_SHARE = 2
-"""Of the limit, its half is the one for large documents; one alone may be beyond it."""
+"""The limit divided by this is the limit for large documents; one alone may exceed it."""
 
 
 class DocumentBudget(Budget):
@@ -28,17 +28,17 @@ class DocumentBudget(Budget):
 
     @property
     def total(self) -> int:
-        """Bytes outstanding, in both pots."""
+        """Bytes outstanding, small and large."""
         return self.outstanding + self.large.outstanding
 
     def budget_for(self, payload_bytes: int) -> Budget:
-        """Return what is charged for a document whose payload is so large."""
+        """Return the budget that is charged for a payload of this size."""
         return self.large if payload_bytes > LARGE_BYTES else self
 
     def let_go(self, documents: Sequence[Document]) -> None:
         """Give back the cost of documents that are not outstanding any more."""
         large = 0
-        if self.large.outstanding:  # else nobody looks for large ones
+        if self.large.outstanding:  # else there are no large ones
             large = cost_of([one for one in documents if len(one.payload) > LARGE_BYTES])
             self.large.release(large)
         self.release(cost_of(documents) - large)

@@ -1,11 +1,10 @@
 """How long one document is tried while others are taken.
 
-    it fails, others pass   its time runs; after ``seconds`` it is for the dead letters
-    it fails, none passes   its time begins anew: that is the sink's trouble, not its own
+    it fails, others pass   after ``seconds`` it goes to the dead letters
+    it fails, none passes   the time starts again: the sink is at fault, not the document
 
-A document that fails is tried again and again, which costs nothing while it is only waited
-for; what must not be is a document that is tried without end. Whatever the sink says of it,
-now or in a later version, this is what ends it. Pure: time is an argument.
+This bounds the attempts of every document, whatever the sink answers for it, now or in a later
+version. Pure: time is an argument.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from dataclasses import dataclass
 from ptingest.model.document import Document
 
 FAILURES = 3
-"""A document failed at least so often, with others taken in between each time."""
+"""The fewest failures of a document, with others taken in between each time."""
 BUSY_FAILURES = 8
-"""The same for "come back later", which an overloaded sink says of whomever it likes."""
+"""The same for "busy", which an overloaded sink may answer for any document."""
 QUIET_SECONDS = 60.0
-"""Nobody passes for so long: now it is the sink, and what was counted before does not count."""
+"""When nothing passes for so long, the sink is at fault, and earlier failures do not count."""
 
 
 @dataclass(slots=True)
@@ -30,7 +29,7 @@ class _Failing:
     taken: int
     returned: int
     passed_at: float
-    """When others were last seen to pass."""
+    """When others last passed."""
 
 
 class FailingDocuments:
@@ -49,15 +48,15 @@ class FailingDocuments:
         return len(self._failing)
 
     def note_answer(self, *, taken: int, returned: int) -> None:
-        """An answer settled so many documents, and sent so many back as busy."""
+        """An answer settled so many documents, and returned so many as busy."""
         self._taken += taken
         self._returned += returned
 
     def is_over(self, document: Document, now: float, *, is_busy: bool = False) -> bool:
         """Note that it failed again; return whether it was tried for long enough.
 
-        ``is_busy``: the sink asked to come back. That counts only while it takes at least as many
-        others as it sends back, so that overload alone never ends one.
+        ``is_busy``: the sink asked to try again. That counts only while it takes at least as many
+        documents as it returns, so that overload alone never ends one.
         """
         known = self._failing.get(document)
         if known is None:
@@ -76,17 +75,17 @@ class FailingDocuments:
         return False
 
     def failures(self, document: Document) -> int:
-        """How often it failed running while others passed."""
+        """Return how many times in a row it failed while others passed."""
         known = self._failing.get(document)
         return 0 if known is None else known.failures
 
     def seconds_left(self, document: Document, now: float) -> float:
-        """How long it will be tried yet, if others pass."""
+        """Return how much longer it will be tried, if others pass."""
         known = self._failing.get(document)
         return self.seconds if known is None else self.seconds - (now - known.since)
 
     def forget(self, documents: Iterable[Document]) -> None:
-        """These are settled, or no longer here."""
+        """Forget documents that are settled or given back."""
         if self._failing:
             for document in documents:
                 self._failing.pop(document, None)

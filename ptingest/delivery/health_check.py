@@ -1,7 +1,7 @@
-"""Asks one lane's sink how it is while there is nothing to write to it.
+"""Checks one lane's sink while nothing is written to it, or while writes get no answer.
 
-Whatever a check brings, a sentence is all that comes of it: it takes a bounded time, no error
-leaves it, and what a write found out meanwhile counts for more.
+A check takes a bounded time, and raises nothing; its result is a sentence or None. What a write
+showed meanwhile takes precedence.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from ptingest.model.contracts import Clock
 from ptingest.model.finding import Finding
 
 HEALTHY_SECONDS = 60.0
-"""How often an idle sink is asked that was well."""
+"""Time between checks of an idle sink that was healthy."""
 UNHEALTHY_SECONDS = 5.0
-"""How often one is asked that was not: whoever waits for readiness waits for this."""
+"""Time between checks of one that was not: readiness returns no sooner than this."""
 
 
 def is_due(now: float, *, heard_at: float | None, is_idle: bool, is_troubled: bool) -> bool:
-    """Whether to ask now; times are monotonic seconds.
+    """Whether a check is due; times are monotonic seconds.
 
     ``heard_at``: when a write or a check last ended; None before the first.
     """
@@ -33,10 +33,10 @@ def is_due(now: float, *, heard_at: float | None, is_idle: bool, is_troubled: bo
 
 
 def trouble_after(findings: Sequence[Finding], before: str | None) -> str | None:
-    """Why nothing can be written by these findings, given why it could not before.
+    """Return why nothing can be written by these findings; ``before``: why it could not before.
 
-    Findings that do not stop everything say nothing of the sink as a whole: a trouble that a
-    write met stays until a write, or a check without any complaint, shows that it is over.
+    Findings that do not stop everything say nothing about the sink as a whole: a trouble that a
+    write met stays until a write, or a check without any problem, shows that it is over.
     """
     for finding in findings:
         if not finding.is_ok and finding.stops_all:
@@ -51,8 +51,8 @@ CHECK_SECONDS = 10.0
 """The longest that one check may take."""
 
 
-class CheckedLane(Protocol):
-    """The part of a ``Lane`` that is needed here."""
+class HealthRecord(Protocol):
+    """What a check reads and changes: a ``SinkHealth``."""
 
     name: str
     trouble: str | None
@@ -75,21 +75,21 @@ class CheckedSink(Protocol):
 class HealthCheck:
     """Runs as ``run()`` beside its lane, until cancelled."""
 
-    def __init__(self, sink: CheckedSink, lane: CheckedLane, *, clock: Clock) -> None:
+    def __init__(self, sink: CheckedSink, lane: HealthRecord, *, clock: Clock) -> None:
         self._sink, self._lane, self._clock = sink, lane, clock
         self._asked_at: float | None = None
         self._is_bug_told = False
 
     async def run(self) -> None:
-        """Look every second whether to ask."""
+        """Check when it is due, looking every second."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             await self.look()
 
     async def look(self) -> None:
-        """Ask, if it is time to."""
+        """Check the sink if that is due."""
         lane, has_unanswered = self._lane, self._lane.has_unanswered
-        # Where writes get no answer, none of them says how the sink is.
+        # Writes without an answer say nothing about the sink.
         times = (self._asked_at,) if has_unanswered else (lane.written_at, self._asked_at)
         if is_due(
             self._clock.monotonic(),
@@ -101,7 +101,7 @@ class HealthCheck:
 
     async def _ask(self) -> None:
         lane, written_at, began = self._lane, self._lane.written_at, self._clock.monotonic()
-        # What a write met stands until writes are answered; here only the answer counts.
+        # What a write met stays until writes are answered; here only this answer counts.
         before = None if lane.has_unanswered else lane.trouble
         trouble = await self._trouble_found(before)
         self._asked_at = self._clock.monotonic()

@@ -1,11 +1,11 @@
-"""Where the documents of a lane physically are; each is in exactly one place.
+"""Where the documents of a lane are; each is in exactly one place.
 
 fresh      the open batch
-again      batches that came back and wait for their time
-suspects   batches that go alone, since nobody answers them
-streams    set aside with their data stream's trouble
+again      batches that wait for their next attempt
+suspects   batches that are sent alone, since they get no answer
+streams    held, since their data stream is in trouble
 in flight  being written
-dead_lettering     on the way to the dead letters
+dead_lettering   being written to the dead letters
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ptingest.model.document import Document
 
 
 class Inventory:
-    """Counts and clears; whoever moves a document from one place to the next is the lane."""
+    """Counts and clears; the lane moves documents from one place to the next."""
 
     def __init__(
         self,

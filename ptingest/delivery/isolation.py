@@ -1,13 +1,12 @@
-"""Which part of a batch is at fault when the sink answers all others but this one.
+"""Which part of a batch is at fault when the sink answers others but not this one.
 
-    no answer, others get one     cut into parts, each alone: the good ones are settled at once,
-                                  the bad one is cut again, until one document stands alone
-    no answer, and none does      a small part goes ahead: if it is answered, so much is known
-    all parts are answered        it was the size: batches are smaller from now on
+    no answer, others get one     cut into parts, each sent alone: good ones are settled at once,
+                                  the bad one is cut again, until it is a single document
+    no answer, and none does      a small part is sent first: its answer shows a working sink
+    all parts are answered        the size was at fault: batches are smaller from now on
 
 An outage is not mistaken for a bad batch: nothing is cut without an answer to something else
-that was sent meanwhile, another write or the question how the sink is. Pure: time is an
-argument.
+that was sent meanwhile, another write or a health check. Pure: time is an argument.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from ptingest.delivery.batch import Batch, SplitBatch, cut
 TRIES = 3
 """Attempts without an answer before a batch that fails at once is suspected."""
 SLOW_SECONDS = 5.0
-"""An attempt that is silent for so long, and several times as long as usual, while what was
-sent after it is answered, is given up."""
+"""An attempt without an answer for so long, and several times as long as usual, is given up when
+something that was sent after it is answered."""
 USUALLY = 5
-"""So many times the slowest answer of late is not usual any more."""
+"""How many times the slowest recent answer an attempt may take."""
 LAST_CHANCE = 4
-"""A document that stands alone is waited for so many times as long before it is refused."""
+"""How many times as long the last attempt of a single document may take."""
 SMALLEST_LIMIT_BYTES = 16 << 10
-"""Nothing between here and a sink has a limit for bodies below this."""
+"""No proxy is expected to limit bodies below this."""
 
 
 class Unanswered(NamedTuple):
@@ -38,28 +37,28 @@ class Unanswered(NamedTuple):
     suspects: list[Batch]
     """To be sent alone."""
     is_its_own: bool
-    """Others get answers: the batch is at fault, or its way, and not the sink."""
+    """Others get answers: the batch or its connection is at fault, not the sink."""
 
 
 class Isolation:
-    """What one lane knows of answers that came and that did not."""
+    """What one lane knows about answers that came and that did not."""
 
     def __init__(self) -> None:
         self._answered = -math.inf
-        """When that write was sent which was answered, the latest of them."""
+        """When the latest answered write was sent."""
         self._slowest = 0.0
         self._healthy_at = -math.inf
         self._running = 0
-        """Attempts running that got no answer, whichever."""
+        """Attempts in a row that got no answer."""
         self._trial: SplitBatch | None = None
 
     @property
     def limit_seconds(self) -> float:
-        """How long an attempt may be silent while later ones are answered."""
+        """How long an attempt may go without an answer while later ones are answered."""
         return max(SLOW_SECONDS, USUALLY * self._slowest)
 
     def suspect_seconds(self, batch: Batch) -> float:
-        """How long to wait for a batch that stands alone."""
+        """Return the deadline of a batch that is sent alone."""
         return self.limit_seconds * (LAST_CHANCE if batch.unanswered >= TRIES - 1 else 1)
 
     def answered(self, batch: Batch, sent_at: float, ended: float) -> int | None:
@@ -77,7 +76,7 @@ class Isolation:
         return parts.size if is_size else None
 
     def note_healthy(self, asked_at: float) -> None:
-        """The sink was asked, and would take documents: enough to cut a batch that is silent."""
+        """A health check begun then succeeded: enough to cut a batch without an answer."""
         self._healthy_at = max(self._healthy_at, asked_at)
 
     def unanswered(self, batch: Batch, sent_at: float, ended: float) -> Unanswered:

@@ -1,8 +1,8 @@
-"""What one answer of a sink means for each document of the batch it answers.
+"""What one answer of a sink means for each document of its batch.
 
-Whatever the sink does not list was stored. A list that names a document twice, or one
-that was not in the batch, is a bug of the sink: believing it would count a receipt home
-too early, so nothing of such an answer is believed.
+Whatever the sink does not list was stored. A list that names a document twice, or one that was
+not in the batch, is a bug of the sink: a receipt could be settled too early by it, so nothing
+in such an answer is believed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from ptingest.model.document import Document
 from ptingest.model.outcome import Fate, Refusal, WriteResult
 
 STREAM_FAILS_FROM = 16
-"""So many documents of a data stream fail in one answer and none passes: it is the stream."""
+"""When so many documents of a data stream fail in one answer and none passes, the stream is at
+fault."""
 
 
 @dataclass(slots=True)
@@ -30,7 +31,7 @@ class Outcomes:
     refused: list[Refusal] = field(default_factory=list)
     stream_busy: Sequence[Refusal] = ()
     failing: Sequence[Refusal] = ()
-    """Each to be tried again, as long as there is patience."""
+    """Each to be tried again for a limited time."""
     again: list[Document] = field(default_factory=list)
     """Busy and doubtful: to be tried again."""
     doubtful: Sequence[Document] = ()
@@ -43,7 +44,7 @@ class Outcomes:
 
     @property
     def safe(self) -> tuple[tuple[Sequence[Document], Fate], ...]:
-        """What needs no further care, by its fate."""
+        """What is settled, by its fate."""
         return (
             (self.stored, Fate.STORED),
             (self.already_stored, Fate.ALREADY_STORED),
@@ -52,7 +53,7 @@ class Outcomes:
         )
 
     def take_given_up(self) -> list[Document]:
-        """Take out what would wait although its window is given up, and return it."""
+        """Remove and return documents that would wait although their window is given up."""
         lost = [document for document in self.again if is_given_up(document)]
         lost += [r.document for r in (*self.stream_busy, *self.failing) if is_given_up(r.document)]
         if lost:
@@ -62,11 +63,11 @@ class Outcomes:
         return lost
 
     def blame_streams(self, *, is_probe: bool, known: Container[Document] = ()) -> None:
-        """Tell a data stream's fault from that of its documents.
+        """Decide whether a data stream is at fault or single documents of it.
 
-        Where many of them fail and none passes, it is the stream's. Where some pass, it is
-        the others' own, whatever was said: 403 for a document whose new field the writer may
-        not map must not hold the whole stream. ``known``: documents that failed
+        Where many of them fail and none passes, the stream is. Where some pass, the others are
+        themselves, whatever the answer: a 403 for a document whose new field the writer may not
+        map must not hold the whole stream. ``known``: documents that failed
         before while others passed.
         """
         if not (self.failing or self.stream_busy):

@@ -1,9 +1,7 @@
-"""When busy documents go again.
+"""When busy documents are sent again. Pure: time and chance are arguments.
 
-Deciding only: time and chance are arguments. Small machines:
-
-    Backoff      the sink as a whole: doubles with each failure, forgotten on the first success
-    RetryQueue   batches that came back, each with the time it is due
+Backoff      the sink as a whole: doubles with each failure, reset by the first success
+RetryQueue   batches that wait for another attempt, each with the time it is due
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ def backoff_seconds(tries: int, *, initial: float, maximum: float, chance: float
 
 
 class Backoff:
-    """Keeps a whole lane quiet after failures."""
+    """The time a whole lane waits after failures."""
 
     def __init__(self, *, initial_seconds: float, max_seconds: float) -> None:
         self._initial, self._max = initial_seconds, max_seconds
@@ -44,13 +42,13 @@ class Backoff:
         return max(own, retry_after or 0.0)
 
     def succeeded(self) -> bool:
-        """Forget everything; return whether there was something to forget."""
+        """Reset; return whether there was a failure before."""
         had_failed, self.failures, self.until = self.failures > 0, 0, 0.0
         return had_failed
 
 
 class RetryQueue:
-    """Batches that wait for their next attempt; few and large, so a list will do."""
+    """Batches that wait for their next attempt; few and large, so a list is enough."""
 
     def __init__(self) -> None:
         self._batches: list[Batch] = []
@@ -88,8 +86,8 @@ class RetryQueue:
     def take(self, now: float, *, max_documents: int, max_bytes: int) -> Batch | None:
         """Return the batch due first, joined with others that are due and fit; or None.
 
-        What was not answered before comes after what was not tried yet, and the smaller of two
-        first, for the smaller is the likelier to be answered.
+        Batches without an answer come after those not tried yet; of two, the smaller comes first,
+        since it is more likely to be answered.
         """
         due = [batch for batch in self._batches if batch.due <= now]
         due.sort(key=lambda batch: (batch.unanswered, batch.due, batch.size))
@@ -111,7 +109,7 @@ class RetryQueue:
         return first
 
     def hasten(self, *, everything: bool = False) -> None:
-        """Make due at once what waited for the sink's sake only, or everything."""
+        """Make due at once what waited because of the sink, or everything."""
         for batch in self._batches:
             if everything or batch.waits_for_sink:
                 batch.due = 0.0

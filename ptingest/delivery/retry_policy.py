@@ -1,13 +1,13 @@
-"""What a write did not settle: when it goes again, in what company, or where to instead.
+"""What happens to documents that a write did not settle: when they are sent again, and how.
 
-    refused for its size, or for one document in it   halves at once
+    refused for its size, or for one document in it   in halves, at once
     no answer                                         ``isolation``: whole, or in parts, each alone
-    busy while others are taken                       soon, with whoever else is due
+    busy while others are taken                       soon, with others that are due
     busy, nothing taken                               after a backoff
-    failing on its own                                after a longer backoff each time
-    tried for long enough while others pass           the dead letters (``failing``)
+    failing while others are taken                    after a longer backoff each time
+    tried for long enough while others are taken      the dead letters (``failing_documents``)
 
-Decides and lines up; waits for nothing.
+Decides and queues; never waits.
 """
 
 from __future__ import annotations
@@ -28,12 +28,11 @@ from ptingest.model.outcome import Refusal, WriteResult
 log = logging.getLogger(__name__)
 
 FEW_DOCUMENTS = 16
-"""Where so few are unanswered and nothing else is sent, a sink that says it is well counts as
-one that answers others."""
+"""With so few documents unanswered, a successful health check counts as an answer to others."""
 
 
 class RetryPolicy:
-    """One lane's documents on their way back into it."""
+    """Retries of one lane."""
 
     def __init__(
         self,
@@ -52,7 +51,7 @@ class RetryPolicy:
         self._isolation, self.failing = isolation, FailingDocuments(patience_seconds)
 
     def hasten(self, *, everything: bool = False) -> None:
-        """Make due at once what waited for the sink's sake only, or everything."""
+        """Make due at once what waited because of the sink, or everything."""
         self.again.hasten(everything=everything)
         self.suspects.hasten(everything=everything)
 
@@ -70,7 +69,7 @@ class RetryPolicy:
     def plan(
         self, batch: Batch, result: WriteResult, outcomes: Outcomes, attempt: Attempt
     ) -> str | None:
-        """Take back what goes again; what is for the dead letters joins ``outcomes.refused``.
+        """Queue what is sent again; add what is for the dead letters to ``outcomes.refused``.
 
         Returns why the sink as a whole takes nothing; None where it takes some, or answers
         others.
@@ -119,12 +118,12 @@ class RetryPolicy:
         attempt: Attempt,
         trouble: str | None,
     ) -> bool:
-        """Adapt the limiter to an answer; return whether it is the sink that needs time."""
+        """Adapt the rate limiter to an answer; return whether the sink needs time."""
         is_the_sinks = (
             trouble is not None
             or result.retry_after_seconds is not None
-            # Documents that come back again and again while others are taken wait on their
-            # own: a lane that paused for them would let them stop the others.
+            # Documents that are busy again and again while others are taken wait by themselves:
+            # a lane that paused for them would stop the others.
             or (not outcomes.has_answers and batch.is_fresh)
         )
         complaint = complaint_of(result)
@@ -156,8 +155,8 @@ class RetryPolicy:
         if not going:
             return
         again = batch_of(going, batch.since)
-        # Whoever is busy while others are taken comes again soon: to slow down is the limiter's
-        # business, and a backoff of its own would keep its whole window waiting.
+        # What is busy while others are taken is sent again soon: the rate limiter slows down,
+        # and a backoff of its own would delay its whole window.
         again.tries = 1 if outcomes.taken else batch.tries + 1
         again.waits_for_sink = waits_for_sink
         own = now + self._limiter.backoff.seconds(again.tries, self._chance())

@@ -1,4 +1,4 @@
-"""Data streams in trouble, set aside so that the others go on.
+"""A circuit breaker for each data stream in trouble, so that the others go on.
 
     trouble --> held, one small probe at a time --probe is taken--> all go on
                   |
@@ -6,13 +6,13 @@
                   v
                 open: to the dead letters at once, a probe every 30 s --taken--> all go on
                   |
-                  | somebody requeues: he says that it is mended
+                  | a requeue: the operator says that the cause is cured
                   v
                 half-open: held, a probe at once --taken--> all go on
                                                  --not----> open
 
-Only probes decide that a trouble is over: an answer to a batch sent before the trouble
-began says nothing. Nothing here waits: time and chance are arguments.
+Only probes decide that a trouble is over: an answer to a batch sent before the trouble began
+says nothing. Nothing here waits: time and chance are arguments.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FORGET_SECONDS = 600.0
 
 
 class StreamBreaker:
-    """What is known of one data stream that cannot take documents now."""
+    """One data stream that cannot take documents now."""
 
     def __init__(self, data_stream: DataStream, now: float, probe_at: float) -> None:
         self.data_stream = data_stream
@@ -51,10 +51,10 @@ class StreamBreaker:
         self.is_open = False
         self.is_half_open = False
         self.is_probe_stale = False
-        """The probe under way was sent before somebody said that the cause is mended."""
+        """The probe in flight was sent before the cause was said to be cured."""
 
     def begun_sentence(self, patience_seconds: float) -> str:
-        """Say what begins now."""
+        """Return the log line for the beginning of the trouble."""
         return (
             f"data stream {self.data_stream.name} is in trouble ({self.reason}: {self.detail}); "
             f"its documents wait up to {patience_seconds:g} s, then go to the dead letters, "
@@ -62,7 +62,7 @@ class StreamBreaker:
         )
 
     def opened_sentence(self) -> str:
-        """Say what happens from now on, and the cure."""
+        """Return the log line for an open breaker, with the cure."""
         return (
             f"data stream {self.data_stream.name} is still in trouble ({self.reason}: "
             f"{self.detail}); its documents go to the dead letters until it is mended, then "
@@ -100,7 +100,7 @@ class StreamBreaker:
 
 
 class StreamBreakers:
-    """All data streams in trouble at one sink; usually none."""
+    """The breakers of one sink; usually none."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class StreamBreakers:
         return iter(self._streams.values())
 
     def hold(self, refusals: Sequence[Refusal], now: float, chance: float) -> list[Refusal]:
-        """Set aside what came back with its stream's trouble.
+        """Hold documents that were not taken because of their stream's trouble.
 
         Returns what is for the dead letters at once, since its stream's breaker is open.
         """
@@ -143,10 +143,10 @@ class StreamBreakers:
         return refused
 
     def divert(self, batch: Batch, now: float) -> list[Refusal]:
-        """Take a fresh batch's documents of troubled streams out of it.
+        """Remove documents of streams in trouble from a new batch.
 
-        They are held; where the breaker is open they are returned for the dead letters,
-        save a few for the next probe when it is time.
+        They are held; where the breaker is open they are returned for the dead letters, except
+        a few for the next probe when it is due.
         """
         going: list[Document] = []
         refused: list[Refusal] = []
@@ -165,7 +165,7 @@ class StreamBreakers:
         return refused
 
     def half_open(self, now: float) -> None:
-        """Believe that every cause is mended, until the next probe of each stream says no."""
+        """Half-open every breaker: its cause is said to be cured, and the next probe decides."""
         for stream in self._streams.values():
             if stream.is_open:
                 stream.is_open, stream.is_half_open, stream.since = False, True, now
@@ -173,7 +173,7 @@ class StreamBreakers:
             stream.probe_at = min(stream.probe_at, now)
 
     def next_probe(self, now: float) -> Batch | None:
-        """Return a small batch for a stream whose probe is due; the probe is under way then."""
+        """Return a small batch for a stream whose probe is due; the probe counts as in flight."""
         for stream in self._streams.values():
             if stream.held and not stream.is_probing and now >= stream.probe_at:
                 stream.is_probing = True
@@ -197,7 +197,7 @@ class StreamBreakers:
         stream.probe_at = now
 
     def probe_failed(self, data_stream: DataStream, now: float, chance: float) -> None:
-        """The trouble goes on; try again later."""
+        """The trouble continues; probe again later."""
         stream = self._streams[data_stream]
         stream.is_probing = False
         if stream.is_probe_stale:
@@ -212,7 +212,7 @@ class StreamBreakers:
     def probe_unanswered(
         self, data_stream: DataStream, documents: Sequence[Document], now: float, chance: float
     ) -> None:
-        """The sink had no time to say: hold the probe's documents again, learn nothing."""
+        """The probe got no answer: hold its documents again."""
         stream = self._streams[data_stream]
         for document in documents:
             stream.hold(document, now)
@@ -252,7 +252,7 @@ class StreamBreakers:
             is_over = not stream.is_open and now - stream.since >= self._patience_seconds
             if not is_used and (
                 (stream.is_open and now - stream.last_seen > FORGET_SECONDS)
-                # Nobody sent a document, so nobody knows: the next one will tell.
+                # No document was sent, so nothing is known: the next one decides.
                 or (stream.is_half_open and is_over)
             ):
                 del self._streams[stream.data_stream]
@@ -286,7 +286,7 @@ class StreamBreakers:
 
     @property
     def oldest(self) -> float | None:
-        """When the document that is held longest was set aside."""
+        """When the document that is held longest was put here."""
         return min((s.oldest for s in self._streams.values() if s.held), default=None)
 
     def remove(self, unwanted: Callable[[Document], bool]) -> list[Document]:

@@ -1,8 +1,8 @@
-"""What is lifted out of a document into columns, so that filtering need not parse it.
+"""Fields of a document that have columns of their own, so that filters need not parse it.
 
-One typed decode a document costs about a microsecond and reads only the named fields. A
-field of an unexpected type (a list of services, a number) is kept as its JSON text, never
-refused: the body beside it stays the truth.
+One typed decode a document costs about a microsecond and reads only the named fields. A field
+of an unexpected type (a list of services, a number) is kept as its JSON text, never refused:
+the body in the same row is authoritative.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 
 class Columns(msgspec.Struct, frozen=True, gc=False):
-    """The lifted fields when each is a string, null or missing, which is nearly always."""
+    """The fields when each is a string, null or missing, which is nearly always."""
 
     timestamp: str | None = msgspec.field(name="@timestamp", default=None)
     group: str | None = None
@@ -26,8 +26,8 @@ class Columns(msgspec.Struct, frozen=True, gc=False):
     message: str | None = None
 
 
-class Row(NamedTuple):
-    """The lifted fields in the order of the table."""
+class ColumnValues(NamedTuple):
+    """The values of the columns in the order of the table."""
 
     timestamp: str | None
     group: str | None
@@ -39,13 +39,13 @@ class Row(NamedTuple):
     message: str | None
 
 
-_NOTHING = Row(None, None, None, None, None, None, None, None)
+_NOTHING = ColumnValues(None, None, None, None, None, None, None, None)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decoder = msgspec.json.Decoder(Columns)
 _CANONICAL_LENGTH = len("2025-01-02T03:04:05.678Z")
 
 
-def lift(body: bytes) -> Row:
+def lift(body: bytes) -> ColumnValues:
     """Return the columns of one document; never raises, whatever the body is."""
     try:
         columns = _decoder.decode(body)
@@ -58,7 +58,7 @@ def lift(body: bytes) -> Row:
         len(timestamp) != _CANONICAL_LENGTH or not timestamp.endswith("Z")
     ):
         timestamp = canonical_time(timestamp)
-    return Row(
+    return ColumnValues(
         timestamp,
         columns.group,
         columns.service,
@@ -70,7 +70,7 @@ def lift(body: bytes) -> Row:
     )
 
 
-def _lift_odd(body: bytes) -> Row:
+def _lift_odd(body: bytes) -> ColumnValues:
     try:
         document = msgspec.json.decode(body)
     except _UNREADABLE:
@@ -78,9 +78,9 @@ def _lift_odd(body: bytes) -> Row:
     if not isinstance(document, dict):
         return _NOTHING
     timestamp = document.get("@timestamp")
-    return Row(
+    return ColumnValues(
         canonical_time(timestamp) if isinstance(timestamp, str) else None,
-        *(_text_of(document.get(name)) for name in Row._fields[1:]),
+        *(_text_of(document.get(name)) for name in ColumnValues._fields[1:]),
     )
 
 
@@ -91,8 +91,8 @@ def _text_of(value: Any) -> str | None:
 
 
 def canonical_time(text: str) -> str | None:
-    """Return any ISO time as UTC milliseconds, ``2025-01-02T03:04:05.678Z``, so that times
-    sort as text; None where it is no time. Without an offset it counts as UTC."""
+    """Return any ISO time as UTC milliseconds, ``2025-01-02T03:04:05.678Z``, so that times sort
+    as text; None when it is no time. A time without an offset is read as UTC."""
     try:
         moment = datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

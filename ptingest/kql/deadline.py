@@ -1,7 +1,8 @@
-"""A statement's end when its time is up, wherever in its work it is.
+"""Ends a statement when its time is up.
 
-SQLite asks between its own instructions, words are looked for a stretch at a time; nothing
-else takes long. Time may be up for one part of an answer and be wound up anew for the next.
+SQLite calls the check between its own instructions, and the search for words calls it after
+each part of a text; nothing else takes long. The deadline may end one part of an answer and be
+set again for the next part.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 INSTRUCTIONS = 20_000
-"""SQLite's own, between two questions: a millisecond or less."""
+"""SQLite's instructions between two checks: a millisecond or less."""
 
 
 class TimeIsUp(Exception):
-    """The statement was ended; what it found is not whole."""
+    """The statement was ended; its result is incomplete."""
 
 
 @contextmanager
 def deadline(connection: sqlite3.Connection, is_time_up: Callable[[], bool]) -> Iterator[None]:
-    """End any statement within when time is up.
+    """End every statement in the block when time is up.
 
     Raises:
-        TimeIsUp: one was.
+        TimeIsUp: a statement was ended.
     """
     connection.set_progress_handler(is_time_up, INSTRUCTIONS)
     try:

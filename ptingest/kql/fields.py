@@ -1,10 +1,10 @@
-"""Fields that are searched by other than their own name, and what a value is compared as."""
+"""Fields that are searched under other names, and the forms in which values are compared."""
 
 from __future__ import annotations
 
 import math
 
-from ptingest.kql.parser import Value
+from ptingest.kql.parser import QueryValue
 from ptingest.kql.tokens import Phrase, phrase
 
 KEYWORD_COLUMNS = {
@@ -15,10 +15,10 @@ KEYWORD_COLUMNS = {
     "stream": "stream",
     "app_module": "app_module",
 }
-"""Fields of a document that have a column of their own, as SQL names it."""
+"""Fields of a document that have a column of their own, by their name in SQL."""
 
 EXACT_COLUMNS = {"_index": "data_stream", "_id": "key"}
-"""Elasticsearch's own names for where a document lies; always plain text here."""
+"""Elasticsearch's own names for the place of a document; always plain text here."""
 
 
 TEXT_FIELDS = ("message", "log_message", "event.original")
@@ -27,8 +27,9 @@ TEXT_FIELDS = ("message", "log_message", "event.original")
 _INT64 = 1 << 63
 
 
-def phrases_of(value: Value) -> list[Phrase]:
-    """Split a value into what may be found: quoted one phrase, else any of its words."""
+def phrases_of(value: QueryValue) -> list[Phrase]:
+    """Split a value into phrases: a quoted value is one phrase, an unquoted one is any of its
+    words."""
     if value.is_quoted:
         wanted = [phrase((value.text,))]
     else:
@@ -39,7 +40,7 @@ def phrases_of(value: Value) -> list[Phrase]:
 
 
 def number_of(text: str) -> int | float | None:
-    """Return a number that SQLite can compare, None where ``text`` is none."""
+    """Return a number that SQLite can compare, None when ``text`` is no number."""
     try:
         whole = int(text)
         return whole if -_INT64 <= whole < _INT64 else float(whole)

@@ -1,7 +1,7 @@
-"""Texts with ``*`` in them, matched in time linear in the text however many there are.
+"""Matches texts with ``*`` in time linear in the text, however many there are.
 
-What lies between two ``*`` is found in order, each at the first place after the one before:
-a later place only leaves less text for the rest, so nothing is ever tried again.
+The pieces between two ``*`` are searched in order, each at the first place after the one
+before: a later place only leaves less text for the rest, so no place is tried twice.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 
 def glob_until_nul(pieces: Sequence[str]) -> Callable[[str], bool]:
-    """Return the test that SQLite's GLOB makes, which ends both sides at a NUL."""
+    """Return the same test as SQLite's GLOB, which ends both sides at a NUL."""
     kept: list[str] = []
     for piece in pieces:
         before, nul, _ = piece.partition("\0")
@@ -22,7 +22,7 @@ def glob_until_nul(pieces: Sequence[str]) -> Callable[[str], bool]:
 
 
 def glob_test(pieces: Sequence[str]) -> Callable[[str], bool]:
-    """Return a test for a whole text; ``pieces`` are what lies between the ``*``, at least one."""
+    """Return a test of a whole text; ``pieces`` are the texts between the ``*``, at least one."""
     if len(pieces) == 1:
         return pieces[0].__eq__
     first, *between, last = pieces

@@ -1,13 +1,13 @@
-"""Reading Kibana's query language: text in, a small tree out, or an error with its column.
+"""Parses Kibana's query language: text in, a small tree out, or an error with its column.
 
-Meaning, where a reader of Kibana's documentation might wonder:
+Meaning, where Kibana's documentation leaves a doubt:
 
-- Keyword fields match exactly, case and all: ``log_level:ERROR``. A list matches when any
-  element does. Unquoted values may hold ``*``; quoted ones hold no wildcards.
-- Text fields (``message``, ``log_message``, ``event.original``) match words, runs of letters
-  and digits in any case: unquoted, any one of the words; quoted, all of them in order.
-- A value without a field looks into ``message``; ``*`` alone, or nothing, matches everything.
-- ``field:*`` asks whether the field is there and not null.
+- Keyword fields match exactly, including case: ``log_level:ERROR``. A list matches when any
+element does. Unquoted values may hold ``*``; quoted ones hold no wildcards. - Text fields
+(``message``, ``log_message``, ``event.original``) match words, runs of letters and digits in
+any case: unquoted, any one of the words; quoted, all of them in order. - A value without a
+field searches ``message``; ``*`` alone, or nothing, matches everything. - ``field:*`` matches
+when the field exists and is not null.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ NESTING_MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
-    """A value as written: ``pieces`` are what lies between the ``*``, escapes resolved."""
+class QueryValue:
+    """A value as written: ``pieces`` are the texts between the ``*``, with escapes resolved."""
 
     pieces: tuple[str, ...]
     is_quoted: bool = False
@@ -53,7 +53,7 @@ class Match:
     """``field:value``; without a field a bare value."""
 
     field: str | None
-    value: Value
+    value: QueryValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Negated:
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """True when every part is; of no parts, always."""
+    """True when every part is; without parts, always."""
 
     parts: tuple[Query, ...]
 
@@ -124,7 +124,7 @@ def parse(text: str) -> Query:
 
 @cache
 def _parser() -> Lark:
-    """Make the parser from the grammar, once: it takes longer than any query."""
+    """Build the parser from the grammar, once: this takes longer than any query."""
     from lark import Lark
 
     grammar = Path(__file__).with_name("kql.lark").read_text(encoding="utf-8")
@@ -132,7 +132,7 @@ def _parser() -> Lark:
 
 
 def _refuse_deep(text: str) -> None:
-    """What follows goes down the tree by recursion, SQLite's parser too."""
+    """The code after this descends the tree by recursion, and so does SQLite's parser."""
     depth = 0
     for found in re.finditer(
         r'"(?:\\.|[^"\\])*"|\\.|[()]|\bnot\b', text, re.DOTALL | re.IGNORECASE
@@ -169,8 +169,8 @@ def _tree(child: Tree[Token] | Token) -> Tree[Token]:
     return child
 
 
-def _matches(tree: Tree[Token], match_one: Callable[[Value], Query]) -> Query:
-    """Spread ``field:(a or b)`` into matches of one value each."""
+def _matches(tree: Tree[Token], match_one: Callable[[QueryValue], Query]) -> Query:
+    """Expand ``field:(a or b)`` into matches of one value each."""
     children = [_tree(child) for child in tree.children]
     match tree.data:
         case "any_value":
@@ -184,7 +184,7 @@ def _matches(tree: Tree[Token], match_one: Callable[[Value], Query]) -> Query:
     raise AssertionError(f"the grammar made a {tree.data}")
 
 
-def _match(field: str, value: Value) -> Query:
+def _match(field: str, value: QueryValue) -> Query:
     if field == "*":
         return EVERYTHING if value.is_anything else Match(None, value)
     return Match(field, value)
@@ -201,7 +201,7 @@ def _range(text: str, children: Sequence[Tree[Token] | Token]) -> Range:
 
 
 def _field(text: str, tree: Tree[Token]) -> str:
-    """Return a field's name; ``*`` alone stands for any."""
+    """Return a field's name; ``*`` alone means any field."""
     name = _value(tree)
     if (name.has_wildcard and not name.is_anything) or not is_field(name.text):
         raise _invalid(
@@ -211,7 +211,7 @@ def _field(text: str, tree: Tree[Token]) -> str:
 
 
 def is_field(name: str) -> bool:
-    """Tell whether SQLite can be asked for a field of this name: its paths end at a NUL."""
+    """Return whether SQLite can be asked for a field of this name: its paths end at a NUL."""
     return bool(name) and '"' not in name and "\0" not in name
 
 
@@ -219,8 +219,8 @@ def _start(tree: Tree[Token]) -> int:
     return int(tree.meta.start_pos)
 
 
-def _value(tree: Tree[Token]) -> Value:
-    """Resolve escapes; a ``*`` that was not escaped parts the pieces."""
+def _value(tree: Tree[Token]) -> QueryValue:
+    """Resolve escapes; a ``*`` that is not escaped separates the pieces."""
     token = tree.children[0]
     written = str(token)
     is_quoted = written.startswith('"')
@@ -239,19 +239,19 @@ def _value(tree: Tree[Token]) -> Value:
         else:
             pieces.append("")
     pieces[-1] += written[end:]
-    return Value(tuple(pieces), is_quoted)
+    return QueryValue(tuple(pieces), is_quoted)
 
 
 def _character(code: str | None, character: str) -> str:
     if code is None:
         return _WHITESPACE.get(character, character)
     point = int(code, 16)
-    # Half of a pair means nothing by itself, and SQLite could not be asked for it.
+    # Half of a pair has no meaning alone, and SQLite does not accept it.
     return "\N{REPLACEMENT CHARACTER}" if 0xD800 <= point <= 0xDFFF else chr(point)
 
 
 def _explained(text: str, error: Exception) -> QueryInvalid:
-    """Turn lark's complaint into ours."""
+    """Turn lark's error into ours."""
     from lark import UnexpectedCharacters, UnexpectedToken
 
     if isinstance(error, UnexpectedCharacters):

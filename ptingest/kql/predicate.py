@@ -2,10 +2,10 @@
 
     matcher(parse(text)) --> matches(Candidate(body, data_stream, key)) --> True or False
 
-The meaning is that of ``sql``, condition by condition: what a search would find is what a
-tap shows. The fields that are columns there are lifted here by the same function, and the
-body is decoded only where a query asks for another field, as SQLite would. Only texts with a
-NUL inside may differ, which versions of SQLite cut at different places.
+The meaning is that of ``sql``, condition by condition: a tap shows what a search would find.
+The fields that are columns there are read by the same function here, and the body is decoded
+only when a query uses another field, as in SQLite. Only texts with a NUL inside may differ:
+versions of SQLite cut them at different places.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from operator import ge, gt, le, lt
 from typing import Any
 
 from ptingest.kql import times
-from ptingest.kql.columns import Row, lift
+from ptingest.kql.columns import ColumnValues, lift
 from ptingest.kql.fields import EXACT_COLUMNS, KEYWORD_COLUMNS, TEXT_FIELDS, number_of, phrases_of
 from ptingest.kql.globs import glob_until_nul
-from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, Range, Value
+from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, QueryValue, Range
 from ptingest.kql.tokens import finder
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
@@ -29,19 +29,19 @@ _JSON_STARTS = ("[", "{")
 
 
 class Candidate:
-    """One document to be tested; what its body holds is looked up once, when asked for."""
+    """One document to be tested; its body is decoded at most once, when it is needed."""
 
     __slots__ = ("_decoded", "_row", "_text", "body", "data_stream", "key")
 
     def __init__(self, body: bytes, data_stream: str, key: str | None) -> None:
         self.body, self.data_stream, self.key = body, data_stream, key
-        self._row: Row | None = None
+        self._row: ColumnValues | None = None
         self._text: str | None = None
         self._decoded: Any = _decode
 
     @property
-    def row(self) -> Row:
-        """The fields that the store has columns for."""
+    def row(self) -> ColumnValues:
+        """The fields that are columns of the store."""
         if self._row is None:
             self._row = lift(self.body)
         return self._row
@@ -55,7 +55,7 @@ class Candidate:
 
     @property
     def document(self) -> Any:
-        """The body decoded; None where it is no JSON."""
+        """The decoded body; None when it is not JSON."""
         if self._decoded is _decode:
             self._decoded = _decode(self.text)
         return self._decoded
@@ -75,7 +75,7 @@ def matcher(query: Query, *, text: str, now: datetime) -> Test:
 
 def _decode(text: str) -> Any:
     try:
-        # Of a name that stands twice SQLite finds the first.
+        # Of equal names SQLite finds the first.
         return json.loads(text, object_pairs_hook=_first_of_each)
     except (ValueError, RecursionError):
         return None
@@ -112,7 +112,7 @@ class _Maker:
             case Range():
                 return _range(query)
 
-    def _match(self, name: str, value: Value) -> Test:
+    def _match(self, name: str, value: QueryValue) -> Test:
         if value.is_anything:
             return _exists(name)
         if name in TEXT_FIELDS:
@@ -155,7 +155,7 @@ def _column(name: str) -> Callable[[Candidate], str | None]:
             return lambda candidate: candidate.key
         case "@timestamp":
             return lambda candidate: candidate.row.timestamp
-    place = Row._fields.index(name)
+    place = ColumnValues._fields.index(name)
     return lambda candidate: candidate.row[place]
 
 
@@ -177,7 +177,7 @@ def _exists(name: str) -> Test:
     )
 
 
-def _words(name: str, value: Value) -> Test:
+def _words(name: str, value: QueryValue) -> Test:
     phrases = phrases_of(value)
     if not phrases:
         return lambda _: False
@@ -209,7 +209,7 @@ def _in_body(name: str, element: Callable[[Any], bool], *, is_inner: bool = Fals
     """
     parts = name.split(".")
     paths = [parts, [name]] if len(parts) > 1 else [parts]
-    # A name that is spelled with escapes is not found, there as here.
+    # A name that is written with escapes is not found, as in the store.
     quoted = [f'"{path[-1]}"' for path in paths]
 
     def test(candidate: Candidate) -> bool:
@@ -235,7 +235,7 @@ def _elements(document: Any, path: Sequence[str], is_inner: bool) -> Iterable[An
     return (value,)
 
 
-def _text_test(value: Value) -> Callable[[str | None], bool]:
+def _text_test(value: QueryValue) -> Callable[[str | None], bool]:
     if not value.has_wildcard:
         wanted = value.text
         return lambda text: text == wanted
@@ -243,7 +243,7 @@ def _text_test(value: Value) -> Callable[[str | None], bool]:
     return lambda text: text is not None and fits(text)
 
 
-def _element(value: Value, *, has_numbers: bool) -> Callable[[Any], bool]:
+def _element(value: QueryValue, *, has_numbers: bool) -> Callable[[Any], bool]:
     is_equal, text = _text_test(value), value.text
     if value.has_wildcard:
         return lambda found: isinstance(found, str) and is_equal(found)
@@ -267,12 +267,13 @@ def _element(value: Value, *, has_numbers: bool) -> Callable[[Any], bool]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether JSON had a number here; True and False are none, whatever Python says."""
+    """Whether JSON had a number here; True and False are no numbers, although Python's bool is
+    an int."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def as_sqlite(value: int | float) -> int | float:
-    """Return a number as SQLite has it: integers of 64 bits, others are floats."""
+    """Return a number as SQLite has it: integers of 64 bits, all others as floats."""
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         try:
             return float(value)
@@ -282,12 +283,12 @@ def as_sqlite(value: int | float) -> int | float:
 
 
 def number_text(value: int | float) -> str:
-    """Return what SQLite makes of a number that is cast to text: ``7``, ``1.5``, ``1.0e+15``."""
+    """Return SQLite's text of a number: ``7``, ``1.5``, ``1.0e+15``."""
     number = as_sqlite(value)
     if isinstance(number, int):
         return str(number)
     if number in (float("inf"), float("-inf")):
         return "Inf" if number > 0 else "-Inf"
-    text = f"{number or 0.0:.15g}"  # which knows no -0.0
+    text = f"{number or 0.0:.15g}"  # SQLite has no -0.0
     digits, e, exponent = text.partition("e")
     return f"{digits if '.' in digits else f'{digits}.0'}{e}{exponent}"

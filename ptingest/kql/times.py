@@ -1,8 +1,8 @@
 """Times as people write them in queries and options, as the store's time text.
 
 ``now``, ``now-15m``, ``2025``, ``2025-01-02``, ``2025-01-02T03:04``, ISO times with or without
-an offset (without: UTC). A time with parts missing is a span: from its first moment to its
-last millisecond; which end counts depends on the comparison, as in Elasticsearch.
+an offset (without: UTC). A time with missing parts is a span from its first moment to its last
+millisecond; the comparison decides which end is used, as in Elasticsearch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MONTH = re.compile(r"(\d{4})(?:-(\d{2}))?")
 
 
 def span(text: str, now: datetime) -> tuple[str, str] | None:
-    """Return the first and last moment of what ``text`` names, None where it is no time."""
+    """Return the first and last moment of the time in ``text``, None when it is no time."""
     text = text.strip()
     try:
         first, last = _span(text, now)
@@ -40,7 +40,7 @@ def asked_span(value: str, now: datetime, *, query: str) -> tuple[str, str]:
     """Return the same for a value of ``@timestamp`` in a query.
 
     Raises:
-        QueryInvalid: it is no time; the column is where it stands in ``query``.
+        QueryInvalid: it is no time; the column is its place in ``query``.
     """
     ends = span(value, now)
     if ends is None:
@@ -77,7 +77,7 @@ def _month(year: int, month: str | None) -> tuple[datetime, datetime]:
 
 
 def _missing(text: str) -> timedelta:
-    """Return how long the time lasts whose finest written part is the text's."""
+    """Return the length of the span of a time, from its finest written part."""
     clock = re.split(r"[T ]", text, maxsplit=1)[1:]
     if not clock:
         return timedelta(days=1)
@@ -89,7 +89,7 @@ def _missing(text: str) -> timedelta:
 
 
 def moment(text: str, now: datetime, *, is_end: bool = False) -> str | None:
-    """Return the time an option names: ``15m`` is that long ago, else as in a query."""
+    """Return the time of an option: ``15m`` is that long ago, other texts as in a query."""
     if found := _AGO.fullmatch(text.strip()):
         text = f"now-{found[0]}"
     ends = span(text, now)

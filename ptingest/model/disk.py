@@ -1,4 +1,4 @@
-"""Writing to a file descriptor so that what is written survives a power cut."""
+"""Durable writes: data and names of files that survive a power cut."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of ``data``; one call of the system may take only a part."""
+    """Write all of ``data``; one system call may write only a part."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

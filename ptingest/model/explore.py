@@ -83,7 +83,7 @@ class Counts(NamedTuple):
     facets: list[Facet]
 
 
-class Neighbours(NamedTuple):
+class DocumentContext(NamedTuple):
     """The documents before and after a document, in order."""
 
     before: list[Hit]
@@ -92,7 +92,7 @@ class Neighbours(NamedTuple):
     """``file`` when offsets in the same file give the order, else ``time``."""
 
 
-class Value(NamedTuple):
+class FieldValue(NamedTuple):
     """A value of a field, and how many of the examined documents have it."""
 
     text: str

@@ -23,7 +23,7 @@ _FIRST_THAT_HOLDS = (Fate.DEAD_LETTERED, Fate.STORED, Fate.FAILURE_STORED, Fate.
 has."""
 
 
-class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LetterFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which letters are chosen: those that pass every filter that is set; without a filter,
     none."""
 
@@ -55,7 +55,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One request to requeue or purge letters."""
 
     what: Literal["requeue", "purge"]
-    choice: Choice
+    choice: LetterFilter
     seconds: Annotated[float, msgspec.Meta(gt=0, le=MAX_SECONDS)] = 300.0
     """A letter that is not settled by then stays a dead letter."""
     pid: int | None = None

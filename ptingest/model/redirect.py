@@ -57,8 +57,8 @@ def redirect_sentence(
     return f"{seen} to {place}: write that into {setting} (redirects are not followed)"
 
 
-def _prefix(path: str, asked: str) -> str | None:
+def _prefix(path: str, target: str) -> str | None:
     """Return the part before the path of the request; None when that path is missing."""
-    if asked == "/":
+    if target == "/":
         return "" if path in ("", "/") else None
-    return path.removesuffix(asked) if path.endswith(asked) else None
+    return path.removesuffix(target) if path.endswith(target) else None

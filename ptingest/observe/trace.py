@@ -16,14 +16,14 @@ from ptingest.model.document import Document
 from ptingest.model.outcome import DeadLetter
 from ptingest.model.rfc3339 import rfc3339_of_ns
 from ptingest.model.watching import WhyRequest
-from ptingest.observe.trace_buffer import Attempt, Chunk, TraceBuffer
+from ptingest.observe.trace_buffer import Chunk, TraceBuffer, TracedAttempt
 from ptingest.pipeline.pipeline import Pipeline
 
-STORIES = 10
+TRACES_MOST = 10
 """Traces in one answer; a short line may match thousands of events."""
 TEXT_CHARACTERS = 2000
 
-Story = dict[str, Any]
+Trace = dict[str, Any]
 Lanes = Callable[[], dict[str, dict[str, object]]]
 """Sink -> the status of its lane, as in /status."""
 
@@ -59,8 +59,8 @@ class TraceReader:
         """Return the traces of the events that match, and how far back the buffer reaches."""
         found = []
         for one in self._find(question):
-            found.append(self._told(one))
-            if len(found) == STORIES:
+            found.append(self._trace_of(one))
+            if len(found) == TRACES_MOST:
                 break
         return {"found": found, "memory": self._trace_buffer.status()}
 
@@ -102,9 +102,9 @@ class TraceReader:
 
     # --- building ------------------------------------------------------------------------
 
-    def _told(self, found: TraceEntry) -> Story:
+    def _trace_of(self, found: TraceEntry) -> Trace:
         chunk, origin = found.chunk, found.chunk.origin
-        story: Story = {
+        trace: Trace = {
             "id": found.key,
             "arrived_at": _time(chunk.at_ns),
             "peer": origin.peer,
@@ -117,12 +117,12 @@ class TraceReader:
         }
         if found.document is not None or found.payload is None:
             attempts = list(self._attempts(found))
-            story["attempts"] = [self._attempt_row(*one) for one in attempts]
-            story["sinks"] = self._sinks(found, attempts)
-        story["summary"] = _summary(story)
-        return story
+            trace["attempts"] = [self._attempt_row(*one) for one in attempts]
+            trace["sinks"] = self._sinks(found, attempts)
+        trace["summary"] = _summary(trace)
+        return trace
 
-    def _window(self, found: TraceEntry) -> Story:
+    def _window(self, found: TraceEntry) -> Trace:
         receipt, trace = found.chunk.receipt, found.chunk.trace
         seq = None
         if found.place is not None and trace.last_seq is not None:
@@ -148,7 +148,7 @@ class TraceReader:
             ),
         }
 
-    def _decided(self, found: TraceEntry) -> Story:
+    def _decided(self, found: TraceEntry) -> Trace:
         """The pipeline's decision; the pipeline is run again, since it records nothing while it
         works."""
         if found.payload is None:
@@ -176,7 +176,7 @@ class TraceReader:
             "profile_changed_since": found.chunk.generation != self._trace_buffer.generation,
         }
 
-    def _attempts(self, found: TraceEntry) -> Iterator[tuple[Attempt, tuple[str, str, str]]]:
+    def _attempts(self, found: TraceEntry) -> Iterator[tuple[TracedAttempt, tuple[str, str, str]]]:
         trace_buffer = self._trace_buffer
         for attempt in (*trace_buffer.attempts, *trace_buffer.under_way.values()):
             if attempt.ended is not None and attempt.ended < found.chunk.at:
@@ -185,7 +185,7 @@ class TraceReader:
             if outcome is not None:
                 yield attempt, outcome
 
-    def _attempt_row(self, attempt: Attempt, outcome: tuple[str, str, str]) -> Story:
+    def _attempt_row(self, attempt: TracedAttempt, outcome: tuple[str, str, str]) -> Trace:
         result = attempt.result
         what, reason, detail = outcome
         return {
@@ -200,8 +200,8 @@ class TraceReader:
         }
 
     def _sinks(
-        self, found: TraceEntry, attempts: list[tuple[Attempt, tuple[str, str, str]]]
-    ) -> dict[str, Story]:
+        self, found: TraceEntry, attempts: list[tuple[TracedAttempt, tuple[str, str, str]]]
+    ) -> dict[str, Trace]:
         """Sink -> the event's state there: safe, a dead letter, or what it waits for."""
         last = {attempt.sink: outcome for attempt, outcome in attempts}
         has_failed = found.chunk.receipt.failed is not None
@@ -253,15 +253,15 @@ def _waits_for(outcome: tuple[str, str, str] | None, lane: dict[str, object]) ->
     return f"{text}; the sink is left alone for {backoff} s" if backoff else text
 
 
-def _summary(story: Story) -> str:
+def _summary(trace: Trace) -> str:
     """One sentence that says where the event is."""
-    window = story["window"]
-    if story["outcome"] == "dropped":
-        return f"dropped by a rule ({story['reason']}: {story['detail']}), on purpose"
-    if story["outcome"] == "dead_letter":
+    window = trace["window"]
+    if trace["outcome"] == "dropped":
+        return f"dropped by a rule ({trace['reason']}: {trace['detail']}), on purpose"
+    if trace["outcome"] == "dead_letter":
         kept = "given back" if window["state"] == "given back" else "in the dead letters"
-        return f"{kept}: {story['reason']}: {story['detail']}"
-    parts = [f"{sink}: {_state_words(row)}" for sink, row in story["sinks"].items()]
+        return f"{kept}: {trace['reason']}: {trace['detail']}"
+    parts = [f"{sink}: {_state_words(row)}" for sink, row in trace["sinks"].items()]
     if window["state"] == "given back":
         parts.append(f"not acked ({window['given_back_because']}), so its Beat sends it again")
     elif window["state"] == "acked":
@@ -271,7 +271,7 @@ def _summary(story: Story) -> str:
     return "; ".join(parts)
 
 
-def _state_words(row: Story) -> str:
+def _state_words(row: Trace) -> str:
     state = row["state"]
     if state == "waiting":
         return f"waits for {row['for']}"

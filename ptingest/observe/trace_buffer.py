@@ -67,7 +67,7 @@ class Chunk:
         return self.first + next(places, at)
 
 
-class Attempt:
+class TracedAttempt:
     """One write of a batch to one sink."""
 
     __slots__ = ("began", "cost", "documents", "ended", "keys", "number", "odd", "result", "sink")
@@ -178,10 +178,10 @@ class TraceBuffer:
         self._keys_limit = settings.max_bytes - self._whole_limit
         self.whole: deque[Chunk] = deque()
         self.shrunk: deque[Chunk] = deque()
-        self.attempts: deque[Attempt] = deque()
+        self.attempts: deque[TracedAttempt] = deque()
         """Ended attempts in the order in which they ended, whole and shrunk."""
-        self.under_way: dict[int, Attempt] = {}
-        self._holding: list[tuple[float, int, Attempt]] = []
+        self.under_way: dict[int, TracedAttempt] = {}
+        self._holding: list[tuple[float, int, TracedAttempt]] = []
         """Ended attempts that hold documents: a heap by the arrival time of their first
         document."""
         self._whole_bytes = self._keys_bytes = 0
@@ -229,15 +229,15 @@ class TraceBuffer:
             self._shrink(chunk)
         self._fit()
 
-    def began(self, sink: str, documents: Sequence[Document]) -> Attempt:
+    def began(self, sink: str, documents: Sequence[Document]) -> TracedAttempt:
         """A batch is about to be written."""
         number = self._numbers[sink] = self._numbers.get(sink, 0) + 1
-        attempt = Attempt(sink, number, self._clock.monotonic(), documents)
+        attempt = TracedAttempt(sink, number, self._clock.monotonic(), documents)
         if self.is_on:
             self.under_way[id(attempt)] = attempt
         return attempt
 
-    def ended(self, attempt: Attempt, result: WriteResult | None) -> None:
+    def ended(self, attempt: TracedAttempt, result: WriteResult | None) -> None:
         """A batch was answered; None where its outcome is unknown."""
         attempt.ended, attempt.result = self._clock.monotonic(), result
         if self.under_way.pop(id(attempt), None) is None:
@@ -272,7 +272,7 @@ class TraceBuffer:
             self._shrink(self.whole.popleft())
         self._forget()
 
-    def _shrink_attempt(self, attempt: Attempt) -> None:
+    def _shrink_attempt(self, attempt: TracedAttempt) -> None:
         self._whole_bytes -= attempt.cost  # 0 where it was never held whole
         attempt.shrink()
         self._keys_bytes += attempt.cost

@@ -60,11 +60,11 @@ def process_permitted(
 
 def _take_out_strays(done: Processed, expected: dict[int, DataStream], origin: Origin) -> None:
     """Make letters of the documents whose data stream is not that of their service."""
-    kept: list[Document] = []
+    allowed: list[Document] = []
     for document in done.documents:
         own = expected.get(id(document.payload))
         if own is None or document.data_stream == own:
-            kept.append(document)
+            allowed.append(document)
             continue
         detail = (
             f"{origin.tls_subject} may not write to data stream "
@@ -72,7 +72,7 @@ def _take_out_strays(done: Processed, expected: dict[int, DataStream], origin: O
             "field such as data_stream that should be an object is something else"
         )
         done.dead_letters.append(Refusal(document, NOT_ALLOWED, detail).letter())
-    done.documents = kept
+    done.documents = allowed
 
 
 def _judge(pipeline: Pipeline, payload: bytes, origin: Origin) -> DeadLetter | DataStream | None:

@@ -46,7 +46,7 @@ def _problem(pattern: PatternSettings, sample: PatternSample, *, is_strict: bool
         return f"{line} must not fit and does; correct the line or the pattern"
     names = sorted(found.keys() | sample.fields.keys())
     wrong = [name for name in names if found.get(name) != sample.fields.get(name)]
-    told = ", ".join(
+    shown = ", ".join(
         f"{name} is {found.get(name)!r}, expected {sample.fields.get(name)!r}" for name in wrong
     )
-    return f"{line} gives other fields: {told}; correct the sample or the pattern"
+    return f"{line} gives other fields: {shown}; correct the sample or the pattern"

@@ -114,13 +114,13 @@ class Group:
 
     # --- all stages --------------------------------------------------------------------------
 
-    def follow(self, event: Event, *, marks: tuple[str, ...], now_ns: int) -> StageResult:
+    def process(self, event: Event, *, marks: tuple[str, ...], now_ns: int) -> StageResult:
         """Run all stages for one event; ``event`` is changed in place."""
         service = event.get("service", MISSING)
         dataset = interpolated(service, placeholder="%{[service]}")
         result = StageResult(event, dataset if dataset in self.known_services else "other")
         result.notes += marks
-        broken = self._what_the_input_would_choke_on(event)
+        broken = self._refused_by_input(event)
         if broken is not None:
             return result.dead(*broken)
         time = self._beats_input(result, now_ns)
@@ -140,9 +140,9 @@ class Group:
         result.key = own and event_key(event, message, *own)
         return self._route(result, dataset)
 
-    def take_in(self, result: StageResult, now_ns: int) -> None:
+    def apply_input(self, result: StageResult, now_ns: int) -> None:
         """Apply the Beats input alone, for an event that no group processes further."""
-        if self._what_the_input_would_choke_on(result.event) is None:
+        if self._refused_by_input(result.event) is None:
             self._beats_input(result, now_ns)
             self._keep_original(result, None)
 
@@ -171,7 +171,7 @@ class Group:
 
     # --- Beats input ----------------------------------------------------------------------
 
-    def _what_the_input_would_choke_on(self, event: Event) -> tuple[str, str] | None:
+    def _refused_by_input(self, event: Event) -> tuple[str, str] | None:
         """Logstash raises on these, closes the connection and receives them again, for ever."""
         try:
             _tags(_raw(event.get("tags")) or NULL)

@@ -34,7 +34,7 @@ _INSIDE = slice(1, -1)
 MAX_MILLIS = (1 << 48) - 1
 _UNKNOWN = frozenset((None, "", 0, "0"))
 """Numbers of devices and files that identify nothing."""
-NOT_TOLD = b""
+FILE_UNKNOWN = b""
 """Returned in place of a key: none of the values that were read identifies the file."""
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
@@ -233,7 +233,7 @@ class KeyMaker:
 
     def key_of(self, event: Any, raw: bytes, framed_time: bytes, millis: int) -> bytes | None:
         """Return the 16 bytes of a key, None when nothing identifies the event, and
-        ``NOT_TOLD`` when its file is not identified: its container may be.
+        ``FILE_UNKNOWN`` when its file is not identified: its container may be.
 
         ``event`` is a ``DecodedEvent``, ``raw`` its message as JSON, ``framed_time`` the time
         as the hash needs it, ``millis`` as for ``event_key``.
@@ -244,7 +244,7 @@ class KeyMaker:
         agent, file = self._agents[b"" + event.agent], self._files[b"" + log.file]
         host = self._hosts[b"" + event.host]
         if agent is None or file is None or host is None:
-            return NOT_TOLD if file is None else None
+            return FILE_UNKNOWN if file is None else None
         if _BACKSLASH in raw:
             # Encoded here: the framing encoder would leave a copy of the UTF-8 in the text
             # object.

@@ -16,8 +16,8 @@ written again, the same line may be another event. A time without a zone is read
 profile's zone. The text itself is in the message and so in the hash; the result decides that
 Filebeat's time is not hashed, and gives the time that a key begins with.
 
-Nearly every line is searched for a clock time only, since all dates are directly before or
-after one. Each of the searches is linear, since every form has a bounded length.
+Nearly every line is searched for a clock time only, since all dates are directly before one.
+Each of the searches is linear, since every form has a bounded length.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ from ptingest.settings.profile import ProfileSettings
 OTHER = "other"
 LONGEST_NAME = 1024
 """Characters of a data stream's name that a letter shows; a legal one has at most 255."""
-GIANT_BYTES = 1 << 20
+LARGE_BYTES = 1 << 20
 """An event of this size is a chunk of its own, and the memory for it is freed afterwards."""
 _NO_KEY = bytes(16)
 
@@ -144,9 +144,9 @@ class Pipeline:
             _complete(done, made, made_of, places, receipt=receipt, peer=peer)
         for service, count in Counter(map(_service_of, done.documents)).items():
             done.received[service] = done.received.get(service, 0) + count
-        if len(payloads) == 1 and len(payloads[0]) > GIANT_BYTES:
+        if len(payloads) == 1 and len(payloads[0]) > LARGE_BYTES:
             for fast_path in self._fast_paths.values():
-                fast_path.let_go()
+                fast_path.release()
         return done
 
     def _unusual(self, payload: bytes, tallies: Tallies) -> BuiltDocument | None:
@@ -165,7 +165,7 @@ class Pipeline:
         result = self._run_stages(payload, now_ns)
         if result.reason == DropReason.OTHER_GROUP:
             # No filter runs for it, but it has the fields that the Beats input adds.
-            next(iter(self.groups.values())).take_in(result, now_ns)
+            next(iter(self.groups.values())).apply_input(result, now_ns)
             result.body = encode_body(result.event)
         try:
             document = json.loads(result.body) if result.body else None
@@ -235,7 +235,7 @@ class Pipeline:
             result = StageResult(event, self._service_label(event)).dropped(DropReason.OTHER_GROUP)
             result.notes += marks
             return result
-        result = group.follow(event, marks=marks, now_ns=now_ns)
+        result = group.process(event, marks=marks, now_ns=now_ns)
         if result.service not in self._known:
             result.service = self._service_label(event)
         return result

@@ -36,15 +36,15 @@ class StreamLimit:
         }
         if not refused:
             return
-        kept: list[Document] = []
+        allowed: list[Document] = []
         for document in processed.documents:
             group = refused.get(document.data_stream.name)
             if group is None:
-                kept.append(document)
+                allowed.append(document)
             else:
                 refusal = Refusal(document, REASON, _detail(document, group))
                 processed.dead_letters.append(refusal.letter())
-        processed.documents = kept
+        processed.documents = allowed
 
     def _exceeded(self, stream: DataStream, profile: ProfileSettings) -> GroupSettings | None:
         """Return the group whose limit excludes this data stream; None when it is allowed."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ptingest.model.contracts import Clock
-from ptingest.model.letters import Choice, Order
+from ptingest.model.letters import LetterFilter, Order
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.server.assembly import build
@@ -74,7 +74,7 @@ class Prospect(NamedTuple):
 
 
 def preview(
-    directory: Path, choice: Choice, pipeline: Pipeline | None, *, now_ns: int
+    directory: Path, choice: LetterFilter, pipeline: Pipeline | None, *, now_ns: int
 ) -> Counter[Prospect]:
     """Count what the chosen letters would become; without a pipeline they would be purged.
 

@@ -25,7 +25,7 @@ from ptingest.delivery.budget import Budget
 from ptingest.errors import DeadLettersUnwritable, JobRefused
 from ptingest.model.contracts import Admit
 from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES
-from ptingest.model.letters import Choice, Order, Tally
+from ptingest.model.letters import LetterFilter, Order, Tally
 from ptingest.model.origin import Origin
 from ptingest.model.receipt import Receipt
 from ptingest.telemetry.metrics import Metrics
@@ -41,7 +41,7 @@ STOP_SECONDS = 5.0
 """How long a stop waits for the last marks; without them letters are requeued once more."""
 
 
-def chosen_letters(directory: Path, choice: Choice) -> Iterator[Filed]:
+def chosen_letters(directory: Path, choice: LetterFilter) -> Iterator[Filed]:
     """Yield the chosen letters that are in the folder now, not those written later."""
     for filed in read_filed(directory):
         stored = filed.stored

@@ -1,7 +1,7 @@
-"""Which characters one place of a Python expression takes, as ranges of code points.
+"""The characters that one place of a Python expression matches, as ranges of code points.
 
-Python's own engine is asked, over all characters there are, wherever categories or case are
-in play: what it says is what these sets mean.
+Where categories or case matter, Python's own engine is run over all characters, so that these
+sets are exactly what it matches.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from re import _constants as codes
 from typing import Any
 
 Characters = tuple[tuple[int, int], ...]
-"""Ranges of code points, both ends included, in order and apart."""
+"""Ranges of code points, both ends included, sorted and disjoint."""
 Node = tuple[Any, Any]
-"""What Python's parser makes: a code and its arguments."""
+"""What Python's parser returns: a code and its arguments."""
 
 LAST = sys.maxunicode
 ALL: Characters = ((0, LAST),)
@@ -36,7 +36,7 @@ ONE_CHARACTER = (codes.LITERAL, codes.NOT_LITERAL, codes.IN, codes.ANY)
 
 
 def characters(node: Node, flags: int) -> Characters:
-    """Return what a node that takes one character takes."""
+    """Return the characters that a node for one character matches."""
     code, argument = node
     if code is codes.ANY:
         return ALL if flags & re.DOTALL else inverted(_NEWLINE)
@@ -47,7 +47,7 @@ def characters(node: Node, flags: int) -> Characters:
     if is_negated:
         items = items[1:]
     if flags & re.IGNORECASE:
-        found = _asked("".join(map(_written, items)), flags & (re.IGNORECASE | re.ASCII))
+        found = _matched("".join(map(_written, items)), flags & (re.IGNORECASE | re.ASCII))
     else:
         found = joined(_plain(item, flags & re.ASCII) for item in items)
     return inverted(found) if is_negated else found
@@ -64,7 +64,7 @@ def _plain(item: Node, flags: int) -> Characters:
     code, argument = item
     if code is codes.LITERAL:
         return ((argument, argument),)
-    return (argument,) if code is codes.RANGE else _asked(_written(item), flags)
+    return (argument,) if code is codes.RANGE else _matched(_written(item), flags)
 
 
 def _written(item: Node) -> str:
@@ -77,7 +77,7 @@ def _written(item: Node) -> str:
 
 
 @cache
-def _asked(items: str, flags: int) -> Characters:
+def _matched(items: str, flags: int) -> Characters:
     letters = "".join(letter for flag, letter in _FLAGS.items() if flags & flag)
     expression = re.compile(f"(?{letters}:[{items}]+)" if letters else f"[{items}]+")
     return tuple((run.start(), run.end() - 1) for run in expression.finditer(_every_character()))
@@ -85,14 +85,14 @@ def _asked(items: str, flags: int) -> Characters:
 
 @cache
 def _every_character() -> str:
-    # Four times as quick as chr by chr.
+    # Four times as fast as chr by chr.
     return (
         array("I", range(LAST + 1)).tobytes().decode(f"utf-32-{sys.byteorder[0]}e", "surrogatepass")
     )
 
 
 def joined(some: Iterable[Characters]) -> Characters:
-    """Return what any of them takes."""
+    """Return the characters that are in any of the sets."""
     ranges = sorted(one for characters in some for one in characters)
     found: list[tuple[int, int]] = []
     for first, last in ranges:
@@ -104,7 +104,7 @@ def joined(some: Iterable[Characters]) -> Characters:
 
 
 def inverted(some: Characters) -> Characters:
-    """Return what it does not take."""
+    """Return the characters that are not in the set."""
     found, place = list[tuple[int, int]](), 0
     for first, last in some:
         if place < first:
@@ -114,7 +114,7 @@ def inverted(some: Characters) -> Characters:
 
 
 def are_apart(left: Characters, right: Characters) -> bool:
-    """Tell whether no character is in both."""
+    """Return whether the two sets have no character in common."""
     return sum(map(_size, (left, right))) == _size(joined((left, right)))
 
 

@@ -1,8 +1,8 @@
-"""Why values do not fit the settings, in sentences an operator can act on.
+"""Turns validation errors into sentences that an operator can act on.
 
-pydantic says what rule was broken; this says what stands in the file, what may stand
-there, and what to write instead. Secrets, and text that came from a variable into a
-secret, never appear.
+pydantic says which rule was broken; this module says what the file has, what is allowed there,
+and what to write instead. Secrets, and text that came from a variable into a secret, never
+appear.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ _BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 def explain(
     error: ValidationError, *, model: type[BaseModel], parsed: ParsedYaml, values: Interpolated
 ) -> list[ConfigProblem]:
-    """Return one problem for each place of ``error`` that was not told before."""
+    """Return one problem for each place of ``error`` that was not reported before."""
     problems: list[ConfigProblem] = []
-    told: set[Place] = set(values.failed)
+    reported: set[Place] = set(values.failed)
     for detail in error.errors(include_url=False):
         place = _real_place(detail, values.root)
-        if place in told:
+        if place in reported:
             continue  # a union tries every member and reports each
         if _is_echo(detail, place, values):
             continue
-        told.add(place)
+        reported.add(place)
         problems.append(_problem(detail, place, model, parsed, values))
     return [_without_secrets(problem, model, values) for problem in problems]
 
 
 def _is_echo(detail: ErrorDetails, place: Place, values: Interpolated) -> bool:
-    """Say whether an error only follows from another one, further in.
+    """Say whether an error only follows from another one at a deeper place.
 
-    A list whose entries are all broken counts as empty; a section is judged as a whole
-    also when a variable in it is missing.
+    A list whose entries are all broken counts as empty; a section is validated as a whole also
+    when a variable in it is missing.
     """
     if detail["type"] == "too_short":
         return bool(len(detail["input"]) >= detail["ctx"]["min_length"])
@@ -57,7 +57,7 @@ def _is_echo(detail: ErrorDetails, place: Place, values: Interpolated) -> bool:
 
 
 class Spot(NamedTuple):
-    """Where in the schema a place lies: the field, or the section that misses it."""
+    """Where in the schema a place is: the field, or the section that lacks it."""
 
     section: type[BaseModel] | None
     field: FieldInfo | None
@@ -104,9 +104,9 @@ def _inner(annotation: Any, part: str | int) -> Any:
 
 
 def _real_place(detail: ErrorDetails, root: Any) -> Place:
-    """The part of pydantic's location that a reader finds in the file.
+    """The part of pydantic's location that exists in the file.
 
-    Members of unions and validators leave their names in it; a missing key ends it.
+    Members of unions and validators add their names to it; a missing key ends it.
     """
     place: list[str | int] = []
     value = root
@@ -132,12 +132,12 @@ def _problem(
     if kind == "missing":
         return parsed.problem(place, "is missing", f"add it: {allowed(spot)}")
     if kind == "extra_forbidden":
-        return parsed.problem(place, "is no setting", _near(place, model, spot))
+        return parsed.problem(place, "is not a setting", _near(place, model, spot))
     if kind == "too_short":
         least = detail["ctx"]["min_length"]
         return parsed.problem(place, "is empty", f"give it at least {least}")
     if kind in ("value_error", "assertion_error"):
-        # Our own validators already speak in sentences: what is wrong; the cure.
+        # The messages of our own validators are complete: what is wrong; the cure.
         text = str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"]
         seen, semicolon, cure = text.rpartition("; ")
         if not semicolon:
@@ -155,7 +155,8 @@ def _problem(
 def explain_booleans(
     *, model: type[BaseModel], parsed: ParsedYaml, values: Interpolated
 ) -> list[ConfigProblem]:
-    """Return a problem for each true or false where a number stands; pydantic reads 1 or 0."""
+    """Return a problem for each true or false in place of a number; pydantic reads it as 1 or
+    0."""
     problems = []
     for place, value in _leaves(values.root, ()):
         spot = find_spot(model, place)
@@ -280,7 +281,7 @@ def _either(words: list[str]) -> str:
 
 
 def _plain(detail: ErrorDetails) -> str:
-    """pydantic's own sentence, made to follow "must be"."""
+    """pydantic's own sentence, changed so that it follows "must be"."""
     message = detail["msg"]
     for opening in ("Input should be ", "Value should "):
         message = message.removeprefix(opening)
@@ -300,7 +301,7 @@ def _cure(spot: Spot) -> str:
 
 
 def show_default(value: Any) -> str:
-    """Write a default as it would stand in the config file."""
+    """Write a default as it is written in the config file."""
     if value is None:
         return "none"
     if isinstance(value, ByteSize):
@@ -321,7 +322,8 @@ def show_bytes(count: int) -> str:
 
 
 def _near(place: Place, model: type[BaseModel], spot: Spot) -> str:
-    """The cure for an unknown key: what was meant, where it belongs, or what there is."""
+    """The cure for an unknown key: the key that was probably meant, its right section, or the
+    known keys."""
     name = str(place[-1])
     siblings = list(spot.section.model_fields) if spot.section is not None else []
     elsewhere = [known for known in all_places(model) if known[-1] == name]
@@ -332,11 +334,11 @@ def _near(place: Place, model: type[BaseModel], spot: Spot) -> str:
     close = get_close_matches(name, siblings, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]}? Or remove the line"
-    return f"remove the line; here may stand {', '.join(siblings)}"
+    return f"remove the line; known here: {', '.join(siblings)}"
 
 
 def all_places(model: type[BaseModel]) -> Iterator[Place]:
-    """Yield the place of every setting of ``model``, sections before what they hold."""
+    """Yield the place of every setting of ``model``, sections before their settings."""
     for name, field in model.model_fields.items():
         yield (name,)
         for inner in _models_in(field.annotation):
@@ -347,7 +349,7 @@ def all_places(model: type[BaseModel]) -> Iterator[Place]:
 def _without_secrets(
     problem: ConfigProblem, model: type[BaseModel], values: Interpolated
 ) -> ConfigProblem:
-    """Mask what a validator may have quoted: log-ins in addresses, text of secret fields."""
+    """Mask what a validator may have quoted: logins in addresses, text of secret fields."""
     seen = _USER_INFO.sub(f"{MASK}@", problem.seen)
     cure = _USER_INFO.sub(f"{MASK}@", problem.cure)
     for secret in sorted(_secrets(model, values), key=len, reverse=True):
@@ -359,7 +361,7 @@ def _without_secrets(
 
 def _secrets(model: type[BaseModel], values: Interpolated) -> Iterator[str]:
     for place, value in _leaves(values.root, ()):
-        # Short ones are no secrets, and masking them would make every message unreadable.
+        # Short values are no secrets, and masking them would make every message unreadable.
         if not isinstance(value, str) or len(value) < 4:
             continue
         if is_secret(find_spot(model, place).annotation):

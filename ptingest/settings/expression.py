@@ -1,10 +1,10 @@
-"""An expression that somebody wrote, compiled so that no text can hold it up.
+"""A user's expression, compiled so that its time is bounded for every text.
 
     compile_expression(text) --> Expression --match(message)--> captures or None
 
-Python's own engine runs what is proven to take a time linear in the message; RE2, which
-always does, runs what it can run with the same meaning; anything else is refused here, and
-never meets an event. Whoever takes expressions from people asks this module and no other.
+Python's own engine runs an expression that is proven to take a time linear in the message; RE2,
+which always does, runs one that it can run with the same meaning; any other is refused here and
+is never run. All code that accepts expressions from people uses this module.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ptingest.settings.translated import Translation, Untranslatable, translated
 RE2_BYTES = 4 << 20
 """Memory that RE2 may use for one expression; a larger program is refused."""
 RE2_STEPS = 1 << 26
-"""Instructions of a program times characters of a message, at 12 ns each: what keeps one
-message under a second."""
+"""Instructions of a program times characters of a message, at 12 ns each: keeps one message
+under a second."""
 _SHOWN_MOST = 200
 
 
@@ -30,24 +30,24 @@ class Expression(Protocol):
     engine: str
     """``re`` or ``re2``."""
     why: str
-    """Why it is not Python's own engine; empty where it is."""
+    """Why Python's own engine does not run it; empty when it does."""
     fields: tuple[str, ...]
     """Its named groups."""
     longest: int | None
-    """Characters of the longest message it is tried on; a longer one does not fit."""
+    """Characters of the longest message that is tried; a longer one does not match."""
 
     def match(self, message: str) -> dict[str, str] | None:
-        """Return the named groups that took part and hold something, None where it does not
-        fit."""
+        """Return the named groups that took part and are not empty, None when it does not
+        match."""
         ...
 
 
 def compile_expression(text: str) -> Expression:
-    """Compile what somebody wrote.
+    """Compile a user's expression.
 
     Raises:
-        ValueError: it is no expression, or one that only backtracking can run; the text says
-            what and how to mend it.
+        ValueError: it is not an expression, or only backtracking can run it; the text says
+            what is wrong and how to change it.
     """
     try:
         compiled = re.compile(text)
@@ -110,7 +110,7 @@ class _Re2:
 
     @cached_property
     def _table(self) -> bytes:
-        """A megabyte, made when the first message comes that is not ASCII."""
+        """A table of a megabyte, built for the first message that is not ASCII."""
         return self._alphabet.table()
 
     def match(self, message: str) -> dict[str, str] | None:
@@ -123,7 +123,7 @@ class _Re2:
         found = self._match(symbols)
         if found is None:
             return None
-        # What $ took before the end of the text is no part of any field.
+        # The newline that $ matched before the end of the text is not part of any field.
         end = min((found.start(group) for group in self._ends if found.end(group) >= 0), default=-1)
         captures: dict[str, str] = {}
         for field, group in self._groups:

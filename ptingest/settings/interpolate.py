@@ -1,8 +1,8 @@
 """Variables and files in config values: ``${VAR}``, ``${VAR:default}``, ``${file:PATH}``.
 
-Logstash's syntax, plus files for secrets. It runs after parsing and over text values
-only, so whatever a variable holds stays one value and cannot add keys. What was put in is
-not looked at again. ``$${`` is a plain ``${``.
+The syntax is Logstash's, with files for secrets added. It runs after parsing and on text values
+only, so the content of a variable stays one value and cannot add keys. Inserted text is not
+interpolated again. ``$${`` is a plain ``${``.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _BODY = re.compile(r"(?P<name>[a-zA-Z_.][a-zA-Z0-9_.]*)(?::(?P<default>.*))?\Z",
 
 @dataclass(slots=True)
 class Interpolated:
-    """The values with everything put in, and where what came from.
+    """The values after interpolation, and the origin of the inserted text.
 
-    ``sources`` has the text as written for every value that was changed, so that a
-    message can name the variable; ``failed`` are places whose problem is already told;
-    ``taken`` is all text that came from outside the file.
+    ``sources`` has the text as written for every value that was changed, so that a message can
+    name the variable; ``failed`` are places whose problem is reported already; ``taken`` is all
+    text that came from outside the file.
     """
 
     root: Any
@@ -45,10 +45,10 @@ class _Missing(Exception):
 
 
 def interpolate(parsed: ParsedYaml, environ: Mapping[str, str], *, folder: Path) -> Interpolated:
-    """Return the values of ``parsed`` with variables and files put in.
+    """Return the values of ``parsed`` with variables and files inserted.
 
-    What cannot be put in is appended to ``parsed.problems``; the value then stays as
-    written and its place is in ``failed``. Relative files count from ``folder``.
+    A reference that cannot be resolved is appended to ``parsed.problems``; the value then stays
+    as written and its place is in ``failed``. Relative files count from ``folder``.
     """
     result = Interpolated(None)
 

@@ -1,12 +1,14 @@
-"""Whether Python's own engine takes a time linear in the text for an expression, proven.
+"""Proves that Python's own engine runs an expression in a time linear in the text.
 
-The engine tries one way after another. That stays linear where each choice is told by the next
-character, save for choices that are few and fixed in number, and for one repeat whose rest is
-short or cannot fail. From the end to the beginning we note of each rest of the expression what
-it may begin with and what it costs to find out that it does not fit. A group repeated without
-a bound is not proven: the engine keeps some hundred bytes for each turn.
+The engine tries alternatives one after another. The time stays linear when the next character
+decides each choice, except for choices that are few and fixed in number, and for one repeat
+whose rest is short or cannot fail. From the end to the beginning, the proof records for each
+rest of the expression which characters it may begin with, and what it costs to find that it
+does not match. A group repeated without a bound is not proven: the engine keeps some hundred
+bytes for each repetition.
 
-The proof is careful: what it refuses may still be linear, what it accepts is.
+The proof is conservative: an expression that it refuses may still be linear, one that it
+accepts is.
 """
 
 from __future__ import annotations
@@ -28,11 +30,11 @@ from ptingest.settings.characters import (
 )
 
 WAYS_MOST = 1024
-"""Times that a rest may be tried because of choices that are few and fixed in number."""
+"""How often a rest may be tried because of choices that are few and fixed in number."""
 TURNS_MOST = 32
-"""Turns up to which a repeat counts as short."""
+"""Repetitions up to which a repeat counts as short."""
 STEPS_MOST = 20_000
-"""Nodes that the proof looks at, each turn of a short repeat for itself."""
+"""Nodes that the proof visits; each repetition of a short repeat counts."""
 
 
 class NotProven(Exception):
@@ -40,40 +42,41 @@ class NotProven(Exception):
 
 
 class _Rest(NamedTuple):
-    """What is known of an expression from some place to its end.
+    """Facts about an expression from some place to its end.
 
     Costs are powers of the text's length: 0 is bounded, 1 is linear.
     """
 
     first: Characters = NONE
-    """What it may begin with."""
+    """The characters that it may begin with."""
     is_sure: bool = True
-    """It always fits."""
+    """It always matches."""
     entry: int = 0
-    """Cost of seeing that it begins otherwise: more than 0 only where it looks around."""
+    """Cost of finding that the text begins otherwise: more than 0 only when it looks around."""
     cost: int = 0
-    """Cost of a try, whatever comes of it."""
+    """Cost of a try, whatever its result is."""
     failure: int = 0
     """Cost of a try that fails."""
     ways: int = 1
-    """Times that its end may be tried, by choices that the next character does not tell."""
+    """How often its end may be tried, because of choices that the next character does not
+    decide."""
 
 
 _END = _Rest()
 
 
 def prove(expression: str) -> None:
-    """Return when matching at the start of a text takes a time linear in it.
+    """Return when matching at the start of a text takes a time linear in its length.
 
     Raises:
-        NotProven: with what stands against it.
+        NotProven: with the reason.
     """
     tree = _parser.parse(expression)
     _Proof().rest_of(tree, tree.state.flags, _END)
 
 
 class _Proof:
-    """One proof; bounded in what it looks at."""
+    """One proof; the number of visited nodes is bounded."""
 
     def __init__(self) -> None:
         self._steps = 0
@@ -135,7 +138,7 @@ class _Proof:
         return _Rest(first, False, entry, max(failure, rest.cost), failure, rest.ways)
 
     def _repeated_group(self, argument: Any, flags: int, rest: _Rest) -> _Rest:
-        """Look at each turn for itself."""
+        """Visit each repetition separately."""
         least, most, body = argument
         if most > TURNS_MOST:
             raise NotProven(f"it repeats a group, without a bound or over {TURNS_MOST} times")
@@ -146,7 +149,7 @@ class _Proof:
         return turn
 
     def _at_once(self, body: Sequence[Node], flags: int, rest: _Rest, *, is_empty: bool) -> _Rest:
-        """Look at what is matched for itself and never given back."""
+        """Visit a part that is matched once and never given back."""
         alone = self.rest_of(body, flags, _END)
         return _Rest(
             joined((alone.first, rest.first)) if is_empty else alone.first,
@@ -173,7 +176,7 @@ def _any_of(ways: Sequence[_Rest]) -> _Rest:
 
 
 def _is_one_character(body: Sequence[Node]) -> bool:
-    """Tell whether the engine repeats this without keeping a place for each turn."""
+    """Return whether the engine repeats this without storing a place for each repetition."""
     if len(body) != 1:
         return False
     ((code, argument),) = body

@@ -1,9 +1,9 @@
-"""A config file to validated settings, or to everything that is wrong with it.
+"""A config file to validated settings, or to a list of everything that is wrong with it.
 
     text --parse--> values with lines --interpolate--> values --pydantic--> settings
 
-All problems of a file are told at once, each with file, line, place, what was seen, what
-was allowed and the cure. The environment is an argument; nothing here reads it, or logs.
+All problems of a file are reported together, each with file, line, place, the value, the
+allowed values and the cure. The environment is an argument; nothing here reads it, or logs.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Model = TypeVar("Model", bound=BaseModel)
 def load_server(path: Path | None, environ: Mapping[str, str]) -> ServerSettings:
     """Return the settings in the file, or the defaults without one.
 
-    Paths in the result are absolute: they count from the config file's folder, without a
-    file from the current one.
+    Paths in the result are absolute: they count from the config file's folder, without a file
+    from the current one.
 
     Raises:
-        ConfigInvalid: with one problem for everything wrong; nothing was started.
+        ConfigInvalid: with one problem for each fault; nothing was started.
     """
     from ptingest.settings.server import ServerSettings
 

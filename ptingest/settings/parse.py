@@ -1,10 +1,10 @@
 """YAML text to plain values that still know their line.
 
-A small reader on top of the YAML event stream, because the stock constructors forget
-lines, take the last of two equal keys, follow aliases (a few lines may then expand to
-gigabytes) and read `no`, `1:30` and `010` as false, 90 and 8. Here plain scalars are
-YAML 1.2's: null, true, false, numbers, and everything else is text. Aliases, tags and
-second documents are refused with the line they stand on. Nothing is interpolated here.
+A small reader on top of the YAML event stream. The stock constructors forget lines, take the
+last of two equal keys, follow aliases (a few lines may then expand to gigabytes) and read `no`,
+`1:30` and `010` as false, 90 and 8. Here plain scalars are YAML 1.2's: null, true, false,
+numbers, and everything else is text. Aliases, tags and second documents are refused with their
+line. Nothing is interpolated here.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _WORDS: dict[str, bool | float | None] = {
 
 @dataclass(slots=True)
 class ParsedYaml:
-    """The root value of one file, where each value stands, and what could not be taken."""
+    """The root value of one file, the line of each value, and the problems that were found."""
 
     file: str
     root: Any = None
@@ -88,10 +88,18 @@ def read_text(path: Path, *, shown: str) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        _refuse(shown, None, f"cannot be read: {error.strerror}", "give a file that can be")
+        _refuse(
+            shown,
+            None,
+            f"cannot be read: {error.strerror}",
+            "correct the path, or make the file readable",
+        )
     if len(data) > MAX_FILE_BYTES:
         _refuse(
-            shown, None, f"is larger than {MAX_FILE_BYTES} bytes", "give a config, not a log file"
+            shown,
+            None,
+            f"is larger than {MAX_FILE_BYTES} bytes",
+            "name a config file, not a log file",
         )
     try:
         return data.decode("utf-8-sig")
@@ -107,7 +115,7 @@ def parse(text: str, *, file: str) -> ParsedYaml:
     Equal keys, aliases and tags are noted in ``problems`` and parsing goes on.
 
     Raises:
-        ConfigInvalid: the text is not YAML; what stands after the place is not looked at.
+        ConfigInvalid: the text is not YAML; the rest of the file is not read.
     """
     parsed = ParsedYaml(file)
     events = yaml.parse(text, Loader=_LOADER)
@@ -116,12 +124,12 @@ def parse(text: str, *, file: str) -> ParsedYaml:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
-        told = f"is not YAML: {error.problem or error.context}"
-        _refuse(file, line, told, _syntax_cure(text, line))
+        fault = f"is not YAML: {error.problem or error.context}"
+        _refuse(file, line, fault, _syntax_cure(text, line))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        told = f"holds the character U+{_code(error.character):04X}, which YAML does not allow"
-        _refuse(file, line, told, "remove it")
+        fault = f"holds the character U+{_code(error.character):04X}, which YAML does not allow"
+        _refuse(file, line, fault, "remove it")
     return parsed
 
 
@@ -137,7 +145,7 @@ def _syntax_cure(text: str, line: int | None) -> str:
             return 'write values with ${...} in quotes: "${NAME:default}"'
         if "\t" in near:
             return "indent with spaces, not tabs"
-    return "mend the line, or the one before it"
+    return "correct this line or the one before it"
 
 
 def _refuse(file: str, line: int | None, seen: str, cure: str) -> NoReturn:
@@ -169,8 +177,8 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             return resolve(event.value) if event.implicit[0] else event.value
         if len(place) >= MAX_DEPTH:
-            told = f"is not YAML we take: nested more than {MAX_DEPTH} deep"
-            _refuse(self._parsed.file, _line_of(event), told, "write it flatter")
+            fault = f"is nested more than {MAX_DEPTH} deep"
+            _refuse(self._parsed.file, _line_of(event), fault, "use fewer levels")
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(place)
         return self._sequence(place)
@@ -189,19 +197,19 @@ class _Builder:
                 return values
             if not isinstance(event, yaml.ScalarEvent):
                 line = _line_of(event)
-                told = "is not YAML we take: a key that is not plain text"
-                _refuse(self._parsed.file, line, told, 'quote values with braces: "{...}"')
+                fault = "has a key that is not plain text"
+                _refuse(self._parsed.file, line, fault, 'quote values with braces: "{...}"')
             inner = (*place, event.value)
             if event.value in values:
                 first = self._parsed.lines[inner]
                 line = _line_of(event)
                 self._note(inner, event, f"is given twice, first in line {first}", "keep one")
-                # The first one counts on; what the second holds is read past.
+                # The first one is used; the value of the second is skipped.
                 skipped = _Builder(ParsedYaml(self._parsed.file), self._events)
                 skipped._value(next(self._events), inner)
                 continue
             value = self._value(next(self._events), inner)
-            # The key's line, not the value's: a section begins where its name stands.
+            # The key's line, not the value's: a section begins at its name.
             self._parsed.lines[inner] = _line_of(event)
             values[event.value] = value
 

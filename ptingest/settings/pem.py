@@ -1,6 +1,6 @@
-"""PEM files that settings name: put into a context, or told apart when they do not fit.
+"""PEM files that settings name: loaded into a context, or reported when they cannot be used.
 
-OpenSSL says "PEM lib" for nearly everything; here each file is named with what is wrong with
+OpenSSL says "PEM lib" for nearly every fault; here each file is named with what is wrong with
 it and the cure. Nothing asks a terminal for a password.
 """
 
@@ -23,7 +23,7 @@ _CERTIFICATE = re.compile(
 
 
 class CertificateFile(NamedTuple):
-    """One certificate that we show or check others by."""
+    """One certificate, of ours or of an authority."""
 
     setting: str
     path: str
@@ -72,7 +72,7 @@ def _described(setting: str, path: str, der: bytes) -> CertificateFile:
 
 
 def load_authority(context: ssl.SSLContext, path: str, setting: str) -> None:
-    """Trust what a PEM file holds; TlsUnusable where it holds nothing to trust."""
+    """Trust the certificates in a PEM file; TlsUnusable when it holds none."""
     _require_readable(path, setting)
     try:
         context.load_verify_locations(cafile=path)
@@ -86,7 +86,7 @@ def load_authority(context: ssl.SSLContext, path: str, setting: str) -> None:
 
 
 def trusting_context(path: str, setting: str) -> ssl.SSLContext:
-    """A client's context that believes what a PEM file holds, and nothing else."""
+    """A client's context that trusts the certificates in a PEM file, and no others."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     load_authority(context, path, setting)
     return context
@@ -99,9 +99,9 @@ def load_pair(
     password: SecretStr | None,
     place: str,
 ) -> None:
-    """Show a certificate with its key; TlsUnusable names the file that does not fit.
+    """Present a certificate with its key; TlsUnusable names the file that cannot be used.
 
-    ``place`` is the section of the config in which certificate, key and key_password stand.
+    ``place`` is the section of the config with certificate, key and key_password.
     """
     read_certificate(certificate, f"{place}.certificate")
     _require_readable(key or certificate, f"{place}.{'key' if key else 'certificate'}")

@@ -1,8 +1,8 @@
-"""What becomes of an event, as data: patterns, categories, routing.
+"""The rules for events, as data: patterns, categories, routing.
 
-``config/pt.yaml`` is the shipped profile. What can be judged without compiling is judged
-here, with the value and the cure in the message; patterns are compiled once to see that
-they can be.
+``config/pt.yaml`` is the shipped profile. Everything that can be checked without compiling is
+checked here, with the value and the cure in the message; expressions are compiled once to see
+that they can be used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What all settings models share: frozen, no unknown keys, limits in the type.
+"""Base of all settings models: frozen, no unknown keys, limits in the type.
 
-A field's docstring states its consequence. pydantic is not asked to collect them
-(`use_attribute_docstrings`): parsing our own source again costs every start some 20 ms.
+A field's docstring states its consequence. pydantic does not collect them
+(`use_attribute_docstrings`): parsing our own source again would cost every start some 20 ms.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ class StrictSettings(BaseModel):
         frozen=True,
         validate_default=True,
         arbitrary_types_allowed=False,
-        # The root builds the validators of its sections; each for itself would be twice.
+        # The root builds the validators of its sections; building them for each section too
+        # would double the work.
         defer_build=True,
     )
 
@@ -30,9 +31,9 @@ Section = TypeVar("Section", bound=StrictSettings)
 
 
 def section(model: type[Section], **given: object) -> Section:  # noqa: ARG001 - names the type
-    """Default of a part of the config: as if it stood there with ``given`` and no more.
+    """Default of a section: the same as a section in the file with ``given`` and no more.
 
-    An instance in its place would cost each start a validator that nobody uses again.
+    An instance in its place would cost each start a validator that is never used again.
     """
     return cast(Section, Field(default_factory=lambda: given))
 

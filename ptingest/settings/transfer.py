@@ -1,4 +1,4 @@
-"""Validated settings as bytes, for another process of ours; secrets travel whole."""
+"""Validated settings as bytes, for another process of ours; secrets are included."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def pack_profile(profile: ProfileSettings) -> bytes:
-    """Put a validated profile into bytes."""
+    """Encode a validated profile."""
     return pack_settings(profile)
 
 
 def unpack_profile(packed: bytes) -> ProfileSettings:
-    """Return what was packed, validated once more."""
+    """Decode an encoded profile and validate it once more."""
     return unpack_settings(packed, ProfileSettings)
 
 
 def pack_settings(settings: BaseModel) -> bytes:
-    """Put validated settings into bytes."""
+    """Encode validated settings."""
     return msgspec.msgpack.encode(settings.model_dump(), enc_hook=_plain)
 
 
 def unpack_settings(packed: bytes, model: type[Model]) -> Model:
-    """Return what was packed, validated once more."""
+    """Decode encoded settings and validate them once more."""
     return model.model_validate(msgspec.msgpack.decode(packed))
 
 

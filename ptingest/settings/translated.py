@@ -1,9 +1,10 @@
-"""A Python expression in RE2's words, with the same meaning.
+"""Translates a Python expression to RE2, with the same meaning.
 
-RE2 knows other categories, another ``\\b`` and no characters beyond its encoding of text. So
-each character is first replaced by a symbol, one byte for all characters that the expression
-does not tell apart: what is a word to Python gets the symbol of a word character where ``\\b``
-asks, and places in the text stay what they were. What RE2 cannot do at all is refused.
+RE2 has other categories, another ``\b`` and no characters beyond its encoding of text. So each
+character is first replaced by a symbol, one byte for all characters that the expression does
+not distinguish: where ``\b`` is used, Python's word characters get the symbol of a word
+character, and positions in the text do not change. An expression that RE2 cannot run at all is
+refused.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _CANNOT = {
 
 
 class Untranslatable(Exception):
-    """RE2 cannot do this; the text says what."""
+    """RE2 cannot run this; the text says what."""
 
 
 class Alphabet(NamedTuple):
@@ -62,28 +63,28 @@ class Alphabet(NamedTuple):
 
 
 class Translation(NamedTuple):
-    """What RE2 is given."""
+    """The expression and symbols for RE2."""
 
     text: str
     alphabet: Alphabet
     fields: tuple[tuple[str, int], ...]
     """Named groups with their numbers there."""
     ends: tuple[int, ...]
-    """Groups that took the newline before which ``$`` may stand; it belongs to no field."""
+    """Groups that matched the newline before the end for ``$``; it belongs to no field."""
 
 
 def translated(expression: str) -> Translation:
     """Return the expression for RE2.
 
     Raises:
-        Untranslatable: RE2 has no way to say it.
+        Untranslatable: RE2 cannot express it.
     """
     tree = _parser.parse(expression)
-    return _Writer(tree).translation()
+    return _Re2Writer(tree).translation()
 
 
 def _nodes(nodes: Sequence[Node], flags: int) -> Iterator[tuple[Node, int]]:
-    """Yield every node that takes a character or stands at a place, with its flags."""
+    """Yield every node that matches a character or a position, with its flags."""
     for code, argument in nodes:
         if code in _CANNOT:
             raise Untranslatable(_CANNOT[code])
@@ -99,7 +100,7 @@ def _nodes(nodes: Sequence[Node], flags: int) -> Iterator[tuple[Node, int]]:
             yield (code, argument), flags
 
 
-class _Writer:
+class _Re2Writer:
     """Writes from left to right, and counts the groups."""
 
     def __init__(self, tree: Any) -> None:
@@ -184,12 +185,12 @@ def _alphabet(
     sets: set[Characters], words: Sequence[Characters]
 ) -> tuple[Alphabet, dict[Characters, list[int]]]:
     """Return the symbol of each character, and the symbols of each set."""
-    told = [*sets, *words, _NEWLINE]
+    all_sets = [*sets, *words, _NEWLINE]
     starts = sorted(
-        {0, *(edge for one in told for first, last in one for edge in (first, last + 1))}
+        {0, *(edge for one in all_sets for first, last in one for edge in (first, last + 1))}
     )
     starts = [start for start in starts if start <= LAST]
-    members = [_within(one, starts) for one in told]
+    members = [_within(one, starts) for one in all_sets]
     kinds = list(zip(*members, strict=True))
     free = {False: iter(_OTHER_SYMBOLS), True: iter(_WORD_SYMBOLS)}
     given: dict[tuple[bool, ...], int] = {}
@@ -210,7 +211,7 @@ def _alphabet(
 
 
 def _within(some: Characters, starts: Sequence[int]) -> list[bool]:
-    """Tell for each start whether it is in the set; ranges begin and end at starts."""
+    """Return for each start whether it is in the set; ranges begin and end at starts."""
     edges = [edge for first, last in some for edge in (first, last + 1)]
     return [bisect_right(edges, start) % 2 == 1 for start in starts]
 

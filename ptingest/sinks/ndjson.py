@@ -1,13 +1,13 @@
 """Documents as lines of JSON: appended to a file and rotated, or on standard output.
 
 A line is the document's body and nothing else: it names its data stream itself. Keys are not
-kept, so documents sent again are written again; who reads the lines must bear doubles.
+kept, so documents sent again are written again: consumers must tolerate duplicates.
 
     batch --one write--> file --fsync--> stored       a write that fails is cut off again
 
 When ``write`` returns, what it calls stored is on disk. A crash may leave the beginning of a
-batch behind, never half a line after the next start: the torn end is cut when the file is
-opened. On standard output nothing is known of what the reader made of it.
+batch behind, but no half line after the next start: the torn end is cut when the file is
+opened. On standard output it is unknown what the reader did with a line.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from ptingest.settings.sinks import NdjsonSettings
 
 STANDARD_OUTPUT = 1
 TAIL_STEP_BYTES = 1 << 16
-LOOK_MILLISECONDS = 200
-"""How often a write that waits for the reader of standard output looks whether we close."""
+POLL_MILLISECONDS = 200
+"""How often a write that waits for the reader of standard output checks for a close."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class NdjsonSink:
     async def write(
         self,
         documents: Sequence[Document],
-        doubtful: frozenset[Document],  # noqa: ARG002 - lines cannot be asked for
+        doubtful: frozenset[Document],  # noqa: ARG002 - lines cannot be looked up
     ) -> WriteResult:
         """Append one batch and return when it is on disk."""
         write = self._print if self._file is None else self._append
@@ -70,13 +70,13 @@ class NdjsonSink:
         return [Finding("ok", "ndjson", f"{self._file.path} can be opened and written")]
 
     async def close(self) -> None:
-        """Let go of the file; closing again does nothing."""
+        """Close the file; closing again does nothing."""
         if self._is_closed:
             return
         self._is_closed = True
         if self._file is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._file.close)
-        # A reader of standard output that stands still must not keep us waiting here.
+        # Do not wait here for a reader of standard output that does not read.
         self._thread.shutdown(wait=self._file is not None)
 
     # --- all below runs on the sink's own thread ----------------------------------------
@@ -110,13 +110,13 @@ class NdjsonSink:
         return WriteResult(busy=documents, trouble=trouble)
 
     def _is_read_from(self) -> bool:
-        """Wait until a piece can be written without waiting; False when we close before that.
+        """Wait until a piece can be written without blocking; False when closed before that.
 
-        A thread that waits in ``write`` for a reader would keep the process from leaving.
+        A thread blocked in ``write`` would keep the process from ending.
         """
         writable = select.poll()
         writable.register(STANDARD_OUTPUT, select.POLLOUT)
-        while not writable.poll(LOOK_MILLISECONDS):
+        while not writable.poll(POLL_MILLISECONDS):
             if self._is_closed:
                 return False
         return True
@@ -172,7 +172,7 @@ class RotatedFile:
         try:
             os.fsync(descriptor)
         except OSError as error:
-            # The kernel may have dropped the pages; asking again would say yes.
+            # The kernel may have dropped the pages; a second fsync would succeed all the same.
             self.close()
             return error
         self._size += len(data)
@@ -221,14 +221,14 @@ class RotatedFile:
         return self.path.with_name(f"{self.path.name}.{number}")
 
     def close(self) -> None:
-        """Let go of the file and its lock."""
+        """Close the file and release its lock."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
 
 def _cut_torn_end(descriptor: int) -> int:
-    """Cut what follows the last line break, the mark of a crash; return the size."""
+    """Cut what follows the last line break, which a crash left; return the size."""
     size = os.fstat(descriptor).st_size
     end = size
     while end:
@@ -239,6 +239,6 @@ def _cut_torn_end(descriptor: int) -> int:
             break
         end = start
     if end < size:
-        _log.warning("cut %d bytes of a line that was never finished", size - end)
+        _log.warning("cut %d bytes of an incomplete line", size - end)
         os.ftruncate(descriptor, end)
     return end

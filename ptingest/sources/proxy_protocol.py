@@ -1,7 +1,7 @@
-"""The PROXY protocol: who really calls, told by a load balancer before the first byte.
+"""The PROXY protocol: a load balancer sends the client's address before the first byte.
 
-Read from the raw socket and not one byte beyond the header, so that a TLS handshake or a
-first frame follows untouched. Whether the sender is to be believed is decided elsewhere.
+The header is read from the raw socket and not one byte beyond it, so that the TLS handshake or
+the first frame can follow. Whether the sender is trusted is decided elsewhere.
 
 Format: "The PROXY protocol, versions 1 & 2", in HAProxy's doc/proxy-protocol.txt.
 """
@@ -21,7 +21,7 @@ V1_BYTES: Final = 107
 V2_START: Final = b"\r\n\r\n\x00\r\nQUIT\n"
 V2_HEAD_BYTES: Final = 16
 V2_BODY_BYTES: Final = 4096
-"""Addresses and what a balancer adds; the protocol would allow 65535."""
+"""Addresses and additions of the load balancer; the protocol allows 65535."""
 
 _TAIL: Final = Struct(">BBH")
 _PORTS: Final = Struct(">HH")
@@ -29,7 +29,7 @@ _ADDRESS_BYTES: Final = {1: 4, 2: 16}
 _UNIX_BYTES: Final = 216
 
 ReadExactly = Callable[[int], Awaitable[bytes]]
-"""Reads so many bytes; fewer come back only at the end of the stream."""
+"""Reads the given number of bytes; returns fewer only at the end of the stream."""
 
 
 class Address(NamedTuple):
@@ -40,10 +40,10 @@ class Address(NamedTuple):
 
 
 async def read_header(read: ReadExactly) -> Address | None:
-    """Read one header; None means that the connection's own address is the right one.
+    """Read one header; None means that the address of the connection itself is to be used.
 
     Raises:
-        ConnectionRejected: there is no header, or it is broken, too long or not whole; close.
+        ConnectionRejected: the header is missing, broken, too long or not complete; close.
     """
     first = await read(1)
     if not first:
@@ -79,10 +79,10 @@ def parse_v1(line: bytes) -> Address | None:
     family = IPv4Address if words[1] == b"TCP4" else IPv6Address
     for text in words[2:4]:
         if not isinstance(_ip(text.decode("latin-1")), family):
-            raise _broken(f"{text!r} is no {family.__name__}")
+            raise _broken(f"{text!r} is not an {family.__name__}")
     for text in words[4:6]:
         if not (text.isdigit() and len(text) <= 5 and int(text) <= 65535):
-            raise _broken(f"{text!r} is no port")
+            raise _broken(f"{text!r} is not a port")
     return Address(str(_ip(words[2].decode("latin-1"))), int(words[4]))
 
 
@@ -112,16 +112,16 @@ def parse_v2(head: bytes, body: bytes) -> Address | None:
 
 
 def _check_additions(rest: bytes) -> None:
-    """What follows the addresses must add up: a length that lies has eaten a frame."""
+    """Check the lengths of what follows the addresses: a wrong total would swallow a frame."""
     while rest:
         end = 3 + int.from_bytes(rest[1:3], "big")
         if len(rest) < end:
-            raise _broken("its length does not fit what it holds")
+            raise _broken("its length does not match its content")
         rest = rest[end:]
 
 
 def _ip(text: str) -> IPv4Address | IPv6Address | None:
-    # A zone (fe80::1%eth0) is free text, and names an interface of the sender's.
+    # A zone (fe80::1%eth0) is free text for an interface of the sender.
     if "%" in text:
         return None
     try:

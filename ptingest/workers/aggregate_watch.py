@@ -17,7 +17,7 @@ from ptingest.errors import PtingestError, RpcClosed, RpcRefused, TapsBusy
 from ptingest.model.contracts import Clock
 from ptingest.model.watching import TapRequest, WhyRequest
 from ptingest.observe.taps import BUFFER_BYTES, TAPS, TOLD_SECONDS, query_test, taps_status
-from ptingest.observe.trace import STORIES
+from ptingest.observe.trace import TRACES_MOST
 from ptingest.workers.messages import TAP, WHY, TapLines
 from ptingest.workers.pool import WorkerPool
 from ptingest.workers.rpc import OpenStream, RpcConnection
@@ -182,9 +182,9 @@ class AggregatedWatch:
                 continue
             one: dict[str, Any] = dict(answer)
             memories.append(one["memory"])
-            found += [{"worker": number, **story} for story in one["found"]]
-        found.sort(key=lambda story: str(story["arrived_at"]), reverse=True)
-        return {"found": found[:STORIES], "memory": _one_memory(memories), "silent": silent}
+            found += [{"worker": number, **trace} for trace in one["found"]]
+        found.sort(key=lambda trace: str(trace["arrived_at"]), reverse=True)
+        return {"found": found[:TRACES_MOST], "memory": _one_memory(memories), "silent": silent}
 
 
 def _one_memory(memories: list[dict[str, Any]]) -> dict[str, object]:

@@ -124,7 +124,7 @@ class WorkerProcess:
         self._setup_logs(settings, share)
         parts = build(share_of(settings, share), profile, clock=self._clock, share=share)
         worker = self._worker = Worker(parts, is_supervised=True)
-        parts.source.on_accepting = self._send_load_soon
+        parts.source.acceptor.on_change = self._send_load_soon
         self._running = asyncio.create_task(self._work(worker), name="worker")
         started = asyncio.create_task(worker.started.wait())
         await asyncio.wait([self._running, started], return_when=asyncio.FIRST_COMPLETED)
@@ -228,7 +228,9 @@ class WorkerProcess:
                 log.error("cannot take a connection: too many open files, or it is closed already")
                 self._has_closed(number)
             else:
-                await worker.parts.source.adopt(accepted, partial(self._has_closed, number))
+                await worker.parts.source.acceptor.adopt(
+                    accepted, partial(self._has_closed, number)
+                )
 
     def _has_closed(self, number: int) -> None:
         self._ended.append(number)
@@ -261,9 +263,9 @@ class WorkerProcess:
         left, self._ended = self._ended, []
         received = worker.parts.metrics.labelled("ptingest_flow_received_events_total")
         return WorkerLoad(
-            connections=worker.parts.source.load,
+            connections=worker.parts.source.acceptor.load,
             events=int(sum(count for _, count in received)),
-            is_accepting=worker.parts.source.is_accepting,
+            is_accepting=worker.parts.source.acceptor.is_open,
             is_draining=worker.is_stopping,
             left=left,
         )

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from ptingest.api.app import BODY_BYTES, ApiServer, start_api
 from ptingest.api.letters import is_loopback, read_order
-from ptingest.model.letters import Choice, Order
+from ptingest.model.letters import LetterFilter, Order
 from ptingest.settings.api import ApiSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.support.api import NODE, DeadLetterJobs, View
@@ -55,7 +55,7 @@ async def test_an_order_is_begun_and_answered_at_once(
 
     assert (answer.status, said["number"]) == (202, 1)
     assert jobs.orders == [
-        Order(what, Choice(reasons=("refused",)), seconds=7, pid=os.getpid())  # type: ignore[arg-type]
+        Order(what, LetterFilter(reasons=("refused",)), seconds=7, pid=os.getpid())  # type: ignore[arg-type]
     ]
 
 

@@ -51,7 +51,7 @@ def test_a_broken_config_is_told_whole_with_code_3(tmp_path: Path) -> None:
 
     assert ran.code == 3
     assert "c.yaml:1: drain_seconds is 0" in ran.err
-    assert "c.yaml:2: wrokers is no setting" in ran.err
+    assert "c.yaml:2: wrokers is not a setting" in ran.err
     assert ran.out == b""
 
 

@@ -113,7 +113,7 @@ async def test_a_look_is_shown_again_while_it_is_fresh(tmp_path: Path) -> None:
 
 async def test_a_look_that_takes_too_long_is_cut_and_says_so(tmp_path: Path) -> None:
     ticks = iter(range(0, 10_000, 2))
-    oldest = [letter(1) for _ in range(module.BREATH_LETTERS * 3)]
+    oldest = [letter(1) for _ in range(module.YIELD_LETTERS * 3)]
     write(tmp_path, oldest, [letter(2)])
 
     look = await DeadLetterBrowser(tmp_path, clock=lambda: float(next(ticks))).look(

@@ -168,7 +168,7 @@ def test_what_is_done_does_not_wait_any_more_but_takes_its_room(tmp_path: Path) 
     one.append([b"<1>\n<2>\n"], 2)
 
     one.mark({segments(tmp_path)[0]: ["1"]})
-    one.look()
+    one.count()
 
     assert one.lines == 1
     assert one.bytes == sum(path.stat().st_size for path in tmp_path.iterdir()) == 10
@@ -211,7 +211,7 @@ def test_a_segment_takes_its_marks_and_torn_tail_along(tmp_path: Path) -> None:
     assert one.bytes == 9
     os.utime(old, (0, 0))
 
-    one.look()
+    one.count()
 
     assert list(tmp_path.iterdir()) == []
     assert one.take_dropped() == {"expired": 0}
@@ -255,7 +255,7 @@ def test_who_has_the_turn_keeps_the_others_waiting(tmp_path: Path) -> None:
         other.append([b"<2>\n"], 1)
         done.append("other")
 
-    with one.turn():
+    with one.locked():
         thread = threading.Thread(target=append)
         thread.start()
         one.make_room(4)
@@ -277,7 +277,7 @@ def test_the_room_that_one_has_found_is_not_taken_by_another(tmp_path: Path) -> 
     def fill(one: SegmentWriter) -> None:
         for _ in range(10):
             try:
-                with one.turn():
+                with one.locked():
                     one.make_room(4)
                     one.append([b"<1>\n"], 1)
             except DeadLettersFull as problem:
@@ -298,5 +298,5 @@ def test_the_room_that_one_has_found_is_not_taken_by_another(tmp_path: Path) -> 
 def test_a_folder_that_cannot_be_locked_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "dead_letters").write_text("no folder")
 
-    with pytest.raises(DeadLettersUnwritable), writer(tmp_path / "dead_letters").turn():
+    with pytest.raises(DeadLettersUnwritable), writer(tmp_path / "dead_letters").locked():
         pass

@@ -362,7 +362,7 @@ async def test_3_half_a_frame_gets_keepalives_until_the_frame_timeout(tmp_path: 
 
 def has_read(connection: BeatsConnection, count: int) -> bool:
     """Whether so many bytes were read, or nothing more will be."""
-    return connection.closing is not None or connection.bytes >= count
+    return connection.lifecycle.reason is not None or connection.counts.bytes >= count
 
 
 async def test_4_a_trickle_is_closed_at_the_window_timeout(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ async def test_without_a_certificate_nobody_gets_in(
         assert await is_refused(server, authority.client_context())
         await server.until(FAILURES, 1, "no_certificate")
 
-    assert "showed no certificate" in told(caplog)
+    assert "presented no certificate" in told(caplog)
 
 
 async def test_an_expired_certificate_is_named_as_that(

@@ -24,8 +24,8 @@ from ptingest.sinks.elasticsearch.answer import (
     PRODUCT_HEADER,
     Answer,
 )
-from ptingest.sinks.elasticsearch.bulk import Judgement, read_answer
-from ptingest.sinks.elasticsearch.doubts import Question, read_mget
+from ptingest.sinks.elasticsearch.bulk import BulkOutcome, read_answer
+from ptingest.sinks.elasticsearch.doubts import Lookup, read_mget
 from ptingest.sinks.store.schema import open_writer
 from tests.deploy.test_profile import OFF
 from tests.pipeline.test_pipeline import (
@@ -49,7 +49,7 @@ KEY = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 def pipeline(payload: bytes) -> None:
-    """A payload has one fate, the same on the short way and on the long one.
+    """A payload has one fate, the same on the fast path and in the reference stages.
 
     What is indexed can be framed for Elasticsearch and stored by SQLite; what is dead can
     be written and read back.
@@ -160,16 +160,16 @@ def bulk_answer(data: bytes) -> None:
         headers["date"] = value.decode("latin-1")
     answer = Answer(STATUSES[choice[0] % len(STATUSES)], headers, body, failure="gone")
 
-    judgement = read_answer(documents, answer, keyed=keyed)
+    bulk_outcome = read_answer(documents, answer, keyed=keyed)
 
-    check_outcomes(documents, answer, judgement)
-    replies = read_mget([Question(one, "index") for one in documents], answer)
+    check_outcomes(documents, answer, bulk_outcome)
+    replies = read_mget([Lookup(one, "index") for one in documents], answer)
     assert replies.found <= set(documents)
     assert not replies.found or answer.is_from_elasticsearch
 
 
-def check_outcomes(documents: list[Document], answer: Answer, judgement: Judgement) -> None:
-    result = judgement.result
+def check_outcomes(documents: list[Document], answer: Answer, bulk_outcome: BulkOutcome) -> None:
+    result = bulk_outcome.result
     listed = [
         *result.already_stored,
         *result.failure_stored,

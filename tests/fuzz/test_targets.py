@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ptingest.lumberjack.window import Window
 from ptingest.model.outcome import WriteResult
 from ptingest.sinks.elasticsearch.answer import Answer
-from ptingest.sinks.elasticsearch.bulk import Judgement
+from ptingest.sinks.elasticsearch.bulk import BulkOutcome
 from tests.fuzz.documents import check_outcomes
 from tests.fuzz.targets import TARGETS, Target
 from tests.fuzz.wire import check_windows
@@ -74,9 +74,9 @@ def test_a_document_with_two_outcomes_or_a_made_up_one_is_noticed() -> None:
 
     for busy in ([one, one], [other]):
         with pytest.raises(AssertionError):
-            check_outcomes([one], answer, Judgement(WriteResult(busy=busy)))
+            check_outcomes([one], answer, BulkOutcome(WriteResult(busy=busy)))
     with pytest.raises(AssertionError):  # nothing listed is stored, which a 503 cannot say
-        check_outcomes([one], answer, Judgement(WriteResult()))
+        check_outcomes([one], answer, BulkOutcome(WriteResult()))
 
 
 def test_a_window_with_fewer_events_than_announced_is_noticed() -> None:

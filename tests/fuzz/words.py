@@ -14,7 +14,7 @@ from ptingest.pipeline.compile import compile_profile
 from ptingest.settings.load import load_profile, load_server
 from ptingest.settings.parse import parse
 from ptingest.sinks.store.read.search import StoreReader
-from ptingest.sinks.store.read.snapshot import Question
+from ptingest.sinks.store.read.snapshot import StoreQuery
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.sinks.store.read.test_search import ALL
 from tests.sinks.store.read.test_search import NOW as SEARCHED_AT
@@ -90,19 +90,19 @@ def query(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     with StoreReader(store(), now=SEARCHED_AT) as reader:
         try:
-            found = reader.count(Question(text))
+            found = reader.count(StoreQuery(text))
         except QueryInvalid as invalid:
             assert 1 <= invalid.column <= len(text) + 1
             assert invalid.seen
             assert invalid.expected
             assert str(invalid)
             return
-        hits = list(reader.search(Question(text)))
+        hits = list(reader.search(StoreQuery(text)))
         assert len(hits) == found
         if not text.strip():
             return
         try:
-            rest = reader.count(Question(f"not ({text})"))
+            rest = reader.count(StoreQuery(f"not ({text})"))
         except QueryInvalid as invalid:
             assert "deep" in invalid.seen or "characters" in invalid.seen
             return

@@ -51,7 +51,7 @@ REASON_GIVERS = {
     "stream_trouble",
     "refusal_label",
     "failing_label",
-    "_what_the_input_would_choke_on",
+    "_refused_by_input",
 }
 """Functions that return a reason; all other reasons are arguments, see `given_reasons`."""
 ROOMS = {path.parts[0] for path in modules() if len(path.parts) > 1}

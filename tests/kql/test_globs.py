@@ -21,7 +21,7 @@ def test_a_glob_is_what_its_expression_is(pieces: list[str], text: str) -> None:
 
 
 class CountedText(str):
-    """Counts the characters that finding goes over."""
+    """Counts the characters that a search passes."""
 
     passed = 0
 

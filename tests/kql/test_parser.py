@@ -10,14 +10,14 @@ from ptingest.kql.parser import (
     Match,
     Negated,
     Query,
+    QueryValue,
     Range,
-    Value,
     parse,
 )
 
 
 def match(field: str | None, *pieces: str, quoted: bool = False) -> Match:
-    return Match(field, Value(pieces, quoted))
+    return Match(field, QueryValue(pieces, quoted))
 
 
 A, B, C = match("f", "a"), match("f", "b"), match("f", "c")

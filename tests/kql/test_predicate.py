@@ -1,4 +1,4 @@
-"""The matcher names exactly the documents that the store's SQL names."""
+"""The matcher accepts exactly the documents that the store's SQL finds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ptingest.errors import QueryInvalid
-from ptingest.kql.parser import Match, Query, Range, Value, parse
+from ptingest.kql.parser import Match, Query, QueryValue, Range, parse
 from ptingest.kql.predicate import Candidate, matcher, number_text
 from ptingest.model.document import DataStream
 from ptingest.sinks.store.maintenance import extend_index
-from ptingest.sinks.store.read.search import Question, StoreReader
+from ptingest.sinks.store.read.search import StoreReader
+from ptingest.sinks.store.read.snapshot import StoreQuery
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.support.store_documents import insert, raw_document
 from tests.support.store_queries import bodies, queries, written
@@ -23,10 +24,10 @@ from tests.support.store_queries import bodies, queries, written
 NOW = datetime(2025, 3, 4, tzinfo=UTC)
 STREAMS = [DataStream("logs", "django", "pt"), DataStream("logs", "nginx", "pt")]
 
-# --- what test_sql leaves out: raw JSON as Beats may send it, and odd queries ---------------
+# --- cases beyond test_sql: raw JSON as Beats may send it, and unusual queries --------------
 
 LONG = "a" * 5000
-"""SQLite's GLOB is not asked of texts so long."""
+"""SQLite's GLOB is not used for texts of this length."""
 ODD_BODIES = [
     json.dumps({"n": 0, "tags": ["x", f"{LONG}b"], "service": f"{LONG}\0b", "a": LONG}).encode(),
     json.dumps({"n": 0, "service": f"{LONG}*b{LONG}", "group": f"b{LONG}"}).encode(),
@@ -79,7 +80,7 @@ number_texts = st.one_of(
 
 @st.composite
 def raw_bodies(draw: st.DrawFn) -> bytes:
-    """A body of test_sql's, or odd JSON with names that stand twice and any number texts."""
+    """A body of test_sql's, or unusual JSON with equal names and any number texts."""
     if draw(st.booleans()):
         fields = {"n": 0, **draw(bodies)}
         return json.dumps(fields, ensure_ascii=draw(st.booleans())).encode()
@@ -133,7 +134,7 @@ def test_the_matcher_and_the_sql_name_the_same_documents(
 
     with StoreReader(path, now=NOW) as reader:
         for text in asked:
-            by_sql = {json.loads(hit.body)["n"] for hit in reader.search(Question(text))}
+            by_sql = {json.loads(hit.body)["n"] for hit in reader.search(StoreQuery(text))}
             test = matcher(parse(text), text=text, now=NOW)
             by_matcher = {
                 at
@@ -181,7 +182,7 @@ def test_a_body_that_is_no_json_matches_only_what_asks_nothing_of_it() -> None:
 def test_a_body_nested_without_end_is_not_decoded() -> None:
     deep = Candidate(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "s", None)
 
-    assert not matcher(Match("a", Value(("x",))), text="a:x", now=NOW)(deep)
+    assert not matcher(Match("a", QueryValue(("x",))), text="a:x", now=NOW)(deep)
 
 
 def test_a_time_that_is_none_is_pointed_at() -> None:

@@ -1,4 +1,4 @@
-"""The seams between rooms, and that the fakes of the tests fit them."""
+"""The interfaces between rooms, and that the tests' fakes implement them."""
 
 from __future__ import annotations
 

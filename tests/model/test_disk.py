@@ -1,4 +1,4 @@
-"""What is written is written whole."""
+"""All bytes are written."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Which letters are meant, and how the answer is counted."""
+"""Which letters are chosen, and how their fates are counted."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 
-from ptingest.model.letters import Choice, Order, Tally
+from ptingest.model.letters import LetterFilter, Order, Tally
 from ptingest.model.outcome import Fate
 
 LETTER = {
@@ -19,31 +19,33 @@ LETTER = {
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
-        pytest.param(Choice(), False, id="no filter chooses nothing"),
-        pytest.param(Choice(everything=True), True, id="everything"),
-        pytest.param(Choice(reasons=("x", "refused")), True, id="one of the reasons"),
-        pytest.param(Choice(reasons=("x",)), False, id="another reason"),
-        pytest.param(Choice(data_streams=("logs-django-pt",)), True, id="its stream"),
-        pytest.param(Choice(ids=("01",)), True, id="its id"),
-        pytest.param(Choice(ids=("02",)), False, id="another id"),
-        pytest.param(Choice(before="2026-11-23T14:00:00.001Z"), True, id="older"),
-        pytest.param(Choice(before="2026-11-23T14:00:00.000Z"), False, id="just not older"),
+        pytest.param(LetterFilter(), False, id="no filter chooses nothing"),
+        pytest.param(LetterFilter(everything=True), True, id="everything"),
+        pytest.param(LetterFilter(reasons=("x", "refused")), True, id="one of the reasons"),
+        pytest.param(LetterFilter(reasons=("x",)), False, id="another reason"),
+        pytest.param(LetterFilter(data_streams=("logs-django-pt",)), True, id="its stream"),
+        pytest.param(LetterFilter(ids=("01",)), True, id="its id"),
+        pytest.param(LetterFilter(ids=("02",)), False, id="another id"),
+        pytest.param(LetterFilter(before="2026-11-23T14:00:00.001Z"), True, id="older"),
+        pytest.param(LetterFilter(before="2026-11-23T14:00:00.000Z"), False, id="just not older"),
         pytest.param(
-            Choice(reasons=("refused",), ids=("02",)), False, id="kinds narrow each other"
+            LetterFilter(reasons=("refused",), ids=("02",)), False, id="kinds narrow each other"
         ),
-        pytest.param(Choice(everything=True, ids=("02",)), False, id="all of the named ones"),
+        pytest.param(LetterFilter(everything=True, ids=("02",)), False, id="all of the named ones"),
     ],
 )
-def test_a_letter_is_meant_when_it_passes_every_filter(choice: Choice, expected: bool) -> None:
+def test_a_letter_is_meant_when_it_passes_every_filter(
+    choice: LetterFilter, expected: bool
+) -> None:
     assert choice.takes(**LETTER) is expected
 
 
 def test_a_letter_without_stream_is_in_no_stream() -> None:
-    assert not Choice(data_streams=("x",)).takes(**{**LETTER, "data_stream": None})
+    assert not LetterFilter(data_streams=("x",)).takes(**{**LETTER, "data_stream": None})
 
 
 def test_an_order_survives_the_wire() -> None:
-    order = Order("requeue", Choice(reasons=("refused",), before="2026"), seconds=5, pid=7)
+    order = Order("requeue", LetterFilter(reasons=("refused",), before="2026"), seconds=5, pid=7)
 
     assert msgspec.json.decode(msgspec.json.encode(order), type=Order) == order
 

@@ -1,4 +1,4 @@
-"""Outcomes are values: nothing listed means stored, and nothing can be changed."""
+"""Outcomes are values: a document that is not listed was stored, and nothing can be changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The slip that counts a window home."""
+"""Receipts track when all events of a window are settled."""
 
 from __future__ import annotations
 

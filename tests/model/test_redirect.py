@@ -16,7 +16,7 @@ def said(location: str | None, *, url: str = "http://es:9200", target: str = BUL
     ("location", "url", "target", "address"),
     [
         ("https://es:9200/_bulk?x=1", "http://es:9200", BULK, "https://es:9200"),
-        # Where no port is given our own setting would mean 9200.
+        # Without a port our own setting would mean 9200.
         ("https://es.example/_bulk", "http://es:80", BULK, "https://es.example:443"),
         ("https://es.example/", "http://es:80", "/", "https://es.example:443"),
         ("https://es.example", "http://es:80", "/", "https://es.example:443"),

@@ -1,4 +1,4 @@
-"""A chunk is shown once to traffic samples, to open taps, and to the trace_buffer."""
+"""Each chunk is passed once to traffic samples, to open taps, and to the trace buffer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taps look on within their budget, and what they cannot look at is counted."""
+"""Taps examine events within their budget, and skipped events are counted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pipeline() -> Pipeline:
 
 
 class Spent:
-    """Time as the taps measure their own work: each look at the watch costs so much."""
+    """Time as the taps measure their own work: each read of the clock takes so much."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.now, self.seconds = 0.0, seconds

@@ -1,4 +1,4 @@
-"""The life of one event, told over a real road."""
+"""Traces of events that pass a real flow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from ptingest.model.document import Document
 from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.model.watching import WhyRequest
-from ptingest.observe.trace import STORIES, spellings
+from ptingest.observe.trace import TRACES_MOST, spellings
 from tests.support.raw_peer import LINE, J, W, peer_of, shipped
 from tests.support.serving import MemorySink, Server, serving
 from tests.support.waiting import PATIENCE_SECONDS
@@ -75,7 +75,7 @@ async def test_an_event_that_waits_says_for_what(tmp_path: Path) -> None:
 
 
 class Scripted(MemorySink):
-    """Answers with what the test says, then stores."""
+    """Gives the answers that the test sets, then stores."""
 
     def __init__(self, *results: Any) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ async def test_a_common_text_is_not_told_a_thousand_times(tmp_path: Path) -> Non
         await peer.send(W(50) + b"".join(J(n, shipped("same", n)) for n in range(1, 51)))
         await peer.acks(1)
 
-        assert len(await stories(server, line="same")) == STORIES
+        assert len(await stories(server, line="same")) == TRACES_MOST
 
 
 async def test_once_only_the_id_is_left_window_and_writes_are_told_still(tmp_path: Path) -> None:

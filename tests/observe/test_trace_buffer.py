@@ -1,4 +1,4 @@
-"""The trace_buffer holds what passed lately, within its bytes, by reference."""
+"""The trace buffer holds recent events, within its bytes, by reference."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def documents(count: int, of: Receipt, *, start: int = 0, size: int = 500) -> li
 
 
 class World:
-    """A trace_buffer, and a road in miniature."""
+    """A trace buffer, with a flow and a sink in miniature."""
 
     def __init__(self, max_bytes: int, *, sample: float = 1.0) -> None:
         self.clock = ManualClock()
@@ -59,7 +59,7 @@ class World:
 
     @property
     def held(self) -> int:
-        """Documents that the trace_buffer keeps alive, each counted once."""
+        """Documents that the trace buffer keeps alive, each counted once."""
         trace_buffer = self.trace_buffer
         places = [*trace_buffer.whole, *trace_buffer.attempts]
         return len({id(one) for place in places for one in place.documents})

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for events: usual ones, odd ones, and their bytes mutated."""
+"""Hypothesis strategies for events: common ones, unusual ones, and their bytes mutated."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ BASE = {
 
 @st.composite
 def events(draw: st.DrawFn) -> dict[str, Any]:
-    """Mostly what Filebeat sends, with up to three fields of any value."""
+    """Mostly an event as Filebeat sends it, with up to three fields of any value."""
     event: dict[str, Any] = dict(BASE)
     event["message"] = draw(MESSAGES)
     event["service"] = draw(SERVICES)

@@ -73,7 +73,7 @@ class Refused(Exception):
 
 
 def answer(payload: bytes) -> Answer:
-    """What must become of a payload under the shipped profile."""
+    """The expected result for a payload under the shipped profile."""
     notes: set[str] = set()
     try:
         event = read(payload, notes)
@@ -364,7 +364,7 @@ def line_time(text: str) -> str | None:
 
 
 def key_of(event: dict[str, Any], captured: dict[str, str], sent: Any) -> str | None:
-    """What must be the document's id; the tests send no message beyond what is searched."""
+    """The expected id of the document; the tests send no message longer than the searched part."""
     agent, host, log = (event.get(name) for name in ("agent", "host", "log"))
     if not (isinstance(agent, dict) and isinstance(log, dict)) or "offset" not in log:
         return None
@@ -427,7 +427,7 @@ EPOCH = re.compile(
 
 
 def own_time(message: str, captured: dict[str, str]) -> tuple[str, int] | None:
-    """The line's own time: the one grok captured, else the first that stands in it."""
+    """The line's own time: the one that grok captured, else the first in the line."""
     text = captured.get("log_timestamp")
     if text is not None:
         whole = [f"{text}.{captured['log_ms']}"] if captured.get("log_ms", "").isdigit() else []
@@ -440,7 +440,7 @@ def own_time(message: str, captured: dict[str, str]) -> tuple[str, int] | None:
 
 
 def full_form(text: str) -> str:
-    """A time with a space as with `T`, which may have any fraction or none."""
+    """A time with a space in the form with `T`, which may have any fraction or none."""
     return text.replace(" ", "T") if re.fullmatch(r"\d+-\d+-\d+ .*", text) else text
 
 

@@ -1,4 +1,4 @@
-"""What a limited sender may not send, however it is written."""
+"""Events that a limited sender may not send are rejected, in whatever form they are written."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_certificate_named_twice_may_send_what_either_allows(pipeline: Pipelin
 def test_an_unusual_way_of_writing_gets_nobody_past(pipeline: Pipeline, payload: bytes) -> None:
     done = process(pipeline, payload, may_send=(NGINX,))
 
-    # A list of one text is that text to Logstash, and so it may pass as such.
+    # Logstash treats a list of one text as that text, so it may pass as such.
     if payload.startswith(event(service=["nginx"])):
         assert [one.data_stream.dataset for one in done.documents] == ["nginx"]
     else:

@@ -1,4 +1,4 @@
-"""The long way: Logstash's odd rules, and what the profile's settings change."""
+"""The reference stages: unusual rules of Logstash, and the effects of the profile's settings."""
 
 from __future__ import annotations
 

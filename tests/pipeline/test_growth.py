@@ -1,9 +1,9 @@
-"""What an event costs grows as its size does, whatever it looks like.
+"""The cost of an event grows linearly with its size, whatever its form.
 
 Processor time of this process, the least of some tries: linear work takes four times as long
-for four times the size, what takes the square sixteen times. ``python -m tests.torture.growth``
-goes up to 16 MiB, and counts instructions where something counts them; larger ones go through
-a server in ``tests/torture/noisy_neighbour``.
+for four times the size, quadratic work sixteen times. ``python -m tests.torture.growth`` goes up
+to 16 MiB, and counts instructions on request; larger events go through a server in
+``tests/torture/noisy_neighbour``.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from tests.support.profile import shipped_profile
 
 SMALL, LARGE = 48 << 10, 192 << 10
 GROWTH = 8.0
-"""Between 4 (linear) and 16 (the square)."""
+"""Between 4 (linear) and 16 (quadratic)."""
 SECONDS_A_BYTE = 2e-6
-"""Ten times what the costliest shape takes; the square takes hundreds of times as long."""
+"""Ten times what the costliest form takes; quadratic work takes hundreds of times as long."""
 TRIES = 6
 PIPELINE = compile_profile(shipped_profile())
 
@@ -49,7 +49,7 @@ def test_four_times_the_size_is_not_sixteen_times_the_work(name: str) -> None:
     for _ in range(TRIES):
         before, after = seconds(small), seconds(large)
         growths.append(after / before)
-        # Too fast to tell, or told: a busy machine makes some tries worse, never all.
+        # Too fast to measure, or measured: a busy machine makes some tries slower, never all.
         if (after < 2e-3 or growths[-1] < GROWTH) and after < SECONDS_A_BYTE * len(large):
             break
     else:

@@ -111,7 +111,7 @@ def test_without_it_there_is_no_key(event: dict[str, Any], pipeline: Pipeline) -
 
 
 def both_keys(pipeline: Pipeline, *events: dict[str, Any]) -> list[str | None]:
-    """Keys as the short way or else the long one gives them, in one window."""
+    """Keys from the fast path, or else from the reference stages, in one window."""
     payloads = [json.dumps(event, separators=(",", ":")).encode() for event in events]
     done = pipeline.process(payloads, receipt=Receipt(lambda _: None), peer="", now_ns=NOW_NS)
     keys = [document.key for document in done.documents]

@@ -124,11 +124,11 @@ def test_other_shapes(shape: dict[str, Any], message: str, expected: dict[str, s
     assert pattern.match(message) == expected
 
 
-# --- the searches without any short cut -----------------------------------------------------
+# --- the searches without the first passes -------------------------------------------------
 
 
 def plainly_found(line: str, message: str) -> Captures | None:
-    """Head at the first line start that has one, then anchor after anchor."""
+    """The head at the first line start that has one, then each anchor after the one before."""
     pieces = take_apart(line)
     found = re.compile("^" + pieces.head, re.MULTILINE).search(message)
     if found is None:
@@ -177,7 +177,7 @@ def lines(draw: st.DrawFn) -> str:
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[list[str], str]:
-    """Patterns, and a message made of what they look for, whole or not."""
+    """Patterns, and a message made of the texts that they match, complete or not."""
     found = draw(st.lists(lines(), min_size=1, max_size=3))
     parts: list[str] = []
     for line in draw(st.lists(st.sampled_from(found), min_size=1, max_size=3)):

@@ -1,4 +1,4 @@
-"""The whole pipeline: recorded Logstash documents, and a plain twin on any input."""
+"""The whole pipeline: documents recorded from Logstash, and a plain reference on any input."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def assert_twins(payload: bytes) -> None:
 
 
 def assert_same_fate(explained: Explanation, done: Processed) -> None:
-    """What ``process`` did is what ``explain`` says, on whichever way it went."""
+    """``process`` gives the result that ``explain`` shows, on the fast path and without it."""
     assert sum(done.received.values()) == 1
     assert {what for _, what in done.tallies} == set(explained.notes)
     match explained.outcome:
@@ -175,7 +175,7 @@ def test_a_giant_event_takes_a_few_times_its_size_and_leaves_only_its_document(
     finally:
         tracemalloc.stop()
 
-    # The body holds the message three times; beside it stand its parts while it is joined.
+    # The body holds the message three times; its parts exist beside it while it is joined.
     body = len(done.documents[0].body)
     assert body > 2.9 * len(payload)
     assert peak < most * len(payload)

@@ -1,4 +1,4 @@
-"""Which program sends."""
+"""The name of the sending program."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.model.letters import Choice, Order
+from ptingest.model.letters import LetterFilter, Order
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
@@ -138,7 +138,7 @@ async def test_a_letter_that_was_too_large_is_taken_under_a_larger_limit(tmp_pat
         assert [letter.payload for letter in server.letters()] == [large]
 
         server.worker.parts.processing.event_bytes = 1 << 20
-        server.worker.parts.jobs.begin(Order("requeue", Choice(everything=True)))
+        server.worker.parts.jobs.begin(Order("requeue", LetterFilter(everything=True)))
         tally = await server.worker.parts.jobs.finish()
 
         assert (tally.chosen, tally.stored) == (1, 1)
@@ -261,7 +261,7 @@ async def test_the_event_that_ends_each_process_becomes_a_letter_and_its_window_
         assert server.sink.messages[-3:] == ["a", "b", "c"]
 
         processing.pipeline = sound
-        server.worker.parts.jobs.begin(Order("requeue", Choice(everything=True)))
+        server.worker.parts.jobs.begin(Order("requeue", LetterFilter(everything=True)))
         tally = await server.worker.parts.jobs.finish()
         assert tally.stored == 1
 

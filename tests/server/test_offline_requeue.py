@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ptingest.errors import DeadLettersUnwritable
-from ptingest.model.letters import Choice, Order
+from ptingest.model.letters import LetterFilter, Order
 from ptingest.model.outcome import DeadLetter
 from ptingest.pipeline.compile import compile_profile
 from ptingest.server.assembly import read_profile
@@ -94,7 +94,7 @@ def test_a_preview_tells_what_would_become_and_changes_nothing(tmp_path: Path) -
     now_ns = time.time_ns()
     requeued = preview(directory, EVERYTHING, pipeline, now_ns=now_ns)
     purged = preview(directory, EVERYTHING, None, now_ns=now_ns)
-    none = preview(directory, Choice(reasons=("other",)), pipeline, now_ns=now_ns)
+    none = preview(directory, LetterFilter(reasons=("other",)), pipeline, now_ns=now_ns)
 
     was = ("template_missing", "logs-django-pt")
     assert requeued == {

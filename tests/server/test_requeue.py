@@ -11,7 +11,7 @@ import pytest
 from ptingest.dead_letters.queue import read_letters
 from ptingest.errors import JobRefused
 from ptingest.model.document import Document
-from ptingest.model.letters import Choice, Order, Tally
+from ptingest.model.letters import LetterFilter, Order, Tally
 from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.server.requeue import CHUNK_BYTES, RequeueJobs, chosen_letters, next_chunk
 from tests.support.letters import EVERYTHING, file_letters, letter, waiting
@@ -66,7 +66,7 @@ async def test_requeueing_twice_doubles_nothing(tmp_path: Path) -> None:
 async def test_only_the_letters_meant_are_put_through(tmp_path: Path) -> None:
     ids = file_letters(tmp_path / "data", [letter(number) for number in range(4)])
     async with serving(tmp_path) as server:
-        tally = await carried_out(server, Order("requeue", Choice(ids=(ids[1], ids[3]))))
+        tally = await carried_out(server, Order("requeue", LetterFilter(ids=(ids[1], ids[3]))))
 
         assert tally.stored == 2
         assert [message[-2:] for message in server.sink.messages] == ["n1", "n3"]

@@ -25,7 +25,7 @@ _PLACES = {
 
 
 def steps(expression: str, text: str) -> int:
-    """Return how many steps are taken until the expression fits at the start, or does not."""
+    """Return how many steps are taken until the expression matches at the start, or fails."""
     return _run(_program(expression), text, 0)[1]
 
 

@@ -1,4 +1,4 @@
-"""Expressions of people, made up: small ones over few characters."""
+"""Generated user expressions: small ones over few characters."""
 
 from __future__ import annotations
 
@@ -61,4 +61,4 @@ _PIECE = (
     | st.tuples(_REPEATED, _REPEATED).map(lambda two: f"(?:{two[0]}{two[1]}){{1,3}}")
 )
 REPEATS = st.lists(_PIECE, min_size=2, max_size=6).map("".join)
-"""What a proof has to tell apart: repeats of one character, and what follows them."""
+"""Cases that a proof must distinguish: repeats of one character, and the text after them."""

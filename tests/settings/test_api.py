@@ -1,4 +1,4 @@
-"""The HTTP port's settings: a token that can be a token."""
+"""The HTTP port's settings: a token must be usable in a header."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why values do not fit, in sentences."""
+"""Messages about values that do not fit the settings."""
 
 from __future__ import annotations
 
@@ -133,22 +133,22 @@ ES = "sinks:\n  elasticsearch:\n    hosts: [http://x]\n    "
         ),
         pytest.param(
             "wrokers: 2",
-            "f:1: wrokers is no setting; did you mean workers? Or remove the line",
+            "f:1: wrokers is not a setting; did you mean workers? Or remove the line",
             id="a typing error",
         ),
         pytest.param(
             "hold_seconds: 2",
-            "f:1: hold_seconds is no setting; it belongs to beats",
+            "f:1: hold_seconds is not a setting; it belongs to beats",
             id="a key in the wrong section",
         ),
         pytest.param(
             "api: {colour: red}",
-            "f:1: api.colour is no setting; remove the line; here may stand listen, tls, token",
+            "f:1: api.colour is not a setting; remove the line; known here: listen, tls, token",
             id="nothing near",
         ),
         pytest.param(
             "log: {syslog: {facility: x}}",
-            "f:1: log.syslog is no setting; remove the line; here may stand level, format",
+            "f:1: log.syslog is not a setting; remove the line; known here: level, format",
             id="a section that is not there",
         ),
         pytest.param(

@@ -78,7 +78,7 @@ def test_the_steps_of_an_expression_that_is_not_linear_grow_faster() -> None:
 
 
 def shipped() -> dict[str, PatternSettings]:
-    """Every pattern of the packaged profile, those that are switched off too."""
+    """Every pattern of the packaged profile, including those that are switched off."""
     text = packaged_profile_path().read_text(encoding="utf-8")
     given = re.findall(r"(?m)^ +#?- name: (\w+)\n +#?(line|regex|json_keys): (.+)$", text)
     return {
@@ -97,7 +97,7 @@ def test_every_shipped_pattern_is_looked_at() -> None:
 
 
 def expressions(pattern: PatternSettings) -> list[str]:
-    """What the engine runs for a pattern; JSON is no expression."""
+    """The expression that the engine runs for a pattern; JSON patterns have none."""
     if pattern.regex is not None:
         return [pattern.regex]
     if pattern.line is None:
@@ -111,7 +111,7 @@ def expressions(pattern: PatternSettings) -> list[str]:
 def test_every_shipped_pattern_is_linear(name: str) -> None:
     pattern = SHIPPED[name]
     if pattern.regex is not None and compile_expression(pattern.regex).engine == "re2":
-        return  # which is linear whatever it is given
+        return  # which is linear for every input
 
     for expression in expressions(pattern):
         prove(expression)

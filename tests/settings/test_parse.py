@@ -20,7 +20,7 @@ from ptingest.settings.parse import (
 
 
 def problems_of(text: str) -> str:
-    """All that is wrong with the text, whether parsing went on or not."""
+    """All problems of the text, whether parsing went on or not."""
     try:
         found = tuple(parse(text, file="f.yaml").problems)
     except ConfigInvalid as error:

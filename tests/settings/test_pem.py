@@ -1,4 +1,4 @@
-"""PEM files: every form of key that OpenSSL reads, and what is wrong with one that does not fit."""
+"""PEM files: every form of key that OpenSSL reads, and the message for one that cannot be used."""
 
 from __future__ import annotations
 

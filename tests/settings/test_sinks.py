@@ -1,4 +1,4 @@
-"""Where documents go: what settings refuse together."""
+"""Sinks: combinations of settings that are refused."""
 
 from __future__ import annotations
 

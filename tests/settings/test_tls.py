@@ -1,4 +1,4 @@
-"""TLS settings: what contradicts itself is an error."""
+"""TLS settings: contradictions are errors."""
 
 from __future__ import annotations
 

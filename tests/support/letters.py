@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ptingest.dead_letters.queue import encode_letter, read_letters
-from ptingest.model.letters import Choice
+from ptingest.model.letters import LetterFilter
 from ptingest.model.outcome import DeadLetter
 from tests.support.raw_peer import event
 
-EVERYTHING = Choice(everything=True)
+EVERYTHING = LetterFilter(everything=True)
 NAME = "20261101T000000.000000Z-1-0001.ndjson"
 
 

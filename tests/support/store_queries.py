@@ -6,7 +6,7 @@ import re
 
 from hypothesis import strategies as st
 
-from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, Range, Value
+from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, QueryValue, Range
 
 TEXTS = [
     "django",
@@ -83,11 +83,13 @@ pieces = st.sampled_from(
     ]
 )
 values = st.builds(
-    Value, st.lists(pieces, min_size=1, max_size=1).map(tuple), st.booleans()
-) | st.lists(pieces | st.just(""), min_size=2, max_size=3).map(lambda parts: Value(tuple(parts)))
+    QueryValue, st.lists(pieces, min_size=1, max_size=1).map(tuple), st.booleans()
+) | st.lists(pieces | st.just(""), min_size=2, max_size=3).map(
+    lambda parts: QueryValue(tuple(parts))
+)
 word_values = (
     st.builds(
-        Value,
+        QueryValue,
         st.lists(
             st.sampled_from(
                 ["parcel created", "parcels 42", "Parcel", "żółć", "apps.parcels", "!"]
@@ -106,7 +108,9 @@ operators = st.sampled_from(["<", "<=", ">", ">="])
 leaves = (
     st.builds(Match, fields, values)
     | st.builds(Match, st.sampled_from(WORDY) | st.none(), word_values)
-    | st.builds(Match, st.sampled_from([*KEYWORDS, *IN_BODY, *WORDY]), st.just(Value(("", ""))))
+    | st.builds(
+        Match, st.sampled_from([*KEYWORDS, *IN_BODY, *WORDY]), st.just(QueryValue(("", "")))
+    )
     | st.builds(Range, fields, operators, ends)
     | st.builds(Range, st.just("@timestamp"), operators, moments)
 )
@@ -137,7 +141,7 @@ def written(query: Query) -> str:
             return f"{field}: {written_value(value)}"
 
 
-def written_value(value: Value) -> str:
+def written_value(value: QueryValue) -> str:
     if value.is_quoted:
         return '"' + re.sub(r'(["\\])', r"\\\1", value.text) + '"'
     escaped = "*".join(re.sub(r'([\\():<>"*{}])', r"\\\1", piece) for piece in value.pieces)

@@ -1,4 +1,4 @@
-"""What the program says on standard error."""
+"""Logs on standard error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOGGER = "ptingest.sources.beats.server"
 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
-    """The root logger as it was before, handlers of ours taken off again."""
+    """The root logger with its previous handlers; ours are removed again."""
     logger = logging.getLogger()
     level, ours = logger.level, logging.getLogger("ptingest").level
     yield logger
@@ -34,7 +34,7 @@ def root() -> Iterator[logging.Logger]:
 
 
 class TestRepeats:
-    """The decision, with time as an argument."""
+    """The decision whether to show a record, with time as an argument."""
 
     def test_the_first_few_of_a_kind_are_shown_and_the_rest_counted(self) -> None:
         repeats = Repeats(allowed=2, window_seconds=60)

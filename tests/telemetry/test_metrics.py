@@ -1,4 +1,4 @@
-"""One table of metrics, and the book that counts in it."""
+"""The table of metrics, and the counters of one process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOMS = {
     "store",
     "ndjson",
 }
-# Each from config, from a fixed table, or of ours: never free text from events.
+# Each value comes from config, from a fixed table, or from us: never free text from events.
 BOUNDED_LABELS = {
     *(
         "service",

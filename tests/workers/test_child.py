@@ -110,7 +110,7 @@ async def test_a_worker_that_can_take_no_connections_any_more_leaves(
         async def fail(*_: object) -> None:
             raise RuntimeError("a bug")
 
-        worker.parts.source.adopt = fail  # type: ignore[method-assign]
+        worker.parts.source.acceptor.adopt = fail  # type: ignore[method-assign]
         peer = await fake.peer(7)
         async with asyncio.timeout(PATIENCE_SECONDS):
             code = await fake.running

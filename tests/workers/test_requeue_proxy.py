@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from ptingest.errors import JobRefused
-from ptingest.model.letters import Choice, Order
+from ptingest.model.letters import LetterFilter, Order
 from ptingest.workers.messages import ORDER, PROGRESS, SWEEP, Progress
 from ptingest.workers.requeue_proxy import RequeueProxy
 from ptingest.workers.rpc import NOTHING, Nothing
 from tests.support.waiting import until
 from tests.support.worker_pool import FakeWorker, fake_workers, pool_of
 
-REQUEUE = Order("requeue", Choice(everything=True), pid=4711)
+REQUEUE = Order("requeue", LetterFilter(everything=True), pid=4711)
 TALLY = {"chosen": 3, "left": 0, "left_because": None}
 
 
@@ -75,11 +75,11 @@ async def test_one_order_at_a_time() -> None:
         proxy.begin(REQUEUE)
 
         with pytest.raises(JobRefused, match="a requeue is already running"):
-            proxy.begin(Order("purge", Choice(everything=True)))
+            proxy.begin(Order("purge", LetterFilter(everything=True)))
 
         jobs.finished = True
         await until_done(proxy)
-        assert proxy.begin(Order("purge", Choice(everything=True)))["number"] == 2
+        assert proxy.begin(Order("purge", LetterFilter(everything=True)))["number"] == 2
         await until_done(proxy)
 
 

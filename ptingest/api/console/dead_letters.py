@@ -19,7 +19,7 @@ from ptingest.api.console.site import ROOT, Site
 from ptingest.api.letters import DeadLetterJobs
 from ptingest.dead_letters.browser import DeadLetterBrowser
 from ptingest.errors import JobRefused
-from ptingest.model.letters import Choice, Order
+from ptingest.model.letters import LetterFilter, Order
 from ptingest.model.rfc3339 import rfc3339
 
 if TYPE_CHECKING:
@@ -158,23 +158,23 @@ def fields_of(form: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in form.items() if name in names]
 
 
-def choice_of(form: Mapping[str, Any], *, now: datetime) -> Choice:
+def choice_of(form: Mapping[str, Any], *, now: datetime) -> LetterFilter:
     """Return the letters a form means: those ticked, or all that fit its filter.
 
     An unknown age chooses nothing, rather than letters of any age.
     """
     fields = fields_of(form)
     if str(form.get("which", "ticked")) == "ticked":
-        return Choice(ids=tuple(value for name, value in fields if name == "id"))
+        return LetterFilter(ids=tuple(value for name, value in fields if name == "id"))
     age = str(form.get("age", ""))
     spans = {name: span for name, _, span in AGES}
     if age and age not in spans:
-        return Choice()
+        return LetterFilter()
     before = None
     if age:
         before = rfc3339(now - spans[age])
     reason, stream = str(form.get("reason", "")), str(form.get("stream", ""))
-    return Choice(
+    return LetterFilter(
         everything=not (reason or stream or before),
         reasons=(reason,) if reason else (),
         data_streams=(stream,) if stream else (),

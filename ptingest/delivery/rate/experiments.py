@@ -45,7 +45,7 @@ MOVES = (Move(False, 1), Move(True, 1), Move(False, -1), Move(True, -1))
 
 
 class TrialResult(Enum):
-    """What the trials of one step come to."""
+    """The result of the trials of one step."""
 
     WORTH_IT = "worth it"
     NOT_WORTH_IT = "not worth it"
@@ -61,7 +61,7 @@ class _Evidence:
 
 
 class Trials:
-    """The book of trials from one leader."""
+    """The trials of steps from one leader."""
 
     def __init__(self) -> None:
         self._of = {move: _Evidence() for move in MOVES}
@@ -117,7 +117,7 @@ class Trials:
         self.rest(move.opposite, now)
 
     def wake(self) -> None:
-        """The world changed: what was not worth it may be by now."""
+        """Conditions changed: a step that was not worth it may be now."""
         for one in self._of.values():
             one.gains, one.rests, one.rest_until = [], 0, float("-inf")
 

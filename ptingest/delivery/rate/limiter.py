@@ -1,6 +1,6 @@
-"""How fast a lane goes: its pauses, what it found by trying, and how it gives way.
+"""How fast a lane writes: backoff, tuned limits, and AIMD after a complaint of the sink.
 
-    Backoff     the sink as a whole: nothing goes until a time
+    Backoff     the sink as a whole: nothing is sent until a time
     Tuner       how many batches in flight, how large, while all is well
     Aimd       after a complaint: half as many in flight, one more after each good round
 
@@ -19,11 +19,11 @@ from ptingest.model.outcome import WriteResult
 from ptingest.settings.sinks import LaneSettings
 
 LASTING_ROUNDS = 16
-"""A complaint within so many rounds after the last: that many in flight were too many."""
+"""After a complaint within so many rounds of the last one, so many in flight were too many."""
 
 
 class AttemptStart(NamedTuple):
-    """When and under what an attempt began."""
+    """When an attempt began, and in which round and epoch."""
 
     at: float
     """Monotonic seconds."""
@@ -44,11 +44,11 @@ class Attempt(NamedTuple):
 
 
 class Aimd:
-    """Holds below what the tuner says after the sink complained; additive up, halved down."""
+    """Limits the batches in flight after a complaint: halved, then raised by one a round."""
 
     def __init__(self) -> None:
         self.limit: int | None = None
-        """None while nothing is held back."""
+        """None while the tuner's limit holds."""
         self.round = 0
         self._successes = 0
         self._has_risen = False
@@ -56,7 +56,7 @@ class Aimd:
         """Batches taken since the last complaint."""
 
     def halve(self, round_: int, target: int) -> bool:
-        """Halve, once a round; returns whether the last rise towards ``target`` was in vain."""
+        """Halve, once a round; return whether the last rise towards ``target`` was refused."""
         self._successes = 0
         if round_ != self.round:
             return False
@@ -75,7 +75,7 @@ class Aimd:
         self._successes += 1
         if self._successes >= self.limit:
             self._successes = 0
-            # What was sent before the last complaint does not show that it is over.
+            # What was sent before the last complaint says nothing about the time after it.
             self._has_risen = self._has_risen or is_new
             self.limit += 1
             if self.limit >= target:
@@ -109,7 +109,7 @@ class RateLimiter:
     def overloaded(
         self, attempt: Attempt, chance: float, retry_after: float | None, what: str
     ) -> None:
-        """The sink as a whole needs time; batches sent together fail together, once."""
+        """The sink as a whole needs time; batches sent together count as one failure."""
         if attempt.start.round == self.aimd.round or retry_after is not None:
             self.backoff.failed(attempt.ended, chance, retry_after)
         self.tuner.ended(attempt.start.epoch)
@@ -178,7 +178,7 @@ class RateLimiter:
         if self.tuner.is_fixed or self.tuner.refused(start.epoch, attempt.ended, what):
             return
         is_in_vain = self.aimd.halve(start.round, self.tuner.leader.concurrency)
-        # Small batches fail for other reasons than that they are too many.
+        # Small batches do not fail because too many are in flight.
         if is_in_vain and start.is_full:
             self.tuner.give_way(held - 1, attempt.ended, what)
 

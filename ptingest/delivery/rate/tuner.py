@@ -12,8 +12,8 @@ bytes in flight are throughput times write time: a step up must bring a share of
 puts in flight in addition, a step down may cost as much. Where more brings nothing the
 smaller setting wins, and with it the shorter ack.
 
-Nothing is measured unless the lane holds the documents back: every slot taken and a whole
-batch waiting. Pure: time is an argument, in monotonic seconds.
+Nothing is measured unless the lane is the limit: every slot in use and a whole batch
+waiting. Pure: time is an argument, in monotonic seconds.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ SLOW_WRITE_SECONDS = 1.0
 """Where writes take longer, steps down are tried first: nothing is learnt sooner, and with
 many in flight nothing is lost by it as a rule."""
 LONGEST_WRITE_SECONDS = 3.0
-"""No step up after which a write would take longer: its windows would wait as long."""
+"""No step up is tried after which a write would take longer: its windows would wait as long."""
 ROUND_ANSWERS = 8
 """Fewest answers in one measurement."""
 HURRY_SECONDS, MEASURE_SECONDS = 0.4, 1.0
 """Shortest measurement while every step up still pays, and afterwards."""
 SUDDEN = 0.4
-"""A leader that brings this much more or less than it did (natural logarithm) lives in
-another world."""
+"""When the leader brings this much more or less than before (natural logarithm), conditions have
+changed and all steps are tried again."""
 BLOWUP = 5.0
 """Writes that take this many times the baseline for a round ask for fewer in flight."""
 

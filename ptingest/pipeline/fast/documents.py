@@ -26,7 +26,7 @@ from ptingest.pipeline.fast.lines import FINE, NO_DATE, NO_MATCH, LineReader, de
 from ptingest.pipeline.group import CODEC_TAG, DATE_TAG, Group, tagged
 from ptingest.pipeline.identity import (
     CONTAINER_NAMES,
-    NOT_TOLD,
+    FILE_UNKNOWN,
     TEXT_HEADS,
     KeyMaker,
     framed_text,
@@ -97,7 +97,7 @@ class FastPath:
         self._times = _BeatTimes()
         self.make = self._make()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Free the buffer, which otherwise keeps the size of the largest event."""
         self._rest.clear()
 
@@ -189,7 +189,7 @@ class FastPath:
             # which is some hundred MB for an event of 60 MB.
             key = key_of(event, raw, framed_time, millis)
             if not key:
-                if key is NOT_TOLD and self._is_of_container(event, extras):
+                if key is FILE_UNKNOWN and self._is_of_container(event, extras):
                     return None
                 key = None
             if before:

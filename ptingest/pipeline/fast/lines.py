@@ -59,7 +59,7 @@ _PERHAPS_TIME = re.compile(rb"\|[0-9][0-9]").search
 _HIDDEN_PIPE = re.compile(rb"\\u007[cC]").search
 
 
-class Line(NamedTuple):
+class ParsedLine(NamedTuple):
     """The parts that a message adds to its document.
 
     The reader returns them as a bare tuple: building a named one costs half a microsecond.
@@ -194,7 +194,7 @@ class LineReader:
         state = NO_DATE if is_read and instant is None else FINE
         own = self._group.own_time(message, text, fraction, instant=instant)
         framed_time, millis = (b"", 0) if own is None else (framed_value(own[0]), own[1])
-        return Line(state, fields, printed, framed_time, millis, parsed.is_loose)
+        return ParsedLine(state, fields, printed, framed_time, millis, parsed.is_loose)
 
     def _unmatched(self, raw: bytes) -> LineTuple:
         """A line that no pattern matches; it may have a time nevertheless."""

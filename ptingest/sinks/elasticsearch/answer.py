@@ -1,4 +1,4 @@
-"""One HTTP answer of what should be Elasticsearch, before anybody judges it. Pure."""
+"""One HTTP answer of what should be Elasticsearch, as it came. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ptingest.model.redirect import is_redirect
 PRODUCT_HEADER = "x-elastic-product"
 PRODUCT = "Elasticsearch"
 LONGEST_RETRY_AFTER_SECONDS = 300.0
-"""A proxy that says "come back tomorrow" does not stop the line until tomorrow."""
+"""The longest ``Retry-After`` that is obeyed; a proxy may ask for a day."""
 
 
 class Answer(NamedTuple):
@@ -31,16 +31,16 @@ class Answer(NamedTuple):
 
     @property
     def is_redirect(self) -> bool:
-        """Whether somebody sends us elsewhere."""
+        """Whether it is a redirect."""
         return is_redirect(self.status)
 
     @property
     def is_from_elasticsearch(self) -> bool:
-        """Whether Elasticsearch itself speaks, rather than something before it."""
+        """Whether Elasticsearch itself answered, and not something before it."""
         if self.headers.get(PRODUCT_HEADER) == PRODUCT:
             return True
-        # Its security says no before the header is set (seen on 8.19): there the body is
-        # the signature.
+        # A refused login is answered before that header is set (seen on 8.19): there only the
+        # body shows it.
         if self.status not in (401, 403):
             return False
         return error_answer_of(self.body).type == "security_exception"
@@ -55,7 +55,7 @@ class Requester(Protocol):
 
 
 class Error(msgspec.Struct):
-    """Type and reason of an error, as much as is ever asked for."""
+    """Type and reason of an error."""
 
     type: str = ""
     reason: str | None = ""
@@ -71,7 +71,7 @@ _read_error_answer = msgspec.json.Decoder(_ErrorAnswer).decode
 
 
 def error_answer_of(body: bytes) -> Error:
-    """Return the error that a whole answer is, its beginning where it cannot be read."""
+    """Return the error in an answer, the beginning of its body where it cannot be read."""
     try:
         error = _read_error_answer(body).error
     except UNREADABLE:

@@ -47,14 +47,14 @@ from ptingest.sinks.elasticsearch.item_errors import (
 )
 
 PIECE_BYTES = 1 << 20
-"""What a giant is cut into, and the size from which a document is one."""
+"""What a large document is cut into, and the size from which a document is large."""
 
 
-def pieces_of_giant(parts: Sequence[bytes]) -> Iterator[bytes]:
+def pieces_of_large_document(parts: Sequence[bytes]) -> Iterator[bytes]:
     """Cut what would be joined: action line in some parts, body, newline.
 
-    A body of a hundred MiB is not there twice then. The first piece is a large one, for by it
-    the client knows whether to compress.
+    So a body of a hundred MiB is not copied. The first piece is a large one: from its size the
+    client decides whether to compress.
     """
     *head, body, newline = parts
     yield b"".join((*head, body[:PIECE_BYTES]))
@@ -72,7 +72,7 @@ _DATA_STREAM = attrgetter("data_stream")
 _quoted = msgspec.json.Encoder().encode
 
 
-class Judgement(NamedTuple):
+class BulkOutcome(NamedTuple):
     """What became of one request."""
 
     result: WriteResult
@@ -99,8 +99,8 @@ def bulk_target(*, shard_seconds: float, with_index: bool) -> str:
 
 def data_streams_of(documents: Sequence[Document]) -> list[DataStream]:
     """Return the data streams that documents go to, in order of appearance."""
-    # One object for each name, so identity first: hashing three strings costs more than all
-    # the rest of a document's way through here.
+    # There is one object for each name, so compare by identity first: hashing three strings
+    # costs more than everything else that is done here for a document.
     distinct = {id(stream): stream for stream in map(_DATA_STREAM, documents)}
     return list(dict.fromkeys(distinct.values()))
 
@@ -110,8 +110,8 @@ def bulk_pieces(documents: Sequence[Document], *, keyed: bool) -> Iterator[bytes
 
     A document with a key is created under it when ``keyed``; every other one gets its
     id from Elasticsearch. The body comes in pieces: a compressor that takes each at once
-    finds it in the cache, and no body of some MiB is ever built, which would be fresh
-    memory each time.
+    finds it in the cache, and no body of several MiB is built, which would need new memory
+    each time.
     """
     heads: dict[DataStream, tuple[bytes, bytes]] = {}
     current: DataStream | None = None
@@ -132,7 +132,7 @@ def bulk_pieces(documents: Sequence[Document], *, keyed: bool) -> Iterator[bytes
             else:
                 parts += (opened, _quoted(key), b"}}\n", document.body, b"\n")
         if len(documents) == 1 and len(documents[0].body) > PIECE_BYTES:
-            yield from pieces_of_giant(parts)
+            yield from pieces_of_large_document(parts)
         else:
             yield b"".join(parts)
 
@@ -168,25 +168,25 @@ _ALL_CREATED_HEAD = b'{"errors":false,"items":['
 _CREATED = b'{"create":{"status":201}}'
 
 
-def read_answer(documents: Sequence[Document], answer: Answer, *, keyed: bool) -> Judgement:
-    """Judge one attempt; every document has exactly one outcome in the result.
+def read_answer(documents: Sequence[Document], answer: Answer, *, keyed: bool) -> BulkOutcome:
+    """Return the outcome of one attempt; every document appears exactly once in the result.
 
     ``keyed`` as it was given to ``bulk_pieces``: only then a 409 means "written before".
     """
     if answer.status != 200:
-        return _judge_request(documents, answer)
+        return _request_outcome(documents, answer)
     if answer.is_from_elasticsearch and _are_all_created(answer.body, len(documents)):
-        return Judgement(WriteResult())
+        return BulkOutcome(WriteResult())
     try:
         items = _read_items(answer.body).items
     except UNREADABLE as error:
-        return Judgement(_doubtful(documents, _unreadable(answer, str(error))))
+        return BulkOutcome(_doubtful(documents, _unreadable(answer, str(error))))
     if len(items) != len(documents):
         seen = f"answers {len(items)} items to {len(documents)} documents"
-        return Judgement(_doubtful(documents, _unreadable(answer, seen)))
+        return BulkOutcome(_doubtful(documents, _unreadable(answer, seen)))
     if not answer.is_from_elasticsearch:
-        return Judgement(WriteResult(busy=documents, trouble=_SOMETHING_ELSE))
-    return _Judge(keyed=keyed).judge(documents, items)
+        return BulkOutcome(WriteResult(busy=documents, trouble=_SOMETHING_ELSE))
+    return _ItemSorter(keyed=keyed).sort(documents, items)
 
 
 def _are_all_created(body: bytes, count: int) -> bool:
@@ -199,7 +199,7 @@ def _are_all_created(body: bytes, count: int) -> bool:
 # --- one outcome for each item ----------------------------------------------------------
 
 
-class _Judge:
+class _ItemSorter:
     """Sorts the items of one answer; lives for that answer only."""
 
     def __init__(self, *, keyed: bool) -> None:
@@ -215,7 +215,7 @@ class _Judge:
         self._trouble: str | None = None
         self._indices: dict[int, tuple[DataStream, str]] = {}
 
-    def judge(self, documents: Sequence[Document], items: Sequence[_Item]) -> Judgement:
+    def sort(self, documents: Sequence[Document], items: Sequence[_Item]) -> BulkOutcome:
         for document, item in zip(documents, items, strict=True):
             outcome = item.create
             if outcome.status == 201:
@@ -241,7 +241,7 @@ class _Judge:
             trouble=self._trouble,
         )
         named = {stream.name: index for stream, index in self._indices.values()}
-        return Judgement(result, {name: index for name, index in named.items() if index != name})
+        return BulkOutcome(result, {name: index for name, index in named.items() if index != name})
 
     def _created(self, document: Document, outcome: _Outcome) -> None:
         # A document that the failure store took answers 201 like any other.
@@ -268,14 +268,14 @@ class _Judge:
             self._refused.append(Refusal(document, label, _text(outcome.error, outcome.status)))
         elif asks_to_come_back(outcome.status, error):
             self._busy.append(document)
-            self._hear(document, outcome.status, error)
+            self._note_busy(document, outcome.status, error)
         else:
             reason, cure = failing_label(outcome.status, document.data_stream.name)
             detail = f"{_seen(outcome.status, error)}; {cure}"
             self._failing.append(Refusal(document, reason, detail[:DETAIL_CHARACTERS]))
 
-    def _hear(self, document: Document, status: int, error: Error) -> None:
-        """Keep one sentence where waiting alone may not help."""
+    def _note_busy(self, document: Document, status: int, error: Error) -> None:
+        """Keep the reason, and a cure where waiting alone may not help."""
         name = document.data_stream.name
         self._busy_because = _seen(status, error)
         if error.type == "cluster_block_exception":
@@ -321,29 +321,29 @@ _BODY_FAULTS = frozenset(
 )
 
 
-def _judge_request(documents: Sequence[Document], answer: Answer) -> Judgement:
+def _request_outcome(documents: Sequence[Document], answer: Answer) -> BulkOutcome:
     status = answer.status
     if status is None:
         trouble = f"{answer.failure}; {_WAITS}"
         if answer.never_sent:
-            return Judgement(WriteResult(busy=documents, trouble=trouble))
-        return Judgement(_doubtful(documents, trouble))
+            return BulkOutcome(WriteResult(busy=documents, trouble=trouble))
+        return BulkOutcome(_doubtful(documents, trouble))
     if status == 413:
         # It has neither body nor product header; a proxy's means the same.
-        return Judgement(WriteResult(busy=documents, too_large=True))
+        return BulkOutcome(WriteResult(busy=documents, too_large=True))
     if answer.is_redirect:
-        return Judgement(_doubtful(documents, f"{answer.failure or status}; {_WAITS}"))
+        return BulkOutcome(_doubtful(documents, f"{answer.failure or status}; {_WAITS}"))
     if not answer.is_from_elasticsearch:
         seen = f"{status} from something that is not Elasticsearch: {excerpt(answer.body)}"
         cure = (
             "look at what stands between (proxy, load balancer), and at sinks.elasticsearch.hosts"
         )
-        return Judgement(
+        return BulkOutcome(
             _doubtful(documents, f"{seen}; {_WAITS}: {cure}", retry_after_seconds(answer))
         )
     error = error_answer_of(answer.body)
     if status in (401, 403, 429, 503):
-        return Judgement(
+        return BulkOutcome(
             WriteResult(
                 busy=documents,
                 busy_because=_seen(status, error),
@@ -352,11 +352,11 @@ def _judge_request(documents: Sequence[Document], answer: Answer) -> Judgement:
             )
         )
     if status == 400 and _is_body_fault(error):
-        return Judgement(
+        return BulkOutcome(
             WriteResult(busy=documents, unreadable=True, busy_because=_seen(status, error))
         )
     trouble = f"{_seen(status, error)}; {_WAITS}{_request_cure(status, error)}"
-    return Judgement(_doubtful(documents, trouble, retry_after_seconds(answer)))
+    return BulkOutcome(_doubtful(documents, trouble, retry_after_seconds(answer)))
 
 
 def _doubtful(

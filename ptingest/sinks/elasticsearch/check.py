@@ -1,7 +1,7 @@
-"""What ``ptingest check --connect`` asks Elasticsearch, and how it reads the answers.
+"""Whether documents can be written, for ``ptingest check --connect`` and health checks.
 
-Most questions need more rights than the writer has or wants. What may not be asked is
-said plainly and is no failure; only what would keep documents out is.
+Most of these requests need more rights than the writer needs. A request that is refused for
+that reason is reported and is no failure; only what would keep documents out is.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NO_RIGHT_TO_ASK = (400, 403, 404, 405)
 
 
 async def findings(client: Requester) -> Sequence[Finding]:
-    """Ask in order and stop where further questions cannot be answered."""
+    """Request in order, and stop where further requests cannot be answered."""
     root = await client.request("GET", ROOT)
     if root.is_redirect:
         # A proxy may send only `/` to a login page, and let bulks through.

@@ -1,10 +1,10 @@
-"""Bytes to one of several Elasticsearch hosts, and whatever came back.
+"""Sends a request to one of several Elasticsearch hosts, and returns what came back.
 
-A request ends in an ``Answer``, always: a status with headers and raw body, or the reason
-why there is none. Nothing is retried, parsed or judged here, no redirect followed, and no
-answer read beyond ``transport.ANSWER_BYTES``.
+A request always ends in an ``Answer``: a status with headers and raw body, or the reason why
+there is none. Nothing is retried or interpreted here, no redirect is followed, and no answer
+is read beyond ``transport.ANSWER_BYTES``.
 
-The official client is taken for its connection pool (round robin, dead hosts rest) and
+The official client is used for its connection pool (round robin, failed hosts pause) and
 its media types, through its transport: its own ``perform_request`` would check the
 product only once, raise on every status and turn ``Warning`` headers into Python's. It
 is imported in a thread at the first request, since that takes most of a second.
@@ -41,13 +41,13 @@ GZIP_LEVEL = 1
 """Measured on our documents: level 3 takes four times as long for the same size."""
 GZIP_WBITS = 31
 CHEAPER = 4
-"""Joining and compressing costs about so many times less than the pipeline, a byte."""
+"""How many times less joining and compressing costs than the pipeline, for each byte."""
 COMPRESS_FROM_BYTES = 1024
-"""A small body is not worth a header."""
+"""A smaller body is not compressed: the header costs more than it saves."""
 
 
 class _Body(io.BytesIO):
-    """A body as aiohttp wants a large one, which it reads once a connection stands."""
+    """A body that aiohttp reads only once it has a connection."""
 
     is_begun = False
     """Whether some of it may have left this machine."""
@@ -103,7 +103,7 @@ class ElasticsearchClient:
         self.sent_bytes += len(data)
         answer = await self._perform(transport, method, target, sent, headers)
         if answer.status is None and sent is not None and not sent.is_begun:
-            # Connection refused, no such host, no TLS, nobody there in time: all before the
+            # Connection refused, unknown host, TLS failure, connection timeout: all before the
             # first byte of the body.
             return answer._replace(never_sent=True)
         return answer
@@ -111,8 +111,8 @@ class ElasticsearchClient:
     async def _encoded(self, pieces: Iterator[bytes], headers: dict[str, str]) -> bytes:
         """Join the pieces, compressed where that is worth a header.
 
-        On the loop on purpose, since a thread would have to fight for Python's lock at every
-        piece; but with checkpoints, for 5 MB take 10 to 20 ms.
+        Runs on the loop on purpose, since a thread would compete for the GIL at every piece;
+        with checkpoints, since 5 MB take 10 to 20 ms.
         """
         first = next(pieces)
         if not self._settings.compress or len(first) < COMPRESS_FROM_BYTES:

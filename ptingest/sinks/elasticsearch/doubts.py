@@ -1,12 +1,12 @@
-"""Which documents may lie in which backing index, and how to ask.
+"""Which documents may be in which backing index, and how to look them up.
 
 A data stream gives 409 for a repeated id only within its write index. A document whose
-attempt was lost may therefore be stored twice if the stream rolls over before it is sent
-again; so it is asked for first, by id, in the write index that was last seen when the
-doubt arose. ``_mget`` by id is realtime: no refresh is needed.
+attempt got no answer may therefore be stored twice if the stream rolls over before it is sent
+again; so it is looked up first, by id, in the write index that was last seen at the time of
+that attempt. ``_mget`` by id is realtime: no refresh is needed.
 
     lost attempt --- arose(document) ---> remembered with the write index last seen
-    next attempt --- questions() -------> mget_body --> read_mget --> found: already stored
+    next attempt --- lookups() ---------> mget_body --> read_mget --> found: already stored
                                                                   --> missing: send it
     any certain outcome --- over() -----> forgotten
 
@@ -24,35 +24,35 @@ from ptingest.model.document import DataStream, Document
 from ptingest.sinks.elasticsearch.answer import UNREADABLE, Answer
 
 FRESH_SECONDS = 10.0
-"""A write index seen longer ago is asked for again with the next bulk."""
+"""A write index seen longer ago is requested again with the next bulk."""
 MGET_TARGET = "/_mget?_source=false&filter_path=docs.found,docs.error.type"
-QUESTIONS = 1000
+MOST_LOOKUPS = 1000
 """Ids in one ``_mget``."""
 
 
-class Question(NamedTuple):
-    """Is this document in this backing index?"""
+class Lookup(NamedTuple):
+    """A document to look up in a backing index that may hold it."""
 
     document: Document
     write_index: str
 
 
-class Replies(NamedTuple):
-    """What one ``_mget`` said."""
+class LookupResult(NamedTuple):
+    """What one ``_mget`` found."""
 
     found: frozenset[Document] = frozenset()
     is_denied: bool = False
     """The writer lacks ``read``; nothing can be known this way."""
     is_whole: bool = True
-    """False where some question got no usable answer: ask again later."""
+    """False where some lookup got no usable answer: repeat it later."""
 
 
 class Doubts:
-    """Memory of one sink: a write index per data stream, and the documents in doubt.
+    """One sink's write index for each data stream, and its documents in doubt.
 
     Bounded by what is outstanding: only documents that a lane still holds are kept, and
-    those that were given back meanwhile are swept out. Write indices are one a data stream
-    that took a document, which the cluster's shard limit bounds.
+    those that were given back since are removed. There is one write index for each data stream
+    that took a document; the cluster's shard limit bounds their number.
     """
 
     SWEEP_FROM = 4096
@@ -66,7 +66,7 @@ class Doubts:
         return len(self._open)
 
     def is_stale(self, data_streams: Iterable[DataStream], now: float) -> bool:
-        """Whether the write index of any of them should be asked for."""
+        """Whether the write index of any of them should be requested."""
         for data_stream in data_streams:
             seen = self._seen.get(data_stream.name)
             if seen is None or now - seen[1] >= FRESH_SECONDS:
@@ -86,7 +86,7 @@ class Doubts:
     def arose(self, documents: Iterable[Document]) -> None:
         """Remember that these may have been stored, in the write index last seen.
 
-        Where none was seen yet there is nothing to ask; the 409 has to do.
+        Where none was seen yet nothing can be looked up; a repeated id is known by its 409 only.
         """
         for document in documents:
             seen = self._seen.get(document.data_stream.name)
@@ -100,7 +100,7 @@ class Doubts:
             self._sweep_at = max(self.SWEEP_FROM, 2 * len(self._open))
 
     def over(self, documents: Iterable[Document]) -> None:
-        """Forget them: what became of them is certain now."""
+        """Forget them: their outcome is certain now."""
         if self._open:
             for document in documents:
                 self._open.pop(document, None)
@@ -109,61 +109,59 @@ class Doubts:
         """Return where an earlier attempt may have put it; empty where there is no doubt."""
         return self._open.get(document, ())
 
-    def questions(self, documents: Iterable[Document]) -> list[Question]:
-        """Return what to ask before sending these, usually nothing."""
+    def lookups(self, documents: Iterable[Document]) -> list[Lookup]:
+        """Return what to look up before sending these, usually nothing."""
         if not self._open:
             return []
         return [
-            Question(document, index)
+            Lookup(document, index)
             for document in documents
             for index in self._open.get(document, ())
         ]
 
 
-def mget_body(questions: Sequence[Question]) -> bytes:
+def mget_body(lookups: Sequence[Lookup]) -> bytes:
     """Return the body of one ``_mget`` request."""
     return msgspec.json.encode(
-        {"docs": [{"_index": q.write_index, "_id": q.document.key} for q in questions]}
+        {"docs": [{"_index": q.write_index, "_id": q.document.key} for q in lookups]}
     )
 
 
-class _Error(msgspec.Struct):
+class _LookupError(msgspec.Struct):
     type: str = ""
 
 
-class _Doc(msgspec.Struct):
+class _FoundDocument(msgspec.Struct):
     found: bool = False
-    error: _Error | None = None
+    error: _LookupError | None = None
 
 
-class _Docs(msgspec.Struct):
-    docs: list[_Doc]
+class _LookupAnswer(msgspec.Struct):
+    docs: list[_FoundDocument]
 
 
-_read_docs = msgspec.json.Decoder(_Docs).decode
+_read_docs = msgspec.json.Decoder(_LookupAnswer).decode
 
 
-def read_mget(questions: Sequence[Question], answer: Answer) -> Replies:
-    """Judge one answer to ``mget_body``; replies come in the order of the questions."""
+def read_mget(lookups: Sequence[Lookup], answer: Answer) -> LookupResult:
+    """Read one answer to ``mget_body``, whose items are in the order of the lookups."""
     if not answer.is_from_elasticsearch:
-        return Replies(is_whole=False)
+        return LookupResult(is_whole=False)
     if answer.status == 403:
-        return Replies(is_denied=True)
+        return LookupResult(is_denied=True)
     if answer.status != 200:
-        return Replies(is_whole=False)
+        return LookupResult(is_whole=False)
     try:
         docs = _read_docs(answer.body).docs
     except UNREADABLE:
-        return Replies(is_whole=False)
-    if len(docs) != len(questions):
-        return Replies(is_whole=False)
+        return LookupResult(is_whole=False)
+    if len(docs) != len(lookups):
+        return LookupResult(is_whole=False)
     errors = {doc.error.type for doc in docs if doc.error is not None}
     if "security_exception" in errors:
-        return Replies(is_denied=True)
-    # An index deleted meanwhile took its documents along: they are missing for certain.
-    return Replies(
-        frozenset(
-            question.document for question, doc in zip(questions, docs, strict=True) if doc.found
-        ),
+        return LookupResult(is_denied=True)
+    # The documents of an index that was deleted since are missing for certain.
+    return LookupResult(
+        frozenset(lookup.document for lookup, doc in zip(lookups, docs, strict=True) if doc.found),
         is_whole=errors <= {"index_not_found_exception"},
     )

@@ -1,6 +1,6 @@
-"""What an error of one bulk item says: of the document, of its data stream, or of a node.
+"""Whether an error of one bulk item is about the document, its data stream, or a node.
 
-A table in, a label out. Pure.
+Pure.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _NODE_WORDS = (
     "memory", "node", "cluster", "master", "transport", "rejected", "circuit", "timeout",
     "unavailable", "recover", "interrupted", "no_space",
 )  # fmt: skip
-"""What stands in the type of an error that is a node's trouble and no document's. Everything
-else that answers 500 is thrown by what looks at the document: its ingest pipeline."""
+"""Parts of the type of an error that comes from a node, not from the document. Every other
+error with status 500 is thrown by what reads the document: its ingest pipeline."""
 
 
 def stream_trouble(status: int, error: Error) -> tuple[str, str] | None:
@@ -39,14 +39,14 @@ def stream_trouble(status: int, error: Error) -> tuple[str, str] | None:
         return "not_found", "look at the data stream and its template"
     if status == 400 and error.type == "validation_exception" and "this action would add" in reason:
         return "shard_limit", "delete old indices or raise cluster.max_shards_per_node"
-    # Not the document's fault either: default_pipeline names what nobody created.
+    # Not the document's fault either: default_pipeline names a pipeline that is not there.
     if status == 400 and reason.startswith("pipeline with id ["):
         return "pipeline_missing", "create the ingest pipeline, or take it out of the template"
     return None
 
 
 def refusal_label(status: int, error: Error) -> str | None:
-    """Return a fixed label where Elasticsearch will never take this document."""
+    """Return a label where Elasticsearch will never take this document."""
     if _is_no_object(status, error):
         return "not_an_object"
     if not 400 <= status < 500 or status in (409, 429):
@@ -61,7 +61,7 @@ def refusal_label(status: int, error: Error) -> str | None:
 
 
 def asks_to_come_back(status: int, error: Error) -> bool:
-    """Whether it is for Elasticsearch's own sake that an item was not taken now."""
+    """Whether an item was not taken now for a reason of Elasticsearch's own."""
     if status == 500:
         return any(word in error.type for word in _NODE_WORDS)
     return status in (408, 409, 425, 429) or 502 <= status <= 504
@@ -78,7 +78,7 @@ def failing_label(status: int, data_stream: str) -> tuple[str, str]:
 
 
 def _is_no_object(status: int, error: Error) -> bool:
-    """Whether the body is no JSON object; up to 8.19.0 that looks retryable and is not."""
+    """Whether the body is no JSON object; up to 8.19.0 the status is 500, and a retry useless."""
     if status == 500:
         return error.type == "not_x_content_exception"
     return status == 400 and NO_OBJECT in (error.reason or "")

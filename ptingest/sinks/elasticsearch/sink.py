@@ -1,11 +1,11 @@
-"""Batches into Elasticsearch data streams, judged item by item.
+"""Writes batches into Elasticsearch data streams; each document has its own outcome.
 
-    write --- documents in doubt? ---> ask for them by id ---> found: already stored
+    write --- documents in doubt? ---> look them up by id ---> found: already stored
           --- the rest --------------> one bulk -------------> read_answer
 
 Never retries and never waits: whatever is not settled goes back to the lane as busy or
-doubtful. Needs ``create_doc`` and ``auto_configure`` on the streams and nothing of the
-cluster; ``read`` lets it ask about doubts.
+doubtful. Needs ``create_doc`` and ``auto_configure`` on the streams and no privilege on the
+cluster; ``read`` lets it look up documents in doubt.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ptingest.sinks.elasticsearch.check import findings
 from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient
 from ptingest.sinks.elasticsearch.doubts import (
     MGET_TARGET,
-    QUESTIONS,
+    MOST_LOOKUPS,
     Doubts,
     mget_body,
     read_mget,
@@ -34,15 +34,15 @@ from ptingest.sinks.elasticsearch.failures import FailureStores
 from ptingest.telemetry.metrics import Metrics
 
 DENIED_SECONDS = 300.0
-"""After a 403 for ``_mget``, how long not to ask again."""
+"""How long no document is looked up after a 403 for ``_mget``."""
 
 
-class _Asked(NamedTuple):
-    """What asking first brought."""
+class _LookedUp(NamedTuple):
+    """What was found out about documents in doubt before a bulk."""
 
     found: frozenset[Document] = frozenset()
     postponed: WriteResult | None = None
-    """Nobody could say: nothing was sent, all of the batch comes back."""
+    """They could not be looked up: nothing was sent, all of the batch comes back."""
     is_answered: bool = False
     """Every doubt of the batch was resolved; what is missing was never stored."""
 
@@ -73,29 +73,29 @@ class ElasticsearchSink:
     async def write(
         self, documents: Sequence[Document], doubtful: frozenset[Document]
     ) -> WriteResult:
-        """Write one batch with one bulk, after asking for those in doubt."""
-        asked = await self._ask_first(documents)
-        if asked.postponed is not None:
-            return asked.postponed
-        rest = [d for d in documents if d not in asked.found] if asked.found else documents
+        """Write one batch with one bulk, after looking up those in doubt."""
+        looked_up = await self._look_up(documents)
+        if looked_up.postponed is not None:
+            return looked_up.postponed
+        rest = [d for d in documents if d not in looked_up.found] if looked_up.found else documents
         try:
             result = await self._attempt(rest) if rest else WriteResult()
         except BaseException:
-            # Cancelled in mid-request: what was sent may be stored all the same.
+            # Cancelled during the request: what was sent may be stored all the same.
             self._doubts.arose(rest if self._keyed else ())
             raise
         if result.too_large or result.unreadable:
             # Nothing was stored and all of it comes back, in halves: those found as well.
             return replace(result, busy=documents)
-        if not asked.is_answered:
-            self._count_possible_doubles(rest, doubtful, result)
-        self._remember(documents, asked, result)
-        if not asked.found:
+        if not looked_up.is_answered:
+            self._count_possible_duplicates(rest, doubtful, result)
+        self._remember(documents, looked_up, result)
+        if not looked_up.found:
             return result
-        return replace(result, already_stored=[*asked.found, *result.already_stored])
+        return replace(result, already_stored=[*looked_up.found, *result.already_stored])
 
     async def check(self) -> Sequence[Finding]:
-        """Ask for login, rights and template; what may not be asked is no failure."""
+        """Check login, rights and template; what may not be read is no failure."""
         return await findings(self._client)
 
     def failures(self) -> dict[str, object]:
@@ -116,17 +116,19 @@ class ElasticsearchSink:
         body = bulk_pieces(documents, keyed=self._keyed)
         answer = await self._client.request("POST", target, body, content_type=NDJSON)
         self._count_request(answer)
-        judgement = read_answer(documents, answer, keyed=self._keyed)
-        self._doubts.saw(judgement.write_indices, self._clock.monotonic())
-        if judgement.result.failure_stored:
-            self._failures.took(judgement.result.failure_stored)
-        return replace(judgement.result, said=answer.failure or f"HTTP {answer.status}")
+        outcome = read_answer(documents, answer, keyed=self._keyed)
+        self._doubts.saw(outcome.write_indices, self._clock.monotonic())
+        if outcome.result.failure_stored:
+            self._failures.note(outcome.result.failure_stored)
+        return replace(outcome.result, said=answer.failure or f"HTTP {answer.status}")
 
-    def _remember(self, documents: Sequence[Document], asked: _Asked, result: WriteResult) -> None:
-        """Forget the doubts that are resolved, and note those that are new."""
+    def _remember(
+        self, documents: Sequence[Document], looked_up: _LookedUp, result: WriteResult
+    ) -> None:
+        """Forget doubts that are resolved, and remember new ones."""
         if len(self._doubts) > 0:
             still_open = set(result.doubtful)
-            if not asked.is_answered:
+            if not looked_up.is_answered:
                 still_open.update(result.busy)
                 for refusals in (result.stream_busy, result.failing):
                     still_open.update(refusal.document for refusal in refusals)
@@ -140,25 +142,25 @@ class ElasticsearchSink:
         self._counted_bytes = sent
         self._metrics.add("ptingest_elasticsearch_answers_total", 1, str(answer.status or "none"))
 
-    async def _ask_first(self, documents: Sequence[Document]) -> _Asked:
-        questions = self._doubts.questions(documents)
-        if not questions or self._clock.monotonic() < self._denied_until:
-            return _Asked()
+    async def _look_up(self, documents: Sequence[Document]) -> _LookedUp:
+        lookups = self._doubts.lookups(documents)
+        if not lookups or self._clock.monotonic() < self._denied_until:
+            return _LookedUp()
         found: set[Document] = set()
-        for start in range(0, len(questions), QUESTIONS):
-            part = questions[start : start + QUESTIONS]
+        for start in range(0, len(lookups), MOST_LOOKUPS):
+            part = lookups[start : start + MOST_LOOKUPS]
             answer = await self._client.request("POST", MGET_TARGET, mget_body(part))
-            replies = read_mget(part, answer)
-            if replies.is_denied:
+            looked_up = read_mget(part, answer)
+            if looked_up.is_denied:
                 self._denied_until = self._clock.monotonic() + DENIED_SECONDS
-                return _Asked(frozenset(found))
-            if not replies.is_whole:
-                return _Asked(postponed=self._postponed(documents, answer))
-            found |= replies.found
-        asked = len({question.document for question in questions})
+                return _LookedUp(frozenset(found))
+            if not looked_up.is_whole:
+                return _LookedUp(postponed=self._postponed(documents, answer))
+            found |= looked_up.found
+        asked = len({lookup.document for lookup in lookups})
         for outcome, count in (("found", len(found)), ("missing", asked - len(found))):
             self._metrics.add("ptingest_elasticsearch_asked_documents_total", count, outcome)
-        return _Asked(frozenset(found), is_answered=True)
+        return _LookedUp(frozenset(found), is_answered=True)
 
     def _postponed(self, documents: Sequence[Document], answer: Answer) -> WriteResult:
         in_doubt = [d for d in documents if self._doubts.indices(d)]
@@ -172,7 +174,7 @@ class ElasticsearchSink:
             "they wait and are asked for again",
         )
 
-    def _count_possible_doubles(
+    def _count_possible_duplicates(
         self, sent: Sequence[Document], doubtful: frozenset[Document], result: WriteResult
     ) -> None:
         """Count documents stored now that an earlier attempt may have stored elsewhere."""

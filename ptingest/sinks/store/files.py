@@ -1,7 +1,7 @@
-"""The store's files as they lie in the folder, beside what a connection believes of them.
+"""The store's files in the folder, compared with those that a connection has open.
 
-SQLite goes on writing into a log that was deleted and a file that was cut, and we would go on
-acking what nobody will find. So each batch looks first; it costs some microseconds.
+SQLite continues to write into a log that was deleted and a file that was cut, and we would ack
+documents that are lost. So each batch checks the files first; this costs some microseconds.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 BESIDE = ("-wal", "-shm")
-"""SQLite's log and its index; both stay as long as any connection is open."""
+"""SQLite's log and its index; both exist as long as any connection is open."""
 HEADER_BYTES = 100
 MAGIC = b"SQLite format 3\0"
 
 
 class Inodes(NamedTuple):
-    """What lies under the store's names; 0 where nothing does."""
+    """The identities of the files under the store's names; 0 for a missing one."""
 
     store: int = 0
     log: int = 0
@@ -25,9 +25,9 @@ class Inodes(NamedTuple):
 
 
 class StoreFiles:
-    """The files of one connection: noted when it is opened, looked at before it is used.
+    """The files of one connection: recorded when it is opened, checked before it is used.
 
-    The file's header is read through a descriptor that stays open: closing one ends every
+    The file's header is read through a descriptor that stays open: closing one releases every
     lock that this process has on the file, SQLite's own among them.
     """
 
@@ -36,10 +36,10 @@ class StoreFiles:
         self._noted = Inodes()
         self._descriptor = -1
         self._size = 0
-        """Of the file when it was looked at last and was whole."""
+        """Size of the file at the last check at which it was whole."""
 
     def note(self) -> None:
-        """Remember the files that a connection was just opened on."""
+        """Record the files that a connection was just opened on."""
         found = self._look()
         if found.store != self._noted.store:
             self.close()
@@ -49,21 +49,21 @@ class StoreFiles:
 
     @property
     def are_same(self) -> bool:
-        """Nothing was removed or replaced."""
+        """No file was removed or replaced."""
         return self._look() == self._noted
 
     @property
     def is_store_same(self) -> bool:
-        """The file itself was not removed or replaced."""
+        """The database file itself was not removed or replaced."""
         return self._look().store == self._noted.store
 
     @property
     def is_cut(self) -> bool:
         """The file is shorter than it was and than its own header says, or has no header.
 
-        The header alone does not tell: a checkpoint that finds the disk full has written it,
-        and what lacks in the file is in the log. Nor does the length: a vacuum ends with both
-        shorter.
+        The header alone does not prove it: a checkpoint that finds the disk full has written
+        it, and the missing part of the file is in the log. Nor does the length: a vacuum ends
+        with both shorter.
         """
         # A checkpoint beside may have cut the file after its header was read here.
         return self._looks_cut() and self._looks_cut()
@@ -90,11 +90,11 @@ class StoreFiles:
 
     @property
     def are_sound(self) -> bool:
-        """They are those that were opened, and whole."""
+        """The files are those that were opened, and the database file is whole."""
         return self.are_same and not self.is_cut
 
     def close(self) -> None:
-        """Let go of the file; after SQLite has."""
+        """Close the file; call it after SQLite has closed its own."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor, self._noted, self._size = -1, Inodes(), 0

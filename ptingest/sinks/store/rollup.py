@@ -1,18 +1,17 @@
-"""Counts by label and time, made once for documents that no longer change.
+"""The tally: counts by label and time, made once for documents that no longer change.
 
 Counting a million documents one by one takes seconds; their tally has a few per cent of the
-rows. It follows the documents in segments of ``SEGMENT`` ids:
+rows. It covers the documents in segments of ``SEGMENT`` ids:
 
     documents_segments   one row a segment that was tallied
     documents_tally      documents of a segment with the same labels and the same beginning
                          of their time, ``width`` characters of it
 
-Each segment is as fine as its documents allow: where they came in a minute it tells seconds,
-where they took a week it tells hours. Labels that hold the JSON text of a list cannot be
-counted by their text; a segment with any has width 0 and no tally. A document that is deleted
-takes its segment's tally along, by a trigger, whoever deletes it. What is not tallied is
-counted one by one, so a tally is never needed, and never says anything else than the
-documents do.
+Each segment is as fine as its documents allow: when they arrived in a minute it has seconds,
+when they took a week it has hours. Labels that hold the JSON text of a list cannot be counted
+by their text; a segment with any has width 0 and no tally. A trigger deletes a segment's tally
+with each document of it, whichever program deletes the document. Documents outside the tally
+are counted one by one, so the tally is never required, and it never differs from the documents.
 """
 
 from __future__ import annotations
@@ -25,7 +24,8 @@ SEGMENT = 1 << SEGMENT_BITS
 TIMES_MOST = 16
 """Different beginnings of times in one segment: more would make the tally long."""
 EACH = 61
-"""One document in so many is asked for its time; a prime, so that no rhythm goes unseen."""
+"""Of so many documents one is read for its time; a prime, so that no regular interval is
+missed."""
 WIDTHS = (19, 18, 16, 15, 13, 10, 4)
 """Beginnings of ``2025-01-02T03:04:05.678Z``: second, ten seconds, minute, ten minutes, hour,
 day, year."""
@@ -121,14 +121,14 @@ def leave_out(connection: sqlite3.Connection, segment: int) -> None:
 
 
 def _fitting(times: list[str]) -> int:
-    """Return the finest width that some times, taken evenly, allow."""
+    """Return the finest width for a sample of times."""
     fits = (one for one in WIDTHS if len({time[:one] for time in times}) <= TIMES_MOST)
     return next(fits, WIDTHS[-1])
 
 
 def segments(connection: sqlite3.Connection) -> dict[int, int]:
-    """Return the width of each segment that was looked at, in the order of ids; none in a
-    store that an older version has made."""
+    """Return the width of each tallied segment, in the order of ids; none in a store that an
+    older version has made."""
     made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'documents_segments'")
     if made.fetchone() is None:
         return {}

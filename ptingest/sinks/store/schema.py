@@ -78,7 +78,8 @@ CREATE TABLE documents (
 )
 """
 BY_TIME = "documents_by_time_and_labels"
-# Holds what people filter and count by, so that neither needs to read a body of 2 kB.
+# Holds the fields that people filter and count by, so that neither needs to read a body of 2
+# kB.
 _BY_TIME = f"""
 CREATE INDEX {BY_TIME} ON documents (
     timestamp, id, log_level, service, stream, app_module, logger_name, "group", data_stream
@@ -95,8 +96,8 @@ CREATE VIRTUAL TABLE documents_text USING fts5(
     message, content = 'documents', content_rowid = 'id', {TEXT_OPTIONS}
 )
 """
-# External content wants to be told the old text; a trigger does it for every deleter, also
-# for people in the sqlite3 shell.
+# External content requires the old text at a deletion; a trigger passes it whichever program
+# deletes, the sqlite3 shell too.
 _TEXT_FORGETS = """
 CREATE TRIGGER documents_text_forgets AFTER DELETE ON documents
 WHEN old.id IN (SELECT id FROM documents_text_docsize)
@@ -184,13 +185,13 @@ def _renew_index(connection: sqlite3.Connection) -> None:
 
 
 def has_labels_index(connection: sqlite3.Connection) -> bool:
-    """Tell whether filters and counts by label find all they need in an index."""
+    """Return whether an index has all columns that filters and counts by label need."""
     found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (BY_TIME,))
     return found.fetchone() is not None
 
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise unless the file is empty or a store that we know how to read."""
+    """Raise unless the file is empty or a store of a known version."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -212,8 +213,8 @@ def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Take the write lock at once, so that what is read inside stays true, and commit at the
-    end; whatever is raised inside rolls back."""
+    """Take the write lock at once, so that values read inside stay true, and commit at the end;
+    an exception inside rolls back."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -227,7 +228,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def open_reader(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     """Open an existing store read-only, also while a server writes to it.
 
-    With ``any_thread`` the caller sees to it that one thread at a time uses it.
+    With ``any_thread`` the caller ensures that one thread at a time uses it.
 
     Raises:
         SinkUnavailable: there is no store, or it cannot be read.

@@ -1,9 +1,9 @@
-"""Windows between their first frame and their ack, in wire order."""
+"""The windows of one connection between their first frame and their ack, in wire order."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from typing import NamedTuple
 
 from ptingest.lumberjack.frames import ack_bytes
 from ptingest.model.receipt import Receipt
@@ -20,23 +20,76 @@ class OpenWindow:
         self.last_seq = 0
         self.events = 0
         self.safe = False
+        """Every event of it is settled; it may be acked."""
         self.sealed_at: float | None = None
+        """When its last event was admitted; None before."""
         self.receipt: Receipt
 
 
-def take_earned_acks(
-    windows: deque[OpenWindow], now: float, acked: Callable[[float], None]
-) -> bytes:
-    """Take the windows from the front that are safe, and return their acks.
+class EarnedAcks(NamedTuple):
+    """Acks that may leave now."""
 
-    Acks are cumulative for the peer, so they leave in wire order even when a later window
-    reached its sink first. ``acked`` hears how long each of them took.
+    wire: bytes
+    seconds: list[float]
+    """How long each took from the end of its window's admission."""
+
+
+class AckQueue:
+    """Windows in wire order; acks are taken from the front only.
+
+    Acks are cumulative for the peer, so a window that is safe waits for those before it.
     """
-    out = bytearray()
-    while windows and windows[0].safe:
-        window = windows.popleft()
-        if (trace := window.receipt.trace) is not None:
-            trace.acked_at = now
-        out += ack_bytes(window.version, window.last_seq)
-        acked(now - (window.sealed_at or now))
-    return bytes(out)
+
+    __slots__ = ("_windows", "filling")
+
+    def __init__(self) -> None:
+        self._windows: deque[OpenWindow] = deque()
+        self.filling: OpenWindow | None = None
+        """The last one, while events of it are missing."""
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def __contains__(self, window: object) -> bool:
+        return window in self._windows
+
+    @property
+    def oldest_began_at(self) -> float | None:
+        """When the window at the front began; None where there is none."""
+        return self._windows[0].began_at if self._windows else None
+
+    def begin(self, version: int, now: float) -> OpenWindow:
+        """Append a window whose first events were cut."""
+        window = self.filling = OpenWindow(version, now)
+        self._windows.append(window)
+        return window
+
+    def complete(self, window: OpenWindow, last_seq: int, now: float) -> None:
+        """Every event of ``window`` was admitted."""
+        window.last_seq, window.sealed_at = last_seq, now
+        self.filling = None
+
+    def drop_filling(self) -> OpenWindow | None:
+        """Remove and return the window whose last events will not come; None without one."""
+        window, self.filling = self.filling, None
+        if window is not None and window in self._windows:
+            self._windows.remove(window)
+        return window
+
+    def take_all(self) -> list[OpenWindow]:
+        """Remove and return every window: none of them will be acked."""
+        windows = list(self._windows)
+        self._windows.clear()
+        self.filling = None
+        return windows
+
+    def take_earned(self, now: float) -> EarnedAcks:
+        """Remove the safe windows at the front and return their acks."""
+        wire, seconds = bytearray(), []
+        while self._windows and self._windows[0].safe:
+            window = self._windows.popleft()
+            if (trace := window.receipt.trace) is not None:
+                trace.acked_at = now
+            wire += ack_bytes(window.version, window.last_seq)
+            seconds.append(now - (window.sealed_at or now))
+        return EarnedAcks(bytes(wire), seconds)

@@ -1,7 +1,7 @@
-"""What a Beat's certificate says of it, and whether it may come in with that.
+"""The identity in a Beat's certificate, and whether it is allowed to connect.
 
-Pure: values in, values out. The handshake has proved by then that the certificate is one of
-``client_ca``'s and within its time.
+Pure: values in, values out. The handshake has already verified that the certificate was issued
+by ``client_ca`` and has not expired.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ptingest.model.origin import MaySend
 from ptingest.settings.tls import BeatsTlsSettings, certificate_name
 
-# As openssl and Beats print them; other parts of a name keep their long name.
+# Short names as printed by openssl and Beats; other parts of a name keep their long name.
 _SHORT = {
     "commonName": "CN",
     "organizationName": "O",
@@ -25,7 +25,7 @@ _SHORT = {
 
 
 class ClientCertificate(NamedTuple):
-    """The certificate a Beat showed."""
+    """The certificate that a Beat presented."""
 
     subject: str
     """``CN=web-1,O=Parcels``."""
@@ -34,16 +34,16 @@ class ClientCertificate(NamedTuple):
 
 
 class ClientIdentity(NamedTuple):
-    """The answer about one Beat."""
+    """What is known of one Beat, and whether it is allowed to connect."""
 
     is_allowed: bool
     subject: str | None = None
     may_send: tuple[MaySend, ...] | None = None
-    """None means everything."""
+    """What it may send; None means everything."""
 
 
 def read_certificate(fields: Mapping[str, Any], encoded: bytes) -> ClientCertificate:
-    """Read what ``SSLObject.getpeercert`` gives, as fields and as DER."""
+    """Read the results of ``SSLObject.getpeercert``: the fields and the DER encoding."""
     parts = [part for group in fields.get("subject", ()) for part in group]
     subject = ",".join(f"{_SHORT.get(name, name)}={value}" for name, value in reversed(parts))
     names = {value for name, value in parts if name == "commonName"}
@@ -53,7 +53,7 @@ def read_certificate(fields: Mapping[str, Any], encoded: bytes) -> ClientCertifi
 
 
 class CertificateRules:
-    """``beats.tls.allow`` and ``beats.tls.senders``, ready to be asked."""
+    """The settings ``beats.tls.allow`` and ``beats.tls.senders``, compiled."""
 
     def __init__(self, settings: BeatsTlsSettings) -> None:
         self._everything = frozenset(settings.allow)
@@ -67,9 +67,9 @@ class CertificateRules:
         self._is_open = not (self._everything or self._limited)
 
     def judge(self, certificate: ClientCertificate | None) -> ClientIdentity:
-        """Whether a Beat with this certificate (or none) gets in, and what it may send.
+        """Decide whether a Beat with this certificate (or none) is allowed, and what it may send.
 
-        A certificate that fits both lists by different names stays limited.
+        A certificate that matches both lists by different names is limited.
         """
         if certificate is None:
             return ClientIdentity(self._is_open)

@@ -1,11 +1,11 @@
-"""How long a peer may keep a connection waiting: for its first byte, a frame, a window, anything.
+"""How long a peer may take: for its first byte, a frame, a window, or the next window.
 
-Only time that the peer owes us is counted. While its window is worked on, or while bytes of it
-wait in the kernel because we do not read, every clock stands still.
+Only time in which we wait for the peer counts. While its window is worked on, or its bytes wait
+in the kernel because we do not read them, no deadline runs.
 
-A frame and a window are timed from their first byte. Each ``frame_seconds`` (and, for a window,
-each ``window_seconds``) must bring ``min_bytes_per_second`` or the end of it, so a slow line is
-served for as long as it takes and a peer that sends a byte now and then is not.
+A frame and a window are timed from their first byte. In each ``frame_seconds`` (for a window, in
+each ``window_seconds``) the peer must complete it or send ``min_bytes_per_second``. So a slow
+line is served as long as it takes, and a peer that sends a byte now and then is not.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import NamedTuple
 from ptingest.settings.beats import BeatsLimits
 
 UNREAD_ACKS_BYTES = 64 << 10
-"""Acks are 6 bytes; a peer that leaves this many unread is not reading at all."""
+"""Acks are 6 bytes; a peer that leaves so many bytes of them unread does not read at all."""
 
 
 class Expired(NamedTuple):
-    """Which deadline has passed: the reason that is counted, and what the log says."""
+    """A deadline that has passed: its label in metrics, and its text in the log."""
 
     reason: str
     text: str
 
 
-class Seen(NamedTuple):
-    """A connection as it is at one look."""
+class PeerActivity(NamedTuple):
+    """What a peer has done and has to do, at one look."""
 
     owes: bool
-    """It is the peer's turn: nothing of its is worked on or waits unread."""
+    """We wait for the peer: nothing of its bytes is worked on or waits unread."""
     bytes: int
     """Received so far."""
     frame: int | None
@@ -37,11 +37,11 @@ class Seen(NamedTuple):
     window: int | None
     """The number of the window that was begun and is not complete; None between windows."""
     holds_windows: bool
-    """Windows of it wait for their ack, so it need not send anything."""
+    """Windows of it wait for their ack, so it does not have to send anything."""
 
 
 class _Progress:
-    """The clock of one thing that must go on or end."""
+    """The time and bytes of one frame or window that must make progress."""
 
     __slots__ = ("_bytes", "_number", "_seconds")
 
@@ -52,7 +52,7 @@ class _Progress:
     def is_late(
         self, number: int | None, seconds: float, received: int, *, each: float, rate: float
     ) -> bool:
-        """Count ``seconds`` more; say whether the last ``each`` of them brought too little."""
+        """Add ``seconds``; return whether too few bytes came in the last ``each`` seconds."""
         if number is None or number != self._number:
             self._number, self._seconds, self._bytes = number, 0.0, received
             return False
@@ -65,7 +65,7 @@ class _Progress:
 
 
 class ReadDeadlines:
-    """All of one connection; looked at twice a second."""
+    """All deadlines of one connection; looked at twice a second."""
 
     __slots__ = ("_bytes", "_frame", "_looked_at", "_silent", "_window")
 
@@ -75,8 +75,8 @@ class ReadDeadlines:
         self._silent = 0.0
         self._frame, self._window = _Progress(), _Progress()
 
-    def look(self, now: float, seen: Seen, limits: BeatsLimits) -> Expired | None:
-        """Let the time since the last look pass; the first deadline that is over, or None."""
+    def look(self, now: float, seen: PeerActivity, limits: BeatsLimits) -> Expired | None:
+        """Add the time since the last look; return the first deadline that has passed, or None."""
         passed, self._looked_at = now - self._looked_at, now
         if not seen.owes:
             passed = 0.0
@@ -106,7 +106,7 @@ class ReadDeadlines:
         return None
 
     def heard(self) -> None:
-        """An ack left: the silence of a peer with nothing to say begins now."""
+        """An ack was written: idle time is counted from now."""
         self._silent = 0.0
 
     def _nothing_yet(self, limits: BeatsLimits) -> Expired | None:
@@ -125,7 +125,7 @@ def _too_slow(what: str, limits: BeatsLimits) -> Expired:
 
 
 class Writes:
-    """Whether a peer takes what we write to it."""
+    """Whether a peer reads what we write to it."""
 
     __slots__ = ("_unwritten_since",)
 
@@ -133,10 +133,31 @@ class Writes:
         self._unwritten_since: float | None = None
 
     def are_stuck(self, now: float, unwritten: int, seconds: float) -> bool:
-        """Say so where ``unwritten`` bytes are too many, or some wait for ``seconds``."""
+        """Whether ``unwritten`` bytes are too many, or some have waited for ``seconds``."""
         if unwritten == 0:
             self._unwritten_since = None
             return False
         if self._unwritten_since is None:
             self._unwritten_since = now
         return unwritten > UNREAD_ACKS_BYTES or now - self._unwritten_since >= seconds
+
+
+class QuietPeriod:
+    """Silence of a peer after which its part-filled window may be taken for complete."""
+
+    __slots__ = ("_heard_at", "_is_reported")
+
+    def __init__(self, now: float) -> None:
+        self._heard_at = now
+        self._is_reported = False
+
+    def heard(self, now: float) -> None:
+        """Bytes came, an ack left, or reading was resumed."""
+        self._heard_at, self._is_reported = now, False
+
+    def has_passed(self, now: float, seconds: float) -> bool:
+        """Whether ``seconds`` of silence are over; True only once for each silence."""
+        if self._is_reported or now - self._heard_at < seconds:
+            return False
+        self._is_reported = True
+        return True

@@ -1,11 +1,11 @@
-"""From an accepted socket to a conversation: who calls, may it, and does it speak TLS.
+"""From an accepted socket to a connection: its address, whether that is allowed, and TLS.
 
-    accepted --PROXY header--> real address --allow_from--> first byte --handshake--> Beat
+    accepted --PROXY header--> real address --allow_from--> first byte --TLS handshake--> Beat
 
-In that order, each only where it is configured, all within ``handshake_seconds``. Nothing
-here is believed before it is proved: a PROXY header only from a trusted address, a name
-only from a verified certificate. First bytes are looked at and not taken, so that a Beat
-that speaks plaintext to a TLS port is told from a broken handshake.
+In this order, each step only where it is configured, all within ``handshake_seconds``. A PROXY
+header is trusted only from a trusted address, a name only from a verified certificate. First
+bytes are peeked at, so that plaintext Lumberjack on a TLS port is reported as such and not as a
+broken handshake.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 HANDSHAKE_BYTE = b"\x16"
 LOOK_BYTES = 16
 CLOSING_SECONDS = 2.0
-"""How long a TLS connection may take to say goodbye."""
+"""How long the TLS shutdown of a connection may take."""
 
 
 REJECTED = frozenset(
@@ -62,7 +62,7 @@ CLOSED_EARLY = ConnectionRejected(
 
 
 class Networks:
-    """Some networks, asked whether an address lies in one of them."""
+    """A set of networks; ``in`` tests whether one of them contains an address."""
 
     def __init__(self, networks: Sequence[str]) -> None:
         self._networks = tuple(map(ip_network, networks))
@@ -81,7 +81,7 @@ class Networks:
 
 
 class BeatsAccessPolicy(NamedTuple):
-    """Everything a connection must pass before its first frame, from the settings."""
+    """What is required of a connection before its first frame, from the settings."""
 
     allowed: Networks
     proxies: Networks
@@ -91,7 +91,7 @@ class BeatsAccessPolicy(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        """Nobody is looked at before the first frame (TLS apart)."""
+        """Nothing is required before the first frame (except TLS)."""
         return not (self.allowed or self.proxies)
 
     def is_proxy(self, ip: str) -> bool:
@@ -109,18 +109,19 @@ def access_policy(settings: BeatsSettings) -> BeatsAccessPolicy:
 
 
 class Handshakes:
-    """Connections on their way from accept to their first frame; each is one short task."""
+    """Connections between accept and their first frame; each has a short task."""
 
     def __init__(
         self,
         *,
         tls: Callable[[], ssl.SSLContext | None],
         make: Callable[[Address, socket.socket], asyncio.Protocol],
-        left: Callable[[socket.socket], None],
+        on_failed: Callable[[socket.socket], None],
         metrics: Metrics,
     ) -> None:
-        """``left`` hears of sockets that did not become a conversation."""
-        self._tls, self._make, self._left, self._metrics = tls, make, left, metrics
+        """``on_failed`` is called with each socket that did not become a connection."""
+        self._tls, self._make, self._metrics = tls, make, metrics
+        self._on_failed = on_failed
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._per_ip: Counter[str] = Counter()
         self.policy: BeatsAccessPolicy
@@ -130,15 +131,15 @@ class Handshakes:
 
     @property
     def is_needed(self) -> bool:
-        """Whether a connection has anything to pass before its first frame."""
+        """Whether anything is required of a connection before its first frame."""
         return not self.policy.is_open or self._tls() is not None
 
     def count_from(self, ip: str) -> int:
-        """How many are on their way from one address."""
+        """How many handshakes from one address are under way."""
         return self._per_ip[ip]
 
     def begin(self, accepted: socket.socket, direct: Address) -> None:
-        """Take a socket over; it becomes a conversation, or is closed and counted."""
+        """Take a socket over; it becomes a connection, or is closed and counted."""
         work = self._handshake(accepted, direct, self.policy, self._tls())
         task = asyncio.get_running_loop().create_task(work, name="beats handshake")
         self._tasks[task] = direct.ip
@@ -146,7 +147,7 @@ class Handshakes:
         task.add_done_callback(self._ended)
 
     def cancel(self) -> None:
-        """Nobody new comes in any more."""
+        """Cancel every handshake."""
         for task in self._tasks:
             task.cancel()
 
@@ -179,13 +180,13 @@ class Handshakes:
             is_connected = True
         except ConnectionRejected as refusal:
             self.note(address, refusal)
-        except OSError as error:  # gone between accept and here
+        except OSError as error:  # closed between accept and here
             log.debug("%s:%d: connection lost before it began: %s", *address, error)
         finally:
-            if is_ours:  # else the loop has it, and closes it
+            if is_ours:  # otherwise the loop has it and closes it
                 accepted.close()
             if not is_connected:
-                self._left(accepted)
+                self._on_failed(accepted)
 
     async def _connect(
         self,
@@ -203,8 +204,8 @@ class Handshakes:
         if context is None:
             await converse(protocol, accepted)
             return
-        # What a TLS transport has not written yet cannot be seen in full from outside, so the
-        # kernel watches a peer that does not read its acks.
+        # The write buffer of a TLS transport is not visible in full, so the kernel enforces the
+        # deadline for a peer that does not read its acks.
         accepted.setsockopt(
             socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(policy.write_seconds * 1000)
         )
@@ -220,7 +221,7 @@ class Handshakes:
             raise handshake_failure(error) from error
 
     def note(self, address: Address, refusal: ConnectionRejected) -> None:
-        """One line and one count, by reason."""
+        """Log and count a rejection by its reason."""
         level = logging.DEBUG if refusal.is_silent else logging.WARNING
         if refusal.reason in REJECTED:
             self._metrics.add("ptingest_beats_rejected_connections_total", 1, refusal.reason)
@@ -236,7 +237,7 @@ async def _until(time: float, otherwise: ConnectionRejected) -> AsyncIterator[No
         async with asyncio.timeout_at(time):
             yield
     except TimeoutError:
-        # A fresh one: a shared exception would collect every traceback.
+        # A new one: a shared exception would collect every traceback.
         raise ConnectionRejected(
             reason=otherwise.reason, detail=otherwise.detail, is_silent=otherwise.is_silent
         ) from None
@@ -275,11 +276,11 @@ async def expect_tls(accepted: socket.socket) -> None:
     """Wait for the first byte and raise ConnectionRejected unless it begins a TLS handshake."""
     start = await _look(accepted)
     if not start.startswith(HANDSHAKE_BYTE):
-        raise _stranger(start)
+        raise _other_protocol(start)
 
 
 async def _look(accepted: socket.socket) -> bytes:
-    """The first bytes that have come, left where they are; empty at the end of the stream."""
+    """Wait for the first bytes and leave them in the kernel; ``b""`` at the end of the stream."""
     loop = asyncio.get_running_loop()
     while True:
         readable = loop.create_future()
@@ -298,8 +299,8 @@ def _tell(readable: asyncio.Future[None]) -> None:
         readable.set_result(None)
 
 
-def _stranger(start: bytes) -> ConnectionRejected:
-    """Who speaks something else on a TLS port, and the cure."""
+def _other_protocol(start: bytes) -> ConnectionRejected:
+    """The rejection of a peer that does not speak TLS, with a cure."""
     if not start:
         return CLOSED_EARLY
     seen = f"first bytes are {start[:6]!r}"
@@ -323,8 +324,8 @@ def _stranger(start: bytes) -> ConnectionRejected:
     return ConnectionRejected(reason="not_tls", detail=f"no TLS handshake, {seen}")
 
 
-class Session(Protocol):
-    """What we ask a finished handshake (an ``ssl.SSLObject``)."""
+class TlsSession(Protocol):
+    """What is read of a finished handshake (an ``ssl.SSLObject``)."""
 
     @property
     def session_reused(self) -> bool | None: ...
@@ -334,15 +335,17 @@ class Session(Protocol):
     def getpeercert(self, binary_form: Literal[True]) -> bytes | None: ...
 
 
-def client_identity(policy: BeatsAccessPolicy, session: Session, *, now: float) -> ClientIdentity:
-    """Who came through a handshake that is done; ConnectionRejected if it may not come in."""
+def client_identity(
+    policy: BeatsAccessPolicy, session: TlsSession, *, now: float
+) -> ClientIdentity:
+    """The peer's identity after the handshake; ConnectionRejected where it is not allowed."""
     if policy.clients is None:
         return ClientIdentity(is_allowed=True)
     encoded = session.getpeercert(binary_form=True)
     if encoded is None:
         return policy.clients.judge(None)
     fields = session.getpeercert() or {}
-    # OpenSSL resumes TLS 1.2 sessions from a cache of its own, and verifies nothing then.
+    # OpenSSL resumes TLS 1.2 sessions from its own cache and verifies nothing then.
     if session.session_reused and ssl.cert_time_to_seconds(fields["notAfter"]) < now:
         raise ConnectionRejected(
             reason="certificate_expired",
@@ -352,7 +355,7 @@ def client_identity(policy: BeatsAccessPolicy, session: Session, *, now: float) 
     if not identity.is_allowed:
         raise ConnectionRejected(
             reason="not_allowed",
-            detail=f"{identity.subject} stands neither in beats.tls.allow nor in beats.tls.senders",
+            detail=f"{identity.subject} is neither in beats.tls.allow nor in beats.tls.senders",
         )
     return identity
 
@@ -371,12 +374,12 @@ _VERIFY_REASONS = {
 _REASONS = {
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": (
         "no_certificate",
-        "the Beat showed no certificate and beats.tls.client_auth is required; set "
+        "the Beat presented no certificate and beats.tls.client_auth is required; set "
         "output.logstash.ssl.certificate and ssl.key in the Beat",
     ),
-    "UNSUPPORTED_PROTOCOL": ("tls_version", "the Beat speaks TLS older than 1.2"),
-    "VERSION_TOO_LOW": ("tls_version", "the Beat speaks TLS older than 1.2"),
-    "NO_SHARED_CIPHER": ("no_shared_cipher", "the Beat knows none of our ciphers"),
+    "UNSUPPORTED_PROTOCOL": ("tls_version", "the Beat supports only TLS older than 1.2"),
+    "VERSION_TOO_LOW": ("tls_version", "the Beat supports only TLS older than 1.2"),
+    "NO_SHARED_CIPHER": ("no_shared_cipher", "the Beat supports none of our ciphers"),
     "NO_SUITABLE_SIGNATURE_ALGORITHM": (
         "no_shared_cipher",
         "the Beat accepts no signature that our key can make",
@@ -385,7 +388,7 @@ _REASONS = {
 
 
 def handshake_failure(error: Exception) -> ConnectionRejected:
-    """Name what ended a handshake: a fixed reason, and a sentence with the cure where we know."""
+    """The rejection for a failed handshake: a fixed reason, and a sentence with a cure if known."""
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = _VERIFY_REASONS.get(error.verify_code, "certificate_invalid")
         detail = f"the Beat's certificate is refused: {error.verify_message}"
@@ -405,7 +408,8 @@ def handshake_failure(error: Exception) -> ConnectionRejected:
         )
     return ConnectionRejected(
         reason="peer_closed",
-        detail="the Beat closed in the middle of it; its own log may say why (does it trust us?)",
+        detail="the Beat closed during the handshake; its own log may say why (does it trust "
+        "our certificate?)",
     )
 
 
@@ -414,8 +418,9 @@ def _alert(reason: str) -> str:
     if alert in ("unknown ca", "bad certificate", "certificate unknown", "certificate expired"):
         return (
             f"the Beat refused our certificate ({alert}): does its ssl.certificate_authorities "
-            "hold our authority, does our certificate hold the name in its hosts, has it expired?"
+            "contain our authority, does our certificate contain the name in its hosts, has it "
+            "expired?"
         )
     if alert == "protocol version":
-        return f"the Beat refused ({alert}): it speaks no TLS of 1.2 or newer"
+        return f"the Beat refused ({alert}): it does not support TLS 1.2 or newer"
     return f"the Beat refused ({alert})"

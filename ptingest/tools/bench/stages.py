@@ -16,7 +16,7 @@ from ptingest.lumberjack.connection import ServerConnection
 from ptingest.lumberjack.window import Limits
 from ptingest.model.document import Document
 from ptingest.model.receipt import Receipt
-from ptingest.pipeline.fast.lines import Line, LineReader
+from ptingest.pipeline.fast.lines import LineReader, ParsedLine
 from ptingest.pipeline.identity import KeyMaker, framed_value
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.server.chunks import chunks
@@ -160,5 +160,5 @@ def _inner_stages(inputs: Sequence[StageInput]) -> dict[str, Work]:
 
 
 def _time_of(one: StageInput) -> tuple[bytes, int]:
-    line = Line(*one.reader.read(one.raw))
+    line = ParsedLine(*one.reader.read(one.raw))
     return line.framed_time or framed_value(""), line.millis

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.api.console.clauses import Writing, added, clause, holds, quoted, without, written_at
-from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Value, parse
+from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, QueryValue, parse
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=12)
 
@@ -38,7 +38,7 @@ def test_a_value_is_quoted_where_it_must(value: str, text: str) -> None:
 
 
 def test_the_lack_of_a_field_can_be_asked_for() -> None:
-    assert parse(clause("log_level", None)) == Negated(Match("log_level", Value(("", ""))))
+    assert parse(clause("log_level", None)) == Negated(Match("log_level", QueryValue(("", ""))))
     assert clause("log_level", None, is_negated=True) == "log_level:*"
 
 

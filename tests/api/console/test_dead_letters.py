@@ -14,7 +14,7 @@ from multidict import MultiDict
 
 from ptingest.api.console.dead_letters import SHOWN_CHARACTERS, choice_of, progress_of
 from ptingest.api.console.pages import ConsoleDependencies
-from ptingest.model.letters import Choice, LetterPage, LetterRow, WholeLetter
+from ptingest.model.letters import LetterFilter, LetterPage, LetterRow, WholeLetter
 from tests.support.api import DeadLetterJobs
 from tests.support.console import TOKEN, Served, console, log_in
 
@@ -218,7 +218,7 @@ async def test_ticked_letters_are_requeued(browser: FakeBrowser, jobs: DeadLette
             assert answer.status == 303
 
     assert [(order.what, order.choice) for order in jobs.orders] == [
-        ("requeue", Choice(ids=("A1", "B2")))
+        ("requeue", LetterFilter(ids=("A1", "B2")))
     ]
 
 
@@ -238,7 +238,7 @@ async def test_a_purge_asks_once_more_and_means_the_same(
 
     assert SHOWN in page
     assert [(order.what, order.choice) for order in jobs.orders] == [
-        ("purge", Choice(reasons=("refused",), data_streams=(HOSTILE,)))
+        ("purge", LetterFilter(reasons=("refused",), data_streams=(HOSTILE,)))
     ]
 
 
@@ -302,17 +302,17 @@ async def test_who_chose_nothing_is_told(browser: FakeBrowser, jobs: DeadLetterJ
 @pytest.mark.parametrize(
     ("form", "choice"),
     [
-        ({"which": "fit"}, Choice(everything=True)),
-        ({"which": "fit", "reason": "refused"}, Choice(reasons=("refused",))),
-        ({"which": "fit", "age": "1d"}, Choice(before="2025-01-01T03:04:05.000Z")),
-        ({"which": "fit", "age": "1y"}, Choice()),
-        ({"which": "ticked", "reason": "refused"}, Choice()),
-        ({"id": ID}, Choice(ids=(ID,))),
-        ({}, Choice()),
+        ({"which": "fit"}, LetterFilter(everything=True)),
+        ({"which": "fit", "reason": "refused"}, LetterFilter(reasons=("refused",))),
+        ({"which": "fit", "age": "1d"}, LetterFilter(before="2025-01-01T03:04:05.000Z")),
+        ({"which": "fit", "age": "1y"}, LetterFilter()),
+        ({"which": "ticked", "reason": "refused"}, LetterFilter()),
+        ({"id": ID}, LetterFilter(ids=(ID,))),
+        ({}, LetterFilter()),
     ],
 )
 def test_a_form_means_the_letters_it_names_and_no_others(
-    form: dict[str, str], choice: Choice
+    form: dict[str, str], choice: LetterFilter
 ) -> None:
     assert choice_of(form, now=NOW) == choice
 

@@ -58,7 +58,7 @@ def test_other_members_are_kept_beside() -> None:
     assert bytes(event.log) == b'{"level":"x"}'
 
 
-def test_events_of_other_groups_are_not_for_the_short_way() -> None:
+def test_events_of_other_groups_are_not_for_the_fast_path() -> None:
     assert reader().decode_loosely(compact(BASE | {"group": "other"})) is None
     assert reader().decode_loosely(b'{"message":"x"}') is None
 

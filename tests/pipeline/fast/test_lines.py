@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from ptingest.pipeline.fast.lines import FINE, NO_DATE, Line, LineReader
+from ptingest.pipeline.fast.lines import FINE, NO_DATE, LineReader, ParsedLine
 from ptingest.pipeline.group import Group
 from tests.pipeline.events import MESSAGES
 from tests.support.profile import shipped_profile
@@ -17,11 +17,11 @@ def reader(**changes: Any) -> LineReader:
     return LineReader(Group(profile.groups[0], profile))
 
 
-def read(under_test: LineReader, message: str, *, ensure_ascii: bool = False) -> Line:
-    return Line(*under_test.read(json.dumps(message, ensure_ascii=ensure_ascii).encode()))
+def read(under_test: LineReader, message: str, *, ensure_ascii: bool = False) -> ParsedLine:
+    return ParsedLine(*under_test.read(json.dumps(message, ensure_ascii=ensure_ascii).encode()))
 
 
-def fields(line: Line) -> dict[str, str]:
+def fields(line: ParsedLine) -> dict[str, str]:
     found: dict[str, str] = json.loads(b"{" + line.fields[1:] + b"}")
     return found
 
@@ -34,7 +34,7 @@ def test_the_split_agrees_with_the_searches(precision: str) -> None:
     @given(message=MESSAGES)
     def agree(message: str) -> None:
         line = read(under_test, message)
-        searched = Line(*under_test._searched(json.dumps(message).encode()))
+        searched = ParsedLine(*under_test._searched(json.dumps(message).encode()))
 
         assert fields(line) == fields(searched)
         assert (line.state, line.printed, line.framed_time) == (
@@ -58,7 +58,7 @@ def test_a_later_dotted_time_steals_the_record_as_in_grok(message: str, escape: 
     raw = json.dumps(message).encode()
     raw = raw[:40] + raw[40:].replace(b"|x", escape)
 
-    line = Line(*reader().read(raw))
+    line = ParsedLine(*reader().read(raw))
 
     assert fields(line)["logger_name"].startswith("root|2025-01-02T03:04:05")
     assert line.is_loose

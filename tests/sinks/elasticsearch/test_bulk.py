@@ -124,9 +124,9 @@ def test_the_target_asks_for_backing_indices_only_when_told() -> None:
 def test_all_created_is_an_empty_result() -> None:
     documents = [document(number=n) for n in range(3)]
 
-    judgement = read_answer(documents, answer_of(*[{"status": 201}] * 3), keyed=True)
+    bulk_outcome = read_answer(documents, answer_of(*[{"status": 201}] * 3), keyed=True)
 
-    assert judgement.result == WriteResult()
+    assert bulk_outcome.result == WriteResult()
 
 
 @pytest.mark.parametrize(
@@ -370,9 +370,9 @@ def test_the_write_index_is_learned_from_what_it_took_or_knew_already() -> None:
         {"_index": "logs-django-pt", "status": 429, "error": {"type": "r"}},
     )
 
-    judgement = read_answer(documents, answer, keyed=True)
+    bulk_outcome = read_answer(documents, answer, keyed=True)
 
-    assert judgement.write_indices == {"logs-nginx-pt": ".ds-logs-nginx-pt-2"}
+    assert bulk_outcome.write_indices == {"logs-nginx-pt": ".ds-logs-nginx-pt-2"}
 
 
 # --- answers that are none --------------------------------------------------------------
@@ -525,11 +525,11 @@ def test_a_body_that_cannot_be_read_asks_for_halves(kind: str, reason: str) -> N
 def test_a_400_that_no_document_can_cause_is_never_halved(
     kind: str, reason: str, said: str
 ) -> None:
-    judgement = read_answer([document()], error_answer(400, kind, reason), keyed=True)
+    bulk_outcome = read_answer([document()], error_answer(400, kind, reason), keyed=True)
 
-    assert not judgement.result.unreadable
-    assert not judgement.result.refused
-    assert said in (judgement.result.trouble or "")
+    assert not bulk_outcome.result.unreadable
+    assert not bulk_outcome.result.refused
+    assert said in (bulk_outcome.result.trouble or "")
 
 
 @pytest.mark.parametrize(

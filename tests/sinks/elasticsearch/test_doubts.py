@@ -4,7 +4,7 @@ import json
 
 from ptingest.model.receipt import Receipt
 from ptingest.sinks.elasticsearch.answer import Answer
-from ptingest.sinks.elasticsearch.doubts import Doubts, Question, mget_body, read_mget
+from ptingest.sinks.elasticsearch.doubts import Doubts, Lookup, mget_body, read_mget
 from tests.support.documents import DJANGO, NGINX, document
 
 OURS = {"x-elastic-product": "Elasticsearch"}
@@ -32,7 +32,7 @@ def test_a_doubt_is_asked_where_the_stream_wrote_when_it_arose() -> None:
     doubts.arose([lost])
     doubts.saw({"logs-django-pt": "two"}, 1.0)
 
-    assert doubts.questions([other, lost]) == [Question(lost, "one")]
+    assert doubts.lookups([other, lost]) == [Lookup(lost, "one")]
 
 
 def test_a_second_doubt_after_a_rollover_is_asked_in_both_places_once() -> None:
@@ -44,7 +44,7 @@ def test_a_second_doubt_after_a_rollover_is_asked_in_both_places_once() -> None:
     doubts.saw({"logs-django-pt": "two"}, 1.0)
     doubts.arose([lost])
 
-    assert doubts.questions([lost]) == [Question(lost, "one"), Question(lost, "two")]
+    assert doubts.lookups([lost]) == [Lookup(lost, "one"), Lookup(lost, "two")]
 
 
 def test_nothing_is_asked_without_a_key_or_a_write_index() -> None:
@@ -64,7 +64,7 @@ def test_what_became_certain_is_forgotten() -> None:
 
     doubts.over([document(key="b"), lost])
 
-    assert doubts.questions([lost]) == []
+    assert doubts.lookups([lost]) == []
 
 
 def test_documents_given_back_are_swept_out() -> None:
@@ -81,20 +81,20 @@ def test_documents_given_back_are_swept_out() -> None:
     assert doubts.indices(kept) == ("one",)
 
 
-def test_the_questions_name_index_and_id() -> None:
-    body = mget_body([Question(document(key="a"), "one"), Question(document(key="b"), "two")])
+def test_the_lookups_name_index_and_id() -> None:
+    body = mget_body([Lookup(document(key="a"), "one"), Lookup(document(key="b"), "two")])
 
     assert json.loads(body) == {
         "docs": [{"_index": "one", "_id": "a"}, {"_index": "two", "_id": "b"}]
     }
 
 
-def questions(count: int) -> list[Question]:
-    return [Question(document(key=str(n)), "one") for n in range(count)]
+def lookups(count: int) -> list[Lookup]:
+    return [Lookup(document(key=str(n)), "one") for n in range(count)]
 
 
-def test_replies_come_in_the_order_of_the_questions() -> None:
-    asked = questions(3)
+def test_replies_come_in_the_order_of_the_lookups() -> None:
+    asked = lookups(3)
     body = b'{"docs":[{"found":true},{"found":false},{"found":true}]}'
 
     replies = read_mget(asked, Answer(200, OURS, body))
@@ -106,7 +106,7 @@ def test_replies_come_in_the_order_of_the_questions() -> None:
 def test_a_deleted_index_took_its_documents_along() -> None:
     body = b'{"docs":[{"error":{"type":"index_not_found_exception"}}]}'
 
-    replies = read_mget(questions(1), Answer(200, OURS, body))
+    replies = read_mget(lookups(1), Answer(200, OURS, body))
 
     assert replies.is_whole
     assert not replies.found
@@ -115,15 +115,15 @@ def test_a_deleted_index_took_its_documents_along() -> None:
 def test_a_shard_that_cannot_answer_leaves_the_question_open() -> None:
     body = b'{"docs":[{"error":{"type":"no_shard_available_action_exception"}},{"found":true}]}'
 
-    assert not read_mget(questions(2), Answer(200, OURS, body)).is_whole
+    assert not read_mget(lookups(2), Answer(200, OURS, body)).is_whole
 
 
 def test_no_right_to_read_is_told_from_no_answer() -> None:
     denied = b'{"error":{"type":"security_exception"},"status":403}'
     item = b'{"docs":[{"error":{"type":"security_exception"}}]}'
 
-    assert read_mget(questions(1), Answer(403, {}, denied)).is_denied
-    assert read_mget(questions(1), Answer(200, OURS, item)).is_denied
+    assert read_mget(lookups(1), Answer(403, {}, denied)).is_denied
+    assert read_mget(lookups(1), Answer(200, OURS, item)).is_denied
     for answer in (
         Answer(None, failure="cut"),
         Answer(503, OURS, b"{}"),
@@ -134,5 +134,5 @@ def test_no_right_to_read_is_told_from_no_answer() -> None:
         Answer(200, OURS, b'{"docs":[{"error":{"type":"\xd4"}}]}'),
         Answer(200, OURS, b'{"docs":[{"x":' + b"[" * 9999),
     ):
-        replies = read_mget(questions(1), answer)
+        replies = read_mget(lookups(1), answer)
         assert (replies.is_denied, replies.is_whole) == (False, False)

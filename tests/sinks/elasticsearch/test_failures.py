@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from ptingest.sinks.elasticsearch.answer import Answer
-from ptingest.sinks.elasticsearch.failures import MOST_STREAMS, TOLD_SECONDS, FailureStores
+from ptingest.sinks.elasticsearch.failures import LOG_SECONDS, MOST_STREAMS, FailureStores
 from tests.fakes.clock import LoopClock, run_in_virtual_time
 from tests.support.documents import NGINX, DataStream, document
 
@@ -45,8 +45,8 @@ def test_a_warning_names_stream_count_reason_and_how_to_look(
 
     async def story() -> dict[str, object]:
         stores = FailureStores(node, LoopClock())
-        stores.took([document(number=n, stream=NGINX) for n in range(150)])
-        stores.took([document(number=n, stream=NGINX) for n in range(50)])
+        stores.note([document(number=n, stream=NGINX) for n in range(150)])
+        stores.note([document(number=n, stream=NGINX) for n in range(50)])
         await stores_told(stores)
         await stores.close()
         return stores.status()
@@ -66,7 +66,7 @@ def test_a_warning_names_stream_count_reason_and_how_to_look(
 
 async def stores_told(stores: FailureStores) -> None:
     """Return when everything was told."""
-    task = stores._telling
+    task = stores._logging
     assert task is not None
     await task
 
@@ -77,10 +77,10 @@ def test_the_same_stream_is_told_of_at_intervals_and_nothing_is_left_out(
     async def story() -> tuple[float, float]:
         clock = LoopClock()
         stores = FailureStores(Node(MAPPING), clock)
-        stores.took([document(number=0, stream=NGINX)])
+        stores.note([document(number=0, stream=NGINX)])
         await stores_told(stores)
         first = clock.monotonic()
-        stores.took([document(number=n, stream=NGINX) for n in range(9)])
+        stores.note([document(number=n, stream=NGINX) for n in range(9)])
         await stores_told(stores)
         second = clock.monotonic()
         await stores.close()
@@ -89,7 +89,7 @@ def test_the_same_stream_is_told_of_at_intervals_and_nothing_is_left_out(
     first, second = run_in_virtual_time(story())
 
     assert [line.split()[1] for line in lines(caplog)] == ["1", "9"]
-    assert second - first >= TOLD_SECONDS - 0.1
+    assert second - first >= LOG_SECONDS - 0.1
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_without_a_reason_the_line_says_who_may_read_it(
 ) -> None:
     async def story() -> None:
         stores = FailureStores(Node(answer), LoopClock())
-        stores.took([document(stream=NGINX)])
+        stores.note([document(stream=NGINX)])
         await stores_told(stores)
         await stores.close()
 
@@ -125,7 +125,7 @@ def test_who_may_not_read_it_does_not_ask_again_and_again() -> None:
     async def story() -> None:
         stores = FailureStores(node, LoopClock())
         for _ in range(3):
-            stores.took([document(stream=NGINX)])
+            stores.note([document(stream=NGINX)])
             await stores_told(stores)
         await stores.close()
 
@@ -134,10 +134,10 @@ def test_who_may_not_read_it_does_not_ask_again_and_again() -> None:
     assert len(node.asked) == 1
 
 
-def test_a_stop_tells_what_was_not_told_yet(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stop_logs_what_was_not_logged_yet(caplog: pytest.LogCaptureFixture) -> None:
     async def story() -> None:
         stores = FailureStores(Node(MAPPING), LoopClock())
-        stores.took([document(stream=NGINX)])
+        stores.note([document(stream=NGINX)])
         await stores.close()
 
     run_in_virtual_time(story())
@@ -154,7 +154,7 @@ def test_a_reason_neither_quotes_the_event_nor_commands_a_terminal(
 
     async def story() -> None:
         stores = FailureStores(Node(found("t", message)), LoopClock())
-        stores.took([document(stream=NGINX)])
+        stores.note([document(stream=NGINX)])
         await stores_told(stores)
         await stores.close()
 
@@ -170,7 +170,7 @@ def test_what_is_remembered_is_bounded() -> None:
     async def story() -> dict[str, object]:
         stores = FailureStores(Node(MAPPING), LoopClock())
         for number in range(MOST_STREAMS + 10):
-            stores.took([document(stream=DataStream("logs", f"s{number}", "pt"))])
+            stores.note([document(stream=DataStream("logs", f"s{number}", "pt"))])
         status = stores.status()
         await stores.close()
         return status

@@ -1,4 +1,4 @@
-"""What lies in the folder beside what a connection believes of it."""
+"""The files in the folder, compared with those that a connection has open."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_file_that_was_cut_is_seen(size: int, path: Path, files: StoreFiles) -
 def test_a_file_whose_last_pages_are_still_in_its_log_is_not_cut(
     path: Path, files: StoreFiles
 ) -> None:
-    # A checkpoint wrote the header and found no room for the rest.
+    # A checkpoint wrote the header and found no space for the rest.
     with path.open("r+b") as file:
         file.seek(28)
         file.write((1 << 20).to_bytes(4, "big"))

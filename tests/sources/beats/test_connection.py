@@ -73,7 +73,7 @@ async def test_what_was_complete_before_a_broken_frame_keeps_its_ack_though_the_
         await server.until("ptingest_beats_protocol_errors_total", 1, "bad_version")
         (connection,) = server.worker.parts.source._connections
         peer.writer.write_eof()
-        await until(lambda: connection._eof)
+        await until(lambda: connection.reader.is_eof)
         server.sink.open.set()
 
         assert [ack for ack in await peer.rest() if ack[1]] == [(2, 1)]
@@ -161,7 +161,7 @@ async def test_a_transport_that_is_dead_unsaid_ends_its_connection_only(
         await good.send(W(1) + J(2))
 
         assert await good.acks(1) == [(2, 2)]
-        assert source.load == 1
+        assert source.acceptor.load == 1
     assert [one.levelname for one in caplog.records].count("ERROR") == 1
 
 
@@ -173,7 +173,7 @@ async def test_a_drain_is_not_ended_by_a_transport_that_is_dead_unsaid(
         await bad.acks(1)
         (connection,) = server.worker.parts.source._connections
         alive, connection.transport = connection.transport, DeadTransport()  # type: ignore[assignment]
-        connection.reading = False
+        connection.gate.close()
         server.worker.stop()
         await until(lambda: not server.worker.parts.source._connections)
         alive.abort()
@@ -245,11 +245,11 @@ async def test_a_connection_that_is_over_holds_none_of_the_bytes_that_waited(
             await server.sink.asked.wait()
             source = server.worker.parts.source
             (connection,) = source._connections
-            await until(lambda: connection._wire.is_window_open)
-            held = connection._wire.received_bytes
+            await until(lambda: connection.reader.wire.is_window_open)
+            held = connection.reader.wire.received_bytes
 
             connection.close_now("held_too_long")
 
         assert held > 0
-        assert connection._wire.received_bytes == connection.waiting_bytes == 0
+        assert connection.reader.wire.received_bytes == connection.waiting_bytes == 0
         server.sink.open.set()

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ByteSize
 
 from ptingest.settings.beats import BeatsLimits
-from ptingest.sources.beats.deadlines import ReadDeadlines, Seen, Writes
+from ptingest.sources.beats.deadlines import PeerActivity, QuietPeriod, ReadDeadlines, Writes
 
 LIMITS = BeatsLimits(
     first_byte_seconds=60,
@@ -35,7 +35,7 @@ def lasts(
         now += STEP
         if now - sent_at >= every:
             sent_at, received = now, received + int(bytes_each)
-        seen = Seen(owes, received, frame, window, holds_windows)
+        seen = PeerActivity(owes, received, frame, window, holds_windows)
         if expired := deadlines.look(now, seen, LIMITS):
             return expired.reason, now
     return None, now
@@ -96,7 +96,7 @@ def test_each_frame_has_its_own_time() -> None:
     deadlines = ReadDeadlines(0.0)
 
     late = [
-        deadlines.look(now, Seen(True, int(now), int(now) // 20, 0, False), LIMITS)
+        deadlines.look(now, PeerActivity(True, int(now), int(now) // 20, 0, False), LIMITS)
         for now in range(1, 200)
     ]
 
@@ -111,3 +111,17 @@ def test_writes_are_stuck_by_time_and_by_bytes() -> None:
     assert writes.are_stuck(30, 10, 30)
     assert not writes.are_stuck(31, 0, 30)
     assert writes.are_stuck(32, 1 << 20, 30)
+
+
+# --- quiet periods ------------------------------------------------------------------------
+
+
+def test_a_quiet_period_passes_once_for_each_silence() -> None:
+    quiet = QuietPeriod(0.0)
+
+    looks = [quiet.has_passed(now, 1.0) for now in (0.5, 1.0, 2.0)]
+    quiet.heard(3.0)
+    later = [quiet.has_passed(now, 1.0) for now in (3.9, 4.0, 5.0)]
+
+    assert looks == [False, True, False]
+    assert later == [False, True, False]

@@ -8,7 +8,7 @@ from pydantic import ByteSize
 
 from ptingest.settings.beats import BeatsLimits
 from ptingest.sources.beats.deadlines import Expired
-from ptingest.sources.beats.receive_budget import FULL, OPEN, TIGHT, ReceiveBudget
+from ptingest.sources.beats.receive_budget import Pressure, ReceiveBudget
 
 LIMIT = 64 << 20
 MIB = 1 << 20
@@ -80,7 +80,7 @@ def test_unfinished_frames_of_one_address_leave_room_for_all_others() -> None:
         room.passes(0.5)
 
     assert room.budget.held_bytes < LIMIT + 24 * MIB, "what it may hold, and one frame"
-    assert room.budget.level == OPEN
+    assert room.budget.pressure == Pressure.NONE
     innocent = room.peer("b")
     innocent.sends(10 * MIB)
     assert innocent.waiting_bytes == 10 * MIB
@@ -97,7 +97,7 @@ def test_nor_do_those_that_burst_and_then_say_nothing() -> None:
                 attacker.sends(20 * MIB)
         room.passes(0.5)
         assert room.budget.held_bytes <= LIMIT + 24 * MIB
-        assert (room.budget.level, innocent.reading) == (OPEN, True)
+        assert (room.budget.pressure, innocent.reading) == (Pressure.NONE, True)
 
 
 def test_nor_does_what_waits_for_a_sink_that_is_down() -> None:
@@ -121,7 +121,7 @@ def test_whole_windows_that_wait_of_one_address_leave_room_for_all_others() -> N
     for one in [room.peer("a", awaits_bytes=False) for _ in range(100)]:
         one.sends(64 * MIB)
 
-    assert room.budget.level == OPEN
+    assert room.budget.pressure == Pressure.NONE
     innocent = room.peer("a")
     innocent.sends(1000)
     assert innocent.reading
@@ -134,7 +134,9 @@ def test_a_frame_larger_than_an_address_may_hold_comes_in_alone() -> None:
     large.sends(60 * MIB)
 
     assert large.waiting_bytes == 60 * MIB
-    assert room.budget.level == OPEN, "what is beyond the share of its address counts apart"
+    assert room.budget.pressure == Pressure.NONE, (
+        "what is beyond the share of its address counts apart"
+    )
     other.sends(20 * MIB)
     assert other.waiting_bytes == 20 * MIB
 
@@ -161,7 +163,7 @@ def test_the_priority_goes_round_while_others_wait() -> None:
     peers = [room.peer(str(n)) for n in range(4)]
     for peer in peers:
         peer.sends(17 * MIB)
-    assert room.budget.level == FULL
+    assert room.budget.pressure == Pressure.FULL
 
     seen = set()
     for _ in range(20):
@@ -198,13 +200,13 @@ def test_who_left_holds_no_priority() -> None:
     reading.takes(-reading.waiting_bytes)
     room.budget.leave(reading)
 
-    assert room.budget.level == TIGHT
+    assert room.budget.pressure == Pressure.HIGH
     assert any(peer.reading for peer in peers if peer is not reading)
 
 
 def test_levels_are_told_and_do_not_flap() -> None:
     room, levels = Room(), []
-    room.budget.on_level = lambda: levels.append(room.budget.level)
+    room.budget.on_pressure = lambda: levels.append(room.budget.pressure)
     peers = [room.peer(str(n), awaits_bytes=False) for n in range(4)]
 
     for peer in peers:
@@ -213,4 +215,4 @@ def test_levels_are_told_and_do_not_flap() -> None:
     peers[0].takes(4 * MIB)
     peers[0].takes(-13 * MIB)
 
-    assert levels == [TIGHT, OPEN]
+    assert levels == [Pressure.HIGH, Pressure.NONE]

@@ -1,4 +1,4 @@
-"""The Beats port as a whole: who is accepted, who is read, and how memory stays bounded."""
+"""The Beats port as a whole: what is accepted and read, and how memory stays bounded."""
 
 from __future__ import annotations
 
@@ -6,28 +6,19 @@ import asyncio
 import contextlib
 import logging
 import random
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ptingest.delivery.budget import Budget
-from ptingest.model.origin import Sender
-from ptingest.server.event_loop.fair_share import FairShare
-from ptingest.server.process.clock import SystemClock
-from ptingest.settings.beats import BeatsSettings
-from ptingest.sources.beats.inflate_permits import INFLATE_PERMITS
-from ptingest.sources.beats.server import BeatsSource
 from ptingest.sources.port import REFUSING_SECONDS
-from ptingest.telemetry.metrics import Metrics
 from tests.fakes.clock import AheadClock
 from tests.support.raw_peer import C, J, RawPeer, W, event, peer_of
 from tests.support.serving import Server, serving
 from tests.support.waiting import PATIENCE_SECONDS, until
 
-POT = 40 << 10
+BUDGET = 40 << 10
 """Bytes received and not yet framed, in tests that fill it."""
 
 WINDOW = W(20) + C(b"".join(J(n, event("x" * 2000, n=n)) for n in range(1, 21)))
@@ -46,7 +37,7 @@ def connections_of(server: Server) -> list[object]:
     return listed
 
 
-async def test_a_full_pot_stops_new_ones_and_still_completes_every_window(
+async def test_a_full_budget_stops_new_connections_and_still_completes_every_window(
     tmp_path: Path,
 ) -> None:
     windows = [random_window(seed) for seed in range(6)]
@@ -60,7 +51,7 @@ async def test_a_full_pot_stops_new_ones_and_still_completes_every_window(
             ):
                 for peer, window in zip((a, b, c), windows, strict=False):
                     await peer.send(window[:-1000])
-                # All three are in mid-window, the pot of 80 KiB is more than full.
+                # All three are in mid-window, the budget of 80 KiB is more than full.
                 await until(lambda: not server.worker.parts.source.status()["accepting"])
                 for peer, window in zip((a, b, c), windows, strict=False):
                     await peer.send(window[-1000:])
@@ -147,26 +138,26 @@ def bare(count: int, size: int) -> bytes:
     return W(count) + b"".join(J(n, event("x" * size)) for n in range(1, count + 1))
 
 
-async def pot_is_at_least(server: Server, share: float) -> None:
+async def budget_is_filled(server: Server, share: float) -> None:
     def is_so() -> bool:
         server.worker.parts.metrics.refresh()
-        return server.metric("ptingest_beats_waiting_bytes") >= share * POT
+        return server.metric("ptingest_beats_waiting_bytes") >= share * BUDGET
 
     await until(is_so)
 
 
 BULKY = W(1) + J(1, event("x" * 20_000))
-"""Half of the pot; all but its last bytes is a frame that waits for them."""
+"""Half of the budget; all but its last bytes is a frame that waits for them."""
 
 
 @contextlib.asynccontextmanager
-async def full_pot(
+async def full_budget(
     tmp_path: Path, **beats: Any
 ) -> AsyncIterator[tuple[Server, list[RawPeer], RawPeer]]:
-    """A server, three peers that fill its pot with unfinished frames, and another peer."""
+    """A server, three peers that fill its budget with unfinished frames, and another peer."""
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(
-            serving(tmp_path, limits={"total_bytes": 2 * POT}, **beats)
+            serving(tmp_path, limits={"total_bytes": 2 * BUDGET}, **beats)
         )
         large = [
             await stack.enter_async_context(peer_of(server, host=f"127.0.0.{n}")) for n in (3, 4, 5)
@@ -175,12 +166,12 @@ async def full_pot(
         await server.until("ptingest_beats_accepted_connections_total", 4)
         for peer in large:
             await peer.send(BULKY[:-10])
-        await pot_is_at_least(server, 1.0)
+        await budget_is_filled(server, 1.0)
         yield server, large, small
 
 
 async def finish(large: list[RawPeer]) -> None:
-    """Let those who fill the pot complete their windows."""
+    """Let the peers that fill the budget complete their windows."""
     for peer in large:
         await peer.send(BULKY[-10:])
     for peer in large:
@@ -193,8 +184,10 @@ def bytes_read_of(server: Server, ip: str) -> int:
     return sum(row["bytes"] for row in rows if row["peer"].startswith(ip))
 
 
-async def test_who_is_not_read_since_the_pot_is_full_is_kept_alive(tmp_path: Path) -> None:
-    async with full_pot(tmp_path) as (server, large, small):
+async def test_a_peer_that_is_not_read_while_the_budget_is_full_is_kept_alive(
+    tmp_path: Path,
+) -> None:
+    async with full_budget(tmp_path) as (server, large, small):
         await small.send(W(1) + J(1))
 
         assert await small.acks(2, keepalives=True) == [(2, 0), (2, 0)]
@@ -203,11 +196,11 @@ async def test_who_is_not_read_since_the_pot_is_full_is_kept_alive(tmp_path: Pat
         assert await small.acks(1) == [(2, 1)]
 
 
-async def test_readiness_says_when_nobody_is_accepted_for_some_seconds_and_when_it_is_over(
+async def test_readiness_says_when_no_connection_is_accepted_for_some_seconds_and_when_that_ends(
     tmp_path: Path,
 ) -> None:
     clock = AheadClock()
-    async with full_pot(tmp_path, clock=clock) as (server, large, _):
+    async with full_budget(tmp_path, clock=clock) as (server, large, _):
         at_once = server.worker.view.readiness()
 
         clock.advance(REFUSING_SECONDS)
@@ -215,7 +208,9 @@ async def test_readiness_says_when_nobody_is_accepted_for_some_seconds_and_when_
         await finish(large)
 
         assert at_once == []
-        assert [reason for reason in later if "nobody new is accepted" in reason] == later != []
+        assert (
+            [reason for reason in later if "no new connection is accepted" in reason] == later != []
+        )
         await until(lambda: server.worker.view.readiness() == [])
 
 
@@ -233,7 +228,7 @@ async def test_readiness_says_when_all_connections_are_taken(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("sent", [b"", b"1W\x00\x00\x00\x01"], ids=["nothing", "a v1 window"])
 async def test_who_has_no_v2_window_waiting_gets_no_keepalive(sent: bytes, tmp_path: Path) -> None:
-    async with full_pot(tmp_path) as (server, large, small):
+    async with full_budget(tmp_path) as (server, large, small):
         await small.send(sent)
         await server.until("ptingest_beats_keepalives_total", 3)
         await finish(large)
@@ -245,18 +240,18 @@ async def test_who_has_no_v2_window_waiting_gets_no_keepalive(sent: bytes, tmp_p
 async def test_a_window_that_waits_unread_is_held_no_longer_than_any_other(
     tmp_path: Path,
 ) -> None:
-    async with full_pot(tmp_path, hold_seconds=0.5) as (server, _, small):
+    async with full_budget(tmp_path, hold_seconds=0.5) as (server, _, small):
         await small.send(W(1) + J(1))
 
         assert set(await small.rest()) <= {(2, 0)}
         await server.until("ptingest_beats_closed_connections_total", 1, "held_too_long")
 
 
-async def test_one_peer_that_holds_most_of_the_pot_keeps_nobody_from_being_read(
+async def test_one_peer_that_holds_most_of_the_budget_keeps_no_other_from_being_read(
     tmp_path: Path,
 ) -> None:
     async with (
-        serving(tmp_path, limits={"total_bytes": 2 * POT}) as server,
+        serving(tmp_path, limits={"total_bytes": 2 * BUDGET}) as server,
         peer_of(server) as large,
         peer_of(server, host="127.0.0.2") as small,
     ):
@@ -265,77 +260,10 @@ async def test_one_peer_that_holds_most_of_the_pot_keeps_nobody_from_being_read(
         await large.send(bare(60, 1000))
         await server.sink.asked.wait()
         await large.send(bare(1, 10) + bare(32, 1000))
-        await pot_is_at_least(server, 0.75)
+        await budget_is_filled(server, 0.75)
         await small.send(W(1) + J(1))
 
         assert await small.acks(1, keepalives=True) == [(2, 0)]
         assert bytes_read_of(server, "127.0.0.2") > 0
         server.sink.open.set()
         assert await small.acks(1) == [(2, 1)]
-
-
-def source_of(listen: str) -> BeatsSource:
-    async def admit(*_: object) -> None:
-        """Nothing comes in here."""
-
-    return BeatsSource(
-        BeatsSettings(listen=listen),
-        admit=admit,
-        sender_of=lambda _: Sender(),
-        permits=Budget(INFLATE_PERMITS),
-        checkpoint=FairShare(),
-        give_back=lambda: None,
-        metrics=Metrics(),
-        clock=SystemClock(),
-        chance=random.Random(1),
-    )
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
-def test_it_listens_where_the_setting_says(host: str) -> None:
-    source = source_of(f"{host}:0")
-
-    address, port = source.listen()
-
-    with socket.create_connection((address, port), timeout=PATIENCE_SECONDS):
-        source.stop_accepting()
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((address, port), timeout=PATIENCE_SECONDS)
-
-
-async def test_without_listening_it_serves_what_is_handed_in_and_tells_the_end(
-    tmp_path: Path,
-) -> None:
-    async with serving(tmp_path) as server:
-        source = server.worker.parts.source
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            client = socket.create_connection(listener.getsockname())
-            accepted, _ = listener.accept()
-        accepted.setblocking(False)
-        left = asyncio.Event()
-
-        await source.adopt(accepted, left.set)
-
-        peer = RawPeer(*await asyncio.open_connection(sock=client))
-        assert source.load == 1
-        await peer.send(W(1) + J(1))
-        assert await peer.acks(1) == [(2, 1)]
-        assert not left.is_set()
-        await peer.close()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await left.wait()
-        assert source.load == 0
-
-
-async def test_what_is_handed_in_after_the_stop_is_closed_and_over(tmp_path: Path) -> None:
-    async with serving(tmp_path) as server:
-        source = server.worker.parts.source
-        source.stop_accepting()
-        ours, theirs = socket.socketpair()
-        left = asyncio.Event()
-
-        await source.adopt(ours, left.set)
-
-        with theirs:
-            assert theirs.recv(1) == b""
-        assert left.is_set()

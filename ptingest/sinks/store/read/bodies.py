@@ -1,7 +1,7 @@
-"""Documents for people: small ones whole, large ones as an excerpt, any one in parts.
+"""Bodies of documents for people: small ones whole, large ones as an excerpt, any one in parts.
 
-A body is read through SQLite's blob handle, so that of a large one no more is in memory than
-a part at a time, here and in SQLite.
+A body is read through SQLite's blob handle, so that of a large one only one part is in memory
+at a time, here and in SQLite.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ptingest.sinks.store.read.excerpt import excerpt
 T = TypeVar("T")
 
 ROW_BYTES, ROW_VALUE_BYTES = 16 << 10, 2 << 10
-"""A document in a list: whole up to here, else so much of each value."""
+"""A document in a list: whole up to this size, else so many bytes of each value."""
 PAGE_BYTES, PAGE_VALUE_BYTES = 256 << 10, 16 << 10
-"""A document on a page of its own."""
+"""The same for a document on a page of its own."""
 PART_BYTES = 1 << 20
 READ_BYTES = 64 << 10
 LARGE_BYTES = 1 << 20
-"""SQLite's JSON functions take several times a body's size, so larger ones are not asked
-where only something near or something common is looked for."""
+"""SQLite's JSON functions take several times a body's size in memory, so larger bodies are not
+queried for context and completion."""
 ROWS_A_FETCH = 256
 _COLUMNS = "id, timestamp, stored_at, data_stream, key"
 
@@ -36,9 +36,9 @@ def read_hits(
     value_bytes: int = ROW_VALUE_BYTES,
     is_time_up: Callable[[], bool] = lambda: False,
 ) -> list[Hit]:
-    """Return documents in the order of ``ids``, without those that are gone.
+    """Return documents in the order of ``ids``, without those that were deleted.
 
-    After a large one it is seen whether time is up; what follows is then left out.
+    The deadline is checked after each large one; when time is up the rest is left out.
     """
     hits: list[Hit] = []
     for start in range(0, len(ids), ROWS_A_FETCH):
@@ -60,7 +60,7 @@ def read_hits(
 def _body(
     connection: sqlite3.Connection, number: int, whole_bytes: int, value_bytes: int
 ) -> tuple[str, int, bool] | None:
-    """Return a body or its excerpt, the size of the whole, and whether it was cut."""
+    """Return a body or its excerpt, the size of the whole body, and whether it was cut."""
     blob = _open(connection, number)
     if blob is None:
         return None
@@ -73,7 +73,7 @@ def _body(
 
 
 def read_part(connection: sqlite3.Connection, number: int, begin: int) -> bytes | None:
-    """Return a part of a body from ``begin`` on, nothing at its end; None where it is gone."""
+    """Return a part of a body from ``begin`` on, empty at its end; None when it was deleted."""
     blob = _open(connection, number)
     if blob is None:
         return None
@@ -93,9 +93,9 @@ def read_excerpts(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterato
 def ask_small(
     connection: sqlite3.Connection, ids: Callable[[], Iterable[int]], query: Callable[[str], T]
 ) -> T:
-    """Ask ``query`` with a condition that leaves out the large ones of ``ids``.
+    """Run ``query`` with a condition that excludes the large ones of ``ids``.
 
-    SQLite refuses to load a large value, so that it costs nothing where there are none.
+    SQLite refuses to load a large value, so that this costs nothing when there are none.
     """
     before = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGE_BYTES)
     try:

@@ -1,6 +1,7 @@
-"""What may be written next: names of fields, and values that a field has.
+"""Completion of queries: names of fields, and values of a field.
 
-Labels are asked of the tally, and are all there; other fields of the documents stored last.
+Values of labels come from the tally and are complete; those of other fields come from the
+documents stored last.
 """
 
 from __future__ import annotations
@@ -13,23 +14,23 @@ import msgspec
 
 from ptingest.kql.fields import EXACT_COLUMNS, KEYWORD_COLUMNS
 from ptingest.kql.parser import is_field
-from ptingest.model.explore import Value
+from ptingest.model.explore import FieldValue
 from ptingest.sinks.store.read.bodies import ask_small, read_excerpts
 from ptingest.sinks.store.read.sql import path_of
 from ptingest.sinks.store.rollup import ids_of, segments
 
 SAMPLE = 500
-"""Documents that are asked for the names of their fields."""
+"""Documents that are read for the names of their fields."""
 VALUES_SAMPLE = 5_000
-"""Documents that are asked for their values of a field that is no label."""
+"""Documents that are read for values of a field that is not a label."""
 VALUE_CHARACTERS = 200
-"""Longer values are no help in writing a query."""
+"""Longer values are not offered."""
 DEPTH_MOST = 8
 ALWAYS = ("@timestamp", "message", "_id", "_index", *KEYWORD_COLUMNS)
 
 
 def fields(connection: sqlite3.Connection) -> list[str]:
-    """Return the names of fields that documents stored lately have, in order."""
+    """Return the sorted names of fields in documents that were stored lately."""
     names = set(ALWAYS)
     for body in read_excerpts(connection, _late(connection, SAMPLE)):
         try:
@@ -55,8 +56,9 @@ def _collect(value: Any, name: str, names: set[str], depth: int) -> None:
 
 def values(
     connection: sqlite3.Connection, field: str, *, beginning: str, limit: int
-) -> list[Value]:
-    """Return values of a field that begin so, in any case of letters, most frequent first."""
+) -> list[FieldValue]:
+    """Return values of a field that begin with a prefix, in any case of letters, most frequent
+    first."""
     if not is_field(field):
         return []
     column = {**KEYWORD_COLUMNS, **EXACT_COLUMNS}.get(field)
@@ -66,7 +68,7 @@ def values(
         counted = _of_body(connection, field)
     wanted = beginning.casefold()
     fits = [
-        Value(text, documents)
+        FieldValue(text, documents)
         for text, documents in counted.items()
         if len(text) <= VALUE_CHARACTERS and text.casefold().startswith(wanted)
     ]
@@ -74,12 +76,12 @@ def values(
 
 
 def _of_label(connection: sqlite3.Connection, column: str) -> Counter[str]:
-    """Count in the tally, and in the documents that came after it."""
+    """Count in the tally, and in the documents that were stored after it."""
     counted: Counter[str] = Counter()
-    told = [segment for segment, width in segments(connection).items() if width]
+    tallied = [segment for segment, width in segments(connection).items() if width]
     after = 0
-    if told:
-        after = ids_of(told[-1])[1]
+    if tallied:
+        after = ids_of(tallied[-1])[1]
         counted.update(
             dict(
                 connection.execute(

@@ -1,9 +1,9 @@
-"""What stands before and after a document in the file it came from.
+"""The documents before and after a document in its file.
 
-Offsets in the same file tell the order. A Beat sends a file in order, so its neighbours were
-stored near the document; ``AROUND`` documents to either side are looked through, which no
-index needs to make quick. Where a document tells no file, what its data stream has just
-before and after it in time is the next best.
+Offsets in the same file give the order. A Beat sends a file in order, so its neighbours were
+stored near the document; ``AROUND`` documents on either side are searched, which is fast
+without an index. When a document names no file, the documents of its data stream directly
+before and after it in time are used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ptingest.model.explore import Hit, Neighbours
+from ptingest.model.explore import DocumentContext, Hit
 from ptingest.sinks.store.read.bodies import ask_small, read_hits
 from ptingest.sinks.store.read.pagination import by_time
 
@@ -24,22 +24,22 @@ _OFFSET = "CAST(json_extract(small, '$.log.offset') AS INTEGER)"
 
 
 class _Spot(NamedTuple):
-    """Where in which file a document stood."""
+    """The position of a document in its file."""
 
     agent: Any
     file: dict[str, Any]
     offset: int
 
 
-def neighbours(
+def context_of(
     connection: sqlite3.Connection,
     hit: Hit,
     *,
     count: int,
     is_time_up: Callable[[], bool] = lambda: False,
-) -> Neighbours:
+) -> DocumentContext:
     """Return up to ``count`` documents before ``hit`` and after it, oldest first; large ones
-    cut, and fewer when those took the time."""
+    are cut, and there are fewer when those took the time."""
     spot = _spot(hit.body)
 
     def side(*, is_after: bool) -> list[Hit]:
@@ -50,7 +50,7 @@ def neighbours(
         return read_hits(connection, ids, is_time_up=is_time_up)
 
     basis = "time" if spot is None else "file"
-    return Neighbours(side(is_after=False)[::-1], side(is_after=True), basis)
+    return DocumentContext(side(is_after=False)[::-1], side(is_after=True), basis)
 
 
 def _spot(body: str) -> _Spot | None:

@@ -1,9 +1,10 @@
 """The beginning of each value of a large document, made without holding it whole.
 
-    chunks of JSON --> JSON that is valid again: long texts cut and marked, then an end
+    chunks of JSON --> valid JSON again: long texts cut and marked, then an end
 
-Work is linear in what is read, memory is a chunk and what is kept. Where the room is used up,
-everything open is closed and the rest is left out; what is no JSON need not become any.
+Work is linear in the bytes that are read, memory is a chunk and the excerpt. When the limit is
+reached, everything open is closed and the rest is left out; from text that is not JSON the
+result need not be JSON.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ _STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _WORD = re.compile(rb"[-+.0-9A-Za-z]*+")
 _WHOLE = re.compile(rb'(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*+', re.DOTALL)
 _HOPS = 32
-"""Escaped quotes in one chunk from which on an expression is quicker than looking for them."""
+"""Escaped quotes in one chunk from which on an expression is faster than searching for them."""
 _PUNCTUATION = frozenset(b"{}[],:")
 
 
 def excerpt(chunks: Iterator[bytes], *, value_bytes: int, total_bytes: int) -> str:
     """Return a JSON text of little more than ``total_bytes``; each text in it, names too, has
-    little more than ``value_bytes``, and says its whole length where it was cut."""
+    little more than ``value_bytes``, and says its whole length when it was cut."""
     return _Excerpt(chunks, value_bytes).make(total_bytes)
 
 
@@ -38,7 +39,8 @@ def _end_of_word(data: bytes, at: int) -> int:
 
 
 def _end_of_text(data: bytes, at: int) -> int:
-    """Return where the closing quote is, or a backslash without its partner, or the end."""
+    """Return the position of the closing quote, or of a backslash without its partner, or the
+    end."""
     begin = at
     for _ in range(_HOPS):
         quote = data.find(b'"', begin)
@@ -58,7 +60,7 @@ def _end(what: re.Pattern[bytes], data: bytes, at: int) -> int:
 
 
 class _End(Exception):
-    """There is no more to read, or no sense in it."""
+    """The text has ended, or it is not JSON."""
 
 
 class _Excerpt:
@@ -68,7 +70,7 @@ class _Excerpt:
         self._out = bytearray()
         self._open: list[int] = []
         self._safe: tuple[int, tuple[int, ...]] = (0, ())
-        """How much of the output is sense by itself, and what is open there."""
+        """How much of the output is complete JSON, and what is open there."""
         self._is_name = False
 
     def make(self, total_bytes: int) -> str:
@@ -84,7 +86,7 @@ class _Excerpt:
         return (bytes(self._out[:length]) + closing).decode("utf-8", "replace") or "null"
 
     def _step(self) -> None:
-        """Take one sign or value."""
+        """Read one sign or value."""
         self._take(_end_of_space, most=0)
         sign = self._data[self._at]
         if sign in _PUNCTUATION:
@@ -125,14 +127,15 @@ class _Excerpt:
         self._safe = len(self._out), tuple(self._open)
 
     def _take(self, end_of: Callable[[bytes, int], int], *, most: int) -> tuple[bytes, int]:
-        """Go past all that fits; return its first ``most`` bytes and how many there were."""
+        """Skip all that matches; return its first ``most`` bytes and how many there were."""
         kept, length = b"", 0
         while True:
             end = end_of(self._data, self._at)
             if len(kept) < most:
                 kept += self._data[self._at : min(end, self._at + most - len(kept))]
             length += end - self._at
-            # What ends at a sign of its own ends here; a lone backslash waits for its partner.
+            # A value that ends at a sign of its own ends here; a lone backslash waits for its
+            # partner.
             if end < len(self._data) and self._data[end:] != b"\\":
                 self._at = end
                 return kept, length
@@ -146,7 +149,7 @@ class _Excerpt:
 
 
 def _marked(kept: bytes, length: int) -> bytes:
-    """Cut at a whole character and escape, and say what was there."""
+    """Cut at a complete character and escape, and say how much there was."""
     text = kept[: _end(_WHOLE, kept, 0)].decode("utf-8", "ignore")
     mark = json.dumps(f"… ({length:,} bytes)", ensure_ascii=False)[1:-1]
     return f"{text}{mark}".encode()

@@ -1,10 +1,10 @@
-"""Looking into the store from a page: documents newest first, counts beside them, one
-document with what stands around it, what was stored since.
+"""Exploring the store: documents newest first, counts of a view, one document with its context,
+documents stored since a request.
 
-Every answer is of one moment, bounded in rows, and bounded in time where rows are no bound:
-``is_time_up`` is asked between two slices of the store and within them, and what was left
-out is said.
-A connection that is interrupted from elsewhere raises ``SinkUnavailable``.
+Every answer is read from one snapshot, bounded in rows, and bounded in time where the number of
+rows is not: ``is_time_up`` is called between two slices of the store and within them, and the
+answer says what was left out. A connection that is interrupted from another thread raises
+``SinkUnavailable``.
 """
 
 from __future__ import annotations
@@ -29,22 +29,21 @@ from ptingest.sinks.store.read.bodies import (
     read_part,
 )
 from ptingest.sinks.store.read.facets import counts
-from ptingest.sinks.store.read.pagination import Place, Slice, by_time, slices
+from ptingest.sinks.store.read.pagination import PageCursor, Slice, by_time, slices
 from ptingest.sinks.store.read.planner import candidates, first_rows, most_rows, rare_ids, weight
-from ptingest.sinks.store.read.snapshot import Question, in_bounds, moment
+from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds, snapshot
 from ptingest.sinks.store.read.sql import Condition
 from ptingest.sinks.store.schema import open_reader
 
 TAIL_MOST = 20_000
-"""Documents looked at for one step of a live tail; more are skipped, and counted."""
+"""Documents read for one step of a live tail; further ones are skipped, and counted."""
 TOO_MUCH = (
-    "time was up before one document was looked at; ask for fewer words and values at once, or "
-    "for those that fewer documents have"
+    "time was up before one document was read; use fewer words and values at once, or rarer ones"
 )
 
 
 class ExploreReader:
-    """A store opened for looking; use it in a ``with``, in one thread at a time.
+    """A store opened for exploring; use it in a ``with``, in one thread at a time.
 
     Raises:
         SinkUnavailable: there is no store at ``path``, or it became unreadable.
@@ -70,17 +69,17 @@ class ExploreReader:
             raise SinkUnavailable(sink="store", cause=f"{self._path}: {error}") from error
 
     def interrupt(self) -> None:
-        """End the statement that runs in another thread, if one does."""
+        """End the statement that runs in another thread, if there is one."""
         with suppress(sqlite3.ProgrammingError):  # closed meanwhile
             self.connection.interrupt()
 
-    def question(self, view: View) -> Question:
+    def question(self, view: View) -> StoreQuery:
         """Return the view with its times resolved.
 
         Raises:
             QueryInvalid: a time cannot be read.
         """
-        return Question(
+        return StoreQuery(
             view.query,
             self._time(view.since, "since"),
             self._time(view.until, "until", is_end=True),
@@ -102,14 +101,14 @@ class ExploreReader:
     def page(self, view: View, *, place: str | None = None, limit: int) -> Page:
         """Return documents newest first, from ``place`` on.
 
-        Documents that are stored meanwhile neither shift nor repeat what the next page has.
+        Documents that are stored meanwhile neither shift nor repeat documents of the next page.
 
         Raises:
             QueryInvalid: the query, a time or the place cannot be read.
         """
-        after = Place.read(place) if place else None
+        after = PageCursor.read(place) if place else None
         question = self.question(view)
-        with self._moment(question) as where:
+        with self._snapshot(question) as where:
             places, stopped_at = self._places(where, question, after, limit + 1)
             found = places[:limit]
             hits = self._hits([one.id for one in found])
@@ -122,12 +121,12 @@ class ExploreReader:
         return Page(hits, str(found[-1]) if len(places) > limit else None, None)
 
     def _places(
-        self, where: Condition, question: Question, after: Place | None, limit: int
-    ) -> tuple[list[Place], Place | None]:
-        """Return up to ``limit`` places, and where looking stopped when time was up."""
+        self, where: Condition, question: StoreQuery, after: PageCursor | None, limit: int
+    ) -> tuple[list[PageCursor], PageCursor | None]:
+        """Return up to ``limit`` places, and where the search stopped when time was up."""
         query, where = where, in_bounds(where, question)
-        found: list[Place] = []
-        looked_to: Place | None = None
+        found: list[PageCursor] = []
+        looked_to: PageCursor | None = None
         try:
             with deadline(self.connection, self._is_time_up):
                 if (few := candidates(self.connection, query)) is not None:
@@ -148,19 +147,19 @@ class ExploreReader:
             return found, looked_to
         return found, None
 
-    def _places_in(self, part: Slice, where: Condition, limit: int) -> list[Place]:
+    def _places_in(self, part: Slice, where: Condition, limit: int) -> list[PageCursor]:
         rows = self.connection.execute(
             f"SELECT timestamp, id FROM {by_time(self.connection)} "
             f"WHERE {part.sql} AND {where.sql} ORDER BY timestamp DESC, id DESC LIMIT ?",
             [*part.values, *where.values, limit],
         )
-        return list(map(Place._make, rows))
+        return list(map(PageCursor._make, rows))
 
     @contextmanager
-    def _moment(self, question: Question, after_id: int = 0) -> Iterator[Condition]:
-        """Hold a moment; what ends before anything can be told is no answer."""
+    def _snapshot(self, question: StoreQuery, after_id: int = 0) -> Iterator[Condition]:
+        """Hold a snapshot; raise when time is up before the first result."""
         try:
-            with moment(
+            with snapshot(
                 self.connection,
                 question,
                 now=self._now,
@@ -171,7 +170,9 @@ class ExploreReader:
         except TimeIsUp as error:
             raise SinkUnavailable(sink="store", cause=TOO_MUCH) from error
 
-    def _slices(self, query: Condition, question: Question, after: Place | None) -> Iterator[Slice]:
+    def _slices(
+        self, query: Condition, question: StoreQuery, after: PageCursor | None
+    ) -> Iterator[Slice]:
         return slices(
             self.connection,
             since=question.since,
@@ -182,8 +183,8 @@ class ExploreReader:
         )
 
     def _places_of(
-        self, source: str, also: str, where: Condition, after: Place | None, limit: int
-    ) -> list[Place]:
+        self, source: str, also: str, where: Condition, after: PageCursor | None, limit: int
+    ) -> list[PageCursor]:
         """Return places among few documents."""
         behind, values = "TRUE", list[str | int]()
         if after is not None and after.timestamp is None:
@@ -197,20 +198,20 @@ class ExploreReader:
             "ORDER BY timestamp DESC, documents.id DESC LIMIT ?",
             [*values, *where.values, limit],
         )
-        return list(map(Place._make, rows))
+        return list(map(PageCursor._make, rows))
 
     def _hits(self, ids: list[int]) -> list[Hit]:
         """Return documents in the order of ``ids``; large ones cut, fewer when time is up."""
         return read_hits(self.connection, ids, is_time_up=self._is_time_up)
 
     def counts(self, view: View) -> Counts:
-        """Return how many documents fit, by level over time and by the values of labels.
+        """Return how many documents match, by level over time and by the values of labels.
 
         Raises:
             QueryInvalid: the query or a time cannot be read.
         """
         question = self.question(view)
-        with self._moment(question) as where:
+        with self._snapshot(question) as where:
             return counts(
                 self.connection,
                 where,
@@ -220,21 +221,22 @@ class ExploreReader:
             )
 
     def document(self, number: int) -> Hit | None:
-        """Return the document with this id in the store, None where it is gone."""
+        """Return the document with this id in the store, None when it was deleted."""
         hits = read_hits(
             self.connection, [number], whole_bytes=PAGE_BYTES, value_bytes=PAGE_VALUE_BYTES
         )
         return hits[0] if hits else None
 
     def part(self, number: int, begin: int) -> bytes | None:
-        """Return a part of a body from ``begin`` on, nothing at its end; None where it is gone."""
+        """Return a part of a body from ``begin`` on, empty at its end; None when it was
+        deleted."""
         return read_part(self.connection, number, begin)
 
     def pages(self, view: View, *, limit: int) -> Iterator[list[Hit]]:
-        """Yield everything that fits, newest first, so many documents at a time.
+        """Yield all documents that match, newest first, in pages.
 
-        No moment is held between two of them: retention may take what was not yet given,
-        and the server's log can start anew.
+        No snapshot is held between two pages: retention may delete documents that were not yet
+        returned, and the server's log can start anew.
         """
         place: str | None = None
         while True:
@@ -249,16 +251,18 @@ class ExploreReader:
         return int(self.connection.execute("SELECT max(id) FROM documents").fetchone()[0] or 0)
 
     def tail(self, view: View, *, after: int, limit: int) -> Tail:
-        """Return what was stored after the document ``after``, the newest ``limit`` of it.
+        """Return the documents stored after the document ``after``, the newest ``limit`` of
+        them.
 
-        Times of the view are not asked: what is stored now is new, whatever its time.
+        The view's times are not applied: a document that is stored now is new, whatever its
+        time is.
 
         Raises:
             QueryInvalid: the query cannot be read.
         """
         last = self.last_id()
         begin = max(after, last - TAIL_MOST)
-        with self._moment(Question(view.query), begin) as where:
+        with self._snapshot(StoreQuery(view.query), begin) as where:
             begin = max(begin, last - TAIL_MOST // weight(where))
             rows = self.connection.execute(
                 "SELECT id FROM documents NOT INDEXED "

@@ -1,9 +1,9 @@
-"""Counting what a question finds: all of it, by level over time, and by the value of labels.
+"""Counts of the documents that match: all, by level over time, and by the values of labels.
 
-What the tally holds is taken from there; the rest is counted one by one, newest first, until
-time is up. Counted one by one are the ids that no segment covers yet, segments whose times
-are told too coarsely for the histogram, and at the range's two ends those times that begin
-as the bound does. A query that asks for more than labels has no use for the tally.
+Numbers that the tally has are taken from there; other documents are counted one by one, newest
+first, until time is up. Those are the ids that no segment covers yet, segments whose times are
+too coarse for the histogram, and, at both ends of the range, times that begin as the bound
+does. The tally is not used for a query on other fields than labels.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from ptingest.model.explore import FACETS, Counts, Facet
 from ptingest.sinks.store.read.histogram import bars, prefix_of, steps_for
 from ptingest.sinks.store.read.pagination import by_time, slices
 from ptingest.sinks.store.read.planner import candidates, first_rows, most_rows, tally_rows
-from ptingest.sinks.store.read.snapshot import Question, in_bounds
+from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds
 from ptingest.sinks.store.read.sql import Condition
 from ptingest.sinks.store.rollup import SEGMENT, SEGMENT_BITS, gaps, segments
 
 FACET_VALUES = 10
 GAPS_MOST = 4 * SEGMENT
-"""So many documents outside the tally are read by id; more of them in the order of time."""
+"""Up to so many documents outside the tally are read by id; more of them in the order of time."""
 _LABELS = ", ".join(FACETS)
 
 
-class Group(NamedTuple):
+class LabelGroup(NamedTuple):
     """Documents with the same beginning of their time and the same labels, in the order of
     ``FACETS``."""
 
@@ -48,18 +48,18 @@ class _Sums:
         self.times: Counter[tuple[str, str | None]] = Counter()
         self.values: tuple[Counter[str | None], ...] = tuple(Counter() for _ in FACETS)
 
-    def add(self, group: Group) -> None:
+    def add(self, group: LabelGroup) -> None:
         self.add_time(group)
         self.add_labels(group)
 
-    def add_time(self, group: Group) -> None:
+    def add_time(self, group: LabelGroup) -> None:
         self.documents += group.documents
         if group.time is None:
             self.timeless += group.documents
         else:
             self.times[group.time, group.labels[FACETS.index("log_level")]] += group.documents
 
-    def add_labels(self, group: Group) -> None:
+    def add_labels(self, group: LabelGroup) -> None:
         for counter, value in zip(self.values, group.labels, strict=True):
             if value is not None and value[:1] in ("[", "{"):
                 for element in _elements(value):
@@ -69,7 +69,7 @@ class _Sums:
 
 
 def _elements(value: str) -> Iterable[str | None]:
-    """Return what the JSON text of a list holds; any other text is itself."""
+    """Return the elements of a list's JSON text; any other text is returned as it is."""
     try:
         decoded = msgspec.json.decode(value)
     except msgspec.DecodeError:
@@ -83,12 +83,12 @@ def _elements(value: str) -> Iterable[str | None]:
 def counts(
     connection: sqlite3.Connection,
     where: Condition,
-    question: Question,
+    question: StoreQuery,
     *,
     now: str,
     is_time_up: Callable[[], bool],
 ) -> Counts:
-    """Count what fits ``where``, the question's query in the moment that is held."""
+    """Count the documents that match ``where``, the query in the snapshot that is held."""
     first, last = _ends(connection, question, now)
     widths = segments(connection) if where.has_labels_only else {}
     step = _step(widths, first, last)
@@ -109,7 +109,7 @@ def counts(
 def _until_time_is_up(
     counting: _Counting, widths: dict[int, int], is_time_up: Callable[[], bool], newest: str
 ) -> str | None:
-    """Count, and return the time down to which everything was, None when at the end."""
+    """Count, and return the time down to which all documents were counted, None when all were."""
     try:
         with deadline(counting.connection, is_time_up):
             return counting.count(widths, is_time_up)
@@ -117,7 +117,7 @@ def _until_time_is_up(
         return counting.counted_to or newest
 
 
-def _ends(connection: sqlite3.Connection, question: Question, now: str) -> tuple[str, str]:
+def _ends(connection: sqlite3.Connection, question: StoreQuery, now: str) -> tuple[str, str]:
     """Return the first and last time of the histogram."""
     oldest, newest = connection.execute(
         "SELECT (SELECT min(timestamp) FROM documents), (SELECT max(timestamp) FROM documents)"
@@ -128,11 +128,11 @@ def _ends(connection: sqlite3.Connection, question: Question, now: str) -> tuple
 
 
 def _step(widths: dict[int, int], first: str, last: str) -> int:
-    """Return the finest step that most of the tally can tell, else the finest."""
+    """Return the finest step that most of the tally can give, else the finest."""
     steps = steps_for(first, last)
     for step in steps:
-        told = sum(width >= prefix_of(step) for width in widths.values())
-        if widths and told >= len(widths) * 0.9:
+        fine = sum(width >= prefix_of(step) for width in widths.values())
+        if widths and fine >= len(widths) * 0.9:
             return step
     return steps[0]
 
@@ -146,21 +146,21 @@ class _Counting:
     """One count, by every way that is needed."""
 
     def __init__(
-        self, connection: sqlite3.Connection, where: Condition, question: Question, prefix: int
+        self, connection: sqlite3.Connection, where: Condition, question: StoreQuery, prefix: int
     ) -> None:
         self.connection, self._query, self._question = connection, where, question
         self.counted_to: str | None = None
-        """Where the slice that was counted last ends."""
+        """The end of the slice that was counted last."""
         self._where = in_bounds(where, question)
         self._prefix = prefix
         self.sums = _Sums()
 
     def count(self, widths: dict[int, int], is_time_up: Callable[[], bool]) -> str | None:
-        """Count everything; return the time down to which it came, None when at the end."""
-        told = {segment: width for segment, width in widths.items() if width >= self._prefix}
-        if told:
+        """Count everything; return the time down to which documents were counted, None for all."""
+        tallied = {segment: width for segment, width in widths.items() if width >= self._prefix}
+        if tallied:
             self._add_tally()
-            self._add_edges(set(told.values()))
+            self._add_edges(set(tallied.values()))
         elif (few := candidates(self.connection, self._query)) is not None:
             self._add_groups(few, "TRUE", [])
             return None
@@ -169,13 +169,13 @@ class _Counting:
         ).fetchone()
         if first is None:
             return None
-        missing = gaps(told, first, last)
-        if told and sum(end - start + 1 for start, end in missing) <= GAPS_MOST:
+        missing = gaps(tallied, first, last)
+        if tallied and sum(end - start + 1 for start, end in missing) <= GAPS_MOST:
             for ids in missing:
                 self._add_groups("documents NOT INDEXED", "id BETWEEN ? AND ?", list(ids))
             return None
-        outside = f"((id - 1) >> {SEGMENT_BITS}) NOT IN ({_TOLD})" if told else "TRUE"
-        return self._add_slices(outside, [self._prefix] if told else [], is_time_up)
+        outside = f"((id - 1) >> {SEGMENT_BITS}) NOT IN ({_FINE_ENOUGH})" if tallied else "TRUE"
+        return self._add_slices(outside, [self._prefix] if tallied else [], is_time_up)
 
     def _add_slices(
         self, outside: str, values: list[str | int], is_time_up: Callable[[], bool]
@@ -203,15 +203,16 @@ class _Counting:
             [*values, *self._where.values],
         )
         for row in rows:
-            self.sums.add(Group(row[0], row[1:-1], row[-1]))
+            self.sums.add(LabelGroup(row[0], row[1:-1], row[-1]))
 
     def _add_tally(self) -> None:
-        """Add what lies wholly between the two bounds, from the segments that tell enough."""
+        """Add the documents entirely between the two bounds, from segments that are fine
+        enough."""
         for time, level, documents in self._tallied(f"substr(time, 1, {self._prefix}), log_level"):
             labels = tuple(level if field == "log_level" else None for field in FACETS)
-            self.sums.add_time(Group(time, labels, documents))
+            self.sums.add_time(LabelGroup(time, labels, documents))
         for row in self._tallied(_LABELS):
-            self.sums.add_labels(Group(None, row[:-1], row[-1]))
+            self.sums.add_labels(LabelGroup(None, row[:-1], row[-1]))
 
     def _tallied(self, what: str) -> Iterator[tuple[Any, ...]]:
         bounds, values = ["width >= ?"], list[str | int | float]([self._prefix])
@@ -226,7 +227,7 @@ class _Counting:
         )
 
     def _add_edges(self, widths: set[int]) -> None:
-        """Add the times that begin as a bound does; the tally cannot tell their two sides."""
+        """Add the times that begin as a bound does; the tally cannot separate their two sides."""
         since, until = self._question.since, self._question.until
         for width in widths:
             ends = [
@@ -241,5 +242,5 @@ class _Counting:
                 )
 
 
-_TOLD = "SELECT segment FROM documents_segments WHERE width >= ?"
+_FINE_ENOUGH = "SELECT segment FROM documents_segments WHERE width >= ?"
 _OF_WIDTH = "SELECT segment FROM documents_segments WHERE width = ?"

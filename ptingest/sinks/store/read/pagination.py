@@ -1,7 +1,7 @@
-"""Going through a store from the newest document to the oldest, a slice at a time.
+"""Reads a store from the newest document to the oldest, a slice at a time.
 
-Time ends where the caller says so, between two slices; what was seen until then is whole
-down to one moment, which can be told.
+The caller may stop between two slices when time is up; the documents read until then are
+complete down to one moment, which the caller can report.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ FIRST_ROWS = 4096
 ROWS_MOST = 1 << 17
 
 
-class Place(NamedTuple):
-    """A document's place in the order of time; without a time after all others."""
+class PageCursor(NamedTuple):
+    """A document's place in the order of time; documents without a time come last."""
 
     timestamp: str | None
     id: int
@@ -27,11 +27,11 @@ class Place(NamedTuple):
         return f"{self.timestamp or ''},{self.id}"
 
     @classmethod
-    def read(cls, text: str) -> Place:
+    def read(cls, text: str) -> PageCursor:
         """Return the place written as ``TIME,ID``.
 
         Raises:
-            QueryInvalid: it is none.
+            QueryInvalid: it is not a place.
         """
         timestamp, _, number = text.rpartition(",")
         if not number.isascii() or not number.isdigit() or len(number) > 18:
@@ -46,8 +46,8 @@ class Slice(NamedTuple):
 
     sql: str
     values: list[str | int]
-    end: Place | None
-    """Where its oldest document stands, None in the last slice."""
+    end: PageCursor | None
+    """The place of its oldest document, None in the last slice."""
 
 
 def by_time(connection: sqlite3.Connection) -> str:
@@ -61,12 +61,12 @@ def slices(
     *,
     since: str | None = None,
     until: str | None = None,
-    after: Place | None = None,
+    after: PageCursor | None = None,
     first_rows: int = FIRST_ROWS,
     most_rows: int = ROWS_MOST,
 ) -> Iterator[Slice]:
     """Yield slices, newest first, each twice as long as the one before; with ``after`` only
-    what lies behind that place."""
+    those behind that place."""
     source, rows = by_time(connection), first_rows
     sql, values = "timestamp IS NOT NULL", list[str | int]()
     if until is not None:
@@ -84,7 +84,7 @@ def slices(
         if end is None:
             yield Slice(f"{sql} AND {floor}", [*values, *floors], None)
             break
-        yield Slice(f"{sql} AND (timestamp, id) >= (?, ?)", [*values, *end], Place._make(end))
+        yield Slice(f"{sql} AND (timestamp, id) >= (?, ?)", [*values, *end], PageCursor._make(end))
         sql, values = "(timestamp, id) < (?, ?)", list(end)
         rows = min(2 * rows, most_rows)
     if since is None and until is None:

@@ -1,7 +1,7 @@
-"""What can be known before looking: that few documents can fit, and which.
+"""Decides how to read: whether few documents can match, and which.
 
-Words tell by the text index, labels by the tally. Few documents are best fetched by their
-ids; many are looked for in the order of time.
+The text index tells it for words, the tally for labels. Few documents are fetched by their ids;
+many are searched in the order of time.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from ptingest.sinks.store.read.sql import Condition
 from ptingest.sinks.store.rollup import SEGMENT, gaps, segments
 
 CANDIDATES_MOST = 20_000
-"""So many documents that hold the words are fetched one by one."""
+"""Up to so many documents that hold the words are fetched one by one."""
 SEGMENTS_MOST = 6
-"""So many segments, or their like in documents that are not tallied, are read as a whole."""
+"""Up to so many segments, or as many documents outside the tally, are read as a whole."""
 DEAR_ROWS = 1 << 12
 CHEAP_ROWS = 1 << 17
 VALUES_USUAL = 8
-"""Documents looked at between two glances at the clock: where each costs a look into its
-body, and where none does."""
+"""Documents read between two checks of the clock: when each costs a read of its body, and when
+none does."""
 
 
 def candidates(connection: sqlite3.Connection, query: Condition) -> str | None:
-    """Return the few documents that hold the words as a source of rows, None where they are
-    many or no words are asked for."""
+    """Return the few documents that hold the words as a source of rows, None when they are many
+    or the query has no words."""
     for table in query.required:
         (number,) = connection.execute(f"SELECT count(*) FROM temp.{table}").fetchone()
         if number * weight(query) <= CANDIDATES_MOST:
@@ -34,10 +34,10 @@ def candidates(connection: sqlite3.Connection, query: Condition) -> str | None:
 
 
 def rare_ids(connection: sqlite3.Connection, query: Condition) -> str | None:
-    """Return a condition on ``id`` for all documents with rare labels, None where they are in
-    too many places, or not by labels alone."""
-    told = {one for one, width in segments(connection).items() if width}
-    if not query.has_labels_only or not told:
+    """Return a condition on ``id`` for all documents with rare labels, None when they are in
+    too many segments, or when the query is not on labels alone."""
+    tallied = {one for one, width in segments(connection).items() if width}
+    if not query.has_labels_only or not tallied:
         return None
     rows = connection.execute(
         f"SELECT DISTINCT segment FROM {tally_rows('TRUE')} "
@@ -47,15 +47,15 @@ def rare_ids(connection: sqlite3.Connection, query: Condition) -> str | None:
     hits = {segment for (segment,) in rows}
     (first,) = connection.execute("SELECT min(id) FROM documents").fetchone()
     (last,) = connection.execute("SELECT max(id) FROM documents").fetchone()
-    ranges = gaps(told - hits, first, last)
+    ranges = gaps(tallied - hits, first, last)
     if sum(end - start + 1 for start, end in ranges) > SEGMENTS_MOST * SEGMENT:
         return None
     return f"({' OR '.join(f'id BETWEEN {start} AND {end}' for start, end in ranges) or 'FALSE'})"
 
 
 def tally_rows(condition: str) -> str:
-    """Return the tally under the documents' name, so that conditions on labels fit; a body is
-    never asked for, since no label in it is a list."""
+    """Return the tally under the documents' name, so that conditions on labels can be used; no
+    condition reads a body, since no label in the tally is a list."""
     return (
         "(SELECT *, NULL AS body FROM documents_tally JOIN documents_segments USING (segment) "
         f"WHERE {condition}) AS documents"
@@ -63,18 +63,18 @@ def tally_rows(condition: str) -> str:
 
 
 def most_rows(query: Condition) -> int:
-    """Return how many documents may be looked at between two glances at the clock."""
+    """Return how many documents may be read between two checks of the clock."""
     is_dear = bool(query.functions) or ("json_each" in query.sql and not query.has_labels_only)
     return max(1, (DEAR_ROWS if is_dear else CHEAP_ROWS) // weight(query))
 
 
 def first_rows(query: Condition) -> int:
-    """Return how many documents may be looked at before the first glance."""
+    """Return how many documents may be read before the first check."""
     return max(1, FIRST_ROWS // weight(query))
 
 
 def weight(query: Condition) -> int:
-    """Return how many times as much as for a usual query is done for a document."""
+    """Return the cost of the query for one document, in multiples of a usual query's."""
     phrases = sum(map(len, query.functions.values()))
-    asked = len(query.values) + len(query.texts) + phrases
-    return max(1, asked // VALUES_USUAL)
+    conditions = len(query.values) + len(query.texts) + phrases
+    return max(1, conditions // VALUES_USUAL)

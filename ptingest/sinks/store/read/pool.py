@@ -1,9 +1,8 @@
-"""The console's way into the embedded store: threads, turns, and an end to each question.
+"""Reads the embedded store for the console: in threads, few at a time, each within a time limit.
 
-The store is opened read-only and by its path, so that it matters not which process writes it.
-SQLite works without Python's lock, so that neither the event loop nor the writer waits for a
-reader. Few questions are answered at once, few more wait, and a question that nobody waits
-for any more is interrupted.
+The store is opened read-only and by its path, so that any process may write it. SQLite runs
+without Python's lock, so that neither the event loop nor the writer waits for a reader. Few
+queries run at the same time, few more wait, and a query whose caller has gone is interrupted.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from ptingest.errors import SinkUnavailable
-from ptingest.model.explore import ExploreResult, Hit, Neighbours, Page, Tail, Value, View
+from ptingest.model.explore import DocumentContext, ExploreResult, FieldValue, Hit, Page, Tail, View
 from ptingest.sinks.store.read import completion
-from ptingest.sinks.store.read.context import neighbours
+from ptingest.sinks.store.read.context import context_of
 from ptingest.sinks.store.read.explore import ExploreReader
 
 T = TypeVar("T")
@@ -30,21 +29,20 @@ AT_ONCE = 3
 INTERRUPT_SECONDS = 0.05
 """An interrupt between two statements is lost, so it is repeated."""
 FIELDS_SECONDS = 30.0
-"""How long the names of fields are remembered."""
+"""How long the names of fields are cached."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExploreLimits:
-    """How many questions may wait, how long each may take, and how much an export reads at once."""
+    """How many queries may wait, how long each may take, and how much an export reads at once."""
 
     waiting: int = 16
     seconds: float = 1.0
-    """How long a page looks for documents, and again as long counts; then it says how far it
-    came."""
+    """Time limit of a page's search, and of its counts; then the answer says how far it came."""
     patient_seconds: float = 30.0
-    """The same, for who asked to wait."""
+    """The same, when the user chose to wait."""
     end_seconds: float = 10.0
-    """Beyond its own time a question is interrupted."""
+    """A query that exceeds its own limit by this is interrupted."""
     export_rows: int = 500
 
 
@@ -65,29 +63,31 @@ class StoreExplorer:
     async def look(
         self, view: View, *, place: str | None, limit: int, is_patient: bool
     ) -> ExploreResult:
-        """Return a page and the counts beside it."""
+        """Return a page and the counts of its view."""
         limits = self._limits
         seconds = limits.patient_seconds if is_patient else limits.seconds
 
-        def look(clock: _Clock, reader: ExploreReader) -> ExploreResult:
+        def look(deadline: _Deadline, reader: ExploreReader) -> ExploreResult:
             begin = time.perf_counter()
-            clock.wind(seconds)
+            deadline.set(seconds)
             page = reader.page(view, place=place, limit=limit)
-            clock.wind(seconds)
+            deadline.set(seconds)
             counts = reader.counts(view)
             return ExploreResult(page, counts, time.perf_counter() - begin, reader.last_id() == 0)
 
         return await self._ask(look, seconds=2 * seconds)
 
-    async def document(self, number: int, *, around: int) -> tuple[Hit, Neighbours] | None:
-        """Return one document with what stands around it, None where it is gone."""
+    async def document(self, number: int, *, around: int) -> tuple[Hit, DocumentContext] | None:
+        """Return one document with its context, None when it was deleted."""
 
-        def document(clock: _Clock, reader: ExploreReader) -> tuple[Hit, Neighbours] | None:
-            clock.wind(self._limits.seconds)
+        def document(
+            deadline: _Deadline, reader: ExploreReader
+        ) -> tuple[Hit, DocumentContext] | None:
+            deadline.set(self._limits.seconds)
             hit = reader.document(number)
             if hit is None:
                 return None
-            return hit, neighbours(reader.connection, hit, count=around, is_time_up=clock.is_up)
+            return hit, context_of(reader.connection, hit, count=around, is_time_up=deadline.is_up)
 
         return await self._ask(document)
 
@@ -95,7 +95,7 @@ class StoreExplorer:
         """Yield one document as it is stored, in parts; a thread is held for a part at a time.
 
         Raises:
-            SinkUnavailable: it is gone, or went meanwhile.
+            SinkUnavailable: it was deleted, before or during the read.
         """
         begin = 0
         while True:
@@ -116,8 +116,8 @@ class StoreExplorer:
             self._fields_at = time.monotonic()
         return self._fields
 
-    async def values(self, field: str, *, beginning: str, limit: int) -> list[Value]:
-        """Return values of a field that begin so, most frequent first."""
+    async def values(self, field: str, *, beginning: str, limit: int) -> list[FieldValue]:
+        """Return values of a field that begin with ``beginning``, most frequent first."""
         return await self._ask(
             lambda _, reader: completion.values(
                 reader.connection, field, beginning=beginning, limit=limit
@@ -129,16 +129,16 @@ class StoreExplorer:
         return await self._ask(lambda _, reader: reader.last_id())
 
     async def tail(self, view: View, *, after: int, limit: int) -> Tail:
-        """Return what was stored after a document."""
+        """Return the documents stored after a document."""
 
-        def tail(clock: _Clock, reader: ExploreReader) -> Tail:
-            clock.wind(self._limits.seconds)
+        def tail(deadline: _Deadline, reader: ExploreReader) -> Tail:
+            deadline.set(self._limits.seconds)
             return reader.tail(view, after=after, limit=limit)
 
         return await self._ask(tail)
 
     async def export(self, view: View) -> AsyncIterator[list[Hit]]:
-        """Yield everything that fits, newest first; a thread is held for a page at a time.
+        """Yield all documents that match, newest first; a thread is held for a page at a time.
 
         The view's times are resolved once, so that `1h` does not move while it is read.
         """
@@ -153,12 +153,12 @@ class StoreExplorer:
 
     async def _ask(
         self,
-        question: Callable[[_Clock, ExploreReader], T],
+        question: Callable[[_Deadline, ExploreReader], T],
         *,
         seconds: float | None = None,
         now: datetime | None = None,
     ) -> T:
-        """Have a question answered in a thread, in its turn, and end it when it is too long."""
+        """Run a query in a thread when its turn comes, and interrupt it at its limit."""
         limits = self._limits
         if self._waiting >= limits.waiting:
             raise SinkUnavailable(
@@ -170,59 +170,59 @@ class StoreExplorer:
             await self._turns.acquire()
         finally:
             self._waiting -= 1
-        clock = _Clock()
+        deadline = _Deadline()
 
         def answer() -> T:
             with ExploreReader(
-                self._path, now=now or datetime.now(UTC), is_time_up=clock.is_up
+                self._path, now=now or datetime.now(UTC), is_time_up=deadline.is_up
             ) as reader:
-                clock.reader = reader
-                return question(clock, reader)
+                deadline.reader = reader
+                return question(deadline, reader)
 
         work = asyncio.get_running_loop().run_in_executor(self._threads, answer)
         try:
             given = limits.seconds if seconds is None else seconds
             done, _ = await asyncio.wait({work}, timeout=given + limits.end_seconds)
             if not done:
-                await _stop(clock, work)
+                await _stop(deadline, work)
         except asyncio.CancelledError:
-            await _stop(clock, work)
+            await _stop(deadline, work)
             raise
         finally:
             self._turns.release()
         return work.result()
 
 
-def _part(number: int, begin: int, _: _Clock, reader: ExploreReader) -> bytes | None:
+def _part(number: int, begin: int, _: _Deadline, reader: ExploreReader) -> bytes | None:
     return reader.part(number, begin)
 
 
 def _page(
-    view: View, place: str | None, limits: ExploreLimits, clock: _Clock, reader: ExploreReader
+    view: View, place: str | None, limits: ExploreLimits, deadline: _Deadline, reader: ExploreReader
 ) -> Page:
-    clock.wind(limits.seconds)
+    deadline.set(limits.seconds)
     return reader.page(view, place=place, limit=limits.export_rows)
 
 
-class _Clock:
-    """Tells a question when its time is up; it may be wound up anew for a second part."""
+class _Deadline:
+    """The deadline of a query; it may be set again for a second part."""
 
     def __init__(self) -> None:
         self.reader: ExploreReader | None = None
         self._end = float("inf")
         self.is_stopped = False
 
-    def wind(self, seconds: float) -> None:
+    def set(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     def is_up(self) -> bool:
         return self.is_stopped or time.monotonic() >= self._end
 
 
-async def _stop(clock: _Clock, work: asyncio.Future[T]) -> None:
-    """Interrupt a question until its thread is free; what comes of it nobody asks."""
-    clock.is_stopped = True
+async def _stop(deadline: _Deadline, work: asyncio.Future[T]) -> None:
+    """Interrupt a query until its thread is free; its result is discarded."""
+    deadline.is_stopped = True
     while not work.done():
-        if clock.reader is not None:
-            clock.reader.interrupt()
+        if deadline.reader is not None:
+            deadline.reader.interrupt()
         await asyncio.wait({work}, timeout=INTERRUPT_SECONDS)

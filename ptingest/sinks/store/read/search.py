@@ -1,8 +1,8 @@
-"""Reading the store: searching, counting; also while a server writes.
+"""Reads the store: search and count, also while a server writes.
 
-Each question is answered as of one moment. The moment ends before the first hit is handed
-out, since a reader that holds one open (a pager, half read) keeps the server's write-ahead
-log from starting anew; a document that retention deletes meanwhile is left out.
+Each question is answered from one snapshot. The snapshot ends before the first hit is returned,
+since a reader that holds one open (a pager, half read) prevents the server's write-ahead log
+from starting anew; a document that retention deletes meanwhile is left out.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import NamedTuple, Self
 from ptingest.errors import QueryInvalid, SinkUnavailable
 from ptingest.kql.fields import EXACT_COLUMNS, KEYWORD_COLUMNS
 from ptingest.kql.parser import is_field
-from ptingest.sinks.store.read.snapshot import Question, in_bounds, moment
+from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds, snapshot
 from ptingest.sinks.store.read.sql import Condition, may_be_json, path_of
 from ptingest.sinks.store.schema import open_reader
 
 ROWS_A_FETCH = 256
 
 
-class Hit(NamedTuple):
-    """One document found; ``body`` is it whole, as JSON."""
+class SearchHit(NamedTuple):
+    """One document that was found; ``body`` is its complete JSON."""
 
     data_stream: str
     body: str
@@ -64,8 +64,9 @@ class StoreReader:
         if isinstance(error, sqlite3.Error):
             raise SinkUnavailable(sink="store", cause=f"{self._path}: {error}") from error
 
-    def search(self, question: Question, *, limit: int | None = None) -> Iterator[Hit]:
-        """Yield what matches, oldest first; with ``limit`` the newest so many of them.
+    def search(self, question: StoreQuery, *, limit: int | None = None) -> Iterator[SearchHit]:
+        """Yield the documents that match, oldest first; with ``limit`` the newest so many of
+        them.
 
         Raises:
             QueryInvalid: before the first hit.
@@ -78,12 +79,12 @@ class StoreReader:
                 f"WHERE id IN ({', '.join('?' * len(some))})",
                 some,
             ).fetchall()
-            found = {row[0]: Hit(row[1], row[2]) for row in rows}
+            found = {row[0]: SearchHit(row[1], row[2]) for row in rows}
             yield from (found[one] for one in some if one in found)
 
-    def _find(self, question: Question, limit: int | None) -> array[int]:
-        """Return the ids of what matches, oldest first."""
-        with moment(self._connection, question, now=self._now) as query:
+    def _find(self, question: StoreQuery, limit: int | None) -> array[int]:
+        """Return the ids of the documents that match, oldest first."""
+        with snapshot(self._connection, question, now=self._now) as query:
             where = in_bounds(query, question)
             sql = f"SELECT id FROM documents WHERE {where.sql} ORDER BY timestamp"
             values = where.values
@@ -96,24 +97,25 @@ class StoreReader:
             ids.reverse()
         return ids
 
-    def count(self, question: Question) -> int:
+    def count(self, question: StoreQuery) -> int:
         """Return how many documents match."""
-        with moment(self._connection, question, now=self._now) as query:
+        with snapshot(self._connection, question, now=self._now) as query:
             where = in_bounds(query, question)
             sql = f"SELECT count(*) FROM documents WHERE {where.sql}"
             return int(self._connection.execute(sql, where.values).fetchone()[0])
 
-    def count_by(self, question: Question, field: str) -> list[tuple[str | None, int]]:
-        """Return each value of ``field`` with its number of documents, most first.
+    def count_by(self, question: StoreQuery, field: str) -> list[tuple[str | None, int]]:
+        """Return each value of ``field`` with its number of documents, most frequent first.
 
-        A list counts once for each of its elements; None stands for documents without it.
+        A list counts once for each of its elements; None counts the documents without the
+        field.
         """
         if not is_field(field):
             raise QueryInvalid(
                 query=field, column=1, seen=f"{field!r}", expected="a field name without quotes"
             )
         values, source = _values_of(field)
-        with moment(self._connection, question, now=self._now) as query:
+        with snapshot(self._connection, question, now=self._now) as query:
             where = in_bounds(query, question)
             sql = (
                 f"SELECT {values.sql}, count(DISTINCT documents.id) FROM {source} "
@@ -131,7 +133,7 @@ class StoreReader:
 
 def _values_of(field: str) -> tuple[Condition, str]:
     """Return SQL for a field's value, and the rows to take it from: one row a document and
-    element, or one of NULL where there is none."""
+    element, or one row with NULL when there is none."""
     if field in EXACT_COLUMNS:
         return Condition(EXACT_COLUMNS[field]), "documents"
     column = KEYWORD_COLUMNS.get(field)

@@ -39,7 +39,7 @@ SELECT id FROM documents WHERE id > ? AND length(message) > {LONG_CHARACTERS}
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class StoreQuery:
     """What to look for; times are the store's time text, None is without bound."""
 
     query: str
@@ -49,9 +49,9 @@ class Question:
 
 
 @contextmanager
-def moment(
+def snapshot(
     connection: sqlite3.Connection,
-    question: Question,
+    question: StoreQuery,
     *,
     now: datetime,
     after_id: int = 0,
@@ -116,7 +116,7 @@ def _look_up_words(
             )
 
 
-def in_bounds(where: Condition, question: Question) -> Condition:
+def in_bounds(where: Condition, question: StoreQuery) -> Condition:
     """Return the query's condition with the question's times and data stream."""
     bounds: list[tuple[str, str | None]] = [
         ("timestamp >= ?", question.since),

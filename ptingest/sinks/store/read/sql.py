@@ -1,8 +1,9 @@
 """A query's tree as a SQL condition over ``documents``.
 
-Every value and path is bound, none becomes part of the SQL. Every condition is 0 or 1 and
-never NULL, so that ``not`` finds what lacks the field. What the columns cannot answer is
-asked of the body: there a path leads to one value or to a list, of which any may match.
+Every value and path is bound, none becomes part of the SQL. Every condition is 0 or 1 and never
+NULL, so that ``not`` finds documents that lack the field. Conditions that the columns cannot
+answer read the body: there a path leads to one value or to a list, of which any element may
+match.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from datetime import datetime
 
 from ptingest.kql import times
 from ptingest.kql.fields import EXACT_COLUMNS, KEYWORD_COLUMNS, TEXT_FIELDS, number_of, phrases_of
-from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, Range, Value
+from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, QueryValue, Range
 from ptingest.kql.tokens import Phrase
 
 GLOB_CHARACTERS = 4096
-"""SQLite goes over a text once for each character between two ``*``, and cannot be interrupted
+"""SQLite scans a text once for each character between two ``*``, and cannot be interrupted
 meanwhile; longer texts are matched by ``globs``, in one pass."""
 
 _RANGE_SQL = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
@@ -25,14 +26,14 @@ _RANGE_SQL = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 @dataclass(slots=True)
 class Condition:
-    """SQL with its bound values in order, and what it calls and reads by name."""
+    """SQL with its bound values in order, and the functions and tables that it uses by name."""
 
     sql: str
     values: list[str | int | float] = field(default_factory=list)
     functions: dict[str, list[Phrase]] = field(default_factory=dict)
-    """Each asks whether a text holds any of these."""
+    """Each tests whether a text holds any of these."""
     globs: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Each asks whether a long text is these pieces with anything between."""
+    """Each tests whether a long text is these pieces with anything between."""
     texts: dict[str, str] = field(default_factory=dict)
     """Temporary tables of one column ``id``: the documents that match an FTS5 expression."""
     phrases: dict[str, list[Phrase]] = field(default_factory=dict)
@@ -40,10 +41,10 @@ class Condition:
     required: list[str] = field(default_factory=list)
     """Those of ``texts`` that hold every document which can match."""
     has_labels_only: bool = False
-    """True where the query asks for labels and nothing else, so that the tally can answer."""
+    """True when the query is on labels only, so that the tally can answer it."""
 
     def bounded(self, bounds: Sequence[str], values: Sequence[str]) -> Condition:
-        """Return the condition with further ones that all must hold."""
+        """Return the condition joined with further ones by AND."""
         sql = " AND ".join([self.sql, *bounds])
         return replace(self, sql=sql, values=[*self.values, *values])
 
@@ -69,7 +70,7 @@ def condition(query: Query, *, text: str, now: datetime) -> Condition:
 
 
 def asks_labels_only(query: Query) -> bool:
-    """Tell whether a query can be decided by the labels of a document."""
+    """Return whether the labels of a document decide a query."""
     match query:
         case AllOf(parts) | AnyOf(parts):
             return all(map(asks_labels_only, parts))
@@ -82,18 +83,18 @@ def asks_labels_only(query: Query) -> bool:
 
 
 def path_of(name: str) -> tuple[str, ...]:
-    """Return where a field lies in a body: nested, or under its dotted name at the top."""
+    """Return the paths of a field in a body: nested, or its dotted name at the top."""
     nested = "$." + ".".join(f'"{part}"' for part in name.split("."))
     return (nested, f'$."{name}"') if "." in name else (nested,)
 
 
 def may_be_json(column: str) -> str:
-    """Return SQL that is true where a column may hold the JSON text of a list or object."""
+    """Return SQL that is true when a column may hold the JSON text of a list or object."""
     return f"substr({column}, 1, 1) IN ('[', '{{')"
 
 
 class _Writer:
-    """Writes SQL from left to right and collects its values on the way."""
+    """Writes SQL from left to right and collects its values."""
 
     def __init__(self, text: str, now: datetime, musts: Sequence[Query]) -> None:
         self._text, self._now, self._musts = text, now, musts
@@ -124,12 +125,12 @@ class _Writer:
                 return self._range(query)
 
     def _alternatives(self, name: str | None, parts: list[Query]) -> str:
-        """Ask once whether a field has any of several values: its body is read once."""
+        """Test a field for several values in one condition: its body is read once."""
         if name is None:
             return self.any_query(parts[0])
         return self._match(name, [part.value for part in parts if isinstance(part, Match)])
 
-    def _match(self, name: str, values: list[Value]) -> str:
+    def _match(self, name: str, values: list[QueryValue]) -> str:
         if values[0].is_anything:
             return self._exists(name)
         if name in TEXT_FIELDS:
@@ -140,8 +141,8 @@ class _Writer:
             return self._column(EXACT_COLUMNS[name], values)
         if name in KEYWORD_COLUMNS:
             column = KEYWORD_COLUMNS[name]
-            # A list or object is kept as JSON text; what it holds is asked of the body. A
-            # text that merely begins so comes to the same answer.
+            # A list or object is kept as JSON text; its elements are read from the body. A text
+            # that merely begins like one has the same result.
             body = self._in_body(name, lambda: self._elements(values, has_numbers=False))
             return (
                 f"CASE WHEN {may_be_json(column)} THEN {body} "
@@ -159,14 +160,14 @@ class _Writer:
             return body
         return f"CASE WHEN {may_be_json(column)} THEN {body} ELSE {column} IS NOT NULL END"
 
-    def _column(self, column: str, values: Sequence[Value]) -> str:
+    def _column(self, column: str, values: Sequence[QueryValue]) -> str:
         texts = [value.text for value in values if not value.has_wildcard]
         self.values += texts
-        asked = [f"{column} IN ({', '.join('?' * len(texts))})"] if texts else []
-        asked += [self._fits(column, value) for value in values if value.has_wildcard]
-        return f"coalesce({_either(asked)}, FALSE)"
+        conditions = [f"{column} IN ({', '.join('?' * len(texts))})"] if texts else []
+        conditions += [self._fits(column, value) for value in values if value.has_wildcard]
+        return f"coalesce({_either(conditions)}, FALSE)"
 
-    def _fits(self, text: str, value: Value) -> str:
+    def _fits(self, text: str, value: QueryValue) -> str:
         function = f"fits_{len(self.globs)}"
         self.globs[function] = value.pieces
         self.values.append(_glob(value))
@@ -176,13 +177,14 @@ class _Writer:
         )
 
     def _in_body(self, name: str, element: Callable[[], str], *, is_inner: bool = False) -> str:
-        """Ask whether any element at the field's path satisfies ``element``, SQL over ``each``.
+        """Test whether any element at the field's path satisfies ``element``, SQL over
+        ``each``.
 
         Members of an object have text for keys and do not count, unless ``is_inner``.
         """
         found = []
         for path in path_of(name):
-            # Looking for the last name costs a tenth of parsing a body that lacks it.
+            # A search for the last name costs a tenth of parsing a body that lacks it.
             self.values += (path[path.rindex('."') + 1 :], path)
             inner = "" if is_inner else "typeof(each.key) <> 'text' AND "
             found.append(
@@ -191,10 +193,10 @@ class _Writer:
             )
         return f"({' OR '.join(f'({one})' for one in found)})"
 
-    def _elements(self, values: Sequence[Value], *, has_numbers: bool) -> str:
+    def _elements(self, values: Sequence[QueryValue], *, has_numbers: bool) -> str:
         return _either([f"({self._element(one, has_numbers=has_numbers)})" for one in values])
 
-    def _element(self, value: Value, *, has_numbers: bool) -> str:
+    def _element(self, value: QueryValue, *, has_numbers: bool) -> str:
         if value.has_wildcard:
             return f"each.type = 'text' AND {self._fits('each.value', value)}"
         self.values.append(value.text)
@@ -233,14 +235,14 @@ class _Writer:
         self.values.append(last if operator in (">", "<=") else first)
         return f"coalesce(timestamp {_RANGE_SQL[operator]} ?, FALSE)"
 
-    def _time_match(self, value: Value) -> str:
+    def _time_match(self, value: QueryValue) -> str:
         self.values.extend(self._span(value.text))
         return "coalesce(timestamp BETWEEN ? AND ?, FALSE)"
 
     def _span(self, value: str) -> tuple[str, str]:
         return times.asked_span(value, self._now, query=self._text)
 
-    def _words(self, name: str, values: Sequence[Value]) -> str:
+    def _words(self, name: str, values: Sequence[QueryValue]) -> str:
         phrases = [one for value in values for one in phrases_of(value)]
         indexed: dict[str, Phrase] = {}
         others: list[Phrase] = []
@@ -250,26 +252,26 @@ class _Writer:
                 others.append(one)
             else:
                 indexed[text] = one
-        asked: list[str] = []
+        conditions: list[str] = []
         if indexed:
             table = f"found_{len(self.texts)}"
             self.texts[table] = " OR ".join(indexed)
             self.phrases[table] = list(indexed.values())
             # The plus keeps SQLite from fetching each of them: often they are very many.
-            asked.append(f"(+documents.id IN (SELECT id FROM temp.{table}))")
+            conditions.append(f"(+documents.id IN (SELECT id FROM temp.{table}))")
         if others:
             function = f"has_words_{len(self.functions)}"
             self.functions[function] = others
-            asked.append(
+            conditions.append(
                 f"{function}(message)"
                 if name == "message"
                 else self._in_body(name, lambda: f"each.type = 'text' AND {function}(each.value)")
             )
-        return _either(asked)
+        return _either(conditions)
 
 
 def _fts(words_in_a_row: Phrase) -> str | None:
-    """Return FTS5's expression, None where a ``*`` is not at a phrase's very end."""
+    """Return FTS5's expression, None when a ``*`` is not at a phrase's very end."""
     *firsts, last = words_in_a_row
     begins = last.endswith("*")
     bare = last[:-1] if begins else last
@@ -279,7 +281,7 @@ def _fts(words_in_a_row: Phrase) -> str | None:
 
 
 def _by_field(parts: Sequence[Query]) -> list[tuple[str | None, list[Query]]]:
-    """Gather what asks for values of one field; everything else stays for itself."""
+    """Group the conditions on values of one field; all others stay single."""
     gathered: dict[object, tuple[str | None, list[Query]]] = {}
     for number, part in enumerate(parts):
         name = (part.field or "message") if isinstance(part, Match) else None
@@ -290,20 +292,20 @@ def _by_field(parts: Sequence[Query]) -> list[tuple[str | None, list[Query]]]:
     return list(gathered.values())
 
 
-def _either(asked: Sequence[str]) -> str:
-    return _halved(asked, "OR", "FALSE")
+def _either(conditions: Sequence[str]) -> str:
+    return _halved(conditions, "OR", "FALSE")
 
 
-def _halved(asked: Sequence[str], operator: str, empty: str) -> str:
-    """Halve again and again: SQLite bounds an expression's depth, not its length."""
-    if len(asked) <= 1:
-        return asked[0] if asked else empty
-    middle = len(asked) // 2
-    left = _halved(asked[:middle], operator, empty)
-    return f"({left} {operator} {_halved(asked[middle:], operator, empty)})"
+def _halved(conditions: Sequence[str], operator: str, empty: str) -> str:
+    """Split in halves recursively: SQLite bounds an expression's depth, not its length."""
+    if len(conditions) <= 1:
+        return conditions[0] if conditions else empty
+    middle = len(conditions) // 2
+    left = _halved(conditions[:middle], operator, empty)
+    return f"({left} {operator} {_halved(conditions[middle:], operator, empty)})"
 
 
-def _glob(value: Value) -> str:
+def _glob(value: QueryValue) -> str:
     return "*".join(
         "".join(f"[{character}]" if character in "*?[" else character for character in piece)
         for piece in value.pieces

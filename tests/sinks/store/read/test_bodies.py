@@ -1,4 +1,4 @@
-"""Bodies read for people: large ones never whole."""
+"""Bodies read for people: large ones are never read whole."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ptingest.model.explore import Value
+from ptingest.model.explore import FieldValue
 from ptingest.sinks.store.read.completion import fields, values
 from ptingest.sinks.store.schema import transaction
 from tests.support.store_documents import document, insert, raw_document
@@ -63,7 +63,7 @@ def test_values_are_those_that_begin_so_most_frequent_first(
 
 
 def test_only_so_many_values_are_given(connection: sqlite3.Connection) -> None:
-    assert values(connection, "host.name", beginning="", limit=10) == [Value("pt-app-1", 2)]
+    assert values(connection, "host.name", beginning="", limit=10) == [FieldValue("pt-app-1", 2)]
     assert len(values(connection, "logger_name", beginning="apps.", limit=2)) == 2
 
 
@@ -74,5 +74,5 @@ def test_a_large_document_offers_its_fields_and_hinders_no_values(tmp_path: Path
         insert(connection, [document(row) for row in rows])
 
     assert "city" in fields(connection)
-    assert values(connection, "city", beginning="", limit=5) == [Value("Linz", 1)]
+    assert values(connection, "city", beginning="", limit=5) == [FieldValue("Linz", 1)]
     connection.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.sinks.store.read.context import neighbours
+from ptingest.sinks.store.read.context import context_of
 from ptingest.sinks.store.read.explore import ExploreReader
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.support.store_documents import document, insert, raw_document
@@ -41,7 +41,7 @@ def around(path: Path, number: int, count: int = 2) -> tuple[list[int], list[int
     with ExploreReader(path, now=NOW) as reader:
         hit = reader.document(number)
         assert hit is not None
-        found = neighbours(reader.connection, hit, count=count)
+        found = context_of(reader.connection, hit, count=count)
     return [one.id for one in found.before], [one.id for one in found.after], found.basis
 
 
@@ -107,5 +107,5 @@ def test_a_large_document_has_neighbours_and_is_cut_beside_others(
         )
 
     assert around(path, 3) == ([1, 2], [4, 5], "file")
-    # Looked for in the same file, a very large one is passed over.
+    # A very large one is skipped in the search of the same file.
     assert around(path, 2) == ([1], [4, 5], "file")

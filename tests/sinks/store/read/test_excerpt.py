@@ -50,8 +50,8 @@ def test_whatever_comes_it_is_bounded_and_json_where_it_was(
 
     if not isinstance(value, bytes):
         json.loads(made)
-    # What is over is one value and its mark, and what closes the open ones; replaced bytes
-    # may each become three.
+    # Beyond the limit there is one value and its mark, and the ends of the open ones; replaced
+    # bytes may each become three.
     assert len(made.encode()) <= total + 3 * value_bytes + 40 + DEPTH_MOST
 
 

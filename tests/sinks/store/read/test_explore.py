@@ -107,7 +107,7 @@ def test_paging_neither_skips_nor_repeats_while_documents_come_in(
 def test_a_page_that_ran_out_of_time_says_how_far_it_came_and_goes_on_there(
     writer: sqlite3.Connection, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deadline, "INSTRUCTIONS", 1 << 30)  # asked between slices only
+    monkeypatch.setattr(deadline, "INSTRUCTIONS", 1 << 30)  # checked between slices only
     put(writer, *bodies(9000, seed=3))
     wanted = View("number:1")
 

@@ -1,4 +1,4 @@
-"""Every way of counting gives what plain SQL over the documents gives."""
+"""Every way of counting gives the numbers of plain SQL over the documents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ptingest.kql import deadline
 from ptingest.kql.columns import time_text
 from ptingest.model.explore import FACETS, Counts
 from ptingest.sinks.store.read.facets import counts
-from ptingest.sinks.store.read.snapshot import Question, in_bounds, moment
+from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds, snapshot
 from ptingest.sinks.store.rollup import SEGMENT
 from ptingest.sinks.store.schema import open_reader, open_writer
 from tests.support.store_segments import store
@@ -57,9 +57,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connect
     writer.close()
 
 
-def counted(reader: sqlite3.Connection, question: Question, *, looks: int = 10**9) -> Counts:
+def counted(reader: sqlite3.Connection, question: StoreQuery, *, looks: int = 10**9) -> Counts:
     left = iter(range(looks))
-    with moment(reader, question, now=NOW) as where:
+    with snapshot(reader, question, now=NOW) as where:
         return counts(
             reader,
             where,
@@ -69,8 +69,8 @@ def counted(reader: sqlite3.Connection, question: Question, *, looks: int = 10**
         )
 
 
-def plain(reader: sqlite3.Connection, question: Question) -> list[tuple[str | None, ...]]:
-    with moment(reader, question, now=NOW) as query:
+def plain(reader: sqlite3.Connection, question: StoreQuery) -> list[tuple[str | None, ...]]:
+    with snapshot(reader, question, now=NOW) as query:
         where = in_bounds(query, question)
         return reader.execute(
             f"SELECT timestamp, {', '.join(FACETS)} FROM documents WHERE {where.sql}", where.values
@@ -90,7 +90,7 @@ def start_of(step_seconds: int, time: str) -> str:
 def test_counts_are_those_of_the_documents(
     reader: sqlite3.Connection, query: str, since: str | None, until: str | None
 ) -> None:
-    question = Question(query, since, until)
+    question = StoreQuery(query, since, until)
 
     found = counted(reader, question)
 
@@ -118,7 +118,7 @@ def test_the_tally_is_what_answers(reader: sqlite3.Connection) -> None:
 
 
 def test_an_element_of_a_list_counts_as_a_value(reader: sqlite3.Connection) -> None:
-    found = counted(reader, Question("service:edge"))
+    found = counted(reader, StoreQuery("service:edge"))
 
     assert dict(found.facets[0].values) == {"django": 1, "edge": 1}
 
@@ -126,8 +126,8 @@ def test_an_element_of_a_list_counts_as_a_value(reader: sqlite3.Connection) -> N
 def test_when_time_is_up_it_is_said_how_far_counting_came(
     reader: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deadline, "INSTRUCTIONS", 1 << 30)  # asked between slices only
-    question = Question("number >= 0")
+    monkeypatch.setattr(deadline, "INSTRUCTIONS", 1 << 30)  # checked between slices only
+    question = StoreQuery("number >= 0")
 
     found = counted(reader, question, looks=1)
 
@@ -141,7 +141,7 @@ def test_an_empty_store_counts_nothing(tmp_path: Path) -> None:
     open_writer(tmp_path / "store.sqlite").close()
     reader = open_reader(tmp_path / "store.sqlite")
 
-    found = counted(reader, Question("service:django"))
+    found = counted(reader, StoreQuery("service:django"))
 
     assert (found.documents, found.is_whole, found.bars) == (0, True, [])
     reader.close()
@@ -152,7 +152,7 @@ def test_an_empty_store_counts_nothing(tmp_path: Path) -> None:
 def test_a_count_that_is_ended_in_the_middle_is_at_least_what_it_says(
     reader: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, query: str, looks: int
 ) -> None:
-    question = Question(query)
+    question = StoreQuery(query)
     whole = counted(reader, question)
     monkeypatch.setattr(deadline, "INSTRUCTIONS", 100)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.errors import QueryInvalid
-from ptingest.sinks.store.read.pagination import Place, by_time, slices
+from ptingest.sinks.store.read.pagination import PageCursor, by_time, slices
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.support.store_documents import document, insert
 
@@ -28,11 +28,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connecti
 @given(
     since=st.sampled_from(TIMES),
     until=st.sampled_from(TIMES),
-    after=st.none() | st.builds(Place, st.sampled_from(TIMES), st.integers(1, 60)),
+    after=st.none() | st.builds(PageCursor, st.sampled_from(TIMES), st.integers(1, 60)),
     rows=st.integers(1, 40),
 )
 def test_slices_hold_every_document_once_newest_first(
-    store: sqlite3.Connection, since: str | None, until: str | None, after: Place | None, rows: int
+    store: sqlite3.Connection,
+    since: str | None,
+    until: str | None,
+    after: PageCursor | None,
+    rows: int,
 ) -> None:
     seen: list[tuple[str | None, int]] = []
 
@@ -57,11 +61,11 @@ def test_slices_hold_every_document_once_newest_first(
 
 
 def test_a_place_is_read_back_as_written() -> None:
-    for place in (Place("2025-01-02T03:04:05.678Z", 7), Place(None, 9)):
-        assert Place.read(str(place)) == place
+    for place in (PageCursor("2025-01-02T03:04:05.678Z", 7), PageCursor(None, 9)):
+        assert PageCursor.read(str(place)) == place
 
 
 @pytest.mark.parametrize("text", ["", "x,", "x,-1", "x,٣", "x," + "9" * 19])
 def test_what_is_no_place_is_said(text: str) -> None:
     with pytest.raises(QueryInvalid, match="a place"):
-        Place.read(text)
+        PageCursor.read(text)

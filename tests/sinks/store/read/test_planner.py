@@ -16,7 +16,7 @@ from ptingest.sinks.store.read.planner import (
     rare_ids,
     weight,
 )
-from ptingest.sinks.store.read.snapshot import Question, moment
+from ptingest.sinks.store.read.snapshot import StoreQuery, snapshot
 from ptingest.sinks.store.schema import transaction
 from tests.support.store_documents import document, insert
 from tests.support.store_segments import store
@@ -48,7 +48,7 @@ def test_words_that_few_documents_hold_name_them(
     connection: sqlite3.Connection, query: str, is_few: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(few, "CANDIDATES_MOST", 100)
-    with moment(connection, Question(query), now=NOW) as where:
+    with snapshot(connection, StoreQuery(query), now=NOW) as where:
         assert (candidates(connection, where) is not None) is is_few
 
 
@@ -66,7 +66,7 @@ def test_labels_that_few_segments_hold_name_their_ids(
     connection: sqlite3.Connection, query: str, is_rare: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(few, "SEGMENTS_MOST", 1)
-    with moment(connection, Question(query), now=NOW) as where:
+    with snapshot(connection, StoreQuery(query), now=NOW) as where:
         ids = rare_ids(connection, where)
         assert (ids is not None) is is_rare
         if ids is not None:
@@ -90,7 +90,7 @@ def test_labels_that_few_segments_hold_name_their_ids(
 def test_where_bodies_are_read_the_clock_is_looked_at_more_often(
     connection: sqlite3.Connection, query: str, rows: int
 ) -> None:
-    with moment(connection, Question(query), now=NOW) as where:
+    with snapshot(connection, StoreQuery(query), now=NOW) as where:
         assert most_rows(where) == rows
 
 
@@ -104,11 +104,11 @@ def test_the_more_is_asked_the_fewer_documents_are_looked_at_between_two_glances
     star = "*" if field == "message" else ""
     query = f"{field}:({' or '.join(f'{star}{number % 10}' for number in range(terms))})"
 
-    with moment(connection, Question(query), now=NOW) as where:
+    with snapshot(connection, StoreQuery(query), now=NOW) as where:
         assert 1 <= first_rows(where) <= most
         assert 1 <= most_rows(where) <= most
 
 
 def test_a_usual_question_weighs_nothing_more(connection: sqlite3.Connection) -> None:
-    with moment(connection, Question("service:django and parcel"), now=NOW) as where:
+    with snapshot(connection, StoreQuery("service:django and parcel"), now=NOW) as where:
         assert weight(where) == 1

@@ -145,13 +145,13 @@ async def test_when_time_is_up_the_answer_says_so(
     assert (patient.counts.is_whole, patient.counts.documents) == (True, 3000)
 
 
-def test_a_clock_may_be_wound_up_again() -> None:
-    clock = exploring._Clock()
+def test_a_deadline_may_be_set_again() -> None:
+    deadline = exploring._Deadline()
 
-    assert not clock.is_up()
-    clock.wind(-1)
-    assert clock.is_up()
-    clock.wind(time.monotonic() + 60)
-    assert not clock.is_up()
-    clock.is_stopped = True
-    assert clock.is_up()
+    assert not deadline.is_up()
+    deadline.set(-1)
+    assert deadline.is_up()
+    deadline.set(time.monotonic() + 60)
+    assert not deadline.is_up()
+    deadline.is_stopped = True
+    assert deadline.is_up()

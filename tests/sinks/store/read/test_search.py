@@ -13,7 +13,7 @@ from ptingest.errors import QueryInvalid, SinkUnavailable
 from ptingest.model.document import DataStream
 from ptingest.sinks.store.maintenance import extend_index
 from ptingest.sinks.store.read.search import StoreReader, StreamCount
-from ptingest.sinks.store.read.snapshot import Question
+from ptingest.sinks.store.read.snapshot import StoreQuery
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.support.store_documents import document, insert
 
@@ -78,7 +78,7 @@ def reader(
 
 
 def names(reader: StoreReader, query: str, **bounds: Any) -> set[str]:
-    hits = reader.search(Question(query, **bounds))
+    hits = reader.search(StoreQuery(query, **bounds))
     return {hit.data_stream.removeprefix("logs-").removesuffix("-pt") for hit in hits}
 
 
@@ -144,14 +144,14 @@ def test_bounds_come_on_top_of_the_query(reader: StoreReader) -> None:
 
 
 def test_a_hit_is_the_whole_document(reader: StoreReader) -> None:
-    (hit,) = reader.search(Question("service:django"))
+    (hit,) = reader.search(StoreQuery("service:django"))
 
     assert json.loads(hit.body) == PARCELS
 
 
 def test_hits_come_oldest_first_and_a_limit_keeps_the_newest(reader: StoreReader) -> None:
-    everything = [hit.data_stream for hit in reader.search(Question("group:pt"))]
-    newest = [hit.data_stream for hit in reader.search(Question("group:pt"), limit=2)]
+    everything = [hit.data_stream for hit in reader.search(StoreQuery("group:pt"))]
+    newest = [hit.data_stream for hit in reader.search(StoreQuery("group:pt"), limit=2)]
 
     assert everything == ["logs-parcels-pt", "logs-aws-pt", "logs-nginx-pt"]
     assert newest == ["logs-aws-pt", "logs-nginx-pt"]
@@ -172,12 +172,12 @@ def test_hits_come_oldest_first_and_a_limit_keeps_the_newest(reader: StoreReader
 def test_values_are_counted_most_first(
     reader: StoreReader, field: str, counts: list[tuple[str | None, int]]
 ) -> None:
-    assert reader.count_by(Question("*"), field) == counts
+    assert reader.count_by(StoreQuery("*"), field) == counts
 
 
 def test_counting_obeys_the_query(reader: StoreReader) -> None:
-    assert reader.count(Question("group:pt and not stream:aws")) == 2
-    assert reader.count_by(Question("parcel*"), "stream") == [("app", 1), ("unknown", 1)]
+    assert reader.count(StoreQuery("group:pt and not stream:aws")) == 2
+    assert reader.count_by(StoreQuery("parcel*"), "stream") == [("app", 1), ("unknown", 1)]
 
 
 def test_documents_are_counted_by_data_stream_and_category(reader: StoreReader) -> None:
@@ -197,9 +197,9 @@ def test_a_long_list_of_values_is_no_trouble(reader: StoreReader) -> None:
 
 def test_a_bad_query_and_a_bad_field_are_said(reader: StoreReader) -> None:
     with pytest.raises(QueryInvalid, match="column 3"):
-        list(reader.search(Question("a:")))
+        list(reader.search(StoreQuery("a:")))
     with pytest.raises(QueryInvalid, match="field name"):
-        reader.count_by(Question("*"), 'a"b')
+        reader.count_by(StoreQuery("*"), 'a"b')
 
 
 def test_each_question_sees_what_is_stored_by_then(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_each_question_sees_what_is_stored_by_then(tmp_path: Path) -> None:
             with transaction(writer):
                 insert(writer, [document(AWS)])
             extend_index(writer, step)
-            counts.append((reader.count(Question("*")), reader.count(Question("bucket"))))
+            counts.append((reader.count(StoreQuery("*")), reader.count(StoreQuery("bucket"))))
     writer.close()
 
     assert counts == [(1, 1), (2, 2), (3, 3)]
@@ -225,7 +225,7 @@ def test_a_search_half_read_holds_nothing_up(tmp_path: Path) -> None:
         insert(writer, [document(AWS | {"n": n}) for n in range(2000)])
 
     with StoreReader(path, now=NOW) as reader:
-        hits = reader.search(Question("bucket"))
+        hits = reader.search(StoreQuery("bucket"))
         first = next(hits)
         writer.execute("DELETE FROM documents WHERE id > 1990")
         is_held_up, _, _ = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -248,4 +248,4 @@ def test_a_store_that_breaks_while_read_is_unavailable(tmp_path: Path) -> None:
         pytest.raises(SinkUnavailable, match="no such table"),
         StoreReader(path, now=NOW) as reader,
     ):
-        reader.count(Question("*"))
+        reader.count(StoreQuery("*"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ptingest.sinks.store.maintenance import extend_index
-from ptingest.sinks.store.read.snapshot import Question, in_bounds, moment
+from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds, snapshot
 from ptingest.sinks.store.schema import LONG_CHARACTERS, open_reader, open_writer, transaction
 from tests.support.store_documents import insert, messages
 
@@ -21,10 +21,10 @@ def test_a_moment_stays_as_it_was_and_leaves_nothing_behind(tmp_path: Path) -> N
     with transaction(writer):
         insert(writer, messages("a third parcel"))
     reader = open_reader(tmp_path / "store.sqlite")
-    question = Question("parcel")
+    question = StoreQuery("parcel")
 
     for _ in range(2):
-        with moment(reader, question, now=NOW) as query:
+        with snapshot(reader, question, now=NOW) as query:
             with transaction(writer):
                 insert(writer, messages("a parcel that came later"))
             where = in_bounds(query, question)
@@ -42,7 +42,7 @@ def test_words_are_looked_for_behind_a_document_only_where_asked(tmp_path: Path)
     with transaction(writer):
         insert(writer, messages("one parcel", "two", "a parcel"))
 
-    with moment(writer, Question("parcel"), now=NOW, after_id=1) as query:
+    with snapshot(writer, StoreQuery("parcel"), now=NOW, after_id=1) as query:
         found = writer.execute("SELECT id FROM temp.found_0").fetchall()
 
     assert (found, query.required) == ([(3,)], ["found_0"])
@@ -61,9 +61,9 @@ def test_words_of_messages_too_long_for_the_text_index_are_found(
     if indexed:
         extend_index(writer, 1)
 
-    with moment(writer, Question(query), now=NOW) as asked:
+    with snapshot(writer, StoreQuery(query), now=NOW) as asked:
         found = writer.execute(f"SELECT id FROM documents WHERE {asked.sql}").fetchall()
-    with moment(writer, Question(query), now=NOW, after_id=1) as asked:
+    with snapshot(writer, StoreQuery(query), now=NOW, after_id=1) as asked:
         later = writer.execute(f"SELECT id FROM documents WHERE {asked.sql}").fetchall()
 
     assert (found, later) == ([(1,), (3,)], [(3,)])

@@ -1,4 +1,4 @@
-"""Any query, answered by SQL, must name the documents that plain Python names."""
+"""SQL must find the documents that plain Python finds, for any query."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.errors import QueryInvalid
-from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, Range, Value, parse
+from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, QueryValue, Range, parse
 from ptingest.sinks.store.maintenance import extend_index
 from ptingest.sinks.store.read.search import StoreReader
-from ptingest.sinks.store.read.snapshot import Question
+from ptingest.sinks.store.read.snapshot import StoreQuery
 from ptingest.sinks.store.read.sql import condition
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.support.store_documents import document, insert
@@ -27,7 +27,7 @@ from tests.support.store_queries import KEYWORDS, WORDY, bodies, queries, writte
 NOW = datetime(2025, 3, 4, tzinfo=UTC)
 
 
-# --- what a query means, in plain Python ------------------------------------------------
+# --- the meaning of a query, in plain Python --------------------------------------------
 
 
 def holds(query: Query, fields: dict[str, Any]) -> bool:
@@ -66,7 +66,7 @@ def elements(fields: dict[str, Any], name: str, *, with_members: bool = False) -
             yield from value if isinstance(value, list) else (value,)
 
 
-def holds_value(value: Value, x: Any, is_keyword: bool) -> bool:
+def holds_value(value: QueryValue, x: Any, is_keyword: bool) -> bool:
     if isinstance(x, str):
         if value.has_wildcard:
             escaped = "*".join(re.sub(r"([*?[])", r"[\1]", piece) for piece in value.pieces)
@@ -111,7 +111,7 @@ def number(text: str) -> float | None:
         return None
 
 
-def holds_words(value: Value, text: Any) -> bool:
+def holds_words(value: QueryValue, text: Any) -> bool:
     if not isinstance(text, str):
         return False
     tokens = re.findall(r"[^\W_]+", text.lower())
@@ -157,7 +157,7 @@ def test_sql_and_plain_python_name_the_same_documents(
     with StoreReader(path, now=NOW) as reader:
         for query in asked:
             text = written(query)
-            hits = {json.loads(hit.body)["n"] for hit in reader.search(Question(text))}
+            hits = {json.loads(hit.body)["n"] for hit in reader.search(StoreQuery(text))}
 
             assert hits == {fields["n"] for fields in documents if holds(query, fields)}, text
 
@@ -175,7 +175,10 @@ def fill(path: Path, documents: list[dict[str, Any]], indexed: int) -> None:
 
 def test_written_queries_are_read_back_as_meant() -> None:
     query = AnyOf(
-        (Negated(Match("tags", Value(("a", "")))), Match("service", Value(('b "*\\',), True)))
+        (
+            Negated(Match("tags", QueryValue(("a", "")))),
+            Match("service", QueryValue(('b "*\\',), True)),
+        )
     )
 
     assert parse(written(query)) == query
