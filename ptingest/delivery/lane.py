@@ -30,7 +30,7 @@ from ptingest.delivery.intake import Intake
 from ptingest.delivery.inventory import Inventory
 from ptingest.delivery.isolation import Isolation
 from ptingest.delivery.lane_status import LaneStatus
-from ptingest.delivery.rate.limiter import Attempt, limiter_of
+from ptingest.delivery.rate.limiter import EndedAttempt, limiter_of
 from ptingest.delivery.retry_policy import RetryPolicy
 from ptingest.delivery.schedule import Schedule
 from ptingest.delivery.settlement import Settlement
@@ -242,14 +242,14 @@ class Lane:
         written = await self._attempts.write(batch, start.at, doubtful)
         now = self.health.written_at = written.at
         is_crowded = len(self._attempts.in_flight) >= self._limiter.concurrency
-        attempt = Attempt(start, now, is_crowded and bool(self._intake.batcher))
+        attempt = EndedAttempt(start, now, is_crowded and bool(self._intake.batcher))
         self._attempts.end(batch)
         self._move_on(batch, written, attempt)
         self._limiter.aim(self._intake.batcher)
         self._note_quiet()
         self._wake.set()
 
-    def _move_on(self, batch: Batch, written: Written, attempt: Attempt) -> None:
+    def _move_on(self, batch: Batch, written: Written, attempt: EndedAttempt) -> None:
         result, outcomes = written.result, written.outcomes
         count = self._metrics.add
         count("ptingest_lane_doubtful_documents_total", len(result.doubtful), self.name)

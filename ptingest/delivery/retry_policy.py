@@ -19,7 +19,7 @@ from ptingest.delivery.batch import Batch, Batcher, batch_of, body_bytes, halves
 from ptingest.delivery.failing_documents import FailingDocuments
 from ptingest.delivery.isolation import Isolation
 from ptingest.delivery.outcomes import Outcomes
-from ptingest.delivery.rate.limiter import Attempt, RateLimiter, complaint_of
+from ptingest.delivery.rate.limiter import EndedAttempt, RateLimiter, complaint_of
 from ptingest.delivery.retry import RetryQueue
 from ptingest.delivery.stream_breakers import StreamBreakers
 from ptingest.model.document import Document
@@ -67,7 +67,7 @@ class RetryPolicy:
             self.failing.note_answer(taken=1, returned=0)
 
     def plan(
-        self, batch: Batch, result: WriteResult, outcomes: Outcomes, attempt: Attempt
+        self, batch: Batch, result: WriteResult, outcomes: Outcomes, attempt: EndedAttempt
     ) -> str | None:
         """Queue what is sent again; add what is for the dead letters to ``outcomes.refused``.
 
@@ -94,7 +94,7 @@ class RetryPolicy:
 
     # --- an answer ----------------------------------------------------------------------
 
-    def _answered(self, batch: Batch, outcomes: Outcomes, attempt: Attempt) -> None:
+    def _answered(self, batch: Batch, outcomes: Outcomes, attempt: EndedAttempt) -> None:
         if outcomes.has_answers:
             self._fresh.note_taken(batch.size)
             too_large = self._isolation.answered(batch, attempt.start.at, attempt.ended)
@@ -115,7 +115,7 @@ class RetryPolicy:
         batch: Batch,
         result: WriteResult,
         outcomes: Outcomes,
-        attempt: Attempt,
+        attempt: EndedAttempt,
         trouble: str | None,
     ) -> bool:
         """Adapt the rate limiter to an answer; return whether the sink needs time."""
@@ -141,7 +141,7 @@ class RetryPolicy:
         batch: Batch,
         result: WriteResult,
         outcomes: Outcomes,
-        attempt: Attempt,
+        attempt: EndedAttempt,
         *,
         waits_for_sink: bool,
     ) -> None:
@@ -199,7 +199,7 @@ class RetryPolicy:
     # --- no answer ------------------------------------------------------------------------
 
     def _unanswered(
-        self, batch: Batch, result: WriteResult, outcomes: Outcomes, attempt: Attempt
+        self, batch: Batch, result: WriteResult, outcomes: Outcomes, attempt: EndedAttempt
     ) -> str | None:
         now = attempt.ended
         trouble = result.trouble or f"{self._sink} gave no answer"

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from ptingest.delivery.rate.limiter import Attempt, AttemptStart, RateLimiter
+from ptingest.delivery.rate.limiter import AttemptStart, EndedAttempt, RateLimiter
 from ptingest.delivery.rate.tuner import LaneLimits, Tuner
 
 MIB = 1 << 20
@@ -137,12 +137,15 @@ class SimulatedLane:
             self.taken += size
             self.latencies.append(self.now - sent.at)
             self.limiter.answered(
-                Attempt(sent, self.now, is_crowded), size=size, complaint=None, has_answers=True
+                EndedAttempt(sent, self.now, is_crowded),
+                size=size,
+                complaint=None,
+                has_answers=True,
             )
         else:
             self.complaints += 1
             self.limiter.overloaded(
-                Attempt(sent, self.now, is_crowded), self.chance.random(), None, "429"
+                EndedAttempt(sent, self.now, is_crowded), self.chance.random(), None, "429"
             )
 
     def _push(self, at: float, size: int, sent: AttemptStart | None, is_good: bool) -> None:

@@ -33,7 +33,7 @@ class AttemptStart(NamedTuple):
     """The batch was closed since it was full: more of the same waited."""
 
 
-class Attempt(NamedTuple):
+class EndedAttempt(NamedTuple):
     """An attempt that ended."""
 
     start: AttemptStart
@@ -107,7 +107,7 @@ class RateLimiter:
         fresh.aim(self.tuner.limits.documents, self.tuner.limits.size)
 
     def overloaded(
-        self, attempt: Attempt, chance: float, retry_after: float | None, what: str
+        self, attempt: EndedAttempt, chance: float, retry_after: float | None, what: str
     ) -> None:
         """The sink as a whole needs time; batches sent together count as one failure."""
         if attempt.start.round == self.aimd.round or retry_after is not None:
@@ -115,12 +115,12 @@ class RateLimiter:
         self.tuner.ended(attempt.start.epoch)
         self._complained(attempt, what)
 
-    def ended(self, attempt: Attempt) -> None:
+    def ended(self, attempt: EndedAttempt) -> None:
         """A batch came back for what is in it or for its size, which says nothing of its load."""
         self.tuner.ended(attempt.start.epoch)
 
     def answered(
-        self, attempt: Attempt, *, size: int, complaint: str | None, has_answers: bool
+        self, attempt: EndedAttempt, *, size: int, complaint: str | None, has_answers: bool
     ) -> bool:
         """The sink works; return whether it had failed before and has recovered now.
 
@@ -172,7 +172,7 @@ class RateLimiter:
             "changes": tuner.changes,
         }
 
-    def _complained(self, attempt: Attempt, what: str) -> None:
+    def _complained(self, attempt: EndedAttempt, what: str) -> None:
         self.last_complaint = what
         start, held = attempt.start, self.concurrency
         if self.tuner.is_fixed or self.tuner.refused(start.epoch, attempt.ended, what):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ptingest.delivery.batch import Batcher
-from ptingest.delivery.rate.limiter import Aimd, Attempt, RateLimiter, complaint_of, limiter_of
+from ptingest.delivery.rate.limiter import Aimd, EndedAttempt, RateLimiter, complaint_of, limiter_of
 from ptingest.delivery.rate.tuner import Tuner
 from ptingest.model.outcome import WriteResult
 from ptingest.settings.sinks import BatchSettings, LaneSettings
@@ -19,8 +19,8 @@ def limiter(*, concurrency: int = 4, is_fixed: bool = False) -> RateLimiter:
     return RateLimiter(initial_seconds=0.25, max_seconds=10, tuner=tuner)
 
 
-def attempt(of: RateLimiter, now: float = 0.0, *, is_full: bool = True) -> Attempt:
-    return Attempt(of.begin(now, is_full=is_full), now, is_crowded=is_full)
+def attempt(of: RateLimiter, now: float = 0.0, *, is_full: bool = True) -> EndedAttempt:
+    return EndedAttempt(of.begin(now, is_full=is_full), now, is_crowded=is_full)
 
 
 def succeed(of: RateLimiter, times: int = 1) -> None:
