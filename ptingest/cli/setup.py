@@ -64,9 +64,20 @@ class Target(NamedTuple):
 )
 @click.option("--dry-run", is_flag=True, help="Print each request and send none.")
 @click.option("--retention", default="30d", show_default=True, help="`none`: keep for ever.")
-@click.option("--replicas", default=0, show_default=True, type=click.IntRange(0, 10))
+@click.option(
+    "--replicas",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 10),
+    help="Replicas of each shard.",
+)
 @click.option("--logsdb", is_flag=True, help="index.mode logsdb: less disk, more CPU.")
-@click.option("--failure-store/--no-failure-store", default=True, show_default=True)
+@click.option(
+    "--failure-store/--no-failure-store",
+    default=True,
+    show_default=True,
+    help="Whether Elasticsearch redirects documents that it cannot index to a failure store.",
+)
 @click.option(
     "--role",
     type=click.Choice(["lean", "as-described"]),
