@@ -80,9 +80,10 @@ class BadWire:
         finally:
             for way in ways:
                 way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+            # Before anything is awaited: a task that is cancelled here goes no further.
             _reset(writer)
             _reset(inner_writer)
+            await asyncio.gather(*ways, return_exceptions=True)
 
     async def _sent(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, weather: Weather
