@@ -40,7 +40,11 @@ def default_registry() -> Path:
     type=click.Path(path_type=Path, dir_okay=False),
 )
 @click.option(
-    "--to", default="127.0.0.1:5044", show_default=True, metavar="HOST:PORT", help="Where to ship to."
+    "--to",
+    default="127.0.0.1:5044",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where to ship to.",
 )
 @click.option(
     "--service", help="Value of `service`; default: each file's name up to the first dot."
@@ -56,9 +60,27 @@ def default_registry() -> Path:
     help="File that keeps the positions, so that a second run ships only new lines.",
 )
 @click.option("--again", is_flag=True, help="Ship from the start, and ignore the registry.")
-@click.option("--window", type=click.IntRange(1, 65_536), default=2048, show_default=True, help="The most events in a window.")
-@click.option("--pipelining", type=click.IntRange(0, 32), default=2, show_default=True, help="Windows sent ahead of the oldest one without an ack.")
-@click.option("--compression", type=click.IntRange(0, 9), default=3, show_default=True, help="zlib level; 0 does not compress.")
+@click.option(
+    "--window",
+    type=click.IntRange(1, 65_536),
+    default=2048,
+    show_default=True,
+    help="The most events in a window.",
+)
+@click.option(
+    "--pipelining",
+    type=click.IntRange(0, 32),
+    default=2,
+    show_default=True,
+    help="Windows sent ahead of the oldest one without an ack.",
+)
+@click.option(
+    "--compression",
+    type=click.IntRange(0, 9),
+    default=3,
+    show_default=True,
+    help="zlib level; 0 does not compress.",
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
