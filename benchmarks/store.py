@@ -112,7 +112,7 @@ def row_of(document: Document) -> Row:
 
 
 async def store(path: Path, cut: Sequence[Sequence[Document]]) -> None:
-    """The product's one run, upkeep and last checkpoint included."""
+    """The product's one run, maintenance and last checkpoint included."""
     sink = StoreSink(StoreSettings(), path=path, clock=SystemClock())
     for batch in cut:
         result = await sink.write(batch, frozenset())

@@ -1,10 +1,10 @@
-"""The pot of bytes that documents outstanding may fill, and the queue in front of it.
+"""The bytes that documents outstanding may fill, and the queue in front of it.
 
-    take(n) --fits or the pot is empty--> granted ... release(n)
+    take(n) --fits or nothing is taken--> granted ... release(n)
             --does not fit--> waits its turn, first come first served
 
-A large request at the head is never overtaken by small ones behind it, so nobody
-starves. An empty pot grants any one request, however large, so nothing is too large for
+A large request at the head is never overtaken by small ones behind it, so none
+waits for ever. While nothing is taken, one request of any size is granted, so none is too large for
 ever. Nothing here knows what the bytes are.
 """
 

@@ -149,8 +149,8 @@ class Flow:
         share = 1.0 if size > event_bytes else 1 + BODY_SHARE
         estimate = int(size * share) + DOCUMENT_OVERHEAD_BYTES * len(chunk)
         estimate *= len(self._lanes)
-        pot = self._budget if size > event_bytes else self._budget.budget_for(size)
-        await pot.take(estimate)
+        budget = self._budget if size > event_bytes else self._budget.budget_for(size)
+        await budget.take(estimate)
         now_ns = self._clock.time_ns()
         try:
             processed = await self.processing.process(
@@ -166,10 +166,10 @@ class Flow:
                 await self._keep_letters(letters, receipt)
                 letters.clear()
         except BaseException:
-            pot.release(estimate)
+            budget.release(estimate)
             raise
-        pot.charge(cost * len(self._lanes))
-        pot.release(estimate)
+        budget.charge(cost * len(self._lanes))
+        budget.release(estimate)
         return processed
 
     def _open_books(self, processed: Processed, receipt: Receipt) -> None:

@@ -1,4 +1,4 @@
-"""Large documents have a pot of their own, and small ones never wait for them."""
+"""Large documents have a budget of their own, and small ones never wait for them."""
 
 from __future__ import annotations
 

@@ -393,7 +393,7 @@ async def test_over_tls_too_a_full_pot_stops_reading_and_everything_arrives(
             windows = [W(20) + b"".join(J(n, event("x" * 2000)) for n in range(20))] * 40
             sending = asyncio.ensure_future(peer.send(b"".join(windows)))
             await until(lambda: not all(c.reading for c in source._connections))
-            # 1.6 MB were sent; what is held unframed stays near its pot of 128 KiB.
+            # 1.6 MB were sent; what is held unframed stays near its budget of 128 KiB.
             assert int(str(source.status()["waiting_bytes"])) < 600_000
             server.sink.open.set()
 

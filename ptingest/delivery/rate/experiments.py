@@ -1,6 +1,6 @@
 """What is known of the four steps that a lane's tuning may take, and which is tried next.
 
-    due(now) --> a trial --> note(move, gain) --> judge: worth it | not | try again
+    due(now) --> a trial --> note(move, gain) --> result: worth it | not | try again
                         +--> refused(move)    --> rests, longer each time
 
 A gain is a natural logarithm: the bytes a second of the step over those of the leader. One
@@ -83,19 +83,19 @@ class Trials:
         yield from sorted(awake, key=lambda move: (-move.step * first, self._of[move].tried_at))
 
     def note(self, move: Move, gain: float, needed: float, now: float) -> tuple[TrialResult, float]:
-        """Take one trial's gain down; returns a judgement and the mean gain it stands on."""
+        """Take one trial's gain down; returns its result and the mean gain it stands on."""
         one = self._of[move]
         one.gains.append(gain)
         self._count += 1
         one.tried_at = self._count
-        judgement, mean = judge(one.gains, needed, self.noise), sum(one.gains) / len(one.gains)
-        if judgement is TrialResult.NOT_WORTH_IT:
+        result, mean = result_of(one.gains, needed, self.noise), sum(one.gains) / len(one.gains)
+        if result is TrialResult.NOT_WORTH_IT:
             self.rest(move, now)
-        return judgement, mean
+        return result, mean
 
     def is_plain(self, gain: float, needed: float) -> bool:
         """Whether one trial alone shows that the step is worth it."""
-        return judge([gain], needed, self.noise) is TrialResult.WORTH_IT
+        return result_of([gain], needed, self.noise) is TrialResult.WORTH_IT
 
     def rest(self, move: Move, now: float) -> None:
         """Do not try this step for a while."""
@@ -122,7 +122,7 @@ class Trials:
             one.gains, one.rests, one.rest_until = [], 0, float("-inf")
 
 
-def judge(gains: list[float], needed: float, noise: float) -> TrialResult:
+def result_of(gains: list[float], needed: float, noise: float) -> TrialResult:
     """Return what these trials of a step come to that must bring ``needed``."""
     beyond = sum(gains) / len(gains) - needed
     if len(gains) >= MOST_TRIALS:

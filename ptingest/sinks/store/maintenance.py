@@ -1,4 +1,4 @@
-"""What the store does between two batches, off the road of the ack: text index, tally,
+"""What the store does between two batches, off the road of the ack: text index, rollup,
 retention. Each is bounded in documents and in time (see ``time_limit``), so that the next batch
 never waits long, and each may be cut off at any moment: the next round finds by itself what is
 left to do.
@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from ptingest.kql.columns import time_text
-from ptingest.sinks.store.rollup import leave_out, next_segment, tally
+from ptingest.sinks.store.rollup import leave_out, next_segment, roll_up
 from ptingest.sinks.store.schema import (
     INDEX_STEP,
     LONG_CHARACTERS,
@@ -137,7 +137,7 @@ def extend_index(
 
 
 def extend_tally(connection: sqlite3.Connection, seen: Look | None = None) -> None:
-    """Tally one segment of documents when one is full; one that takes too long is left out."""
+    """Roll up one segment of documents when one is full; one that takes too long is left out."""
     seen = seen or look(connection)
     if seen.first is None or seen.last is None:
         return
@@ -146,7 +146,7 @@ def extend_tally(connection: sqlite3.Connection, seen: Look | None = None) -> No
         return
     try:
         with limited(connection), transaction(connection):
-            tally(connection, segment)
+            roll_up(connection, segment)
     except TookTooLong:
         with transaction(connection):
             leave_out(connection, segment)

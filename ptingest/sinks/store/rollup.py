@@ -1,6 +1,6 @@
-"""The tally: counts by label and time, made once for documents that no longer change.
+"""The rollup: counts by label and time, made once for documents that no longer change.
 
-Counting a million documents one by one takes seconds; their tally has a few per cent of the
+Counting a million documents one by one takes seconds; their rollup has a few per cent of the
 rows. It covers the documents in segments of ``SEGMENT`` ids:
 
     documents_segments   one row a segment that was tallied
@@ -9,9 +9,9 @@ rows. It covers the documents in segments of ``SEGMENT`` ids:
 
 Each segment is as fine as its documents allow: when they arrived in a minute it has seconds,
 when they took a week it has hours. Labels that hold the JSON text of a list cannot be counted
-by their text; a segment with any has width 0 and no tally. A trigger deletes a segment's tally
-with each document of it, whichever program deletes the document. Documents outside the tally
-are counted one by one, so the tally is never required, and it never differs from the documents.
+by their text; a segment with any has width 0 and no rollup. A trigger deletes a segment's rollup
+with each document of it, whichever program deletes the document. Documents outside the rollup
+are counted one by one, so the rollup is never required, and it never differs from the documents.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Iterable
 SEGMENT_BITS = 14
 SEGMENT = 1 << SEGMENT_BITS
 TIMES_MOST = 16
-"""Different beginnings of times in one segment: more would make the tally long."""
+"""Different beginnings of times in one segment: more would make the rollup long."""
 EACH = 61
 """Of so many documents one is read for its time; a prime, so that no regular interval is
 missed."""
@@ -91,7 +91,7 @@ def make_tables(connection: sqlite3.Connection) -> None:
 
 
 def next_segment(connection: sqlite3.Connection, first: int, last: int) -> int | None:
-    """Return the segment to tally next, None while it is not full.
+    """Return the segment to roll up next, None while it is not full.
 
     ``first`` and ``last`` are the lowest and highest id. A segment that has lost documents at
     its front is left out: it will lose more.
@@ -102,8 +102,8 @@ def next_segment(connection: sqlite3.Connection, first: int, last: int) -> int |
     return due if last >= ids_of(due)[1] else None
 
 
-def tally(connection: sqlite3.Connection, segment: int) -> None:
-    """Tally one full segment, inside the caller's transaction."""
+def roll_up(connection: sqlite3.Connection, segment: int) -> None:
+    """Roll up one full segment, inside the caller's transaction."""
     ends = ids_of(segment)
     times = [time for (time,) in connection.execute(_SOME_TIMES, ends) if time is not None]
     width = _fitting(times)

@@ -3,7 +3,7 @@
     documents        one row a document, in the order of storing; ``body`` is the truth
     documents_text   FTS5 over ``message``, external content, so the text is kept once
     documents_long   ids of documents whose message is too long for the text index
-    documents_tally  counts by label and time, and what they cover (see ``tally``)
+    documents_tally  counts by label and time, and what they cover (see ``rollup``)
 
 The text index follows the documents in steps of ``INDEX_STEP`` rows and is not made before
 there are that many: small steps would leave the index in crumbs, and so no table ever has

@@ -120,7 +120,7 @@ class StoreSink:
         return result
 
     async def keep_house(self) -> None:
-        """Do a round of upkeep now: others may have written since our own last batch."""
+        """Do a round of maintenance now: others may have written since our own last batch."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._keep_house)
 
     async def check(self) -> Sequence[Finding]:
@@ -305,7 +305,7 @@ class StoreSink:
             try:
                 self._open()
             except (sqlite3.Error, OSError, SinkUnavailable) as error:
-                _log.debug("store upkeep put off: %s", self._explain(error))
+                _log.debug("store maintenance put off: %s", self._explain(error))
         self._tidy()
 
     def _tidy(self) -> None:
@@ -326,7 +326,7 @@ class StoreSink:
 
     def _put_off(self, error: Exception) -> None:
         # Nothing is lost: documents are stored, and the next round tries again.
-        _log.warning("store upkeep put off: %s", self._explain(error))
+        _log.warning("store maintenance put off: %s", self._explain(error))
 
     def _check(self) -> list[Finding]:
         try:
@@ -409,11 +409,11 @@ def _require_utf8(body: bytes) -> None:
     decode(b"", final=True)
 
 
-def _tell_of_bug(upkeep: Future[None]) -> None:
-    error = upkeep.exception()
+def _tell_of_bug(maintenance: Future[None]) -> None:
+    error = maintenance.exception()
     if error is not None:
         _log.error(
-            "store upkeep failed; documents are stored, retention stands still", exc_info=error
+            "store maintenance failed; documents are stored, retention stands still", exc_info=error
         )
 
 

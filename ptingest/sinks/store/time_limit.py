@@ -1,7 +1,7 @@
-"""How long one transaction of upkeep may take: batches wait for it, whatever lies in it.
+"""How long one transaction of maintenance may take: batches wait for it, whatever lies in it.
 
 What takes longer is interrupted and rolled back, and the next one takes fewer documents; one
-document alone is never interrupted, so that upkeep always goes on.
+document alone is never interrupted, so that maintenance always goes on.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ def test_a_segment_that_takes_too_long_to_tally_is_left_out(
         connection.execute("INSERT INTO documents_segments VALUES (?, 19)", (segment,))
         raise TookTooLong
 
-    monkeypatch.setattr(maintenance, "tally", slow)
+    monkeypatch.setattr(maintenance, "roll_up", slow)
     extend_tally(store)
 
     assert segments(store) == {0: 0}

@@ -48,7 +48,7 @@ async def test_what_is_called_stored_is_in_the_file(sink: StoreSink, tmp_path: P
 async def test_how_large_its_file_is_can_be_told(sink: StoreSink, tmp_path: Path) -> None:
     before = sink.room()
     await sink.write(messages("x" * 100_000), frozenset())
-    await sink.write(messages("b"), frozenset())  # after the first one's upkeep
+    await sink.write(messages("b"), frozenset())  # after the first one's maintenance
     told = sink.room()["bytes"]
     await sink.close()
 
@@ -294,7 +294,7 @@ def remove_beside(folder: Path, suffixes: tuple[str, ...]) -> None:
         (folder / f"store.sqlite{suffix}").unlink()
 
 
-def without_upkeep(sink: StoreSink) -> None:
+def without_maintenance(sink: StoreSink) -> None:
     """What is written from now on stays in the log alone."""
     sink._tidy = lambda: None  # type: ignore[method-assign]
 
@@ -310,7 +310,7 @@ async def test_a_log_removed_while_in_use_loses_nothing_that_was_stored(
     gone: tuple[str, ...], sink: StoreSink, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     await sink.write(messages("a"), frozenset())
-    without_upkeep(sink)
+    without_maintenance(sink)
     await sink.write(messages("b"), frozenset())
     remove_beside(tmp_path, gone)
 
@@ -332,7 +332,7 @@ async def test_several_workers_save_a_removed_log_and_ack_no_more_until_a_restar
     ]
     for sink, text in zip(sinks, "ab", strict=True):
         await sink.write(messages(text), frozenset())
-        without_upkeep(sink)
+        without_maintenance(sink)
         await sink.write(messages(text * 2), frozenset())
     remove_beside(tmp_path, gone)
 
@@ -417,7 +417,7 @@ async def test_no_table_has_more_rows_than_the_documents(sink: StoreSink, tmp_pa
     counts = []
     for size in (1, 1, 3, INDEX_STEP, 7):
         await sink.write(messages(*("some words of text" for _ in range(size))), frozenset())
-        await sink.check()  # runs after the upkeep, on the same thread
+        await sink.check()  # runs after the maintenance, on the same thread
         counts.append(table_rows(tmp_path / "store.sqlite"))
 
     assert [rows["documents"] for rows in counts] == [1, 2, 5, 5 + INDEX_STEP, 12 + INDEX_STEP]
@@ -499,7 +499,7 @@ async def test_of_several_writers_one_keeps_house_for_all(tmp_path: Path) -> Non
     await keeper.keep_house()  # there is nothing yet
     assert not path.exists()
     await other.write(messages(*["a word"] * INDEX_STEP), frozenset())
-    await other.check()  # waits until its own upkeep is over
+    await other.check()  # waits until its own maintenance is over
 
     def indexed() -> int:
         with sqlite3.connect(path) as connection:

@@ -1,6 +1,6 @@
 """Completion of queries: names of fields, and values of a field.
 
-Values of labels come from the tally and are complete; those of other fields come from the
+Values of labels come from the rollup and are complete; those of other fields come from the
 documents stored last.
 """
 
@@ -76,7 +76,7 @@ def values(
 
 
 def _of_label(connection: sqlite3.Connection, column: str) -> Counter[str]:
-    """Count in the tally, and in the documents that were stored after it."""
+    """Count in the rollup, and in the documents that were stored after it."""
     counted: Counter[str] = Counter()
     tallied = [segment for segment, width in segments(connection).items() if width]
     after = 0

@@ -1,9 +1,9 @@
 """Counts of the documents that match: all, by level over time, and by the values of labels.
 
-Numbers that the tally has are taken from there; other documents are counted one by one, newest
+Numbers that the rollup has are taken from there; other documents are counted one by one, newest
 first, until time is up. Those are the ids that no segment covers yet, segments whose times are
 too coarse for the histogram, and, at both ends of the range, times that begin as the bound
-does. The tally is not used for a query on other fields than labels.
+does. The rollup is not used for a query on other fields than labels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ptingest.sinks.store.rollup import SEGMENT, SEGMENT_BITS, gaps, segments
 
 FACET_VALUES = 10
 GAPS_MOST = 4 * SEGMENT
-"""Up to so many documents outside the tally are read by id; more of them in the order of time."""
+"""Up to so many documents outside the rollup are read by id; more of them in the order of time."""
 _LABELS = ", ".join(FACETS)
 
 
@@ -128,7 +128,7 @@ def _ends(connection: sqlite3.Connection, question: StoreQuery, now: str) -> tup
 
 
 def _step(widths: dict[int, int], first: str, last: str) -> int:
-    """Return the finest step that most of the tally can give, else the finest."""
+    """Return the finest step that most of the rollup can give, else the finest."""
     steps = steps_for(first, last)
     for step in steps:
         fine = sum(width >= prefix_of(step) for width in widths.values())
@@ -227,7 +227,7 @@ class _Counting:
         )
 
     def _add_edges(self, widths: set[int]) -> None:
-        """Add the times that begin as a bound does; the tally cannot separate their two sides."""
+        """Add the times that begin as a bound does; the rollup cannot separate their two sides."""
         since, until = self._question.since, self._question.until
         for width in widths:
             ends = [

@@ -1,6 +1,6 @@
 """Decides how to read: whether few documents can match, and which.
 
-The text index tells it for words, the tally for labels. Few documents are fetched by their ids;
+The text index tells it for words, the rollup for labels. Few documents are fetched by their ids;
 many are searched in the order of time.
 """
 
@@ -15,7 +15,7 @@ from ptingest.sinks.store.rollup import SEGMENT, gaps, segments
 CANDIDATES_MOST = 20_000
 """Up to so many documents that hold the words are fetched one by one."""
 SEGMENTS_MOST = 6
-"""Up to so many segments, or as many documents outside the tally, are read as a whole."""
+"""Up to so many segments, or as many documents outside the rollup, are read as a whole."""
 DEAR_ROWS = 1 << 12
 CHEAP_ROWS = 1 << 17
 VALUES_USUAL = 8
@@ -54,8 +54,8 @@ def rare_ids(connection: sqlite3.Connection, query: Condition) -> str | None:
 
 
 def tally_rows(condition: str) -> str:
-    """Return the tally under the documents' name, so that conditions on labels can be used; no
-    condition reads a body, since no label in the tally is a list."""
+    """Return the rollup under the documents' name, so that conditions on labels can be used; no
+    condition reads a body, since no label in the rollup is a list."""
     return (
         "(SELECT *, NULL AS body FROM documents_tally JOIN documents_segments USING (segment) "
         f"WHERE {condition}) AS documents"

@@ -41,7 +41,7 @@ class Condition:
     required: list[str] = field(default_factory=list)
     """Those of ``texts`` that hold every document which can match."""
     has_labels_only: bool = False
-    """True when the query is on labels only, so that the tally can answer it."""
+    """True when the query is on labels only, so that the rollup can answer it."""
 
     def bounded(self, bounds: Sequence[str], values: Sequence[str]) -> Condition:
         """Return the condition joined with further ones by AND."""
