@@ -397,11 +397,24 @@ def file_of(file: dict[str, Any]) -> tuple[Any, ...] | None:
 
 
 def container_of(event: dict[str, Any]) -> tuple[Any, ...] | None:
-    container = (event.get("container") or {}).get("id")
-    around = event.get("kubernetes") or {}
-    pod, name = around.get("pod", {}).get("uid"), around.get("container", {}).get("name")
-    found = container or (pod and name)
-    return ("container", container, pod, name, None, None, None) if found else None
+    container, around = event.get("container"), event.get("kubernetes")
+    members = around if isinstance(around, dict) else {}
+    pod, inner = members.get("pod"), members.get("container")
+    if not isinstance(around, dict | None) or not (
+        holds_text(container, "id") and holds_text(pod, "uid") and holds_text(inner, "name")
+    ):
+        return None  # the types differ from Filebeat's
+    number, uid, name = (
+        (value or {}).get(field)
+        for value, field in ((container, "id"), (pod, "uid"), (inner, "name"))
+    )
+    found = number or (uid and name)
+    return ("container", number, uid, name, None, None, None) if found else None
+
+
+def holds_text(value: Any, field: str) -> bool:
+    """Say whether a value is null, or an object whose member is text, null or missing."""
+    return value is None or (isinstance(value, dict) and isinstance(value.get(field), str | None))
 
 
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
