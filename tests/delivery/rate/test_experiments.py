@@ -13,7 +13,7 @@ from ptingest.delivery.rate.experiments import (
     Move,
     TrialResult,
     Trials,
-    judge,
+    result_of,
     needed_for,
 )
 
@@ -36,7 +36,7 @@ UP, DOWN = Move(is_size=False, step=1), Move(is_size=False, step=-1)
 def test_the_closer_to_what_is_needed_the_more_trials_it_takes(
     gains: list[float], judgement: TrialResult
 ) -> None:
-    assert judge(gains, 0.05, noise=0.08) is judgement
+    assert result_of(gains, 0.05, noise=0.08) is judgement
 
 
 def test_on_a_quiet_machine_less_is_plain() -> None:
