@@ -13,8 +13,8 @@ from ptingest.delivery.rate.experiments import (
     Move,
     TrialResult,
     Trials,
-    result_of,
     needed_for,
+    result_of,
 )
 
 UP, DOWN = Move(is_size=False, step=1), Move(is_size=False, step=-1)
