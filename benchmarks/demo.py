@@ -106,7 +106,7 @@ def ship(demo: Demo) -> None:
             str(demo.folder / "send.json"),
         )
         print(f"shipped {service:11} {said.strip()}")
-        demo.expect(f"{service} events acked", said.split(" ")[0], str(len(written)))
+        demo.expect(f"{service} events acked", said.split(" ")[0], f"{len(written):,}")
     print(f"shipped everything in {time.perf_counter() - start:.1f} s, six starts included\n")
 
 

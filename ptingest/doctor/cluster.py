@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from ptingest.doctor.units import plural
 from ptingest.model.finding import Finding, Mark
 from ptingest.sinks.elasticsearch.answer import Answer, Requester
 from ptingest.sinks.elasticsearch.inspection import (
@@ -387,7 +388,7 @@ def _events(facts: ClusterFacts) -> Iterator[Finding]:
     ignored = int(found.get("ignored", {}).get("doc_count", 0))
     if ahead:
         seen = (
-            f"{ahead} documents are more than {AHEAD_MINUTES} minutes in the future "
+            f"{plural(ahead, 'document')} dated more than {AHEAD_MINUTES} minutes in the future "
             f"(newest {newest})"
         )
         cure = "a host's clock is fast, or local times are read as UTC: `timezone` in pt.yaml"
@@ -397,7 +398,7 @@ def _events(facts: ClusterFacts) -> Iterator[Finding]:
             "ok", "clock", f"newest event {newest}, none from the future", looked_at=looked_at
         )
     if ignored:
-        seen = f"{ignored} documents hold fields that were not indexed (_ignored)"
+        seen = f"{plural(ignored, 'document')} with fields that were not indexed (_ignored)"
         cure = "search for `_ignored: *`; longer than 1,024 characters, or beyond the field limit"
         yield Finding("note", "ignored fields", seen, cure, looked_at=looked_at)
 

@@ -244,7 +244,7 @@ def test_documents_ahead_of_now_and_ignored_fields_are_told() -> None:
         }
     )
 
-    assert "3 documents are more than 5 minutes in the future" in said(found, "clock").found
+    assert "3 documents dated more than 5 minutes in the future" in said(found, "clock").found
     assert "2 documents hold fields" in said(found, "ignored fields").found
 
 

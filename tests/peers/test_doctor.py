@@ -228,4 +228,4 @@ async def test_events_from_the_future_are_named_by_elasticsearch_and_by_the_serv
 
     told = [one["found"] for one in verdicts if one["subject"] == "clock"]
     assert "events of django are" in told[0]
-    assert "1 documents are more than 5 minutes in the future of now" in told[1]
+    assert "1 document dated more than 5 minutes in the future" in told[1]

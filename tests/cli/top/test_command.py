@@ -38,7 +38,7 @@ async def some_events(server: Server, count: int = 3) -> None:
         await peer.acks(1)
 
 
-async def test_the_whole_road_is_readable_at_80_by_24(tmp_path: Path) -> None:
+async def test_the_whole_path_is_readable_at_80_by_24(tmp_path: Path) -> None:
     async with serving(tmp_path) as server, peer_of(server) as peer:
         await peer.send(W(3) + J(1) + J(2) + J(3))
         await peer.acks(1)
@@ -97,11 +97,9 @@ async def test_a_server_that_goes_away_and_comes_back_is_seen(tmp_path: Path) ->
         screen = screens.enter_context(terminal("top", *asked(server)))
         await seen(screen, "q to quit", "sink")
     with screens:
-        away = await seen(screen, "No answer")
+        await seen(screen, "No answer", "asked again")
         async with serving(tmp_path / "two", api={"listen": f"127.0.0.1:{port}"}):
             await seen(screen, "no Beat is connected")
-
-    assert "asked again" in away
 
 
 def test_a_server_that_never_answers_does_not_keep_us(tmp_path: Path) -> None:
