@@ -245,7 +245,7 @@ def test_documents_ahead_of_now_and_ignored_fields_are_told() -> None:
     )
 
     assert "3 documents dated more than 5 minutes in the future" in said(found, "clock").found
-    assert "2 documents hold fields" in said(found, "ignored fields").found
+    assert "2 documents with fields" in said(found, "ignored fields").found
 
 
 # --- the cluster itself -------------------------------------------------------------------
