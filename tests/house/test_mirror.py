@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.modules import TESTS, functions, is_seam, modules, tree
+from tests.support.modules import PACKAGE, TESTS, functions, is_seam, modules, tree
 
 APART = {
     "benchmarks", "browser", "deploy", "fakes", "flow", "fuzz", "house", "peers", "support",
@@ -62,6 +62,16 @@ def test_package_files_are_empty(folder: str) -> None:
     ]
 
     assert speaking == [], "an __init__.py with code is work at import time"
+
+
+def test_every_package_has_modules() -> None:
+    empty = [
+        folder.relative_to(PACKAGE.parent).as_posix()
+        for folder in (path.parent for path in PACKAGE.rglob("__init__.py"))
+        if all(path.name == "__init__.py" for path in folder.rglob("*.py"))
+    ]
+
+    assert empty == [], "remove the folder: nothing is left in it"
 
 
 SHARED = {"support", "fakes", "peers", "wire"}
