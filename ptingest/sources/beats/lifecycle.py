@@ -1,9 +1,9 @@
 """The states of one Beat's connection, what it may do in each, and what moves it on.
 
-The columns are the states, HANDSHAKING first; a row says which state a cause leads to. "-": the
+The columns are the states, CONNECTED first; a row says which state a cause leads to. "-": the
 cause does not occur in that state.
 
-                     HANDSHAKING  OPEN         CLOSING      DISCARDING   CLOSED
+                     CONNECTED    OPEN         CLOSING      DISCARDING   CLOSED
     ADMITTED         OPEN         -            -            -            -
     REJECTED         CLOSED       -            -            -            -
     CLOSE            -            CLOSING      CLOSING      DISCARDING   CLOSED
@@ -17,6 +17,12 @@ A state is never left backwards. CLOSING takes nothing more and sends the acks o
 were complete; it ends with the last window that waits for an ack, whether that is acked or given
 up, so no window can keep a closing connection. DISCARDING has sent FIN and reads what still
 comes for a bounded time, since unread input would make the kernel send a reset.
+
+CONNECTED begins after the handshake and lasts for one call, in which the server admits the
+connection or rejects it. The peer's half-close (``reader.is_eof``) is no state: it may come in any
+state, and what the connection may do stays the same. A peer that sent FIN still waits for acks, so
+OPEN takes the windows that came before the FIN and closes after them, and CLOSING sends its acks;
+only DISCARDING has nothing more to wait for then.
 """
 
 from __future__ import annotations
@@ -27,10 +33,10 @@ from typing import Final, NamedTuple
 
 
 class ConnectionState(enum.Enum):
-    """How far a connection is between its first byte and its end."""
+    """How far a connection is between its handshake and its end."""
 
-    HANDSHAKING = enum.auto()
-    """TCP or TLS is connected; whether it is admitted is not decided."""
+    CONNECTED = enum.auto()
+    """The handshake is over; whether the connection is admitted is not decided."""
     OPEN = enum.auto()
     CLOSING = enum.auto()
     DISCARDING = enum.auto()
@@ -60,14 +66,14 @@ class May(NamedTuple):
     """Acks and keepalives are written and deadlines hold."""
 
 
-HANDSHAKING: Final = ConnectionState.HANDSHAKING
+CONNECTED: Final = ConnectionState.CONNECTED
 OPEN: Final = ConnectionState.OPEN
 CLOSING: Final = ConnectionState.CLOSING
 DISCARDING: Final = ConnectionState.DISCARDING
 CLOSED: Final = ConnectionState.CLOSED
 
 MAY: Final[Mapping[ConnectionState, May]] = {
-    HANDSHAKING: May(take_windows=False, send_acks=False),
+    CONNECTED: May(take_windows=False, send_acks=False),
     OPEN: May(take_windows=True, send_acks=True),
     CLOSING: May(take_windows=False, send_acks=True),
     DISCARDING: May(take_windows=False, send_acks=False),
@@ -75,8 +81,8 @@ MAY: Final[Mapping[ConnectionState, May]] = {
 }
 
 TRANSITIONS: Final[Mapping[Cause, Mapping[ConnectionState, ConnectionState]]] = {
-    Cause.ADMITTED: {HANDSHAKING: OPEN},
-    Cause.REJECTED: {HANDSHAKING: CLOSED},
+    Cause.ADMITTED: {CONNECTED: OPEN},
+    Cause.REJECTED: {CONNECTED: CLOSED},
     Cause.CLOSE: {OPEN: CLOSING, CLOSING: CLOSING, DISCARDING: DISCARDING, CLOSED: CLOSED},
     Cause.ALL_ACKED: {OPEN: OPEN, CLOSING: DISCARDING, DISCARDING: DISCARDING, CLOSED: CLOSED},
     Cause.LOST: dict.fromkeys(ConnectionState, CLOSED),
@@ -89,8 +95,8 @@ class Lifecycle:
     __slots__ = ("may", "reason", "state")
 
     def __init__(self) -> None:
-        self.state = HANDSHAKING
-        self.may = MAY[HANDSHAKING]
+        self.state = CONNECTED
+        self.may = MAY[CONNECTED]
         self.reason: str | None = None
         """Why it closes or closed; None before that."""
 

@@ -16,7 +16,7 @@ from ptingest.sources.beats.lifecycle import (
 )
 
 LINES = [line.split() for line in (lifecycle.__doc__ or "").splitlines()]
-HEADS = next(line for line in LINES if line[:1] == ["HANDSHAKING"] and len(line) > 2)
+HEADS = next(line for line in LINES if line[:1] == ["CONNECTED"] and len(line) > 2)
 
 
 def drawn(cause: Cause) -> dict[ConnectionState, ConnectionState]:
