@@ -199,13 +199,16 @@ def build(
     custody = Custody([sink.name for sink, _ in sinks], shared.metrics)
     flow = _flow(shared, processing, lanes, custody, budget, dead_letters, observer)
     return Parts(
-        *(settings, share, shared.metrics, clock, certificates, budget, dead_letters),
+        settings=settings,
+        share=share,
+        metrics=shared.metrics,
+        clock=clock,
+        certificates=certificates,
+        budget=budget,
+        dead_letters=dead_letters,
         sinks=[sink for sink, _ in sinks],
         lanes=lanes,
-        checks=[
-            HealthCheck(one, lane.health, clock=clock)
-            for (one, _), lane in zip(sinks, lanes, strict=True)
-        ],
+        checks=_health_checks([sink for sink, _ in sinks], lanes, clock),
         maintenance=_maintenance(share, [sink for sink, _ in sinks]),
         processing=processing,
         custody=custody,
@@ -229,6 +232,15 @@ def _maintenance(share: Share, sinks: Sequence[Sink]) -> list[Callable[[], Await
         one.keep_house
         for one in sinks
         if share.maintains_for_others and isinstance(one, HasMaintenance)
+    ]
+
+
+def _health_checks(
+    sinks: Sequence[Sink], lanes: Sequence[Lane], clock: Clock
+) -> list[HealthCheck]:
+    return [
+        HealthCheck(sink, lane.health, clock=clock)
+        for sink, lane in zip(sinks, lanes, strict=True)
     ]
 
 
