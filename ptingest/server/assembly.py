@@ -235,12 +235,9 @@ def _maintenance(share: Share, sinks: Sequence[Sink]) -> list[Callable[[], Await
     ]
 
 
-def _health_checks(
-    sinks: Sequence[Sink], lanes: Sequence[Lane], clock: Clock
-) -> list[HealthCheck]:
+def _health_checks(sinks: Sequence[Sink], lanes: Sequence[Lane], clock: Clock) -> list[HealthCheck]:
     return [
-        HealthCheck(sink, lane.health, clock=clock)
-        for sink, lane in zip(sinks, lanes, strict=True)
+        HealthCheck(sink, lane.health, clock=clock) for sink, lane in zip(sinks, lanes, strict=True)
     ]
 
 
