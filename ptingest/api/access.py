@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ptingest.api.letters import is_loopback
-from ptingest.model.address import is_loopback_host
+from ptingest.model.address import is_loopback_host, without_port
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 CURE = (
     "events are shown to this host only as long as api.token is not set: set api.token (and "
     "api.tls where the network is shared), or use an SSH tunnel"
+)
+STRANGE_HOST = (
+    "the request names this server {host!r}. Without api.token it answers to localhost and "
+    "loopback addresses only: another web site can make its own name point here. Use 127.0.0.1, "
+    "or set api.token."
 )
 
 
@@ -33,14 +38,6 @@ def objection_to_look(request: web.Request, *, is_guarded: bool) -> str | None:
         return None
     if not is_loopback(request.remote):
         return CURE
-    if not is_loopback_host(host_of(request)):
-        return f"the request names this server {request.host!r}; use 127.0.0.1. Also: {CURE}"
+    if not is_loopback_host(without_port(request.host)):
+        return STRANGE_HOST.format(host=request.host)
     return None
-
-
-def host_of(request: web.Request) -> str:
-    """The host that the request names, without its port."""
-    host = request.host
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]

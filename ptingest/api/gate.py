@@ -12,8 +12,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from ptingest.api.access import STRANGE_HOST
 from ptingest.api.connections import HttpConnections
-from ptingest.model.address import is_loopback_host, split_listen
+from ptingest.model.address import is_loopback_host, split_listen, without_port
 from ptingest.settings.api import ApiSettings
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ class RequestGate:
     def __init__(
         self, settings: ApiSettings, *, always: frozenset[str], body_seconds: float
     ) -> None:
-        self._listen = settings.listen
         self._checks_host = settings.token is None and is_loopback_host(
             split_listen(settings.listen)[0]
         )
@@ -60,12 +60,8 @@ class RequestGate:
 
     def _refusal(self, request: web.Request) -> tuple[int, str] | None:
         host = request.headers.get("Host")
-        if self._checks_host and host is not None and not is_loopback_host(host_of(host)):
-            return 403, (
-                f"the request names this server {host!r}. It listens on {self._listen} without "
-                "api.token, so it answers to localhost and loopback addresses only: another "
-                "web site can make its own name point here. Use 127.0.0.1, or set api.token."
-            )
+        if self._checks_host and host is not None and not is_loopback_host(without_port(host)):
+            return 403, STRANGE_HOST.format(host=host)
         return None
 
     async def _late_body(self, request: web.Request) -> tuple[int, str] | None:
@@ -87,13 +83,6 @@ class RequestGate:
         except ConnectionError:
             return 400, "the client has disconnected"
         return None
-
-
-def host_of(host: str) -> str:
-    """The name or address in a Host header, without its port."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
 
 
 class HttpLog(logging.LoggerAdapter[logging.Logger]):

@@ -18,6 +18,13 @@ def split_listen(listen: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+def without_port(host: str) -> str:
+    """Return the name or address of a Host header, whose port may be missing."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
 def is_loopback_host(host: str) -> bool:
     """Say whether a name or an address means this host only; names are not looked up."""
     try:

@@ -10,7 +10,6 @@ import pytest
 
 from ptingest.api import app
 from ptingest.api.connections import PER_ADDRESS
-from ptingest.api.gate import host_of
 from tests.support.console import console
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -48,14 +47,6 @@ async def test_elsewhere_and_with_a_token_probes_use_what_names_they_like(
         headers = {"Host": "ptingest.logging.svc:9600"}
         async with served.http.get("/livez", headers=headers) as answer:
             assert answer.status == 200
-
-
-@pytest.mark.parametrize(
-    ("host", "name"),
-    [("a:1", "a"), ("a", "a"), ("[::1]:9", "::1"), ("[::1]", "::1"), ("", ""), (":9", "")],
-)
-def test_the_name_in_a_host_header(host: str, name: str) -> None:
-    assert host_of(host) == name
 
 
 async def exchange(port: int, data: bytes) -> bytes:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ptingest.model.address import is_loopback_host, split_listen
+from ptingest.model.address import is_loopback_host, split_listen, without_port
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,14 @@ def test_an_address_is_split_into_host_and_port(listen: str, parts: tuple[str, i
 def test_without_a_port_it_is_no_address(listen: str) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         split_listen(listen)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("a:1", "a"), ("a", "a"), ("[::1]:9", "::1"), ("[::1]", "::1"), ("", ""), (":9", "")],
+)
+def test_the_name_in_a_host_header(host: str, name: str) -> None:
+    assert without_port(host) == name
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ptingest.api.access import host_of
+from ptingest.api.access import STRANGE_HOST
 from ptingest.api.console.sessions import ConsoleSession, Sessions, is_same
-from ptingest.model.address import is_loopback_host
+from ptingest.model.address import is_loopback_host, without_port
 from ptingest.settings.api import ApiSettings
 
 if TYPE_CHECKING:
@@ -28,11 +28,6 @@ CURE = (
     "The console is closed: api.listen is {listen}, which other hosts can reach, and api.token is "
     "not set. Set api.token (and api.tls where the network is shared), or listen on 127.0.0.1 and "
     "use an SSH tunnel."
-)
-STRANGE_HOST = (
-    "The request names this server {host}. Without api.token the console answers to localhost and "
-    "loopback addresses only, since another web site can make its own name point here. Open "
-    "it as http://127.0.0.1:{port}/console/, or set api.token."
 )
 READ_ONLY = "without api.token nothing can be changed here; set it, or use the command line"
 STRANGE_PAGE = "the form was not sent from a page of this console; nothing was changed"
@@ -69,10 +64,8 @@ class AccessPolicy:
         """Why this request is refused for every client; None if it is not."""
         if self.is_closed:
             return CURE.format(listen=self._listen)
-        if self.sessions is None and not is_loopback_host(host_of(request)):
-            transport = request.transport
-            name = ("", 0) if transport is None else transport.get_extra_info("sockname")
-            return STRANGE_HOST.format(host=request.host or "nothing", port=name[1])
+        if self.sessions is None and not is_loopback_host(without_port(request.host)):
+            return STRANGE_HOST.format(host=request.host)
         return None
 
     def client(self, request: web.Request, now: float) -> ConsoleClient | None:
