@@ -17,6 +17,7 @@ import socket
 
 from ptingest.settings.beats import BeatsSettings
 from ptingest.sources.beats.handshake import Networks
+from ptingest.sources.beats.registry import limit_reached
 from ptingest.sources.port import PortTroubles, open_port
 from ptingest.telemetry.metrics import Metrics
 from ptingest.workers.fd_passing import send_socket
@@ -91,7 +92,9 @@ class Dispatcher:
             return
         ip = str(address[0])
         counted = "" if ip in self._proxies else ip
-        if refused := self._limit_reached(counted):
+        from_address = self._from(counted) if counted else 0
+        refused = limit_reached(self.limits, connections=self.count, from_address=from_address)
+        if refused is not None:
             reason, setting = refused
             self._metrics.add("ptingest_beats_rejected_connections_total", 1, reason)
             log.warning("%s:%d: connection refused, %s", ip, address[1], setting)
@@ -100,15 +103,6 @@ class Dispatcher:
         while not self._pass_to_worker(accepted, number, counted):
             await asyncio.sleep(RETRY_SECONDS)
             await self._until_one_accepts()
-
-    def _limit_reached(self, ip: str) -> tuple[str, str] | None:
-        limits = self.limits
-        if self.count >= limits.connections:
-            return "connections", f"beats.limits.connections is {limits.connections}"
-        if ip and self._from(ip) >= limits.connections_per_ip:
-            setting = f"beats.limits.connections_per_ip is {limits.connections_per_ip}"
-            return "connections_per_ip", setting
-        return None
 
     def troubles(self, now: float) -> list[str]:
         """Reasons why no new Beat is accepted, empty where one is; call it every few seconds."""
