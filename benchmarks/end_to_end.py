@@ -1,4 +1,4 @@
-"""The whole road: go-lumber's client, a server, and a place to put the documents.
+"""End to end: go-lumber's client, a server, and a sink for the documents.
 
 What is measured is the processor time of the server, user and system, all its processes
 together, from the first byte to the last ack, divided by the events acked. Sender and sink
@@ -383,7 +383,7 @@ def table(figures: dict[str, Runs], title: str) -> str:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure the whole road.")
+    parser = argparse.ArgumentParser(description="Measure a server end to end.")
     parser.add_argument(
         "--sink", default="null", help="null, store, elasticsearch (started here), its URL, or none"
     )

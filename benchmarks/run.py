@@ -34,7 +34,7 @@ from benchmarks.measure import Runs, append_history, last_in_history, machine
 
 
 class Row(NamedTuple):
-    """One row of the table of whole roads."""
+    """One row of the end-to-end table."""
 
     title: str
     load: end_to_end.Load
@@ -86,7 +86,7 @@ def _stages(*, count: bool) -> None:
 
 def _roads(rows: tuple[Row, ...], runs: int) -> None:
     print(
-        "\n### the whole road\n\n| documents go to | CPU us/event, best (spread) | floor alone / "
+        "\n### end to end\n\n| documents go to | CPU us/event, best (spread) | floor alone / "
         "cores busy | x floor, medians (spread) | last | events/s | ack ms, median / p99 "
         "| MiB at start / peak | sender / sink us |\n|---|---|---|---|---|---|---|---|---|"
     )
@@ -161,7 +161,7 @@ def _scale(seconds: float) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure everything.")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each whole-road figure")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each end-to-end figure")
     parser.add_argument("--everything", action="store_true", help="the slow ones, too")
     given = parser.parse_args()
     began = time.perf_counter()
@@ -169,7 +169,7 @@ def main() -> None:
     _plain("floor", "CPU microseconds an event", floor.measure(), key="microseconds_an_event")
     _plain("start", "seconds, MiB", start.measure(runs=5))
     if shutil.which("go") is None:
-        raise SystemExit("the whole road needs go on the path: its sender is go-lumber")
+        raise SystemExit("end_to_end needs go on the path: its sender is go-lumber")
     _roads((*ROADS, REAL) if given.everything else ROADS, given.runs)
     _stages(count=given.everything)
     _plain("store", "CPU microseconds a document", store.measure(), key="microseconds_an_event")

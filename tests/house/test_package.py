@@ -85,7 +85,8 @@ def test_the_source_distribution_holds_the_package_and_its_data_alone(tmp_path: 
         tops = {name.split("/")[1] for name in archive.getnames()}
 
     assert tops - {".gitignore"} == {
-        *("CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"),
+        *("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
+        *("LICENSE", "PKG-INFO", "README.md", "pyproject.toml"),
         *("config", "deploy", "docs", "ptingest"),
     }
     assert built.stat().st_size < 1_000_000
