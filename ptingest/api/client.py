@@ -143,6 +143,21 @@ class ServerClient:
             )
         return body
 
+    def as_json(self, body: bytes) -> Any:
+        """Return what an answer says.
+
+        Raises:
+            ServerUnreachable: it is not JSON, so it comes from another program.
+        """
+        import orjson
+
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise ServerUnreachable(
+                cause=f"{self.where} does not answer like ptingest: {error}"
+            ) from error
+
     def wait_at_most(self, seconds: float) -> None:
         """Give each further piece of the answer so many seconds."""
         if self._connection.sock is not None:

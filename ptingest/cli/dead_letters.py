@@ -111,21 +111,16 @@ def _pid_of_server(data_dir: Path) -> int | None:
 
 
 def _request(client: ServerClient, method: str, path: str, body: object) -> Progress:
-    import orjson
-
     try:
         with client:
             status, said = client.fetch(method, path, body)
+        if status == 409:
+            raise JobRefused(why=_without_advice(error_in(said)))
+        if status not in (200, 202):
+            raise ServerUnreachable(cause=f"{client.where} answers {status}: {error_in(said)}")
+        progress: Progress = client.as_json(said)
     except ServerUnreachable as error:
         raise _unreachable(error.cause) from error
-    if status == 409:
-        raise JobRefused(why=_without_advice(error_in(said)))
-    if status not in (200, 202):
-        raise _unreachable(f"{client.where} answers {status}: {error_in(said)}")
-    try:
-        progress: Progress = orjson.loads(said)
-    except orjson.JSONDecodeError as error:
-        raise _unreachable(f"{client.where} does not answer like ptingest: {error}") from error
     return progress
 
 

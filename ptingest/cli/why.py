@@ -71,8 +71,6 @@ def why(
 
 def _ask(settings: ServerSettings, address: str | None, question: Row) -> Row:
     """What the server remembers, or why it did not answer."""
-    import orjson
-
     from ptingest.api.client import EVENT_BYTES, ServerClient
     from ptingest.errors import ServerUnreachable
 
@@ -80,11 +78,9 @@ def _ask(settings: ServerSettings, address: str | None, question: Row) -> Row:
     try:
         with client:
             answer = client.open_ok("POST", "/why", question)
-            found: Row = orjson.loads(client.read(answer, most=EVENT_BYTES))
+            found: Row = client.as_json(client.read(answer, most=EVENT_BYTES))
     except ServerUnreachable as error:
         return {"failure": error.cause}
-    except orjson.JSONDecodeError as error:
-        return {"failure": f"{client.where} does not answer like ptingest: {error}"}
     return found
 
 

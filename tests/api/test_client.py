@@ -108,6 +108,14 @@ def test_a_get_wants_200() -> None:
         client.get("/status")
 
 
+def test_an_answer_that_is_not_json_comes_from_another_program() -> None:
+    client = client_for("127.0.0.1:9600")
+
+    assert client.as_json(b'{"a": 1}') == {"a": 1}
+    with pytest.raises(ServerUnreachable, match="does not answer like ptingest"):
+        client.as_json(b"<html>")
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_told_and_not_followed(status: int) -> None:
     with (
