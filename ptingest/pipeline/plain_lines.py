@@ -54,6 +54,19 @@ def filebeat_event(
     return orjson.dumps({**event, **fields})
 
 
+def constant_fields(
+    *, agent: Mapping[str, object], host: Mapping[str, object], group: str
+) -> dict[str, object]:
+    """Return the fields that every event of one filestream input of a Filebeat has."""
+    return {
+        "agent": agent,
+        "ecs": {"version": "8.0.0"},
+        "host": host,
+        "input": {"type": "filestream"},
+        "group": group,
+    }
+
+
 def as_events(records: Iterable[bytes], *, service: str, group: str) -> Iterator[bytes]:
     """Yield each record as the smallest event that a Beat would send for it now."""
     fields = {"group": group, "service": service}

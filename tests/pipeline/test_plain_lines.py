@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from ptingest.pipeline.plain_lines import as_events, filebeat_event, join_records
+from ptingest.pipeline.plain_lines import as_events, constant_fields, filebeat_event, join_records
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,10 @@ def test_an_event_has_the_members_that_filestream_gives_it() -> None:
         "log": {"offset": 7, "flags": ["multiline"]},
         "group": "pt",
     }
+
+
+def test_the_fields_of_an_input_come_in_the_order_that_filebeat_sends() -> None:
+    fields = constant_fields(agent={"id": "1"}, host={"name": "web"}, group="pt")
+
+    assert list(fields) == ["agent", "ecs", "host", "input", "group"]
+    assert fields["host"] == {"name": "web"}

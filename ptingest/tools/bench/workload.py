@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ptingest.lumberjack.frames import encode_window
-from ptingest.pipeline.plain_lines import filebeat_event
+from ptingest.pipeline.plain_lines import constant_fields, filebeat_event
 
 WINDOW_EVENTS = 2048
 """Filebeat's `bulk_max_size`."""
@@ -137,14 +137,8 @@ class FilebeatEvents:
         self._count = 0
         path = f"/var/log/{group}/{service}.log"
         self._file = {"path": path, "device_id": "64768", "inode": "1315423"}
-        self._constant: dict[str, object] = {
-            "agent": _AGENT,
-            "ecs": {"version": "8.0.0"},
-            "host": _HOST,
-            "input": {"type": "filestream"},
-            "group": group,
-            "service": service,
-        }
+        constant = constant_fields(agent=_AGENT, host=_HOST, group=group)
+        self._constant = {**constant, "service": service}
         self._metadata = {"beat": "filebeat", "type": "_doc", "version": "8.17.3"}
 
     def wrap(self, record: bytes) -> bytes:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from ptingest.errors import PeerClosed, ProtocolError
 from ptingest.lumberjack.client import ClientConnection
-from ptingest.pipeline.plain_lines import filebeat_event
+from ptingest.pipeline.plain_lines import constant_fields, filebeat_event
 from ptingest.tools.shipper.file_reader import FilePlace, Record, RecordReader
 from ptingest.tools.shipper.registry import Registry
 from ptingest.tools.shipper.windows import ShippedEvent, ShippedWindow, WindowLimits
@@ -367,19 +367,14 @@ class EventMaker:
 
     def __init__(self, group: str, agent_id: str) -> None:
         host = socket.gethostname()
-        self._constant = {
-            "agent": {
-                "id": agent_id,
-                "name": host,
-                "type": "ptingest-send",
-                "version": version("ptingest"),
-                "ephemeral_id": str(uuid.uuid4()),
-            },
-            "ecs": {"version": "8.0.0"},
-            "host": {"name": host},
-            "input": {"type": "filestream"},
-            "group": group,
+        agent = {
+            "id": agent_id,
+            "name": host,
+            "type": "ptingest-send",
+            "version": version("ptingest"),
+            "ephemeral_id": str(uuid.uuid4()),
         }
+        self._constant = constant_fields(agent=agent, host={"name": host}, group=group)
         self._metadata = {"beat": "ptingest", "type": "_doc", "version": version("ptingest")}
 
     def make(self, record: Record, reader: RecordReader, service: str) -> bytes:
