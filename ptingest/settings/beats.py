@@ -56,7 +56,7 @@ class BeatsLimits(StrictSettings):
     outstanding. When a half is full, acks are withheld and then connections are not read. One
     address may hold three eighths of the first half in unfinished windows; Beats behind a load
     balancer are one address unless it sends PROXY headers (``proxy_protocol_from``). Give the
-    process this and 256 MiB more."""
+    process this and 256 MiB more, and 288 MiB for the process that takes large events."""
     connections: Annotated[int, Field(ge=1)] = 4096
     """Open connections; one more is closed at once."""
     connections_per_ip: Annotated[int, Field(ge=1)] = 256
