@@ -2,7 +2,7 @@
 
 Errors carry facts as attributes; the sentence is made late, in ``__str__``, and says
 what was seen, what was allowed, which setting, and what happens now. ``retryable`` is
-on the class, so that policy asks the error and nobody keeps lists.
+on the class, so that callers ask the error and need no lists.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class ConnectionRejected(PtingestError):
     """A connection ended before its first frame; ``reason`` is a fixed label for metrics."""
 
     is_silent: bool
-    """Not a byte came: a port probe, which is nobody's concern."""
+    """Not a byte came: a port probe, not logged as a warning."""
 
     def __init__(self, *, reason: str, detail: str, is_silent: bool = False) -> None:
         self.reason, self.detail, self.is_silent = reason, detail, is_silent

@@ -35,7 +35,7 @@ def has_own_time(document):
 
 
 def leaves(value, path=""):
-    """Yield (dotted path, value) of everything that is no object."""
+    """Yield (dotted path, value) of everything that is not an object."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from leaves(inner, f"{path}.{name}" if path else name)

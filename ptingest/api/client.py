@@ -171,7 +171,7 @@ class ServerClient:
 
     def _no_answer(self, error: Exception) -> ServerUnreachable:
         cause = str(error) or type(error).__name__
-        return ServerUnreachable(cause=f"nobody answers at {self.where}: {cause}")
+        return ServerUnreachable(cause=f"no server answers at {self.where}: {cause}")
 
 
 def error_in(said: bytes) -> str:

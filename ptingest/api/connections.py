@@ -62,7 +62,7 @@ class Connection:
     task: asyncio.Task[None] | None = field(default=None)
 
     def close(self) -> None:
-        """Be gone at once: a peer that keeps us waiting is owed no farewell."""
+        """Reset the connection; no TLS or TCP close for a peer that does not read."""
         if self.transport is not None:
             self.transport.abort()
         elif self.task is not None:
@@ -78,7 +78,7 @@ class _SpareDescriptor:
         self.keep()
 
     def keep(self) -> None:
-        """Have one again, if there is one to be had."""
+        """Open the reserve descriptor again, if one is free."""
         if self._descriptor is None:
             with contextlib.suppress(OSError):
                 self._descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)

@@ -98,6 +98,6 @@ class HttpLog(logging.LoggerAdapter[logging.Logger]):
         error = more.get("exc_info")
         if isinstance(error, HttpProcessingError | RequestPayloadError):
             said = str(getattr(error, "message", error)).strip().partition("\n")[0]
-            log.info("%s: not HTTP, or broken: %s", args[0] if args else "somebody", said[:200])
+            log.info("%s: not HTTP, or broken: %s", args[0] if args else "a client", said[:200])
             return
         self.logger.error(msg, *args, exc_info=error)

@@ -236,11 +236,11 @@ def _show_events(name: str, workload: Workload, report: BenchReport) -> None:
             f"  too few to measure: each was sent {workload.repeats:.0f} times, so values "
             "repeat more often than in real logs"
         )
-    told = [f"{outcomes.indexed - outcomes.unparsed:,} parsed"]
-    told += [f"{outcomes.unparsed:,} unparsed"] if outcomes.unparsed else []
-    told += [f"{count:,} dropped ({why})" for why, count in outcomes.dropped.items()]
-    told += [f"{count:,} dead letters ({why})" for why, count in outcomes.dead_letters.items()]
-    click.echo(f"  {', '.join(told)}")
+    parts = [f"{outcomes.indexed - outcomes.unparsed:,} parsed"]
+    parts += [f"{outcomes.unparsed:,} unparsed"] if outcomes.unparsed else []
+    parts += [f"{count:,} dropped ({why})" for why, count in outcomes.dropped.items()]
+    parts += [f"{count:,} dead letters ({why})" for why, count in outcomes.dead_letters.items()]
+    click.echo(f"  {', '.join(parts)}")
     if outcomes.unparsed == outcomes.indexed:
         click.secho(
             "  none of them fits a pattern, so all would be indexed with the failure tag: "

@@ -24,7 +24,7 @@ def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Fi
     from ptingest.server.certificates import API, BEATS, beats_context, server_context, validity
     from ptingest.settings.pem import read_authority, read_certificate
 
-    def told(file: CertificateFile) -> Finding:
+    def reported(file: CertificateFile) -> Finding:
         is_well, sentence = validity(file, now)
         seen = f"{file.path} ({file.subject}) {sentence}"
         if is_well:
@@ -51,7 +51,7 @@ def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Fi
         except TlsUnusable as error:
             yield Finding("problem", error.setting, f"{error.file} {error.seen}", error.cure)
         else:
-            yield told(file)
+            yield reported(file)
 
 
 def may_name_files(settings: ServerSettings) -> bool:

@@ -89,7 +89,7 @@ def look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Fin
             "note",
             f"group {group.group}",
             f"open: {group.max_services} services beside known_services may create a data stream, "
-            "in each process, whoever sends their events",
+            "in each process, whichever Beat sends their events",
             "only_known_services: true closes it",
         )
         for group in profile.groups

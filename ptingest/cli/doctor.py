@@ -157,12 +157,12 @@ async def _examine(examination: Examination) -> list[Finding]:
 
 def _look_at_config(settings: ServerSettings) -> Iterator[Finding]:
     from ptingest.cli.check import look_at_files, look_at_profile, look_at_values
-    from ptingest.doctor.host import judge_space
+    from ptingest.doctor.host import finding_of_space
 
     _, findings = look_at_profile(settings)
     for finding in (*findings, *look_at_files(settings), *look_at_values(settings)):
         yield finding._replace(looked_at="config")
-    yield judge_space(Path(settings.data_dir))
+    yield finding_of_space(Path(settings.data_dir))
 
 
 # --- a running server -------------------------------------------------------------------
@@ -173,15 +173,15 @@ async def _look_at_server(examination: Examination) -> tuple[list[Finding], froz
     import asyncio
 
     from ptingest.api.client import ServerClient
-    from ptingest.doctor.host import judge_port, listeners
+    from ptingest.doctor.host import findings_of_port, listeners
     from ptingest.doctor.server_facts import ASK_SECONDS, read_facts
-    from ptingest.doctor.traffic import active_services, judge_traffic
+    from ptingest.doctor.traffic import active_services, findings_of_traffic
     from ptingest.model.address import split_listen
 
     findings: list[Finding] = []
     listen = examination.settings.beats.listen
     if "config" in examination.parts and (port := split_listen(listen)[1]):
-        findings += judge_port(listen, listeners(port))
+        findings += findings_of_port(listen, listeners(port))
     with ServerClient(examination.api, seconds=ASK_SECONDS) as client:
         facts = await asyncio.to_thread(read_facts, client.url, client.get)
     if facts.failure:
@@ -191,7 +191,7 @@ async def _look_at_server(examination: Examination) -> tuple[list[Finding], froz
             Finding("problem", "server", seen, cure, looked_at=f"GET {facts.where}/status")
         )
         return findings, frozenset()
-    return [*findings, *judge_traffic(facts)], active_services(facts)
+    return [*findings, *findings_of_traffic(facts)], active_services(facts)
 
 
 # --- Elasticsearch ----------------------------------------------------------------------
@@ -204,7 +204,7 @@ async def _look_at_elasticsearch(
         seen = "no sinks.elasticsearch: documents go to the other sinks, not to Kibana"
         cure = "set hosts and a login; `ptingest search` searches the embedded store"
         return [Finding("note", "Elasticsearch", seen, cure, looked_at="config")]
-    from ptingest.doctor.cluster import ask_cluster, judge_cluster
+    from ptingest.doctor.cluster import ask_cluster, findings_of_cluster
     from ptingest.server.assembly import read_profile
     from ptingest.sinks.elasticsearch.client import ElasticsearchClient
 
@@ -226,7 +226,7 @@ async def _look_at_elasticsearch(
         if better is not None:
             await better.close()
     facts = replace(facts, active=active, expires_in_days=await _expiries(sink))
-    return list(judge_cluster(facts))
+    return list(findings_of_cluster(facts))
 
 
 def _better_login(sink: ElasticsearchSettings, user: str | None) -> ElasticsearchSettings | None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SILENCE_SECONDS = 20.0
 """The server sends a line at least every five."""
-TOLD_SECONDS = 5.0
+REPORT_SECONDS = 5.0
 """How often the number of skipped events is printed."""
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _MARKS = {"dropped": "DROPPED", "dead_lettered": "DEAD LETTER"}
@@ -157,7 +157,7 @@ class _View:
     def __init__(self, *, as_json: bool, raw: bool, limit: int | None) -> None:
         self._as_json, self._raw, self._limit = as_json, raw, limit
         self._shown = 0
-        self._told: Line = {}
+        self._reported: Line = {}
         self._missed, self._missed_at = 0, 0.0
 
     def show(self, lines: Iterator[Line | None]) -> ExitCode:
@@ -189,28 +189,29 @@ class _View:
         else:
             click.echo(_readable(line))
 
-    def _tell(self, told: Line) -> None:
-        self._told = told
-        missed, now = told["skipped"] + told["lost"], time.monotonic()
-        if missed > self._missed and now - self._missed_at >= TOLD_SECONDS:
+    def _tell(self, reported: Line) -> None:
+        self._reported = reported
+        missed, now = reported["skipped"] + reported["lost"], time.monotonic()
+        if missed > self._missed and now - self._missed_at >= REPORT_SECONDS:
             self._missed, self._missed_at = missed, now
-            click.echo(click.style(f"({_missed_words(told)})", dim=True), err=True)
+            click.echo(click.style(f"({_missed_words(reported)})", dim=True), err=True)
 
     def _sum_up(self) -> None:
-        told = self._told
+        reported = self._reported
         # The last counts may be older than the last event.
-        is_known = bool(told) and told["passed"] >= self._shown
-        passed = f" of {told['passed']} that passed" if is_known else ""
-        missed = f"; {_missed_words(told)}" if told and told["skipped"] + told["lost"] else ""
+        is_known = bool(reported) and reported["passed"] >= self._shown
+        passed = f" of {reported['passed']} that passed" if is_known else ""
+        has_missed = bool(reported) and reported["skipped"] + reported["lost"] > 0
+        missed = f"; {_missed_words(reported)}" if has_missed else ""
         click.echo(f"{self._shown} events{passed}{missed}", err=True)
 
 
-def _missed_words(told: Line) -> str:
+def _missed_words(reported: Line) -> str:
     parts = []
-    if told["skipped"]:
-        parts.append(f"{told['skipped']} skipped, so that events are not slowed down")
-    if told["lost"]:
-        parts.append(f"{told['lost']} lost, because this command read too slowly")
+    if reported["skipped"]:
+        parts.append(f"{reported['skipped']} skipped, so that events are not slowed down")
+    if reported["lost"]:
+        parts.append(f"{reported['lost']} lost, because this command read too slowly")
     return "; ".join(parts)
 
 

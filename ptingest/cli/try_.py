@@ -116,8 +116,8 @@ def _show(pipeline: Pipeline, payload: bytes) -> None:
         "noted": ", ".join(explained.notes),
         "key": explained.key,
     }
-    told = [f"{name} {escaped(value)}" for name, value in fired.items() if value]
-    click.echo("  ".join([outcome, *told]))
+    parts = [f"{name} {escaped(value)}" for name, value in fired.items() if value]
+    click.echo("  ".join([outcome, *parts]))
     if explained.body is not None:
         text = msgspec.json.format(explained.body, indent=2).decode("utf-8", "replace")
         click.echo(visible_json(text))

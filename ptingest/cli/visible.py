@@ -96,7 +96,7 @@ def visible_json(text: str) -> str:
     """Return JSON of the same value with what is not printable spelled as escapes.
 
     Below U+0020 valid JSON holds only line ends and tabs, between its tokens; anything else
-    there is no JSON and is made visible.
+    there is not JSON and is made visible.
     """
     text = _UNPRINTABLE_IN_JSON.sub(_units, text)
     return "".join(

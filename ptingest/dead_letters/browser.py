@@ -1,7 +1,8 @@
 """Reads the dead letters for the console: off the loop, one look at a time, bounded.
 
 A look goes from the newest segment to the oldest and ends at a number of letters or after
-some seconds; what was not reached is told. Of each letter only what a list shows is kept.
+some seconds; the answer says whether the scan was incomplete. Of each letter only what a list
+shows is kept.
 """
 
 from __future__ import annotations

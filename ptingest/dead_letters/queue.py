@@ -132,7 +132,7 @@ def decode_letter(line: bytes) -> StoredLetter | None:
             payload = base64.b64decode(record.payload_base64, validate=True)
         else:
             return None
-    # ValueError: bytes that are no UTF-8, base64 that is none.
+    # ValueError: bytes that are not UTF-8, or not base64.
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     letter = DeadLetter(
@@ -196,7 +196,7 @@ def _letters_of(path: Path, lines: Iterator[bytes], size: int) -> Iterator[Store
             return  # written since, being written, or torn: not acked
         stored = decode_letter(line)
         if stored is None:
-            log.warning("%s holds a line that is no dead letter; skipped, look at it", path)
+            log.warning("%s holds a line that is not a dead letter; skipped, look at it", path)
         else:
             yield stored
 
@@ -377,7 +377,7 @@ class DeadLetters:
             self._count_dropped()
             problems = [put.problem for put in group if put.problem is not None]
             self._log_shares([one for one in problems if isinstance(one, DeadLettersShareFull)])
-            # The full share of one peer is no trouble of the others, and does not end one.
+            # One peer's full share is not a trouble of the others, and does not end one.
             others = [one for one in problems if not isinstance(one, DeadLettersShareFull)]
             if others or len(problems) < len(group):
                 self._set_problem(next(iter(others), None))

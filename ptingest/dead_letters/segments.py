@@ -45,7 +45,7 @@ from ptingest.settings.delivery import DeadLettersSettings
 log = logging.getLogger(__name__)
 
 SUFFIX = ".ndjson"
-TRIAL = "trial"
+PROBE_FILE = "trial"
 """Begins the name of a temporary file, written to see whether the disk can be written."""
 TORN_SUFFIX = ".torn"
 SETTING = "dead_letters.max_bytes"
@@ -254,16 +254,16 @@ class SegmentWriter:
             DeadLettersUnwritable: a letter of that size would not be kept either.
         """
         self.open()
-        trial = self.directory / f"{TRIAL}.{os.getpid()}"
+        probe = self.directory / f"{PROBE_FILE}.{os.getpid()}"
         with self.locked():
             try:
                 try:
-                    with trial.open("wb") as file:
+                    with probe.open("wb") as file:
                         file.write(bytes(size))
                         file.flush()
                         os.fsync(file.fileno())
                 finally:
-                    trial.unlink(missing_ok=True)
+                    probe.unlink(missing_ok=True)
             except OSError as error:
                 raise self._unwritable(error) from error
 

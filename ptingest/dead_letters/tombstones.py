@@ -22,7 +22,7 @@ DONE_SUFFIX = ".done"
 NEW_SUFFIX = ".new"
 
 IdOf = Callable[[bytes], str | None]
-"""The id in one line of a segment; None where the line is no letter."""
+"""The id in one line of a segment; None where the line is not a letter."""
 
 
 def done_path(segment: Path) -> Path:
@@ -60,7 +60,7 @@ def add_marks(segment: Path, ids: Iterable[str]) -> None:
 def sweep(segment: Path, id_of: IdOf) -> bool:
     """Rewrite a segment without its done letters, or delete it where no other is left.
 
-    Lines that are no letters stay. Returns False where another writer still appends.
+    Lines that are not letters stay. Returns False where another writer still appends.
     """
     marks = marks_of(segment)
     with segment.open("rb") as file:

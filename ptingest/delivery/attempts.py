@@ -5,7 +5,7 @@
                  --> end(batch)
 
 A batch is in flight from ``begin`` to ``end``; a cancelled write leaves it there, so that
-whoever closes the lane finds its documents.
+closing the lane finds its documents.
 """
 
 from __future__ import annotations
@@ -104,10 +104,13 @@ class Attempts:
         except Exception:  # a bug of one sink must not end the lane
             if deadline.expired():
                 waited = self._clock.monotonic() - began
-                trouble = f"no answer from {name} within {waited:.0f} s, others get theirs"
+                trouble = (
+                    f"no answer from {name} within {waited:.0f} s "
+                    "although other writes were answered"
+                )
             else:
                 log.exception(
-                    "%s: a write failed in a way it must not; %d documents are tried again",
+                    "%s: a write raised an unexpected exception (a bug); %d documents are retried",
                     name,
                     len(documents),
                 )

@@ -183,7 +183,7 @@ class Batcher:
         return self._waiting[0].since if self._waiting else None
 
     def add(self, documents: Sequence[Document], now: float) -> None:
-        """Let documents join; the sequence is kept, so nobody may change it."""
+        """Let documents join; the sequence is kept, so it must not change."""
         if documents:
             self._append(_Waiting(documents, body_bytes(documents), now))
 

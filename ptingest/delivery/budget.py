@@ -65,7 +65,7 @@ class Budget:
             self._grant()
 
     def resize(self, limit_bytes: int) -> None:
-        """Change the limit; what is charged stays, and whoever fits now is let in."""
+        """Change the limit; what is charged stays; waiting requests that fit now are granted."""
         self.limit = limit_bytes
         self._grant()
 

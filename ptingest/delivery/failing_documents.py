@@ -48,7 +48,7 @@ class FailingDocuments:
         return len(self._failing)
 
     def note_answer(self, *, taken: int, returned: int) -> None:
-        """An answer settled so many documents, and returned so many as busy."""
+        """Record how many documents an answer settled and how many it returned as busy."""
         self._taken += taken
         self._returned += returned
 

@@ -78,7 +78,7 @@ class HealthCheck:
     def __init__(self, sink: CheckedSink, lane: HealthRecord, *, clock: Clock) -> None:
         self._sink, self._lane, self._clock = sink, lane, clock
         self._asked_at: float | None = None
-        self._is_bug_told = False
+        self._is_bug_reported = False
 
     async def run(self) -> None:
         """Check when it is due, looking every second."""
@@ -115,11 +115,11 @@ class HealthCheck:
             async with asyncio.timeout(CHECK_SECONDS):
                 return trouble_after(await self._sink.check(), before)
         except TimeoutError:
-            return f"did not say within {CHECK_SECONDS:g} s whether it would take documents"
+            return f"the health check got no answer within {CHECK_SECONDS:g} s"
         except OSError as error:  # no file descriptor left, as a rule
             return f"cannot be asked whether it would take documents: {error}"
         except Exception:
-            if not self._is_bug_told:
-                self._is_bug_told = True
-                log.exception("%s: a check failed in a way it must not", self._lane.name)
+            if not self._is_bug_reported:
+                self._is_bug_reported = True
+                log.exception("%s: a check raised an unexpected exception (a bug)", self._lane.name)
             return before

@@ -141,7 +141,7 @@ class Lane:
     async def put(self, documents: list[Document]) -> None:
         """Take documents over, all or, when cancelled while it waits, none.
 
-        The budget holds their cost already; nobody changes the list from now on. Waits
+        The budget holds their cost already; the list must not change from now on. Waits
         while as many batches as may be in flight are full and wait as well.
         """
         if self._intake.is_crowded:
@@ -175,7 +175,7 @@ class Lane:
         self._note_quiet()
 
     def retry_streams(self) -> None:
-        """The cause of stream troubles is said to be cured: probe those streams at once."""
+        """The operator reports the cause as fixed: probe the streams in trouble at once."""
         self._streams.half_open(self._clock.monotonic())
         self._wake.set()
 

@@ -165,7 +165,7 @@ class StreamBreakers:
         return refused
 
     def half_open(self, now: float) -> None:
-        """Half-open every breaker: its cause is said to be cured, and the next probe decides."""
+        """The operator reports the cause as fixed: half-open every breaker; a probe decides."""
         for stream in self._streams.values():
             if stream.is_open:
                 stream.is_open, stream.is_half_open, stream.since = False, True, now

@@ -108,7 +108,7 @@ class ClusterFacts:
         found = None if answer is None or answer.status != 200 else json_in(answer)
         return {} if found is None else found
 
-    def is_told(self, name: str) -> bool:
+    def is_answered(self, name: str) -> bool:
         answer = self.answers.get(name)
         return answer is not None and answer.status == 200
 
@@ -140,14 +140,14 @@ async def ask_cluster(
     return ClusterFacts(where, username, asked, answers, services)
 
 
-def judge_cluster(facts: ClusterFacts) -> Iterator[Finding]:
+def findings_of_cluster(facts: ClusterFacts) -> Iterator[Finding]:
     """Yield what the answers say."""
     reached = list(_reached(facts))
     yield from reached
     if len(facts.answers) == 1:
         return
     yield from _rights(facts)
-    yield from judge_templates(facts)
+    yield from findings_of_templates(facts)
     yield from _mapped(facts)
     yield from _streams(facts)
     yield from _kept(facts)
@@ -202,7 +202,7 @@ def _login_refused(username: str | None) -> tuple[str, str]:
 
 def _rights(facts: ClusterFacts) -> Iterator[Finding]:
     looked_at = f"POST {RIGHTS}"
-    if not facts.is_told("rights"):
+    if not facts.is_answered("rights"):
         status = facts.answers["rights"].status
         if status == 401:
             cure = f"the user is {USER}, its role {ROLE}; `ptingest setup` sets its password"
@@ -243,21 +243,23 @@ def _rights(facts: ClusterFacts) -> Iterator[Finding]:
 # --- template and mappings --------------------------------------------------------------
 
 
-def judge_templates(facts: ClusterFacts) -> Iterator[Finding]:
+def findings_of_templates(facts: ClusterFacts) -> Iterator[Finding]:
     """Yield which template a stream of ours gets, if that may be asked."""
-    if not facts.is_told("templates"):
+    if not facts.is_answered("templates"):
         return
     looked_at = "GET /_index_template"
     templates = read_templates(facts.body("templates"))
     findings = dict.fromkeys(
-        _judge_winner(matching(templates, stream_of(service)), templates)
+        _template_in_force(matching(templates, stream_of(service)), templates)
         for service in facts.services or ("django",)
     )
     for found, cure in findings:
         yield Finding("problem" if cure else "ok", "template", found, cure, looked_at=looked_at)
 
 
-def _judge_winner(fitting: Sequence[Template], templates: Sequence[Template]) -> tuple[str, str]:
+def _template_in_force(
+    fitting: Sequence[Template], templates: Sequence[Template]
+) -> tuple[str, str]:
     """Return what was found, and the cure where there is something to cure."""
     setup = "`ptingest setup --only templates`"
     if not fitting:
@@ -316,7 +318,7 @@ def _is_wrong(fields: Mapping[str, Any], name: str) -> bool:
 
 
 def _streams(facts: ClusterFacts) -> Iterator[Finding]:
-    if not facts.is_told("streams"):
+    if not facts.is_answered("streams"):
         return
     found = facts.body("streams")
     looked_at = f"GET /_resolve/index/{STREAMS}"

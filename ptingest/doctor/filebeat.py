@@ -30,7 +30,7 @@ WEAK_IDENTITIES = {
 """What a sender's events say of its files -> what follows, and what to change."""
 
 
-def judge_filebeat(facts: ServerFacts) -> Iterator[Finding]:
+def findings_of_filebeat(facts: ServerFacts) -> Iterator[Finding]:
     """Yield what each Beat's connection shows of its settings, and of its files' identity."""
     rows = (facts.status.get("beats") or {}).get("listed") or []
     for row in rows:

@@ -63,7 +63,7 @@ def _program(inode: str, proc: Path) -> str:
     return ""
 
 
-def judge_port(listen: str, found: Sequence[Listener]) -> Iterator[Finding]:
+def findings_of_port(listen: str, found: Sequence[Listener]) -> Iterator[Finding]:
     """Yield which process listens on the port, and which hosts can reach it."""
     host, port = split_listen(listen)
     looked_at = f"port {port} of this machine, beats.listen {listen}"
@@ -86,7 +86,7 @@ def judge_port(listen: str, found: Sequence[Listener]) -> Iterator[Finding]:
         yield Finding("ok", "Beats port", shown, looked_at=looked_at)
 
 
-def judge_space(data_dir: Path) -> Finding:
+def finding_of_space(data_dir: Path) -> Finding:
     """Return how much disk space store and dead letters have left."""
     existing = next((path for path in (data_dir, *data_dir.parents) if path.is_dir()), Path("/"))
     usage = shutil.disk_usage(existing)

@@ -40,7 +40,7 @@ class Limit(NamedTuple):
     setting: str
     is_bytes: bool = True
     is_trimmed: bool = False
-    """Full is no warning: the oldest makes room for the newest."""
+    """Full is not a warning: the oldest makes room for the newest."""
 
     @property
     def share(self) -> float:
@@ -87,7 +87,7 @@ def limits_of(status: Mapping[str, Any]) -> list[Limit]:
     return found
 
 
-def judge_limits(facts: ServerFacts) -> Iterator[Finding]:
+def findings_of_limits(facts: ServerFacts) -> Iterator[Finding]:
     """Yield a warning for each limit that is reached now, a note for each that once was."""
     found = list(_reached_now(facts.status))
     yield from found

@@ -1,4 +1,4 @@
-"""The one judgement of a running server's health, from its status and its metrics. Pure.
+"""Findings about a running server's health, from its status and its metrics. Pure.
 
 The console, `top` and `doctor` show the same findings in the same words, and the reasons of
 `/readyz` are the first of them: what keeps new events from being taken is a problem. In the
@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ptingest.doctor.filebeat import judge_filebeat
-from ptingest.doctor.limits import judge_limits
+from ptingest.doctor.filebeat import findings_of_filebeat
+from ptingest.doctor.limits import findings_of_limits
 from ptingest.doctor.server_facts import METRICS, STATUS, ServerFacts
 from ptingest.doctor.units import duration, plural, share
 from ptingest.model.finding import Finding, Mark
@@ -28,7 +28,7 @@ SETTLED = "ptingest_lane_settled_events_total"
 MANY = 0.01
 """A share of failures from which it is worth a warning."""
 AHEAD_SECONDS = 60.0
-SHAPES_TOLD = 3
+SHAPES_SHOWN = 3
 SOON_DAYS = 14
 RECENT_SECONDS = 3600.0
 """What was put into a failure store longer ago is a note."""
@@ -38,19 +38,19 @@ OLD_WINDOW_SECONDS = 30.0
 
 
 def health(facts: ServerFacts) -> list[Finding]:
-    """Return the problems, then the warnings: what everybody shows who judges this server."""
-    found = [one for one in judge_traffic(facts) if one.mark in ("problem", "warning")]
+    """Return problems, then warnings: the findings that the console, `top` and `doctor` show."""
+    found = [one for one in findings_of_traffic(facts) if one.mark in ("problem", "warning")]
     return sorted(found, key=lambda one: one.mark != "problem")
 
 
 def headline(found: Sequence[Finding]) -> str:
-    """Return the judgement in a few words; the console and `top` begin with them."""
+    """Return the findings in a few words; the console and `top` begin with them."""
     if not all(one.is_ok for one in found):
         return "Not all is well"
     return "Events are taken and kept safe" if found else "All is well"
 
 
-def judge_traffic(facts: ServerFacts) -> Iterator[Finding]:
+def findings_of_traffic(facts: ServerFacts) -> Iterator[Finding]:
     """Yield every finding about a server, also what is well."""
     yield from _ready(facts)
     yield from _books(facts)
@@ -61,8 +61,8 @@ def judge_traffic(facts: ServerFacts) -> Iterator[Finding]:
     yield from _failure_stores(facts)
     yield from _parsing(facts)
     yield from _clock(facts)
-    yield from judge_limits(facts)
-    yield from judge_filebeat(facts)
+    yield from findings_of_limits(facts)
+    yield from findings_of_filebeat(facts)
     yield from _certificates(facts)
     yield from _config(facts)
 
@@ -257,7 +257,7 @@ def _parsing(facts: ServerFacts) -> Iterator[Finding]:
         seen = f"{share(count, received.get(service, 0))} events fit no pattern"
         if shapes:
             seen += "; commonest shapes (letters are a, digits 0): "
-            seen += "; ".join(map(_shape_text, shapes[:SHAPES_TOLD]))
+            seen += "; ".join(map(_shape_text, shapes[:SHAPES_SHOWN]))
         cure = (
             "a line that belongs to the one before it: multiline in filebeat.yml. Another "
             "format: a pattern with samples in the profile; `ptingest try --service "

@@ -92,7 +92,7 @@ def _text_of(value: Any) -> str | None:
 
 def canonical_time(text: str) -> str | None:
     """Return any ISO time as UTC milliseconds, ``2025-01-02T03:04:05.678Z``, so that times sort
-    as text; None when it is no time. A time without an offset is read as UTC."""
+    as text; None when it is not a time. A time without an offset is read as UTC."""
     try:
         moment = datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

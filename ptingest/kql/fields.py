@@ -40,7 +40,7 @@ def phrases_of(value: QueryValue) -> list[Phrase]:
 
 
 def number_of(text: str) -> int | float | None:
-    """Return a number that SQLite can compare, None when ``text`` is no number."""
+    """Return a number that SQLite can compare, None when ``text`` is not a number."""
     try:
         whole = int(text)
         return whole if -_INT64 <= whole < _INT64 else float(whole)

@@ -267,8 +267,8 @@ def _element(value: QueryValue, *, has_numbers: bool) -> Callable[[Any], bool]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether JSON had a number here; True and False are no numbers, although Python's bool is
-    an int."""
+    """Whether JSON had a number here; True and False are not numbers, although Python's bool
+    is an int."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -27,7 +27,7 @@ _MONTH = re.compile(r"(\d{4})(?:-(\d{2}))?")
 
 
 def span(text: str, now: datetime) -> tuple[str, str] | None:
-    """Return the first and last moment of the time in ``text``, None when it is no time."""
+    """Return the first and last moment of the time in ``text``, None when it is not a time."""
     text = text.strip()
     try:
         first, last = _span(text, now)
@@ -40,7 +40,7 @@ def asked_span(value: str, now: datetime, *, query: str) -> tuple[str, str]:
     """Return the same for a value of ``@timestamp`` in a query.
 
     Raises:
-        QueryInvalid: it is no time; the column is its place in ``query``.
+        QueryInvalid: it is not a time; the column is its place in ``query``.
     """
     ends = span(value, now)
     if ends is None:

@@ -55,8 +55,8 @@ class Measure:
         """Read what the frame at ``at`` announces and return its header as a number.
 
         At least ``needed`` bytes must be there; afterwards ``needed`` is larger, or the
-        frame is whole. Raises ProtocolError for what is no frame, or none that may come
-        here, and FrameTooLarge for an announcement above a limit.
+        frame is whole. Raises ProtocolError for what is not a frame, or one that may not
+        come here, and FrameTooLarge for an announcement above a limit.
         """
         left = len(data) - at
         header = data[at] << 8 | data[at + 1]

@@ -10,7 +10,7 @@ Mark = Literal["ok", "note", "warning", "problem"]
 class Finding(NamedTuple):
     """What `check`, `doctor`, `top`, the console and the sinks report.
 
-    A problem prevents that documents are written or that a config is used. A warning needs
+    A problem prevents documents from being written or a config from being used. A warning needs
     attention soon. A note is information; no action is needed.
     """
 

@@ -13,7 +13,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
     {
         # payloads that no pipeline can read
         "empty": "a payload of no bytes",
-        "not_json": "the payload is no JSON in UTF-8",
+        "not_json": "the payload is not JSON in UTF-8",
         "not_an_object": "it is JSON, but no object; Elasticsearch says it of a document, too",
         "too_deep": "nested more deeply than can be read",
         "number_too_long": "a number of more digits than Elasticsearch reads",
@@ -21,7 +21,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "event_too_costly": "took more processor time or memory than one event may take",
         "ended_worker": "three processes ended with its window, and one more with this event alone",
         "tags_invalid": "`tags` is neither text nor a list of texts",
-        "event_invalid": "`event` is no object",
+        "event_invalid": "`event` is not an object",
         # events that the profile or the config does not allow
         "index_interpolation": "the data stream's name still holds a placeholder",
         "illegal_data_stream": "the data stream's name is none that Elasticsearch takes",

@@ -41,7 +41,7 @@ BUFFER_BYTES = 1 << 20
 QUERY_CHARACTERS = 128
 """An event that is longer than this is not matched against a query. Large events are skipped in
 any case: one of them could take all the time of a second."""
-TOLD_SECONDS = 1.0
+REPORT_SECONDS = 1.0
 """Counts are sent at this interval while they change."""
 QUIET_SECONDS = 5.0
 """A tap without lines sends something at this interval, to detect that its reader has gone."""
@@ -89,7 +89,7 @@ class Tap:
         self.size = 0
         self._allowed, self._allowed_at = LINES_A_SECOND, clock.monotonic()
         self._more = asyncio.Event()
-        self._told, self._told_at = (0, 0, 0, 0), float("-inf")
+        self._reported, self._reported_at = (0, 0, 0, 0), float("-inf")
         self._ending: str | None = None
         self._is_over = False
 
@@ -167,19 +167,19 @@ class Tap:
         if self._is_over:
             return b""
         if not self._lines and self._ending is None:
-            wait = TOLD_SECONDS if self._counts() != self._told else self._quiet_seconds
+            wait = REPORT_SECONDS if self._counts() != self._reported else self._quiet_seconds
             try:
                 async with asyncio.timeout(wait):
                     await self._more.wait()
             except TimeoutError:
-                self._told_at = float("-inf")
+                self._reported_at = float("-inf")
         self._more.clear()
         lines, self._lines, self.size = self._lines, [], 0
         now = self._clock.monotonic()
-        if self._ending is not None or now - self._told_at >= TOLD_SECONDS:
-            self._told, self._told_at = self._counts(), now
+        if self._ending is not None or now - self._reported_at >= REPORT_SECONDS:
+            self._reported, self._reported_at = self._counts(), now
             names = ("passed", "shown", "skipped", "lost")
-            lines.append(_json({"told": dict(zip(names, self._told, strict=True))}) + b"\n")
+            lines.append(_json({"told": dict(zip(names, self._reported, strict=True))}) + b"\n")
         if self._ending is not None:
             lines.append(_json({"ended": self._ending}) + b"\n")
             self._is_over = True

@@ -43,13 +43,13 @@ def process_permitted(
     letters: list[DeadLetter] = []
     expected: dict[int, DataStream] = {}
     for payload in payloads:
-        judged = _judge(pipeline, payload, origin)
-        if isinstance(judged, DeadLetter):
-            letters.append(judged)
+        found = _evaluate(pipeline, payload, origin)
+        if isinstance(found, DeadLetter):
+            letters.append(found)
             continue
         passed.append(payload)
-        if judged is not None:
-            expected[id(payload)] = judged
+        if found is not None:
+            expected[id(payload)] = found
     done = pipeline.process(passed, receipt=receipt, peer=origin.peer, now_ns=now_ns)
     done.dead_letters += letters
     for letter in letters:
@@ -75,7 +75,7 @@ def _take_out_strays(done: Processed, expected: dict[int, DataStream], origin: O
     done.documents = allowed
 
 
-def _judge(pipeline: Pipeline, payload: bytes, origin: Origin) -> DeadLetter | DataStream | None:
+def _evaluate(pipeline: Pipeline, payload: bytes, origin: Origin) -> DeadLetter | DataStream | None:
     """Return the data stream of an event that is allowed, the letter of one that is not, and
     nothing for what is left to the pipeline."""
     decoded = decode_payload(payload)

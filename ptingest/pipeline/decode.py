@@ -54,7 +54,7 @@ _UP_TO_STRUCTURE = re.compile(rb'(?:[^"\[\]{}:]++|%b)*+([\[\]{}:])' % _STRING, r
 
 
 class Unreadable(NamedTuple):
-    """Why a payload is no event."""
+    """Why a payload is not an event."""
 
     reason: str
     detail: str

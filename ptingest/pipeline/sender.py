@@ -44,7 +44,7 @@ _decode = msgspec.json.Decoder(_SenderFields).decode
 def agent_of(payload: bytes) -> str | None:
     """Return ``filebeat 8.19.0`` from an event, or None when it does not say.
 
-    Any bytes are accepted; None for those that are no such event. About two microseconds.
+    Any bytes are accepted; None for those that are not such an event. About two microseconds.
     """
     try:
         sent = _decode(payload)

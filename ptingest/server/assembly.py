@@ -47,7 +47,7 @@ from ptingest.telemetry.metrics import Metrics
 class HasMaintenance(Protocol):
     """A sink whose maintenance is done by one of several writers."""
 
-    async def keep_house(self) -> None: ...
+    async def maintain(self) -> None: ...
 
 
 @runtime_checkable
@@ -150,7 +150,7 @@ def _build_sink(
                 one,
                 path=data_dir / one.path,
                 clock=clock,
-                keeps_house=share.does_maintenance,
+                does_maintenance=share.does_maintenance,
                 is_alone=share.workers == 1,
             )
         case ElasticsearchSettings():
@@ -229,7 +229,7 @@ def _configured_sinks(shared: _Shared) -> list[tuple[Sink, LaneSettings]]:
 
 def _maintenance(share: Share, sinks: Sequence[Sink]) -> list[Callable[[], Awaitable[None]]]:
     return [
-        one.keep_house
+        one.maintain
         for one in sinks
         if share.maintains_for_others and isinstance(one, HasMaintenance)
     ]

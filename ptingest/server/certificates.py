@@ -138,7 +138,7 @@ class Certificates:
         self._tried = self._in_force.marks
         self.trouble: str | None = None
         """Why changed files are not in force; None when they are."""
-        self._told_at = 0.0
+        self._reported_at = 0.0
         self._tell()
 
     def beats(self) -> ssl.SSLContext | None:
@@ -198,7 +198,7 @@ class Certificates:
         """Reload if a file has changed since it was read last; warn daily of one that expires."""
         if {path: _mark(path) for path in _paths(self._settings)} != self._tried:
             self.reload()
-        if self._clock.monotonic() - self._told_at >= REMIND_SECONDS:
+        if self._clock.monotonic() - self._reported_at >= REMIND_SECONDS:
             self._tell()
 
     def status(self) -> dict[str, object]:
@@ -218,7 +218,7 @@ class Certificates:
         }
 
     def _tell(self) -> None:
-        self._told_at = self._clock.monotonic()
+        self._reported_at = self._clock.monotonic()
         now = self._clock.time_ns() / 1e9
         for file in self._in_force.files:
             self._metrics.set(

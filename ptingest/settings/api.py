@@ -14,7 +14,7 @@ from ptingest.settings.tls import ServerTlsSettings
 def _usable_token(token: SecretStr) -> SecretStr:
     text = token.get_secret_value()
     if not text:
-        raise ValueError("it is empty, so everybody would know it; is its variable set?")
+        raise ValueError("it is empty, so anyone would know it; is its variable set?")
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("it cannot travel in a header; write letters, digits and signs only")
     return token

@@ -95,7 +95,7 @@ class BeatsSettings(StrictSettings):
     quiet_seconds: PositiveSeconds = 1.0
     """A part-filled v1 window is acked after this long without a byte."""
     allow_from: tuple[Network, ...] = ()
-    """Networks that may connect, judged by a Beat's own address; an empty list allows all."""
+    """Networks that may connect, compared with a Beat's own address; an empty list allows all."""
     proxy_protocol_from: tuple[Network, ...] = ()
     """Load balancers that begin each connection with a PROXY header (v1 or v2), which names
     the Beat's own address. From these addresses the header is required; from all others it is

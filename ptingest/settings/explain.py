@@ -361,7 +361,7 @@ def _without_secrets(
 
 def _secrets(model: type[BaseModel], values: Interpolated) -> Iterator[str]:
     for place, value in _leaves(values.root, ()):
-        # Short values are no secrets, and masking them would make every message unreadable.
+        # Short values are not secrets, and masking them would make every message unreadable.
         if not isinstance(value, str) or len(value) < 4:
             continue
         if is_secret(find_spot(model, place).annotation):

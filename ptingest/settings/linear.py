@@ -126,14 +126,14 @@ class _Proof:
         if not _is_one_character(body):
             return self._repeated_group(argument, flags, rest)
         once = self.rest_of(body, flags, _END).first
-        is_told = are_apart(once, rest.first)
+        is_decided = are_apart(once, rest.first)
         first = joined((once, rest.first)) if least == 0 else once
         entry = rest.entry if least == 0 else 0
         if rest.is_sure:
             return _Rest(first, least == 0, entry, max(1, rest.cost), 0, rest.ways)
-        if not is_told and most <= TURNS_MOST:
+        if not is_decided and most <= TURNS_MOST:
             return rest._replace(first=first, entry=entry, ways=rest.ways * (most - least + 1))
-        failure = 1 + (rest.entry if is_told else max(rest.entry, rest.failure))
+        failure = 1 + (rest.entry if is_decided else max(rest.entry, rest.failure))
         failure = max(failure, rest.failure)
         return _Rest(first, False, entry, max(failure, rest.cost), failure, rest.ways)
 
@@ -163,7 +163,7 @@ class _Proof:
 
 def _any_of(ways: Sequence[_Rest]) -> _Rest:
     firsts = [way.first for way in ways]
-    is_told = all(are_apart(one, two) for at, one in enumerate(firsts) for two in firsts[:at])
+    is_decided = all(are_apart(one, two) for at, one in enumerate(firsts) for two in firsts[:at])
     tried = [way.ways for way in ways]
     return _Rest(
         joined(firsts),
@@ -171,7 +171,7 @@ def _any_of(ways: Sequence[_Rest]) -> _Rest:
         max(way.entry for way in ways),
         max(way.cost for way in ways),
         max(way.failure for way in ways),
-        max(tried) if is_told else sum(tried),
+        max(tried) if is_decided else sum(tried),
     )
 
 

@@ -12,6 +12,6 @@ class LogSettings(StrictSettings):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The lowest level that is written: ``error`` means that data is at risk, ``warning`` that
-    somebody should look soon, ``info`` that a state changed."""
+    it should be looked at soon, ``info`` that a state changed."""
     format: Literal["console", "json"] = "console"
     """``json`` writes one object a line with ECS names."""

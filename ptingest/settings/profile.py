@@ -84,7 +84,7 @@ def _line_fields(line: str) -> list[str]:
     for text in between:
         if "{" in text or "}" in text:
             raise ValueError(
-                f"line holds {text!r}, which is no piece; write {{word:x}}, {{data:x}}, "
+                f"line holds {text!r}, which is not a piece; write {{word:x}}, {{data:x}}, "
                 "{timestamp:x}, {int:x} or {rest:x}, x being the field to set"
             )
     if len(set(names)) != len(names):

@@ -74,7 +74,7 @@ def _require_address(host: str) -> None:
         parts = urlsplit(host)
         is_address = bool(parts.hostname) and parts.port != 0
     except ValueError:
-        # The port is no number, or brackets are not closed.
+        # The port is not a number, or brackets are not closed.
         is_address = False
     if not is_address:
         raise ValueError(f"hosts entry {host!r} must be http(s)://host:port")

@@ -77,7 +77,7 @@ class BeatsTlsSettings(ServerTlsSettings):
     def _no_contradiction(self) -> BeatsTlsSettings:
         if self.client_auth == "none" and self.client_ca is not None:
             raise ValueError(
-                "client_ca is given, but client_auth is none, so nobody is asked for a "
+                "client_ca is given, but client_auth is none, so no client is asked for a "
                 "certificate; write client_auth: required (or optional), or remove client_ca"
             )
         if self.client_auth != "none" and self.client_ca is None:

@@ -104,7 +104,7 @@ class NdjsonSink:
         else:
             if written == len(data):
                 return WriteResult()
-            trouble = "nobody reads standard output"
+            trouble = "standard output is not read"
         if written:
             return WriteResult(doubtful=documents, trouble=trouble)
         return WriteResult(busy=documents, trouble=trouble)

@@ -112,7 +112,7 @@ class PortTroubles:
         """Connections are accepted again."""
         self._refusing_since = None
 
-    def told(self, now: float, *, why: str, connections: int, limit: int) -> list[str]:
+    def reported(self, now: float, *, why: str, connections: int, limit: int) -> list[str]:
         """Return a sentence for each reason; ``why`` is the reason given by ``refuse``'s caller."""
         found = []
         if self._refusing_since is not None and now - self._refusing_since >= REFUSING_SECONDS:

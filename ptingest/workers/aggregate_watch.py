@@ -16,7 +16,7 @@ import msgspec
 from ptingest.errors import PtingestError, RpcClosed, RpcRefused, TapsBusy
 from ptingest.model.contracts import Clock
 from ptingest.model.watching import TapRequest, WhyRequest
-from ptingest.observe.taps import BUFFER_BYTES, TAPS, TOLD_SECONDS, query_test, taps_status
+from ptingest.observe.taps import BUFFER_BYTES, REPORT_SECONDS, TAPS, query_test, taps_status
 from ptingest.observe.trace import TRACES_MOST
 from ptingest.workers.messages import TAP, WHY, TapLines
 from ptingest.workers.pool import WorkerPool
@@ -44,8 +44,8 @@ class AggregatedTap:
         self.size = 0
         self._lost = 0
         self._more = asyncio.Event()
-        self._told: dict[str, int] = {}
-        self._told_at = float("-inf")
+        self._reported: dict[str, int] = {}
+        self._reported_at = float("-inf")
         self._ending: str | None = None
         self._is_over = False
         self._join()
@@ -102,13 +102,14 @@ class AggregatedTap:
             except TimeoutError:
                 break  # an empty answer shows whether the reader is still connected
             self._more.clear()
-            if self._summed() != self._told and loop.time() - self._told_at >= TOLD_SECONDS:
+            is_due = loop.time() - self._reported_at >= REPORT_SECONDS
+            if is_due and self._summed() != self._reported:
                 break
         lines, self._lines, self.size = self._lines, [], 0
         self._more.clear()
-        if self._ending is not None or loop.time() - self._told_at >= TOLD_SECONDS:
-            self._told, self._told_at = self._summed(), loop.time()
-            lines.append(_json({"told": self._told}) + b"\n")
+        if self._ending is not None or loop.time() - self._reported_at >= REPORT_SECONDS:
+            self._reported, self._reported_at = self._summed(), loop.time()
+            lines.append(_json({"told": self._reported}) + b"\n")
         if self._ending is not None:
             lines.append(_json({"ended": self._ending}) + b"\n")
             self._is_over = True

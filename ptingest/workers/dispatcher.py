@@ -110,7 +110,7 @@ class Dispatcher:
             self._port_troubles.take()
         else:
             self._port_troubles.refuse(now)
-        return self._port_troubles.told(
+        return self._port_troubles.reported(
             now,
             why="no worker takes connections now",
             connections=self.count,

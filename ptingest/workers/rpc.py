@@ -8,7 +8,7 @@ A frame is four bytes of length and a MessagePack array (`RpcFrame`); bodies are
 `Request`, `Notification` or `Stream` they belong to, so they are validated before any handler
 sees them. Everything is bounded: a frame, the bytes waiting to be written, the items waiting
 to be read. Items of a stream that find no room are left out and counted, and a stream that
-nobody reads never blocks its producer.
+is not read never blocks its producer.
 
 Only our own processes hold the other end, so a frame that breaks the format is a bug: it is
 logged and the connection closes.

@@ -15,38 +15,38 @@ def tokens() -> BearerTokens:
     return BearerTokens(SecretStr("s3cret"))
 
 
-def try_wrong(judge: BearerTokens, count: int, now: float = 0.0) -> None:
+def try_wrong(bearer: BearerTokens, count: int, now: float = 0.0) -> None:
     for _ in range(count):
-        assert not judge.is_right("Bearer guess", address=HERE, now=now)
+        assert not bearer.is_right("Bearer guess", address=HERE, now=now)
 
 
 def test_after_some_wrong_tokens_an_address_waits_and_is_not_compared() -> None:
-    judge = tokens()
-    try_wrong(judge, TRIES - 1)
-    before = judge.wait_seconds(HERE, 0.0)
-    try_wrong(judge, 1)
+    bearer = tokens()
+    try_wrong(bearer, TRIES - 1)
+    before = bearer.wait_seconds(HERE, 0.0)
+    try_wrong(bearer, 1)
 
     assert before == 0.0
-    assert judge.wait_seconds(HERE, 1.0) == TRY_SECONDS - 1.0
-    assert not judge.is_right(RIGHT, address=HERE, now=1.0)
-    assert judge.is_right(RIGHT, address=THERE, now=1.0)
-    assert judge.is_right(RIGHT, address=HERE, now=TRY_SECONDS + 1.0)
+    assert bearer.wait_seconds(HERE, 1.0) == TRY_SECONDS - 1.0
+    assert not bearer.is_right(RIGHT, address=HERE, now=1.0)
+    assert bearer.is_right(RIGHT, address=THERE, now=1.0)
+    assert bearer.is_right(RIGHT, address=HERE, now=TRY_SECONDS + 1.0)
 
 
 def test_tries_while_it_waits_make_the_wait_no_longer() -> None:
-    judge = tokens()
-    try_wrong(judge, TRIES)
-    try_wrong(judge, 100, now=TRY_SECONDS - 1.0)
+    bearer = tokens()
+    try_wrong(bearer, TRIES)
+    try_wrong(bearer, 100, now=TRY_SECONDS - 1.0)
 
-    assert judge.is_right(RIGHT, address=HERE, now=TRY_SECONDS + 0.1)
+    assert bearer.is_right(RIGHT, address=HERE, now=TRY_SECONDS + 0.1)
 
 
 def test_who_has_shown_the_right_one_is_not_locked_out_by_a_neighbour() -> None:
-    judge = tokens()
-    judge.is_right(RIGHT, address=HERE, now=0.0)
-    try_wrong(judge, 50)
+    bearer = tokens()
+    bearer.is_right(RIGHT, address=HERE, now=0.0)
+    try_wrong(bearer, 50)
 
-    assert judge.is_right(RIGHT, address=HERE, now=1.0)
+    assert bearer.is_right(RIGHT, address=HERE, now=1.0)
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ def test_nothing_else_is_the_token(shown: str) -> None:
 
 
 def test_a_request_without_a_header_is_no_try(caplog: pytest.LogCaptureFixture) -> None:
-    judge = tokens()
+    bearer = tokens()
     for _ in range(20):
-        judge.is_right("", address=HERE, now=0.0)
+        bearer.is_right("", address=HERE, now=0.0)
 
-    assert judge.wait_seconds(HERE, 0.0) == 0.0
+    assert bearer.wait_seconds(HERE, 0.0) == 0.0
     assert not caplog.records
 
 
@@ -73,9 +73,9 @@ def test_wrong_ones_are_told_until_the_address_waits(caplog: pytest.LogCaptureFi
 
 
 def test_remembered_addresses_are_bounded() -> None:
-    judge = tokens()
+    bearer = tokens()
     for number in range(ADDRESSES + 50):
-        judge.is_right("Bearer guess", address=str(number), now=0.0)
-        judge.is_right(RIGHT, address=str(number), now=0.0)
+        bearer.is_right("Bearer guess", address=str(number), now=0.0)
+        bearer.is_right(RIGHT, address=str(number), now=0.0)
 
-    assert len(judge._wrong) == len(judge._right) == ADDRESSES
+    assert len(bearer._wrong) == len(bearer._right) == ADDRESSES

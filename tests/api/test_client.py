@@ -57,8 +57,8 @@ def test_an_answer_is_returned() -> None:
         (http(b"403 Forbidden", b'{"error": "not for you"}'), "answers 403: not for you"),
         (http(b"404 Not Found", b"nothing here"), "answers 404: nothing here"),
         (http(b"500 Oh", b"\xff"), "answers 500: \ufffd"),
-        (b"SSH-2.0-OpenSSH\r\n", "nobody answers"),
-        (b"", "nobody answers"),
+        (b"SSH-2.0-OpenSSH\r\n", "no server answers"),
+        (b"", "no server answers"),
     ],
     ids=["a refusal", "no such path", "not UTF-8", "something else", "nothing"],
 )

@@ -447,7 +447,7 @@ def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
         ran = run_in(tmp_path, "requeue", "--all")
 
     assert ran.code == ExitCode.NOT_REACHABLE
-    assert "nobody answers at 127.0.0.1:9" in ran.err
+    assert "no server answers at 127.0.0.1:9" in ran.err
     assert "(api.listen)" in ran.err
     assert "stores nothing twice" in ran.err
     assert len(waiting(tmp_path / "data")) == 1

@@ -51,7 +51,7 @@ def test_nobody_there_is_not_reachable(tmp_path: Path) -> None:
     ran = run("probe", "--address", f"127.0.0.1:{port}", folder=tmp_path)
 
     assert ran.code == 4
-    assert f"nobody answers at 127.0.0.1:{port}" in ran.err
+    assert f"no server answers at 127.0.0.1:{port}" in ran.err
 
 
 def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ async def test_nobody_there_is_code_4_with_a_hint(tmp_path: Path) -> None:
     ran = await send(tmp_path, "a.log", "--to", "127.0.0.1:1")
 
     assert ran.code == 4
-    assert "nobody answers at 127.0.0.1:1" in ran.err
+    assert "no server answers at 127.0.0.1:1" in ran.err
 
 
 @pytest.mark.parametrize(

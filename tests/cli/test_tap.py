@@ -125,7 +125,7 @@ def test_nobody_there_is_not_reachable(tmp_path: Path) -> None:
     ran = run("tap", "--address", "127.0.0.1:1", folder=tmp_path)
 
     assert ran.code == 4
-    assert "nobody answers at 127.0.0.1:1" in ran.err
+    assert "no server answers at 127.0.0.1:1" in ran.err
 
 
 async def test_a_server_that_stops_says_so(tmp_path: Path) -> None:

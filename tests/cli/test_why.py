@@ -92,7 +92,7 @@ async def test_a_dead_letter_is_found_by_line_and_by_its_id_without_the_server(
     assert "in the dead letters: illegal_data_stream" in live.out.decode()
     assert (by_line.code, by_id.code) == (0, 0)
     assert f"ptingest dead-letters show {letter['letter']}" in by_id.out.decode()
-    assert "the server was not asked: nobody answers" in by_id.out.decode()
+    assert "the server was not asked: no server answers" in by_id.out.decode()
 
 
 async def test_what_is_nowhere_is_shown_as_what_it_would_become(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_without_a_server_and_not_found_is_not_reachable(tmp_path: Path) -> None
     ran = run("why", "nothing", "--address", "127.0.0.1:1", folder=tmp_path)
 
     assert ran.code == 4
-    assert "the server was not asked: nobody answers at 127.0.0.1:1" in ran.out.decode()
+    assert "the server was not asked: no server answers at 127.0.0.1:1" in ran.out.decode()
 
 
 async def test_memory_that_is_off_names_the_setting(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from ptingest.delivery.budget import Budget
 
 
-async def breathe() -> None:
+async def next_iteration() -> None:
     for _ in range(5):
         await asyncio.sleep(0)  # no race: nothing but turns of this loop decides
 
@@ -29,7 +29,7 @@ async def test_an_empty_pot_grants_any_one_request() -> None:
 
     await budget.take(1000)
     second = asyncio.create_task(budget.take(1))
-    await breathe()
+    await next_iteration()
 
     assert not second.done()
     budget.release(1000)
@@ -47,7 +47,7 @@ async def test_small_requests_do_not_overtake_a_large_one() -> None:
         order.append(name)
 
     tasks = [asyncio.create_task(take("large", 80)), asyncio.create_task(take("small", 5))]
-    await breathe()
+    await next_iteration()
     waited = (list(order), budget.waiting)
     budget.release(90)
     await asyncio.gather(*tasks)
@@ -61,7 +61,7 @@ async def test_a_cancelled_request_frees_the_way_for_those_behind() -> None:
     await budget.take(90)
     large = asyncio.create_task(budget.take(80))
     small = asyncio.create_task(budget.take(5))
-    await breathe()
+    await next_iteration()
 
     large.cancel()
     await small
@@ -75,7 +75,7 @@ async def test_a_grant_that_meets_a_cancellation_goes_to_the_next() -> None:
     await budget.take(100)
     first = asyncio.create_task(budget.take(100))
     second = asyncio.create_task(budget.take(100))
-    await breathe()
+    await next_iteration()
 
     budget.release(100)  # grants the first, whose task has not run yet
     first.cancel()
@@ -90,7 +90,7 @@ async def test_a_release_between_a_cancellation_and_its_task_is_not_lost() -> No
     await budget.take(100)
     first = asyncio.create_task(budget.take(100))
     second = asyncio.create_task(budget.take(100))
-    await breathe()
+    await next_iteration()
 
     first.cancel()
     budget.release(100)

@@ -22,32 +22,32 @@ def test_the_first_leaves_at_once() -> None:
 
 
 def test_the_next_of_somebody_else_waits_for_company_behind_the_last() -> None:
-    company = Linger()
-    company.note_sent(["a", "b"], 100.0)
+    linger = Linger()
+    linger.note_sent(["a", "b"], 100.0)
 
-    assert company.sent_at(["c", "d"]) == 100.0 + WAIT_SECONDS
+    assert linger.sent_at(["c", "d"]) == 100.0 + WAIT_SECONDS
 
 
 def test_who_comes_back_takes_all_along_at_once() -> None:
-    company = Linger()
-    company.note_sent(["a", "b"], 100.0)
+    linger = Linger()
+    linger.note_sent(["a", "b"], 100.0)
 
-    assert company.sent_at(["c", "b"]) <= 100.0
+    assert linger.sent_at(["c", "b"]) <= 100.0
 
 
 def test_only_the_last_batch_counts() -> None:
-    company = Linger()
-    company.note_sent(["a"], 100.0)
-    company.note_sent(["b"], 100.01)
+    linger = Linger()
+    linger.note_sent(["a"], 100.0)
+    linger.note_sent(["b"], 100.01)
 
-    assert company.sent_at(["a"]) == 100.01 + WAIT_SECONDS
+    assert linger.sent_at(["a"]) == 100.01 + WAIT_SECONDS
 
 
 def test_what_nobody_sent_waits_for_nobody() -> None:
-    company = Linger()
-    company.note_sent(["a"], 100.0)
+    linger = Linger()
+    linger.note_sent(["a"], 100.0)
 
-    assert company.sent_at([""]) <= 100.0
+    assert linger.sent_at([""]) <= 100.0
 
 
 # --- in a running lane --------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ptingest.doctor.cluster import ClusterFacts, ask_cluster, judge_cluster, questions
+from ptingest.doctor.cluster import ClusterFacts, ask_cluster, findings_of_cluster, questions
 from ptingest.model.finding import Finding
 from ptingest.sinks.elasticsearch.answer import Answer
 
@@ -48,14 +48,14 @@ GOOD: dict[str, object] = {
 }
 
 
-def judged(username: str = "logstash_writer", **changed: object) -> list[Finding]:
+def findings_from(username: str = "logstash_writer", **changed: object) -> list[Finding]:
     """Judge a good cluster with these answers in the place of its own."""
     answers = {
         name: body if isinstance(body, Answer) else answer(body)
         for name, body in (GOOD | changed).items()
     }
     facts = ClusterFacts("http://es", username, questions(SERVICES), answers, SERVICES)
-    return list(judge_cluster(facts))
+    return list(findings_of_cluster(facts))
 
 
 def problems(findings: list[Finding]) -> dict[str, str]:
@@ -67,11 +67,11 @@ def said(findings: list[Finding], subject: str) -> Finding:
 
 
 def test_a_good_cluster_has_neither_problem_nor_warning() -> None:
-    assert {one.mark for one in judged()} == {"ok"}
+    assert {one.mark for one in findings_from()} == {"ok"}
 
 
 def test_every_finding_says_what_was_looked_at_and_every_problem_has_a_cure() -> None:
-    broken = judged(
+    broken = findings_from(
         rights={"index": {}}, templates={"index_templates": []}, health={"status": "red"}
     )
 
@@ -94,28 +94,30 @@ def test_every_finding_says_what_was_looked_at_and_every_problem_has_a_cure() ->
 def test_what_cannot_be_asked_is_the_only_finding(root: Answer, subject: str, told: str) -> None:
     facts = ClusterFacts("http://es", "w", questions(SERVICES), {"root": root}, SERVICES)
 
-    (finding,) = judge_cluster(facts)
+    (finding,) = findings_of_cluster(facts)
 
     assert (finding.mark, finding.subject) == ("problem", subject)
     assert told in finding.found
 
 
 def test_an_old_version_is_a_problem() -> None:
-    assert "version 8.12.1" in problems(judged(root={"version": {"number": "8.12.1"}})).values()
+    assert (
+        "version 8.12.1" in problems(findings_from(root={"version": {"number": "8.12.1"}})).values()
+    )
 
 
 def test_a_version_that_may_not_be_asked_is_fine() -> None:
-    assert said(judged(root=answer({}, 403)), "Elasticsearch").mark == "ok"
+    assert said(findings_from(root=answer({}, 403)), "Elasticsearch").mark == "ok"
 
 
 def test_a_role_taken_for_a_user_is_told_where_the_root_page_is_open() -> None:
-    found = judged(rights=answer({}, 401), who=answer({}, 401))
+    found = findings_from(rights=answer({}, 401), who=answer({}, 401))
 
     assert "the user is logstash_writer, its role logstash_writer_pt" in said(found, "login").cure
 
 
 def test_security_that_is_off_is_a_note() -> None:
-    assert said(judged(rights=answer({}, 405)), "rights").mark == "note"
+    assert said(findings_from(rights=answer({}, 405)), "rights").mark == "note"
 
 
 # --- rights -----------------------------------------------------------------------------
@@ -126,7 +128,8 @@ def test_a_missing_privilege_is_told_with_the_streams_that_lack_it() -> None:
     rights = {"logs-*-pt": less, "logs-django-pt": ALL_RIGHTS, "logs-nginx-pt": less}
 
     assert (
-        "lacks create_doc on logs-nginx-pt" in problems(judged(rights={"index": rights}))["rights"]
+        "lacks create_doc on logs-nginx-pt"
+        in problems(findings_from(rights={"index": rights}))["rights"]
     )
 
 
@@ -134,14 +137,14 @@ def test_rights_on_every_stream_by_itself_are_enough() -> None:
     less = ALL_RIGHTS | {"create_doc": False}
     rights = {"logs-*-pt": less, "logs-django-pt": ALL_RIGHTS, "logs-nginx-pt": ALL_RIGHTS}
 
-    assert "rights" not in problems(judged(rights={"index": rights}))
+    assert "rights" not in problems(findings_from(rights={"index": rights}))
 
 
 def test_a_user_without_the_role_gets_another_cure_than_a_role_without_the_right() -> None:
     rights: dict[str, Any] = {"index": {}}
 
-    lonely = said(judged(who={"username": "w", "roles": ["x"]}, rights=rights), "rights")
-    weak = said(judged(rights=rights), "rights")
+    lonely = said(findings_from(who={"username": "w", "roles": ["x"]}, rights=rights), "rights")
+    weak = said(findings_from(rights=rights), "rights")
 
     assert "the user lacks the role logstash_writer_pt" in lonely.cure
     assert "grant it to the role" in weak.cure
@@ -150,7 +153,7 @@ def test_a_user_without_the_role_gets_another_cure_than_a_role_without_the_right
 def test_an_api_key_has_no_roles_and_is_not_told_to_have_one() -> None:
     who = {"username": "elastic", "roles": [], "authentication_type": "api_key"}
 
-    assert "grant it" in said(judged(who=who, rights={"index": {}}), "rights").cure
+    assert "grant it" in said(findings_from(who=who, rights={"index": {}}), "rights").cure
 
 
 # --- templates and mappings ---------------------------------------------------------------
@@ -181,7 +184,7 @@ def test_an_api_key_has_no_roles_and_is_not_told_to_have_one() -> None:
     ],
 )
 def test_a_template_that_will_not_do_is_named(templates: list[Any], told: str) -> None:
-    found = judged(templates={"index_templates": templates})
+    found = findings_from(templates={"index_templates": templates})
 
     assert told in problems(found)["template"]
 
@@ -189,7 +192,7 @@ def test_a_template_that_will_not_do_is_named(templates: list[Any], told: str) -
 def test_a_template_that_wins_for_one_service_only_is_named() -> None:
     special = template("special", 900, index_patterns=["logs-nginx-*"])
 
-    found = judged(templates={"index_templates": [template("pt-logs"), special]})
+    found = findings_from(templates={"index_templates": [template("pt-logs"), special]})
 
     assert [one.mark for one in found if one.subject == "template"] == ["ok", "problem"]
 
@@ -197,7 +200,7 @@ def test_a_template_that_wins_for_one_service_only_is_named() -> None:
 def test_times_mapped_as_dates_are_a_problem_of_streams_that_are_there() -> None:
     fields: dict[str, Any] = {"log_timestamp": {"date": {}, "keyword": {}}}
 
-    found = said(judged(fields={"fields": fields}), "mappings")
+    found = said(findings_from(fields={"fields": fields}), "mappings")
 
     assert found.mark == "problem"
     assert "log_timestamp is mapped as date, keyword" in found.found
@@ -205,7 +208,7 @@ def test_times_mapped_as_dates_are_a_problem_of_streams_that_are_there() -> None
 
 
 def test_date_detection_is_told_before_the_first_event() -> None:
-    found = judged(fields={"fields": {}}, simulated={"template": {"mappings": {}}})
+    found = findings_from(fields={"fields": {}}, simulated={"template": {"mappings": {}}})
 
     assert "date_detection is on" in problems(found)["mappings"]
 
@@ -218,8 +221,8 @@ def test_a_stream_that_should_be_there_is_a_problem_one_that_may_come_a_note() -
     answers["streams"] = answer({"data_streams": []})
     facts = ClusterFacts("e", "w", questions(SERVICES), answers, SERVICES)
 
-    idle = list(judge_cluster(facts))
-    busy = list(judge_cluster(replace(facts, active=frozenset({"nginx"}))))
+    idle = list(findings_of_cluster(facts))
+    busy = list(findings_of_cluster(replace(facts, active=frozenset({"nginx"}))))
 
     assert said(idle, "data streams").mark == "note"
     assert (
@@ -230,11 +233,11 @@ def test_a_stream_that_should_be_there_is_a_problem_one_that_may_come_a_note() -
 def test_a_plain_index_of_that_name_is_a_problem() -> None:
     streams = {"data_streams": [], "indices": [{"name": "logs-django-pt"}]}
 
-    assert "plain indices" in problems(judged(streams=streams))["data streams"]
+    assert "plain indices" in problems(findings_from(streams=streams))["data streams"]
 
 
 def test_documents_ahead_of_now_and_ignored_fields_are_told() -> None:
-    found = judged(
+    found = findings_from(
         newest={
             "aggregations": {
                 "newest": {"value_as_string": "2099"},
@@ -255,7 +258,7 @@ def test_documents_ahead_of_now_and_ignored_fields_are_told() -> None:
     ("status", "mark"), [("green", "ok"), ("yellow", "note"), ("red", "problem")]
 )
 def test_health_is_judged_by_its_colour(status: str, mark: str) -> None:
-    assert said(judged(health={"status": status}), "cluster").mark == mark
+    assert said(findings_from(health={"status": status}), "cluster").mark == mark
 
 
 @pytest.mark.parametrize(
@@ -275,7 +278,7 @@ def test_disks_are_judged_by_the_watermarks_in_force(
     inner = {"cluster": {"routing": {"allocation": {"disk": {"watermark": watermarks}}}}}
     disks = [{"node": "n1", "disk.percent": used}, {"node": "UNASSIGNED"}]
 
-    found = judged(disks=disks, watermarks={"defaults": {}, "persistent": inner})
+    found = findings_from(disks=disks, watermarks={"defaults": {}, "persistent": inner})
 
     assert said(found, "disk").mark == mark
 
@@ -287,11 +290,13 @@ def test_certificates_are_told_in_time(days: float, mark: str) -> None:
         "e", "w", questions(SERVICES), answers, SERVICES, expires_in_days={"https://es": days}
     )
 
-    assert said(list(judge_cluster(facts)), "certificate").mark == mark
+    assert said(list(findings_of_cluster(facts)), "certificate").mark == mark
 
 
 def test_what_may_not_be_asked_is_told_with_the_privilege_it_needs() -> None:
-    found = judged(templates=answer({}, 403), health=answer({}, 403), simulated=answer({}, 403))
+    found = findings_from(
+        templates=answer({}, 403), health=answer({}, 403), simulated=answer({}, 403)
+    )
 
     told = [one.found for one in found if one.subject == "more rights"]
     assert told == [
@@ -344,7 +349,7 @@ def test_a_redirect_is_the_problem_and_says_where_to() -> None:
     elsewhere = Answer(301, {}, b"", "http://es answers 301 to https://es:443: write that")
     facts = ClusterFacts("http://es", "pt", questions(SERVICES), {"root": elsewhere}, SERVICES)
 
-    (finding,) = judge_cluster(facts)
+    (finding,) = findings_of_cluster(facts)
 
     assert (finding.mark, finding.subject) == ("problem", "Elasticsearch")
     assert finding.found == elsewhere.failure
@@ -365,7 +370,7 @@ NEW = {
 
 def kept(**changed: Any) -> Finding:
     row = {"name": "logs-nginx-pt", "template": "pt-logs", **KEPT, **changed}
-    return said(judged(simulated=NEW, kept={"data_streams": [row]}), "retention")
+    return said(findings_from(simulated=NEW, kept={"data_streams": [row]}), "retention")
 
 
 def test_a_stream_kept_as_the_template_says_is_well() -> None:
@@ -396,5 +401,7 @@ def test_streams_of_other_templates_are_not_judged() -> None:
     row = {"name": "logs-x-pt", "template": "other"}
 
     assert not [
-        v for v in judged(simulated=NEW, kept={"data_streams": [row]}) if v.subject == "retention"
+        v
+        for v in findings_from(simulated=NEW, kept={"data_streams": [row]})
+        if v.subject == "retention"
     ]

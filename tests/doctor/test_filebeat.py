@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from ptingest.doctor.filebeat import judge_filebeat
+from ptingest.doctor.filebeat import findings_of_filebeat
 from ptingest.doctor.server_facts import ServerFacts
 from ptingest.model.finding import Finding
 
 
-def judged(*rows: dict[str, Any]) -> list[Finding]:
+def findings_from(*rows: dict[str, Any]) -> list[Finding]:
     facts = ServerFacts("http://here", status={"beats": {"listed": list(rows)}})
-    return list(judge_filebeat(facts))
+    return list(findings_of_filebeat(facts))
 
 
 def habits(**row: Any) -> Finding:
@@ -23,7 +23,7 @@ def habits(**row: Any) -> Finding:
         "compresses": True,
         "pipelines": True,
     }
-    (found,) = judged(usual | row)
+    (found,) = findings_from(usual | row)
     assert found.subject == "Beat's settings"
     return found
 
@@ -53,7 +53,7 @@ def test_compression_on_loopback_is_nobodys_concern() -> None:
 
 
 def test_a_beat_that_has_hardly_begun_is_not_judged() -> None:
-    assert judged({"peer": "p", "windows": 1, "events": 1}) == []
+    assert findings_from({"peer": "p", "windows": 1, "events": 1}) == []
 
 
 def identities(*kinds: str | None) -> list[Finding]:
@@ -61,7 +61,7 @@ def identities(*kinds: str | None) -> list[Finding]:
         {"peer": f"10.0.0.9:{number}", "agent": "filebeat 7.17.0", "files_known_by": kind}
         for number, kind in enumerate(kinds)
     ]
-    return judged(*rows)
+    return findings_from(*rows)
 
 
 @pytest.mark.parametrize(

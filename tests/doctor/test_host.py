@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 import trustme
 
-from ptingest.doctor.host import Listener, certificate_days, judge_port, judge_space, listeners
+from ptingest.doctor.host import (
+    Listener,
+    certificate_days,
+    finding_of_space,
+    findings_of_port,
+    listeners,
+)
 from tests.support.tcp import tcp_server
 
 
@@ -51,14 +57,14 @@ def test_a_system_without_proc_tells_nothing(tmp_path: Path) -> None:
 def test_a_port_is_judged_by_who_can_reach_it(
     listen: str, found: list[Listener], mark: str, told: str
 ) -> None:
-    (finding,) = judge_port(listen, found)
+    (finding,) = findings_of_port(listen, found)
 
     assert finding.mark == mark
     assert told in finding.found
 
 
 def test_space_is_looked_at_where_the_folder_will_be(tmp_path: Path) -> None:
-    finding = judge_space(tmp_path / "not" / "made" / "yet")
+    finding = finding_of_space(tmp_path / "not" / "made" / "yet")
 
     assert finding.mark in ("ok", "warning")
     assert "GiB free" in finding.found

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.doctor.limits import Limit, judge_limits, limits_of
+from ptingest.doctor.limits import Limit, findings_of_limits, limits_of
 from ptingest.doctor.server_facts import ServerFacts
 from ptingest.model.finding import Finding
 
@@ -19,10 +19,10 @@ ROOMY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def judged(
+def findings_from(
     metrics: dict[str, dict[tuple[str, ...], float]] | None = None, **status: Any
 ) -> list[Finding]:
-    return list(judge_limits(ServerFacts("", status=ROOMY | status, metrics=metrics or {})))
+    return list(findings_of_limits(ServerFacts("", status=ROOMY | status, metrics=metrics or {})))
 
 
 def test_every_limit_has_its_setting() -> None:
@@ -54,7 +54,7 @@ def test_a_store_at_its_limit_is_shown_and_is_well() -> None:
     (limit,) = [one for one in limits_of({**ROOMY, "store_file": store}) if one.key == "store"]
 
     assert (limit.share, limit.is_nearly_full, limit.shown) == (1.0, False, "100 B of 100 B")
-    assert [one.mark for one in judged(store_file=store)] == ["ok"]
+    assert [one.mark for one in findings_from(store_file=store)] == ["ok"]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_store_without_size_or_limit_is_not_shown(store: dict[str, Any] | None
     ],
 )
 def test_what_is_reached_now_is_a_warning(status: dict[str, Any], told: str, cure: str) -> None:
-    (found,) = judged(**status)
+    (found,) = findings_from(**status)
 
     assert found.mark == "warning"
     assert told in found.found
@@ -96,7 +96,7 @@ def test_what_is_reached_now_is_a_warning(status: dict[str, Any], told: str, cur
 def test_what_was_reached_since_the_start_is_a_note(
     metric: str, label: str, count: float, told: str
 ) -> None:
-    (found,) = judged({metric: {(label,): count}})
+    (found,) = findings_from({metric: {(label,): count}})
 
     assert found.mark == "note"
     assert found.found.startswith("since the start: ")
@@ -104,4 +104,4 @@ def test_what_was_reached_since_the_start_is_a_note(
 
 
 def test_a_beat_that_goes_away_reaches_no_limit() -> None:
-    assert [one.mark for one in judged({CLOSED: {("peer_closed",): 9.0}})] == ["ok"]
+    assert [one.mark for one in findings_from({CLOSED: {("peer_closed",): 9.0}})] == ["ok"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ptingest.doctor.server_facts import ServerFacts
-from ptingest.doctor.traffic import active_services, headline, health, judge_traffic
+from ptingest.doctor.traffic import active_services, findings_of_traffic, headline, health
 from ptingest.model.finding import Finding
 
 Metrics = dict[str, dict[tuple[str, ...], float]]
@@ -16,9 +16,9 @@ ACCEPTED = "ptingest_beats_accepted_connections_total"
 CLOSED = "ptingest_beats_closed_connections_total"
 
 
-def judged(metrics: Metrics | None = None, **status: Any) -> list[Finding]:
+def findings_from(metrics: Metrics | None = None, **status: Any) -> list[Finding]:
     facts = ServerFacts("http://here", status=status, metrics=metrics or {}, asked_at=1000.0)
-    return list(judge_traffic(facts))
+    return list(findings_of_traffic(facts))
 
 
 def said(findings: list[Finding], subject: str) -> Finding:
@@ -27,7 +27,7 @@ def said(findings: list[Finding], subject: str) -> Finding:
 
 
 def test_when_nobody_connected_the_road_to_here_is_looked_at() -> None:
-    found = said(judged(listening="0.0.0.0:5044", uptime_seconds=3600.0), "events arrive")
+    found = said(findings_from(listening="0.0.0.0:5044", uptime_seconds=3600.0), "events arrive")
 
     assert found.mark == "warning"
     assert "0.0.0.0:5044" in found.found
@@ -41,7 +41,7 @@ def test_when_connections_bring_nothing_the_protocol_is_looked_at() -> None:
         "ptingest_beats_protocol_errors_total": {("looks_like_tls",): 3.0},
     }
 
-    found = said(judged(metrics), "events arrive")
+    found = said(findings_from(metrics), "events arrive")
 
     assert found.mark == "warning"
     assert "TLS" in found.cure
@@ -60,13 +60,13 @@ def test_when_connections_bring_nothing_the_protocol_is_looked_at() -> None:
 def test_connections_without_events_and_without_errors_weigh_by_how_long_we_have_waited(
     came: int, uptime: float, mark: str, seen: str
 ) -> None:
-    found = said(judged({ACCEPTED: {(): came}}, uptime_seconds=uptime), "events arrive")
+    found = said(findings_from({ACCEPTED: {(): came}}, uptime_seconds=uptime), "events arrive")
 
     assert (found.mark, found.found) == (mark, seen)
 
 
 def test_events_are_told_by_service() -> None:
-    found = said(judged({RECEIVED: {("django",): 2.0, ("nginx",): 1.0}}), "events arrive")
+    found = said(findings_from({RECEIVED: {("django",): 2.0, ("nginx",): 1.0}}), "events arrive")
 
     assert found.mark == "ok"
     assert found.found == "3 events: django 2, nginx 1"
@@ -79,7 +79,7 @@ def test_fields_one_level_too_low_are_a_problem_with_one_line_for_a_cure() -> No
         "ptingest_flow_dropped_events_total": {("other_group", "other"): 10.0},
     }
 
-    findings = judged(metrics)
+    findings = findings_from(metrics)
 
     assert "fields_under_root: true" in said(findings, "fields under root").cure
     dropped = said(findings, "dropped by rule")
@@ -93,7 +93,7 @@ def test_some_dropped_events_are_no_problem() -> None:
         "ptingest_flow_dropped_events_total": {("no_service", "other"): 1.0},
     }
 
-    found = said(judged(metrics), "dropped by rule")
+    found = said(findings_from(metrics), "dropped by rule")
 
     assert (found.mark, "service: <name>" in found.cure) == ("note", True)
 
@@ -106,7 +106,7 @@ def test_parse_failures_are_told_with_shape_and_nearest_pattern() -> None:
     metrics: Metrics = {RECEIVED: {("django",): 100.0}, NOTED: {("django", "grok_failure"): 50.0}}
     services = {"django": {"unmatched": {"sampled": 8, "shapes": shapes}}}
 
-    found = said(judged(metrics, services=services), "parsing django")
+    found = said(findings_from(metrics, services=services), "parsing django")
 
     assert found.mark == "warning"
     assert "50 of 100 (50 %)" in found.found
@@ -117,19 +117,19 @@ def test_parse_failures_are_told_with_shape_and_nearest_pattern() -> None:
 def test_few_parse_failures_are_a_note() -> None:
     metrics: Metrics = {RECEIVED: {("django",): 9e6}, NOTED: {("django", "grok_failure"): 1.0}}
 
-    assert said(judged(metrics), "parsing django").mark == "note"
+    assert said(findings_from(metrics), "parsing django").mark == "note"
 
 
 def test_a_service_none_of_whose_lines_fits_has_a_format_of_its_own() -> None:
     metrics: Metrics = {RECEIVED: {("nginx",): 9.0}, NOTED: {("nginx", "grok_failure"): 9.0}}
 
-    assert "nginx writes a format of its own" in said(judged(metrics), "parsing nginx").cure
+    assert "nginx writes a format of its own" in said(findings_from(metrics), "parsing nginx").cure
 
 
 def test_times_that_cannot_be_read_are_told_with_the_option_that_reads_them() -> None:
     metrics: Metrics = {RECEIVED: {("celery",): 9.0}, NOTED: {("celery", "date_failure"): 3.0}}
 
-    assert "timestamp_precision: full" in said(judged(metrics), "times of celery").cure
+    assert "timestamp_precision: full" in said(findings_from(metrics), "times of celery").cure
 
 
 @pytest.mark.parametrize(
@@ -140,14 +140,17 @@ def test_times_that_cannot_be_read_are_told_with_the_option_that_reads_them() ->
     ],
 )
 def test_events_from_the_future_name_the_likely_reason(lag: float, cure: str) -> None:
-    found = said(judged(services={"django": {"last_lag_seconds": lag}}), "clock")
+    found = said(findings_from(services={"django": {"last_lag_seconds": lag}}), "clock")
 
     assert found.mark == "warning"
     assert cure in found.cure
 
 
 def test_old_events_are_a_backlog_and_no_fault() -> None:
-    assert said(judged(services={"django": {"last_lag_seconds": 86_400.0}}), "clock").mark == "ok"
+    assert (
+        said(findings_from(services={"django": {"last_lag_seconds": 86_400.0}}), "clock").mark
+        == "ok"
+    )
 
 
 def test_dead_letters_are_told_by_reason_with_their_cures() -> None:
@@ -158,7 +161,7 @@ def test_dead_letters_are_told_by_reason_with_their_cures() -> None:
         }
     }
 
-    found = said(judged(metrics, dead_letters={"waiting": 5}), "dead letters")
+    found = said(findings_from(metrics, dead_letters={"waiting": 5}), "dead letters")
 
     assert (found.mark, "3 mapping, 2 illegal_data_stream" in found.found) == ("warning", True)
     assert "lower case" in found.cure
@@ -166,7 +169,7 @@ def test_dead_letters_are_told_by_reason_with_their_cures() -> None:
 
 
 def test_reasons_why_it_is_not_ready_are_problems() -> None:
-    findings = judged(not_ready_because=["sink elasticsearch: no answer", "draining"])
+    findings = findings_from(not_ready_because=["sink elasticsearch: no answer", "draining"])
 
     assert [(one.mark, one.found) for one in findings if one.subject == "not ready"] == [
         ("problem", "sink elasticsearch: no answer"),
@@ -177,7 +180,7 @@ def test_reasons_why_it_is_not_ready_are_problems() -> None:
 @pytest.mark.parametrize(("days", "mark"), [(-1.0, "problem"), (5.0, "warning"), (90.0, "ok")])
 def test_a_certificate_is_told_in_time(days: float, mark: str) -> None:
     expires = 1000.0 + days * 86_400
-    found = judged({"ptingest_worker_certificate_expiry_seconds": {("beats.tls",): expires}})
+    found = findings_from({"ptingest_worker_certificate_expiry_seconds": {("beats.tls",): expires}})
 
     assert said(found, "certificate").mark == mark
 
@@ -185,14 +188,14 @@ def test_a_certificate_is_told_in_time(days: float, mark: str) -> None:
 def test_books_out_of_balance_are_a_bug_and_said_so() -> None:
     books = {"store": {"django": {"residue": -2}, "nginx": {"residue": 0}}}
 
-    found = said(judged(books=books), "books")
+    found = said(findings_from(books=books), "books")
 
     assert (found.mark, "bug" in found.cure) == ("problem", True)
     assert found.found == "they do not balance: django by -2 in store (events)"
 
 
 def test_a_window_that_waits_long_points_to_the_sinks() -> None:
-    found = said(judged({"ptingest_beats_oldest_window_seconds": {(): 120.0}}), "acks")
+    found = said(findings_from({"ptingest_beats_oldest_window_seconds": {(): 120.0}}), "acks")
 
     assert "sinks" in found.cure
 
@@ -216,7 +219,7 @@ def worker(number: int, state: str = "running", restarts: int = 0, end: str | No
 
 
 def test_several_workers_that_run_and_stayed_are_well() -> None:
-    found = said(judged(workers=[worker(1), worker(2)]), "workers")
+    found = said(findings_from(workers=[worker(1), worker(2)]), "workers")
 
     assert (found.mark, found.found) == ("ok", "2 run, connections 3, 3")
 
@@ -227,7 +230,7 @@ def test_a_worker_that_is_away_or_came_back_is_worth_a_look() -> None:
         worker(2, restarts=3, end="said nothing for 20 s and was killed"),
     ]
 
-    found = [one for one in judged(workers=rows) if one.subject == "workers"]
+    found = [one for one in findings_from(workers=rows) if one.subject == "workers"]
 
     assert [one.mark for one in found] == ["warning", "warning"]
     assert "worker 1 of 2 is waiting; the last one was killed by SIGKILL" in found[0].found
@@ -236,7 +239,7 @@ def test_a_worker_that_is_away_or_came_back_is_worth_a_look() -> None:
 
 
 def test_one_worker_without_a_supervisor_needs_no_word() -> None:
-    assert [one for one in judged() if one.subject == "workers"] == []
+    assert [one for one in findings_from() if one.subject == "workers"] == []
 
 
 SETTLED = "ptingest_lane_settled_events_total"
@@ -251,7 +254,7 @@ def in_failure_store(count: float, **row: Any) -> Finding:
         },
     }
     rows = {"logs-nginx-pt": {"service": "nginx", "documents": count, **row}} if row else {}
-    return said(judged(metrics, failure_store=rows), "failure store")
+    return said(findings_from(metrics, failure_store=rows), "failure store")
 
 
 def test_events_in_a_failure_store_are_a_warning_with_share_reason_and_query() -> None:
@@ -289,7 +292,7 @@ def test_nothing_in_a_failure_store_is_well() -> None:
 def test_what_a_reload_left_undone_is_a_warning(
     status: dict[str, Any], subject: str, named: str
 ) -> None:
-    found = said(judged(**status), subject)
+    found = said(findings_from(**status), subject)
 
     assert found.mark == "warning"
     assert named in found.found

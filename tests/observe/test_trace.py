@@ -20,15 +20,15 @@ from tests.support.serving import MemorySink, Server, serving
 from tests.support.waiting import PATIENCE_SECONDS
 
 
-async def stories(server: Server, **asked: str) -> list[dict[str, Any]]:
+async def traces(server: Server, **asked: str) -> list[dict[str, Any]]:
     answer = await server.worker.parts.trace_reader.why(WhyRequest(**asked))
     found: list[dict[str, Any]] = orjson.loads(orjson.dumps(answer["found"]))
     return found
 
 
-async def told(server: Server, **asked: str) -> dict[str, Any]:
-    (story,) = await stories(server, **asked)
-    return story
+async def trace_of(server: Server, **asked: str) -> dict[str, Any]:
+    (trace,) = await traces(server, **asked)
+    return trace
 
 
 async def test_a_stored_and_acked_event_is_told_from_window_to_ack(tmp_path: Path) -> None:
@@ -38,22 +38,22 @@ async def test_a_stored_and_acked_event_is_told_from_window_to_ack(tmp_path: Pat
             W(3) + J(1, shipped("a", 1)) + J(2, shipped(LINE, 2)) + J(3, shipped("c", 3))
         )
         await peer.acks(2)
-        story = await told(server, line="parcel 42")
-        by_id = await told(server, id=story["id"])
+        trace = await trace_of(server, line="parcel 42")
+        by_id = await trace_of(server, id=trace["id"])
 
-    assert by_id == story
-    window = story["window"]
+    assert by_id == trace
+    window = trace["window"]
     assert (window["number"], window["seq"], window["last_seq"]) == (2, 2, 3)
     assert (window["state"], window["events"]) == ("acked", 3)
     assert window["seconds_to_ack"] > 0
-    assert story["peer"].startswith("127.0.0.1:")
-    assert story["pattern"] == "plain_time"
-    assert story["data_stream"] == "logs-django-pt"
-    assert story["rule"]
-    (attempt,) = story["attempts"]
+    assert trace["peer"].startswith("127.0.0.1:")
+    assert trace["pattern"] == "plain_time"
+    assert trace["data_stream"] == "logs-django-pt"
+    assert trace["rule"]
+    (attempt,) = trace["attempts"]
     assert (attempt["sink"], attempt["outcome"]) == ("memory", "stored")
-    assert story["sinks"] == {"memory": {"state": "stored"}}
-    assert story["summary"].startswith("memory: stored; acked 0.")
+    assert trace["sinks"] == {"memory": {"state": "stored"}}
+    assert trace["summary"].startswith("memory: stored; acked 0.")
 
 
 async def test_an_event_that_waits_says_for_what(tmp_path: Path) -> None:
@@ -62,16 +62,16 @@ async def test_an_event_that_waits_says_for_what(tmp_path: Path) -> None:
     async with serving(tmp_path, sink=sink) as server, peer_of(server) as peer:
         await peer.send(W(1) + J(1, shipped()))
         await asyncio.wait_for(sink.asked.wait(), PATIENCE_SECONDS)
-        story = await told(server, line=LINE)
+        trace = await trace_of(server, line=LINE)
         sink.open.set()
         await peer.acks(1)
 
-    assert story["window"]["state"] == "open"
-    assert story["sinks"]["memory"] == {
+    assert trace["window"]["state"] == "open"
+    assert trace["sinks"]["memory"] == {
         "state": "waiting",
         "for": "the answer to a write that is under way",
     }
-    assert "not acked yet" in story["summary"]
+    assert "not acked yet" in trace["summary"]
 
 
 class Scripted(MemorySink):
@@ -98,14 +98,14 @@ async def test_every_write_is_told_with_the_sinks_words(tmp_path: Path) -> None:
     async with serving(tmp_path, sink=sink) as server, peer_of(server) as peer:
         await peer.send(W(1) + J(1, shipped()))
         await peer.acks(1)
-        story = await told(server, line=LINE)
+        trace = await trace_of(server, line=LINE)
 
-    assert [(one["batch"], one["outcome"], one["said"]) for one in story["attempts"]] == [
+    assert [(one["batch"], one["outcome"], one["said"]) for one in trace["attempts"]] == [
         (1, "busy", "HTTP 429"),
         (2, "doubtful", "no answer within 60 s"),
         (3, "stored", None),
     ]
-    assert story["attempts"][0]["detail"] == "it is busy"
+    assert trace["attempts"][0]["detail"] == "it is busy"
 
 
 async def test_what_a_sink_refused_is_told_with_its_reason(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ async def test_what_a_sink_refused_is_told_with_its_reason(tmp_path: Path) -> No
     async with serving(tmp_path, sink=sink) as server, peer_of(server) as peer:
         await peer.send(W(2) + J(1, shipped()) + J(2, shipped("good", 1)))
         await peer.acks(1)
-        bad, good = await told(server, line=LINE), await told(server, line="good")
+        bad, good = await trace_of(server, line=LINE), await trace_of(server, line="good")
 
     assert bad["sinks"]["memory"] == {"state": "dead_lettered", "because": "mapping"}
     assert bad["attempts"][0]["detail"] == "object mapping tried"
@@ -137,11 +137,11 @@ async def test_what_never_reached_a_sink_is_told_too(
     async with serving(tmp_path) as server, peer_of(server) as peer:
         await peer.send(W(2) + J(1, shipped("before", 9)) + J(2, payload))
         await peer.acks(1)
-        story = await told(server, line="parcel 42")
+        trace = await trace_of(server, line="parcel 42")
 
-    assert (story["outcome"], story["reason"]) == (outcome, reason)
-    assert (story["window"]["seq"], story["attempts"]) == (2, [])
-    assert reason in story["summary"]
+    assert (trace["outcome"], trace["reason"]) == (outcome, reason)
+    assert (trace["window"]["seq"], trace["attempts"]) == (2, [])
+    assert reason in trace["summary"]
 
 
 async def test_an_event_that_was_given_back_says_why(tmp_path: Path) -> None:
@@ -152,11 +152,11 @@ async def test_an_event_that_was_given_back_says_why(tmp_path: Path) -> None:
             await peer.send(W(1) + J(1, shipped()))
             await asyncio.wait_for(sink.asked.wait(), PATIENCE_SECONDS)
         await server.until("ptingest_beats_failed_windows_total", 1, "connection_closed")
-        story = await told(server, line=LINE)
+        trace = await trace_of(server, line=LINE)
         sink.open.set()
 
-    assert story["window"]["state"] == "given back"
-    assert "its Beat sends it again" in story["summary"]
+    assert trace["window"]["state"] == "given back"
+    assert "its Beat sends it again" in trace["summary"]
 
 
 async def test_what_comes_again_is_two_stories_the_newest_first(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ async def test_what_comes_again_is_two_stories_the_newest_first(tmp_path: Path) 
         for _ in range(2):
             await peer.send(W(1) + J(1, shipped()))
             await peer.acks(1)
-        again, first = await stories(server, line=LINE)
+        again, first = await traces(server, line=LINE)
 
     assert again["id"] == first["id"]
     assert [one["outcome"] for one in first["attempts"]][:1] == ["stored"]
@@ -177,7 +177,7 @@ async def test_a_common_text_is_not_told_a_thousand_times(tmp_path: Path) -> Non
         await peer.send(W(50) + b"".join(J(n, shipped("same", n)) for n in range(1, 51)))
         await peer.acks(1)
 
-        assert len(await stories(server, line="same")) == TRACES_MOST
+        assert len(await traces(server, line="same")) == TRACES_MOST
 
 
 async def test_once_only_the_id_is_left_window_and_writes_are_told_still(tmp_path: Path) -> None:
@@ -186,14 +186,14 @@ async def test_once_only_the_id_is_left_window_and_writes_are_told_still(tmp_pat
         await peer.acks(1)
         key = server.sink.documents[0].key
         assert key is not None
-        story = await told(server, id=key)
-        by_text = await stories(server, line=LINE)
+        trace = await trace_of(server, id=key)
+        by_text = await traces(server, line=LINE)
 
     assert by_text == []
-    assert story["has_text"] is False
-    assert story["window"]["state"] == "acked"
-    assert [one["outcome"] for one in story["attempts"]] == ["stored"]
-    assert story["sinks"] == {"memory": {"state": "stored"}}
+    assert trace["has_text"] is False
+    assert trace["window"]["state"] == "acked"
+    assert [one["outcome"] for one in trace["attempts"]] == ["stored"]
+    assert trace["sinks"] == {"memory": {"state": "stored"}}
 
 
 async def test_nothing_is_remembered_when_it_is_off(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ async def test_a_line_is_found_however_its_sender_spells_it(text: str, tmp_path:
         await peer.send(W(2) + J(1, shipped(text, 1)) + J(2, ascii_only))
         await peer.acks(1)
 
-        assert len(await stories(server, line=text)) == 2
+        assert len(await traces(server, line=text)) == 2
 
 
 def test_go_spells_angle_brackets_with_escapes() -> None:

@@ -50,7 +50,7 @@ def test_the_http_port_and_its_secrets_stay_with_the_supervisor() -> None:
     assert (mine.tls, mine.token) == (None, None)
 
 
-def test_the_first_of_several_keeps_house_for_all() -> None:
+def test_the_first_of_several_does_maintenance_for_all() -> None:
     assert [
         (one.does_maintenance, one.maintains_for_others)
         for one in (ALONE, Share(1, 2), Share(2, 2))

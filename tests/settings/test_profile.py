@@ -29,7 +29,7 @@ GROUP_MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no shape": ({"patterns": [{"name": "a"}]}, "exactly one"),
     "an unknown piece": (
         {"patterns": [{"name": "a", "line": "{wrd:a}|{rest:b}"}]},
-        "which is no piece",
+        "which is not a piece",
     ),
     "no rest": ({"patterns": [{"name": "a", "line": "{word:a}|"}]}, "end with {rest:x}"),
     "an early rest": ({"patterns": [{"name": "a", "line": "{rest:a}|{rest:b}"}]}, "before its end"),

@@ -27,7 +27,7 @@ def test_a_certificate_is_enough() -> None:
     ("given", "said"),
     [
         pytest.param({"certificate": None}, "valid string", id="no certificate"),
-        pytest.param({"client_ca": "a"}, "nobody is asked", id="an authority for nothing"),
+        pytest.param({"client_ca": "a"}, "no client is asked", id="an authority for nothing"),
         pytest.param({"client_auth": "optional"}, "no client_ca", id="asked, but by whom signed?"),
         pytest.param({"client_auth": "required"}, "no client_ca", id="the same, required"),
         pytest.param({"allow": ["x"]}, "write client_auth: required", id="a list, nobody asked"),

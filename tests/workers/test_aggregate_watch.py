@@ -159,10 +159,10 @@ async def test_with_real_processes_an_event_is_tapped_and_its_life_told(tmp_path
         code, over_http = await pool.get("/why?id=AAAAAAAAAAAAAAAAAAAAAA")
 
     assert b'"log_level":"ERROR"' in shown
-    (story,) = answer["found"]
-    assert story["worker"] in (1, 2)
-    assert story["window"]["state"] == "acked"
-    assert story["sinks"] == {"store": {"state": "stored"}}
+    (trace,) = answer["found"]
+    assert trace["worker"] in (1, 2)
+    assert trace["window"]["state"] == "acked"
+    assert trace["sinks"] == {"store": {"state": "stored"}}
     assert (code, over_http["found"]) == (200, [])
     assert status["why"]["sample"] == 1.0
     assert status["taps"]["limit"] == TAPS

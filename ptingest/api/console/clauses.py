@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 _PLAIN = re.compile(r"(?!(?:and|or|not)$)[\w.@/-]+", re.IGNORECASE | re.ASCII)
 _OR = re.compile(r'"(?:\\.|[^"\\])*"|\\.|[()]|\bor\b', re.IGNORECASE | re.DOTALL)
-# Many blanks are looked through once: what takes longer with their square holds the loop up.
+# Each run of blanks is scanned once: quadratic time would block the event loop.
 _AND = re.compile(r"(?<!\s)\s+and\s+", re.IGNORECASE)
 _VALUE = re.compile(r'(?:^|[\s(])([\w@.-]++)\s*+:\s*+(?:\(\s*+)?("?)([^"()\s]*)$')
 _FIELD = re.compile(r"(?:^|[\s(])([\w@.-]*)$")

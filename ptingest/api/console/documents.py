@@ -26,7 +26,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "
 
 
 def columns_of(text: str | None) -> list[str]:
-    """Return the columns named in an address, those of everybody where none is."""
+    """Return the columns named in an address, the default ones where none is."""
     if text is None:
         return list(DEFAULT_COLUMNS)
     names = dict.fromkeys(name.strip() for name in text.split(","))
@@ -34,7 +34,7 @@ def columns_of(text: str | None) -> list[str]:
 
 
 def body_of(hit: Hit) -> dict[str, Any]:
-    """Return the document; what is no object has no fields."""
+    """Return the document; what is not an object has no fields."""
     body = _decoded(hit.body)
     return body if isinstance(body, dict) else {}
 

@@ -35,7 +35,7 @@ class Fitted(NamedTuple):
     name: str
     kind: str
     text: str
-    verdict: str
+    outcome: str
     """``fits``, ``lacks ...``, ``does not fit``; empty where it was not tried."""
 
 
@@ -86,7 +86,7 @@ class DryRun:
     def patterns(self) -> Sequence[Fitted]:
         """The patterns in force, in the order in which they are tried."""
         groups = self._pipeline().profile.groups
-        return [_told(pattern, "") for group in groups for pattern in group.patterns]
+        return [_fitted(pattern, "") for group in groups for pattern in group.patterns]
 
     async def try_lines(self, text: str, *, service: str, multiline: bool) -> Tried:
         """Take each line through every stage."""
@@ -162,12 +162,12 @@ async def _ask(question: bytes, seconds: float) -> bytes:
 
 
 async def _read(out: asyncio.StreamReader, seconds: float) -> bytes:
-    told = bytearray()
+    answered = bytearray()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while data := await out.read(1 << 16):
-                told += data
-    return bytes(told)
+                answered += data
+    return bytes(answered)
 
 
 def _writable(text: str) -> str:
@@ -186,18 +186,18 @@ def _stops_of(explained: Explanation, payload: bytes, record: bytes, group: Grou
     fitted = []
     for pattern in group.patterns:
         if pattern.name == explained.pattern:
-            fitted.append(_told(pattern, "fits"))
+            fitted.append(_fitted(pattern, "fits"))
             break
         near = Nearness([pattern]).nearest(message) if pattern.line else None
-        fitted.append(_told(pattern, f"lacks {near.missing}" if near else "does not fit"))
+        fitted.append(_fitted(pattern, f"lacks {near.missing}" if near else "does not fit"))
     return Stops(message, payload.decode(), fitted, explained)
 
 
-def _told(pattern: PatternSettings, verdict: str) -> Fitted:
+def _fitted(pattern: PatternSettings, outcome: str) -> Fitted:
     for kind in ("line", "regex", "json_keys"):
         value = getattr(pattern, kind)
         if value is not None:
-            return Fitted(pattern.name, kind, _text(value), verdict)
+            return Fitted(pattern.name, kind, _text(value), outcome)
     raise AssertionError(f"pattern {pattern.name} has no shape")
 
 

@@ -1,8 +1,8 @@
 """Sessions of the console: bounded in number, in age, and in tries.
 
 A login sends the token of `api.token` once; after that the browser holds a random id in a
-cookie that scripts and other sites cannot read. Nothing is on disk: a restart logs
-everybody out. Times are arguments, in seconds of a clock that only goes forward.
+cookie that scripts and other sites cannot read. Nothing is on disk: a restart ends
+every session. Times are arguments, in seconds of a clock that only goes forward.
 """
 
 from __future__ import annotations

@@ -84,11 +84,13 @@ def _step(bar: Bar, x: float, width: float, top: int, address: str) -> TimelineS
             height = max(2.0, documents / top * (HEIGHT - 12))
             bottom -= height
             boxes.append(Box(level, round(bottom, 2), round(height, 2)))
-    told = ", ".join(f"{level} {documents:,}" for level, documents in by_level.items() if documents)
+    levels = ", ".join(
+        f"{level} {documents:,}" for level, documents in by_level.items() if documents
+    )
     total = sum(bar.levels.values())
     words = f"{bar.start[:19].replace('T', ' ')}: {total:,} documents"
     return TimelineStep(
-        round(x, 2), round(width, 2), boxes, f"{words} ({told})" if told else words, address,
+        round(x, 2), round(width, 2), boxes, f"{words} ({levels})" if levels else words, address,
         bar.start, bar.end, total,
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
     facts before, facts now --> overview(...) --> one JSON-ready object, for `--json` and the screen
 
-Rates are the growth between the two answers. Whether all is well is the judgement of
+Rates are the growth between the two answers. Whether all is well is decided by
 `ptingest.doctor.traffic`, which the console and `doctor` show as well.
 """
 

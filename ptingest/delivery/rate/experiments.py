@@ -1,11 +1,11 @@
 """What is known of the four steps that a lane's tuning may take, and which is tried next.
 
-    due(now) --> a trial --> note(move, gain) --> result: worth it | not | try again
-                        +--> refused(move)    --> rests, longer each time
+    due(now) --> an experiment --> note(move, gain) --> result: worth it | not | try again
+                              +--> refused(move)    --> rests, longer each time
 
 A gain is a natural logarithm: the bytes a second of the step over those of the leader. One
-trial decides what is plain. What is not is tried again and decided by the mean: how far two
-measurements of the same thing lie apart says how many trials that takes.
+experiment decides what is plain. What is not is tried again and decided by the mean: how far two
+measurements of the same thing lie apart says how many experiments that takes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WORTH = 0.08
 """What a step up must bring, as a share of what it puts in flight in addition (both as
 logarithms): twice as much in flight for 1.057 times the throughput. Lower is faster in
 theory, higher gives shorter acks; noise hides the difference."""
-MOST_TRIALS = 5
+MOST_EXPERIMENTS = 5
 """Then the mean decides, and a step must be better by ``HYSTERESIS``."""
 HYSTERESIS = 0.015
 FIRST_NOISE, LEAST_NOISE = 0.06, 0.02
@@ -44,8 +44,8 @@ class Move(NamedTuple):
 MOVES = (Move(False, 1), Move(True, 1), Move(False, -1), Move(True, -1))
 
 
-class TrialResult(Enum):
-    """The result of the trials of one step."""
+class ExperimentResult(Enum):
+    """The result of the experiments of one step."""
 
     WORTH_IT = "worth it"
     NOT_WORTH_IT = "not worth it"
@@ -60,8 +60,8 @@ class _Evidence:
         self.tried_at = 0
 
 
-class Trials:
-    """The trials of steps from one leader."""
+class Experiments:
+    """The experiments of steps from one leader."""
 
     def __init__(self) -> None:
         self._of = {move: _Evidence() for move in MOVES}
@@ -82,20 +82,22 @@ class Trials:
         awake = [move for move in MOVES if now >= self._of[move].rest_until]
         yield from sorted(awake, key=lambda move: (-move.step * first, self._of[move].tried_at))
 
-    def note(self, move: Move, gain: float, needed: float, now: float) -> tuple[TrialResult, float]:
-        """Take one trial's gain down; returns its result and the mean gain it stands on."""
+    def note(
+        self, move: Move, gain: float, needed: float, now: float
+    ) -> tuple[ExperimentResult, float]:
+        """Record the gain of one experiment; return its result and the mean gain behind it."""
         one = self._of[move]
         one.gains.append(gain)
         self._count += 1
         one.tried_at = self._count
         result, mean = result_of(one.gains, needed, self.noise), sum(one.gains) / len(one.gains)
-        if result is TrialResult.NOT_WORTH_IT:
+        if result is ExperimentResult.NOT_WORTH_IT:
             self.rest(move, now)
         return result, mean
 
     def is_plain(self, gain: float, needed: float) -> bool:
-        """Whether one trial alone shows that the step is worth it."""
-        return result_of([gain], needed, self.noise) is TrialResult.WORTH_IT
+        """Whether one experiment alone shows that the step is worth it."""
+        return result_of([gain], needed, self.noise) is ExperimentResult.WORTH_IT
 
     def rest(self, move: Move, now: float) -> None:
         """Do not try this step for a while."""
@@ -112,7 +114,7 @@ class Trials:
                 self._of[other].gains = []
                 self._of[other].rest_until = float("-inf")
                 self._of[other].rests = 0
-        # Where two neighbours are as good as each other it must not go to and fro.
+        # Where two neighbours are as good as each other it must not oscillate.
         self._of[move.opposite].rests += rested
         self.rest(move.opposite, now)
 
@@ -122,17 +124,17 @@ class Trials:
             one.gains, one.rests, one.rest_until = [], 0, float("-inf")
 
 
-def result_of(gains: list[float], needed: float, noise: float) -> TrialResult:
-    """Return what these trials of a step come to that must bring ``needed``."""
+def result_of(gains: list[float], needed: float, noise: float) -> ExperimentResult:
+    """Return what these experiments of a step come to that must bring ``needed``."""
     beyond = sum(gains) / len(gains) - needed
-    if len(gains) >= MOST_TRIALS:
-        return TrialResult.WORTH_IT if beyond > HYSTERESIS else TrialResult.NOT_WORTH_IT
+    if len(gains) >= MOST_EXPERIMENTS:
+        return ExperimentResult.WORTH_IT if beyond > HYSTERESIS else ExperimentResult.NOT_WORTH_IT
     # A gain compares two measurements, so it lies sqrt(2) times as far apart; twice that is
     # passed by chance once in twenty.
     doubt = 2 * math.sqrt(2) * noise / math.sqrt(len(gains))
     if beyond > doubt:
-        return TrialResult.WORTH_IT
-    return TrialResult.NOT_WORTH_IT if beyond < -doubt else TrialResult.UNCLEAR
+        return ExperimentResult.WORTH_IT
+    return ExperimentResult.NOT_WORTH_IT if beyond < -doubt else ExperimentResult.UNCLEAR
 
 
 def needed_for(more_in_flight: float) -> float:

@@ -3,7 +3,7 @@
     measure the leader --> try a neighbour --> plainly better: it leads from now on
             ^                    |
             |                    v
-            +--- judge <-- measure the leader again           refused: back at once
+            +--- decide <- measure the leader again           refused: back at once
 
 Both limits stand on ladders that end at the settings, and only neighbours of the leader
 are tried, one at a time. What counts is answered bytes a second of two settings *measured
@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ptingest.delivery.rate.experiments import Move, TrialResult, Trials, needed_for
+from ptingest.delivery.rate.experiments import ExperimentResult, Experiments, Move, needed_for
 
 START_CONCURRENCY = 4
 START_BYTES, START_DOCUMENTS = 5 << 18, 1250
@@ -83,7 +83,7 @@ class _Point(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Trial:
+class _Experiment:
     move: Move
     point: _Point
     before: Measured
@@ -142,8 +142,8 @@ class Tuner:
                 ),
             ),
         )
-        self._trial: _Trial | None = None
-        self._trials = Trials()
+        self._experiment: _Experiment | None = None
+        self._experiments = Experiments()
         self._is_growing = True
         self.epoch = 0
         """Goes up with every change of what holds."""
@@ -164,9 +164,11 @@ class Tuner:
 
     @property
     def limits(self) -> LaneLimits:
-        """What holds now: the leader's, or those being tried."""
-        trial = self._trial
-        return self.leader if trial is None or trial.tried else self._limits(trial.point)
+        """The limits in force: the best known, or those of the running experiment."""
+        experiment = self._experiment
+        if experiment is None or experiment.tried:
+            return self.leader
+        return self._limits(experiment.point)
 
     # --- what happens -----------------------------------------------------------------
 
@@ -176,7 +178,7 @@ class Tuner:
         return self.epoch
 
     def ended(self, epoch: int) -> None:
-        """A batch came back, whatever became of it; then tell what, if it says something."""
+        """A batch ended; report its outcome afterwards if it is usable as a measurement."""
         self._in_flight -= 1
         if epoch < self.epoch:
             self._measurement.stale = max(0, self._measurement.stale - 1)
@@ -210,15 +212,17 @@ class Tuner:
         return None
 
     def refused(self, epoch: int, now: float, what: str) -> bool:
-        """The sink complained; returns whether only of a trial, so that the leader may stay."""
+        """The sink complained; return whether only of an experiment: then the leader may stay."""
         self._is_growing = False
-        trial = self._trial
-        is_trials = trial is not None and trial.tried is None and epoch == self.epoch
-        if is_trials and trial is not None:
-            self._trials.rest(trial.move, now)
+        experiment = self._experiment
+        is_of_experiment = (
+            experiment is not None and experiment.tried is None and epoch == self.epoch
+        )
+        if is_of_experiment and experiment is not None:
+            self._experiments.rest(experiment.move, now)
             self.why = f"{self.leader}: {self.limits} was answered with: {what}"
         self.pause()
-        return is_trials and trial is not None and trial.point > self._leader
+        return is_of_experiment and experiment is not None and experiment.point > self._leader
 
     def give_way(self, concurrency: int, now: float, what: str) -> None:
         """The sink complained again before all were back in flight: lead with fewer."""
@@ -227,15 +231,15 @@ class Tuner:
             return
         old = self.leader
         self._lead(self._leader._replace(slots=lower))
-        self._trials.wake()
-        self._trials.rest(Move(is_size=False, step=1), now)
+        self._experiments.wake()
+        self._experiments.rest(Move(is_size=False, step=1), now)
         self._is_growing = True
         self.why = f"{self.leader}: {old} was answered with: {what}, again and again"
 
     def pause(self) -> None:
         """What is measured now says nothing: no load, or fewer in flight than ought to be."""
-        was_idle = self._trial is None and self._measurement.began is None
-        self._trial = None
+        was_idle = self._experiment is None and self._measurement.began is None
+        self._experiment = None
         if not was_idle:
             self._measure_anew()
         self._measurement.unfit = 0
@@ -243,57 +247,61 @@ class Tuner:
     # --- deciding ---------------------------------------------------------------------
 
     def _learn(self, measured: Measured, now: float) -> None:
-        trial = self._trial
-        if trial is None:
+        experiment = self._experiment
+        if experiment is None:
             self._note_leader(measured)
             self._try_next(measured, now)
-        elif trial.tried is None:
-            gain = _log_ratio(measured, trial.before)
-            if self._trials.is_plain(gain, self._needed(trial.point)):
-                self._judge(trial, gain, measured, now)
+        elif experiment.tried is None:
+            gain = _log_ratio(measured, experiment.before)
+            if self._experiments.is_plain(gain, self._needed(experiment.point)):
+                self._decide(experiment, gain, measured, now)
             else:
-                trial.tried = measured
+                experiment.tried = measured
                 self._measure_anew()
         else:
             self._note_leader(measured)
-            # The leader before and after: half of a drift between them is the trial's.
-            gain = (_log_ratio(trial.tried, trial.before) + _log_ratio(trial.tried, measured)) / 2
-            self._trials.note_noise(_log_ratio(trial.before, measured))
-            self._judge(trial, gain, measured, now)
+            # The leader before and after: half of a drift between them is the experiment's.
+            gain = (
+                _log_ratio(experiment.tried, experiment.before)
+                + _log_ratio(experiment.tried, measured)
+            ) / 2
+            self._experiments.note_noise(_log_ratio(experiment.before, measured))
+            self._decide(experiment, gain, measured, now)
 
-    def _judge(self, trial: _Trial, gain: float, measured: Measured, now: float) -> None:
-        """Take a trial's gain down, adopt it where it is worth it, and go on to the next.
+    def _decide(self, experiment: _Experiment, gain: float, measured: Measured, now: float) -> None:
+        """Record an experiment's gain, adopt it where it is worth it, and go on to the next.
 
-        ``measured`` is the latest: of the trial where it was plainly better, else the leader's.
+        ``measured`` is the latest: the experiment's where it was plainly better, else the
+        leader's.
         """
-        old, new = self.leader, self._limits(trial.point)
-        needed = self._needed(trial.point)
-        judgement, mean = self._trials.note(trial.move, gain, needed, now)
+        old, new = self.leader, self._limits(experiment.point)
+        needed = self._needed(experiment.point)
+        result, mean = self._experiments.note(experiment.move, gain, needed, now)
         compared = f"{new} brought {math.exp(mean):.2f} times the bytes a second of {old}"
-        if judgement is TrialResult.WORTH_IT:
-            self._lead(trial.point)
-            self._trials.adopted(trial.move, now)
+        if result is ExperimentResult.WORTH_IT:
+            self._lead(experiment.point)
+            self._experiments.adopted(experiment.move, now)
             self.why = f"{new}: {compared}"
-            if trial.tried is None:
+            if experiment.tried is None:
                 self._note_leader(measured)
                 self._try_next(measured, now)
             return
-        if judgement is TrialResult.NOT_WORTH_IT:
-            self._is_growing = self._is_growing and trial.move.step > 0
+        if result is ExperimentResult.NOT_WORTH_IT:
+            self._is_growing = self._is_growing and experiment.move.step > 0
             self.why = f"{old}: {compared}, which is not worth it"
         self._try_next(measured, now)
 
     def _try_next(self, measured: Measured, now: float) -> None:
         """Try the next neighbour that is due, else measure the leader on."""
-        self._trial = None
+        self._experiment = None
         first = 1 if self._is_growing else 0
         if measured.write_seconds > SLOW_WRITE_SECONDS:
             first = -1
-        for move in self._trials.due(now, first=first):
+        for move in self._experiments.due(now, first=first):
             self._is_growing = self._is_growing and move.step > 0
             point = self._leader.after(move, self._stride(move))
             if self._is_allowed(point, measured):
-                self._trial = _Trial(move, point, measured)
+                self._experiment = _Experiment(move, point, measured)
                 break
         self._measure_anew()
 
@@ -321,7 +329,7 @@ class Tuner:
     # --- small things -----------------------------------------------------------------
 
     def _lead(self, point: _Point) -> None:
-        self._leader, self._trial = point, None
+        self._leader, self._experiment = point, None
         self.measured = self.baseline_seconds = None
         self._recent_seconds = 0.0
         self.changes += 1
@@ -334,7 +342,7 @@ class Tuner:
     def _note_leader(self, measured: Measured) -> None:
         before, self.measured = self.measured, measured
         if before is not None and abs(_log_ratio(measured, before)) > SUDDEN:
-            self._trials.wake()
+            self._experiments.wake()
         lowest = measured.write_seconds
         if self.baseline_seconds is not None:
             lowest = min(lowest, self.baseline_seconds * 1.02)
@@ -350,7 +358,7 @@ class Tuner:
         if self._recent_seconds <= BLOWUP * more * self.baseline_seconds + 0.1:
             return None
         slow, usual = self._recent_seconds, self.baseline_seconds
-        # What comes now may be here to stay: then it is the new measure.
+        # If the slower times persist, they become the new baseline.
         self.baseline_seconds, self._recent_seconds = 2 * usual, 0.0
         return f"writes took {slow:.2g} s, usually {usual:.2g} s"
 

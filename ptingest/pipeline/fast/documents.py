@@ -295,7 +295,7 @@ the text after it up to the tags; the first is empty when the message is not rep
 class _Originals(dict[bytes, Originals | None]):
     """How ``event`` is written, by the value that was sent: Filebeat's modules send a few.
 
-    None when it is no object or has an ``original`` of its own.
+    None when it is not an object or has an ``original`` of its own.
     """
 
     def __init__(self, group: Group) -> None:

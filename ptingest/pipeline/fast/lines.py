@@ -142,7 +142,7 @@ class LineReader:
             level, logger, time, rest = parts
             start = time[_TO_SECONDS]
             moment = local[start]
-            # A text that is no time is mostly no record: do not cache its level and logger.
+            # A text that is not a time is mostly not a record: do not cache its level and logger.
             if (
                 moment is None
                 or not (opened := levels[level])
@@ -229,7 +229,7 @@ class _Loggers(dict[bytes, bytes]):
 
 
 class _Levels(dict[bytes, bytes]):
-    """Cached levels, as the fields begin; empty for a text that is no word."""
+    """Cached levels, as the fields begin; empty for a text that is not a word."""
 
     def __init__(self, before: bytes, after: bytes) -> None:
         self._before, self._after = before, after

@@ -66,7 +66,7 @@ class _ErrorAnswer(msgspec.Struct):
 
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are no JSON, not UTF-8, or nested without end."""
+"""What msgspec raises for bytes that are not JSON, not UTF-8, or nested without end."""
 _read_error_answer = msgspec.json.Decoder(_ErrorAnswer).decode
 
 

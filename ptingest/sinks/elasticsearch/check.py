@@ -1,7 +1,7 @@
 """Whether documents can be written, for ``ptingest check --connect`` and health checks.
 
 Most of these requests need more rights than the writer needs. A request that is refused for
-that reason is reported and is no failure; only what would keep documents out is.
+that reason is reported and is not a failure; only what would keep documents out is.
 """
 
 from __future__ import annotations

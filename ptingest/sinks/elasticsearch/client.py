@@ -150,7 +150,7 @@ class ElasticsearchClient:
                 body=body,
                 headers=headers,
                 # Said here and not to the client, which keeps it for its own methods: a
-                # lost answer silently sent again would be a double we never counted.
+                # lost answer silently sent again would be a duplicate that is not counted.
                 max_retries=0,
                 retry_on_timeout=False,
                 request_timeout=self._settings.request_seconds,

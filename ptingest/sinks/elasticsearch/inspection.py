@@ -1,7 +1,7 @@
 """What a cluster can be asked, and what its answers mean: for the sink, the doctor and setup.
 
 All three ask the same questions and give different advice. What an answer means is decided here
-once; what to do about it is said by whoever asked. Pure.
+once; the caller says what to do about it. Pure.
 """
 
 from __future__ import annotations

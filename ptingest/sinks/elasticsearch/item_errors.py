@@ -74,11 +74,13 @@ def failing_label(status: int, data_stream: str) -> tuple[str, str]:
             f"as a rule an ingest pipeline fails on this document: look at the pipelines that "
             f"{data_stream} runs (index.default_pipeline, index.final_pipeline), then requeue"
         )
-    return "not_understood", f"{status} is no answer we know to a document for {data_stream}"
+    return "not_understood", (
+        f"status {status} is not a known bulk item status (data stream {data_stream})"
+    )
 
 
 def _is_no_object(status: int, error: Error) -> bool:
-    """Whether the body is no JSON object; up to 8.19.0 the status is 500, and a retry useless."""
+    """Whether the body is not a JSON object; up to 8.19.0 with status 500; a retry is useless."""
     if status == 500:
         return error.type == "not_x_content_exception"
     return status == 400 and NO_OBJECT in (error.reason or "")

@@ -95,7 +95,7 @@ class ElasticsearchSink:
         return replace(result, already_stored=[*looked_up.found, *result.already_stored])
 
     async def check(self) -> Sequence[Finding]:
-        """Check login, rights and template; what may not be read is no failure."""
+        """Check login, rights and template; what may not be read is not a failure."""
         return await findings(self._client)
 
     def failures(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Whom to believe when Elasticsearch is asked over https.
+"""TLS trust for Elasticsearch: authority file or pinned fingerprint.
 
 ``ca_file`` names the authority. ``fingerprint`` names one certificate of the chain that
 the host shows, the authority's or the node's own: it is fetched once without trust,
@@ -92,10 +92,10 @@ def _shown_chain(url: str) -> list[bytes]:
 
 def _trusting(certificate: bytes, *, is_node: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # A certificate that is no authority may be the anchor too (a node's own).
+    # A certificate that is not an authority may be the anchor too (a node's own).
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # A node's own is known to the bit, and whoever shows it has its key: its name need not
-    # match. An authority signs for many, so the name says which of them we mean.
+    # A node's own is known to the bit, and a host that shows it has its key: its name need
+    # not match. An authority signs for many, so the name says which of them we mean.
     context.check_hostname = not is_node
     context.load_verify_locations(cadata=certificate)
     return context

@@ -1,4 +1,4 @@
-"""The official client's transport, taught to leave bodies alone.
+"""The official client's transport, without serialisation and redirects.
 
 Importing this module imports the client library, which takes most of a second: only
 ``client.py`` does, late and in a thread.

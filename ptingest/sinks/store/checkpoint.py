@@ -20,7 +20,7 @@ CHECKPOINT_BYTES = 16 << 20
 WAL_MOST_BYTES = 128 << 20
 """A write-ahead log this long makes writing wait for readers that hold it open."""
 CUT_WAIT_SECONDS = 0.05
-"""No longer, each time: somebody's open reader must not stop the line."""
+"""No longer, each time: a long-running reader must not block writes."""
 
 
 def is_due(path: Path) -> bool:
@@ -31,7 +31,7 @@ def is_due(path: Path) -> bool:
 def checkpoint(connection: sqlite3.Connection, path: Path) -> None:
     """Copy the write-ahead log into the file when it is long.
 
-    A reader that holds a moment open keeps the log from starting anew; beyond
+    A reader that holds a snapshot open keeps the log from starting anew; beyond
     ``WAL_MOST_BYTES`` writing waits a little for readers, to cut the log. What can be
     copied without that wait is copied before.
     """

@@ -1,4 +1,4 @@
-"""What the store does between two batches, off the road of the ack: text index, rollup,
+"""What the store does between two batches, outside the path of the ack: text index, rollup,
 retention. Each is bounded in documents and in time (see ``time_limit``), so that the next batch
 never waits long, and each may be cut off at any moment: the next round finds by itself what is
 left to do.

@@ -121,7 +121,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
     Raises:
         SinkUnavailable: the file is something else, or from a newer ptingest.
-        sqlite3.Error: SQLite cannot open it; the caller judges.
+        sqlite3.Error: SQLite cannot open it; the caller decides what to do.
     """
     is_new = not path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -171,8 +171,8 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
 def _renew_index(connection: sqlite3.Connection) -> None:
     """Give a store of an older version the index of today, where that is quickly done.
 
-    Both versions read and write with either; a large store keeps its old one until somebody
-    has the time.
+    Both versions read and write with either; a large store keeps its old one,
+    since the change would take long.
     """
     old = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_OLD_BY_TIME,))
     if old.fetchone() is None:

@@ -38,7 +38,7 @@ from ptingest.sinks.store.schema import COLUMNS, has_text_index, open_writer
 
 ROWS_A_STATEMENT = 256
 _POWERS = range(ROWS_A_STATEMENT.bit_length())
-GIANT_BYTES = 1 << 20
+LARGE_BYTES = 1 << 20
 """A body that comes alone and is larger than this never becomes a Python text, which takes up
 to four times as much, and twice."""
 STRETCH_BYTES = 1 << 16
@@ -69,9 +69,9 @@ def _insert(rows: int, row: str = _ONE_ROW) -> str:
     )
 
 
-_GIANT_ROW = f"({', '.join('?' * (len(COLUMNS) - 2))}, CAST(? AS TEXT), CAST(? AS TEXT))"
+_LARGE_ROW = f"({', '.join('?' * (len(COLUMNS) - 2))}, CAST(? AS TEXT), CAST(? AS TEXT))"
 """Message and body come last, and as bytes."""
-_INSERT_GIANT = _insert(1, _GIANT_ROW)
+_INSERT_LARGE = _insert(1, _LARGE_ROW)
 
 
 class StoreSink:
@@ -85,12 +85,13 @@ class StoreSink:
         *,
         path: Path,
         clock: Clock,
-        keeps_house: bool = True,
+        does_maintenance: bool = True,
         is_alone: bool = True,
     ) -> None:
-        """Of several writers one keeps house: text index and retention want one owner; only
-        a writer that ``is_alone`` may begin a new log where the old one was removed."""
-        self._keeps_house, self._is_alone = keeps_house, is_alone
+        """With several writers, one does maintenance, since text index and retention need a
+        single owner; only a writer that ``is_alone`` may begin a new log where the old one was
+        removed."""
+        self._does_maintenance, self._is_alone = does_maintenance, is_alone
         self._path = path
         self._clock = clock
         self._retention = Retention(
@@ -119,9 +120,9 @@ class StoreSink:
             self._thread.submit(self._tidy).add_done_callback(_tell_of_bug)
         return result
 
-    async def keep_house(self) -> None:
+    async def maintain(self) -> None:
         """Do a round of maintenance now: others may have written since our own last batch."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._keep_house)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._maintain)
 
     async def check(self) -> Sequence[Finding]:
         """Open the file as a write would, and look at the room on its disk."""
@@ -204,7 +205,7 @@ class StoreSink:
             raise SinkUnavailable(
                 sink="store",
                 cause=f"the log of {self._path} (-wal, -shm) was removed while in use, and what "
-                "it held cannot be saved while somebody reads the store; nothing is acked, "
+                "it held cannot be saved while a reader holds it open; nothing is acked, "
                 "trying again",
             )
         if not self._is_alone:
@@ -253,8 +254,8 @@ class StoreSink:
         self, connection: sqlite3.Connection, documents: Sequence[Document]
     ) -> None:
         stored_at = self._now_text()
-        if len(documents) == 1 and len(documents[0].body) > GIANT_BYTES:
-            _insert_giant(connection, documents[0], stored_at)
+        if len(documents) == 1 and len(documents[0].body) > LARGE_BYTES:
+            _insert_large(connection, documents[0], stored_at)
             return
         for start in range(0, len(documents), ROWS_A_STATEMENT):
             part = documents[start : start + ROWS_A_STATEMENT]
@@ -300,7 +301,7 @@ class StoreSink:
         if connection is not None:
             connection.close()
 
-    def _keep_house(self) -> None:
+    def _maintain(self) -> None:
         if self._connection is None and self._path.exists():
             try:
                 self._open()
@@ -313,7 +314,7 @@ class StoreSink:
             # Copying its log into a cut file would only make it look whole.
             if self._connection is None or not self._files.are_sound:
                 return
-            if self._keeps_house:
+            if self._does_maintenance:
                 now_ns = self._clock.time_ns()
                 tidy(self._connection, self._retention, now_ns, self._portions)
             checkpoint = self._checkpoints.begin()
@@ -357,14 +358,17 @@ class StoreSink:
         try:
             if not self._files.are_sound:
                 self._open()
-            elif self._keeps_house:
+            elif self._does_maintenance:
                 if has_text_index(connection):
                     extend_index(connection, 1, portion=self._portions.index)
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except (OSError, SinkUnavailable) as error:
             _log.error("store closed: %s", self._explain(error))
         except sqlite3.Error as error:
-            _log.warning("store closed untidily, nothing is lost: %s", self._explain(error))
+            _log.warning(
+                "the store could not be closed cleanly; no documents are lost: %s",
+                self._explain(error),
+            )
         self._drop_connection()
         self._files.close()
 
@@ -388,17 +392,17 @@ class StoreSink:
         return f"{self._path} cannot be written ({error}); trying again"
 
 
-def _insert_giant(connection: sqlite3.Connection, document: Document, stored_at: str) -> None:
+def _insert_large(connection: sqlite3.Connection, document: Document, stored_at: str) -> None:
     """Store one large document; its bytes go to SQLite as they are."""
     _require_utf8(document.body)
     *labels, message = lift(document.body)
     values = [stored_at, document.data_stream.name, document.key, *labels]
     encoded = None if message is None else message.encode()
     del message
-    connection.execute(_INSERT_GIANT, [*values, encoded, document.body])
+    connection.execute(_INSERT_LARGE, [*values, encoded, document.body])
     # SQLite keeps what a statement was given until it is given something else: a row of
     # nothing, which is not inserted.
-    connection.execute(_INSERT_GIANT, [None] * len(COLUMNS))
+    connection.execute(_INSERT_LARGE, [None] * len(COLUMNS))
 
 
 def _require_utf8(body: bytes) -> None:

@@ -16,9 +16,10 @@ from ptingest.sinks.store.schema import transaction
 
 SECONDS = 0.5
 FEWER, MORE = 4, 2
-"""Documents are divided by the one after an interruption, and multiplied by the other."""
+"""After an interruption the number of documents is divided by ``FEWER``, after a quick round
+multiplied by ``MORE``."""
 QUICK = 0.25
-"""Of the time: what took no longer may be more next time."""
+"""A round that took no more than this share of the time limit is quick."""
 
 
 class TookTooLong(Exception):

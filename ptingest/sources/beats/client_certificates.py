@@ -66,7 +66,7 @@ class CertificateRules:
         }
         self._is_open = not (self._everything or self._limited)
 
-    def judge(self, certificate: ClientCertificate | None) -> ClientIdentity:
+    def identity_of(self, certificate: ClientCertificate | None) -> ClientIdentity:
         """Decide whether a Beat with this certificate (or none) is allowed, and what it may send.
 
         A certificate that matches both lists by different names is limited.

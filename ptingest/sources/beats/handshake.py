@@ -343,7 +343,7 @@ def client_identity(
         return ClientIdentity(is_allowed=True)
     encoded = session.getpeercert(binary_form=True)
     if encoded is None:
-        return policy.clients.judge(None)
+        return policy.clients.identity_of(None)
     fields = session.getpeercert() or {}
     # OpenSSL resumes TLS 1.2 sessions from its own cache and verifies nothing then.
     if session.session_reused and ssl.cert_time_to_seconds(fields["notAfter"]) < now:
@@ -351,7 +351,7 @@ def client_identity(
             reason="certificate_expired",
             detail="the Beat's certificate is refused: it has expired since its session began",
         )
-    identity = policy.clients.judge(read_certificate(fields, encoded))
+    identity = policy.clients.identity_of(read_certificate(fields, encoded))
     if not identity.is_allowed:
         raise ConnectionRejected(
             reason="not_allowed",

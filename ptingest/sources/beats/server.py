@@ -252,7 +252,7 @@ class BeatsSource:
 
     def troubles(self) -> list[str]:
         """Why no new Beat is accepted, a sentence each; empty where one is."""
-        return self.acceptor.troubles.told(
+        return self.acceptor.troubles.reported(
             self.now(),
             why=f"{self.received.held_bytes} bytes wait of {self.received.limit_bytes} "
             "(half of beats.limits.total_bytes)",

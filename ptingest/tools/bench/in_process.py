@@ -116,7 +116,7 @@ class InProcessRun:
 
         Raises:
             BenchFailed: a window would not have been acked.
-            ProtocolError: the bytes are no windows.
+            ProtocolError: the bytes are not windows.
         """
         carrying = asyncio.ensure_future(self._carry(wires))
         await asyncio.wait((carrying, *self._lanes), return_when=asyncio.FIRST_COMPLETED)

@@ -344,8 +344,8 @@ def shares(parts: Mapping[str, float], run: float) -> dict[str, float]:
     inside = {name: parts[name] for name in stages.INSIDE_PIPELINE}
     building = max(0.0, parts[stages.PIPELINE] - sum(inside.values()))
     last = {name: parts[name] for name in (stages.BODY, stages.GZIP, stages.ANSWER)}
-    told = {stages.FRAMES: parts[stages.FRAMES], **inside, DOCUMENTS: building, **last}
-    return {**told, REST: max(0.0, run - sum(told.values()))}
+    shown = {stages.FRAMES: parts[stages.FRAMES], **inside, DOCUMENTS: building, **last}
+    return {**shown, REST: max(0.0, run - sum(shown.values()))}
 
 
 def outcomes_of(done: Processed) -> EventOutcomes:
@@ -367,7 +367,7 @@ def unparsed_of(done: Processed, service: str) -> int:
 
 
 def _nothing_indexed(outcomes: EventOutcomes) -> str:
-    told = ", ".join(
+    shown = ", ".join(
         f"{count} {fate} ({reason})"
         for fate, reasons in (
             ("dropped", outcomes.dropped),
@@ -376,6 +376,6 @@ def _nothing_indexed(outcomes: EventOutcomes) -> str:
         for reason, count in reasons.items()
     )
     return (
-        f"none of these events would be indexed: {told}; `ptingest try` shows what becomes of "
+        f"none of these events would be indexed: {shown}; `ptingest try` shows what becomes of "
         "each. Plain log lines need --service NAME"
     )

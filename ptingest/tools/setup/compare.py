@@ -45,7 +45,7 @@ def holds(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
 
 
 def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Yield (dotted path, text) of every value that is no object; empty lists are left out."""
+    """Yield (dotted path, text) of every value that is not an object; empty lists are left out."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _leaves(inner, f"{path}.{name}" if path else str(name))

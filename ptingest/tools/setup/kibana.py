@@ -158,8 +158,8 @@ async def import_objects(
     errors = {_name(error): error.get("error") for error in object_in(answer).get("errors") or []}
     for name, subject in subjects.items():
         if answer.status != 200 or name in errors:
-            told = errors.get(name) or object_in(answer).get("message") or answer.failure
-            yield Done("refused", subject, f"{answer.status}: {_error_text(told)}")
+            reported = errors.get(name) or object_in(answer).get("message") or answer.failure
+            yield Done("refused", subject, f"{answer.status}: {_error_text(reported)}")
         elif name in same:
             yield Done("unchanged", subject)
         else:
@@ -199,8 +199,8 @@ def _is_same(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
 def _done(mark: str, subject: str, answer: Answer) -> Done:
     if answer.status == 200:
         return Done("created" if mark == "created" else "updated", subject)
-    told = object_in(answer).get("message") or answer.failure or "no reason given"
-    return Done("refused", subject, f"{answer.status}: {told}")
+    reported = object_in(answer).get("message") or answer.failure or "no reason given"
+    return Done("refused", subject, f"{answer.status}: {reported}")
 
 
 def _error_text(error: object) -> str:

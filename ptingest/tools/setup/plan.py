@@ -124,7 +124,7 @@ def settings_body(wanted: Wanted) -> dict[str, Any]:
 
 
 def role_body(name: RoleName) -> dict[str, Any]:
-    """The writer's role: what ptingest needs, or what the description gave Logstash."""
+    """The writer's role: what ptingest needs, or what the Logstash output needs."""
     suffix = "" if name == "lean" else f"-{name}"
     return read_json(f"elasticsearch/role-{ROLE}{suffix}.json")
 

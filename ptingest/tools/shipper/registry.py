@@ -41,7 +41,7 @@ class Registry:
     def _load(self) -> None:
         try:
             content = _read_content(self.path.read_bytes())
-        # ValueError: bytes that are no UTF-8.
+        # ValueError: bytes that are not UTF-8.
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise ConfigProblem(
                 file=str(self.path),

@@ -142,7 +142,7 @@ class Shipper:
             return False
         if not self.progress.connections:
             self.progress.failure = (
-                f"nobody answers at {where}: {error}; is the server running, and is this its "
+                f"no server answers at {where}: {error}; is the server running, and is this its "
                 "beats.listen?"
             )
             return False
@@ -277,7 +277,7 @@ class Shipper:
             await self._read.put(None)
 
     async def _queue_windows(self) -> None:
-        pace = SendRate(self._settings.rate)
+        rate = SendRate(self._settings.rate)
         window = ShippedWindow()
         quiet_since = time.monotonic()
         while True:
@@ -286,12 +286,12 @@ class Shipper:
             for reader, record in self._records(flush=flush):
                 found = True
                 event = self._event(reader, record)
-                if not window.takes(event, self._limits, most=pace.most_events):
-                    await self._queue(window, pace)
+                if not window.takes(event, self._limits, most=rate.most_events):
+                    await self._queue(window, rate)
                     window = ShippedWindow()
                 window.append(event)
             if window.events:
-                await self._queue(window, pace)
+                await self._queue(window, rate)
                 window = ShippedWindow()
             if not self._settings.follow:
                 return
@@ -299,9 +299,9 @@ class Shipper:
                 quiet_since = time.monotonic()
             await asyncio.sleep(FOLLOW_SECONDS)
 
-    async def _queue(self, window: ShippedWindow, pace: SendRate) -> None:
+    async def _queue(self, window: ShippedWindow, rate: SendRate) -> None:
         self.progress.read += len(window.events)
-        await pace.wait(len(window.events))
+        await rate.wait(len(window.events))
         await self._read.put(window)
 
     def _records(self, *, flush: bool) -> Iterator[tuple[RecordReader, Record]]:

@@ -27,7 +27,7 @@ async def test_a_line_is_shown_at_every_stop(dry_run: DryRun) -> None:
 
     assert stops.explained.outcome == "indexed"
     assert stops.explained.data_stream == "logs-django-pt"
-    assert [(pattern.name, pattern.verdict) for pattern in stops.patterns] == [
+    assert [(pattern.name, pattern.outcome) for pattern in stops.patterns] == [
         ("dotted_milliseconds", "fits")
     ]
 
@@ -35,7 +35,7 @@ async def test_a_line_is_shown_at_every_stop(dry_run: DryRun) -> None:
 async def test_each_pattern_that_does_not_fit_says_what_the_line_lacks(dry_run: DryRun) -> None:
     (stops,) = (await dry_run.try_lines("INFO|apps", service="django", multiline=True)).stops
 
-    assert [pattern.verdict for pattern in stops.patterns] == ["lacks `|`", "lacks `|`"]
+    assert [pattern.outcome for pattern in stops.patterns] == ["lacks `|`", "lacks `|`"]
     assert "grok_failure" in stops.explained.notes
 
 

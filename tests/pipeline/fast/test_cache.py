@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ptingest.pipeline.fast import cache as kept
+from ptingest.pipeline.fast import cache
 from ptingest.pipeline.fast.cache import ValueCache
 
 
@@ -22,12 +22,12 @@ def test_a_value_is_made_once() -> None:
 def test_long_values_are_made_each_time() -> None:
     under_test = ValueCache(len_as_bytes)
 
-    assert under_test[b"x" * (kept.LONGEST_VALUE + 1)] == b"1025"
+    assert under_test[b"x" * (cache.LONGEST_VALUE + 1)] == b"1025"
     assert not under_test
 
 
 def test_a_full_memory_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "CACHED_VALUES", 2)
+    monkeypatch.setattr(cache, "CACHED_VALUES", 2)
     under_test = ValueCache(len_as_bytes)
 
     for value in (b"a", b"bb", b"ccc"):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.decode import is_plain
-from ptingest.pipeline.fast import cache as kept
+from ptingest.pipeline.fast import cache
 from ptingest.pipeline.fast.documents import BuiltDocument
 from ptingest.pipeline.pipeline import Pipeline
 from tests.pipeline.events import BASE, payloads
@@ -124,7 +124,7 @@ def test_a_field_that_two_stages_set_switches_the_fast_path_off() -> None:
 
 
 def test_more_values_than_are_remembered_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "CACHED_VALUES", 2)
+    monkeypatch.setattr(cache, "CACHED_VALUES", 2)
     pipeline = compile_profile(shipped_profile())
     sent = [
         compact(USUAL | {"service": f"s{number}", "tags": [str(number)], "message": "no time",

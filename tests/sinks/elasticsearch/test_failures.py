@@ -43,7 +43,7 @@ def test_a_warning_names_stream_count_reason_and_how_to_look(
 ) -> None:
     node = Node(MAPPING)
 
-    async def story() -> dict[str, object]:
+    async def scenario() -> dict[str, object]:
         stores = FailureStores(node, LoopClock())
         stores.note([document(number=n, stream=NGINX) for n in range(150)])
         stores.note([document(number=n, stream=NGINX) for n in range(50)])
@@ -51,7 +51,7 @@ def test_a_warning_names_stream_count_reason_and_how_to_look(
         await stores.close()
         return stores.status()
 
-    status = run_in_virtual_time(story())
+    status = run_in_virtual_time(scenario())
 
     (line,) = lines(caplog)
     assert "200 documents went to the failure store of logs-nginx-pt" in line
@@ -74,7 +74,7 @@ async def stores_told(stores: FailureStores) -> None:
 def test_the_same_stream_is_told_of_at_intervals_and_nothing_is_left_out(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def story() -> tuple[float, float]:
+    async def scenario() -> tuple[float, float]:
         clock = LoopClock()
         stores = FailureStores(Node(MAPPING), clock)
         stores.note([document(number=0, stream=NGINX)])
@@ -86,7 +86,7 @@ def test_the_same_stream_is_told_of_at_intervals_and_nothing_is_left_out(
         await stores.close()
         return first, second
 
-    first, second = run_in_virtual_time(story())
+    first, second = run_in_virtual_time(scenario())
 
     assert [line.split()[1] for line in lines(caplog)] == ["1", "9"]
     assert second - first >= LOG_SECONDS - 0.1
@@ -106,13 +106,13 @@ def test_the_same_stream_is_told_of_at_intervals_and_nothing_is_left_out(
 def test_without_a_reason_the_line_says_who_may_read_it(
     answer: Answer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         stores = FailureStores(Node(answer), LoopClock())
         stores.note([document(stream=NGINX)])
         await stores_told(stores)
         await stores.close()
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())
 
     (line,) = lines(caplog)
     assert "1 documents went to the failure store of logs-nginx-pt" in line
@@ -122,25 +122,25 @@ def test_without_a_reason_the_line_says_who_may_read_it(
 def test_who_may_not_read_it_does_not_ask_again_and_again() -> None:
     node = Node(DENIED)
 
-    async def story() -> None:
+    async def scenario() -> None:
         stores = FailureStores(node, LoopClock())
         for _ in range(3):
             stores.note([document(stream=NGINX)])
             await stores_told(stores)
         await stores.close()
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())
 
     assert len(node.asked) == 1
 
 
 def test_a_stop_logs_what_was_not_logged_yet(caplog: pytest.LogCaptureFixture) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         stores = FailureStores(Node(MAPPING), LoopClock())
         stores.note([document(stream=NGINX)])
         await stores.close()
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())
 
     assert len(lines(caplog)) == 1
 
@@ -152,13 +152,13 @@ def test_a_reason_neither_quotes_the_event_nor_commands_a_terminal(
         "failed to parse field [x\x1b]0;pwned\x07] of type [long]. Preview of field's value: 's'"
     )
 
-    async def story() -> None:
+    async def scenario() -> None:
         stores = FailureStores(Node(found("t", message)), LoopClock())
         stores.note([document(stream=NGINX)])
         await stores_told(stores)
         await stores.close()
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())
 
     (line,) = lines(caplog)
     assert "failed to parse field [x" in line
@@ -167,7 +167,7 @@ def test_a_reason_neither_quotes_the_event_nor_commands_a_terminal(
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    async def story() -> dict[str, object]:
+    async def scenario() -> dict[str, object]:
         stores = FailureStores(Node(MAPPING), LoopClock())
         for number in range(MOST_STREAMS + 10):
             stores.note([document(stream=DataStream("logs", f"s{number}", "pt"))])
@@ -175,7 +175,7 @@ def test_what_is_remembered_is_bounded() -> None:
         await stores.close()
         return status
 
-    status = run_in_virtual_time(story())
+    status = run_in_virtual_time(scenario())
 
     assert len(status) == MOST_STREAMS
     assert f"logs-s{MOST_STREAMS + 9}-pt" in status

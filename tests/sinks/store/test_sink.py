@@ -15,7 +15,7 @@ import pytest
 from ptingest.model.document import DataStream
 from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.store.schema import INDEX_STEP, index_end
-from ptingest.sinks.store.sink import GIANT_BYTES, StoreSink
+from ptingest.sinks.store.sink import LARGE_BYTES, StoreSink
 from tests.support.store_documents import SetClock, document, messages, raw_document
 
 
@@ -68,7 +68,7 @@ async def test_the_body_is_kept_byte_for_byte(sink: StoreSink, tmp_path: Path) -
 async def test_a_giant_is_stored_as_any_other(sink: StoreSink, tmp_path: Path) -> None:
     fields = {"message": "Żółć 📦\n" * 200_000, "service": "django", "n": 1}
     giant = document(fields, key="k")
-    assert len(giant.body) > GIANT_BYTES
+    assert len(giant.body) > LARGE_BYTES
 
     first = await sink.write([giant], frozenset())
     again = await sink.write([giant], frozenset())
@@ -84,8 +84,8 @@ async def test_a_giant_is_stored_as_any_other(sink: StoreSink, tmp_path: Path) -
 async def test_a_giant_that_is_no_text_is_refused_as_any_other(
     sink: StoreSink, tmp_path: Path
 ) -> None:
-    broken = raw_document(b'"' + b"x" * GIANT_BYTES + b'\xff"')
-    cut = raw_document(b'"' + b"x" * GIANT_BYTES + b"\xe2\x98")
+    broken = raw_document(b'"' + b"x" * LARGE_BYTES + b'\xff"')
+    cut = raw_document(b'"' + b"x" * LARGE_BYTES + b"\xe2\x98")
 
     results = [await sink.write([one], frozenset()) for one in (broken, cut)]
 
@@ -353,13 +353,13 @@ async def test_a_file_that_was_cut_is_acked_no_more_until_it_is_moved_aside(
 ) -> None:
     path = tmp_path / "store.sqlite"
     await sink.write(messages(*(f"{n} " + "x" * 5000 for n in range(50))), frozenset())
-    await sink.keep_house()  # copied from the log into the file
+    await sink.maintain()  # copied from the log into the file
     os.truncate(path, int(path.stat().st_size * share))
 
     cut = await sink.write(messages("b"), frozenset())
     (finding,) = await sink.check()
     size = path.stat().st_size
-    await sink.keep_house()
+    await sink.maintain()
     untouched = path.stat().st_size == size
     remove_all(tmp_path)
     after = await sink.write(messages("c"), frozenset())
@@ -449,7 +449,7 @@ _WRITER = """
 import asyncio, sys
 from pathlib import Path
 from ptingest.settings.sinks import StoreSettings
-from ptingest.sinks.store.sink import GIANT_BYTES, StoreSink
+from ptingest.sinks.store.sink import LARGE_BYTES, StoreSink
 from tests.support.store_documents import SetClock, document
 
 async def main():
@@ -490,13 +490,13 @@ def test_what_was_stored_survives_kill_9(tmp_path: Path, reports: int) -> None:
     assert sound == "ok"
 
 
-async def test_of_several_writers_one_keeps_house_for_all(tmp_path: Path) -> None:
+async def test_of_several_writers_one_does_maintenance_for_all(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     keeper, other = (
-        StoreSink(StoreSettings(), path=path, clock=SetClock(), keeps_house=keeps)
+        StoreSink(StoreSettings(), path=path, clock=SetClock(), does_maintenance=keeps)
         for keeps in (True, False)
     )
-    await keeper.keep_house()  # there is nothing yet
+    await keeper.maintain()  # there is nothing yet
     assert not path.exists()
     await other.write(messages(*["a word"] * INDEX_STEP), frozenset())
     await other.check()  # waits until its own maintenance is over
@@ -508,7 +508,7 @@ async def test_of_several_writers_one_keeps_house_for_all(tmp_path: Path) -> Non
         return end
 
     assert indexed() == 0
-    await keeper.keep_house()  # has written nothing itself
+    await keeper.maintain()  # has written nothing itself
     assert indexed() == INDEX_STEP
     await other.close()
     await keeper.close()

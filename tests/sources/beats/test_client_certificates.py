@@ -62,8 +62,8 @@ def test_a_certificate_without_names_has_its_fingerprint() -> None:
 
 
 def test_where_nobody_is_named_everybody_may_send_everything() -> None:
-    assert clients().judge(web()) == ClientIdentity(is_allowed=True, subject=web().subject)
-    assert clients().judge(None) == ClientIdentity(is_allowed=True)
+    assert clients().identity_of(web()) == ClientIdentity(is_allowed=True, subject=web().subject)
+    assert clients().identity_of(None) == ClientIdentity(is_allowed=True)
 
 
 @pytest.mark.parametrize(
@@ -83,18 +83,18 @@ def test_where_nobody_is_named_everybody_may_send_everything() -> None:
     ],
 )
 def test_a_name_in_the_list_lets_in_and_any_other_does_not(entry: str, is_allowed: bool) -> None:
-    assert clients(allow=[entry]).judge(web()).is_allowed is is_allowed
+    assert clients(allow=[entry]).identity_of(web()).is_allowed is is_allowed
 
 
 def test_a_named_sender_gets_in_and_is_limited() -> None:
     listed = clients(senders={"web 1": {"services": ["nginx"]}}, allow=["other"])
 
-    assert listed.judge(web()).may_send == (MaySend(services=frozenset({"nginx"})),)
-    assert listed.judge(None) == ClientIdentity(is_allowed=False)
-    assert not listed.judge(read_certificate({}, b"another")).is_allowed
+    assert listed.identity_of(web()).may_send == (MaySend(services=frozenset({"nginx"})),)
+    assert listed.identity_of(None) == ClientIdentity(is_allowed=False)
+    assert not listed.identity_of(read_certificate({}, b"another")).is_allowed
 
 
 def test_who_stands_in_both_lists_by_two_names_stays_limited() -> None:
     listed = clients(senders={"web 1": {"groups": ["pt"]}}, allow=[DIGEST])
 
-    assert listed.judge(web()).may_send == (MaySend(groups=frozenset({"pt"})),)
+    assert listed.identity_of(web()).may_send == (MaySend(groups=frozenset({"pt"})),)

@@ -191,7 +191,7 @@ async def test_nobody_there_is_told_at_once(tmp_path: Path) -> None:
     await shipper.run()
 
     assert shipper.progress.failure is not None
-    assert "nobody answers at 127.0.0.1:1" in shipper.progress.failure
+    assert "no server answers at 127.0.0.1:1" in shipper.progress.failure
 
 
 async def test_a_rate_makes_windows_small() -> None:

@@ -71,7 +71,7 @@
       const answer = await fetch(`explore/complete?${parts}`, { signal: asking.signal });
       if (answer.ok && document.activeElement === query) offer(await answer.json());
     } catch {
-      // Asked anew meanwhile, or nobody answers: then there is nothing to offer.
+      // Asked anew meanwhile, or no server answers: then there is nothing to offer.
     }
   }
 

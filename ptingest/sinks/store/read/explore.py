@@ -1,5 +1,5 @@
-"""Exploring the store: documents newest first, counts of a view, one document with its context,
-documents stored since a request.
+"""Reads of the store for the console: documents newest first, counts of a view, one document
+with its context, documents stored since a request.
 
 Every answer is read from one snapshot, bounded in rows, and bounded in time where the number of
 rows is not: ``is_time_up`` is called between two slices of the store and within them, and the
@@ -43,7 +43,7 @@ TOO_MUCH = (
 
 
 class ExploreReader:
-    """A store opened for exploring; use it in a ``with``, in one thread at a time.
+    """A store opened for reading; use it in a ``with``, in one thread at a time.
 
     Raises:
         SinkUnavailable: there is no store at ``path``, or it became unreadable.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ptingest.sinks.store.read import planner as few
+from ptingest.sinks.store.read import planner
 from ptingest.sinks.store.read.planner import (
     CHEAP_ROWS,
     DEAR_ROWS,
@@ -47,7 +47,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
 def test_words_that_few_documents_hold_name_them(
     connection: sqlite3.Connection, query: str, is_few: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(few, "CANDIDATES_MOST", 100)
+    monkeypatch.setattr(planner, "CANDIDATES_MOST", 100)
     with snapshot(connection, StoreQuery(query), now=NOW) as where:
         assert (candidates(connection, where) is not None) is is_few
 
@@ -65,7 +65,7 @@ def test_words_that_few_documents_hold_name_them(
 def test_labels_that_few_segments_hold_name_their_ids(
     connection: sqlite3.Connection, query: str, is_rare: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(few, "SEGMENTS_MOST", 1)
+    monkeypatch.setattr(planner, "SEGMENTS_MOST", 1)
     with snapshot(connection, StoreQuery(query), now=NOW) as where:
         ids = rare_ids(connection, where)
         assert (ids is not None) is is_rare
