@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.dealing import deal_of, encodable, is_unit, turn_of
+
+if TYPE_CHECKING:
+    from tests.fakes.authority import Authority
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,3 +69,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable() -> Generator[None, Any, Any]:
     return encodable((yield))
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """A certificate authority of the test's own."""
+    from tests.fakes.authority import Authority  # only some tests need it, and it imports much
+
+    return Authority(tmp_path)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from typing import Any
 
 import aiohttp
 import msgspec
 import pytest
 from pydantic import SecretStr
 
-from ptingest.api.app import BODY_BYTES, ApiServer, start_api
+from ptingest.api.app import BODY_BYTES
 from ptingest.api.letters import is_loopback, read_order
 from ptingest.model.letters import LetterFilter, Order
 from ptingest.settings.api import ApiSettings
-from ptingest.telemetry.metrics import Metrics
-from tests.support.api import NODE, DeadLetterJobs, View
+from tests.support.api import DeadLetterJobs, api_server
 
 ALL = {"choice": {"everything": True}}
 
@@ -26,22 +24,13 @@ def jobs() -> DeadLetterJobs:
     return DeadLetterJobs()
 
 
-async def serving(jobs: DeadLetterJobs, **settings: Any) -> ApiServer:
-    return await start_api(
-        ApiSettings(listen="127.0.0.1:0", **settings),
-        view=View(),
-        metrics=Metrics(),
-        node=NODE,
-        jobs=jobs,
-    )
-
-
 @pytest.fixture
 async def http(jobs: DeadLetterJobs) -> AsyncIterator[aiohttp.ClientSession]:
-    server = await serving(jobs)
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
+    async with (
+        api_server(jobs=jobs) as server,
+        aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session,
+    ):
         yield session
-    await server.close()
 
 
 @pytest.mark.parametrize("what", ["requeue", "purge"])
@@ -147,13 +136,13 @@ async def test_a_body_without_end_is_not_read(
 async def test_where_a_token_is_set_orders_need_it(
     jobs: DeadLetterJobs, shown: str, status: int
 ) -> None:
-    server = await serving(jobs, token=SecretStr("s3cret-token"))
-    url = f"http://127.0.0.1:{server.port}/dead-letters/requeue"
+    settings = ApiSettings(listen="127.0.0.1:0", token=SecretStr("s3cret-token"))
     headers = {"Authorization": shown} if shown else {}
 
-    async with aiohttp.ClientSession() as http, http.post(url, json=ALL, headers=headers) as answer:
-        assert answer.status == status
-    await server.close()
+    async with api_server(settings, jobs=jobs) as server, aiohttp.ClientSession() as http:
+        url = f"http://127.0.0.1:{server.port}/dead-letters/requeue"
+        async with http.post(url, json=ALL, headers=headers) as answer:
+            assert answer.status == status
 
     assert len(jobs.orders) == (status == 202)
 

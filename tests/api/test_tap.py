@@ -9,14 +9,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 
 from ptingest.api import tap as tap_module
-from ptingest.api.app import start_api
 from ptingest.errors import QueryInvalid, TapsBusy
 from ptingest.model.watching import TapRequest
 from ptingest.settings.api import ApiSettings
-from ptingest.telemetry.metrics import Metrics
-from tests.support.api import NODE, View
+from tests.support.api import api_server
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 
@@ -54,22 +53,8 @@ def taps() -> FakeTaps:
 
 @pytest.fixture
 async def url(taps: FakeTaps) -> AsyncIterator[str]:
-    async for found in serving(taps):
-        yield found
-
-
-async def serving(taps: FakeTaps, **settings: Any) -> AsyncIterator[str]:
-    api = await start_api(
-        ApiSettings(listen="127.0.0.1:0", **settings),
-        view=View(),
-        metrics=Metrics(),
-        node=NODE,
-        taps=taps,
-    )
-    try:
-        yield f"http://127.0.0.1:{api.port}/tap"
-    finally:
-        await api.close()
+    async with api_server(taps=taps) as server:
+        yield f"http://127.0.0.1:{server.port}/tap"
 
 
 async def get(url: str, **more: Any) -> tuple[int, Any]:
@@ -148,7 +133,9 @@ async def test_web_pages_of_others_see_nothing(
 async def test_with_a_token_only_who_shows_it_sees_events(taps: FakeTaps) -> None:
     taps.reader.lines.put_nowait(b"{}\n")
     taps.reader.lines.put_nowait(b"")
-    async for url in serving(taps, token="s3cret"):
+    settings = ApiSettings(listen="127.0.0.1:0", token=SecretStr("s3cret"))
+    async with api_server(settings, taps=taps) as server:
+        url = f"http://127.0.0.1:{server.port}/tap"
         async with aiohttp.ClientSession() as session, session.get(url) as refused:
             assert refused.status == 401
         shown = {"Authorization": "Bearer s3cret", "Host": "logs.example"}

@@ -18,11 +18,6 @@ from tests.support.command import run
 ES = {"hosts": ["https://es:9200"]}
 
 
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
-
-
 def of(**settings: Any) -> list[Finding]:
     made = ServerSettings.model_validate(settings)
     return list(look_at_certificates(made, now=time.time()))

@@ -30,11 +30,6 @@ FAILURES = "ptingest_beats_tls_failures_total"
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
-
-
-@pytest.fixture
 def web(authority: Authority) -> Pair:
     return authority.issue("web-1.example", file="web", common_name="web one")
 

@@ -24,11 +24,6 @@ from tests.support.waiting import until
 RELOADS = "ptingest_worker_certificate_reloads_total"
 
 
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
-
-
 def tls_server_settings(pair: Pair, **more: Any) -> ServerSettings:
     return ServerSettings.model_validate({"beats": {"tls": tls_settings(pair, **more)}})
 

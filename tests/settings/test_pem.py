@@ -27,11 +27,6 @@ from tests.fakes.authority import Authority, Pair
 PASSWORD = SecretStr("geheim")
 
 
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
-
-
 def load(certificate: str, key: str | None, password: SecretStr | None = None) -> None:
     load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key, password, "beats.tls")
 

@@ -24,22 +24,22 @@ ANSWER = (
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
+def ca() -> trustme.CA:
     return trustme.CA()
 
 
 @asynccontextmanager
 async def node(
-    authority: trustme.CA, name: str = "localhost", *, wants_certificate: bool = False
+    ca: trustme.CA, name: str = "localhost", *, wants_certificate: bool = False
 ) -> AsyncIterator[str]:
     """An https server that answers everything with {}; shows its authority too."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    own = authority.issue_cert(name).private_key_and_cert_chain_pem.bytes()
-    with trustme.Blob(own + authority.cert_pem.bytes()).tempfile() as chain:
+    own = ca.issue_cert(name).private_key_and_cert_chain_pem.bytes()
+    with trustme.Blob(own + ca.cert_pem.bytes()).tempfile() as chain:
         context.load_cert_chain(chain)
     if wants_certificate:
         context.verify_mode = ssl.CERT_REQUIRED
-        authority.configure_trust(context)
+        ca.configure_trust(context)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -66,23 +66,23 @@ def fingerprint(pem: bytes) -> str:
     return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.decode())).hexdigest()
 
 
-async def test_an_authority_of_our_own_is_believed(authority: trustme.CA, tmp_path: Path) -> None:
+async def test_an_authority_of_our_own_is_believed(ca: trustme.CA, tmp_path: Path) -> None:
     ca_file = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(ca_file)
+    ca.cert_pem.write_to_path(ca_file)
 
-    async with node(authority) as url:
+    async with node(ca) as url:
         status, _ = await root_of(url, ca_file=str(ca_file))
 
     assert status == 200
 
 
 async def test_an_unknown_authority_is_an_error_that_names_what_was_trusted(
-    authority: trustme.CA, tmp_path: Path
+    ca: trustme.CA, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.pem"
     trustme.CA(organization_name="another").cert_pem.write_to_path(other)
 
-    async with node(authority) as url:
+    async with node(ca) as url:
         by_file = await root_of(url, ca_file=str(other))
         by_system = await root_of(url)
 
@@ -93,22 +93,22 @@ async def test_an_unknown_authority_is_an_error_that_names_what_was_trusted(
 
 
 async def test_a_certificate_for_another_name_is_not_believed(
-    authority: trustme.CA, tmp_path: Path
+    ca: trustme.CA, tmp_path: Path
 ) -> None:
     ca_file = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(ca_file)
+    ca.cert_pem.write_to_path(ca_file)
 
-    async with node(authority, "elsewhere.example") as url:
+    async with node(ca, "elsewhere.example") as url:
         status, failure = await root_of(url, ca_file=str(ca_file))
 
     assert status is None
     assert "localhost" in failure
 
 
-async def test_a_fingerprint_of_the_authority_is_enough(authority: trustme.CA) -> None:
-    async with node(authority) as url:
-        plain = await root_of(url, fingerprint=fingerprint(authority.cert_pem.bytes()))
-        dotted = fingerprint(authority.cert_pem.bytes()).upper()
+async def test_a_fingerprint_of_the_authority_is_enough(ca: trustme.CA) -> None:
+    async with node(ca) as url:
+        plain = await root_of(url, fingerprint=fingerprint(ca.cert_pem.bytes()))
+        dotted = fingerprint(ca.cert_pem.bytes()).upper()
         colons = ":".join(dotted[i : i + 2] for i in range(0, 64, 2))
         with_colons = await root_of(url, fingerprint=colons)
 
@@ -116,9 +116,9 @@ async def test_a_fingerprint_of_the_authority_is_enough(authority: trustme.CA) -
 
 
 async def test_a_fingerprint_of_the_nodes_own_certificate_is_enough(
-    authority: trustme.CA,
+    ca: trustme.CA,
 ) -> None:
-    async with node(authority) as url:
+    async with node(ca) as url:
         port = int(url.rpartition(":")[2])
         own = await asyncio.to_thread(ssl.get_server_certificate, ("localhost", port))
         status, failure = await root_of(url, fingerprint=fingerprint(own.encode()))
@@ -126,17 +126,17 @@ async def test_a_fingerprint_of_the_nodes_own_certificate_is_enough(
     assert (status, failure) == (200, "")
 
 
-async def test_a_fingerprint_of_the_authority_stands_for_no_name(authority: trustme.CA) -> None:
-    async with node(authority, "elsewhere.example") as url:
-        status, failure = await root_of(url, fingerprint=fingerprint(authority.cert_pem.bytes()))
+async def test_a_fingerprint_of_the_authority_stands_for_no_name(ca: trustme.CA) -> None:
+    async with node(ca, "elsewhere.example") as url:
+        status, failure = await root_of(url, fingerprint=fingerprint(ca.cert_pem.bytes()))
 
     assert status is None
     assert "localhost" in failure
     assert "sinks.elasticsearch.fingerprint" in failure
 
 
-async def test_a_fingerprint_of_the_nodes_own_stands_for_its_name(authority: trustme.CA) -> None:
-    async with node(authority, "elsewhere.example") as url:
+async def test_a_fingerprint_of_the_nodes_own_stands_for_its_name(ca: trustme.CA) -> None:
+    async with node(ca, "elsewhere.example") as url:
         port = int(url.rpartition(":")[2])
         own = await asyncio.to_thread(ssl.get_server_certificate, ("localhost", port))
         status, _ = await root_of(url, fingerprint=fingerprint(own.encode()))
@@ -145,9 +145,9 @@ async def test_a_fingerprint_of_the_nodes_own_stands_for_its_name(authority: tru
 
 
 async def test_a_fingerprint_of_the_nodes_own_lets_no_other_of_its_authority_in(
-    authority: trustme.CA,
+    ca: trustme.CA,
 ) -> None:
-    async with node(authority) as one, node(authority) as other:
+    async with node(ca) as one, node(ca) as other:
         port = int(one.rpartition(":")[2])
         own = await asyncio.to_thread(ssl.get_server_certificate, ("localhost", port))
         settings = ElasticsearchSettings.model_validate(
@@ -161,14 +161,14 @@ async def test_a_fingerprint_of_the_nodes_own_lets_no_other_of_its_authority_in(
 
 
 async def test_a_fingerprint_nobody_shows_is_an_error_with_what_was_shown(
-    authority: trustme.CA,
+    ca: trustme.CA,
 ) -> None:
-    async with node(authority) as url:
+    async with node(ca) as url:
         status, failure = await root_of(url, fingerprint="ab" * 32)
 
     assert status is None
     assert "ab" * 32 in failure
-    assert fingerprint(authority.cert_pem.bytes()) in failure
+    assert fingerprint(ca.cert_pem.bytes()) in failure
 
 
 @pytest.mark.parametrize("content", [None, b"no certificate"], ids=["missing", "not PEM"])
