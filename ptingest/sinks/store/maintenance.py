@@ -145,7 +145,7 @@ def extend_tally(connection: sqlite3.Connection, seen: Look | None = None) -> No
     if segment is None:
         return
     try:
-        with limited(connection), transaction(connection):
+        with transaction(connection), limited(connection):
             roll_up(connection, segment)
     except TookTooLong:
         with transaction(connection):

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from ptingest.sinks.store.schema import transaction
 
 SECONDS = 0.5
+AGAIN_SECONDS = 0.01
+"""Between two interruptions, once the time is up."""
 FEWER, MORE = 4, 2
 """After an interruption the number of documents is divided by ``FEWER``, after a quick round
 multiplied by ``MORE``."""
@@ -35,8 +37,17 @@ def limited(connection: sqlite3.Connection, seconds: float = SECONDS) -> Iterato
     Raises:
         TookTooLong: one was interrupted.
     """
-    timer = threading.Timer(seconds, connection.interrupt)
-    timer.start()
+    is_over = threading.Event()
+
+    def interrupt() -> None:
+        # SQLite forgets an interruption that comes between two statements: so again and again.
+        wait = seconds
+        while not is_over.wait(wait):
+            connection.interrupt()
+            wait = AGAIN_SECONDS
+
+    thread = threading.Thread(target=interrupt, name="store-time-limit", daemon=True)
+    thread.start()
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -44,8 +55,8 @@ def limited(connection: sqlite3.Connection, seconds: float = SECONDS) -> Iterato
             raise TookTooLong from error
         raise
     finally:
-        timer.cancel()
-        timer.join()
+        is_over.set()
+        thread.join()
 
 
 class Portion:
@@ -64,7 +75,8 @@ class Portion:
             return True
         began = time.monotonic()
         try:
-            with limited(connection, self._seconds), transaction(connection):
+            # The limit ends before the transaction: a rollback must not be interrupted.
+            with transaction(connection), limited(connection, self._seconds):
                 work(self.documents)
         except TookTooLong:
             self.documents = max(1, self.documents // FEWER)

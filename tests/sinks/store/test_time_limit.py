@@ -33,6 +33,16 @@ def test_a_statement_without_end_is_interrupted(store: sqlite3.Connection) -> No
     assert store.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.parametrize("seconds", [0.0, SOON])
+def test_an_interruption_that_comes_before_the_statement_is_not_lost(
+    seconds: float, store: sqlite3.Connection
+) -> None:
+    with pytest.raises(TookTooLong), limited(store, seconds):
+        while True:
+            store.execute("SELECT 1").fetchone()  # so short that most come before or after it
+            store.execute(ENDLESS).fetchone()
+
+
 def test_other_errors_stay_what_they_are(store: sqlite3.Connection) -> None:
     with pytest.raises(sqlite3.OperationalError, match="no such table"), limited(store, LATE):
         store.execute("SELECT * FROM missing")
