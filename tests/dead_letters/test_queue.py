@@ -339,7 +339,7 @@ async def test_a_line_of_rubbish_does_not_hide_the_letters_behind_it(
     segment.write_bytes(b"rubbish\n" + segment.read_bytes())
 
     assert payloads(tmp_path) == [letter(1).payload]
-    assert "no dead letter" in caplog.text
+    assert "is not a dead letter" in caplog.text
 
 
 async def test_a_folder_that_cannot_be_made_is_an_error_that_says_so(tmp_path: Path) -> None:
