@@ -118,7 +118,7 @@ class HealthCheck:
             return f"the health check got no answer within {CHECK_SECONDS:g} s"
         except OSError as error:  # no file descriptor left, as a rule
             return f"cannot be asked whether it would take documents: {error}"
-        except Exception:
+        except Exception:  # a bug of one sink's check must not end the lane's task
             if not self._is_bug_reported:
                 self._is_bug_reported = True
                 log.exception("%s: a check raised an unexpected exception (a bug)", self._lane.name)

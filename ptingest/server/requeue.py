@@ -271,7 +271,7 @@ class RequeueJobs:
         log.info("dead letters: %s begins", job.order.what)
         try:
             await job.run()
-        except Exception:
+        except Exception:  # the top of a task: the job ends, the server and its letters stay
             log.exception("a bug: the %s of dead letters failed; nothing is lost", job.order.what)
             job.failed = "it failed; the server's log has the traceback"
         tally = job.tally

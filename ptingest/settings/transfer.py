@@ -35,4 +35,5 @@ def unpack_settings(packed: bytes, model: type[Model]) -> Model:
 def _plain(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    # How msgspec wants a hook to refuse a type.
     raise NotImplementedError(f"a setting of type {type(value).__name__}")
