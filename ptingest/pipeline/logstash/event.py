@@ -1,0 +1,168 @@
+"""An event as Logstash's filters see it: nested fields, metadata, a time, tags."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
+from ptingest.pipeline.logstash.values import FieldError, Timestamp, Value
+
+MISSING: Any = object()
+"""What ``get`` returns for a field that is not there, apart from null."""
+_TAGS = ("tags",)
+_TIME = ("@timestamp",)
+
+
+class Event:
+    """The fields of one event; filters change it in place."""
+
+    __slots__ = ("fields", "is_cancelled", "metadata", "now_ns")
+
+    def __init__(
+        self, fields: dict[str, Value], metadata: dict[str, Value], *, now_ns: int
+    ) -> None:
+        self.fields = fields
+        """Root fields; ``@timestamp`` is a ``Timestamp``."""
+        self.metadata = metadata
+        self.now_ns = now_ns
+        """The clock when the event's chunk was processed, in nanoseconds since 1970."""
+        self.is_cancelled = False
+        """Dropped: no further filter and no output sees it."""
+
+    def get(self, reference: Reference) -> Value:
+        """Return the field's value, or ``MISSING``."""
+        found: Any = self.metadata if reference.is_metadata else self.fields
+        for key in reference.path:
+            if isinstance(found, dict):
+                found = found.get(key, MISSING)
+            elif isinstance(found, list):
+                found = _element(found, key)
+            else:
+                return MISSING
+        return found
+
+    def set(self, reference: Reference, value: Value) -> None:
+        """Set the field, making the objects on the way.
+
+        Raises:
+            FieldError: a parent is no object or list, or the value cannot be that field's.
+        """
+        if not reference.is_metadata:
+            self._check(reference.path, value)
+        elif not reference.path:
+            if not isinstance(value, dict):
+                raise FieldError("@metadata can only be an object")
+            self.metadata = value
+            return
+        holder: Any = self.metadata if reference.is_metadata else self.fields
+        for key in reference.path[:-1]:
+            holder = _child(holder, key, reference)
+        _put(holder, reference.path[-1], value, reference)
+
+    def remove(self, reference: Reference) -> Value:
+        """Take the field out and return its value, or ``MISSING``."""
+        if reference.is_metadata and not reference.path:
+            removed, self.metadata = self.metadata, {}
+            return removed
+        holder: Any = self.metadata if reference.is_metadata else self.fields
+        for key in reference.path[:-1]:
+            if isinstance(holder, dict):
+                holder = holder.get(key)
+            elif isinstance(holder, list):
+                holder = _element(holder, key)
+            else:
+                return MISSING
+        last = reference.path[-1]
+        if isinstance(holder, dict):
+            return holder.pop(last, MISSING)
+        if isinstance(holder, list):
+            index = _index(holder, last)
+            return MISSING if index is None else holder.pop(index)
+        return MISSING
+
+    def tag(self, tag: str) -> None:
+        """Add a tag unless it is there; this is how filters report failures."""
+        tags = self.fields.get("tags")
+        if tags is None:
+            self.fields["tags"] = [tag]
+        elif isinstance(tags, list):
+            if tag not in tags:
+                tags.append(tag)
+        elif tags != tag:
+            self.fields["tags"] = [tags, tag]
+
+    @property
+    def timestamp(self) -> Timestamp | None:
+        """The event's time; None when a filter removed it."""
+        found = self.fields.get("@timestamp")
+        return found if isinstance(found, Timestamp) else None
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+    def clone(self) -> Event:
+        """Return a deep copy."""
+        return Event(copy.deepcopy(self.fields), copy.deepcopy(self.metadata), now_ns=self.now_ns)
+
+    def _check(self, path: tuple[str, ...], value: Value) -> None:
+        if path == _TIME and not isinstance(value, Timestamp):
+            raise FieldError("@timestamp can only be a timestamp")
+        if path == _TAGS and not isinstance(value, (str, list)) and value is not None:
+            raise FieldError("tags can only be a list of strings")
+
+
+def reference(text: str) -> Reference:
+    """Parse a reference; a short name for filters.
+
+    Raises:
+        FieldError: it is malformed.
+    """
+    return parse_reference(text)
+
+
+def new_event(fields: Mapping[str, Value], *, now_ns: int) -> Event:
+    """Make an event of fields whose ``@timestamp`` is a ``Timestamp`` already, or missing."""
+    own = dict(fields)
+    metadata = own.pop("@metadata", None)
+    own.setdefault("@version", "1")
+    own.setdefault("@timestamp", Timestamp(now_ns))
+    return Event(own, metadata if isinstance(metadata, dict) else {}, now_ns=now_ns)
+
+
+def _index(items: list[Value], key: str) -> int | None:
+    try:
+        index = int(key)
+    except ValueError:
+        return None
+    return index if -len(items) <= index < len(items) else None
+
+
+def _element(items: list[Value], key: str) -> Value:
+    index = _index(items, key)
+    return MISSING if index is None else items[index]
+
+
+def _child(holder: Any, key: str, reference: Reference) -> Any:
+    if isinstance(holder, dict):
+        if key not in holder:
+            holder[key] = {}
+        return holder[key]
+    if isinstance(holder, list):
+        found = _element(holder, key)
+        if found is not MISSING:
+            return found
+    raise FieldError(f"{reference.text} cannot be set: a parent of it is no object")
+
+
+def _put(holder: Any, key: str, value: Value, reference: Reference) -> None:
+    if isinstance(holder, dict):
+        holder[key] = value
+        return
+    if isinstance(holder, list):
+        index = _index(holder, key)
+        if index is not None:
+            holder[index] = value
+            return
+    raise FieldError(f"{reference.text} cannot be set: its parent is no object")

@@ -1,0 +1,80 @@
+"""Events: fields, metadata, tags, and what cannot be set."""
+
+import pytest
+
+from ptingest.pipeline.logstash.event import MISSING, Event, new_event, reference
+from ptingest.pipeline.logstash.values import FieldError, Timestamp
+
+NOW = 1_767_323_045_000_000_000
+
+
+def event(**fields: object) -> Event:
+    return new_event(fields, now_ns=NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a", {"b": [1, {"c": 2}]}),
+        ("[a][b]", [1, {"c": 2}]),
+        ("[a][b][0]", 1),
+        ("[a][b][-1][c]", 2),
+        ("[a][b][2]", MISSING),
+        ("[a][x]", MISSING),
+        ("[a][b][0][c]", MISSING),
+        ("@version", "1"),
+        ("@timestamp", Timestamp(NOW)),
+        ("[@metadata]", {"m": 1}),
+        ("[@metadata][m]", 1),
+    ],
+)
+def test_a_reference_finds_its_field(text: str, value: object) -> None:
+    one = new_event({"a": {"b": [1, {"c": 2}]}, "@metadata": {"m": 1}}, now_ns=NOW)
+    assert one.get(reference(text)) == value
+
+
+def test_parents_are_made() -> None:
+    one = event()
+    one.set(reference("[a][b][c]"), 1)
+    one.set(reference("[@metadata][x][y]"), 2)
+    assert one.fields["a"] == {"b": {"c": 1}}
+    assert one.metadata == {"x": {"y": 2}}
+
+
+@pytest.mark.parametrize("parent", ["text", 1, None])
+def test_a_parent_that_is_no_object_cannot_take_a_field(parent: object) -> None:
+    one = event(a=parent)
+    with pytest.raises(FieldError, match=r"\[a\]\[b\]"):
+        one.set(reference("[a][b]"), 1)
+    assert one.fields["a"] == parent
+
+
+@pytest.mark.parametrize(("text", "value"), [("@timestamp", "2026"), ("tags", 5), ("tags", {})])
+def test_fields_with_a_kind_of_their_own_refuse_others(text: str, value: object) -> None:
+    with pytest.raises(FieldError):
+        event().set(reference(text), value)
+
+
+def test_what_is_removed_is_returned() -> None:
+    one = event(a={"b": 1, "l": [1, 2]})
+    assert one.remove(reference("[a][b]")) == 1
+    assert one.remove(reference("[a][l][0]")) == 1
+    assert one.remove(reference("[a][b]")) is MISSING
+    assert one.fields["a"] == {"l": [2]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(None, ["t"]), ("t", "t"), ("s", ["s", "t"]), (["t"], ["t"]), (["s"], ["s", "t"])],
+)
+def test_a_failure_is_tagged_once(before: object, after: object) -> None:
+    one = event(tags=before)
+    one.tag("t")
+    assert one.fields["tags"] == after
+
+
+def test_a_clone_shares_nothing() -> None:
+    one = event(a={"b": [1]})
+    other = one.clone()
+    other.fields["a"]["b"].append(2)
+    assert one.fields["a"] == {"b": [1]}
