@@ -28,7 +28,8 @@ $(VENV)/.installed: $(VENV)/.runtime tests/requirements.txt
 demo: runtime    ## ship sample logs of six services over the real protocol, show what is stored; KEEP=1 leaves it running
 	@$(BIN)/python -m benchmarks.demo $(if $(KEEP),--keep)
 
-run: runtime     ## start the server with config/ptingest.yaml
+run: runtime     ## start the server with config/ptingest.yaml; its data is in config/data
+	@echo 'For other commands in this folder:  export PTINGEST_CONFIG=config/ptingest.yaml'
 	$(BIN)/ptingest --config config/ptingest.yaml
 
 format: install  ## format the code, and mend what the linter can mend

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Commands without --config use defaults, also where a server is installed.
+    os.environ["PTINGEST_CONFIG"] = ""
     if config.getoption("unit") and not config.option.markexpr:
         config.option.markexpr = "not slow and not peer"
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.options import config_option, copyable, load_settings
 
 if TYPE_CHECKING:
     from ptingest.settings.profile import ProfileSettings
@@ -242,13 +242,14 @@ def _show_events(name: str, workload: Workload, report: BenchReport) -> None:
     parts += [f"{count:,} dead letters ({why})" for why, count in outcomes.dead_letters.items()]
     click.echo(f"  {', '.join(parts)}")
     if outcomes.unparsed == outcomes.indexed:
+        advice = copyable("`ptingest try` shows what becomes of one")
         click.secho(
             "  none of them fits a pattern, so all would be indexed with the failure tag: "
-            "`ptingest try` shows what becomes of one",
+            f"{advice}",
             fg="yellow",
         )
     elif outcomes.unparsed or outcomes.dead_letters:
-        click.echo("  `ptingest try` shows which, and why")
+        click.echo(copyable("  `ptingest try` shows which, and why"))
 
 
 def _show_cost(report: BenchReport) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.options import config_option, copyable, load_settings
 from ptingest.cli.visible import visible_lines
 from ptingest.model.finding import Finding
 
@@ -296,5 +296,5 @@ async def _findings(settings: ServerSettings) -> list[tuple[str, Finding]]:
 def _print(finding: Finding) -> None:
     mark = click.style(f"{finding.mark:8}", fg=COLOURS[finding.mark])
     cure = f"; {finding.cure}" if finding.cure else ""
-    text = visible_lines(f"{finding.sentence}{cure}")
+    text = visible_lines(copyable(f"{finding.sentence}{cure}"))
     click.echo(f"{mark} {text}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.options import config_option, copyable, load_settings
 from ptingest.cli.visible import visible_lines, write_json_line
 from ptingest.doctor.units import plural
 from ptingest.model.finding import Finding
@@ -83,7 +83,7 @@ def doctor(
         _elasticsearch(settings, elasticsearch),
         user,
     )
-    findings = asyncio.run(_examine(examination))
+    findings = [one._replace(cure=copyable(one.cure)) for one in asyncio.run(_examine(examination))]
     for finding in findings:
         _print(finding, as_json=as_json)
     problems = [finding.subject for finding in findings if finding.mark == "problem"]

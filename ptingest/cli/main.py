@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from ptingest.cli.entry import keep_hangup
 from ptingest.cli.exit_codes import ExitCode, exit_code_of
-from ptingest.cli.options import config_option
+from ptingest.cli.options import config_option, copyable
 from ptingest.cli.visible import visible_lines
 from ptingest.errors import PtingestError
 
@@ -123,11 +124,9 @@ def group(ctx: click.Context, config: Path | None) -> Any:
     With --config and no command it serves.
     """
     if ctx.invoked_subcommand is not None:
-        # Accept `ptingest --config FILE check`, which people type, as `check --config FILE`.
-        if config is not None:
-            ctx.default_map = {name: {"config": str(config)} for name in COMMANDS}
+        # `ptingest --config FILE check`, which people type, is `check --config FILE`.
         return None
-    if config is None:
+    if ctx.get_parameter_source("config") is not ParameterSource.COMMANDLINE:
         click.echo(ctx.get_help())
         return ExitCode.DONE
     serve = group.get_command(ctx, "serve")
@@ -148,6 +147,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return shell_complete(group, {}, "ptingest", COMPLETION_VARIABLE, wanted)
     given = list(sys.argv[1:] if arguments is None else arguments)
     keep_hangup(given)
+    ctx: click.Context | None = None
     try:
         # Not `group.main`: it would turn a closed pipe into exit code 1, "failed".
         with group.make_context("ptingest", given) as ctx:
@@ -156,6 +156,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.exceptions.Exit as left:
         return left.exit_code
     except click.ClickException as error:
+        error.message = copyable(error.message, ctx)
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -166,7 +167,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         code = exit_code_of(error)
         # Config problems begin with file and line, so that editors can jump there.
         opening = "" if code is ExitCode.CONFIG_INVALID else "Error: "
-        click.echo(visible_lines(f"{opening}{error}"), err=True)
+        click.echo(visible_lines(copyable(f"{opening}{error}", ctx)), err=True)
         return code
     return int(result) if isinstance(result, int) else ExitCode.DONE
 

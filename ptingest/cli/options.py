@@ -8,16 +8,54 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ptingest.model.advice import naming_config
+
 if TYPE_CHECKING:
     from ptingest.settings.server import ServerSettings
+
+CONFIG_VARIABLE = "PTINGEST_CONFIG"
+USUAL_CONFIG = Path("/etc/ptingest/ptingest.yaml")
+_META = "ptingest.config"
+"""Where the contexts of a command and its groups keep the config that is used."""
+
+
+def unnamed_config() -> Path | None:
+    """Return the config of a command without ``--config``; None: every setting its default.
+
+    An empty variable means no config, also where the usual file is there.
+    """
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named is not None:
+        return Path(named) if named else None
+    try:
+        USUAL_CONFIG.stat()
+    except PermissionError:
+        return USUAL_CONFIG  # defaults would look for the data in another place; reading it tells
+    except OSError:
+        return None
+    return USUAL_CONFIG
+
+
+def _default() -> Path | None:
+    """Return the config given before the command's name, else the one without a name."""
+    context = click.get_current_context()
+    return context.meta.get(_META) or unnamed_config()
+
+
+def _keep(context: click.Context, _: click.Parameter, config: Path | None) -> Path | None:
+    context.meta[_META] = config
+    return config
+
 
 config_option = click.option(
     "--config",
     "config",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    default=None,
-    help="Config file; without it every setting has its default.",
+    default=_default,
+    callback=_keep,
+    help=f"Config file. Without it: {CONFIG_VARIABLE}, else {USUAL_CONFIG}, else every setting "
+    "has its default.",
 )
 """Gives a command its ``config: Path | None``. That the file exists is for `load_server`
 to find out, so that a missing file is an invalid config (3) and not a usage error (2)."""
@@ -32,3 +70,15 @@ def load_settings(config: Path | None) -> ServerSettings:
     from ptingest.settings.load import load_server
 
     return load_server(config, os.environ)
+
+
+def config_to_name(config: Path | None) -> str | None:
+    """Return the path that a command needs to find this config; None: it finds it unnamed."""
+    return None if config is None or config == unnamed_config() else str(config)
+
+
+def copyable(text: str, context: click.Context | None = None) -> str:
+    """Return advice whose commands name the config of the command that runs."""
+    context = context or click.get_current_context(silent=True)
+    config = None if context is None else context.meta.get(_META)
+    return naming_config(text, config_to_name(config))

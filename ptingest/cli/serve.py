@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from functools import partial
 from pathlib import Path
 
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.options import config_option, config_to_name, load_settings
 from ptingest.errors import PtingestError
+from ptingest.model.advice import naming_config
 from ptingest.server.process.lock import OWNER_ALONE
 
 log = logging.getLogger(__name__)
@@ -36,13 +38,15 @@ def serve(config: Path | None) -> ExitCode:
     # Store, dead letters and lock are for their owner alone, in the workers, too.
     os.umask(OWNER_ALONE)
     settings = load_settings(config)
-    setup_logs(settings.log)
+    named = config_to_name(config and config.absolute())
+    setup = partial(setup_logs, reword=partial(naming_config, config=named))
+    setup(settings.log)
     work = serve_until_signal(
         settings,
         config=None if config is None else config.absolute(),
         clock=SystemClock(),
         environ=os.environ,
-        on_reload=lambda changed: setup_logs(changed.log),
+        on_reload=lambda changed: setup(changed.log),
     )
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.options import config_option, copyable, load_settings
 from ptingest.cli.visible import visible, write_json_line
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def lines(found: Row) -> Iterator[str]:
     for letter in found["dead_letters"]:
         why_so = f"{letter['reason']}: {letter['detail']}"
         yield visible(f"dead letter {letter['letter']} of {letter['written_at']}: {why_so}")
-        yield f"  ptingest dead-letters show {visible(letter['letter'])}"
+        yield copyable(f"  `ptingest dead-letters show {visible(letter['letter'])}`")
     for hit in found["store"]:
         document = hit["document"]
         text = f"{document.get('@timestamp')} {document.get('message')}"

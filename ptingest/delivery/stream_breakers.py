@@ -66,7 +66,7 @@ class StreamBreaker:
         return (
             f"data stream {self.data_stream.name} is still in trouble ({self.reason}: "
             f"{self.detail}); its documents go to the dead letters until it is mended, then "
-            "run: ptingest dead-letters requeue"
+            "run: `ptingest dead-letters requeue`"
         )
 
     def status(self, now: float) -> dict[str, object]:

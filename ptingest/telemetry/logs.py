@@ -27,6 +27,8 @@ PACKAGE = "ptingest"
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _Kind = tuple[str, int, str]
+Reword = Callable[[str], str]
+"""Changes a message before it is written, such as the commands in its advice."""
 
 
 class Repeated(NamedTuple):
@@ -151,13 +153,14 @@ class ConsoleFormatter(logging.Formatter):
     """``time level name message``, for people; with several processes each line names its
     process."""
 
-    def __init__(self, process: str | None = None) -> None:
+    def __init__(self, process: str | None = None, reword: Reword = str) -> None:
         super().__init__()
         self._process = f"[{process}] " if process else ""
+        self._reword = reword
 
     def format(self, record: logging.LogRecord) -> str:
         name = record.name.removeprefix(f"{PACKAGE}.")
-        message = record.getMessage()
+        message = self._reword(record.getMessage())
         if record.exc_info:
             message += f"\n{self.formatException(record.exc_info)}"
         opening = f"{_timestamp(record)} {record.levelname.lower():7} {self._process}"
@@ -167,9 +170,10 @@ class ConsoleFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """One JSON object a line, with the field names of the Elastic Common Schema."""
 
-    def __init__(self, process: str | None = None) -> None:
+    def __init__(self, process: str | None = None, reword: Reword = str) -> None:
         super().__init__()
         self._process = process
+        self._reword = reword
 
     def format(self, record: logging.LogRecord) -> str:
         import orjson
@@ -178,7 +182,7 @@ class JsonFormatter(logging.Formatter):
             "@timestamp": _timestamp(record),
             "log.level": record.levelname.lower(),
             "log.logger": record.name,
-            "message": record.getMessage(),
+            "message": self._reword(record.getMessage()),
             "process.pid": record.process,
             "service.name": PACKAGE,
         }
@@ -225,7 +229,11 @@ class LogChoices(Protocol):
 
 
 def setup_logs(
-    settings: LogChoices, stream: TextIO | None = None, *, process: str | None = None
+    settings: LogChoices,
+    stream: TextIO | None = None,
+    *,
+    process: str | None = None,
+    reword: Reword = str,
 ) -> RepeatHandler:
     """Send all logs to ``stream`` (standard error) as the settings say.
 
@@ -240,9 +248,8 @@ def setup_logs(
             root.removeHandler(handler)
             handler.close()
     handler = RepeatHandler(stream or sys.stderr, Repeats())
-    handler.setFormatter(
-        JsonFormatter(process) if settings.format == "json" else ConsoleFormatter(process)
-    )
+    formatter = JsonFormatter if settings.format == "json" else ConsoleFormatter
+    handler.setFormatter(formatter(process, reword))
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger(PACKAGE).setLevel(settings.level.upper())

@@ -255,3 +255,15 @@ def test_of_several_processes_each_says_which_it_is(
 
         assert (named in stream.getvalue()) is (process is not None)
         assert "sources.beats" in stream.getvalue()
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_what_is_reworded_is_the_message_with_its_arguments(
+    root: logging.Logger, form: str
+) -> None:
+    stream = io.StringIO()
+    setup_logs(LogSettings.model_validate({"format": form}), stream, reword=str.upper)
+
+    logging.getLogger(LOGGER).warning("run %s", "this")
+
+    assert "RUN THIS" in stream.getvalue()

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.options import config_option, copyable, load_settings
 from ptingest.cli.visible import write_json_line
 
 if TYPE_CHECKING:
@@ -96,6 +96,12 @@ def _look(api: ApiSettings, before: ServerFacts | None) -> _Look:
     return facts, overview(before, facts)
 
 
+def _copyable(shown: Row) -> Row:
+    """Name the config in the advice; not in the thread that asks, which knows no context."""
+    well = shown["well"]
+    return {**shown, "well": well | {name: copyable(well[name]) for name in ("sentence", "cure")}}
+
+
 def _print_json(api: ApiSettings, every: float, *, once: bool) -> ExitCode:
     import orjson
 
@@ -104,7 +110,7 @@ def _print_json(api: ApiSettings, every: float, *, once: bool) -> ExitCode:
         while True:
             facts, shown = _look(api, facts)
             if not once or shown.get("rates") or not shown["reachable"]:
-                write_json_line(orjson.dumps({"time": time.time(), **shown}))
+                write_json_line(orjson.dumps({"time": time.time(), **_copyable(shown)}))
                 if once:
                     return ExitCode.DONE if shown["reachable"] else ExitCode.NOT_REACHABLE
             time.sleep(every)
@@ -124,7 +130,7 @@ def _print_once(api: ApiSettings, every: float) -> ExitCode:
     console = Console(highlight=False, markup=False, emoji=False)
     is_drawn = console.is_terminal and not console.is_dumb_terminal
     width = console.width if is_drawn or "COLUMNS" in os.environ else PLAIN_WIDTH
-    for line in lines(shown, width=width, height=PLAIN_HEIGHT):
+    for line in lines(_copyable(shown), width=width, height=PLAIN_HEIGHT):
         if not is_drawn:
             click.echo(line.plain.rstrip())
         else:
@@ -186,7 +192,7 @@ def _taken(answer: _Look | Exception) -> _Look:
 def _screen(console: Console, shown: Row) -> list[Text]:
     from ptingest.cli.top.screen import lines
 
-    return lines(shown, width=console.width, height=console.height, hint=HINT)
+    return lines(_copyable(shown), width=console.width, height=console.height, hint=HINT)
 
 
 def _no_key(seconds: float) -> str:

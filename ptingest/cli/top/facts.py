@@ -76,7 +76,7 @@ def _well(now: ServerFacts) -> Row:
     title = headline(found)
     if not found:
         return {"is_well": True, "sentence": f"{title}.", "cure": ""}
-    more = f" (and {len(found) - 1} more: ptingest doctor)" if len(found) > 1 else ""
+    more = f" (and {len(found) - 1} more: `ptingest doctor`)" if len(found) > 1 else ""
     worth = "" if not found[0].is_ok else "; worth a look"
     sentence = f"{title}{worth}: {found[0].sentence}{more}"
     return {"is_well": found[0].is_ok, "sentence": sentence, "cure": found[0].cure}
