@@ -19,7 +19,7 @@ import click
 
 from ptingest.api.client import ServerClient, error_in
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.options import config_option, copyable, load_settings
 from ptingest.cli.visible import escaped, write_json_line
 from ptingest.errors import DataDirLocked, JobRefused, PtingestError, ServerUnreachable
 
@@ -237,10 +237,8 @@ def show(letter_id: str, as_json: bool, config: Path | None) -> ExitCode:
     except PermissionError as error:
         raise _unreadable(error) from error
     if stored is None:
-        raise click.ClickException(
-            f"there is no dead letter {letter_id} in {directory}; `ptingest dead-letters list` "
-            "shows their ids"
-        )
+        cure = copyable("`ptingest dead-letters list` shows their ids")
+        raise click.ClickException(f"there is no dead letter {letter_id} in {directory}; {cure}")
     if as_json:
         write_json_line(stored.as_json())
     else:
@@ -368,9 +366,9 @@ def _choice(
             )
     choice = LetterFilter(everything, reasons, streams, ids, before)
     if choice.is_empty:
+        cure = copyable("`ptingest dead-letters list` shows them")
         raise click.UsageError(
-            "select letters: --all, --reason, --stream, --id or --older-than "
-            "(`ptingest dead-letters list` shows them)"
+            f"select letters: --all, --reason, --stream, --id or --older-than ({cure})"
         )
     return choice
 

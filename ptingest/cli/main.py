@@ -60,6 +60,9 @@ COMMANDS: dict[str, CommandRow] = {
         "ptingest.cli.bench", "bench", "Measure what your own lines cost on this machine."
     ),
     "probe": CommandRow("ptingest.cli.probe", "probe", "Ask a running server whether it is ready."),
+    "compare": CommandRow(
+        "ptingest.cli.compare", "compare", "Compare documents with those that Logstash made."
+    ),
     "dead-letters": CommandRow(
         "ptingest.cli.dead_letters",
         "dead_letters",
@@ -156,7 +159,6 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.exceptions.Exit as left:
         return left.exit_code
     except click.ClickException as error:
-        error.message = copyable(error.message, ctx)
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):

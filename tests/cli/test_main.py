@@ -15,6 +15,8 @@ from tests.support.command import run
 from tests.support.modules import ROOT
 from tests.support.waiting import PATIENCE_SECONDS
 
+NO_CONFIG = {"send", "compare"}
+"""What needs no config of a server: it ships to one, or reads files alone."""
 HEAVY = {"aiohttp", "asyncio", "elasticsearch", "lark", "pydantic", "rich", "yaml", "msgspec"}
 
 
@@ -52,7 +54,7 @@ def test_every_command_takes_the_config_after_its_name(name: str) -> None:
     ends = list(command.commands.values()) if isinstance(command, click.Group) else [command]
 
     for end in ends:
-        if name != "send":  # which ships to a server and needs no config of one
+        if name not in NO_CONFIG:
             assert "config" in {parameter.name for parameter in end.params}
 
 

@@ -1,17 +1,15 @@
-"""deploy/logstash/compare.py, on documents that a real Logstash made."""
+"""`ptingest compare`, on documents that a real Logstash made."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.command import run
-from tests.support.modules import DEPLOY, ROOT
+from tests.support.command import Ran, run
+from tests.support.modules import ROOT
 
 VECTORS = json.loads((ROOT / "tests/pipeline/vectors.json").read_text(encoding="utf-8"))["pipeline"]
 INDEXED = [
@@ -43,16 +41,15 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def compare(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, DEPLOY / "logstash/compare.py", "logstash.ndjson", "ours.ndjson"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def compare(folder: Path) -> Ran:
+    return run("compare", "ours.ndjson", "logstash.ndjson", folder=folder)
 
 
 def test_what_logstash_made_and_what_we_make_do_not_differ(captured: Path) -> None:
     done = compare(captured)
 
-    assert done.returncode == 0, done.stdout
-    count, text = done.stdout.split(None, 1)
+    assert done.code == 0, done.out
+    count, text = done.out.decode().split(None, 1)
     assert int(count) > 150
     assert text.startswith("compared, 0 fields differ")
 
@@ -65,15 +62,15 @@ def test_a_difference_is_told_with_an_example(captured: Path) -> None:
 
     done = compare(captured)
 
-    assert done.returncode == 1
-    assert "stream: 1 documents, e.g. Logstash 'else', ptingest " in done.stdout
-    assert "event.original: 1 documents, e.g. Logstash '(absent)'" in done.stdout
+    assert done.code == 1
+    assert "stream: 1 document, e.g. Logstash 'else', ptingest " in done.out.decode()
+    assert "event.original: 1 document, e.g. Logstash '(absent)'" in done.out.decode()
 
 
 def test_nothing_to_compare_is_no_success(captured: Path) -> None:
     write(captured / "ours.ndjson", [])
 
-    assert compare(captured).returncode == 1
+    assert compare(captured).code == 1
 
 
 def test_the_readers_own_marks_are_not_compared(captured: Path) -> None:
@@ -82,4 +79,25 @@ def test_the_readers_own_marks_are_not_compared(captured: Path) -> None:
         row["agent"] = {"id": "the other Filebeat"}
     write(captured / "logstash.ndjson", rows)
 
-    assert compare(captured).returncode == 0
+    assert compare(captured).code == 0
+
+
+def test_hits_of_a_search_are_documents_too(captured: Path) -> None:
+    rows = [json.loads(line) for line in (captured / "logstash.ndjson").read_text().splitlines()]
+    write(captured / "logstash.ndjson", [{"_index": "x", "_source": row} for row in rows])
+
+    assert compare(captured).code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [('{"message": "a"}\n{"mess', "logstash.ndjson:2 is not JSON"), ("[1]\n", "is no JSON object")],
+    ids=["cut off", "a list"],
+)
+def test_what_cannot_be_read_is_told_with_its_line(captured: Path, text: str, said: str) -> None:
+    (captured / "logstash.ndjson").write_text(text)
+
+    ran = compare(captured)
+
+    assert ran.code == 2
+    assert said in ran.err
