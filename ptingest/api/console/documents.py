@@ -10,13 +10,18 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ptingest.model.explore import Hit
 
 DEFAULT_COLUMNS = ("log_level", "service", "logger_name", "message")
+OWN_FIELDS = (
+    "log_level", "service", "logger_name", "stream", "app_module", "log_timestamp", "log_ms",
+    "group", "host.name", "log.file.path", "tags",
+)  # fmt: skip
+"""What the pipeline finds in a line and where the line came from: shown first, in this order."""
 COLUMNS_MOST = 20
 DEPTH_MOST = 32
 """Dots in a field's name."""
@@ -77,7 +82,7 @@ def _written(value: Any, *, indent: int | None = None) -> str:
 def cell(hit: Hit, body: dict[str, Any], name: str) -> str:
     """Return what a table shows of a field; a message without what was parsed out of it."""
     if name == "message":
-        return text_of(body.get("log_message") or body.get("message"))
+        return message_of(body)
     if name == "_id":
         return hit.key or ""
     if name == "_index":
@@ -96,6 +101,36 @@ def fields_of(body: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
         else:
             found.append((name, value))
     return sorted(found) if not before else found
+
+
+def message_of(body: dict[str, Any]) -> str:
+    """Return a document's message with its traceback, without what was parsed out of it."""
+    return text_of(body.get("log_message") or body.get("message"))
+
+
+class ShownField(NamedTuple):
+    """One field of a document, as its page shows it."""
+
+    name: str
+    value: Any
+    text: str
+    repeats_message: bool
+    """The text goes on with the message, which is not shown again."""
+
+
+def shown_fields(body: dict[str, Any], message: str) -> tuple[list[ShownField], list[ShownField]]:
+    """Return the fields the pipeline has found, and the others; none repeats ``message``."""
+    fields = [_shown(name, value, message) for name, value in fields_of(body)]
+    own = [one for one in fields if one.name in OWN_FIELDS]
+    own.sort(key=lambda one: OWN_FIELDS.index(one.name))
+    return own, [one for one in fields if one.name not in OWN_FIELDS]
+
+
+def _shown(name: str, value: Any, message: str) -> ShownField:
+    text = text_of(value)
+    if isinstance(value, str) and message and text.endswith(message) and name not in OWN_FIELDS:
+        return ShownField(name, value, text[: len(text) - len(message)], repeats_message=True)
+    return ShownField(name, value, text, repeats_message=False)
 
 
 def pretty(body: str) -> str:

@@ -24,11 +24,13 @@ from ptingest.api.console.clauses import (
     written_at,
 )
 from ptingest.api.console.documents import (
+    ShownField,
     body_of,
     cell,
     columns_of,
-    fields_of,
+    message_of,
     pretty,
+    shown_fields,
     text_of,
 )
 from ptingest.api.console.dry_run import DryRun
@@ -197,11 +199,15 @@ class _Pages:
             return await self._site.notice(request, 404, "Not here", text)
         hit, neighbours = found
         body = body_of(hit)
+        message = message_of(body)
+        own, others = shown_fields(body, message)
         return await self._site.page(
             request,
             "explore_document.html",
             hit=hit,
-            fields=[_field(asked, name, value) for name, value in fields_of(body)],
+            message=message,
+            own=[_field(asked, one) for one in own],
+            others=[_field(asked, one) for one in others],
             json=pretty(hit.body),
             around=[
                 *[(False, _row(asked, one)) for one in neighbours.before],
@@ -450,14 +456,17 @@ def _life(hit: Hit) -> str | None:
     return f"{ROOT}/life?{urlencode({'id': hit.key})}" if hit.key else None
 
 
-def _field(asked: ExploreAddress, name: str, value: Any) -> dict[str, object]:
-    text = text_of(value)
-    is_one = isinstance(value, str | int | float) and len(text) <= 1000 and '"' not in name
+def _field(asked: ExploreAddress, field: ShownField) -> dict[str, object]:
+    name, value, text = field.name, field.value, text_of(field.value)
+    is_one = (
+        isinstance(value, str | int | float) and len(text) <= VALUE_CHARACTERS and '"' not in name
+    )
     columns = columns_of(asked.columns)
     wanted = clause(name, text) if is_one else ""
     return {
         "name": name,
-        "text": text,
+        "text": field.text,
+        "repeats_message": field.repeats_message,
         "only": asked.address(q=added(asked.query, wanted)) if is_one else "",
         "not": asked.address(q=added(asked.query, f"not {wanted}")) if is_one else "",
         "column": "" if name in columns else asked.address(columns=",".join([*columns, name])),

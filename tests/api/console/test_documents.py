@@ -16,7 +16,9 @@ from ptingest.api.console.documents import (
     csv_lines,
     fields_of,
     harmless,
+    message_of,
     pretty,
+    shown_fields,
     text_of,
     value_of,
 )
@@ -117,3 +119,32 @@ def test_long_numbers_are_shown_to_the_last_digit() -> None:
 
     assert cell(hit(body), body_of(hit(body)), "n") == "123456789012345678901234567890"
     assert "123456789012345678901234567890" in pretty(body)
+
+
+TRACEBACK = 'carrier said no\nTraceback (most recent call last):\n  File "a.py", line 1'
+
+
+def test_a_message_is_shown_once_and_what_was_found_in_it_before_the_rest() -> None:
+    line = f"ERROR|apps.x|2025-01-02T03:04:05|{TRACEBACK}"
+    body = {
+        "@timestamp": "2025-01-02T03:04:05.000Z", "message": line, "log_message": TRACEBACK,
+        "event": {"original": line}, "host": {"name": "web-1"}, "service": "django",
+        "log_level": "ERROR", "zone": "carrier",
+    }  # fmt: skip
+
+    own, others = shown_fields(body, message_of(body))
+
+    assert [one.name for one in own] == ["log_level", "service", "host.name"]
+    texts = {one.name: (one.text, one.repeats_message) for one in others}
+    assert message_of(body) == TRACEBACK
+    assert texts["message"] == texts["event.original"] == (line.removesuffix(TRACEBACK), True)
+    assert texts["log_message"] == ("", True)
+    assert texts["zone"] == ("carrier", False)
+
+
+@pytest.mark.parametrize("body", [{}, {"message": ""}, {"message": None}, {"log_message": ["a"]}])
+def test_without_a_message_no_field_repeats_it(body: dict[str, object]) -> None:
+    own, others = shown_fields({**body, "other": "text"}, message_of(body))
+
+    assert own == []
+    assert not any(one.repeats_message for one in others)

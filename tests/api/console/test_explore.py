@@ -163,7 +163,10 @@ async def test_a_document_has_a_page_with_its_parse_and_its_neighbours(
     page = await served.read("/console/explore/document?id=3&q=service:django&columns=service")
 
     text = text_of(page)
-    assert "log.file.path" in text
+    assert text.index("carrier said no, 2") < text.index("log_level") < text.index("Other fields")
+    assert text.index("log.file.path") < text.index("Other fields")
+    assert text.count("carrier said no, 2") == 2  # on top, and in its row among the others
+    assert "log_message + − ▦ the message above" in text
     assert "key200" in text
     assert "How the line is parsed" in text
     assert " fits" in text

@@ -75,6 +75,20 @@
     timer = setTimeout(turn, SECONDS * 1000);
   }
 
+  // A table that is wider than its place says so.
+  function markCut() {
+    for (const one of document.querySelectorAll(".scroll")) {
+      const isCut = one.scrollWidth > one.clientWidth + 1;
+      one.toggleAttribute("data-cut", isCut && one.scrollLeft + one.clientWidth < one.scrollWidth - 1);
+    }
+  }
+
+  window.addEventListener("resize", markCut);
+  document.addEventListener("console:refreshed", markCut);
+  document.addEventListener("scroll", (event) => { if (event.target.matches?.(".scroll")) markCut(); }, true);
+  document.addEventListener("toggle", markCut, true);
+  markCut();
+
   // `/` goes to the page's search field, as in many places.
   document.addEventListener("keydown", (event) => {
     const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
