@@ -1,6 +1,7 @@
 """GET /why?id=KEY and POST /why {"line": "..."}: the trace of one event, as far as remembered.
 
     {"found": [{"id": ..., "window": {...}, "attempts": [...], "summary": "..."}, ...],
+     "matching": how many events match, of which at most ten are in "found",
      "memory": {"bytes": ..., "limit_bytes": ..., "setting": "why.max_bytes", ...}}
 
 For clients that may see events. A POST carries the line, which must not be in an address.
@@ -24,7 +25,7 @@ class TraceService(Protocol):
     """Remembers traces; one process or a supervisor implements it."""
 
     async def why(self, question: WhyRequest) -> dict[str, object]:
-        """Return ``found`` and ``memory`` as JSON-ready values."""
+        """Return ``found``, ``matching`` and ``memory`` as JSON-ready values."""
         ...
 
 

@@ -20,6 +20,7 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, copyable, load_settings
+from ptingest.cli.terminal import is_drawable
 
 if TYPE_CHECKING:
     from ptingest.settings.profile import ProfileSettings
@@ -161,7 +162,7 @@ def _name_of(file: BinaryIO) -> str:
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
     """Show a terminal what is being measured; say nothing elsewhere."""
-    if not sys.stderr.isatty():
+    if not is_drawable(sys.stderr):
         yield lambda _: None
         return
     from rich.console import Console

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, copyable, load_settings
-from ptingest.cli.visible import visible_lines
+from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.terminal import show_finding
 from ptingest.model.finding import Finding
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ BEAT_GIVES_UP_SECONDS = 30
 HTTP_BODY_BYTES = 100 << 20
 """Elasticsearch's `http.max_content_length` unless the cluster says otherwise."""
 CONNECT_SECONDS = 30.0
-
-
-COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
 
 
 @click.command(epilog="Example: ptingest check --config ptingest.yaml --connect")
@@ -50,7 +47,7 @@ def check(config: Path | None, connect: bool) -> ExitCode:
     click.echo()
     findings += [*look_at_files(settings), *look_at_values(settings)]
     for finding in findings:
-        _print(finding)
+        show_finding(finding)
     if any(finding.mark == "problem" for finding in findings):
         return ExitCode.CONFIG_INVALID
     if connect and not _ask_sinks(settings):
@@ -268,7 +265,7 @@ def _ask_sinks(settings: ServerSettings) -> bool:
 
     findings = asyncio.run(_findings(settings))
     for sink, finding in findings:
-        _print(finding._replace(subject=f"{sink}: {finding.subject}"))
+        show_finding(finding._replace(subject=f"{sink}: {finding.subject}"))
     return all(finding.is_ok for _, finding in findings)
 
 
@@ -291,10 +288,3 @@ async def _findings(settings: ServerSettings) -> list[tuple[str, Finding]]:
         finally:
             await sink.close()
     return found
-
-
-def _print(finding: Finding) -> None:
-    mark = click.style(f"{finding.mark:8}", fg=COLOURS[finding.mark])
-    cure = f"; {finding.cure}" if finding.cure else ""
-    text = visible_lines(copyable(f"{finding.sentence}{cure}"))
-    click.echo(f"{mark} {text}")

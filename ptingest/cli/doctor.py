@@ -17,7 +17,8 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, copyable, load_settings
-from ptingest.cli.visible import visible_lines, write_json_line
+from ptingest.cli.terminal import show_finding
+from ptingest.cli.visible import write_json_line
 from ptingest.doctor.units import plural
 from ptingest.model.finding import Finding
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 Part = Literal["config", "server", "elasticsearch"]
 PARTS: tuple[Part, ...] = ("config", "server", "elasticsearch")
-COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
 JSON_KEYS = ("mark", "subject", "looked_at", "found", "cure")
 UNREACHABLE = frozenset({"server", "Elasticsearch", "login"})
 """Subjects of problems that mean: no answer, or no access."""
@@ -270,8 +270,4 @@ def _print(finding: Finding, *, as_json: bool) -> None:
         row = {name: getattr(finding, name) for name in JSON_KEYS}
         write_json_line(orjson.dumps(row))
         return
-    mark = click.style(f"{finding.mark:8}", fg=COLOURS[finding.mark])
-    click.echo(f"{mark} {visible_lines(finding.sentence)}")
-    click.echo(click.style(f"         looked at: {visible_lines(finding.looked_at)}", dim=True))
-    if finding.cure:
-        click.echo(f"         cure: {visible_lines(finding.cure)}")
+    show_finding(finding)

@@ -22,7 +22,7 @@ from click.core import ParameterSource
 from ptingest.cli.entry import keep_hangup
 from ptingest.cli.exit_codes import ExitCode, exit_code_of
 from ptingest.cli.options import config_option, copyable
-from ptingest.cli.visible import visible_lines
+from ptingest.cli.terminal import show_error, wants_no_colour
 from ptingest.errors import PtingestError
 
 COMPLETION_VARIABLE = "_PTINGEST_COMPLETE"
@@ -153,7 +153,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     ctx: click.Context | None = None
     try:
         # Not `group.main`: it would turn a closed pipe into exit code 1, "failed".
-        with group.make_context("ptingest", given) as ctx:
+        # None leaves it to click: colours on a terminal only.
+        colour = False if wants_no_colour(os.environ) else None
+        with group.make_context("ptingest", given, color=colour) as ctx:
             result = group.invoke(ctx)
         sys.stdout.flush()
     except click.exceptions.Exit as left:
@@ -169,7 +171,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         code = exit_code_of(error)
         # Config problems begin with file and line, so that editors can jump there.
         opening = "" if code is ExitCode.CONFIG_INVALID else "Error: "
-        click.echo(visible_lines(copyable(f"{opening}{error}", ctx)), err=True)
+        show_error(copyable(f"{opening}{error}", ctx))
         return code
     return int(result) if isinstance(result, int) else ExitCode.DONE
 

@@ -11,7 +11,7 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
-from ptingest.cli.visible import document_line, one_line, visible
+from ptingest.cli.visible import document_text, one_line, visible
 from ptingest.errors import SinkUnavailable
 
 if TYPE_CHECKING:
@@ -138,4 +138,4 @@ def _print_lines(reader: StoreReader, question: StoreQuery, limit: int | None) -
 def _line(hit: SearchHit) -> str:
     import orjson
 
-    return document_line(orjson.loads(hit.body), hit.data_stream)
+    return document_text(orjson.loads(hit.body), hit.data_stream)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.terminal import is_drawable
 from ptingest.doctor.units import plural
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def service_of(path: Path) -> str:
 def _ship(settings: ShipperSettings) -> ExitCode:
     from ptingest.tools.shipper.shipper import Shipper
 
-    report = _Bar(settings) if sys.stderr.isatty() else _Lines()
+    report = _Bar(settings) if is_drawable(sys.stderr) else _Lines()
     shipper = Shipper(settings, report=report.show)
     try:
         asyncio.run(shipper.run())

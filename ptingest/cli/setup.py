@@ -12,6 +12,7 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.terminal import marked_lines, width_of
 from ptingest.cli.visible import visible
 from ptingest.sinks.elasticsearch.names import USER
 from ptingest.tools.setup.plan import KIBANA_PARTS, PARTS, Part, RoleName, Wanted
@@ -37,6 +38,10 @@ COLOURS = {
     "skipped": "yellow",
     "note": "cyan",
 }
+
+
+INDENT = 10
+"""Width of a mark and the blanks behind it."""
 
 
 class Target(NamedTuple):
@@ -243,7 +248,9 @@ async def _prepare(target: Target, wanted: Wanted) -> ExitCode:
         marks.append(done.mark)
         detail = f": {done.detail}" if done.detail else ""
         text = visible(f"{done.subject}{detail}")
-        click.echo(f"{click.style(f'{done.mark:10}', fg=COLOURS[done.mark])}{text}")
+        width, colour = width_of(sys.stdout), COLOURS[done.mark]
+        for line in marked_lines(done.mark, colour, text, indent=INDENT, width=width):
+            click.echo(line)
 
     if wanted.parts - KIBANA_PARTS:
         await _prepare_elasticsearch(target, wanted, say)

@@ -20,7 +20,7 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
-from ptingest.cli.visible import document_line, one_line, visible, visible_json
+from ptingest.cli.visible import document_text, one_line, visible, visible_json
 from ptingest.errors import ServerUnreachable
 from ptingest.model.watching import FATES
 
@@ -235,7 +235,7 @@ def _readable(line: Line) -> str:
     mark = _MARKS.get(line["fate"])
     if "document" in line:
         document = json.loads(line["document"])
-        text = document_line(document, line.get("data_stream") or line["service"])
+        text = document_text(document, line.get("data_stream") or line["service"])
     else:
         text = f"{visible(line['service'])} {_payload_text(line)}"
     if mark is None:

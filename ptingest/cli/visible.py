@@ -23,10 +23,15 @@ _LEVEL_COLOURS = {
 }
 
 
-def document_line(document: Mapping[str, Any], otherwise: str) -> str:
-    """Return the line; ``otherwise`` is used if the document has no service.
+TEXT_INDENT = "    "
+"""Before each further line of a message, so that none can pass for a document's first line."""
 
-    click removes the colours if the output is not a terminal; the document's text is escaped.
+
+def document_text(document: Mapping[str, Any], otherwise: str) -> str:
+    """Return the document for people: a line, and one more for each further line of its message.
+
+    ``otherwise`` is used if the document has no service. click removes the colours if the output
+    is not a terminal; the document's text is escaped.
     """
     level = _text(document.get("log_level")) or "-"
     parts = [
@@ -37,8 +42,16 @@ def document_line(document: Mapping[str, Any], otherwise: str) -> str:
     logger = _text(document.get("logger_name"))
     if logger:
         parts.append(click.style(logger, bold=True))
-    parts.append(_text(document.get("log_message") or document.get("message")))
-    return " ".join(parts)
+    first, *rest = _lines(document.get("log_message") or document.get("message"))
+    return "\n".join([" ".join([*parts, first]), *(f"{TEXT_INDENT}{line}" for line in rest)])
+
+
+def _lines(value: Any) -> list[str]:
+    """The lines of a message, without empty ones at its end."""
+    if not isinstance(value, str):
+        return [_text(value)]
+    lines = [visible(line.removesuffix("\r")) for line in value.rstrip("\r\n").split("\n")]
+    return lines or [""]
 
 
 def _text(value: Any) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, copyable, load_settings
+from ptingest.cli.terminal import width_of, wrapped
 from ptingest.cli.visible import visible, write_json_line
 
 if TYPE_CHECKING:
@@ -50,11 +53,19 @@ def why(
     """
     settings = load_settings(config)
     is_id = _ID.fullmatch(event) is not None
+    server = _ask(settings, address, {"id" if is_id else "line": event})
+    letters, more_letters = _letters(settings, event, is_id=is_id)
+    stored, more_stored = _stored(settings, event, is_id=is_id)
     found: Row = {
         "asked": {"id" if is_id else "line": event},
-        "server": _ask(settings, address, {"id" if is_id else "line": event}),
-        "dead_letters": list(_letters(settings, event, is_id=is_id)),
-        "store": list(_stored(settings, event, is_id=is_id)),
+        "server": server,
+        "dead_letters": letters,
+        "store": stored,
+        "more": {
+            "server": server.get("matching", 0) - len(server.get("found", ())),
+            "dead_letters": more_letters,
+            "store": more_stored,
+        },
         "would_be": None,
     }
     is_found = bool(found["server"].get("found") or found["dead_letters"] or found["store"])
@@ -84,8 +95,8 @@ def _ask(settings: ServerSettings, address: str | None, question: Row) -> Row:
     return found
 
 
-def _letters(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[Row]:
-    """The newest dead letters that fit."""
+def _letters(settings: ServerSettings, event: str, *, is_id: bool) -> tuple[list[Row], int]:
+    """The newest dead letters that fit, newest first, and how many more do."""
     from collections import deque
 
     from ptingest.dead_letters.queue import read_letters
@@ -94,6 +105,7 @@ def _letters(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[R
     directory = Path(settings.data_dir) / "dead_letters"
     needles = spellings(event)
     newest: deque[Row] = deque(maxlen=MOST)
+    count = 0
     try:
         for stored in read_letters(directory, with_done=True):
             letter = stored.letter
@@ -102,6 +114,7 @@ def _letters(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[R
             else:
                 fits = any(needle in letter.payload for needle in needles)
             if fits:
+                count += 1
                 newest.append(
                     {
                         "letter": stored.id,
@@ -115,11 +128,12 @@ def _letters(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[R
                 )
     except OSError as error:
         click.echo(f"dead letters: {error}", err=True)
-    yield from reversed(newest)
+    return list(reversed(newest)), count - len(newest)
 
 
-def _stored(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[Row]:
-    """The newest documents of the embedded store that fit."""
+def _stored(settings: ServerSettings, event: str, *, is_id: bool) -> tuple[list[Row], int]:
+    """The newest documents of the embedded store that fit, newest first, and how many more
+    hold the same words."""
     from datetime import UTC, datetime
 
     import orjson
@@ -129,22 +143,36 @@ def _stored(settings: ServerSettings, event: str, *, is_id: bool) -> Iterator[Ro
     from ptingest.sinks.store.read.snapshot import StoreQuery
 
     store = settings.sinks.store
-    if store is None:
-        return
-    path = Path(settings.data_dir) / store.path
-    if not path.exists():
-        return
-    quoted = event.replace("\\", "\\\\").replace('"', '\\"')[:5000]
-    query = f'_id:"{quoted}"' if is_id else f'message:"{quoted}"'
+    path = None if store is None else Path(settings.data_dir) / store.path
+    if path is None or not path.exists():
+        return [], 0
+    question = StoreQuery(f"_id:{_quoted(event)}" if is_id else _query_of(event))
+    found: list[Row] = []
+    count = 0
     try:
         with StoreReader(path, now=datetime.now(UTC)) as reader:
-            for hit in reversed(list(reader.search(StoreQuery(query), limit=MOST))):
+            hits = list(reader.search(question, limit=MOST))
+            count = reader.count(question) if len(hits) == MOST else len(hits)
+            for hit in reversed(hits):
                 document = orjson.loads(hit.body)
                 # A phrase matches in any case and with any characters between its words.
                 if is_id or event in str(document.get("message")):
-                    yield {"data_stream": hit.data_stream, "document": document}
+                    found.append({"data_stream": hit.data_stream, "document": document})
+                else:
+                    count -= 1
     except (SinkUnavailable, orjson.JSONDecodeError) as error:
         click.echo(str(error), err=True)
+    return found, max(0, count - len(found))
+
+
+def _query_of(line: str) -> str:
+    """Write the query for documents whose message holds the words of a line."""
+    return f"message:{_quoted(line)}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')[:5000]
+    return f'"{escaped}"'
 
 
 def _would_be(settings: ServerSettings, line: str, service: str | None) -> Row:
@@ -182,34 +210,65 @@ def _show(found: Row, *, as_json: bool) -> None:
     if as_json:
         write_json_line(msgspec.json.encode(found))
         return
-    for line in lines(found):
+    for line in lines(found, width=width_of(sys.stdout)):
         click.echo(line)
 
 
-def lines(found: Row) -> Iterator[str]:
-    """Everything found, as lines of text; untrusted text is escaped."""
+def lines(found: Row, *, width: int | None = None) -> Iterator[str]:
+    """Everything found, as lines of text; untrusted text is escaped.
+
+    With ``width`` no line is longer, as far as its words allow.
+    """
     server = found["server"]
     for trace in server.get("found", ()):
-        yield from _story_lines(trace)
+        yield click.style(visible(trace["summary"]), bold=True)
+        yield from _rows(_story(trace), width)
     for letter in found["dead_letters"]:
         why_so = f"{letter['reason']}: {letter['detail']}"
-        yield visible(f"dead letter {letter['letter']} of {letter['written_at']}: {why_so}")
+        text = f"dead letter {letter['letter']} of {letter['written_at']}: {why_so}"
+        yield from wrapped(visible(text), indent=2, width=width)
         yield copyable(f"  `ptingest dead-letters show {visible(letter['letter'])}`")
     for hit in found["store"]:
         document = hit["document"]
         text = f"{document.get('@timestamp')} {document.get('message')}"
-        yield visible(f"in the embedded store, {hit['data_stream']}: {text}")
+        text = f"in the embedded store, {hit['data_stream']}: {text}"
+        yield from wrapped(visible(text), indent=2, width=width)
+    yield from _more_lines(found, width)
     if not (server.get("found") or found["dead_letters"] or found["store"]):
         yield "not found"
-    yield visible(_memory_line(server))
+    yield from wrapped(visible(_memory_line(server)), indent=2, width=width)
     if found["would_be"] is not None:
-        yield from _would_be_lines(found["would_be"])
+        yield click.style("if it arrived now:", bold=True)
+        yield from _rows(_would_be_rows(found["would_be"]), width)
 
 
-def _story_lines(trace: Row) -> Iterator[str]:
+def _more_lines(found: Row, width: int | None) -> Iterator[str]:
+    """Say how many events fit beside those that are shown, and how to see them."""
+    places = {
+        "server": "fit in the memory of the server; more of the line, or an id, tells them apart",
+        "dead_letters": "are dead letters; more of the line, or an id, tells them apart",
+        "store": "in the embedded store have these words",
+    }
+    for source, words in places.items():
+        count = found["more"][source]
+        if not count:
+            continue
+        text = f"… and {count:,} more {words}"
+        if source == "store":
+            query = shlex.quote(_query_of(found["asked"].get("line", "")))
+            text = copyable(f"{text}: `ptingest search {query}`")
+        yield from wrapped(visible(text), indent=2, width=width)
+
+
+def _rows(rows: list[tuple[str, Any]], width: int | None) -> Iterator[str]:
+    for name, value in rows:
+        if value:
+            yield from wrapped(visible(str(value)), first=f"  {name:12}", indent=14, width=width)
+
+
+def _story(trace: Row) -> list[tuple[str, Any]]:
     window = trace["window"]
-    yield click.style(visible(trace["summary"]), bold=True)
-    rows = [
+    rows: list[tuple[str, Any]] = [
         ("id", trace["id"] or "none: a duplicate cannot be recognised"),
         ("came", f"{trace['arrived_at']} from {trace['peer']}{_worker(trace)}"),
         ("certificate", trace["tls_subject"]),
@@ -228,9 +287,7 @@ def _story_lines(trace: Row) -> Iterator[str]:
     for sink, row in trace["sinks"].items():
         if row["state"] == "waiting":
             rows.append(("waits", f"{sink}: for {row['for']}"))
-    for name, value in rows:
-        if value:
-            yield f"  {name:12}{visible(str(value))}"
+    return rows
 
 
 def _worker(trace: Row) -> str:
@@ -274,9 +331,8 @@ def _memory_line(server: Row) -> str:
     )
 
 
-def _would_be_lines(would_be: Row) -> Iterator[str]:
-    yield click.style("if it arrived now:", bold=True)
-    rows = [
+def _would_be_rows(would_be: Row) -> list[tuple[str, Any]]:
+    return [
         ("outcome", would_be["outcome"]),
         ("because", ": ".join(p for p in (would_be["reason"], would_be["detail"]) if p)),
         ("pattern", would_be["pattern"] or "none fits"),
@@ -284,6 +340,3 @@ def _would_be_lines(would_be: Row) -> Iterator[str]:
         ("noted", ", ".join(would_be["notes"])),
         ("data stream", would_be["data_stream"]),
     ]
-    for name, value in rows:
-        if value:
-            yield f"  {name:12}{visible(str(value))}"

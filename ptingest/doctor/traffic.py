@@ -36,6 +36,32 @@ FRESH_SECONDS = 60.0
 """A server that runs for less has not waited for events."""
 OLD_WINDOW_SECONDS = 30.0
 
+NOT_READY = (
+    ("draining", "Beats connect elsewhere or wait; nothing acked is lost"),
+    ("not listening", "it has just started: ask again; if that stays, its log says why"),
+    ("no worker", "each ended worker is started again; the log says why they end"),
+    (
+        "beats: all connections",
+        "`ptingest top` shows who holds them; raise beats.limits.connections if they are wanted",
+    ),
+    (
+        "beats:",
+        "Beats wait and keep their logs, nothing is lost; what fills it is under limits, and in "
+        "the log",
+    ),
+    (
+        "dead letters",
+        "their windows are not acked: `ptingest dead-letters list` shows the letters\n"
+        "requeue or purge some, or make room on the disk",
+    ),
+    (
+        "",
+        "`ptingest check --connect` asks the sink and names the cause; meanwhile Beats wait and "
+        "keep their logs, nothing is lost",
+    ),
+)
+"""How reasons of `/readyz` begin, with the cure; the last one fits every other (a sink)."""
+
 
 def health(facts: ServerFacts) -> list[Finding]:
     """Return problems, then warnings: the findings that the console, `top` and `doctor` show."""
@@ -83,14 +109,7 @@ def _ready(facts: ServerFacts) -> Iterator[Finding]:
     if not reasons:
         yield Finding("ok", "ready", "ready for Beats", looked_at=looked_at)
     for reason in map(str, reasons):
-        cure = (
-            "Beats wait and keep their logs, nothing is lost; `ptingest check --connect` and "
-            "`ptingest doctor` ask the sink and name the cause"
-        )
-        if reason.startswith("draining"):
-            cure = "Beats connect elsewhere or wait; nothing acked is lost"
-        elif reason.startswith("dead letters"):
-            cure = "their windows are not acked: requeue or purge dead letters, or make room"
+        cure = next(cure for opening, cure in NOT_READY if reason.startswith(opening))
         yield Finding("problem", "not ready", reason, cure, looked_at=looked_at)
 
 
@@ -133,15 +152,16 @@ def _without_events(facts: ServerFacts, accepted: float) -> Finding:
     them = "it" if accepted == 1 else "them"
     seen = f"{plural(accepted, 'connection')} came, no event with {them}"
     cure = (
-        "does the Beat speak Lumberjack (output.logstash, not output.elasticsearch)? TLS on "
-        "both sides or on neither? See the protocol errors and Filebeat's own log"
+        "does the Beat speak Lumberjack (output.logstash, not output.elasticsearch)?\n"
+        "is TLS on at both sides, or at neither? Filebeat's own log and the server's say it"
     )
     if not accepted:
         seen = f"no Beat has connected to {facts.status.get('listening')} yet"
         cure = (
-            "output.logstash.hosts in filebeat.yml must name this host and port; from there try "
-            "`filebeat test output`. In Docker both must be on one network (elk-net) and the "
-            "port published; a firewall may drop packets without an answer"
+            "output.logstash.hosts in filebeat.yml must name this host and port; "
+            "`filebeat test output` there tries it\n"
+            "in Docker both must be on one network (elk-net), or the port published\n"
+            "a firewall may drop packets without an answer"
         )
     mark: Mark = "warning"
     if facts.status.get("uptime_seconds", FRESH_SECONDS) < FRESH_SECONDS:
@@ -173,7 +193,7 @@ def _drops(facts: ServerFacts) -> Iterator[Finding]:
         yield Finding("ok", "dropped by rule", "none", looked_at=METRICS)
         return
     shown = "; ".join(f"{count} {reason}" for reason, count in dropped.most_common())
-    cure = " ".join(reasons.get(reason, "") for reason, _ in dropped.most_common())
+    cure = "\n".join(reasons[reason] for reason, _ in dropped.most_common() if reason in reasons)
     yield Finding(
         "problem" if total == received else "note",
         "dropped by rule",
@@ -197,17 +217,17 @@ def _dead_letters(facts: ServerFacts) -> Iterator[Finding]:
         "reason; requeue or purge them"
     )
     if "illegal_data_stream" in reasons:
-        cure += '; a service name must be lower case, without spaces and any of \\ / * ? " < > | ,'
+        cure += '\na service name must be lower case, without spaces and any of \\ / * ? " < > | ,'
     if "too_many_services" in reasons:
-        cure += "; more services than known_services and max_services of the profile allow"
+        cure += "\nmore services than known_services and max_services of the profile allow"
     if "refused" in reasons or "mapping" in reasons:
         cure += (
-            "; refused by Elasticsearch: `ptingest setup --only templates` (its mappings refuse "
+            "\nrefused by Elasticsearch: `ptingest setup --only templates` (its mappings refuse "
             "no kind of value), POST /<stream>/_rollover, then requeue"
         )
     if not reasons.keys().isdisjoint(("event_invalid", "tags_invalid")):
         cure += (
-            "; `event` or `tags` of another kind: rename it in filebeat.yml, as each letter says"
+            "\n`event` or `tags` of another kind: rename it in filebeat.yml, as each letter says"
         )
     seen = f"{waiting:,} {'is' if waiting == 1 else 'are'} waiting"
     if shown:
@@ -259,12 +279,14 @@ def _parsing(facts: ServerFacts) -> Iterator[Finding]:
             seen += "; commonest shapes (letters are a, digits 0): "
             seen += "; ".join(map(_shape_text, shapes[:SHAPES_SHOWN]))
         cure = (
-            "a line that belongs to the one before it: multiline in filebeat.yml. Another "
-            "format: a pattern with samples in the profile; `ptingest try --service "
+            "a line that belongs to the one before it: multiline in filebeat.yml\n"
+            f"another format: a pattern with samples in the profile; `ptingest try --service "
             f"{service}` shows what becomes of lines. They are stored all the same"
         )
         if count == received.get(service):
-            cure = f"no line fits: {service} writes a format of its own, or {cure}"
+            cure = (
+                f"no line fits: {service} writes a format of its own, or multiline is off\n{cure}"
+            )
         many = count > MANY * received.get(service, 0)
         looked_at = f"{METRICS}, {STATUS}"
         yield Finding(

@@ -18,6 +18,7 @@ class Finding(NamedTuple):
     subject: str
     found: str
     cure: str = ""
+    """What to do; several cures stand on a line each."""
     looked_at: str = ""
     """Where it was found: a request, a file, a metric."""
     stops_all: bool = False
@@ -27,6 +28,11 @@ class Finding(NamedTuple):
     def is_ok(self) -> bool:
         """Whether it prevents nothing."""
         return self.mark != "problem"
+
+    @property
+    def cures(self) -> list[str]:
+        """Each cure, where there are several."""
+        return self.cure.split("\n") if self.cure else []
 
     @property
     def sentence(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ptingest.model.document import Document
@@ -56,13 +57,12 @@ class TraceReader:
         self._trace_buffer, self._pipeline, self._lanes = trace_buffer, pipeline, lanes
 
     async def why(self, question: WhyRequest) -> dict[str, object]:
-        """Return the traces of the events that match, and how far back the buffer reaches."""
-        found = []
-        for one in self._find(question):
-            found.append(self._trace_of(one))
-            if len(found) == TRACES_MOST:
-                break
-        return {"found": found, "memory": self._trace_buffer.status()}
+        """Return the traces of the newest events that match, how many do, and how far back the
+        buffer reaches."""
+        entries = self._find(question)
+        found = [self._trace_of(one) for one in islice(entries, TRACES_MOST)]
+        matching = len(found) + sum(1 for _ in entries)
+        return {"found": found, "matching": matching, "memory": self._trace_buffer.status()}
 
     # --- finding ---------------------------------------------------------------------------
 

@@ -177,15 +177,22 @@ class AggregatedWatch:
         found: list[dict[str, Any]] = []
         memories: list[dict[str, Any]] = []
         silent: dict[str, str] = {}
+        matching = 0
         for number, answer in sorted(answers.items()):
             if isinstance(answer, PtingestError):
                 silent[f"worker {number}"] = str(answer)
                 continue
             one: dict[str, Any] = dict(answer)
             memories.append(one["memory"])
+            matching += one["matching"]
             found += [{"worker": number, **trace} for trace in one["found"]]
         found.sort(key=lambda trace: str(trace["arrived_at"]), reverse=True)
-        return {"found": found[:TRACES_MOST], "memory": _one_memory(memories), "silent": silent}
+        return {
+            "found": found[:TRACES_MOST],
+            "matching": matching,
+            "memory": _one_memory(memories),
+            "silent": silent,
+        }
 
 
 def _one_memory(memories: list[dict[str, Any]]) -> dict[str, object]:

@@ -72,7 +72,7 @@ def test_people_get_a_line_a_hit_and_a_count(folder: Path) -> None:
 
     assert ran.out.decode() == (
         "2025-01-02T03:04:05.678Z ERROR    django apps.parcels.views "
-        "Parcel �[2J not created⏎Traceback: Żółć\n"
+        "Parcel �[2J not created\n    Traceback: Żółć\n"
     )
     assert ran.err == "1 document\n"
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.cli.visible import (
-    document_line,
+    document_text,
     escaped,
     one_line,
     visible,
@@ -96,7 +96,7 @@ DOCUMENT = {
 
 
 def plain(document: dict[str, object]) -> str:
-    return click.unstyle(document_line(document, "logs-x-pt"))
+    return click.unstyle(document_text(document, "logs-x-pt"))
 
 
 def test_time_level_service_logger_and_text() -> None:
@@ -109,9 +109,35 @@ def test_what_is_missing_leaves_no_hole() -> None:
 
 @pytest.mark.parametrize("field", ["@timestamp", "log_level", "service", "logger_name", "message"])
 def test_nothing_in_a_document_commands_the_terminal(field: str) -> None:
-    line = plain({field: "a\x1b[2J\x9b31m\u202eb\nc"})
+    text = plain({field: "a\x1b[2J\x9b31m\u202eb\nc"})
 
-    assert line.isprintable()
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
+def test_a_traceback_keeps_its_lines_indented_below_the_first() -> None:
+    traceback = (
+        'broken\r\nTraceback (most recent call last):\n  File "x.py", line 1\nValueError\n\n'
+    )
+
+    assert plain({**DOCUMENT, "log_message": traceback}).split("\n") == [
+        "2025-01-02T03:04:05.000Z ERROR    django apps.parcels broken",
+        "    Traceback (most recent call last):",
+        '      File "x.py", line 1',
+        "    ValueError",
+    ]
+
+
+def test_no_line_of_a_message_passes_for_another_document() -> None:
+    forged = "a\n2025-01-02T03:04:05.000Z CRITICAL django it is over"
+
+    first, second = plain({**DOCUMENT, "log_message": forged}).split("\n")
+
+    assert not second.startswith("2025")
+
+
+@pytest.mark.parametrize("field", ["@timestamp", "log_level", "service", "logger_name"])
+def test_a_line_break_elsewhere_makes_no_line(field: str) -> None:
+    assert "\n" not in plain({**DOCUMENT, field: "a\nb"})
 
 
 def test_a_field_of_an_odd_type_is_shown_as_json() -> None:

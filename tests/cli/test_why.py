@@ -62,6 +62,24 @@ async def test_the_whole_life_is_told(tmp_path: Path) -> None:
     assert found["store"][0]["document"]["log_message"] == "parcel 42"
 
 
+async def test_of_many_that_fit_ten_are_shown_and_the_others_counted(tmp_path: Path) -> None:
+    async with serving(tmp_path, sinks={"store": {}}) as server:
+        for begin in range(0, 13):
+            line = f"INFO|apps.x|2025-01-02T03:04:05Z|like the others {begin}"
+            await send(server, event(line), event(line, service="A B"))
+        ran = await asked(server, tmp_path, "like the others")
+        as_json = await asked(server, tmp_path, "like the others", "--json")
+
+    text = ran.out.decode()
+    assert "… and 16 more fit in the memory of the server" in text
+    assert "… and 3 more are dead letters" in text
+    assert "… and 3 more in the embedded store have these words: `ptingest search " in text
+    found = json.loads(as_json.out)
+    assert found["more"] == {"server": 16, "dead_letters": 3, "store": 3}
+    assert [len(found[name]) for name in ("dead_letters", "store")] == [10, 10]
+    assert len(found["server"]["found"]) == 10
+
+
 async def test_an_id_finds_the_same(tmp_path: Path) -> None:
     async with serving(tmp_path, sinks={"store": {}}) as server:
         await send(server, shipped())
@@ -147,6 +165,7 @@ def test_an_answer_of_a_hostile_server_commands_nothing_either() -> None:
             {"letter": "\x1b[2J", "written_at": "\x1b", "reason": "\x1b", "detail": "x"}
         ],
         "store": [],
+        "more": {"server": 0, "dead_letters": 0, "store": 0},
         "would_be": None,
     }
 

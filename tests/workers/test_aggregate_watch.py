@@ -46,7 +46,7 @@ class Worker:
         assert question.id == "k"
         memory = {"bytes": 1, "limit_bytes": 10, "whole_events": 2, "id_events": 3,
                   "whole_seconds": 4.0, "seconds": float(len(self.name))}  # fmt: skip
-        return {"found": [{"id": "k", "arrived_at": self.name}], "memory": memory}
+        return {"found": [{"id": "k", "arrived_at": self.name}], "matching": 3, "memory": memory}
 
 
 async def lines(tap: AggregatedTap, until: str) -> list[dict[str, Any]]:
@@ -131,6 +131,7 @@ async def test_all_are_asked_why_and_their_memories_are_one() -> None:
 
         answer = await AggregatedWatch(pool, clock=SystemClock()).why(WhyRequest(id="k"))
 
+    assert answer["matching"] == 6
     assert [(one["worker"], one["arrived_at"]) for one in answer["found"]] == [
         (2, "2026-1"),
         (1, "2025"),

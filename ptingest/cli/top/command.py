@@ -25,6 +25,7 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, copyable, load_settings
+from ptingest.cli.terminal import is_drawable
 from ptingest.cli.visible import write_json_line
 
 if TYPE_CHECKING:
@@ -74,16 +75,11 @@ def top(
     api = api_of(load_settings(config), address)
     if as_json:
         return _print_json(api, every, once=once)
-    if once or not _is_screen():
+    if once or not is_drawable(sys.stdout):
         return _print_once(api, every)
     with _signals() as is_asked_to_leave:
         _live(api, every, is_asked_to_leave)
     return ExitCode.DONE
-
-
-def _is_screen() -> bool:
-    """Whether standard output is a terminal that can be drawn on."""
-    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
 
 
 def _look(api: ApiSettings, before: ServerFacts | None) -> _Look:

@@ -97,7 +97,7 @@ def _head(shown: Row, width: int) -> list[Text]:
         return [
             Text.assemble(("ptingest ", "bold"), visible(shown["where"])),
             *_wrapped(well["sentence"], "bold red", width),
-            Text(f"cure: {visible(well['cure'])}"),
+            *_cures(well, width),
         ]
     process = shown["process"]
     facts = [
@@ -109,9 +109,12 @@ def _head(shown: Row, width: int) -> list[Text]:
     ]
     found = [Text.assemble(("ptingest ", "bold"), "  ".join(facts))]
     found += _wrapped(well["sentence"], "bold green" if well["is_well"] else "bold red", width)
-    if well["cure"]:
-        found += _wrapped(f"cure: {well['cure']}", "", width)
-    return [*found, _rates_line(shown)]
+    return [*found, *_cures(well, width), _rates_line(shown)]
+
+
+def _cures(well: Row, width: int) -> list[Text]:
+    cures = str(well["cure"]).split("\n") if well["cure"] else []
+    return [line for cure in cures for line in _wrapped(f"cure: {cure}", "", width)]
 
 
 def _wrapped(text: str, style: str, width: int) -> list[Text]:

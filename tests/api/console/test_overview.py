@@ -61,7 +61,9 @@ async def test_what_is_wrong_is_said_first_with_its_cure() -> None:
 
     assert "All is well" not in page
     assert page.index("Not all is well") < page.index("sink elasticsearch: 401")
-    assert page.index("<code>ptingest doctor</code> ask the sink") < page.index("Books of")
+    assert page.index("<code>ptingest check --connect</code> asks the sink") < page.index(
+        "Books of"
+    )
     assert "`" not in page
 
 
