@@ -323,13 +323,20 @@ class SinkUnavailable(PtingestError):
 
 
 class ServerUnreachable(PtingestError):
-    """No ptingest server answers at an address; ``cause`` says where and what was seen."""
+    """No ptingest server answers at an address; ``cause`` says where and what was seen.
+
+    ``cure`` is what to do about it, empty where the cause says all.
+    """
 
     retryable = True
 
-    def __init__(self, *, cause: str) -> None:
-        self.cause = cause
-        super().__init__(cause)
+    def __init__(self, *, cause: str, cure: str = "") -> None:
+        self.cause, self.cure = cause, cure
+        super().__init__(cause, cure)
 
     def __str__(self) -> str:
-        return self.cause
+        return f"{self.cause}; {self.cure}" if self.cure else self.cause
+
+
+class TokenRefused(ServerUnreachable):
+    """A server answers, but not without its ``api.token``: none was given, or another."""

@@ -10,7 +10,7 @@ import http.client
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ptingest.errors import RequestInvalid, ServerUnreachable
+from ptingest.errors import RequestInvalid, ServerUnreachable, TokenRefused
 from ptingest.model.address import LOOPBACK_OF, split_listen
 from ptingest.model.redirect import is_redirect, redirect_sentence, url_of
 
@@ -23,6 +23,8 @@ EVENT_BYTES = 256 << 20
 """The same for answers that hold an event whole, several times over."""
 ERROR_BYTES = 1 << 16
 SETTING = "api.listen (or --address, --server)"
+TOKEN_PLACES = "--token-file, PTINGEST_TOKEN, or api.token in the file that --config names"
+"""Where a command looks for the token, in this order."""
 
 
 class HttpAnswer(NamedTuple):
@@ -37,15 +39,14 @@ class ServerClient:
 
     Args:
         api: where the server listens, its token, whether it speaks TLS.
-        address: ``host:port`` instead of ``api.listen``.
         seconds: how long each step may take: to connect, to send, each piece of an answer.
 
     Raises:
-        RequestInvalid: ``address`` is not HOST:PORT.
+        RequestInvalid: its address is not HOST:PORT.
     """
 
-    def __init__(self, api: ApiSettings, address: str | None = None, *, seconds: float) -> None:
-        host, port = _host_and_port(address or api.listen)
+    def __init__(self, api: ApiSettings, *, seconds: float) -> None:
+        host, port = host_and_port(api.listen)
         self.where = f"{host}:{port}"
         self._token = api.token
         self._connection = _connection(host, port, seconds, is_tls=api.tls is not None)
@@ -67,6 +68,7 @@ class ServerClient:
         """Send a request and return its answer unread, whatever its status.
 
         Raises:
+            TokenRefused: the server wants a token, and got none or another.
             ServerUnreachable: there was no answer, or one that sends us elsewhere.
         """
         headers, data = {}, None
@@ -88,7 +90,25 @@ class ServerClient:
                     answer.status, there, url=self.url, target=path, setting=SETTING
                 )
             )
+        if answer.status in (401, 429):
+            self._raise_token_refused(answer)
         return answer
+
+    def _raise_token_refused(self, answer: http.client.HTTPResponse) -> None:
+        """Raise for the refusals of `ptingest.api.bearer`; other programs have their own."""
+        if answer.status == 429 and (wait := answer.getheader("Retry-After")) is not None:
+            raise TokenRefused(
+                cause=f"{self.where} compares no token from here for {wait} s: too many were wrong",
+                cure=f"correct it before the next try ({TOKEN_PLACES})",
+            )
+        if answer.getheader("WWW-Authenticate") != "Bearer":
+            return
+        if self._token is None:
+            cause, cure = f"{self.where} wants its token (api.token), and none was given", "give it"
+        else:
+            cause = f"{self.where} answers, but refuses the token: it has another api.token"
+            cure = "correct it"
+        raise TokenRefused(cause=cause, cure=f"{cure}: {TOKEN_PLACES}")
 
     def open_ok(self, method: str, path: str, body: object = None) -> http.client.HTTPResponse:
         """As ``open``, for an answer of status 200.
@@ -170,7 +190,7 @@ class ServerClient:
             raise self._no_answer(error) from error
 
     def _no_answer(self, error: Exception) -> ServerUnreachable:
-        cause = str(error) or type(error).__name__
+        cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return ServerUnreachable(cause=f"no server answers at {self.where}: {cause}")
 
 
@@ -187,14 +207,19 @@ def error_in(said: bytes) -> str:
     return said.decode("utf-8", "replace").strip()
 
 
-def _host_and_port(address: str) -> tuple[str, int]:
+def host_and_port(address: str) -> tuple[str, int]:
+    """Return where to connect to for an address that a server listens on.
+
+    Raises:
+        RequestInvalid: it is not HOST:PORT.
+    """
     try:
         host, port = split_listen(address)
     except ValueError:
         host, port = "", 0
     if not 0 < port < 65_536:
         raise RequestInvalid(
-            why=f"{address!r} is not HOST:PORT; name the server's address with --address"
+            why=f"{address!r} is not HOST:PORT; name the server's address (--address, --server)"
         )
     return LOOPBACK_OF.get(host, host), port
 

@@ -19,13 +19,21 @@ import click
 
 from ptingest.api.client import ServerClient, error_in
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, copyable, load_settings
+from ptingest.cli.options import (
+    address_option,
+    api_of,
+    config_option,
+    copyable,
+    load_settings,
+    token_option,
+)
 from ptingest.cli.visible import escaped, write_json_line
 from ptingest.errors import DataDirLocked, JobRefused, PtingestError, ServerUnreachable
 
 if TYPE_CHECKING:
     from ptingest.dead_letters.queue import StoredLetter
     from ptingest.model.letters import LetterFilter, Order
+    from ptingest.settings.api import ApiSettings
     from ptingest.settings.server import ServerSettings
 
 
@@ -35,8 +43,9 @@ ANSWER_SECONDS = 15.0
 Progress = dict[str, Any]
 
 
-def run_order(settings: ServerSettings, order: Order, *, address: str | None) -> Progress:
-    """Carry an order out, here or in the running server, and return its progress at the end.
+def run_order(settings: ServerSettings, order: Order, *, api: ApiSettings) -> Progress:
+    """Carry an order out, here or in the running server at ``api``; return its progress at the
+    end.
 
     Raises:
         PtingestError: it could not begin, or its end was not seen; the text says which.
@@ -51,7 +60,7 @@ def run_order(settings: ServerSettings, order: Order, *, address: str | None) ->
     try:
         lock.acquire()
     except DataDirLocked:
-        return _through_server(settings, order, address or settings.api.listen)
+        return _through_server(settings, order, api)
     try:
         refuse_stranger(data_dir / "dead_letters", me=os.geteuid())
         return _here(settings, order)
@@ -87,10 +96,10 @@ def _here(settings: ServerSettings, order: Order) -> Progress:
 # --- through the running server -----------------------------------------------------------
 
 
-def _through_server(settings: ServerSettings, order: Order, address: str) -> Progress:
+def _through_server(settings: ServerSettings, order: Order, api: ApiSettings) -> Progress:
     import msgspec
 
-    client = ServerClient(settings.api, address, seconds=ANSWER_SECONDS)
+    client = ServerClient(api, seconds=ANSWER_SECONDS)
     asked = msgspec.to_builtins(order)
     asked.pop("what")
     asked["pid"] = _pid_of_server(Path(settings.data_dir))
@@ -120,7 +129,7 @@ def _request(client: ServerClient, method: str, path: str, body: object) -> Prog
             raise ServerUnreachable(cause=f"{client.where} answers {status}: {error_in(said)}")
         progress: Progress = client.as_json(said)
     except ServerUnreachable as error:
-        raise _unreachable(error.cause) from error
+        raise _unreachable(str(error)) from error
     return progress
 
 
@@ -266,11 +275,8 @@ def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="Seconds; letters not settled by then stay.",
         ),
-        click.option(
-            "--address",
-            metavar="HOST:PORT",
-            help="Address of the running server, if not api.listen.",
-        ),
+        address_option,
+        token_option,
         json_option,
         config_option,
     )
@@ -304,6 +310,7 @@ def _carry_out(
     dry_run: bool,
     timeout: float,
     address: str | None,
+    token_file: Path | None,
     as_json: bool,
     config: Path | None,
     **named: Any,
@@ -324,7 +331,7 @@ def _carry_out(
         if not directory.is_dir():
             click.echo(f"0 dead letters in {directory}: nothing was done", err=True)
             return ExitCode.FAILED
-        progress = run_order(settings, order, address=address)
+        progress = run_order(settings, order, api=api_of(settings, address, token_file))
     except PermissionError as error:
         raise _unreadable(error) from error
     if as_json:

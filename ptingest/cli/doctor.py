@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, copyable, load_settings
+from ptingest.cli.options import api_of, config_option, copyable, load_settings, token_option
 from ptingest.cli.terminal import show_finding
 from ptingest.cli.visible import write_json_line
 from ptingest.doctor.units import plural
@@ -47,6 +47,7 @@ class Examination(NamedTuple):
 @click.command(epilog="Example: ptingest doctor --config ptingest.yaml --user elastic")
 @config_option
 @click.option("--server", metavar="HOST:PORT", help="Instead of the config's api.listen.")
+@token_option
 @click.option("--elasticsearch", metavar="URL", help="Instead of sinks.elasticsearch.hosts.")
 @click.option(
     "--user",
@@ -60,6 +61,7 @@ class Examination(NamedTuple):
 def doctor(
     config: Path | None,
     server: str | None,
+    token_file: Path | None,
     elasticsearch: str | None,
     user: str | None,
     only: tuple[Part, ...],
@@ -79,7 +81,7 @@ def doctor(
     examination = Examination(
         settings,
         parts,
-        api_of(settings, server),
+        api_of(settings, server, token_file),
         _elasticsearch(settings, elasticsearch),
         user,
     )
@@ -104,21 +106,6 @@ def _parts(config: Path | None, server: str | None, elasticsearch: str | None) -
             named.add("elasticsearch")
         return frozenset(named)
     return frozenset(PARTS)
-
-
-def api_of(settings: ServerSettings, server: str | None) -> ApiSettings:
-    """Where to ask a running server: as configured, or at another ``HOST:PORT``."""
-    if server is None:
-        return settings.api
-    from pydantic import ValidationError
-
-    from ptingest.settings.api import ApiSettings
-
-    try:
-        ApiSettings(listen=server)
-    except ValidationError as error:
-        raise click.UsageError(f"--server {server!r} is not HOST:PORT") from error
-    return settings.api.model_copy(update={"listen": server})
 
 
 def _elasticsearch(settings: ServerSettings, url: str | None) -> ElasticsearchSettings | None:
@@ -185,8 +172,10 @@ async def _look_at_server(examination: Examination) -> tuple[list[Finding], froz
     with ServerClient(examination.api, seconds=ASK_SECONDS) as client:
         facts = await asyncio.to_thread(read_facts, client.url, client.get)
     if facts.failure:
-        cure = "is it running? `api.listen` is its address; run doctor where that can be reached"
-        seen = f"no answer: {facts.failure}"
+        cure = facts.cure or (
+            "is it running? api.listen is its address; run doctor where that can be reached"
+        )
+        seen = facts.failure if facts.cure else f"no answer: {facts.failure}"
         findings.append(
             Finding("problem", "server", seen, cure, looked_at=f"GET {facts.where}/status")
         )

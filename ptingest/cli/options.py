@@ -11,6 +11,9 @@ import click
 from ptingest.model.advice import naming_config
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from ptingest.settings.api import ApiSettings
     from ptingest.settings.server import ServerSettings
 
 CONFIG_VARIABLE = "PTINGEST_CONFIG"
@@ -59,6 +62,70 @@ config_option = click.option(
 )
 """Gives a command its ``config: Path | None``. That the file exists is for `load_server`
 to find out, so that a missing file is an invalid config (3) and not a usage error (2)."""
+
+
+TOKEN_VARIABLE = "PTINGEST_TOKEN"
+TOKEN_BYTES = 1 << 12
+"""A longer file is not one with a token."""
+
+address_option = click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="Address of the server, instead of the config's api.listen.",
+)
+token_option = click.option(
+    "--token-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"File with the server's api.token. Without it: {TOKEN_VARIABLE}, else the config's.",
+)
+"""For commands that ask a running server; there is no option for the token itself, since every
+user of the host can read the options of a process."""
+
+
+def api_of(settings: ServerSettings, address: str | None, token_file: Path | None) -> ApiSettings:
+    """Where and with which token to ask a running server: as configured, or as given beside.
+
+    Raises:
+        RequestInvalid: ``address`` is not HOST:PORT.
+        click.UsageError: the token cannot be used.
+    """
+    changed: dict[str, object] = {}
+    if address is not None:
+        from ptingest.api.client import host_and_port
+
+        host_and_port(address)
+        changed["listen"] = address
+    if (token := _token_beside(token_file)) is not None:
+        where = TOKEN_VARIABLE if token_file is None else f"--token-file {token_file}"
+        changed["token"] = _usable(token, where)
+    return settings.api.model_copy(update=changed) if changed else settings.api
+
+
+def _usable(token: str, where: str) -> SecretStr:
+    from pydantic import ValidationError
+
+    from ptingest.settings.api import ApiSettings
+
+    try:
+        named = ApiSettings.model_validate({"token": token}).token
+    except ValidationError as error:
+        why = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise click.UsageError(f"the token of {where} cannot be used: {why}") from None
+    assert named is not None
+    return named
+
+
+def _token_beside(file: Path | None) -> str | None:
+    if file is None:
+        return os.environ.get(TOKEN_VARIABLE) or None
+    try:
+        with file.open("rb") as opened:
+            return opened.read(TOKEN_BYTES).decode("utf-8", "replace").strip()
+    except OSError as error:
+        raise click.UsageError(
+            f"--token-file {file} cannot be read: {error.strerror or error}"
+        ) from error
 
 
 def load_settings(config: Path | None) -> ServerSettings:

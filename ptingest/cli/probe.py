@@ -13,7 +13,13 @@ import click
 
 from ptingest.api.client import ServerClient
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.options import (
+    address_option,
+    api_of,
+    config_option,
+    load_settings,
+    token_option,
+)
 from ptingest.errors import ServerUnreachable
 
 MOST_BYTES = 1 << 16
@@ -22,11 +28,8 @@ MOST_BYTES = 1 << 16
 
 @click.command(epilog="Example: ptingest probe --config ptingest.yaml --live")
 @config_option
-@click.option(
-    "--address",
-    metavar="HOST:PORT",
-    help="Address of the server, instead of the config's api.listen.",
-)
+@address_option
+@token_option
 @click.option(
     "--live", is_flag=True, help="Ask only whether the server is alive, not whether it is ready."
 )
@@ -37,14 +40,20 @@ MOST_BYTES = 1 << 16
     show_default=True,
     help="Seconds to wait for the answer.",
 )
-def probe(config: Path | None, address: str | None, live: bool, timeout: float) -> ExitCode:
+def probe(
+    config: Path | None,
+    address: str | None,
+    token_file: Path | None,
+    live: bool,
+    timeout: float,
+) -> ExitCode:
     """Ask a running server whether it is ready for Beats.
 
     Exit codes: 0 it is, 4 it is not or does not answer; the reasons are printed.
     """
-    api = load_settings(config).api
+    api = api_of(load_settings(config), address, token_file)
     path = "/livez" if live else "/readyz"
-    client = ServerClient(api, address, seconds=timeout)
+    client = ServerClient(api, seconds=timeout)
     try:
         with client:
             status, body = client.fetch("GET", path, most=MOST_BYTES)

@@ -19,7 +19,13 @@ from urllib.parse import urlencode
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.options import (
+    address_option,
+    api_of,
+    config_option,
+    load_settings,
+    token_option,
+)
 from ptingest.cli.visible import document_text, one_line, visible, visible_json
 from ptingest.errors import ServerUnreachable
 from ptingest.model.watching import FATES
@@ -66,11 +72,8 @@ def _seconds(_: click.Context, option: click.Parameter, text: str | None) -> flo
     type=click.Choice([*FATES, "all"]),
     help="Which events; repeatable.  [default: passed]",
 )
-@click.option(
-    "--address",
-    metavar="HOST:PORT",
-    help="Address of the server, instead of the config's api.listen.",
-)
+@address_option
+@token_option
 @config_option
 def tap(
     query: str,
@@ -81,6 +84,7 @@ def tap(
     sample: float,
     fates: tuple[str, ...],
     address: str | None,
+    token_file: Path | None,
     config: Path | None,
 ) -> ExitCode:
     """Show events as they pass, after the pipeline, in the query language of `search`.
@@ -92,14 +96,14 @@ def tap(
 
     if as_json and raw:
         raise click.UsageError("--json and --raw exclude each other")
-    api = load_settings(config).api
+    api = api_of(load_settings(config), address, token_file)
     wanted = list(FATES) if "all" in fates else list(fates) or ["passed"]
     asked: list[tuple[str, str]] = [("query", query), *(("fate", fate) for fate in wanted)]
     if raw:
         asked.append(("raw", "1"))
     if sample < 1:
         asked.append(("share", repr(sample)))
-    with ServerClient(api, address, seconds=SILENCE_SECONDS) as client:
+    with ServerClient(api, seconds=SILENCE_SECONDS) as client:
         view = _View(as_json=as_json, raw=raw, limit=limit)
         return view.show(_lines(client, f"/tap?{urlencode(asked)}", span))
 

@@ -18,11 +18,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, copyable, load_settings
+from ptingest.cli.options import (
+    address_option,
+    api_of,
+    config_option,
+    copyable,
+    load_settings,
+    token_option,
+)
 from ptingest.cli.terminal import width_of, wrapped
 from ptingest.cli.visible import visible, write_json_line
 
 if TYPE_CHECKING:
+    from ptingest.settings.api import ApiSettings
     from ptingest.settings.server import ServerSettings
 
 ANSWER_SECONDS = 15.0
@@ -37,14 +45,16 @@ Row = dict[str, Any]
 @click.argument("event", metavar="ID|LINE")
 @click.option("--service", help="With a LINE: its service, to show how it would be processed.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything found as one JSON object.")
-@click.option(
-    "--address",
-    metavar="HOST:PORT",
-    help="Address of the server, instead of the config's api.listen.",
-)
+@address_option
+@token_option
 @config_option
 def why(
-    event: str, service: str | None, as_json: bool, address: str | None, config: Path | None
+    event: str,
+    service: str | None,
+    as_json: bool,
+    address: str | None,
+    token_file: Path | None,
+    config: Path | None,
 ) -> ExitCode:
     """Show the trace of one event: its window, pattern, rule, data stream, writes and ack.
 
@@ -53,7 +63,8 @@ def why(
     """
     settings = load_settings(config)
     is_id = _ID.fullmatch(event) is not None
-    server = _ask(settings, address, {"id" if is_id else "line": event})
+    api = api_of(settings, address, token_file)
+    server = _ask(api, {"id" if is_id else "line": event})
     letters, more_letters = _letters(settings, event, is_id=is_id)
     stored, more_stored = _stored(settings, event, is_id=is_id)
     found: Row = {
@@ -80,18 +91,18 @@ def why(
 # --- where it may be ----------------------------------------------------------------------
 
 
-def _ask(settings: ServerSettings, address: str | None, question: Row) -> Row:
+def _ask(api: ApiSettings, question: Row) -> Row:
     """What the server remembers, or why it did not answer."""
     from ptingest.api.client import EVENT_BYTES, ServerClient
     from ptingest.errors import ServerUnreachable
 
-    client = ServerClient(settings.api, address, seconds=ANSWER_SECONDS)
+    client = ServerClient(api, seconds=ANSWER_SECONDS)
     try:
         with client:
             answer = client.open_ok("POST", "/why", question)
             found: Row = client.as_json(client.read(answer, most=EVENT_BYTES))
     except ServerUnreachable as error:
-        return {"failure": error.cause}
+        return {"failure": str(error)}
     return found
 
 

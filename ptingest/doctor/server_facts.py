@@ -28,6 +28,8 @@ class ServerFacts:
     where: str
     failure: str = ""
     """Why there is no answer."""
+    cure: str = ""
+    """What to do about it, where it answers but does not let us in."""
     status: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[tuple[str, ...], float]] = field(default_factory=dict)
     """Name -> label values in the order of their names -> value."""
@@ -61,8 +63,9 @@ def read_facts(where: str, get: Callable[[str], bytes]) -> ServerFacts:
             return ServerFacts(where, failure="the program that answers there is not ptingest")
         text = get("/metrics").decode()
         metrics, buckets = read_metrics(text), read_buckets(text)
-    # ValueError: not JSON, not UTF-8, not Prometheus text.
-    except (ServerUnreachable, ValueError) as error:
+    except ServerUnreachable as error:
+        return ServerFacts(where, failure=error.cause, cure=error.cure)
+    except ValueError as error:  # not JSON, not UTF-8, not Prometheus text
         return ServerFacts(where, failure=str(error) or type(error).__name__)
     return ServerFacts(where, status=status, metrics=metrics, buckets=buckets, asked_at=time.time())
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from ptingest.api.client import HttpAnswer, ServerClient
-from ptingest.errors import RequestInvalid, ServerUnreachable
+from ptingest.errors import RequestInvalid, ServerUnreachable, TokenRefused
 from ptingest.settings.api import ApiSettings
 from tests.fakes.http_stub import HttpStub
 
@@ -38,7 +38,7 @@ def http(status: bytes, body: bytes) -> bytes:
 
 
 def client_for(address: str) -> ServerClient:
-    return ServerClient(ApiSettings(), address, seconds=10)
+    return ServerClient(ApiSettings().model_copy(update={"listen": address}), seconds=10)
 
 
 def post(address: str) -> bytes:
@@ -92,6 +92,39 @@ def test_what_is_not_an_address_says_so(address: str) -> None:
 )
 def test_a_server_on_all_addresses_is_asked_on_loopback(listen: str, where: str) -> None:
     assert client_for(listen).where == where
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        (None, "wants its token \\(api.token\\), and none was given; give it: --token-file"),
+        ("another-token", "refuses the token: it has another api.token; correct it"),
+    ],
+)
+def test_a_token_that_is_missing_or_wrong_is_told_as_such(token: str | None, words: str) -> None:
+    api = ApiSettings.model_validate({"token": token})
+    with HttpStub(401, {"WWW-Authenticate": "Bearer"}) as stub:
+        listen = {"listen": f"127.0.0.1:{stub.port}"}
+        with (
+            ServerClient(api.model_copy(update=listen), seconds=10) as client,
+            pytest.raises(TokenRefused, match=words),
+        ):
+            client.fetch("GET", "/status")
+
+
+def test_after_many_wrong_tokens_it_is_said_how_long_to_wait() -> None:
+    with (
+        HttpStub(429, {"Retry-After": "17"}) as stub,
+        client_for(f"127.0.0.1:{stub.port}") as client,
+        pytest.raises(TokenRefused, match="no token from here for 17 s"),
+    ):
+        client.fetch("GET", "/status")
+
+
+def test_another_program_that_wants_a_login_is_not_taken_for_a_server() -> None:
+    with HttpStub(401, {"WWW-Authenticate": 'Basic realm="x"'}, body=b"{}") as stub:
+        with client_for(f"127.0.0.1:{stub.port}") as client:
+            assert client.fetch("GET", "/status").status == 401
 
 
 def test_any_status_can_be_fetched() -> None:

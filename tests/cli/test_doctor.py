@@ -93,6 +93,20 @@ async def test_a_running_server_alone_is_asked_by_its_address(tmp_path: Path) ->
     assert b"Elasticsearch" not in ran.out
 
 
+async def test_a_server_that_wants_a_token_is_not_said_to_be_silent(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret-token")
+    async with serving(tmp_path, api={"token": "s3cret-token"}) as server:
+        command = ("doctor", "--server", f"127.0.0.1:{server.worker.api_port}")
+        without = await asyncio.to_thread(run, *command, folder=tmp_path)
+        let_in = await asyncio.to_thread(run, *command, "--token-file", "token", folder=tmp_path)
+
+    assert without.code == 4
+    assert b"wants its token (api.token), and none was given" in without.out
+    assert b"no answer" not in without.out
+    assert b"cure: give it: --token-file, PTINGEST_TOKEN" in without.out
+    assert let_in.code == 0, let_in.out
+
+
 async def test_fields_under_fields_are_found_out(tmp_path: Path) -> None:
     low = {"group": "pt", "service": "django"}
     payload = event(group=None, fields=low).replace(b'"group":null,', b"")

@@ -99,7 +99,39 @@ async def test_it_brings_the_token_and_speaks_tls_as_the_config_says(tmp_path: P
 
     assert (known.code, known.out) == (0, b"ready\n")
     assert stranger.code == 4
-    assert "answers 401" in stranger.err
+    assert "refuses the token: it has another api.token" in stranger.err
+
+
+@pytest.mark.parametrize("given", ["option", "variable", "neither"])
+async def test_a_token_may_be_given_beside_the_config(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("s3cret-token\n")
+    if given != "neither":
+        monkeypatch.setenv("PTINGEST_TOKEN", "wrong" if given == "option" else "s3cret-token")
+    options = ["--token-file", str(file)] if given == "option" else []
+    async with serving(tmp_path, api={"listen": "127.0.0.1:0", "token": "s3cret-token"}) as server:
+        ran = await probe_at(server.worker.api_port, *options, folder=tmp_path)
+
+    assert ran.code == (4 if given == "neither" else 0)
+    assert ("wants its token (api.token), and none was given" in ran.err) is (given == "neither")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(None, "cannot be read"), ("", "it is empty"), ("a b", "cannot travel in a header")],
+)
+def test_a_token_file_that_cannot_be_used_is_a_usage_error(
+    text: str | None, words: str, tmp_path: Path
+) -> None:
+    if text is not None:
+        (tmp_path / "token").write_text(text)
+
+    ran = run("probe", "--token-file", "token", folder=tmp_path)
+
+    assert ran.code == 2
+    assert words in ran.err
 
 
 def test_a_redirect_is_told_and_not_followed(tmp_path: Path) -> None:

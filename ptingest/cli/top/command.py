@@ -24,7 +24,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, copyable, load_settings
+from ptingest.cli.options import (
+    address_option,
+    api_of,
+    config_option,
+    copyable,
+    load_settings,
+    token_option,
+)
 from ptingest.cli.terminal import is_drawable
 from ptingest.cli.visible import write_json_line
 
@@ -48,11 +55,8 @@ PLAIN_WIDTH, PLAIN_HEIGHT = 132, 200
 
 @click.command(epilog="Example: ptingest top --config ptingest.yaml --every 2")
 @config_option
-@click.option(
-    "--address",
-    metavar="HOST:PORT",
-    help="Address of the server, instead of the config's api.listen.",
-)
+@address_option
+@token_option
 @click.option(
     "--every",
     type=click.FloatRange(min=0.1, max=3600),
@@ -63,16 +67,19 @@ PLAIN_WIDTH, PLAIN_HEIGHT = 132, 200
 @click.option("--once", is_flag=True, help="Print one snapshot, then exit.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each snapshot.")
 def top(
-    config: Path | None, address: str | None, every: float, once: bool, as_json: bool
+    config: Path | None,
+    address: str | None,
+    token_file: Path | None,
+    every: float,
+    once: bool,
+    as_json: bool,
 ) -> ExitCode:
     """Show a running server live: health, rates, books, connections, sinks.
 
     q or Ctrl-C quits. Without a terminal, and with --once, prints one plain snapshot. Exit codes:
     0, or 4 if a snapshot was wanted and the server did not answer.
     """
-    from ptingest.cli.doctor import api_of
-
-    api = api_of(load_settings(config), address)
+    api = api_of(load_settings(config), address, token_file)
     if as_json:
         return _print_json(api, every, once=once)
     if once or not is_drawable(sys.stdout):

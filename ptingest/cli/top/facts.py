@@ -34,8 +34,8 @@ def overview(before: ServerFacts | None, now: ServerFacts) -> Row:
             "reachable": False,
             "well": {
                 "is_well": False,
-                "sentence": f"No answer: {now.failure}",
-                "cure": "is the server running? It is asked again",
+                "sentence": now.failure if now.cure else f"No answer: {now.failure}",
+                "cure": now.cure or "is the server running? It is asked again",
             },
         }
     if before is not None and not _is_same_process(before, now):

@@ -165,6 +165,19 @@ def test_a_snapshot_of_nobody_says_so_with_its_exit_code(option: str, tmp_path: 
     assert b"No answer" in ran.out
 
 
+async def test_a_server_that_wants_a_token_is_not_said_to_be_silent(tmp_path: Path) -> None:
+    async with serving(tmp_path, api={"token": "s3cret-token"}) as server:
+        command = ("top", "--once", "--address", f"127.0.0.1:{server.worker.api_port}")
+        environ = {"PTINGEST_TOKEN": "another-token"}
+        without = await asyncio.to_thread(run, *command, folder=tmp_path)
+        wrong = await asyncio.to_thread(run, *command, folder=tmp_path, environ=environ)
+
+    assert (without.code, wrong.code) == (4, 4)
+    assert b"wants its token" in without.out
+    assert b"refuses the token" in wrong.out
+    assert b"No answer" not in without.out + wrong.out
+
+
 @contextlib.asynccontextmanager
 async def answering(answer: bytes) -> AsyncIterator[str]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
