@@ -104,7 +104,7 @@ def row_of(document: Document) -> Row:
     lifted = lift(document.body)
     return (
         STORED_AT,
-        document.data_stream.name,
+        document.target.name,
         document.key,
         *lifted,
         document.body.decode(),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import NamedTuple
 
-from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, DataStream, Document
+from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, Document, Target
 
 LARGE_ENOUGH_DOCUMENTS = 512
 """A batch of so many documents need not wait for more: a bulk costs as much as some ten documents
@@ -64,8 +64,8 @@ class Batch:
     """The sink was the cause, not the documents: the first success makes it due at once."""
     is_full: bool = False
     """Closed by a limit: more documents wait."""
-    probes: DataStream | None = None
-    """The data stream in trouble that this small batch tests."""
+    probes: Target | None = None
+    """The target in trouble that this small batch tests."""
     unanswered: int = 0
     """Attempts in a row without an answer."""
     tried_at: float = math.inf

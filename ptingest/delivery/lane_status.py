@@ -41,7 +41,7 @@ class LaneStatus:
     def stream_troubles(self) -> list[str]:
         """A sentence for each data stream whose documents wait now; the others go on."""
         return [
-            f"{one.data_stream.name}: {one.reason}: {one.detail}"
+            f"{one.target.name}: {one.reason}: {one.detail}"
             for one in self._inventory.streams
             if not one.is_open and (one.held or one.is_probing)
         ]

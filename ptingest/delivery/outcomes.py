@@ -72,19 +72,17 @@ class Outcomes:
         """
         if not (self.failing or self.stream_busy):
             return
-        counts = Counter(refusal.document.data_stream for refusal in self.failing)
-        passing = {document.data_stream for documents, _ in self.safe for document in documents}
-        passing.update(refusal.document.data_stream for refusal in self.refused)
+        counts = Counter(refusal.document.target for refusal in self.failing)
+        passing = {document.target for documents, _ in self.safe for document in documents}
+        passing.update(refusal.document.target for refusal in self.refused)
         at_fault = {
-            data_stream
-            for data_stream, count in counts.items()
-            if is_probe or count >= STREAM_FAILS_FROM
+            target for target, count in counts.items() if is_probe or count >= STREAM_FAILS_FROM
         }
-        at_fault.update(r.document.data_stream for r in self.stream_busy if r.document not in known)
+        at_fault.update(r.document.target for r in self.stream_busy if r.document not in known)
         at_fault -= passing
         both = [*self.stream_busy, *self.failing]
-        self.stream_busy = [r for r in both if r.document.data_stream in at_fault]
-        self.failing = [r for r in both if r.document.data_stream not in at_fault]
+        self.stream_busy = [r for r in both if r.document.target in at_fault]
+        self.failing = [r for r in both if r.document.target not in at_fault]
         self.has_stream_trouble = bool(self.stream_busy)
 
 

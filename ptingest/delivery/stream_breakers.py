@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ptingest.delivery.batch import Batch, batch_of, cost_of
 from ptingest.delivery.outcomes import Outcomes
 from ptingest.delivery.retry import Backoff
-from ptingest.model.document import DataStream, Document
+from ptingest.model.document import Document, Target
 from ptingest.model.outcome import Refusal
 
 log = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ FORGET_SECONDS = 600.0
 class StreamBreaker:
     """One data stream that cannot take documents now."""
 
-    def __init__(self, data_stream: DataStream, now: float, probe_at: float) -> None:
-        self.data_stream = data_stream
+    def __init__(self, target: Target, now: float, probe_at: float) -> None:
+        self.target = target
         self.reason = self.detail = ""
         self.held: list[Document] = []
         self.held_bytes = 0
@@ -56,7 +56,7 @@ class StreamBreaker:
     def begun_sentence(self, patience_seconds: float) -> str:
         """Return the log line for the beginning of the trouble."""
         return (
-            f"data stream {self.data_stream.name} is in trouble ({self.reason}: {self.detail}); "
+            f"{self.target.kind} {self.target.name} is in trouble ({self.reason}: {self.detail}); "
             f"its documents wait up to {patience_seconds:g} s, then go to the dead letters, "
             "the others go on"
         )
@@ -64,7 +64,7 @@ class StreamBreaker:
     def opened_sentence(self) -> str:
         """Return the log line for an open breaker, with the cure."""
         return (
-            f"data stream {self.data_stream.name} is still in trouble ({self.reason}: "
+            f"{self.target.kind} {self.target.name} is still in trouble ({self.reason}: "
             f"{self.detail}); its documents go to the dead letters until it is mended, then "
             "run: `ptingest dead-letters requeue`"
         )
@@ -72,7 +72,7 @@ class StreamBreaker:
     def status(self, now: float) -> dict[str, object]:
         """Return the stream's row of ``/status``."""
         return {
-            "data_stream": self.data_stream.name,
+            "data_stream": self.target.name,
             "reason": self.reason,
             "detail": self.detail,
             "held_documents": len(self.held),
@@ -112,7 +112,7 @@ class StreamBreakers:
     ) -> None:
         self._sink = sink
         self._backoff, self._patience_seconds, self._share = backoff, patience_seconds, share_bytes
-        self._streams: dict[DataStream, StreamBreaker] = {}
+        self._streams: dict[Target, StreamBreaker] = {}
 
     def __bool__(self) -> bool:
         return bool(self._streams)
@@ -127,11 +127,11 @@ class StreamBreakers:
         """
         begun, refused = [], []
         for refusal in refusals:
-            data_stream = refusal.document.data_stream
-            stream = self._streams.get(data_stream)
+            target = refusal.document.target
+            stream = self._streams.get(target)
             if stream is None:
                 probe_at = now + self._backoff.seconds(1, chance)
-                stream = self._streams[data_stream] = StreamBreaker(data_stream, now, probe_at)
+                stream = self._streams[target] = StreamBreaker(target, now, probe_at)
                 begun.append(stream)
             stream.reason, stream.detail = refusal.reason, refusal.detail
             if stream.is_open:
@@ -151,7 +151,7 @@ class StreamBreakers:
         going: list[Document] = []
         refused: list[Refusal] = []
         for document in batch.documents:
-            stream = self._streams.get(document.data_stream)
+            stream = self._streams.get(document.target)
             if stream is None:
                 going.append(document)
             elif not stream.is_open or self._wants_for_probe(stream, now):
@@ -181,24 +181,22 @@ class StreamBreakers:
                 stream.held = stream.held[stream.probe_documents :]
                 stream.held_bytes -= cost_of(documents)
                 probe = batch_of(documents, stream.oldest)
-                probe.probes = stream.data_stream
+                probe.probes = stream.target
                 return probe
         return None
 
-    def probe_too_large(
-        self, data_stream: DataStream, documents: Sequence[Document], now: float
-    ) -> None:
+    def probe_too_large(self, target: Target, documents: Sequence[Document], now: float) -> None:
         """The probe was refused for its size: hold its documents, the next one is smaller."""
-        stream = self._streams[data_stream]
+        stream = self._streams[target]
         for document in documents:
             stream.hold(document, now)
         stream.is_probing = stream.is_probe_stale = False
         stream.probe_documents = max(1, stream.probe_documents // 2)
         stream.probe_at = now
 
-    def probe_failed(self, data_stream: DataStream, now: float, chance: float) -> None:
+    def probe_failed(self, target: Target, now: float, chance: float) -> None:
         """The trouble continues; probe again later."""
-        stream = self._streams[data_stream]
+        stream = self._streams[target]
         stream.is_probing = False
         if stream.is_probe_stale:
             stream.is_probe_stale, stream.probe_at = False, now
@@ -210,10 +208,10 @@ class StreamBreakers:
         stream.probe_at = now + wait
 
     def probe_unanswered(
-        self, data_stream: DataStream, documents: Sequence[Document], now: float, chance: float
+        self, target: Target, documents: Sequence[Document], now: float, chance: float
     ) -> None:
         """The probe got no answer: hold its documents again."""
-        stream = self._streams[data_stream]
+        stream = self._streams[target]
         for document in documents:
             stream.hold(document, now)
         stream.is_probing = stream.is_probe_stale = False
@@ -226,16 +224,16 @@ class StreamBreakers:
 
         A probe without any answer takes its documents back from ``outcomes.again``.
         """
-        data_stream = batch.probes
-        assert data_stream is not None
+        target = batch.probes
+        assert target is not None
         if outcomes.has_stream_trouble:
-            self.probe_failed(data_stream, now, chance)
+            self.probe_failed(target, now, chance)
         elif not outcomes.has_answers:
-            self.probe_unanswered(data_stream, outcomes.again, now, chance)
+            self.probe_unanswered(target, outcomes.again, now, chance)
             outcomes.again = []
         else:
-            stream = self._streams.pop(data_stream)
-            log.info("%s: data stream %s takes documents again", self._sink, data_stream.name)
+            stream = self._streams.pop(target)
+            log.info("%s: %s %s takes documents again", self._sink, target.kind, target.name)
             if stream.held:
                 return batch_of(stream.take_held(), stream.oldest)
         return None
@@ -255,7 +253,7 @@ class StreamBreakers:
                 # No document was sent, so nothing is known: the next one decides.
                 or (stream.is_half_open and is_over)
             ):
-                del self._streams[stream.data_stream]
+                del self._streams[stream.target]
             elif is_over:
                 opened.append(stream)
                 refused += self._open(stream, now)

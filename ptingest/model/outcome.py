@@ -68,7 +68,7 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
             payload=document.payload,
             service=document.service,
             peer=document.peer,
-            data_stream=document.data_stream.name,
+            data_stream=document.target.name,
             key=document.key,
         )
 

@@ -320,7 +320,7 @@ def _passed(document: Document) -> Passing:
         document.body,
         document.service,
         document.peer,
-        document.data_stream.name,
+        document.target.name,
         document.key,
     )
 

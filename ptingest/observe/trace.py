@@ -161,7 +161,7 @@ class TraceReader:
         if found.letter is not None:
             outcome, reason, detail = "dead_letter", found.letter.reason, found.letter.detail
         if found.document is not None:
-            data_stream, reason, detail = found.document.data_stream.name, None, ""
+            data_stream, reason, detail = found.document.target.name, None, ""
         return {
             "outcome": outcome,
             "has_text": True,

@@ -63,12 +63,12 @@ def _take_out_strays(done: Processed, expected: dict[int, DataStream], origin: O
     allowed: list[Document] = []
     for document in done.documents:
         own = expected.get(id(document.payload))
-        if own is None or document.data_stream == own:
+        if own is None or document.target == own:
             allowed.append(document)
             continue
         detail = (
             f"{origin.tls_subject} may not write to data stream "
-            f"{shown(document.data_stream.name)} but to {own.name} (beats.tls.senders); a "
+            f"{shown(document.target.name)} but to {own.name} (beats.tls.senders); a "
             "field such as data_stream that should be an object is something else"
         )
         done.dead_letters.append(Refusal(document, NOT_ALLOWED, detail).letter())

@@ -28,17 +28,18 @@ class StreamLimit:
     def apply(self, processed: Processed, profile: ProfileSettings) -> None:
         """Turn documents of data streams beyond a limit into dead letters."""
         # By identity first: the documents of a chunk share a few objects.
-        streams = {id(d.data_stream): d.data_stream for d in processed.documents}
+        targets = {id(d.target): d.target for d in processed.documents}
         refused = {
             stream.name: limit
-            for stream in streams.values()
-            if (limit := self._exceeded(stream, profile)) is not None
+            for stream in targets.values()
+            if isinstance(stream, DataStream)
+            and (limit := self._exceeded(stream, profile)) is not None
         }
         if not refused:
             return
         allowed: list[Document] = []
         for document in processed.documents:
-            group = refused.get(document.data_stream.name)
+            group = refused.get(document.target.name)
             if group is None:
                 allowed.append(document)
             else:
@@ -70,7 +71,7 @@ def _is_of(stream: DataStream, group: GroupSettings) -> bool:
 
 def _detail(document: Document, group: GroupSettings) -> str:
     return (
-        f"{document.data_stream.name!r} would be one data stream more than "
+        f"{document.target.name!r} would be one data stream more than "
         f"max_services ({group.max_services}) of group {group.group} allows beside "
         "known_services: name the service there, or raise the limit, then requeue"
     )

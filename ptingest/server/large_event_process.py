@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ptingest.model.document import DataStream
+from ptingest.model.document import Target
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
@@ -55,7 +55,7 @@ class LargeEventTask(msgspec.Struct):
 class DocumentHead(msgspec.Struct):
     """A document whose body is the first ``size`` bytes of BODY."""
 
-    data_stream: DataStream
+    target: Target
     key: str | None
     service: str
     size: int
@@ -86,7 +86,7 @@ def result_of(processed: Processed, body_file: int) -> LargeEventResult:
     for document in processed.documents:
         write_all(body_file, document.body)
         answer.document = DocumentHead(
-            document.data_stream, document.key, document.service, len(document.body)
+            document.target, document.key, document.service, len(document.body)
         )
     for letter in processed.dead_letters:
         answer.letter = msgspec.structs.replace(letter, payload=b"")

@@ -239,7 +239,7 @@ def _processed(
     if (made := answer.document) is not None:
         body = os.pread(body_file, made.size, 0)
         documents.append(
-            Document(made.data_stream, body, made.key, receipt, payload, made.service, origin.peer)
+            Document(made.target, body, made.key, receipt, payload, made.service, origin.peer)
         )
     if answer.letter is not None:
         letters.append(replace(answer.letter, payload=payload))

@@ -92,7 +92,7 @@ def _becomes(pipeline: Pipeline, payload: bytes, now_ns: int) -> str:
     receipt = Receipt(lambda _: None)
     processed = pipeline.process([payload], receipt=receipt, peer="-", now_ns=now_ns)
     for document in processed.documents:
-        return f"written to {document.data_stream.name}"
+        return f"written to {document.target.name}"
     for letter in processed.dead_letters:
         return f"a dead letter again ({letter.reason})"
     return f"dropped ({next(iter(processed.dropped))[1]})"

@@ -54,7 +54,7 @@ class Chaos:
         lists: dict[str, list[Document]] = {}
         for document in write.documents:
             kind = chosen.get(document, "stored")
-            if document.data_stream == self.bad_stream and not self.is_calm:
+            if document.target == self.bad_stream and not self.is_calm:
                 kind = "stream_busy"
             elif kind == "stored" and document in self.stored:
                 kind = "already_stored"

@@ -286,7 +286,7 @@ def test_an_answer_for_documents_that_were_not_sent_is_not_believed(tmp_path: Pa
 
 
 def stream_trouble(write: Write, bad: DataStream = CELERY) -> WriteResult:
-    busy = [document for document in write.documents if document.data_stream == bad]
+    busy = [document for document in write.documents if document.target == bad]
     return WriteResult(stream_busy=refuse(busy, "template_missing"))
 
 
@@ -299,7 +299,7 @@ def test_one_bad_stream_waits_while_the_others_go_on(tmp_path: Path) -> None:
             good = await r.send(40)
             await good.done.wait()
             later = await r.send(40, data_stream=CELERY)
-            held = [w for w in r.sink.writes[1:] if w.documents[0].data_stream == CELERY]
+            held = [w for w in r.sink.writes[1:] if w.documents[0].target == CELERY]
             await bad.done.wait()
             await later.done.wait()
 

@@ -48,7 +48,7 @@ def test_trouble_of_one_stream_holds_its_fresh_documents_and_no_others() -> None
     refused = troubled.divert(batch, 0.1)
 
     assert refused == []
-    assert [document.data_stream for document in batch.documents] == [DJANGO, DJANGO]
+    assert [document.target for document in batch.documents] == [DJANGO, DJANGO]
     assert batch.size == sum(len(document.body) for document in batch.documents)
     assert held(troubled) == 5
 
@@ -180,7 +180,7 @@ def test_the_stream_that_holds_most_goes_first_when_the_share_is_full() -> None:
 
     refused = troubled.expire(0.1)
 
-    assert {refusal.document.data_stream for refusal in refused} == {CELERY}
+    assert {refusal.document.target for refusal in refused} == {CELERY}
     assert len(refused) == 10
     assert held(troubled) == 3
 

@@ -122,7 +122,7 @@ class Window:
         self.keys += keys
         return [
             Document(
-                data_stream=data_stream,
+                target=data_stream,
                 body=body,
                 key=key,
                 receipt=self.receipt,

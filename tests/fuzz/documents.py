@@ -96,7 +96,7 @@ def check_fate(by: Pipeline, payload: bytes) -> None:
 def check_body(one: Document) -> None:
     one.body.decode()
     assert b"\n" not in one.body, "it would end the document's line in a bulk request"
-    one.data_stream.name.encode()
+    one.target.name.encode()
     connection = store()
     connection.execute("BEGIN")
     insert(connection, [one])

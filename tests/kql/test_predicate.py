@@ -139,7 +139,7 @@ def test_the_matcher_and_the_sql_name_the_same_documents(
             by_matcher = {
                 at
                 for at, one in enumerate(documents)
-                if test(Candidate(one.body, one.data_stream.name, one.key))
+                if test(Candidate(one.body, one.target.name, one.key))
             }
 
             assert by_matcher == by_sql, (text, [one.body for one in documents])

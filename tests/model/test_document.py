@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, DataStream, Document
+from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, DataStream, Document, Index
 from ptingest.model.receipt import Receipt
 
 
@@ -15,6 +15,15 @@ def document(body: bytes = b"{}", payload: bytes = b'{"a":1}') -> Document:
 
 def test_a_data_stream_is_named_by_its_three_parts() -> None:
     assert DataStream("logs", "django", "pt").name == "logs-django-pt"
+
+
+def test_both_kinds_of_target_name_themselves_for_people() -> None:
+    stream, index = DataStream("logs", "django", "pt"), Index("orders")
+
+    assert [f"{one.kind} {one.name}" for one in (stream, index)] == [
+        "data stream logs-django-pt",
+        "index orders",
+    ]
 
 
 def test_a_document_costs_both_texts_and_what_python_adds() -> None:

@@ -163,7 +163,7 @@ async def test_a_stream_without_a_template_waits_and_no_plain_index_appears(
     assert [refusal.document for refusal in result.stream_busy] == [homeless]
     assert labels(result) == ["template_missing"]
     assert "ptingest setup" in result.stream_busy[0].detail
-    assert elasticsearch.request("GET", f"/{homeless.data_stream.name}/_count")[0] == 404
+    assert elasticsearch.request("GET", f"/{homeless.target.name}/_count")[0] == 404
     assert len(elasticsearch.documents(stream.name)) == 1
 
 

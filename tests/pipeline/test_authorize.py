@@ -80,7 +80,7 @@ def test_an_unusual_way_of_writing_gets_nobody_past(pipeline: Pipeline, payload:
 
     # Logstash treats a list of one text as that text, so it may pass as such.
     if payload.startswith(event(service=["nginx"])):
-        assert [one.data_stream.dataset for one in done.documents] == ["nginx"]
+        assert [one.target.name for one in done.documents] == ["logs-nginx-pt"]
     else:
         assert [one.reason for one in done.dead_letters] == ["not_allowed_sender"]
         assert done.documents == []
@@ -138,7 +138,7 @@ def test_a_data_stream_that_is_overwritten_does_no_harm(
 ) -> None:
     done = process(pipeline, event(service="nginx", **fields), may_send=(NGINX,))
 
-    assert [one.data_stream.name for one in done.documents] == ["logs-nginx-pt"]
+    assert [one.target.name for one in done.documents] == ["logs-nginx-pt"]
 
 
 def test_a_text_where_a_constant_belongs_does_not_set_the_data_stream_free(

@@ -66,7 +66,7 @@ def test_documents_equal_logstashs(case: dict[str, Any], pipeline: Pipeline) -> 
     assert (explained.reason == "index_interpolation") is expected["index_interpolation_error"]
     for document in done.documents:
         assert comparable(json.loads(document.body)) == comparable(expected["doc"])
-        assert document.data_stream.name == expected["data_stream_name"]
+        assert document.target.name == expected["data_stream_name"]
 
 
 def test_a_dropped_event_is_shown_as_the_beats_input_leaves_it(pipeline: Pipeline) -> None:
@@ -110,7 +110,7 @@ def assert_same_fate(explained: Explanation, done: Processed) -> None:
             (document,) = done.documents
             assert json.loads(document.body) == explained.document
             assert b"\n" not in document.body
-            assert document.data_stream.name == explained.data_stream
+            assert document.target.name == explained.data_stream
             assert document.key == explained.key
         case "dead_letter":
             (letter,) = done.dead_letters

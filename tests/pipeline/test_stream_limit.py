@@ -27,7 +27,8 @@ def of(*services: str) -> Processed:
 
 
 def names(processed: Processed) -> list[str]:
-    return [one.data_stream.dataset for one in processed.documents]
+    streams = [one.target for one in processed.documents]
+    return [one.dataset for one in streams if isinstance(one, DataStream)]
 
 
 def test_services_beyond_the_limit_are_dead_letters_that_say_what_to_do() -> None:

@@ -46,9 +46,7 @@ async def process(events: LargeEvents, payload: bytes, origin: Origin = ORIGIN) 
 
 
 def comparable(done: Processed) -> tuple[object, ...]:
-    documents = [
-        (d.data_stream, d.body, d.key, d.service, d.payload, d.peer) for d in done.documents
-    ]
+    documents = [(d.target, d.body, d.key, d.service, d.payload, d.peer) for d in done.documents]
     return documents, done.dead_letters, done.received, done.dropped, done.tallies
 
 

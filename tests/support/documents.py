@@ -36,7 +36,7 @@ def document(
     if body is None:
         body = b'{"@timestamp":"2026-11-23T10:00:00Z","number":%d}' % number
     return Document(
-        data_stream=stream,
+        target=stream,
         body=body,
         key=key,
         receipt=receipt or Receipt(lambda _: None),

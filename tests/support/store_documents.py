@@ -42,7 +42,7 @@ def raw_document(
     body: bytes, *, key: str | None = None, data_stream: DataStream = DJANGO
 ) -> Document:
     return Document(
-        data_stream=data_stream,
+        target=data_stream,
         body=body,
         key=key,
         receipt=Receipt(lambda _: None),
@@ -67,7 +67,7 @@ def insert(
     connection.executemany(
         f"INSERT INTO documents ({names}) VALUES ({', '.join('?' * len(COLUMNS))})",
         [
-            (stored_at, one.data_stream.name, one.key, *lift(one.body), one.body.decode())
+            (stored_at, one.target.name, one.key, *lift(one.body), one.body.decode())
             for one in documents
         ],
     )

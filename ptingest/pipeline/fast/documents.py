@@ -258,7 +258,8 @@ class _Routes(dict[bytes, Route | None]):
             return None
         if settings.only_known_services and text not in self._group.known_services:
             return None
-        ending = b',"data_stream":%b}' % encode_value(stream)
+        parts = {name: getattr(stream, name) for name in ("type", "dataset", "namespace")}
+        ending = b',"data_stream":%b}' % encode_value(parts)
         return Route(text if text in self._known else "other", stream, ending)
 
 

@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from ptingest.model.document import DataStream, Document
+from ptingest.model.document import DataStream, Document, Index, Target
 from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.sinks.elasticsearch.answer import (
     UNREADABLE,
@@ -68,7 +68,7 @@ DETAIL_CHARACTERS = 2000
 PIECE_DOCUMENTS = 256
 """Documents in one piece of a body; some hundred KiB fit into a core's cache."""
 
-_DATA_STREAM = attrgetter("data_stream")
+_TARGET = attrgetter("target")
 _quoted = msgspec.json.Encoder().encode
 
 
@@ -77,57 +77,71 @@ class BulkOutcome(NamedTuple):
 
     result: WriteResult
     write_indices: Mapping[str, str] = {}
-    """Data stream name -> the backing index that took (or already had) a document."""
+    """Target's name -> the backing index that took (or already had) a document."""
 
 
 # --- the request ------------------------------------------------------------------------
 
 
-def bulk_target(*, shard_seconds: float, with_index: bool) -> str:
+def bulk_target(*, shard_seconds: float, with_index: bool, only_data_streams: bool = True) -> str:
     """Return path and query of a bulk request.
 
     ``with_index`` also asks for each item's backing index, which triples the answer.
     ``require_data_stream`` keeps Elasticsearch from making a plain index where the
-    template is missing.
+    template is missing; with other targets among them the actions say it.
     """
     wanted = "errors,items.*.status,items.*.error,items.*.failure_store"
     if with_index:
         wanted += ",items.*._index"
     milliseconds = max(1, round(shard_seconds * 1000))
-    return f"/_bulk?require_data_stream=true&timeout={milliseconds}ms&filter_path={wanted}"
+    required = "require_data_stream=true&" if only_data_streams else ""
+    if not only_data_streams:
+        # A document that was overwritten and one that was dropped both answer 200.
+        wanted += ",items.*.result"
+    return f"/_bulk?{required}timeout={milliseconds}ms&filter_path={wanted}"
 
 
-def data_streams_of(documents: Sequence[Document]) -> list[DataStream]:
-    """Return the data streams that documents go to, in order of appearance."""
-    # There is one object for each name, so compare by identity first: hashing three strings
+def targets_of(documents: Sequence[Document]) -> list[Target]:
+    """Return the targets that documents go to, in order of appearance."""
+    # There is one object for each name, so compare by identity first: hashing some strings
     # costs more than everything else that is done here for a document.
-    distinct = {id(stream): stream for stream in map(_DATA_STREAM, documents)}
+    distinct = {id(target): target for target in map(_TARGET, documents)}
     return list(dict.fromkeys(distinct.values()))
 
 
-def bulk_pieces(documents: Sequence[Document], *, keyed: bool) -> Iterator[bytes]:
-    """Frame documents as ``create`` actions, in order; bodies are taken as they are.
+def is_data_stream(target: Target) -> bool:
+    """Whether Elasticsearch must have a data stream of this name."""
+    return isinstance(target, DataStream)
 
-    A document with a key is created under it when ``keyed``; every other one gets its
-    id from Elasticsearch. The body comes in pieces: a compressor that takes each at once
-    finds it in the cache, and no body of several MiB is built, which would need new memory
-    each time.
+
+def bulk_pieces(
+    documents: Sequence[Document], *, keyed: bool, only_data_streams: bool = True
+) -> Iterator[bytes]:
+    """Frame documents as the actions of their targets, in order; bodies are taken as they are.
+
+    A document with a key goes under it when ``keyed``, or when its ids come from the config;
+    every other one gets its id from Elasticsearch. The body comes in pieces: a compressor that
+    takes each at once finds it in the cache, and no body of several MiB is built, which would
+    need new memory each time.
     """
-    heads: dict[DataStream, tuple[bytes, bytes]] = {}
-    current: DataStream | None = None
+    heads: dict[Target, _Heads] = {}
+    current: Target | None = None
     bare = opened = b""
+    has_ids = keyed
     for start in range(0, len(documents), PIECE_DOCUMENTS):
         parts: list[bytes] = []
         for document in documents[start : start + PIECE_DOCUMENTS]:
-            data_stream = document.data_stream
-            if data_stream is not current:
-                current = data_stream
-                found = heads.get(data_stream)
+            target = document.target
+            if target is not current:
+                current = target
+                found = heads.get(target)
                 if found is None:
-                    found = heads[data_stream] = _action_heads(data_stream)
-                bare, opened = found
+                    found = heads[target] = _action_heads(target, keyed, only_data_streams)
+                bare, opened, has_ids = found
             key = document.key
-            if key is None or not keyed:
+            if document.routing is not None:
+                parts += (_routed(bare, document, has_ids), document.body, b"\n")
+            elif key is None or not has_ids:
                 parts += (bare, document.body, b"\n")
             else:
                 parts += (opened, _quoted(key), b"}}\n", document.body, b"\n")
@@ -137,10 +151,34 @@ def bulk_pieces(documents: Sequence[Document], *, keyed: bool) -> Iterator[bytes
             yield b"".join(parts)
 
 
-def _action_heads(data_stream: DataStream) -> tuple[bytes, bytes]:
-    """Return the whole action line without an id, and the one open for an id."""
-    opened = b'{"create":{"_index":' + msgspec.json.encode(data_stream.name)
-    return opened + b"}}\n", opened + b',"_id":'
+class _Heads(NamedTuple):
+    """The action lines of one target."""
+
+    bare: bytes
+    """Whole, without an id."""
+    opened: bytes
+    """Open for an id."""
+    has_ids: bool
+    """Whether keys are sent."""
+
+
+def _action_heads(target: Target, keyed: bool, only_data_streams: bool) -> _Heads:
+    has_own_ids = isinstance(target, Index) and target.has_own_ids
+    action = b"create" if isinstance(target, DataStream) else target.action.encode()
+    opened = b'{"%b":{"_index":%b' % (action, _quoted(target.name))
+    if target.pipeline:
+        opened += b',"pipeline":' + _quoted(target.pipeline)
+    if isinstance(target, DataStream) and not only_data_streams:
+        opened += b',"require_data_stream":true'
+    return _Heads(opened + b"}}\n", opened + b',"_id":', keyed or has_own_ids)
+
+
+def _routed(bare: bytes, document: Document, has_ids: bool) -> bytes:
+    """Return the action line of a document with a routing of its own."""
+    opened = bare[: -len(b"}}\n")] + b',"routing":' + _quoted(document.routing)
+    if document.key is not None and has_ids:
+        opened += b',"_id":' + _quoted(document.key)
+    return opened + b"}}\n"
 
 
 # --- the answer -------------------------------------------------------------------------
@@ -148,13 +186,15 @@ def _action_heads(data_stream: DataStream) -> tuple[bytes, bytes]:
 
 class _Outcome(msgspec.Struct, gc=False):
     status: int
+    result: str = ""
     index: str = msgspec.field(name="_index", default="")
     failure_store: str = ""
     error: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Item(msgspec.Struct, gc=False):
-    create: _Outcome
+    create: _Outcome | None = None
+    index: _Outcome | None = None
 
 
 class _Items(msgspec.Struct):
@@ -183,6 +223,9 @@ def read_answer(documents: Sequence[Document], answer: Answer, *, keyed: bool) -
         return BulkOutcome(_doubtful(documents, _unreadable(answer, str(error))))
     if len(items) != len(documents):
         seen = f"answers {len(items)} items to {len(documents)} documents"
+        return BulkOutcome(_doubtful(documents, _unreadable(answer, seen)))
+    if any(item.create is None and item.index is None for item in items):
+        seen = "answers items that are neither create nor index"
         return BulkOutcome(_doubtful(documents, _unreadable(answer, seen)))
     if not answer.is_from_elasticsearch:
         return BulkOutcome(WriteResult(busy=documents, trouble=_SOMETHING_ELSE))
@@ -213,18 +256,21 @@ class _ItemSorter:
         self._busy: list[Document] = []
         self._stream_busy: list[Refusal] = []
         self._trouble: str | None = None
-        self._indices: dict[int, tuple[DataStream, str]] = {}
+        self._indices: dict[int, tuple[Target, str]] = {}
 
     def sort(self, documents: Sequence[Document], items: Sequence[_Item]) -> BulkOutcome:
         for document, item in zip(documents, items, strict=True):
-            outcome = item.create
+            outcome = item.create or item.index
+            assert outcome is not None
             if outcome.status == 201:
                 self._created(document, outcome)
-            elif outcome.status == 200:
-                # A ``create`` that wrote says 201. This is the result ``noop``: an ingest
-                # pipeline dropped the document.
+            elif outcome.status == 200 and outcome.result != "updated":
+                # An action that wrote a new document says 201. This is the result ``noop``: an
+                # ingest pipeline dropped the document.
                 self._dropped.append(document)
-            elif outcome.status == 409 and self._keyed and document.key is not None:
+            elif outcome.status == 200:
+                self._created(document, outcome)
+            elif outcome.status == 409 and self._is_keyed(document):
                 self._already_stored.append(document)
                 self._saw_index(document, outcome)
             else:
@@ -240,8 +286,13 @@ class _ItemSorter:
             busy_because=self._busy_because,
             trouble=self._trouble,
         )
-        named = {stream.name: index for stream, index in self._indices.values()}
+        named = {target.name: index for target, index in self._indices.values()}
         return BulkOutcome(result, {name: index for name, index in named.items() if index != name})
+
+    def _is_keyed(self, document: Document) -> bool:
+        target = document.target
+        has_ids = self._keyed or (isinstance(target, Index) and target.has_own_ids)
+        return has_ids and document.key is not None
 
     def _created(self, document: Document, outcome: _Outcome) -> None:
         # A document that the failure store took answers 201 like any other.
@@ -252,16 +303,16 @@ class _ItemSorter:
 
     def _saw_index(self, document: Document, outcome: _Outcome) -> None:
         if outcome.index:
-            # By identity, as in data_streams_of: a name is made of three parts each time.
-            data_stream = document.data_stream
-            self._indices[id(data_stream)] = (data_stream, outcome.index)
+            # By identity, as in targets_of: a name is made of three parts each time.
+            target = document.target
+            self._indices[id(target)] = (target, outcome.index)
 
     def _failed(self, document: Document, outcome: _Outcome) -> None:
         error = _error_of(outcome.error)
         trouble = stream_trouble(outcome.status, error)
         if trouble is not None:
             reason, cure = trouble
-            name = document.data_stream.name
+            name = document.target.name
             detail = f"{name}: {_seen(outcome.status, error)}; {cure}"
             self._stream_busy.append(Refusal(document, reason, detail[:DETAIL_CHARACTERS]))
         elif (label := refusal_label(outcome.status, error)) is not None:
@@ -270,13 +321,13 @@ class _ItemSorter:
             self._busy.append(document)
             self._note_busy(document, outcome.status, error)
         else:
-            reason, cure = failing_label(outcome.status, document.data_stream.name)
+            reason, cure = failing_label(outcome.status, document.target.name)
             detail = f"{_seen(outcome.status, error)}; {cure}"
             self._failing.append(Refusal(document, reason, detail[:DETAIL_CHARACTERS]))
 
     def _note_busy(self, document: Document, status: int, error: Error) -> None:
         """Keep the reason, and a cure where waiting alone may not help."""
-        name = document.data_stream.name
+        name = document.target.name
         self._busy_because = _seen(status, error)
         if error.type == "cluster_block_exception":
             self._trouble = (

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from ptingest.model.document import DataStream, Document
+from ptingest.model.document import Document, Target
 from ptingest.sinks.elasticsearch.answer import UNREADABLE, Answer
 
 FRESH_SECONDS = 10.0
@@ -65,10 +65,10 @@ class Doubts:
     def __len__(self) -> int:
         return len(self._open)
 
-    def is_stale(self, data_streams: Iterable[DataStream], now: float) -> bool:
+    def is_stale(self, targets: Iterable[Target], now: float) -> bool:
         """Whether the write index of any of them should be requested."""
-        for data_stream in data_streams:
-            seen = self._seen.get(data_stream.name)
+        for target in targets:
+            seen = self._seen.get(target.name)
             if seen is None or now - seen[1] >= FRESH_SECONDS:
                 return True
         return False
@@ -78,9 +78,9 @@ class Doubts:
         for name, index in write_indices.items():
             self._seen[name] = (index, now)
 
-    def write_index(self, data_stream: DataStream) -> str | None:
+    def write_index(self, target: Target) -> str | None:
         """Return the write index last seen, None before the first."""
-        seen = self._seen.get(data_stream.name)
+        seen = self._seen.get(target.name)
         return None if seen is None else seen[0]
 
     def arose(self, documents: Iterable[Document]) -> None:
@@ -89,7 +89,7 @@ class Doubts:
         Where none was seen yet nothing can be looked up; a repeated id is known by its 409 only.
         """
         for document in documents:
-            seen = self._seen.get(document.data_stream.name)
+            seen = self._seen.get(document.target.name)
             if seen is None or document.key is None:
                 continue
             indices = self._open.get(document, ())

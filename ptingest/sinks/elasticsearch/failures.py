@@ -38,7 +38,7 @@ _PREVIEW = " Preview of field's value"
 """From here an error quotes the event, which must be neither in a log nor in `/status`."""
 _NEWEST = b'{"size":1,"sort":[{"@timestamp":"desc"}],"_source":["error.type","error.message"]}'
 
-_STREAM = attrgetter("data_stream")
+_TARGET = attrgetter("target")
 
 
 @dataclass(slots=True)
@@ -65,13 +65,13 @@ class FailureStores:
     def note(self, documents: Sequence[Document]) -> None:
         """Count documents that went there; they are logged after a moment."""
         now = self._clock.monotonic()
-        for data_stream, count in Counter(map(_STREAM, documents)).items():
-            row = self._rows.pop(data_stream.name, None)
+        for target, count in Counter(map(_TARGET, documents)).items():
+            row = self._rows.pop(target.name, None)
             if row is None:
-                service = next(d.service for d in documents if d.data_stream == data_stream)
+                service = next(d.service for d in documents if d.target == target)
                 row = _FailedStream(service, now)
             # Moved to the end: the first one is the one without documents for longest.
-            self._rows[data_stream.name] = row
+            self._rows[target.name] = row
             row.documents += count
             row.unlogged += count
             row.last_at = now

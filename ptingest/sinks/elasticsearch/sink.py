@@ -20,7 +20,13 @@ from ptingest.model.finding import Finding
 from ptingest.model.outcome import WriteResult
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.answer import Answer
-from ptingest.sinks.elasticsearch.bulk import bulk_pieces, bulk_target, data_streams_of, read_answer
+from ptingest.sinks.elasticsearch.bulk import (
+    bulk_pieces,
+    bulk_target,
+    is_data_stream,
+    read_answer,
+    targets_of,
+)
 from ptingest.sinks.elasticsearch.check import findings
 from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient
 from ptingest.sinks.elasticsearch.doubts import (
@@ -108,12 +114,15 @@ class ElasticsearchSink:
         await self._client.close()
 
     async def _attempt(self, documents: Sequence[Document]) -> WriteResult:
+        targets = targets_of(documents)
+        only_data_streams = all(map(is_data_stream, targets))
         target = bulk_target(
             shard_seconds=self._settings.shard_seconds,
             with_index=len(self._doubts) > 0
-            or self._doubts.is_stale(data_streams_of(documents), self._clock.monotonic()),
+            or self._doubts.is_stale(targets, self._clock.monotonic()),
+            only_data_streams=only_data_streams,
         )
-        body = bulk_pieces(documents, keyed=self._keyed)
+        body = bulk_pieces(documents, keyed=self._keyed, only_data_streams=only_data_streams)
         answer = await self._client.request("POST", target, body, content_type=NDJSON)
         self._count_request(answer)
         outcome = read_answer(documents, answer, keyed=self._keyed)
@@ -189,7 +198,7 @@ class ElasticsearchSink:
                 count += 1
             elif indices := self._doubts.indices(document):
                 # The same write index would have said 409.
-                count += self._doubts.write_index(document.data_stream) not in indices
+                count += self._doubts.write_index(document.target) not in indices
         self._metrics.add("ptingest_elasticsearch_possible_double_documents_total", count)
 
 

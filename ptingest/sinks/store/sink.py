@@ -21,13 +21,15 @@ import shutil
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 
 from ptingest.errors import SinkUnavailable
 from ptingest.kql.columns import lift, time_text
 from ptingest.model.contracts import Clock
-from ptingest.model.document import Document
+from ptingest.model.document import Document, Index, Target
 from ptingest.model.finding import Finding
 from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.settings.sinks import StoreSettings
@@ -44,6 +46,7 @@ to four times as much, and twice."""
 STRETCH_BYTES = 1 << 16
 FREE_BYTES_WARNING = 256 << 20
 
+_TARGET = attrgetter("target")
 _log = logging.getLogger(__name__)
 
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
@@ -158,7 +161,7 @@ class StoreSink:
         is_committing = False
         try:
             connection.execute("BEGIN IMMEDIATE")
-            result = self._insert_all(connection, documents)
+            result = self._store_all(connection, documents)
             is_committing = True
             connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -229,6 +232,36 @@ class StoreSink:
             f"`sqlite3 {self._path.name} .recover` saves what is left",
         )
 
+    def _store_all(
+        self, connection: sqlite3.Connection, documents: Sequence[Document]
+    ) -> WriteResult:
+        targets = {id(target): target for target in map(_TARGET, documents)}
+        if not any(map(_overwrites, targets.values())):
+            return self._insert_all(connection, documents)
+        added = [one for one in documents if not _overwrites(one.target) or one.key is None]
+        result = self._insert_all(connection, added) if added else WriteResult()
+        known = set(added)
+        refused = [
+            refusal
+            for one in documents
+            if one not in known and (refusal := self._overwrite(connection, one)) is not None
+        ]
+        return replace(result, refused=[*result.refused, *refused])
+
+    def _overwrite(self, connection: sqlite3.Connection, document: Document) -> Refusal | None:
+        """Store a document in place of one with the same id."""
+        connection.execute("SAVEPOINT overwrite")
+        place = (document.target.name, document.key)
+        try:
+            connection.execute("DELETE FROM documents WHERE data_stream = ? AND key = ?", place)
+            self._insert_together(connection, (document,))
+        except _REFUSING as error:
+            connection.execute("ROLLBACK TO overwrite")
+            return Refusal(document, "store_refused", str(error))
+        finally:
+            connection.execute("RELEASE overwrite")
+        return None
+
     def _insert_all(
         self, connection: sqlite3.Connection, documents: Sequence[Document]
     ) -> WriteResult:
@@ -262,7 +295,7 @@ class StoreSink:
             values: list[str | None] = []
             for document in part:
                 body = document.body
-                values += (stored_at, document.data_stream.name, document.key)
+                values += (stored_at, document.target.name, document.key)
                 values += lift(body)
                 values.append(body.decode())
             rows = 1 << (len(part) - 1).bit_length()
@@ -392,11 +425,15 @@ class StoreSink:
         return f"{self._path} cannot be written ({error}); trying again"
 
 
+def _overwrites(target: Target) -> bool:
+    return isinstance(target, Index) and target.action == "index" and target.has_own_ids
+
+
 def _insert_large(connection: sqlite3.Connection, document: Document, stored_at: str) -> None:
     """Store one large document; its bytes go to SQLite as they are."""
     _require_utf8(document.body)
     *labels, message = lift(document.body)
-    values = [stored_at, document.data_stream.name, document.key, *labels]
+    values = [stored_at, document.target.name, document.key, *labels]
     encoded = None if message is None else message.encode()
     del message
     connection.execute(_INSERT_LARGE, [*values, encoded, document.body])
@@ -440,7 +477,7 @@ def _stored_before(
     for document in documents:
         if document.key is None:
             continue
-        place = (document.data_stream.name, document.key)
+        place = (document.target.name, document.key)
         row = connection.execute(
             "SELECT id FROM documents WHERE data_stream = ? AND key = ?", place
         ).fetchone()

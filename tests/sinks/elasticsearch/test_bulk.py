@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from ptingest.model.document import Document
+from ptingest.model.document import Document, Index
 from ptingest.model.outcome import WriteResult
 from ptingest.sinks.elasticsearch.answer import Answer, retry_after_seconds
 from ptingest.sinks.elasticsearch.bulk import (
@@ -17,8 +18,8 @@ from ptingest.sinks.elasticsearch.bulk import (
     PIECE_DOCUMENTS,
     bulk_pieces,
     bulk_target,
-    data_streams_of,
     read_answer,
+    targets_of,
 )
 from tests.support.documents import DJANGO, NGINX, document
 
@@ -72,7 +73,7 @@ def test_each_document_is_an_action_line_and_its_own_bytes_in_order() -> None:
         b'{"create":{"_index":"logs-nginx-pt"}}\n{"b":2}\n'
         b'{"create":{"_index":"logs-django-pt","_id":"k3"}}\n{"c":3}\n'
     )
-    assert data_streams_of(documents) == [DJANGO, NGINX]
+    assert targets_of(documents) == [DJANGO, NGINX]
 
 
 def test_a_long_body_comes_in_pieces_that_end_between_documents() -> None:
@@ -630,3 +631,43 @@ def test_a_giant_comes_in_pieces_that_are_never_larger_than_a_stretch(over: int)
     assert b"".join(pieces) == head + giant.body + b"\n"
     assert max(map(len, pieces)) <= len(head) + PIECE_BYTES + 1
     assert len(pieces[0]) >= PIECE_BYTES - 1, "by the first one it is seen that it is large"
+
+
+def test_an_index_says_its_action_pipeline_and_routing_and_a_data_stream_that_it_is_one() -> None:
+    place = Index("orders-2025.01", "index", has_own_ids=True, pipeline="geo")
+    documents = [
+        document(number=1, key="a"),
+        replace(document(number=2, key="7"), target=place),
+        replace(document(number=3, key="8"), target=place, routing="eu"),
+        replace(document(number=4, key="9"), target=Index("plain", "create")),
+    ]
+
+    lines = b"".join(bulk_pieces(documents, keyed=False, only_data_streams=False)).split(b"\n")
+
+    assert [json.loads(line) for line in lines[:-1:2]] == [
+        {"create": {"_index": "logs-django-pt", "require_data_stream": True}},
+        {"index": {"_index": "orders-2025.01", "pipeline": "geo", "_id": "7"}},
+        {"index": {"_index": "orders-2025.01", "pipeline": "geo", "routing": "eu", "_id": "8"}},
+        {"create": {"_index": "plain"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "fate"),
+    [
+        ({"index": {"status": 201, "result": "created"}}, "stored"),
+        ({"index": {"status": 200, "result": "updated"}}, "stored"),
+        ({"index": {"status": 200, "result": "noop"}}, "dropped"),
+        ({"create": {"status": 409, "error": {"type": "version_conflict_engine_exception"}}},
+         "already_stored"),
+        ({"delete": {"status": 200}}, "doubtful"),
+    ],
+)  # fmt: skip
+def test_what_an_item_of_an_index_says(item: dict[str, object], fate: str) -> None:
+    one = replace(document(key="7"), target=Index("orders", "index", has_own_ids=True))
+    answer = Answer(200, OURS, json.dumps({"errors": False, "items": [item]}).encode())
+
+    result = read_answer([one], answer, keyed=False).result
+
+    found = [name for name in ("dropped", "already_stored", "doubtful") if getattr(result, name)]
+    assert found == ([] if fate == "stored" else [fate])

@@ -10,9 +10,11 @@ import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from ptingest.model.document import DataStream
+from ptingest.model.document import DataStream, Index
+from ptingest.model.outcome import WriteResult
 from ptingest.settings.sinks import StoreSettings
 from ptingest.sinks.store.schema import INDEX_STEP, index_end
 from ptingest.sinks.store.sink import LARGE_BYTES, StoreSink
@@ -118,6 +120,41 @@ async def test_exactly_the_documents_stored_before_are_named(sink: StoreSink) ->
     result = await sink.write([*again, elsewhere], frozenset(again))
 
     assert list(result.already_stored) == [again[1], again[3]]
+
+
+async def test_an_action_index_overwrites_the_document_of_its_id(
+    sink: StoreSink, tmp_path: Path
+) -> None:
+    place = Index("orders", "index", has_own_ids=True)
+    texts = ("old", "new", "newest")
+    old, new, newest = (
+        msgspec.structs.replace(document({"message": text}, key="7"), target=place)
+        for text in texts
+    )
+    await sink.write([old], frozenset())
+    await sink.write([document({"message": "beside"}, key="7")], frozenset())
+
+    result = await sink.write([new, newest], frozenset())
+
+    assert result == WriteResult(refused=[])
+    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+        found = connection.execute("SELECT data_stream, message FROM documents ORDER BY 1")
+        assert found.fetchall() == [("logs-django-pt", "beside"), ("orders", "newest")]
+
+
+async def test_what_may_not_overwrite_leaves_the_old_document(
+    sink: StoreSink, tmp_path: Path
+) -> None:
+    place = Index("orders", "index", has_own_ids=True)
+    old = msgspec.structs.replace(document({"message": "old"}, key="7"), target=place)
+    await sink.write([old], frozenset())
+    broken = msgspec.structs.replace(old, body=b'{"message":"\xff"}')
+
+    result = await sink.write([broken], frozenset())
+
+    assert [refusal.document for refusal in result.refused] == [broken]
+    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+        assert connection.execute("SELECT message FROM documents").fetchall() == [("old",)]
 
 
 async def test_of_two_with_one_key_in_a_batch_the_first_is_stored(
