@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from ptingest.pipeline.timestamps import Instant, instant_text
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NANOS = 1_000_000_000
 
@@ -36,10 +38,7 @@ class Timestamp:
 
     def __str__(self) -> str:
         """ISO 8601 in UTC with milliseconds, more digits only if the moment has them."""
-        day = self.moment()
-        digits = f"{self.ns % NANOS:09d}"
-        length = 3 if digits.endswith("000000") else 6 if digits.endswith("000") else 9
-        return f"{day.year:04d}-{day:%m-%dT%H:%M:%S}.{digits[:length]}Z"
+        return instant_text(Instant(*divmod(self.ns, NANOS)))
 
     def moment(self) -> datetime:
         """The same moment with microseconds, in UTC."""
