@@ -260,6 +260,8 @@ class Lane:
         self.health.note_trouble(self._retries.plan(batch, result, outcomes, attempt))
         if outcomes.has_answers:
             self._attempts.note_answer(attempt.start.at, attempt.ended)
+        if outcomes.stored:
+            self.health.stored_at = attempt.ended
         self._settlement.settle(outcomes)
         self._refuse(outcomes.refused)
         if outcomes.stream_busy:

@@ -39,12 +39,19 @@ class LaneStatus:
 
     @property
     def stream_troubles(self) -> list[str]:
-        """A sentence for each data stream whose documents wait now; the others go on."""
-        return [
-            f"{one.target.name}: {one.reason}: {one.detail}"
+        """A sentence for each data stream whose documents wait now.
+
+        None once others were stored since the first of them began: whoever sends to one data
+        stream must not make the server look unready to all others.
+        """
+        waiting = [
+            one
             for one in self._inventory.streams
             if not one.is_open and (one.held or one.is_probing)
         ]
+        if any(one.since < self._health.stored_at for one in waiting):
+            return []
+        return [f"{one.target.name}: {one.reason}: {one.detail}" for one in waiting]
 
     def outstanding_by_service(self) -> dict[str, int]:
         """Count the documents in this lane, by service."""

@@ -6,6 +6,7 @@ Readiness reads ``trouble``. A health check reads the rest, and reports back wha
 from __future__ import annotations
 
 import logging
+import math
 
 from ptingest.delivery.attempts import Attempts
 from ptingest.delivery.inventory import Inventory
@@ -26,6 +27,8 @@ class SinkHealth:
         """Why the sink takes no documents; None when it does."""
         self.written_at: float | None = None
         """When a write last ended (monotonic seconds); None before the first."""
+        self.stored_at = -math.inf
+        """When a document was last stored (monotonic seconds)."""
 
     @property
     def outstanding(self) -> int:

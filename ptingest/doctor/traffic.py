@@ -80,6 +80,7 @@ def findings_of_traffic(facts: ServerFacts) -> Iterator[Finding]:
     """Yield every finding about a server, also what is well."""
     yield from _ready(facts)
     yield from _books(facts)
+    yield from _streams(facts)
     yield from _workers(facts)
     yield from _arrivals(facts)
     yield from _drops(facts)
@@ -111,6 +112,21 @@ def _ready(facts: ServerFacts) -> Iterator[Finding]:
     for reason in map(str, reasons):
         cure = next(cure for opening, cure in NOT_READY if reason.startswith(opening))
         yield Finding("problem", "not ready", reason, cure, looked_at=looked_at)
+
+
+def _streams(facts: ServerFacts) -> Iterator[Finding]:
+    """Data streams whose documents wait or are dead-lettered while the others go on."""
+    for sink, lane in (facts.status.get("lanes") or {}).items():
+        for stream in lane.get("troubled_streams") or ():
+            fate, cure = "wait", "mend the cause: they are tried again by themselves"
+            if stream["is_open"]:
+                fate = "go to the dead letters"
+                cure = "mend the cause, then run: ptingest dead-letters requeue"
+            seen = (
+                f"{sink}: documents of data stream {stream['data_stream']} {fate}: "
+                f"{stream['reason']}: {stream['detail']}"
+            )
+            yield Finding("problem", "data stream", seen, cure, looked_at=STATUS)
 
 
 def _workers(facts: ServerFacts) -> Iterator[Finding]:

@@ -140,3 +140,26 @@ def test_a_streams_trouble_leaves_readiness_when_its_documents_are_gone(tmp_path
             assert row["is_open"]  # type: ignore[index]
 
     run_in_virtual_time(scenario())
+
+
+def test_a_streams_trouble_leaves_readiness_when_others_are_stored(tmp_path: Path) -> None:
+    def celery_waits(write: Write) -> WriteResult:
+        waiting = [one for one in write.documents if one.target == CELERY]
+        return WriteResult(stream_busy=[Refusal(one, "forbidden", "no") for one in waiting])
+
+    async def scenario() -> None:
+        sink = ScriptedSink(otherwise=celery_waits)
+        async with running_lane(sink, tmp_path) as r:
+            await r.send(1, data_stream=CELERY)
+            await sink.wait_for_writes(1)
+            await asyncio.sleep(0.01)  # no race: virtual time
+            before = r.lane.status.stream_troubles
+            other = await r.send(1)
+            await other.done.wait()
+
+            assert before == ["logs-celery-pt: forbidden: no"]
+            assert r.lane.status.stream_troubles == []
+            (row,) = r.lane.status.row()["troubled_streams"]  # type: ignore[misc]
+            assert row["held_documents"] == 1  # type: ignore[index]
+
+    run_in_virtual_time(scenario())

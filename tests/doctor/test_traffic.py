@@ -177,6 +177,28 @@ def test_reasons_why_it_is_not_ready_are_problems() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("is_open", "fate", "cure"),
+    [
+        (False, "logs-celery-pt wait: forbidden: no", "tried again by themselves"),
+        (True, "logs-celery-pt go to the dead letters: forbidden: no", "dead-letters requeue"),
+    ],
+)
+def test_a_data_stream_in_trouble_is_told_also_while_the_server_is_ready(
+    is_open: bool, fate: str, cure: str
+) -> None:
+    row = {"data_stream": "logs-celery-pt", "reason": "forbidden", "detail": "no"}
+    findings = findings_from(
+        not_ready_because=[],
+        lanes={"elasticsearch": {"troubled_streams": [{**row, "is_open": is_open}]}},
+    )
+
+    (found,) = [one for one in findings if one.subject == "data stream"]
+    assert found.mark == "problem"
+    assert fate in found.found
+    assert cure in found.cure
+
+
 @pytest.mark.parametrize(("days", "mark"), [(-1.0, "problem"), (5.0, "warning"), (90.0, "ok")])
 def test_a_certificate_is_told_in_time(days: float, mark: str) -> None:
     expires = 1000.0 + days * 86_400

@@ -14,6 +14,8 @@ from ptingest.sinks.store.schema import COLUMNS, open_writer, transaction
 
 LEVELS = ("DEBUG", "INFO", "INFO", "INFO", "WARNING", "ERROR", None)
 SERVICES = ("django", "celery", "nginx")
+PATIENCE_SECONDS = 60.0
+"""On a busy machine a segment may take longer than a server would give it."""
 WORDS = ("parcel created", "carrier said no", "timeout", "parcel lost")
 
 
@@ -62,7 +64,7 @@ def store(path: Path, *, segments: int, more: int, seed: int = 1) -> sqlite3.Con
                     for body in encoded
                 ],
             )
-        extend_tally(connection)
+        extend_tally(connection, seconds=PATIENCE_SECONDS)
     extend_index(connection, 1)
     connection.execute("DELETE FROM documents WHERE id <= 3")
     return connection

@@ -24,7 +24,7 @@ from ptingest.sinks.store.schema import (
     make_text_index,
     transaction,
 )
-from ptingest.sinks.store.time_limit import Portion, TookTooLong, limited
+from ptingest.sinks.store.time_limit import SECONDS, Portion, TookTooLong, limited
 
 INDEX_MOST = 16_384
 """Documents taken into the text index in one round."""
@@ -136,7 +136,9 @@ def extend_index(
     (portion or Portions().index).take(connection, index)
 
 
-def extend_tally(connection: sqlite3.Connection, seen: Look | None = None) -> None:
+def extend_tally(
+    connection: sqlite3.Connection, seen: Look | None = None, *, seconds: float = SECONDS
+) -> None:
     """Roll up one segment of documents when one is full; one that takes too long is left out."""
     seen = seen or look(connection)
     if seen.first is None or seen.last is None:
@@ -145,7 +147,7 @@ def extend_tally(connection: sqlite3.Connection, seen: Look | None = None) -> No
     if segment is None:
         return
     try:
-        with transaction(connection), limited(connection):
+        with transaction(connection), limited(connection, seconds):
             roll_up(connection, segment)
     except TookTooLong:
         with transaction(connection):

@@ -11,6 +11,7 @@ from ptingest.sinks.store.maintenance import extend_tally
 from ptingest.sinks.store.rollup import SEGMENT, gaps, ids_of, segments
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.support.store_documents import document, insert
+from tests.support.store_segments import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_a_full_segment_is_tallied_by_time_and_label(store: sqlite3.Connection) 
         {"service": "django"},
     )
 
-    extend_tally(store)
+    extend_tally(store, seconds=PATIENCE_SECONDS)
 
     quarter = SEGMENT // 4
     assert tallied(store) == [
@@ -56,7 +57,7 @@ def test_a_full_segment_is_tallied_by_time_and_label(store: sqlite3.Connection) 
 def test_a_segment_that_is_not_full_waits(store: sqlite3.Connection) -> None:
     put(store, {"service": "django"}, count=SEGMENT - 1)
 
-    extend_tally(store)
+    extend_tally(store, seconds=PATIENCE_SECONDS)
 
     assert segments(store) == {}
 
@@ -76,7 +77,7 @@ def test_a_segment_is_told_as_finely_as_its_times_allow(
 ) -> None:
     put(store, *({"@timestamp": time} for time in times))
 
-    extend_tally(store)
+    extend_tally(store, seconds=PATIENCE_SECONDS)
 
     assert segments(store) == {0: width}
     assert sum(int(str(row[3])) for row in tallied(store)) == SEGMENT
@@ -85,7 +86,7 @@ def test_a_segment_is_told_as_finely_as_its_times_allow(
 def test_labels_that_hold_lists_are_not_tallied(store: sqlite3.Connection) -> None:
     put(store, {"service": "django"}, {"service": ["nginx", "edge"]})
 
-    extend_tally(store)
+    extend_tally(store, seconds=PATIENCE_SECONDS)
 
     assert (segments(store), tallied(store)) == ({0: 0}, [])
 
@@ -93,7 +94,7 @@ def test_labels_that_hold_lists_are_not_tallied(store: sqlite3.Connection) -> No
 def test_a_document_deleted_takes_the_tally_of_its_segment_along(store: sqlite3.Connection) -> None:
     for _ in range(2):
         put(store, {"service": "django"})
-        extend_tally(store)
+        extend_tally(store, seconds=PATIENCE_SECONDS)
 
     store.execute("DELETE FROM documents WHERE id = ?", (SEGMENT,))
 
@@ -107,7 +108,7 @@ def test_a_segment_that_has_lost_its_first_documents_is_passed_over(
     put(store, {"service": "django"}, count=2 * SEGMENT)
     store.execute("DELETE FROM documents WHERE id = 1")
 
-    extend_tally(store)
+    extend_tally(store, seconds=PATIENCE_SECONDS)
 
     assert list(segments(store)) == [1]
 
