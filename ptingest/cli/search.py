@@ -1,7 +1,8 @@
-"""`ptingest search`: search the embedded store in Kibana's query language."""
+"""`ptingest search`: search stored documents in Kibana's query language."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +16,13 @@ from ptingest.cli.visible import document_text, one_line, visible
 from ptingest.errors import SinkUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from ptingest.model.explore import DocumentReader, Hit, View
 
-    from ptingest.sinks.store.read.search import SearchHit, StoreReader
-    from ptingest.sinks.store.read.snapshot import StoreQuery
+TERMINAL_LINES = 500
+"""Documents that are printed on a terminal where no option says how many."""
 
 
-@click.command(short_help="Search the embedded store.")
+@click.command(short_help="Search stored documents.")
 @click.argument("query")
 @click.option(
     "--since",
@@ -30,10 +31,16 @@ if TYPE_CHECKING:
 )
 @click.option("--until", metavar="TIME", help="Only documents until then; as --since.")
 @click.option("--stream", metavar="NAME", help="Only this data stream, such as logs-django-pt.")
-@click.option("--json", "as_json", is_flag=True, help="Print whole documents, one per line.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N; default: all."
+    "--json", "as_json", is_flag=True, help="Print whole documents, one per line, with their _id."
 )
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Only the newest N; default: {TERMINAL_LINES} on a terminal, else all.",
+)
+@click.option("--all", "prints_all", is_flag=True, help="Print all of them, on a terminal too.")
 @click.option("--count-by", metavar="FIELD", help="Count documents for each value of a field.")
 @config_option
 def search(
@@ -43,10 +50,11 @@ def search(
     stream: str | None,
     as_json: bool,
     limit: int | None,
+    prints_all: bool,
     count_by: str | None,
     config: Path | None,
 ) -> ExitCode:
-    """Search the embedded store in Kibana's query language, oldest first.
+    """Search stored documents in Kibana's query language, oldest first.
 
     \b
     ptingest search '*'
@@ -54,38 +62,37 @@ def search(
     ptingest search 'logger_name:apps.* and not message:"health check"' --json
     ptingest search '*' --count-by log_level
 
-    Values match exactly, words of the message in any case; a value without a field searches
-    the message; * matches any text.
+    Reads the embedded store, or Elasticsearch where the config has no store. Values match
+    exactly, words of the message in any case; a value without a field searches the message;
+    * matches any text.
     """
-    from ptingest.sinks.store.read.search import StoreReader
-    from ptingest.sinks.store.read.snapshot import StoreQuery
+    from ptingest.model.explore import View
 
-    if count_by is not None and limit is not None:
-        raise click.UsageError("--count-by counts all matches; it excludes --limit")
-    path = _store_path(config)
+    if count_by is not None and (limit is not None or prints_all):
+        raise click.UsageError("--count-by counts all matches; it excludes --limit and --all")
+    if limit is not None and prints_all:
+        raise click.UsageError("--all prints all matches; it excludes --limit")
     now = datetime.now(UTC)
-    question = StoreQuery(
+    view = View(
         query, _time(since, "--since", now), _time(until, "--until", now, is_end=True), stream
     )
-    with StoreReader(path, now=now) as reader:
-        if count_by is not None:
-            _print_counts(reader.count_by(question, count_by), as_json=as_json)
-        elif as_json:
-            _print_bodies(reader.search(question, limit=limit))
-        else:
-            _print_lines(reader, question, limit)
+    if limit is None and not prints_all and not as_json and sys.stdout.isatty():
+        limit = TERMINAL_LINES
+    asyncio.run(_search(_reader(config), view, limit, count_by=count_by, as_json=as_json))
     return ExitCode.DONE
 
 
-def _store_path(config: Path | None) -> Path:
-    settings = load_settings(config)
-    if settings.sinks.store is None:
+def _reader(config: Path | None) -> DocumentReader:
+    from ptingest.sinks.read.reader import document_reader
+
+    reader = document_reader(load_settings(config))
+    if reader is None:
         raise SinkUnavailable(
-            sink="store",
-            cause=f"{config or 'the config'} has no sinks.store, so there is nothing to "
-            "search; add `store: {}` under sinks:, or search in Kibana",
+            sink="search",
+            cause=f"{config or 'the config'} has neither sinks.store nor sinks.elasticsearch, so "
+            "there is nothing to search; add `store: {}` under sinks:",
         )
-    return Path(settings.data_dir) / settings.sinks.store.path
+    return reader
 
 
 def _time(text: str | None, option: str, now: datetime, *, is_end: bool = False) -> str | None:
@@ -103,11 +110,28 @@ def _time(text: str | None, option: str, now: datetime, *, is_end: bool = False)
     return found
 
 
-def _print_bodies(hits: Iterable[SearchHit]) -> None:
+async def _search(
+    reader: DocumentReader, view: View, limit: int | None, *, count_by: str | None, as_json: bool
+) -> None:
+    try:
+        if count_by is not None:
+            _print_counts(await reader.count_by(view, count_by), as_json=as_json)
+        elif as_json:
+            await _print_bodies(reader, view, limit)
+        else:
+            await _print_lines(reader, view, limit)
+    finally:
+        await reader.close()
+
+
+async def _print_bodies(reader: DocumentReader, view: View, limit: int | None) -> None:
+    from ptingest.sinks.read.lines import json_line
+
     # Bytes, so that the output does not depend on a locale.
     out = sys.stdout.buffer
-    for hit in hits:
-        out.write(one_line(hit.body.encode()))
+    async for hits in reader.search(view, limit=limit):
+        for hit in hits:
+            out.write(one_line(json_line(hit)))
     out.flush()
 
 
@@ -122,20 +146,22 @@ def _print_counts(counts: list[tuple[str | None, int]], *, as_json: bool) -> Non
             click.echo(f"{count:>{width}}  {'(none)' if value is None else visible(value)}")
 
 
-def _print_lines(reader: StoreReader, question: StoreQuery, limit: int | None) -> None:
+async def _print_lines(reader: DocumentReader, view: View, limit: int | None) -> None:
     shown = 0
-    for hit in reader.search(question, limit=limit):
-        click.echo(_line(hit))
-        shown += 1
+    async for hits in reader.search(view, limit=limit):
+        for hit in hits:
+            click.echo(_line(hit))
+            shown += 1
     noun = "document" if shown == 1 else "documents"
     more = ""
     if limit is not None and shown == limit:
-        found = reader.count(question)
-        more = f", the newest of {found}" if found > shown else ""
+        found = await reader.count(view)
+        if found > shown:
+            more = f", the newest of {found}; --all prints all, --limit N the newest N"
     click.echo(f"{shown} {noun}{more}", err=True)
 
 
-def _line(hit: SearchHit) -> str:
+def _line(hit: Hit) -> str:
     import orjson
 
     return document_text(orjson.loads(hit.body), hit.data_stream)

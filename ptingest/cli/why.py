@@ -1,11 +1,12 @@
 """`ptingest why`: the trace of one event.
 
-Asks the running server for its trace, and searches the dead letters and the embedded store of
-the config itself. A line that is not found is shown as the pipeline would process it.
+Asks the running server for its trace, and searches the dead letters and the documents of the
+config itself. A line that is not found is shown as the pipeline would process it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shlex
@@ -30,6 +31,7 @@ from ptingest.cli.terminal import width_of, wrapped
 from ptingest.cli.visible import visible, write_json_line
 
 if TYPE_CHECKING:
+    from ptingest.model.explore import DocumentReader, Hit
     from ptingest.settings.api import ApiSettings
     from ptingest.settings.server import ServerSettings
 
@@ -66,7 +68,7 @@ def why(
     api = api_of(settings, address, token_file)
     server = _ask(api, {"id" if is_id else "line": event})
     letters, more_letters = _letters(settings, event, is_id=is_id)
-    stored, more_stored = _stored(settings, event, is_id=is_id)
+    stored, more_stored = asyncio.run(_stored(settings, event, is_id=is_id))
     found: Row = {
         "asked": {"id" if is_id else "line": event},
         "server": server,
@@ -142,38 +144,51 @@ def _letters(settings: ServerSettings, event: str, *, is_id: bool) -> tuple[list
     return list(reversed(newest)), count - len(newest)
 
 
-def _stored(settings: ServerSettings, event: str, *, is_id: bool) -> tuple[list[Row], int]:
-    """The newest documents of the embedded store that fit, newest first, and how many more
-    hold the same words."""
-    from datetime import UTC, datetime
-
-    import orjson
-
+async def _stored(settings: ServerSettings, event: str, *, is_id: bool) -> tuple[list[Row], int]:
+    """The newest stored documents that fit, newest first, and how many more hold the same
+    words."""
     from ptingest.errors import SinkUnavailable
-    from ptingest.sinks.store.read.search import StoreReader
-    from ptingest.sinks.store.read.snapshot import StoreQuery
+    from ptingest.model.explore import View
+    from ptingest.sinks.read.reader import document_reader
 
-    store = settings.sinks.store
-    path = None if store is None else Path(settings.data_dir) / store.path
-    if path is None or not path.exists():
+    reader, store = document_reader(settings), settings.sinks.store
+    if reader is None or (store is not None and not _is_there(settings, store.path)):
         return [], 0
-    question = StoreQuery(f"_id:{_quoted(event)}" if is_id else _query_of(event))
+    view = View(f"_id:{_quoted(event)}" if is_id else _query_of(event))
     found: list[Row] = []
     count = 0
     try:
-        with StoreReader(path, now=datetime.now(UTC)) as reader:
-            hits = list(reader.search(question, limit=MOST))
-            count = reader.count(question) if len(hits) == MOST else len(hits)
-            for hit in reversed(hits):
-                document = orjson.loads(hit.body)
-                # A phrase matches in any case and with any characters between its words.
-                if is_id or event in str(document.get("message")):
-                    found.append({"data_stream": hit.data_stream, "document": document})
-                else:
-                    count -= 1
-    except (SinkUnavailable, orjson.JSONDecodeError) as error:
+        hits = [hit async for hits in reader.search(view, limit=MOST) for hit in hits]
+        count = await reader.count(view) if len(hits) == MOST else len(hits)
+        for hit in reversed(hits):
+            row = _row(reader, hit, event, is_id=is_id)
+            if row is not None:
+                found.append(row)
+            else:
+                count -= 1
+    except SinkUnavailable as error:
         click.echo(str(error), err=True)
+    finally:
+        await reader.close()
     return found, max(0, count - len(found))
+
+
+def _is_there(settings: ServerSettings, store: str) -> bool:
+    return (Path(settings.data_dir) / store).exists()
+
+
+def _row(reader: DocumentReader, hit: Hit, event: str, *, is_id: bool) -> Row | None:
+    import orjson
+
+    try:
+        document = orjson.loads(hit.body)
+    except orjson.JSONDecodeError as error:
+        click.echo(str(error), err=True)
+        return None
+    # A phrase matches in any case and with any characters between its words.
+    if not is_id and event not in str(document.get("message")):
+        return None
+    return {"data_stream": hit.data_stream, "in": reader.title, "document": document}
 
 
 def _query_of(line: str) -> str:
@@ -242,7 +257,7 @@ def lines(found: Row, *, width: int | None = None) -> Iterator[str]:
     for hit in found["store"]:
         document = hit["document"]
         text = f"{document.get('@timestamp')} {document.get('message')}"
-        text = f"in the embedded store, {hit['data_stream']}: {text}"
+        text = f"in {hit['in']}, {hit['data_stream']}: {text}"
         yield from wrapped(visible(text), indent=2, width=width)
     yield from _more_lines(found, width)
     if not (server.get("found") or found["dead_letters"] or found["store"]):
@@ -258,7 +273,7 @@ def _more_lines(found: Row, width: int | None) -> Iterator[str]:
     places = {
         "server": "fit in the memory of the server; more of the line, or an id, tells them apart",
         "dead_letters": "are dead letters; more of the line, or an id, tells them apart",
-        "store": "in the embedded store have these words",
+        "store": "stored documents have these words",
     }
     for source, words in places.items():
         count = found["more"][source]

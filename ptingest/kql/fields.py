@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
-from ptingest.kql.parser import QueryValue
+from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, Query, QueryValue, Range
 from ptingest.kql.tokens import Phrase, phrase
 
 KEYWORD_COLUMNS = {
@@ -51,3 +53,30 @@ def number_of(text: str) -> int | float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def fields_of(query: Query) -> Iterator[str]:
+    """Yield the fields that a query names, each as often as it does."""
+    match query:
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from fields_of(part)
+        case Negated(part):
+            yield from fields_of(part)
+        case Match(name, _):
+            yield name or "message"
+        case Range(name, _, _):
+            yield name
+
+
+def value_of(document: dict[str, Any], name: str) -> Any:
+    """Return a field's value by its dotted name: nested, or written so at the top; None where
+    there is none."""
+    if name in document:
+        return document[name]
+    value: Any = document
+    for part in name.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
+    return value

@@ -94,3 +94,22 @@ def moment(text: str, now: datetime, *, is_end: bool = False) -> str | None:
         text = f"now-{found[0]}"
     ends = span(text, now)
     return None if ends is None else ends[1 if is_end else 0]
+
+
+def asked_moment(text: str | None, now: datetime, *, name: str, is_end: bool = False) -> str | None:
+    """Return the time of an option, None where there is no text.
+
+    Raises:
+        QueryInvalid: it is not a time.
+    """
+    if text is None or not text.strip():
+        return None
+    found = moment(text, now, is_end=is_end)
+    if found is None:
+        raise QueryInvalid(
+            query=text,
+            column=1,
+            seen=f"{name} {text!r}",
+            expected="an age as 15m, 1h or 7d, or a time as 2025-01-02 or 2025-01-02T03:04:05Z",
+        )
+    return found

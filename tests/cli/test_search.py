@@ -80,7 +80,7 @@ def test_people_get_a_line_a_hit_and_a_count(folder: Path) -> None:
 def test_a_limit_says_what_it_hides(folder: Path) -> None:
     ran = run("search", "*", "--limit", "1", folder=folder)
 
-    assert ran.err == "1 document, the newest of 2\n"
+    assert ran.err == ("1 document, the newest of 2; --all prints all, --limit N the newest N\n")
 
 
 def test_values_are_counted(folder: Path) -> None:
@@ -105,7 +105,7 @@ def test_values_are_counted(folder: Path) -> None:
         ),
         pytest.param(["*"], "data_dir: empty", 4, "does not exist", id="no store yet"),
         pytest.param(
-            ["*"], "sinks: {ndjson: {}}", 4, "has no sinks.store", id="a config without store"
+            ["*"], "sinks: {ndjson: {}}", 4, "neither sinks.store nor", id="a config without store"
         ),
     ],
 )

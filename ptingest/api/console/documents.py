@@ -1,7 +1,7 @@
 """Documents as rows and cells: text of events, for a page or for a file.
 
 Nothing here is markup, and nothing in a CSV file is a formula: what a spreadsheet would
-compute is given an apostrophe.
+compute is given an apostrophe. A column of a file holds the field of its name and nothing else.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
+from ptingest.kql.fields import value_of
 from ptingest.model.explore import Hit
 
 DEFAULT_COLUMNS = ("log_level", "service", "logger_name", "message")
@@ -26,6 +28,8 @@ COLUMNS_MOST = 20
 DEPTH_MOST = 32
 """Dots in a field's name."""
 TOO_DEEP = "nested too deeply to be shown"
+_NAME = re.compile(r"@?[A-Za-z_][\w.-]*", re.ASCII)
+"""A field's name, which no spreadsheet computes: a formula that begins so has parentheses."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet compute a cell, in its wide forms too."""
 
@@ -52,18 +56,6 @@ def _decoded(body: str) -> Any:
         return None
 
 
-def value_of(body: dict[str, Any], name: str) -> Any:
-    """Return a field by its dotted name: nested, or written so at the top."""
-    if name in body:
-        return body[name]
-    value: Any = body
-    for part in name.split("."):
-        if not isinstance(value, dict):
-            return None
-        value = value.get(part)
-    return value
-
-
 def text_of(value: Any) -> str:
     """Return a value as text: a text itself, nothing for null, else JSON."""
     if value is None:
@@ -80,9 +72,14 @@ def _written(value: Any, *, indent: int | None = None) -> str:
 
 
 def cell(hit: Hit, body: dict[str, Any], name: str) -> str:
-    """Return what a table shows of a field; a message without what was parsed out of it."""
+    """Return what a page shows of a field; a message without what was parsed out of it."""
     if name == "message":
         return message_of(body)
+    return value_text(hit, body, name)
+
+
+def value_text(hit: Hit, body: dict[str, Any], name: str) -> str:
+    """Return a field's value as text; ``_id`` and ``_index`` are those of the document."""
     if name == "_id":
         return hit.key or ""
     if name == "_index":
@@ -139,11 +136,19 @@ def pretty(body: str) -> str:
     return body if value is None else _written(value, indent=2)
 
 
+def csv_header(names: Sequence[str]) -> bytes:
+    """Return the first line of a CSV file; the names of fields stay as they are."""
+    return _csv([[one if _NAME.fullmatch(one) else harmless(one) for one in names]])
+
+
 def csv_lines(rows: Iterable[Sequence[str]]) -> bytes:
     """Return rows as CSV, as RFC 4180 has it; no cell is a formula."""
+    return _csv([[harmless(one) for one in row] for row in rows])
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> bytes:
     out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerows([[harmless(one) for one in row] for row in rows])
+    csv.writer(out).writerows(rows)
     return out.getvalue().encode("utf-8", "replace")
 
 

@@ -1,4 +1,4 @@
-"""The embedded store, in Kibana's query language.
+"""Stored documents, in Kibana's query language.
 
 Everything that decides what is shown is in the address, so a view can be bookmarked and sent.
 The page works without JavaScript; `explore.js` adds completion, rows that open in place, a
@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from ptingest.api.console.clauses import (
     Writing,
@@ -34,19 +35,26 @@ from ptingest.api.console.documents import (
     text_of,
 )
 from ptingest.api.console.dry_run import DryRun
+from ptingest.api.console.explore_address import (
+    PATH,
+    ExploreAddress,
+    sort_of,
+    span_with_data,
+)
 from ptingest.api.console.export import KINDS, send_document, send_file
 from ptingest.api.console.site import ROOT, Site, is_gone
 from ptingest.api.console.timeline import Timeline, step_words, timeline
-from ptingest.errors import QueryInvalid, SinkUnavailable
-from ptingest.model.explore import ExploreResult, Facet, Hit, Tail, View
-from ptingest.sinks.store.read.pool import StoreExplorer
+from ptingest.errors import QueryInvalid, RequestInvalid, SinkUnavailable
+from ptingest.kql.fields import TEXT_FIELDS
+from ptingest.model.explore import DocumentReader, ExploreResult, Facet, Hit, Tail, View
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from ptingest.api.console.site import Handler
+
 T = TypeVar("T")
 
-PATH = f"{ROOT}/explore"
 PAGE_ROWS = 100
 AROUND = 5
 """Neighbours to each side."""
@@ -54,7 +62,6 @@ COMPLETIONS = 12
 GLANCE_SECONDS = 0.25
 """How often it is checked whether the client still waits for the answer."""
 TAIL_SECONDS = 15.0
-TAIL_STEP_SECONDS = 0.5
 TAIL_ROWS = 100
 TAILS = 8
 """Live tails at once."""
@@ -76,44 +83,6 @@ AGE = re.compile(r"\d+[smhdw]")
 NUMBER = re.compile(r"[0-9]{1,18}")
 
 
-class ExploreAddress(NamedTuple):
-    """The parts of the page's address."""
-
-    query: str = ""
-    since: str = ""
-    until: str = ""
-    columns: str | None = None
-    place: str | None = None
-    patient: str | None = None
-
-    @classmethod
-    def read(cls, request: web.Request) -> ExploreAddress:
-        asked = request.query
-        return cls(
-            asked.get("q", ""),
-            asked.get("since", "24h").strip(),
-            asked.get("until", "").strip(),
-            asked.get("columns"),
-            asked.get("place") or None,
-            asked.get("patient") or None,
-        )
-
-    @property
-    def view(self) -> View:
-        return View(self.query, self.since or None, self.until or None)
-
-    def address(self, path: str = PATH, **others: str | None) -> str:
-        """Return the address of this view with some parts changed; pages begin anew."""
-        parts = {
-            "q": self.query,
-            "since": self.since,
-            "until": self.until or None,
-            "columns": self.columns,
-            **others,
-        }
-        return f"{path}?{urlencode({k: v for k, v in parts.items() if v is not None})}"
-
-
 class FacetChoice(NamedTuple):
     """One value of a facet, with what a click on it does."""
 
@@ -126,50 +95,64 @@ class FacetChoice(NamedTuple):
 
 def explore_routes(
     site: Site,
-    explorer: StoreExplorer | None,
+    reader: DocumentReader | None,
     dry_run: DryRun | None,
     *,
     shows_traces: bool = False,
 ) -> list[web.RouteDef]:
-    """Return the routes; without an explorer the page says what to do. ``shows_traces``: there is
+    """Return the routes; without a reader the page says what to do. ``shows_traces``: there is
     a page `/life`."""
     from aiohttp import web
 
-    pages = _Pages(site, explorer, dry_run, shows_traces) if explorer is not None else None
+    pages = _Pages(site, reader, dry_run, shows_traces) if reader is not None else None
     if pages is None:
 
         async def nothing(request: web.Request) -> web.StreamResponse:
             return await site.page(request, "explore_none.html")
 
         return [web.get("/explore", nothing)]
-    return [
-        web.get("/explore", pages.explore),
-        web.get("/explore/document", pages.document),
-        web.get("/explore/document/whole", pages.whole),
-        web.get("/explore/complete", pages.complete),
-        web.get("/explore/tail", pages.tail),
-        web.get("/explore/export", pages.export),
-    ]
+    routes = {
+        "/explore": pages.explore,
+        "/explore/document": pages.document,
+        "/explore/document/whole": pages.whole,
+        "/explore/complete": pages.complete,
+        "/explore/tail": pages.tail,
+        "/explore/export": pages.export,
+    }
+    return [web.get(path, _understood(site, handler)) for path, handler in routes.items()]
+
+
+def _understood(site: Site, handler: Handler) -> Handler:
+    """Answer with the reason where a request makes no sense."""
+
+    async def understood(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except RequestInvalid as error:
+            return await site.notice(request, 400, "Not understood", error.why)
+
+    return understood
 
 
 class _Pages:
     """The handlers of one site."""
 
     def __init__(
-        self, site: Site, explorer: StoreExplorer, dry_run: DryRun | None, shows_traces: bool
+        self, site: Site, reader: DocumentReader, dry_run: DryRun | None, shows_traces: bool
     ) -> None:
-        self._site, self._explorer, self._dry_run = site, explorer, dry_run
+        self._site, self._reader, self._dry_run = site, reader, dry_run
         self._shows_traces = shows_traces
         self._tails = 0
         self._exports = 0
 
     async def explore(self, request: web.Request) -> web.StreamResponse:
-        asked = ExploreAddress.read(request)
-        look, trouble, status = None, None, 200
+        asked = ExploreAddress.read(request.query)
+        look, trouble, failure, status = None, None, "", 200
         try:
+            asked = await self._with_span(asked)
             look = await _while_waited_for(
                 request,
-                self._explorer.look(
+                self._reader.look(
                     asked.view,
                     place=asked.place,
                     limit=PAGE_ROWS,
@@ -179,21 +162,29 @@ class _Pages:
         except QueryInvalid as error:
             trouble, status = _pointed(asked, error), 400
         except SinkUnavailable as error:
-            return await self._site.page(request, "explore_none.html", cause=str(error.cause))
+            failure, status = error.cause, 503
         if look is not None and look.is_empty:
-            return await self._site.page(request, "explore_none.html", cause="It is empty")
+            return await self._site.page(request, "explore_none.html", reader=self._reader)
+        values = _values(asked, look, self._reader)
         return await self._site.page(
-            request, "explore.html", status=status, trouble=trouble, **_values(asked, look)
+            request, "explore.html", status=status, trouble=trouble, failure=failure, **values
         )
 
+    async def _with_span(self, asked: ExploreAddress) -> ExploreAddress:
+        """Choose a span that has documents where the address names none."""
+        if asked.since is not None:
+            return asked
+        if asked.until:
+            return asked._replace(since="")
+        newest = await self._reader.newest_time()
+        return asked._replace(since=span_with_data(newest, datetime.now(UTC)))
+
     async def document(self, request: web.Request) -> web.StreamResponse:
-        asked, number = ExploreAddress.read(request), request.query.get("id", "")
-        found = None
-        if NUMBER.fullmatch(number):
-            try:
-                found = await self._explorer.document(int(number), around=AROUND)
-            except SinkUnavailable as error:
-                return await self._site.notice(request, 503, "Not now", str(error.cause))
+        asked = ExploreAddress.read(request.query, "id")
+        try:
+            found = await self._reader.document(request.query.get("id", ""), around=AROUND)
+        except SinkUnavailable as error:
+            return await self._site.notice(request, 503, "Not now", str(error.cause))
         if found is None:
             text = "There is no such document: retention may have removed it."
             return await self._site.notice(request, 404, "Not here", text)
@@ -224,16 +215,15 @@ class _Pages:
 
     async def whole(self, request: web.Request) -> web.StreamResponse:
         """Answer with one document as it is stored, however large."""
-        number = request.query.get("id", "")
+        ExploreAddress.read(request.query, "id")
+        document_id = request.query.get("id", "")
         if self._exports >= EXPORTS:
             text = f"{EXPORTS} exports are running, which is the limit; wait for one to end."
             return await self._site.notice(request, 429, "Not yet", text)
         self._exports += 1
         try:
-            if not NUMBER.fullmatch(number):
-                raise SinkUnavailable(sink="store", cause="there is no such document")
-            parts = self._explorer.whole(int(number))
-            return await send_document(request, parts, number=int(number))
+            parts = self._reader.whole(document_id)
+            return await send_document(request, parts, document_id=document_id)
         except SinkUnavailable as error:
             return await self._site.notice(request, 404, "Not here", error.cause)
         finally:
@@ -251,7 +241,8 @@ class _Pages:
         return {"original": original, "service": service, "patterns": tried.stops[0].patterns}
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
-        """Answer with completions for the cursor, as JSON; a busy store offers none."""
+        """Answer with completions for the cursor, as JSON; a busy reader offers none."""
+        ExploreAddress.read(request.query, "at")
         query, at = request.query.get("q", ""), request.query.get("at", "")
         writing = written_at(query, int(at)) if NUMBER.fullmatch(at) else None
         try:
@@ -262,13 +253,13 @@ class _Pages:
 
     async def _completions(self, writing: Writing | None) -> list[dict[str, str]]:
         if writing is not None and writing.field is not None:
-            values = await self._explorer.values(
+            values = await self._reader.values(
                 writing.field, beginning=writing.beginning, limit=COMPLETIONS
             )
             return [{"text": quoted(one.text), "note": f"{one.documents:,}"} for one in values]
         if writing is not None:
             wanted = writing.beginning.lower()
-            names = [one for one in await self._explorer.fields() if wanted in one.lower()]
+            names = [one for one in await self._reader.fields() if wanted in one.lower()]
             names.sort(key=lambda name: (not name.lower().startswith(wanted), name))
             return [{"text": f"{name}:", "note": "field"} for name in names[:COMPLETIONS]]
         return []
@@ -278,15 +269,15 @@ class _Pages:
         ``after`` the answer is the position to go on from."""
         from aiohttp import web
 
-        asked, after = ExploreAddress.read(request), request.query.get("after", "")
+        asked = ExploreAddress.read(request.query, "after")
+        after = request.query.get("after", "")
         if self._tails >= TAILS:
             text = f"{TAILS} live tails are open, which is the limit; close one\n"
             return web.Response(text=text, status=429)
         self._tails += 1
         try:
-            is_begun = NUMBER.fullmatch(after) is not None
-            begin = int(after) if is_begun else await self._explorer.last_id()
-            seconds = TAIL_SECONDS if is_begun else 0.0
+            begin = after or await self._reader.position()
+            seconds = TAIL_SECONDS if after else 0.0
             waiting = self._wait_for_more(asked.view, begin, seconds)
             tail = await _while_waited_for(request, waiting)
         except QueryInvalid as error:
@@ -301,22 +292,23 @@ class _Pages:
             rows=[_row(asked, hit) for hit in reversed(tail.hits)],
             columns=columns_of(asked.columns),
         )
-        answer.headers["X-Last-Id"] = str(tail.last_id)
+        answer.headers["X-Last-Id"] = tail.position
         answer.headers["X-Cut"] = "yes" if tail.is_cut else "no"
         return answer
 
-    async def _wait_for_more(self, view: View, after: int, seconds: float) -> Tail:
+    async def _wait_for_more(self, view: View, after: str, seconds: float) -> Tail:
         end = asyncio.get_running_loop().time() + seconds
         while True:
-            tail = await self._explorer.tail(view, after=after, limit=TAIL_ROWS)
+            tail = await self._reader.tail(view, after=after, limit=TAIL_ROWS)
             if tail.hits or tail.is_cut or asyncio.get_running_loop().time() >= end:
                 return tail
-            after = tail.last_id
-            await asyncio.sleep(TAIL_STEP_SECONDS)
+            after = tail.position
+            await asyncio.sleep(self._reader.tail_seconds)
 
     async def export(self, request: web.Request) -> web.StreamResponse:
         """Answer with the whole view as a file."""
-        asked, kind = ExploreAddress.read(request), request.query.get("as", "ndjson")
+        asked = ExploreAddress.read(request.query, "as")
+        kind = request.query.get("as", "ndjson")
         if kind not in KINDS:
             text = f"{kind!r} is not a format; known are {' and '.join(KINDS)}"
             return await self._site.notice(request, 400, "Not exported", text)
@@ -324,11 +316,12 @@ class _Pages:
             text = f"{EXPORTS} exports are running, which is the limit; wait for one to end."
             return await self._site.notice(request, 429, "Not yet", text)
         self._exports += 1
-        columns = ["@timestamp", *columns_of(asked.columns)]
+        columns = list(dict.fromkeys(("@timestamp", *columns_of(asked.columns))))
         try:
-            pages = self._explorer.export(asked.view)
+            asked = await self._with_span(asked)
+            pages = self._reader.export(asked.view)
             return await send_file(
-                request, pages, whole=self._explorer.whole, kind=kind, columns=columns
+                request, pages, whole=self._reader.whole, kind=kind, columns=columns
             )
         except QueryInvalid as error:
             return await self._site.notice(request, 400, "Not exported", str(error))
@@ -367,10 +360,13 @@ def _pointed(asked: ExploreAddress, error: QueryInvalid) -> dict[str, object]:
     }
 
 
-def _values(asked: ExploreAddress, look: ExploreResult | None) -> dict[str, object]:
+def _values(
+    asked: ExploreAddress, look: ExploreResult | None, reader: DocumentReader
+) -> dict[str, object]:
     columns = columns_of(asked.columns)
     values: dict[str, object] = {
         "asked": asked,
+        "reader": reader,
         "columns": columns,
         "fewer": {
             name: asked.address(columns=",".join(one for one in columns if one != name))
@@ -393,6 +389,12 @@ def _values(asked: ExploreAddress, look: ExploreResult | None) -> dict[str, obje
         "step": step_words(counts.step_seconds),
         "span": _span_words(asked),
         "facets": [(facet, _choices(asked, facet)) for facet in counts.facets],
+        "sort": sort_of(asked.sort),
+        "sorts": {
+            name: asked.sorted_by(name)
+            for name in ("@timestamp", *columns)
+            if name not in TEXT_FIELDS
+        },
         "rows": [_row(asked, hit) for hit in page.hits],
         "older": asked.address(place=page.next_place) if page.next_place else None,
         "newest": asked.address() if asked.place else None,
@@ -405,7 +407,7 @@ def _values(asked: ExploreAddress, look: ExploreResult | None) -> dict[str, obje
 
 
 def _span_words(asked: ExploreAddress) -> str:
-    if AGE.fullmatch(asked.since) and not asked.until:
+    if asked.since and AGE.fullmatch(asked.since) and not asked.until:
         return f", of the last {asked.since}"
     begin = f" from {asked.since}" if asked.since else ""
     end = f" to {asked.until}" if asked.until else ""
@@ -440,7 +442,7 @@ def _row(asked: ExploreAddress, hit: Hit) -> dict[str, object]:
         "time": hit.timestamp or "",
         "level": level if isinstance(level, str) and level.isalpha() and level.isascii() else "",
         "cells": [(name, cell(hit, body, name)) for name in columns_of(asked.columns)],
-        "open": asked.address(f"{PATH}/document", id=str(hit.id)),
+        "open": asked.address(f"{PATH}/document", id=hit.id),
         "whole": _whole(hit),
         "size": hit.size,
     }
@@ -448,7 +450,7 @@ def _row(asked: ExploreAddress, hit: Hit) -> dict[str, object]:
 
 def _whole(hit: Hit) -> str | None:
     """Return where a document that is shown in part is had whole."""
-    return f"{PATH}/document/whole?id={hit.id}" if hit.is_cut else None
+    return f"{PATH}/document/whole?id={quote(hit.id)}" if hit.is_cut else None
 
 
 def _life(hit: Hit) -> str | None:

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ptingest.api.console.documents import body_of, cell, csv_lines
+from ptingest.api.console.documents import (
+    body_of,
+    csv_header,
+    csv_lines,
+    value_text,
+)
 from ptingest.api.console.site import HEADERS
 from ptingest.errors import SinkUnavailable
 from ptingest.model.explore import Hit
+from ptingest.sinks.read.lines import json_line, line_start
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -23,11 +30,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KINDS = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+_ODD = re.compile(r"[^A-Za-z0-9_-]+")
+NAME_CHARACTERS = 64
+"""Of a document's id in the name of a file."""
 WRITE_SECONDS = 60.0
 """A client that reads nothing for this long is disconnected: few exports may run at once."""
 
 
-Whole = Callable[[int], AsyncIterator[bytes]]
+Whole = Callable[[str], AsyncIterator[bytes]]
 """Gives one document whole, in parts."""
 
 
@@ -51,7 +61,7 @@ async def send_file(
     await answer.prepare(request)
     try:
         if kind == "csv":
-            await _write(answer, csv_lines([columns]))
+            await _write(answer, csv_header(columns))
         await _write_hits(answer, first, whole, kind, columns)
         async for hits in pages:
             await _write_hits(answer, hits, whole, kind, columns)
@@ -62,7 +72,7 @@ async def send_file(
 
 
 async def send_document(
-    request: web.Request, parts: AsyncIterator[bytes], *, number: int
+    request: web.Request, parts: AsyncIterator[bytes], *, document_id: str
 ) -> web.StreamResponse:
     """Answer with one document as it is stored, as a file.
 
@@ -72,7 +82,9 @@ async def send_document(
     from aiohttp import web
 
     first = await anext(parts, b"")
-    answer = web.StreamResponse(headers=_headers("json", f"ptingest-{number}"))
+    answer = web.StreamResponse(
+        headers=_headers("json", f"ptingest-{_ODD.sub('-', document_id)[-NAME_CHARACTERS:]}")
+    )
     await answer.prepare(request)
     try:
         await _write(answer, first)
@@ -99,8 +111,10 @@ async def _write_hits(
     for number, hit in enumerate(hits if kind == "ndjson" else ()):
         if hit.is_cut:
             await _write(answer, encoded(hits[begin:number], kind, columns))
+            start: bytes | None = line_start(hit)
             async for part in whole(hit.id):
-                await _write(answer, part)
+                await _write(answer, part if start is None else start + part[1:])
+                start = None
             await _write(answer, b"\n")
             begin = number + 1
     await _write(answer, encoded(hits[begin:], kind, columns))
@@ -114,9 +128,9 @@ async def _write(answer: web.StreamResponse, data: bytes) -> None:
 def encoded(hits: Sequence[Hit], kind: str, columns: Sequence[str]) -> bytes:
     """Return documents as lines of JSON, or as rows of a table."""
     if kind == "ndjson":
-        return b"".join(hit.body.encode() + b"\n" for hit in hits)
+        return b"".join(json_line(hit) + b"\n" for hit in hits)
     bodies = [(hit, body_of(hit)) for hit in hits]
-    return csv_lines([[cell(hit, body, name) for name in columns] for hit, body in bodies])
+    return csv_lines([[value_text(hit, body, name) for name in columns] for hit, body in bodies])
 
 
 def _headers(kind: str, name: str = "ptingest") -> dict[str, str]:

@@ -20,10 +20,11 @@ from ptingest.api.letters import DeadLetterJobs
 from ptingest.api.view import StatusView
 from ptingest.api.why import TraceService
 from ptingest.dead_letters.browser import DeadLetterBrowser
+from ptingest.model.explore import DocumentReader
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.server import ServerSettings
-from ptingest.sinks.store.read.pool import StoreExplorer
+from ptingest.sinks.read.reader import document_reader
 from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ def console_dependencies(
     settings: ServerSettings, *, pipeline: Callable[[], Pipeline]
 ) -> ConsoleDependencies:
     """Return those of one server; ``pipeline`` gives the pipeline in force, for dry runs."""
-    folder, store = Path(settings.data_dir), settings.sinks.store
+    folder = Path(settings.data_dir)
     return ConsoleDependencies(
         dry_run=DryRun(pipeline),
         letters=DeadLetterBrowser(folder / "dead_letters"),
-        explorer=StoreExplorer(folder / store.path) if store is not None else None,
+        explorer=document_reader(settings),
     )
 
 
@@ -48,8 +49,8 @@ class ConsoleDependencies:
 
     dry_run: DryRun | None = None
     letters: DeadLetterBrowser | None = None
-    explorer: StoreExplorer | None = None
-    """None without a store; the page says so."""
+    explorer: DocumentReader | None = None
+    """None where no sink can be read; the page says so."""
 
 
 IN_TROUBLE = "ptingest_lane_is_in_trouble"

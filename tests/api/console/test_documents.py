@@ -13,6 +13,7 @@ from ptingest.api.console.documents import (
     body_of,
     cell,
     columns_of,
+    csv_header,
     csv_lines,
     fields_of,
     harmless,
@@ -20,13 +21,14 @@ from ptingest.api.console.documents import (
     pretty,
     shown_fields,
     text_of,
-    value_of,
+    value_text,
 )
+from ptingest.kql.fields import value_of
 from ptingest.model.explore import Hit
 
 
 def hit(body: str) -> Hit:
-    return Hit(1, None, "2025-01-01T00:00:00.000Z", "logs-a-pt", "key", body)
+    return Hit("1", None, "2025-01-01T00:00:00.000Z", "logs-a-pt", "key", body)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,20 @@ def test_a_cell_shows_a_field_as_text(name: str, text: str) -> None:
     )
 
     assert cell(one, body_of(one), name) == text
+
+
+def test_a_column_of_a_file_holds_the_field_of_its_name() -> None:
+    one = hit('{"message":"whole","log_message":"parsed"}')
+
+    found = [value_text(one, body_of(one), name) for name in ("message", "log_message", "_id")]
+
+    assert found == ["whole", "parsed", "key"]
+
+
+def test_names_of_fields_in_a_header_stay_as_they_are() -> None:
+    names = ["@timestamp", "log.file.path", "_id", "@SUM(A1)", "=1", "host-name"]
+
+    assert csv_header(names) == b"@timestamp,log.file.path,_id,'@SUM(A1),'=1,host-name\r\n"
 
 
 @pytest.mark.parametrize("body", ["", "no JSON", "[1]", "7", "[" * 5000])

@@ -141,8 +141,8 @@ async def test_a_step_of_the_histogram_leads_to_its_documents(
     [
         ("q=service:", "cannot be read at column 9: the query ends"),
         ("q=a:1 or (b", "at column 10"),
-        ("q=&since=soon", "A time or a page address cannot be read"),
-        ("q=&place=nowhere", "A time or a page address cannot be read"),
+        ("q=&since=soon", "A part of the address cannot be read"),
+        ("q=&place=nowhere", "A part of the address cannot be read"),
     ],
 )
 async def test_what_cannot_be_read_is_pointed_at(
@@ -296,6 +296,7 @@ async def test_a_view_is_exported_as_lines_of_json(
     async with served.http.get("/console/explore/export?since=&q=log_level:ERROR") as answer:
         lines = (await answer.text()).splitlines()
 
+    assert [json.loads(line)["_id"] for line in lines] == ["key1500", "key500"]
     assert [json.loads(line)["log"]["offset"] for line in lines] == [1500, 500]
     assert answer.headers["Content-Disposition"] == 'attachment; filename="ptingest.ndjson"'
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
@@ -309,7 +310,7 @@ async def test_a_view_is_exported_as_a_table_without_formulas(
     text = await served.read("/console/explore/export?since=&as=csv&columns=service,log.offset")
 
     assert list(csv.reader(io.StringIO(text))) == [
-        ["'@timestamp", "service", "log.offset"],
+        ["@timestamp", "service", "log.offset"],
         ["2025-01-02T03:04:02.000Z", "django", "200"],
         ["2025-01-02T03:04:01.000Z", "'=cmd|' /C calc'!A0", "100"],
     ]
@@ -349,6 +350,7 @@ async def test_an_export_of_lines_has_large_documents_whole_and_a_table_says_whe
 
     assert [json.loads(line)["log"]["offset"] for line in lines] == [300, 200, 100]
     assert json.loads(lines[1])["other"] == GIANT
+    assert json.loads(lines[1])["_id"] == "key200"
     rows = list(csv.reader(io.StringIO(table)))
     assert [row[1] for row in rows] == ["service", "django", "django", "django"]
     assert rows[2][2].endswith("… (3,000,000 bytes)")
@@ -392,10 +394,74 @@ async def test_a_time_without_documents_offers_all_times(
 ) -> None:
     put(store, parcel(1))
 
-    page = await served.read("/console/explore")
+    page = await served.read("/console/explore?since=1h")
 
     assert "0 documents in" in text_of(page)
     assert "Search all times" in text_of(page)
+
+
+async def test_the_first_view_is_on_a_span_that_has_documents(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, parcel(1))
+
+    page = await served.read("/console/explore")
+
+    assert "1 document in" in text_of(page)
+    assert all("since=24h" not in one for one in links(page) if "as=csv" in one)
+
+
+async def test_a_parameter_that_is_not_known_is_refused(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, parcel(1))
+
+    for path in ("", "/document", "/document/whole", "/complete", "/tail", "/export"):
+        async with served.http.get(f"/console/explore{path}?q=&sicne=1h") as answer:
+            assert answer.status == 400
+            assert "no parameter &#39;sicne&#39;; known are q, since" in await answer.text()
+
+
+async def test_a_view_is_sorted_by_any_field(served: Served, store: sqlite3.Connection) -> None:
+    put(store, *(parcel(second, n=second % 3) for second in range(4)))
+
+    page = await served.read(f"{PAGE}&sort=n:asc&columns=n")
+    table = await served.read("/console/explore/export?since=&sort=n:desc&as=csv&columns=n")
+
+    assert re.findall(r'data-row="(\d+)"', page) == ["1", "4", "2", "3"]
+    assert [line.split(",")[1] for line in table.splitlines()] == ["n", "2", "1", "0", "0"]
+
+
+async def test_values_of_any_field_are_counted(served: Served, store: sqlite3.Connection) -> None:
+    put(store, *(parcel(second, n=second % 3) for second in range(4)))
+
+    usual = text_of(await served.read(PAGE))
+    asked = await served.read(f"{PAGE}&facets=n")
+
+    assert "log.file.path /var/log/pt/django.log 4" in usual
+    assert "n 0 2" in text_of(asked)
+    assert any("q=n%3A0" in one and "facets=n" in one for one in links(asked))
+
+
+async def test_a_field_that_no_document_has_is_said(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, parcel(1))
+
+    page = text_of(await served.read(f"{PAGE}&q=servce:django"))
+
+    assert "No such field: as far as the embedded store knows, no document has servce" in page
+
+
+@pytest.mark.parametrize("part", ["sort=n", "sort=message:asc", "facets=message", "sort=n:up"])
+async def test_an_order_or_a_facet_that_makes_no_sense_is_said(
+    served: Served, store: sqlite3.Connection, part: str
+) -> None:
+    put(store, parcel(1))
+
+    async with served.http.get(f"{PAGE}&{part}") as answer:
+        assert answer.status == 400
+        assert "A part of the address cannot be read" in text_of(await answer.text())
 
 
 async def test_counts_that_ran_out_of_time_say_at_least(
@@ -415,7 +481,7 @@ async def test_without_a_store_the_page_says_what_to_do() -> None:
     async with console(dependencies=ConsoleDependencies()) as served:
         page = text_of(await served.read("/console/explore"))
 
-    assert "The config has no sinks.store" in page
+    assert "The config has neither sinks.store nor" in page
 
 
 async def test_where_a_client_goes_away_looking_ends(

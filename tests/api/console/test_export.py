@@ -16,7 +16,7 @@ from ptingest.model.explore import Hit
 from tests.support.console import console
 from tests.support.waiting import PATIENCE_SECONDS
 
-PAGE = "/console/explore/export?q="
+PAGE = "/console/explore/export?q=&since="
 
 
 class Endless:
@@ -32,12 +32,14 @@ class Endless:
         try:
             while number != self._pages:
                 number += 1
-                yield [Hit(number, None, "2025-01-01T00:00:00.000Z", "logs-a-pt", None, body)] * 100
+                yield [
+                    Hit(str(number), None, "2025-01-01T00:00:00.000Z", "logs-a-pt", None, body)
+                ] * 100
         finally:
             self.ended.set()
         raise SinkUnavailable(sink="store", cause="the disk is gone")
 
-    async def whole(self, _: int) -> AsyncIterator[bytes]:
+    async def whole(self, _: str) -> AsyncIterator[bytes]:
         raise AssertionError("no document of these pages is cut")
         yield b""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from ptingest.model.explore import Hit
-from ptingest.sinks.store.read.excerpt import excerpt
+from ptingest.sinks.read.excerpt import excerpt
 
 T = TypeVar("T")
 
@@ -51,7 +51,8 @@ def read_hits(
             body = _body(connection, one, whole_bytes, value_bytes) if one in found else None
             if body is None:
                 continue
-            hits.append(Hit._make((*found[one], *body)))
+            number, timestamp, stored_at, data_stream, key = found[one]
+            hits.append(Hit(str(number), timestamp, stored_at, data_stream, key, *body))
             if hits[-1].is_cut and is_time_up():
                 return hits
     return hits

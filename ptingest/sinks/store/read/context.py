@@ -80,7 +80,7 @@ def _in_file(
     names = [name for name in spot.file if name != "path" or "inode" not in spot.file]
     wanted += [(f"$.log.file.{name}", spot.file[name]) for name in names]
     conditions = " AND ".join("json_extract(small, ?) IS ?" for _ in wanted)
-    near = [hit.id - AROUND, hit.id + AROUND, hit.data_stream]
+    near = [int(hit.id) - AROUND, int(hit.id) + AROUND, hit.data_stream]
 
     def ask(is_small: str) -> list[tuple[int]]:
         return connection.execute(
@@ -104,10 +104,10 @@ def _in_file(
 
 def _by_time(connection: sqlite3.Connection, hit: Hit, count: int, *, is_after: bool) -> list[int]:
     order = "ASC" if is_after else "DESC"
-    behind, values = f"id {'>' if is_after else '<'} ?", list[str | int]([hit.id])
+    behind, values = f"id {'>' if is_after else '<'} ?", list[str | int]([int(hit.id)])
     if hit.timestamp is not None:
         behind = f"(timestamp, id) {'>' if is_after else '<'} (?, ?)"
-        values = [hit.timestamp, hit.id]
+        values = [hit.timestamp, int(hit.id)]
     rows = connection.execute(
         f"SELECT id FROM {by_time(connection)} WHERE {behind} AND data_stream = ? "
         f"ORDER BY timestamp {order}, id {order} LIMIT ?",

@@ -10,36 +10,50 @@ answer says what was left out. A connection that is interrupted from another thr
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
-from ptingest.errors import QueryInvalid, SinkUnavailable
-from ptingest.kql import times
+from ptingest.errors import SinkUnavailable
 from ptingest.kql.columns import time_text
 from ptingest.kql.deadline import TimeIsUp, deadline
-from ptingest.model.explore import Counts, Hit, Page, Tail, View
+from ptingest.model.explore import NEWEST_FIRST, Counts, Facet, Hit, Page, Tail, View
 from ptingest.sinks.store.read.bodies import (
     PAGE_BYTES,
     PAGE_VALUE_BYTES,
     read_hits,
     read_part,
 )
-from ptingest.sinks.store.read.facets import counts
+from ptingest.sinks.store.read.facets import LABELS, counts, facet_of
+from ptingest.sinks.store.read.field_values import check_facets, count_values
 from ptingest.sinks.store.read.pagination import PageCursor, Slice, by_time, slices
 from ptingest.sinks.store.read.planner import candidates, first_rows, most_rows, rare_ids, weight
-from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds, snapshot
+from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds, resolved, snapshot
+from ptingest.sinks.store.read.sorting import (
+    SortedPlace,
+    check_sort,
+    sorted_places,
+)
 from ptingest.sinks.store.read.sql import Condition
 from ptingest.sinks.store.schema import open_reader
 
 TAIL_MOST = 20_000
 """Documents read for one step of a live tail; further ones are skipped, and counted."""
+FACET_SAMPLE = 2_000
+"""Documents in which values of fields other than labels are counted: their bodies are read."""
 TOO_MUCH = (
     "time was up before one document was read; use fewer words and values at once, or rarer ones"
 )
+UNSORTED = (
+    "time was up before the documents were sorted by {}, for which all that match are read; choose "
+    "a shorter time range or a narrower query, or sort by @timestamp"
+)
+
+
+Place = TypeVar("Place", PageCursor, SortedPlace)
 
 
 class ExploreReader:
@@ -79,46 +93,55 @@ class ExploreReader:
         Raises:
             QueryInvalid: a time cannot be read.
         """
-        return StoreQuery(
-            view.query,
-            self._time(view.since, "since"),
-            self._time(view.until, "until", is_end=True),
-        )
-
-    def _time(self, text: str | None, name: str, *, is_end: bool = False) -> str | None:
-        if text is None or not text.strip():
-            return None
-        found = times.moment(text, self._now, is_end=is_end)
-        if found is None:
-            raise QueryInvalid(
-                query=text,
-                column=1,
-                seen=f"{name} {text!r}",
-                expected="an age as 15m, 1h or 7d, or a time as 2025-01-02 or 2025-01-02T03:04:05Z",
-            )
-        return found
+        return resolved(view, self._now)
 
     def page(self, view: View, *, place: str | None = None, limit: int) -> Page:
-        """Return documents newest first, from ``place`` on.
+        """Return documents in the order of the view, from ``place`` on.
 
         Documents that are stored meanwhile neither shift nor repeat documents of the next page.
 
         Raises:
-            QueryInvalid: the query, a time or the place cannot be read.
+            QueryInvalid: the query, a time, the order or the place cannot be read.
         """
+        if view.sort != NEWEST_FIRST:
+            return self._sorted_page(view, place, limit)
         after = PageCursor.read(place) if place else None
         question = self.question(view)
         with self._snapshot(question) as where:
             places, stopped_at = self._places(where, question, after, limit + 1)
             found = places[:limit]
             hits = self._hits([one.id for one in found])
-        if hits and hits[-1].is_cut and hits[-1].id != found[-1].id and self._is_time_up():
-            # Large documents took the time of the others.
-            last = next(one for one in found if one.id == hits[-1].id)
+        if (last := self._last_in_time(found, hits)) is not None:
             return Page(hits, str(last), last.timestamp)
         if stopped_at is not None:
             return Page(hits, str(stopped_at), stopped_at.timestamp)
         return Page(hits, str(found[-1]) if len(places) > limit else None, None)
+
+    def _sorted_page(self, view: View, place: str | None, limit: int) -> Page:
+        check_sort(view.sort)
+        after = SortedPlace.read(place) if place else None
+        question = self.question(view)
+        with self._snapshot(question) as query:
+            where = in_bounds(query, question)
+            try:
+                with deadline(self.connection, self._is_time_up):
+                    places = sorted_places(
+                        self.connection, query, where, sort=view.sort, after=after, limit=limit + 1
+                    )
+            except TimeIsUp as error:
+                cause = UNSORTED.format(view.sort.field)
+                raise SinkUnavailable(sink="store", cause=cause) from error
+            found = places[:limit]
+            hits = self._hits([one.id for one in found])
+        if (last := self._last_in_time(found, hits)) is not None:
+            return Page(hits, str(last), None)
+        return Page(hits, str(found[-1]) if len(places) > limit else None, None)
+
+    def _last_in_time(self, found: Sequence[Place], hits: Sequence[Hit]) -> Place | None:
+        """Return the place of the last hit when large documents took the time of the others."""
+        if hits and hits[-1].is_cut and hits[-1].id != str(found[-1].id) and self._is_time_up():
+            return next(one for one in found if str(one.id) == hits[-1].id)
+        return None
 
     def _places(
         self, where: Condition, question: StoreQuery, after: PageCursor | None, limit: int
@@ -220,6 +243,40 @@ class ExploreReader:
                 is_time_up=self._is_time_up,
             )
 
+    def facets(self, view: View, counted: Counts) -> list[Facet]:
+        """Return the facets of the view: of labels those in ``counted``, of other fields the
+        values in the newest documents.
+
+        Raises:
+            QueryInvalid: a facet's field has no values that can be counted.
+        """
+        check_facets(view.facets)
+        labels = {facet.field: facet for facet in counted.facets}
+        others = [field for field in view.facets if field not in LABELS]
+        sampled: dict[str, Facet] = {}
+        if others:
+            ids = self._newest_ids(view)
+            values, among = count_values(self.connection, ids, others, is_time_up=self._is_time_up)
+            is_all = counted.is_whole and among >= counted.documents
+            sampled = {
+                field: facet_of(field, values[field], None if is_all else among) for field in others
+            }
+        return [labels.get(field) or sampled[field] for field in view.facets]
+
+    def _newest_ids(self, view: View) -> list[int]:
+        question = self.question(view)
+        try:
+            with self._snapshot(question) as where:
+                places, _ = self._places(where, question, None, FACET_SAMPLE)
+        except SinkUnavailable:  # time is up
+            return []
+        return [one.id for one in places]
+
+    def newest_time(self) -> str | None:
+        """Return the time of the newest document, None where none has one."""
+        (newest,) = self.connection.execute("SELECT max(timestamp) FROM documents").fetchone()
+        return None if newest is None else str(newest)
+
     def document(self, number: int) -> Hit | None:
         """Return the document with this id in the store, None when it was deleted."""
         hits = read_hits(
@@ -271,4 +328,4 @@ class ExploreReader:
             ).fetchall()
             ids = [one for (one,) in rows]
             hits = self._hits(ids[:limit])
-        return Tail(hits[::-1], last, len(ids) > len(hits) or begin > after)
+        return Tail(hits[::-1], str(last), len(ids) > len(hits) or begin > after)

@@ -16,23 +16,25 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ptingest.kql.deadline import TimeIsUp, deadline
-from ptingest.model.explore import FACETS, Counts, Facet
-from ptingest.sinks.store.read.histogram import bars, prefix_of, steps_for
+from ptingest.model.explore import Counts, Facet
+from ptingest.sinks.read.histogram import bars, prefix_of, steps_for
 from ptingest.sinks.store.read.pagination import by_time, slices
 from ptingest.sinks.store.read.planner import candidates, first_rows, most_rows, tally_rows
 from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds
 from ptingest.sinks.store.read.sql import Condition
 from ptingest.sinks.store.rollup import SEGMENT, SEGMENT_BITS, gaps, segments
 
+LABELS = ("service", "log_level", "stream", "app_module", "logger_name")
+"""Fields whose values the rollup holds."""
 FACET_VALUES = 10
 GAPS_MOST = 4 * SEGMENT
 """Up to so many documents outside the rollup are read by id; more of them in the order of time."""
-_LABELS = ", ".join(FACETS)
+_LABELS = ", ".join(LABELS)
 
 
 class LabelGroup(NamedTuple):
     """Documents with the same beginning of their time and the same labels, in the order of
-    ``FACETS``."""
+    ``LABELS``."""
 
     time: str | None
     labels: tuple[str | None, ...]
@@ -46,7 +48,7 @@ class _Sums:
         self.documents = 0
         self.timeless = 0
         self.times: Counter[tuple[str, str | None]] = Counter()
-        self.values: tuple[Counter[str | None], ...] = tuple(Counter() for _ in FACETS)
+        self.values: tuple[Counter[str | None], ...] = tuple(Counter() for _ in LABELS)
 
     def add(self, group: LabelGroup) -> None:
         self.add_time(group)
@@ -57,7 +59,7 @@ class _Sums:
         if group.time is None:
             self.timeless += group.documents
         else:
-            self.times[group.time, group.labels[FACETS.index("log_level")]] += group.documents
+            self.times[group.time, group.labels[LABELS.index("log_level")]] += group.documents
 
     def add_labels(self, group: LabelGroup) -> None:
         for counter, value in zip(self.values, group.labels, strict=True):
@@ -102,7 +104,7 @@ def counts(
         step,
         list(bars(sums.times, step, first, last)) if sums.times else [],
         sums.timeless,
-        [_facet(*one) for one in zip(FACETS, sums.values, strict=True)],
+        [facet_of(*one) for one in zip(LABELS, sums.values, strict=True)],
     )
 
 
@@ -137,9 +139,10 @@ def _step(widths: dict[int, int], first: str, last: str) -> int:
     return steps[0]
 
 
-def _facet(field: str, counter: Counter[str | None]) -> Facet:
+def facet_of(field: str, counter: Counter[str | None], among: int | None = None) -> Facet:
+    """Return the most frequent values of a field."""
     ordered = sorted(counter.items(), key=lambda one: (-one[1], one[0] or ""))
-    return Facet(field, ordered[:FACET_VALUES], max(0, len(ordered) - FACET_VALUES))
+    return Facet(field, ordered[:FACET_VALUES], max(0, len(ordered) - FACET_VALUES), among)
 
 
 class _Counting:
@@ -209,7 +212,7 @@ class _Counting:
         """Add the documents entirely between the two bounds, from segments that are fine
         enough."""
         for time, level, documents in self._tallied(f"substr(time, 1, {self._prefix}), log_level"):
-            labels = tuple(level if field == "log_level" else None for field in FACETS)
+            labels = tuple(level if field == "log_level" else None for field in LABELS)
             self.sums.add_time(LabelGroup(time, labels, documents))
         for row in self._tallied(_LABELS):
             self.sums.add_labels(LabelGroup(None, row[:-1], row[-1]))

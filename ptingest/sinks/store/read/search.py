@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,18 +19,12 @@ from typing import NamedTuple, Self
 from ptingest.errors import QueryInvalid, SinkUnavailable
 from ptingest.kql.fields import EXACT_COLUMNS, KEYWORD_COLUMNS
 from ptingest.kql.parser import is_field
-from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds, snapshot
+from ptingest.model.explore import Hit, View
+from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds, resolved, snapshot
 from ptingest.sinks.store.read.sql import Condition, may_be_json, path_of
 from ptingest.sinks.store.schema import open_reader
 
 ROWS_A_FETCH = 256
-
-
-class SearchHit(NamedTuple):
-    """One document that was found; ``body`` is its complete JSON."""
-
-    data_stream: str
-    body: str
 
 
 class StreamCount(NamedTuple):
@@ -41,7 +36,7 @@ class StreamCount(NamedTuple):
 
 
 class StoreReader:
-    """A store opened for reading; use it in a ``with``.
+    """A store opened for reading; use it in a ``with``, in one thread at a time.
 
     Raises:
         SinkUnavailable: there is no store at ``path``, or it became unreadable.
@@ -49,7 +44,7 @@ class StoreReader:
 
     def __init__(self, path: Path, *, now: datetime) -> None:
         self._path, self._now = path, now
-        self._connection = open_reader(path)
+        self._connection = open_reader(path, any_thread=True)
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +59,20 @@ class StoreReader:
         if isinstance(error, sqlite3.Error):
             raise SinkUnavailable(sink="store", cause=f"{self._path}: {error}") from error
 
-    def search(self, question: StoreQuery, *, limit: int | None = None) -> Iterator[SearchHit]:
+    def interrupt(self) -> None:
+        """End the statement that runs in another thread, if there is one."""
+        with suppress(sqlite3.ProgrammingError):  # closed meanwhile
+            self._connection.interrupt()
+
+    def question(self, view: View) -> StoreQuery:
+        """Return the view with its times resolved.
+
+        Raises:
+            QueryInvalid: a time cannot be read.
+        """
+        return resolved(view, self._now)
+
+    def search(self, question: StoreQuery, *, limit: int | None = None) -> Iterator[Hit]:
         """Yield the documents that match, oldest first; with ``limit`` the newest so many of
         them.
 
@@ -75,11 +83,11 @@ class StoreReader:
         for start in range(0, len(ids), ROWS_A_FETCH):
             some = ids[start : start + ROWS_A_FETCH]
             rows = self._connection.execute(
-                "SELECT id, data_stream, body FROM documents "
+                "SELECT id, timestamp, stored_at, data_stream, key, body FROM documents "
                 f"WHERE id IN ({', '.join('?' * len(some))})",
                 some,
             ).fetchall()
-            found = {row[0]: SearchHit(row[1], row[2]) for row in rows}
+            found = {row[0]: Hit(str(row[0]), *row[1:]) for row in rows}
             yield from (found[one] for one in some if one in found)
 
     def _find(self, question: StoreQuery, limit: int | None) -> array[int]:

@@ -17,7 +17,9 @@ from datetime import datetime
 from ptingest.kql.deadline import deadline
 from ptingest.kql.globs import glob_until_nul
 from ptingest.kql.parser import parse
+from ptingest.kql.times import asked_moment
 from ptingest.kql.tokens import finder
+from ptingest.model.explore import View
 from ptingest.sinks.store.read.sql import Condition, condition
 from ptingest.sinks.store.schema import (
     LONG_CHARACTERS,
@@ -46,6 +48,20 @@ class StoreQuery:
     since: str | None = None
     until: str | None = None
     data_stream: str | None = None
+
+
+def resolved(view: View, now: datetime) -> StoreQuery:
+    """Return a view's question with its times resolved.
+
+    Raises:
+        QueryInvalid: a time cannot be read.
+    """
+    return StoreQuery(
+        view.query,
+        asked_moment(view.since, now, name="since"),
+        asked_moment(view.until, now, name="until", is_end=True),
+        view.data_stream,
+    )
 
 
 @contextmanager

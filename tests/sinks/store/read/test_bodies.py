@@ -34,7 +34,12 @@ def reader(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 def test_small_ones_are_whole_and_large_ones_are_cut(reader: sqlite3.Connection) -> None:
     hits = read_hits(reader, [4, 3, 99, 2, 1])
 
-    assert [(hit.id, hit.is_cut) for hit in hits] == [(4, False), (3, True), (2, True), (1, False)]
+    assert [(int(hit.id), hit.is_cut) for hit in hits] == [
+        (4, False),
+        (3, True),
+        (2, True),
+        (1, False),
+    ]
     assert all(json.loads(hit.body)["service"] == "django" for hit in hits)
     assert max(len(hit.body) for hit in hits) < 2 * bodies.ROW_VALUE_BYTES
     assert [hit.size > LARGE for hit in hits] == [False, True, True, False]
@@ -66,4 +71,4 @@ def test_parts_joined_are_the_whole(reader: sqlite3.Connection) -> None:
 def test_what_follows_a_large_one_is_left_out_when_time_is_up(reader: sqlite3.Connection) -> None:
     hits = read_hits(reader, [1, 2, 3, 4], is_time_up=lambda: True)
 
-    assert [hit.id for hit in hits] == [1, 2]
+    assert [int(hit.id) for hit in hits] == [1, 2]

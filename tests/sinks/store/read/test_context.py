@@ -42,7 +42,7 @@ def around(path: Path, number: int, count: int = 2) -> tuple[list[int], list[int
         hit = reader.document(number)
         assert hit is not None
         found = context_of(reader.connection, hit, count=count)
-    return [one.id for one in found.before], [one.id for one in found.after], found.basis
+    return [int(one.id) for one in found.before], [int(one.id) for one in found.after], found.basis
 
 
 def test_neighbours_are_the_lines_before_and_after_in_the_same_file(

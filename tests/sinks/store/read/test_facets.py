@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from ptingest.kql import deadline
 from ptingest.kql.columns import time_text
-from ptingest.model.explore import FACETS, Counts
-from ptingest.sinks.store.read.facets import counts
+from ptingest.model.explore import Counts
+from ptingest.sinks.store.read.facets import LABELS, counts
 from ptingest.sinks.store.read.snapshot import StoreQuery, in_bounds, snapshot
 from ptingest.sinks.store.rollup import SEGMENT
 from ptingest.sinks.store.schema import open_reader, open_writer
@@ -73,7 +73,7 @@ def plain(reader: sqlite3.Connection, question: StoreQuery) -> list[tuple[str | 
     with snapshot(reader, question, now=NOW) as query:
         where = in_bounds(query, question)
         return reader.execute(
-            f"SELECT timestamp, {', '.join(FACETS)} FROM documents WHERE {where.sql}", where.values
+            f"SELECT timestamp, {', '.join(LABELS)} FROM documents WHERE {where.sql}", where.values
         ).fetchall()
 
 
@@ -106,7 +106,7 @@ def test_counts_are_those_of_the_documents(
     )
     for place, facet in enumerate(found.facets, 1):
         lists = sum(row[place] == '["django","edge"]' for row in rows)
-        assert facet.field == FACETS[place - 1]
+        assert facet.field == LABELS[place - 1]
         assert sum(documents for _, documents in facet.values) == len(rows) + lists
 
 

@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ptingest.errors import QueryInvalid, SinkUnavailable
-from ptingest.model.explore import View
+from ptingest.model.explore import Sort, View
 from ptingest.sinks.store.read import pool as exploring
 from ptingest.sinks.store.read.pool import ExploreLimits, StoreExplorer
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.support.store_documents import document, insert
 from tests.support.store_segments import bodies
-from tests.support.waiting import until
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
 
@@ -54,10 +54,10 @@ async def test_the_store_may_come_later(tmp_path: Path) -> None:
     explorer = StoreExplorer(tmp_path / "store.sqlite")
 
     with pytest.raises(SinkUnavailable, match="nothing has been stored"):
-        await explorer.last_id()
+        await explorer.position()
 
     open_writer(tmp_path / "store.sqlite").close()
-    assert await explorer.last_id() == 0
+    assert await explorer.position() == "0"
 
 
 async def test_an_export_gives_everything_once(path: Path) -> None:
@@ -65,7 +65,7 @@ async def test_an_export_gives_everything_once(path: Path) -> None:
 
     pages = [hits async for hits in explorer.export(View())]
 
-    ids = [hit.id for hits in pages for hit in hits]
+    ids = [int(hit.id) for hits in pages for hit in hits]
     assert len(pages) == 5
     assert sorted(ids) == list(range(1, 3001))
 
@@ -73,16 +73,17 @@ async def test_an_export_gives_everything_once(path: Path) -> None:
 async def test_documents_values_fields_and_the_tail_are_reached(path: Path) -> None:
     explorer = StoreExplorer(path)
 
-    found = await explorer.document(5, around=2)
+    found = await explorer.document("5", around=2)
     values = await explorer.values("service", beginning="dj", limit=5)
-    tail = await explorer.tail(View("service:django"), after=2990, limit=100)
+    tail = await explorer.tail(View("service:django"), after="2990", limit=100)
 
     assert found is not None
-    assert (found[0].id, len(found[1].before)) == (5, 2)
-    assert await explorer.document(99_999, around=2) is None
+    assert (int(found[0].id), len(found[1].before)) == (5, 2)
+    assert await explorer.document("99999", around=2) is None
+    assert await explorer.document("no number", around=2) is None
     assert [one.text for one in values] == ["django"]
     assert "number" in await explorer.fields()
-    assert tail.last_id == 3000
+    assert tail.position == "3000"
 
 
 async def test_an_unreadable_query_is_told_as_such(path: Path) -> None:
@@ -105,7 +106,7 @@ async def test_a_question_that_nobody_waits_for_is_interrupted(path: Path) -> No
     with pytest.raises(asyncio.CancelledError):
         await question
 
-    assert await explorer.last_id() == 3000, "the thread is free again"
+    assert await explorer.position() == "3000", "the thread is free again"
 
 
 async def test_a_question_without_end_is_ended(path: Path) -> None:
@@ -116,19 +117,61 @@ async def test_a_question_without_end_is_ended(path: Path) -> None:
         )
 
 
-async def test_too_many_questions_are_turned_away(path: Path) -> None:
-    explorer = StoreExplorer(path, ExploreLimits(waiting=1))
-    for _ in range(exploring.AT_ONCE):
-        await explorer._turns.acquire()
-    waiting = asyncio.create_task(explorer.last_id())
-    await until(lambda: explorer._waiting)
+async def test_more_questions_than_may_wait_are_refused(path: Path) -> None:
+    explorer = StoreExplorer(path, ExploreLimits(waiting=0))
 
     with pytest.raises(SinkUnavailable, match="wait already"):
-        await explorer.last_id()
+        await explorer.position()
 
-    for _ in range(exploring.AT_ONCE):
-        explorer._turns.release()
-    assert await waiting == 3000
+
+async def test_the_first_view_learns_when_the_newest_document_was(path: Path) -> None:
+    newest = await StoreExplorer(path).newest_time()
+    hits = [hit async for hits in StoreExplorer(path).export(View()) for hit in hits]
+
+    assert newest == hits[0].timestamp is not None
+
+
+async def test_a_view_says_which_of_its_fields_no_document_has(path: Path) -> None:
+    explorer = StoreExplorer(path)
+
+    async def unknown(view: View) -> list[str]:
+        look = await explorer.look(view, place=None, limit=10, is_patient=False)
+        return list(look.unknown_fields)
+
+    assert await unknown(View("numbr >= 0 or service:django")) == ["numbr"]
+    assert await unknown(View("number >= 0 and stream:*")) == []
+    assert await unknown(View(sort=Sort("numbre"), facets=("number", "oops"))) == ["numbre", "oops"]
+
+
+async def test_the_command_line_gets_whole_documents_oldest_first(path: Path) -> None:
+    explorer, view = StoreExplorer(path), View("service:django")
+
+    hits = [hit async for hits in explorer.search(view) for hit in hits]
+    newest = [hit async for hits in explorer.search(view, limit=3) for hit in hits]
+    counted = dict(await explorer.count_by(view, "service"))
+
+    assert [hit.timestamp or "" for hit in hits] == sorted(hit.timestamp or "" for hit in hits)
+    assert newest == hits[-3:]
+    assert await explorer.count(view) == len(hits) == counted["django"]
+    await explorer.close()
+
+
+async def test_a_search_that_nobody_waits_for_is_interrupted(path: Path) -> None:
+    explorer = StoreExplorer(path)
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    with exploring.StoreReader(path, now=datetime.now(UTC)) as reader:
+
+        def endless() -> object:
+            loop.call_soon_threadsafe(begun.set)
+            return reader._connection.execute(ENDLESS).fetchone()
+
+        searching = asyncio.create_task(explorer._work(reader, endless))
+        await begun.wait()
+        searching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await searching
 
 
 async def test_when_time_is_up_the_answer_says_so(
@@ -153,5 +196,5 @@ def test_a_deadline_may_be_set_again() -> None:
     assert deadline.is_up()
     deadline.set(time.monotonic() + 60)
     assert not deadline.is_up()
-    deadline.is_stopped = True
+    deadline.interrupt()
     assert deadline.is_up()

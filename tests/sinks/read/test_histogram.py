@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from ptingest.sinks.store.read.histogram import (
+from ptingest.sinks.read.histogram import (
     BARS_LEAST,
     BARS_MOST,
     STEPS,

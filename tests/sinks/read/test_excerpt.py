@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptingest.sinks.store.read.excerpt import DEPTH_MOST, excerpt
+from ptingest.sinks.read.excerpt import DEPTH_MOST, excerpt
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30),
