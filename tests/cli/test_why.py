@@ -73,7 +73,7 @@ async def test_of_many_that_fit_ten_are_shown_and_the_others_counted(tmp_path: P
     text = ran.out.decode()
     assert "… and 16 more fit in the memory of the server" in text
     assert "… and 3 more are dead letters" in text
-    assert "… and 3 more in the embedded store have these words: `ptingest search " in text
+    assert "… and 3 more stored documents have these words: `ptingest search " in text
     found = json.loads(as_json.out)
     assert found["more"] == {"server": 16, "dead_letters": 3, "store": 3}
     assert [len(found[name]) for name in ("dead_letters", "store")] == [10, 10]

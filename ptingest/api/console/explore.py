@@ -377,14 +377,15 @@ def _values(
         "look": look,
         "line": None,
     }
-    if look is None:
-        return values
+    return values if look is None else {**values, **_found(asked, look, columns)}
+
+
+def _found(asked: ExploreAddress, look: ExploreResult, columns: list[str]) -> dict[str, object]:
     counts, page = look.counts, look.page
     line: Timeline | None = timeline(
         counts.bars, lambda bar: asked.address(since=bar.start, until=bar.end)
     )
     return {
-        **values,
         "line": line,
         "step": step_words(counts.step_seconds),
         "span": _span_words(asked),

@@ -25,7 +25,7 @@ async def test_so_many_hold_a_turn_so_many_wait_and_others_are_refused() -> None
     await held.acquire()
     await held.acquire()
     waiting = asyncio.create_task(wait())
-    await asyncio.sleep(0)  # it has asked for its turn
+    await asyncio.sleep(0)  # no race: the first turn of the loop lets it ask
     with pytest.raises(SinkUnavailable, match="1 questions wait already"):
         async with turns.one():
             pass
