@@ -80,11 +80,12 @@ def _written(item: Node) -> str:
 def _matched(items: str, flags: int) -> Characters:
     letters = "".join(letter for flag, letter in _FLAGS.items() if flags & flag)
     expression = re.compile(f"(?{letters}:[{items}]+)" if letters else f"[{items}]+")
-    return tuple((run.start(), run.end() - 1) for run in expression.finditer(_every_character()))
+    return tuple((run.start(), run.end() - 1) for run in expression.finditer(every_character()))
 
 
 @cache
-def _every_character() -> str:
+def every_character() -> str:
+    """Return all characters in the order of their code points."""
     # Four times as fast as chr by chr.
     return (
         array("I", range(LAST + 1)).tobytes().decode(f"utf-32-{sys.byteorder[0]}e", "surrogatepass")

@@ -10,7 +10,6 @@ is never run. All code that accepts expressions from people uses this module.
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import Any, Protocol
 
 from ptingest.settings.linear import NotProven, prove
@@ -100,27 +99,17 @@ class _Re2:
 
     def __init__(self, translation: Translation, why: str) -> None:
         self.why = why
-        compiled = _compiled(translation.text)
+        compiled = compile_re2(translation.text)
         self._match = compiled.match
         self.longest: int | None = RE2_STEPS // compiled.programsize
-        self._alphabet, self._groups = translation.alphabet, translation.fields
+        self._encoded, self._groups = translation.alphabet.encoded, translation.fields
         self._ends = translation.ends
-        self._ascii = self._alphabet.table(256)
         self.fields = tuple(name for name, _ in translation.fields)
-
-    @cached_property
-    def _table(self) -> bytes:
-        """A table of a megabyte, built for the first message that is not ASCII."""
-        return self._alphabet.table()
 
     def match(self, message: str) -> dict[str, str] | None:
         if self.longest is not None and len(message) > self.longest:
             return None
-        if message.isascii():
-            symbols = message.encode("ascii").translate(self._ascii)
-        else:
-            symbols = message.translate(self._table).encode("latin-1")
-        found = self._match(symbols)
+        found = self._match(self._encoded(message))
         if found is None:
             return None
         # The newline that $ matched before the end of the text is not part of any field.
@@ -134,7 +123,12 @@ class _Re2:
         return captures
 
 
-def _compiled(text: str) -> Any:
+def compile_re2(text: str) -> Any:
+    """Compile what ``translated`` wrote.
+
+    Raises:
+        Untranslatable: the program would be too large.
+    """
     import re2  # takes a hundredth of a second, and most profiles need none
 
     options = re2.Options()

@@ -8,7 +8,7 @@ does not match. A group repeated without a bound is not proven: the engine keeps
 bytes for each repetition.
 
 The proof is conservative: an expression that it refuses may still be linear, one that it
-accepts is.
+accepts is. ``growth`` goes on where ``prove`` refuses, and tells the power instead.
 """
 
 from __future__ import annotations
@@ -75,17 +75,41 @@ def prove(expression: str) -> None:
     _Proof().rest_of(tree, tree.state.flags, _END)
 
 
+class Growth(NamedTuple):
+    """How the time of matching at the start of a text grows: ``ways`` times length to the
+    ``power``, at most."""
+
+    power: int
+    ways: int
+
+
+def growth(expression: str, *, power: int) -> Growth:
+    """Return how the time of matching grows, for callers that bound the length of the text.
+
+    Other than ``prove`` it follows groups that are repeated without a bound.
+
+    Raises:
+        NotProven: it grows faster than with that power, or is not known.
+    """
+    tree = _parser.parse(expression)
+    whole = _Proof(power=power, follows_groups=True).rest_of(tree, tree.state.flags, _END)
+    return Growth(max(1, whole.cost), whole.ways)
+
+
 class _Proof:
     """One proof; the number of visited nodes is bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, power: int = 1, follows_groups: bool = False) -> None:
         self._steps = 0
+        self._power, self._follows_groups = power, follows_groups
+        self._is_in_group = False
+        """Inside of a group that is repeated without a bound."""
 
     def rest_of(self, nodes: Sequence[Node], flags: int, rest: _Rest) -> _Rest:
         for node in reversed(nodes):
             self._steps += 1
             rest = self._before(node, flags, rest)
-            if rest.cost > 1:
+            if rest.cost > self._power:
                 raise NotProven("what follows a repeat may begin as what is repeated")
             if rest.ways > WAYS_MOST or self._steps > STEPS_MOST:
                 raise NotProven("too many choices are not told by the next character")
@@ -111,6 +135,8 @@ class _Proof:
             return self._at_once([(codes.MAX_REPEAT, argument)], flags, rest, is_empty=is_empty)
         if code in (codes.ASSERT, codes.ASSERT_NOT):
             seen = self.rest_of(argument[1], flags, _END)
+            if self._is_in_group and seen.cost:
+                raise NotProven("a repeated group looks further than a bounded text")
             return _Rest(
                 rest.first,
                 False,
@@ -140,6 +166,8 @@ class _Proof:
     def _repeated_group(self, argument: Any, flags: int, rest: _Rest) -> _Rest:
         """Visit each repetition separately."""
         least, most, body = argument
+        if most > TURNS_MOST and self._follows_groups:
+            return self._endless_group(argument, flags, rest)
         if most > TURNS_MOST:
             raise NotProven(f"it repeats a group, without a bound or over {TURNS_MOST} times")
         turn = rest
@@ -147,6 +175,31 @@ class _Proof:
             more = self.rest_of(body, flags, turn)
             turn = _any_of([more, rest]) if number < most - least else more
         return turn
+
+    def _endless_group(self, argument: Any, flags: int, rest: _Rest) -> _Rest:
+        """Visit the body once, as if any repetition or the rest came after it.
+
+        Each repetition must match in one way only: then the engine goes back over whole
+        repetitions, and what each of them read is read a bounded number of times.
+        """
+        least, _, body = argument
+        if body.getwidth()[0] == 0:
+            raise NotProven("it repeats a group that may be empty")
+        outside, self._is_in_group = self._is_in_group, True
+        once = self.rest_of(body, flags, _END).first
+        again = _Rest(joined((once, rest.first)), False, 0, 1, 1, 1)
+        turn = self.rest_of(body, flags, again)
+        self._is_in_group = outside
+        if turn.ways > 1 or turn.cost > 1 or turn.entry:
+            raise NotProven("it repeats a group that matches one text in several ways")
+        is_decided = are_apart(once, rest.first)
+        first = joined((once, rest.first)) if least == 0 else once
+        entry = rest.entry if least == 0 else 0
+        if rest.is_sure and least == 0:
+            return _Rest(first, True, entry, max(1, rest.cost), 0, rest.ways)
+        failure = 1 + (rest.entry if is_decided else max(rest.entry, rest.failure))
+        failure = max(failure, rest.failure)
+        return _Rest(first, False, entry, max(failure, rest.cost), failure, rest.ways)
 
     def _at_once(self, body: Sequence[Node], flags: int, rest: _Rest, *, is_empty: bool) -> _Rest:
         """Visit a part that is matched once and never given back."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from re import _constants as codes
 from re import _parser
 from typing import Any, NamedTuple
@@ -42,11 +43,23 @@ class Untranslatable(Exception):
     """RE2 cannot run this; the text says what."""
 
 
-class Alphabet(NamedTuple):
+class Alphabet:
     """The symbol of each character, by ranges of code points."""
 
-    starts: list[int]
-    symbols: list[int]
+    def __init__(self, starts: list[int], symbols: list[int]) -> None:
+        self.starts, self.symbols = starts, symbols
+        self._ascii = self.table(256)
+
+    def encoded(self, text: str) -> bytes:
+        """Return the symbol of each character of the text."""
+        if text.isascii():
+            return text.encode("ascii").translate(self._ascii)
+        return text.translate(self._every).encode("latin-1")
+
+    @cached_property
+    def _every(self) -> bytes:
+        """A table of a megabyte, built for the first text that is not ASCII."""
+        return self.table()
 
     def symbol(self, point: int) -> int:
         return self.symbols[bisect_right(self.starts, point) - 1]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ptingest.pipeline.compile import packaged_profile_path
 from ptingest.pipeline.patterns import StrictLineMatcher, take_apart
 from ptingest.settings.expression import compile_expression
-from ptingest.settings.linear import NotProven, prove
+from ptingest.settings.linear import NotProven, growth, prove
 from ptingest.settings.profile import PatternSettings
 from tests.settings.backtracking import steps
 from tests.settings.expressions import REPEATS
@@ -147,3 +147,50 @@ def test_searching_for_a_piece_never_goes_over_a_text_again_and_again(
         )
 
         assert most - more <= 2.2 * (more - few) + 10
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("a*b", (1, 1)),
+        ("a*a*b", (2, 1)),
+        ("a*a*a*b", (3, 1)),
+        ("(?:a?){4}b", (1, 8)),
+        (r"(?:[a-z]+\.)*[a-z]+:", (2, 1)),
+        (r"(?:\.[a-z]+)*:", (1, 1)),
+        (r"(?:\\.|[^\\\"])*\"", (1, 1)),
+    ],
+)
+def test_how_the_time_grows(expression: str, told: tuple[int, int]) -> None:
+    assert growth(expression, power=3) == told
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["(?:a+)*b", "(?:[ab]a|a[ab])*c", "(?:a?)*b", r"(?:(?=.*x)a)*b", "(?:a?b?)*", "a*a*a*a*b", r"(a)\1"],
+)
+def test_what_grows_faster_or_is_not_known_is_refused(expression: str) -> None:
+    with pytest.raises(NotProven):
+        growth(expression, power=3)
+
+
+ENDLESS = st.tuples(REPEATS, st.sampled_from(["*", "+", "*?"]), REPEATS).map(
+    lambda parts: f"(?:{parts[0]}){parts[1]}{parts[2]}"
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    expression=ENDLESS, before=SHORT, again=st.text("ab1,\n é", min_size=1, max_size=3), end=SHORT
+)
+def test_the_steps_of_what_is_told_grow_with_that_power(
+    expression: str, before: str, again: str, end: str
+) -> None:
+    try:
+        power, _ = growth(expression, power=3)
+    except NotProven:
+        return
+
+    few, more, most = (steps(expression, before + again * times + end) for times in (12, 24, 48))
+
+    assert most - more <= 2.3**power * (more - few) + 30

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+
+from ptingest.pipeline.logstash.onigmo.parse import parse
+from ptingest.pipeline.logstash.onigmo.python_text import write
+from ptingest.pipeline.logstash.regex import (
+    BadRegex,
+    Regex,
+    RegexTimeout,
+    compile_regex,
+)
+from tests.pipeline.logstash.onigmo.test_python_text import RUBY
+from tests.settings.backtracking import steps
+from tests.settings.expressions import TEXTS
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "found"),
+    [
+        (r"(?<v>\w)$", "ab\ncd", "b"),
+        ("a.b", "a\nb", None),
+        ("(?m)a.b", "a\nb", "a\nb"),
+        (r"\bcaf\b", "café", None),
+        (r"\b\w+\b", "café naïve x", "x"),
+        (r"\bcafe\b", "cafe\u0301", None),
+        (r".\Z", "ab\n", "b"),
+        (r".\z", "ab\n", None),
+        ("a{2,3}?", "aaa", "aa"),
+        ("(?i)straße", "STRAẞE", "STRAẞE"),
+        ("(?~abc).", "xxabcz", "xxabc"),
+        (r"(?:a|b)*+b", "aab", None),
+        (r"\w+(?:\.\w+)*+", "- a.b.c.", "a.b.c"),
+    ],
+)
+def test_the_first_match(text: str, message: str, found: str | None) -> None:
+    match = compile_regex(text).search(message)
+
+    assert (match and match.group()) == found
+
+
+def test_dot_takes_a_newline_where_the_caller_says_so() -> None:
+    assert compile_regex("a.b", dot_matches_newline=True).is_match("a\nb")
+    assert not compile_regex("(?-m)a.b", dot_matches_newline=True).is_match("a\nb")
+
+
+def test_names_know_their_groups_in_order() -> None:
+    compiled = compile_regex("(?<n>a)?(?<m>b)(?<n>c)")
+    found = compiled.search("bc")
+
+    assert compiled.names == {"n": (1, 3), "m": (2,)}
+    assert found is not None
+    assert [found.group(number) for number in (1, 2, 3)] == [None, "b", "c"]
+
+
+def test_all_matches_are_found_with_all_engines() -> None:
+    plain, last = compile_regex("[ab]+"), compile_regex(r"\G[ab]")
+
+    assert [found.group() for found in plain.finditer("ab-ba")] == ["ab", "ba"]
+    assert [found.group() for found in plain.finditer("ab-" * 5_000)] == ["ab"] * 5_000
+    assert [found.group() for found in last.finditer("ab-ba")] == ["a", "b"]
+
+
+def test_a_refusal_names_the_expression() -> None:
+    with pytest.raises(BadRegex) as refused:
+        compile_regex("(a")
+
+    assert "/(a/" in str(refused.value)
+
+
+HOSTILE = [
+    (r"^(?:\w+\s?)+$", "a" * 20_000 + "!"),
+    (r"(?:a|a)*b", "a" * 20_000),
+    (r"(?:\w*\d*)*!", "1a" * 10_000),
+    (r"(?<k>.*)=(?<v>.*);(?<w>.*),(?<x>.*)!", "=;,a" * 3_000),
+    (r"(?:(?=\w)\w+)+x(?<=y)", "a" * 20_000),
+    (r"(?<a>\S+)+ (?>\d+)(?!0)", "b" * 20_000),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), HOSTILE)
+def test_a_line_that_makes_a_backtracking_engine_go_on_for_ever_is_answered(
+    text: str, message: str
+) -> None:
+    assert not compile_regex(text).is_match(message)
+
+
+@pytest.mark.parametrize(("text", "letter"), [(r"^(?:\w|\w)+$", "a"), (r"(?:a|a)+b", "a")])
+def test_such_a_line_is_beyond_a_backtracking_engine(text: str, letter: str) -> None:
+    """Each further character doubles the steps: 30 take a minute, 60 longer than anyone waits."""
+    bounded = write(parse(text), spells_words=False).text.replace("+", "{1,14}")
+
+    few, more = (steps(bounded, letter * times + "!") for times in (7, 12))
+
+    assert more > 25 * few
+
+
+def test_a_text_that_nobody_can_decide_ends_and_says_so() -> None:
+    compiled = compile_regex(r"(?:(?=a)(?:a|a))*b(?<!b)")
+
+    with pytest.raises(RegexTimeout):
+        compiled.search("a" * 200 + "b")
+
+
+def test_a_slow_pattern_goes_on_to_answer_usual_lines() -> None:
+    compiled = compile_regex(r"^(?<all>(?:\w+\s?)+)$")
+
+    assert not compiled.is_match("a" * 20_000 + "!")
+    found = compiled.search("x!\nsome words")
+    assert found is not None
+    assert found.group(1) == "some words"
+    assert [match.group() for match in compiled.finditer("a b\nc!\nd")] == ["a b", "d"]
+
+
+@settings(deadline=None, max_examples=150)
+@given(text=RUBY, message=TEXTS)
+def test_all_engines_give_one_answer(text: str, message: str) -> None:
+    usual = compile_regex(text)
+
+    answers = [answer(usual, message), answer(without_bounds(text), message)]
+    answers.append(answer(slow(text), message))
+
+    assert answers[1:] == answers[:1] * 2
+
+
+def answer(compiled: Regex, message: str) -> object:
+    found = compiled.search(message)
+    return found and (found.start(), found.end(), found.groups())
+
+
+def without_bounds(text: str) -> Regex:
+    """Return an expression that ``re`` may not run."""
+    compiled = compile_regex(text)
+    compiled._usual._search_most = compiled._usual._match_most = -1
+    return compiled
+
+
+def slow(text: str) -> Regex:
+    """Return an expression that RE2 runs first."""
+    compiled = without_bounds(text)
+    compiled._usual._is_slow = True
+    return compiled
+
+
+def test_short_texts_run_on_pythons_own_engine() -> None:
+    compiled = compile_regex(r"(?<a>\w+) (?<b>.*)")
+
+    assert isinstance(compiled.search("a b"), re.Match)
+    assert isinstance(compiled.search("a b" * 100_000), re.Match)
