@@ -167,7 +167,15 @@ def test_how_the_time_grows(expression: str, told: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    ["(?:a+)*b", "(?:[ab]a|a[ab])*c", "(?:a?)*b", r"(?:(?=.*x)a)*b", "(?:a?b?)*", "a*a*a*a*b", r"(a)\1"],
+    [
+        "(?:a+)*b",
+        "(?:[ab]a|a[ab])*c",
+        "(?:a?)*b",
+        r"(?:(?=.*x)a)*b",
+        "(?:a?b?)*",
+        "a*a*a*a*b",
+        r"(a)\1",
+    ],
 )
 def test_what_grows_faster_or_is_not_known_is_refused(expression: str) -> None:
     with pytest.raises(NotProven):
