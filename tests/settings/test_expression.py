@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ptingest.settings import expression
 from ptingest.settings.expression import compile_expression
-from tests.settings.expressions import EXPRESSIONS, TEXTS
+from tests.support.expressions import EXPRESSIONS, TEXTS
 
 
 def by_python(text: str, message: str) -> dict[str, str] | None:

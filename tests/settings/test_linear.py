@@ -12,8 +12,8 @@ from ptingest.pipeline.patterns import StrictLineMatcher, take_apart
 from ptingest.settings.expression import compile_expression
 from ptingest.settings.linear import NotProven, growth, prove
 from ptingest.settings.profile import PatternSettings
-from tests.settings.backtracking import steps
-from tests.settings.expressions import REPEATS
+from tests.support.backtracking import steps
+from tests.support.expressions import REPEATS
 
 SHORT = st.text("ab1,\n", max_size=3)
 

@@ -13,9 +13,8 @@ from ptingest.pipeline.logstash.regex import (
     RegexTimeout,
     compile_regex,
 )
-from tests.pipeline.logstash.onigmo.test_python_text import RUBY
-from tests.settings.backtracking import steps
-from tests.settings.expressions import TEXTS
+from tests.support.backtracking import steps
+from tests.support.expressions import RUBY, TEXTS
 
 
 @pytest.mark.parametrize(

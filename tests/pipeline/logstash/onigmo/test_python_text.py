@@ -4,12 +4,11 @@ import re
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ptingest.pipeline.logstash.onigmo.parse import parse
 from ptingest.pipeline.logstash.onigmo.python_text import has_word_edges, write, write_relaxed
 from ptingest.pipeline.logstash.onigmo.tree import BadRegex
-from tests.settings.expressions import EXPRESSIONS, TEXTS
+from tests.support.expressions import RUBY, TEXTS
 
 
 @pytest.mark.parametrize(
@@ -51,11 +50,6 @@ def test_what_has_no_text_is_refused(text: str, words: str) -> None:
         write(parse(text), spells_words=False)
 
     assert words in str(refused.value)
-
-
-RUBY = EXPRESSIONS.map(
-    lambda text: text.replace("(?P<", "(?<").replace("(?m:", "(?:").replace("(?s:", "(?m:")
-) | st.sampled_from(["(?>a+)ab", "a++b", "(?=a)b*a", "(?<!a)b", "(a)?(?(1)b|c)", r"(a|b)\1"])
 
 
 @settings(deadline=None, max_examples=200)

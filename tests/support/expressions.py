@@ -62,3 +62,8 @@ _PIECE = (
 )
 REPEATS = st.lists(_PIECE, min_size=2, max_size=6).map("".join)
 """Cases that a proof must distinguish: repeats of one character, and the text after them."""
+
+RUBY = EXPRESSIONS.map(
+    lambda text: text.replace("(?P<", "(?<").replace("(?m:", "(?:").replace("(?s:", "(?m:")
+) | st.sampled_from(["(?>a+)ab", "a++b", "(?=a)b*a", "(?<!a)b", "(a)?(?(1)b|c)", r"(a|b)\1"])
+"""The same in Ruby's syntax, and some that RE2 does not know."""
