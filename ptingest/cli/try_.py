@@ -3,6 +3,7 @@
 Reads events as Filebeat sends them, one JSON object a line, or with ``--service`` plain
 log lines, and shows each one's outcome, data stream, and document. A broken line is an
 event like any other: the server would dead-letter it, so that is what is shown.
+A profile that is a ``logstash.conf`` is run by ``try_logstash``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.try_logstash import Manner, is_logstash, try_logstash
 from ptingest.cli.visible import escaped, visible_json, write_json_line
 from ptingest.pipeline.plain_lines import as_events, join_records
 
@@ -40,6 +42,29 @@ COLOURS = {"indexed": "green", "dropped": "yellow", "dead_letter": "red"}
     help="With --service: a line that does not begin a record is joined to the last.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line for each event.")
+@click.option(
+    "--profile",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="A profile, a logstash.conf, or a folder of *.conf, instead of the config's profile.",
+)
+@click.option(
+    "--bare",
+    is_flag=True,
+    help="With a logstash.conf: its filters alone, on the events as given.",
+)
+@click.option(
+    "--ecs-compatibility",
+    type=click.Choice(["disabled", "v1", "v8"]),
+    default="v8",
+    show_default=True,
+    help="With a logstash.conf: Logstash's setting pipeline.ecs_compatibility.",
+)
+@click.option(
+    "--support-escapes",
+    is_flag=True,
+    help="With a logstash.conf: Logstash's setting config.support_escapes.",
+)
 @config_option
 def try_(
     file: BinaryIO,
@@ -47,6 +72,10 @@ def try_(
     group: str | None,
     multiline: bool,
     as_json: bool,
+    profile: Path | None,
+    bare: bool,
+    ecs_compatibility: str,
+    support_escapes: bool,
     config: Path | None,
 ) -> ExitCode:
     """Show what becomes of events; nothing is sent.
@@ -55,7 +84,17 @@ def try_(
     """
     if service is None and (group is not None or multiline):
         raise click.UsageError("--group and --multiline are for plain lines: add --service NAME.")
-    pipeline = _pipeline(config)
+    if profile is not None and is_logstash(profile):
+        if service is not None:
+            raise click.UsageError("--service is for a profile, not for a logstash.conf.")
+        manner = Manner(
+            is_bare=bare,
+            has_ecs=ecs_compatibility != "disabled",
+            has_escapes=support_escapes,
+            as_json=as_json,
+        )
+        return try_logstash(profile, read_lines(file), manner)
+    pipeline = _pipeline(config, profile)
     if file.isatty():
         click.echo("reading standard input; Ctrl-D ends it", err=True)
     payloads: Iterable[bytes] = read_lines(file)
@@ -68,12 +107,12 @@ def try_(
     return ExitCode.DONE
 
 
-def _pipeline(config: Path | None) -> Pipeline:
+def _pipeline(config: Path | None, profile: Path | None) -> Pipeline:
     from ptingest.pipeline.compile import compile_profile, packaged_profile_path
     from ptingest.settings.load import load_profile
 
     named = None if config is None else load_settings(config).profile
-    path = packaged_profile_path() if named is None else Path(named)
+    path = profile or (packaged_profile_path() if named is None else Path(named))
     return compile_profile(load_profile(path, os.environ))
 
 

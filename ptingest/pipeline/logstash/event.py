@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
-from ptingest.pipeline.logstash.values import FieldError, Timestamp, Value
+from ptingest.pipeline.logstash.values import FieldError, Timestamp, Value, parse_timestamp
 
 MISSING: Any = object()
 """What ``get`` returns for a field that is not there, apart from null."""
@@ -18,7 +18,7 @@ _TIME = ("@timestamp",)
 class Event:
     """The fields of one event; filters change it in place."""
 
-    __slots__ = ("fields", "is_cancelled", "metadata", "now_ns")
+    __slots__ = ("failures", "fields", "is_cancelled", "metadata", "now_ns")
 
     def __init__(
         self, fields: dict[str, Value], metadata: dict[str, Value], *, now_ns: int
@@ -28,6 +28,8 @@ class Event:
         self.metadata = metadata
         self.now_ns = now_ns
         """The clock when the event's chunk was processed, in nanoseconds since 1970."""
+        self.failures = 0
+        """How many times filters tagged a failure."""
         self.is_cancelled = False
         """Dropped: no further filter and no output sees it."""
 
@@ -84,6 +86,7 @@ class Event:
 
     def tag(self, tag: str) -> None:
         """Add a tag unless it is there; this is how filters report failures."""
+        self.failures += 1
         tags = self.fields.get("tags")
         if tags is None:
             self.fields["tags"] = [tag]
@@ -123,12 +126,33 @@ def reference(text: str) -> Reference:
 
 
 def new_event(fields: Mapping[str, Value], *, now_ns: int) -> Event:
-    """Make an event of fields whose ``@timestamp`` is a ``Timestamp`` already, or missing."""
+    """Make an event of fields as an input gives them; it gets ``@version`` and ``@timestamp``.
+
+    A ``@timestamp`` that is no time is moved to ``_@timestamp``, and ``tags`` that are no list
+    of strings to ``_tags``; a tag says so.
+    """
     own = dict(fields)
     metadata = own.pop("@metadata", None)
+    event = Event(own, metadata if isinstance(metadata, dict) else {}, now_ns=now_ns)
     own.setdefault("@version", "1")
-    own.setdefault("@timestamp", Timestamp(now_ns))
-    return Event(own, metadata if isinstance(metadata, dict) else {}, now_ns=now_ns)
+    if "tags" in own and not _are_tags(own["tags"]):
+        own["_tags"] = [own.pop("tags")]
+        event.tag("_tagsparsefailure")
+    moment = own.get("@timestamp", MISSING)
+    if not isinstance(moment, Timestamp):
+        parsed = parse_timestamp(moment) if isinstance(moment, str) else None
+        own["@timestamp"] = Timestamp(now_ns) if parsed is None else parsed
+        if parsed is None and moment is not MISSING:
+            own["_@timestamp"] = moment
+            event.tag("_timestampparsefailure")
+    event.failures = 0
+    return event
+
+
+def _are_tags(value: Value) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(one, str) for one in value)
+    return isinstance(value, str)
 
 
 def _index(items: list[Value], key: str) -> int | None:

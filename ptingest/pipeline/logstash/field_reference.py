@@ -35,13 +35,31 @@ def parse_reference(text: str) -> Reference:
 
 
 def _path(text: str) -> tuple[str, ...]:
+    """Brackets may be nested: ``[[a][b]]`` is ``[a][b]``."""
     if "[" not in text and "]" not in text:
         if not text:
             raise FieldError(f"invalid field reference {text!r}")
         return (text,)
-    if not (text.startswith("[") and text.endswith("]")):
+    keys = _keys(text)
+    if keys is None:
         raise FieldError(f"invalid field reference {text!r}")
-    parts = text[1:-1].split("][")
-    if any(not part or "[" in part or "]" in part for part in parts):
-        raise FieldError(f"invalid field reference {text!r}")
-    return tuple(parts)
+    return keys
+
+
+def _keys(text: str) -> tuple[str, ...] | None:
+    keys: list[str] = []
+    depth = begin = 0
+    for index, character in enumerate(text):
+        if character == "[":
+            if index != begin:
+                return None
+            depth, begin = depth + 1, index + 1
+        elif character == "]":
+            if depth == 0 or (index == begin and text[index - 1] != "]"):
+                return None
+            if index > begin:
+                keys.append(text[begin:index])
+            depth, begin = depth - 1, index + 1
+        elif depth == 0:
+            return None
+    return tuple(keys) if depth == 0 else None

@@ -6,7 +6,10 @@ str, ``Timestamp``, and lists and dicts of these.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import json
+import math
+import re
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -45,6 +48,38 @@ class Timestamp:
         return _EPOCH + timedelta(microseconds=self.ns // 1000)
 
 
+def parse_timestamp(text: str) -> Timestamp | None:
+    """Parse ISO 8601 as Logstash takes it for ``@timestamp``; None if it is none."""
+    found = _ISO.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    try:
+        moment = datetime(
+            int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0),
+            int(second or 0), tzinfo=_zone(zone),
+        )  # fmt: skip
+    except ValueError:
+        return None
+    seconds = (moment - _EPOCH) // timedelta(seconds=1)
+    return Timestamp(seconds * NANOS + int(f"{fraction or '0':0<9.9}"))
+
+
+_ISO = re.compile(
+    r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?"
+    r"(?:[T ](\d{1,2})(?::?(\d{2})(?::?(\d{2})(?:[.,](\d+))?)?)?)?"
+    r"(Z|[+-]\d{2}(?::?\d{2})?)?",
+    re.ASCII,
+)
+
+
+def _zone(text: str | None) -> timezone:
+    if text is None or text == "Z":
+        return UTC
+    minutes = int(text[1:3]) * 60 + int(text[3:].lstrip(":") or 0)
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
+
+
 class FieldError(Exception):
     """An event cannot do what a filter asks: a bad reference, or a parent that is no object.
 
@@ -55,3 +90,109 @@ class FieldError(Exception):
 def is_number(value: Value) -> bool:
     """Whether the value is a number; a bool is none."""
     return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+
+
+def java_text(value: Value) -> str:
+    """The text of ``toString()``: ``1.0E15``, ``true``, ``[1, x]``, ``{k=v}``, ``null``."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _float_text(value, low=1e-3, high=1e7, exponent="E{}")
+    if isinstance(value, Decimal):
+        return str(value)  # has an exponent under the same conditions as Java's BigDecimal
+    if isinstance(value, list):
+        return f"[{', '.join(map(java_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}={java_text(one)}' for key, one in value.items())}}}"
+    return str(value)
+
+
+def ruby_text(value: Value) -> str:
+    """The text of ``to_s``: ``1.0e+16``, ``0.1e0`` for a ``Decimal``, empty for null."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, Timestamp) else ruby_inspection(value)
+
+
+def ruby_inspection(value: Value) -> str:
+    """The text of ``inspect``: ``"x"``, ``nil``, ``[1, "x"]``, ``{"a"=>1}``."""
+    if isinstance(value, str):
+        return _ruby_quoted(value)
+    if value is None:
+        return "nil"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _float_text(value, low=1e-4, high=1e16, exponent="e{:+03d}")
+    if isinstance(value, Decimal):
+        return _ruby_decimal_text(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(ruby_inspection, value))}]"
+    if isinstance(value, dict):
+        entries = (f"{_ruby_quoted(key)}=>{ruby_inspection(one)}" for key, one in value.items())
+        return f"{{{', '.join(entries)}}}"
+    return str(value)
+
+
+def json_text(value: Value) -> str:
+    """Compact JSON as Logstash writes it: numbers as Java prints them, times in ISO 8601."""
+    if isinstance(value, dict):
+        entries = (f"{json_text(str(key))}:{json_text(one)}" for key, one in value.items())
+        return f"{{{','.join(entries)}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(json_text, value))}]"
+    if isinstance(value, (str, Timestamp)):
+        return json.dumps(str(value), ensure_ascii=False)
+    return java_text(value)
+
+
+def _float_text(value: float, *, low: float, high: float, exponent: str) -> str:
+    """Shortest digits; a point from ``low`` to ``high``, an exponent elsewhere."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if value == 0 or low <= abs(value) < high:
+        text = format(Decimal(repr(value)), "f")
+        return text if "." in text else f"{text}.0"
+    sign, digits, places = Decimal(repr(value)).as_tuple()
+    text = "".join(map(str, digits)).rstrip("0") or "0"
+    power = len(digits) - 1 + int(places)
+    return f"{'-' if sign else ''}{text[0]}.{text[1:] or '0'}{exponent.format(power)}"
+
+
+def _ruby_decimal_text(value: Decimal) -> str:
+    sign, digits, places = value.as_tuple()
+    text = "".join(map(str, digits)).strip("0")
+    if not isinstance(places, int) or not text:
+        return "-0.0" if sign else "0.0"
+    leading = len(digits) - len("".join(map(str, digits)).lstrip("0"))
+    return f"{'-' if sign else ''}0.{text}e{len(digits) - leading + places}"
+
+
+def _ruby_quoted(text: str) -> str:
+    return f'"{"".join(_ruby_character(text, index) for index in range(len(text)))}"'
+
+
+_RUBY_ESCAPES = {
+    '"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\x1b": "\\e",
+    "\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v",
+}  # fmt: skip
+
+
+def _ruby_character(text: str, index: int) -> str:
+    character = text[index]
+    if character == "#" and text[index + 1 : index + 2] in ("{", "$", "@"):
+        return "\\#"
+    if character in _RUBY_ESCAPES:
+        return _RUBY_ESCAPES[character]
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\x{code:02X}" if code < 0x80 else f"\\u{code:04X}"

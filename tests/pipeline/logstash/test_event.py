@@ -68,7 +68,8 @@ def test_what_is_removed_is_returned() -> None:
     [(None, ["t"]), ("t", "t"), ("s", ["s", "t"]), (["t"], ["t"]), (["s"], ["s", "t"])],
 )
 def test_a_failure_is_tagged_once(before: object, after: object) -> None:
-    one = event(tags=before)
+    one = event()
+    one.fields["tags"] = before
     one.tag("t")
     assert one.fields["tags"] == after
 
@@ -78,3 +79,35 @@ def test_a_clone_shares_nothing() -> None:
     other = one.clone()
     other.fields["a"]["b"].append(2)
     assert one.fields["a"] == {"b": [1]}
+
+
+@pytest.mark.parametrize(
+    ("tags", "fields"),
+    [
+        (["a", "b"], {"tags": ["a", "b"]}),
+        ("a", {"tags": "a"}),
+        ([1], {"tags": ["_tagsparsefailure"], "_tags": [[1]]}),
+        (None, {"tags": ["_tagsparsefailure"], "_tags": [None]}),
+        ({"a": 1}, {"tags": ["_tagsparsefailure"], "_tags": [{"a": 1}]}),
+    ],
+)
+def test_tags_that_are_none_are_moved(tags: object, fields: dict[str, object]) -> None:
+    found = event(tags=tags).fields
+    assert {key: found[key] for key in ("tags", "_tags") if key in found} == fields
+
+
+def test_a_time_that_is_none_is_moved() -> None:
+    one = new_event({"@timestamp": "yesterday"}, now_ns=NOW)
+    assert one.fields["@timestamp"] == Timestamp(NOW)
+    assert one.fields["_@timestamp"] == "yesterday"
+    assert one.fields["tags"] == ["_timestampparsefailure"]
+    assert new_event({"@timestamp": "2026-01-02"}, now_ns=NOW).timestamp == Timestamp(
+        1_767_312_000_000_000_000
+    )
+
+
+def test_failures_are_counted() -> None:
+    one = event()
+    one.tag("t")
+    one.tag("t")
+    assert one.failures == 2

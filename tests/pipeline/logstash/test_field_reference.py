@@ -14,6 +14,8 @@ from ptingest.pipeline.logstash.values import FieldError
         ("[a]", ("a",), False),
         ("[a.b]", ("a.b",), False),
         ("[a][b]", ("a", "b"), False),
+        ("[[a]]", ("a",), False),
+        ("[[a][b]][c]", ("a", "b", "c"), False),
         ("[@metadata]", (), True),
         ("[@metadata][x]", ("x",), True),
     ],
@@ -23,7 +25,9 @@ def test_a_reference_is_a_path(text: str, path: tuple[str, ...], is_metadata: bo
     assert (found.path, found.is_metadata) == (path, is_metadata)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "[a", "a]", "[a]b", "[a][b", "a[b]", "[a]][b]"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "[a", "a]", "[a]b", "[a][b", "a[b]", "[a]][b]", "[[a]", "[[]]"]
+)
 def test_a_malformed_reference_is_an_error(text: str) -> None:
     with pytest.raises(FieldError, match="invalid field reference"):
         parse_reference(text)

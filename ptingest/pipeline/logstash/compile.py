@@ -1,0 +1,199 @@
+"""From a parsed config to a program: closures that take an event through filters and outputs.
+
+Nothing is looked up per event that the config alone decides. A step is a filter or a branch; it
+returns the events that go on beside the one that it was given (split, clone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from ptingest.pipeline.logstash.attributes import check_attributes
+from ptingest.pipeline.logstash.conditions import Test, compile_condition
+from ptingest.pipeline.logstash.decoration import compile_decoration
+from ptingest.pipeline.logstash.event import Event
+from ptingest.pipeline.logstash.explain import Passage, Tracer
+from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, RefusedConfig
+from ptingest.pipeline.logstash.outputs import Output, Target, compile_output
+from ptingest.pipeline.logstash.plugins import COMMON_OPTIONS, filter_module
+from ptingest.pipeline.logstash.tree import Branch, Condition, Config, Place, Plugin, Statement
+from ptingest.pipeline.logstash.wiring import (
+    ConditionCounts,
+    PluginCounts,
+    Routing,
+    Step,
+    all_routes,
+    branch,
+    branch_routes,
+    filter_step,
+    output_route,
+    sequence,
+)
+
+
+class Result(NamedTuple):
+    """An event that left the filters, and where it goes."""
+
+    event: Event
+    targets: Sequence[Target]
+
+
+class Explanation(NamedTuple):
+    """What became of an event, and how."""
+
+    results: list[Result]
+    passages: list[Passage]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled config."""
+
+    config: Config
+    outputs: tuple[Output, ...]
+    plugins: tuple[PluginCounts, ...]
+    """Filters and outputs in the order written."""
+    conditions: ConditionCounts
+    _filters: Step
+    _routes: Routing
+    _trace: Callable[[list[Passage]], tuple[Step, Routing]]
+
+    def run(self, event: Event) -> list[Result]:
+        """Take an event through the filters; an empty list is a dropped event."""
+        return _run(event, self._filters, self._routes)
+
+    def explain(self, event: Event) -> Explanation:
+        """Do what ``run`` does, and note every condition and filter on the way."""
+        passages: list[Passage] = []
+        filters, routes = self._trace(passages)
+        return Explanation(_run(event, filters, routes), passages)
+
+
+def _run(event: Event, filters: Step, routes: Routing) -> list[Result]:
+    others = filters(event)
+    if others is None:
+        return [] if event.is_cancelled else [Result(event, routes(event))]
+    events = [one for one in (event, *others) if not one.is_cancelled]
+    return [Result(one, routes(one)) for one in events]
+
+
+def compile_config(config: Config, *, has_ecs: bool = True, folder: Path = Path()) -> Program:
+    """Compile a config.
+
+    Args:
+        config: the parsed files.
+        has_ecs: ``pipeline.ecs_compatibility`` is v1 or v8.
+        folder: where relative paths in options begin.
+
+    Raises:
+        RefusedConfig: the first thing that cannot be used, with its place.
+    """
+    return _Compiler(has_ecs, folder).program(config)
+
+
+class _Compiled(NamedTuple):
+    """A filter that was built; shared by running and explaining, since some keep state."""
+
+    function: FilterFunction
+    counts: PluginCounts
+
+
+class _Compiler:
+    """Builds filters once, and wires them as often as they are needed."""
+
+    def __init__(self, has_ecs: bool, folder: Path) -> None:
+        self._has_ecs, self._folder = has_ecs, folder
+        self._filters: dict[int, _Compiled] = {}
+        self._outputs: dict[int, tuple[Output, PluginCounts]] = {}
+        self._tests: dict[int, Test] = {}
+        self._counts: list[PluginCounts] = []
+        self._ids: dict[str, Place] = {}
+        self._conditions = ConditionCounts()
+
+    def program(self, config: Config) -> Program:
+        for statement in config.filters:
+            self._build(statement, "filter")
+        for statement in config.outputs:
+            self._build(statement, "output")
+        outputs = tuple(output for output, _ in self._outputs.values())
+
+        def trace(passages: list[Passage]) -> tuple[Step, Routing]:
+            tracer = Tracer(passages)
+            return self._steps(config.filters, tracer), self._routes(config.outputs, tracer)
+
+        return Program(
+            config, outputs, tuple(self._counts), self._conditions,
+            self._steps(config.filters, None), self._routes(config.outputs, None), trace,
+        )  # fmt: skip
+
+    def _build(self, statement: Statement, kind: str) -> None:
+        if isinstance(statement, Branch):
+            for condition, block in statement.arms:
+                if condition is not None:
+                    self._tests[id(condition)] = compile_condition(condition)
+                for one in block:
+                    self._build(one, kind)
+        elif kind == "filter":
+            self._build_filter(statement)
+        else:
+            output = compile_output(statement, len(self._outputs))
+            counts = self._count(kind, statement, output.options["id"])
+            self._outputs[id(statement)] = (output, counts)
+
+    def _build_filter(self, plugin: Plugin) -> None:
+        module = filter_module(plugin)
+        options = check_attributes(plugin, (*COMMON_OPTIONS, *module.OPTIONS))
+        has_ecs = options["ecs_compatibility"] or ("v8" if self._has_ecs else "disabled")
+        setup = FilterSetup(
+            options, compile_decoration(options), has_ecs != "disabled", self._folder
+        )
+        counts = self._count("filter", plugin, options["id"])
+        self._filters[id(plugin)] = _Compiled(module.build(setup), counts)
+
+    def _count(self, kind: str, plugin: Plugin, given: str | None) -> PluginCounts:
+        place = plugin.place
+        plugin_id = given or f"{plugin.name}@{Path(place.file).name}:{place.line}:{place.column}"
+        if plugin_id in self._ids:
+            raise RefusedConfig(
+                place, f"the id {plugin_id!r} stands at {self._ids[plugin_id]} already"
+            )
+        self._ids[plugin_id] = place
+        counts = PluginCounts(kind, plugin, plugin_id)
+        self._counts.append(counts)
+        return counts
+
+    def _steps(self, statements: Iterable[Statement], tracer: Tracer | None) -> Step:
+        return sequence([self._step(statement, tracer) for statement in statements])
+
+    def _step(self, statement: Statement, tracer: Tracer | None) -> Step:
+        if isinstance(statement, Branch):
+            arms = [
+                (self._test(condition, tracer), self._steps(block, tracer))
+                for condition, block in statement.arms
+            ]
+            return branch(arms, self._conditions)
+        function, counts = self._filters[id(statement)]
+        step = filter_step(function, counts)
+        return step if tracer is None else tracer.step(step, statement)
+
+    def _test(self, condition: Condition | None, tracer: Tracer | None) -> Test | None:
+        if condition is None:
+            return None
+        test = self._tests[id(condition)]
+        return test if tracer is None else tracer.test(test, condition)
+
+    def _routes(self, statements: Iterable[Statement], tracer: Tracer | None) -> Routing:
+        return all_routes([self._route(statement, tracer) for statement in statements])
+
+    def _route(self, statement: Statement, tracer: Tracer | None) -> Routing:
+        if isinstance(statement, Branch):
+            arms = [
+                (self._test(condition, tracer), self._routes(block, tracer))
+                for condition, block in statement.arms
+            ]
+            return branch_routes(arms, self._conditions)
+        output, counts = self._outputs[id(statement)]
+        return output_route(output.route, counts)

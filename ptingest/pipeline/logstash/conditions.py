@@ -1,0 +1,281 @@
+"""Conditions of ``if``: from the tree to functions of an event, and their texts."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
+from ptingest.pipeline.logstash.options import RefusedConfig
+from ptingest.pipeline.logstash.tree import (
+    Combination,
+    Comparison,
+    Condition,
+    FieldSelector,
+    ListOperand,
+    Not,
+    Number,
+    Operand,
+    Regex,
+    Text,
+    Truth,
+)
+from ptingest.pipeline.logstash.values import FieldError, Value, is_number, java_text
+
+Test = Callable[[Event], bool]
+Getter = Callable[[Event], Value]
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+class ConditionError(Exception):
+    """A condition cannot be decided for an event, which is dropped, as in Logstash 8.19."""
+
+
+def compile_condition(condition: Condition) -> Test:
+    """Compile; the result raises ConditionError where an event's values cannot be compared.
+
+    Raises:
+        RefusedConfig: a regular expression cannot be used.
+    """
+    match condition:
+        case Truth():
+            return _truth(condition.operand)
+        case Not():
+            inner = compile_condition(condition.condition)
+            return lambda event: not inner(event)
+        case Combination():
+            return _combination(condition)
+    return _comparison(condition)
+
+
+def getter(text: str) -> Getter:
+    """Return a function that reads a field, fast for one or two plain keys.
+
+    A bad reference raises FieldError when it is used.
+    """
+    try:
+        reference = parse_reference(text)
+    except FieldError:
+        return lambda event: event.get(parse_reference(text))
+    if reference.is_metadata or len(reference.path) > 2:
+        return lambda event: event.get(reference)
+    if len(reference.path) == 1:
+        key = reference.path[0]
+        return lambda event: event.fields.get(key, MISSING)
+    return _nested(reference)
+
+
+def _nested(reference: Reference) -> Getter:
+    first, second = reference.path
+
+    def get(event: Event) -> Value:
+        parent = event.fields.get(first)
+        return parent.get(second, MISSING) if type(parent) is dict else event.get(reference)
+
+    return get
+
+
+def _combination(condition: Combination) -> Test:
+    left, right = compile_condition(condition.left), compile_condition(condition.right)
+    match condition.operator:
+        case "and":
+            return lambda event: left(event) and right(event)
+        case "or":
+            return lambda event: left(event) or right(event)
+        case "xor":
+            return lambda event: left(event) != right(event)
+    return lambda event: not (left(event) and right(event))
+
+
+def _truth(operand: Operand) -> Test:
+    get = _getter(operand)
+
+    def is_true(event: Event) -> bool:
+        value = get(event)
+        return not (
+            value is MISSING
+            or value is None
+            or value is False
+            or (value == "" and type(value) is str)
+        )
+
+    return is_true
+
+
+def _getter(operand: Operand) -> Getter:
+    if isinstance(operand, FieldSelector):
+        return getter(operand.text)
+    value = _literal(operand)
+    return lambda _event: value
+
+
+def _literal(operand: Operand) -> Value:
+    match operand:
+        case Text():
+            return operand.value
+        case Number():
+            return float(operand.value) if isinstance(operand.value, Decimal) else operand.value
+        case ListOperand():
+            return [_literal(one) for one in operand.items]
+    return operand.text
+
+
+def _comparison(condition: Comparison) -> Test:
+    match condition.operator:
+        case "==":
+            return _equality(condition)
+        case "!=":
+            equal = _equality(condition)
+            return lambda event: not equal(event)
+        case "=~":
+            return _matching(condition)
+        case "!~":
+            matching = _matching(condition)
+            return lambda event: not matching(event)
+        case "in":
+            return _membership(condition)
+        case "not in":
+            member = _membership(condition)
+            return lambda event: not member(event)
+    return _ordering(condition)
+
+
+def _equality(condition: Comparison) -> Test:
+    left, right = condition.left, condition.right
+    for field, literal in ((left, right), (right, left)):
+        if isinstance(field, FieldSelector) and isinstance(literal, Text):
+            get, text = getter(field.text), literal.value
+            return lambda event: bool(get(event) == text)
+    one, other = _getter(left), _getter(right)
+    return lambda event: _equal(one(event), other(event))
+
+
+def _equal(one: Value, other: Value) -> bool:
+    """Equal, and of one type at every depth: 5 is neither 5.0 nor "5" nor true."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    return bool(one == other)
+
+
+def _matching(condition: Comparison) -> Test:
+    get = _getter(condition.left)
+    pattern = condition.right.text if isinstance(condition.right, Regex) else None
+    pattern = str(_literal(condition.right)) if pattern is None else pattern
+    try:
+        search = re.compile(pattern, re.MULTILINE).search
+    except re.error as error:
+        raise RefusedConfig(condition.right.place, f"the regular expression: {error}") from None
+
+    def matches(event: Event) -> bool:
+        value = get(event)
+        return type(value) is str and search(value) is not None
+
+    return matches
+
+
+def _membership(condition: Comparison) -> Test:
+    left, right = _getter(condition.left), _getter(condition.right)
+    if isinstance(condition.right, ListOperand):
+        if not isinstance(condition.left, FieldSelector):
+            return lambda _event: False  # as Logstash has it: a literal is in no literal list
+        texts = frozenset(java_text(_literal(one)) for one in condition.right.items)
+
+        def is_listed(event: Event) -> bool:
+            value = left(event)
+            if type(value) is str:
+                return value in texts
+            return value is not MISSING and value is not None and java_text(value) in texts
+
+        return is_listed
+    return lambda event: _is_member(left(event), right(event))
+
+
+def _is_member(one: Value, holder: Value) -> bool:
+    if isinstance(holder, list):
+        return any(_equal(one, each) for each in holder) if not isinstance(one, list) else False
+    if isinstance(holder, str):
+        return isinstance(one, str) and one in holder
+    return holder is not MISSING and holder is not None and _equal(one, holder)
+
+
+def _ordering(condition: Comparison) -> Test:
+    left, right, name = condition.left, condition.right, condition.operator
+    if isinstance(right, FieldSelector) and not isinstance(left, FieldSelector):
+        left, right, name = right, left, _MIRRORED[name]
+    first, second, compare = _getter(left), _getter(right), _ORDER[name]
+
+    def holds(event: Event) -> bool:
+        one, other = first(event), second(event)
+        if type(one) is int and type(other) is int:
+            return compare(one, other)
+        if one is None or isinstance(one, bool):
+            return name in ("<=", ">=")  # Logstash takes them as equal to whatever stands right
+        if (is_number(one) and is_number(other)) or (type(one) is str and type(other) is str):
+            return compare(one, other)
+        raise ConditionError(f"{_kind(one)} and {_kind(other)} cannot be compared by {name}")
+
+    return holds
+
+
+def _kind(value: Value) -> str:
+    if value is MISSING:
+        return "a missing field"
+    kinds = {str: "a string", list: "a list", dict: "an object", type(None): "null"}
+    return kinds.get(type(value), "a number" if is_number(value) else "a boolean")
+
+
+def condition_text(condition: Condition) -> str:
+    """Return the condition as a config has it, with parentheses where they are needed."""
+    match condition:
+        case Truth():
+            return operand_text(condition.operand)
+        case Not():
+            inner = condition_text(condition.condition)
+            is_field = isinstance(condition.condition, Truth) and isinstance(
+                condition.condition.operand, FieldSelector
+            )
+            return f"!{inner}" if is_field else f"!({inner})"
+        case Combination():
+            left, right = _side(condition, condition.left), _side(condition, condition.right)
+            return f"{left} {condition.operator} {right}"
+    left, right = operand_text(condition.left), operand_text(condition.right)
+    return f"{left} {condition.operator} {right}"
+
+
+def _side(parent: Combination, side: Condition) -> str:
+    """``a and b and c`` and ``a and b or c`` are read as they are nested; others need help."""
+    text = condition_text(side)
+    if not isinstance(side, Combination):
+        return text
+    is_read_so = side is parent.left and side.operator == parent.operator in ("and", "or")
+    is_read_so |= (parent.operator, side.operator) == ("or", "and")
+    return text if is_read_so else f"({text})"
+
+
+def operand_text(operand: Operand) -> str:
+    """Return the operand as a config has it."""
+    match operand:
+        case FieldSelector():
+            return operand.text
+        case Regex():
+            return f"/{operand.text.replace('/', chr(92) + '/')}/"
+        case ListOperand():
+            return f"[{', '.join(map(operand_text, operand.items))}]"
+        case Number():
+            return str(operand.value)
+    quote = "'" if '"' in operand.value else '"'
+    return f"{quote}{operand.value}{quote}"

@@ -1,0 +1,153 @@
+"""How compiled filters, branches and outputs are put together, and what they count.
+
+A step is a filter, a branch, or a sequence of them. It returns the events that go on beside the
+one that it was given (split, clone), or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ptingest.pipeline.logstash.conditions import ConditionError, Test
+from ptingest.pipeline.logstash.event import Event
+from ptingest.pipeline.logstash.options import FilterFunction
+from ptingest.pipeline.logstash.outputs import Route, Target
+from ptingest.pipeline.logstash.tree import Plugin
+from ptingest.pipeline.logstash.values import FieldError
+
+Step = Callable[[Event], Sequence[Event] | None]
+Routing = Callable[[Event], Sequence[Target]]
+
+
+class PluginCounts:
+    """What one plugin of a config has done; changed in place, cheap enough for each event."""
+
+    __slots__ = (
+        "added", "dropped", "events_in", "failures", "id", "kind", "last_error", "name", "place",
+    )  # fmt: skip
+
+    def __init__(self, kind: str, plugin: Plugin, plugin_id: str) -> None:
+        self.kind, self.name, self.place, self.id = kind, plugin.name, plugin.place, plugin_id
+        self.events_in = self.added = self.dropped = self.failures = 0
+        self.last_error = ""
+        """What the filter raised last; it tagged that event with ``_filter_error``."""
+
+    @property
+    def events_out(self) -> int:
+        return self.events_in + self.added - self.dropped
+
+
+@dataclass(slots=True)
+class ConditionCounts:
+    """Events that were dropped because a condition could not be decided."""
+
+    errors: int = 0
+    last: str = ""
+    """Why, the last time."""
+
+    def count(self, error: Exception) -> None:
+        self.errors += 1
+        self.last = str(error)
+
+
+def filter_step(function: FilterFunction, counts: PluginCounts) -> Step:
+    """Return the step that runs a filter and counts; nothing that a filter raises goes further."""
+
+    def step(event: Event) -> Sequence[Event] | None:
+        counts.events_in += 1
+        failures = event.failures
+        try:
+            others = function(event)
+        except Exception as error:  # noqa: BLE001 - the last net: an event must not end the line
+            counts.last_error = f"{type(error).__name__}: {error}"
+            event.tag("_filter_error")
+            others = None
+        if event.failures != failures:
+            counts.failures += 1
+        if event.is_cancelled:
+            counts.dropped += 1
+        if others is not None:
+            counts.added += len(others)
+        return others
+
+    return step
+
+
+def sequence(steps: Sequence[Step]) -> Step:
+    """Return the step that runs steps one after the other, also for the events that they add."""
+    if not steps:
+        return lambda _event: None
+    if len(steps) == 1:
+        return steps[0]
+
+    def run(event: Event, begin: int = 0) -> Sequence[Event] | None:
+        finished: list[Event] | None = None
+        for index in range(begin, len(steps)):
+            others = steps[index](event)
+            if others is not None:
+                finished = finished or []
+                for other in others:
+                    if not other.is_cancelled:
+                        finished += (other, *(run(other, index + 1) or ()))
+            if event.is_cancelled:
+                break
+        return finished
+
+    return run
+
+
+def branch(arms: Sequence[tuple[Test | None, Step]], conditions: ConditionCounts) -> Step:
+    """Return the step that runs the first arm whose test holds; the test of an else is None."""
+
+    def step(event: Event) -> Sequence[Event] | None:
+        for test, block in arms:
+            try:
+                holds = test is None or test(event)
+            except (ConditionError, FieldError) as error:
+                conditions.count(error)
+                event.cancel()
+                return None
+            if holds:
+                return block(event)
+        return None
+
+    return step
+
+
+def output_route(route: Route, counts: PluginCounts) -> Routing:
+    """Return the routing of one output."""
+
+    def routing(event: Event) -> Sequence[Target]:
+        counts.events_in += 1
+        return (route(event),)
+
+    return routing
+
+
+def all_routes(routings: Sequence[Routing]) -> Routing:
+    """Return the routing to all of several."""
+    if not routings:
+        return lambda _event: ()
+    if len(routings) == 1:
+        return routings[0]
+    return lambda event: [target for routing in routings for target in routing(event)]
+
+
+def branch_routes(
+    arms: Sequence[tuple[Test | None, Routing]], conditions: ConditionCounts
+) -> Routing:
+    """Return the routing of the first arm whose test holds."""
+
+    def routing(event: Event) -> Sequence[Target]:
+        for test, block in arms:
+            try:
+                holds = test is None or test(event)
+            except (ConditionError, FieldError) as error:
+                conditions.count(error)
+                return ()
+            if holds:
+                return block(event)
+        return ()
+
+    return routing

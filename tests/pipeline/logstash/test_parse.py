@@ -1,0 +1,149 @@
+"""Text to tree."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ptingest.pipeline.logstash.options import RefusedConfig
+from ptingest.pipeline.logstash.parse import parse, read_config
+from ptingest.pipeline.logstash.tree import (
+    Array,
+    Branch,
+    Config,
+    Hash,
+    Number,
+    Place,
+    Plugin,
+    Text,
+    Value,
+)
+
+
+def read(text: str, **environment: str) -> Config:
+    return parse(text, environment, file="a.conf")
+
+
+def value(text: str, **environment: str) -> Value:
+    (plugin,) = read(f"filter {{ x1 {{ a => {text} }} }}", **environment).filters
+    assert isinstance(plugin, Plugin)
+    return plugin.attributes[0].value
+
+
+HERE = Place("", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "node"),
+    [
+        ('"x"', Text("x", HERE)),
+        ("'x'", Text("x", HERE)),
+        (r'"a\tb"', Text(r"a\tb", HERE)),
+        (r'"q\"q"', Text(r"q\"q", HERE)),
+        (r"'q\'q'", Text(r"q\'q", HERE)),
+        ('"a\n# b"', Text("a\n# b", HERE)),
+        ("b1", Text("b1", HERE)),
+        ("-5", Number(-5, HERE)),
+        ("1.50", Number(Decimal("1.50"), HERE)),
+        ("[]", Array((), HERE)),
+        ('[ "x", 1, [b1] ]', Array((
+            Text("x", HERE), Number(1, HERE), Array((Text("b1", HERE),), HERE),
+        ), HERE)),
+        ('{ "x" => 1 y1 => [] 5 => z1 }', Hash((
+            (Text("x", HERE), Number(1, HERE)),
+            (Text("y1", HERE), Array((), HERE)),
+            (Number(5, HERE), Text("z1", HERE)),
+        ), HERE)),
+        ("json { }", Plugin("json", (), HERE)),
+    ],
+)  # fmt: skip
+def test_values(text: str, node: Value) -> None:
+    assert value(text) == node
+
+
+def test_the_whole_shape() -> None:
+    config = read("""
+# input
+input { beats { port => 5044 } } # x
+filter{if[a]{drop{}}else if [b] == "}" { } else { if [c] { } }
+}
+output { stdout { codec => json } }""")
+
+    assert [one.name for one in config.inputs if isinstance(one, Plugin)] == ["beats"]
+    (branch,) = config.filters
+    assert isinstance(branch, Branch)
+    assert [condition is None for condition, _ in branch.arms] == [False, False, True]
+    assert branch.place == Place("a.conf", 4, 8)
+
+
+@pytest.mark.parametrize("text", ["", "  # nothing", "filter { }", "filter {\r\n\t}\r\n"])
+def test_nothing_is_a_config(text: str) -> None:
+    assert read(text) == Config((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("filtr { }", "a.conf:1:1: 'filtr' stands where 'input', 'filter' or 'output'"),
+        ("filter { mutate { a => } }", "a.conf:1:24: '}' stands where "),
+        ("filter {\n  mutate { a => 5\n", "a.conf:2:18: the file ends where "),
+        ('filter { mutate { a => "x } }', "a.conf:1:24: the string that begins here has no end"),
+        ("filter { if [a] == true { } }", "a.conf:1:20: 'true' stands where "),
+        ("filter { mutate { a => { b1 => 1, c1 => 2 } } }", "a.conf:1:33: ',' stands where "),
+        ("filter { mutate { a => [b1,] } }", "a.conf:1:28: ']' stands where "),
+        ("filter { mutate { a => b } }", "a.conf:1:24: 'b' stands where "),
+        ('filter { m1 { a => "x"b => "y" } }', "1:23: options must be separated by white space"),
+        ('filter { m1 { a => { b1 => "x"c1 => "y" } } }', "1:31: entries must be separated by"),
+        ('filter { m1 { a => { "k" => 1 "k" => 2 } } }', "1:31: the key 'k' stands twice"),
+        ("filter { if [a] xor [b] and [c] { } }", "1:17: 'xor' cannot stand beside another"),
+        ("\ufefffilter { }", "1:1: '\\ufeff' stands where"),
+        ('filter { m1 { a => "${NOPE}" } }', "1:20: the environment has no NOPE"),
+    ],
+)
+def test_errors_have_a_place_and_say_what_was_expected(text: str, sentence: str) -> None:
+    with pytest.raises(RefusedConfig) as caught:
+        read(text)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("${A}", "1"),
+        ("<${A}${B:2}>", "<12>"),
+        ("${A:3}", "1"),
+        ("${B:}", ""),
+        ("$A ${", "$A ${"),
+    ],
+)
+def test_variables_of_the_environment(text: str, result: str) -> None:
+    assert value(f'"{text}"', A="1") == Text(result, HERE)
+
+
+def test_escapes_on_demand() -> None:
+    text = r'filter { m1 { a => "\n\t\\\"\x\'" } }'
+    (plugin,) = parse(text, {}, file="a.conf", has_escapes=True).filters
+    assert isinstance(plugin, Plugin)
+    assert plugin.attributes[0].value == Text("\n\t\\\"\\x'", HERE)
+
+
+def test_files_of_a_folder_are_joined_in_order_of_name(tmp_path: Path) -> None:
+    (tmp_path / "20.conf").write_text("filter { b1 { } }")
+    (tmp_path / "10.conf").write_text("filter { a1 { } } output { c1 { } }")
+    (tmp_path / "30.txt").write_text("what")
+
+    config = read_config(tmp_path, {})
+
+    assert [one.name for one in config.filters if isinstance(one, Plugin)] == ["a1", "b1"]
+    assert str(config.filters[1].place) == f"{tmp_path}/20.conf:1:10"
+    with pytest.raises(RefusedConfig, match=r"no \*\.conf"):
+        read_config(tmp_path / "..", {})
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.conf"
+    path.write_bytes(b"# x\n# \xff\n")
+    with pytest.raises(RefusedConfig, match=r"a\.conf:2:1: the file is not UTF-8"):
+        read_config(path, {})
