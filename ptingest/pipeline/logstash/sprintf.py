@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from ptingest.pipeline.logstash.event import MISSING, Event
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
+from ptingest.pipeline.logstash.java_time import compile_java_time
+from ptingest.pipeline.logstash.joda import compile_joda
 from ptingest.pipeline.logstash.values import (
     NANOS,
     FieldError,
@@ -103,7 +104,7 @@ def _part(name: str, whole: str) -> Template:
     if name in ("", "+", "+%s"):
         return _epoch_seconds
     if name.startswith("+"):
-        return _joda(name[1:])
+        return _time(name[1:], compile_joda)
     try:
         reference = parse_reference(name)
     except FieldError as error:
@@ -130,19 +131,15 @@ def _epoch_seconds(event: Event) -> str:
     return "" if moment is None else str(moment.ns // NANOS)
 
 
-_LETTERS = {
-    "yyyy": "%Y", "YYYY": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M",
-    "ss": "%S", "xxxx": "%G", "ww": "%V", "EEE": "%a", "EEEE": "%A", "MMM": "%b", "MMMM": "%B",
-}  # fmt: skip
-
-
-def _joda(pattern: str) -> Template:
-    runs = re.findall(r"([A-Za-z])(\1*)|([^A-Za-z]+)", pattern)
-    form = "".join(_LETTERS.get(run[0] + run[1], run[2]) for run in runs)
+def _time(pattern: str, compiled: Callable[[str], Callable[[Timestamp], str]]) -> Template:
+    try:
+        write = compiled(pattern)
+    except ValueError as error:
+        return _failing(str(error))
 
     def time(event: Event) -> str:
         moment = event.timestamp
-        return "" if moment is None else moment.moment().strftime(form)
+        return "" if moment is None else write(moment)
 
     return time
 
@@ -150,4 +147,4 @@ def _joda(pattern: str) -> Template:
 def _java_time(pattern: str) -> Template:
     if pattern == "TIME_NOW":
         return lambda event: str(Timestamp(event.now_ns))
-    return _joda(pattern)
+    return _time(pattern, compile_java_time)
