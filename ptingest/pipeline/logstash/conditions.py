@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from ptingest.pipeline.logstash.event import MISSING, Event
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
 from ptingest.pipeline.logstash.options import RefusedConfig
+from ptingest.pipeline.logstash.regex import BadRegex, RegexTimeout, compile_regex
 from ptingest.pipeline.logstash.tree import (
     Combination,
     Comparison,
@@ -176,13 +176,21 @@ def _matching(condition: Comparison) -> Test:
     pattern = condition.right.text if isinstance(condition.right, Regex) else None
     pattern = str(_literal(condition.right)) if pattern is None else pattern
     try:
-        search = re.compile(pattern, re.MULTILINE).search
-    except re.error as error:
-        raise RefusedConfig(condition.right.place, f"the regular expression: {error}") from None
+        is_match = compile_regex(pattern).is_match
+    except BadRegex as error:
+        raise RefusedConfig(
+            condition.right.place, str(error), is_unsupported=error.is_unsupported
+        ) from None
 
     def matches(event: Event) -> bool:
         value = get(event)
-        return type(value) is str and search(value) is not None
+        if type(value) is not str:
+            return False
+        try:
+            return is_match(value)
+        except RegexTimeout:
+            event.tag("_condition_timeout")
+            return False
 
     return matches
 

@@ -18,6 +18,7 @@ from tests.pipeline.logstash.running import program, run_filter
         ("b", r"\'", "abc", "acc"),
         ("^", "> ", "a\nb", "> a\n> b"),
         ("b", "%{k}", "abc", "aKc"),
+        ("[%{k}b]", "_", "abKc", "a__c"),
     ],
 )
 def test_replacements(pattern: str, replacement: str, text: str, result: str) -> None:
@@ -26,5 +27,5 @@ def test_replacements(pattern: str, replacement: str, text: str, result: str) ->
 
 
 def test_a_pattern_that_is_none_is_refused() -> None:
-    with pytest.raises(RefusedConfig, match="gsub: the pattern"):
+    with pytest.raises(RefusedConfig, match="mutate: gsub: "):
         program('filter { mutate { gsub => ["a", "(", "b"] } }')
