@@ -51,7 +51,11 @@ CURES = {
 @click.command(epilog="Example: ptingest bench /var/log/pt/django.log --service django --multiline")
 @click.argument("file", metavar="FILE", type=click.File("rb"))
 @click.option("--service", help="The input is plain log lines of this service.")
-@click.option("--group", default=None, help="With --service: the events' group.  [default: pt]")
+@click.option(
+    "--group",
+    default=None,
+    help="With --service: the group; otherwise the one that knows the service.",
+)
 @click.option(
     "--multiline",
     is_flag=True,
@@ -99,9 +103,10 @@ def bench(
     settings = load_settings(config)
     profile = read_profile(settings, os.environ)
     if service is not None:
-        _require_service(profile, service, group or "pt")
+        group = group or profile.group_of(service)
+        _require_service(profile, service, group)
     workload = _workload(
-        file, service, group or "pt", multiline=multiline, enough=int(seconds * EVENTS_A_SECOND)
+        file, service, group or "", multiline=multiline, enough=int(seconds * EVENTS_A_SECOND)
     )
     with _progress() as step:
         measured = Bench(

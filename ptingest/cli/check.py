@@ -50,7 +50,7 @@ def check(config: Path | None, connect: bool) -> ExitCode:
         show_finding(finding)
     if any(finding.mark == "problem" for finding in findings):
         return ExitCode.CONFIG_INVALID
-    if connect and not _ask_sinks(settings):
+    if connect and not _ask_sinks(settings, profile):
         return ExitCode.NOT_REACHABLE
     click.echo("The config is valid.")
     return ExitCode.DONE
@@ -260,24 +260,27 @@ def _look_at_elasticsearch(sink: ElasticsearchSettings) -> Iterator[Finding]:
         yield Finding("warning", f"{name}.shard_seconds", seen, "write a sixth of it")
 
 
-def _ask_sinks(settings: ServerSettings) -> bool:
+def _ask_sinks(settings: ServerSettings, profile: ProfileSettings) -> bool:
     import asyncio
 
-    findings = asyncio.run(_findings(settings))
+    findings = asyncio.run(_findings(settings, profile))
     for sink, finding in findings:
         show_finding(finding._replace(subject=f"{sink}: {finding.subject}"))
     return all(finding.is_ok for _, finding in findings)
 
 
-async def _findings(settings: ServerSettings) -> list[tuple[str, Finding]]:
+async def _findings(
+    settings: ServerSettings, profile: ProfileSettings
+) -> list[tuple[str, Finding]]:
     import asyncio
 
+    from ptingest.pipeline.route import stream_names
     from ptingest.server.assembly import build_sinks
     from ptingest.server.process.clock import SystemClock
     from ptingest.telemetry.metrics import Metrics
 
     found: list[tuple[str, Finding]] = []
-    for sink in build_sinks(settings, SystemClock(), Metrics()):
+    for sink in build_sinks(settings, stream_names(profile), SystemClock(), Metrics()):
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 found += [(sink.name, finding) for finding in await sink.check()]

@@ -194,11 +194,11 @@ async def _look_at_elasticsearch(
         cure = "set hosts and a login; `ptingest search` searches the embedded store"
         return [Finding("note", "Elasticsearch", seen, cure, looked_at="config")]
     from ptingest.doctor.cluster import ask_cluster, findings_of_cluster
+    from ptingest.pipeline.route import stream_names
     from ptingest.server.assembly import read_profile
     from ptingest.sinks.elasticsearch.client import ElasticsearchClient
 
     profile = read_profile(examination.settings, os.environ)
-    services = tuple(dict.fromkeys(name for one in profile.groups for name in one.known_services))
     client = ElasticsearchClient(sink)
     login = _better_login(sink, examination.better_user)
     better = None if login is None else ElasticsearchClient(login)
@@ -208,7 +208,7 @@ async def _look_at_elasticsearch(
             better,
             where=", ".join(sink.hosts),
             username=sink.username,
-            services=services,
+            streams=stream_names(profile),
         )
     finally:
         await client.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -122,9 +123,9 @@ def setup(
         logsdb=logsdb,
         failure_store=failure_store,
         role=role,
-        services=_services(config),
         parts=_parts(only, kibana=kibana, api_key=api_key),
     )
+    wanted = _of_profile(wanted, config)
     if dry_run:
         for line in _requests(wanted):
             click.echo(line)
@@ -150,11 +151,18 @@ def _parts(only: tuple[Part, ...], *, kibana: str | None, api_key: Path | None) 
     return frozenset(found | KIBANA_PARTS if kibana is not None else found)
 
 
-def _services(config: Path | None) -> tuple[str, ...]:
+def _of_profile(wanted: Wanted, config: Path | None) -> Wanted:
+    """Return the same for the data streams and groups of the config's profile."""
+    from ptingest.pipeline.route import stream_names
     from ptingest.server.assembly import read_profile
 
     profile = read_profile(load_settings(config), os.environ)
-    return tuple(dict.fromkeys(name for group in profile.groups for name in group.known_services))
+    return replace(
+        wanted,
+        streams=stream_names(profile),
+        groups=tuple(one.group for one in profile.groups),
+        failure_tags=tuple(dict.fromkeys(one.failure_tag for one in profile.groups)),
+    )
 
 
 # --- as whom ----------------------------------------------------------------------------
@@ -227,7 +235,7 @@ def _requests(wanted: Wanted) -> Iterable[str]:
         yield f"# {step.subject}\n{step.method} kbn:{step.path}\n{_pretty(step.body)}\n"
     for part in ("searches", "dashboard"):
         if part in wanted.parts:
-            objects = saved_objects(part)
+            objects = saved_objects(part, wanted)
             yield f"# {part}\nPOST kbn:{IMPORT}   (form field `file`)"
             yield "\n".join(_pretty(one) for one in objects) + "\n"
 
@@ -281,9 +289,11 @@ async def _prepare_elasticsearch(target: Target, wanted: Wanted, say: Say) -> No
         async for done in preparation.run(steps):
             say(done)
         if "templates" in wanted.parts:
-            async for done in afterwards(client):
+            async for done in afterwards(client, wanted.streams):
                 say(done)
-            updating = bring_up_to_date(client, version=version, failure_store=wanted.failure_store)
+            updating = bring_up_to_date(
+                client, wanted.streams, version=version, failure_store=wanted.failure_store
+            )
             async for done in updating:
                 say(done)
     finally:
@@ -331,5 +341,5 @@ async def _prepare_kibana(target: Target, wanted: Wanted, say: Say) -> None:
         say(done)
     for part in ("searches", "dashboard"):
         if part in wanted.parts:
-            async for done in import_objects(client, part, saved_objects(part)):
+            async for done in import_objects(client, part, saved_objects(part, wanted)):
                 say(done)

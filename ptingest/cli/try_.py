@@ -35,7 +35,11 @@ COLOURS = {"indexed": "green", "dropped": "yellow", "dead_letter": "red"}
 )
 @click.argument("file", metavar="[FILE]", type=click.File("rb"), default="-")
 @click.option("--service", help="The input is plain log lines of this service.")
-@click.option("--group", default=None, help="With --service: the events' group.  [default: pt]")
+@click.option(
+    "--group",
+    default=None,
+    help="With --service: the group; otherwise the one that knows the service.",
+)
 @click.option(
     "--multiline",
     is_flag=True,
@@ -100,7 +104,7 @@ def try_(
     payloads: Iterable[bytes] = read_lines(file)
     if service is not None:
         records = join_records(payloads) if multiline else payloads
-        payloads = as_events(records, service=service, group=group or "pt")
+        payloads = as_events(records, service=service, group=group or pipeline.profile.group_of(service))
     show = _show_json if as_json else _show
     for payload in payloads:
         show(pipeline, payload)

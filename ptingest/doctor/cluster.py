@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
 from ptingest.doctor.units import plural
 from ptingest.model.finding import Finding, Mark
+from ptingest.model.streams import StreamNames
 from ptingest.sinks.elasticsearch.answer import Answer, Requester
 from ptingest.sinks.elasticsearch.inspection import (
     NEEDED,
@@ -23,16 +26,16 @@ from ptingest.sinks.elasticsearch.inspection import (
     ROOT,
     SIMULATED,
     Reached,
-    can_look_up,
     is_too_old,
     json_in,
+    lookup_lacks,
     mappings_of,
     missing_rights,
     reached,
     rights_body,
     version_in,
 )
-from ptingest.sinks.elasticsearch.names import ROLE, STREAMS, TEMPLATE, USER
+from ptingest.sinks.elasticsearch.names import ROLE, TEMPLATE, USER
 from ptingest.sinks.elasticsearch.templates import Template, matching, read_templates
 
 AHEAD_MINUTES = 5
@@ -58,28 +61,34 @@ class ClusterRequest:
     body: Mapping[str, Any] | None = None
 
 
-def questions(services: Sequence[str]) -> dict[str, ClusterRequest]:
+def questions(streams: StreamNames) -> dict[str, ClusterRequest]:
     """Return all questions; findings look their answers up by these keys."""
-    names = [STREAMS, *(stream_of(service) for service in services)]
+    all_ours = streams.joined
     fields = "log_timestamp,log_ms,message,log_message"
-    monitor, read = "cluster privilege monitor", f"read on {STREAMS}"
+    monitor, read = "cluster privilege monitor", f"read on {all_ours}"
     disk = "/_cluster/settings?include_defaults&filter_path=*.cluster.routing.allocation.disk"
     return {
         "root": ClusterRequest("GET", ROOT, "the version"),
         "who": ClusterRequest("GET", "/_security/_authenticate", "roles"),
-        "rights": ClusterRequest("POST", RIGHTS, "rights", body=rights_body(names)),
-        "streams": ClusterRequest("GET", f"/_resolve/index/{STREAMS}", "data streams", read),
+        "rights": ClusterRequest("POST", RIGHTS, "rights", body=rights_body(streams)),
+        "streams": ClusterRequest("GET", f"/_resolve/index/{all_ours}", "data streams", read),
         "kept": ClusterRequest(
-            "GET", f"/_data_stream/{STREAMS}", "retention", f"view_index_metadata on {STREAMS}"
+            "GET", f"/_data_stream/{all_ours}", "retention", f"view_index_metadata on {all_ours}"
         ),
         "fields": ClusterRequest(
-            "GET", f"/{STREAMS}/_field_caps?fields={fields}", "mapped types", read
+            "GET", f"/{all_ours}/_field_caps?fields={fields}", "mapped types", read
         ),
-        "newest": ClusterRequest("POST", f"/{STREAMS}/_search", "the newest event", read, NEWEST),
+        "newest": ClusterRequest("POST", f"/{all_ours}/_search", "the newest event", read, NEWEST),
         "templates": ClusterRequest("GET", "/_index_template", "which template wins", monitor),
-        "simulated": ClusterRequest(
-            "POST", SIMULATED, "mappings before the first event", "manage_index_templates"
-        ),
+        **{
+            f"simulated {name}": ClusterRequest(
+                "POST",
+                SIMULATED + quote(name, safe=""),
+                "mappings before the first event",
+                "manage_index_templates",
+            )
+            for name in streams.examples
+        },
         "health": ClusterRequest("GET", "/_cluster/health", "the cluster's health", monitor),
         "disks": ClusterRequest(
             "GET", "/_cat/allocation?format=json&bytes=b", "disk space", monitor
@@ -96,7 +105,7 @@ class ClusterFacts:
     username: str | None
     questions: Mapping[str, ClusterRequest]
     answers: Mapping[str, Answer]
-    services: Sequence[str] = ()
+    streams: StreamNames
     active: frozenset[str] = frozenset()
     """Services of which a server has got events."""
     expires_in_days: Mapping[str, float] = field(default_factory=dict)
@@ -113,21 +122,16 @@ class ClusterFacts:
         return answer is not None and answer.status == 200
 
 
-def stream_of(service: str) -> str:
-    """The data stream of a service."""
-    return f"logs-{service}-pt"
-
-
 async def ask_cluster(
     client: Requester,
     better: Requester | None,
     *,
     where: str,
     username: str | None,
-    services: Sequence[str],
+    streams: StreamNames,
 ) -> ClusterFacts:
     """Ask everything; stop if there is no answer or the login is refused."""
-    asked = questions(services)
+    asked = questions(streams)
     answers: dict[str, Answer] = {}
     for name, question in asked.items():
         body = None if question.body is None else orjson.dumps(question.body)
@@ -137,7 +141,7 @@ async def ask_cluster(
         answers[name] = answer
         if name == "root" and reached(answer) is not Reached.YES:
             break
-    return ClusterFacts(where, username, asked, answers, services)
+    return ClusterFacts(where, username, asked, answers, streams)
 
 
 def findings_of_cluster(facts: ClusterFacts) -> Iterator[Finding]:
@@ -216,11 +220,14 @@ def _rights(facts: ClusterFacts) -> Iterator[Finding]:
     who = facts.body("who")
     roles = who.get("roles") or []
     granted = facts.body("rights").get("index", {})
-    lacking = list(missing_rights(granted))
+    lacking = list(missing_rights(granted, facts.streams))
     as_whom = f"{who.get('username')} with roles {', '.join(roles) or 'none'}"
     if not lacking:
         yield Finding(
-            "ok", "rights", f"{as_whom}: {', '.join(NEEDED)} on {STREAMS}", looked_at=looked_at
+            "ok",
+            "rights",
+            f"{as_whom}: {', '.join(NEEDED)} on {facts.streams.joined}",
+            looked_at=looked_at,
         )
     else:
         cure = f"grant it to the role {ROLE} (`ptingest setup --only role`)"
@@ -231,10 +238,10 @@ def _rights(facts: ClusterFacts) -> Iterator[Finding]:
             )
         seen = f"{as_whom}: lacks {'; lacks '.join(lacking)}"
         yield Finding("problem", "rights", seen, cure, looked_at=looked_at)
-    if not can_look_up(granted):
+    if unread := lookup_lacks(granted, facts.streams):
         seen = (
-            f"lacks read on {STREAMS}: after a lost answer and a rollover documents cannot be "
-            "looked up"
+            f"lacks read on {', '.join(unread)}: after a lost answer and a rollover documents "
+            "cannot be looked up"
         )
         cure = f"grant it to the role {ROLE}, to rule out duplicates there"
         yield Finding("note", "rights", seen, cure, looked_at=looked_at)
@@ -250,21 +257,22 @@ def findings_of_templates(facts: ClusterFacts) -> Iterator[Finding]:
     looked_at = "GET /_index_template"
     templates = read_templates(facts.body("templates"))
     findings = dict.fromkeys(
-        _template_in_force(matching(templates, stream_of(service)), templates)
-        for service in facts.services or ("django",)
+        _template_in_force(pattern, matching(templates, name), templates)
+        for pattern, example in zip(facts.streams.patterns, facts.streams.examples, strict=True)
+        for name in (facts.streams.of_pattern(pattern) or (example,))
     )
     for found, cure in findings:
         yield Finding("problem" if cure else "ok", "template", found, cure, looked_at=looked_at)
 
 
 def _template_in_force(
-    fitting: Sequence[Template], templates: Sequence[Template]
+    pattern: str, fitting: Sequence[Template], templates: Sequence[Template]
 ) -> tuple[str, str]:
     """Return what was found, and the cure where there is something to cure."""
     setup = "`ptingest setup --only templates`"
     if not fitting:
         there = any(template.name == TEMPLATE for template in templates)
-        found = f"{TEMPLATE} matches none of our streams" if there else f"none matches {STREAMS}"
+        found = f"{TEMPLATE} does not match {pattern}" if there else f"none matches {pattern}"
         return f"{found}: documents wait, then go to the dead letters", setup
     winner = fitting[0]
     if not winner.makes_data_streams:
@@ -285,7 +293,7 @@ def _template_in_force(
 def _mapped(facts: ClusterFacts) -> Iterator[Finding]:
     """Look for dates guessed from strings: in streams that are there, and in the next."""
     fields = facts.body("fields").get("fields", {})
-    looked_at = f"GET /{STREAMS}/_field_caps"
+    looked_at = f"GET /{facts.streams.joined}/_field_caps"
     for name in ("log_timestamp", "log_ms"):
         types = fields.get(name, {})
         wrong = [kind for kind in types if kind not in ("keyword", "unmapped")]
@@ -300,10 +308,14 @@ def _mapped(facts: ClusterFacts) -> Iterator[Finding]:
         yield Finding(
             "ok", "mappings", "times of lines are keywords and never refused", looked_at=looked_at
         )
-    template = facts.body("simulated").get("template")
-    mappings = mappings_of(template if isinstance(template, dict) else None)
-    looked_at = f"POST {facts.questions['simulated'].target}"
-    if template and mappings.get("date_detection") is not False:
+    for example in facts.streams.examples:
+        yield from _next_mapped(facts, example)
+
+
+def _next_mapped(facts: ClusterFacts, example: str) -> Iterator[Finding]:
+    template = _template_of(facts, example)
+    looked_at = f"POST {SIMULATED}{example}"
+    if template and mappings_of(template).get("date_detection") is not False:
         seen = "the next stream would detect dates in strings (date_detection is on)"
         cure = "`ptingest setup --only templates`"
         yield Finding("problem", "mappings", seen, cure, looked_at=looked_at)
@@ -311,6 +323,15 @@ def _mapped(facts: ClusterFacts) -> Iterator[Finding]:
         yield Finding(
             "ok", "mappings", "the next stream detects no dates in strings", looked_at=looked_at
         )
+
+
+def _template_of(facts: ClusterFacts, stream: str) -> Mapping[str, Any] | None:
+    """What a new data stream of the same pattern would get; None where that is not known."""
+    for pattern, example in zip(facts.streams.patterns, facts.streams.examples, strict=True):
+        if fnmatchcase(stream, pattern):
+            template = facts.body(f"simulated {example}").get("template")
+            return template if isinstance(template, dict) else None
+    return None
 
 
 def _is_wrong(fields: Mapping[str, Any], name: str) -> bool:
@@ -321,7 +342,7 @@ def _streams(facts: ClusterFacts) -> Iterator[Finding]:
     if not facts.is_answered("streams"):
         return
     found = facts.body("streams")
-    looked_at = f"GET /_resolve/index/{STREAMS}"
+    looked_at = f"GET /_resolve/index/{facts.streams.joined}"
     names = [str(row.get("name")) for row in found.get("data_streams") or []]
     plain = [str(row.get("name")) for row in found.get("indices") or []]
     plain = [name for name in plain if not name.startswith(".ds-")]
@@ -329,12 +350,14 @@ def _streams(facts: ClusterFacts) -> Iterator[Finding]:
         seen = f"plain indices instead of data streams: {', '.join(plain)}"
         cure = "made before the template was: reindex or delete them, then `ptingest setup`"
         yield Finding("problem", "data streams", seen, cure, looked_at=looked_at)
-    lost = [name for name in map(stream_of, sorted(facts.active)) if name not in names]
+    of_active = [facts.streams.of_service(service) for service in sorted(facts.active)]
+    # A service may write to one of its namespaces only.
+    lost = [name for ours in of_active if not set(ours) & set(names) for name in ours]
     if lost:
         seen = f"events came, but there is no data stream {', '.join(lost)}"
         cure = "see template, rights and dead letters: one of them prevents the first document"
         yield Finding("problem", "data streams", seen, cure, looked_at=looked_at)
-    missing = [name for name in map(stream_of, facts.services) if name not in (*names, *lost)]
+    missing = [one.name for one in facts.streams.known if one.name not in (*names, *lost)]
     seen = f"there: {', '.join(names) or 'none'}"
     if missing:
         seen += f"; not yet: {', '.join(missing)}"
@@ -346,19 +369,18 @@ def _streams(facts: ClusterFacts) -> Iterator[Finding]:
 
 def _kept(facts: ClusterFacts) -> Iterator[Finding]:
     """Retention and failure store of streams against those that a new one would get."""
-    template = facts.body("simulated").get("template")
     rows = facts.body("kept").get("data_streams") or []
-    if not isinstance(template, dict):
-        return
-    wanted = _kept_by(template.get("lifecycle"), template.get("data_stream_options"))
-    looked_at = f"GET /_data_stream/{STREAMS}"
-    found: dict[str, list[str]] = {}
+    looked_at = f"GET /_data_stream/{facts.streams.joined}"
+    found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        if row.get("template") == TEMPLATE:
+        name = str(row.get("name"))
+        template = _template_of(facts, name)
+        if row.get("template") == TEMPLATE and template is not None:
             options = {"failure_store": row.get("failure_store") or {}}
             kept = _kept_by(row.get("lifecycle"), options)
-            found.setdefault(kept, []).append(str(row.get("name")))
-    for kept, names in found.items():
+            wanted = _kept_by(template.get("lifecycle"), template.get("data_stream_options"))
+            found.setdefault((kept, wanted), []).append(name)
+    for (kept, wanted), names in found.items():
         seen = f"{', '.join(names)}: {kept}"
         if kept == wanted:
             yield Finding("ok", "retention", seen, looked_at=looked_at)
@@ -382,7 +404,7 @@ def _kept_by(lifecycle: Any, options: Any) -> str:
 
 def _events(facts: ClusterFacts) -> Iterator[Finding]:
     found = facts.body("newest").get("aggregations")
-    looked_at = f"POST /{STREAMS}/_search"
+    looked_at = f"POST /{facts.streams.joined}/_search"
     if not found:
         return
     newest = found.get("newest", {}).get("value_as_string")
@@ -482,6 +504,6 @@ def _more(facts: ClusterFacts) -> Iterator[Finding]:
         if answer.status == 403 and question.needs:
             untold.setdefault(question.needs, []).append(question.tells)
     for needs, tells in untold.items():
-        seen = f"with {needs} doctor would also check {', '.join(tells)}"
+        seen = f"with {needs} doctor would also check {', '.join(dict.fromkeys(tells))}"
         cure = "run it with --user elastic, or ignore this: the writer does not need it"
         yield Finding("note", "more rights", seen, cure, looked_at="answers of 403")

@@ -13,6 +13,8 @@ import re
 from typing import Literal
 
 from ptingest.model.document import DataStream
+from ptingest.model.streams import KnownStream, StreamNames
+from ptingest.settings.profile import ProfileSettings
 
 MAX_NAME_BYTES = 255
 MAX_DATASET_BYTES = 100
@@ -71,3 +73,17 @@ def mended_dataset(dataset: str, how: Literal["off", "lower", "ecs"]) -> str:
         return dataset
     dataset = _NOT_ECS.sub("_", dataset) or "_"
     return dataset.encode("utf-8")[:MAX_DATASET_BYTES].decode("utf-8", "ignore")
+
+
+def stream_names(profile: ProfileSettings) -> StreamNames:
+    """Return the names that the events of a profile's groups are stored under."""
+    patterns: list[str] = []
+    known: list[KnownStream] = []
+    for group in profile.groups:
+        type_, namespace = group.data_stream.type, group.data_stream.namespace
+        pattern = f"{type_}-*-{namespace}"
+        patterns.append(pattern)
+        for service in group.known_services:
+            dataset = mended_dataset(service, profile.sanitise_names)
+            known.append(KnownStream(service, f"{type_}-{dataset}-{namespace}", pattern))
+    return StreamNames(tuple(dict.fromkeys(patterns)), tuple(dict.fromkeys(known)))

@@ -15,11 +15,13 @@ from ptingest.delivery.health_check import HealthCheck
 from ptingest.delivery.lane import Lane
 from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.model.contracts import Checkpoint, Clock, Sink
+from ptingest.model.streams import StreamNames
 from ptingest.observe.observer import Observer
 from ptingest.observe.taps import Taps
 from ptingest.observe.trace import TraceReader
 from ptingest.observe.trace_buffer import TraceBuffer, WatchedSink
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path, run_samples
+from ptingest.pipeline.route import stream_names
 from ptingest.pipeline.sender import sender_of
 from ptingest.server.certificates import Certificates
 from ptingest.server.custody import Custody
@@ -55,6 +57,13 @@ class HasOccupancy(Protocol):
     """A sink that stores on this host, up to a limit."""
 
     def room(self) -> dict[str, object]: ...
+
+
+@runtime_checkable
+class NamesStreams(Protocol):
+    """A sink that asks for rights on the data streams of the profile in force."""
+
+    streams: StreamNames
 
 
 @runtime_checkable
@@ -120,6 +129,7 @@ def sink_names(settings: ServerSettings) -> list[str]:
 
 def build_sinks(
     settings: ServerSettings,
+    streams: StreamNames,
     clock: Clock,
     metrics: Metrics,
     share: Share = ALONE,
@@ -128,7 +138,7 @@ def build_sinks(
     """Build the configured sinks; nothing is opened or connected yet."""
     checkpoint = checkpoint or FairShare()
     return [
-        _build_sink(one, settings, clock, metrics, share, checkpoint)
+        _build_sink(one, settings, streams, clock, metrics, share, checkpoint)
         for one in sink_settings(settings)
     ]
 
@@ -136,6 +146,7 @@ def build_sinks(
 def _build_sink(
     one: LaneSettings,
     settings: ServerSettings,
+    streams: StreamNames,
     clock: Clock,
     metrics: Metrics,
     share: Share,
@@ -156,7 +167,9 @@ def _build_sink(
         case ElasticsearchSettings():
             from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 
-            return ElasticsearchSink(one, clock=clock, metrics=metrics, checkpoint=checkpoint)
+            return ElasticsearchSink(
+                one, clock=clock, metrics=metrics, checkpoint=checkpoint, streams=streams
+            )
         case NdjsonSettings():
             from ptingest.sinks.ndjson import NdjsonSink
 
@@ -194,7 +207,7 @@ def build(
     dead_letters = _dead_letters(shared)
     processing = _processing(shared, profile)
     observer = _observer(shared, processing)
-    sinks = _configured_sinks(shared) if replaced is None else replaced
+    sinks = _configured_sinks(shared, stream_names(profile)) if replaced is None else replaced
     lanes = [_lane(shared, sink, one, budget, dead_letters, observer) for sink, one in sinks]
     custody = Custody([sink.name for sink, _ in sinks], shared.metrics)
     flow = _flow(shared, processing, lanes, custody, budget, dead_letters, observer)
@@ -220,9 +233,9 @@ def build(
     )
 
 
-def _configured_sinks(shared: _Shared) -> list[tuple[Sink, LaneSettings]]:
+def _configured_sinks(shared: _Shared, streams: StreamNames) -> list[tuple[Sink, LaneSettings]]:
     built = build_sinks(
-        shared.settings, shared.clock, shared.metrics, shared.share, shared.checkpoint
+        shared.settings, streams, shared.clock, shared.metrics, shared.share, shared.checkpoint
     )
     return list(zip(built, sink_settings(shared.settings), strict=True))
 

@@ -20,7 +20,8 @@ from ptingest.model.contracts import Clock
 from ptingest.model.rfc3339 import rfc3339_of_ns
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Pipeline
-from ptingest.server.assembly import Parts, read_profile
+from ptingest.pipeline.route import stream_names
+from ptingest.server.assembly import NamesStreams, Parts, read_profile
 from ptingest.server.certificates import PreparedTls
 from ptingest.server.certificates import prepare as prepare_tls
 from ptingest.settings.load import load_server
@@ -129,6 +130,9 @@ def put_in_force(parts: Parts, fresh: PreparedConfig) -> list[str]:
     old = parts.settings
     parts.observer.trace_buffer.generation += 1
     parts.processing.pipeline = fresh.pipeline
+    for sink in parts.sinks:
+        if isinstance(sink, NamesStreams):
+            sink.streams = stream_names(fresh.profile)
     parts.processing.event_bytes = fresh.settings.beats.limits.event_bytes
     parts.budget.resize(fresh.settings.beats.limits.total_bytes // 2)
     parts.source.change_settings(

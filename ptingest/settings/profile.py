@@ -285,6 +285,12 @@ class ProfileSettings(StrictSettings):
                 raise ValueError(f"group {name!r} is given twice; join the two or remove one")
         return self
 
+    def group_of(self, service: str) -> str:
+        """Return the group of a service's lines where none is named: the first that knows the
+        service, else the first."""
+        knowing = [one.group for one in self.groups if service in one.known_services]
+        return [*knowing, self.groups[0].group][0]
+
 
 def _unknown_zone(name: str) -> str:
     return f"timezone {name!r} is unknown; use an IANA name such as UTC or Europe/Warsaw"

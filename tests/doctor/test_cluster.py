@@ -9,9 +9,11 @@ import pytest
 from ptingest.doctor.cluster import ClusterFacts, ask_cluster, findings_of_cluster, questions
 from ptingest.model.finding import Finding
 from ptingest.sinks.elasticsearch.answer import Answer
+from tests.support.streams import streams_of
 
 PRODUCT = {"x-elastic-product": "Elasticsearch"}
-SERVICES = ("django", "nginx")
+STREAMS = streams_of("django", "nginx")
+SIMULATED = "simulated logs-django-pt"
 ALL_RIGHTS = {"auto_configure": True, "create_doc": True, "read": True}
 STREAM_NAMES = ("logs-*-pt", "logs-django-pt", "logs-nginx-pt")
 
@@ -41,7 +43,7 @@ GOOD: dict[str, object] = {
         }
     },
     "templates": {"index_templates": [template("pt-logs")]},
-    "simulated": {"template": {"mappings": {"date_detection": False}}},
+    SIMULATED: {"template": {"mappings": {"date_detection": False}}},
     "health": {"status": "green", "number_of_nodes": 1},
     "disks": [{"node": "n1", "disk.percent": "50"}],
     "watermarks": {},
@@ -50,11 +52,12 @@ GOOD: dict[str, object] = {
 
 def findings_from(username: str = "logstash_writer", **changed: object) -> list[Finding]:
     """Judge a good cluster with these answers in the place of its own."""
+    named = {SIMULATED if name == "simulated" else name: body for name, body in changed.items()}
     answers = {
         name: body if isinstance(body, Answer) else answer(body)
-        for name, body in (GOOD | changed).items()
+        for name, body in (GOOD | named).items()
     }
-    facts = ClusterFacts("http://es", username, questions(SERVICES), answers, SERVICES)
+    facts = ClusterFacts("http://es", username, questions(STREAMS), answers, STREAMS)
     return list(findings_of_cluster(facts))
 
 
@@ -92,7 +95,7 @@ def test_every_finding_says_what_was_looked_at_and_every_problem_has_a_cure() ->
     ],
 )
 def test_what_cannot_be_asked_is_the_only_finding(root: Answer, subject: str, told: str) -> None:
-    facts = ClusterFacts("http://es", "w", questions(SERVICES), {"root": root}, SERVICES)
+    facts = ClusterFacts("http://es", "w", questions(STREAMS), {"root": root}, STREAMS)
 
     (finding,) = findings_of_cluster(facts)
 
@@ -164,7 +167,7 @@ def test_an_api_key_has_no_roles_and_is_not_told_to_have_one() -> None:
     [
         pytest.param([], "none matches logs-*-pt", id="none at all"),
         pytest.param(
-            [template("pt-logs", index_patterns=["pt-*"])], "matches none of our streams", id="ours"
+            [template("pt-logs", index_patterns=["pt-*"])], "does not match logs-*-pt", id="ours"
         ),
         pytest.param(
             [template("pt-logs", None), template("logs", 100, index_patterns=["logs-*-*"])],
@@ -219,7 +222,7 @@ def test_date_detection_is_told_before_the_first_event() -> None:
 def test_a_stream_that_should_be_there_is_a_problem_one_that_may_come_a_note() -> None:
     answers = {name: answer(body) for name, body in GOOD.items()}
     answers["streams"] = answer({"data_streams": []})
-    facts = ClusterFacts("e", "w", questions(SERVICES), answers, SERVICES)
+    facts = ClusterFacts("e", "w", questions(STREAMS), answers, STREAMS)
 
     idle = list(findings_of_cluster(facts))
     busy = list(findings_of_cluster(replace(facts, active=frozenset({"nginx"}))))
@@ -287,7 +290,7 @@ def test_disks_are_judged_by_the_watermarks_in_force(
 def test_certificates_are_told_in_time(days: float, mark: str) -> None:
     answers = {name: answer(body) for name, body in GOOD.items()}
     facts = ClusterFacts(
-        "e", "w", questions(SERVICES), answers, SERVICES, expires_in_days={"https://es": days}
+        "e", "w", questions(STREAMS), answers, STREAMS, expires_in_days={"https://es": days}
     )
 
     assert said(list(findings_of_cluster(facts)), "certificate").mark == mark
@@ -325,7 +328,7 @@ class Node:
 async def test_what_the_writer_may_not_ask_is_asked_with_the_better_login() -> None:
     writer, better = Node("/_security", "/logs", "/_resolve"), Node("/")
 
-    facts = await ask_cluster(writer, better, where="e", username="w", services=SERVICES)
+    facts = await ask_cluster(writer, better, where="e", username="w", streams=STREAMS)
 
     assert all(found.status == 200 for found in facts.answers.values())
     assert "/_cluster/health" in better.asked
@@ -340,14 +343,14 @@ async def test_where_nobody_answers_nothing_more_is_asked() -> None:
 
     silent = Silent()
 
-    await ask_cluster(silent, None, where="e", username="w", services=SERVICES)
+    await ask_cluster(silent, None, where="e", username="w", streams=STREAMS)
 
     assert silent.asked == ["/"]
 
 
 def test_a_redirect_is_the_problem_and_says_where_to() -> None:
     elsewhere = Answer(301, {}, b"", "http://es answers 301 to https://es:443: write that")
-    facts = ClusterFacts("http://es", "pt", questions(SERVICES), {"root": elsewhere}, SERVICES)
+    facts = ClusterFacts("http://es", "pt", questions(STREAMS), {"root": elsewhere}, STREAMS)
 
     (finding,) = findings_of_cluster(facts)
 
@@ -405,3 +408,51 @@ def test_streams_of_other_templates_are_not_judged() -> None:
         for v in findings_from(simulated=NEW, kept={"data_streams": [row]})
         if v.subject == "retention"
     ]
+
+
+# --- several namespaces ---------------------------------------------------------------------
+
+
+def of_two_namespaces(**changed: object) -> list[Finding]:
+    both = streams_of("till", namespaces=("shop", "depot"))
+    good = {name: body for name, body in GOOD.items() if name != SIMULATED}
+    simulated = {f"simulated {name}": NEW for name in both.examples}
+    names = (*both.patterns, *(one.name for one in both.known))
+    rights = {"rights": {"index": dict.fromkeys(names, ALL_RIGHTS)}}
+    answers = {name: answer(body) for name, body in (good | simulated | rights | changed).items()}
+    facts = ClusterFacts(
+        "http://es", "w", questions(both), answers, both, active=frozenset({"till"})
+    )
+    return list(findings_of_cluster(facts))
+
+
+def test_every_namespace_is_asked_about() -> None:
+    asked = questions(streams_of("till", namespaces=("shop", "depot")))
+
+    assert asked["newest"].target == "/logs-*-shop,logs-*-depot/_search"
+    assert "simulated logs-till-shop" in asked
+    assert asked["simulated logs-till-depot"].target.endswith("/logs-till-depot")
+
+
+def test_a_namespace_without_a_template_is_named() -> None:
+    some = [template("pt-logs", index_patterns=["logs-*-shop"])]
+
+    found = of_two_namespaces(templates={"index_templates": some})
+
+    assert [(one.mark, one.found) for one in found if one.subject == "template"] == [
+        ("ok", "pt-logs wins with priority 501"),
+        (
+            "problem",
+            "pt-logs does not match logs-*-depot: documents wait, then go to the dead letters",
+        ),
+    ]
+
+
+def test_a_service_that_writes_to_one_of_its_namespaces_has_lost_nothing() -> None:
+    there = of_two_namespaces(streams={"data_streams": [{"name": "logs-till-depot"}]})
+    nowhere = of_two_namespaces(streams={"data_streams": [{"name": "logs-other-depot"}]})
+
+    assert said(there, "data streams").mark == "note"
+    lost = said(nowhere, "data streams")
+    assert lost.mark == "problem"
+    assert lost.found.endswith("no data stream logs-till-shop, logs-till-depot")

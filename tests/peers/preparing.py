@@ -41,13 +41,16 @@ def clean(node: Node) -> None:
 
 
 @asynccontextmanager
-async def serving_to(node: Node, folder: Path, **login: Any) -> AsyncIterator[Worker]:
+async def serving_to(
+    node: Node, folder: Path, *, profile: Path | None = None, **login: Any
+) -> AsyncIterator[Worker]:
     """A whole ptingest that writes to ``node``, as ``logstash_writer`` unless told otherwise."""
     who = login or {"username": WRITER[0], "password": WRITER[1]}
     retry = {"initial_seconds": 0.05, "max_seconds": 0.2, "patience_seconds": 0.5}
     settings = ServerSettings.model_validate(
         {
             "data_dir": str(folder / "data"),
+            "profile": profile and str(profile),
             "drain_seconds": 5.0,
             "beats": {"listen": "127.0.0.1:0"},
             "api": {"listen": "127.0.0.1:0"},

@@ -19,6 +19,7 @@ from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 from ptingest.telemetry.metrics import Metrics
 from tests.peers.elasticsearch_peer import Node, install_template, start_elasticsearch
 from tests.support.documents import StillClock, document
+from tests.support.streams import streams_of
 from tests.support.waiting import until_told
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
@@ -41,6 +42,7 @@ async def sink_for(
         clock=StillClock(),
         metrics=metrics or Metrics(),
         checkpoint=FairShare(),
+        streams=streams_of("django"),
     )
     try:
         yield sink

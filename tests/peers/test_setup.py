@@ -12,10 +12,11 @@ from typing import Any
 
 import orjson
 import pytest
+import yaml
 
 from ptingest.dead_letters.queue import read_letters
 from ptingest.sinks.elasticsearch.names import ROLE
-from ptingest.tools.setup.plan import mappings_body, role_body
+from ptingest.tools.setup.plan import Wanted, mappings_body, role_body
 from tests.peers.elasticsearch_peer import SUPERUSER, Node
 from tests.peers.preparing import WRITER, clean, serving_to, setup, ship
 from tests.peers.tools import require_tool
@@ -350,7 +351,7 @@ async def test_without_create_doc_everything_waits_and_the_privilege_is_named(
         shipping = asyncio.ensure_future(ship(worker, event("django")))
         (reason,) = await until(worker.view.readiness)
         findings = await worker.parts.sinks[0].check()
-        node.must("PUT", f"/_security/role/{ROLE}", role_body("lean"))
+        node.must("PUT", f"/_security/role/{ROLE}", role_body(Wanted()))
         await shipping
 
     assert "create_doc" in reason
@@ -371,3 +372,81 @@ async def test_without_read_documents_are_stored_and_what_is_lost_is_named(
     assert len(node.documents("logs-django-pt")) == 1
     assert all(finding.is_ok for finding in findings)
     assert any("lacks read" in finding.found for finding in findings)
+
+
+# --- other groups and namespaces ------------------------------------------------------------
+
+
+@pytest.fixture
+def shops(tmp_path: Path) -> Path:
+    """A config whose profile has two groups with namespaces of their own, neither of them pt."""
+    profile = yaml.safe_load((ROOT / "config" / "pt.yaml").read_text(encoding="utf-8"))
+    (first,) = profile["groups"]
+    for name, service in (("shop", "till"), ("depot", "scales")):
+        stream = {"type": "logs", "namespace": name}
+        more = {"group": name, "data_stream": stream, "known_services": [service]}
+        profile["groups"].append({**first, **more})
+    profile["groups"].remove(first)
+    (tmp_path / "shops.yaml").write_text(json.dumps(profile))  # YAML without aliases
+    (tmp_path / "c.yaml").write_text("profile: shops.yaml\n")
+    return tmp_path / "c.yaml"
+
+
+async def test_groups_of_other_namespaces_work_wholly(
+    node: Node, tmp_path: Path, shops: Path
+) -> None:
+    made = await asyncio.to_thread(setup, node, "--config", str(shops), folder=tmp_path)
+
+    async with serving_to(node, tmp_path, profile=tmp_path / "shops.yaml") as worker:
+        findings = await worker.parts.sinks[0].check()
+        await ship(worker, event("till", group="shop"), event("scales", group="depot"))
+
+    assert made.code == 0, made.out
+    assert [f.found for f in findings if not f.is_ok] == []
+    assert "auto_configure and create_doc on logs-*-shop,logs-*-depot" in [
+        f.found for f in findings
+    ]
+    assert len(node.documents("logs-till-shop")) == 1
+    assert len(node.documents("logs-scales-depot")) == 1
+    assert not list(read_letters(tmp_path / "data" / "dead_letters"))
+
+    found = await asyncio.to_thread(
+        run, "doctor", "--config", shops, "--only", "elasticsearch", "--json",
+        "--elasticsearch", node.url, folder=tmp_path,
+        environ={"LOGSTASH_WRITER_PASSWORD": WRITER[1]},
+    )  # fmt: skip
+    rows = [json.loads(line) for line in found.out.splitlines()]
+    assert [row for row in rows if row["mark"] == "problem"] == []
+    assert any("there: logs-scales-depot, logs-till-shop" in row["found"] for row in rows)
+
+
+async def test_a_namespace_that_was_not_prepared_is_told_before_the_first_event(
+    node: Node, tmp_path: Path, shops: Path
+) -> None:
+    await asyncio.to_thread(setup, node, folder=tmp_path)
+
+    async with serving_to(node, tmp_path, profile=tmp_path / "shops.yaml") as worker:
+        findings = await worker.parts.sinks[0].check()
+
+    assert [(f.subject, f.found) for f in findings if not f.is_ok] == [
+        (
+            "rights",
+            "lacks auto_configure on logs-*-shop, auto_configure on logs-*-depot, "
+            "create_doc on logs-*-shop, create_doc on logs-*-depot",
+        ),
+    ]
+
+
+async def test_a_second_servers_setup_leaves_the_first_its_template_and_rights(
+    node: Node, tmp_path: Path, shops: Path
+) -> None:
+    await asyncio.to_thread(setup, node, folder=tmp_path)
+    made = await asyncio.to_thread(setup, node, "--config", str(shops), folder=tmp_path)
+    again = await asyncio.to_thread(setup, node, "--config", str(shops), folder=tmp_path)
+
+    async with serving_to(node, tmp_path) as worker:
+        await ship(worker, event("django"))
+
+    assert b"keeps logs-*-pt, which is not of this profile" in made.out
+    assert b"updated" not in again.out.replace(b"updated   user", b"")
+    assert len(node.documents("logs-django-pt")) == 1

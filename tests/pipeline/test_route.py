@@ -13,7 +13,10 @@ from ptingest.pipeline.route import (
     is_unresolved,
     mended_dataset,
     shown,
+    stream_names,
 )
+from ptingest.settings.profile import DataStreamSettings
+from tests.support.profile import shipped_profile
 
 LEGAL = [
     "logs-django-pt", "logs--pt", "logs-0-pt", "logs-celery-beat-pt", "logs-ż-pt", "logs-{}-pt",
@@ -87,3 +90,19 @@ def test_a_name_with_a_control_character_is_illegal(character: str) -> None:
 
     assert wrong is not None
     assert wrong.isprintable()
+
+
+def test_every_group_of_a_profile_gives_its_pattern_and_its_known_streams() -> None:
+    (group,) = shipped_profile().groups
+    other = DataStreamSettings(type="metrics", namespace="shop")
+    more = group.model_copy(update={"data_stream": other, "known_services": ("Till",)})
+    profile = shipped_profile().model_copy(
+        update={"groups": (group, more, group), "sanitise_names": "lower"}
+    )
+
+    names = stream_names(profile)
+
+    assert names.patterns == ("logs-*-pt", "metrics-*-shop")
+    assert names.examples == ("logs-django-pt", "metrics-till-shop")
+    assert names.of_service("Till") == ("metrics-till-shop",)
+    assert len(names.known) == len(group.known_services) + 1

@@ -9,10 +9,11 @@ from ptingest.server.assembly import build, build_sinks, read_profile, sink_sett
 from ptingest.server.process.clock import SystemClock
 from ptingest.telemetry.metrics import Metrics
 from tests.support.settings import server_settings
+from tests.support.streams import streams_of
 
 
 async def test_without_sinks_documents_go_to_the_store(tmp_path: Path) -> None:
-    sinks = build_sinks(server_settings(tmp_path), SystemClock(), Metrics())
+    sinks = build_sinks(server_settings(tmp_path), streams_of("django"), SystemClock(), Metrics())
 
     assert [sink.name for sink in sinks] == ["store"]
     for sink in sinks:

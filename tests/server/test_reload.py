@@ -7,12 +7,17 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ptingest.server.reload import needing_restart
+from ptingest.server.assembly import NamesStreams, build
+from ptingest.server.process.clock import SystemClock
+from ptingest.server.reload import compile_config, needing_restart, put_in_force
+from ptingest.settings.profile import DataStreamSettings
 from ptingest.settings.server import ServerSettings
 from tests.fakes.beat import Beat
+from tests.support.profile import shipped_profile
 from tests.support.raw_peer import J, W, event, peer_of
 from tests.support.reloading import reloader_of, write_config
 from tests.support.serving import serving
+from tests.support.settings import server_settings
 
 
 async def test_a_new_stream_is_in_force_after_a_reload_and_connections_stay(
@@ -64,6 +69,23 @@ async def test_a_bad_file_changes_nothing_and_says_why(
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert len(errors) == 1
     assert said in errors[0]
+
+
+async def test_a_sink_asks_for_rights_on_the_data_streams_of_the_profile_in_force(
+    tmp_path: Path,
+) -> None:
+    settings = server_settings(tmp_path, sinks={"elasticsearch": {"hosts": ["http://127.0.0.1:9"]}})
+    parts = build(settings, shipped_profile(), clock=SystemClock())
+    (group,) = shipped_profile().groups
+    shop = group.model_copy(update={"data_stream": DataStreamSettings(namespace="shop")})
+    fresh = shipped_profile().model_copy(update={"groups": (group, shop)})
+
+    put_in_force(parts, compile_config(settings, fresh))
+
+    (sink,) = parts.sinks
+    assert isinstance(sink, NamesStreams)
+    assert sink.streams.patterns == ("logs-*-pt", "logs-*-shop")
+    await sink.close()
 
 
 async def test_a_pattern_that_misses_its_sample_is_not_taken(tmp_path: Path) -> None:

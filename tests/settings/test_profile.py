@@ -103,3 +103,11 @@ def test_improvements_are_off_as_shipped() -> None:
     assert (profile.event_original, profile.sanitise_names) == ("keep", "off")
     assert not profile.groups[0].only_known_services
     assert profile.timezone == "UTC"
+
+
+def test_lines_of_a_service_are_of_the_first_group_that_knows_it() -> None:
+    (group,) = shipped_profile().groups
+    shop = group.model_copy(update={"group": "shop", "known_services": ("till", "nginx")})
+    profile = shipped_profile().model_copy(update={"groups": (group, shop)})
+
+    assert [profile.group_of(name) for name in ("till", "nginx", "new")] == ["shop", "pt", "pt"]

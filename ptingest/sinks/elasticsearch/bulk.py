@@ -434,7 +434,7 @@ def _busy_trouble(status: int, error: Error) -> str | None:
     if status == 403:
         return (
             f"{_seen(status, error)}; {_WAITS}: give the writer's role create_doc and "
-            "auto_configure on logs-*-pt"
+            "auto_configure on the data streams: `ptingest setup --only role`"
         )
     if status == 503:
         return f"{_seen(status, error)}; {_WAITS}: if it lasts, look at the cluster's health"

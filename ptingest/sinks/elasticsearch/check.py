@@ -7,10 +7,12 @@ that reason is reported and is not a failure; only what would keep documents out
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 import orjson
 
 from ptingest.model.finding import Finding
+from ptingest.model.streams import StreamNames
 from ptingest.sinks.elasticsearch.answer import Answer, Requester
 from ptingest.sinks.elasticsearch.inspection import (
     NEEDED,
@@ -18,20 +20,21 @@ from ptingest.sinks.elasticsearch.inspection import (
     ROOT,
     SIMULATED,
     Reached,
-    can_look_up,
     granted_in,
+    lookup_lacks,
     mappings_of,
+    missing_rights,
     reached,
     rights_body,
     simulated_template,
     version_in,
 )
-from ptingest.sinks.elasticsearch.names import ANY_STREAM, ROLE, STREAMS, USER
+from ptingest.sinks.elasticsearch.names import ROLE, USER
 
 NO_RIGHT_TO_ASK = (400, 403, 404, 405)
 
 
-async def findings(client: Requester) -> Sequence[Finding]:
+async def findings(client: Requester, streams: StreamNames) -> Sequence[Finding]:
     """Request in order, and stop where further requests cannot be answered."""
     root = await client.request("GET", ROOT)
     if root.is_redirect:
@@ -41,9 +44,12 @@ async def findings(client: Requester) -> Sequence[Finding]:
     first = _reached(root)
     if not first[-1].is_ok:
         return first
-    privileges = await client.request("POST", RIGHTS, orjson.dumps(rights_body()))
-    simulated = await client.request("POST", SIMULATED)
-    return [*first, *_rights(privileges), _template(simulated)]
+    privileges = await client.request("POST", RIGHTS, orjson.dumps(rights_body(streams)))
+    templates = [
+        _template(name, await client.request("POST", SIMULATED + quote(name, safe="")))
+        for name in streams.examples
+    ]
+    return [*first, *_rights(privileges, streams), *dict.fromkeys(templates)]
 
 
 def _redirected(answer: Answer, *, stops_all: bool) -> Finding:
@@ -88,31 +94,36 @@ def _unreachable(detail: str, cure: str, *, stops_all: bool) -> Finding:
     return Finding("problem", "reachable", detail, cure, stops_all=stops_all)
 
 
-def _rights(answer: Answer) -> list[Finding]:
+def _rights(answer: Answer, streams: StreamNames) -> list[Finding]:
     if answer.status in NO_RIGHT_TO_ASK:
         detail = f"could not be asked ({answer.status}): security is off, or too old"
         return [Finding("ok", "rights", detail)]
     if answer.status != 200:
         return [_unanswered("rights", answer)]
     granted = granted_in(answer)
-    missing = [name for name in NEEDED if not granted.get(STREAMS, {}).get(name)]
-    lacks = f"lacks {', '.join(missing)} on {STREAMS}"
+    missing = list(missing_rights(granted, streams))
     found = [
         Finding(
             "problem" if missing else "ok",
             "rights",
-            lacks if missing else f"{' and '.join(NEEDED)} on {STREAMS}",
-            f"grant them to the writer's role ({ROLE})" if missing else "",
+            f"lacks {', '.join(missing)}"
+            if missing
+            else f"{' and '.join(NEEDED)} on {streams.joined}",
+            f"grant them to the writer's role ({ROLE}): `ptingest setup --only role`"
+            if missing
+            else "",
         )
     ]
-    if not can_look_up(granted):
-        detail = f"lacks read on {STREAMS}: a lost answer cannot be looked up after a rollover"
+    if unread := lookup_lacks(granted, streams):
+        detail = (
+            f"lacks read on {', '.join(unread)}: a lost answer cannot be looked up after a rollover"
+        )
         cure = "grant read to the writer's role to rule out duplicates there"
         found.append(Finding("ok", "read", detail, cure))
     return found
 
 
-def _template(answer: Answer) -> Finding:
+def _template(stream: str, answer: Answer) -> Finding:
     cure = "run `ptingest setup`"
     if answer.status in NO_RIGHT_TO_ASK:
         detail = (
@@ -124,14 +135,14 @@ def _template(answer: Answer) -> Finding:
         return _unanswered("template", answer)
     template = simulated_template(answer)
     if template is None:
-        return Finding("problem", "template", f"none matches {ANY_STREAM}", cure)
+        return Finding("problem", "template", f"none matches {stream}", cure)
     mappings = mappings_of(template)
     if "_data_stream_timestamp" not in mappings:
-        detail = f"the one that matches {ANY_STREAM} makes no data stream"
+        detail = f"the one that matches {stream} makes no data stream"
         return Finding("problem", "template", detail, cure)
     if mappings.get("date_detection") is False:
-        return Finding("ok", "template", f"one matches {ANY_STREAM}")
-    detail = f"the one that matches {ANY_STREAM} guesses dates in strings (date_detection)"
+        return Finding("ok", "template", f"one matches {stream}")
+    detail = f"the one that matches {stream} guesses dates in strings (date_detection)"
     return Finding("ok", "template", detail, cure)
 
 

@@ -122,7 +122,7 @@ class FailureStores:
             "%s::failures/_search, correct the cause, then reindex them from there",
             count,
             name,
-            row.reason or "its reason may be read with read_failure_store on logs-*-pt",
+            row.reason or "its reason may be read with the privilege read_failure_store on it",
             name,
         )
 

@@ -6,14 +6,14 @@ once; the caller says what to do about it. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
 import orjson
 
+from ptingest.model.streams import StreamNames
 from ptingest.sinks.elasticsearch.answer import Answer
-from ptingest.sinks.elasticsearch.names import ANY_STREAM, STREAMS
 from ptingest.sinks.elasticsearch.templates import version_number
 
 NEEDED = ("auto_configure", "create_doc")
@@ -23,7 +23,8 @@ OLDEST = (8, 13)
 
 ROOT = "/"
 RIGHTS = "/_security/user/_has_privileges"
-SIMULATED = f"/_index_template/_simulate_index/{ANY_STREAM}"
+SIMULATED = "/_index_template/_simulate_index/"
+"""What a new data stream of this name would get."""
 
 
 class Reached(Enum):
@@ -62,9 +63,10 @@ def is_too_old(version: str) -> bool:
     return bool(version) and version_number(version) < OLDEST
 
 
-def rights_body(streams: Sequence[str] = (STREAMS,)) -> dict[str, Any]:
-    """Return what to ask ``RIGHTS`` about these streams."""
-    return {"index": [{"names": list(streams), "privileges": [*NEEDED, USEFUL]}]}
+def rights_body(streams: StreamNames) -> dict[str, Any]:
+    """Return what to ask ``RIGHTS`` about the patterns and every known stream."""
+    names = [*streams.patterns, *(one.name for one in streams.known)]
+    return {"index": [{"names": names, "privileges": [*NEEDED, USEFUL]}]}
 
 
 def granted_in(rights: Answer) -> Mapping[str, Mapping[str, bool]]:
@@ -73,23 +75,27 @@ def granted_in(rights: Answer) -> Mapping[str, Mapping[str, bool]]:
     return found if isinstance(found, dict) else {}
 
 
-def missing_rights(granted: Mapping[str, Mapping[str, bool]]) -> Iterator[str]:
+def missing_rights(
+    granted: Mapping[str, Mapping[str, bool]], streams: StreamNames
+) -> Iterator[str]:
     """Yield each needed privilege that is missing, with the narrowest streams that lack it."""
-    everywhere = granted.get(STREAMS, {})
-    streams = {name: row for name, row in granted.items() if name != STREAMS}
     for privilege in NEEDED:
-        if everywhere.get(privilege):
-            continue
-        missing = [name for name, row in streams.items() if not row.get(privilege)]
-        if missing and len(missing) < len(streams):
-            yield f"{privilege} on {', '.join(missing)}"
-        elif missing or not streams:
-            yield f"{privilege} on {STREAMS}"
+        for pattern in streams.patterns:
+            if granted.get(pattern, {}).get(privilege):
+                continue
+            known = streams.of_pattern(pattern)
+            missing = [name for name in known if not granted.get(name, {}).get(privilege)]
+            if missing and len(missing) < len(known):
+                yield f"{privilege} on {', '.join(missing)}"
+            elif missing or not known:
+                yield f"{privilege} on {pattern}"
 
 
-def can_look_up(granted: Mapping[str, Mapping[str, bool]]) -> bool:
-    """Whether lost answers can be looked up after a rollover."""
-    return bool(granted.get(STREAMS, {}).get(USEFUL))
+def lookup_lacks(
+    granted: Mapping[str, Mapping[str, bool]], streams: StreamNames
+) -> tuple[str, ...]:
+    """Return the patterns where lost answers cannot be looked up after a rollover."""
+    return tuple(one for one in streams.patterns if not granted.get(one, {}).get(USEFUL))
 
 
 def simulated_template(answer: Answer) -> Mapping[str, Any] | None:

@@ -29,7 +29,8 @@ def stream_trouble(status: int, error: Error) -> tuple[str, str] | None:
             return "write_block", "remove the write block from the index"
         return (
             "forbidden",
-            "give the writer's role create_doc and auto_configure on logs-*-pt",
+            "give the writer's role create_doc and auto_configure on it: "
+            "`ptingest setup --only role`",
         )
     if error.type == "index_closed_exception":
         return "index_closed", "open the index, or roll the data stream over"

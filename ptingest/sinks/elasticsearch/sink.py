@@ -18,6 +18,7 @@ from ptingest.model.contracts import Checkpoint, Clock
 from ptingest.model.document import Document
 from ptingest.model.finding import Finding
 from ptingest.model.outcome import WriteResult
+from ptingest.model.streams import StreamNames
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.bulk import (
@@ -65,7 +66,10 @@ class ElasticsearchSink:
         clock: Clock,
         metrics: Metrics,
         checkpoint: Checkpoint,
+        streams: StreamNames,
     ) -> None:
+        self.streams = streams
+        """What documents are written to; a reload of the profile changes it."""
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
@@ -102,7 +106,7 @@ class ElasticsearchSink:
 
     async def check(self) -> Sequence[Finding]:
         """Check login, rights and template; what may not be read is not a failure."""
-        return await findings(self._client)
+        return await findings(self._client, self.streams)
 
     def failures(self) -> dict[str, object]:
         """Return what went to failure stores, by data stream."""

@@ -17,16 +17,17 @@ import orjson
 from pydantic import SecretStr
 
 from ptingest.errors import SinkUnavailable
+from ptingest.model.streams import StreamNames
 from ptingest.sinks.elasticsearch.answer import Answer, Requester
 from ptingest.sinks.elasticsearch.inspection import ROOT, is_too_old, object_in, version_in
-from ptingest.sinks.elasticsearch.names import ANY_STREAM, STREAMS, TEMPLATE, USER
+from ptingest.sinks.elasticsearch.names import TEMPLATE, USER
 from ptingest.sinks.elasticsearch.templates import (
     is_failure_store_known,
     matching,
     read_templates,
 )
 from ptingest.tools.setup.compare import holds, is_same
-from ptingest.tools.setup.plan import API_KEY, Step
+from ptingest.tools.setup.plan import API_KEY, Step, keeping_patterns, patterns_of
 
 Mark = Literal["created", "updated", "unchanged", "refused", "skipped", "note"]
 NOT_YET = (429, 503)
@@ -141,9 +142,13 @@ class Preparation:
         if looked.status not in (200, 404):
             return refusal(step, looked)
         found = _current(step, looked) if looked.status == 200 else None
-        if found is not None and is_same(step.body, found):
-            return Done("unchanged", step.subject)
-        return await self._send(step, step.body, is_new=found is None)
+        body = step.body if found is None else keeping_patterns(step.body, found)
+        more = [one for one in patterns_of(body) if one not in patterns_of(step.body)]
+        detail = f"keeps {', '.join(more)}, which is not of this profile" if more else ""
+        if found is not None and is_same(body, found):
+            return Done("unchanged", step.subject, detail)
+        done = await self._send(step, body, is_new=found is None)
+        return replace(done, detail=done.detail or detail)
 
     async def _send(self, step: Step, body: Mapping[str, Any], *, is_new: bool) -> Done:
         answer = await self._client.request(step.method, step.path, orjson.dumps(body))
@@ -186,6 +191,19 @@ class Preparation:
         keys = object_in(looked).get("api_keys") or []
         live = [key for key in keys if not key.get("invalidated")]
         if live:
+            covered = [
+                name
+                for role in (live[0].get("role_descriptors") or {}).values()
+                for name in patterns_of(role)
+            ]
+            lacking = [name for name in patterns_of(_role_of(step)) if name not in covered]
+            if covered and lacking:
+                detail = (
+                    f"{live[0].get('id')} is active and may not write to {', '.join(lacking)}: "
+                    f'invalidate it to get another (DELETE /_security/api_key {{"name": '
+                    f'"{API_KEY}"}})'
+                )
+                return Done("refused", step.subject, detail)
             detail = (
                 f"{live[0].get('id')} is active; its secret cannot be shown again: invalidate it "
                 f'to get another (DELETE /_security/api_key {{"name": "{API_KEY}"}})'
@@ -199,26 +217,34 @@ class Preparation:
         return Done("created", step.subject, f"id {made.get('id')}")
 
 
-async def afterwards(client: Requester) -> AsyncIterator[Done]:
+async def afterwards(client: Requester, names: StreamNames) -> AsyncIterator[Done]:
     """Report whether the template will be used, and which streams do not use it yet."""
     answer = await client.request("GET", "/_index_template")
-    fitting = matching(read_templates(object_in(answer)), ANY_STREAM)
-    if fitting and fitting[0].name != TEMPLATE:
+    for example in names.examples:
+        fitting = matching(read_templates(object_in(answer)), example)
+        if not fitting or fitting[0].name == TEMPLATE:
+            continue
         other = fitting[0]
         detail = (
-            f"{other.name} matches {ANY_STREAM} with priority {other.priority} and is used "
+            f"{other.name} matches {example} with priority {other.priority} and is used "
             f"instead: lower it, or narrow its patterns {', '.join(other.patterns)}"
         )
         yield Done("refused", f"index template {TEMPLATE}", detail)
-    found = await client.request("GET", f"/_resolve/index/{STREAMS}")
+    found = await client.request("GET", f"/_resolve/index/{names.joined}")
     streams = object_in(found).get("data_streams") or []
     if streams:
-        names = ", ".join(str(stream.get("name")) for stream in streams)
+        there = ", ".join(str(stream.get("name")) for stream in streams)
         detail = (
-            f"{names}: made earlier, they take new mappings and settings at their next rollover "
+            f"{there}: made earlier, they take new mappings and settings at their next rollover "
             "(POST /<name>/_rollover brings it on); retention and failure store hold at once"
         )
         yield Done("note", "data streams", detail)
+
+
+def _role_of(step: Step) -> dict[str, Any]:
+    """Return the one role of an API key."""
+    role: dict[str, Any] = next(iter(step.body["role_descriptors"].values()))
+    return role
 
 
 def _current(step: Step, answer: Answer) -> dict[str, Any] | None:

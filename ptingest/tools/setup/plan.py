@@ -6,11 +6,15 @@ the same list serves a first run, a second run and ``--dry-run``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ptingest.sinks.elasticsearch.names import ROLE, STREAMS, USER
+import orjson
+
+from ptingest.model.streams import StreamNames
+from ptingest.sinks.elasticsearch.names import ROLE, TEMPLATE, USER
 from ptingest.tools.setup.assets import read_json, read_lines
 
 Part = Literal["templates", "role", "user", "api-key", "data-views", "searches", "dashboard"]
@@ -40,8 +44,12 @@ class Wanted:
     logsdb: bool = False
     failure_store: bool = True
     role: RoleName = "lean"
-    services: tuple[str, ...] = ()
-    """Services that get a data view of their own, beside the one for all."""
+    streams: StreamNames = field(default_factory=lambda: StreamNames(("logs-*-pt",)))
+    """The data streams of the profile; each of its services gets a data view of its own."""
+    groups: tuple[str, ...] = ("pt",)
+    """Groups whose events the saved searches find."""
+    failure_tags: tuple[str, ...] = ("_grokparsefailure_pt",)
+    """Tags that the searches for parse failures look for."""
     parts: frozenset[Part] = frozenset({"templates", "role", "user"})
 
 
@@ -65,12 +73,12 @@ def elasticsearch_steps(wanted: Wanted) -> Iterator[Step]:
         yield from _template_steps(wanted)
     if "role" in wanted.parts:
         path = f"/_security/role/{ROLE}"
-        yield _put("role", f"role {ROLE} ({wanted.role})", ROLE, path, role_body(wanted.role))
+        yield _put("role", f"role {ROLE} ({wanted.role})", ROLE, path, role_body(wanted))
     if "user" in wanted.parts:
         body = read_json(f"elasticsearch/user-{USER}.json")
         yield _put("user", f"user {USER}", USER, f"/_security/user/{USER}", body)
     if "api-key" in wanted.parts:
-        role = role_body(wanted.role)
+        role = role_body(wanted)
         yield Step(
             part="api-key",
             subject=f"API key {API_KEY}",
@@ -92,8 +100,10 @@ def _template_steps(wanted: Wanted) -> Iterator[Step]:
     for name, body in (("pt@settings", settings_body(wanted)), ("pt@mappings", mappings_body())):
         path = f"/_component_template/{name}"
         yield _put("templates", f"component template {name}", name, path, body)
-    body = read_json("elasticsearch/index-template-pt-logs.json")
-    yield _put("templates", "index template pt-logs", "pt-logs", "/_index_template/pt-logs", body)
+    body = read_json(f"elasticsearch/index-template-{TEMPLATE}.json")
+    body["index_patterns"] = list(wanted.streams.patterns)
+    path = f"/_index_template/{TEMPLATE}"
+    yield _put("templates", f"index template {TEMPLATE}", TEMPLATE, path, body)
 
 
 def _put(part: Part, subject: str, name: str, path: str, body: dict[str, Any]) -> Step:
@@ -123,10 +133,41 @@ def settings_body(wanted: Wanted) -> dict[str, Any]:
     return body
 
 
-def role_body(name: RoleName) -> dict[str, Any]:
+def role_body(wanted: Wanted) -> dict[str, Any]:
     """The writer's role: what ptingest needs, or what the Logstash output needs."""
-    suffix = "" if name == "lean" else f"-{name}"
-    return read_json(f"elasticsearch/role-{ROLE}{suffix}.json")
+    suffix = "" if wanted.role == "lean" else f"-{wanted.role}"
+    body = read_json(f"elasticsearch/role-{ROLE}{suffix}.json")
+    for row in body["indices"]:
+        row["names"] = list(wanted.streams.patterns)
+    return body
+
+
+def keeping_patterns(wanted: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Return a template or role that also keeps the patterns it has.
+
+    A second server with a profile of its own may use the same cluster; its streams must not
+    lose template and rights.
+    """
+    if "index_patterns" in wanted:
+        names = _joined(found.get("index_patterns"), wanted["index_patterns"])
+        return {**wanted, "index_patterns": names}
+    if wanted.get("indices") and found.get("indices"):
+        first, *others = wanted["indices"]
+        names = _joined(found["indices"][0].get("names"), first["names"])
+        return {**wanted, "indices": [{**first, "names": names}, *others]}
+    return wanted
+
+
+def patterns_of(body: dict[str, Any]) -> tuple[str, ...]:
+    """Return the patterns that a template or a role names."""
+    names = body.get("index_patterns") or [
+        name for row in body.get("indices") or () for name in row.get("names") or ()
+    ]
+    return tuple(names)
+
+
+def _joined(found: list[str] | None, wanted: list[str]) -> list[str]:
+    return list(dict.fromkeys([*(found or ()), *wanted]))
 
 
 # --- Kibana -----------------------------------------------------------------------------
@@ -136,10 +177,15 @@ def data_view_steps(wanted: Wanted) -> Iterator[Step]:
     """Yield one data view for all streams and one for each service."""
     if "data-views" not in wanted.parts:
         return
-    views = [(VIEW, STREAMS, "Parcel Tracking logs")]
+    streams = wanted.streams
+    views = [(VIEW, streams.joined, "Parcel Tracking logs")]
     views += [
-        (f"{VIEW}-{service}", f"logs-{service}-pt", f"Parcel Tracking logs: {service}")
-        for service in wanted.services
+        (
+            f"{VIEW}-{service}",
+            ",".join(streams.of_service(service)),
+            f"Parcel Tracking logs: {service}",
+        )
+        for service in streams.services
     ]
     for identity, title, name in views:
         view = {"id": identity, "title": title, "name": name, "timeFieldName": "@timestamp"}
@@ -154,6 +200,28 @@ def data_view_steps(wanted: Wanted) -> Iterator[Step]:
         )
 
 
-def saved_objects(part: Part) -> list[dict[str, Any]]:
-    """The saved objects of one part, for an import."""
-    return read_lines(f"kibana/{part}.ndjson")
+def saved_objects(part: Part, wanted: Wanted) -> list[dict[str, Any]]:
+    """The saved objects of one part, for an import; their queries name the profile's groups."""
+    objects = read_lines(f"kibana/{part}.ndjson")
+    if (wanted.groups, wanted.failure_tags) == (("pt",), ("_grokparsefailure_pt",)):
+        return objects  # as shipped
+    for one in objects:
+        meta = one["attributes"].get("kibanaSavedObjectMeta")
+        if meta is not None:
+            source = orjson.loads(meta["searchSourceJSON"])
+            source["query"]["query"] = _of_profile(source["query"]["query"], wanted)
+            meta["searchSourceJSON"] = orjson.dumps(source).decode()
+    return objects
+
+
+def _of_profile(query: str, wanted: Wanted) -> str:
+    tags = " OR ".join(f"tags:{_quoted(tag)}" for tag in wanted.failure_tags)
+    groups = " OR ".join(f"group:{_quoted(group)}" for group in wanted.groups)
+    groups = groups if len(wanted.groups) == 1 else f"({groups})"
+    return query.replace("tags:_grokparsefailure_pt", tags).replace("group:pt", groups)
+
+
+def _quoted(value: str) -> str:
+    """Write a value of a query in Kibana's language."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return value if re.fullmatch(r"\w+", value) else f'"{escaped}"'

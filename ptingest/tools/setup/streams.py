@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 import orjson
 
+from ptingest.model.streams import StreamNames
 from ptingest.sinks.elasticsearch.answer import Answer, Requester
-from ptingest.sinks.elasticsearch.inspection import object_in, simulated_template
-from ptingest.sinks.elasticsearch.names import STREAMS, TEMPLATE
+from ptingest.sinks.elasticsearch.inspection import SIMULATED, object_in, simulated_template
+from ptingest.sinks.elasticsearch.names import TEMPLATE
 from ptingest.sinks.elasticsearch.templates import is_failure_store_known
 from ptingest.tools.setup.compare import holds
 from ptingest.tools.setup.elasticsearch import Done, reason_of
@@ -25,14 +26,14 @@ LIFECYCLE = ("enabled", "data_retention", "downsampling")
 
 
 async def bring_up_to_date(
-    client: Requester, *, version: str, failure_store: bool
+    client: Requester, streams: StreamNames, *, version: str, failure_store: bool
 ) -> AsyncIterator[Done]:
     """Set retention and failure store of the streams of our template; yields what changed.
 
     ``failure_store`` is the option of the command: where the template has no failure store,
     streams keep theirs, unless the option is off.
     """
-    answer = await client.request("GET", f"/_data_stream/{STREAMS}")
+    answer = await client.request("GET", f"/_data_stream/{streams.joined}")
     for stream in object_in(answer).get("data_streams") or []:
         if not isinstance(stream, dict) or stream.get("template") != TEMPLATE:
             continue
@@ -47,7 +48,7 @@ async def bring_up_to_date(
 
 async def _template_of(client: Requester, name: str) -> Mapping[str, Any] | None:
     """Return what a new stream of this name would get."""
-    target = f"/_index_template/_simulate_index/{quote(name, safe='')}"
+    target = SIMULATED + quote(name, safe="")
     return simulated_template(await client.request("POST", target))
 
 

@@ -7,7 +7,9 @@ import pytest
 from ptingest.model.finding import Finding
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.check import findings
+from tests.support.streams import streams_of
 
+STREAMS = streams_of("django")
 OURS = {"x-elastic-product": "Elasticsearch"}
 ROOT = Answer(200, OURS, b'{"version":{"number":"8.19.0"}}')
 FORBIDDEN = Answer(403, {}, b'{"error":{"type":"security_exception","reason":"r"},"status":403}')
@@ -15,7 +17,8 @@ GOOD_TEMPLATE = {"_data_stream_timestamp": {"enabled": True}, "date_detection": 
 
 
 def rights(**granted: bool) -> Answer:
-    return Answer(200, OURS, json.dumps({"index": {"logs-*-pt": granted}}).encode())
+    names = ("logs-*-pt", "logs-django-pt")
+    return Answer(200, OURS, json.dumps({"index": dict.fromkeys(names, granted)}).encode())
 
 
 def template(mappings: object) -> Answer:
@@ -47,7 +50,7 @@ class Canned:
 
 
 async def found(**answers: Answer) -> dict[str, Finding]:
-    return {finding.subject: finding for finding in await findings(Canned(**answers))}
+    return {finding.subject: finding for finding in await findings(Canned(**answers), STREAMS)}
 
 
 async def test_all_well_is_four_findings_with_the_version() -> None:
@@ -169,13 +172,13 @@ async def test_a_sick_cluster_is_not_reachable_enough() -> None:
 async def test_only_what_bulks_would_meet_as_well_stops_everything(
     root: Answer, stops: bool
 ) -> None:
-    found = await findings(Canned(root))
+    found = await findings(Canned(root), STREAMS)
 
     assert any(one.stops_all for one in found) is stops
 
 
 async def test_missing_rights_and_templates_do_not_stop_everything() -> None:
-    found = await findings(Canned(privileges=rights(), simulated=Answer(200, OURS, b"{}")))
+    found = await findings(Canned(privileges=rights(), simulated=Answer(200, OURS, b"{}")), STREAMS)
 
     assert [one.subject for one in found if not one.is_ok] == ["rights", "template"]
     assert not any(one.stops_all for one in found)

@@ -9,10 +9,10 @@ import pytest
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.inspection import (
     Reached,
-    can_look_up,
     granted_in,
     is_too_old,
     json_in,
+    lookup_lacks,
     mappings_of,
     missing_rights,
     object_in,
@@ -21,6 +21,7 @@ from ptingest.sinks.elasticsearch.inspection import (
     simulated_template,
     version_in,
 )
+from tests.support.streams import streams_of
 
 OURS = {"x-elastic-product": "Elasticsearch"}
 ALL = {"auto_configure": True, "create_doc": True, "read": True}
@@ -62,18 +63,34 @@ def test_a_missing_privilege_is_named_with_the_narrowest_streams_that_lack_it() 
     less = ALL | {"create_doc": False}
     some = {"logs-*-pt": less, "logs-a-pt": ALL, "logs-b-pt": less}
 
-    assert list(missing_rights(some)) == ["create_doc on logs-b-pt"]
-    assert list(missing_rights(some | {"logs-b-pt": ALL})) == []
-    assert list(missing_rights({"logs-*-pt": less})) == ["create_doc on logs-*-pt"]
-    assert list(missing_rights({"logs-*-pt": ALL})) == []
+    ours = streams_of("a", "b")
+    assert list(missing_rights(some, ours)) == ["create_doc on logs-b-pt"]
+    assert list(missing_rights(some | {"logs-b-pt": ALL}, ours)) == []
+    assert list(missing_rights({"logs-*-pt": less}, ours)) == ["create_doc on logs-*-pt"]
+    assert list(missing_rights({"logs-*-pt": ALL}, ours)) == []
+    assert list(missing_rights({"logs-*-pt": less}, streams_of())) == ["create_doc on logs-*-pt"]
+
+
+def test_rights_on_one_namespace_are_none_on_another() -> None:
+    ours = streams_of("a", namespaces=("pt", "shop"))
+
+    granted = {"logs-*-pt": ALL, "logs-a-pt": ALL, "logs-*-shop": {}, "logs-a-shop": {}}
+
+    assert list(missing_rights(granted, ours)) == [
+        "auto_configure on logs-*-shop",
+        "create_doc on logs-*-shop",
+    ]
+    assert lookup_lacks(granted, ours) == ("logs-*-shop",)
 
 
 def test_rights_are_asked_for_and_read_by_stream() -> None:
     granted = granted_in(answer({"index": {"logs-*-pt": ALL}}))
+    ours = streams_of("a")
 
-    assert rights_body()["index"][0]["privileges"] == list(ALL)
-    assert can_look_up(granted)
-    assert not can_look_up({})
+    (asked,) = rights_body(ours)["index"]
+    assert asked == {"names": ["logs-*-pt", "logs-a-pt"], "privileges": list(ALL)}
+    assert lookup_lacks(granted, ours) == ()
+    assert lookup_lacks({}, ours) == ("logs-*-pt",)
     assert granted_in(answer({}, 403)) == {}
 
 

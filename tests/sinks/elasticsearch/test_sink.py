@@ -13,6 +13,7 @@ from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
 from tests.support.documents import StillClock, document
+from tests.support.streams import streams_of
 
 POSSIBLE_DOUBLES = "ptingest_elasticsearch_possible_double_documents_total"
 ASKED = "ptingest_elasticsearch_asked_documents_total"
@@ -29,6 +30,7 @@ class Bench:
             clock=self.clock,
             metrics=self.metrics,
             checkpoint=FairShare(),
+            streams=streams_of("django"),
         )
 
     async def write(self, *documents: Document, doubtful: tuple[Document, ...] = ()) -> WriteResult:

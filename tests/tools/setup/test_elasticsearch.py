@@ -19,6 +19,7 @@ from ptingest.tools.setup.elasticsearch import (
     version_of,
 )
 from ptingest.tools.setup.plan import Wanted, elasticsearch_steps
+from tests.support.streams import streams_of
 
 PRODUCT = {"x-elastic-product": "Elasticsearch"}
 SECRET = SecretStr("pass-word")
@@ -209,7 +210,7 @@ async def test_a_server_before_the_failure_store_is_not_asked_for_one() -> None:
 async def test_streams_made_earlier_are_named_after_the_template() -> None:
     node = Node(_resolve=answer(200, {"data_streams": [{"name": "logs-django-pt"}]}))
 
-    done = [one async for one in afterwards(node)]
+    done = [one async for one in afterwards(node, streams_of("django"))]
 
     assert marks(done) == ["note"]
     assert "logs-django-pt" in done[0].detail
@@ -241,3 +242,74 @@ async def test_a_redirect_of_a_change_ends_it_as_well() -> None:
 
     with pytest.raises(SinkUnavailable, match="307 to http://b:2"):
         await run(SendsAway(), "user")
+
+
+# --- another server's data streams in the same cluster ---------------------------------------
+
+
+def prepared(node: Node) -> Preparation:
+    return Preparation(
+        node,
+        password=SECRET,
+        login_works=lambda user, password: asyncio.sleep(0, result=True),
+        keep=lambda key: None,
+    )
+
+
+SHOP = streams_of("till", namespaces=("shop",))
+
+
+async def test_a_template_and_a_role_keep_the_patterns_that_they_have() -> None:
+    ours = Wanted(parts=frozenset({"templates", "role"}))
+    bodies = {step.name: step.body for step in elasticsearch_steps(ours)}
+    template = {"index_templates": [{"name": "x", "index_template": bodies["pt-logs"]}]}
+    role = {"logstash_writer_pt": bodies["logstash_writer_pt"]}
+    node = Node(_index_template=answer(200, template), _security__role=answer(200, role))
+
+    steps = elasticsearch_steps(Wanted(streams=SHOP, parts=ours.parts))
+    done = {one.subject: one async for one in prepared(node).run(steps)}
+
+    sent = {target: body for _, target, body in node.sent}
+    assert sent["/_index_template/pt-logs"]["index_patterns"] == ["logs-*-pt", "logs-*-shop"]
+    (rights,) = sent["/_security/role/logstash_writer_pt"]["indices"]
+    assert rights["names"] == ["logs-*-pt", "logs-*-shop"]
+    assert done["index template pt-logs"].mark == "updated"
+    assert "keeps logs-*-pt" in done["index template pt-logs"].detail
+
+
+async def test_a_template_that_has_more_patterns_than_ours_is_left_as_it_is() -> None:
+    both = Wanted(streams=streams_of(namespaces=("pt", "shop")), parts=frozenset({"templates"}))
+    body = {step.name: step.body for step in elasticsearch_steps(both)}["pt-logs"]
+    template = {"index_templates": [{"name": "x", "index_template": body}]}
+    node = Node(_index_template=answer(200, template))
+
+    steps = elasticsearch_steps(Wanted(streams=SHOP, parts=both.parts))
+    done = {one.subject: one async for one in prepared(node).run(steps)}
+
+    assert done["index template pt-logs"].mark == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("names", "mark"), [(["logs-*-pt"], "refused"), (["logs-*-shop"], "unchanged")]
+)
+async def test_an_api_key_that_may_not_write_to_our_streams_is_no_success(
+    names: list[str], mark: str
+) -> None:
+    key = {"id": "k", "role_descriptors": {"r": {"indices": [{"names": names}]}}}
+    node = Node(_security__api_key=answer(200, {"api_keys": [key]}))
+
+    steps = elasticsearch_steps(Wanted(streams=SHOP, parts=frozenset({"api-key"})))
+    (done,) = [one async for one in prepared(node).run(steps)]
+
+    assert done.mark == mark
+
+
+async def test_a_stronger_template_is_told_for_the_namespace_that_it_takes() -> None:
+    ours = {"name": "pt-logs", "index_template": {"index_patterns": ["logs-*-*"], "priority": 501}}
+    other = {"name": "o", "index_template": {"index_patterns": ["logs-*-shop"], "priority": 900}}
+    node = Node(_index_template=answer(200, {"index_templates": [ours, other]}))
+
+    done = [one async for one in afterwards(node, streams_of("a", namespaces=("pt", "shop")))]
+
+    assert [one.mark for one in done] == ["refused"]
+    assert done[0].detail.startswith("o matches logs-a-shop with priority 900")

@@ -12,8 +12,9 @@ from ptingest.tools.setup.kibana import KibanaClient, import_objects, make_views
 from ptingest.tools.setup.plan import Part, Wanted, data_view_steps, saved_objects
 from tests.fakes.http_stub import HttpStub
 from tests.fakes.kibana import FakeKibana
+from tests.support.streams import streams_of
 
-WANTED = Wanted(parts=frozenset({"data-views"}), services=("django", "celery"))
+WANTED = Wanted(parts=frozenset({"data-views"}), streams=streams_of("django", "celery"))
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ async def views(kibana: FakeKibana) -> list[Done]:
 
 
 async def imported(kibana: FakeKibana, part: str) -> list[Done]:
-    objects = saved_objects(cast(Part, part))
+    objects = saved_objects(cast(Part, part), WANTED)
     return [done async for done in import_objects(client_of(kibana), cast(Part, part), objects)]
 
 

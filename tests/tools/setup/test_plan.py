@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -10,6 +10,7 @@ from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.settings.load import load_profile
 from ptingest.tools.setup.plan import (
     PARTS,
+    Part,
     Wanted,
     data_view_steps,
     elasticsearch_steps,
@@ -18,6 +19,7 @@ from ptingest.tools.setup.plan import (
     saved_objects,
     settings_body,
 )
+from tests.support.streams import streams_of
 
 MAPPINGS = mappings_body()["template"]["mappings"]
 
@@ -138,7 +140,7 @@ def test_parts_of_a_template_come_before_the_template_and_the_role_before_its_us
 
 
 def test_the_lean_role_needs_nothing_of_the_cluster() -> None:
-    role = role_body("lean")
+    role = role_body(Wanted())
 
     assert role["cluster"] == []
     (index,) = role["indices"]
@@ -149,12 +151,12 @@ def test_an_api_key_may_do_what_the_role_may() -> None:
     (step,) = elasticsearch_steps(Wanted(parts=frozenset({"api-key"})))
 
     (descriptor,) = step.body["role_descriptors"].values()
-    assert descriptor["indices"] == role_body("lean")["indices"]
+    assert descriptor["indices"] == role_body(Wanted())["indices"]
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_can_be_had_alone(part: Any) -> None:
-    wanted = Wanted(parts=frozenset({part}), services=("django",))
+    wanted = Wanted(parts=frozenset({part}), streams=streams_of("django"))
 
     parts = {step.part for step in (*elasticsearch_steps(wanted), *data_view_steps(wanted))}
 
@@ -166,18 +168,18 @@ def test_each_part_can_be_had_alone(part: Any) -> None:
 
 def test_data_views_by_the_api_are_those_of_the_file() -> None:
     (group,) = load_profile(packaged_profile_path(), {}).groups
-    wanted = Wanted(parts=frozenset({"data-views"}), services=tuple(group.known_services))
+    wanted = Wanted(parts=frozenset({"data-views"}), streams=streams_of(*group.known_services))
 
     made = {
         step.body["data_view"]["id"]: {k: v for k, v in step.body["data_view"].items() if k != "id"}
         for step in data_view_steps(wanted)
     }
 
-    assert made == {one["id"]: one["attributes"] for one in saved_objects("data-views")}
+    assert made == {one["id"]: one["attributes"] for one in saved_objects("data-views", Wanted())}
 
 
 def test_the_seven_queries_are_saved_and_their_fields_are_mapped() -> None:
-    searches = saved_objects("searches")
+    searches = saved_objects("searches", Wanted())
 
     assert len(searches) == 7
     for one in searches:
@@ -188,17 +190,17 @@ def test_the_seven_queries_are_saved_and_their_fields_are_mapped() -> None:
 
 
 def test_every_reference_leads_to_something_that_is_made() -> None:
-    dashboard = saved_objects("dashboard")
+    dashboard = saved_objects("dashboard", Wanted())
     made = {(one["type"], one["id"]) for one in dashboard}
-    made |= {("index-pattern", one["id"]) for one in saved_objects("data-views")}
+    made |= {("index-pattern", one["id"]) for one in saved_objects("data-views", Wanted())}
 
-    for one in (*dashboard, *saved_objects("searches")):
+    for one in (*dashboard, *saved_objects("searches", Wanted())):
         for reference in one["references"]:
             assert (reference["type"], reference["id"]) in made, one["id"]
 
 
 def test_panels_of_the_dashboard_name_their_references_as_kibana_does() -> None:
-    dashboard = saved_objects("dashboard")[-1]
+    dashboard = saved_objects("dashboard", Wanted())[-1]
     panels = orjson.loads(dashboard["attributes"]["panelsJSON"])
 
     names = {f"{panel['panelIndex']}:{panel['panelRefName']}" for panel in panels}
@@ -208,7 +210,7 @@ def test_panels_of_the_dashboard_name_their_references_as_kibana_does() -> None:
 
 
 def test_visualisations_count_by_mapped_fields_and_filter_by_readable_queries() -> None:
-    for one in saved_objects("dashboard")[:-1]:
+    for one in saved_objects("dashboard", Wanted())[:-1]:
         state = orjson.loads(one["attributes"]["visState"])
         source = orjson.loads(one["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])
         fields = {agg["params"]["field"] for agg in state["aggs"] if "field" in agg["params"]}
@@ -217,3 +219,27 @@ def test_visualisations_count_by_mapped_fields_and_filter_by_readable_queries() 
         assert fields <= {name for name, kind in MAPPED.items() if kind in ("keyword", "date")}
         parse(source["query"]["query"])
         assert source["indexRefName"] == one["references"][0]["name"]
+
+
+def test_searches_and_views_of_another_profile_name_its_groups_streams_and_tag() -> None:
+    wanted = Wanted(
+        streams=streams_of("till", namespaces=("shop", "depot")),
+        groups=("shop", "my depot"),
+        failure_tags=("_unparsed",),
+        parts=frozenset({"data-views"}),
+    )
+
+    titles = [step.body["data_view"]["title"] for step in data_view_steps(wanted)]
+    sources = [
+        one["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"]
+        for part in ("searches", "dashboard")
+        for one in saved_objects(cast(Part, part), wanted)
+    ]
+    queries = [orjson.loads(source)["query"]["query"] for source in sources]
+
+    assert titles == ["logs-*-shop,logs-*-depot", "logs-till-shop,logs-till-depot"]
+    assert '(group:shop OR group:"my depot") AND stream:aws' in queries
+    assert any("tags:_unparsed OR tags:_dateparsefailure" in query for query in queries)
+    assert not any("group:pt" in query or "failure_pt" in query for query in queries)
+    for query in queries:
+        parse(query or "*")

@@ -8,6 +8,7 @@ import pytest
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.tools.setup.elasticsearch import Done
 from ptingest.tools.setup.streams import bring_up_to_date
+from tests.support.streams import streams_of
 
 PRODUCT = {"x-elastic-product": "Elasticsearch"}
 TEMPLATE = {
@@ -49,7 +50,7 @@ def stream(name: str = "logs-nginx-pt", **more: Any) -> dict[str, Any]:
 
 
 async def done(node: Node, *, version: str = "8.19.0", failure_store: bool = True) -> list[Done]:
-    made = bring_up_to_date(node, version=version, failure_store=failure_store)
+    made = bring_up_to_date(node, streams_of("nginx"), version=version, failure_store=failure_store)
     return [one async for one in made]
 
 
