@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from ptingest.settings.profile import ProfileSettings
+from tests.support.profile import shipped_profile
 
 SHIPPED = Path(__file__).parents[2] / "config" / "pt.yaml"
 
