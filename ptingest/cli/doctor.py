@@ -193,7 +193,8 @@ async def _look_at_elasticsearch(
         seen = "no sinks.elasticsearch: documents go to the other sinks, not to Kibana"
         cure = "set hosts and a login; `ptingest search` searches the embedded store"
         return [Finding("note", "Elasticsearch", seen, cure, looked_at="config")]
-    from ptingest.doctor.cluster import ask_cluster, findings_of_cluster
+    from ptingest.doctor.cluster import findings_of_cluster
+    from ptingest.doctor.cluster_facts import ask_cluster
     from ptingest.pipeline.route import stream_names
     from ptingest.server.assembly import read_profile
     from ptingest.sinks.elasticsearch.client import ElasticsearchClient

@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from ptingest.doctor.cluster import ClusterFacts, ask_cluster, findings_of_cluster, questions
+from ptingest.doctor.cluster import findings_of_cluster
+from ptingest.doctor.cluster_facts import ClusterFacts, questions
 from ptingest.model.finding import Finding
 from ptingest.sinks.elasticsearch.answer import Answer
 from tests.support.streams import streams_of
@@ -312,42 +313,6 @@ def test_what_may_not_be_asked_is_told_with_the_privilege_it_needs() -> None:
 # --- asking -------------------------------------------------------------------------------
 
 
-class Node:
-    """Refuses what a login may not ask."""
-
-    def __init__(self, *allowed: str) -> None:
-        self.allowed = allowed
-        self.asked: list[str] = []
-
-    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
-        self.asked.append(target)
-        is_allowed = any(target.startswith(path) for path in self.allowed)
-        return answer({}, 200 if is_allowed else 403)
-
-
-async def test_what_the_writer_may_not_ask_is_asked_with_the_better_login() -> None:
-    writer, better = Node("/_security", "/logs", "/_resolve"), Node("/")
-
-    facts = await ask_cluster(writer, better, where="e", username="w", streams=STREAMS)
-
-    assert all(found.status == 200 for found in facts.answers.values())
-    assert "/_cluster/health" in better.asked
-    assert not any(target.startswith("/_security") for target in better.asked)
-
-
-async def test_where_nobody_answers_nothing_more_is_asked() -> None:
-    class Silent(Node):
-        async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
-            self.asked.append(target)
-            return Answer(None, failure="refused")
-
-    silent = Silent()
-
-    await ask_cluster(silent, None, where="e", username="w", streams=STREAMS)
-
-    assert silent.asked == ["/"]
-
-
 def test_a_redirect_is_the_problem_and_says_where_to() -> None:
     elsewhere = Answer(301, {}, b"", "http://es answers 301 to https://es:443: write that")
     facts = ClusterFacts("http://es", "pt", questions(STREAMS), {"root": elsewhere}, STREAMS)
@@ -424,14 +389,6 @@ def of_two_namespaces(**changed: object) -> list[Finding]:
         "http://es", "w", questions(both), answers, both, active=frozenset({"till"})
     )
     return list(findings_of_cluster(facts))
-
-
-def test_every_namespace_is_asked_about() -> None:
-    asked = questions(streams_of("till", namespaces=("shop", "depot")))
-
-    assert asked["newest"].target == "/logs-*-shop,logs-*-depot/_search"
-    assert "simulated logs-till-shop" in asked
-    assert asked["simulated logs-till-depot"].target.endswith("/logs-till-depot")
 
 
 def test_a_namespace_without_a_template_is_named() -> None:
