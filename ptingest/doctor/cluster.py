@@ -90,18 +90,20 @@ def _login_refused(username: str | None) -> tuple[str, str]:
     return f"refuses the login of {username or 'nobody'} (401)", cure
 
 
+def _rights_unanswered(facts: ClusterFacts, looked_at: str) -> Finding:
+    status = facts.answers["rights"].status
+    if status == 401:
+        cure = f"the user is {USER}, its role {ROLE}; `ptingest setup` sets its password"
+        seen = f"the login of {facts.username or 'nobody'} is refused (401)"
+        return Finding("problem", "login", seen, cure, looked_at=looked_at)
+    seen = f"no answer ({status}): security is off"
+    return Finding("note", "rights", seen, looked_at=looked_at)
+
+
 def _rights(facts: ClusterFacts) -> Iterator[Finding]:
     looked_at = f"POST {RIGHTS}"
     if not facts.is_answered("rights"):
-        status = facts.answers["rights"].status
-        if status == 401:
-            cure = f"the user is {USER}, its role {ROLE}; `ptingest setup` sets its password"
-            seen = f"the login of {facts.username or 'nobody'} is refused (401)"
-            yield Finding("problem", "login", seen, cure, looked_at=looked_at)
-        else:
-            yield Finding(
-                "note", "rights", f"no answer ({status}): security is off", looked_at=looked_at
-            )
+        yield _rights_unanswered(facts, looked_at)
         return
     who = facts.body("who")
     roles = who.get("roles") or []
