@@ -104,7 +104,9 @@ def try_(
     payloads: Iterable[bytes] = read_lines(file)
     if service is not None:
         records = join_records(payloads) if multiline else payloads
-        payloads = as_events(records, service=service, group=group or pipeline.profile.group_of(service))
+        payloads = as_events(
+            records, service=service, group=group or pipeline.profile.group_of(service)
+        )
     show = _show_json if as_json else _show
     for payload in payloads:
         show(pipeline, payload)
