@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -186,7 +187,7 @@ def exit_code(progress: Progress) -> ExitCode:
     return ExitCode.DONE
 
 
-DETAIL_CHARACTERS = 80
+LISTED_MOST = 10_000
 SHOWN_BYTES = 64 << 10
 """Of an event in `show`."""
 
@@ -205,30 +206,42 @@ def dead_letters() -> None:
     "--all", "with_done", is_flag=True, help="Also show letters that were requeued or purged."
 )
 @click.option("--reason", "reasons", multiple=True, metavar="R", help="Repeatable.")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1, max=LISTED_MOST),
+    default=5,
+    show_default=True,
+    help="The newest N of each group; --json always prints all.",
+)
 @json_option
 @config_option
 def list_(
-    with_done: bool, reasons: tuple[str, ...], as_json: bool, config: Path | None
+    with_done: bool, reasons: tuple[str, ...], limit: int, as_json: bool, config: Path | None
 ) -> ExitCode:
-    """List the waiting dead letters, oldest first."""
+    """List the waiting dead letters by reason and data stream, each with the service and the
+    beginning of the message that were sent. With --json: whole records, oldest first."""
+    from ptingest.cli.letter_list import grouped
     from ptingest.dead_letters.queue import read_letters
 
     directory = _directory(config)
-    count = 0
     try:
         _check_reasons(reasons, directory)
-        for stored in read_letters(directory, with_done=with_done):
-            if reasons and stored.letter.reason not in reasons:
-                continue
-            count += 1
-            if as_json:
+        letters = (
+            stored
+            for stored in read_letters(directory, with_done=with_done)
+            if not reasons or stored.letter.reason in reasons
+        )
+        if as_json:
+            for stored in letters:
                 write_json_line(stored.as_json())
-            else:
-                click.echo(_row(stored))
+            return ExitCode.DONE
+        count, lines = grouped(letters, limit=limit)
     except PermissionError as error:
         raise _unreadable(error) from error
-    if not as_json:
-        click.echo(f"{count} dead letters in {directory}", err=True)
+    for line in lines:
+        click.echo(line)
+    click.echo(f"{count} dead letters in {directory}", err=True)
     return ExitCode.DONE
 
 
@@ -299,9 +312,13 @@ def requeue(**asked: Any) -> ExitCode:
 
 @dead_letters.command(epilog="Example: ptingest dead-letters purge --older-than 7d --dry-run")
 @choosing
-def purge(**asked: Any) -> ExitCode:
-    """Delete dead letters for good. Exit codes: 0 deleted, 1 no letter fits."""
-    return _carry_out("purge", **asked)
+@click.option("--yes", is_flag=True, help="On a terminal too: do not ask before.")
+def purge(yes: bool, **asked: Any) -> ExitCode:
+    """Delete dead letters for good; on a terminal it says how many, and asks.
+
+    Exit codes: 0 deleted, 1 no letter fits, or the answer was no.
+    """
+    return _carry_out("purge", asks=not yes and sys.stdin.isatty(), **asked)
 
 
 def _carry_out(
@@ -313,11 +330,11 @@ def _carry_out(
     token_file: Path | None,
     as_json: bool,
     config: Path | None,
+    asks: bool = False,
     **named: Any,
 ) -> ExitCode:
     import msgspec
 
-    from ptingest.cli.dead_letters import exit_code, run_order, sentence
     from ptingest.model.letters import Order
 
     choice = _choice(**named)
@@ -331,6 +348,8 @@ def _carry_out(
         if not directory.is_dir():
             click.echo(f"0 dead letters in {directory}: nothing was done", err=True)
             return ExitCode.FAILED
+        if asks:
+            order = _confirmed(order, directory)
         progress = run_order(settings, order, api=api_of(settings, address, token_file))
     except PermissionError as error:
         raise _unreadable(error) from error
@@ -339,6 +358,23 @@ def _carry_out(
     else:
         click.echo(sentence(progress))
     return _missing(choice, progress, directory) or exit_code(progress)
+
+
+def _confirmed(order: Order, directory: Path) -> Order:
+    """Say how many letters the purge deletes and ask; the order for just these, or an error."""
+    from msgspec.structs import replace
+
+    from ptingest.model.rfc3339 import rfc3339
+    from ptingest.server.requeue import chosen_letters
+
+    # Letters that are written from now on are not those that were counted.
+    before = order.choice.before or rfc3339(datetime.now(UTC))
+    choice = replace(order.choice, before=before)
+    count = sum(1 for _ in chosen_letters(directory, choice))
+    click.echo(f"{count} dead letters would be deleted for ever from {directory}.", err=True)
+    if count and not click.confirm("Delete them?", err=True):
+        raise click.ClickException("nothing was deleted")
+    return replace(order, choice=choice)
 
 
 def _missing(choice: LetterFilter, progress: dict[str, Any], directory: Path) -> ExitCode | None:
@@ -371,7 +407,7 @@ def _choice(
                 f"{older_than!r} is not an age; write 15m, 24h or 7d, or a time such as 2025-01-02",
                 param_hint="--older-than",
             )
-    choice = LetterFilter(everything, reasons, streams, ids, before)
+    choice = LetterFilter(everything, reasons, streams, ids, before=before)
     if choice.is_empty:
         cure = copyable("`ptingest dead-letters list` shows them")
         raise click.UsageError(
@@ -435,18 +471,6 @@ def _unreadable(error: PermissionError) -> click.ClickException:
     return click.ClickException(
         f"{error.filename}: {error.strerror}; run this as the user the server runs as"
     )
-
-
-def _row(stored: StoredLetter) -> str:
-    letter = stored.letter
-    detail = escaped(letter.detail)
-    if len(detail) > DETAIL_CHARACTERS:
-        detail = detail[: DETAIL_CHARACTERS - 1] + "…"
-    stream = escaped(letter.data_stream or "-")
-    service = escaped(letter.service)
-    if letter.count > 1:
-        detail = f"{letter.count} times: {detail}"
-    return f"{stored.id}  {stored.time}  {service}  {letter.reason}  {stream}  {detail}"
 
 
 def _whole(stored: StoredLetter) -> str:

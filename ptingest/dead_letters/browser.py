@@ -9,28 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
+from ptingest.dead_letters.groups import LetterGroups, is_chosen, row_of
 from ptingest.dead_letters.queue import StoredLetter, decode_letter, id_of, read_filed
 from ptingest.dead_letters.segments import segments
 from ptingest.dead_letters.tombstones import marks_of
-from ptingest.model.letters import LetterPage, LetterRow, WholeLetter
+from ptingest.model.letters import LetterFilter, LetterPage, LetterRow, WholeLetter
 
 LETTERS = 200_000
 """Letters counted at once."""
 ROWS = 2_000
 """Rows kept of those that match; the list ends there."""
 KINDS = 500
-"""Pairs of reason and data stream that are counted; data streams come from events."""
+"""Kinds that are counted; data streams come from events."""
 SECONDS = 3.0
 YIELD_LETTERS = 500
 """After this many letters the thread lets the event loop run."""
 FRESH_SECONDS = 2.0
 """A result this recent is used again: pages refresh themselves."""
-DETAIL_CHARACTERS = 300
 
 
 class DeadLetterBrowser:
@@ -39,18 +39,17 @@ class DeadLetterBrowser:
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory, self._clock = directory, clock
         self._lock = asyncio.Semaphore(1)
-        self._last: tuple[float, tuple[str, str], LetterPage] | None = None
+        self._last: tuple[float, LetterFilter, LetterPage] | None = None
 
-    async def look(self, *, reason: str, data_stream: str) -> LetterPage:
-        """Count all letters and list those that match, newest first; empty matches everything."""
-        wanted = (reason, data_stream)
+    async def look(self, choice: LetterFilter) -> LetterPage:
+        """Count all letters by kind, and those that ``choice`` takes; list these, newest first."""
         async with self._lock:
             if self._last is not None:
                 at, known, look = self._last
-                if known == wanted and self._clock() - at < FRESH_SECONDS:
+                if known == choice and self._clock() - at < FRESH_SECONDS:
                     return look
-            look = await asyncio.to_thread(self._look, reason, data_stream)
-            self._last = (self._clock(), wanted, look)
+            look = await asyncio.to_thread(self._look, choice)
+            self._last = (self._clock(), choice, look)
             return look
 
     def forget(self) -> None:
@@ -65,11 +64,12 @@ class DeadLetterBrowser:
             stored = await asyncio.to_thread(self._find, letter_id)
         if stored is None:
             return None
-        return WholeLetter(_row(stored, len(stored.letter.detail)), stored.letter.key,
-                     stored.letter.payload)  # fmt: skip
+        letter = stored.letter
+        row = row_of(stored)._replace(detail=letter.detail)
+        return WholeLetter(row, letter.key, letter.payload)
 
-    def _look(self, reason: str, data_stream: str) -> LetterPage:
-        kinds: Counter[tuple[str, str]] = Counter()
+    def _look(self, choice: LetterFilter) -> LetterPage:
+        groups = LetterGroups(limit=KINDS)
         rows: list[LetterRow] = []
         seen = fit = 0
         until = self._clock() + SECONDS
@@ -79,13 +79,10 @@ class DeadLetterBrowser:
             newest: deque[LetterRow] = deque(maxlen=max(0, ROWS - len(rows)))
             for one in filed:
                 seen += 1
-                letter = one.stored.letter
-                kind = (letter.reason, letter.data_stream or "")
-                if kind in kinds or len(kinds) < KINDS:
-                    kinds[kind] += 1
-                if reason in ("", kind[0]) and data_stream in ("", kind[1]):
+                groups.add(one.stored)
+                if is_chosen(one.stored, choice):
                     fit += 1
-                    newest.append(_row(one.stored, DETAIL_CHARACTERS))
+                    newest.append(row_of(one.stored))
                 if seen % YIELD_LETTERS == 0:
                     time.sleep(0)
                     is_cut = seen >= LETTERS or self._clock() > until
@@ -94,7 +91,7 @@ class DeadLetterBrowser:
             rows += reversed(newest)
             if is_cut:
                 break
-        return LetterPage(kinds.most_common(), seen, fit, rows, is_cut)
+        return LetterPage(groups.most_common(), seen, fit, rows, is_cut)
 
     def _find(self, letter_id: str) -> StoredLetter | None:
         for path in reversed(segments(self._directory)):
@@ -108,17 +105,3 @@ class DeadLetterBrowser:
             except FileNotFoundError:  # expired or purged while we read
                 continue
         return None
-
-
-def _row(stored: StoredLetter, characters: int) -> LetterRow:
-    letter = stored.letter
-    return LetterRow(
-        id=stored.id,
-        time=stored.time,
-        reason=letter.reason,
-        detail=letter.detail[:characters],
-        service=letter.service,
-        data_stream=letter.data_stream or "",
-        peer=letter.peer,
-        size=len(letter.payload),
-    )

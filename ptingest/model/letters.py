@@ -23,6 +23,14 @@ _FIRST_THAT_HOLDS = (Fate.DEAD_LETTERED, Fate.STORED, Fate.FAILURE_STORED, Fate.
 has."""
 
 
+class LetterKind(NamedTuple):
+    """What letters are grouped by."""
+
+    reason: str
+    data_stream: str | None
+    """None for letters whose event never had one."""
+
+
 class LetterFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which letters are chosen: those that pass every filter that is set; without a filter,
     none."""
@@ -31,13 +39,14 @@ class LetterFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reasons: tuple[str, ...] = ()
     data_streams: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
+    kinds: tuple[LetterKind, ...] = ()
     before: str | None = None
     """Written before this time, RFC 3339 in UTC with milliseconds, the form that letters have."""
 
     @property
     def is_empty(self) -> bool:
-        """No filter is set, and ``all`` is not set either."""
-        named = self.reasons or self.data_streams or self.ids or self.before
+        """No filter is set, and ``everything`` is not set either."""
+        named = self.reasons or self.data_streams or self.ids or self.kinds or self.before
         return not (self.everything or named)
 
     def takes(self, *, letter_id: str, time: str, reason: str, data_stream: str | None) -> bool:
@@ -47,6 +56,7 @@ class LetterFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             and (not self.reasons or reason in self.reasons)
             and (not self.data_streams or data_stream in self.data_streams)
             and (not self.ids or letter_id in self.ids)
+            and (not self.kinds or (reason, data_stream) in self.kinds)
             and (self.before is None or time < self.before)
         )
 
@@ -106,7 +116,10 @@ class LetterRow(NamedTuple):
     reason: str
     detail: str
     service: str
-    data_stream: str
+    """As the event was sent with; empty where it does not say."""
+    message: str
+    """Its beginning; of a payload that is no event the beginning of that."""
+    data_stream: str | None
     peer: str
     size: int
 
@@ -119,11 +132,22 @@ class WholeLetter(NamedTuple):
     payload: bytes
 
 
+class LetterGroup(NamedTuple):
+    """The waiting letters of one kind."""
+
+    kind: LetterKind
+    letters: int
+    oldest: str
+    newest: str
+    """Times as letters have them."""
+    example: LetterRow
+
+
 class LetterPage(NamedTuple):
     """What one read of the folder found."""
 
-    kinds: Sequence[tuple[tuple[str, str], int]]
-    """((reason, data stream), count), most frequent first."""
+    groups: Sequence[LetterGroup]
+    """Most letters first."""
     seen: int
     fit: int
     rows: Sequence[LetterRow]

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from ptingest.dead_letters.groups import is_chosen
 from ptingest.dead_letters.queue import DeadLetters, Filed, read_filed
 from ptingest.delivery.budget import Budget
 from ptingest.errors import DeadLettersUnwritable, JobRefused
@@ -44,13 +45,7 @@ STOP_SECONDS = 5.0
 def chosen_letters(directory: Path, choice: LetterFilter) -> Iterator[Filed]:
     """Yield the chosen letters that are in the folder now, not those written later."""
     for filed in read_filed(directory):
-        stored = filed.stored
-        if choice.takes(
-            letter_id=stored.id,
-            time=stored.time,
-            reason=stored.letter.reason,
-            data_stream=stored.letter.data_stream,
-        ):
+        if is_chosen(filed.stored, choice):
             yield filed
 
 

@@ -98,8 +98,8 @@ def test_a_letter_is_requeued_by_who_logged_in_and_by_nobody_else(
         browser.fill("#token", "the-right-token")
         browser.press(Keys.ENTER)
         browser.wait_for_text("illegal_data_stream", "#letters")
-        browser.click("#letters input[type=checkbox]")
-        browser.click("button[formaction$=requeue]")
+        browser.click("#letters tbody input[type=checkbox]")
+        browser.click("#letters button[formaction$=requeue]")
 
         # Its name is as illegal as before, so it is a dead letter again: a new one.
         browser.wait_for_text(

@@ -108,7 +108,10 @@ def test_the_pages_fit_the_screen_whatever_they_show(inside: Browser, server: Ru
 
 def test_each_dead_letter_shows_its_hostile_event_as_text(inside: Browser, server: Running) -> None:
     inside.open(server.console + "dead-letters")
-    hrefs = [one.get_attribute("href") for one in inside.all("tbody th a[href*='dead-letters/']")]
+    hrefs = [
+        one.get_attribute("href")
+        for one in inside.all("#letters tbody th a[href*='dead-letters/']")
+    ]
     assert len(hrefs) > len(ATTACKS)
 
     for href in hrefs:
@@ -122,7 +125,7 @@ def test_each_dead_letter_shows_its_hostile_event_as_text(inside: Browser, serve
 def test_what_turns_text_round_is_shown_as_its_number(inside: Browser, server: Running) -> None:
     inside.open(server.console + "dead-letters")
 
-    assert "⟨U+202E⟩" in inside.text("#kinds")
+    assert "⟨U+202E⟩" in inside.text("#groups")
     assert not inside.run("return /[\\u202a-\\u202e\\u2066-\\u2069]/.test(document.body.innerText)")
 
 

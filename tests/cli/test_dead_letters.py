@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,19 +71,25 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_list_has_a_line_for_each_whole_letter(folder: Path) -> None:
+def test_the_list_has_each_whole_letter_in_its_group(folder: Path) -> None:
     ran = run("dead-letters", "list", "--config", "c.yaml", folder=folder)
 
-    first, second = ran.out.decode().splitlines()
+    refused, said, first, broken, what, second = ran.out.decode().splitlines()
     assert ran.code == 0
-    assert first.startswith(
-        f"{IDS[0]}  2026-01-02T03:04:05.678Z  django  refused  logs-django-pt  mapper_parsing"
-    )
-    assert first.endswith("x…")
-    assert (
-        second == f"{IDS[1]}  2026-01-02T03:04:05.678Z  other  not_json  -  broken \\x1b[2J\\nhere"
-    )
+    assert refused == "refused  logs-django-pt  1 letter, 2026-01-02T03:04:05.678Z"
+    assert said.startswith("  said: mapper_parsing")
+    assert said.endswith("x…")
+    assert first == f"  {IDS[0]}  2026-01-02T03:04:05.678Z  -  a"
+    assert broken == "not_json  -  1 letter, 2026-01-02T03:04:05.678Z"
+    assert what == "  said: broken \\x1b[2J\\nhere"
+    assert second == f"  {IDS[1]}  2026-01-02T03:04:05.678Z  -  \\xff\\x1b[2J"
     assert "2 dead letters in" in ran.err
+
+
+def listed(ran: Ran) -> list[str]:
+    """The ids in a list."""
+    words = [line.split() for line in ran.out.decode().splitlines()]
+    return [first for first, *_ in words if first in IDS]
 
 
 def test_the_list_can_be_of_one_reason(folder: Path) -> None:
@@ -90,7 +97,7 @@ def test_the_list_can_be_of_one_reason(folder: Path) -> None:
     none = run("dead-letters", "list", "--reason", "mapping", "--config", "c.yaml", folder=folder)
     no = run("dead-letters", "list", "--reason", "no_template", "--config", "c.yaml", folder=folder)
 
-    assert [line.split()[0] for line in one.out.decode().splitlines()] == IDS[1:]
+    assert listed(one) == IDS[1:]
     assert (none.out, none.code) == (b"", 0)
     assert no.code == ExitCode.USAGE
     assert "refused (1)" in no.err
@@ -104,8 +111,8 @@ def test_what_is_done_is_listed_only_when_asked_for(folder: Path) -> None:
     waiting = run("dead-letters", "list", "--config", "c.yaml", folder=folder)
     everything = run("dead-letters", "list", "--all", "--config", "c.yaml", folder=folder)
 
-    assert [line.split()[0] for line in waiting.out.decode().splitlines()] == IDS[1:]
-    assert [line.split()[0] for line in everything.out.decode().splitlines()] == IDS
+    assert listed(waiting) == IDS[1:]
+    assert listed(everything) == IDS
 
 
 def test_json_has_one_whole_record_a_line(folder: Path) -> None:
@@ -125,6 +132,15 @@ def test_json_has_one_whole_record_a_line(folder: Path) -> None:
         "payload": '{"message":"a","n":1.10}',
     }
     assert base64.b64decode(second["payload_base64"]) == b"\xff\x1b[2J"
+
+
+def test_a_list_of_more_letters_than_asked_for_says_how_many_more(folder: Path) -> None:
+    file_letters(folder / "var", [letter(number) for number in range(9)])
+
+    ran = run("dead-letters", "list", "--limit", "3", "--config", "c.yaml", folder=folder)
+
+    assert "  and 6 more: --limit N shows more, --json all" in ran.out.decode().splitlines()
+    assert "11 dead letters in" in ran.err
 
 
 def test_one_letter_is_shown_whole(folder: Path) -> None:
@@ -185,6 +201,28 @@ def test_a_large_letter_is_cut_and_told_how_much_is_left_out(tmp_path: Path) -> 
     assert max(len(listed.out), len(shown.out)) < 200_000
     assert "4,934,478 more bytes; --json prints all" in shown.out.decode()
     assert len(whole.out) > 5_000_000
+
+
+@pytest.mark.parametrize(("answer", "left"), [(b"n\n", 2), (b"y\n", 0)])
+def test_a_purge_on_a_terminal_says_how_many_and_asks(
+    folder: Path, answer: bytes, left: int
+) -> None:
+    keyboard, terminal = os.openpty()
+    try:
+        os.write(keyboard, answer)
+        done = subprocess.run(
+            [sys.executable, "-m", "ptingest.cli.main", "dead-letters", "purge", "--all",
+             "--config", "c.yaml"],
+            cwd=folder, stdin=terminal, capture_output=True, timeout=60, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+
+    assert b"2 dead letters would be deleted for ever" in done.stderr
+    assert done.returncode == (ExitCode.FAILED if left else ExitCode.DONE)
+    assert len(waiting(folder / "var")) == left
 
 
 def config(folder: Path, **more: Any) -> None:

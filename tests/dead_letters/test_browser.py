@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 
 from ptingest.dead_letters import browser as module
-from ptingest.dead_letters.browser import DETAIL_CHARACTERS, FRESH_SECONDS, DeadLetterBrowser
+from ptingest.dead_letters.browser import FRESH_SECONDS, DeadLetterBrowser
+from ptingest.dead_letters.groups import DETAIL_CHARACTERS
 from ptingest.dead_letters.queue import LetterIds, encode_letter
 from ptingest.dead_letters.segments import SUFFIX
 from ptingest.dead_letters.tombstones import add_marks
+from ptingest.model.letters import LetterFilter, LetterKind
 from ptingest.model.outcome import DeadLetter
+from tests.support.letters import EVERYTHING
 
 IDS = LetterIds()
+REFUSED = LetterFilter(reasons=("refused",))
 
 
 def letter(number: int, reason: str = "refused", stream: str | None = "logs-a-pt") -> bytes:
@@ -32,9 +36,12 @@ def write(folder: Path, *segments: list[bytes]) -> list[Path]:
 async def test_letters_are_counted_by_kind_and_listed_newest_first(tmp_path: Path) -> None:
     write(tmp_path, [letter(1), letter(2, "not_json", None)], [letter(3), letter(4)])
 
-    look = await DeadLetterBrowser(tmp_path).look(reason="", data_stream="")
+    look = await DeadLetterBrowser(tmp_path).look(EVERYTHING)
 
-    assert look.kinds == [(("refused", "logs-a-pt"), 3), (("not_json", ""), 1)]
+    assert [(one.kind, one.letters) for one in look.groups] == [
+        (("refused", "logs-a-pt"), 3),
+        (("not_json", None), 1),
+    ]
     assert [row.detail for row in look.rows] == ["detail 4", "detail 3", "detail 2", "detail 1"]
     assert (look.seen, look.fit, look.is_cut) == (4, 4, False)
 
@@ -42,8 +49,9 @@ async def test_letters_are_counted_by_kind_and_listed_newest_first(tmp_path: Pat
 async def test_a_filter_narrows_the_list_and_not_the_counts(tmp_path: Path) -> None:
     write(tmp_path, [letter(1), letter(2, "not_json", None), letter(3, "refused", "logs-b-pt")])
 
-    by_reason = await DeadLetterBrowser(tmp_path).look(reason="refused", data_stream="")
-    by_both = await DeadLetterBrowser(tmp_path).look(reason="refused", data_stream="logs-b-pt")
+    kind = LetterKind("refused", "logs-b-pt")
+    by_reason = await DeadLetterBrowser(tmp_path).look(REFUSED)
+    by_both = await DeadLetterBrowser(tmp_path).look(LetterFilter(kinds=(kind,)))
 
     assert (by_reason.seen, by_reason.fit) == (3, 2)
     assert [row.detail for row in by_both.rows] == ["detail 3"]
@@ -52,18 +60,18 @@ async def test_a_filter_narrows_the_list_and_not_the_counts(tmp_path: Path) -> N
 async def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     browser = DeadLetterBrowser(tmp_path / "none")
 
-    assert (await browser.look(reason="", data_stream="")).rows == []
+    assert (await browser.look(EVERYTHING)).rows == []
     assert await browser.find("01JB2QXEZ3T8V5N7K4M9P6R1S0") is None
 
 
 async def test_letters_that_are_done_are_not_shown(tmp_path: Path) -> None:
     (path,) = write(tmp_path, [letter(1), letter(2)])
     browser = DeadLetterBrowser(tmp_path)
-    newest, oldest = (await browser.look(reason="", data_stream="")).rows
+    newest, oldest = (await browser.look(EVERYTHING)).rows
     add_marks(path, [newest.id])
     browser.forget()
 
-    assert (await browser.look(reason="", data_stream="")).rows == [oldest]
+    assert (await browser.look(EVERYTHING)).rows == [oldest]
     assert await browser.find(newest.id) is None
     assert await browser.find(oldest.id) is not None
 
@@ -92,7 +100,7 @@ async def test_a_list_holds_the_beginning_of_what_was_said(tmp_path: Path) -> No
     long = DeadLetter("refused", "x" * 5000, b"p", "django", "peer:1")
     write(tmp_path, [encode_letter(long, letter_id=IDS.next_id(0), time="now")])
 
-    (row,) = (await DeadLetterBrowser(tmp_path).look(reason="", data_stream="")).rows
+    (row,) = (await DeadLetterBrowser(tmp_path).look(EVERYTHING)).rows
 
     assert len(row.detail) == DETAIL_CHARACTERS
 
@@ -100,15 +108,15 @@ async def test_a_list_holds_the_beginning_of_what_was_said(tmp_path: Path) -> No
 async def test_a_look_is_shown_again_while_it_is_fresh(tmp_path: Path) -> None:
     now = 0.0
     browser = DeadLetterBrowser(tmp_path, clock=lambda: now)
-    await browser.look(reason="", data_stream="")
+    await browser.look(EVERYTHING)
     write(tmp_path, [letter(1)])
 
-    assert (await browser.look(reason="", data_stream="")).seen == 0
-    assert (await browser.look(reason="refused", data_stream="")).seen == 1
-    await browser.look(reason="", data_stream="")
+    assert (await browser.look(EVERYTHING)).seen == 0
+    assert (await browser.look(REFUSED)).seen == 1
+    await browser.look(EVERYTHING)
     write(tmp_path, [letter(1), letter(2)])
     now += FRESH_SECONDS
-    assert (await browser.look(reason="", data_stream="")).seen == 2
+    assert (await browser.look(EVERYTHING)).seen == 2
 
 
 async def test_a_look_that_takes_too_long_is_cut_and_says_so(tmp_path: Path) -> None:
@@ -116,9 +124,7 @@ async def test_a_look_that_takes_too_long_is_cut_and_says_so(tmp_path: Path) -> 
     oldest = [letter(1) for _ in range(module.YIELD_LETTERS * 3)]
     write(tmp_path, oldest, [letter(2)])
 
-    look = await DeadLetterBrowser(tmp_path, clock=lambda: float(next(ticks))).look(
-        reason="", data_stream=""
-    )
+    look = await DeadLetterBrowser(tmp_path, clock=lambda: float(next(ticks))).look(EVERYTHING)
 
     assert look.is_cut
     assert look.seen < len(oldest) + 1
@@ -128,4 +134,4 @@ async def test_a_look_that_takes_too_long_is_cut_and_says_so(tmp_path: Path) -> 
 async def test_a_line_that_is_no_letter_is_passed_over(tmp_path: Path) -> None:
     write(tmp_path, [letter(1), b'{"id":7}\n', b"torn"])
 
-    assert (await DeadLetterBrowser(tmp_path).look(reason="", data_stream="")).seen == 1
+    assert (await DeadLetterBrowser(tmp_path).look(EVERYTHING)).seen == 1

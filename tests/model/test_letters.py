@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from ptingest.model.letters import LetterFilter, Order, Tally
+from ptingest.model.letters import LetterFilter, LetterKind, Order, Tally
 from ptingest.model.outcome import Fate
 
+KIND = LetterKind("refused", "logs-django-pt")
 LETTER = {
     "letter_id": "01",
     "time": "2026-11-23T14:00:00.000Z",
@@ -30,6 +31,10 @@ LETTER = {
         pytest.param(LetterFilter(before="2026-11-23T14:00:00.000Z"), False, id="just not older"),
         pytest.param(
             LetterFilter(reasons=("refused",), ids=("02",)), False, id="kinds narrow each other"
+        ),
+        pytest.param(LetterFilter(kinds=(KIND,)), True, id="its kind"),
+        pytest.param(
+            LetterFilter(kinds=(KIND._replace(data_stream=None),)), False, id="its reason alone"
         ),
         pytest.param(LetterFilter(everything=True, ids=("02",)), False, id="all of the named ones"),
     ],

@@ -1,6 +1,6 @@
-"""Events that no sink takes: by reason, each with its detail, and what can be done.
+"""Events that no sink takes: by kind, each with its message and detail, and what can be done.
 
-    GET  /dead-letters            counts by reason, and a list, newest first
+    GET  /dead-letters            groups by reason and data stream, and a list, newest first
     GET  /dead-letters/ID         one letter; /payload is the event as received, to download
     POST /dead-letters/requeue    by form; so is purge, which asks for confirmation
 
@@ -9,27 +9,36 @@ Changes are done by the same jobs as the orders of the command line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
+
+import msgspec
+from msgspec import structs
 
 from ptingest.api.console.failures import pretty
 from ptingest.api.console.site import ROOT, Site
 from ptingest.api.letters import DeadLetterJobs
 from ptingest.dead_letters.browser import DeadLetterBrowser
 from ptingest.errors import JobRefused
-from ptingest.model.letters import LetterFilter, Order
+from ptingest.model.letters import LetterFilter, LetterKind, Order
 from ptingest.model.rfc3339 import rfc3339
 
 if TYPE_CHECKING:
     from aiohttp import web
+    from multidict import MultiMapping
 
 PAGE_ROWS = 50
 SHOWN_CHARACTERS = 200_000
 """Of one payload; the rest is in the download."""
 NEAT_BYTES = 256 << 10
 """A larger payload is shown as it came."""
+EXAMPLES = 10
+"""Letters that a purge shows before it is confirmed."""
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 HERE = f"{ROOT}/dead-letters"
 
 AGES: tuple[tuple[str, str, timedelta], ...] = (
@@ -47,11 +56,12 @@ class LettersPages:
         self._site, self._letters, self._jobs = site, letters, jobs
 
     async def list(self, request: web.Request) -> web.StreamResponse:
-        reason, stream = request.query.get("reason", ""), request.query.get("stream", "")
-        look = await self._letters.look(reason=reason, data_stream=stream)
+        shown = shown_choice(request.query)
+        look = await self._letters.look(shown)
         pages = max(1, -(-len(look.rows) // PAGE_ROWS))
         number = min(pages, _number(request.query.get("page", "1")))
         begin = (number - 1) * PAGE_ROWS
+        reason, stream = request.query.get("reason", ""), request.query.get("stream")
         return await self._site.page(
             request,
             "dead_letters.html",
@@ -60,11 +70,12 @@ class LettersPages:
             first=begin + 1,
             reason=reason,
             stream=stream,
-            kinds=[
-                (kind, count, _link(reason=kind[0], stream=kind[1])) for kind, count in look.kinds
+            groups=[
+                (one, _link(one.kind.reason, one.kind.data_stream or ""), kind_text(one.kind))
+                for one in look.groups
             ],
-            newer=_link(reason=reason, stream=stream, page=number - 1) if number > 1 else None,
-            older=_link(reason=reason, stream=stream, page=number + 1) if number < pages else None,
+            newer=_link(reason, stream, number - 1) if number > 1 else None,
+            older=_link(reason, stream, number + 1) if number < pages else None,
             ages=AGES,
             progress=progress_of(self._jobs.progress()),
         )
@@ -110,18 +121,31 @@ class LettersPages:
         form = await request.post()
         choice = choice_of(form, now=datetime.now(UTC))
         if choice.is_empty:
-            text = "No letter was selected: select some, or select all that match."
+            text = "No letter was selected: tick some, or a whole group."
             return await self._site.notice(request, 400, "Nothing selected", text)
         if what == "purge" and "sure" not in form:
-            return await self._site.page(
-                request, "dead_letters_purge.html", choice=choice, fields=fields_of(form)
-            )
+            return await self._ask(request, choice)
         try:
             self._jobs.begin(Order(what, choice))
         except JobRefused as error:
             return await self._site.notice(request, 409, "Not now", str(error))
         self._letters.forget()
         return web.Response(status=303, headers={"Location": HERE})
+
+    async def _ask(self, request: web.Request, choice: LetterFilter) -> web.StreamResponse:
+        """Say how many letters a purge would delete, and ask for confirmation."""
+        # Letters that are written from now on are not those that were counted.
+        choice = structs.replace(choice, before=choice.before or rfc3339(datetime.now(UTC)))
+        self._letters.forget()
+        look = await self._letters.look(choice)
+        return await self._site.page(
+            request,
+            "dead_letters_purge.html",
+            choice=choice,
+            look=look,
+            rows=look.rows[:EXAMPLES],
+            fields=fields_of(choice),
+        )
 
     async def _gone(self, request: web.Request) -> web.StreamResponse:
         text = "This letter is not waiting here: it was requeued or purged, or never existed."
@@ -143,8 +167,13 @@ def letters_routes(
     ]
 
 
-def _link(**asked: object) -> str:
-    kept = {name: value for name, value in asked.items() if value not in ("", 1)}
+def _link(reason: str, stream: str | None, page: int = 1) -> str:
+    """Return the address of a list; ``stream`` None: of any, empty: of none."""
+    kept = {
+        **({"reason": reason} if reason else {}),
+        **({"stream": stream} if stream is not None else {}),
+        **({"page": str(page)} if page > 1 else {}),
+    }
     return HERE + (f"?{urlencode(kept, errors='replace')}" if kept else "")
 
 
@@ -152,33 +181,62 @@ def _number(text: str) -> int:
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 9 else 1
 
 
-def fields_of(form: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the fields of a form that select letters, for the confirmation; names may repeat."""
-    names = ("which", "id", "reason", "stream", "age")
-    return [(name, str(value)) for name, value in form.items() if name in names]
+def shown_choice(address: Mapping[str, str]) -> LetterFilter:
+    """Return the letters that an address lists."""
+    reason, stream = address.get("reason", ""), address.get("stream")
+    if reason and stream is not None:
+        return LetterFilter(kinds=(LetterKind(reason, stream or None),))
+    if reason:
+        return LetterFilter(reasons=(reason,))
+    return LetterFilter(data_streams=(stream,)) if stream else LetterFilter(everything=True)
 
 
-def choice_of(form: Mapping[str, Any], *, now: datetime) -> LetterFilter:
-    """Return the letters a form means: those ticked, or all that fit its filter.
+def kind_text(kind: LetterKind) -> str:
+    """Return a kind as the value of a form's field."""
+    return json.dumps(kind)
 
-    An unknown age chooses nothing, rather than letters of any age.
+
+def kinds_in(texts: Iterable[object]) -> tuple[LetterKind, ...]:
+    """Return the kinds that fields of a form name; what is none is left out."""
+    found = []
+    for text in texts:
+        try:
+            reason, stream = msgspec.json.decode(str(text), type=tuple[str, str | None])
+        except msgspec.MsgspecError:
+            continue
+        found.append(LetterKind(reason, stream))
+    return tuple(found)
+
+
+def fields_of(choice: LetterFilter) -> list[tuple[str, str]]:
+    """Return the fields of a form that select the same letters; names may repeat."""
+    return [
+        *([("everything", "yes")] if choice.everything else []),
+        *(("kind", kind_text(kind)) for kind in choice.kinds),
+        *(("id", letter_id) for letter_id in choice.ids),
+        *([("before", choice.before)] if choice.before else []),
+    ]
+
+
+def choice_of(form: MultiMapping[Any], *, now: datetime) -> LetterFilter:
+    """Return the letters a form means: those ticked, those of the kinds ticked or of the one kind
+    whose button was pressed, or every one.
+
+    An unknown age or time chooses nothing, rather than letters of any age.
     """
-    fields = fields_of(form)
-    if str(form.get("which", "ticked")) == "ticked":
-        return LetterFilter(ids=tuple(value for name, value in fields if name == "id"))
-    age = str(form.get("age", ""))
+    ids = tuple(str(value) for value in form.getall("id", ()))
+    kinds = kinds_in(form.getall("only", ()) or form.getall("kind", ()))
+    everything = "everything" in form and not ids and "only" not in form
+    age, before = str(form.get("age", "")), str(form.get("before", "")) or None
     spans = {name: span for name, _, span in AGES}
-    if age and age not in spans:
+    if not (ids or kinds or everything) or (age and age not in spans):
         return LetterFilter()
-    before = None
+    if before is not None and not RFC3339.fullmatch(before):
+        return LetterFilter()
     if age:
-        before = rfc3339(now - spans[age])
-    reason, stream = str(form.get("reason", "")), str(form.get("stream", ""))
+        before = min(filter(None, (before, rfc3339(now - spans[age]))))
     return LetterFilter(
-        everything=not (reason or stream or before),
-        reasons=(reason,) if reason else (),
-        data_streams=(stream,) if stream else (),
-        before=before,
+        everything=everything, ids=ids, kinds=() if everything else kinds, before=before
     )
 
 

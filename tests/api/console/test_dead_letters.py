@@ -7,28 +7,44 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 
 import pytest
 from multidict import MultiDict
 
-from ptingest.api.console.dead_letters import SHOWN_CHARACTERS, choice_of, progress_of
+from ptingest.api.console.dead_letters import (
+    SHOWN_CHARACTERS,
+    choice_of,
+    fields_of,
+    kind_text,
+    progress_of,
+    shown_choice,
+)
 from ptingest.api.console.pages import ConsoleDependencies
-from ptingest.model.letters import LetterFilter, LetterPage, LetterRow, WholeLetter
+from ptingest.model.letters import (
+    LetterFilter,
+    LetterGroup,
+    LetterKind,
+    LetterPage,
+    LetterRow,
+    WholeLetter,
+)
 from tests.support.api import DeadLetterJobs
 from tests.support.console import TOKEN, Served, console, log_in
 
 ID = "01JB2QXEZ3T8V5N7K4M9P6R1S0"
 HOSTILE = "</textarea><script>alert(1)</script>\u202e"
 SHOWN = "&lt;/textarea&gt;&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩"
+A, B = '["a", "s"]', '["b", null]'
 NOW = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def row(number: int = 0, **changed: Any) -> LetterRow:
     made = LetterRow(
         id=f"{ID[:-2]}{number:02d}", time="2025-01-02T03:04:05.678Z", reason="refused",
-        detail="mapper_parsing_exception", service="django", data_stream="logs-django-pt",
-        peer="192.0.2.1:5000", size=1234,
+        detail="mapper_parsing_exception", service="django", message="hello",
+        data_stream="logs-django-pt", peer="192.0.2.1:5000", size=1234,
     )  # fmt: skip
     return made._replace(**changed)
 
@@ -39,13 +55,16 @@ class FakeBrowser:
 
     rows: list[LetterRow] = field(default_factory=list)
     payload: bytes = b'{"message":"hello"}'
-    asked: tuple[str, str] = ("", "")
+    asked: LetterFilter | None = None
     is_cut: bool = False
 
-    async def look(self, *, reason: str, data_stream: str) -> LetterPage:
-        self.asked = (reason, data_stream)
-        kinds = [((one.reason, one.data_stream), 1) for one in self.rows[:1]]
-        return LetterPage(kinds, len(self.rows), len(self.rows), self.rows, self.is_cut)
+    async def look(self, choice: LetterFilter) -> LetterPage:
+        self.asked = choice
+        groups = [
+            LetterGroup(LetterKind(one.reason, one.data_stream), 1, one.time, one.time, one)
+            for one in self.rows[:1]
+        ]
+        return LetterPage(groups, len(self.rows), len(self.rows), self.rows, self.is_cut)
 
     async def find(self, letter_id: str) -> WholeLetter | None:
         found = next((one for one in self.rows if one.id == letter_id), None)
@@ -92,8 +111,8 @@ async def test_letters_are_listed_with_what_was_said(
     async with letters(browser, jobs) as served:
         page = text_of(await served.read("/console/dead-letters"))
 
-    assert "refused logs-django-pt 1" in page
-    assert "2025-01-02 03:04:05.678 django refused logs-django-pt mapper_parsing" in page
+    assert "refused logs-django-pt 1 2025-01-02 03:04:05 hello mapper_parsing" in page
+    assert "2025-01-02 03:04:05.678 django hello mapper_parsing_exception refused logs-" in page
 
 
 async def test_without_letters_it_says_so(browser: FakeBrowser, jobs: DeadLetterJobs) -> None:
@@ -109,7 +128,7 @@ async def test_the_address_holds_the_filter_and_the_page(
     async with letters(browser, jobs) as served:
         page = await served.read("/console/dead-letters?reason=refused&stream=logs-a-pt&page=2")
 
-    assert browser.asked == ("refused", "logs-a-pt")
+    assert browser.asked == LetterFilter(kinds=(LetterKind("refused", "logs-a-pt"),))
     assert "51 to 100 of 120" in page
     assert "?reason=refused&amp;stream=logs-a-pt&amp;page=3" in page
     assert 'rel="prev" href="/console/dead-letters?reason=refused&amp;stream=logs-a-pt"' in page
@@ -176,7 +195,14 @@ async def test_a_letter_that_is_gone_is_told(browser: FakeBrowser, jobs: DeadLet
 
 async def test_whatever_a_letter_holds_is_text(browser: FakeBrowser, jobs: DeadLetterJobs) -> None:
     browser.rows = [
-        row(reason=HOSTILE, detail=HOSTILE, service=HOSTILE, data_stream=HOSTILE, peer=HOSTILE)
+        row(
+            reason=HOSTILE,
+            detail=HOSTILE,
+            service=HOSTILE,
+            data_stream=HOSTILE,
+            peer=HOSTILE,
+            message=HOSTILE,
+        )
     ]
     browser.payload = HOSTILE.encode()
     async with letters(browser, jobs, TOKEN) as served:
@@ -189,7 +215,7 @@ async def test_whatever_a_letter_holds_is_text(browser: FakeBrowser, jobs: DeadL
         assert "<script>" not in page
         assert "<b>" not in page
         assert "\u202e" not in page
-    assert [page.count(SHOWN) for page in pages] == [6, 6]
+    assert [page.count(SHOWN) for page in pages] == [13, 6]
 
 
 async def test_without_a_token_nothing_can_be_changed(
@@ -197,7 +223,7 @@ async def test_without_a_token_nothing_can_be_changed(
 ) -> None:
     async with letters(browser, jobs) as served:
         page = await served.read("/console/dead-letters")
-        form = {"which": "ticked", "id": ID}
+        form = {"id": ID}
         async with served.http.post("/console/dead-letters/requeue", data=form) as answer:
             assert answer.status == 403
             assert "without api.token nothing can be changed" in await answer.text()
@@ -209,9 +235,7 @@ async def test_without_a_token_nothing_can_be_changed(
 async def test_ticked_letters_are_requeued(browser: FakeBrowser, jobs: DeadLetterJobs) -> None:
     async with letters(browser, jobs, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
-        form = MultiDict(
-            [("which", "ticked"), ("id", "A1"), ("id", "B2"), ("form_key", key), ("reason", "")]
-        )
+        form = MultiDict([("id", "A1"), ("id", "B2"), ("form_key", key)])
         async with served.http.post(
             "/console/dead-letters/requeue", data=form, allow_redirects=False
         ) as answer:
@@ -222,24 +246,46 @@ async def test_ticked_letters_are_requeued(browser: FakeBrowser, jobs: DeadLette
     ]
 
 
-async def test_a_purge_asks_once_more_and_means_the_same(
+KIND = LetterKind("refused", HOSTILE)
+
+
+async def test_a_purge_says_how_many_and_means_just_these(
+    browser: FakeBrowser, jobs: DeadLetterJobs
+) -> None:
+    browser.rows = [row(number) for number in range(12)]
+    async with letters(browser, jobs, TOKEN) as served:
+        key = form_key(await served.read("/console/dead-letters"))
+        form = {"only": kind_text(KIND), "form_key": key}
+        async with served.http.post("/console/dead-letters/purge", data=form) as answer:
+            page = await answer.text()
+        counted = browser.asked
+        assert jobs.orders == []
+        fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page)
+        again = MultiDict((name, unescape(value)) for name, value in fields)
+        async with served.http.post("/console/dead-letters/purge", data=again) as answer:
+            assert answer.status == 200
+
+    assert "Purge 12 dead letters?" in page
+    assert "The newest 10 of them" in page
+    assert SHOWN in page
+    (order,) = jobs.orders
+    assert (order.what, order.choice.kinds) == ("purge", (KIND,))
+    assert order.choice.before == again["before"]
+    assert counted == order.choice
+
+
+async def test_a_purge_of_nothing_cannot_be_confirmed(
     browser: FakeBrowser, jobs: DeadLetterJobs
 ) -> None:
     async with letters(browser, jobs, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
-        form = {"which": "fit", "reason": "refused", "stream": HOSTILE, "form_key": key}
+        browser.rows.clear()
+        form = {"id": ID, "form_key": key}
         async with served.http.post("/console/dead-letters/purge", data=form) as answer:
             page = await answer.text()
-        assert jobs.orders == []
-        again = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
-        again["stream"] = HOSTILE
-        async with served.http.post("/console/dead-letters/purge", data=again) as answer:
-            assert answer.status == 200
 
-    assert SHOWN in page
-    assert [(order.what, order.choice) for order in jobs.orders] == [
-        ("purge", LetterFilter(reasons=("refused",), data_streams=(HOSTILE,)))
-    ]
+    assert "nothing would be deleted" in page
+    assert '<button class="danger" disabled>' in page
 
 
 @pytest.mark.parametrize("key", ["", "guess"])
@@ -247,7 +293,7 @@ async def test_a_form_without_the_sessions_key_changes_nothing(
     browser: FakeBrowser, jobs: DeadLetterJobs, key: str
 ) -> None:
     async with letters(browser, jobs, TOKEN) as served:
-        form = {"which": "ticked", "id": ID, "form_key": key}
+        form = {"id": ID, "form_key": key}
         async with served.http.post("/console/dead-letters/requeue", data=form) as answer:
             assert answer.status == 403
 
@@ -262,7 +308,7 @@ async def test_another_site_changes_nothing_even_with_the_key(
 ) -> None:
     async with letters(browser, jobs, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
-        form = {"which": "ticked", "id": ID, "form_key": key}
+        form = {"id": ID, "form_key": key}
         async with served.http.post(
             "/console/dead-letters/requeue", data=form, headers=headers
         ) as answer:
@@ -274,7 +320,7 @@ async def test_another_site_changes_nothing_even_with_the_key(
 async def test_an_address_alone_changes_nothing(browser: FakeBrowser, jobs: DeadLetterJobs) -> None:
     async with letters(browser, jobs, TOKEN) as served:
         for what in ("requeue", "purge"):
-            async with served.http.get(f"/console/dead-letters/{what}?which=fit") as answer:
+            async with served.http.get(f"/console/dead-letters/{what}?everything=yes") as answer:
                 assert answer.status == 404
 
     assert jobs.orders == []
@@ -286,7 +332,7 @@ async def test_an_order_that_cannot_begin_now_says_why(
     jobs.refuses = "a purge is under way here"
     async with letters(browser, jobs, TOKEN) as served:
         key = form_key(await served.read("/console/dead-letters"))
-        form = {"which": "ticked", "id": ID, "form_key": key}
+        form = {"id": ID, "form_key": key}
         async with served.http.post("/console/dead-letters/requeue", data=form) as answer:
             assert answer.status == 409
             assert "a purge is under way here" in await answer.text()
@@ -302,19 +348,55 @@ async def test_who_chose_nothing_is_told(browser: FakeBrowser, jobs: DeadLetterJ
 @pytest.mark.parametrize(
     ("form", "choice"),
     [
-        ({"which": "fit"}, LetterFilter(everything=True)),
-        ({"which": "fit", "reason": "refused"}, LetterFilter(reasons=("refused",))),
-        ({"which": "fit", "age": "1d"}, LetterFilter(before="2025-01-01T03:04:05.000Z")),
-        ({"which": "fit", "age": "1y"}, LetterFilter()),
-        ({"which": "ticked", "reason": "refused"}, LetterFilter()),
-        ({"id": ID}, LetterFilter(ids=(ID,))),
-        ({}, LetterFilter()),
+        ([("everything", "yes")], LetterFilter(everything=True)),
+        (
+            [("kind", A), ("kind", B)],
+            LetterFilter(kinds=(LetterKind("a", "s"), LetterKind("b", None))),
+        ),
+        ([("kind", A), ("only", B)], LetterFilter(kinds=(LetterKind("b", None),))),
+        ([("everything", "yes"), ("only", B)], LetterFilter(kinds=(LetterKind("b", None),))),
+        ([("everything", "yes"), ("kind", A)], LetterFilter(everything=True)),
+        (
+            [("everything", "yes"), ("age", "1d")],
+            LetterFilter(everything=True, before="2025-01-01T03:04:05.000Z"),
+        ),
+        ([("kind", A), ("age", "1y")], LetterFilter()),
+        ([("kind", A), ("before", "tomorrow")], LetterFilter()),
+        ([("kind", "a"), ("kind", "[1,2]"), ("kind", '["a"]')], LetterFilter()),
+        ([("only", "x"), ("kind", A)], LetterFilter()),
+        ([("age", "1d")], LetterFilter()),
+        ([("id", ID)], LetterFilter(ids=(ID,))),
+        ([("id", ID), ("everything", "yes")], LetterFilter(ids=(ID,))),
+        ([], LetterFilter()),
     ],
 )
 def test_a_form_means_the_letters_it_names_and_no_others(
-    form: dict[str, str], choice: LetterFilter
+    form: list[tuple[str, str]], choice: LetterFilter
 ) -> None:
-    assert choice_of(form, now=NOW) == choice
+    assert choice_of(MultiDict(form), now=NOW) == choice
+
+
+@pytest.mark.parametrize(
+    ("address", "choice"),
+    [
+        ({}, LetterFilter(everything=True)),
+        ({"reason": "a"}, LetterFilter(reasons=("a",))),
+        ({"stream": "s"}, LetterFilter(data_streams=("s",))),
+        ({"reason": "a", "stream": "s"}, LetterFilter(kinds=(LetterKind("a", "s"),))),
+        ({"reason": "a", "stream": ""}, LetterFilter(kinds=(LetterKind("a", None),))),
+        ({"reason": "", "stream": ""}, LetterFilter(everything=True)),
+    ],
+)
+def test_an_address_lists_the_letters_it_names(
+    address: dict[str, str], choice: LetterFilter
+) -> None:
+    assert shown_choice(address) == choice
+
+
+def test_what_a_choice_is_written_as_is_read_as_the_same() -> None:
+    choice = LetterFilter(kinds=(KIND, LetterKind("b", None)), before="2025-01-01T03:04:05.000Z")
+
+    assert choice_of(MultiDict(fields_of(choice)), now=NOW) == choice
 
 
 def test_progress_is_told_by_what_became_of_the_letters() -> None:

@@ -34,7 +34,11 @@
       if (next && next.innerHTML !== part.innerHTML && !isInUse(part)) {
         const open = [...part.querySelectorAll("details")].map((one) => one.open);
         const places = [...part.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
+        const ticked = [...part.querySelectorAll("input:checked")].map((one) => `${one.name} ${one.value}`);
+        const chosen = [...part.querySelectorAll("select")].map((one) => one.value);
         part.replaceChildren(...next.childNodes);
+        part.querySelectorAll("input[type=checkbox]").forEach((one) => { one.checked = ticked.includes(`${one.name} ${one.value}`); });
+        part.querySelectorAll("select").forEach((one, at) => { one.value = chosen[at] || one.value; });
         part.querySelectorAll(".scroll").forEach((one, at) => { one.scrollLeft = places[at] || 0; });
         part.querySelectorAll("details").forEach((one, at) => { one.open = open[at] || one.open; });
       }
@@ -74,6 +78,30 @@
     document.addEventListener("visibilitychange", turn);
     timer = setTimeout(turn, SECONDS * 1000);
   }
+
+  // A table of things to tick gets a box in its head that ticks them all.
+  function addTickAll() {
+    for (const table of document.querySelectorAll("table[data-tick-all]")) {
+      const head = table.querySelector("thead .tick");
+      if (!head || head.querySelector("input")) continue;
+      const boxes = () => [...table.querySelectorAll(`tbody input[name=${table.dataset.tickAll}]`)];
+      const box = document.createElement("input");
+      box.type = "checkbox";
+      box.setAttribute("aria-label", "Choose all that are shown");
+      const follow = () => {
+        const ticked = boxes().filter((one) => one.checked).length;
+        box.checked = ticked > 0 && ticked === boxes().length;
+        box.indeterminate = ticked > 0 && !box.checked;
+      };
+      box.addEventListener("change", () => boxes().forEach((one) => { one.checked = box.checked; }));
+      table.addEventListener("change", (event) => { if (event.target !== box) follow(); });
+      head.replaceChildren(box);
+      follow();
+    }
+  }
+
+  document.addEventListener("console:refreshed", addTickAll);
+  addTickAll();
 
   // A table that is wider than its place says so.
   function markCut() {
