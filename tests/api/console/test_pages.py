@@ -17,6 +17,7 @@ from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from tests.support.api import View
 from tests.support.console import console
+from tests.support.letters import EVERYTHING
 
 
 async def test_the_navigation_names_every_page_that_is_there() -> None:
@@ -70,6 +71,6 @@ async def test_the_letters_shown_are_those_of_the_data_dir(tmp_path: Path) -> No
     (folder / f"0{SUFFIX}").write_bytes(line)
 
     assert dependencies.letters is not None
-    look = await dependencies.letters.look(reason="", data_stream="")
+    look = await dependencies.letters.look(EVERYTHING)
 
     assert [row.reason for row in look.rows] == ["not_json"]
