@@ -32,7 +32,6 @@ from ptingest.cli.visible import escaped, write_json_line
 from ptingest.errors import DataDirLocked, JobRefused, PtingestError, ServerUnreachable
 
 if TYPE_CHECKING:
-    from ptingest.dead_letters.queue import StoredLetter
     from ptingest.model.letters import LetterFilter, Order
     from ptingest.settings.api import ApiSettings
     from ptingest.settings.server import ServerSettings
@@ -188,8 +187,6 @@ def exit_code(progress: Progress) -> ExitCode:
 
 
 LISTED_MOST = 10_000
-SHOWN_BYTES = 64 << 10
-"""Of an event in `show`."""
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print whole records, one per line."
@@ -251,6 +248,7 @@ def list_(
 @config_option
 def show(letter_id: str, as_json: bool, config: Path | None) -> ExitCode:
     """Show one dead letter whole: why it is here, and the event as the Beat sent it."""
+    from ptingest.cli.letter_list import whole_letter
     from ptingest.dead_letters.queue import find_letter
 
     directory = _directory(config)
@@ -264,7 +262,7 @@ def show(letter_id: str, as_json: bool, config: Path | None) -> ExitCode:
     if as_json:
         write_json_line(stored.as_json())
     else:
-        click.echo(_whole(stored))
+        click.echo(whole_letter(stored))
     return ExitCode.DONE
 
 
@@ -471,33 +469,3 @@ def _unreadable(error: PermissionError) -> click.ClickException:
     return click.ClickException(
         f"{error.filename}: {error.strerror}; run this as the user the server runs as"
     )
-
-
-def _whole(stored: StoredLetter) -> str:
-    letter = stored.letter
-    fields = [
-        ("id", stored.id),
-        ("time", stored.time),
-        ("reason", letter.reason),
-        *([("events", letter.count)] if letter.count > 1 else []),
-        ("detail", letter.detail[:SHOWN_BYTES]),
-        ("service", letter.service),
-        ("data stream", letter.data_stream or "-"),
-        ("key", letter.key or "-"),
-        ("peer", letter.peer),
-    ]
-    lines = [f"{name:12}{escaped(str(value))}" for name, value in fields]
-    return "\n".join([*lines, "", _payload(letter.payload)])
-
-
-def _payload(payload: bytes) -> str:
-    """The event, indented when it is JSON; what is not text is escaped, what is long is cut."""
-    import msgspec
-
-    if len(payload) > SHOWN_BYTES:
-        more = f"… {len(payload) - SHOWN_BYTES:,} more bytes; --json prints all"
-        return f"{escaped(payload[:SHOWN_BYTES].decode('utf-8', 'replace'))}\n{more}"
-    try:
-        return msgspec.json.format(payload, indent=2).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return escaped(payload.decode("utf-8", "backslashreplace"))

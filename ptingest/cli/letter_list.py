@@ -1,4 +1,4 @@
-"""`ptingest dead-letters list` for people: letters by reason and data stream, the newest of each.
+"""Dead letters for people: a list by reason and data stream, and one letter whole.
 
 Text from events is shown escaped: it may hold anything.
 """
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 DETAIL_CHARACTERS = 200
 MESSAGE_CHARACTERS = 80
+SHOWN_BYTES = 64 << 10
+"""Of the event of a whole letter."""
 KINDS = 500
 """Groups that are kept; data streams come from events."""
 
@@ -63,3 +65,34 @@ def _group_lines(group: LetterGroup, rows: list[LetterRow]) -> Iterator[str]:
 def _cut(text: str, characters: int) -> str:
     shown = escaped(text)
     return shown if len(shown) <= characters else f"{shown[: characters - 1]}…"
+
+
+def whole_letter(stored: StoredLetter) -> str:
+    """Return all fields of a letter and its event, of which only what is very long is cut."""
+    letter = stored.letter
+    fields = [
+        ("id", stored.id),
+        ("time", stored.time),
+        ("reason", letter.reason),
+        *([("events", letter.count)] if letter.count > 1 else []),
+        ("detail", letter.detail[:SHOWN_BYTES]),
+        ("service", letter.service),
+        ("data stream", letter.data_stream or "-"),
+        ("key", letter.key or "-"),
+        ("peer", letter.peer),
+    ]
+    lines = [f"{name:12}{escaped(str(value))}" for name, value in fields]
+    return "\n".join([*lines, "", _payload(letter.payload)])
+
+
+def _payload(payload: bytes) -> str:
+    """The event, indented when it is JSON; what is not text is escaped, what is long is cut."""
+    import msgspec
+
+    if len(payload) > SHOWN_BYTES:
+        more = f"… {len(payload) - SHOWN_BYTES:,} more bytes; --json prints all"
+        return f"{escaped(payload[:SHOWN_BYTES].decode('utf-8', 'replace'))}\n{more}"
+    try:
+        return msgspec.json.format(payload, indent=2).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return escaped(payload.decode("utf-8", "backslashreplace"))
