@@ -38,4 +38,9 @@ class Sender(NamedTuple):
     """What /status shows of a sender; None where its events do not say it."""
 
     agent: str | None = None
+    """Program and version, ``filebeat 8.19.0``."""
     files_known_by: str | None = None
+    agent_name: str | None = None
+    """``agent.name``, which is the host's unless ``name`` in filebeat.yml says otherwise."""
+    host: str | None = None
+    """``host.name``."""

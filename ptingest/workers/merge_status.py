@@ -81,6 +81,9 @@ def _merge_lists(name: str, lists: Sequence[Sequence[object]]) -> list[object]:
         case "listed":
             rows = [one for one in together if isinstance(one, Mapping)]
             return list(sorted(rows, key=_age, reverse=True)[:CONNECTIONS_LISTED])
+        case "closed":
+            rows = [one for one in together if isinstance(one, Mapping)]
+            return list(sorted(rows, key=_closed_ago)[:CONNECTIONS_LISTED])
         case "files":
             files = [one for one in together if isinstance(one, Mapping)]
             return list({(one.get("setting"), one.get("file")): one for one in files}.values())
@@ -93,6 +96,11 @@ def _merge_lists(name: str, lists: Sequence[Sequence[object]]) -> list[object]:
 
 def _age(row: Status) -> float:
     seconds = row.get("seconds")
+    return seconds if isinstance(seconds, int | float) else 0.0
+
+
+def _closed_ago(row: Status) -> float:
+    seconds = row.get("closed_seconds_ago")
     return seconds if isinstance(seconds, int | float) else 0.0
 
 

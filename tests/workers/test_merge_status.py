@@ -73,6 +73,20 @@ def test_the_oldest_connections_of_all_are_listed() -> None:
     assert (len(seconds), seconds[:2]) == (CONNECTIONS_LISTED, [492, 491])
 
 
+def test_the_connections_that_were_closed_last_are_listed() -> None:
+    parts = [
+        {"beats": {"closed": [{"peer": f"{n}-{i}", "closed_seconds_ago": 10 * i + n}
+                              for i in range(50)]}}
+        for n in (1, 2)
+    ]  # fmt: skip
+
+    beats = merge_status(parts)["beats"]
+
+    assert isinstance(beats, dict)
+    ago = [row["closed_seconds_ago"] for row in beats["closed"]]
+    assert (len(ago), ago[:3]) == (CONNECTIONS_LISTED, [1, 2, 11])
+
+
 def test_shapes_seen_by_several_workers_are_one() -> None:
     def part(*shapes: tuple[str, int]) -> dict[str, object]:
         rows = [{"shape": text, "sampled": count, "missing": None} for text, count in shapes]

@@ -17,6 +17,8 @@ from ptingest.telemetry.metrics import Metrics
 KEPT_SECONDS = 3600.0
 LATELY_SECONDS = 600.0
 """How far back rates and write times reach."""
+CPU_SECONDS = 60.0
+"""The time over which the use of processors is averaged, about."""
 MAX_TROUBLES = 16
 """Sinks whose last trouble is remembered."""
 
@@ -71,6 +73,7 @@ class History:
         self._metrics = metrics
         self._points: deque[Point] = deque(maxlen=int(KEPT_SECONDS / SAMPLE_SECONDS))
         self._samples: deque[CounterSample] = deque(maxlen=int(LATELY_SECONDS / SAMPLE_SECONDS) + 1)
+        self._cpu: deque[tuple[float, float]] = deque(maxlen=int(CPU_SECONDS / SAMPLE_SECONDS) + 1)
         self.troubles: dict[str, Trouble] = {}
 
     def sample(self, now: float) -> None:
@@ -85,6 +88,19 @@ class History:
         for sink, text in troubles.items():
             if text and (sink in self.troubles or len(self.troubles) < MAX_TROUBLES):
                 self.troubles[sink] = Trouble(text, now)
+
+    def note_cpu(self, seconds: float, now: float) -> None:
+        """Keep how much processor time was used up to ``now``; call it as ``sample``."""
+        self._cpu.append((now, seconds))
+
+    def cpu_share(self, seconds: float, now: float) -> float | None:
+        """Return the processors used since about a minute ago, 1.0 for one core; None where
+        too little time has passed to say."""
+        if not self._cpu or now - self._cpu[0][0] < SAMPLE_SECONDS / 2:
+            return None
+        at, before = self._cpu[0]
+        # The time of a replaced worker is gone: never show a negative share.
+        return max(0.0, seconds - before) / (now - at)
 
     def points(self, now: float) -> list[Point]:
         """Return the last hour, oldest first; its last point ends now."""

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ptingest.api.console.charts import Chart, Series, draw
+from ptingest.api.console.clauses import clause
+from ptingest.api.console.explore import ExploreAddress
 from ptingest.api.console.history import KEPT_SECONDS, History, Point
 from ptingest.api.console.site import Site
 from ptingest.api.view import StatusView
@@ -20,6 +22,7 @@ from ptingest.doctor.filebeat import advice
 from ptingest.doctor.limits import limits_of
 from ptingest.doctor.server_facts import own_facts
 from ptingest.doctor.traffic import headline, health
+from ptingest.pipeline.pipeline import OTHER
 from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -39,13 +42,15 @@ FATES = (
 MOST_FINDINGS = 20
 PAGES = {"dead": "/dead-letters", "parsing": "/failures"}
 """First word of a finding's subject -> the page that shows more."""
+SENDERS = {"host.name": "host", "agent.name": "agent_name"}
+"""Fields of an event that say which Beat sent it -> where a connection's row has them."""
 LINE_COUNTS = ("received", *(name for name, _ in FATES), "residue")
 
 
 def overview_routes(
-    site: Site, view: StatusView, metrics: Metrics, history: History
+    site: Site, view: StatusView, metrics: Metrics, history: History, *, explores: bool
 ) -> list[web.RouteDef]:
-    """Return the routes of the overview."""
+    """Return the routes of the overview; ``explores``: documents can be looked at in Explore."""
     from aiohttp import web
 
     async def overview(request: web.Request) -> web.StreamResponse:
@@ -53,7 +58,10 @@ def overview_routes(
         status, now = view.status(), time.time()
         history.note_troubles(troubles_of(status), now)
         return await site.page(
-            request, "overview.html", **overview_values(status, metrics, history, now)
+            request,
+            "overview.html",
+            explores=explores,
+            **overview_values(status, metrics, history, now),
         )
 
     return [web.get("/", overview)]
@@ -83,19 +91,39 @@ def overview_values(
         "books": {sink: _rows(rows, rates, status) for sink, rows in books.items()},
         "charts": charts(history.points(now), now),
         "beats": beats,
-        "connections": [{**row, "advice": advice(row)} for row in beats.get("listed", ())],
+        "connections": [_connection(row) for row in beats.get("listed", ())],
+        "closed": [_connection(row) for row in beats.get("closed", ())],
         "has_certificates": any(row.get("tls_subject") for row in beats.get("listed", ())),
         "sinks": [
             _sink(name, lane, history, now) for name, lane in status.get("lanes", {}).items()
         ],
         "limits": limits_of(status),
         "workers": status.get("workers", ()),
+        "cpu_share": history.cpu_share(cpu_seconds_of(status), now),
+        "memory_bytes": (status.get("process") or {}).get("memory_bytes"),
         "process": {name: status.get(name) for name in ("version", "pid", "uptime_seconds")},
         "listening": status.get("listening"),
         "config": {name: config.get(name) for name in ("config", "last_reload")},
         "certificates": (status.get("certificates") or {}).get("files", ()),
         "lag": status.get("loop_lag_seconds"),
     }
+
+
+def cpu_seconds_of(status: Mapping[str, Any]) -> float:
+    """Return the processor time that all processes of the server have used."""
+    return float((status.get("process") or {}).get("cpu_seconds") or 0.0)
+
+
+def _connection(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with its advice, and where the events of its Beat are."""
+    sent = [(name, row.get(key)) for name, key in SENDERS.items()]
+    query = " and ".join(clause(name, str(value)) for name, value in sent if value)
+    address = ExploreAddress(query, since="24h").address() if query else None
+    return {**row, "advice": advice(row), "address": address}
+
+
+def _events_of(service: str) -> str:
+    return ExploreAddress(clause("service", service), since="24h").address()
 
 
 def _summary(status: Mapping[str, Any], rates: Mapping[str, float]) -> str:
@@ -114,6 +142,8 @@ def _rows(
     filled = [
         {
             "service": service,
+            # Services that the profile does not name are counted together.
+            "address": None if service == OTHER else _events_of(service),
             "rate": rates.get(service),
             "heard": services.get(service, {}).get("heard_seconds_ago"),
             **{name: row.get(name, 0) for name in LINE_COUNTS},

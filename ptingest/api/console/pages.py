@@ -13,7 +13,7 @@ from ptingest.api.console.dry_run import DryRun
 from ptingest.api.console.explore import explore_routes
 from ptingest.api.console.failures import failures_routes
 from ptingest.api.console.history import History
-from ptingest.api.console.overview import overview_routes, troubles_of
+from ptingest.api.console.overview import cpu_seconds_of, overview_routes, troubles_of
 from ptingest.api.console.site import NavigationEntry, Site, console_app
 from ptingest.api.console.trace import trace_routes
 from ptingest.api.letters import DeadLetterJobs
@@ -72,7 +72,9 @@ class Console:
         self._history = History(metrics)
         site = Site(settings)
         site.navigation.append(NavigationEntry("/", "Overview"))
-        routes = overview_routes(site, view, metrics, self._history)
+        routes = overview_routes(
+            site, view, metrics, self._history, explores=dependencies.explorer is not None
+        )
         site.navigation.append(NavigationEntry("/explore", "Explore"))
         routes += explore_routes(
             site, dependencies.explorer, dependencies.dry_run, shows_traces=why is not None
@@ -92,5 +94,6 @@ class Console:
         self._metrics.refresh()
         now = time.time()
         self._history.sample(now)
+        self._history.note_cpu(cpu_seconds_of(self._view.status()), now)
         if any(value for _, value in self._metrics.labelled(IN_TROUBLE)):
             self._history.note_troubles(troubles_of(self._view.status()), now)

@@ -265,8 +265,9 @@ class BeatsConnection(asyncio.Protocol):
         return opened
 
     def _complete(self, opened: OpenWindow, window: Window) -> None:
-        self._acks.complete(opened, window.last_seq, self._host.now())
-        self.counts.add_window(opened.events)
+        now = self._host.now()
+        self._acks.complete(opened, window.last_seq, now)
+        self.counts.add_window(opened.events, now)
         if (trace := opened.receipt.trace) is not None:
             trace.number, trace.last_seq = self.counts.windows, window.last_seq
         self._host.recorder.window_complete(opened.events, window.odd)

@@ -21,12 +21,14 @@ class ConnectionCounts:
     windows: int = 0
     events: int = 0
     largest_window: int = 0
+    last_window_at: float | None = None
     pipelines: bool = False
     """It has sent a window before the one before it was acked."""
 
-    def add_window(self, events: int) -> None:
+    def add_window(self, events: int, now: float) -> None:
         """One more window is complete."""
         self.windows += 1
+        self.last_window_at = now
         self.events += events
         self.largest_window = max(self.largest_window, events)
 

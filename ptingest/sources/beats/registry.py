@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 
 from ptingest.model.origin import Sender
@@ -11,6 +11,10 @@ from ptingest.sources.beats.connection import BeatsConnection
 
 LISTED = 50
 """Connections listed in /status: the oldest."""
+CLOSED_LISTED = 50
+"""Closed connections that are remembered: the latest."""
+CLOSED_SECONDS = 3600.0
+"""For how long they are listed."""
 
 
 def limit_reached(
@@ -37,6 +41,7 @@ class ConnectionRegistry:
     def __init__(self) -> None:
         self._connections: dict[BeatsConnection, None] = {}
         self._per_ip: Counter[str] = Counter()
+        self._closed: deque[tuple[float, dict[str, object]]] = deque(maxlen=CLOSED_LISTED)
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -55,7 +60,11 @@ class ConnectionRegistry:
         self._connections[connection] = None
         self._per_ip[connection.ip] += 1
 
-    def remove(self, connection: BeatsConnection) -> None:
+    def remove(self, connection: BeatsConnection, now: float) -> None:
+        """Forget a connection but for one row; of one without a window nothing is kept, since
+        that was a probe."""
+        if connection.counts.windows:
+            self._closed.append((now, _closed_row(connection, now)))
         del self._connections[connection]
         self._per_ip[connection.ip] -= 1
         if not self._per_ip[connection.ip]:
@@ -76,18 +85,41 @@ class ConnectionRegistry:
         """The oldest connections as /status lists them."""
         return [_row(connection, now) for connection in list(self._connections)[:LISTED]]
 
+    def closed_rows(self, now: float) -> list[dict[str, object]]:
+        """The connections that were closed lately, the latest first."""
+        return [
+            {**row, "closed_seconds_ago": round(now - at, 1)}
+            for at, row in reversed(self._closed)
+            if now - at <= CLOSED_SECONDS
+        ]
 
-def _row(connection: BeatsConnection, now: float) -> dict[str, object]:
-    counts, since = connection.counts, connection.held_since
-    held_seconds = None if since is None else round(now - since, 1)
+
+def _who(connection: BeatsConnection, now: float) -> dict[str, object]:
+    """What is told of a connection, open or closed; ``quiet_seconds`` is the time since its last
+    window, up to ``now``."""
+    counts = connection.counts
+    last = counts.last_window_at
     return {
         "peer": connection.peer,
         "tls_subject": connection.origin.tls_subject,
         **(connection.sender or Sender())._asdict(),
         "seconds": round(now - counts.accepted_at, 1),
+        "quiet_seconds": None if last is None else round(now - last, 1),
         "windows": counts.windows,
         "events": counts.events,
         "bytes": counts.bytes,
+    }
+
+
+def _closed_row(connection: BeatsConnection, now: float) -> dict[str, object]:
+    return {**_who(connection, now), "reason": connection.lifecycle.reason}
+
+
+def _row(connection: BeatsConnection, now: float) -> dict[str, object]:
+    counts, since = connection.counts, connection.held_since
+    held_seconds = None if since is None else round(now - since, 1)
+    return {
+        **_who(connection, now),
         "largest_window": counts.largest_window,
         "compresses": connection.reader.wire.has_compressed,
         "pipelines": counts.pipelines,

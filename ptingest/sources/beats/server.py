@@ -235,7 +235,7 @@ class BeatsSource:
         self._give_back()
 
     def forget(self, connection: BeatsConnection) -> None:
-        self._connections.remove(connection)
+        self._connections.remove(connection, self.now())
         self.received.leave(connection)
         reason = connection.lifecycle.reason or ""
         self.recorder.closed(connection.peer, reason, connection.counts, self.now())
@@ -278,4 +278,5 @@ class BeatsSource:
             "accepting": self.acceptor.is_open,
             "arriving": self.acceptor.handshakes,
             "listed": self._connections.rows(self.now()),
+            "closed": self._connections.closed_rows(self.now()),
         }

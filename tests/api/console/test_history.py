@@ -115,3 +115,14 @@ def test_only_so_many_troubles_are_remembered(history: History) -> None:
     history.note_troubles({f"sink {number}": "no" for number in range(100)}, 1010.0)
 
     assert len(history.troubles) == MAX_TROUBLES
+
+
+def test_the_share_of_processors_is_over_about_a_minute(history: History) -> None:
+    assert history.cpu_share(0.0, 1000.0) is None
+
+    for number in range(20):
+        history.note_cpu(number * 5.0, 1000.0 + number * 10)
+
+    assert history.cpu_share(97.5, 1195.0) == pytest.approx(0.5)
+    assert history.cpu_share(0.0, 1195.0) == 0.0  # a worker was replaced
+    assert history.cpu_share(97.5, 1130.0) is None

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from html import unescape
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from ptingest.api.console.history import Point
 from ptingest.api.console.overview import span
+from ptingest.api.console.pages import ConsoleDependencies
+from ptingest.sinks.store.read.pool import StoreExplorer
 from tests.support.console import console
 
+EXPLORE = r'href="(/console/explore\?[^"]+)"'
 HOSTILE = "<script>alert(1)</script>\u202e"
 SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩"
 
@@ -33,7 +39,8 @@ BEAT: dict[str, Any] = {
     "peer": "192.0.2.7:50000", "tls_subject": "CN=web-1", "agent": "filebeat 8.19.0",
     "seconds": 75.0, "windows": 40, "events": 9999, "bytes": 1 << 20, "largest_window": 50,
     "compresses": False, "pipelines": True, "open_windows": 1, "oldest_seconds": 3.0,
-    "waiting_bytes": 0, "reading": True,
+    "waiting_bytes": 0, "reading": True, "host": "web-1", "agent_name": "pt-1",
+    "quiet_seconds": 2.0,
 }  # fmt: skip
 FULL: dict[str, Any] = {
     **WELL,
@@ -43,6 +50,7 @@ FULL: dict[str, Any] = {
     "listening": "127.0.0.1:5044",
     "lanes": {"store": LANE},
     "beats": {**WELL["beats"], "listed": [BEAT]},
+    "process": {"cpu_seconds": 1.5, "memory_bytes": 70 << 20},
 }
 
 
@@ -102,10 +110,44 @@ async def test_the_page_shows_books_beats_sinks_and_limits() -> None:
 
     words = " ".join(page.split())
     assert "Books of store" in words
-    assert "filebeat 8.19.0 CN=web-1 1 min 15 s 9,999 1.0 MiB" in words
+    assert "web-1 as pt-1 filebeat 8.19.0 192.0.2.7:50000 CN=web-1 1 min 15 s 2.0 s ago" in words
+    assert "9,999 1.0 MiB" in words
+    assert "Processor –" in words
+    assert "Memory 70.0 MiB" in words
     assert "bulk_max_size: 2048" in words
     assert "1,234 outstanding, 5 of them waiting" in words
     assert "2 of 4,096" in words
+
+
+async def test_beats_and_services_lead_to_their_events(tmp_path: Path) -> None:
+    explorer = StoreExplorer(tmp_path / "store.sqlite")
+    async with console(dependencies=ConsoleDependencies(explorer=explorer)) as served:
+        counted = {"received": 3, "stored": 3, "in_flight": 0, "residue": 0}
+        books = {"store": {"django": counted, "other": counted}}
+        served.view.shown = {**FULL, "books": books}
+        page = unescape(await served.read("/console/"))
+    async with console() as served:
+        served.view.shown = FULL
+        without = await served.read("/console/")
+
+    links = [parse_qs(urlsplit(one).query)["q"][0] for one in re.findall(EXPLORE, page)]
+    assert links == ["service:django", "host.name:web-1 and agent.name:pt-1"]
+    assert re.findall(EXPLORE, without) == []
+
+
+async def test_a_beat_that_has_gone_is_still_told_of() -> None:
+    gone = {
+        **{name: BEAT[name] for name in ("peer", "agent", "seconds", "windows", "events", "bytes")},
+        "tls_subject": None, "host": "web-2", "agent_name": "web-2", "quiet_seconds": 30.0,
+        "closed_seconds_ago": 90.0, "reason": "peer_closed",
+    }  # fmt: skip
+    async with console() as served:
+        served.view.shown = {**FULL, "beats": {**WELL["beats"], "connections": 0, "closed": [gone]}}
+        page = re.sub(r"<[^>]+>|\s+", " ", await served.read("/console/"))
+
+    words = " ".join(page.split())
+    assert "No Beat is connected." in words
+    assert "web-2 filebeat 8.19.0 192.0.2.7:50000 1 min 30 s ago peer closed 30 s" in words
 
 
 async def test_before_the_first_event_it_says_how_to_send_one() -> None:
@@ -119,7 +161,10 @@ async def test_before_the_first_event_it_says_how_to_send_one() -> None:
 
 
 async def test_whatever_others_send_is_text_here() -> None:
-    row = {**BEAT, "peer": HOSTILE, "tls_subject": HOSTILE, "agent": HOSTILE}
+    row = {
+        **BEAT, "peer": HOSTILE, "tls_subject": HOSTILE, "agent": HOSTILE, "host": HOSTILE,
+        "agent_name": HOSTILE,
+    }  # fmt: skip
     stream = {
         "data_stream": HOSTILE, "reason": "x", "detail": HOSTILE, "held_documents": 1,
         "held_bytes": 1, "is_open": True, "since_seconds": 1.0,
@@ -139,7 +184,7 @@ async def test_whatever_others_send_is_text_here() -> None:
 
     assert "<script>alert" not in page
     assert "\u202e" not in page
-    assert page.count(SHOWN) == 15
+    assert page.count(SHOWN) == 16
 
 
 async def test_with_several_workers_each_has_its_row() -> None:

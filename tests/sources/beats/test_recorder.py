@@ -13,10 +13,11 @@ from ptingest.telemetry.metrics import Metrics
 def test_windows_add_up() -> None:
     counts = ConnectionCounts(accepted_at=0.0)
 
-    for events in (3, 5, 4):
-        counts.add_window(events)
+    for at, events in enumerate((3, 5, 4)):
+        counts.add_window(events, float(at))
 
     assert (counts.windows, counts.events, counts.largest_window) == (3, 12, 5)
+    assert counts.last_window_at == 2.0
 
 
 @pytest.mark.parametrize(

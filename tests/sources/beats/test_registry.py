@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ptingest.settings.beats import BeatsLimits
-from ptingest.sources.beats.registry import limit_reached
+from ptingest.sources.beats.registry import CLOSED_LISTED, CLOSED_SECONDS, limit_reached
+from tests.fakes.beat import Beat
 from tests.support.raw_peer import peer_of
 from tests.support.serving import serving
 from tests.support.waiting import until
@@ -47,3 +48,35 @@ async def test_connections_are_counted_by_address_until_they_close(tmp_path: Pat
         assert counted == [1, 1, 0]
         assert [str(peer).partition(":")[0] for peer in listed] == ["127.0.0.2", "127.0.0.3"]
         assert registry.count_from("127.0.0.2") == 0
+
+
+async def test_a_connection_stays_listed_for_a_while_after_its_end(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        source = server.worker.parts.source
+        registry, now = source._connections, source.now()
+        async with peer_of(server):
+            await until(lambda: len(registry) == 1)  # a probe: it sends nothing
+        await Beat(server.port).deliver(
+            [[b'{"message":"x","agent":{"name":"pt-1"},"host":{"name":"web-1"},"group":"pt"}']]
+        )
+        await until(lambda: not registry)
+
+        (row,) = source.status()["closed"]  # type: ignore[attr-defined]
+        assert (row["host"], row["agent_name"], row["events"]) == ("web-1", "pt-1", 1)
+        assert row["reason"] == "peer_closed"
+        assert row["quiet_seconds"] >= 0
+        assert registry.closed_rows(now + CLOSED_SECONDS + 60) == []
+
+
+async def test_only_so_many_closed_connections_are_remembered(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        registry = server.worker.parts.source._connections
+        for number in range(CLOSED_LISTED + 3):
+            await Beat(server.port).deliver([[b'{"host":{"name":"web-%d"}}' % number]])
+        await until(lambda: not registry)
+
+        rows = registry.closed_rows(server.worker.parts.source.now())
+
+    assert [row["host"] for row in rows] == [
+        f"web-{number}" for number in range(CLOSED_LISTED + 2, 2, -1)
+    ]
