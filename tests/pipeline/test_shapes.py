@@ -20,9 +20,19 @@ def nearness() -> Nearness:
     [
         pytest.param(
             '10.0.0.1 - - [02/Jan/2025:03:04:05 +0000] "GET /p/42 HTTP/1.1" 200',
-            '0.0.0.0 - - [0/a/0:0:0:0 +0] "a /a/0 a/0.0" 0',
+            '0.0.0.0 - - [0/a/0:0:0:0 +0] "a" 0',
             id="an access log",
         ),
+        pytest.param('"-" "" "b\\"c" "x', '"-" "" "a" "a', id="what stands between quotes"),
+        pytest.param(
+            "id 7f3a9 was 12ab34", "a 0a a 0a", id="identifiers of any letters and digits"
+        ),
+        pytest.param(
+            "task 0b5e8f66-9d1c-4a7b-8d0e-2f4c9a1b7e33 done",
+            "a 0a a",
+            id="a UUID is one identifier",
+        ),
+        pytest.param("2025-01-02T03:04:05Z x1", "0-0-0a:0:0a a0", id="a time is no identifier"),
         pytest.param("one two three four five", "a a a", id="words of any number look alike"),
         pytest.param("GET /a/b/c/d", "a /a/a", id="paths of any depth look alike"),
         pytest.param("Łódź ελ 東京 ٤٢", "a a a 0", id="letters and digits of all scripts"),

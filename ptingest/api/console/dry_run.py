@@ -19,8 +19,8 @@ import msgspec
 
 from ptingest.pipeline.pipeline import Explanation, Pipeline
 from ptingest.pipeline.plain_lines import as_events, join_records
-from ptingest.pipeline.shapes import Nearness
-from ptingest.settings.profile import GroupSettings, PatternSettings
+from ptingest.pipeline.shapes import Near, Nearness
+from ptingest.settings.profile import GroupSettings, PatternSettings, ProfileSettings
 
 LINES = 50
 """Lines tried at once; the rest is counted, not tried."""
@@ -78,6 +78,7 @@ class DryRun:
     ) -> None:
         self._pipeline, self._pattern_seconds = pipeline, pattern_seconds
         self._turn = asyncio.Semaphore(1)
+        self._nearness: tuple[ProfileSettings, Nearness] | None = None
 
     def services(self) -> Sequence[str]:
         """Services the profile in force names."""
@@ -87,6 +88,17 @@ class DryRun:
         """The patterns in force, in the order in which they are tried."""
         groups = self._pipeline().profile.groups
         return [_fitted(pattern, "") for group in groups for pattern in group.patterns]
+
+    def failure_tags(self) -> Sequence[str]:
+        """The tags of documents that no pattern fits."""
+        return list(dict.fromkeys(group.failure_tag for group in self._pipeline().profile.groups))
+
+    def nearest(self, line: str) -> Near | None:
+        """Return the pattern in force that comes closest to a line of the first group."""
+        profile = self._pipeline().profile
+        if self._nearness is None or self._nearness[0] is not profile:
+            self._nearness = (profile, Nearness(profile.groups[0].patterns))
+        return self._nearness[1].nearest(line)
 
     async def try_lines(self, text: str, *, service: str, multiline: bool) -> Tried:
         """Take each line through every stage."""

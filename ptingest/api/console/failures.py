@@ -1,7 +1,8 @@
-"""Lines that fit no pattern: their shapes and what is missing; and forms to try lines.
+"""Lines that fit no pattern and what they lack; and forms to try lines.
 
-The shapes are masked (letters `a`, digits `0`) and come from `/status`: no text of an event
-is kept for this page. Text that is typed here is shown in the answer only.
+Where documents can be read, the lines are read there. Elsewhere their shapes come from
+`/status`, masked (letters `a`, digits `0`): no text of an event is kept for this page. Text that
+is typed here is shown in the answer only.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ptingest.api.console.dry_run import DryRun, Stops
+from ptingest.api.console.failed_lines import FailedLines
 from ptingest.api.console.site import ROOT, Site
 from ptingest.api.view import StatusView
+from ptingest.model.explore import DocumentReader
 from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -34,14 +37,21 @@ class FailuresForm(NamedTuple):
 
 
 def failures_routes(
-    site: Site, view: StatusView, metrics: Metrics, dry_run: DryRun
+    site: Site,
+    view: StatusView,
+    metrics: Metrics,
+    dry_run: DryRun,
+    reader: DocumentReader | None = None,
 ) -> list[web.RouteDef]:
-    """Return the routes of this page."""
+    """Return the routes of this page; without a reader it shows shapes, no lines."""
     from aiohttp import web
+
+    lines = None if reader is None else FailedLines(reader, dry_run)
 
     async def show(request: web.Request, asked: FailuresForm, **tried: Any) -> web.StreamResponse:
         await view.refresh()
         values = page_values(view.status(), metrics, dry_run)
+        values["lines"] = None if lines is None else await lines.look()
         return await site.page(request, "failures.html", asked=asked, **{**values, **tried})
 
     async def page(request: web.Request) -> web.StreamResponse:

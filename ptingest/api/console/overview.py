@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptingest.api.console.charts import Chart, Series, draw
 from ptingest.api.console.clauses import clause
-from ptingest.api.console.explore import ExploreAddress
+from ptingest.api.console.explore_address import ExploreAddress
 from ptingest.api.console.history import KEPT_SECONDS, History, Point
 from ptingest.api.console.site import Site
 from ptingest.api.view import StatusView

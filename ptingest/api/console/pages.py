@@ -83,7 +83,9 @@ class Console:
             routes += trace_routes(site, why)
         if dependencies.dry_run is not None:
             site.navigation.append(NavigationEntry("/failures", "Parse failures"))
-            routes += failures_routes(site, view, metrics, dependencies.dry_run)
+            routes += failures_routes(
+                site, view, metrics, dependencies.dry_run, dependencies.explorer
+            )
         if dependencies.letters is not None and jobs is not None:
             site.navigation.append(NavigationEntry("/dead-letters", "Dead letters"))
             routes += letters_routes(site, dependencies.letters, jobs)

@@ -184,7 +184,7 @@ async def test_whatever_others_send_is_text_here() -> None:
 
     assert "<script>alert" not in page
     assert "\u202e" not in page
-    assert page.count(SHOWN) == 16
+    assert page.count(SHOWN) == 19
 
 
 async def test_with_several_workers_each_has_its_row() -> None:
