@@ -36,6 +36,52 @@ class FailuresForm(NamedTuple):
     pattern: str = ""
 
 
+class FailuresPages:
+    """The handlers of this page."""
+
+    def __init__(
+        self,
+        site: Site,
+        view: StatusView,
+        metrics: Metrics,
+        dry_run: DryRun,
+        reader: DocumentReader | None,
+    ) -> None:
+        self._site, self._view, self._metrics, self._dry_run = site, view, metrics, dry_run
+        self._lines = None if reader is None else FailedLines(reader, dry_run)
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        return await self._show(request, FailuresForm())
+
+    async def try_lines(self, request: web.Request) -> web.StreamResponse:
+        asked = _asked(await request.post())
+        tried = await self._dry_run.try_lines(
+            asked.lines, service=asked.service, multiline=asked.multiline
+        )
+        results = [result(stops) for stops in tried.stops]
+        return await self._show(request, asked, tried=tried, results=results)
+
+    async def try_pattern(self, request: web.Request) -> web.StreamResponse:
+        asked = _asked(await request.post())
+        found = await self._dry_run.try_pattern(
+            asked.kind, asked.pattern, lines=asked.lines, multiline=asked.multiline
+        )
+        return await self._show(request, asked, pattern_tried=found)
+
+    async def again(self, _: web.Request) -> web.StreamResponse:
+        from aiohttp import web
+
+        return web.Response(status=303, headers={"Location": f"{ROOT}/failures"})
+
+    async def _show(
+        self, request: web.Request, asked: FailuresForm, **tried: Any
+    ) -> web.StreamResponse:
+        await self._view.refresh()
+        values = page_values(self._view.status(), self._metrics, self._dry_run)
+        values["lines"] = None if self._lines is None else await self._lines.look()
+        return await self._site.page(request, "failures.html", asked=asked, **{**values, **tried})
+
+
 def failures_routes(
     site: Site,
     view: StatusView,
@@ -46,41 +92,13 @@ def failures_routes(
     """Return the routes of this page; without a reader it shows shapes, no lines."""
     from aiohttp import web
 
-    lines = None if reader is None else FailedLines(reader, dry_run)
-
-    async def show(request: web.Request, asked: FailuresForm, **tried: Any) -> web.StreamResponse:
-        await view.refresh()
-        values = page_values(view.status(), metrics, dry_run)
-        values["lines"] = None if lines is None else await lines.look()
-        return await site.page(request, "failures.html", asked=asked, **{**values, **tried})
-
-    async def page(request: web.Request) -> web.StreamResponse:
-        return await show(request, FailuresForm())
-
-    async def try_lines(request: web.Request) -> web.StreamResponse:
-        asked = _asked(await request.post())
-        tried = await dry_run.try_lines(
-            asked.lines, service=asked.service, multiline=asked.multiline
-        )
-        results = [result(stops) for stops in tried.stops]
-        return await show(request, asked, tried=tried, results=results)
-
-    async def try_pattern(request: web.Request) -> web.StreamResponse:
-        asked = _asked(await request.post())
-        found = await dry_run.try_pattern(
-            asked.kind, asked.pattern, lines=asked.lines, multiline=asked.multiline
-        )
-        return await show(request, asked, pattern_tried=found)
-
-    async def again(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=303, headers={"Location": f"{ROOT}/failures"})
-
+    pages = FailuresPages(site, view, metrics, dry_run, reader)
     return [
-        web.get("/failures", page),
-        web.get("/failures/line", again),
-        web.get("/failures/pattern", again),
-        web.post("/failures/line", try_lines),
-        web.post("/failures/pattern", try_pattern),
+        web.get("/failures", pages.page),
+        web.get("/failures/line", pages.again),
+        web.get("/failures/pattern", pages.again),
+        web.post("/failures/line", pages.try_lines),
+        web.post("/failures/pattern", pages.try_pattern),
     ]
 
 
