@@ -68,10 +68,12 @@ class Options:
     def is_set(self, name: str) -> bool:
         return name in self.places
 
-    def refuse(self, sentence: str, option: str | None = None) -> RefusedConfig:
+    def refuse(
+        self, sentence: str, option: str | None = None, *, is_unsupported: bool = False
+    ) -> RefusedConfig:
         """Return the error for a value that the plugin cannot take; to be raised."""
         place = self.places.get(option, self.place) if option else self.place
-        return RefusedConfig(place, f"{self.plugin}: {sentence}")
+        return RefusedConfig(place, f"{self.plugin}: {sentence}", is_unsupported=is_unsupported)
 
 
 @dataclass(frozen=True, slots=True)

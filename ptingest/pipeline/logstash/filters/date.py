@@ -1,0 +1,96 @@
+"""The filter ``date``: a field's text becomes a time, ``@timestamp`` unless told otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, tzinfo
+
+from ptingest.pipeline.logstash.date_formats import DateFormat, compile_date_format, timestamp_of
+from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.locale_names import LocaleNames, known_languages, locale_names
+from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
+from ptingest.pipeline.logstash.sprintf import compile_template, known_reference
+from ptingest.pipeline.logstash.values import FieldError
+from ptingest.pipeline.logstash.zones import zone_of
+
+OPTIONS = (
+    Option("match", "array", []),
+    Option("target", default="@timestamp"),
+    Option("timezone"),
+    Option("locale"),
+    Option("tag_on_failure", "array", ["_dateparsefailure"]),
+)
+
+
+def build(setup: FilterSetup) -> FilterFunction:
+    """Return the filter; it tries the formats in the order written."""
+    options, matched = setup.options, setup.matched
+    formats = _formats(options)
+    source = known_reference(options["match"][0])
+    target = known_reference(options["target"])
+    zone = _zone(options)
+    failure_tags = options["tag_on_failure"]
+
+    def date(event: Event) -> None:
+        value = event.get(source(event))
+        if value is MISSING or value is None:
+            return
+        own_zone = zone(event)
+        if own_zone is not None:
+            for read in formats:
+                millis = read(value, own_zone, event.now_ns)
+                if millis is not None:
+                    event.set(target(event), timestamp_of(millis))
+                    matched(event)
+                    return
+        for tag in failure_tags:
+            event.tag(tag)
+
+    return date
+
+
+def _formats(options: Options) -> list[DateFormat]:
+    match = options["match"]
+    if len(match) < 2 or not all(isinstance(one, str) for one in match):
+        raise options.refuse("match needs the name of a field and at least one format", "match")
+    names = _names(options)
+    try:
+        return [compile_date_format(one, names) for one in match[1:]]
+    except ValueError as error:
+        raise options.refuse(str(error), "match") from error
+
+
+def _names(options: Options) -> LocaleNames:
+    tag = options["locale"] or "en"
+    names = locale_names(tag)
+    if names is None:
+        raise options.refuse(
+            f"the locale {tag!r} has no names of months and days here; the languages are "
+            f"{', '.join(known_languages())}",
+            "locale", is_unsupported=True,
+        )  # fmt: skip
+    return names
+
+
+def _zone(options: Options) -> Callable[[Event], tzinfo | None]:
+    name = options["timezone"]
+    if name is None:
+        return lambda _event: UTC
+    if "%{" in name:
+        template = compile_template(name)
+
+        def own(event: Event) -> tzinfo | None:
+            try:
+                return zone_of(template(event))
+            except FieldError:
+                return None
+
+        return own
+    zone = zone_of(name)
+    if zone is None:
+        raise options.refuse(
+            f"there is no time zone {name!r}; write a name of the tz database such as "
+            "Europe/Berlin, or an offset such as +02:00",
+            "timezone",
+        )
+    return lambda _event: zone

@@ -1,0 +1,185 @@
+"""The filter ``kv``: ``key=value`` pairs of a text become fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_reference import parse_reference
+from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
+from ptingest.pipeline.logstash.regex import BadRegex, Regex, RegexTimeout, compile_regex
+from ptingest.pipeline.logstash.sprintf import compile_template, known_reference
+from ptingest.pipeline.logstash.values import FieldError, Value
+
+_CASES = ("lowercase", "uppercase", "capitalize")
+OPTIONS = (
+    Option("source", default="message"),
+    Option("target"),
+    Option("field_split", default=" "),
+    Option("field_split_pattern"),
+    Option("value_split", default="="),
+    Option("value_split_pattern"),
+    Option("prefix", default=""),
+    Option("include_keys", "array", []),
+    Option("exclude_keys", "array", []),
+    Option("default_keys", "hash", []),
+    Option("allow_duplicate_values", "boolean", True),
+    Option("allow_empty_values", "boolean", False),
+    Option("include_brackets", "boolean", True),
+    Option("recursive", "boolean", False),
+    Option("trim_key"),
+    Option("trim_value"),
+    Option("remove_char_key"),
+    Option("remove_char_value"),
+    Option("transform_key", choices=_CASES),
+    Option("transform_value", choices=_CASES),
+    Option("whitespace", default="lenient", choices=("lenient", "strict")),
+    Option("tag_on_failure", "array", ["_kv_filter_error"]),
+    Option("tag_on_timeout", default="_kv_filter_timeout"),
+    Option(
+        "timeout_millis", "number", 30_000,
+        ignored="a search that takes too long here gets tag_on_timeout after a fraction of a second",
+    ),
+)  # fmt: skip
+Pairs = dict[str, Any]
+_BRACKETS = (("(", ")"), ("[", "]"), ("<", ">"))
+Change = Callable[[str], str]
+
+
+def build(setup: FilterSetup) -> FilterFunction:
+    """Return the filter; a key that stands several times becomes a list."""
+    options, matched = setup.options, setup.matched
+    source = known_reference(options["source"])
+    target = known_reference(options["target"]) if options["target"] else None
+    scan = _scan(options)
+    defaults = dict(options["default_keys"])
+    failure_tags, timeout_tag = options["tag_on_failure"], options["tag_on_timeout"]
+
+    def kv(event: Event) -> None:
+        value = event.get(source(event))
+        try:
+            pairs: Pairs = {}
+            if isinstance(value, str):
+                scan(value, event, pairs)
+            elif isinstance(value, list):
+                for one in value:
+                    if isinstance(one, str):
+                        scan(one, event, pairs)
+            if defaults:
+                pairs = {**defaults, **pairs}
+            if not pairs:
+                return
+            if target is not None:
+                event.set(target(event), pairs)
+            else:
+                for key, one in pairs.items():
+                    event.set(parse_reference(key), one)
+            matched(event)
+        except RegexTimeout:
+            event.tag(timeout_tag)
+        except FieldError:
+            for tag in failure_tags:
+                event.tag(tag)
+
+    return kv
+
+
+def _scan(options: Options) -> Callable[[str, Event, Pairs], None]:
+    """Return what adds the pairs of a text to ``pairs``."""
+    splitter, expression = _expressions(options)
+    change_key, change_value = _change(options, "key"), _change(options, "value")
+    wanted, unwanted = _keys(options["include_keys"]), _keys(options["exclude_keys"])
+    prefix = compile_template(options["prefix"])
+    allows_duplicates = options["allow_duplicate_values"]
+    allows_empty, is_recursive = options["allow_empty_values"], options["recursive"]
+
+    def scan(text: str, event: Event, pairs: Pairs) -> None:
+        if splitter.search(text) is None:
+            return
+        own_wanted, own_unwanted = wanted(event), unwanted(event)
+        for found in expression.finditer(text):
+            key, *candidates = found.groups()
+            value: Value = next((one for one in candidates if one is not None), "")
+            if not value and not allows_empty:
+                continue
+            key = change_key(key)
+            if (own_wanted and key not in own_wanted) or key in own_unwanted:
+                continue
+            key, value = prefix(event) + key, change_value(value)
+            if not allows_duplicates and key in pairs and value in _as_list(pairs[key]):
+                continue
+            if is_recursive:
+                inner: Pairs = {}
+                scan(value, event, inner)
+                value = inner or value
+            pairs[key] = [*_as_list(pairs[key]), value] if key in pairs else value
+
+    return scan
+
+
+def _as_list(value: Value) -> list[Value]:
+    return value if isinstance(value, list) else [value]
+
+
+def _keys(templates: list[Value]) -> Callable[[Event], frozenset[str]]:
+    compiled = [compile_template(str(one)) for one in templates]
+    if not any("%{" in str(one) for one in templates):
+        known = frozenset(map(str, templates))
+        return lambda _event: known
+    return lambda event: frozenset(template(event) for template in compiled)
+
+
+def _change(options: Options, part: str) -> Change:
+    """Return what trims, removes and transforms a key or a value."""
+    changes: list[Change] = []
+    if trimmed := options[f"trim_{part}"]:
+        ends = _compiled(options, f"^[{trimmed}]+|[{trimmed}]+$", f"trim_{part}")
+        changes.append(ends.replacer(""))
+    if removed := options[f"remove_char_{part}"]:
+        changes.append(_compiled(options, f"[{removed}]", f"remove_char_{part}").replacer(""))
+    if case := options[f"transform_{part}"]:
+        changes.append({"lowercase": str.lower, "uppercase": str.upper}.get(case, str.capitalize))
+
+    def change(text: str) -> str:
+        for one in changes:
+            text = one(text)
+        return text
+
+    return change
+
+
+def _expressions(options: Options) -> tuple[Regex, Regex]:
+    """Return what tells whether a text has pairs, and what finds them.
+
+    An expression of a pair has a group for the key and one for each form of value.
+    """
+    for name in ("value_split", "value_split_pattern", "field_split_pattern"):
+        if options[name] == "":
+            raise options.refuse(f"{name} must not be empty", name)
+    fields, values = options["field_split"], options["value_split"]
+    field = options["field_split_pattern"] or f"[{fields}]"
+    value = options["value_split_pattern"] or f"[{values}]"
+    splitter = f"(?: *(?:{value}) *)" if options["whitespace"] == "lenient" else f"(?:{value})"
+    own_patterns = [name for name in ("field_split_pattern", "value_split_pattern") if options[name]]
+    key_end = f"(?!{splitter}|(?:{field})).)" if own_patterns else f"[^{values}{fields}])"
+    value_end = f"(?!{field}).)" if options["field_split_pattern"] else f"[^{fields}])"
+    forms = [_wrapped('"', '"'), _wrapped("'", "'")]
+    if options["include_brackets"]:
+        forms += [_wrapped(*pair) for pair in _BRACKETS]
+    forms.append(rf"((?:\\.|{value_end}+)")
+    text = rf"((?:\\.|{key_end}+){splitter}(?:{'|'.join(forms)})?(?:(?:{field})|$)"
+    place = own_patterns[0] if own_patterns else "field_split"
+    return _compiled(options, splitter, place), _compiled(options, text, place)
+
+
+def _wrapped(opening: str, closing: str) -> str:
+    """Return the expression of a text between quotes or brackets; its group is the text."""
+    return rf"\{opening}((?:\\.|[^\{closing}])+)?\{closing}"
+
+
+def _compiled(options: Options, text: str, option: str) -> Regex:
+    try:
+        return compile_regex(text)
+    except BadRegex as error:
+        raise options.refuse(str(error), option, is_unsupported=error.is_unsupported) from error
