@@ -112,7 +112,7 @@ class Event:
     def _check(self, path: tuple[str, ...], value: Value) -> None:
         if path == _TIME and not isinstance(value, Timestamp):
             raise FieldError("@timestamp can only be a timestamp")
-        if path == _TAGS and not isinstance(value, (str, list)) and value is not None:
+        if path == _TAGS and not _are_tags(value):
             raise FieldError("tags can only be a list of strings")
 
 

@@ -52,9 +52,7 @@ def build(setup: FilterSetup) -> FilterFunction:
     mappings = [
         (known_reference(source), *_mapping(options, text)) for source, text in options["mapping"]
     ]
-    conversions = [
-        _conversion(options, name, kind) for name, kind in options["convert_datatype"]
-    ]
+    conversions = [_conversion(options, name, kind) for name, kind in options["convert_datatype"]]
     failure_tags = options["tag_on_failure"]
 
     def dissect(event: Event) -> None:
@@ -96,7 +94,9 @@ def _fields(options: Options, text: str) -> tuple[list[_Field], list[str]]:
     names, delimiters = [one[2] for one in found], [one[1] for one in found]
     rest = text[found[-1].end() :] if found else text
     if not found or "%{" in rest:
-        raise options.refuse(f"the mapping {text!r} has no field, or one that is not closed", "mapping")
+        raise options.refuse(
+            f"the mapping {text!r} has no field, or one that is not closed", "mapping"
+        )
     if rest:
         names, delimiters = [*names, ""], [*delimiters, rest]
     return [
@@ -112,7 +112,9 @@ def _field(options: Options, written: str, previous: str) -> _Field:
     if kind == "+" and (order := _ORDER.search(name)):
         turn, name = turn + int(order[1]), name[: order.start()]
     if (kind in ("+", "&") and not name) or (kind and name[:1] in ("+", "&")):
-        raise options.refuse(f"the field %{{{written}}} has a sign, but no name of its own", "mapping")
+        raise options.refuse(
+            f"the field %{{{written}}} has a sign, but no name of its own", "mapping"
+        )
     return _Field(name, kind, turn, previous, is_greedy)
 
 

@@ -121,9 +121,7 @@ def _without_surrogates(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_surrogates(one) for one in value]
     if isinstance(value, dict):
-        return {
-            _SURROGATE.sub("?", key): _without_surrogates(one) for key, one in value.items()
-        }
+        return {_SURROGATE.sub("?", key): _without_surrogates(one) for key, one in value.items()}
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.field_reference import parse_reference
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
 from ptingest.pipeline.logstash.regex import BadRegex, Regex, RegexTimeout, compile_regex
@@ -39,7 +39,7 @@ OPTIONS = (
     Option("tag_on_timeout", default="_kv_filter_timeout"),
     Option(
         "timeout_millis", "number", 30_000,
-        ignored="a search that takes too long here gets tag_on_timeout after a fraction of a second",
+        ignored="a search has a fraction of a second here; then the event gets tag_on_timeout",
     ),
 )  # fmt: skip
 Pairs = dict[str, Any]
@@ -51,31 +51,20 @@ def build(setup: FilterSetup) -> FilterFunction:
     """Return the filter; a key that stands several times becomes a list."""
     options, matched = setup.options, setup.matched
     source = known_reference(options["source"])
-    target = known_reference(options["target"]) if options["target"] else None
+    store = _store(options)
     scan = _scan(options)
     defaults = dict(options["default_keys"])
     failure_tags, timeout_tag = options["tag_on_failure"], options["tag_on_timeout"]
 
     def kv(event: Event) -> None:
-        value = event.get(source(event))
         try:
             pairs: Pairs = {}
-            if isinstance(value, str):
-                scan(value, event, pairs)
-            elif isinstance(value, list):
-                for one in value:
-                    if isinstance(one, str):
-                        scan(one, event, pairs)
-            if defaults:
-                pairs = {**defaults, **pairs}
-            if not pairs:
-                return
-            if target is not None:
-                event.set(target(event), pairs)
-            else:
-                for key, one in pairs.items():
-                    event.set(parse_reference(key), one)
-            matched(event)
+            for text in _as_list(event.get(source(event))):
+                if isinstance(text, str):
+                    scan(text, event, pairs)
+            if pairs or defaults:
+                store(event, {**defaults, **pairs})
+                matched(event)
         except RegexTimeout:
             event.tag(timeout_tag)
         except FieldError:
@@ -83,6 +72,18 @@ def build(setup: FilterSetup) -> FilterFunction:
                 event.tag(tag)
 
     return kv
+
+
+def _store(options: Options) -> Callable[[Event, Pairs], None]:
+    if options["target"]:
+        target = known_reference(options["target"])
+        return lambda event, pairs: event.set(target(event), pairs)
+
+    def store(event: Event, pairs: Pairs) -> None:
+        for key, value in pairs.items():
+            event.set(parse_reference(key), value)
+
+    return store
 
 
 def _scan(options: Options) -> Callable[[str, Event, Pairs], None]:
@@ -100,20 +101,23 @@ def _scan(options: Options) -> Callable[[str, Event, Pairs], None]:
         own_wanted, own_unwanted = wanted(event), unwanted(event)
         for found in expression.finditer(text):
             key, *candidates = found.groups()
-            value: Value = next((one for one in candidates if one is not None), "")
+            value = next((one for one in candidates if one is not None), "")
             if not value and not allows_empty:
                 continue
             key = change_key(key)
             if (own_wanted and key not in own_wanted) or key in own_unwanted:
                 continue
-            key, value = prefix(event) + key, change_value(value)
-            if not allows_duplicates and key in pairs and value in _as_list(pairs[key]):
-                continue
-            if is_recursive:
-                inner: Pairs = {}
-                scan(value, event, inner)
-                value = inner or value
-            pairs[key] = [*_as_list(pairs[key]), value] if key in pairs else value
+            add(event, pairs, prefix(event) + key, change_value(value))
+
+    def add(event: Event, pairs: Pairs, key: str, value: Value) -> None:
+        known = _as_list(pairs[key]) if key in pairs else []
+        if value in known and not allows_duplicates:
+            return
+        if is_recursive:
+            inner: Pairs = {}
+            scan(value, event, inner)
+            value = inner or value
+        pairs[key] = [*known, value] if known else value
 
     return scan
 
@@ -161,7 +165,9 @@ def _expressions(options: Options) -> tuple[Regex, Regex]:
     field = options["field_split_pattern"] or f"[{fields}]"
     value = options["value_split_pattern"] or f"[{values}]"
     splitter = f"(?: *(?:{value}) *)" if options["whitespace"] == "lenient" else f"(?:{value})"
-    own_patterns = [name for name in ("field_split_pattern", "value_split_pattern") if options[name]]
+    own_patterns = [
+        name for name in ("field_split_pattern", "value_split_pattern") if options[name]
+    ]
     key_end = f"(?!{splitter}|(?:{field})).)" if own_patterns else f"[^{values}{fields}])"
     value_end = f"(?!{field}).)" if options["field_split_pattern"] else f"[^{fields}])"
     forms = [_wrapped('"', '"'), _wrapped("'", "'")]
