@@ -209,7 +209,16 @@ def _membership(condition: Comparison) -> Test:
             return value is not MISSING and value is not None and java_text(value) in texts
 
         return is_listed
-    return lambda event: _is_member(left(event), right(event))
+    if isinstance(condition.left, FieldSelector):
+        return lambda event: _is_member(left(event), right(event))
+    literal = _literal(condition.left)
+    return lambda event: _holds_literal(right(event), literal)
+
+
+def _holds_literal(holder: Value, literal: Value) -> bool:
+    if isinstance(holder, list):
+        return any(_equal(literal, each) for each in holder)
+    return isinstance(holder, str) and isinstance(literal, str) and literal in holder
 
 
 def _is_member(one: Value, holder: Value) -> bool:
@@ -265,12 +274,15 @@ def condition_text(condition: Condition) -> str:
 
 
 def _side(parent: Combination, side: Condition) -> str:
-    """``a and b and c`` and ``a and b or c`` are read as they are nested; others need help."""
+    """Parentheses keep a side together, unless the config is read so without them."""
     text = condition_text(side)
     if not isinstance(side, Combination):
         return text
-    is_read_so = side is parent.left and side.operator == parent.operator in ("and", "or")
-    is_read_so |= (parent.operator, side.operator) == ("or", "and")
+    is_read_so = (parent.operator, side.operator) == ("or", "and")
+    if side is parent.right:
+        is_read_so |= side.operator == parent.operator in ("and", "or")
+    elif isinstance(side.right, Combination):
+        is_read_so = False  # see ``parse``: "a and b and c or d"
     return text if is_read_so else f"({text})"
 
 

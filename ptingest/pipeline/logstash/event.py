@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
-from ptingest.pipeline.logstash.values import FieldError, Timestamp, Value, parse_timestamp
+from ptingest.pipeline.logstash.values import (
+    FieldError,
+    Timestamp,
+    Value,
+    copied,
+    parse_timestamp,
+)
 
 MISSING: Any = object()
 """What ``get`` returns for a field that is not there, apart from null."""
 _TAGS = ("tags",)
 _TIME = ("@timestamp",)
+_NULLS_MOST = 1000
+"""A list grows by so many elements at most when one behind its end is set."""
 
 
 class Event:
@@ -107,7 +114,7 @@ class Event:
 
     def clone(self) -> Event:
         """Return a deep copy."""
-        return Event(copy.deepcopy(self.fields), copy.deepcopy(self.metadata), now_ns=self.now_ns)
+        return Event(copied(self.fields), copied(self.metadata), now_ns=self.now_ns)
 
     def _check(self, path: tuple[str, ...], value: Value) -> None:
         if path == _TIME and not isinstance(value, Timestamp):
@@ -169,6 +176,7 @@ def _element(items: list[Value], key: str) -> Value:
 
 
 def _child(holder: Any, key: str, reference: Reference) -> Any:
+    """The object or list below ``holder``, made if it is missing."""
     if isinstance(holder, dict):
         if key not in holder:
             holder[key] = {}
@@ -177,16 +185,29 @@ def _child(holder: Any, key: str, reference: Reference) -> Any:
         found = _element(holder, key)
         if found is not MISSING:
             return found
+        made: dict[str, Value] = {}
+        _set_element(holder, key, made, reference)
+        return made
     raise FieldError(f"{reference.text} cannot be set: a parent of it is no object")
 
 
 def _put(holder: Any, key: str, value: Value, reference: Reference) -> None:
     if isinstance(holder, dict):
         holder[key] = value
+    elif isinstance(holder, list):
+        _set_element(holder, key, value, reference)
+    else:
+        raise FieldError(f"{reference.text} cannot be set: its parent is no object")
+
+
+def _set_element(items: list[Value], key: str, value: Value, reference: Reference) -> None:
+    """Set an element, filling the list up with nulls; a key that is no number sets nothing."""
+    try:
+        index = int(key)
+    except ValueError:
         return
-    if isinstance(holder, list):
-        index = _index(holder, key)
-        if index is not None:
-            holder[index] = value
-            return
-    raise FieldError(f"{reference.text} cannot be set: its parent is no object")
+    if index < -len(items) or index >= len(items) + _NULLS_MOST:
+        raise FieldError(f"{reference.text} cannot be set: the list has {len(items)} elements")
+    if index >= len(items):
+        items += [None] * (index + 1 - len(items))
+    items[index] = value

@@ -172,6 +172,28 @@ def _one_of(words: list[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
+def _grouped(operands: list[Condition], operators: list[str], place: Place) -> Condition:
+    """Group as Logstash does: "and" binds tighter than "or", but only one step back.
+
+    ``a and b and c or d`` is ``a and (b and c or d)`` there.
+    """
+    left: list[Condition] = [operands[0]]
+    waiting: list[str] = []
+
+    def join() -> None:
+        operand = left.pop()
+        left.append(Combination(waiting.pop(), left.pop(), operand, place))
+
+    for operator, operand in zip(operators, operands[1:], strict=True):
+        if waiting and operator == "or" and waiting[-1] == "and":
+            join()
+        left.append(operand)
+        waiting.append(operator)
+    while waiting:
+        join()
+    return left[0]
+
+
 class _Reading:
     """Turns one parse tree into nodes of ``tree.py``."""
 
@@ -267,17 +289,7 @@ class _Reading:
         place = self._place(tree)
         if len(operators) == 1:
             return Combination(str(operators[0]), operands[0], operands[1], place)
-        # "and" binds tighter than "or".
-        groups = [operands[0]]
-        for operator, operand in zip(operators, operands[1:], strict=True):
-            if operator == "and":
-                groups[-1] = Combination("and", groups[-1], operand, place)
-            else:
-                groups.append(operand)
-        joined = groups[0]
-        for group in groups[1:]:
-            joined = Combination("or", joined, group, place)
-        return joined
+        return _grouped(operands, [str(operator) for operator in operators], place)
 
     def _expression(self, tree: Tree[Any]) -> Condition:
         place = self._place(tree)

@@ -92,6 +92,15 @@ def is_number(value: Value) -> bool:
     return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
 
 
+def copied(value: Value) -> Value:
+    """Return a copy that shares no list and no object with the value."""
+    if isinstance(value, dict):
+        return {key: copied(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [copied(one) for one in value]
+    return value
+
+
 def java_text(value: Value) -> str:
     """The text of ``toString()``: ``1.0E15``, ``true``, ``[1, x]``, ``{k=v}``, ``null``."""
     if isinstance(value, str):
@@ -149,6 +158,8 @@ def json_text(value: Value) -> str:
         return f"[{','.join(map(json_text, value))}]"
     if isinstance(value, (str, Timestamp)):
         return json.dumps(str(value), ensure_ascii=False)
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'"{java_text(value)}"'
     return java_text(value)
 
 

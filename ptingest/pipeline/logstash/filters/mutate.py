@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
 from ptingest.pipeline.logstash.conversions import CONVERSIONS, Conversion
 from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_reference import Reference
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
 from ptingest.pipeline.logstash.sprintf import (
     Template,
+    compile_reference,
     compile_template,
     known_reference,
 )
@@ -18,6 +19,7 @@ from ptingest.pipeline.logstash.substitution import compile_substitution
 from ptingest.pipeline.logstash.values import (
     FieldError,
     Value,
+    copied,
     java_text,
     ruby_inspection,
     ruby_text,
@@ -96,8 +98,8 @@ def _coerce(name: str, value: Any) -> Operation:
 
 
 def _rename(name: str, value: Any) -> Operation:
-    find = known_reference(name)
-    target = known_reference(
+    find = compile_reference(name)
+    target = compile_reference(
         ", ".join(map(ruby_inspection, value)) if isinstance(value, list) else java_text(value)
     )
 
@@ -223,8 +225,7 @@ def _strip(name: str) -> Operation:
 def _stripped(value: Value) -> str:
     if not isinstance(value, str):
         raise FieldError("strip takes strings only")
-    # Ruby takes NUL away at the end only.
-    return value.lstrip("\t\n\v\f\r ").rstrip("\t\n\v\f\r \0")
+    return value.strip("\t\n\v\f\r \0")
 
 
 def _split(name: str, value: Any) -> Operation:
@@ -278,28 +279,27 @@ def _merge(name: str, value: Any) -> Operation:
 
     def merge(event: Event) -> None:
         destination = find(event)
+        old = event.get(destination)
         for source in sources:
-            _merge_one(event, destination, source(event))
+            _merge_one(event, destination, old, copied(event.get(source(event))))
 
     return merge
 
 
-def _merge_one(event: Event, destination: Any, source: Any) -> None:
-    new, old = event.get(source), event.get(destination)
-    if new is MISSING:
-        return
-    if old is MISSING:
-        event.set(destination, _listed(copy.deepcopy(new)))
-    elif isinstance(old, dict) and isinstance(new, dict):
-        event.set(destination, {**old, **copy.deepcopy(new)})
+def _merge_one(event: Event, destination: Reference, old: Value, new: Value) -> None:
+    """Of several sources all count where the destination was a list, else the last."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        event.set(destination, {**old, **new})
     elif not isinstance(old, dict) and not isinstance(new, dict):
-        event.set(destination, [*_listed(old), *_listed(copy.deepcopy(new))])
+        merged = _listed(old)
+        merged += _listed(new)
+        event.set(destination, merged)
 
 
 def _listed(value: Value) -> list[Value]:
     if isinstance(value, list):
         return value
-    return [] if value is None else [value]
+    return [] if value is None or value is MISSING else [value]
 
 
 def _copy(name: str, value: Any) -> Operation:
@@ -308,6 +308,6 @@ def _copy(name: str, value: Any) -> Operation:
     def copy_field(event: Event) -> None:
         found = event.get(find(event))
         if found is not MISSING and found is not None:
-            event.set(target(event), copy.deepcopy(found))
+            event.set(target(event), copied(found))
 
     return copy_field
