@@ -35,10 +35,8 @@ def parse_reference(text: str) -> Reference:
 
 
 def _path(text: str) -> tuple[str, ...]:
-    """Brackets may be nested: ``[[a][b]]`` is ``[a][b]``."""
+    """Brackets may be nested: ``[[a][b]]`` is ``[a][b]``. An empty text is an empty key."""
     if "[" not in text and "]" not in text:
-        if not text:
-            raise FieldError(f"invalid field reference {text!r}")
         return (text,)
     keys = _keys(text)
     if keys is None:

@@ -10,6 +10,7 @@ from ptingest.pipeline.logstash.values import FieldError
     ("text", "path", "is_metadata"),
     [
         ("a", ("a",), False),
+        ("", ("",), False),
         ("a.b", ("a.b",), False),
         ("[a]", ("a",), False),
         ("[a.b]", ("a.b",), False),
@@ -26,7 +27,7 @@ def test_a_reference_is_a_path(text: str, path: tuple[str, ...], is_metadata: bo
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "[a", "a]", "[a]b", "[a][b", "a[b]", "[a]][b]", "[[a]", "[[]]"]
+    "text", ["[]", "[a", "a]", "[a]b", "[a][b", "a[b]", "[a]][b]", "[[a]", "[[]]"]
 )
 def test_a_malformed_reference_is_an_error(text: str) -> None:
     with pytest.raises(FieldError, match="invalid field reference"):

@@ -282,6 +282,8 @@ def _merge(name: str, value: Any) -> Operation:
         old = event.get(destination)
         for source in sources:
             _merge_one(event, destination, old, copied(event.get(source(event))))
+            if isinstance(old, list):
+                old = event.get(destination)
 
     return merge
 
@@ -291,9 +293,7 @@ def _merge_one(event: Event, destination: Reference, old: Value, new: Value) -> 
     if isinstance(old, dict) and isinstance(new, dict):
         event.set(destination, {**old, **new})
     elif not isinstance(old, dict) and not isinstance(new, dict):
-        merged = _listed(old)
-        merged += _listed(new)
-        event.set(destination, merged)
+        event.set(destination, [*_listed(old), *_listed(new)])
 
 
 def _listed(value: Value) -> list[Value]:
