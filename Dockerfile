@@ -12,9 +12,8 @@ RUN python -m venv --without-pip /opt/ptingest \
  && python -m pip --python /opt/ptingest/bin/python install --no-cache-dir \
       --disable-pip-version-check --only-binary=:all: -r deploy/requirements.txt
 COPY pyproject.toml README.md LICENSE ./
-COPY config/pt.yaml config/pt.yaml
-COPY deploy/elasticsearch deploy/elasticsearch
-COPY deploy/kibana deploy/kibana
+COPY config config
+COPY deploy deploy
 COPY ptingest ptingest
 RUN python -m hatchling build -t wheel -d dist \
  && python -m pip --python /opt/ptingest/bin/python install --no-cache-dir \

@@ -60,6 +60,11 @@ COMMANDS: dict[str, CommandRow] = {
         "ptingest.cli.bench", "bench", "Measure what your own lines cost on this machine."
     ),
     "probe": CommandRow("ptingest.cli.probe", "probe", "Ask a running server whether it is ready."),
+    "config": CommandRow("ptingest.cli.files", "config", "Print the config, every setting."),
+    "profile": CommandRow("ptingest.cli.files", "profile", "Print the packaged profile."),
+    "files": CommandRow(
+        "ptingest.cli.files", "files", "Print or write unit, Filebeat, Prometheus, Grafana files."
+    ),
     "compare": CommandRow(
         "ptingest.cli.compare", "compare", "Compare documents with those that Logstash made."
     ),

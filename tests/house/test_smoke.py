@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from ptingest.tools.files import FILES, PROGRAM_IN_UNIT
 from tests.support.modules import PACKAGE, ROOT
 
 LINE = b"INFO|apps.parcels.views|2025-01-02T03:04:05Z|hello\n"
@@ -187,3 +188,14 @@ def test_the_installed_command_tries_a_line(bin_folder: Path, tmp_path: Path) ->
     said = call(*command, folder=tmp_path, given=LINE)
 
     assert said.startswith('{"outcome":"indexed","reason":null,"data_stream":"logs-django-pt",')
+
+
+def test_the_installed_command_has_every_file_for_operators(
+    bin_folder: Path, tmp_path: Path
+) -> None:
+    call(bin_folder / "ptingest", "files", "--to", tmp_path, folder=tmp_path)
+
+    for file in FILES:
+        text = (tmp_path / file.name).read_text(encoding="utf-8")
+        here = (ROOT / file.source).read_text(encoding="utf-8")
+        assert text == here.replace(PROGRAM_IN_UNIT, str(bin_folder / "ptingest"))
