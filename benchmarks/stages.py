@@ -24,7 +24,7 @@ from benchmarks.measure import Runs, append_history, cpu_microseconds, last_in_h
 from ptingest.model.document import Document
 from ptingest.pipeline.classify import Classifier
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
-from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.profile_pipeline import ProfilePipeline
 from ptingest.settings.load import load_profile
 from ptingest.settings.sinks import BatchSettings
 from ptingest.sinks.elasticsearch.answer import Answer
@@ -47,7 +47,7 @@ class Stage(NamedTuple):
 class Material(NamedTuple):
     """What the stages work on, made once."""
 
-    pipeline: Pipeline
+    pipeline: ProfilePipeline
     windows: list[list[bytes]]
     wires: list[bytes]
     documents: list[Document]

@@ -24,6 +24,7 @@ from ptingest.cli.terminal import is_drawable
 
 if TYPE_CHECKING:
     from ptingest.settings.profile import ProfileSettings
+    from ptingest.settings.profiles import Profile
     from ptingest.tools.bench.runner import BenchReport, Plan, Rounds
     from ptingest.tools.bench.workload import Workload
 
@@ -101,7 +102,7 @@ def bench(
     if service is None and (group is not None or multiline):
         raise click.UsageError("--group and --multiline are for plain lines: add --service NAME.")
     settings = load_settings(config)
-    profile = read_profile(settings, os.environ)
+    profile = _require_yaml(read_profile(settings, os.environ))
     if service is not None:
         group = group or profile.group_of(service)
         _require_service(profile, service, group)
@@ -119,6 +120,17 @@ def bench(
     else:
         _show(_name_of(file), workload, report, plans)
     return ExitCode.DONE
+
+
+def _require_yaml(profile: Profile) -> ProfileSettings:
+    from ptingest.settings.profile import ProfileSettings
+
+    if isinstance(profile, ProfileSettings):
+        return profile
+    raise click.UsageError(
+        "bench measures a profile in YAML, stage by stage, and profile names a logstash.conf; "
+        "send lines to a server with it instead (ptingest send) and look at ptingest top."
+    )
 
 
 def _require_service(profile: ProfileSettings, service: str, group: str) -> None:

@@ -155,13 +155,20 @@ def _of_profile(wanted: Wanted, config: Path | None) -> Wanted:
     """Return the same for the data streams and groups of the config's profile."""
     from ptingest.pipeline.route import stream_names
     from ptingest.server.assembly import read_profile
+    from ptingest.settings.profiles import groups_of
 
     profile = read_profile(load_settings(config), os.environ)
+    groups = groups_of(profile)
+    if not groups:
+        raise click.UsageError(
+            "profile names a logstash.conf, which says nothing of templates and roles: name data "
+            "streams with a profile in YAML, or prepare Elasticsearch as for Logstash"
+        )
     return replace(
         wanted,
         streams=stream_names(profile),
-        groups=tuple(one.group for one in profile.groups),
-        failure_tags=tuple(dict.fromkeys(one.failure_tag for one in profile.groups)),
+        groups=tuple(one.group for one in groups),
+        failure_tags=tuple(dict.fromkeys(one.failure_tag for one in groups)),
     )
 
 

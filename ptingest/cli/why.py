@@ -206,14 +206,15 @@ def _would_be(settings: ServerSettings, line: str, service: str | None) -> Row:
     from ptingest.pipeline.compile import compile_profile
     from ptingest.pipeline.plain_lines import as_events
     from ptingest.server.assembly import read_profile
+    from ptingest.settings.profiles import named_services
 
     profile = read_profile(settings, os.environ)
     payload = line.encode("utf-8", "surrogateescape")
     is_event = line.startswith("{")
     if not is_event:
-        group = profile.groups[0]
-        known = next(iter(group.known_services), "unknown")
-        (payload,) = as_events([payload], service=service or known, group=group.group)
+        known = next(iter(named_services(profile)), "unknown")
+        group = profile.group_of("")
+        (payload,) = as_events([payload], service=service or known, group=group)
     explained = compile_profile(profile).explain(payload, now_ns=time.time_ns())
     return {
         "outcome": explained.outcome,

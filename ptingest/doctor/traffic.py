@@ -203,6 +203,10 @@ def _drops(facts: ServerFacts) -> Iterator[Finding]:
     reasons = {
         "other_group": "`group` is not one of the profile's: Filebeat must add group: pt",
         "no_service": "`service` is missing: Filebeat must add service: <name>",
+        "no_output": "no output of the logstash.conf was for it: look at the conditions around "
+        "its outputs (ptingest why LINE)",
+        "condition_error": "a condition compares values that have no order, such as text with a "
+        "number: guard it, as in `[status] and [status] >= 500`",
     }
     total = sum(dropped.values())
     if not total:

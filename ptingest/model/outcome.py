@@ -18,6 +18,12 @@ class DropReason(StrEnum):
     NO_SERVICE = "no_service"
     INGEST_PIPELINE = "ingest_pipeline"
     """An ingest pipeline of Elasticsearch dropped it; the answer says that nothing was written."""
+    FILTER = "filter"
+    """A filter of the ``logstash.conf`` dropped it."""
+    NO_OUTPUT = "no_output"
+    """No output of the ``logstash.conf`` was for it."""
+    CONDITION_ERROR = "condition_error"
+    """A condition of the ``logstash.conf`` could not be decided for it; Logstash drops it, too."""
 
 
 class Fate(StrEnum):
@@ -29,6 +35,8 @@ class Fate(StrEnum):
     DEAD_LETTERED = "dead_lettered"
     DROPPED = "dropped"
     GIVEN_BACK = "given_back"
+    ELSEWHERE = "elsewhere"
+    """None of its documents is for this sink: others have them."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):
@@ -116,10 +124,14 @@ class WriteResult:
 class Processed:
     """The pipeline's result for one chunk of payloads; every payload has one fate here.
 
+    It became one or more documents, one dead letter, or was dropped. Unless ``is_spread``,
     len(payloads) == len(documents) + len(dead_letters) + sum(dropped.values()).
     """
 
     documents: list[Document] = field(default_factory=list)
+    """Those of one payload follow each other and share its object."""
+    is_spread: bool = False
+    """Some payload became several documents, or some document is not for every sink."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
     received: dict[str, int] = field(default_factory=dict)
     """Service label -> events."""

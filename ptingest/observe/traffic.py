@@ -17,8 +17,9 @@ import msgspec
 
 from ptingest.model.document import LARGE_BYTES, Document
 from ptingest.model.outcome import Processed
+from ptingest.pipeline.identity import TIME_CHARACTERS
 from ptingest.pipeline.shapes import Near, Nearness, shape
-from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.profiles import Profile, groups_of
 
 SAMPLE_EVERY_SECONDS = 1.0
 """Minimum interval between two samples of one service's failures."""
@@ -26,8 +27,8 @@ SAMPLED_AT_ONCE = 4
 SHAPES_KEPT = 32
 """Shapes kept for each service; when there are more, the rarer half is forgotten."""
 SHAPES_SHOWN = 12
-_KEY_TIME = 8
-"""Characters of a key that hold the event's time, 48 bits of milliseconds."""
+FAILURE_TAG = "_grokparsefailure"
+"""The tag of grok unless a ``logstash.conf`` gives another one."""
 
 
 class _MessageAndGroup(msgspec.Struct):
@@ -43,7 +44,7 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class TrafficWatch:
     """Examines each chunk after it was processed; owned by the flow."""
 
-    def __init__(self, profile: ProfileSettings) -> None:
+    def __init__(self, profile: Profile) -> None:
         self._follow(profile)
         self._shapes: dict[str, Counter[tuple[str, Near | None]]] = {}
         self._sampled: Counter[str] = Counter()
@@ -51,13 +52,15 @@ class TrafficWatch:
         self._heard_ns: dict[str, int] = {}
         self._lag_seconds: dict[str, float] = {}
 
-    def _follow(self, profile: ProfileSettings) -> None:
+    def _follow(self, profile: Profile) -> None:
         self._profile = profile
-        self._groups = {group.group: group for group in profile.groups}
-        self._tags = tuple({group.failure_tag.encode() for group in profile.groups})
+        groups = groups_of(profile)
+        self._groups = {group.group: group for group in groups}
+        tags = {group.failure_tag.encode() for group in groups} or {FAILURE_TAG.encode()}
+        self._tags = tuple(tags)
         self._nearness: dict[str, Nearness] = {}
 
-    def look(self, processed: Processed, profile: ProfileSettings, now_ns: int) -> None:
+    def look(self, processed: Processed, profile: Profile, now_ns: int) -> None:
         """Note what one chunk shows; costs about a microsecond unless a sample is due."""
         if profile is not self._profile:
             self._follow(profile)  # after a reload
@@ -73,7 +76,7 @@ class TrafficWatch:
         if document.key is None:
             return
         try:
-            millis = int.from_bytes(base64.urlsafe_b64decode(document.key[:_KEY_TIME]))
+            millis = int.from_bytes(base64.urlsafe_b64decode(document.key[:TIME_CHARACTERS]))
         except (binascii.Error, ValueError):
             return  # a requeued letter's own id
         if millis:

@@ -22,10 +22,12 @@ from ptingest.model.outcome import DeadLetter, Processed, Refusal
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import Unreadable, decode_payload
 from ptingest.pipeline.interpolate import MISSING, interpolated, value_of
-from ptingest.pipeline.pipeline import OTHER, Pipeline
+from ptingest.pipeline.pipeline import Pipeline
 from ptingest.pipeline.route import shown
 
 NOT_ALLOWED = "not_allowed_sender"
+NONE = ""
+"""What an event without a group is taken for."""
 
 
 def process_permitted(
@@ -82,17 +84,17 @@ def _evaluate(pipeline: Pipeline, payload: bytes, origin: Origin) -> DeadLetter 
     if isinstance(decoded, Unreadable):
         return None
     group = _exact_text(decoded.event.get("group"))
-    if group is None or group not in pipeline.groups:
+    if not pipeline.is_for(group):
         return None
     service = _service(decoded.event.get("service", MISSING))
-    if any(one.covers(group, service) for one in origin.may_send or ()):
-        return pipeline.groups[group].own_stream(service)
+    if any(one.covers(group or NONE, service) for one in origin.may_send or ()):
+        return pipeline.own_stream(group, service) if group is not None else None
     return DeadLetter(
         reason=NOT_ALLOWED,
-        detail=f"{origin.tls_subject} may not send group {shown(group)} with service "
+        detail=f"{origin.tls_subject} may not send group {shown(group or NONE)} with service "
         f"{shown(service)} (beats.tls.senders)",
         payload=payload,
-        service=service if service in pipeline.services else OTHER,
+        service=pipeline.label_of(service),
         peer=origin.peer,
     )
 

@@ -1,17 +1,37 @@
-"""Compiles a profile's settings to a pipeline, and checks the profile's samples."""
+"""Compiles rules to a pipeline, and checks the samples of a profile in YAML."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import overload
 
 from ptingest.pipeline.patterns import matcher
 from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.profile_pipeline import ProfilePipeline
 from ptingest.settings.profile import PatternSample, PatternSettings, ProfileSettings
+from ptingest.settings.profiles import Profile
 
 
-def compile_profile(profile: ProfileSettings) -> Pipeline:
-    """Compile a validated profile; the settings have refused what cannot be compiled."""
-    return Pipeline(profile)
+@overload
+def compile_profile(profile: ProfileSettings) -> ProfilePipeline: ...
+
+
+@overload
+def compile_profile(profile: Profile) -> Pipeline: ...
+
+
+def compile_profile(profile: Profile) -> Pipeline:
+    """Compile rules; the settings of a profile in YAML have refused what cannot be compiled.
+
+    Raises:
+        ConfigInvalid: a ``logstash.conf`` cannot be run.
+    """
+    if isinstance(profile, ProfileSettings):
+        return ProfilePipeline(profile)
+    # Its parser is needed by few.
+    from ptingest.pipeline.logstash.pipeline import compile_logstash
+
+    return compile_logstash(profile)
 
 
 def packaged_profile_path() -> Path:

@@ -114,6 +114,14 @@ def decode_payload(payload: bytes) -> Decoded | Unreadable:
     return Decoded(event, payload, tuple(marks))
 
 
+def must_be(name: str, kind: str) -> str:
+    """Say what Logstash cannot process, and what to change where the event is made."""
+    return (
+        f"{name} must be {kind}; rename it among the processors of filebeat.yml: "
+        f"`- rename: {{fields: [{{from: {name}, to: app_{name}}}]}}`"
+    )
+
+
 def holds_long_number(payload: bytes, message: Raw | bytes | None) -> bool:
     """Whether some number is too long; nearly free when most of the payload is the message."""
     if message is not None and len(payload) - len(message) <= MAX_NUMBER_DIGITS:

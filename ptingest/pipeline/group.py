@@ -20,10 +20,12 @@ from msgspec import Raw
 from ptingest.model.document import DataStream
 from ptingest.model.outcome import DropReason
 from ptingest.pipeline.classify import Classifier
+from ptingest.pipeline.decode import must_be
 from ptingest.pipeline.identity import event_key
 from ptingest.pipeline.interpolate import MISSING, interpolated, is_truthy, message_text
 from ptingest.pipeline.own_time import OwnTimes
 from ptingest.pipeline.patterns import Parsed, Parser
+from ptingest.pipeline.pipeline import Outcome
 from ptingest.pipeline.route import (
     FALLBACK,
     illegal_name,
@@ -42,7 +44,6 @@ DATE_TAG = "_dateparsefailure"
 NULL = Raw(b"null")
 
 Event = dict[str, object]
-Outcome = Literal["indexed", "dropped", "dead_letter"]
 
 _DIGIT = re.compile("[0-9]").search
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -176,11 +177,11 @@ class Group:
         try:
             _tags(_raw(event.get("tags")) or NULL)
         except msgspec.DecodeError:
-            return "tags_invalid", _must_be("tags", "a string or a list of strings")
+            return "tags_invalid", must_be("tags", "a string or a list of strings")
         inner = bytes(_raw(event.get("event")) or b"{}")
         has_line = _is_there(event.get("message")) or _is_there(event.get("line"))
         if not inner.startswith(b"{") and (inner != b"null" or has_line):
-            return "event_invalid", _must_be("event", "an object")
+            return "event_invalid", must_be("event", "an object")
         return None
 
     def _beats_input(self, result: StageResult, now_ns: int) -> _Time:
@@ -361,14 +362,6 @@ class Group:
 
 
 # --- values -------------------------------------------------------------------------------
-
-
-def _must_be(name: str, kind: str) -> str:
-    """Say what Logstash cannot process, and what to change where the event is made."""
-    return (
-        f"{name} must be {kind}; rename it among the processors of filebeat.yml: "
-        f"`- rename: {{fields: [{{from: {name}, to: app_{name}}}]}}`"
-    )
 
 
 def _raw(value: object) -> Raw | None:

@@ -31,6 +31,8 @@ from ptingest.pipeline.fast.events import ABSENT, LogFields
 _INSIDE = slice(1, -1)
 """A text without its quotes; built once, since building a slice costs as much as slicing."""
 (_BACKSLASH,) = b"\\"
+TIME_CHARACTERS = 8
+"""Characters of a key that hold the time, 48 bits of milliseconds."""
 MAX_MILLIS = (1 << 48) - 1
 _UNKNOWN = frozenset((None, "", 0, "0"))
 """Numbers of devices and files that identify nothing."""
@@ -120,6 +122,17 @@ def key_bytes(framed: bytes, millis: int) -> bytes:
     if not 0 <= millis <= MAX_MILLIS:
         millis = 0 if millis < 0 else MAX_MILLIS
     return millis.to_bytes(6, "big") + _blake2b(framed).digest()[:10]
+
+
+def part_key(key: str, number: int) -> str:
+    """Return the key of one of several documents that were made of one event.
+
+    ``key`` is the event's, and that of document 0. The others begin with the same time.
+    """
+    if number == 0:
+        return key
+    digest = _blake2b(key.encode() + number.to_bytes(4, "big")).digest()[:10]
+    return key[:TIME_CHARACTERS] + key_texts([digest + bytes(6)])[0][:14]
 
 
 def key_texts(keys: Sequence[bytes]) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Literal
 from ptingest.model.document import DataStream
 from ptingest.model.streams import KnownStream, StreamNames
 from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.profiles import Profile
 
 MAX_NAME_BYTES = 255
 MAX_DATASET_BYTES = 100
@@ -75,8 +76,13 @@ def mended_dataset(dataset: str, how: Literal["off", "lower", "ecs"]) -> str:
     return dataset.encode("utf-8")[:MAX_DATASET_BYTES].decode("utf-8", "ignore")
 
 
-def stream_names(profile: ProfileSettings) -> StreamNames:
-    """Return the names that the events of a profile's groups are stored under."""
+def stream_names(profile: Profile) -> StreamNames:
+    """Return the names that the events of a profile's groups are stored under.
+
+    A ``logstash.conf`` has none: its events may go anywhere.
+    """
+    if not isinstance(profile, ProfileSettings):
+        return StreamNames(())
     patterns: list[str] = []
     known: list[KnownStream] = []
     for group in profile.groups:

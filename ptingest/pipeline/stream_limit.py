@@ -12,6 +12,7 @@ from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import Processed, Refusal
 from ptingest.pipeline.route import mended_dataset
 from ptingest.settings.profile import GroupSettings, ProfileSettings
+from ptingest.settings.profiles import Profile
 
 REASON = "too_many_services"
 Place = tuple[str, str]
@@ -25,8 +26,11 @@ class StreamLimit:
     def __init__(self) -> None:
         self._begun: dict[Place, set[str]] = {}
 
-    def apply(self, processed: Processed, profile: ProfileSettings) -> None:
-        """Turn documents of data streams beyond a limit into dead letters."""
+    def apply(self, processed: Processed, profile: Profile) -> None:
+        """Turn documents of data streams beyond a limit into dead letters; a ``logstash.conf`` has
+        no such limit."""
+        if not isinstance(profile, ProfileSettings):
+            return
         # By identity first: the documents of a chunk share a few objects.
         targets = {id(d.target): d.target for d in processed.documents}
         refused = {

@@ -31,8 +31,9 @@ from ptingest.server.poison import PoisonRecord
 from ptingest.server.processing import Processing
 from ptingest.server.requeue import RequeueJobs
 from ptingest.server.worker_share import ALONE, Share
-from ptingest.settings.load import load_profile
-from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.load import load_rules
+from ptingest.settings.logstash import LogstashSettings
+from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import (
     ElasticsearchSettings,
@@ -98,14 +99,17 @@ class Parts:
     jobs: RequeueJobs
 
 
-def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> ProfileSettings:
-    """Load the profile the settings name, else the packaged one, and run its samples.
+def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> Profile:
+    """Load the rules that the settings name, else the packaged profile, and check them.
 
     Raises:
-        ConfigInvalid: it is broken, or a pattern does not do what its sample says.
+        ConfigInvalid: they are broken, or a pattern does not do what its sample says.
     """
     path = Path(settings.profile) if settings.profile else packaged_profile_path()
-    profile = load_profile(path, environ)
+    profile = load_rules(path, environ)
+    if isinstance(profile, LogstashSettings):
+        compile_profile(profile)
+        return profile
     cure = "correct the pattern or the sample; `ptingest try` shows what a line becomes"
     problems = [
         ConfigProblem(file=str(path), path="", seen=problem, cure=cure)
@@ -191,7 +195,7 @@ class _Shared(NamedTuple):
 
 def build(
     settings: ServerSettings,
-    profile: ProfileSettings,
+    profile: Profile,
     *,
     clock: Clock,
     replaced: Sequence[tuple[Sink, LaneSettings]] | None = None,
@@ -263,7 +267,7 @@ def _dead_letters(shared: _Shared) -> DeadLetters:
     )
 
 
-def _processing(shared: _Shared, profile: ProfileSettings) -> Processing:
+def _processing(shared: _Shared, profile: Profile) -> Processing:
     folder = Path(shared.settings.data_dir) / "poison"
     return Processing(
         compile_profile(profile),

@@ -1,6 +1,7 @@
 """Counts the events that the flow has received and no lane has taken over yet.
 
     open     a chunk was processed: its events are in custody, for each sink
+    spread   some became several documents, or go to other sinks only
     hand_over, close, give_back    they leave it: to a lane, with a fate, or unacked
 
 Every event leaves exactly once for each sink, so the books of each sink balance.
@@ -11,10 +12,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from ptingest.delivery.books import by_service
+from ptingest.model.document import Document
 from ptingest.model.outcome import Fate, Processed
 from ptingest.telemetry.metrics import Metrics
 
 SETTLED = "ptingest_lane_settled_events_total"
+ADDED = "ptingest_flow_added_events_total"
 
 
 class Custody:
@@ -40,6 +44,26 @@ class Custody:
             self.close(service, Fate.DROPPED, count)
         for (service, what), count in processed.tallies.items():
             metrics.add("ptingest_pipeline_noted_events_total", count, service, what)
+
+    def spread(self, processed: Processed, portions: Mapping[str, Sequence[Document]]) -> None:
+        """Correct the books of a chunk that was opened: what each sink gets is in ``portions``.
+
+        In the books of a sink a further document of one event is one event more, and an event
+        without a document for it leaves at once.
+        """
+        made = Counter(processed.received)
+        for (service, _), count in processed.dropped.items():
+            made[service] -= count
+        made.subtract(letter.service for letter in processed.dead_letters)
+        for sink, documents in portions.items():
+            own = Counter({id(one.payload): one.service for one in documents}.values())
+            for service, count in by_service([documents]).items():
+                added = count - own[service]
+                self._metrics.add(ADDED, added, sink, service)
+                self._counts[sink][service] += added
+            for service, count in made.items():
+                if count > own[service]:
+                    self._leave(sink, service, Fate.ELSEWHERE, count - own[service])
 
     def hand_over(self, sink: str, by_service: Mapping[str, int]) -> None:
         """The lane of this sink has them now."""

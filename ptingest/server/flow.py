@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from ptingest.dead_letters.queue import DeadLetters
 from ptingest.delivery.batch import cost_of
@@ -29,6 +30,7 @@ from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.server.chunks import CHUNK_BYTES, chunks
 from ptingest.server.custody import Custody
+from ptingest.server.outputs import Outputs
 from ptingest.server.processing import Processing
 from ptingest.telemetry.metrics import Metrics
 
@@ -37,6 +39,15 @@ BODY_SHARE = 2.2
 only for the estimate that is taken before a chunk is processed, corrected right after."""
 TOO_MANY_LARGE = "too many large events are being worked on; the Beat sends its window again"
 CUT_SHORT = "admission was cut short"
+
+
+class _Portion(NamedTuple):
+    """What one lane gets of a chunk."""
+
+    lane: Lane
+    documents: list[Document]
+    counts: Mapping[str, int]
+    """Service -> documents."""
 
 
 class Flow:
@@ -59,6 +70,7 @@ class Flow:
         self._budget, self._dead_letters = budget, dead_letters
         self._metrics, self._clock = metrics, clock
         self._observer = observer
+        self._outputs = Outputs([lane.name for lane in lanes])
         self._active = 0
 
     async def admit(self, payloads: Sequence[bytes], receipt: Receipt, origin: Origin) -> None:
@@ -121,17 +133,10 @@ class Flow:
                 if not is_granted:
                     receipt.fail(TOO_MANY_LARGE)
                     return
-                processed = await self._charged(chunk, size, receipt, origin, letters)
+                portions = await self._charged(chunk, size, receipt, origin, letters)
         else:
-            processed = await self._charged(
-                chunk, size, receipt, origin, letters, is_split=is_split
-            )
-        documents = processed.documents
-        if documents:
-            # Usually each payload became a document: they were counted already.
-            is_counted = not (processed.dropped or processed.dead_letters)
-            counts = processed.received if is_counted else by_service([documents])
-            await self._put(documents, receipt, counts)
+            portions = await self._charged(chunk, size, receipt, origin, letters, is_split=is_split)
+        await self._put(portions, receipt)
 
     async def _charged(
         self,
@@ -142,9 +147,9 @@ class Flow:
         letters: list[DeadLetter],
         *,
         is_split: bool = False,
-    ) -> Processed:
+    ) -> list[_Portion]:
         """Process a chunk of ``size`` bytes within the budget, which holds its documents
-        afterwards."""
+        afterwards; return what each lane gets."""
         event_bytes = self.processing.event_bytes
         share = 1.0 if size > event_bytes else 1 + BODY_SHARE
         estimate = int(size * share) + DOCUMENT_OVERHEAD_BYTES * len(chunk)
@@ -156,8 +161,12 @@ class Flow:
             processed = await self.processing.process(
                 chunk, size, receipt, origin, now_ns=now_ns, is_split=is_split
             )
-            self._open_books(processed, receipt)
+            portions = self._portions(processed)
+            self._open_books(processed, portions, receipt)
             cost = cost_of(processed.documents)
+            cost_of_all = cost * len(portions)
+            if processed.is_spread:
+                cost_of_all = sum(cost_of(one.documents) for one in portions)
             if self._observer is not None:
                 self._observer.saw(chunk, processed, cost, receipt, origin, now_ns)
             letters += processed.dead_letters
@@ -168,26 +177,43 @@ class Flow:
         except BaseException:
             budget.release(estimate)
             raise
-        budget.charge(cost * len(self._lanes))
+        budget.charge(cost_of_all)
         budget.release(estimate)
-        return processed
+        return portions
 
-    def _open_books(self, processed: Processed, receipt: Receipt) -> None:
-        self._custody.open(processed)
-        receipt.expect(len(processed.documents) * len(self._lanes) + len(processed.dead_letters))
-
-    async def _put(
-        self, documents: list[Document], receipt: Receipt, counts: Mapping[str, int]
+    def _open_books(
+        self, processed: Processed, portions: Sequence[_Portion], receipt: Receipt
     ) -> None:
-        waiting = list(self._lanes)
+        self._custody.open(processed)
+        if processed.is_spread:
+            self._custody.spread(processed, {one.lane.name: one.documents for one in portions})
+        documents = sum(len(one.documents) for one in portions)
+        receipt.expect(documents + len(processed.dead_letters))
+
+    def _portions(self, processed: Processed) -> list[_Portion]:
+        """Divide the documents of a chunk among the lanes; usually each lane gets all."""
+        documents = processed.documents
+        if processed.is_spread:
+            lists = [self._outputs.documents_for(lane.name, documents) for lane in self._lanes]
+            return [
+                _Portion(lane, part, by_service([part]))
+                for lane, part in zip(self._lanes, lists, strict=True)
+            ]
+        # Usually each payload became a document: they were counted already.
+        is_counted = not (processed.dropped or processed.dead_letters)
+        counts = processed.received if is_counted else by_service([documents])
+        return [_Portion(lane, documents, counts) for lane in self._lanes]
+
+    async def _put(self, portions: list[_Portion], receipt: Receipt) -> None:
+        waiting = [one for one in portions if one.documents]
         try:
             while waiting:
-                lane = waiting[0]
+                lane, documents, counts = waiting[0]
                 await lane.put(documents)
                 waiting.pop(0)
                 self._custody.hand_over(lane.name, counts)
         finally:
-            for lane in waiting:  # only when put was cancelled: these never reached a lane
+            for lane, documents, counts in waiting:  # only when put was cancelled
                 receipt.fail(CUT_SHORT)
                 self._budget.let_go(documents)
                 self._custody.give_back(lane.name, counts)

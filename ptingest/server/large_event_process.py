@@ -53,11 +53,12 @@ class LargeEventTask(msgspec.Struct):
 
 
 class DocumentHead(msgspec.Struct):
-    """A document whose body is the first ``size`` bytes of BODY."""
+    """A document whose body is the next ``size`` bytes of BODY."""
 
     target: Target
     key: str | None
     service: str
+    routing: str | None
     size: int
 
 
@@ -67,7 +68,8 @@ class LargeEventResult(msgspec.Struct):
     received: dict[str, int]
     dropped: list[tuple[str, DropReason, int]]
     tallies: list[tuple[str, str, int]]
-    document: DocumentHead | None = None
+    documents: list[DocumentHead] = []
+    is_spread: bool = False
     letter: DeadLetter | None = None
 
 
@@ -77,17 +79,19 @@ _decode_work = msgspec.msgpack.Decoder(LargeEventTask).decode
 
 
 def result_of(processed: Processed, body_file: int) -> LargeEventResult:
-    """Write the body to its file; return everything else."""
+    """Write the bodies to their file; return everything else."""
     answer = LargeEventResult(
         processed.received,
         [(service, reason, count) for (service, reason), count in processed.dropped.items()],
         [(service, what, count) for (service, what), count in processed.tallies.items()],
+        is_spread=processed.is_spread,
     )
-    for document in processed.documents:
-        write_all(body_file, document.body)
-        answer.document = DocumentHead(
-            document.target, document.key, document.service, len(document.body)
-        )
+    at = 0
+    for one in processed.documents:
+        write_all(body_file, one.body, at)
+        at += len(one.body)
+        head = DocumentHead(one.target, one.key, one.service, one.routing, len(one.body))
+        answer.documents.append(head)
     for letter in processed.dead_letters:
         answer.letter = msgspec.structs.replace(letter, payload=b"")
     return answer
@@ -156,11 +160,11 @@ def _read_exactly(control: socket.socket, size: int) -> bytes | None:
     return bytes(parts)
 
 
-def write_all(file: int, data: bytes) -> None:
-    """Write ``data`` at the beginning of a file."""
-    view, at = memoryview(data), 0
-    while at < len(data):
-        at += os.pwrite(file, view[at:], at)
+def write_all(file: int, data: bytes, at: int = 0) -> None:
+    """Write ``data`` to a place of a file."""
+    view, done = memoryview(data), 0
+    while done < len(data):
+        done += os.pwrite(file, view[done:], at + done)
 
 
 def main(arguments: Sequence[str]) -> int:

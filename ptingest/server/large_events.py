@@ -40,7 +40,7 @@ from ptingest.server.large_event_process import (
     write_all,
 )
 from ptingest.server.process.signals import ending
-from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.profiles import Profile
 from ptingest.settings.transfer import pack_profile
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class _Ended(Exception):
 class _Running:
     """The process and our ends of the sockets it inherited."""
 
-    def __init__(self, process: Process, profile: ProfileSettings) -> None:
+    def __init__(self, process: Process, profile: Profile) -> None:
         self.process, self.profile = process, profile
         self.reader: asyncio.StreamReader
         self.writer: asyncio.StreamWriter
@@ -81,7 +81,7 @@ class LargeEvents:
 
     def __init__(
         self,
-        profile: Callable[[], ProfileSettings],
+        profile: Callable[[], Profile],
         *,
         place_seconds: float = PLACE_SECONDS,
         deadline_seconds: float = DEADLINE_SECONDS,
@@ -204,7 +204,7 @@ class LargeEvents:
         await running.process.wait()
 
 
-async def _start(profile: ProfileSettings, files: tuple[int, int]) -> _Running:
+async def _start(profile: Profile, files: tuple[int, int]) -> _Running:
     ours, theirs = socket.socketpair()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -236,15 +236,17 @@ def _processed(
 ) -> Processed:
     """Combine the result with the payload, receipt and peer, which were not sent."""
     documents, letters = [], []
-    if (made := answer.document) is not None:
-        body = os.pread(body_file, made.size, 0)
-        documents.append(
-            Document(made.target, body, made.key, receipt, payload, made.service, origin.peer)
-        )
+    at = 0
+    for made in answer.documents:
+        body = os.pread(body_file, made.size, at)
+        at += made.size
+        one = (made.target, body, made.key, receipt, payload, made.service, origin.peer)
+        documents.append(Document(*one, routing=made.routing))
     if answer.letter is not None:
         letters.append(replace(answer.letter, payload=payload))
     return Processed(
         documents=documents,
+        is_spread=answer.is_spread,
         dead_letters=letters,
         received=answer.received,
         dropped={(service, reason): count for service, reason, count in answer.dropped},

@@ -18,7 +18,7 @@ from ptingest.model.receipt import Receipt
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.server.assembly import build
 from ptingest.server.requeue import chosen_letters
-from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
 
 LAST_ANSWERS_SECONDS = 2.0
@@ -26,7 +26,7 @@ LAST_ANSWERS_SECONDS = 2.0
 
 
 async def carry_out(
-    settings: ServerSettings, profile: ProfileSettings, order: Order, *, clock: Clock
+    settings: ServerSettings, profile: Profile, order: Order, *, clock: Clock
 ) -> dict[str, object]:
     """Run one job and return its progress at the end.
 

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from ptingest.model.contracts import Checkpoint
-from ptingest.model.document import LARGE_BYTES
+from ptingest.model.document import LARGE_BYTES, Document, Index
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.authorize import process_permitted
+from ptingest.pipeline.identity import part_key
 from ptingest.pipeline.pipeline import Pipeline, as_it_came
 from ptingest.pipeline.stream_limit import StreamLimit
 from ptingest.server.large_events import LargeEvents
@@ -116,7 +117,21 @@ def poisonous(payload: bytes, origin: Origin) -> Processed:
 
 
 def with_key(processed: Processed, key: str) -> Processed:
-    """Give what was made of a requeued letter the key that the letter had."""
-    processed.documents = [replace(one, key=key) for one in processed.documents]
+    """Give what was made of a requeued letter the key that the letter had.
+
+    Where several documents were made of it, they keep the keys that they have: the letter's was
+    that of one of them.
+    """
+    several = len(processed.documents) > 1
+    processed.documents = [
+        one
+        if _has_own_id(one) or (several and one.key is not None)
+        else replace(one, key=part_key(key, number) if several else key)
+        for number, one in enumerate(processed.documents)
+    ]
     processed.dead_letters = [replace(one, key=key) for one in processed.dead_letters]
     return processed
+
+
+def _has_own_id(document: Document) -> bool:
+    return isinstance(document.target, Index) and document.target.has_own_ids

@@ -25,7 +25,7 @@ from ptingest.server.assembly import NamesStreams, Parts, read_profile
 from ptingest.server.certificates import PreparedTls
 from ptingest.server.certificates import prepare as prepare_tls
 from ptingest.settings.load import load_server
-from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 
@@ -40,7 +40,7 @@ class PreparedConfig:
     """Everything a reload puts in force; built off the loop, swapped on it."""
 
     settings: ServerSettings
-    profile: ProfileSettings
+    profile: Profile
     pipeline: Pipeline
     tls: PreparedTls
 
@@ -56,7 +56,7 @@ def prepare(path: Path | None, environ: Mapping[str, str]) -> PreparedConfig:
     return compile_config(settings, read_profile(settings, environ))
 
 
-def compile_config(settings: ServerSettings, profile: ProfileSettings) -> PreparedConfig:
+def compile_config(settings: ServerSettings, profile: Profile) -> PreparedConfig:
     """Build everything from validated settings; raises as ``prepare``."""
     return PreparedConfig(settings, profile, compile_profile(profile), prepare_tls(settings))
 

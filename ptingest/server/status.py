@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ptingest.api.logstash import NodeFacts
 from ptingest.server.assembly import HasFailureStore, HasOccupancy, Parts, sink_names, sink_settings
-from ptingest.server.custody import SETTLED
+from ptingest.server.custody import ADDED, SETTLED
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 
@@ -80,13 +80,14 @@ class WorkerView:
             labels[0]: int(value)
             for labels, value in metrics.labelled("ptingest_flow_received_events_total")
         }
+        added = {labels: int(value) for labels, value in metrics.labelled(ADDED)}
         books: dict[str, dict[str, dict[str, int]]] = {}
         for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True):
             in_lane = lane.status.outstanding_by_service()
             admitting = self._parts.custody.of(sink.name)
             books[sink.name] = {
                 service: {
-                    "received": count,
+                    "received": count + added.get((sink.name, service), 0),
                     "in_flight": in_lane.get(service, 0) + admitting[service],
                 }
                 for service, count in received.items()

@@ -21,6 +21,7 @@ from ptingest.settings.parse import parse, read_text
 
 if TYPE_CHECKING:
     from ptingest.settings.profile import ProfileSettings
+    from ptingest.settings.profiles import Profile
     from ptingest.settings.server import ServerSettings
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -56,6 +57,18 @@ def load_profile(path: Path, environ: Mapping[str, str]) -> ProfileSettings:
     from ptingest.settings.profile import ProfileSettings
 
     return _load(path, environ, ProfileSettings)
+
+
+def load_rules(path: Path, environ: Mapping[str, str]) -> Profile:
+    """Return the rules that ``profile`` names: a profile in YAML, or a ``logstash.conf`` as it is.
+
+    Raises:
+        ConfigInvalid: as `load_server`; a ``logstash.conf`` is only read, compiling it finds
+            what is wrong in it.
+    """
+    from ptingest.settings.logstash import is_logstash_config, load_logstash
+
+    return load_logstash(path, environ) if is_logstash_config(path) else load_profile(path, environ)
 
 
 def _load(path: Path, environ: Mapping[str, str], model: type[Model]) -> Model:

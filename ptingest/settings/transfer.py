@@ -7,19 +7,29 @@ from typing import TypeVar
 import msgspec
 from pydantic import BaseModel, SecretStr
 
+from ptingest.settings.logstash import LogstashSettings
 from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.profiles import Profile
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def pack_profile(profile: ProfileSettings) -> bytes:
-    """Encode a validated profile."""
-    return pack_settings(profile)
+_LOGSTASH = b"L"
+_YAML = b"Y"
+"""The first byte of packed rules says in which language they are."""
 
 
-def unpack_profile(packed: bytes) -> ProfileSettings:
-    """Decode an encoded profile and validate it once more."""
-    return unpack_settings(packed, ProfileSettings)
+def pack_profile(profile: Profile) -> bytes:
+    """Encode validated rules."""
+    language = _LOGSTASH if isinstance(profile, LogstashSettings) else _YAML
+    return language + pack_settings(profile)
+
+
+def unpack_profile(packed: bytes) -> Profile:
+    """Decode encoded rules and validate them once more."""
+    if packed.startswith(_LOGSTASH):
+        return unpack_settings(packed[1:], LogstashSettings)
+    return unpack_settings(packed[1:], ProfileSettings)
 
 
 def pack_settings(settings: BaseModel) -> bytes:

@@ -47,9 +47,15 @@ class MetricSample(NamedTuple):
 
 
 # The books (promise 6), per sink and service:
-#   flow_received = sum over fates of lane_settled + flow_admitting + lane_outstanding
+#   flow_received + flow_added = sum over fates of lane_settled + flow_admitting + lane_outstanding
 METRICS: tuple[Metric, ...] = (
     Metric("ptingest_flow_received_events_total", "counter", "Events decoded", ("service",)),
+    Metric(
+        "ptingest_flow_added_events_total",
+        "counter",
+        "Documents beyond one of an event, which filters and outputs of a logstash.conf made",
+        ("sink", "service"),
+    ),
     Metric(
         "ptingest_lane_settled_events_total",
         "counter",

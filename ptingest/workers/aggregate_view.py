@@ -18,7 +18,7 @@ import orjson
 from ptingest.api.usage import Usage, usage_of
 from ptingest.errors import PtingestError
 from ptingest.model.contracts import Clock
-from ptingest.server.custody import SETTLED
+from ptingest.server.custody import ADDED, SETTLED
 from ptingest.server.status import Books, balanced, process_row
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
@@ -138,17 +138,18 @@ class AggregatedView:
         """As those of one worker; workers that have ended are included."""
         metrics = self.metrics
         received = {labels[0]: int(value) for labels, value in metrics.labelled(RECEIVED)}
+        added = {labels: int(value) for labels, value in metrics.labelled(ADDED)}
         books: Books = {}
+
+        def row(sink: str, service: str) -> dict[str, int]:
+            count = received.get(service, 0) + added.get((sink, service), 0)
+            rows = books.setdefault(sink, {})
+            return rows.setdefault(service, {"received": count, "in_flight": 0})
+
         for (sink, service), value in metrics.labelled(OUTSTANDING):
-            row = books.setdefault(sink, {}).setdefault(
-                service, {"received": received.get(service, 0), "in_flight": 0}
-            )
-            row["in_flight"] = int(value)
+            row(sink, service)["in_flight"] = int(value)
         for (sink, service, fate), value in metrics.labelled(SETTLED):
-            row = books.setdefault(sink, {}).setdefault(
-                service, {"received": received.get(service, 0), "in_flight": 0}
-            )
-            row[fate] = int(value)
+            row(sink, service)[fate] = int(value)
         return balanced(books)
 
     def usage(self) -> Usage:

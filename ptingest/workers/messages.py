@@ -13,7 +13,7 @@ import msgspec
 
 from ptingest.model.letters import Order
 from ptingest.model.watching import TapRequest, WhyRequest
-from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.transfer import pack_profile, pack_settings, unpack_profile, unpack_settings
 from ptingest.telemetry.metrics import MetricSample
@@ -98,11 +98,11 @@ REPORT = Notification("report", WorkerReport)
 LOAD = Notification("load", WorkerLoad)
 
 
-def pack_config(settings: ServerSettings, profile: ProfileSettings) -> Config:
+def pack_config(settings: ServerSettings, profile: Profile) -> Config:
     """Encode validated settings; secrets are included, since both ends are our processes."""
     return Config(pack_settings(settings), pack_profile(profile))
 
 
-def unpack_config(config: Config) -> tuple[ServerSettings, ProfileSettings]:
+def unpack_config(config: Config) -> tuple[ServerSettings, Profile]:
     """Decode settings and profile, and validate them again."""
     return unpack_settings(config.settings, ServerSettings), unpack_profile(config.profile)

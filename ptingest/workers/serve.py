@@ -22,7 +22,7 @@ from ptingest.server.process.systemd import Notifier
 from ptingest.server.reload import PreparedConfig, Reloader, put_in_force
 from ptingest.server.worker import Worker
 from ptingest.server.worker_share import worker_count
-from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ async def serve(
 
 def _alone(
     settings: ServerSettings,
-    profile: ProfileSettings,
+    profile: Profile,
     *,
     config: Path | None,
     clock: Clock,
@@ -105,7 +105,7 @@ def _alone(
 
 def _with_supervisor(
     settings: ServerSettings,
-    profile: ProfileSettings,
+    profile: Profile,
     *,
     config: Path | None,
     clock: Clock,

@@ -26,7 +26,7 @@ from ptingest.server.certificates import Certificates
 from ptingest.server.certificates import prepare as prepare_tls
 from ptingest.server.reload import PreparedConfig, kept_until_restart, needing_restart
 from ptingest.server.status import log_start, node_facts
-from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 from ptingest.workers.aggregate_view import AggregatedView
@@ -51,7 +51,7 @@ class Supervisor:
     def __init__(
         self,
         settings: ServerSettings,
-        profile: ProfileSettings,
+        profile: Profile,
         *,
         workers: int,
         clock: Clock,

@@ -16,7 +16,7 @@ import yaml
 from ptingest.dead_letters.queue import decode_letter, encode_letter
 from ptingest.model.document import Document
 from ptingest.pipeline.compile import compile_profile
-from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.profile_pipeline import ProfilePipeline
 from ptingest.settings.profile import ProfileSettings
 from ptingest.sinks.elasticsearch.answer import (
     LONGEST_RETRY_AFTER_SECONDS,
@@ -28,7 +28,7 @@ from ptingest.sinks.elasticsearch.bulk import BulkOutcome, read_answer
 from ptingest.sinks.elasticsearch.doubts import Lookup, read_mget
 from ptingest.sinks.store.schema import open_writer
 from tests.deploy.test_profile import OFF
-from tests.pipeline.test_pipeline import (
+from tests.pipeline.test_profile_pipeline import (
     NOW_NS,
     PIPELINE,
     assert_same_fate,
@@ -63,7 +63,7 @@ def improved(payload: bytes) -> None:
 
 
 @cache
-def improved_pipeline() -> Pipeline:
+def improved_pipeline() -> ProfilePipeline:
     text = (ROOT / "config" / "pt.yaml").read_text(encoding="utf-8")
     text = re.sub(r"^ *formats: .*\n(?= *#formats)", "", text, flags=re.MULTILINE)
     profile = yaml.safe_load(OFF.sub(r"\1", text)) | {
@@ -76,7 +76,7 @@ def improved_pipeline() -> Pipeline:
     return compile_profile(ProfileSettings.model_validate(profile))
 
 
-def check_fate(by: Pipeline, payload: bytes) -> None:
+def check_fate(by: ProfilePipeline, payload: bytes) -> None:
     explained = by.explain(payload, now_ns=NOW_NS)
     done = processed(by, payload)
 

@@ -14,7 +14,7 @@ from ptingest.model.outcome import DeadLetter
 from tests.fuzz.disk import LETTER, LINE
 from tests.fuzz.documents import STATUSES
 from tests.kql import test_parser as test_query
-from tests.pipeline import test_decode, test_pipeline
+from tests.pipeline import test_decode, test_profile_pipeline
 from tests.settings import test_explain, test_parse
 from tests.sinks.elasticsearch import test_bulk
 from tests.sinks.store.read import test_search
@@ -71,7 +71,7 @@ def proxy_headers() -> Iterator[bytes]:
 
 
 def payloads() -> Iterator[bytes]:
-    for case in test_pipeline.VECTORS["pipeline"]:
+    for case in test_profile_pipeline.VECTORS["pipeline"]:
         yield json.dumps(case["event"], separators=(",", ":"), ensure_ascii=False).encode()
     tests = [test for name, test in vars(test_decode).items() if name.startswith("test_")]
     for first, *_ in parameters(*tests):

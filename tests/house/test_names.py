@@ -204,7 +204,14 @@ def constants(module: Path) -> dict[str, str]:
 def reason_arguments(call: ast.Call) -> Iterator[ast.expr]:
     """The arguments of a call that are reasons."""
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-    place = {"Refusal": 1, "dead": 0, "Unreadable": 0, "DeadLetter": 0, "as_it_came": 1}.get(name)
+    place = {
+        "Refusal": 1,
+        "dead": 0,
+        "Unreadable": 0,
+        "Illegal": 0,
+        "DeadLetter": 0,
+        "as_it_came": 1,
+    }.get(name)
     if place is not None:
         yield from call.args[place : place + 1]
         yield from (word.value for word in call.keywords if word.arg == "reason")

@@ -10,7 +10,7 @@ from ptingest.model.outcome import Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.authorize import process_permitted
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
-from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.profile_pipeline import ProfilePipeline
 from ptingest.settings.load import load_profile
 
 NGINX = MaySend(groups=frozenset({"pt"}), services=frozenset({"nginx"}))
@@ -18,7 +18,7 @@ REACT = MaySend(services=frozenset({"react"}))
 
 
 @pytest.fixture(scope="module")
-def pipeline() -> Pipeline:
+def pipeline() -> ProfilePipeline:
     return compile_profile(load_profile(packaged_profile_path(), {}))
 
 
@@ -26,7 +26,9 @@ def event(**fields: object) -> bytes:
     return orjson.dumps({"group": "pt", "message": "x", **fields})
 
 
-def process(pipeline: Pipeline, *payloads: bytes, may_send: tuple[MaySend, ...]) -> Processed:
+def process(
+    pipeline: ProfilePipeline, *payloads: bytes, may_send: tuple[MaySend, ...]
+) -> Processed:
     return process_permitted(
         pipeline,
         payloads,
@@ -36,7 +38,7 @@ def process(pipeline: Pipeline, *payloads: bytes, may_send: tuple[MaySend, ...])
     )
 
 
-def test_what_it_may_send_is_a_document_and_the_rest_are_letters(pipeline: Pipeline) -> None:
+def test_what_it_may_send_is_a_document_and_the_rest_are_letters(pipeline: ProfilePipeline) -> None:
     good, bad = event(service="nginx"), event(service="django")
 
     done = process(pipeline, good, bad, good, may_send=(NGINX,))
@@ -51,7 +53,7 @@ def test_what_it_may_send_is_a_document_and_the_rest_are_letters(pipeline: Pipel
     assert done.received == {"nginx": 2, "django": 1}
 
 
-def test_a_certificate_named_twice_may_send_what_either_allows(pipeline: Pipeline) -> None:
+def test_a_certificate_named_twice_may_send_what_either_allows(pipeline: ProfilePipeline) -> None:
     payloads = [event(service=name) for name in ("nginx", "react", "django")]
 
     done = process(pipeline, *payloads, may_send=(NGINX, REACT))
@@ -75,7 +77,9 @@ def test_a_certificate_named_twice_may_send_what_either_allows(pipeline: Pipelin
         pytest.param(b'{"group":"pt","service":"django","x":"\\ud800"}', id="a lone surrogate"),
     ],
 )
-def test_an_unusual_way_of_writing_gets_nobody_past(pipeline: Pipeline, payload: bytes) -> None:
+def test_an_unusual_way_of_writing_gets_nobody_past(
+    pipeline: ProfilePipeline, payload: bytes
+) -> None:
     done = process(pipeline, payload, may_send=(NGINX,))
 
     # Logstash treats a list of one text as that text, so it may pass as such.
@@ -86,14 +90,14 @@ def test_an_unusual_way_of_writing_gets_nobody_past(pipeline: Pipeline, payload:
         assert done.documents == []
 
 
-def test_what_no_stage_would_index_is_not_asked_about(pipeline: Pipeline) -> None:
+def test_what_no_stage_would_index_is_not_asked_about(pipeline: ProfilePipeline) -> None:
     done = process(pipeline, b"[]", event(group="other", service="django"), b"{", may_send=(NGINX,))
 
     assert [one.reason for one in done.dead_letters] == ["not_an_object", "not_json"]
     assert sum(done.dropped.values()) == 1
 
 
-def test_a_group_may_be_limited_alone(pipeline: Pipeline) -> None:
+def test_a_group_may_be_limited_alone(pipeline: ProfilePipeline) -> None:
     other = MaySend(groups=frozenset({"elsewhere"}))
 
     done = process(pipeline, event(service="nginx"), may_send=(other,))
@@ -108,7 +112,7 @@ def test_a_group_may_be_limited_alone(pipeline: Pipeline) -> None:
 )
 @pytest.mark.parametrize("may_send", [NGINX, MaySend(groups=frozenset({"pt"}))], ids=["s", "g"])
 def test_a_data_stream_that_is_no_object_leads_nowhere_else(
-    pipeline: Pipeline, wrong: object, may_send: MaySend
+    pipeline: ProfilePipeline, wrong: object, may_send: MaySend
 ) -> None:
     stray, good = event(service="nginx", data_stream=wrong), event(service="nginx")
 
@@ -134,7 +138,7 @@ def test_a_data_stream_that_is_no_object_leads_nowhere_else(
     ids=str,
 )
 def test_a_data_stream_that_is_overwritten_does_no_harm(
-    pipeline: Pipeline, fields: dict[str, object]
+    pipeline: ProfilePipeline, fields: dict[str, object]
 ) -> None:
     done = process(pipeline, event(service="nginx", **fields), may_send=(NGINX,))
 
@@ -142,7 +146,7 @@ def test_a_data_stream_that_is_overwritten_does_no_harm(
 
 
 def test_a_text_where_a_constant_belongs_does_not_set_the_data_stream_free(
-    pipeline: Pipeline,
+    pipeline: ProfilePipeline,
 ) -> None:
     group = pipeline.profile.groups[0]
     fields = {**group.fields, "site.name": "pt"}

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from ptingest.model.receipt import Receipt
-from ptingest.pipeline.identity import event_key, framed_text, framed_value, known_by
-from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.identity import event_key, framed_text, framed_value, known_by, part_key
+from ptingest.pipeline.profile_pipeline import ProfilePipeline
 
 NOW_NS = 1_795_444_444_123_456_789
 EVENT: dict[str, Any] = {
@@ -25,11 +25,11 @@ EVENT: dict[str, Any] = {
 }
 
 
-def key_of(pipeline: Pipeline, event: dict[str, Any], **dumping: Any) -> str | None:
+def key_of(pipeline: ProfilePipeline, event: dict[str, Any], **dumping: Any) -> str | None:
     return pipeline.explain(json.dumps(event, **dumping).encode(), now_ns=NOW_NS).key
 
 
-def test_a_key_is_22_characters_led_by_the_events_time(pipeline: Pipeline) -> None:
+def test_a_key_is_22_characters_led_by_the_events_time(pipeline: ProfilePipeline) -> None:
     key = key_of(pipeline, EVENT)
 
     assert key is not None
@@ -50,7 +50,9 @@ SAME = {
 
 
 @pytest.mark.parametrize("event", SAME.values(), ids=SAME.keys())
-def test_what_changes_on_a_resend_changes_no_key(event: dict[str, Any], pipeline: Pipeline) -> None:
+def test_what_changes_on_a_resend_changes_no_key(
+    event: dict[str, Any], pipeline: ProfilePipeline
+) -> None:
     assert key_of(pipeline, event) == key_of(pipeline, EVENT)
 
 
@@ -69,7 +71,9 @@ OTHER = {
 
 
 @pytest.mark.parametrize("event", OTHER.values(), ids=OTHER.keys())
-def test_what_tells_events_apart_changes_the_key(event: dict[str, Any], pipeline: Pipeline) -> None:
+def test_what_tells_events_apart_changes_the_key(
+    event: dict[str, Any], pipeline: ProfilePipeline
+) -> None:
     assert key_of(pipeline, event) not in (None, key_of(pipeline, EVENT))
 
 
@@ -106,11 +110,11 @@ NONE = {
 
 
 @pytest.mark.parametrize("event", NONE.values(), ids=NONE.keys())
-def test_without_it_there_is_no_key(event: dict[str, Any], pipeline: Pipeline) -> None:
+def test_without_it_there_is_no_key(event: dict[str, Any], pipeline: ProfilePipeline) -> None:
     assert key_of(pipeline, event) is None
 
 
-def both_keys(pipeline: Pipeline, *events: dict[str, Any]) -> list[str | None]:
+def both_keys(pipeline: ProfilePipeline, *events: dict[str, Any]) -> list[str | None]:
     """Keys from the fast path, or else from the reference stages, in one window."""
     payloads = [json.dumps(event, separators=(",", ":")).encode() for event in events]
     done = pipeline.process(payloads, receipt=Receipt(lambda _: None), peer="", now_ns=NOW_NS)
@@ -159,7 +163,7 @@ APART = {
 
 @pytest.mark.parametrize("events", APART.values(), ids=APART.keys())
 def test_what_tells_two_places_apart_gives_them_two_lasting_keys(
-    events: list[dict[str, Any]], pipeline: Pipeline
+    events: list[dict[str, Any]], pipeline: ProfilePipeline
 ) -> None:
     one, other = both_keys(pipeline, *events)
     again = [event | {"@timestamp": "2025-01-09T00:00:00.000Z"} for event in events]
@@ -180,7 +184,7 @@ def test_what_tells_two_places_apart_gives_them_two_lasting_keys(
     ],
 )
 def test_where_nothing_tells_files_or_hosts_apart_there_is_no_key(
-    event: dict[str, Any], pipeline: Pipeline
+    event: dict[str, Any], pipeline: ProfilePipeline
 ) -> None:
     assert both_keys(pipeline, event) == [None]
 
@@ -194,7 +198,9 @@ RENAMED = {
 
 
 @pytest.mark.parametrize("file", RENAMED.values(), ids=RENAMED.keys())
-def test_a_file_that_was_renamed_keeps_its_keys(file: dict[str, str], pipeline: Pipeline) -> None:
+def test_a_file_that_was_renamed_keeps_its_keys(
+    file: dict[str, str], pipeline: ProfilePipeline
+) -> None:
     before, after = (with_file(path=path, **file) for path in ("/django.log", "/django.log.1"))
 
     one, other = both_keys(pipeline, before, after)
@@ -215,7 +221,7 @@ LINES_WITH_TIME = [
 
 @pytest.mark.parametrize("line", LINES_WITH_TIME)
 def test_a_line_that_no_pattern_fits_is_keyed_by_its_own_time(
-    line: str, pipeline: Pipeline
+    line: str, pipeline: ProfilePipeline
 ) -> None:
     event = EVENT | {"message": line}
     read_again = event | {
@@ -233,7 +239,7 @@ def test_a_line_that_no_pattern_fits_is_keyed_by_its_own_time(
 
 @pytest.mark.parametrize("before", ["", "2025-01-02T03:04:05 stolen\n", "02/Jan/2025:03:04:05\n"])
 def test_a_captured_time_that_cannot_be_read_is_the_lines_own_all_the_same(
-    before: str, pipeline: Pipeline
+    before: str, pipeline: ProfilePipeline
 ) -> None:
     event = EVENT | {"message": f"{before}INFO|django.request|2025-01-02T0304|x"}
 
@@ -268,7 +274,7 @@ def test_bytes_that_are_no_event_tell_nothing(payload: bytes) -> None:
     assert known_by(payload) is None
 
 
-def test_escapes_hide_no_time(pipeline: Pipeline) -> None:
+def test_escapes_hide_no_time(pipeline: ProfilePipeline) -> None:
     text = json.dumps(EVENT | {"message": "at 02/Jan/2025:03:04:05"}, separators=(",", ":"))
     escaped = text.replace("02/Jan", r"\u0030\u0032\/Jan")
 
@@ -283,7 +289,7 @@ def test_escapes_hide_no_time(pipeline: Pipeline) -> None:
     assert len({document.key for document in done.documents}) == 1
 
 
-def test_escapes_and_space_change_no_key(pipeline: Pipeline) -> None:
+def test_escapes_and_space_change_no_key(pipeline: ProfilePipeline) -> None:
     event = EVENT | {"message": "INFO|root|2025-01-02T03:04:05.678|żółć", "host": "ż"}
 
     spaced = key_of(pipeline, event, ensure_ascii=True, indent=1)
@@ -296,7 +302,7 @@ def test_escapes_and_space_change_no_key(pipeline: Pipeline) -> None:
     "time", ["2025-01-02 03:04:05.678", "2025-01-02 03:04:05", "2025-02-30T03:04:05"]
 )
 def test_a_time_logstash_cannot_read_still_makes_a_lasting_key(
-    time: str, pipeline: Pipeline
+    time: str, pipeline: ProfilePipeline
 ) -> None:
     event = EVENT | {"message": f"INFO|root|{time}|x"}
 
@@ -305,7 +311,7 @@ def test_a_time_logstash_cannot_read_still_makes_a_lasting_key(
     assert key_of(pipeline, event) == again
 
 
-def test_events_without_own_time_are_told_apart_by_filebeats(pipeline: Pipeline) -> None:
+def test_events_without_own_time_are_told_apart_by_filebeats(pipeline: ProfilePipeline) -> None:
     event = EVENT | {"message": "no time"}
 
     assert key_of(pipeline, event) != key_of(
@@ -351,7 +357,7 @@ def test_a_text_is_framed_as_messagepack_does_however_long(length: int) -> None:
 @pytest.mark.parametrize("length", [10, 300, 70_000])
 @pytest.mark.parametrize("letter", ["x", "\n", "ż", "📦"])
 def test_both_ways_give_a_message_of_any_length_one_key(
-    pipeline: Pipeline, letter: str, length: int
+    pipeline: ProfilePipeline, letter: str, length: int
 ) -> None:
     event = {**EVENT, "message": EVENT["message"] + letter * length}
     payload = json.dumps(event, ensure_ascii=False).encode()
@@ -362,3 +368,14 @@ def test_both_ways_give_a_message_of_any_length_one_key(
 
     assert document.key is not None
     assert document.key == key_of(pipeline, event)
+
+
+def test_parts_of_one_event_have_keys_of_their_own_with_its_time() -> None:
+    key = "AZQk-GCIqXZhYXCI4nL6xg"
+
+    parts = [part_key(key, number) for number in range(3)]
+
+    assert parts[0] == key
+    assert len(set(parts)) == 3
+    assert {part[:8] for part in parts} == {key[:8]}
+    assert {len(part) for part in parts} == {22}

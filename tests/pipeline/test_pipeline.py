@@ -1,182 +1,32 @@
-"""The whole pipeline: documents recorded from Logstash, and a plain reference on any input."""
+"""What every pipeline offers."""
 
 from __future__ import annotations
 
-import json
-import re
-import tracemalloc
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import pytest
-from hypothesis import given, settings
-
-from ptingest.model.outcome import DropReason, Processed
-from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile
-from ptingest.pipeline.pipeline import Explanation, Pipeline
-from tests.pipeline.events import mutated, payloads
-from tests.pipeline.reference import answer
+from ptingest.pipeline.pipeline import Pipeline, as_it_came
+from ptingest.settings.logstash import load_logstash
 from tests.support.profile import shipped_profile
 
-VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text(encoding="utf-8"))
-NOW_NS = 1_795_444_444_123_456_789
-NOW_TEXT = "2026-11-23T14:34:04.123456789Z"
-RECEIPT = Receipt(lambda _: None)
-PIPELINE = compile_profile(shipped_profile())
+
+def test_both_languages_give_a_pipeline(tmp_path: Path) -> None:
+    config = tmp_path / "a.conf"
+    config.write_text("filter { drop {} }")
+
+    both: list[Pipeline] = [
+        compile_profile(shipped_profile()),
+        compile_profile(load_logstash(config, {})),
+    ]
+
+    assert [pipeline.is_for("pt") for pipeline in both] == [True, True]
+    assert [pipeline.is_for(None) for pipeline in both] == [False, True]
+    assert [pipeline.explain(b"[]", now_ns=1).reason for pipeline in both] == ["not_an_object"] * 2
 
 
-def processed(pipeline: Pipeline, *payloads: bytes) -> Processed:
-    return pipeline.process(payloads, receipt=RECEIPT, peer="192.0.2.7:5", now_ns=NOW_NS)
+def test_an_event_that_is_not_decoded_is_one_letter_of_no_known_service() -> None:
+    done = as_it_came(b"x", peer="192.0.2.7:1", reason="event_too_large", detail="too large")
 
-
-def comparable(document: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Objects as text are compared parsed: their key order is arbitrary in Logstash."""
-    if document is None:
-        return None
-    document = json.loads(json.dumps(document))
-    if document.get("@timestamp") == NOW_TEXT:
-        document["@timestamp"] = "<now>"
-    stream = document.get("data_stream")
-    if isinstance(stream, dict) and str(stream.get("dataset")).startswith("{"):
-        with suppress(ValueError):
-            stream["dataset"] = json.loads(stream["dataset"])
-    return document
-
-
-def without_objects(name: str | None) -> str | None:
-    return name and re.sub(r"\{\".*\}", "{}", name)
-
-
-@pytest.mark.parametrize("case", VECTORS["pipeline"], ids=lambda case: case["name"])
-def test_documents_equal_logstashs(case: dict[str, Any], pipeline: Pipeline) -> None:
-    payload = json.dumps(case["event"]).encode()
-    expected = case["expect"]
-
-    explained = pipeline.explain(payload, now_ns=NOW_NS)
-    done = processed(pipeline, payload)
-
-    if not expected["routed"]:
-        assert explained.outcome == "dropped"
-        assert sum(done.dropped.values()) == 1
-        return
-    assert without_objects(explained.data_stream) == without_objects(expected["data_stream_name"])
-    assert comparable(explained.document) == comparable(expected["doc"])
-    assert (explained.reason == "index_interpolation") is expected["index_interpolation_error"]
-    for document in done.documents:
-        assert comparable(json.loads(document.body)) == comparable(expected["doc"])
-        assert document.target.name == expected["data_stream_name"]
-
-
-def test_a_dropped_event_is_shown_as_the_beats_input_leaves_it(pipeline: Pipeline) -> None:
-    payload = b'{"@timestamp":"2025-01-02T03:04:06.1Z","@metadata":{},"group":"crm","message":"x"}'
-
-    explained = pipeline.explain(payload, now_ns=NOW_NS)
-
-    assert (explained.outcome, explained.reason) == ("dropped", "other_group")
-    assert explained.document == {
-        "@timestamp": "2025-01-02T03:04:06.100Z",
-        "@version": "1",
-        "group": "crm",
-        "message": "x",
-        "event": {"original": "x"},
-        "tags": ["beats_input_codec_plain_applied"],
-    }
-
-
-def assert_twins(payload: bytes) -> None:
-    expected = answer(payload)
-
-    explained = PIPELINE.explain(payload, now_ns=NOW_NS)
-    done = processed(PIPELINE, payload)
-
-    assert (explained.outcome, explained.reason) == (expected.outcome, expected.reason)
-    if explained.document is not None:
-        assert set(explained.notes) - {"loose_match"} == expected.notes
-    if expected.document is not None:
-        assert comparable(explained.document) == comparable(expected.document)
-        assert explained.data_stream == expected.data_stream
-        assert explained.key == expected.key
-    assert_same_fate(explained, done)
-
-
-def assert_same_fate(explained: Explanation, done: Processed) -> None:
-    """``process`` gives the result that ``explain`` shows, on the fast path and without it."""
-    assert sum(done.received.values()) == 1
-    assert {what for _, what in done.tallies} == set(explained.notes)
-    match explained.outcome:
-        case "indexed":
-            (document,) = done.documents
-            assert json.loads(document.body) == explained.document
-            assert b"\n" not in document.body
-            assert document.target.name == explained.data_stream
-            assert document.key == explained.key
-        case "dead_letter":
-            (letter,) = done.dead_letters
-            assert (letter.reason, letter.detail) == (explained.reason, explained.detail)
-            assert (letter.data_stream, letter.key) == (explained.data_stream, explained.key)
-        case "dropped":
-            assert [reason for _, reason in done.dropped] == [DropReason(explained.reason or "")]
-
-
-@settings(max_examples=200, deadline=None)
-@given(payload=payloads())
-@pytest.mark.slow
-def test_any_event_fares_as_in_the_plain_twin(payload: bytes) -> None:
-    assert_twins(payload)
-
-
-@settings(max_examples=200, deadline=None)
-@given(payload=mutated())
-@pytest.mark.slow
-def test_broken_bytes_fare_as_in_the_plain_twin(payload: bytes) -> None:
-    assert_twins(payload)
-
-
-@pytest.mark.parametrize("depth", [10, 98, 200, 400, 700, 900, 940, 960, 980, 990, 1000, 5000])
-@pytest.mark.parametrize("name", ["service", "message", "tags", "event", "fields", "extra"])
-def test_no_depth_of_nesting_raises(name: str, depth: int) -> None:
-    deep = b"[" * depth + b"]" * depth
-    event = {"group": "pt", "service": "django", "message": "x", name: "?"}
-    payload = json.dumps(event, indent=1).encode().replace(b'"?"', deep)
-
-    explained = PIPELINE.explain(payload, now_ns=NOW_NS)
-    done = processed(PIPELINE, payload)
-
-    assert len(done.documents) + len(done.dead_letters) == 1
-    if depth < 100:
-        assert explained.reason != "too_deep"
-    if depth >= 1000:
-        assert explained.reason == "too_deep"
-
-
-@pytest.mark.parametrize(
-    ("text", "most"),
-    [("2024-01-01 DEBUG a line of many\n", 6.7), ("grüße ☃ und mehr\n", 8.0), ("ok 😀 so\n", 10.0)],
-    ids=["ascii", "two bytes a character", "four bytes a character"],
-)
-def test_a_giant_event_takes_a_few_times_its_size_and_leaves_only_its_document(
-    text: str, most: float
-) -> None:
-    pipeline = compile_profile(shipped_profile())
-    message = "INFO|django.request|2026-01-01 00:00:00,123|" + text * (4_000_000 // len(text))
-    event = {
-        "message": message, "group": "pt", "service": "django", "agent": {"id": "a"},
-        "log": {"offset": 1, "file": {"path": "/p"}}, "host": {"name": "h"},
-    }  # fmt: skip
-    payload = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
-    del message, event
-
-    tracemalloc.start()
-    try:
-        done = processed(pipeline, payload)
-        kept, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-
-    # The body holds the message three times; its parts exist beside it while it is joined.
-    body = len(done.documents[0].body)
-    assert body > 2.9 * len(payload)
-    assert peak < most * len(payload)
-    assert kept < body + 0.1 * len(payload)
+    (letter,) = done.dead_letters
+    assert (letter.payload, letter.reason, letter.service) == (b"x", "event_too_large", "other")
+    assert done.received == {"other": 1}

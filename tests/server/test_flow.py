@@ -12,7 +12,7 @@ from ptingest.model.letters import LetterFilter, Order
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.receipt import Receipt
-from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.profile_pipeline import ProfilePipeline
 from ptingest.server.chunks import CHUNK_BYTES
 from ptingest.server.large_events import PLACES_BYTES
 from ptingest.server.poison import TOLERATED
@@ -226,7 +226,7 @@ async def test_without_a_process_for_it_a_window_with_a_large_event_comes_again(
         assert "no process can be started" in receipt.failed
 
 
-class Fragile(Pipeline):
+class Fragile(ProfilePipeline):
     """Does not survive one event."""
 
     def process(self, payloads: Sequence[bytes], **given: Any) -> Processed:

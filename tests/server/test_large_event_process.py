@@ -72,8 +72,8 @@ def test_an_answer_says_what_became_of_the_event(monkeypatch: pytest.MonkeyPatch
 
         assert answer.received == {"django": 1}
         assert answer.letter is None
-        assert os.pread(body_file, 1 << 20, 0)[: answer.document.size].endswith(b"}")
-        assert os.fstat(body_file).st_size == answer.document.size
+        assert os.pread(body_file, 1 << 20, 0)[: answer.documents[0].size].endswith(b"}")
+        assert os.fstat(body_file).st_size == answer.documents[0].size
 
 
 def test_without_a_profile_nothing_is_served() -> None:

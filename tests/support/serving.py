@@ -94,6 +94,7 @@ async def serving(
     dead_letters: dict[str, Any] | None = None,
     api: dict[str, Any] | None = None,
     why: dict[str, Any] | None = None,
+    profile: Path | None = None,
     **beats: Any,
 ) -> AsyncIterator[Server]:
     """Run a worker with ``beats`` settings on a free port; drained and balanced at the end.
@@ -106,6 +107,7 @@ async def serving(
             "drain_seconds": drain_seconds,
             "dead_letters": dead_letters or {},
             "why": why or {},
+            **({"profile": str(profile)} if profile else {}),
             **({"sinks": sinks} if sinks else {}),
             "api": {"listen": "127.0.0.1:0", **(api or {})},
             "beats": {"listen": "127.0.0.1:0", "keepalive_seconds": 0.2, **beats},

@@ -20,7 +20,8 @@ import msgspec
 from ptingest.pipeline.pipeline import Explanation, Pipeline
 from ptingest.pipeline.plain_lines import as_events, join_records
 from ptingest.pipeline.shapes import Near, Nearness
-from ptingest.settings.profile import GroupSettings, PatternSettings, ProfileSettings
+from ptingest.settings.profile import PatternSettings
+from ptingest.settings.profiles import Profile, groups_of
 
 LINES = 50
 """Lines tried at once; the rest is counted, not tried."""
@@ -78,7 +79,7 @@ class DryRun:
     ) -> None:
         self._pipeline, self._pattern_seconds = pipeline, pattern_seconds
         self._turn = asyncio.Semaphore(1)
-        self._nearness: tuple[ProfileSettings, Nearness] | None = None
+        self._nearness: tuple[Profile, Nearness] | None = None
 
     def services(self) -> Sequence[str]:
         """Services the profile in force names."""
@@ -86,18 +87,20 @@ class DryRun:
 
     def patterns(self) -> Sequence[Fitted]:
         """The patterns in force, in the order in which they are tried."""
-        groups = self._pipeline().profile.groups
+        groups = groups_of(self._pipeline().profile)
         return [_fitted(pattern, "") for group in groups for pattern in group.patterns]
 
     def failure_tags(self) -> Sequence[str]:
         """The tags of documents that no pattern fits."""
-        return list(dict.fromkeys(group.failure_tag for group in self._pipeline().profile.groups))
+        return list(
+            dict.fromkeys(group.failure_tag for group in groups_of(self._pipeline().profile))
+        )
 
     def nearest(self, line: str) -> Near | None:
         """Return the pattern in force that comes closest to a line of the first group."""
         profile = self._pipeline().profile
         if self._nearness is None or self._nearness[0] is not profile:
-            self._nearness = (profile, Nearness(profile.groups[0].patterns))
+            self._nearness = (profile, Nearness(_patterns(profile)))
         return self._nearness[1].nearest(line)
 
     async def try_lines(self, text: str, *, service: str, multiline: bool) -> Tried:
@@ -108,10 +111,11 @@ class DryRun:
 
     def _stops(self, records: Sequence[bytes], service: str) -> list[Stops]:
         pipeline = self._pipeline()
-        group = pipeline.profile.groups[0]
-        payloads = as_events(records, service=_writable(service), group=group.group)
+        patterns = _patterns(pipeline.profile)
+        group = pipeline.profile.group_of("")
+        payloads = as_events(records, service=_writable(service), group=group)
         return [
-            _stops_of(pipeline.explain(payload, now_ns=time.time_ns()), payload, record, group)
+            _stops_of(pipeline.explain(payload, now_ns=time.time_ns()), payload, record, patterns)
             for payload, record in zip(payloads, records, strict=True)
         ]
 
@@ -126,7 +130,7 @@ class DryRun:
             {
                 "kind": kind,
                 "text": _writable(text),
-                "is_strict": self._pipeline().profile.parsing == "strict",
+                "is_strict": getattr(self._pipeline().profile, "parsing", "") == "strict",
                 "lines": records[:LINES],
             }
         )
@@ -193,10 +197,17 @@ def _records(text: str, *, multiline: bool) -> list[bytes]:
     return list(join_records(lines)) if multiline else lines
 
 
-def _stops_of(explained: Explanation, payload: bytes, record: bytes, group: GroupSettings) -> Stops:
+def _patterns(profile: Profile) -> Sequence[PatternSettings]:
+    """The patterns of the first group; a ``logstash.conf`` has none."""
+    return next((group.patterns for group in groups_of(profile)), ())
+
+
+def _stops_of(
+    explained: Explanation, payload: bytes, record: bytes, patterns: Sequence[PatternSettings]
+) -> Stops:
     message = record.decode("utf-8", "replace")
     fitted = []
-    for pattern in group.patterns:
+    for pattern in patterns:
         if pattern.name == explained.pattern:
             fitted.append(_fitted(pattern, "fits"))
             break

@@ -27,7 +27,7 @@ from ptingest.pipeline.decode import (
 from ptingest.pipeline.fast.documents import FastPath, touched_fields
 from ptingest.pipeline.group import Group
 from ptingest.pipeline.interpolate import value_of
-from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.profile_pipeline import ProfilePipeline
 from ptingest.pipeline.route import illegal_name, is_unresolved, mended_dataset
 from ptingest.pipeline.timestamps import read_event_time
 from ptingest.settings.profile import ProfileSettings
@@ -49,7 +49,7 @@ class SlowPathReason(StrEnum):
     OTHER = "other"
 
 
-class _SlowPathPipeline(Pipeline):
+class _SlowPathPipeline(ProfilePipeline):
     """A pipeline that records which payloads took the slow path."""
 
     def __init__(self, profile: ProfileSettings) -> None:
@@ -75,7 +75,7 @@ def find_slow_path_reasons(
     return Counter(why(pipeline, payload) for payload in pipeline.slow)
 
 
-def why(pipeline: Pipeline, payload: bytes) -> tuple[SlowPathReason, str]:
+def why(pipeline: ProfilePipeline, payload: bytes) -> tuple[SlowPathReason, str]:
     """Return why this payload takes the slow path, and the field that causes it."""
     if isinstance(decode_payload(payload), Unreadable):
         return SlowPathReason.UNREADABLE, ""
@@ -93,7 +93,7 @@ def why(pipeline: Pipeline, payload: bytes) -> tuple[SlowPathReason, str]:
     return _why_not_usual(group, event, payload)
 
 
-def _group_of(pipeline: Pipeline, event: dict[str, Raw]) -> Group | None:
+def _group_of(pipeline: ProfilePipeline, event: dict[str, Raw]) -> Group | None:
     name = value_of(event["group"]) if "group" in event else None
     return pipeline.groups.get(name) if isinstance(name, str) else None
 

@@ -18,7 +18,7 @@ from ptingest.model.document import Document
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.fast.lines import LineReader, ParsedLine
 from ptingest.pipeline.identity import KeyMaker, framed_value
-from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.profile_pipeline import ProfilePipeline
 from ptingest.server.chunks import chunks
 from ptingest.settings.sinks import BatchSettings
 from ptingest.sinks.elasticsearch.bulk import bulk_pieces, read_answer
@@ -48,7 +48,7 @@ class StageInput(NamedTuple):
 
 
 def process_all(
-    pipeline: Pipeline, windows: Sequence[Sequence[bytes]], now_ns: int
+    pipeline: ProfilePipeline, windows: Sequence[Sequence[bytes]], now_ns: int
 ) -> list[Document]:
     """Return the documents of all windows, processed in chunks as the flow does."""
     documents: list[Document] = []
@@ -61,7 +61,7 @@ def process_all(
 
 
 def make_stages(
-    pipeline: Pipeline,
+    pipeline: ProfilePipeline,
     windows: Sequence[Sequence[bytes]],
     wires: Sequence[bytes],
     *,
@@ -116,7 +116,7 @@ def batches_of(documents: Sequence[Document], limits: BatchSettings) -> list[lis
     return batches
 
 
-def _decode_all(pipeline: Pipeline, windows: Sequence[Sequence[bytes]]) -> None:
+def _decode_all(pipeline: ProfilePipeline, windows: Sequence[Sequence[bytes]]) -> None:
     decode = pipeline.reader.decode
     for window in windows:
         for payload in window:
@@ -126,7 +126,9 @@ def _decode_all(pipeline: Pipeline, windows: Sequence[Sequence[bytes]]) -> None:
                 continue
 
 
-def _stage_inputs(pipeline: Pipeline, windows: Sequence[Sequence[bytes]]) -> Iterator[StageInput]:
+def _stage_inputs(
+    pipeline: ProfilePipeline, windows: Sequence[Sequence[bytes]]
+) -> Iterator[StageInput]:
     """Yield what is needed of each event that has a group and a message that is text."""
     readers = {name: LineReader(group) for name, group in pipeline.groups.items()}
     for window in windows:

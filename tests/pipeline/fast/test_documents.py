@@ -13,9 +13,9 @@ from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.decode import is_plain
 from ptingest.pipeline.fast import cache
 from ptingest.pipeline.fast.documents import BuiltDocument
-from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.profile_pipeline import ProfilePipeline
 from tests.pipeline.events import BASE, payloads
-from tests.pipeline.test_pipeline import NOW_NS, assert_same_fate, processed
+from tests.pipeline.test_profile_pipeline import NOW_NS, assert_same_fate, processed
 from tests.support.profile import shipped_profile
 
 USUAL = BASE | {
@@ -25,7 +25,7 @@ USUAL = BASE | {
 }
 
 
-def fast_path(pipeline: Pipeline, payload: bytes) -> BuiltDocument | None:
+def fast_path(pipeline: ProfilePipeline, payload: bytes) -> BuiltDocument | None:
     if not is_plain(payload):
         return None
     try:
@@ -76,11 +76,13 @@ SHORT = {
 
 
 @pytest.mark.parametrize("event", SHORT.values(), ids=SHORT.keys())
-def test_usual_events_take_the_fast_path(event: dict[str, Any], pipeline: Pipeline) -> None:
+def test_usual_events_take_the_fast_path(event: dict[str, Any], pipeline: ProfilePipeline) -> None:
     assert fast_path(pipeline, compact(event)) is not None
 
 
-def test_spaces_between_tokens_do_not_take_an_event_off_the_fast_path(pipeline: Pipeline) -> None:
+def test_spaces_between_tokens_do_not_take_an_event_off_the_fast_path(
+    pipeline: ProfilePipeline,
+) -> None:
     payload = json.dumps(USUAL, indent=1).encode()
 
     (document,) = processed(pipeline, payload).documents
@@ -106,7 +108,7 @@ LONG = {
 
 
 @pytest.mark.parametrize("payload", LONG.values(), ids=LONG.keys())
-def test_uncertain_events_leave_the_fast_path(payload: bytes, pipeline: Pipeline) -> None:
+def test_uncertain_events_leave_the_fast_path(payload: bytes, pipeline: ProfilePipeline) -> None:
     assert fast_path(pipeline, payload) is None
 
 
@@ -138,7 +140,7 @@ def test_more_values_than_are_remembered_change_nothing(monkeypatch: pytest.Monk
     assert [body["data_stream"]["dataset"] for body in bodies[:9]] == [f"s{n}" for n in range(9)]
 
 
-def test_services_are_labelled_from_the_profile_only(pipeline: Pipeline) -> None:
+def test_services_are_labelled_from_the_profile_only(pipeline: ProfilePipeline) -> None:
     done = processed(pipeline, compact(USUAL), compact(USUAL | {"service": "made-up"}), b"{")
 
     assert done.received == {"django": 1, "other": 2}

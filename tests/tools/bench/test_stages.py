@@ -10,7 +10,7 @@ from pydantic import ByteSize
 
 from benchmarks import corpus
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
-from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.profile_pipeline import ProfilePipeline
 from ptingest.settings.load import load_profile
 from ptingest.settings.sinks import BatchSettings
 from ptingest.tools.bench import stages
@@ -19,11 +19,11 @@ NOW_NS = 1_735_787_045_000_000_000
 
 
 @pytest.fixture(scope="module")
-def pipeline() -> Pipeline:
+def pipeline() -> ProfilePipeline:
     return compile_profile(load_profile(packaged_profile_path(), os.environ))
 
 
-def test_every_stage_handles_all_windows(pipeline: Pipeline) -> None:
+def test_every_stage_handles_all_windows(pipeline: ProfilePipeline) -> None:
     events = corpus.events(300, 1)
     windows = [events[:200], events[200:]]
     wires = [corpus.window(window, 3) for window in windows]
@@ -54,7 +54,7 @@ def test_every_stage_handles_all_windows(pipeline: Pipeline) -> None:
     assert sum(bodies) > sum(len(document.body) for document in documents) > sum(gzipped) > 0
 
 
-def test_events_that_nothing_can_read_stop_no_stage(pipeline: Pipeline) -> None:
+def test_events_that_nothing_can_read_stop_no_stage(pipeline: ProfilePipeline) -> None:
     window = [
         b"no json",
         b"[1]",
@@ -70,7 +70,7 @@ def test_events_that_nothing_can_read_stop_no_stage(pipeline: Pipeline) -> None:
         work()
 
 
-def test_batches_are_cut_by_number_and_by_bytes(pipeline: Pipeline) -> None:
+def test_batches_are_cut_by_number_and_by_bytes(pipeline: ProfilePipeline) -> None:
     documents = stages.process_all(pipeline, [corpus.events(10, 1)], NOW_NS)
     largest = max(len(document.body) for document in documents)
 
@@ -82,7 +82,7 @@ def test_batches_are_cut_by_number_and_by_bytes(pipeline: Pipeline) -> None:
     assert all(sum(len(one.body) for one in batch) <= largest for batch in by_bytes)
 
 
-def test_a_document_larger_than_a_batch_goes_alone(pipeline: Pipeline) -> None:
+def test_a_document_larger_than_a_batch_goes_alone(pipeline: ProfilePipeline) -> None:
     documents = stages.process_all(pipeline, [corpus.events(3, 1)], NOW_NS)
 
     batches = stages.batches_of(documents, BatchSettings(max_bytes=ByteSize(1)))

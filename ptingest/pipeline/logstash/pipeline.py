@@ -1,0 +1,364 @@
+"""A ``logstash.conf`` as a pipeline: payloads in, documents of its outputs out.
+
+    payload -> decode -> Beats input -> filters -> outputs -> encode -> Document, one a target
+
+An event may leave the filters several times (split, clone) and go to several targets: these
+documents share the payload and the receipt, so its window is acked when all are safe. A payload
+has one fate all the same: where one of its documents cannot have a target, all of it becomes one
+dead letter, which can be requeued without storing the others twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ptingest.errors import ConfigInvalid, ConfigProblem
+from ptingest.model.document import DataStream, Document
+from ptingest.model.document import Target as DocumentTarget
+from ptingest.model.outcome import DeadLetter, DropReason, Processed
+from ptingest.model.receipt import Receipt
+from ptingest.pipeline.decode import TOO_DEEP, Decoded, Unreadable, decode_payload
+from ptingest.pipeline.identity import event_key, part_key
+from ptingest.pipeline.labels import LearnedLabels
+from ptingest.pipeline.logstash.beats_input import BeatsInput
+from ptingest.pipeline.logstash.compile import Program, Result, compile_config
+from ptingest.pipeline.logstash.event import Event
+from ptingest.pipeline.logstash.inputs import beats_inputs
+from ptingest.pipeline.logstash.options import RefusedConfig
+from ptingest.pipeline.logstash.parse import join_configs, parse
+from ptingest.pipeline.logstash.targets import Illegal, Targets, sink_names
+from ptingest.pipeline.logstash.values import Timestamp
+from ptingest.pipeline.own_time import OwnTimes
+from ptingest.pipeline.pipeline import OTHER, ExplainedEvent, Explanation, Passage
+from ptingest.pipeline.timestamps import TimeReader, read_event_time
+from ptingest.settings.logstash import LogstashSettings
+from ptingest.settings.profile import TimeSettings
+
+LONGEST_NAME = 1024
+"""Characters of a target's name that a letter shows; a legal one has at most 255."""
+FAILURES = {
+    "_grokparsefailure": "grok_failure",
+    "_dateparsefailure": "date_failure",
+    "_mutate_error": "mutate_failure",
+}
+"""Beginnings of tags, and the notes that count them; a tag of any other name is counted as
+``filter_failure``."""
+
+
+class _Made(NamedTuple):
+    """One document of a payload, before it has a receipt."""
+
+    target: DocumentTarget
+    body: bytes
+    own_id: str | None
+    routing: str | None
+
+
+class _Dropped(NamedTuple):
+    reason: DropReason
+
+
+class LogstashPipeline:
+    """Implements ``Pipeline`` for a ``logstash.conf``."""
+
+    def __init__(self, settings: LogstashSettings, program: Program, source: BeatsInput) -> None:
+        self.profile = settings
+        self.program = program
+        self._input = source
+        self._targets = Targets(program.outputs)
+        self._is_spread = len(set(sink_names(program.outputs))) > 1
+        self._labels = LearnedLabels()
+        self._own_times = OwnTimes(TimeReader(TimeSettings(), timezone="UTC", is_full=True))
+
+    @property
+    def services(self) -> Sequence[str]:
+        """Services seen so far: the config names none."""
+        return self._labels.services
+
+    def label_of(self, service: str) -> str:
+        """Return the metric label of a service."""
+        return self._labels.label_of(service)
+
+    def is_for(self, group: str | None) -> bool:  # noqa: ARG002 - the filters decide
+        """Always: the filters and outputs decide."""
+        return True
+
+    def own_stream(self, group: str, service: str) -> DataStream | None:  # noqa: ARG002
+        """None: any event may go anywhere."""
+        return None
+
+    def process(
+        self, payloads: Sequence[bytes], *, receipt: Receipt, peer: str, now_ns: int
+    ) -> Processed:
+        """Decide the fate of each payload; as ``Pipeline.process``."""
+        done = Processed(is_spread=self._is_spread)
+        received, documents = done.received, done.documents
+        for payload in payloads:
+            decoded, label = decode_payload(payload), OTHER
+            if isinstance(decoded, Unreadable):
+                fate: list[_Made] | Unreadable | Illegal | _Dropped = decoded
+            else:
+                try:
+                    label, fate = self._fate(decoded, peer, now_ns, done)
+                except RecursionError:
+                    fate = TOO_DEEP
+            received[label] = received.get(label, 0) + 1
+            if isinstance(fate, list):
+                keys = self._keys(decoded, fate)
+                documents += [
+                    Document(one.target, one.body, key, receipt, payload, label, peer, one.routing)
+                    for one, key in zip(fate, keys, strict=True)
+                ]
+                done.is_spread |= len(fate) != 1
+            elif isinstance(fate, _Dropped):
+                place = (label, fate.reason)
+                done.dropped[place] = done.dropped.get(place, 0) + 1
+            else:
+                done.dead_letters.append(self._letter(fate, decoded, payload, label, peer))
+        return done
+
+    def _fate(
+        self, decoded: Decoded, peer: str, now_ns: int, done: Processed
+    ) -> tuple[str, list[_Made] | Unreadable | Illegal | _Dropped]:
+        """Return the label of an event, and what becomes of it."""
+        events = self._input.events_of(decoded, peer=peer, now_ns=now_ns)
+        if isinstance(events, Unreadable):
+            return OTHER, events
+        label = self._label(events)
+        for mark in decoded.marks:
+            _count(done, label, mark)
+        errors = self.program.conditions.errors
+        results = [result for event in events for result in self.program.run(event)]
+        for result in results:
+            if result.event.failures:
+                _count_failures(done, label, result.event)
+        made = self._documents(results)
+        if isinstance(made, list) and not made:
+            is_undecided = self.program.conditions.errors > errors
+            return label, _Dropped(_drop_reason(results, is_undecided=is_undecided))
+        return label, made
+
+    def _label(self, events: Sequence[Event]) -> str:
+        service = events[0].fields.get("service") if events else None
+        if isinstance(service, dict):
+            service = service.get("name")
+        return self._labels.label_of(service)
+
+    def _documents(self, results: Sequence[Result]) -> list[_Made] | Illegal:
+        made: list[_Made] = []
+        for result in results:
+            body = b""
+            for target in result.targets:
+                found = self._targets.of(target)
+                if isinstance(found, Illegal):
+                    return found
+                body = body or encode_event(result.event)
+                made.append(_Made(found, body, target.document_id, target.routing))
+        return made
+
+    # --- keys and letters -------------------------------------------------------------------
+
+    def _keys(self, decoded: Decoded | Unreadable, made: Sequence[_Made]) -> list[str | None]:
+        """Return the key of each document: the config's id, else the event's, numbered."""
+        if all(one.own_id is not None for one in made) or isinstance(decoded, Unreadable):
+            return [one.own_id for one in made]
+        key = self._event_key(decoded)
+        return [
+            one.own_id if one.own_id is not None else key and part_key(key, number)
+            for number, one in enumerate(made)
+        ]
+
+    def _event_key(self, decoded: Decoded) -> str | None:
+        members = decoded.event
+        message = _text_of(members.get("message"))
+        found = self._own_times.find_in_text(message or "")
+        if found is not None:
+            return event_key(members, message, found.text.decode("ascii"), found.millis)
+        sent = _text_of(members.get("@timestamp"))
+        moment = None if sent is None else read_event_time(sent)
+        if sent is None or moment is None:
+            return None
+        return event_key(members, message, sent, moment.millis)
+
+    def _letter(
+        self,
+        fate: Unreadable | Illegal,
+        decoded: Decoded | Unreadable,
+        payload: bytes,
+        label: str,
+        peer: str,
+    ) -> DeadLetter:
+        key = None if isinstance(decoded, Unreadable) else self._event_key(decoded)
+        return DeadLetter(
+            reason=fate.reason,
+            detail=fate.detail,
+            payload=payload,
+            service=label,
+            peer=peer,
+            key=key,
+        )
+
+    # --- for people ---------------------------------------------------------------------------
+
+    def explain(self, payload: bytes, *, now_ns: int) -> Explanation:
+        """Run one payload and keep every decision."""
+        decoded = decode_payload(payload)
+        if isinstance(decoded, Unreadable):
+            return _dead(decoded)
+        try:
+            return self._explained(decoded, now_ns)
+        except RecursionError:
+            return _dead(TOO_DEEP)
+
+    def _explained(self, decoded: Decoded, now_ns: int) -> Explanation:
+        events = self._input.events_of(decoded, peer="", now_ns=now_ns)
+        if isinstance(events, Unreadable):
+            return _dead(events)
+        errors = self.program.conditions.errors
+        explained = [self.program.explain(event) for event in events]
+        results = [result for one in explained for result in one.results]
+        is_undecided = self.program.conditions.errors > errors
+        made = self._documents(results)
+        told = tuple(_told(result) for result in results)
+        names = list(dict.fromkeys(name for one in told for name in one.targets))
+        first = told[0] if told else None
+        outcome, reason, detail = "indexed", None, ""
+        if isinstance(made, Illegal):
+            outcome, reason, detail = "dead_letter", made.reason, made.detail
+        elif not made:
+            dropped = _drop_reason(results, is_undecided=is_undecided)
+            outcome, reason = "dropped", str(dropped)
+            detail = self.program.conditions.last if is_undecided else ""
+        keys = self._keys(decoded, made) if isinstance(made, list) else []
+        return Explanation(
+            outcome=outcome,  # type: ignore[arg-type]
+            reason=reason,
+            detail=detail,
+            data_stream=",".join(names) or None,
+            document=None if first is None else msgspec.json.decode(first.body),
+            body=None if first is None else first.body,
+            key=keys[0] if keys else None,
+            pattern=None,
+            rule=None,
+            notes=tuple(decoded.marks) + tuple(_failures(results)),
+            events=told,
+            passages=tuple(
+                Passage(str(passage.place), passage.text, passage.outcome)
+                for one in explained
+                for passage in one.passages
+            ),
+        )
+
+
+def compile_logstash(settings: LogstashSettings) -> LogstashPipeline:
+    """Compile the files of a config.
+
+    Raises:
+        ConfigInvalid: it cannot be run, with file and line.
+    """
+    has_ecs = settings.ecs_compatibility != "disabled"
+    try:
+        config = join_configs(
+            parse(one.text, settings.variables, file=one.name, has_escapes=settings.support_escapes)
+            for one in settings.files
+        )
+        inputs = beats_inputs(config, has_ecs=has_ecs)
+        program = compile_config(config, has_ecs=has_ecs, folder=Path(settings.folder))
+    except RefusedConfig as error:
+        place = error.place
+        problem = ConfigProblem(
+            file=f"{place.file}:{place.line}:{place.column}", path="", seen=error.sentence,
+            cure="nothing is run until it is changed",
+        )  # fmt: skip
+        raise ConfigInvalid((problem,)) from None
+    source = inputs[0].builder if inputs else BeatsInput(has_ecs=has_ecs)
+    return LogstashPipeline(settings, program, source)
+
+
+def encode_event(event: Event) -> bytes:
+    """Return an event as the body of a document, without its metadata."""
+    return _encoded(event.fields)
+
+
+def _encoded(value: Any) -> bytes:
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return _encoder.encode(_mended(value))
+
+
+def _mended(value: Any) -> Any:
+    """Replace halves of surrogate pairs, which a filter may have made of a text in JSON."""
+    if isinstance(value, dict):
+        return {_mended(name): _mended(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_mended(one) for one in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return value
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Timestamp):
+        return str(value)
+    # How msgspec wants a hook to refuse a type.
+    raise NotImplementedError(f"a value of type {type(value).__name__}")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number")
+_text = msgspec.json.Decoder(str).decode
+
+
+def _text_of(raw: msgspec.Raw | None) -> str | None:
+    return _text(raw) if raw is not None and bytes(raw).startswith(b'"') else None
+
+
+def _told(result: Result) -> ExplainedEvent:
+    event = result.event
+    names = tuple(target.name for target in result.targets)
+    return ExplainedEvent(encode_event(event), _encoded(event.metadata), names)
+
+
+def _dead(why: Unreadable) -> Explanation:
+    return Explanation(
+        outcome="dead_letter", reason=why.reason, detail=why.detail, data_stream=None,
+        document=None, body=None, key=None, pattern=None, rule=None, notes=(),
+    )  # fmt: skip
+
+
+def _drop_reason(results: Sequence[Result], *, is_undecided: bool) -> DropReason:
+    if is_undecided:
+        return DropReason.CONDITION_ERROR
+    return DropReason.NO_OUTPUT if results else DropReason.FILTER
+
+
+def _count(done: Processed, label: str, what: str) -> None:
+    done.tallies[label, what] = done.tallies.get((label, what), 0) + 1
+
+
+def _count_failures(done: Processed, label: str, event: Event) -> None:
+    for what in _notes_of(event):
+        _count(done, label, what)
+
+
+def _failures(results: Sequence[Result]) -> list[str]:
+    found = [
+        what for result in results if result.event.failures for what in _notes_of(result.event)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _notes_of(event: Event) -> list[str]:
+    tags = event.fields.get("tags")
+    found = {
+        what
+        for tag in (tags if isinstance(tags, list) else [])
+        if isinstance(tag, str)
+        for start, what in FAILURES.items()
+        if tag.startswith(start)
+    }
+    return sorted(found) or ["filter_failure"]

@@ -1,0 +1,118 @@
+"""From what an output says of an event to the target of a document.
+
+Target of the room (output, name, action ...) --> DataStream | Index, one object for each name
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ptingest.model import document as model
+from ptingest.pipeline.logstash.outputs import Output, Target
+from ptingest.pipeline.route import illegal_name, is_unresolved, shown
+
+ACTIONS = ("create", "index")
+KEPT_TARGETS = 4096
+"""Targets cached; dated indices and names from events make ever new ones."""
+
+ELASTICSEARCH, FILE, STDOUT = "elasticsearch", "file", "stdout"
+
+
+class Illegal(NamedTuple):
+    """Why a document cannot be written where an output wants it."""
+
+    reason: str
+    detail: str
+
+
+class Targets:
+    """Turns the targets of one program into those of documents."""
+
+    def __init__(self, outputs: Sequence[Output]) -> None:
+        self._sinks = sink_names(outputs)
+        self._kept: dict[tuple[object, ...], model.Target | Illegal] = {}
+
+    def of(self, target: Target) -> model.Target | Illegal:
+        """Return the target of a document, or why there is none."""
+        has_id = target.document_id is not None
+        key = (*target[:4], target.pipeline, has_id)
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= KEPT_TARGETS:
+                self._kept.clear()
+            found = self._kept[key] = self._made(target, has_own_ids=has_id)
+        return found
+
+    def _made(self, target: Target, *, has_own_ids: bool) -> model.Target | Illegal:
+        sink = self._sinks[target.output]
+        if sink in (FILE, STDOUT):
+            return model.Index(target.name, output=sink)
+        illegal = _illegal(target)
+        if illegal is not None:
+            return illegal
+        pipeline = target.pipeline or ""
+        if target.is_data_stream:
+            kind, dataset, namespace = target.name.split("-", 2)
+            return model.DataStream(kind, dataset, namespace, pipeline, sink)
+        if target.action == "index" and has_own_ids:
+            return model.Index(target.name, "index", has_own_ids, pipeline, sink)
+        # Without an id of the config's an event is only added, and one that came before is
+        # known by its key.
+        return model.Index(target.name, "create", has_own_ids, pipeline, sink)
+
+
+def _illegal(target: Target) -> Illegal | None:
+    name = target.name
+    if target.action not in ACTIONS:
+        detail = f"action {shown(target.action)} for {shown(name)}: create and index are known here"
+        return Illegal("unknown_action", detail)
+    if is_unresolved(name):
+        return Illegal("index_interpolation", f"{shown(name)} still holds a placeholder")
+    if not target.is_data_stream and name.startswith("<") and name.endswith(">"):
+        return None  # date math, which Elasticsearch resolves
+    wrong = illegal_name(name)
+    if wrong is None and target.is_data_stream and name.count("-") < 2:
+        wrong = "a data stream's name has three parts"
+    return None if wrong is None else Illegal("illegal_data_stream", f"{shown(name)}: {wrong}")
+
+
+def sink_names(outputs: Sequence[Output]) -> tuple[str, ...]:
+    """Return the sink of each output.
+
+    Outputs to the same cluster with the same login share one; the first cluster is
+    ``elasticsearch``, a further one its output's ``id``, else ``elasticsearch-2`` and so on.
+    """
+    names: list[str] = []
+    clusters: dict[tuple[object, ...], str] = {}
+    for output in outputs:
+        if output.options.plugin != ELASTICSEARCH:
+            names.append(output.options.plugin)
+            continue
+        cluster = connection_of(output)
+        if cluster not in clusters:
+            number = len(clusters) + 1
+            given = output.options["id"]
+            clusters[cluster] = (
+                ELASTICSEARCH if number == 1 else given or f"{ELASTICSEARCH}-{number}"
+            )
+        names.append(clusters[cluster])
+    return tuple(names)
+
+
+CONNECTION = (
+    "hosts", "user", "password", "api_key", "cloud_id", "cloud_auth", "path", "proxy", "ssl",
+    "ssl_enabled", "cacert", "ca_trusted_fingerprint", "ssl_certificate", "ssl_key",
+    "ssl_certificate_authorities", "ssl_certificate_verification", "ssl_verification_mode",
+)  # fmt: skip
+"""Options of an output to Elasticsearch that say which cluster, and as whom."""
+
+
+def connection_of(output: Output) -> tuple[object, ...]:
+    """Return the values of those options."""
+    values = output.options.values
+    return tuple(_hashable(values.get(name)) for name in CONNECTION)
+
+
+def _hashable(value: object) -> object:
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value

@@ -1,0 +1,83 @@
+"""A server whose rules are a logstash.conf, from the socket to the sinks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ptingest.model.document import LARGE_BYTES
+from ptingest.model.origin import Origin
+from ptingest.model.receipt import Receipt
+from tests.support.raw_peer import event
+from tests.support.serving import Server, serving
+
+ORIGIN = Origin(peer="192.0.2.7:1")
+CONFIG = """
+filter {
+  if [message] == "drop me" { drop {} }
+}
+output {
+  elasticsearch { index => "all" }
+  if [message] == "twice" { elasticsearch { index => "some-%{service}" id => "second" } }
+}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "logstash.conf"
+    path.write_text(CONFIG)
+    return path
+
+
+async def admit(server: Server, *payloads: bytes) -> Receipt:
+    receipt = Receipt(lambda _: None)
+    receipt.fates = []
+    await server.worker.parts.flow.admit(payloads, receipt, ORIGIN)
+    receipt.seal()
+    return receipt
+
+
+async def test_an_event_of_two_outputs_is_two_documents_and_its_window_waits_for_both(
+    tmp_path: Path, config: Path
+) -> None:
+    async with serving(tmp_path, profile=config) as server:
+        payloads = [event(message=text) for text in ("once", "twice", "drop me")]
+
+        receipt = await admit(server, *payloads)
+        await server.until("ptingest_lane_settled_events_total", 3, "memory", "django", "stored")
+
+        assert receipt.closed
+        assert receipt.failed is None
+        names = sorted(document.target.name for document in server.sink.documents)
+        assert names == ["all", "all", "some-django"]
+        assert server.metric("ptingest_flow_received_events_total", "django") == 3
+        assert server.metric("ptingest_flow_added_events_total", "memory", "django") == 1
+        assert server.metric("ptingest_flow_dropped_events_total", "django", "filter") == 1
+        assert set(server.residues()) == {0}
+
+
+async def test_each_sink_has_books_of_its_own(tmp_path: Path, config: Path) -> None:
+    sinks = {"store": {}, "ndjson": {}}
+    async with serving(tmp_path, profile=config, sinks=sinks) as server:
+        receipt = await admit(server, event(message="twice"), event(message="once"))
+        for sink in sinks:
+            await server.until("ptingest_lane_settled_events_total", 3, sink, "django", "stored")
+
+        assert receipt.closed
+        assert set(server.residues()) == {0}
+
+
+async def test_a_large_event_becomes_its_documents_in_the_other_process(
+    tmp_path: Path, config: Path
+) -> None:
+    async with serving(tmp_path, profile=config) as server:
+        large = event(message="twice", filler="x" * (LARGE_BYTES + 1))
+
+        await admit(server, large)
+        await server.until("ptingest_lane_settled_events_total", 2, "memory", "django", "stored")
+
+        names = [document.target.name for document in server.sink.documents]
+        assert names == ["all", "some-django"]
+        assert all(document.payload == large for document in server.sink.documents)
