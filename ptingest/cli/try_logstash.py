@@ -60,7 +60,7 @@ def _program(profile: Path, manner: Manner) -> Program:
         return compile_config(config, has_ecs=manner.has_ecs, folder=folder)
     except RefusedConfig as error:
         raise ConfigInvalid(
-            (_problem(error.place.file, error.place.line, error.sentence),)
+            tuple(_problem(one.place.file, one.place.line, one.sentence) for one in error.all)
         ) from None
     except OSError as error:
         sentence = f"cannot be read: {error.strerror}"

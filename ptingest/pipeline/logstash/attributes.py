@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from ptingest.pipeline.logstash.hash_order import java_order
-from ptingest.pipeline.logstash.options import Kind, Option, Options, RefusedConfig
+from ptingest.pipeline.logstash.options import (
+    Kind,
+    Option,
+    Options,
+    RefusedConfig,
+    refuse_all,
+)
 from ptingest.pipeline.logstash.tree import (
     Array,
+    Attribute,
     Hash,
     Number,
     Place,
@@ -32,19 +39,12 @@ def check_attributes(plugin: Plugin, declared: Iterable[Option]) -> Options:
     known = {option.name: option for option in declared}
     given: dict[str, Any] = {}
     places: dict[str, Place] = {}
+    problems: list[RefusedConfig] = []
     for attribute in plugin.attributes:
-        if attribute.name not in known:
-            raise RefusedConfig(
-                attribute.place,
-                f"{plugin.name} has no option {attribute.name!r}; its options are "
-                f"{', '.join(sorted(known))}",
-            )
-        option = known[attribute.name]
-        if option.refused:
-            raise RefusedConfig(
-                attribute.place, f"{plugin.name}.{option.name}: {option.refused}",
-                is_unsupported=True,
-            )  # fmt: skip
+        problem = _problem(plugin, attribute, known)
+        if problem is not None:
+            problems.append(problem)
+            continue
         value = _plain(attribute.value)
         if attribute.name in given:
             value = _joined(given[attribute.name], value)
@@ -52,14 +52,38 @@ def check_attributes(plugin: Plugin, declared: Iterable[Option]) -> Options:
         places.setdefault(attribute.name, attribute.place)
     values = {}
     for option in known.values():
-        if option.name in given:
-            place = places[option.name]
-            values[option.name] = _converted(plugin, option, given[option.name], place)
-        elif option.is_required:
-            raise RefusedConfig(plugin.place, f"{plugin.name} needs the option {option.name!r}")
-        else:
-            values[option.name] = option.default
+        try:
+            values[option.name] = _value(plugin, option, given, places)
+        except RefusedConfig as problem:
+            problems.append(problem)
+    refuse_all(problems)
     return Options(plugin.name, plugin.place, values, places)
+
+
+def _problem(
+    plugin: Plugin, attribute: Attribute, known: Mapping[str, Option]
+) -> RefusedConfig | None:
+    option = known.get(attribute.name)
+    if option is None:
+        sentence = (
+            f"{plugin.name} has no option {attribute.name!r}; its options are "
+            f"{', '.join(sorted(known))}"
+        )
+        return RefusedConfig(attribute.place, sentence)
+    if option.refused:
+        sentence = f"{plugin.name}.{option.name}: {option.refused}"
+        return RefusedConfig(attribute.place, sentence, is_unsupported=True)
+    return None
+
+
+def _value(
+    plugin: Plugin, option: Option, given: Mapping[str, Any], places: Mapping[str, Place]
+) -> Any:
+    if option.name in given:
+        return _converted(plugin, option, given[option.name], places[option.name])
+    if option.is_required:
+        raise RefusedConfig(plugin.place, f"{plugin.name} needs the option {option.name!r}")
+    return option.default
 
 
 class _Pairs(list[tuple[str, Any]]):

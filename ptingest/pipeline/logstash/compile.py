@@ -6,7 +6,7 @@ returns the events that go on beside the one that it was given (split, clone).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,12 @@ from ptingest.pipeline.logstash.conditions import Test, compile_condition
 from ptingest.pipeline.logstash.decoration import compile_decoration
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.explain import Passage, Tracer
-from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, RefusedConfig
+from ptingest.pipeline.logstash.options import (
+    FilterFunction,
+    FilterSetup,
+    RefusedConfig,
+    refuse_all,
+)
 from ptingest.pipeline.logstash.outputs import Output, Target, compile_output
 from ptingest.pipeline.logstash.plugins import COMMON_OPTIONS, filter_module
 from ptingest.pipeline.logstash.tree import Branch, Condition, Config, Place, Plugin, Statement
@@ -89,9 +94,21 @@ def compile_config(config: Config, *, has_ecs: bool = True, folder: Path = Path(
         folder: where relative paths in options begin.
 
     Raises:
-        RefusedConfig: the first thing that cannot be used, with its place.
+        RefusedConfig: something cannot be used; ``all`` has everything, each with its place.
     """
     return _Compiler(has_ecs, folder).program(config)
+
+
+def _nodes(statements: Iterable[Statement]) -> Iterator[Plugin | Condition]:
+    """Yield plugins and conditions in the order written."""
+    for statement in statements:
+        if isinstance(statement, Plugin):
+            yield statement
+            continue
+        for condition, block in statement.arms:
+            if condition is not None:
+                yield condition
+            yield from _nodes(block)
 
 
 class _Compiled(NamedTuple):
@@ -112,12 +129,12 @@ class _Compiler:
         self._counts: list[PluginCounts] = []
         self._ids: dict[str, Place] = {}
         self._conditions = ConditionCounts()
+        self._problems: list[RefusedConfig] = []
 
     def program(self, config: Config) -> Program:
-        for statement in config.filters:
-            self._build(statement, "filter")
-        for statement in config.outputs:
-            self._build(statement, "output")
+        self._build_all(config.filters, "filter")
+        self._build_all(config.outputs, "output")
+        refuse_all(self._problems)
         outputs = tuple(output for output, _ in self._outputs.values())
 
         def trace(passages: list[Passage]) -> tuple[Step, Routing]:
@@ -129,19 +146,23 @@ class _Compiler:
             self._steps(config.filters, None), self._routes(config.outputs, None), trace,
         )  # fmt: skip
 
-    def _build(self, statement: Statement, kind: str) -> None:
-        if isinstance(statement, Branch):
-            for condition, block in statement.arms:
-                if condition is not None:
-                    self._tests[id(condition)] = compile_condition(condition)
-                for one in block:
-                    self._build(one, kind)
-        elif kind == "filter":
-            self._build_filter(statement)
-        else:
-            output = compile_output(statement, len(self._outputs))
-            counts = self._count(kind, statement, output.options["id"])
-            self._outputs[id(statement)] = (output, counts)
+    def _build_all(self, statements: Iterable[Statement], kind: str) -> None:
+        """Build; what is wrong is kept, so that all of it can be told at once."""
+        for node in _nodes(statements):
+            try:
+                if not isinstance(node, Plugin):
+                    self._tests[id(node)] = compile_condition(node)
+                elif kind == "filter":
+                    self._build_filter(node)
+                else:
+                    self._build_output(node)
+            except RefusedConfig as problem:
+                self._problems.append(problem)
+
+    def _build_output(self, plugin: Plugin) -> None:
+        output = compile_output(plugin, len(self._outputs), has_ecs=self._has_ecs)
+        counts = self._count("output", plugin, output.options["id"])
+        self._outputs[id(plugin)] = (output, counts)
 
     def _build_filter(self, plugin: Plugin) -> None:
         module = filter_module(plugin)

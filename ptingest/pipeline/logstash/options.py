@@ -47,6 +47,25 @@ class RefusedConfig(Exception):
         self.place, self.sentence = place, sentence
         self.is_unsupported = is_unsupported
         """Logstash would run it."""
+        self.others: tuple[RefusedConfig, ...] = ()
+        """What else is wrong in the same config."""
+
+    @property
+    def all(self) -> tuple[RefusedConfig, ...]:
+        """Everything that is wrong, in the order found."""
+        return (self, *self.others)
+
+
+def refuse_all(problems: Sequence[RefusedConfig]) -> None:
+    """Raise the first problem with the others beside it; do nothing if there is none.
+
+    Raises:
+        RefusedConfig: there is one.
+    """
+    found = [one for problem in problems for one in problem.all]
+    if found:
+        found[0].others = tuple(found[1:])
+        raise found[0]
 
 
 @dataclass(frozen=True, slots=True)

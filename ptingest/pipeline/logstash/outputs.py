@@ -1,25 +1,40 @@
-"""Outputs: where an event goes, and under which name."""
+"""Outputs: where an event goes, and under which name.
+
+``elasticsearch`` (data streams and indices), ``stdout`` and ``file``. Names may hold ``%{...}``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ptingest.pipeline.logstash.attributes import check_attributes
 from ptingest.pipeline.logstash.event import Event
-from ptingest.pipeline.logstash.options import Option, Options, RefusedConfig
+from ptingest.pipeline.logstash.options import Options, RefusedConfig
+from ptingest.pipeline.logstash.output_options import ELASTICSEARCH, FILE, ONLY_FOR_INDICES, STDOUT
 from ptingest.pipeline.logstash.sprintf import Template, compile_template
 from ptingest.pipeline.logstash.tree import Plugin
+from ptingest.pipeline.logstash.values import FieldError, java_text
+
+ACTIONS = ("create", "index")
+_CODECS = {"stdout": ("rubydebug", "json", "json_lines"), "file": ("json_lines", "json")}
+_DATA_STREAM = ("type", "dataset", "namespace")
 
 
 class Target(NamedTuple):
-    """Where one event goes: a data stream, an index, or a file."""
+    """Where one event goes.
+
+    A name that cannot be made of the event (``%{...}`` of a bad reference) stays as written, and
+    so does one whose field is missing: whoever writes refuses it then.
+    """
 
     output: int
     """Which output of the config, counted from 0 in the order written."""
     name: str
+    """Of the data stream or index; the path of a file; ``stdout``."""
     is_data_stream: bool = False
     action: str = "index"
+    """``create`` or ``index``; anything else came out of an event and cannot be done."""
     document_id: str | None = None
     pipeline: str | None = None
     routing: str | None = None
@@ -35,28 +50,125 @@ class Output(NamedTuple):
     route: Route
 
 
-COMMON_OPTIONS = (Option("id"), Option("codec", "codec"), Option("enable_metric", "boolean", True))
-_ELASTICSEARCH = (
-    Option("index"), Option("document_id"), Option("action"), Option("pipeline"),
-    Option("routing"), Option("hosts", "array", ["127.0.0.1"]),
-)  # fmt: skip
-
-
-def compile_output(plugin: Plugin, number: int) -> Output:
+def compile_output(plugin: Plugin, number: int, *, has_ecs: bool = True) -> Output:
     """Compile one output.
+
+    Args:
+        plugin: the output as it stands in the config.
+        number: which one, counted from 0; its targets have it.
+        has_ecs: ``pipeline.ecs_compatibility`` is v1 or v8.
 
     Raises:
         RefusedConfig: there is no such output, or an option cannot be used.
     """
-    if plugin.name == "elasticsearch":
-        options = check_attributes(plugin, (*COMMON_OPTIONS, *_ELASTICSEARCH))
-        return Output(options, _elasticsearch(options, number))
-    raise RefusedConfig(plugin.place, f"there is no output {plugin.name!r}")
+    match plugin.name:
+        case "elasticsearch":
+            options = check_attributes(plugin, ELASTICSEARCH)
+            own = options["ecs_compatibility"]
+            has_ecs = has_ecs if own is None else own != "disabled"
+            if _is_data_stream(options, has_ecs=has_ecs):
+                return Output(options, _to_data_streams(options, number))
+            return Output(options, _to_indices(options, number, has_ecs=has_ecs))
+        case "stdout":
+            options = check_attributes(plugin, STDOUT)
+            _check_codec(options)
+            target = Target(number, "stdout")
+            return Output(options, lambda _event: target)
+        case "file":
+            options = check_attributes(plugin, FILE)
+            _check_codec(options)
+            path = _name(options["path"])
+            return Output(options, lambda event: Target(number, path(event)))
+        case "kafka":
+            raise RefusedConfig(
+                plugin.place,
+                "the output kafka is not supported yet; write to Elasticsearch or to a file",
+                is_unsupported=True,
+            )
+    raise RefusedConfig(
+        plugin.place,
+        f"there is no output {plugin.name!r}; the outputs are elasticsearch, file and stdout",
+    )
 
 
-def _elasticsearch(options: Options, number: int) -> Route:
-    index = compile_template(options["index"] or "logs-generic-default")
-    action = compile_template(options["action"] or "index")
+def _check_codec(options: Options) -> None:
+    codec: Plugin | None = options["codec"]
+    known = _CODECS[options.plugin]
+    if codec is not None and (codec.name not in known or codec.attributes):
+        what = f"options of the codec {codec.name}" if codec.attributes else f"{codec.name}"
+        raise options.refuse(
+            f"{what} cannot be used; lines are JSON: write {' or '.join(known)}, or nothing",
+            "codec",
+            is_unsupported=True,
+        )
+
+
+def _is_data_stream(options: Options, *, has_ecs: bool) -> bool:
+    """Decide as Logstash 8 does for ``data_stream => auto``; refuse what excludes each other."""
+    asked = options["data_stream"]
+    own = sorted(one for one in options.places if one.startswith("data_stream_"))
+    opposed = sorted(set(options.places) & ONLY_FOR_INDICES)
+    if options["action"] not in (None, "create"):
+        opposed.append("action")
+    if options.is_set("manage_template") and options["manage_template"]:
+        opposed.append("manage_template")
+    if asked == "true" and opposed:
+        raise options.refuse(
+            f"data_stream => true excludes {', '.join(opposed)}; remove one of them", opposed[0]
+        )
+    if asked == "false" and own:
+        raise options.refuse(
+            f"data_stream => false excludes {', '.join(own)}; remove one of them", own[0]
+        )
+    return asked == "true" or (asked == "auto" and has_ecs and not opposed)
+
+
+def _to_data_streams(options: Options, number: int) -> Route:
+    given = {part: str(options[f"data_stream_{part}"]) for part in _DATA_STREAM}
+    is_routed, is_synced = options["data_stream_auto_routing"], options["data_stream_sync_fields"]
+    pipeline, routing = _optional(options["pipeline"]), _optional(options["routing"])
+
+    def route(event: Event) -> Target:
+        found = event.fields.get("data_stream")
+        parts = given
+        if is_routed and type(found) is dict:
+            parts = {part: _part(found.get(part), given[part]) for part in _DATA_STREAM}
+        if is_synced and (found is None or type(found) is dict):
+            # The stream's mapping holds these three to one value each.
+            event.fields["data_stream"] = {**(found or {}), **parts}
+        return Target(
+            number,
+            f"{parts['type']}-{parts['dataset']}-{parts['namespace']}",
+            True,
+            "create",
+            None,
+            None if pipeline is None else pipeline(event),
+            None if routing is None else routing(event),
+        )
+
+    return route
+
+
+def _part(value: object, otherwise: str) -> str:
+    if type(value) is str:
+        return value
+    return otherwise if value is None or value is False else java_text(value)
+
+
+def _to_indices(options: Options, number: int, *, has_ecs: bool) -> Route:
+    if options["ilm_enabled"] == "true":
+        raise options.refuse(
+            "ilm_enabled => true would make indices that roll over; use a data stream, or let "
+            "index name the alias that is written to",
+            "ilm_enabled",
+            is_unsupported=True,
+        )
+    fixed = options["action"] or "index"
+    if "%{" not in fixed and fixed not in ACTIONS:
+        sentence = f"action {fixed!r} is not supported; create and index are"
+        raise options.refuse(sentence, "action", is_unsupported=True)
+    otherwise = "ecs-logstash-%{+yyyy.MM.dd}" if has_ecs else "logstash-%{+yyyy.MM.dd}"
+    index, action = _name(options["index"] or otherwise), _name(fixed)
     document_id, pipeline, routing = (
         _optional(options[name]) for name in ("document_id", "pipeline", "routing")
     )
@@ -65,14 +177,30 @@ def _elasticsearch(options: Options, number: int) -> Route:
         return Target(
             number,
             index(event),
-            action=action(event),
-            document_id=document_id and document_id(event),
-            pipeline=pipeline and pipeline(event),
-            routing=routing and routing(event),
+            False,
+            action(event),
+            None if document_id is None else document_id(event),
+            None if pipeline is None else pipeline(event),
+            None if routing is None else routing(event),
         )
 
     return route
 
 
-def _optional(text: Any) -> Template | None:
-    return None if text is None else compile_template(text)
+def _name(text: str) -> Template:
+    """A text whose bad references leave it as it is written."""
+    template = compile_template(text)
+    if "%{" not in text:
+        return template
+
+    def name(event: Event) -> str:
+        try:
+            return template(event)
+        except FieldError:
+            return text
+
+    return name
+
+
+def _optional(text: str | None) -> Template | None:
+    return None if text is None else _name(text)

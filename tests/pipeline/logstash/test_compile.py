@@ -62,3 +62,15 @@ def test_plugins_are_counted_by_id() -> None:
 def test_an_id_stands_once() -> None:
     with pytest.raises(RefusedConfig, match=r"1:32: the id 'x' stands at a\.conf:1:10 already"):
         program('filter { mutate { id => "x" }  mutate { id => "x" } }')
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(RefusedConfig) as caught:
+        program("""filter {
+  mutate { nope => 1 rename => 5 }
+  if [a] =~ /(/ { nothing { } }
+}
+output { kafka { } }""")
+
+    told = [(one.place.line, one.is_unsupported) for one in caught.value.all]
+    assert told == [(2, False), (2, False), (3, False), (3, False), (5, True)]
