@@ -20,6 +20,7 @@ import click
 
 from ptingest.api.client import ServerClient, error_in
 from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.letter_choice import check_reasons, why_none_fits
 from ptingest.cli.options import (
     address_option,
     api_of,
@@ -28,6 +29,7 @@ from ptingest.cli.options import (
     load_settings,
     token_option,
 )
+from ptingest.cli.terminal import show_error
 from ptingest.cli.visible import escaped, write_json_line
 from ptingest.errors import DataDirLocked, JobRefused, PtingestError, ServerUnreachable
 
@@ -159,7 +161,7 @@ def sentence(progress: Progress) -> str:
     """Say in one line what became of the letters."""
     tally = progress["tally"]
     if not tally["chosen"] and not tally["left_because"] and not progress["failed"]:
-        return "no waiting dead letter matches these options: nothing was done"
+        return NOTHING_FITS
     if progress["what"] == "purge":
         said = f"{tally['purged']} purged"
     else:
@@ -186,6 +188,7 @@ def exit_code(progress: Progress) -> ExitCode:
     return ExitCode.DONE
 
 
+NOTHING_FITS = "no waiting dead letter matches these options: nothing was done"
 LISTED_MOST = 10_000
 
 json_option = click.option(
@@ -223,7 +226,7 @@ def list_(
 
     directory = _directory(config)
     try:
-        _check_reasons(reasons, directory)
+        check_reasons(reasons, directory)
         letters = (
             stored
             for stored in read_letters(directory, with_done=with_done)
@@ -340,11 +343,11 @@ def _carry_out(
     directory = Path(settings.data_dir) / "dead_letters"
     order = Order(what, choice, seconds=timeout)
     try:
-        _check_reasons(choice.reasons, directory)
+        check_reasons(choice.reasons, directory)
         if dry_run:
             return _preview(config, order, as_json=as_json)
         if not directory.is_dir():
-            click.echo(f"0 dead letters in {directory}: nothing was done", err=True)
+            _explain_nothing(choice, directory)
             return ExitCode.FAILED
         if asks:
             order = _confirmed(order, directory)
@@ -355,6 +358,9 @@ def _carry_out(
         write_json_line(msgspec.json.encode({"what": what, **progress["tally"]}))
     else:
         click.echo(sentence(progress))
+    if not progress["tally"]["chosen"] and not progress["failed"]:
+        _explain_nothing(choice, directory)
+        return exit_code(progress)
     return _missing(choice, progress, directory) or exit_code(progress)
 
 
@@ -373,6 +379,12 @@ def _confirmed(order: Order, directory: Path) -> Order:
     if count and not click.confirm("Delete them?", err=True):
         raise click.ClickException("nothing was deleted")
     return replace(order, choice=choice)
+
+
+def _explain_nothing(choice: LetterFilter, directory: Path) -> None:
+    """Say on standard error what there is, and which option excludes it."""
+    for line in why_none_fits(choice, directory):
+        show_error(line)
 
 
 def _missing(choice: LetterFilter, progress: dict[str, Any], directory: Path) -> ExitCode | None:
@@ -414,26 +426,6 @@ def _choice(
     return choice
 
 
-def _check_reasons(asked: tuple[str, ...], directory: Path) -> None:
-    """Refuse a reason that no letter can have; a letter of another version may have its own."""
-    from collections import Counter
-
-    from ptingest.dead_letters.queue import read_letters
-    from ptingest.model.reasons import REASONS
-
-    if all(reason in REASONS for reason in asked):
-        return
-    found = Counter(one.letter.reason for one in read_letters(directory, with_done=True))
-    for reason in asked:
-        if reason not in REASONS and reason not in found:
-            waiting = ", ".join(f"{name} ({count})" for name, count in found.most_common())
-            raise click.BadParameter(
-                f"{reason!r} is not a reason of a dead letter; nothing was done. In {directory}: "
-                f"{escaped(waiting) or 'none'}. Known reasons: {', '.join(sorted(REASONS))}",
-                param_hint="--reason",
-            )
-
-
 def _preview(config: Path | None, order: Order, *, as_json: bool) -> ExitCode:
     import os
     import time
@@ -456,7 +448,10 @@ def _preview(config: Path | None, order: Order, *, as_json: bool) -> ExitCode:
         else:
             was = f"{prospect.reason}  {escaped(prospect.data_stream or '-')}"
             click.echo(f"{count:>8}  {was}  would be {escaped(prospect.becomes)}")
-    if not as_json:
+    if not prospects:
+        click.echo(NOTHING_FITS, err=True)
+        _explain_nothing(order.choice, directory)
+    elif not as_json:
         click.echo(f"{prospects.total()} letters; nothing was changed", err=True)
     return ExitCode.DONE if prospects else ExitCode.FAILED
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.terminal import is_drawable
+from ptingest.cli.terminal import is_drawable, show_error
+from ptingest.cli.visible import visible
 from ptingest.doctor.units import plural
 
 if TYPE_CHECKING:
@@ -137,6 +139,9 @@ def send(
     from ptingest.tools.shipper.shipper import ShipperSettings
 
     host, port = _host_and_port(to)
+    for path in files:
+        if said := _objection(path):
+            show_error(f"warning: {said}")
     settings = ShipperSettings(
         host=host,
         port=port,
@@ -171,6 +176,16 @@ def _named(files: tuple[Path, ...], service: str | None) -> dict[Path, str]:
     return {path.resolve(): service or service_of(path) for path in files}
 
 
+def _objection(path: Path) -> str:
+    from ptingest.tools.shipper.file_kind import BEGIN_BYTES, objection_to
+
+    try:
+        with path.open("rb") as file:
+            return objection_to(file.read(BEGIN_BYTES), shlex.quote(str(path)))
+    except OSError:
+        return ""  # `_named` and the shipper say what is wrong with it
+
+
 def _tls(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
     if ca is None:
         if certificate is None and key is None:
@@ -194,7 +209,7 @@ def service_of(path: Path) -> str:
 def _ship(settings: ShipperSettings) -> ExitCode:
     from ptingest.tools.shipper.shipper import Shipper
 
-    report = _Bar(settings) if is_drawable(sys.stderr) else _Lines()
+    report = _Bar() if is_drawable(sys.stderr) else _Lines()
     shipper = Shipper(settings, report=report.show)
     try:
         asyncio.run(shipper.run())
@@ -205,7 +220,7 @@ def _ship(settings: ShipperSettings) -> ExitCode:
     report.close()
     progress = shipper.progress
     if progress.failure:
-        click.echo(f"ptingest send: {progress.failure}", err=True)
+        show_error(f"ptingest send: {progress.failure}")
         if not progress.connections:
             return ExitCode.NOT_REACHABLE
     click.echo(_sentence(progress, is_again=settings.again))
@@ -232,41 +247,46 @@ def _sentence(progress: Progress, *, is_again: bool = False) -> str:
 
 
 class _Lines:
-    """Progress for a log file: a line every few seconds."""
+    """Progress for a log file: a line every few seconds, and one as soon as it has to wait."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
+        self._is_waiting = False
 
     def show(self, progress: Progress) -> None:
         now = time.monotonic()
-        if now - self._last >= REPORT_SECONDS:
+        has_begun_to_wait = bool(progress.doing) and not self._is_waiting
+        self._is_waiting = bool(progress.doing)
+        if has_begun_to_wait or now - self._last >= REPORT_SECONDS:
             self._last = now
-            click.echo(_sentence(progress), err=True)
+            said = f"{progress.acked} acked so far; {progress.doing}"
+            click.echo(said if progress.doing else _sentence(progress), err=True)
 
     def close(self) -> None:
         """Nothing to clean up."""
 
 
 class _Bar:
-    """Progress for a person: bytes done, events per second, acks."""
+    """Progress for a person: bytes done, events per second, acks, and what keeps it waiting."""
 
-    def __init__(self, settings: ShipperSettings) -> None:
-        from rich.console import Console
+    def __init__(self) -> None:
+        from rich.console import Console, Group
+        from rich.live import Live
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
+        from rich.text import Text
 
         self._bar = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(20),
             TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[detail]}"),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
+            TextColumn("{task.fields[detail]}"),
         )
-        what = f"to {settings.host}:{settings.port}"
-        self._task = self._bar.add_task(what, total=None, detail="")
-        self._bar.start()
+        self._task = self._bar.add_task("", total=None, detail="")
+        self._waiting = Text()
+        console = Console(stderr=True)
+        self._live = Live(Group(self._bar, self._waiting), console=console, transient=True)
+        self._live.start()
 
     def show(self, progress: Progress) -> None:
         rate = progress.acked / max(progress.seconds, 1e-9)
@@ -276,6 +296,7 @@ class _Bar:
             completed=progress.bytes_acked,
             detail=f"{progress.acked} acked  {rate:.0f} events/s  {progress.in_flight} in flight",
         )
+        self._waiting.plain = visible(progress.doing)
 
     def close(self) -> None:
-        self._bar.stop()
+        self._live.stop()

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -19,12 +21,14 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.terminal import width_of, wrapped
 from ptingest.cli.try_logstash import Manner, is_logstash, try_logstash
 from ptingest.cli.visible import escaped, visible_json, write_json_line
+from ptingest.doctor.units import plural
 from ptingest.pipeline.plain_lines import as_events, join_records
 
 if TYPE_CHECKING:
-    from ptingest.pipeline.pipeline import Pipeline
+    from ptingest.pipeline.pipeline import Explanation, Pipeline
 
 COLOURS = {"indexed": "green", "dropped": "yellow", "dead_letter": "red"}
 
@@ -84,7 +88,9 @@ def try_(
 ) -> ExitCode:
     """Show what becomes of events; nothing is sent.
 
-    FILE (or standard input) holds events as Filebeat sends them, one JSON object a line.
+    FILE (or standard input) holds events as Filebeat sends them, one JSON object a line. Exit
+    codes: 0 every event would be indexed, or dropped by a rule, 1 there was no event, 3 config
+    invalid, 5 some would be dead letters.
     """
     if service is None and (group is not None or multiline):
         raise click.UsageError("--group and --multiline are for plain lines: add --service NAME.")
@@ -107,10 +113,54 @@ def try_(
         payloads = as_events(
             records, service=service, group=group or pipeline.profile.group_of(service)
         )
+    return _explain_all(pipeline, payloads, as_json=as_json)
+
+
+def _explain_all(pipeline: Pipeline, payloads: Iterable[bytes], *, as_json: bool) -> ExitCode:
+    seen = _Seen()
     show = _show_json if as_json else _show
     for payload in payloads:
-        show(pipeline, payload)
-    return ExitCode.DONE
+        explained = pipeline.explain(payload, now_ns=time.time_ns())
+        seen.count(explained)
+        show(explained)
+    if not as_json or not seen.events:
+        for line in wrapped(seen.sentence(), width=width_of(sys.stderr)):
+            click.echo(line, err=True)
+    return seen.exit_code()
+
+
+class _Seen:
+    """Counts what became of the events, for the last line and the exit code."""
+
+    def __init__(self) -> None:
+        self.events = self._indexed = self._unparsed = 0
+        self._reasons: dict[str, Counter[str]] = {"dropped": Counter(), "dead_letter": Counter()}
+
+    def count(self, explained: Explanation) -> None:
+        self.events += 1
+        if explained.outcome == "indexed":
+            self._indexed += 1
+            self._unparsed += "grok_failure" in explained.notes
+        else:
+            self._reasons[explained.outcome][explained.reason or "no reason"] += 1
+
+    def sentence(self) -> str:
+        if not self.events:
+            return "no event in the input, so nothing was tried; a line of blanks is none"
+        parts = [f"{self._indexed:,} would be indexed"] if self._indexed else []
+        if self._unparsed:
+            parts[0] += f", of which {self._unparsed:,} fit no pattern"
+        for outcome, words in (("dropped", "dropped by a rule"), ("dead_letter", "dead letters")):
+            reasons = self._reasons[outcome]
+            if reasons:
+                shown = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
+                parts.append(f"{reasons.total():,} {words} ({shown})")
+        return f"{plural(self.events, 'event')}: {'; '.join(parts)}"
+
+    def exit_code(self) -> ExitCode:
+        if not self.events:
+            return ExitCode.FAILED
+        return ExitCode.NOT_ALL_DELIVERED if self._reasons["dead_letter"] else ExitCode.DONE
 
 
 def _pipeline(config: Path | None, profile: Path | None) -> Pipeline:
@@ -129,10 +179,9 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
             yield line.removesuffix(b"\n")
 
 
-def _show_json(pipeline: Pipeline, payload: bytes) -> None:
+def _show_json(explained: Explanation) -> None:
     import orjson
 
-    explained = pipeline.explain(payload, now_ns=time.time_ns())
     # The document is printed as sinks get it: parsing it again would change 1.10 or 1e999.
     line = b'{"outcome":%b,"reason":%b,"data_stream":%b,"document":%b}' % (
         orjson.dumps(explained.outcome),
@@ -148,10 +197,9 @@ def _json_text(text: str | None) -> bytes:
     return json.dumps(text).encode()
 
 
-def _show(pipeline: Pipeline, payload: bytes) -> None:
+def _show(explained: Explanation) -> None:
     import msgspec
 
-    explained = pipeline.explain(payload, now_ns=time.time_ns())
     outcome = click.style(explained.outcome, fg=COLOURS[explained.outcome], bold=True)
     fired = {
         "why": ": ".join(part for part in (explained.reason, explained.detail) if part),

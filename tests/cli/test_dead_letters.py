@@ -302,7 +302,7 @@ def test_a_dry_run_changes_nothing(tmp_path: Path, what: str) -> None:
     [
         pytest.param((), 2, "select letters", id="nothing chosen"),
         pytest.param(("--older-than", "soon"), 2, "is not an age", id="no age"),
-        pytest.param(("--id", "NOPE"), 1, "1 of the ids", id="an id that is not there"),
+        pytest.param(("--id", "NOPE"), 1, "NOPE: not waiting", id="an id that is not there"),
         pytest.param(("--reason", "no_template"), 2, "template_missing", id="no such reason"),
         pytest.param(
             ("--reason", "no_template"), 2, "template_missing (1)", id="which reasons wait"
@@ -313,7 +313,9 @@ def test_a_dry_run_changes_nothing(tmp_path: Path, what: str) -> None:
         pytest.param(
             ("--reason", "no_template", "--dry-run"), 2, "no_template", id="also in a dry run"
         ),
-        pytest.param(("--reason", "mapping", "--dry-run"), 1, "0 letters", id="dry, none"),
+        pytest.param(
+            ("--reason", "mapping", "--dry-run"), 1, "--reason mapping: none has it", id="dry, none"
+        ),
         pytest.param(("--all", "--timeout", "0"), 2, "timeout", id="no time at all"),
     ],
 )
@@ -337,7 +339,7 @@ def test_no_folder_means_nothing_to_do_and_nothing_made(tmp_path: Path) -> None:
     ran = run_in(tmp_path, "requeue", "--all")
 
     assert ran.code == ExitCode.FAILED
-    assert "0 dead letters" in ran.err
+    assert "no dead letter is waiting in " in ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
 
 

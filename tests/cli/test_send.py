@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from ptingest.cli.send import service_of
 from tests.fakes.authority import Authority, tls_settings
 from tests.support.command import Ran, run
 from tests.support.serving import serving
+from tests.support.tcp import tcp_server
 
 
 async def send(tmp_path: Path, *arguments: str) -> Ran:
@@ -108,3 +110,38 @@ def test_a_key_that_does_not_fit_is_code_3_with_the_file(tmp_path: Path) -> None
 
     assert ran.code == 3
     assert other.key in ran.err
+
+
+async def test_what_it_does_while_it_tries_again_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("x\n")
+
+    async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with tcp_server(close) as port:
+        ran = await send(tmp_path, "a.log", "--to", f"127.0.0.1:{port}", "--patience", "0.1")
+
+    assert ran.code == 5
+    first = ran.err.splitlines()[0]
+    assert first.startswith(f"0 acked so far; 127.0.0.1:{port}: ")
+    assert "trying again in 0.5 s, for the last time (--patience)" in first
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (gzip.compress(b"x\n"), "warning: a.log is compressed (gzip)"),
+        ("INFO|a|b|c\n".encode("utf-16"), "warning: a.log is UTF-16"),
+        ("INFO|a|b|c\n".encode("utf-8-sig"), "warning: a.log begins with a byte order mark"),
+    ],
+    ids=["gzip", "utf-16", "mark"],
+)
+async def test_a_file_whose_lines_fit_no_pattern_is_warned_of_and_shipped(
+    content: bytes, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.log").write_bytes(content)
+    async with serving(tmp_path) as server:
+        ran = await send(tmp_path, "a.log", "--to", f"127.0.0.1:{server.port}")
+
+    assert ran.code == 0
+    assert ran.err.startswith(words)

@@ -39,7 +39,7 @@ def test_each_event_gives_exactly_one_line_in_order(tmp_path: Path) -> None:
 
     ran = run("try", "--json", folder=tmp_path, given=given)
 
-    assert ran.code == 0
+    assert ran.code == 5
     assert ran.err == ""
     told = answers(ran.out)
     assert [(one["outcome"], one["reason"], one["data_stream"]) for one in told] == [
@@ -51,6 +51,40 @@ def test_each_event_gives_exactly_one_line_in_order(tmp_path: Path) -> None:
         ("dead_letter", "illegal_data_stream", "logs-Bad/Name-pt"),
     ]
     assert [list(one) for one in told] == [["outcome", "reason", "data_stream", "document"]] * 6
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "summary"),
+    [
+        (ndjson(INDEXED), 0, "1 event: 1 would be indexed\n"),
+        (
+            ndjson(INDEXED, {**INDEXED, "message": "no pattern"}),
+            0,
+            "2 events: 2 would be indexed, of which 1 fit no pattern\n",
+        ),
+        (
+            ndjson(INDEXED, {**INDEXED, "group": "other"}),
+            0,
+            "2 events: 1 would be indexed; 1 dropped by a rule (1 other_group)\n",
+        ),
+        (
+            ndjson(INDEXED, INDEXED) + b"x\ny\n[1]\n",
+            5,
+            "5 events: 2 would be indexed; 3 dead letters (2 not_json, 1 not_an_object)\n",
+        ),
+        (b"", 1, "no event in the input, so nothing was tried; a line of blanks is none\n"),
+        (b" \n\n", 1, "no event in the input, so nothing was tried; a line of blanks is none\n"),
+    ],
+    ids=["indexed", "no pattern", "dropped", "dead letters", "empty", "blank"],
+)
+def test_a_summary_and_an_exit_code_tell_what_became_of_all(
+    given: bytes, code: int, summary: str, tmp_path: Path
+) -> None:
+    ran = run("try", folder=tmp_path, given=given)
+    as_json = run("try", "--json", folder=tmp_path, given=given)
+
+    assert (ran.code, ran.err) == (code, summary)
+    assert as_json.code == code
 
 
 def test_the_document_is_the_event_after_all_stages(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ from ptingest.tools.shipper.file_reader import FilePlace, Record, RecordReader
 from ptingest.tools.shipper.registry import Registry
 from ptingest.tools.shipper.windows import ShippedEvent, ShippedWindow, WindowLimits
 
+QUIET_SECONDS = 5.0
+"""Without an ack for this long it is said that one is waited for."""
 FOLLOW_SECONDS = 0.25
 FLUSH_SECONDS = 1.0
 """A followed record waits this long for continuation lines."""
@@ -71,6 +73,8 @@ class Progress:
     bytes_total: int = 0
     bytes_acked: int = 0
     seconds: float = 0.0
+    doing: str = ""
+    """What keeps it waiting, as a sentence; empty while acks come."""
     failure: str | None = None
 
     @property
@@ -97,6 +101,10 @@ class Shipper:
         self._limits = WindowLimits(settings.window)
         self._began = time.monotonic()
         self._progress_at = self._began
+
+    @property
+    def _where(self) -> str:
+        return f"{self._settings.host}:{self._settings.port}"
 
     async def run(self) -> None:
         """Ship until all is acked, or for ever with ``follow``; ``progress`` has the result."""
@@ -133,7 +141,7 @@ class Shipper:
             self.progress.bytes_total += max(0, reader.size - reader.position)
 
     async def _may_try_again(self, error: Exception, failures: int) -> bool:
-        where = f"{self._settings.host}:{self._settings.port}"
+        where, why = self._where, _words(error, self._settings.timeout_seconds)
         if isinstance(error, ssl.SSLError):
             self.progress.failure = (
                 f"no TLS with {where}: {error}; is --tls-ca its authority, does its certificate "
@@ -142,30 +150,37 @@ class Shipper:
             return False
         if not self.progress.connections:
             self.progress.failure = (
-                f"no server answers at {where}: {error}; is the server running, and is this its "
+                f"no server answers at {where}: {why}; is the server running, and is this its "
                 "beats.listen?"
             )
             return False
         stuck = time.monotonic() - self._progress_at
         if stuck > self._settings.patience_seconds:
-            self.progress.failure = f"{where} acked nothing for {stuck:.0f} s (--patience): {error}"
+            self.progress.failure = f"{where} acked nothing for {stuck:.0f} s (--patience): {why}"
             if isinstance(error, PeerClosed | ConnectionError) and self._unacked:
                 self.progress.failure += f"; {_hint(self._unacked[0])}"
             if self._settings.tls is not None and not self.progress.acked:
                 # Python's servers close when they refuse a certificate, without an alert.
                 self.progress.failure += "; does it want another --tls-cert? Its log says why"
             return False
-        await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
+        pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
+        left = self._settings.patience_seconds - stuck
+        so_long = "for the last time" if left < pause else f"for {left:.0f} s more"
+        self.progress.doing = f"{where}: {why}; trying again in {pause:g} s, {so_long} (--patience)"
+        self._show()
+        await asyncio.sleep(pause)
         return True
 
     # -- one connection ------------------------------------------------------------------
 
     async def _ship(self) -> None:
         settings = self._settings
-        reader, writer = await asyncio.open_connection(
-            settings.host, settings.port, ssl=settings.tls
-        )
+        async with asyncio.timeout(settings.timeout_seconds):
+            reader, writer = await asyncio.open_connection(
+                settings.host, settings.port, ssl=settings.tls
+            )
         self.progress.connections += 1
+        self.progress.doing = ""
         wire = ClientConnection(compression_level=self._settings.compression)
         slots = asyncio.Semaphore(self._settings.pipelining + 1)
         acks = asyncio.ensure_future(self._take_acks(reader, wire, slots))
@@ -243,12 +258,20 @@ class Shipper:
                 self._acked(self._unacked.popleft())
                 slots.release()
             self.progress.in_flight = wire.in_flight
+            quiet = time.monotonic() - self._progress_at
+            if wire.in_flight and quiet >= QUIET_SECONDS:
+                # What came is a keepalive.
+                self.progress.doing = (
+                    f"{self._where} is alive and has acked nothing for {quiet:.0f} s: it waits for "
+                    "its sinks, or for its limits"
+                )
             self._show()
 
     def _acked(self, window: ShippedWindow) -> None:
         progress = self.progress
         progress.acked += len(window.events)
         progress.windows += 1
+        progress.doing = ""
         progress.bytes_acked += sum(event.file_bytes for event in window.events)
         self._progress_at = time.monotonic()
         self._limits.grow()
@@ -325,6 +348,17 @@ class Shipper:
             place=FilePlace(reader.device, reader.inode, record.end),
             file_bytes=record.end - record.begin,
         )
+
+
+def _words(error: Exception, timeout_seconds: float) -> str:
+    """Why a connection failed or ended, without numbers and addresses of the library."""
+    if isinstance(error, TimeoutError) and not error.errno:
+        return f"no answer for {timeout_seconds:g} s (--timeout)"
+    if isinstance(error, socket.gaierror):
+        return str(error.strerror)
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__
 
 
 def _hint(window: ShippedWindow) -> str:
