@@ -139,9 +139,6 @@ def send(
     from ptingest.tools.shipper.shipper import ShipperSettings
 
     host, port = _host_and_port(to)
-    for path in files:
-        if said := _objection(path):
-            show_error(f"warning: {said}")
     settings = ShipperSettings(
         host=host,
         port=port,
@@ -209,6 +206,9 @@ def service_of(path: Path) -> str:
 def _ship(settings: ShipperSettings) -> ExitCode:
     from ptingest.tools.shipper.shipper import Shipper
 
+    for path in settings.files:
+        if said := _objection(path):
+            show_error(f"warning: {said}")
     report = _Bar() if is_drawable(sys.stderr) else _Lines()
     shipper = Shipper(settings, report=report.show)
     try:

@@ -150,11 +150,14 @@ class _Seen:
         parts = [f"{self._indexed:,} would be indexed"] if self._indexed else []
         if self._unparsed:
             parts[0] += f", of which {self._unparsed:,} fit no pattern"
-        for outcome, words in (("dropped", "dropped by a rule"), ("dead_letter", "dead letters")):
-            reasons = self._reasons[outcome]
-            if reasons:
-                shown = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
-                parts.append(f"{reasons.total():,} {words} ({shown})")
+        for outcome, reasons in self._reasons.items():
+            count = reasons.total()
+            if count:
+                what = f"{count:,} dropped by a rule"
+                if outcome == "dead_letter":
+                    what = plural(count, "dead letter")
+                shown = ", ".join(f"{often:,} {reason}" for reason, often in reasons.most_common())
+                parts.append(f"{what} ({shown})")
         return f"{plural(self.events, 'event')}: {'; '.join(parts)}"
 
     def exit_code(self) -> ExitCode:

@@ -383,7 +383,9 @@ def _request_outcome(documents: Sequence[Document], answer: Answer) -> BulkOutco
         # It has neither body nor product header; a proxy's means the same.
         return BulkOutcome(WriteResult(busy=documents, too_large=True))
     if answer.is_redirect:
-        return BulkOutcome(_doubtful(documents, f"{answer.failure or status}; {_WAITS}"))
+        # Whoever redirects a request has not carried it out, and we follow no redirect.
+        trouble = f"{answer.failure or status}; {_WAITS}"
+        return BulkOutcome(WriteResult(busy=documents, trouble=trouble))
     if not answer.is_from_elasticsearch:
         seen = f"{status} from something that is not Elasticsearch: {excerpt(answer.body)}"
         cure = (

@@ -2,7 +2,7 @@
 
 A request always ends in an ``Answer``: a status with headers and raw body, or the reason why
 there is none. Nothing is retried or interpreted here, no redirect is followed, and no answer
-is read beyond ``transport.ANSWER_BYTES``.
+is read beyond ``answer_memory.ANSWER_BYTES``.
 
 The official client is used for its connection pool (round robin, failed hosts pause) and
 its media types, through its transport: its own ``perform_request`` would check the

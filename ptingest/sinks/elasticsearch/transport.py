@@ -26,12 +26,10 @@ from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import AsyncElasticsearch
 
 from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.sinks.elasticsearch.answer_memory import AnswerMemory, AnswerTooLarge
 
 LONGEST_REST_SECONDS = 10.0
 """A host that failed is left alone for at most this long while others answer."""
-ANSWER_BYTES = 64 << 20
-"""Of all answers that come at one moment, as they came and inflated; it is generous: a bulk
-of 10,000 documents that are all refused is answered with 5 MB."""
 MIMETYPES = (
     "application/json",
     "application/vnd.elasticsearch+json",
@@ -41,40 +39,6 @@ MIMETYPES = (
     "text/*",
 )
 """What the library would decode; wildcards catch what stands between and answers."""
-
-
-class AnswerTooLarge(elastic_transport.ConnectionError):
-    """An answer is longer than anything we ask for; the rest of it was not read."""
-
-
-class AnswerMemory:
-    """Bytes of all answers that are being read at one moment; together they have a limit."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.held = 0
-
-    async def read(self, response: aiohttp.ClientResponse) -> bytes:
-        """Read and inflate a body as it comes.
-
-        Raises:
-            AnswerTooLarge: it goes on beyond what is free; close the connection.
-        """
-        parts: list[bytes] = []
-        held = 0
-        try:
-            async for part in response.content.iter_any():
-                held += len(part)
-                self.held += len(part)
-                if self.held > self.limit:
-                    raise AnswerTooLarge(
-                        f"an answer of more than {self.limit >> 20} MiB (we ask for some 100 "
-                        "bytes a document); what stands at this address?"
-                    )
-                parts.append(part)
-            return b"".join(parts)
-        finally:
-            self.held -= held
 
 
 class QuietNode(AiohttpHttpNode):
@@ -115,16 +79,12 @@ class QuietNode(AiohttpHttpNode):
                 timeout=aiohttp.ClientTimeout(total=request_timeout),
                 allow_redirects=False,
             ) as response:
-                try:
-                    found = await self.memory.read(response)
-                except AnswerTooLarge:
-                    response.close()
-                    raise
+                found = await self.memory.read(response)
         except (TimeoutError, aiohttp.ServerTimeoutError) as error:
             raise elastic_transport.ConnectionTimeout("no answer in time") from error
         except (ssl.SSLError, aiohttp.ClientSSLError) as error:
             raise elastic_transport.TlsError(str(error)) from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, AnswerTooLarge) as error:
             what = str(error) or type(error).__name__
             raise elastic_transport.ConnectionError(what) from error
         took, received = time.monotonic() - began, HttpHeaders(response.headers)
@@ -150,7 +110,7 @@ def make_transport(
     """Return connections to all hosts, none of them opened yet."""
     # The pool would tell of each failure of a host; the sink's trouble does already.
     logging.getLogger("elastic_transport.node_pool").setLevel(logging.CRITICAL)
-    memory = AnswerMemory(ANSWER_BYTES)
+    memory = AnswerMemory()
     node_class = type("Node", (QuietNode,), {"memory": memory})
     options: dict[str, Any] = {} if context is None else {"ssl_context": context}
     client = AsyncElasticsearch(

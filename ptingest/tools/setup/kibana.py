@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from ptingest.errors import SinkUnavailable
 from ptingest.model.redirect import is_redirect, redirect_sentence
 from ptingest.sinks.elasticsearch.answer import Answer
+from ptingest.sinks.elasticsearch.answer_memory import AnswerMemory, AnswerTooLarge
 from ptingest.sinks.elasticsearch.inspection import object_in
 from ptingest.tools.setup.compare import holds
 from ptingest.tools.setup.elasticsearch import Done
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     import aiohttp
 
 REQUEST_SECONDS = 60.0
-ANSWER_BYTES = 64 << 20
-"""An export of our objects has about 100 KB."""
 HEADERS = {"kbn-xsrf": "ptingest", "accept": "application/json"}
 IMPORT = "/api/saved_objects/_import?overwrite=true"
 EXPORT = "/api/saved_objects/_export"
@@ -42,6 +41,7 @@ class KibanaClient:
             pair = f"{login[0]}:{login[1].get_secret_value()}".encode()
             self._authorization["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         self._ca_file = ca_file
+        self._memory = AnswerMemory()
 
     async def request(
         self, method: str, path: str, body: bytes | None = None, *, file_name: str | None = None
@@ -71,26 +71,19 @@ class KibanaClient:
                     allow_redirects=False,
                 ) as response,
             ):
-                return await self._read(response, path)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                return self._answer(response, await self._memory.read(response), path)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AnswerTooLarge) as error:
             return Answer(None, failure=f"no answer from {self._url}: {error or 'timed out'}")
 
-    async def _read(self, response: aiohttp.ClientResponse, path: str) -> Answer:
+    def _answer(self, response: aiohttp.ClientResponse, body: bytes, path: str) -> Answer:
         found = {name.lower(): value for name, value in response.headers.items()}
-        body = bytearray()
-        async for part in response.content.iter_any():
-            body += part
-            if len(body) > ANSWER_BYTES:
-                response.close()
-                limit = f"more than {ANSWER_BYTES >> 20} MiB"
-                return Answer(None, failure=f"{self._url} answers with {limit}: is that Kibana?")
         failure = ""
         if is_redirect(response.status):
             failure = redirect_sentence(
                 response.status, found.get("location"), url=self._url, target=path,
                 setting="--kibana",
             )  # fmt: skip
-        return Answer(response.status, found, bytes(body), failure)
+        return Answer(response.status, found, body, failure)
 
     def _trust(self) -> Any:
         import ssl

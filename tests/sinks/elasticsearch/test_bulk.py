@@ -408,7 +408,6 @@ GOOD = b'{"errors":false,"items":[{"create":{"status":201}},{"create":{"status":
         pytest.param(Answer(502, {}, b"bad gateway"), id="502"),
         pytest.param(Answer(504, {}, b""), id="504"),
         pytest.param(Answer(406, OURS, b'{"error":"Content-Type","status":406}'), id="406"),
-        pytest.param(Answer(302, {}, b""), id="a redirect"),
         pytest.param(Answer(400, {}, b"plain HTTP sent to HTTPS port"), id="400 of a proxy"),
     ],
 )
@@ -422,11 +421,14 @@ def test_whatever_is_not_one_item_for_each_document_leaves_all_in_doubt(answer: 
     assert "documents wait and are tried again" in result.trouble
 
 
-def test_a_redirect_says_where_to_and_that_documents_wait() -> None:
-    answer = Answer(308, OURS, b"", "http://a:1 answers 308 to http://b:2: write that into hosts")
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_leaves_nothing_in_doubt_and_says_where_to(status: int) -> None:
+    answer = Answer(status, {}, b"", f"http://a:1 answers {status} to http://b:2: write that")
+    only = document(key="a")
 
-    result = read_answer([document(key="a")], answer, keyed=True).result
+    result = read_answer([only], answer, keyed=True).result
 
+    assert outcome(result, only) == "busy"
     assert result.trouble == f"{answer.failure}; documents wait and are tried again"
 
 

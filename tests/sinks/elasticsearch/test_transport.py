@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import io
 import logging
 from collections.abc import AsyncIterator
@@ -11,7 +10,7 @@ import pytest
 from elastic_transport import AsyncTransport
 
 from ptingest.settings.sinks import ElasticsearchSettings
-from ptingest.sinks.elasticsearch.transport import AnswerMemory, AnswerTooLarge, make_transport
+from ptingest.sinks.elasticsearch.transport import make_transport
 from tests.fakes.elasticsearch import FakeElasticsearch
 
 NDJSON = "application/vnd.elasticsearch+x-ndjson; compatible-with=8"
@@ -66,32 +65,3 @@ async def test_a_failing_host_is_not_told_twice(
         await transport.perform_request("GET", "/", max_retries=0)
 
     assert not caplog.records
-
-
-async def test_answers_that_come_at_one_moment_share_their_memory() -> None:
-    memory = AnswerMemory(100)
-    first, second = (Trickle(b"x" * 60) for _ in range(2))
-
-    one = asyncio.create_task(memory.read(first.response))
-    await first.is_read.wait()
-    with pytest.raises(AnswerTooLarge):
-        await memory.read(second.response)
-    first.may_end.set()
-
-    assert await one == b"x" * 60
-    assert memory.held == 0
-
-
-class Trickle:
-    """A body that comes in one piece and ends when it may."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.is_read, self.may_end = asyncio.Event(), asyncio.Event()
-        self.response: Any = self
-        self.content = self
-
-    async def iter_any(self) -> AsyncIterator[bytes]:
-        yield self._body
-        self.is_read.set()
-        await self.may_end.wait()
