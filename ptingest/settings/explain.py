@@ -8,7 +8,7 @@ appear.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 from ptingest.errors import ConfigProblem
+from ptingest.settings.foreign import counterpart_of
 from ptingest.settings.interpolate import Interpolated
 from ptingest.settings.parse import ParsedYaml, Place, dotted
 
@@ -32,25 +33,28 @@ def explain(
     """Return one problem for each place of ``error`` that was not reported before."""
     problems: list[ConfigProblem] = []
     reported: set[Place] = set(values.failed)
-    for detail in error.errors(include_url=False):
-        place = _real_place(detail, values.root)
+    details = error.errors(include_url=False)
+    places = [_real_place(detail, values.root) for detail in details]
+    for detail, place in zip(details, places, strict=True):
         if place in reported:
             continue  # a union tries every member and reports each
-        if _is_echo(detail, place, values):
+        if _is_echo(detail, place, values, places):
             continue
         reported.add(place)
         problems.append(_problem(detail, place, model, parsed, values))
     return [_without_secrets(problem, model, values) for problem in problems]
 
 
-def _is_echo(detail: ErrorDetails, place: Place, values: Interpolated) -> bool:
+def _is_echo(
+    detail: ErrorDetails, place: Place, values: Interpolated, places: Sequence[Place]
+) -> bool:
     """Say whether an error only follows from another one at a deeper place.
 
     A list whose entries are all broken counts as empty; a section is validated as a whole also
     when a variable in it is missing.
     """
     if detail["type"] == "too_short":
-        return bool(len(detail["input"]) >= detail["ctx"]["min_length"])
+        return any(other[: len(place)] == place and other != place for other in places)
     if detail["type"] == "value_error":
         return any(failed[: len(place)] == place for failed in values.failed)
     return False
@@ -149,6 +153,8 @@ def _problem(
     cure = _cure(spot)
     if may_be.startswith("text") and isinstance(detail["input"], int | float):
         cure = "write it in quotes"
+    if may_be == "a list" and isinstance(detail["input"], str):
+        cure = f"write it as a list: [{_as_entries(shown)}]"
     return parsed.problem(place, f"is {shown}, must be {may_be}", cure)
 
 
@@ -193,6 +199,12 @@ def _shown(value: Any, place: Place, spot: Spot, values: Interpolated) -> str:
     if place in values.sources:
         return f"{_cut(value)} (from {_cut(values.sources[place])})"
     return _cut(value)
+
+
+def _as_entries(shown: str) -> str:
+    """Write a text as the entries of a list, as far as it is shown."""
+    parts = [part.strip() for part in shown.partition(" (from ")[0].strip("'").split(",")]
+    return ", ".join(f'"{part}"' for part in parts if part)
 
 
 def _cut(text: str) -> str:
@@ -322,9 +334,14 @@ def show_bytes(count: int) -> str:
 
 
 def _near(place: Place, model: type[BaseModel], spot: Spot) -> str:
-    """The cure for an unknown key: the key that was probably meant, its right section, or the
-    known keys."""
-    name = str(place[-1])
+    """The cure for an unknown key: its counterpart here, the key that was probably meant, its
+    right section, or the known keys."""
+    name, path = str(place[-1]), dotted(place)
+    if (cure := counterpart_of(path)) is not None:
+        return cure
+    if "." in name and any(dotted(known) == path for known in all_places(model)):
+        outer, _, inner = name.partition(".")
+        return f"write it as a section: `{outer}:`, and below it, indented, `{inner}: ...`"
     siblings = list(spot.section.model_fields) if spot.section is not None else []
     elsewhere = [known for known in all_places(model) if known[-1] == name]
     if elsewhere:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import ByteSize, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, model_validator
 
 from ptingest.settings.strict import PositiveBytes, PositiveSeconds, StrictSettings, section
 
@@ -66,6 +66,16 @@ class StoreSettings(LaneSettings):
     """The oldest are deleted when the file grows beyond this; null means no limit."""
 
 
+def _split_hosts(value: Any) -> Any:
+    """Divide texts at their commas; no address has one."""
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list | tuple):
+        return value
+    divided = (one.split(",") if isinstance(one, str) else [one] for one in given)
+    entries = [one.strip() if isinstance(one, str) else one for some in divided for one in some]
+    return [one for one in entries if one != ""]
+
+
 def _require_address(host: str) -> None:
     if "@" in host:
         # The value itself stays out of the message: it holds a password.
@@ -97,8 +107,9 @@ class ElasticsearchSettings(LaneSettings):
     concurrency: Annotated[int, Field(ge=1, le=64)] = 16
     """The most bulks in flight at once."""
 
-    hosts: Annotated[tuple[str, ...], Field(min_length=1)]
-    """One or more ``http(s)://host:port``."""
+    hosts: Annotated[tuple[str, ...], BeforeValidator(_split_hosts), Field(min_length=1)]
+    """One or more ``http(s)://host:port``: a list, or one text with commas, as a variable may
+    hold it."""
     username: str | None = None
     """A user, not a role: ``logstash_writer``, whose role is ``logstash_writer_pt``."""
     password: SecretStr | None = None

@@ -47,6 +47,34 @@ ES = "sinks:\n  elasticsearch:\n    hosts: [http://x]\n    "
             id="out of range",
         ),
         pytest.param(
+            "beats: {allow_from: '10.0.0.0/8, ::1'}",
+            "f:1: beats.allow_from is '10.0.0.0/8, ::1', must be a list; "
+            'write it as a list: ["10.0.0.0/8", "::1"]',
+            id="a text for a list",
+        ),
+        pytest.param(
+            "log.level: debug",
+            "f:1: log.level is not a setting; write it as a section: `log:`, and below it, "
+            "indented, `level: ...`",
+            id="a section as one key",
+        ),
+        pytest.param(
+            "beats.port: 5044",
+            'f:1: beats.port is not a setting; here it is listen: "0.0.0.0:5044"',
+            id="one of Logstash's, as one key",
+        ),
+        pytest.param(
+            ES + "cloud_id: x",
+            "f:4: sinks.elasticsearch.cloud_id is not a setting; write the address in hosts, as "
+            "Elastic Cloud shows it (Copy endpoint)",
+            id="one of Logstash's in its section",
+        ),
+        pytest.param(
+            "sinks: {elasticsearch: {hosts: ' , '}}",
+            "f:1: sinks.elasticsearch.hosts is empty; give it at least 1",
+            id="a text without a host",
+        ),
+        pytest.param(
             "drain_seconds: 0",
             "f:1: drain_seconds is 0, must be more than 0; remove the line to get 20",
             id="not positive",

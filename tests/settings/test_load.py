@@ -20,6 +20,16 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
+def test_hosts_may_come_as_one_text_from_a_variable(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text('sinks: {elasticsearch: {hosts: "${ES_HOSTS}"}}')
+
+    settings = load_server(config, {"ES_HOSTS": "http://a:1,http://b:2"})
+
+    assert settings.sinks.elasticsearch is not None
+    assert settings.sinks.elasticsearch.hosts == ("http://a:1", "http://b:2")
+
+
 def test_without_a_file_every_setting_has_its_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

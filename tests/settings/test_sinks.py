@@ -61,3 +61,15 @@ def test_a_config_without_any_sink_is_refused() -> None:
 def test_the_store_has_one_writer() -> None:
     with pytest.raises(ValidationError):
         StoreSettings(concurrency=2)
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    ["http://a:1, https://b:2", ["http://a:1,https://b:2"], ["http://a:1", "https://b:2,"]],
+    ids=["one text", "one entry", "a comma at the end"],
+)
+def test_hosts_may_be_one_text_with_commas(hosts: object) -> None:
+    assert ElasticsearchSettings.model_validate({"hosts": hosts}).hosts == (
+        "http://a:1",
+        "https://b:2",
+    )
