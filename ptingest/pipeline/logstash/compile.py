@@ -168,10 +168,11 @@ class _Compiler:
         module = filter_module(plugin)
         options = check_attributes(plugin, (*COMMON_OPTIONS, *module.OPTIONS))
         has_ecs = options["ecs_compatibility"] or ("v8" if self._has_ecs else "disabled")
-        setup = FilterSetup(
-            options, compile_decoration(options), has_ecs != "disabled", self._folder
-        )
         counts = self._count("filter", plugin, options["id"])
+        setup = FilterSetup(
+            options, compile_decoration(options), has_ecs != "disabled", self._folder,
+            counts.report,
+        )  # fmt: skip
         self._filters[id(plugin)] = _Compiled(module.build(setup), counts)
 
     def _count(self, kind: str, plugin: Plugin, given: str | None) -> PluginCounts:

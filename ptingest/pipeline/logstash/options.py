@@ -106,6 +106,8 @@ class FilterSetup:
     """``pipeline.ecs_compatibility`` (or the filter's own) is v1 or v8, not disabled."""
     folder: Path = Path()
     """The folder of the config; relative paths in options begin here."""
+    report: Callable[[str], None] = lambda _sentence: None
+    """Shows the operator what is wrong beside the events: the last error of the plugin."""
 
 
 FilterFunction = Callable[[Event], Sequence[Event] | None]

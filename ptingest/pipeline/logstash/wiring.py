@@ -31,11 +31,16 @@ class PluginCounts:
         self.kind, self.name, self.place, self.id = kind, plugin.name, plugin.place, plugin_id
         self.events_in = self.added = self.dropped = self.failures = 0
         self.last_error = ""
-        """What the filter raised last; it tagged that event with ``_filter_error``."""
+        """What the filter raised last; it tagged that event with ``_filter_error``. Or what it
+        reported: a file of its own that it cannot read."""
 
     @property
     def events_out(self) -> int:
         return self.events_in + self.added - self.dropped
+
+    def report(self, sentence: str) -> None:
+        """Keep what is wrong with the plugin's own files."""
+        self.last_error = sentence
 
 
 @dataclass(slots=True)

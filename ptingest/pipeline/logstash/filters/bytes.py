@@ -1,0 +1,58 @@
+"""The filter ``bytes``: texts such as ``1.5 MB`` become numbers of bytes."""
+
+from __future__ import annotations
+
+import re
+
+from ptingest.pipeline.logstash.conversions import ruby_float
+from ptingest.pipeline.logstash.event import Event
+from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option
+from ptingest.pipeline.logstash.sprintf import known_reference
+from ptingest.pipeline.logstash.values import FieldError
+
+OPTIONS = (
+    Option("source", default="message"),
+    Option("target"),
+    Option("conversion_method", default="binary", choices=("binary", "metric")),
+    Option("decimal_separator", default=".", choices=(".", ",")),
+    Option("tag_on_failure", "array", ["_bytesparsefailure"]),
+)
+_SIZE = re.compile(r"([0-9., ]*?)\s*([kmgtpe]?)b?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
+
+
+def build(setup: FilterSetup) -> FilterFunction:
+    """Return the filter; ``kb``, ``KB`` and ``k`` are the same."""
+    options, matched = setup.options, setup.matched
+    source = known_reference(options["source"])
+    target = known_reference(options["target"] or "")
+    base = 1024 if options["conversion_method"] == "binary" else 1000
+    point = options["decimal_separator"]
+    group = "," if point == "." else "."
+    failure_tags = options["tag_on_failure"]
+
+    def in_bytes(event: Event) -> None:
+        reference = source(event)
+        value = event.get(reference)
+        found = None
+        if isinstance(value, str):
+            # Logstash strips the text where it stands, even when the result goes elsewhere.
+            value = value.strip()
+            event.set(reference, value)
+            found = _SIZE.fullmatch(value)
+        number = found[1].replace(group, "").replace(" ", "").replace(point, ".") if found else ""
+        if found is None or not number:
+            for tag in failure_tags:
+                event.tag(tag)
+            return
+        event.set(target(event), _rounded(ruby_float(number) * base ** _POWERS[found[2].lower()]))
+        matched(event)
+
+    return in_bytes
+
+
+def _rounded(number: float) -> int:
+    """Round halves away from zero, as Ruby does."""
+    if number == float("inf"):
+        raise FieldError("bytes: the number is too large")
+    return int(number + 0.5) if number < 2**52 else int(number)

@@ -1,0 +1,70 @@
+"""The filter ``syslog_pri``: a syslog priority becomes facility and severity."""
+
+from __future__ import annotations
+
+from ptingest.pipeline.logstash.conversions import ruby_integer
+from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option
+from ptingest.pipeline.logstash.sprintf import known_reference
+from ptingest.pipeline.logstash.values import FieldError, Value, ruby_text
+
+_FACILITIES = [
+    "kernel", "user-level", "mail", "daemon", "security/authorization", "syslogd", "line printer",
+    "network news", "uucp", "clock", "security/authorization", "ftp", "ntp", "log audit",
+    "log alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+    "local7",
+]  # fmt: skip
+_SEVERITIES = [
+    "emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug",
+]  # fmt: skip
+OPTIONS = (
+    Option("syslog_pri_field_name"),
+    Option("use_labels", "boolean", True),
+    Option("facility_labels", "array", _FACILITIES),
+    Option("severity_labels", "array", _SEVERITIES),
+)
+_ECS_FIELDS = (
+    "[log][syslog][priority]", "[log][syslog][facility][code]", "[log][syslog][severity][code]",
+    "[log][syslog][facility][name]", "[log][syslog][severity][name]",
+)  # fmt: skip
+_FIELDS = (
+    "syslog_pri", "syslog_facility_code", "syslog_severity_code", "syslog_facility",
+    "syslog_severity",
+)  # fmt: skip
+_USER_NOTICE = 13
+
+
+def build(setup: FilterSetup) -> FilterFunction:
+    """Return the filter; without a priority it takes 13, user-level notice."""
+    options, matched = setup.options, setup.matched
+    names = list(_ECS_FIELDS if setup.has_ecs else _FIELDS)
+    names[0] = options["syslog_pri_field_name"] or names[0]
+    source, facility_code, severity_code, facility, severity = map(known_reference, names)
+    has_labels = options["use_labels"]
+    facilities, severities = options["facility_labels"], options["severity_labels"]
+
+    def syslog_pri(event: Event) -> None:
+        priority = _priority(event.get(source(event)))
+        codes = priority >> 3, priority & 7
+        event.set(facility_code(event), codes[0])
+        event.set(severity_code(event), codes[1])
+        if has_labels:
+            # A negative code counts from the end of the labels.
+            if -len(facilities) <= codes[0] < len(facilities) and codes[1] < len(severities):
+                event.set(facility(event), facilities[codes[0]])
+                event.set(severity(event), severities[codes[1]])
+            else:
+                event.tag("_syslogpriparsefailure")
+        matched(event)
+
+    return syslog_pri
+
+
+def _priority(value: Value) -> int:
+    if value is MISSING or value is None:
+        return _USER_NOTICE
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if isinstance(value, (bool, dict, list)):
+        raise FieldError(f"syslog_pri: {ruby_text(value)} is no priority")
+    return int(value) if isinstance(value, (int, float)) else ruby_integer(ruby_text(value))
