@@ -25,7 +25,7 @@ def build(setup: FilterSetup) -> FilterFunction:
     """Return the filter; ``kb``, ``KB`` and ``k`` are the same."""
     options, matched = setup.options, setup.matched
     source = known_reference(options["source"])
-    target = known_reference(options["target"] or "")
+    target = None if options["target"] is None else known_reference(options["target"])
     base = 1024 if options["conversion_method"] == "binary" else 1000
     point = options["decimal_separator"]
     group = "," if point == "." else "."
@@ -45,6 +45,8 @@ def build(setup: FilterSetup) -> FilterFunction:
             for tag in failure_tags:
                 event.tag(tag)
             return
+        if target is None:
+            raise FieldError("bytes: there is no target for the number")
         event.set(target(event), _rounded(ruby_float(number) * base ** _POWERS[found[2].lower()]))
         matched(event)
 
