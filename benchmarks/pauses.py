@@ -57,13 +57,13 @@ def serve(config: Path, out: Path) -> None:
     from ptingest.server.event_loop.lag import LoopLag
 
     clock = time.pthread_getcpuclockid(threading.get_ident())
-    start, marks = LoopLag.start, [time.clock_gettime(clock)]
+    note, marks = LoopLag.note, [time.clock_gettime(clock)]
 
-    def noted(self: LoopLag) -> None:
+    def noted(self: LoopLag, now: float, late_seconds: float) -> float:
         marks.append(time.clock_gettime(clock))
-        start(self)
+        return note(self, now, late_seconds)
 
-    mock.patch.object(LoopLag, "start", noted).start()
+    mock.patch.object(LoopLag, "note", noted).start()
     atexit.register(lambda: out.write_text(json.dumps(marks), encoding="utf-8"))
     sys.argv = ["ptingest", "--config", str(config)]
     cli()

@@ -4,7 +4,17 @@ import asyncio
 import gc
 import time
 
-from ptingest.server.event_loop.lag import BUCKETS, TICKS_A_BUCKET, LoopLag, freeze_startup_objects
+import pytest
+
+from ptingest.server.event_loop.lag import (
+    BUCKET_SECONDS,
+    BUCKETS,
+    LONG_TICK_SECONDS,
+    REST_SECONDS,
+    TICK_SECONDS,
+    LoopLag,
+    freeze_startup_objects,
+)
 from ptingest.server.process.clock import SystemClock
 from ptingest.telemetry.metrics import Metrics
 from tests.support.waiting import until
@@ -26,27 +36,60 @@ async def test_a_pause_shorter_than_a_tenth_of_a_second_is_seen_whenever_it_come
     assert metrics.value(NAME) >= 0.045
 
 
-def test_a_pause_is_shown_for_some_ten_seconds_and_then_forgotten() -> None:
-    metrics = Metrics()
-    lag = LoopLag(metrics, SystemClock())
+class Ticks:
+    """Ticks of a loop on a clock of its own, which works as told between them."""
 
-    lag.note(0.3)
+    def __init__(self) -> None:
+        self.now = self.cpu = 0.0
+        self.metrics = Metrics()
+        self.lag = LoopLag(self.metrics, SystemClock(), cpu_seconds=lambda: self.cpu)
+        self.seconds = TICK_SECONDS
+
+    def go_on(self, seconds: float, *, late: float = 0.0, share: float = 0.0) -> None:
+        """Tick for so long, each tick late, a share of the time computed."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now += self.seconds + late
+            self.cpu += (self.seconds + late) * share
+            self.seconds = self.lag.note(self.now, late)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_pause_is_shown_for_some_ten_seconds_and_then_forgotten(share: float) -> None:
+    ticks = Ticks()
+    ticks.go_on(0.01, late=0.3)
     shown = []
-    for _ in range(BUCKETS):
-        for _ in range(TICKS_A_BUCKET):
-            lag.note(0.001)
-        shown.append(metrics.value(NAME))
+    for _ in range(15):
+        ticks.go_on(BUCKET_SECONDS, share=share)
+        shown.append(ticks.metrics.value(NAME))
 
-    assert shown[:-1] == [0.3] * (BUCKETS - 1)
-    assert shown[-1] == 0.001
+    assert shown[: BUCKETS - 2] == [0.3] * (BUCKETS - 2)
+    assert shown[-1] == 0.0
 
 
 def test_a_tick_that_came_too_early_is_no_pause() -> None:
     lag = LoopLag(Metrics(), SystemClock())
 
-    lag.note(-0.002)
+    lag.note(1.0, -0.002)
 
     assert lag.longest == 0.0
+
+
+def test_a_loop_at_rest_has_a_long_tick_until_it_works_again() -> None:
+    ticks = Ticks()
+    ticks.go_on(REST_SECONDS - 1, share=0.001)
+    before = ticks.seconds
+    ticks.go_on(2, share=0.001)
+    at_rest = ticks.seconds
+    ticks.go_on(1, share=0.1)
+    at_work = ticks.seconds
+    ticks.go_on(REST_SECONDS + 1)
+    at_rest_again = ticks.seconds
+    ticks.go_on(0.5, late=0.1)
+
+    assert (before, at_rest) == (TICK_SECONDS, LONG_TICK_SECONDS)
+    assert (at_work, at_rest_again) == (TICK_SECONDS, LONG_TICK_SECONDS)
+    assert ticks.seconds == TICK_SECONDS
 
 
 def test_the_collector_does_not_look_again_at_what_start_made() -> None:
