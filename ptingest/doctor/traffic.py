@@ -298,15 +298,7 @@ def _parsing(facts: ServerFacts) -> Iterator[Finding]:
         if shapes:
             seen += "; commonest shapes (letters are a, digits 0): "
             seen += "; ".join(map(_shape_text, shapes[:SHAPES_SHOWN]))
-        cure = (
-            "a line that belongs to the one before it: multiline in filebeat.yml\n"
-            f"another format: a pattern with samples in the profile; `ptingest try --service "
-            f"{service}` shows what becomes of lines. They are stored all the same"
-        )
-        if count == received.get(service):
-            cure = (
-                f"no line fits: {service} writes a format of its own, or multiline is off\n{cure}"
-            )
+        cure = _cure_of_parsing(service, shapes, is_all=count == received.get(service))
         many = count > MANY * received.get(service, 0)
         looked_at = f"{METRICS}, {STATUS}"
         yield Finding(
@@ -321,6 +313,23 @@ def _parsing(facts: ServerFacts) -> Iterator[Finding]:
         yield Finding("note", f"times of {service}", seen, cure, looked_at=METRICS)
 
 
+def _cure_of_parsing(service: str, shapes: Sequence[Mapping[str, Any]], *, is_all: bool) -> str:
+    off = dict.fromkeys(str(one["nearest_pattern"]) for one in shapes if one.get("is_off"))
+    if off:
+        lines = ", ".join(f"`- {name}`" for name in off)
+        return (
+            f"a pattern for this is packaged, switched off: add {lines} to the profile's patterns"
+        )
+    cure = (
+        "a line that belongs to the one before it: multiline in filebeat.yml\n"
+        f"another format: a pattern with samples in the profile; `ptingest try --service "
+        f"{service}` shows what becomes of lines. They are stored all the same"
+    )
+    if is_all:
+        return f"no line fits: {service} writes a format of its own, or multiline is off\n{cure}"
+    return cure
+
+
 def _noted(facts: ServerFacts, what: str) -> dict[str, int]:
     rows = facts.metrics.get(NOTED, {})
     return {service: int(count) for (service, noted), count in rows.items() if noted == what}
@@ -331,6 +340,8 @@ def _shape_text(row: Mapping[str, Any]) -> str:
     text = f"{row.get('sampled')} x `{row.get('shape')}`"
     if nearest is None:
         return text
+    if row.get("is_off"):
+        return f"{text} (fits {nearest}, which is switched off)"
     return f"{text} (nearest: {nearest}, lacks {row.get('missing') or 'nothing'})"
 
 

@@ -114,7 +114,7 @@ class TrafficWatch:
         if group is None:
             return None
         if sent.group not in self._nearness:
-            self._nearness[sent.group] = Nearness(group.patterns)
+            self._nearness[sent.group] = Nearness(group.patterns, with_packaged=True)
         return self._nearness[sent.group].nearest(sent.message)
 
     def status(self, now_ns: int) -> dict[str, object]:
@@ -135,6 +135,7 @@ class TrafficWatch:
                         "sampled": count,
                         "nearest_pattern": near.pattern if near else None,
                         "missing": near.missing if near else None,
+                        "is_off": near is not None and near.is_off,
                     }
                     for (text, near), count in shapes.most_common(SHAPES_SHOWN)
                 ],

@@ -103,10 +103,12 @@ class Group:
     def __init__(self, settings: GroupSettings, profile: ProfileSettings) -> None:
         self.settings = settings
         self.profile = profile
-        self.parser = Parser(settings.patterns, is_strict=profile.parsing == "strict")
+        self.parser = Parser(
+            settings.patterns, is_strict=profile.parsing == "strict", numbers=settings.numbers
+        )
         self.classifier = Classifier(settings.categories)
         self.time_reader = TimeReader(
-            settings.time,
+            settings.times,
             timezone=profile.timezone,
             is_full=profile.timestamp_precision == "full",
         )
@@ -239,8 +241,8 @@ class Group:
         result.pattern = parsed.pattern
         if parsed.is_loose:
             result.notes.append("loose_match")
-        for name, text in parsed.captures.items():
-            event[name] = _accumulated(event.get(name), text)
+        for name, value in parsed.values.items():
+            event[name] = _accumulated(event.get(name), value)
         settings = self.settings.time
         time.captured_text = parsed.captures.get(settings.field)
         time.captured_fraction = parsed.captures.get(settings.fraction_field or "")
@@ -282,7 +284,10 @@ class Group:
 
     def _classify(self, result: StageResult) -> None:
         name = _string(result.event.get(self.classifier.field))
-        label = self.classifier.otherwise if name is None else self.classifier.classify(name)
+        others = self.classifier.other_fields
+        values = {field: _text_at(result.event, field) for field in others}
+        classifier = self.classifier.given(values) if others else self.classifier
+        label = classifier.otherwise if name is None else classifier.classify(name)
         result.event.update(label.fields)
         result.rule = label.rule
 
@@ -385,6 +390,17 @@ def _string(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _text_at(event: Event, path: str) -> str | None:
+    """Return the text of a field by its name, else by its dotted path; None: it has none."""
+    value: object = event.get(path)
+    if value is None and "." in path:
+        value = event
+        for name in path.split("."):
+            opened = _opened(value) if value is not None else None
+            value = opened.get(name) if isinstance(opened, dict) else None
+    return _string(value)
+
+
 def _sent_time(raw: Raw | None) -> _Time:
     text = _string(raw)
     return _Time(None, "") if text is None else _Time(read_event_time(text), text)
@@ -398,7 +414,7 @@ def tagged(tags: list[str] | str | None, tag: str) -> list[str] | str:
     return [*listed, tag]
 
 
-def _accumulated(existing: object, text: str) -> object:
+def _accumulated(existing: object, text: object) -> object:
     """Add a capture to the values that are there: grok drops it when they are neither text nor
     list."""
     if not isinstance(existing, Raw):

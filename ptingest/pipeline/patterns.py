@@ -226,6 +226,45 @@ def _as_text(raw: msgspec.Raw) -> str:
     return "" if value[:1] in (b"{", b"[", b"n") else value.decode()
 
 
+class Translated:
+    """Replaces some values of another matcher's captures."""
+
+    def __init__(self, inner: Matcher, values: Mapping[str, Mapping[str, str]]) -> None:
+        self._inner, self._values = inner, values
+        self.fields, self.needle = inner.fields, inner.needle
+
+    def match(self, message: str) -> Captures | None:
+        return self._replaced(self._inner.match(message))
+
+    def both(self, message: str) -> tuple[Captures | None, Captures | None]:
+        captures, strictly = self._inner.both(message)
+        if strictly is captures:
+            return _twice(self._replaced(captures))
+        return self._replaced(captures), self._replaced(strictly)
+
+    def _replaced(self, captures: Captures | None) -> Captures | None:
+        if captures is not None:
+            for field, values in self._values.items():
+                if field in captures:
+                    captures[field] = values.get(captures[field], captures[field])
+        return captures
+
+
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?").fullmatch
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+").fullmatch
+LONGEST_NUMBER = 40
+"""Characters of a number; longer texts are not numbers that anybody counts with."""
+
+
+def number_of(text: str) -> msgspec.Raw | None:
+    """Return the number as it is written, None where the text is none."""
+    if len(text) > LONGEST_NUMBER:
+        return None
+    if _JSON_NUMBER(text):
+        return msgspec.Raw(text.encode())
+    return msgspec.Raw(str(int(text)).encode()) if _WHOLE_NUMBER(text) else None
+
+
 class Parsed(NamedTuple):
     """A message's fields, the name of the pattern that matched, and whether it matched loosely."""
 
@@ -233,12 +272,21 @@ class Parsed(NamedTuple):
     pattern: str
     is_loose: bool
     """Strict parsing would have given another result."""
+    values: Mapping[str, object]
+    """What to set: the captures, with numbers in the place of some texts."""
 
 
 class Parser:
     """All patterns of a group, tried in order."""
 
-    def __init__(self, patterns: Sequence[PatternSettings], *, is_strict: bool) -> None:
+    def __init__(
+        self,
+        patterns: Sequence[PatternSettings],
+        *,
+        is_strict: bool,
+        numbers: Sequence[str] = (),
+    ) -> None:
+        self._numbers = frozenset(numbers)
         matchers = [(each.name, matcher(each, is_strict=is_strict)) for each in patterns]
         self._patterns = [(each.needle, name, each.both) for name, each in matchers]
         self.fields = frozenset[str]().union(*(each.fields for _, each in matchers))
@@ -255,8 +303,18 @@ class Parser:
             if captures is not None:
                 if strict is None:
                     strict = self._strictly(message)
-                return Parsed(captures, name, strict is not captures and strict != captures)
+                is_loose = strict is not captures and strict != captures
+                return Parsed(captures, name, is_loose, self._values_of(captures))
         return None
+
+    def _values_of(self, captures: Captures) -> Mapping[str, object]:
+        if self._numbers.isdisjoint(captures):
+            return captures
+        read = {
+            name: number_of(text) if name in self._numbers else text
+            for name, text in captures.items()
+        }
+        return {name: value for name, value in read.items() if value is not None}
 
     def _strictly(self, message: str) -> Captures | None:
         answers = (both(message)[1] for _, _, both in self._patterns)
@@ -265,6 +323,11 @@ class Parser:
 
 def matcher(pattern: PatternSettings, *, is_strict: bool) -> Matcher:
     """Compile one pattern of the profile."""
+    plain = _plain_matcher(pattern, is_strict=is_strict)
+    return Translated(plain, pattern.translate) if pattern.translate else plain
+
+
+def _plain_matcher(pattern: PatternSettings, *, is_strict: bool) -> Matcher:
     if pattern.json_keys is not None:
         return JsonMatcher(pattern.json_keys)
     if pattern.line is None:

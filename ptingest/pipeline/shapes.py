@@ -14,12 +14,15 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ptingest.pipeline.patterns import INT, TIMESTAMP, WORD
+from ptingest.pipeline.patterns import INT, TIMESTAMP, WORD, matcher
+from ptingest.settings.packaged_patterns import packaged_patterns
 from ptingest.settings.profile import LINE_PIECE, PatternSettings
 
 LOOKED_AT = 2000
 """Characters of a message that are read; they decide shape and nearest pattern."""
 SHOWN = 100
+OFF = "switched off in the profile"
+"""What a packaged pattern lacks that fits."""
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 _DIGITS = re.compile(r"\d+")
@@ -51,6 +54,8 @@ class Near(NamedTuple):
 
     pattern: str
     missing: str
+    is_off: bool = False
+    """It is packaged and fits, but the profile does not name it."""
 
 
 class _Piece(NamedTuple):
@@ -68,13 +73,24 @@ class _Stretch(NamedTuple):
 class Nearness:
     """The line patterns of a group, with how far each one matches a line."""
 
-    def __init__(self, patterns: Sequence[PatternSettings]) -> None:
+    def __init__(self, patterns: Sequence[PatternSettings], *, with_packaged: bool = False) -> None:
+        """``with_packaged``: a packaged pattern that is switched off may be the nearest."""
         self._patterns = [
             (pattern.name, _stretches(pattern.line)) for pattern in patterns if pattern.line
+        ]
+        on = {pattern.name for pattern in patterns}
+        packaged = packaged_patterns() if with_packaged else {}
+        off = (row for name, row in packaged.items() if name not in on)
+        self._off = [
+            (pattern.name, matcher(pattern, is_strict=False))
+            for pattern in map(PatternSettings.model_validate, off)
         ]
 
     def nearest(self, message: str) -> Near | None:
         """Return the pattern of which most pieces are found; among equals the first."""
+        for name, off in self._off:
+            if len(message) <= LOOKED_AT and off.match(message) is not None:
+                return Near(name, OFF, True)
         message = message[:LOOKED_AT]
         best: tuple[int, Near | None] = (-1, None)
         for name, stretches in self._patterns:

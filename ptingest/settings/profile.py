@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ptingest.settings.expression import compile_expression
+from ptingest.settings.packaged_patterns import by_name
 from ptingest.settings.strict import StrictSettings, section
 
 FieldName = Annotated[str, Field(pattern=r"^[^\[\]{}%\s]+$", min_length=1)]
@@ -58,8 +59,17 @@ class PatternSettings(StrictSettings):
     """A map from key to field. It matches a message that is one JSON object with at least one
     of these keys. Text is taken as it is, numbers and booleans as their JSON text; other values
     are left out."""
+    formats: tuple[str, ...] = ()
+    """Formats of this pattern's times, tried after those of ``time.formats``."""
+    translate: dict[FieldName, dict[str, str]] = Field(default_factory=dict)
+    """By field: values to replace, and what to write instead; others stay as they are."""
     samples: tuple[PatternSample, ...] = ()
     """A pattern without samples is not tested."""
+
+    @field_validator("formats")
+    @classmethod
+    def _known_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        return _checked_formats(formats)
 
     @model_validator(mode="after")
     def _one_shape(self) -> PatternSettings:
@@ -75,6 +85,11 @@ class PatternSettings(StrictSettings):
         wrong = sorted(RESERVED_FIELDS.intersection(names))
         if wrong:
             raise ValueError(f"sets {wrong[0]}, which is not a pattern's to set; rename the piece")
+        if strange := sorted(self.translate.keys() - set(names)):
+            raise ValueError(
+                f"translate names {strange[0]}, which the pattern does not set; it sets "
+                f"{', '.join(names)}"
+            )
         return self
 
 
@@ -114,6 +129,16 @@ def _regex_fields(regex: str | None) -> list[str]:
     return list(fields)
 
 
+def _checked_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
+    for name in formats:
+        if name not in ("ISO8601", "UNIX", "UNIX_MS") and "%" not in name:
+            raise ValueError(
+                f"format {name!r} is unknown; use ISO8601, UNIX, UNIX_MS or strptime's, "
+                'such as "%d/%b/%Y:%H:%M:%S %z"'
+            )
+    return formats
+
+
 class TimeSettings(StrictSettings):
     """Which field holds the event's time, and how to read it."""
 
@@ -128,18 +153,16 @@ class TimeSettings(StrictSettings):
     @field_validator("formats")
     @classmethod
     def _known_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
-        for name in formats:
-            if name not in ("ISO8601", "UNIX", "UNIX_MS") and "%" not in name:
-                raise ValueError(
-                    f"format {name!r} is unknown; use ISO8601, UNIX, UNIX_MS or strptime's, "
-                    'such as "%d/%b/%Y:%H:%M:%S %z"'
-                )
-        return formats
+        return _checked_formats(formats)
 
 
 class CategoryRule(StrictSettings):
-    """Logger names, and the fields that they set."""
+    """Logger names, or values of another field, and the fields that they set."""
 
+    field: FieldName | None = None
+    """The field that holds the name, instead of ``categories.field``: ``service``, or any other
+    that holds text (``a.b`` is field ``b`` of object ``a``). With another one than ``service``
+    the events of the group are processed some times slower."""
     match: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
     """``a.*`` is the name ``a`` or any below it, ``a*`` any that begins with it, ``*.a`` any
     that ends with it, ``a`` exactly this name."""
@@ -227,8 +250,13 @@ class GroupSettings(StrictSettings):
     ``too_many_services``)."""
     failure_tag: Annotated[str, Field(min_length=1)] = "_grokparsefailure"
     """Tag of an event that no pattern matches."""
-    patterns: Annotated[tuple[PatternSettings, ...], Field(min_length=1)]
-    """Tried in order; the first one that matches is used."""
+    patterns: Annotated[
+        tuple[Annotated[PatternSettings, BeforeValidator(by_name)], ...], Field(min_length=1)
+    ]
+    """Tried in order; the first one that matches is used. A name alone switches on a packaged
+    pattern: ``nginx_access``, ``nginx_error`` or ``react``."""
+    numbers: tuple[FieldName, ...] = ()
+    """Fields of patterns that become numbers; a text that is no number is then left out."""
     time: TimeSettings = section(TimeSettings)
     categories: CategorySettings = section(CategorySettings)
 
@@ -244,6 +272,22 @@ class GroupSettings(StrictSettings):
             if path == "event.original":
                 raise ValueError("fields sets event.original; use event_original instead")
         return fields
+
+    @model_validator(mode="after")
+    def _numbers_are_not_read_as_text(self) -> GroupSettings:
+        rules = {rule.field for rule in self.categories.rules}
+        texts = {self.time.field, self.time.fraction_field, self.categories.field, *rules}
+        for name in self.numbers:
+            if name in texts:
+                raise ValueError(f"numbers names {name}, which time or categories read as text")
+        return self
+
+    @property
+    def times(self) -> TimeSettings:
+        """``time`` with the formats of the patterns."""
+        own = (name for pattern in self.patterns for name in pattern.formats)
+        formats = tuple(dict.fromkeys([*self.time.formats, *own]))
+        return self.time.model_copy(update={"formats": formats})
 
 
 class ProfileSettings(StrictSettings):

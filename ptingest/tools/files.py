@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ptingest.pipeline.compile import packaged_profile_path
+from ptingest.settings.packaged_patterns import packaged_patterns_path
 
 
 class ShippedFile(NamedTuple):
@@ -23,6 +24,7 @@ class ShippedFile(NamedTuple):
 FILES = (
     ShippedFile("ptingest.yaml", "config/ptingest.yaml", "config: every setting, its default"),
     ShippedFile("pt.yaml", "config/pt.yaml", "profile: patterns, categories, data streams"),
+    ShippedFile("patterns.yaml", "config/patterns.yaml", "patterns to switch on: nginx, React"),
     ShippedFile("ptingest.service", "deploy/ptingest.service", "unit for systemd"),
     ShippedFile("filebeat.yml", "deploy/filebeat/filebeat.yml", "Filebeat that ships to it"),
     ShippedFile("filebeat-tls.yml", "deploy/filebeat/filebeat-tls.yml", "the same over TLS"),
@@ -54,5 +56,7 @@ def read_file(file: ShippedFile, *, program: Path | None = None) -> str:
 def _path(file: ShippedFile) -> Path:
     if file.name == "pt.yaml":
         return packaged_profile_path()  # where the server reads it
+    if file.name == "patterns.yaml":
+        return packaged_patterns_path()
     installed = Path(str(resources.files("ptingest.tools"))) / "shipped" / file.name
     return installed if installed.exists() else Path(__file__).parents[2] / file.source

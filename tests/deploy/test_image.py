@@ -86,6 +86,11 @@ def public() -> Iterator[Path]:
         yield folder
 
 
+def merge(source: Path, target: Path) -> None:
+    """Copy a folder as COPY does: into one that may be there."""
+    shutil.copytree(source, target, dirs_exist_ok=True)
+
+
 @pytest.fixture(scope="module")
 def root(public: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the second stage copies: /opt/ptingest of the image, in a folder."""
@@ -100,7 +105,7 @@ def root(public: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             *sources, target = shlex.split(step.rest)
             for source in sources:
                 place = work / target / (source if target == "./" else "")
-                copy = shutil.copytree if (sent / source).is_dir() else shutil.copy
+                copy = merge if (sent / source).is_dir() else shutil.copy
                 place.parent.mkdir(parents=True, exist_ok=True)
                 copy(sent / source, place)
         elif step.word == "RUN":

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
+import orjson
 import pytest
 
+from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile, run_samples
 from ptingest.pipeline.pipeline import Explanation, Pipeline
 from ptingest.settings.load import load_profile
 from ptingest.settings.profile import ProfileSettings
 from tests.support.modules import ROOT
 
-OFF = re.compile(r"^(\s*)#(?=\S)", re.MULTILINE)
-"""A `#` without a space after it is a setting that is off."""
+OFF = re.compile(r"^(\s*)#(?=- (?:nginx_access|nginx_error|react)$)", re.MULTILINE)
+"""The names of packaged patterns, which are off."""
 NOW_NS = 1_735_790_000_000_000_000
 
 
 @pytest.fixture(scope="module")
 def switched_on(tmp_path_factory: pytest.TempPathFactory) -> ProfileSettings:
     text = (ROOT / "config" / "pt.yaml").read_text(encoding="utf-8")
-    text = re.sub(r"^ *formats: .*\n(?= *#formats)", "", text, flags=re.MULTILINE)
     path = tmp_path_factory.mktemp("profile") / "pt.yaml"
     path.write_text(OFF.sub(r"\1", text), encoding="utf-8")
     return load_profile(path, {})
@@ -37,8 +40,6 @@ def lines_of(service: str) -> list[str]:
 
 
 def explain(pipeline: Pipeline, service: str, message: str) -> Explanation:
-    import orjson
-
     event = {"@timestamp": "2025-01-02T00:00:00.000Z", "message": message, "group": "pt",
              "service": service}  # fmt: skip
     return pipeline.explain(orjson.dumps(event), now_ns=NOW_NS)
@@ -183,3 +184,104 @@ def test_a_react_line_without_known_keys_is_tagged_as_before(pipeline: Pipeline)
     document = document_of(explain(pipeline, "react", '{"other": 1}'))
 
     assert "_grokparsefailure_pt" in str(document["tags"])
+
+
+# --- everything that the profile offers for them ---------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def all_on(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    text = (ROOT / "config" / "pt.yaml").read_text(encoding="utf-8")
+    path = tmp_path_factory.mktemp("profile") / "pt.yaml"
+    # A `#` without a space after it is a setting that is off.
+    path.write_text(re.sub(r"(?m)^(\s*)#(?=\S)", r"\1", text), encoding="utf-8")
+    return compile_profile(load_profile(path, {}))
+
+
+def stored(pipeline: Pipeline, service: str, message: str) -> dict[str, Any]:
+    body = explain(pipeline, service, message).body
+    assert body is not None
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("size", "numbers"), [("789", {"status": 499, "body_bytes": 789}), ("-", {"status": 499})]
+)
+def test_status_and_size_are_numbers_where_that_is_asked_for(
+    all_on: Pipeline, size: str, numbers: dict[str, int]
+) -> None:
+    line = f'203.0.113.31 - - [02/Jan/2025:04:04:05 +0100] "GET / HTTP/1.1" 499 {size}'
+
+    document = stored(all_on, "nginx", line)
+
+    assert {name: document[name] for name in ("status", "body_bytes") if name in document} == (
+        numbers
+    )
+
+
+def test_services_have_a_stream_where_rules_look_at_the_service(all_on: Pipeline) -> None:
+    line = '203.0.113.31 - - [02/Jan/2025:04:04:05 +0100] "GET / HTTP/1.1" 200 5'
+
+    assert stored(all_on, "nginx", line)["stream"] == "web"
+    assert stored(all_on, "react", '{"level":"warn","msg":"x"}')["stream"] == "frontend"
+    assert stored(all_on, "django", line)["stream"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("service", "line", "level"),
+    [
+        ("nginx", "2025/01/02 03:04:05 [notice] 1#1: signal process started", "INFO"),
+        ("nginx", "2025/01/02 03:04:05 [crit] 31#31: *7 SSL_do_handshake() failed", "CRITICAL"),
+        ("react", '{"level":"warn","msg":"x"}', "WARNING"),
+        ("react", '{"level":"verbose","msg":"x"}', "verbose"),
+    ],
+)
+def test_levels_are_spelled_as_those_of_the_other_services(
+    pipeline: Pipeline, service: str, line: str, level: str
+) -> None:
+    assert stored(pipeline, service, line)["log_level"] == level
+
+
+REPORTED = """\
+2001:db8::7 - - [29/Nov/2026:04:00:00 +0530] "GET /api/ HTTP/2.0" 200 512 "-" "curl/8"
+203.0.113.7 - - [29/Nov/2026:04:00:00 +0000] "" 400 0 "-" "-"
+203.0.113.7 - - [29/Nov/2026:04:00:00 +0000] "\\x16\\x03\\x01\\x00\\xEE" 400 157 "-" "-"
+203.0.113.7 - - [29/Nov/2026:04:00:00 +0000] "GET /a b HTTP/1.1" 200 5 "-" "x"
+203.0.113.7 - - [29/Nov/2026:04:00:00 +0000] "PRI * HTTP/2.0" 400 157 "-" "-"
+203.0.113.7 - - [29/Nov/2026:04:00:00 +0000] "GET /x HTTP/1.1" 499 0 "https://a.example/?q=\\x22a\\x22" "Mozilla \\x22x\\x22"
+203.0.113.7 - john doe [29/Nov/2026:04:00:00 +0000] "GET /x HTTP/1.1" 200 - "-" "x"
+203.0.113.7 - - [29/Nov/2026:04:00:00 +0000] "GET /x HTTP/1.1" 200 5 "-" "x" rt=0.003 uct="0.000" urt="0.003"
+2026/11/29 04:00:00 [notice] 1#1: signal process started
+2026/11/29 04:00:00 [crit] 31#31: *7 SSL_do_handshake() failed
+""".splitlines()  # noqa: E501
+"""Lines as people have reported them."""
+
+
+@pytest.mark.parametrize("line", REPORTED)
+def test_reported_lines_have_their_own_time_and_no_failure_tag(all_on: Pipeline, line: str) -> None:
+    document = stored(all_on, "nginx", line)
+
+    assert "_grokparsefailure_pt" not in document["tags"]
+    assert str(document["@timestamp"])[:10] in ("2026-11-29", "2026-11-28")
+
+
+@pytest.mark.parametrize("service", ["django", "celery", "celerybeat", "flower", "nginx", "react"])
+def test_the_fast_path_and_the_stages_agree_with_everything_on(
+    all_on: Pipeline, service: str
+) -> None:
+    payloads = [
+        orjson.dumps({"@timestamp": "2025-01-02T00:00:00.000Z", "message": line, "group": "pt",
+                      "service": service, "log": {"offset": at, "file": {"path": "/a"}},
+                      "agent": {"id": "a"}})
+        for at, line in enumerate([*lines_of(service), *REPORTED])
+    ]  # fmt: skip
+    receipt = Receipt(lambda _: None)
+
+    fast = all_on.process(payloads, receipt=receipt, peer="p", now_ns=NOW_NS).documents
+
+    explained = [all_on.explain(payload, now_ns=NOW_NS) for payload in payloads]
+    assert [json.loads(one.body) for one in fast] == [
+        json.loads(one.body or b"") for one in explained
+    ]
+    assert [one.key for one in fast] == [one.key for one in explained]

@@ -114,6 +114,22 @@ def test_parse_failures_are_told_with_shape_and_nearest_pattern() -> None:
     assert "multiline" in found.cure
 
 
+def test_a_packaged_pattern_that_would_fit_is_told_with_how_to_switch_it_on() -> None:
+    row = {"shape": "0", "sampled": 7, "nearest_pattern": "nginx_access", "is_off": True}
+    metrics: Metrics = {RECEIVED: {("nginx",): 9.0}, NOTED: {("nginx", "grok_failure"): 9.0}}
+
+    found = said(
+        findings_from(metrics, services={"nginx": {"unmatched": {"sampled": 7, "shapes": [row]}}}),
+        "parsing nginx",
+    )
+
+    assert "7 x `0` (fits nginx_access, which is switched off)" in found.found
+    assert found.cure == (
+        "a pattern for this is packaged, switched off: add `- nginx_access` to the profile's "
+        "patterns"
+    )
+
+
 def test_few_parse_failures_are_a_note() -> None:
     metrics: Metrics = {RECEIVED: {("django",): 9e6}, NOTED: {("django", "grok_failure"): 1.0}}
 

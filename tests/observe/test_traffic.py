@@ -51,6 +51,7 @@ def test_lines_that_fit_no_pattern_are_shown_masked_with_the_nearest_pattern(
         "sampled": 2,
         "nearest_pattern": "dotted_milliseconds",
         "missing": "`|`",
+        "is_off": False,
     }
     assert b"secret" not in orjson.dumps(found)
 

@@ -63,3 +63,48 @@ def test_more_names_than_are_remembered_change_no_answer() -> None:
     first = [classifier.classify(name).rule for name in EXPECTED]
 
     assert [classifier.classify(name).rule for name in EXPECTED] == first
+
+
+# --- rules that look at other fields ---------------------------------------------------------
+
+
+def mixed() -> Classifier:
+    rules = (
+        {"match": ["a.*"], "set": {"s": "1"}},
+        {"field": "service", "match": ["nginx", "web*"], "set": {"s": "2"}},
+        {"match": ["b.*"], "set": {"s": "3"}},
+        {"field": "log.file.path", "match": ["*.err"], "set": {"s": "4"}},
+    )
+    return Classifier(CategorySettings.model_validate({"rules": rules, "otherwise": {"s": "0"}}))
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "name", "label"),
+    [
+        ("nginx", None, "a.x", "1"),
+        ("nginx", None, "b.x", "2"),
+        ("website", None, None, "2"),
+        ("django", None, "b.x", "3"),
+        ("django", "/x.err", "b.x", "3"),
+        ("django", "/x.err", "c", "4"),
+        (None, "/x.err", None, "4"),
+        (None, None, "c", "0"),
+    ],
+)
+def test_the_first_rule_that_matches_wins_whatever_field_it_looks_at(
+    service: str | None, path: str | None, name: str | None, label: str
+) -> None:
+    classifier = mixed()
+
+    given = classifier.given({"service": service, "log.file.path": path})
+    found = given.otherwise if name is None else given.classify(name)
+
+    assert found.fields == {"s": label}
+    assert classifier.other_fields == ("service", "log.file.path")
+
+
+def test_equal_values_share_a_classifier_and_its_cache() -> None:
+    classifier = mixed()
+
+    assert classifier.given({"service": "nginx"}) is classifier.given({"service": "web1"})
+    assert classifier.given({"service": "django"}) is classifier

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 
-from ptingest.pipeline.patterns import Captures, Parser, matcher, take_apart
+from ptingest.pipeline.patterns import Captures, Parser, matcher, number_of, take_apart
 from ptingest.settings.profile import LINE_PIECE, PatternSettings
 from tests.pipeline.events import MESSAGES
 from tests.pipeline.reference import GROK
@@ -204,7 +205,7 @@ def test_looking_for_what_must_be_there_first_changes_no_answer(
         if (captures := plainly_found(line, message)) is not None
     ]
     parsed = Parser(patterns, is_strict=False).parse(message)
-    assert (parsed and tuple(parsed)) == (plain[0] if plain else None)
+    assert (parsed and tuple(parsed)[:3]) == (plain[0] if plain else None)
     strictly = Parser(patterns, is_strict=True).parse(message)
     assert (strictly and strictly.captures) == (strict[0] if strict else None)
 
@@ -223,3 +224,48 @@ def test_patterns_of_all_kinds_answer_in_their_order(message: str) -> None:
     parsed = Parser(patterns, is_strict=False).parse(message)
 
     assert (parsed and (parsed.pattern, parsed.captures)) == expected
+
+
+# --- other values ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("200", b"200"), ("0", b"0"), ("-5", b"-5"), ("1.50", b"1.50"), ("2e3", b"2e3"),
+        ("007", b"7"), ("+7", b"7"), ("12345678901234567890", b"12345678901234567890"),
+        ("-", None), ("", None), ("1.", None), ("0x10", None), ("NaN", None), ("1 ", None),
+        ("1e9999", None), ("9" * 41, None), ("\u0661", None),
+    ],
+)  # fmt: skip
+def test_a_number_is_what_json_calls_one_or_a_whole_one(text: str, number: bytes | None) -> None:
+    found = number_of(text)
+
+    assert (found and bytes(found)) == number
+
+
+def test_numbers_take_the_place_of_their_texts_and_others_are_left_out() -> None:
+    pattern = PatternSettings(name="p", regex=r"(?P<a>\S+) (?P<b>\S+) (?P<c>\S+)")
+
+    parsed = Parser([pattern], is_strict=False, numbers=("a", "b")).parse("1 - 2")
+
+    assert parsed is not None
+    assert parsed.captures == {"a": "1", "b": "-", "c": "2"}
+    assert parsed.values == {"a": Raw(b"1"), "c": "2"}
+
+
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_translated_values_are_replaced_and_others_stay(is_strict: bool) -> None:
+    pattern = PatternSettings(
+        name="p",
+        line="{word:level}|{data:logger}|{rest:text}",
+        translate={"level": {"warn": "WARNING"}},
+    )
+    parser = Parser([pattern], is_strict=is_strict)
+
+    warned, told = parser.parse("warn|a|b"), parser.parse("note|a|b")
+
+    assert warned is not None
+    assert told is not None
+    assert (warned.captures["level"], told.captures["level"]) == ("WARNING", "note")
+    assert not warned.is_loose

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.pipeline.compile import packaged_profile_path
-from ptingest.pipeline.shapes import Nearness, shape
+from ptingest.pipeline.shapes import OFF, Near, Nearness, shape
 from ptingest.settings.load import load_profile
+from ptingest.settings.packaged_patterns import packaged_patterns
 from ptingest.settings.profile import PatternSettings
 
 
@@ -72,7 +73,7 @@ def test_a_shape_tells_nothing_of_what_a_line_says(message: str) -> None:
 def test_the_nearest_pattern_is_named_with_the_piece_it_lacks(
     nearness: Nearness, message: str, pattern: str, missing: str
 ) -> None:
-    assert nearness.nearest(message) == (pattern, missing)
+    assert nearness.nearest(message) == Near(pattern, missing)
 
 
 def test_a_pattern_that_gets_further_is_nearer() -> None:
@@ -83,10 +84,27 @@ def test_a_pattern_that_gets_further_is_nearer() -> None:
         ]
     )
 
-    assert near.nearest("42 words, no colon") == ("long", "`:`")
+    assert near.nearest("42 words, no colon") == Near("long", "`:`")
 
 
 def test_a_users_own_expression_is_never_the_nearest() -> None:
     near = Nearness([PatternSettings(name="own", regex="^(?P<a>x)$")])
 
     assert near.nearest("y") is None
+
+
+ACCESS = '203.0.113.31 - - [02/Jan/2025:03:04:05 +0000] "GET / HTTP/1.1" 200 789'
+
+
+def test_a_packaged_pattern_that_fits_and_is_off_is_the_nearest() -> None:
+    (group,) = load_profile(packaged_profile_path(), {}).groups
+    on = PatternSettings.model_validate(packaged_patterns()["nginx_access"])
+
+    near = Nearness(group.patterns, with_packaged=True).nearest(ACCESS)
+    switched_on = Nearness([*group.patterns, on], with_packaged=True).nearest(ACCESS)
+    alone = Nearness(group.patterns).nearest(ACCESS)
+
+    assert near == Near("nginx_access", OFF, is_off=True)
+    assert switched_on is not None
+    assert alone is not None
+    assert (switched_on.is_off, alone.is_off) == (False, False)

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import re
-
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +8,8 @@ from ptingest.pipeline.compile import packaged_profile_path
 from ptingest.pipeline.patterns import StrictLineMatcher, take_apart
 from ptingest.settings.expression import compile_expression
 from ptingest.settings.linear import NotProven, growth, prove
+from ptingest.settings.load import load_profile
+from ptingest.settings.packaged_patterns import packaged_patterns
 from ptingest.settings.profile import PatternSettings
 from tests.support.backtracking import steps
 from tests.support.expressions import REPEATS
@@ -78,13 +77,10 @@ def test_the_steps_of_an_expression_that_is_not_linear_grow_faster() -> None:
 
 
 def shipped() -> dict[str, PatternSettings]:
-    """Every pattern of the packaged profile, including those that are switched off."""
-    text = packaged_profile_path().read_text(encoding="utf-8")
-    given = re.findall(r"(?m)^ +#?- name: (\w+)\n +#?(line|regex|json_keys): (.+)$", text)
-    return {
-        name: PatternSettings.model_validate({"name": name, kind: yaml.safe_load(value)})
-        for name, kind, value in given
-    }
+    """Every pattern of the packaged profile, and those that it can switch on."""
+    (group,) = load_profile(packaged_profile_path(), {}).groups
+    more = map(PatternSettings.model_validate, packaged_patterns().values())
+    return {pattern.name: pattern for pattern in (*group.patterns, *more)}
 
 
 SHIPPED = shipped()

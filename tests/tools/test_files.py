@@ -21,6 +21,7 @@ def test_every_file_is_put_into_the_wheel() -> None:
     included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
 
     wanted = {file.source: f"ptingest/tools/shipped/{file.name}" for file in FILES}
+    wanted["config/patterns.yaml"] = "ptingest/settings/patterns.yaml"
     wanted["config/pt.yaml"] = "ptingest/pipeline/pt.yaml"  # where the server reads it
 
     assert wanted.items() <= included.items()

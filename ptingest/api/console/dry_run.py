@@ -100,7 +100,9 @@ class DryRun:
         """Return the pattern in force that comes closest to a line of the first group."""
         profile = self._pipeline().profile
         if self._nearness is None or self._nearness[0] is not profile:
-            self._nearness = (profile, Nearness(_patterns(profile)))
+            patterns = _patterns(profile)
+            near = Nearness(patterns, with_packaged=bool(patterns))
+            self._nearness = (profile, near)
         return self._nearness[1].nearest(line)
 
     async def try_lines(self, text: str, *, service: str, multiline: bool) -> Tried:

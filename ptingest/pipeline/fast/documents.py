@@ -18,11 +18,12 @@ import msgspec
 from msgspec import Raw
 
 from ptingest.model.document import DataStream
+from ptingest.pipeline.classify import Classifier
 from ptingest.pipeline.decode import MAX_NUMBER_DIGITS, holds_long_number
 from ptingest.pipeline.encode import encode_into, encode_value
 from ptingest.pipeline.fast.cache import remember
 from ptingest.pipeline.fast.events import ABSENT, USUAL_NAMES, EventDecoder, Extras
-from ptingest.pipeline.fast.lines import FINE, NO_DATE, NO_MATCH, LineReader, decode_text
+from ptingest.pipeline.fast.lines import FINE, NO_DATE, NO_MATCH, LineReader, ReadLine, decode_text
 from ptingest.pipeline.group import CODEC_TAG, DATE_TAG, Group, tagged
 from ptingest.pipeline.identity import (
     CONTAINER_NAMES,
@@ -61,6 +62,7 @@ class Route(NamedTuple):
     service: str
     data_stream: DataStream
     ending: bytes
+    read: ReadLine
 
 
 BeatTime = tuple[bytes, bytes, int]
@@ -90,7 +92,6 @@ class FastPath:
         # Encoded into the same buffer each time: fresh memory for a kilobyte costs more than
         # encoding it.
         self._rest = bytearray()
-        self._lines = LineReader(group)
         self._routes = _Routes(group, known_services)
         self._tags = _Tags(group.settings.failure_tag)
         self._originals = _Originals(group)
@@ -113,6 +114,7 @@ class FastPath:
             and all(path.startswith("event.") for path in constants)
             and "line" not in captured | labels
             and USUAL_NAMES.isdisjoint((captured | labels) - {"event"})
+            and {"service"}.issuperset(group.classifier.other_fields)
         )
 
     def _make(self) -> BuildDocument:  # noqa: C901 - counts the one it holds
@@ -125,7 +127,7 @@ class FastPath:
         first_cost, overwritten = costs.pop("first", 0), tuple(costs.items())
         merged, rest = self._merged, self._rest
         routes, tags_of, time_of = self._routes, self._tags, self._times.of
-        read, originals, is_free = self._lines.read, self._originals, self._is_free
+        originals, is_free = self._originals, self._is_free
         no_tags, no_event = tags_of[b"[]"], originals[b"{}"]
         key_of = KeyMaker().key_of
 
@@ -174,6 +176,7 @@ class FastPath:
                 return None
             if states is None or original is None or (merged and _holds(event, merged)):
                 return None
+            service, data_stream, ending, read = route
             state, fields, printed, framed_time, millis, is_loose = read(raw)
             if not (printed and framed_time):
                 if (sent_time := time_of(b"" + sent)) is None:
@@ -183,7 +186,6 @@ class FastPath:
                     printed = sent_printed
                 if not framed_time:
                     framed_time, millis = sent_framed, sent_millis
-            service, data_stream, ending = route
             before, after = original[state]
             # Before the body: the temporary memory of both is then not in use at the same time,
             # which is some hundred MB for an event of 60 MB.
@@ -241,6 +243,7 @@ class _Routes(dict[bytes, Route | None]):
     def __init__(self, group: Group, known: frozenset[str]) -> None:
         self._group = group
         self._known = known
+        self._readers: dict[Classifier, LineReader] = {}
 
     def __missing__(self, service: bytes) -> Route | None:
         route = self._find(service)
@@ -260,7 +263,15 @@ class _Routes(dict[bytes, Route | None]):
             return None
         parts = {name: getattr(stream, name) for name in ("type", "dataset", "namespace")}
         ending = b',"data_stream":%b}' % encode_value(parts)
-        return Route(text if text in self._known else "other", stream, ending)
+        label = text if text in self._known else "other"
+        return Route(label, stream, ending, self._reader_for(text).read)
+
+    def _reader_for(self, service: str) -> LineReader:
+        """Return the reader of this service's lines; nearly always there is one for all."""
+        classifier = self._group.classifier.given({"service": service})
+        if classifier not in self._readers:
+            self._readers[classifier] = LineReader(self._group, classifier)
+        return self._readers[classifier]
 
 
 class _Tags(dict[bytes, tuple[bytes, ...] | None]):

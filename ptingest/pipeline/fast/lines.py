@@ -107,9 +107,10 @@ ReadLine = Callable[[bytes], LineTuple]
 class LineReader:
     """Reads the lines of one group; caches loggers and seconds."""
 
-    def __init__(self, group: Group) -> None:
-        self._group = group
-        self._unlabelled = _encoded(group.classifier.otherwise.fields)
+    def __init__(self, group: Group, classifier: Classifier | None = None) -> None:
+        """``classifier`` is the group's, given what is the same in all events that it reads."""
+        self._group, self._classifier = group, classifier or group.classifier
+        self._unlabelled = _encoded(self._classifier.otherwise.fields)
         names = _plain_names(group.settings)
         self.read: ReadLine = self._make_reader(names) if names else self._searched
         """Reads a message, passed as raw JSON."""
@@ -119,7 +120,8 @@ class LineReader:
         searched, unmatched = self._searched, self._unmatched
         settings = self._group.settings
         is_full = self._group.profile.timestamp_precision == "full"
-        has_other_formats = len(settings.time.formats) > 1
+        times = settings.times
+        has_other_formats = len(times.formats) > 1
         # A line without `|` must be searched when it holds this; every line holds the empty
         # text.
         perhaps = b"" if len(settings.patterns) > 2 else _PIPE_ESCAPED
@@ -128,10 +130,10 @@ class LineReader:
             for has_t in (True, False)
         )
         local = _Moments(self._group.time_reader, with_t, with_space)
-        utc_reader = TimeReader(settings.time, timezone="UTC", is_full=True)
+        utc_reader = TimeReader(times, timezone="UTC", is_full=True)
         utc = _Moments(utc_reader, with_t, with_space)
         is_local_utc = self._group.time_reader.zone is None
-        loggers, levels = _Loggers(self._group), _Levels(names[0], names[1])
+        loggers, levels = _Loggers(self._classifier), _Levels(names[0], names[1])
 
         def read(raw: bytes) -> LineTuple:
             parts = raw.split(b"|", 3)
@@ -173,7 +175,7 @@ class LineReader:
         return read
 
     def _label(self, name: str | None) -> Label:
-        return _label_of(self._group.classifier, name)
+        return _label_of(self._classifier, name)
 
     # --- the searches ---------------------------------------------------------------------
 
@@ -184,8 +186,8 @@ class LineReader:
             return self._unmatched(raw)
         captures = parsed.captures
         settings = self._group.settings.time
-        label = self._label(captures.get(self._group.classifier.field))
-        fields = _encoded(captures) + _encoded(label.fields)
+        label = self._label(captures.get(self._classifier.field))
+        fields = _encoded(parsed.values) + _encoded(label.fields)
         text = captures.get(settings.field)
         fraction = captures.get(settings.fraction_field or "")
         is_read = text is not None and text != "false"
@@ -212,8 +214,8 @@ class LineReader:
 class _Loggers(dict[bytes, bytes]):
     """Encoded names and labels of cached loggers; empty for those with escapes."""
 
-    def __init__(self, group: Group) -> None:
-        self._classifier = group.classifier
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
 
     def __missing__(self, logger: bytes) -> bytes:
         if len(logger) > _LONGEST_NAME or _BACKSLASH in logger:
@@ -340,6 +342,8 @@ def _plain_names(settings: GroupSettings) -> tuple[bytes, ...] | None:
         and settings.time.fraction_field == millis
         and settings.time.formats[0] == "ISO8601"
         and settings.categories.field == logger
+        and not any(pattern.translate for pattern in settings.patterns[:2])
+        and not {level, time, millis, rest}.intersection(settings.numbers)
     )
     if not is_usual:
         return None
