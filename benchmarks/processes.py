@@ -155,11 +155,13 @@ def write_config(
     workers: int = 1,
     tls: object = None,
     limits: Mapping[str, object] | None = None,
+    profile: Path | None = None,
 ) -> Path:
     """A config for one run; JSON, which is YAML."""
     path = folder / "ptingest.yaml"
     config = {
         "data_dir": "data",
+        "profile": profile and str(profile),
         "workers": workers,
         "beats": {"listen": f"127.0.0.1:{port}", "tls": tls, "limits": dict(limits or {})},
         "api": {"listen": f"127.0.0.1:{free_port()}"},

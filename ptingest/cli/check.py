@@ -156,6 +156,8 @@ def _show_elasticsearch(sink: ElasticsearchSettings) -> str:
 
 def departures(profile: ProfileSettings) -> str:
     """Name the options that make documents differ from Logstash's; empty when none does."""
+    from ptingest.settings.packaged_patterns import packaged_patterns
+
     as_logstash = {
         "parsing": "parity",
         "timestamp_precision": "parity",
@@ -172,6 +174,11 @@ def departures(profile: ProfileSettings) -> str:
         for group in profile.groups
         if group.only_known_services
     ]
+    packaged = packaged_patterns()
+    for group in profile.groups:
+        on = [pattern.name for pattern in group.patterns if pattern.name in packaged]
+        found += [f"groups.{group.group}.patterns {', '.join(on)}"] if on else []
+        found += [f"groups.{group.group}.numbers"] if group.numbers else []
     return f"departs from Logstash: {', '.join(found)}" if found else ""
 
 

@@ -10,10 +10,12 @@ import pytest
 from ptingest.cli.check import departures, look_at_files, look_at_values
 from ptingest.model.finding import Finding
 from ptingest.settings.load import load_profile, load_server
-from ptingest.settings.profile import ProfileSettings
+from ptingest.settings.packaged_patterns import packaged_patterns
+from ptingest.settings.profile import PatternSettings, ProfileSettings
 from ptingest.settings.server import ServerSettings
 from tests.support.command import run
 from tests.support.modules import ROOT
+from tests.support.profile import shipped_profile
 
 ES = {"hosts": ["https://es:9200"]}
 
@@ -265,3 +267,14 @@ def test_an_expression_that_no_engine_runs_in_linear_time_is_refused(tmp_path: P
     said = ran.out.decode() + (ran.err if isinstance(ran.err, str) else ran.err.decode())
     assert "may take for ever on some lines" in said
     assert "looks ahead or behind" in said
+
+
+def test_packaged_patterns_and_numbers_are_named_as_departures() -> None:
+    (group,) = shipped_profile().groups
+    on = PatternSettings.model_validate(packaged_patterns()["react"])
+    changed = group.model_copy(update={"patterns": (*group.patterns, on), "numbers": ("status",)})
+
+    found = departures(shipped_profile().model_copy(update={"groups": (changed,)}))
+
+    assert found == "departs from Logstash: groups.pt.patterns react, groups.pt.numbers"
+    assert departures(shipped_profile()) == ""

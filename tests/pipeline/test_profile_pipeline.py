@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 
@@ -16,6 +17,7 @@ from ptingest.model.outcome import DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Explanation, Pipeline
+from ptingest.settings.profile import CategoryRule, PatternSettings
 from tests.pipeline.events import mutated, payloads
 from tests.pipeline.reference import answer
 from tests.support.profile import shipped_profile
@@ -180,3 +182,35 @@ def test_a_giant_event_takes_a_few_times_its_size_and_leaves_only_its_document(
     assert body > 2.9 * len(payload)
     assert peak < most * len(payload)
     assert kept < body + 0.1 * len(payload)
+
+
+@pytest.mark.parametrize("field", ["service", "log.file.path", "status", "kind"])
+def test_rules_by_other_fields_give_both_ways_the_same_documents(field: str) -> None:
+    (group,) = shipped_profile().groups
+    rules = [{"field": field, "match": ["nginx", "/a*", "404", "x"], "set": {"stream": "mine"}}]
+    categories = group.categories.model_copy(
+        update={"rules": (*map(CategoryRule.model_validate, rules), *group.categories.rules)}
+    )
+    status = PatternSettings(name="status", regex="(?P<status>[0-9]+)$")
+    changed = group.model_copy(
+        update={"categories": categories, "patterns": (*group.patterns, status)}
+    )
+    pipeline = compile_profile(shipped_profile().model_copy(update={"groups": (changed,)}))
+    sent = [
+        orjson.dumps({"@timestamp": "2025-01-02T00:00:00.000Z", "message": message, "group": "pt",
+                      "service": service, "kind": kind, "agent": {"id": "a"},
+                      "log": {"offset": 1, "file": {"path": path}}})
+        for message in ("INFO|django.x|2025-01-02T03:04:05Z|m", "404", "200", "nothing")
+        for service in ("nginx", "django")
+        for kind in ("x", 5, None)
+        for path in ("/a.log", "/b.log")
+    ]  # fmt: skip
+
+    made = pipeline.process(sent, receipt=RECEIPT, peer="p", now_ns=0)
+
+    explained = [pipeline.explain(payload, now_ns=0) for payload in sent]
+    assert [orjson.loads(one.body) for one in made.documents] == [
+        orjson.loads(one.body or b"") for one in explained
+    ]
+    streams = {orjson.loads(one.body)["stream"] for one in made.documents}
+    assert {"mine", "unknown"} <= streams
