@@ -20,7 +20,9 @@ from ptingest.cli.terminal import show_finding
 from ptingest.model.finding import Finding
 
 if TYPE_CHECKING:
+    from ptingest.settings.logstash import LogstashSettings
     from ptingest.settings.profile import PatternSettings, ProfileSettings
+    from ptingest.settings.profiles import Profile
     from ptingest.settings.server import ServerSettings
     from ptingest.settings.sinks import ElasticsearchSettings
 
@@ -56,13 +58,48 @@ def check(config: Path | None, connect: bool) -> ExitCode:
     return ExitCode.DONE
 
 
-def look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Finding]]:
-    """Load the profile and try every pattern's samples."""
-    from ptingest.pipeline.compile import packaged_profile_path, run_samples
-    from ptingest.settings.load import load_profile
+def look_at_profile(settings: ServerSettings) -> tuple[Profile, list[Finding]]:
+    """Load the rules; try every pattern's samples, or compile a logstash.conf."""
+    from ptingest.pipeline.compile import packaged_profile_path
+    from ptingest.settings.load import load_rules
+    from ptingest.settings.profile import ProfileSettings
 
     path = Path(settings.profile) if settings.profile else packaged_profile_path()
-    profile = load_profile(path, os.environ)
+    rules = load_rules(path, os.environ)
+    if isinstance(rules, ProfileSettings):
+        return rules, _look_at_patterns(path, rules)
+    return rules, _look_at_logstash(settings, path, rules)
+
+
+def _look_at_logstash(
+    settings: ServerSettings, path: Path, rules: LogstashSettings
+) -> list[Finding]:
+    from ptingest.pipeline.logstash.judgement import rows_of
+    from ptingest.pipeline.logstash.pipeline import compile_logstash
+    from ptingest.server.assembly import require_sinks
+
+    pipeline = compile_logstash(rules)
+    require_sinks(settings, pipeline.outputs, path)
+    plugins = pipeline.program.plugins
+    filters = sum(plugin.kind == "filter" for plugin in plugins)
+    outputs = len(plugins) - filters
+    findings = [
+        Finding("ok", path.name, f"{filters} filters and {outputs} outputs can be run"),
+        *(
+            Finding("note", f"{row.plugin}.{row.option}", f"{row.place}: {row.how}")
+            for row in rows_of(pipeline.program.config)
+            if row.judgement == "different"
+        ),
+    ]
+    if not outputs:
+        seen = "has no output: every event is dropped"
+        findings.append(Finding("warning", path.name, seen, "add an output"))
+    return findings
+
+
+def _look_at_patterns(path: Path, profile: ProfileSettings) -> list[Finding]:
+    from ptingest.pipeline.compile import run_samples
+
     findings = [Finding("problem", path.name, problem) for problem in run_samples(profile)]
     patterns = [pattern for group in profile.groups for pattern in group.patterns]
     samples = sum(len(pattern.samples) for pattern in patterns)
@@ -92,7 +129,7 @@ def look_at_profile(settings: ServerSettings) -> tuple[ProfileSettings, list[Fin
         for group in profile.groups
         if not group.only_known_services and group.max_services
     ]
-    return profile, findings
+    return findings
 
 
 def _look_at_expression(pattern: PatternSettings) -> Finding:
@@ -102,9 +139,11 @@ def _look_at_expression(pattern: PatternSettings) -> Finding:
     return Finding(mark, f"pattern {pattern.name}", detail, cure)
 
 
-def _summary(settings: ServerSettings, profile: ProfileSettings) -> Iterator[str]:
+def _summary(settings: ServerSettings, profile: Profile) -> Iterator[str]:
     from ptingest.cli.certificates import show_access
     from ptingest.settings.explain import show_bytes
+    from ptingest.settings.profile import ProfileSettings
+    from ptingest.settings.profiles import groups_of
 
     scheme = "https" if settings.api.tls else "http"
     rows = [
@@ -114,26 +153,35 @@ def _summary(settings: ServerSettings, profile: ProfileSettings) -> Iterator[str
         ("beats", f"{settings.beats.listen}, {show_access(settings)}"),
         ("api", f"{scheme}://{settings.api.listen}/ (livez readyz metrics status)"),
     ]
-    sinks = settings.sinks
-    if sinks.store is not None:
-        rows.append(("sink", f"store: {Path(settings.data_dir) / sinks.store.path}"))
-    if sinks.elasticsearch is not None:
-        rows.append(("sink", _show_elasticsearch(sinks.elasticsearch)))
-    if sinks.ndjson is not None:
-        path = sinks.ndjson.path
-        shown = "standard output" if path == "-" else str(Path(settings.data_dir) / path)
-        rows.append(("sink", f"ndjson: {shown}"))
+    rows += [("sink", shown) for shown in _show_sinks(settings)]
     dead = settings.dead_letters
     rows += [
         ("dead letters", f"up to {show_bytes(dead.max_bytes)}, when full: {dead.when_full}"),
         ("memory", f"events: up to {show_bytes(settings.beats.limits.total_bytes)}"),
     ]
-    for group in profile.groups:
+    for group in groups_of(profile):
         stream = group.data_stream
         rows.append(("route", f"{group.group}: {stream.type}-<service>-{stream.namespace}"))
-    rows.append(("parity", departures(profile) or "documents as Logstash 8 makes them"))
+    departing = departures(profile) if isinstance(profile, ProfileSettings) else ""
+    rows.append(("parity", departing or "documents as Logstash 8 makes them"))
     for name, value in rows:
         yield f"  {name:13}{value}"
+
+
+def _show_sinks(settings: ServerSettings) -> Iterator[str]:
+    sinks, folder = settings.sinks, Path(settings.data_dir)
+    if sinks.store is not None:
+        yield f"store: {folder / sinks.store.path}"
+    for name, one in {"elasticsearch": sinks.elasticsearch, **sinks.clusters}.items():
+        if one is not None:
+            yield _show_elasticsearch(name, one)
+    if sinks.ndjson is not None:
+        path = sinks.ndjson.path
+        yield f"ndjson: {'standard output' if path == '-' else folder / path}"
+    if sinks.file is not None:
+        yield "file: where outputs file of the logstash.conf say"
+    if sinks.stdout is not None:
+        yield "stdout: standard output"
 
 
 def _show_workers(settings: ServerSettings) -> str:
@@ -145,13 +193,13 @@ def _show_workers(settings: ServerSettings) -> str:
     return f"{workers}{' (one for each core)' if settings.workers == 0 else ''}, and a supervisor"
 
 
-def _show_elasticsearch(sink: ElasticsearchSettings) -> str:
+def _show_elasticsearch(name: str, sink: ElasticsearchSettings) -> str:
     login = "no login"
     if sink.api_key is not None:
         login = "with an API key"
     elif sink.username is not None:
         login = f"as {sink.username}"
-    return f"elasticsearch: {', '.join(sink.hosts)} {login}, ids {sink.ids}"
+    return f"{name}: {', '.join(sink.hosts)} {login}, ids {sink.ids}"
 
 
 def departures(profile: ProfileSettings) -> str:
@@ -267,7 +315,7 @@ def _look_at_elasticsearch(sink: ElasticsearchSettings) -> Iterator[Finding]:
         yield Finding("warning", f"{name}.shard_seconds", seen, "write a sixth of it")
 
 
-def _ask_sinks(settings: ServerSettings, profile: ProfileSettings) -> bool:
+def _ask_sinks(settings: ServerSettings, profile: Profile) -> bool:
     import asyncio
 
     findings = asyncio.run(_findings(settings, profile))
@@ -276,9 +324,7 @@ def _ask_sinks(settings: ServerSettings, profile: ProfileSettings) -> bool:
     return all(finding.is_ok for _, finding in findings)
 
 
-async def _findings(
-    settings: ServerSettings, profile: ProfileSettings
-) -> list[tuple[str, Finding]]:
+async def _findings(settings: ServerSettings, profile: Profile) -> list[tuple[str, Finding]]:
     import asyncio
 
     from ptingest.pipeline.route import stream_names

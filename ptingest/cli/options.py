@@ -134,9 +134,9 @@ def load_settings(config: Path | None) -> ServerSettings:
     Raises:
         ConfigInvalid: do not catch it; `ptingest.cli.main` prints it and exits with 3.
     """
-    from ptingest.settings.load import load_server
+    from ptingest.server.config_file import read_settings
 
-    return load_server(config, os.environ)
+    return read_settings(config, os.environ)
 
 
 def config_to_name(config: Path | None) -> str | None:

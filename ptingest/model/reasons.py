@@ -26,6 +26,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "index_interpolation": "the data stream's name still holds a placeholder",
         "illegal_data_stream": "the data stream's name is none that Elasticsearch takes",
         "unknown_action": "an output gives another action than create and index",
+        "illegal_path": "no file can have the path that an output makes of it",
         "service_not_allowed": "not in `known_services`, and `only_known_services` is true",
         "not_allowed_sender": "a certificate under `beats.tls.senders` may not send this",
         "too_many_services": "more services than the profile allows (`max_services`)",

@@ -90,6 +90,12 @@ class Pipeline(Protocol):
         """Services that the rules name."""
         ...
 
+    @property
+    def outputs(self) -> Sequence[str]:
+        """The sink that each output of a ``logstash.conf`` names; nothing where documents are for
+        every sink."""
+        ...
+
     def process(
         self, payloads: Sequence[bytes], *, receipt: Receipt, peer: str, now_ns: int
     ) -> Processed:

@@ -134,6 +134,11 @@ class ProfilePipeline:
         except (msgspec.MsgspecError, RecursionError):
             return None
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """None: documents are for every sink."""
+        return ()
+
     def label_of(self, service: str) -> str:
         """Return the metric label of a service."""
         return service if service in self._known else OTHER

@@ -27,6 +27,7 @@ from ptingest.server.certificates import Certificates
 from ptingest.server.custody import Custody
 from ptingest.server.event_loop.fair_share import FairShare
 from ptingest.server.flow import Flow
+from ptingest.server.outputs import Outputs
 from ptingest.server.poison import PoisonRecord
 from ptingest.server.processing import Processing
 from ptingest.server.requeue import RequeueJobs
@@ -37,8 +38,10 @@ from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import (
     ElasticsearchSettings,
+    FileSettings,
     LaneSettings,
     NdjsonSettings,
+    StdoutSettings,
     StoreSettings,
 )
 from ptingest.sources.beats.inflate_permits import INFLATE_PERMITS
@@ -108,7 +111,7 @@ def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> Profil
     path = Path(settings.profile) if settings.profile else packaged_profile_path()
     profile = load_rules(path, environ)
     if isinstance(profile, LogstashSettings):
-        compile_profile(profile)
+        require_sinks(settings, compile_profile(profile).outputs, path)
         return profile
     cure = "correct the pattern or the sample; `ptingest try` shows what a line becomes"
     problems = [
@@ -120,15 +123,35 @@ def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> Profil
     return profile
 
 
+def require_sinks(settings: ServerSettings, outputs: Sequence[str], path: Path) -> None:
+    """Refuse rules with an output for which there is no sink.
+
+    Raises:
+        ConfigInvalid: with the line to add.
+    """
+    sinks = Outputs(sink_names(settings))
+    problems = [
+        ConfigProblem(
+            file=str(path),
+            path="",
+            seen=f"has an output {name}, and no sink takes its documents",
+            cure=f"add `{name}: {{}}` under sinks of ptingest.yaml, or remove the output",
+        )
+        for name in dict.fromkeys(outputs)
+        if not sinks.sinks_of(name)
+    ]
+    if problems:
+        raise ConfigInvalid(tuple(problems))
+
+
 def sink_settings(settings: ServerSettings) -> list[LaneSettings]:
     """The settings of every sink that is configured, in a fixed order."""
-    sinks = settings.sinks
-    return [one for one in (sinks.store, sinks.elasticsearch, sinks.ndjson) if one is not None]
+    return list(settings.sinks.by_name().values())
 
 
 def sink_names(settings: ServerSettings) -> list[str]:
     """The names of those sinks, in the same order."""
-    return [name for name in ("store", "elasticsearch", "ndjson") if getattr(settings.sinks, name)]
+    return list(settings.sinks.by_name())
 
 
 def build_sinks(
@@ -140,23 +163,23 @@ def build_sinks(
     checkpoint: Checkpoint | None = None,
 ) -> list[Sink]:
     """Build the configured sinks; nothing is opened or connected yet."""
-    checkpoint = checkpoint or FairShare()
-    return [
-        _build_sink(one, settings, streams, clock, metrics, share, checkpoint)
-        for one in sink_settings(settings)
-    ]
+    parts = _SinkParts(settings, streams, clock, metrics, share, checkpoint or FairShare())
+    return [_build_sink(name, one, parts) for name, one in settings.sinks.by_name().items()]
 
 
-def _build_sink(
-    one: LaneSettings,
-    settings: ServerSettings,
-    streams: StreamNames,
-    clock: Clock,
-    metrics: Metrics,
-    share: Share,
-    checkpoint: Checkpoint,
-) -> Sink:
-    data_dir = Path(settings.data_dir)
+class _SinkParts(NamedTuple):
+    """What sinks are built with."""
+
+    settings: ServerSettings
+    streams: StreamNames
+    clock: Clock
+    metrics: Metrics
+    share: Share
+    checkpoint: Checkpoint
+
+
+def _build_sink(name: str, one: LaneSettings, parts: _SinkParts) -> Sink:
+    data_dir = Path(parts.settings.data_dir)
     match one:
         case StoreSettings():
             from ptingest.sinks.store.sink import StoreSink
@@ -164,22 +187,40 @@ def _build_sink(
             return StoreSink(
                 one,
                 path=data_dir / one.path,
-                clock=clock,
-                does_maintenance=share.does_maintenance,
-                is_alone=share.workers == 1,
+                clock=parts.clock,
+                does_maintenance=parts.share.does_maintenance,
+                is_alone=parts.share.workers == 1,
             )
         case ElasticsearchSettings():
             from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 
             return ElasticsearchSink(
-                one, clock=clock, metrics=metrics, checkpoint=checkpoint, streams=streams
+                one,
+                name=name,
+                clock=parts.clock,
+                metrics=parts.metrics,
+                checkpoint=parts.checkpoint,
+                streams=parts.streams,
             )
         case NdjsonSettings():
             from ptingest.sinks.ndjson import NdjsonSink
 
             return NdjsonSink(one, path=None if one.path == "-" else data_dir / one.path)
         case _:
-            raise AssertionError(f"no sink for {type(one).__name__}")
+            return _build_output(name, one)
+
+
+def _build_output(name: str, one: LaneSettings) -> Sink:
+    """Build a sink of an output that only a logstash.conf has."""
+    if isinstance(one, FileSettings):
+        from ptingest.sinks.file import FileSink
+
+        return FileSink(one)
+    assert isinstance(one, StdoutSettings)
+    from ptingest.sinks.ndjson import NdjsonSink
+    from ptingest.sinks.stdout import printed
+
+    return NdjsonSink(NdjsonSettings(path="-"), path=None, name=name, print_as=printed)
 
 
 class _Shared(NamedTuple):

@@ -67,10 +67,14 @@ def prepare(settings: ServerSettings) -> PreparedTls:
     )
 
 
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
 def server_context(settings: ServerTlsSettings, place: str) -> ssl.SSLContext:
-    """Return a context for TLS 1.2 or newer, without renegotiation, early data or tickets."""
+    """Return a context for TLS from ``min_version`` on, without renegotiation, early data or
+    tickets."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = _VERSIONS[settings.min_version]
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     # A resumed session is not verified again: a Beat whose certificate has expired since
     # would be accepted. Beats keep their connections, so tickets would save almost nothing.

@@ -24,7 +24,7 @@ from ptingest.pipeline.route import stream_names
 from ptingest.server.assembly import NamesStreams, Parts, read_profile
 from ptingest.server.certificates import PreparedTls
 from ptingest.server.certificates import prepare as prepare_tls
-from ptingest.settings.load import load_server
+from ptingest.server.config_file import read_settings
 from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
@@ -52,7 +52,7 @@ def prepare(path: Path | None, environ: Mapping[str, str]) -> PreparedConfig:
         ConfigInvalid: config or profile is wrong.
         TlsUnusable: a certificate or key cannot be used.
     """
-    settings = load_server(path, environ)
+    settings = read_settings(path, environ)
     return compile_config(settings, read_profile(settings, environ))
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ptingest.settings.profile import ProfileSettings
     from ptingest.settings.profiles import Profile
     from ptingest.settings.server import ServerSettings
+    from ptingest.settings.sinks import SinksSettings
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -39,13 +40,13 @@ def load_server(path: Path | None, environ: Mapping[str, str]) -> ServerSettings
     from ptingest.settings.server import ServerSettings
 
     if path is None:
-        return _resolved(ServerSettings(), Path.cwd())
+        return resolved(ServerSettings(), Path.cwd())
     settings = _load(path, environ, ServerSettings)
     if seen := settings.api.guessable_token:
         cure = "take at least 16 (openssl rand -hex 32), or listen on 127.0.0.1"
         problem = ConfigProblem(file=str(path), path="api.token", seen=seen, cure=cure)
         raise ConfigInvalid((problem,))
-    return _resolved(settings, path.absolute().parent)
+    return resolved(settings, path.absolute().parent)
 
 
 def load_profile(path: Path, environ: Mapping[str, str]) -> ProfileSettings:
@@ -95,7 +96,8 @@ def _line(problem: ConfigProblem) -> int:
     return problem.line or 0
 
 
-def _resolved(settings: ServerSettings, folder: Path) -> ServerSettings:
+def resolved(settings: ServerSettings, folder: Path) -> ServerSettings:
+    """Return the settings with paths that count from ``folder``."""
     changed: dict[str, object] = {"data_dir": str(folder / settings.data_dir)}
     if settings.profile is not None:
         changed["profile"] = str(folder / settings.profile)
@@ -105,11 +107,20 @@ def _resolved(settings: ServerSettings, folder: Path) -> ServerSettings:
     if settings.api.tls is not None:
         tls = _with_paths(settings.api.tls, folder, "certificate", "key")
         changed["api"] = settings.api.model_copy(update={"tls": tls})
-    elasticsearch = settings.sinks.elasticsearch
-    if elasticsearch is not None:
-        sink = _with_paths(elasticsearch, folder, "ca_file", "certificate", "key")
-        changed["sinks"] = settings.sinks.model_copy(update={"elasticsearch": sink})
+    changed["sinks"] = _resolved_sinks(settings.sinks, folder)
     return settings.model_copy(update=changed)
+
+
+def _resolved_sinks(sinks: SinksSettings, folder: Path) -> SinksSettings:
+    names = ("ca_file", "certificate", "key")
+    changed: dict[str, object] = {}
+    if sinks.elasticsearch is not None:
+        changed["elasticsearch"] = _with_paths(sinks.elasticsearch, folder, *names)
+    if sinks.clusters:
+        changed["clusters"] = {
+            name: _with_paths(one, folder, *names) for name, one in sinks.clusters.items()
+        }
+    return sinks.model_copy(update=changed) if changed else sinks
 
 
 def _with_paths(section: BaseModel, folder: Path, *names: str) -> BaseModel:

@@ -22,7 +22,9 @@ class ServerSettings(StrictSettings):
     """Folder of the store, the dead letters and the lock; a relative path counts from the
     config file's folder. Files that the server makes in it are readable by its user only."""
     profile: str | None = None
-    """File with patterns, categories and routing; without it the packaged ``pt.yaml``."""
+    """File with patterns, categories and routing; without it the packaged ``pt.yaml``. Or a
+    ``logstash.conf`` as it is, or a folder whose ``*.conf`` are joined in order of name: its
+    filters and outputs decide, and ``sinks`` says where outputs to Elasticsearch go."""
     workers: Annotated[int, Field(ge=0, le=64)] = 1
     """Processes that do the work; 0 means one for each core. With two or more a supervisor
     accepts the connections and passes each one to the worker with the fewest."""
@@ -34,6 +36,16 @@ class ServerSettings(StrictSettings):
     api: ApiSettings = section(ApiSettings)
     why: WhySettings = section(WhySettings)
     log: LogSettings = section(LogSettings)
+
+    @model_validator(mode="after")
+    def _one_writer_of_files(self) -> ServerSettings:
+        for name in ("file", "stdout"):
+            if self.workers != 1 and getattr(self.sinks, name) is not None:
+                raise ValueError(
+                    f"workers is {self.workers} and sinks.{name} is given, which has one writer; "
+                    "set workers: 1, or remove the sink"
+                )
+        return self
 
     @model_validator(mode="after")
     def _one_writer_of_standard_output(self) -> ServerSettings:

@@ -170,6 +170,29 @@ class NdjsonSettings(LaneSettings):
     """Rotated files kept beside the current one."""
 
 
+class FileSettings(LaneSettings):
+    """Lines of JSON in the files that an output ``file`` of a ``logstash.conf`` names."""
+
+    concurrency: Annotated[int, Field(ge=1, le=1)] = 1
+    """Always 1: a file has one writer."""
+    tuning: Literal["auto", "fixed"] = "fixed"
+    """As for the embedded store."""
+    open_files: Annotated[int, Field(ge=1, le=10_000)] = 64
+    """Files kept open at the same time; the one written longest ago is closed for another."""
+
+
+class StdoutSettings(LaneSettings):
+    """Standard output, as an output ``stdout`` of a ``logstash.conf`` writes it."""
+
+    concurrency: Annotated[int, Field(ge=1, le=1)] = 1
+    """Always 1: lines of several would mix."""
+    tuning: Literal["auto", "fixed"] = "fixed"
+    """As for the embedded store."""
+
+
+ClusterName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+
+
 class SinksSettings(StrictSettings):
     """Where documents go. Without this section that is the embedded store alone; with it, the
     sinks that it names. With several sinks a document is safe when each has settled it.
@@ -179,9 +202,30 @@ class SinksSettings(StrictSettings):
     """The default; ``store: {}`` names it beside another sink."""
     elasticsearch: ElasticsearchSettings | None = None
     ndjson: NdjsonSettings | None = None
+    clusters: dict[ClusterName, ElasticsearchSettings] = Field(default={})
+    """Further clusters by name. An output of a ``logstash.conf`` whose ``id`` is NAME writes to
+    that one only."""
+    file: FileSettings | None = None
+    """Takes the documents of outputs ``file`` of a ``logstash.conf``, and no others."""
+    stdout: StdoutSettings | None = None
+    """Takes the documents of outputs ``stdout`` of a ``logstash.conf``, and no others."""
+
+    def by_name(self) -> dict[str, LaneSettings]:
+        """Return the settings of every sink that is given, in a fixed order."""
+        fixed = {name: getattr(self, name) for name in _FIRST}
+        last = {name: getattr(self, name) for name in _LAST}
+        return {k: v for k, v in {**fixed, **self.clusters, **last}.items() if v is not None}
 
     @model_validator(mode="after")
     def _at_least_one(self) -> SinksSettings:
-        if self.store is None and self.elasticsearch is None and self.ndjson is None:
+        for name in (*_FIRST, *_LAST):
+            if name in self.clusters:
+                raise ValueError(
+                    f"clusters has the name {name}, which is another sink's; rename it"
+                )
+        if not self.by_name():
             raise ValueError("no sink is given; write `store: {}` or remove `sinks:`")
         return self
+
+
+_FIRST, _LAST = ("store", "elasticsearch", "ndjson"), ("file", "stdout")

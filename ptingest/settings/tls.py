@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from ptingest.settings.strict import StrictSettings
 
@@ -41,6 +41,8 @@ class ServerTlsSettings(StrictSettings):
     key is looked for in the ``certificate`` file."""
     key_password: SecretStr | None = None
     """Opens an encrypted key."""
+    min_version: Annotated[Literal["1.2", "1.3"], BeforeValidator(str)] = "1.2"
+    """The oldest version of TLS that is spoken."""
 
 
 class SenderSettings(StrictSettings):

@@ -18,7 +18,7 @@ import fcntl
 import logging
 import os
 import select
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,9 +39,17 @@ _log = logging.getLogger(__name__)
 class NdjsonSink:
     """Implements ``Sink``; ``path`` None is standard output."""
 
-    name = "ndjson"
-
-    def __init__(self, settings: NdjsonSettings, *, path: Path | None) -> None:
+    def __init__(
+        self,
+        settings: NdjsonSettings,
+        *,
+        path: Path | None,
+        name: str = "ndjson",
+        print_as: Callable[[Sequence[Document]], bytes] | None = None,
+    ) -> None:
+        """``print_as`` says how documents look on standard output: a line of JSON each, unless
+        told otherwise."""
+        self.name, self._print_as = name, print_as or lines_of
         self._file = (
             None if path is None else RotatedFile(path, int(settings.max_bytes), settings.keep)
         )
@@ -60,7 +68,7 @@ class NdjsonSink:
     async def check(self) -> Sequence[Finding]:
         """Open the file as a write would."""
         if self._file is None:
-            return [Finding("ok", "ndjson", "standard output")]
+            return [Finding("ok", self.name, "standard output")]
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._thread, self._file.open)
@@ -84,7 +92,7 @@ class NdjsonSink:
     def _append(self, documents: Sequence[Document]) -> WriteResult:
         assert self._file is not None
         try:
-            doubt = self._file.append(_lines(documents))
+            doubt = self._file.append(lines_of(documents))
         except OSError as error:
             return WriteResult(busy=documents, trouble=self._explain(error))
         if doubt is not None:
@@ -92,7 +100,7 @@ class NdjsonSink:
         return WriteResult()
 
     def _print(self, documents: Sequence[Document]) -> WriteResult:
-        data = memoryview(_lines(documents))
+        data = memoryview(self._print_as(documents))
         written = 0
         try:
             while written < len(data):
@@ -137,7 +145,8 @@ class NdjsonSink:
         return f"{path} cannot be written ({error.strerror}); trying again"
 
 
-def _lines(documents: Sequence[Document]) -> bytes:
+def lines_of(documents: Sequence[Document]) -> bytes:
+    """Return each document as its line."""
     return b"".join([part for document in documents for part in (document.body, b"\n")])
 
 

@@ -27,7 +27,7 @@ from ptingest.pipeline.labels import LearnedLabels
 from ptingest.pipeline.logstash.beats_input import BeatsInput
 from ptingest.pipeline.logstash.compile import Program, Result, compile_config
 from ptingest.pipeline.logstash.event import Event
-from ptingest.pipeline.logstash.inputs import beats_inputs
+from ptingest.pipeline.logstash.inputs import Input, beats_inputs
 from ptingest.pipeline.logstash.options import RefusedConfig
 from ptingest.pipeline.logstash.parse import join_configs, parse
 from ptingest.pipeline.logstash.targets import Illegal, Targets, sink_names
@@ -65,12 +65,17 @@ class _Dropped(NamedTuple):
 class LogstashPipeline:
     """Implements ``Pipeline`` for a ``logstash.conf``."""
 
-    def __init__(self, settings: LogstashSettings, program: Program, source: BeatsInput) -> None:
+    def __init__(
+        self, settings: LogstashSettings, program: Program, source: Input | None, *, has_ecs: bool
+    ) -> None:
         self.profile = settings
         self.program = program
-        self._input = source
-        self._targets = Targets(program.outputs)
-        self._is_spread = len(set(sink_names(program.outputs))) > 1
+        self.source = source
+        """The input for Beats; None where the config has none."""
+        self._input = BeatsInput(has_ecs=has_ecs) if source is None else source.builder
+        self._targets = Targets(program.outputs, Path(settings.folder))
+        self.outputs = sink_names(program.outputs)
+        self._is_spread = len(set(self.outputs)) > 1
         self._labels = LearnedLabels()
         self._own_times = OwnTimes(TimeReader(TimeSettings(), timezone="UTC", is_full=True))
 
@@ -269,14 +274,19 @@ def compile_logstash(settings: LogstashSettings) -> LogstashPipeline:
         inputs = beats_inputs(config, has_ecs=has_ecs)
         program = compile_config(config, has_ecs=has_ecs, folder=Path(settings.folder))
     except RefusedConfig as error:
-        place = error.place
-        problem = ConfigProblem(
-            file=f"{place.file}:{place.line}:{place.column}", path="", seen=error.sentence,
-            cure="nothing is run until it is changed",
-        )  # fmt: skip
-        raise ConfigInvalid((problem,)) from None
-    source = inputs[0].builder if inputs else BeatsInput(has_ecs=has_ecs)
-    return LogstashPipeline(settings, program, source)
+        raise ConfigInvalid(tuple(map(invalid, error.all))) from None
+    return LogstashPipeline(settings, program, inputs[0] if inputs else None, has_ecs=has_ecs)
+
+
+def invalid(error: RefusedConfig) -> ConfigProblem:
+    """Return the problem of a config that cannot be run."""
+    place = error.place
+    return ConfigProblem(
+        file=f"{place.file}:{place.line}:{place.column}",
+        path="",
+        seen=error.sentence,
+        cure="nothing is run until it is changed",
+    )
 
 
 def encode_event(event: Event) -> bytes:

@@ -5,7 +5,9 @@ Target of the room (output, name, action ...) --> DataStream | Index, one object
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from ptingest.model import document as model
@@ -15,6 +17,8 @@ from ptingest.pipeline.route import illegal_name, is_unresolved, shown
 ACTIONS = ("create", "index")
 KEPT_TARGETS = 4096
 """Targets cached; dated indices and names from events make ever new ones."""
+
+FAILURES_NAME = "_filepath_failures"
 
 ELASTICSEARCH, FILE, STDOUT = "elasticsearch", "file", "stdout"
 
@@ -29,8 +33,19 @@ class Illegal(NamedTuple):
 class Targets:
     """Turns the targets of one program into those of documents."""
 
-    def __init__(self, outputs: Sequence[Output]) -> None:
+    def __init__(self, outputs: Sequence[Output], folder: Path = Path()) -> None:
+        """``folder`` is where relative paths of files begin."""
         self._sinks = sink_names(outputs)
+        self._paths = {
+            number: PathRoot(folder, output.options["path"])
+            for number, output in enumerate(outputs)
+            if output.options.plugin == FILE
+        }
+        self._codecs = {
+            number: output.options["codec"].name if output.options["codec"] else "rubydebug"
+            for number, output in enumerate(outputs)
+            if output.options.plugin == STDOUT
+        }
         self._kept: dict[tuple[object, ...], model.Target | Illegal] = {}
 
     def of(self, target: Target) -> model.Target | Illegal:
@@ -46,8 +61,10 @@ class Targets:
 
     def _made(self, target: Target, *, has_own_ids: bool) -> model.Target | Illegal:
         sink = self._sinks[target.output]
-        if sink in (FILE, STDOUT):
-            return model.Index(target.name, output=sink)
+        if sink == FILE:
+            return model.Index(self._paths[target.output].of(target.name), output=sink)
+        if sink == STDOUT:
+            return model.Index(self._codecs[target.output], output=sink)
         illegal = _illegal(target)
         if illegal is not None:
             return illegal
@@ -60,6 +77,25 @@ class Targets:
         # Without an id of the config's an event is only added, and one that came before is
         # known by its key.
         return model.Index(target.name, "create", has_own_ids, pipeline, sink)
+
+
+class PathRoot:
+    """The folder that the paths of one output ``file`` stay in, whatever an event says.
+
+    It is the path up to the folder before its first ``%{``. As in Logstash a path that would lead
+    out of it becomes the file ``_filepath_failures`` in it.
+    """
+
+    def __init__(self, folder: Path, text: str) -> None:
+        self._folder = str(folder)
+        fixed = text.partition("%{")[0]
+        self._root = posixpath.normpath(posixpath.join(self._folder, posixpath.dirname(fixed)))
+
+    def of(self, path: str) -> str:
+        """Return the path to write to."""
+        found = posixpath.normpath(posixpath.join(self._folder, path))
+        root = self._root.rstrip("/") + "/"
+        return found if found.startswith(root) else f"{root}{FAILURES_NAME}"
 
 
 def _illegal(target: Target) -> Illegal | None:

@@ -57,8 +57,6 @@ class _LookedUp(NamedTuple):
 class ElasticsearchSink:
     """Implements ``Sink`` for one Elasticsearch cluster."""
 
-    name = "elasticsearch"
-
     def __init__(
         self,
         settings: ElasticsearchSettings,
@@ -67,7 +65,10 @@ class ElasticsearchSink:
         metrics: Metrics,
         checkpoint: Checkpoint,
         streams: StreamNames,
+        name: str = "elasticsearch",
     ) -> None:
+        """``name`` is the key under ``sinks:`` or ``sinks.clusters:``."""
+        self.name = name
         self.streams = streams
         """What documents are written to; a reload of the profile changes it."""
         self._settings = settings

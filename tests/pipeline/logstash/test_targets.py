@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ptingest.model.document import DataStream, Index
@@ -81,3 +83,35 @@ def test_outputs_to_one_cluster_share_a_sink_and_others_are_named_by_their_id() 
     ).outputs
 
     assert sink_names(outputs) == ("elasticsearch", "elasticsearch", "archive", "elasticsearch-3")
+
+
+FILES = program('output { file { path => "/var/log/%{host}/x.log" } stdout { codec => json } }')
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/var/log/web/x.log", "/var/log/web/x.log"),
+        ("/var/log/../../etc/passwd", "/var/log/_filepath_failures"),
+        ("/var/log/a/../../../x", "/var/log/_filepath_failures"),
+        ("/var/log/a/../b/x.log", "/var/log/b/x.log"),
+        ("/var/logs/x", "/var/log/_filepath_failures"),
+    ],
+)
+def test_a_path_never_leaves_the_folder_that_the_config_names(path: str, expected: str) -> None:
+    assert Targets(FILES.outputs).of(Target(0, path)) == Index(expected, output="file")
+
+
+def test_a_relative_path_begins_in_the_folder_of_the_config() -> None:
+    outputs = program('output { file { path => "%{a}.log" } }').outputs
+
+    targets = Targets(outputs, Path("/etc/logstash"))
+
+    assert targets.of(Target(0, "b.log")) == Index("/etc/logstash/b.log", output="file")
+    assert targets.of(Target(0, "../b.log")) == Index(
+        "/etc/logstash/_filepath_failures", output="file"
+    )
+
+
+def test_standard_output_knows_its_codec() -> None:
+    assert Targets(FILES.outputs).of(Target(1, "stdout")) == Index("json", output="stdout")

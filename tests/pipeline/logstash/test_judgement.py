@@ -1,0 +1,36 @@
+"""What becomes of each plugin and option."""
+
+from __future__ import annotations
+
+from ptingest.pipeline.logstash.judgement import rows_of
+from ptingest.pipeline.logstash.parse import parse
+
+CONFIG = """
+input { beats { port => 5044 ssl_cipher_suites => ["X"] } tcp { port => 1 } }
+filter {
+  if [a] { mutate { id => "m" periodic_flush => true } ruby { code => "x" } }
+}
+output { elasticsearch { proxy => "x" version => "1" pool_max => 5 nonsense => 1 } }
+"""
+
+
+def test_every_plugin_and_option_has_a_row() -> None:
+    rows = rows_of(parse(CONFIG, {}, file="a.conf"))
+
+    assert [(row.plugin, row.option, row.judgement) for row in rows] == [
+        ("beats", "", "exact"),
+        ("beats", "port", "exact"),
+        ("beats", "ssl_cipher_suites", "different"),
+        ("tcp", "", "refused"),
+        ("mutate", "", "exact"),
+        ("mutate", "id", "exact"),
+        ("mutate", "periodic_flush", "different"),
+        ("ruby", "", "refused"),
+        ("elasticsearch", "", "exact"),
+        ("elasticsearch", "proxy", "exact"),
+        ("elasticsearch", "version", "refused"),
+        ("elasticsearch", "pool_max", "different"),
+        ("elasticsearch", "nonsense", "refused"),
+    ]
+    assert all(row.how for row in rows if row.judgement != "exact")
+    assert rows[1].place == "a.conf:2:17"
