@@ -20,7 +20,7 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, copyable, load_settings
-from ptingest.cli.terminal import is_drawable
+from ptingest.cli.terminal import is_drawable, width_of, wrapped
 
 if TYPE_CHECKING:
     from ptingest.settings.profile import ProfileSettings
@@ -245,20 +245,27 @@ def _show(name: str, workload: Workload, report: BenchReport, plans: list[Plan])
     _show_plans(report, plans)
 
 
+def _say(text: str, *, indent: int = 2, first: str = "") -> None:
+    """Write prose at the terminal's width."""
+    for line in wrapped(text, first=first, indent=indent, width=width_of(sys.stdout)):
+        click.echo(line)
+
+
 def _show_events(name: str, workload: Workload, report: BenchReport) -> None:
     own, outcomes = len(workload.own), report.outcomes
     cut = "; the file is longer, only its beginning is measured" if workload.is_cut else ""
-    click.echo(f"{name}: {own:,} events of {workload.event_bytes:,.0f} bytes{cut}")
+    _say(f"{name}: {own:,} events of {workload.event_bytes:,.0f} bytes{cut}")
     if workload.repeats > 1:
-        click.echo(
-            f"  too few to measure: each was sent {workload.repeats:.0f} times, so values "
-            "repeat more often than in real logs"
+        _say(
+            f"too few to measure: each was sent {workload.repeats:.0f} times, so values "
+            "repeat more often than in real logs",
+            first="  ",
         )
     parts = [f"{outcomes.indexed - outcomes.unparsed:,} parsed"]
     parts += [f"{outcomes.unparsed:,} unparsed"] if outcomes.unparsed else []
     parts += [f"{count:,} dropped ({why})" for why, count in outcomes.dropped.items()]
     parts += [f"{count:,} dead letters ({why})" for why, count in outcomes.dead_letters.items()]
-    click.echo(f"  {', '.join(parts)}")
+    _say(", ".join(parts), first="  ")
     if outcomes.unparsed == outcomes.indexed:
         advice = copyable("`ptingest try` shows what becomes of one")
         click.secho(
@@ -277,9 +284,10 @@ def _show_cost(report: BenchReport) -> None:
             f"  to {where:<26} {rounds.median:6.1f} us {rounds.best:6.1f} us "
             f"{rounds.spread_percent:5.0f} % {1e6 / rounds.median:17,.0f}"
         )
-    click.echo(
-        f"  ({report.elasticsearch.rounds} and {report.store.rounds} rounds; a large spread means "
-        "that others used the machine)"
+    _say(
+        f"({report.elasticsearch.rounds} and {report.store.rounds} rounds; a large spread means "
+        "that others used the machine)",
+        first="  ",
     )
 
 
@@ -321,41 +329,46 @@ def _show_long_way(workload: Workload, report: BenchReport) -> None:
     if not total:
         click.echo("\nall of them take the fast path through the pipeline")
         return
-    click.echo(
-        f"\n{total:,} of {events:,} ({100 * total / events:.1f} %) take the slow path, at several "
+    click.echo()
+    _say(
+        f"{total:,} of {events:,} ({100 * total / events:.1f} %) take the slow path, at several "
         "times the cost:"
     )
     for (reason, field), count in sorted(slow_path.items(), key=lambda row: -row[1]):
         about = f" ({field})" if field else ""
-        click.echo(f"  {count:9,}  {reason}{about}: {CURES[reason]}")
+        _say(f"{reason}{about}: {CURES[reason]}", first=f"  {count:9,}  ", indent=13)
 
 
 def _show_plans(report: BenchReport, plans: list[Plan]) -> None:
     from ptingest.tools.bench.runner import BUSY_SHARE, SOCKETS_SHARE
 
     sizes = report.sizes
-    click.echo(
-        f"\nbytes an event: {sizes.wire:,.0f} from the Beat, {sizes.document:,.0f} as a document, "
+    click.echo()
+    _say(
+        f"bytes an event: {sizes.wire:,.0f} from the Beat, {sizes.document:,.0f} as a document, "
         f"{sizes.bulk:,.0f} in a gzipped bulk body, {sizes.stored:,.0f} in the store"
     )
-    click.echo(
-        "\n  events/s   cores   workers   Mbit/s in    out    GB of documents a day   in memory"
-    )
+    click.echo("\n  events/s  cores  workers  Mbit/s in     out  GB of documents a day   in memory")
     for one in plans:
         click.echo(
-            f"{one.rate:10,.0f} {one.cores:7.2f} {one.workers:9} {one.received_megabits:11,.1f} "
-            f"{one.sent_megabits:6,.1f} {one.documents_gigabytes_a_day:24,.1f} "
+            f"{one.rate:10,.0f} {one.cores:6.2f} {one.workers:8} {one.received_megabits:10,.1f} "
+            f"{one.sent_megabits:7,.1f} {one.documents_gigabytes_a_day:22,.1f} "
             f"{one.buffered_seconds:9,.1f} s"
         )
-    click.echo(
-        f"  cores: Elasticsearch, {100 * SOCKETS_SHARE:.0f} % added for the two sockets, which are "
-        f"not measured here; workers: none is busier than {100 * BUSY_SHARE:.0f} %\n"
-        f"  in memory: how long the {report.outstanding_events:,} events that "
-        "beats.limits.total_bytes has room for last while a sink takes nothing; then Beats wait"
+    _say(
+        f"cores: Elasticsearch, {100 * SOCKETS_SHARE:.0f} % added for the two sockets, which are "
+        f"not measured here; workers: none is busier than {100 * BUSY_SHARE:.0f} %",
+        first="  ",
+    )
+    _say(
+        f"in memory: how long the {report.outstanding_events:,} events that "
+        "beats.limits.total_bytes has room for last while a sink takes nothing; then Beats wait",
+        first="  ",
     )
     cores = len(os.sched_getaffinity(0))
     if any(one.workers > cores for one in plans):
-        click.echo(
-            f"  this machine has {cores}: for more workers use more machines, behind "
-            "Filebeat's `loadbalance: true`"
+        _say(
+            f"this machine has {cores}: for more workers use more machines, behind "
+            "Filebeat's `loadbalance: true`",
+            first="  ",
         )

@@ -29,7 +29,7 @@ from ptingest.cli.options import (
     load_settings,
     token_option,
 )
-from ptingest.cli.terminal import show_error
+from ptingest.cli.terminal import show_error, width_of, wrapped
 from ptingest.cli.visible import escaped, write_json_line
 from ptingest.errors import DataDirLocked, JobRefused, PtingestError, ServerUnreachable
 
@@ -447,7 +447,10 @@ def _preview(config: Path | None, order: Order, *, as_json: bool) -> ExitCode:
             write_json_line(msgspec.json.encode({"letters": count, **prospect._asdict()}))
         else:
             was = f"{prospect.reason}  {escaped(prospect.data_stream or '-')}"
-            click.echo(f"{count:>8}  {was}  would be {escaped(prospect.becomes)}")
+            text = f"{was}  would be {escaped(prospect.becomes)}"
+            width = width_of(sys.stdout)
+            for line in wrapped(text, first=f"{count:>8}  ", indent=10, width=width):
+                click.echo(line)
     if not prospects:
         click.echo(NOTHING_FITS, err=True)
         _explain_nothing(order.choice, directory)

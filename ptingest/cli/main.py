@@ -9,6 +9,7 @@ here. A traceback is shown for bugs only.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -166,7 +167,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.exceptions.Exit as left:
         return left.exit_code
     except click.ClickException as error:
-        error.show()
+        written = io.StringIO()
+        error.show(written)
+        show_error(written.getvalue().rstrip("\n"))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 128 + 2  # what a shell reports for SIGINT

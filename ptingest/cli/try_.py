@@ -21,7 +21,7 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
-from ptingest.cli.terminal import width_of, wrapped
+from ptingest.cli.terminal import marked_lines, width_of, wrapped
 from ptingest.cli.try_logstash import Manner, is_logstash, try_logstash
 from ptingest.cli.visible import escaped, visible_json, write_json_line
 from ptingest.doctor.units import plural
@@ -203,7 +203,6 @@ def _json_text(text: str | None) -> bytes:
 def _show(explained: Explanation) -> None:
     import msgspec
 
-    outcome = click.style(explained.outcome, fg=COLOURS[explained.outcome], bold=True)
     fired = {
         "why": ": ".join(part for part in (explained.reason, explained.detail) if part),
         "data stream": explained.data_stream,
@@ -213,7 +212,11 @@ def _show(explained: Explanation) -> None:
         "key": explained.key,
     }
     parts = [f"{name} {escaped(value)}" for name, value in fired.items() if value]
-    click.echo("  ".join([outcome, *parts]))
+    mark, colour = explained.outcome, COLOURS[explained.outcome]
+    indent = len(mark) + 2
+    text, width = "  ".join(parts), width_of(sys.stdout)
+    for line in marked_lines(mark, colour, text, indent=indent, width=width):
+        click.echo(line.rstrip())
     if explained.body is not None:
         text = msgspec.json.format(explained.body, indent=2).decode("utf-8", "replace")
         click.echo(visible_json(text))

@@ -66,7 +66,7 @@ class StreamBreaker:
         return (
             f"{self.target.kind} {self.target.name} is still in trouble ({self.reason}: "
             f"{self.detail}); its documents go to the dead letters until it is mended, then "
-            "run: `ptingest dead-letters requeue`"
+            f"run: `ptingest dead-letters requeue --stream {self.target.name}`"
         )
 
     def status(self, now: float) -> dict[str, object]:

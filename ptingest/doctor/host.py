@@ -69,7 +69,7 @@ def findings_of_port(listen: str, found: Sequence[Listener]) -> Iterator[Finding
     looked_at = f"port {port} of this machine, beats.listen {listen}"
     if not found:
         seen = f"no process listens: Beats get `connection refused` on {port}"
-        cure = "start it: `ptingest --config ...`; in Docker run doctor inside the container"
+        cure = "start it: `ptingest serve`\nin Docker run doctor inside the container"
         yield Finding("problem", "Beats port", seen, cure, looked_at=looked_at)
         return
     shown = ", ".join(f"{one.program or 'another user'} on {one.address}" for one in found)

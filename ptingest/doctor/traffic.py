@@ -9,6 +9,7 @@ what do the Beats' connections show of their settings.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -117,15 +118,14 @@ def _ready(facts: ServerFacts) -> Iterator[Finding]:
 def _streams(facts: ServerFacts) -> Iterator[Finding]:
     """Data streams whose documents wait or are dead-lettered while the others go on."""
     for sink, lane in (facts.status.get("lanes") or {}).items():
-        for stream in lane.get("troubled_streams") or ():
+        for row in lane.get("troubled_streams") or ():
+            name, reason = str(row.get("data_stream")), f"{row.get('reason')}: {row.get('detail')}"
             fate, cure = "wait", "mend the cause: they are tried again by themselves"
-            if stream["is_open"]:
+            if row.get("is_open"):
                 fate = "go to the dead letters"
-                cure = "mend the cause, then run: ptingest dead-letters requeue"
-            seen = (
-                f"{sink}: documents of data stream {stream['data_stream']} {fate}: "
-                f"{stream['reason']}: {stream['detail']}"
-            )
+                command = f"ptingest dead-letters requeue --stream {shlex.quote(name)}"
+                cure = f"mend the cause, then `{command}`"
+            seen = f"{sink}: documents of data stream {name} {fate}: {reason}"
             yield Finding("problem", "data stream", seen, cure, looked_at=STATUS)
 
 

@@ -22,6 +22,7 @@ from ptingest.doctor.filebeat import advice
 from ptingest.doctor.limits import limits_of
 from ptingest.doctor.server_facts import own_facts
 from ptingest.doctor.traffic import headline, health
+from ptingest.model.advice import naming_config
 from ptingest.pipeline.pipeline import OTHER
 from ptingest.telemetry.metrics import Metrics
 
@@ -79,11 +80,15 @@ def overview_values(
     rates = history.rates(now)
     books = status.get("books", {})
     beats, config = status.get("beats", {}), status.get("config") or {}
-    found = health(own_facts(status, metrics, now))
+    found = [
+        one._replace(cure=naming_config(one.cure, config.get("config")))
+        for one in health(own_facts(status, metrics, now))
+    ]
     return {
         "headline": headline(found),
         "findings": found[:MOST_FINDINGS],
         "more_findings": max(0, len(found) - MOST_FINDINGS),
+        "doctor": naming_config("`ptingest doctor`", config.get("config")).strip("`"),
         "pages": PAGES,
         "summary": _summary(status, rates),
         "has_events": any(books.values()),

@@ -107,9 +107,22 @@ def _head(shown: Row, width: int) -> list[Text]:
         f"rss {_size(process['memory_bytes'])}",
         f"pause {short_duration(process['loop_lag_seconds'])}",
     ]
-    found = [Text.assemble(("ptingest ", "bold"), "  ".join(facts))]
+    first, *rest = _filled(facts, width - len("ptingest "))
+    found = [Text.assemble(("ptingest ", "bold"), first), *(Text(f"  {line}") for line in rest)]
     found += _wrapped(well["sentence"], "bold green" if well["is_well"] else "bold red", width)
     return [*found, *_cures(well, width), _rates_line(shown)]
+
+
+def _filled(facts: Sequence[str], width: int) -> list[str]:
+    """Join facts to lines that are no wider, as far as each fact alone allows."""
+    lines = [facts[0]]
+    for fact in facts[1:]:
+        longer = f"{lines[-1]}  {fact}"
+        if len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(fact)
+    return lines
 
 
 def _cures(well: Row, width: int) -> list[Text]:

@@ -7,6 +7,7 @@ Importing this module imports the client library, which takes most of a second: 
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -85,11 +86,21 @@ class QuietNode(AiohttpHttpNode):
         except (ssl.SSLError, aiohttp.ClientSSLError) as error:
             raise elastic_transport.TlsError(str(error)) from error
         except (aiohttp.ClientError, OSError, AnswerTooLarge) as error:
-            what = str(error) or type(error).__name__
-            raise elastic_transport.ConnectionError(what) from error
+            raise elastic_transport.ConnectionError(_words(error)) from error
         took, received = time.monotonic() - began, HttpHeaders(response.headers)
         meta = ApiResponseMeta(response.status, "1.1", received, took, self.config)
         return NodeApiResponse(meta, found)
+
+
+def _words(error: Exception) -> str:
+    """Say why there was no answer, the library's own words only where it alone knows."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+        # Numbers below 0 are those of name resolution.
+        has_number = cause.errno is not None and cause.errno > 0
+        why = os.strerror(cause.errno or 0) if has_number else cause.strerror
+        return f"cannot connect to {error.host}:{error.port}: {why or cause}"
+    return str(error) or type(error).__name__
 
 
 class RawBytes(Serializer):

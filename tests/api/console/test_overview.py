@@ -75,6 +75,19 @@ async def test_what_is_wrong_is_said_first_with_its_cure() -> None:
     assert "`" not in page
 
 
+async def test_a_cure_names_the_config_of_the_server() -> None:
+    async with console() as served:
+        served.view.shown = {
+            **FULL,
+            "not_ready_because": ["sink elasticsearch: 401"],
+            "config": {"config": "/etc/pt.yaml"},
+        }
+
+        page = await served.read("/console/")
+
+    assert "<code>ptingest check --connect --config /etc/pt.yaml</code> asks the sink" in page
+
+
 async def test_what_is_worth_a_look_is_a_warning_with_the_page_that_shows_more() -> None:
     async with console() as served:
         letters = {"bytes": 1, "limit_bytes": 100, "waiting": 1}
@@ -184,7 +197,7 @@ async def test_whatever_others_send_is_text_here() -> None:
 
     assert "<script>alert" not in page
     assert "\u202e" not in page
-    assert page.count(SHOWN) == 19
+    assert page.count(SHOWN) == 20
 
 
 async def test_with_several_workers_each_has_its_row() -> None:

@@ -144,3 +144,13 @@ def test_room_is_shared_in_turns() -> None:
 
     assert share_out(sections, 4 + 9) == [1, 4, 3, 1]
     assert share_out(sections, 3) == [0, 0, 0, 0]
+
+
+def test_a_head_that_is_too_long_for_the_terminal_takes_a_second_line() -> None:
+    found = {**overview(None, facts()), "where": "http://a-host-with-a-long-name.example.com:9600"}
+
+    wide, narrow = shown(found, 200, 40), shown(found, 80, 40)
+
+    assert "pause" in wide[0]
+    assert "pause" in narrow[1]
+    assert all(len(line) <= 80 and "…" not in line for line in narrow[:2])
