@@ -83,9 +83,9 @@ def search(
 
 
 def _reader(config: Path | None) -> DocumentReader:
-    from ptingest.sinks.read.reader import document_reader
+    from ptingest.cli.reading import reader_of
 
-    reader = document_reader(load_settings(config))
+    reader = reader_of(load_settings(config))
     if reader is None:
         raise SinkUnavailable(
             sink="search",

@@ -147,11 +147,11 @@ def _letters(settings: ServerSettings, event: str, *, is_id: bool) -> tuple[list
 async def _stored(settings: ServerSettings, event: str, *, is_id: bool) -> tuple[list[Row], int]:
     """The newest stored documents that fit, newest first, and how many more hold the same
     words."""
+    from ptingest.cli.reading import reader_of
     from ptingest.errors import SinkUnavailable
     from ptingest.model.explore import View
-    from ptingest.sinks.read.reader import document_reader
 
-    reader, store = document_reader(settings), settings.sinks.store
+    reader, store = reader_of(settings), settings.sinks.store
     if reader is None or (store is not None and not _is_there(settings, store.path)):
         return [], 0
     view = View(f"_id:{_quoted(event)}" if is_id else _query_of(event))

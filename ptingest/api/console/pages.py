@@ -22,6 +22,7 @@ from ptingest.api.why import TraceService
 from ptingest.dead_letters.browser import DeadLetterBrowser
 from ptingest.model.explore import DocumentReader
 from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.route import stream_names
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.server import ServerSettings
 from ptingest.sinks.read.reader import document_reader
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
 def console_dependencies(
     settings: ServerSettings, *, pipeline: Callable[[], Pipeline]
 ) -> ConsoleDependencies:
-    """Return those of one server; ``pipeline`` gives the pipeline in force, for dry runs."""
+    """Return those of one server; ``pipeline`` gives the pipeline in force, for dry runs and the names of data streams."""
     folder = Path(settings.data_dir)
     return ConsoleDependencies(
         dry_run=DryRun(pipeline),
         letters=DeadLetterBrowser(folder / "dead_letters"),
-        explorer=document_reader(settings),
+        explorer=document_reader(settings, lambda: stream_names(pipeline().profile)),
     )
 
 
@@ -90,6 +91,9 @@ class Console:
             site.navigation.append(NavigationEntry("/dead-letters", "Dead letters"))
             routes += letters_routes(site, dependencies.letters, jobs)
         self.app: web.Application = console_app(site, routes)
+        reader = dependencies.explorer
+        if reader is not None:
+            self.app.on_cleanup.append(lambda _: reader.close())
 
     def sample(self) -> None:
         """Keep what the charts need; called every ten seconds, after ``view.refresh``."""

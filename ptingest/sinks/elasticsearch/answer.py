@@ -28,6 +28,8 @@ class Answer(NamedTuple):
     """Also given with a redirect, which is never followed: where to, and the cure."""
     never_sent: bool = False
     """Nothing of the request left this machine: it cannot have had an effect."""
+    too_large: bool = False
+    """It was longer than what may be read; ask for less."""
 
     @property
     def is_redirect(self) -> bool:

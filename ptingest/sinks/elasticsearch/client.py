@@ -83,10 +83,12 @@ class ElasticsearchClient:
         body: bytes | Iterator[bytes] | None = None,
         *,
         content_type: str = JSON,
+        seconds: float | None = None,
     ) -> Answer:
         """Send one request to the next live host and return what came back.
 
-        A body may come in pieces; where the first is small it is not compressed.
+        A body may come in pieces; where the first is small it is not compressed. ``seconds``:
+        how long the answer may take, instead of ``request_seconds``.
         """
         headers = dict(self._headers)
         data: bytes = b""
@@ -101,7 +103,7 @@ class ElasticsearchClient:
         except SinkUnavailable as error:
             return Answer(None, failure=str(error), never_sent=True)
         self.sent_bytes += len(data)
-        answer = await self._perform(transport, method, target, sent, headers)
+        answer = await self._perform(transport, method, target, sent, headers, seconds)
         if answer.status is None and sent is not None and not sent.is_begun:
             # Connection refused, unknown host, TLS failure, connection timeout: all before the
             # first byte of the body.
@@ -140,9 +142,13 @@ class ElasticsearchClient:
         target: str,
         body: _Body | None,
         headers: dict[str, str],
+        seconds: float | None,
     ) -> Answer:
         import elastic_transport
 
+        from ptingest.sinks.elasticsearch.transport import AnswerTooLarge
+
+        limit = self._settings.request_seconds if seconds is None else seconds
         try:
             response = await transport.perform_request(
                 method,
@@ -153,15 +159,12 @@ class ElasticsearchClient:
                 # lost answer silently sent again would be a duplicate that is not counted.
                 max_retries=0,
                 retry_on_timeout=False,
-                request_timeout=self._settings.request_seconds,
+                request_timeout=limit,
             )
         except elastic_transport.ConnectionTimeout:
-            seconds = self._settings.request_seconds
-            return Answer(
-                None,
-                failure=f"no answer from {self._hosts()} within {seconds:g} s "
-                "(sinks.elasticsearch.request_seconds)",
-            )
+            setting = " (sinks.elasticsearch.request_seconds)" if seconds is None else ""
+            failure = f"no answer from {self._hosts()} within {limit:g} s{setting}"
+            return Answer(None, failure=failure)
         except elastic_transport.TransportError as error:
             # aiohttp writes "ssl:default" where no TLS is meant at all.
             what = error.message.replace(" ssl:default", "")
@@ -170,7 +173,11 @@ class ElasticsearchClient:
             # A host of TLS 1.3 refuses our certificate only after the handshake, and of its
             # alert no more than this arrives here.
             hint = self._shown() if what == "Server disconnected" else ""
-            return Answer(None, failure=f"no answer from {self._hosts()}: {what}{hint}")
+            return Answer(
+                None,
+                failure=f"no answer from {self._hosts()}: {what}{hint}",
+                too_large=isinstance(error, AnswerTooLarge),
+            )
         return _answer_of(response.meta, response.body, target)
 
     async def _open(self) -> AsyncTransport:

@@ -14,6 +14,12 @@ import re
 from collections.abc import Callable, Iterator
 
 DEPTH_MOST = 40
+ROW_BYTES, ROW_VALUE_BYTES = 16 << 10, 2 << 10
+"""A document in a list: whole up to this size, else so many bytes of each value."""
+PAGE_BYTES, PAGE_VALUE_BYTES = 256 << 10, 16 << 10
+"""The same for a document on a page of its own."""
+READ_BYTES = 64 << 10
+"""Of a document that are looked at in one go."""
 
 _SPACE = re.compile(rb"[ \t\n\r]*+")
 _STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)

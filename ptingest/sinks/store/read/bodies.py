@@ -11,16 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from ptingest.model.explore import Hit
-from ptingest.sinks.read.excerpt import excerpt
+from ptingest.sinks.read.excerpt import READ_BYTES, ROW_BYTES, ROW_VALUE_BYTES, excerpt
 
 T = TypeVar("T")
 
-ROW_BYTES, ROW_VALUE_BYTES = 16 << 10, 2 << 10
-"""A document in a list: whole up to this size, else so many bytes of each value."""
-PAGE_BYTES, PAGE_VALUE_BYTES = 256 << 10, 16 << 10
-"""The same for a document on a page of its own."""
 PART_BYTES = 1 << 20
-READ_BYTES = 64 << 10
 LARGE_BYTES = 1 << 20
 """SQLite's JSON functions take several times a body's size in memory, so larger bodies are not
 queried for context and completion."""

@@ -21,12 +21,8 @@ from ptingest.errors import SinkUnavailable
 from ptingest.kql.columns import time_text
 from ptingest.kql.deadline import TimeIsUp, deadline
 from ptingest.model.explore import NEWEST_FIRST, Counts, Facet, Hit, Page, Tail, View
-from ptingest.sinks.store.read.bodies import (
-    PAGE_BYTES,
-    PAGE_VALUE_BYTES,
-    read_hits,
-    read_part,
-)
+from ptingest.sinks.read.excerpt import PAGE_BYTES, PAGE_VALUE_BYTES
+from ptingest.sinks.store.read.bodies import read_hits, read_part
 from ptingest.sinks.store.read.facets import LABELS, counts, facet_of
 from ptingest.sinks.store.read.field_values import check_facets, count_values
 from ptingest.sinks.store.read.pagination import PageCursor, Slice, by_time, slices

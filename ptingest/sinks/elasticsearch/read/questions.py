@@ -1,0 +1,187 @@
+"""Sends the questions of a reader to Elasticsearch, each with a time limit, and says in words why
+there is no answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ptingest.errors import SinkUnavailable
+from ptingest.model.streams import StreamNames
+from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.sinks.elasticsearch.answer import Answer, error_answer_of
+from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient
+from ptingest.sinks.elasticsearch.inspection import RIGHTS, USEFUL, object_in
+from ptingest.sinks.elasticsearch.names import ROLE, USER
+from ptingest.sinks.elasticsearch.read.hits import SearchAnswer, read_search
+from ptingest.sinks.elasticsearch.read.mapping import FieldMapping, read_field_caps
+
+NAME = "elasticsearch"
+GRACE_SECONDS = 5.0
+"""How much longer than its own limit an answer may take; Elasticsearch checks its clock now and
+then only."""
+MAPPINGS_SECONDS = 30.0
+"""How long what is known of fields is used."""
+SNAPSHOT_MINUTES = 2
+"""How long Elasticsearch keeps a snapshot between two pages of a file."""
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """One moment of the data streams, held by Elasticsearch."""
+
+    id: str
+    """The last one that Elasticsearch gave; it may change with each answer."""
+    keep_alive: str
+
+
+class TooLarge(SinkUnavailable):
+    """The answer was longer than what may be read; ask for fewer documents."""
+
+
+class Questions:
+    """Questions about the documents of some data streams."""
+
+    def __init__(self, settings: ElasticsearchSettings, streams: Callable[[], StreamNames]) -> None:
+        self.client = ElasticsearchClient(settings)
+        self._user = settings.username or "the api_key"
+        self._streams = streams
+        self._names: list[str] = []
+        self._mappings: dict[str, FieldMapping] = {}
+        self._indices: list[str] = []
+        self._mappings_at = float("-inf")
+
+    async def search(self, body: dict[str, Any], *, seconds: float) -> SearchAnswer:
+        """Return the answer to a search; where time is up for Elasticsearch, a part of it.
+
+        A search in a snapshot names no data streams: the snapshot is of them.
+
+        Raises:
+            SinkUnavailable: no answer.
+        """
+        limited = {"timeout": f"{max(1, round(seconds * 1000))}ms", **body}
+        target = "/_search" if "pit" in body else f"{self._target}/_search"
+        answer = await self.ask("POST", target, limited, seconds=seconds)
+        return read_search(answer.body)
+
+    async def searches(self, body: bytes, *, seconds: float) -> list[SearchAnswer]:
+        """Return the answers to several searches, written as ``_msearch`` wants them."""
+        answer = await self.client.request(
+            "POST", "/_msearch", body, content_type=NDJSON, seconds=seconds + GRACE_SECONDS
+        )
+        self._check(answer)
+        rows = object_in(answer).get("responses")
+        return [read_search(orjson.dumps(row)) for row in rows] if isinstance(rows, list) else []
+
+    async def mappings(self) -> dict[str, FieldMapping]:
+        """Return what is known of all fields; at most ``MAPPINGS_SECONDS`` old."""
+        if time.monotonic() - self._mappings_at > MAPPINGS_SECONDS:
+            await self._ask_for_fields()
+        return self._mappings
+
+    async def indices(self) -> list[str]:
+        """Return the names of the indices that are read, as they are now."""
+        await self._ask_for_fields()
+        return self._indices
+
+    async def _ask_for_fields(self) -> None:
+        target = f"{self._target}/_field_caps?fields=*"
+        found = object_in(await self.ask("POST", target, None, seconds=GRACE_SECONDS))
+        self._mappings = read_field_caps(found)
+        indices = found.get("indices")
+        self._indices = [str(one) for one in indices] if isinstance(indices, list) else []
+        self._mappings_at = time.monotonic()
+
+    @asynccontextmanager
+    async def snapshot(self, *, seconds: float) -> AsyncIterator[Snapshot]:
+        """Hold one moment of the data streams (a point in time)."""
+        keep = f"{SNAPSHOT_MINUTES}m"
+        answer = await self.ask(
+            "POST", f"{self._target}/_pit?keep_alive={keep}", None, seconds=seconds
+        )
+        held = Snapshot(str(object_in(answer).get("id", "")), keep)
+        try:
+            yield held
+        finally:
+            # Where this fails Elasticsearch lets go of it by itself, after `keep_alive`.
+            body = orjson.dumps({"id": held.id})
+            await self.client.request("DELETE", "/_pit", body, seconds=GRACE_SECONDS)
+
+    async def refuse_without_read(self) -> None:
+        """Say so where nothing is found since the user may not read.
+
+        A search by pattern is no error then: Elasticsearch leaves out what may not be read.
+
+        Raises:
+            SinkUnavailable: the user lacks ``read``.
+        """
+        names = list(self._streams().patterns)
+        body = {"index": [{"names": names, "privileges": [USEFUL]}]}
+        rights = await self.client.request(
+            "POST", RIGHTS, orjson.dumps(body), seconds=GRACE_SECONDS
+        )
+        granted = object_in(rights).get("index") if rights.status == 200 else None
+        rows = granted.values() if isinstance(granted, dict) else ()
+        if any(isinstance(row, dict) and row.get(USEFUL) is False for row in rows):
+            raise SinkUnavailable(sink=NAME, cause=self._not_readable())
+
+    async def ask(
+        self, method: str, target: str, body: dict[str, Any] | None, *, seconds: float
+    ) -> Answer:
+        """Send one request and return its answer of status 200.
+
+        Raises:
+            SinkUnavailable: any other answer, or none.
+        """
+        data = None if body is None else orjson.dumps(body)
+        answer = await self.client.request(method, target, data, seconds=seconds + GRACE_SECONDS)
+        self._check(answer)
+        return answer
+
+    def _check(self, answer: Answer) -> None:
+        if answer.too_large:
+            raise TooLarge(sink=NAME, cause=answer.failure)
+        if answer.status == 200:
+            return
+        raise SinkUnavailable(sink=NAME, cause=self._cause(answer))
+
+    def _cause(self, answer: Answer) -> str:
+        if answer.status is None or answer.is_redirect:
+            return answer.failure
+        if not answer.is_from_elasticsearch:
+            return (
+                f"something else answers at sinks.elasticsearch.hosts (status {answer.status}, no "
+                "X-Elastic-Product): correct it, or let the proxy pass the header on"
+            )
+        if answer.status == 401:
+            return (
+                f"Elasticsearch does not take the login of {self._user} (401): the user is {USER}, "
+                f"{ROLE} is its role; correct username and password under sinks.elasticsearch"
+            )
+        reason = _reason(answer)
+        if answer.status == 403:
+            return f"{self._not_readable()}; Elasticsearch says: {reason}"
+        return f"Elasticsearch answers {answer.status}: {reason}"
+
+    def _not_readable(self) -> str:
+        return (
+            f"{self._user} may not read {self._streams().joined}: grant `read` to its role ({ROLE}), by "
+            "`ptingest setup --only role` or in Kibana (an api_key has the rights that it was made "
+            "with: make a new one by `ptingest setup --api-key FILE`)"
+        )
+
+
+def _reason(answer: Answer) -> str:
+    """Return Elasticsearch's own words, those of the first cause where it names one."""
+    error = object_in(answer).get("error")
+    causes = error.get("root_cause") if isinstance(error, dict) else None
+    for cause in causes if isinstance(causes, list) else ():
+        if isinstance(cause, dict) and cause.get("reason"):
+            return str(cause["reason"])
+    found = error_answer_of(answer.body)
+    return found.reason or found.type or "no reason was given"
