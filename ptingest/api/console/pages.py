@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 def console_dependencies(
     settings: ServerSettings, *, pipeline: Callable[[], Pipeline]
 ) -> ConsoleDependencies:
-    """Return those of one server; ``pipeline`` gives the pipeline in force, for dry runs and the names of data streams."""
+    """Return those of one server; ``pipeline`` gives the pipeline in force, for dry runs and for
+    the names of data streams."""
     folder = Path(settings.data_dir)
     return ConsoleDependencies(
         dry_run=DryRun(pipeline),

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -55,6 +56,10 @@ class Questions:
         self._mappings: dict[str, FieldMapping] = {}
         self._indices: list[str] = []
         self._mappings_at = float("-inf")
+
+    @property
+    def _target(self) -> str:
+        return "/" + ",".join(quote(one, safe="*-") for one in self._streams().patterns)
 
     async def search(self, body: dict[str, Any], *, seconds: float) -> SearchAnswer:
         """Return the answer to a search; where time is up for Elasticsearch, a part of it.
@@ -170,9 +175,9 @@ class Questions:
 
     def _not_readable(self) -> str:
         return (
-            f"{self._user} may not read {self._streams().joined}: grant `read` to its role ({ROLE}), by "
-            "`ptingest setup --only role` or in Kibana (an api_key has the rights that it was made "
-            "with: make a new one by `ptingest setup --api-key FILE`)"
+            f"{self._user} may not read {self._streams().joined}: grant `read` to its role "
+            f"({ROLE}), by `ptingest setup --only role` or in Kibana (an api_key has the rights "
+            "that it was made with: make a new one by `ptingest setup --api-key FILE`)"
         )
 
 
