@@ -33,7 +33,7 @@ from ptingest.sinks.elasticsearch.tls import tls_context
 if TYPE_CHECKING:
     import ssl
 
-    from elastic_transport import ApiResponseMeta, AsyncTransport
+    from elastic_transport import ApiResponseMeta, AsyncTransport, TransportError
 
 JSON = "application/vnd.elasticsearch+json; compatible-with=8"
 NDJSON = "application/vnd.elasticsearch+x-ndjson; compatible-with=8"
@@ -146,8 +146,6 @@ class ElasticsearchClient:
     ) -> Answer:
         import elastic_transport
 
-        from ptingest.sinks.elasticsearch.transport import AnswerTooLarge
-
         limit = self._settings.request_seconds if seconds is None else seconds
         try:
             response = await transport.perform_request(
@@ -166,19 +164,26 @@ class ElasticsearchClient:
             failure = f"no answer from {self._hosts()} within {limit:g} s{setting}"
             return Answer(None, failure=failure)
         except elastic_transport.TransportError as error:
-            # aiohttp writes "ssl:default" where no TLS is meant at all.
-            what = error.message.replace(" ssl:default", "")
-            if isinstance(error, elastic_transport.TlsError):
-                return Answer(None, failure=self._tls_failure(what))
-            # A host of TLS 1.3 refuses our certificate only after the handshake, and of its
-            # alert no more than this arrives here.
-            hint = self._shown() if what == "Server disconnected" else ""
-            return Answer(
-                None,
-                failure=f"no answer from {self._hosts()}: {what}{hint}",
-                too_large=isinstance(error, AnswerTooLarge),
-            )
+            return self._unanswered(error)
         return _answer_of(response.meta, response.body, target)
+
+    def _unanswered(self, error: TransportError) -> Answer:
+        from elastic_transport import TlsError
+
+        from ptingest.sinks.elasticsearch.transport import AnswerTooLarge
+
+        # aiohttp writes "ssl:default" where no TLS is meant at all.
+        what = error.message.replace(" ssl:default", "")
+        if isinstance(error, TlsError):
+            return Answer(None, failure=self._tls_failure(what))
+        # A host of TLS 1.3 refuses our certificate only after the handshake, and of its
+        # alert no more than this arrives here.
+        hint = self._shown() if what == "Server disconnected" else ""
+        return Answer(
+            None,
+            failure=f"no answer from {self._hosts()}: {what}{hint}",
+            too_large=isinstance(error, AnswerTooLarge),
+        )
 
     async def _open(self) -> AsyncTransport:
         async with self._opening:
