@@ -28,6 +28,7 @@ from ptingest.model.contracts import Checkpoint
 from ptingest.model.redirect import is_redirect, redirect_sentence, url_of
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.answer import Answer
+from ptingest.sinks.elasticsearch.answer_memory import AnswerTooLarge
 from ptingest.sinks.elasticsearch.tls import tls_context
 
 if TYPE_CHECKING:
@@ -170,8 +171,6 @@ class ElasticsearchClient:
     def _unanswered(self, error: TransportError) -> Answer:
         from elastic_transport import TlsError
 
-        from ptingest.sinks.elasticsearch.transport import AnswerTooLarge
-
         # aiohttp writes "ssl:default" where no TLS is meant at all.
         what = error.message.replace(" ssl:default", "")
         if isinstance(error, TlsError):
@@ -182,7 +181,7 @@ class ElasticsearchClient:
         return Answer(
             None,
             failure=f"no answer from {self._hosts()}: {what}{hint}",
-            too_large=isinstance(error, AnswerTooLarge),
+            too_large=isinstance(error.__cause__, AnswerTooLarge),
         )
 
     async def _open(self) -> AsyncTransport:

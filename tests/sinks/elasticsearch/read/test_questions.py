@@ -12,6 +12,7 @@ from ptingest.errors import SinkUnavailable
 from ptingest.model.streams import StreamNames
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch import transport
+from ptingest.sinks.elasticsearch.answer_memory import AnswerMemory
 from ptingest.sinks.elasticsearch.read import questions as asking
 from ptingest.sinks.elasticsearch.read.questions import Questions, TooLarge
 from tests.fakes.http_stub import HttpStub
@@ -103,7 +104,7 @@ async def test_a_node_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyP
 async def test_an_answer_that_is_too_large_is_told_apart(
     stub: HttpStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "ANSWER_BYTES", 1000)
+    monkeypatch.setattr(transport, "AnswerMemory", lambda: AnswerMemory(1000))
     stub.body = b"x" * 5000
 
     async with questions(stub.url) as asked:

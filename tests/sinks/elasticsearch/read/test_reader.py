@@ -13,6 +13,7 @@ from ptingest.model.explore import View
 from ptingest.model.streams import StreamNames
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch import transport
+from ptingest.sinks.elasticsearch.answer_memory import AnswerMemory
 from ptingest.sinks.elasticsearch.read.reader import ElasticsearchReader, ReadLimits
 from ptingest.sinks.elasticsearch.read.tail_position import INDICES_MOST
 from tests.fakes.http_stub import HttpStub
@@ -79,7 +80,7 @@ async def test_nothing_found_is_told_from_nothing_that_may_be_read(stub: HttpStu
 async def test_of_documents_that_are_too_large_fewer_are_asked_for(
     stub: HttpStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "ANSWER_BYTES", 1000)
+    monkeypatch.setattr(transport, "AnswerMemory", lambda: AnswerMemory(1000))
     reader = reader_at(stub)
     await reader.fields()
     stub.body = b"x" * 5000
