@@ -181,13 +181,13 @@ async def test_a_document_leads_to_its_life_where_lives_are_told(
     store: sqlite3.Connection, tmp_path: Path
 ) -> None:
     put(store, parcel(1))
-    dependencies = ConsoleDependencies(explorer=StoreExplorer(tmp_path / "store.sqlite"))
 
     class FakeTraces:
         async def why(self, _: object) -> dict[str, object]:
             return {}
 
     for why, found in ((FakeTraces(), ["/console/life?id=key100"]), (None, [])):
+        dependencies = ConsoleDependencies(explorer=StoreExplorer(tmp_path / "store.sqlite"))
         async with console(dependencies=dependencies, why=why) as served:
             page = await served.read("/console/explore/document?id=1")
         assert [one for one in links(page) if "/life" in one] == found
