@@ -1,0 +1,216 @@
+"""The filter ``grok``: fields out of a text, by expressions that are tried in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
+from ptingest.pipeline.logstash.grok import (
+    BadPattern,
+    Capture,
+    Grok,
+    compile_groks,
+    library,
+    read_patterns,
+)
+from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option
+from ptingest.pipeline.logstash.regex import RegexTimeout
+from ptingest.pipeline.logstash.values import FieldError, Value, ruby_text
+
+_BOUNDED = "each expression is bounded in time here, far below Logstash's 30 seconds"
+
+OPTIONS = (
+    Option("match", "hash", default=()),
+    Option("patterns_dir", "array", default=()),
+    Option("patterns_files_glob", "string", "*"),
+    Option("pattern_definitions", "hash", default=()),
+    Option("break_on_match", "boolean", True),
+    Option("named_captures_only", "boolean", True),
+    Option("keep_empty_captures", "boolean", False),
+    Option("overwrite", "array", default=()),
+    Option("target", "string"),
+    Option("tag_on_failure", "array", default=("_grokparsefailure",)),
+    Option("tag_on_timeout", "string", "_groktimeout"),
+    Option("timeout_millis", "number", 30_000, ignored=_BOUNDED),
+    Option(
+        "timeout_scope", "string", "pattern", choices=("pattern", "event"), ignored=_BOUNDED
+    ),
+)
+
+Setter = Callable[[Event, Value], None]
+"""Puts what a group matched into the event; raises FieldError."""
+Attempt = Callable[[Event, str], bool]
+"""Tries the expressions of one field on a text; raises RegexTimeout."""
+
+
+def build(setup: FilterSetup) -> FilterFunction:
+    """Return the filter.
+
+    Raises:
+        RefusedConfig: an expression is refused, or a folder of patterns cannot be read.
+    """
+    options = setup.options
+    patterns = _patterns(setup)
+    attempts = [
+        _on_field(field, _attempt(_compiled(setup, texts, patterns), setup))
+        for field, texts in options["match"]
+    ]
+    does_break, matched = options["break_on_match"], setup.matched
+    failure_tags, timeout_tag = tuple(options["tag_on_failure"]), options["tag_on_timeout"]
+
+    def grok(event: Event) -> None:
+        is_matched = False
+        try:
+            for attempt in attempts:
+                if attempt(event):
+                    is_matched = True
+                    if does_break:
+                        break
+        except RegexTimeout:
+            event.tag(timeout_tag)
+            return
+        if is_matched:
+            matched(event)
+        else:
+            for tag in failure_tags:
+                event.tag(tag)
+
+    return grok
+
+
+def _patterns(setup: FilterSetup) -> dict[str, str]:
+    options = setup.options
+    found = dict(library(has_ecs=setup.has_ecs))
+    for text in options["patterns_dir"]:
+        folder = setup.folder / text
+        paths = sorted(folder.glob(options["patterns_files_glob"])) if folder.is_dir() else [folder]
+        for path in paths:
+            if path.is_dir():
+                continue
+            try:
+                found.update(read_patterns(path.read_text(encoding="utf-8")))
+            except (OSError, UnicodeDecodeError) as error:
+                raise options.refuse(
+                    f"cannot read the patterns in {path} ({error})", "patterns_dir"
+                ) from error
+    for name, expression in options["pattern_definitions"]:
+        found[name] = expression
+    return found
+
+
+def _compiled(setup: FilterSetup, texts: Any, patterns: dict[str, str]) -> list[Grok]:
+    several = texts if isinstance(texts, list) else [texts]
+    try:
+        return compile_groks(
+            several, patterns, named_captures_only=setup.options["named_captures_only"]
+        )
+    except BadPattern as error:
+        raise setup.options.refuse(str(error), "match") from error
+
+
+def _on_field(field: str, attempt: Attempt) -> Callable[[Event], bool]:
+    """Return what tries the expressions on a field; every element of a list is tried."""
+    try:
+        source = parse_reference(field)
+    except FieldError:
+        return lambda _event: False
+
+    def on_field(event: Event) -> bool:
+        value = event.get(source)
+        try:
+            if isinstance(value, str):
+                return attempt(event, value)
+            if value is MISSING or value is None:
+                return False
+            if isinstance(value, list):
+                is_matched = False
+                for one in list(value):
+                    is_matched |= attempt(event, one if isinstance(one, str) else ruby_text(one))
+                return is_matched
+            return attempt(event, ruby_text(value))
+        except RegexTimeout:
+            raise
+        except FieldError:
+            return False
+
+    return on_field
+
+
+def _attempt(groks: Sequence[Grok], setup: FilterSetup) -> Attempt:
+    keeps_empty, does_break = setup.options["keep_empty_captures"], setup.options["break_on_match"]
+    bound = [(one.search, tuple(_bound(capture, setup) for capture in one.captures)) for one in groks]
+
+    def attempt(event: Event, text: str) -> bool:
+        is_matched = False
+        for search, captures in bound:
+            found = search(text)
+            is_matched = found is not None
+            if found is None:
+                continue
+            groups = found.groups()
+            for index, convert, put in captures:
+                value = groups[index]
+                if value:
+                    put(event, value if convert is None else convert(value))
+                elif keeps_empty:
+                    put(event, value if convert is None or value is None else convert(value))
+            if does_break:
+                return True
+        return is_matched
+
+    return attempt
+
+
+def _bound(capture: Capture, setup: FilterSetup) -> tuple[int, Callable[[str], Any] | None, Setter]:
+    options = setup.options
+    field = capture.field
+    does_overwrite = field in options["overwrite"]
+    if options["target"]:
+        field = options["target"] + (field if field.startswith("[") else f"[{field}]")
+        does_overwrite = does_overwrite or field in options["overwrite"]
+    return capture.group - 1, capture.convert, _setter(field, does_overwrite=does_overwrite)
+
+
+def _setter(field: str, *, does_overwrite: bool) -> Setter:
+    try:
+        reference = parse_reference(field)
+    except FieldError as error:
+        sentence = str(error)
+
+        def refuse(_event: Event, _value: Value) -> None:
+            raise FieldError(sentence)
+
+        return refuse
+    if does_overwrite:
+        return lambda event, value: event.set(reference, value)
+    return _adder(reference)
+
+
+def _adder(reference: Reference) -> Setter:
+    """Return what sets a field that is not there, and appends to a text or list."""
+    path = reference.path
+    is_plain = len(path) == 1 and not reference.is_metadata and path[0] not in ("@timestamp", "tags")
+    name = path[0] if path else ""
+
+    def add(event: Event, value: Value) -> None:
+        old = event.get(reference)
+        if old is MISSING or old is None:
+            event.set(reference, value)
+        elif isinstance(old, list):
+            event.set(reference, [*old, value])
+        elif isinstance(old, str):
+            event.set(reference, [old, value])
+
+    def add_plain(event: Event, value: Value) -> None:
+        fields = event.fields
+        old = fields.get(name)
+        if old is None:
+            fields[name] = value
+        elif isinstance(old, list):
+            old.append(value)
+        elif isinstance(old, str):
+            fields[name] = [old, value]
+
+    return add_plain if is_plain else add
