@@ -26,7 +26,9 @@ _USE = re.compile(
     r"(?:=(?P<definition>(?:\\.|[^{}\\]|\{(?:\\.|[^{}\\])+\})+))?[^}]*\}"
 )
 _WHOLE = re.compile(r"\s*([+-]?[0-9]+(?:_[0-9]+)*)")
-_DECIMAL = re.compile(r"\s*([+-]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?(?:[eE][+-]?[0-9]+)?)")
+_DECIMAL = re.compile(
+    r"\s*([+-]?(?:[0-9]+(?:_[0-9]+)*)?(?:\.[0-9]+(?:_[0-9]+)*)?(?<=[0-9])(?:[eE][+-]?[0-9]+)?)"
+)
 
 
 class BadPattern(ValueError):
@@ -82,16 +84,20 @@ class Grok:
         self.search = self.regex.search
         """Takes a text; raises ``RegexTimeout``."""
         self.captures = tuple(
-            _capture(name, number) for name, numbers in self.regex.names.items() for number in numbers
+            capture for name, groups in self.regex.names.items() for capture in _captures(name, groups)
         )
 
 
-def _capture(name: str, group: int) -> Capture:
-    """Read a group's name: pattern, field and type, or the field alone."""
+def _captures(name: str, groups: Sequence[int]) -> list[Capture]:
+    """Read the name of groups: pattern, field and type, or the field alone.
+
+    Of several groups with one name Logstash converts the first alone.
+    """
     parts = name.split(":")
     field = parts[1] if len(parts) > 1 else parts[0]
     convert = {"int": to_whole, "float": to_decimal}.get(parts[2]) if len(parts) > 2 else None
-    return Capture(group, field, convert)
+    first, *others = groups
+    return [Capture(first, field, convert), *(Capture(group, field, None) for group in others)]
 
 
 class _Expansion:

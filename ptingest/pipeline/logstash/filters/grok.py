@@ -122,8 +122,8 @@ def _on_field(field: str, attempt: Attempt) -> Callable[[Event], bool]:
         try:
             if isinstance(value, str):
                 return attempt(event, value)
-            if value is MISSING or value is None:
-                return False
+            if value is MISSING:
+                return attempt(event, "")
             if isinstance(value, list):
                 is_matched = False
                 for one in list(value):
@@ -152,10 +152,10 @@ def _attempt(groks: Sequence[Grok], setup: FilterSetup) -> Attempt:
             groups = found.groups()
             for index, convert, put in captures:
                 value = groups[index]
-                if value:
-                    put(event, value if convert is None else convert(value))
-                elif keeps_empty:
-                    put(event, value if convert is None or value is None else convert(value))
+                if convert is not None and value is not None:
+                    put(event, convert(value))
+                elif value or keeps_empty:
+                    put(event, value)
             if does_break:
                 return True
         return is_matched
@@ -168,9 +168,13 @@ def _bound(capture: Capture, setup: FilterSetup) -> tuple[int, Callable[[str], A
     field = capture.field
     does_overwrite = field in options["overwrite"]
     if options["target"]:
-        field = options["target"] + (field if field.startswith("[") else f"[{field}]")
+        field = _bracketed(options["target"]) + _bracketed(field)
         does_overwrite = does_overwrite or field in options["overwrite"]
     return capture.group - 1, capture.convert, _setter(field, does_overwrite=does_overwrite)
+
+
+def _bracketed(field: str) -> str:
+    return field if field.startswith("[") else f"[{field}]"
 
 
 def _setter(field: str, *, does_overwrite: bool) -> Setter:
