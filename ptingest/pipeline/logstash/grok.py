@@ -32,7 +32,12 @@ _DECIMAL = re.compile(
 
 
 class BadPattern(ValueError):
-    """A grok expression that Logstash refuses, too; the text says why."""
+    """A grok expression that Logstash refuses, too, or that cannot be run here."""
+
+    def __init__(self, sentence: str, *, is_unsupported: bool = False) -> None:
+        super().__init__(sentence)
+        self.is_unsupported = is_unsupported
+        """Logstash would run it."""
 
 
 class Capture(NamedTuple):
@@ -84,7 +89,9 @@ class Grok:
         self.search = self.regex.search
         """Takes a text; raises ``RegexTimeout``."""
         self.captures = tuple(
-            capture for name, groups in self.regex.names.items() for capture in _captures(name, groups)
+            capture
+            for name, groups in self.regex.names.items()
+            for capture in _captures(name, groups)
         )
 
 
@@ -146,7 +153,7 @@ def compile_groks(
         try:
             found.append(Grok(text, patterns, named_captures_only=named_captures_only))
         except BadRegex as error:
-            raise BadPattern(f"{text!r}: {error}") from error
+            raise BadPattern(f"{text!r}: {error}", is_unsupported=error.is_unsupported) from error
     return found
 
 

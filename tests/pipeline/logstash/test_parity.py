@@ -29,7 +29,7 @@ from ptingest.pipeline.logstash.values import json_text
 
 ROWS = Path(__file__).with_name("recorded_rows.json.gz")
 MISSING = {
-    "bytes", "cidr", "clone", "csv", "de_dot", "fingerprint", "grok",
+    "bytes", "cidr", "clone", "csv", "de_dot", "fingerprint",
     "prune", "split", "syslog_pri", "translate", "truncate", "urldecode",
 }  # fmt: skip
 """Filters that do not exist yet: rows that use one are left out."""

@@ -34,9 +34,7 @@ OPTIONS = (
     Option("tag_on_failure", "array", default=("_grokparsefailure",)),
     Option("tag_on_timeout", "string", "_groktimeout"),
     Option("timeout_millis", "number", 30_000, ignored=_BOUNDED),
-    Option(
-        "timeout_scope", "string", "pattern", choices=("pattern", "event"), ignored=_BOUNDED
-    ),
+    Option("timeout_scope", "string", "pattern", choices=("pattern", "event"), ignored=_BOUNDED),
 )
 
 Setter = Callable[[Event, Value], None]
@@ -95,9 +93,7 @@ def _patterns(setup: FilterSetup) -> dict[str, str]:
                 raise options.refuse(
                     f"cannot read the patterns in {path} ({error})", "patterns_dir"
                 ) from error
-    for name, expression in options["pattern_definitions"]:
-        found[name] = expression
-    return found
+    return {**found, **dict(options["pattern_definitions"])}
 
 
 def _compiled(setup: FilterSetup, texts: Any, patterns: dict[str, str]) -> list[Grok]:
@@ -107,7 +103,9 @@ def _compiled(setup: FilterSetup, texts: Any, patterns: dict[str, str]) -> list[
             several, patterns, named_captures_only=setup.options["named_captures_only"]
         )
     except BadPattern as error:
-        raise setup.options.refuse(str(error), "match") from error
+        refused = setup.options.refuse(str(error), "match")
+        refused.is_unsupported = error.is_unsupported
+        raise refused from error
 
 
 def _on_field(field: str, attempt: Attempt) -> Callable[[Event], bool]:
@@ -140,7 +138,9 @@ def _on_field(field: str, attempt: Attempt) -> Callable[[Event], bool]:
 
 def _attempt(groks: Sequence[Grok], setup: FilterSetup) -> Attempt:
     keeps_empty, does_break = setup.options["keep_empty_captures"], setup.options["break_on_match"]
-    bound = [(one.search, tuple(_bound(capture, setup) for capture in one.captures)) for one in groks]
+    bound = [
+        (one.search, tuple(_bound(capture, setup) for capture in one.captures)) for one in groks
+    ]
 
     def attempt(event: Event, text: str) -> bool:
         is_matched = False
@@ -195,8 +195,7 @@ def _setter(field: str, *, does_overwrite: bool) -> Setter:
 def _adder(reference: Reference) -> Setter:
     """Return what sets a field that is not there, and appends to a text or list."""
     path = reference.path
-    is_plain = len(path) == 1 and not reference.is_metadata and path[0] not in ("@timestamp", "tags")
-    name = path[0] if path else ""
+    name = path[0] if len(path) == 1 and not reference.is_metadata else ""
 
     def add(event: Event, value: Value) -> None:
         old = event.get(reference)
@@ -217,4 +216,4 @@ def _adder(reference: Reference) -> Setter:
         elif isinstance(old, str):
             fields[name] = [old, value]
 
-    return add_plain if is_plain else add
+    return add_plain if name and name not in ("@timestamp", "tags") else add
