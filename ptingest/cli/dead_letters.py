@@ -31,6 +31,7 @@ from ptingest.cli.options import (
 )
 from ptingest.cli.terminal import show_error, width_of, wrapped
 from ptingest.cli.visible import escaped, write_json_line
+from ptingest.doctor.units import plural
 from ptingest.errors import DataDirLocked, JobRefused, PtingestError, ServerUnreachable
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ def list_(
         raise _unreadable(error) from error
     for line in lines:
         click.echo(line)
-    click.echo(f"{count} dead letters in {directory}", err=True)
+    click.echo(f"{plural(count, 'dead letter')} in {directory}", err=True)
     return ExitCode.DONE
 
 
@@ -455,7 +456,7 @@ def _preview(config: Path | None, order: Order, *, as_json: bool) -> ExitCode:
         click.echo(NOTHING_FITS, err=True)
         _explain_nothing(order.choice, directory)
     elif not as_json:
-        click.echo(f"{prospects.total()} letters; nothing was changed", err=True)
+        click.echo(f"{plural(prospects.total(), 'letter')}; nothing was changed", err=True)
     return ExitCode.DONE if prospects else ExitCode.FAILED
 
 

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import api_of, config_option, copyable, load_settings, token_option
+from ptingest.cli.options import (
+    api_of,
+    config_option,
+    copyable,
+    load_settings,
+    token_option,
+    why_refused,
+)
 from ptingest.cli.terminal import show_finding
 from ptingest.cli.visible import write_json_line
 from ptingest.doctor.units import plural
@@ -122,7 +129,7 @@ def _elasticsearch(settings: ServerSettings, url: str | None) -> ElasticsearchSe
     try:
         named = ElasticsearchSettings.model_validate({"hosts": (url,), **login})
     except ValidationError as error:
-        raise click.UsageError(f"--elasticsearch: {error.errors()[0]['msg']}") from error
+        raise click.UsageError(f"--elasticsearch: {why_refused(error)}") from error
     return named if sink is None else sink.model_copy(update={"hosts": named.hosts})
 
 

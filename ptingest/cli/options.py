@@ -11,7 +11,7 @@ import click
 from ptingest.model.advice import naming_config
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
+    from pydantic import SecretStr, ValidationError
 
     from ptingest.settings.api import ApiSettings
     from ptingest.settings.server import ServerSettings
@@ -110,10 +110,16 @@ def _usable(token: str, where: str) -> SecretStr:
     try:
         named = ApiSettings.model_validate({"token": token}).token
     except ValidationError as error:
-        why = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise click.UsageError(f"the token of {where} cannot be used: {why}") from None
+        raise click.UsageError(
+            f"the token of {where} cannot be used: {why_refused(error)}"
+        ) from None
     assert named is not None
     return named
+
+
+def why_refused(error: ValidationError) -> str:
+    """Return our own sentence on the first value of an option that settings refuse."""
+    return error.errors()[0]["msg"].removeprefix("Value error, ")
 
 
 def _token_beside(file: Path | None) -> str | None:

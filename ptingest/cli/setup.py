@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option, load_settings
+from ptingest.cli.options import config_option, load_settings, why_refused
 from ptingest.cli.terminal import marked_lines, width_of
 from ptingest.cli.visible import visible
 from ptingest.sinks.elasticsearch.names import USER
@@ -200,7 +200,7 @@ def _target(
     try:
         admin = ElasticsearchSettings.model_validate(values)
     except ValidationError as error:
-        raise click.UsageError(f"--elasticsearch: {error.errors()[0]['msg']}") from error
+        raise click.UsageError(f"--elasticsearch: {why_refused(error)}") from error
     written: SecretStr | None = None
     if sink is not None and sink.username == USER:
         written = sink.password

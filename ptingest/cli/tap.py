@@ -27,6 +27,7 @@ from ptingest.cli.options import (
     token_option,
 )
 from ptingest.cli.visible import document_text, one_line, visible, visible_json
+from ptingest.doctor.units import plural
 from ptingest.errors import ServerUnreachable
 from ptingest.model.watching import FATES
 
@@ -207,7 +208,7 @@ class _View:
         passed = f" of {reported['passed']} that passed" if is_known else ""
         has_missed = bool(reported) and reported["skipped"] + reported["lost"] > 0
         missed = f"; {_missed_words(reported)}" if has_missed else ""
-        click.echo(f"{self._shown} events{passed}{missed}", err=True)
+        click.echo(f"{plural(self._shown, 'event')}{passed}{missed}", err=True)
 
 
 def _missed_words(reported: Line) -> str:

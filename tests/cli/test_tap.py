@@ -105,7 +105,7 @@ async def test_it_ends_after_its_time(tmp_path: Path) -> None:
 
     assert ran.code == 0
     assert ran.out.count(b"\n") == 1
-    assert "1 events" in ran.err
+    assert "1 event" in ran.err
 
 
 async def test_a_query_that_cannot_be_read_points_at_the_column(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ async def test_a_server_that_stops_says_so(tmp_path: Path) -> None:
 
     assert ran.code == 4
     assert "the server is stopping" in ran.err
-    assert "1 events" in ran.err
+    assert "1 event" in ran.err
 
 
 async def test_with_tls_and_token_the_config_is_enough(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ async def test_ctrl_c_leaves_with_the_counts(tmp_path: Path) -> None:
             code = await asyncio.to_thread(screen.ended)
 
     assert code == 0
-    assert "1 events" in screen.text
+    assert "1 event" in screen.text
     assert b"Traceback" not in screen.written
 
 
