@@ -1,16 +1,18 @@
-"""Writes what the code says of itself into settings.md, commands.md and metrics.md.
+"""Writes what the code says of itself into the pages of settings, commands, metrics and filters.
 
     python docs/generate.py    or    make docs
 
-Each of the three pages has two lines that are markers. What stands between them is made
-here, from the settings' models and the docstrings of their fields, from click's commands and
-from the table of metrics; what stands outside is written by hand and left alone.
+Each of the four pages has two lines that are markers. What stands between them is made here,
+from the settings' models and the docstrings of their fields, from click's commands, from the
+table of metrics and from the filters of a logstash.conf; what stands outside is written by hand
+and left alone.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +28,9 @@ from pydantic_core import PydanticUndefined
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.main import COMMANDS
+from ptingest.pipeline.logstash.options import Option
+from ptingest.pipeline.logstash.plugins import filter_names
+from ptingest.pipeline.logstash.refused_filters import REFUSED_FILTERS
 from ptingest.settings.explain import Spot, allowed, show_default
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
@@ -196,12 +201,53 @@ def metrics() -> Iterator[str]:
         yield from table(("metric", "kind", "labels", "what it counts"), rows)
 
 
+# --- filters of a logstash.conf -------------------------------------------------------------
+
+
+def filters() -> Iterator[str]:
+    for name in sorted(filter_names()):
+        module = import_module(f"ptingest.pipeline.logstash.filters.{name}")
+        yield from [f"### {code(name)}", ""]
+        summary = plain(inspect.getdoc(module) or "").removeprefix(f"The filter {code(name)}: ")
+        yield from [f"{summary[:1].upper()}{summary[1:]}", ""]
+        rows = [
+            (code(one.name), one.kind, filter_default(one), note(one)) for one in module.OPTIONS
+        ]
+        yield from table(("option", "type", "default", "note"), rows)
+    yield from ["## Refused by name", ""]
+    refused = [(code(name), sentence) for name, sentence in sorted(REFUSED_FILTERS.items())]
+    yield from table(("filter", "what it would do, and what to do instead"), refused)
+
+
+def filter_default(option: Option) -> str:
+    if option.default in (None, [], ""):
+        return ""
+    default = option.default
+    if isinstance(default, bool):
+        return code(str(default).lower())
+    if isinstance(default, list) and len(default) > 2:
+        return f"{len(default)} names"
+    return code(json.dumps(default))
+
+
+def note(option: Option) -> str:
+    said = ["required"] if option.is_required else []
+    if option.choices:
+        said.append(f"one of {', '.join(map(code, option.choices))}")
+    if option.refused:
+        said.append(f"refused: {option.refused}")
+    if option.ignored:
+        said.append(f"ignored: {option.ignored}")
+    return "; ".join(said)
+
+
 # --- pages --------------------------------------------------------------------------------
 
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "settings.md": settings,
     "commands.md": commands,
     "metrics.md": metrics,
+    "logstash-filters.md": filters,
 }
 
 

@@ -7,6 +7,7 @@ from importlib.resources import files
 from types import ModuleType
 
 from ptingest.pipeline.logstash.options import Option, RefusedConfig
+from ptingest.pipeline.logstash.refused_filters import REFUSED_FILTERS
 from ptingest.pipeline.logstash.tree import Plugin
 
 COMMON_OPTIONS = (
@@ -20,11 +21,6 @@ COMMON_OPTIONS = (
     Option("periodic_flush", "boolean", False, ignored="no filter here keeps events back"),
 )
 """Options that every filter takes."""
-
-_REFUSED = {
-    "ruby": "it would run Ruby code; write the same in Python: python { path => \"enrich.py\" } "
-    "with def filter(event)",
-}  # fmt: skip
 
 
 def filter_names() -> frozenset[str]:
@@ -45,11 +41,12 @@ def filter_module(plugin: Plugin) -> ModuleType:
     known = filter_names()
     if plugin.name in known:
         return import_module(f"ptingest.pipeline.logstash.filters.{plugin.name}")
-    if plugin.name in _REFUSED:
+    if plugin.name in REFUSED_FILTERS:
         raise RefusedConfig(
-            plugin.place, f"the filter {plugin.name} is not supported: {_REFUSED[plugin.name]}",
+            plugin.place,
+            f"the filter {plugin.name} is not supported: {REFUSED_FILTERS[plugin.name]}",
             is_unsupported=True,
-        )  # fmt: skip
+        )
     raise RefusedConfig(
         plugin.place,
         f"there is no filter {plugin.name!r}; the filters are {', '.join(sorted(known))}",

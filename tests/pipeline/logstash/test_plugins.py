@@ -4,6 +4,7 @@ import pytest
 
 from ptingest.pipeline.logstash.options import RefusedConfig
 from ptingest.pipeline.logstash.plugins import filter_module, filter_names
+from ptingest.pipeline.logstash.refused_filters import REFUSED_FILTERS
 from ptingest.pipeline.logstash.tree import Place, Plugin
 
 
@@ -23,6 +24,14 @@ def test_an_unknown_filter_is_refused(name: str) -> None:
     with pytest.raises(RefusedConfig, match=r"a\.conf:3:5: there is no filter") as caught:
         filter_module(plugin(name))
     assert not caught.value.is_unsupported
+
+
+@pytest.mark.parametrize("name", REFUSED_FILTERS)
+def test_what_is_refused_by_name_does_not_exist_here(name: str) -> None:
+    assert name not in filter_names()
+    with pytest.raises(RefusedConfig, match=f"filter {name} is not supported: it would ") as caught:
+        filter_module(plugin(name))
+    assert caught.value.is_unsupported
 
 
 def test_ruby_is_refused_with_a_way_out() -> None:
