@@ -7,6 +7,7 @@ on the class, so that callers ask the error and need no lists.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -320,6 +321,15 @@ class SinkUnavailable(PtingestError):
 
     def __str__(self) -> str:
         return f"{self.sink}: {self.cause}"
+
+
+class StoreMissing(SinkUnavailable):
+    """There is no embedded store yet: the first document makes it."""
+
+    def __init__(self, *, path: Path) -> None:
+        super().__init__(
+            sink="store", cause=f"{path} does not exist; nothing has been stored there yet"
+        )
 
 
 class ServerUnreachable(PtingestError):

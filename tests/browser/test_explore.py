@@ -90,8 +90,89 @@ def test_a_live_tail_shows_what_is_stored_while_it_is_watched(
     first = browser.all("#hits tr.hit")[0].text
     assert "Parcel 2 is live" in first
     browser.click("#live")
-    browser.wait_for_text("Live tail stopped", "#tail-state")
+    browser.wait_for_text("Live tail is paused", "#tail-state")
+    assert browser.text("#live") == "Go on"
     browser.assert_quiet(origin=demo.origin)
+
+
+def test_a_live_tail_keeps_the_sum_and_the_histogram_current_and_goes_on_after_a_pause(
+    browser: Browser, demo: Running
+) -> None:
+    browser.open(demo.console + "explore?q=logger_name:apps.pause&since=1h")
+    browser.open(demo.console + "explore?since=1h")
+    before = int(browser.text(".sum strong").replace(",", ""))
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    browser.click("#live")
+    browser.wait_for_text("waiting for what is stored next", "#tail-state")
+
+    demo.send_lines([f"CRITICAL|apps.pause|{now}|Parcel {n}" for n in range(3)], service="react")
+
+    browser.wait_for_text(f"{before + 3:,}", "#sum")
+    steps = [str(one.get_attribute("aria-label")) for one in browser.all("#plot .step")]
+    assert sum(int(one.split(": ")[1].split()[0].replace(",", "")) for one in steps) == before + 3
+    browser.click("#live")
+    browser.wait_for_text("paused", "#tail-state")
+    demo.send_lines([f"INFO|apps.pause|{now}|while it was paused"], service="react")
+    browser.click("#live")
+    browser.wait_for_text("while it was paused", "#hits")
+    browser.assert_quiet(origin=demo.origin)
+
+
+def test_times_are_shown_in_the_zone_that_was_chosen(browser: Browser, demo: Running) -> None:
+    browser.chrome.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Tokyo"})
+    browser.open(demo.console + "explore?since=1h")
+    utc = datetime.fromisoformat(browser.text("#hits tr.hit .when a"))
+
+    browser.click("#zones button:nth-child(2)")
+    browser.wait_for_text("Time (Asia/Tokyo)", "#hits thead")
+    shown = datetime.fromisoformat(browser.text("#hits tr.hit .when a"))
+    browser.press("j")
+    browser.press(Keys.ENTER)
+    browser.wait_for_text("Asia/Tokyo", ".opened h1")
+    browser.open(demo.console + "explore?since=1h")
+
+    assert shown - utc == timedelta(hours=9)
+    assert "Asia/Tokyo" in browser.text(".axis")
+    assert browser.find("#plot .step").get_attribute("aria-label")[:10] == f"{shown:%Y-%m-%d}"
+    browser.fill("#since", f"{shown:%Y-%m-%d %H:%M}")
+    browser.press(Keys.ENTER)
+    browser.wait(lambda: asked(browser)["since"] != "1h", "never searched")
+    assert asked(browser)["since"] == f"{utc:%Y-%m-%dT%H:%M}:00.000Z"
+    browser.click("#zones button:nth-child(1)")
+    browser.wait_for_text("Time (UTC)", "#hits thead")
+    browser.chrome.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
+    browser.assert_quiet(origin=demo.origin)
+
+
+def test_a_span_of_the_histogram_is_chosen_by_keyboard(browser: Browser, demo: Running) -> None:
+    browser.open(demo.console + "explore?since=1h")
+    steps = browser.all("#plot .step")
+    at = next(n for n, one in enumerate(steps) if one.get_attribute("tabindex") != "-1")
+    wanted = (steps[at].get_attribute("data-start"), steps[at + 2].get_attribute("data-end"))
+    browser.run("arguments[0].focus()", steps[at])
+
+    browser.press(Keys.SHIFT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert len(browser.all("#plot .step.chosen")) == 3
+    browser.press(Keys.ENTER)
+
+    browser.wait(lambda: asked(browser)["since"] != "1h", "the time stayed as it was")
+    assert (asked(browser)["since"], asked(browser)["until"]) == wanted
+    browser.assert_quiet(origin=demo.origin)
+
+
+def test_on_a_phone_the_values_are_a_click_away_above_the_documents(
+    browser: Browser, demo: Running
+) -> None:
+    browser.scripts(are_run=False)
+    browser.size(390)
+    browser.open(demo.console + "explore?since=1h")
+    assert not browser.find("#facets").is_displayed()
+
+    browser.click("label.show-values")
+
+    facets, hits = browser.find("#facets"), browser.find("#hits")
+    assert facets.is_displayed()
+    assert facets.location["y"] < hits.location["y"]
 
 
 def test_back_and_shared_addresses_show_what_was_seen(browser: Browser, demo: Running) -> None:
@@ -311,7 +392,7 @@ def test_a_view_is_downloaded_as_a_table_and_as_lines(
     with files[0].open(newline="", encoding="utf-8") as file:
         head, *rows = csv.reader(file)
     lines = [json.loads(line) for line in files[1].read_text("utf-8").splitlines()]
-    assert head == ["'@timestamp", "service", "message"]
+    assert head == ["@timestamp", "service", "message"]
     assert len(rows) == len(lines) == documents
     assert {line["log_level"] for line in lines} == {"ERROR"}
     browser.assert_quiet(origin=demo.origin)

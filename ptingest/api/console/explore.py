@@ -42,9 +42,11 @@ from ptingest.api.console.explore_address import (
     span_with_data,
 )
 from ptingest.api.console.export import KINDS, send_document, send_file
+from ptingest.api.console.highlights import Highlights
 from ptingest.api.console.site import ROOT, Site, is_gone
 from ptingest.api.console.timeline import Timeline, step_words, timeline
-from ptingest.errors import QueryInvalid, RequestInvalid, SinkUnavailable
+from ptingest.doctor.units import cut
+from ptingest.errors import QueryInvalid, RequestInvalid, SinkUnavailable, StoreMissing
 from ptingest.kql.fields import TEXT_FIELDS
 from ptingest.model.explore import DocumentReader, ExploreResult, Facet, Hit, Tail, View
 
@@ -77,6 +79,8 @@ EXAMPLES = (
     "group:pt AND service:django AND app_module:parcels AND log_level:ERROR",
 )
 """The everyday queries."""
+CELL_CHARACTERS = 400
+"""Of a cell in a list."""
 VALUE_CHARACTERS = 1000
 """A longer value of a label is not offered as a filter."""
 AGE = re.compile(r"\d+[smhdw]")
@@ -161,6 +165,8 @@ class _Pages:
             )
         except QueryInvalid as error:
             trouble, status = _pointed(asked, error), 400
+        except StoreMissing:
+            return await self._site.page(request, "explore_none.html", reader=self._reader)
         except SinkUnavailable as error:
             failure, status = error.cause, 503
         if look is not None and look.is_empty:
@@ -192,18 +198,19 @@ class _Pages:
         body = body_of(hit)
         message = message_of(body)
         own, others = shown_fields(body, message)
+        marks = Highlights(asked.query)
         return await self._site.page(
             request,
             "explore_document.html",
             hit=hit,
-            message=message,
+            message=marks.pieces("message", message),
             own=[_field(asked, one) for one in own],
             others=[_field(asked, one) for one in others],
             json=pretty(hit.body),
             around=[
-                *[(False, _row(asked, one)) for one in neighbours.before],
-                (True, _row(asked, hit)),
-                *[(False, _row(asked, one)) for one in neighbours.after],
+                *[(False, _row(asked, one, marks)) for one in neighbours.before],
+                (True, _row(asked, hit, marks)),
+                *[(False, _row(asked, one, marks)) for one in neighbours.after],
             ],
             basis=neighbours.basis,
             columns=columns_of(asked.columns),
@@ -286,10 +293,11 @@ class _Pages:
             return web.Response(text=str(error.cause), status=503)
         finally:
             self._tails -= 1
+        marks = Highlights(asked.query)
         answer = await self._site.page(
             request,
             "explore_rows.html",
-            rows=[_row(asked, hit) for hit in reversed(tail.hits)],
+            rows=[_row(asked, hit, marks) for hit in reversed(tail.hits)],
             columns=columns_of(asked.columns),
         )
         answer.headers["X-Last-Id"] = tail.position
@@ -381,7 +389,7 @@ def _values(
 
 
 def _found(asked: ExploreAddress, look: ExploreResult, columns: list[str]) -> dict[str, object]:
-    counts, page = look.counts, look.page
+    counts, page, marks = look.counts, look.page, Highlights(asked.query)
     line: Timeline | None = timeline(
         counts.bars, lambda bar: asked.address(since=bar.start, until=bar.end)
     )
@@ -396,7 +404,7 @@ def _found(asked: ExploreAddress, look: ExploreResult, columns: list[str]) -> di
             for name in ("@timestamp", *columns)
             if name not in TEXT_FIELDS
         },
-        "rows": [_row(asked, hit) for hit in page.hits],
+        "rows": [_row(asked, hit, marks) for hit in page.hits],
         "older": asked.address(place=page.next_place) if page.next_place else None,
         "newest": asked.address() if asked.place else None,
         "wait": asked.address(patient="1", place=asked.place),
@@ -435,14 +443,17 @@ def _choices(asked: ExploreAddress, facet: Facet) -> list[FacetChoice]:
     return choices
 
 
-def _row(asked: ExploreAddress, hit: Hit) -> dict[str, object]:
+def _row(asked: ExploreAddress, hit: Hit, marks: Highlights) -> dict[str, object]:
     body = body_of(hit)
     level = body.get("log_level")
     return {
         "id": hit.id,
         "time": hit.timestamp or "",
         "level": level if isinstance(level, str) and level.isalpha() and level.isascii() else "",
-        "cells": [(name, cell(hit, body, name)) for name in columns_of(asked.columns)],
+        "cells": [
+            (name, marks.pieces(name, cut(cell(hit, body, name), CELL_CHARACTERS)))
+            for name in columns_of(asked.columns)
+        ],
         "open": asked.address(f"{PATH}/document", id=hit.id),
         "whole": _whole(hit),
         "size": hit.size,
@@ -472,6 +483,7 @@ def _field(asked: ExploreAddress, field: ShownField) -> dict[str, object]:
         "repeats_message": field.repeats_message,
         "only": asked.address(q=added(asked.query, wanted)) if is_one else "",
         "not": asked.address(q=added(asked.query, f"not {wanted}")) if is_one else "",
+        "count": "" if name in asked.facet_names else asked.counting(name),
         "column": "" if name in columns else asked.address(columns=",".join([*columns, name])),
     }
 

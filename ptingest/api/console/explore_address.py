@@ -76,8 +76,17 @@ class ExploreAddress(NamedTuple):
             self.since or None,
             self.until or None,
             sort=sort_of(self.sort),
-            facets=FACETS if self.facets is None else tuple(names_of(self.facets)),
+            facets=self.facet_names,
         )
+
+    @property
+    def facet_names(self) -> tuple[str, ...]:
+        """The fields whose values are counted."""
+        return FACETS if self.facets is None else tuple(names_of(self.facets))
+
+    def counting(self, field: str) -> str:
+        """Return the address of this view with the values of one more field counted."""
+        return self.address(facets=",".join([*self.facet_names, field]))
 
     @property
     def kept(self) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ptingest.errors import SinkUnavailable
+from ptingest.errors import SinkUnavailable, StoreMissing
 from ptingest.model.disk import sync_folder
 from ptingest.sinks.store.rollup import make_tables
 
@@ -231,13 +231,11 @@ def open_reader(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     With ``any_thread`` the caller ensures that one thread at a time uses it.
 
     Raises:
-        SinkUnavailable: there is no store, or it cannot be read.
+        StoreMissing: there is none yet.
+        SinkUnavailable: it cannot be read.
     """
     if not path.exists():
-        raise SinkUnavailable(
-            sink="store",
-            cause=f"{path} does not exist; nothing has been stored there yet",
-        )
+        raise StoreMissing(path=path)
     try:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro",
@@ -248,6 +246,8 @@ def open_reader(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
         )
         try:
             _refuse_foreign(connection, path)
+            if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise StoreMissing(path=path)  # its writer has only just begun to make it
         except BaseException:
             connection.close()
             raise

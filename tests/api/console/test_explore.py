@@ -107,6 +107,18 @@ async def test_a_click_on_a_value_adds_it_and_a_second_takes_it_out(
     assert "q=service%3Adjango&since=" in " ".join(links(narrowed))
 
 
+@pytest.mark.parametrize("is_begun", [False, True], ids=["no file", "a file without tables"])
+async def test_before_there_is_a_store_it_says_how_to_begin(tmp_path: Path, is_begun: bool) -> None:
+    path = tmp_path / "new.sqlite"
+    if is_begun:
+        path.touch()
+    async with console(dependencies=ConsoleDependencies(explorer=StoreExplorer(path))) as served:
+        page = text_of(await served.read("/console/explore"))
+
+    assert "There are no documents yet in the embedded store." in page
+    assert "ptingest send /tmp/hello.log" in page
+
+
 async def test_pages_follow_each_other(
     served: Served, store: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,15 +178,41 @@ async def test_a_document_has_a_page_with_its_parse_and_its_neighbours(
     assert text.index("carrier said no, 2") < text.index("log_level") < text.index("Other fields")
     assert text.index("log.file.path") < text.index("Other fields")
     assert text.count("carrier said no, 2") == 2  # on top, and in its row among the others
-    assert "log_message + − ▦ the message above" in text
+    assert "log_message + − ▦ ∑ the message above" in text
     assert "key200" in text
     assert "How the line is parsed" in text
     assert " fits" in text
     assert "Before and after, in the same file" in text
-    times = re.findall(r'class="when"><a [^>]+>([^<]+)', page)
+    times = re.findall(r'class="when"><a [^>]+><time [^>]+>([^<]+)', page)
     assert times == [f"2025-01-02 03:04:0{second}.000" for second in (1, 2, 3)]
     assert any("service%3Adjango+and+host" not in one and "q=service%3Adjango" in one
                for one in links(page))  # fmt: skip
+
+
+async def test_what_was_asked_for_is_marked_in_rows_and_on_a_documents_page(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, parcel(1, log_message="the Carrier said <b>no</b>"))
+
+    rows = await served.read(f"{PAGE}&q=service:django and carrier")
+    page = await served.read("/console/explore/document?id=1&q=no")
+
+    assert "<mark>django</mark>" in rows
+    assert "the <mark>Carrier</mark> said &lt;b&gt;no&lt;/b&gt;" in rows
+    assert "said &lt;b&gt;<mark>no</mark>&lt;/b&gt;" in page
+
+
+async def test_the_values_of_any_field_can_be_counted(
+    served: Served, store: sqlite3.Connection
+) -> None:
+    put(store, parcel(1, zone="eu"), parcel(2, zone="us"))
+
+    document = await served.read("/console/explore/document?id=1&facets=service")
+    counting = next(one for one in links(document) if "facets=service%2Czone" in one)
+    page = await served.read(f"{counting}&since=".replace("explore/document", "explore"))
+
+    assert "zone eu 1 − us 1" in text_of(page)
+    assert ">service, zone</textarea>" in page
 
 
 async def test_a_document_leads_to_its_life_where_lives_are_told(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ptingest.errors import SinkUnavailable
+from ptingest.errors import SinkUnavailable, StoreMissing
 from ptingest.sinks.store import schema
 from ptingest.sinks.store.schema import (
     SCHEMA_VERSION,
@@ -112,3 +112,15 @@ def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
 
     assert connection.execute("SELECT count(*) FROM documents").fetchone() == (0,)
     connection.close()
+
+
+@pytest.mark.parametrize("is_begun", [False, True], ids=["no file", "a file without tables"])
+def test_a_store_that_nobody_has_made_yet_is_told_from_one_that_cannot_be_read(
+    tmp_path: Path, is_begun: bool
+) -> None:
+    path = tmp_path / "store.sqlite"
+    if is_begun:
+        path.touch()
+
+    with pytest.raises(StoreMissing, match="nothing has been stored there yet"):
+        open_reader(path)

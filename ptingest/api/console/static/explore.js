@@ -100,38 +100,71 @@
     }
   });
 
-  // --- dragging over the histogram --------------------------------------------------------
+  // --- a span of the histogram, by dragging or with Shift and the arrow keys ---------------
 
-  const plot = document.getElementById("plot");
-  if (plot) {
-    let first = null;
-    let last = null;
-    const steps = [...plot.querySelectorAll(".step")];
-    const show = () => {
-      const [from, to] = [steps.indexOf(first), steps.indexOf(last)].sort((a, b) => a - b);
-      steps.forEach((one, at) => one.classList.toggle("chosen", first !== null && at >= from && at <= to));
-      return [steps[from], steps[to]];
-    };
-    plot.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      first = last = event.target.closest(".step");
-    });
-    plot.addEventListener("dragstart", (event) => event.preventDefault());
-    plot.addEventListener("pointerover", (event) => {
-      const step = event.target.closest(".step");
-      if (first && step && event.buttons & 1) { last = step; show(); }
-    });
-    plot.addEventListener("click", (event) => { if (steps.some((one) => one.classList.contains("chosen"))) event.preventDefault(); });
-    window.addEventListener("pointerup", () => {
-      if (first && last && first !== last) {
-        const [from, to] = show();
-        document.getElementById("since").value = from.dataset.start;
-        document.getElementById("until").value = to.dataset.end;
-        form.requestSubmit();
-      }
-      first = last = null;
-    });
+  let first = null;
+  let last = null;
+  let wasDragged = false;
+  const steps = () => [...document.querySelectorAll("#plot .step")];
+
+  function ends() {
+    const now = steps();
+    const [from, to] = [now.indexOf(first), now.indexOf(last)].sort((a, b) => a - b);
+    return [now, from, to];
   }
+
+  function show() {
+    const [now, from, to] = ends();
+    now.forEach((one, at) => one.classList.toggle("chosen", first !== last && at >= from && at <= to));
+  }
+
+  function drop() {
+    first = last = null;
+    steps().forEach((one) => one.classList.remove("chosen"));
+  }
+
+  function go() {
+    const [now, from, to] = ends();
+    document.getElementById("since").value = now[from].dataset.start;
+    document.getElementById("until").value = now[to].dataset.end;
+    form.requestSubmit();
+  }
+
+  const stepOf = (event) => event.target.closest?.("#plot .step");
+  document.addEventListener("pointerdown", (event) => {
+    wasDragged = false;
+    if (event.button === 0 && stepOf(event)) first = last = stepOf(event);
+  });
+  document.addEventListener("dragstart", (event) => { if (stepOf(event)) event.preventDefault(); });
+  document.addEventListener("pointerover", (event) => {
+    if (first && stepOf(event) && event.buttons & 1) { last = stepOf(event); show(); }
+  });
+  document.addEventListener("click", (event) => { if (wasDragged && stepOf(event)) event.preventDefault(); });
+  document.addEventListener("pointerup", () => {
+    wasDragged = first !== null && first !== last;
+    if (wasDragged) go();
+    first = last = null;
+  });
+  document.addEventListener("keydown", (event) => {
+    const step = stepOf(event);
+    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (by) {
+      const now = steps();
+      const next = now[now.indexOf(step) + by];
+      if (!next) return;
+      if (event.shiftKey) { first ??= step; last = next; show(); } else drop();
+      next.focus();
+    } else if (event.key === "Enter" && first && first !== last) {
+      go();
+    } else if (event.key === "Escape" && first) {
+      drop();
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  });
 
   if (!body) return;
 
@@ -223,35 +256,64 @@
   // --- live tail --------------------------------------------------------------------------
 
   const ROWS_MOST = 500;
+  const COUNT_SECONDS = 3;
   const live = document.getElementById("live");
   const state = document.getElementById("tail-state");
   let lastId = "";
   let following = null;
   let isOn = false;
   let turns = 0;
+  let seen = 0;
+  let isCut = false;
+  let counted = 0;
+  let counting = 0;
 
   const tell = (text) => { state.hidden = false; if (state.textContent !== text) state.textContent = text; };
 
+  // The sum, the histogram and the values: the page is asked for again, and these are swapped.
+  async function count() {
+    counting = 0;
+    counted = Date.now();
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+    if (!answer?.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const id of ["sum", "timeline", "facets"]) {
+      const here = document.getElementById(id);
+      const next = fresh.getElementById(id);
+      if (!here || !next || here.contains(document.activeElement)) continue;
+      const open = [...here.querySelectorAll("details")].map((one) => one.open);
+      here.replaceChildren(...[...next.childNodes].map((one) => document.adoptNode(one)));
+      here.querySelectorAll("details").forEach((one, at) => { one.open = open[at] ?? one.open; });
+    }
+  }
+
+  function countSoon() {
+    counting ||= setTimeout(count, Math.max(0, counted + COUNT_SECONDS * 1000 - Date.now()));
+  }
+
+  async function rowsAfter(signal) {
+    const answer = await fetch(`${live.dataset.tail}&after=${encodeURIComponent(lastId)}`, { signal });
+    if (!answer.ok) { stop(); tell(`Live tail stopped: ${(await answer.text()).trim()}`); return; }
+    lastId = answer.headers.get("X-Last-Id");
+    isCut = isCut || answer.headers.get("X-Cut") === "yes";
+    const part = new DOMParser().parseFromString(`<table>${await answer.text()}</table>`, "text/html");
+    const fresh = [...part.querySelectorAll("tr.hit")];
+    body.querySelectorAll(".fresh").forEach((one) => one.classList.remove("fresh"));
+    fresh.forEach((one) => one.classList.add("fresh"));
+    body.prepend(...fresh.map((one) => document.adoptNode(one)));
+    rows().slice(ROWS_MOST).forEach((one) => { shut(one); one.remove(); });
+    seen += fresh.length;
+    if (fresh.length) countSoon();
+    if (!seen) tell("Live: waiting for what is stored next.");
+    else tell(`Live: ${seen} new${isCut ? "; more came than can be shown, narrow the query to see all" : ""}.`);
+  }
+
   async function follow() {
     const turn = (turns += 1);
-    let seen = 0;
-    let isCut = false;
     while (isOn && !document.hidden && turn === turns) {
       following = new AbortController();
       try {
-        const answer = await fetch(`${live.dataset.tail}&after=${lastId}`, { signal: following.signal });
-        if (!answer.ok) { tell(`Live tail stopped: ${(await answer.text()).trim()}`); stop(); return; }
-        lastId = answer.headers.get("X-Last-Id");
-        isCut = isCut || answer.headers.get("X-Cut") === "yes";
-        const part = new DOMParser().parseFromString(`<table>${await answer.text()}</table>`, "text/html");
-        const fresh = [...part.querySelectorAll("tr.hit")];
-        body.querySelectorAll(".fresh").forEach((one) => one.classList.remove("fresh"));
-        fresh.forEach((one) => one.classList.add("fresh"));
-        body.prepend(...fresh.map((one) => document.adoptNode(one)));
-        rows().slice(ROWS_MOST).forEach((one) => { shut(one); one.remove(); });
-        seen += fresh.length;
-        if (!seen) tell("Live: waiting for what is stored next.");
-        else tell(`Live: ${seen} new${isCut ? "; more came than can be shown, narrow the query to see all" : ""}.`);
+        await rowsAfter(following.signal);
       } catch (error) {
         if (error.name === "AbortError") return;
         tell("Live tail: no answer, retrying.");
@@ -260,17 +322,21 @@
     }
   }
 
+  function set(isNowOn, text) {
+    isOn = isNowOn;
+    live.setAttribute("aria-pressed", String(isOn));
+    live.textContent = text;
+  }
+
   function stop() {
-    isOn = false;
-    live.setAttribute("aria-pressed", "false");
-    if (following) following.abort();
+    set(false, "Go on");
+    following?.abort();
   }
 
   live.hidden = false;
   live.addEventListener("click", () => {
-    if (isOn) { stop(); tell("Live tail stopped."); return; }
-    isOn = true;
-    live.setAttribute("aria-pressed", "true");
+    if (isOn) { stop(); tell("Live tail is paused; what is stored meanwhile is shown when it goes on."); return; }
+    set(true, "Pause");
     tell("Live: waiting for what is stored next.");
     follow();
   });
