@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.beats import BeatsSettings
+from ptingest.settings.console import ConsoleSettings
 from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.settings.log import LogSettings
 from ptingest.settings.sinks import SinksSettings
@@ -34,6 +35,7 @@ class ServerSettings(StrictSettings):
     sinks: SinksSettings = section(SinksSettings, store={})
     dead_letters: DeadLettersSettings = section(DeadLettersSettings)
     api: ApiSettings = section(ApiSettings)
+    console: ConsoleSettings = section(ConsoleSettings)
     why: WhySettings = section(WhySettings)
     log: LogSettings = section(LogSettings)
 

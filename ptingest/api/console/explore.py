@@ -8,11 +8,10 @@ live tail and keys.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
-from collections.abc import Coroutine
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from ptingest.api.console.clauses import (
@@ -43,26 +42,23 @@ from ptingest.api.console.explore_address import (
 )
 from ptingest.api.console.export import KINDS, send_document, send_file
 from ptingest.api.console.highlights import Highlights
-from ptingest.api.console.site import ROOT, Site, is_gone
+from ptingest.api.console.site import ROOT, Site, while_waited_for
 from ptingest.api.console.timeline import Timeline, step_words, timeline
 from ptingest.doctor.units import cut
 from ptingest.errors import QueryInvalid, RequestInvalid, SinkUnavailable, StoreMissing
 from ptingest.kql.fields import TEXT_FIELDS
 from ptingest.model.explore import DocumentReader, ExploreResult, Facet, Hit, Tail, View
+from ptingest.settings.console import SavedSearch
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from ptingest.api.console.site import Handler
 
-T = TypeVar("T")
-
 PAGE_ROWS = 100
 AROUND = 5
 """Neighbours to each side."""
 COMPLETIONS = 12
-GLANCE_SECONDS = 0.25
-"""How often it is checked whether the client still waits for the answer."""
 TAIL_SECONDS = 15.0
 TAIL_ROWS = 100
 TAILS = 8
@@ -103,12 +99,13 @@ def explore_routes(
     dry_run: DryRun | None,
     *,
     shows_traces: bool = False,
+    searches: Sequence[SavedSearch] = (),
 ) -> list[web.RouteDef]:
     """Return the routes; without a reader the page says what to do. ``shows_traces``: there is
     a page `/life`."""
     from aiohttp import web
 
-    pages = _Pages(site, reader, dry_run, shows_traces) if reader is not None else None
+    pages = _Pages(site, reader, dry_run, shows_traces, searches) if reader is not None else None
     if pages is None:
 
         async def nothing(request: web.Request) -> web.StreamResponse:
@@ -142,10 +139,15 @@ class _Pages:
     """The handlers of one site."""
 
     def __init__(
-        self, site: Site, reader: DocumentReader, dry_run: DryRun | None, shows_traces: bool
+        self,
+        site: Site,
+        reader: DocumentReader,
+        dry_run: DryRun | None,
+        shows_traces: bool,
+        searches: Sequence[SavedSearch],
     ) -> None:
         self._site, self._reader, self._dry_run = site, reader, dry_run
-        self._shows_traces = shows_traces
+        self._shows_traces, self._searches = shows_traces, searches
         self._tails = 0
         self._exports = 0
 
@@ -154,7 +156,7 @@ class _Pages:
         look, trouble, failure, status = None, None, "", 200
         try:
             asked = await self._with_span(asked)
-            look = await _while_waited_for(
+            look = await while_waited_for(
                 request,
                 self._reader.look(
                     asked.view,
@@ -171,7 +173,7 @@ class _Pages:
             failure, status = error.cause, 503
         if look is not None and look.is_empty:
             return await self._site.page(request, "explore_none.html", reader=self._reader)
-        values = _values(asked, look, self._reader)
+        values = _values(asked, look, self._reader) | {"searches": self._searches}
         return await self._site.page(
             request, "explore.html", status=status, trouble=trouble, failure=failure, **values
         )
@@ -286,7 +288,7 @@ class _Pages:
             begin = after or await self._reader.position()
             seconds = TAIL_SECONDS if after else 0.0
             waiting = self._wait_for_more(asked.view, begin, seconds)
-            tail = await _while_waited_for(request, waiting)
+            tail = await while_waited_for(request, waiting)
         except QueryInvalid as error:
             return web.Response(text=str(error), status=400)
         except SinkUnavailable as error:
@@ -339,23 +341,6 @@ class _Pages:
             self._exports -= 1
 
 
-async def _while_waited_for(request: web.Request, work: Coroutine[Any, Any, T]) -> T:
-    """Await ``work``, but stop it when the client has gone away."""
-    task = asyncio.ensure_future(work)
-    try:
-        while True:
-            done, _ = await asyncio.wait({task}, timeout=GLANCE_SECONDS)
-            if done:
-                return task.result()
-            if is_gone(request):
-                raise ConnectionResetError("the client has gone away")
-    finally:
-        if not task.done():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, QueryInvalid, SinkUnavailable):
-                await task
-
-
 def _pointed(asked: ExploreAddress, error: QueryInvalid) -> dict[str, object]:
     """Say what is wrong and where; a time or a page address has no column in the query."""
     return {
@@ -382,6 +367,7 @@ def _values(
         },
         "ranges": [(text, title, asked.address(since=text, until=None)) for text, title in RANGES],
         "examples": [(text, ExploreAddress(text, asked.since).address()) for text in EXAMPLES],
+        "this_view": asked.address().partition("?")[2],
         "look": look,
         "line": None,
     }

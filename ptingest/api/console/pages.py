@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from ptingest.model.explore import DocumentReader
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.pipeline.route import stream_names
 from ptingest.settings.api import ApiSettings
+from ptingest.settings.console import SavedSearch
 from ptingest.settings.server import ServerSettings
 from ptingest.sinks.read.reader import document_reader
 from ptingest.telemetry.metrics import Metrics
@@ -41,6 +42,7 @@ def console_dependencies(
     return ConsoleDependencies(
         dry_run=DryRun(pipeline),
         letters=DeadLetterBrowser(folder / "dead_letters"),
+        searches=settings.console.searches,
         explorer=document_reader(settings, lambda: stream_names(pipeline().profile)),
     )
 
@@ -53,6 +55,7 @@ class ConsoleDependencies:
     letters: DeadLetterBrowser | None = None
     explorer: DocumentReader | None = None
     """None where no sink can be read; the page says so."""
+    searches: Sequence[SavedSearch] = ()
 
 
 IN_TROUBLE = "ptingest_lane_is_in_trouble"
@@ -79,7 +82,11 @@ class Console:
         )
         site.navigation.append(NavigationEntry("/explore", "Explore"))
         routes += explore_routes(
-            site, dependencies.explorer, dependencies.dry_run, shows_traces=why is not None
+            site,
+            dependencies.explorer,
+            dependencies.dry_run,
+            shows_traces=why is not None,
+            searches=dependencies.searches,
         )
         if why is not None:
             routes += trace_routes(site, why)

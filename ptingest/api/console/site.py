@@ -11,12 +11,13 @@ needs, like `ptingest.api.console.overview`. Its handlers call the dependencies,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from ptingest.api.console.access_policy import (
@@ -30,6 +31,7 @@ from ptingest.api.console.access_policy import (
     strange_use,
 )
 from ptingest.api.console.render import Renderer
+from ptingest.errors import PtingestError
 from ptingest.settings.api import ApiSettings
 
 if TYPE_CHECKING:
@@ -37,9 +39,13 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 ROOT = "/console"
+GLANCE_SECONDS = 0.25
+"""How often it is checked whether the client still waits for the answer."""
 STATIC = Path(__file__).parent / "static"
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -219,6 +225,23 @@ def _with_headers(site: Site) -> Any:
 def is_gone(request: web.Request) -> bool:
     """Say whether the client has closed the connection."""
     return request.transport is None or request.transport.is_closing()
+
+
+async def while_waited_for(request: web.Request, work: Coroutine[Any, Any, T]) -> T:
+    """Await ``work``, but stop it when the client has gone away."""
+    task = asyncio.ensure_future(work)
+    try:
+        while True:
+            done, _ = await asyncio.wait({task}, timeout=GLANCE_SECONDS)
+            if done:
+                return task.result()
+            if is_gone(request):
+                raise ConnectionResetError("the client has gone away")
+    finally:
+        if not task.done():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, PtingestError):
+                await task
 
 
 def _sentence(error: web.HTTPException) -> str:

@@ -19,6 +19,7 @@ from ptingest.api.console import explore
 from ptingest.api.console.dry_run import DryRun
 from ptingest.api.console.pages import ConsoleDependencies
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
+from ptingest.settings.console import SavedSearch
 from ptingest.settings.load import load_profile
 from ptingest.sinks.store.read.pool import ExploreLimits, StoreExplorer
 from ptingest.sinks.store.schema import open_writer, transaction
@@ -200,6 +201,24 @@ async def test_what_was_asked_for_is_marked_in_rows_and_on_a_documents_page(
     assert "<mark>django</mark>" in rows
     assert "the <mark>Carrier</mark> said &lt;b&gt;no&lt;/b&gt;" in rows
     assert "said &lt;b&gt;<mark>no</mark>&lt;/b&gt;" in page
+
+
+async def test_saved_searches_are_offered_and_this_view_can_become_one(
+    tmp_path: Path, store: sqlite3.Connection
+) -> None:
+    put(store, parcel(5), parcel(1))
+    saved = SavedSearch(name="Errors <b>", view="q=log_level%3AERROR&since=")
+    dependencies = ConsoleDependencies(
+        explorer=StoreExplorer(tmp_path / "store.sqlite"), searches=[saved]
+    )
+    async with console(dependencies=dependencies) as served:
+        page = await served.read(f"{PAGE}&q=service:django&columns=message")
+        found = re.search(r'href="([^"]+)">Errors &lt;b&gt;', page)
+        assert found is not None
+        errors = await served.read(unescape(found[1]))
+
+    assert "1 document in" in text_of(errors)
+    assert 'view: "q=service%3Adjango&since=&columns=message"' in unescape(page)
 
 
 async def test_the_values_of_any_field_can_be_counted(
