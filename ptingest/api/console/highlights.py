@@ -1,4 +1,4 @@
-"""Which parts of a shown text a query asked for, so that a page can mark them. Pure.
+"""Which parts of a shown text a query asked for, so that a page can mark them.
 
 A message is marked word by word, as it is searched; the value of another field as a whole. What
 a query excludes is not marked, and a query that cannot be read marks nothing.
