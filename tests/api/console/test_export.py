@@ -26,6 +26,8 @@ class Endless:
         self._pages = pages
         self.ended = asyncio.Event()
 
+    async def close(self) -> None: ...
+
     async def export(self, _: Any) -> AsyncIterator[list[Hit]]:
         body = '{"message":"' + "x" * 10_000 + '"}'
         number = 0
