@@ -296,6 +296,8 @@ def operand_text(operand: Operand) -> str:
         case ListOperand():
             return f"[{', '.join(map(operand_text, operand.items))}]"
         case Number():
-            return str(operand.value)
+            text = format(operand.value, "f" if isinstance(operand.value, Decimal) else "d")
+            is_cut = isinstance(operand.value, Decimal) and "." not in text
+            return f"{text}.0" if is_cut else text
     quote = "'" if '"' in operand.value else '"'
     return f"{quote}{operand.value}{quote}"

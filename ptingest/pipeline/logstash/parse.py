@@ -116,9 +116,11 @@ def parse(
 
     try:
         tree = _parser().parse(text)
+        return _Reading(text, file, environment, has_escapes=has_escapes).config(tree)
     except UnexpectedInput as error:
         raise _syntax_error(error, text, file) from None
-    return _Reading(text, file, environment, has_escapes=has_escapes).config(tree)
+    except RecursionError:
+        raise RefusedConfig(Place(file, 1, 1), "the config is nested too deeply") from None
 
 
 def _text(path: Path) -> str:

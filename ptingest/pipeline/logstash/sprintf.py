@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ptingest.pipeline.logstash.event import MISSING, Event
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
 from ptingest.pipeline.logstash.java_time import compile_java_time
-from ptingest.pipeline.logstash.joda import compile_joda
+from ptingest.pipeline.logstash.joda import compile_joda, joda_parts
 from ptingest.pipeline.logstash.values import (
     NANOS,
     FieldError,
@@ -23,6 +23,9 @@ from ptingest.pipeline.logstash.values import (
 )
 
 Template = Callable[[Event], str]
+_DAILY = frozenset(["", *"GCyYxwMdDeE"])
+"""Joda's letters that are the same all day; empty for text between them."""
+_DAY = 86_400 * NANOS
 
 
 def compile_template(text: str) -> Template:
@@ -136,12 +139,28 @@ def _time(pattern: str, compiled: Callable[[str], Callable[[Timestamp], str]]) -
         write = compiled(pattern)
     except ValueError as error:
         return _failing(str(error))
+    if compiled is compile_joda and {part.letter for part in joda_parts(pattern)} <= _DAILY:
+        write = _once_a_day(write)
 
     def time(event: Event) -> str:
         moment = event.timestamp
         return "" if moment is None else write(moment)
 
     return time
+
+
+def _once_a_day(write: Callable[[Timestamp], str]) -> Callable[[Timestamp], str]:
+    """Keep the last text: dated names are the most frequent use."""
+    known_day, known = -1, ""
+
+    def text(moment: Timestamp) -> str:
+        nonlocal known_day, known
+        day = moment.ns // _DAY
+        if day != known_day:
+            known_day, known = day, write(moment)
+        return known
+
+    return text
 
 
 def _java_time(pattern: str) -> Template:

@@ -50,6 +50,12 @@ class Timestamp:
 
 def parse_timestamp(text: str) -> Timestamp | None:
     """Parse ISO 8601 as Logstash takes it for ``@timestamp``; None if it is none."""
+    if len(text) == 24 and text[19] == "." and text[4] == text[7] == "-" and text[23] == "Z":
+        # As Beats write it; Python reads that ten times as fast.
+        try:
+            return Timestamp(_nanos(datetime.fromisoformat(text)))
+        except ValueError:
+            return None
     found = _ISO.fullmatch(text)
     if found is None:
         return None
@@ -61,8 +67,12 @@ def parse_timestamp(text: str) -> Timestamp | None:
         )  # fmt: skip
     except ValueError:
         return None
-    seconds = (moment - _EPOCH) // timedelta(seconds=1)
-    return Timestamp(seconds * NANOS + int(f"{fraction or '0':0<9.9}"))
+    return Timestamp(_nanos(moment) + int(f"{fraction or '0':0<9.9}"))
+
+
+def _nanos(moment: datetime) -> int:
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * NANOS + since.microseconds * 1000
 
 
 _ISO = re.compile(

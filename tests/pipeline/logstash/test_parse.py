@@ -6,6 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ptingest.pipeline.logstash.options import RefusedConfig
 from ptingest.pipeline.logstash.parse import parse, read_config
@@ -20,6 +22,7 @@ from ptingest.pipeline.logstash.tree import (
     Text,
     Value,
 )
+from tests.pipeline.logstash.configs import config_text, configs
 
 
 def read(text: str, **environment: str) -> Config:
@@ -147,3 +150,29 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"# x\n# \xff\n")
     with pytest.raises(RefusedConfig, match=r"a\.conf:2:1: the file is not UTF-8"):
         read_config(path, {})
+
+
+@given(configs)
+def test_a_config_that_is_written_and_parsed_again_is_the_same(config: Config) -> None:
+    assert read(config_text(config)) == config
+
+
+@given(st.text(st.sampled_from("filterif{}[]()\"'=>~/ab1,# \n\\!andinot")))
+def test_any_text_is_parsed_or_refused_with_a_place(text: str) -> None:
+    place = refusal(text)
+
+    assert place is None or 1 <= place.line <= text.count("\n") + 1
+    assert place is None or place.column >= 1
+
+
+def refusal(text: str) -> Place | None:
+    try:
+        read(text)
+    except RefusedConfig as error:
+        return error.place
+    return None
+
+
+def test_nesting_has_an_end() -> None:
+    with pytest.raises(RefusedConfig, match="nested too deeply"):
+        read(f"filter {{ {'if [a] { ' * 5000}{'}' * 5000} }}")

@@ -59,6 +59,16 @@ def test_a_bad_reference_fails_when_it_is_used(template: str) -> None:
         compiled(new_event({}, now_ns=NOW))
 
 
+def test_a_dated_name_follows_the_day() -> None:
+    template = compile_template("%{+yyyy.MM.dd}")
+    day = 86_400 * 10**9
+    moments = [0, day - 1, day, 2 * day, -1]
+
+    texts = [template(new_event({"@timestamp": Timestamp(ns)}, now_ns=NOW)) for ns in moments]
+
+    assert texts == ["1970.01.01", "1970.01.01", "1970.01.02", "1970.01.03", "1969.12.31"]
+
+
 def test_without_a_time_its_formats_are_empty() -> None:
     event = new_event({}, now_ns=NOW)
     del event.fields["@timestamp"]
