@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -22,7 +22,13 @@ import click
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 from ptingest.cli.terminal import marked_lines, width_of, wrapped
-from ptingest.cli.try_logstash import Manner, is_logstash, try_logstash
+from ptingest.cli.try_logstash import (
+    Manner,
+    compile_logstash,
+    is_logstash,
+    show_events,
+    show_events_json,
+)
 from ptingest.cli.visible import escaped, visible_json, write_json_line
 from ptingest.doctor.units import plural
 from ptingest.pipeline.plain_lines import as_events, join_records
@@ -94,17 +100,18 @@ def try_(
     """
     if service is None and (group is not None or multiline):
         raise click.UsageError("--group and --multiline are for plain lines: add --service NAME.")
-    if profile is not None and is_logstash(profile):
-        if service is not None:
-            raise click.UsageError("--service is for a profile, not for a logstash.conf.")
+    path = _path(config, profile)
+    if is_logstash(path):
         manner = Manner(
-            is_bare=bare,
-            has_ecs=ecs_compatibility != "disabled",
-            has_escapes=support_escapes,
-            as_json=as_json,
+            is_bare=bare, has_ecs=ecs_compatibility != "disabled", has_escapes=support_escapes
         )
-        return try_logstash(profile, read_lines(file), manner)
-    pipeline = _pipeline(config, profile)
+        pipeline = compile_logstash(path, manner)
+        show = show_events_json if as_json else show_events
+    elif bare or support_escapes:
+        raise click.UsageError("--bare and --support-escapes are for a logstash.conf.")
+    else:
+        pipeline = _pipeline(path)
+        show = _show_json if as_json else _show
     if file.isatty():
         click.echo("reading standard input; Ctrl-D ends it", err=True)
     payloads: Iterable[bytes] = read_lines(file)
@@ -113,12 +120,17 @@ def try_(
         payloads = as_events(
             records, service=service, group=group or pipeline.profile.group_of(service)
         )
-    return _explain_all(pipeline, payloads, as_json=as_json)
+    return _explain_all(pipeline, payloads, show, as_json=as_json)
 
 
-def _explain_all(pipeline: Pipeline, payloads: Iterable[bytes], *, as_json: bool) -> ExitCode:
+def _explain_all(
+    pipeline: Pipeline,
+    payloads: Iterable[bytes],
+    show: Callable[[Explanation], None],
+    *,
+    as_json: bool,
+) -> ExitCode:
     seen = _Seen()
-    show = _show_json if as_json else _show
     for payload in payloads:
         explained = pipeline.explain(payload, now_ns=time.time_ns())
         seen.count(explained)
@@ -166,12 +178,17 @@ class _Seen:
         return ExitCode.NOT_ALL_DELIVERED if self._reasons["dead_letter"] else ExitCode.DONE
 
 
-def _pipeline(config: Path | None, profile: Path | None) -> Pipeline:
-    from ptingest.pipeline.compile import compile_profile, packaged_profile_path
-    from ptingest.settings.load import load_profile
+def _path(config: Path | None, profile: Path | None) -> Path:
+    from ptingest.pipeline.compile import packaged_profile_path
 
     named = None if config is None else load_settings(config).profile
-    path = profile or (packaged_profile_path() if named is None else Path(named))
+    return profile or (packaged_profile_path() if named is None else Path(named))
+
+
+def _pipeline(path: Path) -> Pipeline:
+    from ptingest.pipeline.compile import compile_profile
+    from ptingest.settings.load import load_profile
+
     return compile_profile(load_profile(path, os.environ))
 
 

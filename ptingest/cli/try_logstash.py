@@ -3,106 +3,108 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import time
-from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.visible import escaped, visible_json, write_json_line
-from ptingest.errors import ConfigInvalid, ConfigProblem
+from ptingest.cli.visible import escaped, visible, visible_json, write_json_line
 
 if TYPE_CHECKING:
-    from ptingest.pipeline.logstash.compile import Program, Result
+    from ptingest.pipeline.pipeline import ExplainedEvent, Explanation, Pipeline
+
+COLOURS = {"indexed": "green", "dropped": "yellow", "dead_letter": "red"}
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How the config is run and shown."""
+    """How the config is run."""
 
     is_bare: bool
     """The filters alone, on the events as given; inputs and outputs may be missing."""
     has_ecs: bool
     has_escapes: bool
-    as_json: bool
 
 
 def is_logstash(profile: Path) -> bool:
     """Say whether a profile is a logstash.conf, or a folder of them."""
-    return profile.is_dir() or profile.suffix == ".conf"
+    from ptingest.settings.logstash import is_logstash_config
+
+    return is_logstash_config(profile)
 
 
-def try_logstash(profile: Path, lines: Iterable[bytes], manner: Manner) -> ExitCode:
-    """Run events, one JSON object a line, and print what becomes of each.
+def compile_logstash(profile: Path, manner: Manner) -> Pipeline:
+    """Compile the config.
 
     Raises:
-        ConfigInvalid: the config cannot be run.
+        ConfigInvalid: it cannot be run.
     """
-    program = _program(profile, manner)
-    show = _show_json if manner.as_json else _show
-    for line in lines:
-        show(program, line)
-    return ExitCode.DONE
+    from ptingest.pipeline.logstash import pipeline
+    from ptingest.settings.logstash import load_logstash
+
+    settings = load_logstash(profile, os.environ).model_copy(
+        update={
+            "ecs_compatibility": "v8" if manner.has_ecs else "disabled",
+            "support_escapes": manner.has_escapes,
+        }
+    )
+    return pipeline.compile_logstash(settings, is_bare=manner.is_bare)
 
 
-def _program(profile: Path, manner: Manner) -> Program:
-    from ptingest.pipeline.logstash.compile import compile_config
-    from ptingest.pipeline.logstash.options import RefusedConfig
-    from ptingest.pipeline.logstash.parse import read_config
-
-    folder = profile if profile.is_dir() else profile.parent
-    try:
-        config = read_config(profile, os.environ, has_escapes=manner.has_escapes)
-        return compile_config(config, has_ecs=manner.has_ecs, folder=folder)
-    except RefusedConfig as error:
-        raise ConfigInvalid(
-            tuple(_problem(one.place.file, one.place.line, one.sentence) for one in error.all)
-        ) from None
-    except OSError as error:
-        sentence = f"cannot be read: {error.strerror}"
-        raise ConfigInvalid((_problem(str(profile), None, sentence),)) from None
+def show_events_json(explained: Explanation) -> None:
+    """Print one line: the events that left the filters, none for a dropped one."""
+    told = b",".join(map(_event_json, explained.events))
+    reason = (
+        b"" if explained.outcome != "dead_letter" else b',"reason":%b' % _json(explained.reason)
+    )
+    write_json_line(b'{"events":[%b]%b}' % (told, reason))
 
 
-def _problem(file: str, line: int | None, sentence: str) -> ConfigProblem:
-    return ConfigProblem(file=file, path="", seen=sentence, cure="nothing was run", line=line)
+def _event_json(event: ExplainedEvent) -> bytes:
+    return b'{"document":%b,"metadata":%b,"targets":%b}' % (
+        _finite(event.body),
+        _finite(event.metadata),
+        _json(event.targets),
+    )
 
 
-def _run(program: Program, line: bytes) -> list[Result]:
-    from ptingest.pipeline.logstash.event import new_event
-
-    fields = json.loads(line)
-    return program.run(new_event(fields, now_ns=time.time_ns()))
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode()
 
 
-def _show_json(program: Program, line: bytes) -> None:
-    from ptingest.pipeline.logstash.values import json_text
+def _finite(body: bytes) -> bytes:
+    """Show a number beyond a double as an object: readers would take it for infinity."""
+    if b"E" not in body and b"e" not in body:
+        return body
+    beyond: list[str] = []
 
-    told = [
-        {"document": one.event.fields, "metadata": one.event.metadata, "targets": _targets(one)}
-        for one in _run(program, line)
-    ]
-    write_json_line(json_text({"events": told}).encode())
+    def number(text: str) -> object:
+        if math.isinf(float(text)):
+            beyond.append(text)
+            return {"$bigdecimal": str(Decimal(text))}
+        return float(text)
+
+    value = json.loads(body, parse_float=number)
+    return _json(value) if beyond else body
 
 
-def _targets(result: Result) -> list[Any]:
-    return [target.name for target in result.targets]
-
-
-def _show(program: Program, line: bytes) -> None:
+def show_events(explained: Explanation) -> None:
+    """Print what became of an event, the conditions and filters that it went through."""
     import msgspec
 
-    from ptingest.pipeline.logstash.values import json_text
-
-    results = _run(program, line)
-    if not results:
-        click.echo(click.style("dropped", fg="yellow", bold=True))
-    for result in results:
-        head = click.style("indexed", fg="green", bold=True)
-        click.echo("  ".join([head, *(escaped(str(name)) for name in _targets(result))]))
-        text = msgspec.json.format(json_text(result.event.fields), indent=2)
+    head = click.style(explained.outcome, fg=COLOURS[explained.outcome], bold=True)
+    why = ": ".join(part for part in (explained.reason, explained.detail) if part)
+    click.echo(f"{head}  {visible(why)}" if why else head)
+    for passage in explained.passages:
+        step = f"{passage.place}  {passage.text}: {passage.outcome}"
+        click.echo(f"  {visible(step)}")
+    for event in explained.events:
+        targets = "  ".join(map(escaped, event.targets))
+        click.echo(f"goes to  {targets}" if targets else "goes nowhere")
+        text = msgspec.json.format(event.body, indent=2).decode("utf-8", "replace")
         click.echo(visible_json(text))
     click.echo()

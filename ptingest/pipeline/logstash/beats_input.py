@@ -18,7 +18,7 @@ import msgspec
 
 from ptingest.pipeline.decode import Decoded, Unreadable, must_be
 from ptingest.pipeline.interpolate import message_text
-from ptingest.pipeline.logstash.event import Event
+from ptingest.pipeline.logstash.event import Event, new_event
 from ptingest.pipeline.logstash.values import NANOS, Timestamp, Value
 from ptingest.pipeline.timestamps import read_event_time
 
@@ -123,6 +123,14 @@ class BeatsInput:
         if "invalid_utf8" in decoded.marks:
             _add_tag(fields, "_invalid_utf8")
         return Event(fields, metadata, now_ns=now_ns)
+
+
+class AsGiven:
+    """Takes the members of a payload for the event, in place of a ``beats`` input."""
+
+    def events_of(self, decoded: Decoded, *, peer: str, now_ns: int) -> list[Event]:  # noqa: ARG002
+        """Return the one event of a payload."""
+        return [new_event(_fields_of(decoded), now_ns=now_ns)]
 
 
 def _fields_of(decoded: Decoded) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 
-from ptingest.pipeline.logstash.values import FieldError, Value, ruby_text
+from ptingest.pipeline.logstash.values import FieldError, Value, java_text, ruby_text
 
 Conversion = Callable[[Value], Value]
 _INTEGER = re.compile(r"[\s\0]*([+-]?[0-9]+(?:_[0-9]+)*)")
@@ -58,23 +58,28 @@ def _integer_eu(value: Value) -> Value:
 
 def _float(value: Value) -> Value:
     if isinstance(value, str):
-        return ruby_float(value.replace(",", ""))
+        return _written(ruby_float(value.replace(",", "")))
     return _number_as_float(value)
 
 
 def _number_as_float(value: Value) -> Value:
     if isinstance(value, (bool, int, float, Decimal)):
         try:
-            return float(value)
+            return _written(float(value))
         except OverflowError:
-            return math.inf if value > 0 else -math.inf
+            return _written(math.inf if value > 0 else -math.inf)
     raise FieldError(f"{ruby_text(value)} cannot be converted to a float")
 
 
 def _float_eu(value: Value) -> Value:
     if isinstance(value, str):
-        return ruby_float(_from_european(value))
+        return _written(ruby_float(_from_european(value)))
     return _number_as_float(value)
+
+
+def _written(number: float) -> Value:
+    """JSON has no infinity; Logstash writes the word, and so it is kept as one from here on."""
+    return number if math.isfinite(number) else java_text(number)
 
 
 def _from_european(text: str) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ptingest.pipeline.logstash.options import RefusedConfig
@@ -73,21 +72,6 @@ _WORDS = {
 }
 
 
-def read_config(path: Path, environment: Mapping[str, str], *, has_escapes: bool = False) -> Config:
-    """Read a file, or the ``*.conf`` of a folder, joined in order of name.
-
-    Raises:
-        RefusedConfig: a file cannot be parsed, or a folder has no ``*.conf``.
-        OSError: a file cannot be read.
-    """
-    paths = sorted(path.glob("*.conf"), key=lambda one: one.name) if path.is_dir() else [path]
-    if not paths:
-        raise RefusedConfig(Place(str(path), 1, 1), "the folder has no *.conf")
-    return join_configs(
-        parse(_text(one), environment, file=str(one), has_escapes=has_escapes) for one in paths
-    )
-
-
 def join_configs(configs: Iterable[Config]) -> Config:
     """Join sections by kind, in order."""
     parts = list(configs)
@@ -121,14 +105,6 @@ def parse(
         raise _syntax_error(error, text, file) from None
     except RecursionError:
         raise RefusedConfig(Place(file, 1, 1), "the config is nested too deeply") from None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise RefusedConfig(Place(str(path), line, 1), "the file is not UTF-8") from None
 
 
 @cache

@@ -10,6 +10,7 @@ dead letter, which can be requeued without storing the others twice.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import TOO_DEEP, Decoded, Unreadable, decode_payload
 from ptingest.pipeline.identity import event_key, part_key
 from ptingest.pipeline.labels import LearnedLabels
-from ptingest.pipeline.logstash.beats_input import BeatsInput
+from ptingest.pipeline.logstash.beats_input import AsGiven, BeatsInput
 from ptingest.pipeline.logstash.compile import Program, Result, compile_config
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.inputs import Input, beats_inputs
@@ -66,13 +67,17 @@ class LogstashPipeline:
     """Implements ``Pipeline`` for a ``logstash.conf``."""
 
     def __init__(
-        self, settings: LogstashSettings, program: Program, source: Input | None, *, has_ecs: bool
+        self,
+        settings: LogstashSettings,
+        program: Program,
+        source: Input | None,
+        builder: BeatsInput | AsGiven,
     ) -> None:
         self.profile = settings
         self.program = program
         self.source = source
         """The input for Beats; None where the config has none."""
-        self._input = BeatsInput(has_ecs=has_ecs) if source is None else source.builder
+        self._input = builder
         self._targets = Targets(program.outputs, Path(settings.folder))
         self.outputs = sink_names(program.outputs)
         self._is_spread = len(set(self.outputs)) > 1
@@ -244,7 +249,7 @@ class LogstashPipeline:
             reason=reason,
             detail=detail,
             data_stream=",".join(names) or None,
-            document=None if first is None else msgspec.json.decode(first.body),
+            document=None if first is None else json.loads(first.body),
             body=None if first is None else first.body,
             key=keys[0] if keys else None,
             pattern=None,
@@ -259,8 +264,12 @@ class LogstashPipeline:
         )
 
 
-def compile_logstash(settings: LogstashSettings) -> LogstashPipeline:
+def compile_logstash(settings: LogstashSettings, *, is_bare: bool = False) -> LogstashPipeline:
     """Compile the files of a config.
+
+    Args:
+        settings: the files, and how they are read.
+        is_bare: payloads are events as they are, whatever the inputs say.
 
     Raises:
         ConfigInvalid: it cannot be run, with file and line.
@@ -271,11 +280,13 @@ def compile_logstash(settings: LogstashSettings) -> LogstashPipeline:
             parse(one.text, settings.variables, file=one.name, has_escapes=settings.support_escapes)
             for one in settings.files
         )
-        inputs = beats_inputs(config, has_ecs=has_ecs)
+        inputs = [] if is_bare else beats_inputs(config, has_ecs=has_ecs)
         program = compile_config(config, has_ecs=has_ecs, folder=Path(settings.folder))
     except RefusedConfig as error:
         raise ConfigInvalid(tuple(map(invalid, error.all))) from None
-    return LogstashPipeline(settings, program, inputs[0] if inputs else None, has_ecs=has_ecs)
+    source = inputs[0] if inputs else None
+    builder = BeatsInput(has_ecs=has_ecs) if source is None else source.builder
+    return LogstashPipeline(settings, program, source, AsGiven() if is_bare else builder)
 
 
 def invalid(error: RefusedConfig) -> ConfigProblem:

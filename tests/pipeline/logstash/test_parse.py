@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ptingest.pipeline.logstash.options import RefusedConfig
-from ptingest.pipeline.logstash.parse import parse, read_config
+from ptingest.pipeline.logstash.parse import join_configs, parse
 from ptingest.pipeline.logstash.tree import (
     Array,
     Branch,
@@ -132,24 +131,15 @@ def test_escapes_on_demand() -> None:
     assert plugin.attributes[0].value == Text("\n\t\\\"\\x'", HERE)
 
 
-def test_files_of_a_folder_are_joined_in_order_of_name(tmp_path: Path) -> None:
-    (tmp_path / "20.conf").write_text("filter { b1 { } }")
-    (tmp_path / "10.conf").write_text("filter { a1 { } } output { c1 { } }")
-    (tmp_path / "30.txt").write_text("what")
-
-    config = read_config(tmp_path, {})
+def test_configs_are_joined_by_section_in_order() -> None:
+    config = join_configs([
+        parse("filter { a1 { } } output { c1 { } }", {}, file="10.conf"),
+        parse("filter { b1 { } }", {}, file="20.conf"),
+    ])  # fmt: skip
 
     assert [one.name for one in config.filters if isinstance(one, Plugin)] == ["a1", "b1"]
-    assert str(config.filters[1].place) == f"{tmp_path}/20.conf:1:10"
-    with pytest.raises(RefusedConfig, match=r"no \*\.conf"):
-        read_config(tmp_path / "..", {})
-
-
-def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.conf"
-    path.write_bytes(b"# x\n# \xff\n")
-    with pytest.raises(RefusedConfig, match=r"a\.conf:2:1: the file is not UTF-8"):
-        read_config(path, {})
+    assert str(config.filters[1].place) == "20.conf:1:10"
+    assert len(config.outputs) == 1
 
 
 @given(configs)
