@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,8 @@ OPTIONS = (
     Option("tag_on_failure", "string", "_mutate_error"),
 )
 Operation = Callable[[Event], None]
+_SPACE = " \t\n\v\f\r"
+_SPACES = re.compile(f"[{_SPACE}]+")
 
 
 def build(setup: FilterSetup) -> FilterFunction:
@@ -225,7 +228,7 @@ def _strip(name: str) -> Operation:
 def _stripped(value: Value) -> str:
     if not isinstance(value, str):
         raise FieldError("strip takes strings only")
-    return value.strip("\t\n\v\f\r \0")
+    return value.strip(f"{_SPACE}\0")
 
 
 def _split(name: str, value: Any) -> Operation:
@@ -243,7 +246,7 @@ def _split(name: str, value: Any) -> Operation:
 def _parts(text: str, separator: str) -> list[Value]:
     """Ruby's ``String#split``: empty parts at the end vanish; " " is any white space."""
     if separator == " ":
-        parts = [part for part in text.replace("\0", " ").split() if part]
+        parts = _SPACES.split(text.lstrip(_SPACE))
     elif separator:
         parts = text.split(separator)
     else:

@@ -32,6 +32,7 @@ from tests.pipeline.logstash.running import program, run_filter
         ('split => { "a" => "," }', {"a": "a,,b,,"}, {"a": ["a", "", "b"]}),
         ('split => { "a" => "," }', {"a": ",,"}, {"a": []}),
         ('split => { "a" => " " }', {"a": " a  b "}, {"a": ["a", "b"]}),
+        ('split => { "a" => " " }', {"a": "\0b\u00a0c\x1cd "}, {"a": ["\0b\u00a0c\x1cd"]}),
         ('join => { "a" => "-" }', {"a": [1, [None, "x"], {"k": 1}]}, {"a": '1--x-{"k"=>1}'}),
         ('merge => { "a" => "b" }', {"a": "x", "b": "y"}, {"a": ["x", "y"], "b": "y"}),
         ('merge => { "a" => "b" }', {"b": "y"}, {"a": ["y"], "b": "y"}),
