@@ -31,7 +31,7 @@ RUN python -m pip uninstall --yes --no-cache-dir pip setuptools wheel \
       --shell /usr/sbin/nologin ptingest \
  && install -d -o 10001 -g 10001 -m 0750 /var/lib/ptingest
 COPY --from=build /opt/ptingest /opt/ptingest
-COPY deploy/ptingest.yaml /etc/ptingest/ptingest.yaml
+COPY deploy/ptingest.yaml config/pt.yaml /etc/ptingest/
 ENV PATH=/opt/ptingest/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

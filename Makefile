@@ -15,6 +15,7 @@ help:            ## this list
 
 runtime: $(VENV)/.runtime     ## create .venv with what the program itself needs, pinned
 $(VENV)/.runtime: deploy/requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("ptingest needs Python 3.11 or newer, $(PYTHON) is %s; name another: make PYTHON=python3.11 ..." % sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -r deploy/requirements.txt -c tests/requirements.txt hatchling editables
 	$(PIP) --no-deps --no-build-isolation -e .

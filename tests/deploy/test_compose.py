@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ PASSWORDS = {
     "ELASTIC_PASSWORD": "one",
     "ELASTICSEARCH_PASSWORD": "two",
     "LOGSTASH_WRITER_PASSWORD": "three",
+    "API_TOKEN": "four-and-long-enough",
 }
 ALWAYS = {"elasticsearch", "kibana", "kibana-login", "ptingest", "setup", "setup-kibana"}
 ONE_SHOT = {"kibana-login", "setup", "setup-kibana"}
@@ -60,8 +62,8 @@ def test_a_missing_password_is_an_error_that_names_it(missing: str, value: str |
 def test_no_password_stands_in_a_file() -> None:
     lines = (DEPLOY / ".env.example").read_text(encoding="utf-8").splitlines()
 
-    secrets = [line for line in lines if "PASSWORD" in line and not line.startswith("#")]
-    assert len(secrets) == 4
+    secrets = [line for line in lines if re.match("[A-Z_]+(PASSWORD|TOKEN)=", line)]
+    assert len(secrets) == 5
     assert all(line.endswith("=") for line in secrets)
 
 
@@ -155,7 +157,7 @@ def test_every_mounted_file_is_there(project: Any) -> None:
     assert [path for path in files if not (DEPLOY / path).exists()] == []
 
 
-def test_data_and_config_are_named_volumes(project: Any) -> None:
+def test_data_is_in_named_volumes(project: Any) -> None:
     named = {
         mount["target"]
         for one in project["services"].values()
@@ -163,11 +165,39 @@ def test_data_and_config_are_named_volumes(project: Any) -> None:
         if mount["type"] == "volume"
     }
 
-    assert {"/usr/share/elasticsearch/data", "/var/lib/ptingest", "/etc/ptingest"} <= named
+    assert {"/usr/share/elasticsearch/data", "/var/lib/ptingest"} <= named
+
+
+@pytest.mark.parametrize("service", ["ptingest", "setup", "setup-kibana"])
+def test_config_and_profile_are_files_beside_the_others(project: Any, service: str) -> None:
+    binds = {
+        mount["target"]: mount["source"]
+        for mount in project["services"][service]["volumes"]
+        if mount["type"] == "bind"
+    }
+
+    assert binds.keys() == {"/etc/ptingest/ptingest.yaml", "/etc/ptingest/pt.yaml"}
+    assert (DEPLOY / binds["/etc/ptingest/ptingest.yaml"]).samefile(DEPLOY / "ptingest.yaml")
+
+
+def test_the_console_is_open_with_a_token() -> None:
+    settings = load_server(DEPLOY / "ptingest.yaml", PASSWORDS)
+
+    assert settings.api.token is not None
+    assert not settings.api.is_exposed
+
+
+def test_prometheus_gets_the_token_where_it_reads_it(project: Any) -> None:
+    scrape = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
+    (job,) = scrape["scrape_configs"]
+    service = project["services"]["prometheus"]
+
+    assert f"> {job['authorization']['credentials_file']};" in service["command"][0]
+    assert service["environment"]["API_TOKEN"] == PASSWORDS["API_TOKEN"]
 
 
 def test_the_servers_config_can_be_used() -> None:
-    settings = load_server(DEPLOY / "ptingest.yaml", {"LOGSTASH_WRITER_PASSWORD": "three"})
+    settings = load_server(DEPLOY / "ptingest.yaml", PASSWORDS)
 
     assert settings.sinks.elasticsearch is not None
     assert settings.sinks.elasticsearch.username == "logstash_writer"
@@ -175,7 +205,7 @@ def test_the_servers_config_can_be_used() -> None:
 
 
 def test_a_stop_outlasts_the_drain(project: Any) -> None:
-    settings = load_server(DEPLOY / "ptingest.yaml", {"LOGSTASH_WRITER_PASSWORD": "three"})
+    settings = load_server(DEPLOY / "ptingest.yaml", PASSWORDS)
 
     assert project["services"]["ptingest"]["stop_grace_period"] == "30s"
     assert settings.drain_seconds < 30

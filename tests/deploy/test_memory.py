@@ -21,7 +21,7 @@ share, four windows being inflated or one large event. `tests.torture.noisy_neig
 PROGRAM_BYTES = 32 * MIB
 """Of the process for large events: what it maps beside the data that is limited."""
 SUFFIXES = {"": 1, "k": 1 << 10, "m": MIB, "mi": MIB, "g": 1 << 30, "gi": 1 << 30}
-PASSWORD = {"LOGSTASH_WRITER_PASSWORD": "x"}
+PASSWORD = {"LOGSTASH_WRITER_PASSWORD": "x", "API_TOKEN": "0123456789abcdef"}
 
 
 def in_bytes(text: str) -> int:

@@ -27,6 +27,7 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_until
 FOLDER = DEPLOY / "prometheus"
 PATIENCE = 40.0
 NAME = re.compile(r"\b(?:[a-z_]+:)?ptingest_[a-z_]+(?::[a-z0-9_]+)?")
+TOKEN = "0123456789abcdef"
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 
 
@@ -67,9 +68,19 @@ def known_labels() -> set[str]:
     return {"job", "instance", "le"} | {label for row in METRICS for label in row.labels}
 
 
-def test_promtool_takes_config_and_rules(tools: Programs) -> None:
+def write_files(folder: Path) -> None:
+    """Copy config and rules, with the token where they look for it."""
+    (folder / "token").write_text(TOKEN)
+    for name in ("rules.yml", "alerts.yml", "prometheus.yml"):
+        text = (FOLDER / name).read_text(encoding="utf-8")
+        (folder / name).write_text(text.replace("/tmp/api_token", "token"), encoding="utf-8")
+
+
+def test_promtool_takes_config_and_rules(tools: Programs, tmp_path: Path) -> None:
+    write_files(tmp_path)
+
     done = subprocess.run(
-        [tools.promtool, "check", "config", FOLDER / "prometheus.yml"],
+        [tools.promtool, "check", "config", tmp_path / "prometheus.yml"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -161,10 +172,12 @@ def scraping(tools: Programs, tmp_path_factory: pytest.TempPathFactory) -> Itera
     beats, api, port = free_port(), free_port(), free_port()
     config = folder / "ptingest.yaml"
     config.write_text(
-        f'beats: {{listen: "127.0.0.1:{beats}"}}\napi: {{listen: "127.0.0.1:{api}"}}\n'
+        f'beats: {{listen: "127.0.0.1:{beats}"}}\n'
+        f'api: {{listen: "127.0.0.1:{api}", token: {TOKEN}}}\n'
     )
+    write_files(folder)
     for name in ("rules.yml", "alerts.yml", "prometheus.yml"):
-        text = (FOLDER / name).read_text(encoding="utf-8")
+        text = (folder / name).read_text(encoding="utf-8")
         text = text.replace("ptingest:9600", f"127.0.0.1:{api}").replace(
             "interval: 15s", "interval: 1s"
         )

@@ -90,3 +90,28 @@ def test_the_source_distribution_holds_the_package_and_its_data_alone(tmp_path: 
         *("config", "deploy", "docs", "ptingest"),
     }
     assert built.stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize(("version", "is_taken"), [("3, 9, 2", False), ("3, 11, 0", True)])
+def test_a_wrong_python_is_told_in_one_line_before_anything_is_installed(
+    tmp_path: Path, version: str, is_taken: bool
+) -> None:
+    python, called = tmp_path / "python", tmp_path / "called"
+    python.write_text(
+        "#!/bin/sh\n"
+        f'[ "$1" = -c ] || {{ echo "$@" > {called}; exit 1; }}\n'
+        f'exec {sys.executable} -c "import sys; sys.version_info = ({version}); '
+        "sys.version = '{0}.{1}.{2} x'.format(*sys.version_info); "
+        'exec(sys.argv[1])" "$2"\n'
+    )
+    python.chmod(0o755)
+
+    done = subprocess.run(
+        ["make", "runtime", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode != 0
+    assert called.exists() is is_taken
+    line = done.stderr.splitlines()[0] if done.stderr else ""
+    assert line.startswith("ptingest needs Python 3.11 or newer, ") is not is_taken

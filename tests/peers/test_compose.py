@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +14,14 @@ import pytest
 from tests.peers.compose_peer import build, load
 from tests.peers.elasticsearch_peer import SUPERUSER, Node
 from tests.peers.tools import optional_tool
-from tests.support.modules import DEPLOY
+from tests.support.modules import DEPLOY, ROOT
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
 PASSWORDS = {
     "ELASTIC_PASSWORD": SUPERUSER[1],
     "ELASTICSEARCH_PASSWORD": "kibana-secret_1",
     "LOGSTASH_WRITER_PASSWORD": "writer-secret_1",
+    "API_TOKEN": "token-secret_0123456",
 }
 
 
@@ -77,6 +79,7 @@ def test_setup_then_serve_is_all_that_is_needed(
     config = tmp_path / "ptingest.yaml"
     text = (DEPLOY / "ptingest.yaml").read_text(encoding="utf-8")
     config.write_text(text.replace("/var/lib/ptingest", str(tmp_path / "data")))
+    shutil.copy(ROOT / "config" / "pt.yaml", tmp_path)
     us = (sys.executable, "-m", "ptingest.cli.main")
     environ = {**os.environ, **services["setup"]["environment"],
                "ELASTICSEARCH_HOST": secured_elasticsearch.url}  # fmt: skip

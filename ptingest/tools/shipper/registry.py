@@ -71,5 +71,7 @@ class Registry:
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
-        fresh.write_text(json.dumps(content, indent=1) + "\n")
+        # It names the files of logs: for its owner alone, as the server's files.
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as new:
+            new.write(json.dumps(content, indent=1) + "\n")
         fresh.replace(self.path)
