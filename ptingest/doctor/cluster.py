@@ -36,7 +36,8 @@ def findings_of_cluster(facts: ClusterFacts) -> Iterator[Finding]:
     yield from reached
     if len(facts.answers) == 1:
         return
-    yield from _rights(facts)
+    if facts.streams.patterns:
+        yield from _rights(facts)
     yield from findings_of_templates(facts)
     yield from _mapped(facts)
     yield from _streams(facts)

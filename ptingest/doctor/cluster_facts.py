@@ -49,14 +49,29 @@ class ClusterRequest:
 
 
 def questions(streams: StreamNames) -> dict[str, ClusterRequest]:
-    """Return all questions; findings look their answers up by these keys."""
-    all_ours = streams.joined
-    fields = "log_timestamp,log_ms,message,log_message"
-    monitor, read = "cluster privilege monitor", f"read on {all_ours}"
+    """Return all questions; findings look their answers up by these keys.
+
+    Without patterns, as with a ``logstash.conf``, none is about data streams.
+    """
     disk = "/_cluster/settings?include_defaults&filter_path=*.cluster.routing.allocation.disk"
+    monitor = "cluster privilege monitor"
     return {
         "root": ClusterRequest("GET", ROOT, "the version"),
         "who": ClusterRequest("GET", "/_security/_authenticate", "roles"),
+        **(_about_streams(streams) if streams.patterns else {}),
+        "health": ClusterRequest("GET", "/_cluster/health", "the cluster's health", monitor),
+        "disks": ClusterRequest(
+            "GET", "/_cat/allocation?format=json&bytes=b", "disk space", monitor
+        ),
+        "watermarks": ClusterRequest("GET", disk, "disk watermarks", monitor),
+    }
+
+
+def _about_streams(streams: StreamNames) -> dict[str, ClusterRequest]:
+    all_ours = streams.joined
+    fields = "log_timestamp,log_ms,message,log_message"
+    monitor, read = "cluster privilege monitor", f"read on {all_ours}"
+    return {
         "rights": ClusterRequest("POST", RIGHTS, "rights", body=rights_body(streams)),
         "streams": ClusterRequest("GET", f"/_resolve/index/{all_ours}", "data streams", read),
         "kept": ClusterRequest(
@@ -76,11 +91,6 @@ def questions(streams: StreamNames) -> dict[str, ClusterRequest]:
             )
             for name in streams.examples
         },
-        "health": ClusterRequest("GET", "/_cluster/health", "the cluster's health", monitor),
-        "disks": ClusterRequest(
-            "GET", "/_cat/allocation?format=json&bytes=b", "disk space", monitor
-        ),
-        "watermarks": ClusterRequest("GET", disk, "disk watermarks", monitor),
     }
 
 

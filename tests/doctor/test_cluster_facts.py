@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import orjson
 
+from ptingest.doctor.cluster import findings_of_cluster
 from ptingest.doctor.cluster_facts import ask_cluster, questions
+from ptingest.model.streams import StreamNames
 from ptingest.sinks.elasticsearch.answer import Answer
 from tests.support.streams import streams_of
 
@@ -58,3 +60,14 @@ def test_every_namespace_is_asked_about() -> None:
     assert asked["newest"].target == "/logs-*-shop,logs-*-depot/_search"
     assert "simulated logs-till-shop" in asked
     assert asked["simulated logs-till-depot"].target.endswith("/logs-till-depot")
+
+
+async def test_without_known_data_streams_only_the_cluster_is_asked_about() -> None:
+    node = Node("/")
+
+    facts = await ask_cluster(node, None, where="e", username="w", streams=StreamNames(()))
+    subjects = {one.subject for one in findings_of_cluster(facts)}
+
+    assert not any("logs-" in target or "has_privileges" in target for target in node.asked)
+    assert "/_cluster/health" in node.asked
+    assert {"rights", "template", "data streams", "mappings"}.isdisjoint(subjects)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ptingest.model.finding import Finding
+from ptingest.model.streams import StreamNames
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.check import findings
 from tests.support.streams import streams_of
@@ -204,3 +205,14 @@ async def test_a_redirect_is_told_and_stops_all_where_bulks_meet_it(
     assert not seen["reachable"].is_ok
     assert seen["reachable"].found == ELSEWHERE.failure
     assert seen["reachable"].stops_all is stops_all
+
+
+async def test_where_the_data_streams_are_not_known_nothing_is_asked_of_them() -> None:
+    found = await findings(Canned(privileges=Answer(400, OURS)), StreamNames(()))
+
+    assert [(one.mark, one.subject) for one in found] == [
+        ("ok", "reachable"),
+        ("ok", "login"),
+        ("ok", "rights"),
+    ]
+    assert "not asked" in found[-1].found
