@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,7 +88,9 @@ def _write(chosen: list[ShippedFile], folder: Path) -> ExitCode:
     for file in chosen:
         path, text = folder / file.name, _text(file)
         try:
-            with path.open("x", encoding="utf-8") as new:
+            # Others read them, and nobody else writes them, whatever the umask.
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as new:
                 new.write(text)
         except FileExistsError:
             if path.read_bytes() == text.encode():

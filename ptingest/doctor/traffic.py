@@ -318,7 +318,8 @@ def _cure_of_parsing(service: str, shapes: Sequence[Mapping[str, Any]], *, is_al
     if off:
         lines = ", ".join(f"`- {name}`" for name in off)
         return (
-            f"a pattern for this is packaged, switched off: add {lines} to the profile's patterns"
+            f"a pattern for this is packaged, switched off: add {lines} to the profile's patterns "
+            "(`ptingest profile` prints the packaged one; `profile:` in the config names yours)"
         )
     cure = (
         "a line that belongs to the one before it: multiline in filebeat.yml\n"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import shlex
 
-_COMMAND = re.compile(r"`(ptingest (?!send\b)[a-z][^`\n]*)`")
-"""All but ``send``, which takes no config."""
+_COMMAND = re.compile(r"`(ptingest (?!(?:send|compare|config|profile|files)\b)[a-z][^`\n]*)`")
+"""All but those that take no config."""
 
 
 def naming_config(text: str, config: str | None) -> str:

@@ -24,6 +24,7 @@ from functools import partial
 import orjson
 
 from ptingest.errors import JobRefused, RpcRefused
+from ptingest.model.advice import naming_config
 from ptingest.model.contracts import Clock
 from ptingest.model.letters import Order
 from ptingest.model.watching import TapRequest, WhyRequest
@@ -80,6 +81,7 @@ class WorkerProcess:
         self._running: asyncio.Task[int] | None = None
         self._has_ended = asyncio.Event()
         self._fresh: PreparedConfig | None = None
+        self._config_path: str | None = None
         self._ended: list[int] = []
         self._sending: asyncio.TimerHandle | None = None
         rpc.on_request(START, self._start)
@@ -121,6 +123,7 @@ class WorkerProcess:
     async def _start(self, start: Start) -> Nothing:
         share = Share(start.number, start.workers)
         settings, profile = unpack_config(start.config)
+        self._config_path = start.config_path
         self._setup_logs(settings, share)
         parts = build(share_of(settings, share), profile, clock=self._clock, share=share)
         worker = self._worker = Worker(parts, is_supervised=True)
@@ -137,7 +140,11 @@ class WorkerProcess:
         return NOTHING
 
     def _setup_logs(self, settings: ServerSettings, share: Share) -> None:
-        setup_logs(settings.log, process=f"worker {share.number}")
+        setup_logs(
+            settings.log,
+            process=f"worker {share.number}",
+            reword=partial(naming_config, config=self._config_path),
+        )
 
     async def _prepare(self, config: Config) -> Nothing:
         parts = self._started().parts

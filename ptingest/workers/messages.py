@@ -33,6 +33,8 @@ class Start(msgspec.Struct):
     number: int
     workers: int
     config: Config
+    config_path: str | None = None
+    """Path of the config's file, for advice in log lines."""
 
 
 class WorkerLoad(msgspec.Struct):

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
 from ptingest.errors import (
@@ -173,6 +174,7 @@ class WorkerPool:
         count: int,
         *,
         config: Callable[[], Config],
+        config_path: Path | None = None,
         drain_seconds: Callable[[], float],
         metrics: Metrics,
         clock: Clock,
@@ -189,6 +191,7 @@ class WorkerPool:
         """Set whenever a worker may have become ready to take a connection."""
         self.timeouts = timeouts
         self._config, self._drain_seconds = config, drain_seconds
+        self._config_path = None if config_path is None else str(config_path)
         self._metrics, self._clock, self._chance = metrics, clock, chance
         self._first_ends: dict[int, WorkerEnd] = {}
         self._stopping = asyncio.Event()
@@ -347,7 +350,7 @@ class WorkerPool:
     async def _begin(self, worker: PoolWorker, rpc: RpcConnection) -> WorkerEnd | None:
         """Send its config; returns None once it runs."""
         config = self._config()
-        start = Start(worker.number, len(self.workers), config)
+        start = Start(worker.number, len(self.workers), config, self._config_path)
         try:
             await rpc.request(START, start, seconds=self.timeouts.start)
             while config is not self._config():  # reloaded meanwhile

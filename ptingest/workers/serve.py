@@ -116,7 +116,9 @@ def _with_supervisor(
     from ptingest.workers.supervisor import Supervisor
 
     count = worker_count(settings)
-    server = Supervisor(settings, profile, workers=count, clock=clock, on_swapped=on_reload)
+    server = Supervisor(
+        settings, profile, workers=count, clock=clock, config_path=config, on_swapped=on_reload
+    )
     reloader = Reloader(server.own, config=config, environ=environ, clock=clock, swap=server.swap)
     server.reloads = reloader.status
     return BuiltServer(server, reloader)

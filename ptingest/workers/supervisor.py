@@ -15,6 +15,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptingest.errors import PtingestError, ReloadRefused, RpcRefused
@@ -55,6 +56,7 @@ class Supervisor:
         *,
         workers: int,
         clock: Clock,
+        config_path: Path | None = None,
         on_swapped: Callable[[ServerSettings], object] = lambda _: None,
         timeouts: WorkerTimeouts | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class Supervisor:
         self.pool = WorkerPool(
             workers,
             config=lambda: self._config,
+            config_path=config_path,
             drain_seconds=lambda: self.settings.drain_seconds,
             metrics=self.own,
             clock=clock,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,14 @@ def test_files_are_written_once_and_what_differs_is_kept(tmp_path: Path) -> None
 
 def test_a_folder_that_is_not_there_is_an_error_before_anything_is_written(tmp_path: Path) -> None:
     assert run("files", "pt.yaml", "--to", "nowhere", folder=tmp_path).code == 2
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_nobody_else_may_write_the_files_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        run("files", "ptingest.service", "--to", tmp_path, folder=tmp_path)
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((tmp_path / "ptingest.service").stat().st_mode) == 0o644 & ~umask

@@ -126,7 +126,8 @@ def test_a_packaged_pattern_that_would_fit_is_told_with_how_to_switch_it_on() ->
     assert "7 x `0` (fits nginx_access, which is switched off)" in found.found
     assert found.cure == (
         "a pattern for this is packaged, switched off: add `- nginx_access` to the profile's "
-        "patterns"
+        "patterns (`ptingest profile` prints the packaged one; `profile:` in the config names "
+        "yours)"
     )
 
 

@@ -18,6 +18,10 @@ from ptingest.model.advice import naming_config
         ),
         ("`ptingest doctor --config c.yaml`", "`ptingest doctor --config c.yaml`"),
         ("`ptingest send a.log`", "`ptingest send a.log`"),
+        (
+            "`ptingest profile` and `ptingest probe`",
+            "`ptingest profile` and `ptingest probe --config FILE`",
+        ),
         ("`printenv PATH`; ptingest setup", "`printenv PATH`; ptingest setup"),
     ],
 )

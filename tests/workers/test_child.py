@@ -59,7 +59,9 @@ class FakeSupervisor:
         settings = settings_for(tmp_path, **keys)
         profile = load_profile(packaged_profile_path(), {})
         await self.rpc.request(
-            START, Start(1, 2, pack_config(settings, profile)), seconds=PATIENCE_SECONDS
+            START,
+            Start(1, 2, pack_config(settings, profile), "/srv/mine.yaml"),
+            seconds=PATIENCE_SECONDS,
         )
 
     async def peer(self, number: int) -> RawPeer:
@@ -98,6 +100,17 @@ async def child_process() -> AsyncIterator[FakeSupervisor]:
             if isinstance(handler, RepeatHandler):  # a worker sets up logs for its process
                 logging.getLogger().removeHandler(handler)
                 handler.close()
+
+
+async def test_advice_in_a_workers_log_names_the_config_of_the_server(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with child_process() as fake:
+        await fake.start(tmp_path)
+
+        logging.getLogger("ptingest.x").warning("run `ptingest setup`")
+
+    assert "run `ptingest setup --config /srv/mine.yaml`" in capsys.readouterr().err
 
 
 async def test_a_worker_that_can_take_no_connections_any_more_leaves(
