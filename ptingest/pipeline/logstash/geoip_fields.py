@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 Record = dict[str, Any]
 
 
-class Place(NamedTuple):
+class GeoPlace(NamedTuple):
     """Where a field goes below the target, as a reference; empty: nowhere."""
 
     ecs: str
@@ -15,30 +15,30 @@ class Place(NamedTuple):
 
 
 FIELDS = {
-    "autonomous_system_number": Place("[as][number]", "[asn]"),
-    "autonomous_system_organization": Place("[as][organization][name]", "[as_org]"),
-    "city_name": Place("[geo][city_name]", "[city_name]"),
-    "country_name": Place("[geo][country_name]", "[country_name]"),
-    "continent_code": Place("[geo][continent_code]", "[continent_code]"),
-    "continent_name": Place("[geo][continent_name]", "[continent_name]"),
-    "country_code2": Place("[geo][country_iso_code]", "[country_code2]"),
-    "country_code3": Place("", "[country_code3]"),
-    "domain": Place("[domain]", "[domain]"),
-    "ip": Place("[ip]", "[ip]"),
-    "isp": Place("[mmdb][isp]", "[isp]"),
-    "postal_code": Place("[geo][postal_code]", "[postal_code]"),
-    "dma_code": Place("[mmdb][dma_code]", "[dma_code]"),
-    "region_name": Place("[geo][region_name]", "[region_name]"),
-    "region_code": Place("[geo][region_code]", "[region_code]"),
-    "region_iso_code": Place("[geo][region_iso_code]", "[region_iso_code]"),
-    "timezone": Place("[geo][timezone]", "[timezone]"),
-    "location": Place("[geo][location]", "[location]"),
-    "latitude": Place("[geo][location][lat]", "[latitude]"),
-    "longitude": Place("[geo][location][lon]", "[longitude]"),
-    "organization": Place("[mmdb][organization]", "[organization]"),
-    "network": Place("[ip_traits][network]", "[network]"),
+    "autonomous_system_number": GeoPlace("[as][number]", "[asn]"),
+    "autonomous_system_organization": GeoPlace("[as][organization][name]", "[as_org]"),
+    "city_name": GeoPlace("[geo][city_name]", "[city_name]"),
+    "country_name": GeoPlace("[geo][country_name]", "[country_name]"),
+    "continent_code": GeoPlace("[geo][continent_code]", "[continent_code]"),
+    "continent_name": GeoPlace("[geo][continent_name]", "[continent_name]"),
+    "country_code2": GeoPlace("[geo][country_iso_code]", "[country_code2]"),
+    "country_code3": GeoPlace("", "[country_code3]"),
+    "domain": GeoPlace("[domain]", "[domain]"),
+    "ip": GeoPlace("[ip]", "[ip]"),
+    "isp": GeoPlace("[mmdb][isp]", "[isp]"),
+    "postal_code": GeoPlace("[geo][postal_code]", "[postal_code]"),
+    "dma_code": GeoPlace("[mmdb][dma_code]", "[dma_code]"),
+    "region_name": GeoPlace("[geo][region_name]", "[region_name]"),
+    "region_code": GeoPlace("[geo][region_code]", "[region_code]"),
+    "region_iso_code": GeoPlace("[geo][region_iso_code]", "[region_iso_code]"),
+    "timezone": GeoPlace("[geo][timezone]", "[timezone]"),
+    "location": GeoPlace("[geo][location]", "[location]"),
+    "latitude": GeoPlace("[geo][location][lat]", "[latitude]"),
+    "longitude": GeoPlace("[geo][location][lon]", "[longitude]"),
+    "organization": GeoPlace("[mmdb][organization]", "[organization]"),
+    "network": GeoPlace("[ip_traits][network]", "[network]"),
     **{
-        name: Place(f"[ip_traits][{name}]", f"[{name}]")
+        name: GeoPlace(f"[ip_traits][{name}]", f"[{name}]")
         for name in (
             "hosting_provider", "tor_exit_node", "anonymous_vpn", "anonymous", "public_proxy",
             "residential_proxy",
@@ -52,7 +52,7 @@ _TRAITS = {
 }  # fmt: skip
 
 
-class Database(NamedTuple):
+class GeoDatabase(NamedTuple):
     """One kind of database."""
 
     kind: str
@@ -66,31 +66,31 @@ class Database(NamedTuple):
 
 
 DATABASES = (
-    Database(
+    GeoDatabase(
         "City",
         ("ip", "city_name", "continent_code", "country_name", "country_code2", "country_code3",
          "postal_code", "dma_code", "region_name", "region_iso_code", "timezone", "location",
          "latitude", "longitude"),
         ("continent_name", "region_code"), needs_location=True,
     ),
-    Database("Country", ("ip", "country_code2", "country_name", "continent_name")),
-    Database("Domain", ("domain",)),
-    Database(
+    GeoDatabase("Country", ("ip", "country_code2", "country_name", "continent_name")),
+    GeoDatabase("Domain", ("domain",)),
+    GeoDatabase(
         "ASN", ("ip", "autonomous_system_number", "autonomous_system_organization"), ("network",)
     ),
-    Database(
+    GeoDatabase(
         "ISP",
         ("ip", "autonomous_system_number", "autonomous_system_organization", "isp",
          "organization"),
     ),
-    Database(
+    GeoDatabase(
         "Enterprise",
         ("ip", "country_code2", "country_name", "continent_name", "region_iso_code",
          "region_name", "city_name", "location"),
         ("timezone", "autonomous_system_number", "autonomous_system_organization", "network",
          *_TRAITS),
     ),
-    Database("Anonymous-IP", tuple(_TRAITS), ("ip",)),
+    GeoDatabase("Anonymous-IP", tuple(_TRAITS), ("ip",)),
 )  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def _name(part: Record | None) -> Any:
     return names.get("en")
 
 
-def chosen_fields(database: Database, wanted: list[str] | None, *, has_ecs: bool) -> list[str]:
+def chosen_fields(database: GeoDatabase, wanted: list[str] | None, *, has_ecs: bool) -> list[str]:
     """Return the fields to take: those that the config names, else the database's usual ones."""
     if wanted:
         return [name for name in wanted if name in (*database.defaults, *database.others)]

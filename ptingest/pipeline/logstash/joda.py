@@ -18,7 +18,7 @@ _NUMERIC = "cCxyYdhHmsSeDFwWkK"
 _BELOW_A_DAY = set("ahHkKmsS")
 
 
-class Part(NamedTuple):
+class JodaPart(NamedTuple):
     """A run of one format letter, or text between them."""
 
     letter: str
@@ -34,7 +34,7 @@ class Part(NamedTuple):
         return bool(self.letter) and self.letter in _NUMERIC
 
 
-def joda_parts(pattern: str) -> list[Part]:
+def joda_parts(pattern: str) -> list[JodaPart]:
     """Cut a pattern into its parts.
 
     Raises:
@@ -51,11 +51,11 @@ def joda_parts(pattern: str) -> list[Part]:
                 end += 1
             if letter not in LETTERS:
                 raise ValueError(f"the time format {pattern!r} has the unknown letter {letter}")
-            parts.append(Part(letter, end - position, ""))
+            parts.append(JodaPart(letter, end - position, ""))
             position = end
         else:
             text, position = _text(pattern, position)
-            parts.append(Part("", 0, text))
+            parts.append(JodaPart("", 0, text))
     return parts
 
 
@@ -121,7 +121,7 @@ def padded(number: int, length: int) -> str:
     return f"-{-number:0{length}d}" if number < 0 else f"{number:0{length}d}"
 
 
-def _printer(part: Part, names: LocaleNames) -> Callable[[Moment], str]:  # noqa: C901
+def _printer(part: JodaPart, names: LocaleNames) -> Callable[[Moment], str]:  # noqa: C901
     length = part.length
     match part.letter:
         case "":

@@ -21,7 +21,7 @@ _HOUR, _MINUTE, _SECOND = 3_600_000, 60_000, 1000
 _MONTH_RANK, _DAY_RANK = 8, 6
 
 
-class Field(NamedTuple):
+class JodaField(NamedTuple):
     """One field: its place in the order, how it is set and what it cuts off."""
 
     span: int
@@ -34,7 +34,7 @@ class Field(NamedTuple):
     """Cut off everything below it."""
 
 
-def resolve(given: list[tuple[Field, int]], *, default_year: int) -> int:
+def resolve(given: list[tuple[JodaField, int]], *, default_year: int) -> int:
     """Return the local time in milliseconds that the fields make.
 
     Raises:
@@ -53,7 +53,7 @@ def resolve(given: list[tuple[Field, int]], *, default_year: int) -> int:
     return local[0] * MS_A_DAY + local[1]
 
 
-def _order(item: tuple[Field, int]) -> tuple[int, int]:
+def _order(item: tuple[JodaField, int]) -> tuple[int, int]:
     return -item[0].span, -item[0].unit
 
 
@@ -165,28 +165,28 @@ def _floor_day(local: Local) -> Local:
     return local[0], 0
 
 
-FIELDS: dict[str, Field] = {
-    "G": Field(11, 11, _put_era, _floor_era),
-    "C": Field(11, 10, _put_century, _floor_century),
-    "y": Field(11, 9, _put_year, lambda local: (day_number(civil_date(local[0])[0], 1, 1), 0)),
-    "Y": Field(
+FIELDS: dict[str, JodaField] = {
+    "G": JodaField(11, 11, _put_era, _floor_era),
+    "C": JodaField(11, 10, _put_century, _floor_century),
+    "y": JodaField(11, 9, _put_year, lambda local: (day_number(civil_date(local[0])[0], 1, 1), 0)),
+    "Y": JodaField(
         11, 9, _put_year_of_era, lambda local: (day_number(civil_date(local[0])[0], 1, 1), 0)
     ),
-    "x": Field(11, 9, _put_week_year, lambda local: (first_week(_week_year(local[0])), 0)),
-    "M": Field(
+    "x": JodaField(11, 9, _put_week_year, lambda local: (first_week(_week_year(local[0])), 0)),
+    "M": JodaField(
         9, _MONTH_RANK, _put_month, lambda local: (day_number(*civil_date(local[0])[:2], 1), 0)
     ),
-    "w": Field(9, 7, _put_week, lambda local: (local[0] - weekday(local[0]) + 1, 0)),
-    "D": Field(9, _DAY_RANK, _put_day_of_year, _floor_day),
-    "d": Field(_MONTH_RANK, _DAY_RANK, _put_day, _floor_day),
-    "e": Field(7, _DAY_RANK, _put_day_of_week, _floor_day),
-    "a": Field(_DAY_RANK, 5, _in_day(12 * _HOUR, 2), _floor_in_day(12 * _HOUR)),
-    "H": Field(_DAY_RANK, 4, _in_day(_HOUR, 24), _floor_in_day(_HOUR)),
-    "k": Field(_DAY_RANK, 4, _in_day(_HOUR, 24, 1), _floor_in_day(_HOUR)),
-    "K": Field(5, 4, _in_day(_HOUR, 12), _floor_in_day(_HOUR)),
-    "h": Field(5, 4, _in_day(_HOUR, 12, 1), _floor_in_day(_HOUR)),
-    "m": Field(4, 3, _in_day(_MINUTE, 60), _floor_in_day(_MINUTE)),
-    "s": Field(3, 2, _in_day(_SECOND, 60), _floor_in_day(_SECOND)),
-    "S": Field(2, 1, _in_day(1, 1000), _floor_in_day(1)),
+    "w": JodaField(9, 7, _put_week, lambda local: (local[0] - weekday(local[0]) + 1, 0)),
+    "D": JodaField(9, _DAY_RANK, _put_day_of_year, _floor_day),
+    "d": JodaField(_MONTH_RANK, _DAY_RANK, _put_day, _floor_day),
+    "e": JodaField(7, _DAY_RANK, _put_day_of_week, _floor_day),
+    "a": JodaField(_DAY_RANK, 5, _in_day(12 * _HOUR, 2), _floor_in_day(12 * _HOUR)),
+    "H": JodaField(_DAY_RANK, 4, _in_day(_HOUR, 24), _floor_in_day(_HOUR)),
+    "k": JodaField(_DAY_RANK, 4, _in_day(_HOUR, 24, 1), _floor_in_day(_HOUR)),
+    "K": JodaField(5, 4, _in_day(_HOUR, 12), _floor_in_day(_HOUR)),
+    "h": JodaField(5, 4, _in_day(_HOUR, 12, 1), _floor_in_day(_HOUR)),
+    "m": JodaField(4, 3, _in_day(_MINUTE, 60), _floor_in_day(_MINUTE)),
+    "s": JodaField(3, 2, _in_day(_SECOND, 60), _floor_in_day(_SECOND)),
+    "S": JodaField(2, 1, _in_day(1, 1000), _floor_in_day(1)),
 }
 """By format letter; days of the week as text are ``e`` as well."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import tzinfo
 from zoneinfo import available_timezones
 
-from ptingest.pipeline.logstash.joda import Part, joda_parts
+from ptingest.pipeline.logstash.joda import JodaPart, joda_parts
 from ptingest.pipeline.logstash.joda_fields import FIELDS, bounded, resolve
 from ptingest.pipeline.logstash.locale_names import LocaleNames
 from ptingest.pipeline.logstash.moments import weekday
@@ -52,7 +52,7 @@ class JodaParser:
         self._two_digit_years: set[int] = set()
         self._zone: tuple[str, int] | None = None
         expression, group = "", 0
-        for part, following in zip(parts, [*parts[1:], Part("", 0, "")], strict=True):
+        for part, following in zip(parts, [*parts[1:], JodaPart("", 0, "")], strict=True):
             if not part.letter:
                 expression += f"(?i:{re.escape(part.text)})"
                 continue
@@ -183,7 +183,7 @@ def _field(letter: str) -> str:
     return "e" if letter == "E" else letter
 
 
-def _expression(part: Part, following: Part, names: LocaleNames) -> str:
+def _expression(part: JodaPart, following: JodaPart, names: LocaleNames) -> str:
     letter, length = part.letter, part.length
     if letter in "xyY" and length == 2:
         return "[0-9]{2}" if following.is_numeric else "[+-]?[0-9]++"
@@ -210,14 +210,14 @@ def _zone_names() -> str:
     return "|".join(map(re.escape, sorted(available_timezones(), key=len, reverse=True)))
 
 
-def _convert(part: Part, names: LocaleNames) -> Convert:
+def _convert(part: JodaPart, names: LocaleNames) -> Convert:
     if part.letter == "S":
         return lambda text: int(text[:3].ljust(3, "0"))
     texts = _texts(part, names)
     return texts.__getitem__ if texts else int
 
 
-def _texts(part: Part, names: LocaleNames) -> dict[str, int]:
+def _texts(part: JodaPart, names: LocaleNames) -> dict[str, int]:
     """Return the names of a field with their values: long and short, as they are, lower, upper."""
     lists: tuple[tuple[str, ...], ...]
     match part.letter:

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from ptingest.pipeline.timestamps import civil_date, day_number
 
 MS_A_DAY = 86_400_000
+_BLOCK = 900_000
+"""A quarter of an hour in milliseconds: lines of one time share their offset."""
 _OFFSET = re.compile(
     r"([+-])([0-9]{2})(?::([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{3}))?)?|([0-9]{2})([0-9]{2})?)?"
 )
@@ -51,6 +53,31 @@ def utc_millis(local: int, zone: tzinfo) -> int | None:
 
     A local time that happens twice is the earlier one, as in Joda-Time.
     """
+    if zone is UTC:
+        return local
+    offset = _offset_of_block(local // _BLOCK, zone)
+    return _exact_utc_millis(local, zone) if offset is None else local - offset
+
+
+def local_millis(moment: int, zone: tzinfo) -> int:
+    """Return the local time of a moment, both in milliseconds."""
+    if zone is UTC:
+        return moment
+    offset = _datetime(moment).replace(tzinfo=UTC).astimezone(zone).utcoffset() or timedelta()
+    return moment + offset // timedelta(milliseconds=1)
+
+
+@lru_cache(maxsize=4096)
+def _offset_of_block(block: int, zone: tzinfo) -> int | None:
+    """Return the offset that a quarter of an hour of local time has; None: it has not one alone."""
+    first, last = block * _BLOCK, (block + 1) * _BLOCK - 1
+    begin, end = _exact_utc_millis(first, zone), _exact_utc_millis(last, zone)
+    if begin is None or end is None or first - begin != last - end:
+        return None
+    return first - begin
+
+
+def _exact_utc_millis(local: int, zone: tzinfo) -> int | None:
     naive = _datetime(local)
     offset = naive.replace(tzinfo=zone).utcoffset() or timedelta()
     if isinstance(zone, ZoneInfo):
@@ -58,12 +85,6 @@ def utc_millis(local: int, zone: tzinfo) -> int | None:
         if back != naive:
             return None
     return local - offset // timedelta(milliseconds=1)
-
-
-def local_millis(moment: int, zone: tzinfo) -> int:
-    """Return the local time of a moment, both in milliseconds."""
-    offset = _datetime(moment).replace(tzinfo=UTC).astimezone(zone).utcoffset() or timedelta()
-    return moment + offset // timedelta(milliseconds=1)
 
 
 def _datetime(millis: int) -> datetime:

@@ -30,7 +30,7 @@ _LARGEST_EXPONENT = 10_000
 """Digits that a whole number may have; Java would make more, and need long for it."""
 
 
-class _Field(NamedTuple):
+class _DissectField(NamedTuple):
     name: str
     kind: str
     """Empty, ``+``, ``&`` or ``?``."""
@@ -88,7 +88,7 @@ def _mapping(options: Options, text: Value) -> tuple[Dissector, Store]:
     return _dissector(delimiters, [field.is_greedy for field in fields]), _store(fields)
 
 
-def _fields(options: Options, text: str) -> tuple[list[_Field], list[str]]:
+def _fields(options: Options, text: str) -> tuple[list[_DissectField], list[str]]:
     """Return the fields of a mapping, and the delimiter before each field."""
     found = list(_FIELD.finditer(text))
     names, delimiters = [one[2] for one in found], [one[1] for one in found]
@@ -104,7 +104,7 @@ def _fields(options: Options, text: str) -> tuple[list[_Field], list[str]]:
     ], delimiters
 
 
-def _field(options: Options, written: str, previous: str) -> _Field:
+def _field(options: Options, written: str, previous: str) -> _DissectField:
     name, is_greedy = written.removesuffix("->"), written.endswith("->")
     kind = name[:1] if name[:1] in ("+", "&", "?") else "" if name else "?"
     name = name.removeprefix(kind)
@@ -115,7 +115,7 @@ def _field(options: Options, written: str, previous: str) -> _Field:
         raise options.refuse(
             f"the field %{{{written}}} has a sign, but no name of its own", "mapping"
         )
-    return _Field(name, kind, turn, previous, is_greedy)
+    return _DissectField(name, kind, turn, previous, is_greedy)
 
 
 def _dissector(delimiters: list[str], greedy: list[bool]) -> Dissector:
@@ -155,7 +155,7 @@ def _dissector(delimiters: list[str], greedy: list[bool]) -> Dissector:
     return cut
 
 
-def _store(fields: list[_Field]) -> Store:
+def _store(fields: list[_DissectField]) -> Store:
     stores = [
         _STORES[field.kind](field, index, fields)
         for index, field in sorted(enumerate(fields), key=lambda item: item[1].turn)
@@ -171,7 +171,7 @@ def _store(fields: list[_Field]) -> Store:
     return store
 
 
-def _store_normal(field: _Field, index: int, _fields: list[_Field]) -> Store:
+def _store_normal(field: _DissectField, index: int, _fields: list[_DissectField]) -> Store:
     target = known_reference(field.name)
 
     def store(event: Event, values: list[str]) -> None:
@@ -180,7 +180,7 @@ def _store_normal(field: _Field, index: int, _fields: list[_Field]) -> Store:
     return store
 
 
-def _store_appended(field: _Field, index: int, _fields: list[_Field]) -> Store:
+def _store_appended(field: _DissectField, index: int, _fields: list[_DissectField]) -> Store:
     target, joint = known_reference(field.name), field.previous or " "
 
     def store(event: Event, values: list[str]) -> None:
@@ -192,7 +192,7 @@ def _store_appended(field: _Field, index: int, _fields: list[_Field]) -> Store:
     return store
 
 
-def _store_indirect(field: _Field, index: int, fields: list[_Field]) -> Store:
+def _store_indirect(field: _DissectField, index: int, fields: list[_DissectField]) -> Store:
     known = known_reference(field.name)
     others = [at for at, one in enumerate(fields) if one.name == field.name and at != index]
 

@@ -15,7 +15,7 @@ from ptingest.pipeline.logstash.field_reference import parse_reference
 from ptingest.pipeline.logstash.geoip_fields import (
     DATABASES,
     FIELDS,
-    Database,
+    GeoDatabase,
     chosen_fields,
     geo_values,
 )
@@ -103,7 +103,7 @@ def _reader(setup: FilterSetup) -> Any:
         raise options.refuse(f"{path} cannot be read: {error}", "database") from error
 
 
-def _database(options: Options, reader: Any) -> Database:
+def _database(options: Options, reader: Any) -> GeoDatabase:
     found = reader.metadata().database_type
     for database in DATABASES:
         if database.kind in found:
@@ -127,7 +127,7 @@ def _target(options: Options, *, has_ecs: bool) -> str:
 
 
 def _places(
-    options: Options, database: Database, target: str, *, has_ecs: bool
+    options: Options, database: GeoDatabase, target: str, *, has_ecs: bool
 ) -> list[tuple[str, Any]]:
     wanted = [str(name).lower() for name in options["fields"]]
     unknown = [name for name in wanted if name not in FIELDS]
@@ -144,7 +144,7 @@ def _places(
     return places
 
 
-def _values(reader: Any, database: Database, text: str) -> dict[str, Any]:
+def _values(reader: Any, database: GeoDatabase, text: str) -> dict[str, Any]:
     """Return the values of an address; none when it is no address or is not found."""
     try:
         address = ip_address(text)

@@ -43,6 +43,7 @@ OPTIONS = (
     ),
 )  # fmt: skip
 Pairs = dict[str, Any]
+_QUOTES = (('"', '"'), ("'", "'"))
 _BRACKETS = (("(", ")"), ("[", "]"), ("<", ">"))
 Change = Callable[[str], str]
 
@@ -88,7 +89,7 @@ def _store(options: Options) -> Callable[[Event, Pairs], None]:
 
 def _scan(options: Options) -> Callable[[str, Event, Pairs], None]:
     """Return what adds the pairs of a text to ``pairs``."""
-    splitter, expression = _expressions(options)
+    splitter, plain, escaped = _expressions(options)
     change_key, change_value = _change(options, "key"), _change(options, "value")
     wanted, unwanted = _keys(options["include_keys"]), _keys(options["exclude_keys"])
     prefix = compile_template(options["prefix"])
@@ -99,7 +100,7 @@ def _scan(options: Options) -> Callable[[str, Event, Pairs], None]:
         if splitter.search(text) is None:
             return
         own_wanted, own_unwanted = wanted(event), unwanted(event)
-        for found in expression.finditer(text):
+        for found in (escaped if "\\" in text else plain).finditer(text):
             key, *candidates = found.groups()
             value = next((one for one in candidates if one is not None), "")
             if not value and not allows_empty:
@@ -153,10 +154,12 @@ def _change(options: Options, part: str) -> Change:
     return change
 
 
-def _expressions(options: Options) -> tuple[Regex, Regex]:
+def _expressions(options: Options) -> tuple[Regex, Regex, Regex]:
     """Return what tells whether a text has pairs, and what finds them.
 
-    An expression of a pair has a group for the key and one for each form of value.
+    An expression of a pair has a group for the key and one for each form of value. The second
+    is for texts without a backslash, since looking for escapes costs the most; the third is for
+    all others.
     """
     for name in ("value_split", "value_split_pattern", "field_split_pattern"):
         if options[name] == "":
@@ -165,23 +168,23 @@ def _expressions(options: Options) -> tuple[Regex, Regex]:
     field = options["field_split_pattern"] or f"[{fields}]"
     value = options["value_split_pattern"] or f"[{values}]"
     splitter = f"(?: *(?:{value}) *)" if options["whitespace"] == "lenient" else f"(?:{value})"
-    own_patterns = [
-        name for name in ("field_split_pattern", "value_split_pattern") if options[name]
-    ]
-    key_end = f"(?!{splitter}|(?:{field})).)" if own_patterns else f"[^{values}{fields}])"
-    value_end = f"(?!{field}).)" if options["field_split_pattern"] else f"[^{fields}])"
-    forms = [_wrapped('"', '"'), _wrapped("'", "'")]
-    if options["include_brackets"]:
-        forms += [_wrapped(*pair) for pair in _BRACKETS]
-    forms.append(rf"((?:\\.|{value_end}+)")
-    text = rf"((?:\\.|{key_end}+){splitter}(?:{'|'.join(forms)})?(?:(?:{field})|$)"
+    patterns = ("field_split_pattern", "value_split_pattern")
+    own_patterns = [name for name in patterns if options[name]]
+    key_character = f"(?!{splitter}|(?:{field}))." if own_patterns else f"[^{values}{fields}]"
+    value_character = f"(?!{field})." if options["field_split_pattern"] else f"[^{fields}]"
+    wrappers = [*_QUOTES, *(_BRACKETS if options["include_brackets"] else ())]
     place = own_patterns[0] if own_patterns else "field_split"
-    return _compiled(options, splitter, place), _compiled(options, text, place)
 
+    def pair(escape: str) -> Regex:
+        forms = [
+            rf"\{opening}((?:{escape}[^\{closing}])+)?\{closing}" for opening, closing in wrappers
+        ]
+        forms.append(f"((?:{escape}{value_character})+)")
+        key = f"((?:{escape}{key_character})+)"
+        text = f"{key}{splitter}(?:{'|'.join(forms)})?(?:(?:{field})|$)"
+        return _compiled(options, text, place)
 
-def _wrapped(opening: str, closing: str) -> str:
-    """Return the expression of a text between quotes or brackets; its group is the text."""
-    return rf"\{opening}((?:\\.|[^\{closing}])+)?\{closing}"
+    return _compiled(options, splitter, place), pair(""), pair(r"\\.|")
 
 
 def _compiled(options: Options, text: str, option: str) -> Regex:
