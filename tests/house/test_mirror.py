@@ -16,6 +16,7 @@ APART = {
 """Folders of tests that belong to no single module; see design: tests/."""
 
 BESIDE_A_MODULE = {
+    "pipeline/logstash/filters/test_any_value.py": "what holds of all filters, for any event",
     "pipeline/test_growth.py": "the cost of an event through the pipeline as a whole, by its size",
     "pipeline/logstash/test_parity.py": "what recorded rows hold the room to as a whole",
 }
