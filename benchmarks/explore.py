@@ -29,7 +29,7 @@ from urllib.request import urlopen
 
 from benchmarks import corpus, processes
 from benchmarks.measure import append_history, machine
-from ptingest.api.console.explore import EXAMPLES
+from ptingest.api.console.explore_values import EXAMPLES
 from ptingest.model.explore import View
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path

@@ -31,7 +31,7 @@ from ptingest.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-NEEDS_RESTART = ("data_dir", "workers", "sinks", "dead_letters", "api", "why")
+NEEDS_RESTART = ("data_dir", "workers", "sinks", "dead_letters", "api", "console", "why")
 """Top-level keys that are read once; ``beats.listen`` is the one below that level."""
 
 

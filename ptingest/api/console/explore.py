@@ -11,43 +11,39 @@ import asyncio
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Any
 
 from ptingest.api.console.clauses import (
     Writing,
-    added,
-    clause,
-    holds,
     quoted,
-    without,
     written_at,
 )
 from ptingest.api.console.documents import (
-    ShownField,
     body_of,
-    cell,
     columns_of,
     message_of,
     pretty,
     shown_fields,
-    text_of,
 )
 from ptingest.api.console.dry_run import DryRun
 from ptingest.api.console.explore_address import (
-    PATH,
     ExploreAddress,
-    sort_of,
     span_with_data,
+)
+from ptingest.api.console.explore_values import (
+    field_values,
+    pointed,
+    row_of,
+    trace_address,
+    view_values,
+    whole_address,
 )
 from ptingest.api.console.export import KINDS, send_document, send_file
 from ptingest.api.console.highlights import Highlights
-from ptingest.api.console.site import ROOT, Site, while_waited_for
-from ptingest.api.console.timeline import Timeline, step_words, timeline
-from ptingest.doctor.units import cut
+from ptingest.api.console.kibana import discover_address
+from ptingest.api.console.site import Site, while_waited_for
 from ptingest.errors import QueryInvalid, RequestInvalid, SinkUnavailable, StoreMissing
-from ptingest.kql.fields import TEXT_FIELDS
-from ptingest.model.explore import DocumentReader, ExploreResult, Facet, Hit, Tail, View
+from ptingest.model.explore import DocumentReader, Tail, View
 from ptingest.settings.console import SavedSearch
 
 if TYPE_CHECKING:
@@ -64,33 +60,7 @@ TAIL_ROWS = 100
 TAILS = 8
 """Live tails at once."""
 EXPORTS = 2
-RANGES = (("15m", "15 min"), ("1h", "1 h"), ("24h", "24 h"), ("7d", "7 d"), ("", "all"))
-EXAMPLES = (
-    "group:pt",
-    "group:pt AND service:django AND log_level:ERROR",
-    "group:pt AND stream:app AND app_module:parcels",
-    "group:pt AND log_level:CRITICAL",
-    "group:pt AND stream:aws",
-    "group:pt AND logger_name:apps.parcels.views",
-    "group:pt AND service:django AND app_module:parcels AND log_level:ERROR",
-)
-"""The everyday queries."""
-CELL_CHARACTERS = 400
-"""Of a cell in a list."""
-VALUE_CHARACTERS = 1000
-"""A longer value of a label is not offered as a filter."""
-AGE = re.compile(r"\d+[smhdw]")
 NUMBER = re.compile(r"[0-9]{1,18}")
-
-
-class FacetChoice(NamedTuple):
-    """One value of a facet, with what a click on it does."""
-
-    value: str | None
-    documents: int
-    is_chosen: bool
-    toggle: str
-    exclude: str
 
 
 def explore_routes(
@@ -100,12 +70,15 @@ def explore_routes(
     *,
     shows_traces: bool = False,
     searches: Sequence[SavedSearch] = (),
+    kibana_url: str | None = None,
 ) -> list[web.RouteDef]:
     """Return the routes; without a reader the page says what to do. ``shows_traces``: there is
-    a page `/life`."""
+    a page `/life`. ``kibana_url``: where views can be seen in Kibana."""
     from aiohttp import web
 
-    pages = _Pages(site, reader, dry_run, shows_traces, searches) if reader is not None else None
+    pages = None
+    if reader is not None:
+        pages = _Pages(site, reader, dry_run, shows_traces, searches, kibana_url)
     if pages is None:
 
         async def nothing(request: web.Request) -> web.StreamResponse:
@@ -145,9 +118,11 @@ class _Pages:
         dry_run: DryRun | None,
         shows_traces: bool,
         searches: Sequence[SavedSearch],
+        kibana_url: str | None,
     ) -> None:
         self._site, self._reader, self._dry_run = site, reader, dry_run
         self._shows_traces, self._searches = shows_traces, searches
+        self._kibana_url = kibana_url
         self._tails = 0
         self._exports = 0
 
@@ -166,16 +141,32 @@ class _Pages:
                 ),
             )
         except QueryInvalid as error:
-            trouble, status = _pointed(asked, error), 400
+            trouble, status = pointed(asked, error), 400
         except StoreMissing:
             return await self._site.page(request, "explore_none.html", reader=self._reader)
         except SinkUnavailable as error:
             failure, status = error.cause, 503
         if look is not None and look.is_empty:
             return await self._site.page(request, "explore_none.html", reader=self._reader)
-        values = _values(asked, look, self._reader) | {"searches": self._searches}
+        values = {
+            **view_values(asked, look, self._reader),
+            "searches": self._searches,
+            "kibana": self._kibana(asked),
+        }
         return await self._site.page(
             request, "explore.html", status=status, trouble=trouble, failure=failure, **values
+        )
+
+    def _kibana(self, asked: ExploreAddress) -> str | None:
+        """Return the address of the view in Kibana, None where none is known or it has no sense."""
+        if self._kibana_url is None:
+            return None
+        try:
+            view = asked.view
+        except QueryInvalid:
+            return None
+        return discover_address(
+            self._kibana_url, view, columns_of(asked.columns), datetime.now(UTC)
         )
 
     async def _with_span(self, asked: ExploreAddress) -> ExploreAddress:
@@ -206,20 +197,20 @@ class _Pages:
             "explore_document.html",
             hit=hit,
             message=marks.pieces("message", message),
-            own=[_field(asked, one) for one in own],
-            others=[_field(asked, one) for one in others],
+            own=[field_values(asked, one) for one in own],
+            others=[field_values(asked, one) for one in others],
             json=pretty(hit.body),
             around=[
-                *[(False, _row(asked, one, marks)) for one in neighbours.before],
-                (True, _row(asked, hit, marks)),
-                *[(False, _row(asked, one, marks)) for one in neighbours.after],
+                *[(False, row_of(asked, one, marks)) for one in neighbours.before],
+                (True, row_of(asked, hit, marks)),
+                *[(False, row_of(asked, one, marks)) for one in neighbours.after],
             ],
             basis=neighbours.basis,
             columns=columns_of(asked.columns),
             back=asked.address(),
             parse=None if hit.is_cut else await self._parse(body),
-            whole=_whole(hit),
-            life=_life(hit) if self._shows_traces else None,
+            whole=whole_address(hit),
+            life=trace_address(hit) if self._shows_traces else None,
         )
 
     async def whole(self, request: web.Request) -> web.StreamResponse:
@@ -299,7 +290,7 @@ class _Pages:
         answer = await self._site.page(
             request,
             "explore_rows.html",
-            rows=[_row(asked, hit, marks) for hit in reversed(tail.hits)],
+            rows=[row_of(asked, hit, marks) for hit in reversed(tail.hits)],
             columns=columns_of(asked.columns),
         )
         answer.headers["X-Last-Id"] = tail.position
@@ -339,139 +330,6 @@ class _Pages:
             return await self._site.notice(request, 503, "Not exported", error.cause)
         finally:
             self._exports -= 1
-
-
-def _pointed(asked: ExploreAddress, error: QueryInvalid) -> dict[str, object]:
-    """Say what is wrong and where; a time or a page address has no column in the query."""
-    return {
-        "seen": error.seen,
-        "expected": error.expected,
-        "column": error.column if error.query == asked.query else None,
-        "before": error.query[: error.column - 1],
-        "at": error.query[error.column - 1 : error.column] or " ",
-        "after": error.query[error.column :],
-    }
-
-
-def _values(
-    asked: ExploreAddress, look: ExploreResult | None, reader: DocumentReader
-) -> dict[str, object]:
-    columns = columns_of(asked.columns)
-    values: dict[str, object] = {
-        "asked": asked,
-        "reader": reader,
-        "columns": columns,
-        "fewer": {
-            name: asked.address(columns=",".join(one for one in columns if one != name))
-            for name in columns
-        },
-        "ranges": [(text, title, asked.address(since=text, until=None)) for text, title in RANGES],
-        "examples": [(text, ExploreAddress(text, asked.since).address()) for text in EXAMPLES],
-        "this_view": asked.address().partition("?")[2],
-        "look": look,
-        "line": None,
-    }
-    return values if look is None else {**values, **_found(asked, look, columns)}
-
-
-def _found(asked: ExploreAddress, look: ExploreResult, columns: list[str]) -> dict[str, object]:
-    counts, page, marks = look.counts, look.page, Highlights(asked.query)
-    line: Timeline | None = timeline(
-        counts.bars, lambda bar: asked.address(since=bar.start, until=bar.end)
-    )
-    return {
-        "line": line,
-        "step": step_words(counts.step_seconds),
-        "span": _span_words(asked),
-        "facets": [(facet, _choices(asked, facet)) for facet in counts.facets],
-        "sort": sort_of(asked.sort),
-        "sorts": {
-            name: asked.sorted_by(name)
-            for name in ("@timestamp", *columns)
-            if name not in TEXT_FIELDS
-        },
-        "rows": [_row(asked, hit, marks) for hit in page.hits],
-        "older": asked.address(place=page.next_place) if page.next_place else None,
-        "newest": asked.address() if asked.place else None,
-        "wait": asked.address(patient="1", place=asked.place),
-        "anytime": asked.address(since="", until=None),
-        "ndjson": asked.address(f"{PATH}/export", **{"as": "ndjson"}),
-        "csv": asked.address(f"{PATH}/export", **{"as": "csv"}),
-        "tail": asked.address(f"{PATH}/tail"),
-    }
-
-
-def _span_words(asked: ExploreAddress) -> str:
-    if asked.since and AGE.fullmatch(asked.since) and not asked.until:
-        return f", of the last {asked.since}"
-    begin = f" from {asked.since}" if asked.since else ""
-    end = f" to {asked.until}" if asked.until else ""
-    return f",{begin}{end}" if begin or end else ""
-
-
-def _choices(asked: ExploreAddress, facet: Facet) -> list[FacetChoice]:
-    choices = []
-    for value, documents in facet.values:
-        if value is not None and len(value) > VALUE_CHARACTERS:
-            continue
-        wanted = clause(facet.field, value)
-        is_chosen = holds(asked.query, wanted)
-        change = without if is_chosen else added
-        choices.append(
-            FacetChoice(
-                value,
-                documents,
-                is_chosen,
-                asked.address(q=change(asked.query, wanted)),
-                asked.address(q=added(asked.query, clause(facet.field, value, is_negated=True))),
-            )
-        )
-    return choices
-
-
-def _row(asked: ExploreAddress, hit: Hit, marks: Highlights) -> dict[str, object]:
-    body = body_of(hit)
-    level = body.get("log_level")
-    return {
-        "id": hit.id,
-        "time": hit.timestamp or "",
-        "level": level if isinstance(level, str) and level.isalpha() and level.isascii() else "",
-        "cells": [
-            (name, marks.pieces(name, cut(cell(hit, body, name), CELL_CHARACTERS)))
-            for name in columns_of(asked.columns)
-        ],
-        "open": asked.address(f"{PATH}/document", id=hit.id),
-        "whole": _whole(hit),
-        "size": hit.size,
-    }
-
-
-def _whole(hit: Hit) -> str | None:
-    """Return where a document that is shown in part is had whole."""
-    return f"{PATH}/document/whole?id={quote(hit.id)}" if hit.is_cut else None
-
-
-def _life(hit: Hit) -> str | None:
-    """Return the address of a document's trace; only a document with a key has one."""
-    return f"{ROOT}/life?{urlencode({'id': hit.key})}" if hit.key else None
-
-
-def _field(asked: ExploreAddress, field: ShownField) -> dict[str, object]:
-    name, value, text = field.name, field.value, text_of(field.value)
-    is_one = (
-        isinstance(value, str | int | float) and len(text) <= VALUE_CHARACTERS and '"' not in name
-    )
-    columns = columns_of(asked.columns)
-    wanted = clause(name, text) if is_one else ""
-    return {
-        "name": name,
-        "text": field.text,
-        "repeats_message": field.repeats_message,
-        "only": asked.address(q=added(asked.query, wanted)) if is_one else "",
-        "not": asked.address(q=added(asked.query, f"not {wanted}")) if is_one else "",
-        "count": "" if name in asked.facet_names else asked.counting(name),
-        "column": "" if name in columns else asked.address(columns=",".join([*columns, name])),
-    }
 
 
 def _json(value: object) -> web.Response:

@@ -43,6 +43,7 @@ def console_dependencies(
         dry_run=DryRun(pipeline),
         letters=DeadLetterBrowser(folder / "dead_letters"),
         searches=settings.console.searches,
+        kibana_url=settings.console.kibana_url,
         explorer=document_reader(settings, lambda: stream_names(pipeline().profile)),
     )
 
@@ -56,6 +57,7 @@ class ConsoleDependencies:
     explorer: DocumentReader | None = None
     """None where no sink can be read; the page says so."""
     searches: Sequence[SavedSearch] = ()
+    kibana_url: str | None = None
 
 
 IN_TROUBLE = "ptingest_lane_is_in_trouble"
@@ -87,6 +89,7 @@ class Console:
             dependencies.dry_run,
             shows_traces=why is not None,
             searches=dependencies.searches,
+            kibana_url=dependencies.kibana_url,
         )
         if why is not None:
             routes += trace_routes(site, why)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import orjson
 
 from ptingest.model.streams import StreamNames
-from ptingest.sinks.elasticsearch.names import ROLE, TEMPLATE, USER
+from ptingest.sinks.elasticsearch.names import ROLE, TEMPLATE, USER, VIEW
 from ptingest.tools.setup.assets import read_json, read_lines
 
 Part = Literal["templates", "role", "user", "api-key", "data-views", "searches", "dashboard"]
@@ -31,7 +31,6 @@ KIBANA_PARTS: frozenset[Part] = frozenset({"data-views", "searches", "dashboard"
 RoleName = Literal["lean", "as-described"]
 
 API_KEY = "ptingest"
-VIEW = "pt-logs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -468,6 +468,21 @@ async def test_the_first_view_is_on_a_span_that_has_documents(
     assert all("since=24h" not in one for one in links(page) if "as=csv" in one)
 
 
+async def test_a_view_leads_to_the_same_in_kibana(
+    store: sqlite3.Connection, tmp_path: Path
+) -> None:
+    put(store, parcel(1))
+
+    for url, found in (("http://kibana:5601", 1), (None, 0)):
+        explorer = StoreExplorer(tmp_path / "store.sqlite")
+        dependencies = ConsoleDependencies(explorer=explorer, kibana_url=url)
+        async with console(dependencies=dependencies) as served:
+            page = await served.read("/console/explore?since=1h&q=service:django")
+        kibana = [one for one in links(page) if one.startswith("http://kibana:5601/app/discover")]
+        assert len(kibana) == found
+        assert all("from:'now-1h'" in one and "service:django" in one for one in kibana)
+
+
 async def test_a_parameter_that_is_not_known_is_refused(
     served: Served, store: sqlite3.Connection
 ) -> None:
