@@ -135,6 +135,7 @@ def _choices(asked: ExploreAddress, facet: Facet) -> list[FacetChoice]:
 
 
 def row_of(asked: ExploreAddress, hit: Hit, marks: Highlights) -> dict[str, object]:
+    """Return a document as a row of the list; ``marks`` are the words that were searched."""
     body = body_of(hit)
     level = body.get("log_level")
     return {
