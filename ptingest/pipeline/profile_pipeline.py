@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import repeat
 from operator import attrgetter
 
@@ -36,6 +36,7 @@ from ptingest.pipeline.fast.events import EventDecoder
 from ptingest.pipeline.group import Event, Group, StageResult
 from ptingest.pipeline.identity import key_texts
 from ptingest.pipeline.interpolate import MISSING, interpolated, value_of
+from ptingest.pipeline.labels import LearnedLabels
 from ptingest.pipeline.pipeline import OTHER, Explanation
 from ptingest.settings.profile import ProfileSettings
 
@@ -59,13 +60,14 @@ _service_of = attrgetter("service")
 class ProfilePipeline:
     """Implements ``Pipeline`` for a profile in YAML; made by ``compile_profile``."""
 
-    def __init__(self, profile: ProfileSettings) -> None:
+    def __init__(self, profile: ProfileSettings, labels: LearnedLabels | None = None) -> None:
+        """``labels`` gives services a label where the profile knows none by name."""
         self.profile = profile
         self.groups = {group.group: Group(group, profile) for group in profile.groups}
         self.services: tuple[str, ...] = tuple(
             dict.fromkeys(name for group in profile.groups for name in group.known_services)
         )
-        self._known = frozenset(self.services)
+        self._known: Container[str] = frozenset(self.services) if labels is None else labels
         usable = {n: group for n, group in self.groups.items() if FastPath.is_usable(group)}
         touched = [touched_fields(group) for group in usable.values()]
         overwritten = {name for costs, _ in touched for name in costs}

@@ -11,7 +11,7 @@ stages process them. A property test checks that both give the same result.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, NamedTuple
 
 import msgspec
@@ -79,7 +79,7 @@ notes; returns the values of the event's document, or None for the reference sta
 class FastPath:
     """Processes common events of one group; caches services, tags and times."""
 
-    def __init__(self, group: Group, known_services: frozenset[str], reader: EventDecoder) -> None:
+    def __init__(self, group: Group, known_services: Container[str], reader: EventDecoder) -> None:
         """``reader`` decodes the events; it knows the fields that this group overwrites."""
         overwritten, reserved = touched_fields(group)
         self._reader = reader
@@ -240,7 +240,7 @@ def _tally(state: int, service: str, tallies: Tallies, *, is_loose: bool) -> Non
 class _Routes(dict[bytes, Route | None]):
     """Data streams of services; None for all but plain, legal, allowed services."""
 
-    def __init__(self, group: Group, known: frozenset[str]) -> None:
+    def __init__(self, group: Group, known: Container[str]) -> None:
         self._group = group
         self._known = known
         self._readers: dict[Classifier, LineReader] = {}

@@ -19,8 +19,8 @@ import msgspec
 from ptingest.pipeline.decode import Decoded, Unreadable, must_be
 from ptingest.pipeline.interpolate import message_text
 from ptingest.pipeline.logstash.event import Event, new_event
-from ptingest.pipeline.logstash.values import NANOS, Timestamp, Value
-from ptingest.pipeline.timestamps import read_event_time
+from ptingest.pipeline.logstash.sent_times import SentTimes
+from ptingest.pipeline.logstash.values import Timestamp, Value
 
 CODECS = ("plain", "json")
 _value = msgspec.json.Decoder().decode
@@ -49,6 +49,7 @@ class BeatsInput:
             names_peer: whether the metadata has the Beat's address.
         """
         self._codec, self._has_ecs = codec, has_ecs
+        self._times = SentTimes()
         self._tags_codec, self._names_peer = tags_codec, names_peer
         self._tags, self._type, self._add_field = tuple(tags), type_name, tuple(add_field)
 
@@ -61,8 +62,8 @@ class BeatsInput:
         metadata = self._metadata(fields.pop("@metadata", None), peer)
         source = "message" if fields.get("message") is not None else "line"
         sent = fields.pop("@timestamp", None)
-        moment = read_event_time(sent) if isinstance(sent, str) else None
-        time = Timestamp(now_ns if moment is None else moment.seconds * NANOS + moment.nanos)
+        moment = self._times.read(sent) if isinstance(sent, str) else None
+        time = Timestamp(now_ns if moment is None else moment)
         if fields.get(source) is None:
             if sent is not None and moment is None:
                 fields["_@timestamp"] = sent

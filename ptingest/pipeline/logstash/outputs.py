@@ -133,9 +133,10 @@ def _to_data_streams(options: Options, number: int) -> Route:
         parts = given
         if is_routed and type(found) is dict:
             parts = {part: _part(found.get(part), given[part]) for part in _DATA_STREAM}
-        if is_synced and (found is None or type(found) is dict):
-            # The stream's mapping holds these three to one value each.
-            event.fields["data_stream"] = {**(found or {}), **parts}
+        if is_synced:
+            # The stream's mapping holds these three to one value each; what is no object is
+            # overwritten, as recorded from Logstash.
+            event.fields["data_stream"] = {**(found if type(found) is dict else {}), **parts}
         return Target(
             number,
             f"{parts['type']}-{parts['dataset']}-{parts['namespace']}",

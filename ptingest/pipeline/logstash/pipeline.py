@@ -23,21 +23,23 @@ from ptingest.model.document import Target as DocumentTarget
 from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import TOO_DEEP, Decoded, Unreadable, decode_payload
-from ptingest.pipeline.identity import event_key, part_key
+from ptingest.pipeline.identity import part_key
 from ptingest.pipeline.labels import LearnedLabels
+from ptingest.pipeline.logstash.as_profile import profile_of
 from ptingest.pipeline.logstash.beats_input import AsGiven, BeatsInput
 from ptingest.pipeline.logstash.compile import Program, Result, compile_config
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.inputs import Input, beats_inputs
+from ptingest.pipeline.logstash.keys import EventKeys
 from ptingest.pipeline.logstash.options import RefusedConfig
 from ptingest.pipeline.logstash.parse import join_configs, parse
+from ptingest.pipeline.logstash.sent_times import SentTimes
 from ptingest.pipeline.logstash.targets import Illegal, Targets, sink_names
 from ptingest.pipeline.logstash.values import Timestamp
-from ptingest.pipeline.own_time import OwnTimes
 from ptingest.pipeline.pipeline import OTHER, ExplainedEvent, Explanation, Passage
-from ptingest.pipeline.timestamps import TimeReader, read_event_time
+from ptingest.pipeline.profile_pipeline import ProfilePipeline
 from ptingest.settings.logstash import LogstashSettings
-from ptingest.settings.profile import TimeSettings
+from ptingest.settings.profile import ProfileSettings
 
 LONGEST_NAME = 1024
 """Characters of a target's name that a letter shows; a legal one has at most 255."""
@@ -72,7 +74,10 @@ class LogstashPipeline:
         program: Program,
         source: Input | None,
         builder: BeatsInput | AsGiven,
+        *,
+        meaning: ProfileSettings | None = None,
     ) -> None:
+        """``meaning`` is a profile that means the same: it is run, since it is much faster."""
         self.profile = settings
         self.program = program
         self.source = source
@@ -82,7 +87,10 @@ class LogstashPipeline:
         self.outputs = sink_names(program.outputs)
         self._is_spread = len(set(self.outputs)) > 1
         self._labels = LearnedLabels()
-        self._own_times = OwnTimes(TimeReader(TimeSettings(), timezone="UTC", is_full=True))
+        self.fast = None if meaning is None else ProfilePipeline(meaning, self._labels)
+        """Runs the events, where a profile means the same."""
+        self._sent_times = SentTimes()
+        self._event_keys = EventKeys(self._sent_times)
 
     @property
     def services(self) -> Sequence[str]:
@@ -93,18 +101,20 @@ class LogstashPipeline:
         """Return the metric label of a service."""
         return self._labels.label_of(service)
 
-    def is_for(self, group: str | None) -> bool:  # noqa: ARG002 - the filters decide
-        """Always: the filters and outputs decide."""
-        return True
+    def is_for(self, group: str | None) -> bool:
+        """Whether events of this group can become documents: any may, where filters decide."""
+        return self.fast is None or self.fast.is_for(group)
 
-    def own_stream(self, group: str, service: str) -> DataStream | None:  # noqa: ARG002
-        """None: any event may go anywhere."""
-        return None
+    def own_stream(self, group: str, service: str) -> DataStream | None:
+        """Return the data stream of a service's events; None where any event may go anywhere."""
+        return None if self.fast is None else self.fast.own_stream(group, service)
 
     def process(
         self, payloads: Sequence[bytes], *, receipt: Receipt, peer: str, now_ns: int
     ) -> Processed:
         """Decide the fate of each payload; as ``Pipeline.process``."""
+        if self.fast is not None:
+            return self.fast.process(payloads, receipt=receipt, peer=peer, now_ns=now_ns)
         done = Processed(is_spread=self._is_spread)
         received, documents = done.received, done.documents
         for payload in payloads:
@@ -176,23 +186,11 @@ class LogstashPipeline:
         """Return the key of each document: the config's id, else the event's, numbered."""
         if all(one.own_id is not None for one in made) or isinstance(decoded, Unreadable):
             return [one.own_id for one in made]
-        key = self._event_key(decoded)
+        key = self._event_keys.key_of(decoded)
         return [
             one.own_id if one.own_id is not None else key and part_key(key, number)
             for number, one in enumerate(made)
         ]
-
-    def _event_key(self, decoded: Decoded) -> str | None:
-        members = decoded.event
-        message = _text_of(members.get("message"))
-        found = self._own_times.find_in_text(message or "")
-        if found is not None:
-            return event_key(members, message, found.text.decode("ascii"), found.millis)
-        sent = _text_of(members.get("@timestamp"))
-        moment = None if sent is None else read_event_time(sent)
-        if sent is None or moment is None:
-            return None
-        return event_key(members, message, sent, moment.millis)
 
     def _letter(
         self,
@@ -202,7 +200,7 @@ class LogstashPipeline:
         label: str,
         peer: str,
     ) -> DeadLetter:
-        key = None if isinstance(decoded, Unreadable) else self._event_key(decoded)
+        key = None if isinstance(decoded, Unreadable) else self._event_keys.key_of(decoded)
         return DeadLetter(
             reason=fate.reason,
             detail=fate.detail,
@@ -264,12 +262,15 @@ class LogstashPipeline:
         )
 
 
-def compile_logstash(settings: LogstashSettings, *, is_bare: bool = False) -> LogstashPipeline:
+def compile_logstash(
+    settings: LogstashSettings, *, is_bare: bool = False, is_general: bool = False
+) -> LogstashPipeline:
     """Compile the files of a config.
 
     Args:
         settings: the files, and how they are read.
         is_bare: payloads are events as they are, whatever the inputs say.
+        is_general: run the general engine also where a profile means the same.
 
     Raises:
         ConfigInvalid: it cannot be run, with file and line.
@@ -286,7 +287,14 @@ def compile_logstash(settings: LogstashSettings, *, is_bare: bool = False) -> Lo
         raise ConfigInvalid(tuple(map(invalid, error.all))) from None
     source = inputs[0] if inputs else None
     builder = BeatsInput(has_ecs=has_ecs) if source is None else source.builder
-    return LogstashPipeline(settings, program, source, AsGiven() if is_bare else builder)
+    is_general = is_general or is_bare or not has_ecs
+    return LogstashPipeline(
+        settings,
+        program,
+        source,
+        AsGiven() if is_bare else builder,
+        meaning=None if is_general else profile_of(config),
+    )
 
 
 def invalid(error: RefusedConfig) -> ConfigProblem:
@@ -331,11 +339,6 @@ def _plain(value: object) -> object:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number")
-_text = msgspec.json.Decoder(str).decode
-
-
-def _text_of(raw: msgspec.Raw | None) -> str | None:
-    return _text(raw) if raw is not None and bytes(raw).startswith(b'"') else None
 
 
 def _told(result: Result) -> ExplainedEvent:

@@ -22,6 +22,20 @@ Value = Any
 """None | bool | int | float | Decimal | str | Timestamp | list | dict, nested."""
 
 
+_MINUTE_NS = 60 * NANOS
+_KEPT_MINUTES = 4096
+_MINUTE_TEXTS: dict[int, str] = {}
+"""Number of a minute since 1970 -> ``2025-01-02T03:04:``; the events of a minute share it."""
+
+
+def _begin_of_minute(minute: int) -> str:
+    if len(_MINUTE_TEXTS) >= _KEPT_MINUTES:
+        _MINUTE_TEXTS.clear()
+    text = instant_text(Instant(minute * 60, 0))
+    begin = _MINUTE_TEXTS[minute] = text[: -len("00.000Z")]
+    return begin
+
+
 class Timestamp:
     """A moment, in nanoseconds since 1970 UTC; immutable by convention, compared by value."""
 
@@ -41,7 +55,18 @@ class Timestamp:
 
     def __str__(self) -> str:
         """ISO 8601 in UTC with milliseconds, more digits only if the moment has them."""
-        return instant_text(Instant(*divmod(self.ns, NANOS)))
+        minute, of_minute = divmod(self.ns, _MINUTE_NS)
+        begin = _MINUTE_TEXTS.get(minute)
+        if begin is None:
+            begin = _begin_of_minute(minute)
+        seconds, nanos = divmod(of_minute, NANOS)
+        if nanos % 1_000_000 == 0:
+            return f"{begin}{seconds:02d}.{nanos // 1_000_000:03d}Z"
+        return (
+            f"{begin}{seconds:02d}.{nanos // 1000:06d}Z"
+            if nanos % 1000 == 0
+            else (f"{begin}{seconds:02d}.{nanos:09d}Z")
+        )
 
     def moment(self) -> datetime:
         """The same moment with microseconds, in UTC."""

@@ -73,9 +73,14 @@ def test_fields_of_an_event_choose_its_data_stream(
 def test_fields_are_left_alone_on_demand() -> None:
     _, event = routed("elasticsearch { data_stream_sync_fields => false }")
     assert "data_stream" not in event.fields
+
+
+def test_what_is_no_object_is_overwritten() -> None:
     target, event = routed("elasticsearch { }", data_stream="text")
     assert target.name == "logs-generic-default"
-    assert event.fields["data_stream"] == "text"
+    assert event.fields["data_stream"] == {
+        "type": "logs", "dataset": "generic", "namespace": "default",
+    }  # fmt: skip
 
 
 def test_all_of_a_target_is_interpolated() -> None:
