@@ -31,6 +31,8 @@ from ptingest.settings.characters import (
 
 WAYS_MOST = 1024
 """How often a rest may be tried because of choices that are few and fixed in number."""
+GROWING_WAYS_MOST = 1 << 20
+"""The same, for callers that bound the length of the text."""
 TURNS_MOST = 32
 """Repetitions up to which a repeat counts as short."""
 STEPS_MOST = 20_000
@@ -102,6 +104,7 @@ class _Proof:
     def __init__(self, *, power: int = 1, follows_groups: bool = False) -> None:
         self._steps = 0
         self._power, self._follows_groups = power, follows_groups
+        self._ways = GROWING_WAYS_MOST if follows_groups else WAYS_MOST
         self._is_in_group = False
         """Inside of a group that is repeated without a bound."""
 
@@ -111,7 +114,7 @@ class _Proof:
             rest = self._before(node, flags, rest)
             if rest.cost > self._power:
                 raise NotProven("what follows a repeat may begin as what is repeated")
-            if rest.ways > WAYS_MOST or self._steps > STEPS_MOST:
+            if rest.ways > self._ways or self._steps > STEPS_MOST:
                 raise NotProven("too many choices are not told by the next character")
         return rest
 

@@ -16,6 +16,7 @@ expression. From the first time on RE2 is asked first.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from functools import cache, cached_property
@@ -36,8 +37,8 @@ from ptingest.settings.linear import NotProven, growth
 
 __all__ = ["BadRegex", "Found", "Regex", "RegexTimeout", "compile_regex"]
 
-STEPS_MOST = 1 << 23
-"""Steps of Python's ``re`` for one text, below a tenth of a second."""
+STEPS_MOST = 1 << 24
+"""Steps of Python's ``re`` for one text, a fifth of a second."""
 POWER_MOST = 3
 FIRST_SECONDS = 0.1
 """Time for the package ``regex``, until it once was not enough."""
@@ -151,9 +152,8 @@ class _Engines:
             power, ways = growth(written.text, power=POWER_MOST)
         except NotProven:
             return
-        self._match_most = int((STEPS_MOST / ways) ** (1 / power))
-        searched = power if self._is_at_start else power + 1
-        self._search_most = int((STEPS_MOST / ways) ** (1 / searched))
+        self._match_most = _longest(power, ways)
+        self._search_most = _longest(power if self._is_at_start else power + 1, ways)
 
     def search(self, text: str, start: int = 0) -> Found | None:
         if self._needle not in text:
@@ -219,6 +219,14 @@ class _Engines:
     def _wider(self) -> Re2 | None:
         relaxed = python_text.write_relaxed(self._parsed, spells_words=self._spells_words)
         return re2_or_none(relaxed)
+
+
+def _longest(power: int, ways: int) -> int:
+    """Return the length of a text for which the steps are few.
+
+    Each power is a place in the text, and each place is behind the one before.
+    """
+    return int((STEPS_MOST * math.factorial(power) / ways) ** (1 / power))
 
 
 def _compiled_by(module: Any, text: str) -> Any:

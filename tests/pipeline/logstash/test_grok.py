@@ -12,6 +12,7 @@ from ptingest.pipeline.logstash.grok import (
     to_decimal,
     to_whole,
 )
+from ptingest.pipeline.logstash.regex import RegexTimeout
 
 ECS, LEGACY = library(has_ecs=True), library(has_ecs=False)
 
@@ -30,6 +31,31 @@ def groups(text: str, message: str) -> dict[str, str] | None:
 def test_every_pattern_of_the_library_compiles(patterns: dict[str, str]) -> None:
     for name in patterns:
         Grok(f"%{{{name}:x}}", patterns)
+
+
+HOSTILE = [
+    ("%{COMBINEDAPACHELOG}", '1.1.1.1 - - [02/Jan/2026:03:04:05 +0000] "' + '" 1 1 "' * 300),
+    ("%{SYSLOGLINE}x", "Jan  2 03:04:05 " + "a." * 1_000),
+    ("%{HAPROXYHTTP}", "Jan  2 03:04:05 h p: 1.1.1.1:5 [" + "1/" * 500),
+    ("%{DATA:a}=%{DATA:b}=%{DATA:c}=%{DATA:d}=%{DATA:e};", "=" * 30_000),
+    ("%{EMAILADDRESS:e}!", "a.b@" * 1_000),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), HOSTILE)
+def test_a_line_made_to_be_slow_is_answered(text: str, line: str) -> None:
+    """Logstash's engine is interrupted after 30 seconds on such lines."""
+    search = Grok(text, ECS).search
+
+    for _ in range(20):
+        assert search(line) is None
+
+
+def test_a_line_that_is_too_long_even_for_re2_ends_as_well() -> None:
+    search = Grok("%{COMBINEDAPACHELOG}", ECS).search
+
+    with pytest.raises(RegexTimeout):
+        search('1.1.1.1 - - [02/Jan/2026:03:04:05 +0000] "' + '" 1 1 "' * 20_000)
 
 
 def test_the_library_has_all_names_of_logstash() -> None:

@@ -27,6 +27,7 @@ from tests.support.expressions import RUBY, TEXTS
         (r"\b\w+\b", "café naïve x", "x"),
         (r"\bcafe\b", "cafe\u0301", None),
         (r".\Z", "ab\n", "b"),
+        (r"\B", "", ""),
         (r".\z", "ab\n", None),
         ("a{2,3}?", "aaa", "aa"),
         ("(?i)straße", "STRAẞE", "STRAẞE"),

@@ -35,6 +35,8 @@ from ptingest.pipeline.logstash.onigmo.tree import (
 from ptingest.settings.characters import ALL, LAST, Characters, inverted
 
 _ANY = "(?s:.)"
+_COPIES_MOST = 4
+"""Repetitions that a relaxed expression counts."""
 _LINE_START_BEFORE_TEXT = "(?m:^)"
 # Ruby's ^ is not at the end of a text that ends in a newline; Python's is.
 _LINE_START = r"(?m:^)(?!(?<=\n)\Z)"
@@ -44,7 +46,7 @@ _PLACES = {
     Place.TEXT_END: r"\Z",
     Place.LAST_LINE_END: "$",
     Place.WORD_EDGE: r"\b",
-    Place.NO_WORD_EDGE: r"\B",
+    Place.NO_WORD_EDGE: r"(?!\b)",  # Python's own \B is not in an empty text before 3.14
     Place.SEARCH_START: r"\G",
     Place.KEEP: r"\K",
 }
@@ -119,7 +121,10 @@ class _Writer:
         body = self.text(node.body, takes_more=False)
         if not isinstance(node.body, (One, Group)):
             body = f"(?:{body})"
-        return body + _often(node.least, node.most) + self.mode(node.mode)
+        return body + self.often(node.least, node.most) + self.mode(node.mode)
+
+    def often(self, least: int, most: int | None) -> str:
+        return _often(least, most)
 
     def mode(self, mode: Mode) -> str:
         return mode.value
@@ -188,6 +193,11 @@ class _Writer:
 
 
 class _RelaxedWriter(_Writer):
+    def often(self, least: int, most: int | None) -> str:
+        # RE2 copies the body for each repetition.
+        is_long = most is not None and most > _COPIES_MOST
+        return _often(min(least, _COPIES_MOST), None if is_long else most)
+
     def group(self, node: Group, body: str) -> str:  # noqa: ARG002 - as in the base
         return f"(?:{body})"
 
