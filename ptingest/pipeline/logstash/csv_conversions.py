@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC
 
-from ptingest.pipeline.logstash.date_formats import compile_date_format, timestamp_of
 from ptingest.pipeline.logstash.locale_names import locale_names
 from ptingest.pipeline.logstash.values import NANOS, Timestamp, Value
-from ptingest.pipeline.timestamps import day_number, days_in_month
+from ptingest.pipeline.timestamps import day_number, days_in_month, read_event_time
 
 Conversion = Callable[[str], Value]
 _INTEGER = re.compile(
@@ -78,11 +76,11 @@ def _date_time(text: str) -> Value:
 
 
 def _iso(text: str) -> Timestamp | None:
-    names = locale_names("en")
-    assert names is not None
-    written = text.removesuffix(" UTC").replace(" ", "T")
-    millis = compile_date_format("ISO8601", names)(written, UTC, 0)
-    return None if millis is None else timestamp_of(millis)
+    year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
+    if not 1 <= month <= 12 or not 1 <= day <= days_in_month(year, month):
+        return None
+    found = read_event_time(text.removesuffix(" UTC").replace(" ", "T"))
+    return None if found is None else Timestamp(found.seconds * NANOS + found.nanos)
 
 
 def _named(found: re.Match[str]) -> Timestamp | None:

@@ -45,6 +45,8 @@ SECOND = 1_000_000_000
         ("date_time", "2026-01-02 00:00:05", Timestamp(DAY + 5 * SECOND)),
         ("date_time", "2026-01-02T01:00:00+01:00", Timestamp(DAY)),
         ("date_time", "2026-01-02 00:00:00 UTC", Timestamp(DAY)),
+        ("date_time", "2026-01-02T00:00:00.123456789Z", Timestamp(DAY + 123_456_789)),
+        ("date_time", "2026-01-02T25:00:00Z", "2026-01-02T25:00:00Z"),
         ("date_time", "Jan 2 00:00:05 2026", Timestamp(DAY + 5 * SECOND)),
         ("date_time", "Jan 2 24:00:05 2026", "Jan 2 24:00:05 2026"),
         ("date_time", "Jan 2 2026", "Jan 2 2026"),

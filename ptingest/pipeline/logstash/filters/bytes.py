@@ -17,7 +17,9 @@ OPTIONS = (
     Option("decimal_separator", default=".", choices=(".", ",")),
     Option("tag_on_failure", "array", ["_bytesparsefailure"]),
 )
-_SIZE = re.compile(r"([0-9., ]*?)\s*([kmgtpe]?)b?", re.IGNORECASE)
+# As in Ruby, a line of the text is enough.
+_SIZE = re.compile(r"^([0-9 _,.]*)\s*([kmgtpe]?)b?$", re.IGNORECASE | re.MULTILINE)
+_SPACE = " \t\n\v\f\r\0"
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
 
 
@@ -28,7 +30,6 @@ def build(setup: FilterSetup) -> FilterFunction:
     target = None if options["target"] is None else known_reference(options["target"])
     base = 1024 if options["conversion_method"] == "binary" else 1000
     point = options["decimal_separator"]
-    group = "," if point == "." else "."
     failure_tags = options["tag_on_failure"]
 
     def in_bytes(event: Event) -> None:
@@ -37,17 +38,20 @@ def build(setup: FilterSetup) -> FilterFunction:
         found = None
         if isinstance(value, str):
             # Logstash strips the text where it stands, even when the result goes elsewhere.
-            value = value.strip()
+            value = value.strip(_SPACE)
             event.set(reference, value)
-            found = _SIZE.fullmatch(value)
-        number = found[1].replace(group, "").replace(" ", "").replace(point, ".") if found else ""
-        if found is None or not number:
+            found = _SIZE.search(value)
+        number = "".join(one for one in found[1] if one.isdigit() or one == point) if found else ""
+        if found is None or not number or number.count(".") > 1:
             for tag in failure_tags:
                 event.tag(tag)
             return
         if target is None:
             raise FieldError("bytes: there is no target for the number")
-        event.set(target(event), _rounded(ruby_float(number) * base ** _POWERS[found[2].lower()]))
+        event.set(
+            target(event),
+            _rounded(ruby_float(number.replace(point, ".")) * base ** _POWERS[found[2].lower()]),
+        )
         matched(event)
 
     return in_bytes

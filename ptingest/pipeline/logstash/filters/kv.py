@@ -112,7 +112,8 @@ def _scan(options: Options) -> Callable[[str, Event, Pairs], None]:
 
     def add(event: Event, pairs: Pairs, key: str, value: Value) -> None:
         known = _as_list(pairs[key]) if key in pairs else []
-        if value in known and not allows_duplicates:
+        # As in Logstash, a value within the one text that is known counts as known.
+        if not allows_duplicates and key in pairs and value in pairs[key]:
             return
         if is_recursive:
             inner: Pairs = {}

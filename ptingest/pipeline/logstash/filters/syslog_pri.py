@@ -48,13 +48,14 @@ def build(setup: FilterSetup) -> FilterFunction:
         codes = priority >> 3, priority & 7
         event.set(facility_code(event), codes[0])
         event.set(severity_code(event), codes[1])
-        if has_labels:
+        if has_labels and codes[0] >= len(facilities):
+            event.tag("_syslogpriparsefailure")
+        elif has_labels:
             # A negative code counts from the end of the labels.
-            if -len(facilities) <= codes[0] < len(facilities) and codes[1] < len(severities):
+            if -len(facilities) <= codes[0]:
                 event.set(facility(event), facilities[codes[0]])
+            if codes[1] < len(severities):
                 event.set(severity(event), severities[codes[1]])
-            else:
-                event.tag("_syslogpriparsefailure")
         matched(event)
 
     return syslog_pri

@@ -49,6 +49,7 @@ def build(setup: FilterSetup) -> FilterFunction:
 def _charset(setup: FilterSetup) -> str:
     name = setup.options["charset"]
     try:
+        b"a".decode(name, "replace")  # refuses codecs that make no text, such as hex
         return codecs.lookup(name).name
     except LookupError:
         raise setup.options.refuse(

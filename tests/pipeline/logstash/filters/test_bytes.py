@@ -20,6 +20,8 @@ from tests.pipeline.logstash.running import run_filter
         ("", "12B", 12),
         ("", "1.5", 2),
         ("", "1,500.5k", 1_536_512),
+        ("", "1_500 k", 1_536_000),
+        ("", "free:\n1 kb\nused", 1024),
         ('conversion_method => "metric"', "1.5 kb", 1500),
         ('decimal_separator => ","', "1.000,5 k", 1_024_512),
     ],
@@ -31,7 +33,7 @@ def test_a_size_becomes_a_number(options: str, text: str, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "x", "1kib", "1e3 kb", "5 x", "-5", 5, True, None, ["1kb"], "."]
+    "value", ["", "x", "1kib", "1e3 kb", "5 x", "-5", "1.5.5", 5, True, None, ["1kb"], "."]
 )
 def test_what_is_no_size_is_tagged(value: Any) -> None:
     found = run_filter('bytes { target => "b" add_tag => "ok" }', message=value)

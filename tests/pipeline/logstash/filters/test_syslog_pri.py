@@ -29,6 +29,7 @@ def ecs(code: int, name: str | None, severity: int, severity_name: str | None) -
         (["13", "x"], ecs(1, "user-level", 5, "notice"), None),
         ("-1", ecs(-1, "local7", 7, "debug"), None),
         ("192", ecs(24, None, 0, None), ["_syslogpriparsefailure"]),
+        ("-200", ecs(-25, None, 0, "emergency"), None),
         (None, ecs(1, "user-level", 5, "notice"), None),
     ],
 )
@@ -58,7 +59,7 @@ def test_labels_can_be_others_or_none() -> None:
     own = run_filter('syslog_pri { facility_labels => ["a", "b"] severity_labels => ["0"] }')
 
     assert none == {"log": {"syslog": ecs(1, None, 5, None)}}
-    assert own["tags"] == ["_syslogpriparsefailure"]
+    assert own == {"log": {"syslog": ecs(1, "b", 5, None)}}
 
 
 @pytest.mark.parametrize("priority", [True, {"a": 1}, [["x"]]])

@@ -41,9 +41,10 @@ def test_another_character_set() -> None:
     assert run_filter('urldecode { charset => "ISO-8859-1" }', message="%E9é") == {"message": "éÃ©"}
 
 
-def test_an_unknown_character_set_is_refused() -> None:
-    with pytest.raises(RefusedConfig, match="no character set 'nope'"):
-        run_filter('urldecode { charset => "nope" }')
+@pytest.mark.parametrize("name", ["nope", "hex", "rot13"])
+def test_an_unknown_character_set_is_refused(name: str) -> None:
+    with pytest.raises(RefusedConfig, match=f"no character set '{name}'"):
+        run_filter(f'urldecode {{ charset => "{name}" }}')
 
 
 def test_a_field_without_a_parent_is_tagged() -> None:
