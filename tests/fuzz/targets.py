@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from tests.fuzz import disk, documents, seeds, wire, words
+from tests.fuzz import conf, disk, documents, seeds, wire, words
 
 
 class Target(NamedTuple):
@@ -63,6 +63,13 @@ TARGETS = {
     ),
     "config": Target(words.server_config, seeds.server_configs, YAML_TOKENS, 8192),
     "profile": Target(words.profile, seeds.profiles, (*YAML_TOKENS, b"{data:x}", b"(?P<a>"), 16384),
+    "conf": Target(
+        conf.conf,
+        conf.configs,
+        (b"filter {", b"if [a] ", b"else ", b" in ", b"not in", b"=~ /", b"=>", b"%{[a][b]}", b"}",
+         b"${A:x}", b"mutate {", b"grok {", b"%{WORD:w}", b"#", b"'", b'"', b"xor", b"!"),
+    ),
+    "conf_events": Target(conf.conf_events, conf.events, JSON_TOKENS + FIELDS),
     "query": Target(
         words.query,
         seeds.queries,

@@ -17,7 +17,7 @@ from tests.fuzz.targets import TARGETS, Target
 from tests.fuzz.wire import check_windows
 from tests.support.documents import document
 
-EXAMPLES = {"query": 60, "segments": 60, "profile": 40}
+EXAMPLES = {"query": 60, "segments": 60, "profile": 40, "conf": 40, "conf_events": 60}
 """Fewer where one costs milliseconds."""
 ALL = pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
 

@@ -107,11 +107,16 @@ def _plain(value: Value) -> Any:
 def _joined(first: Any, second: Any) -> Any:
     """The value of an option that stands twice: lists are joined, hashes merged."""
     if isinstance(first, _Pairs) and isinstance(second, _Pairs):
-        merged = dict(first)
-        for key, value in second:
-            merged[key] = _listed(merged[key]) + _listed(value) if key in merged else value
-        return _Pairs(merged.items())
+        return _merged([*first, *second])
     return _listed(first) + _listed(second)
+
+
+def _merged(pairs: Iterable[tuple[str, Any]]) -> _Pairs:
+    """Values of a key that stands twice become a list."""
+    merged: dict[str, Any] = {}
+    for key, value in pairs:
+        merged[key] = _listed(merged[key]) + _listed(value) if key in merged else value
+    return _Pairs(merged.items())
 
 
 def _listed(value: Any) -> list[Any]:
@@ -198,7 +203,7 @@ def _hash(value: Any) -> Pairs:
         elif len(value) % 2:
             raise TypeError
         else:
-            value = _Pairs((str(value[at]), value[at + 1]) for at in range(0, len(value), 2))
+            value = _merged((str(value[at]), value[at + 1]) for at in range(0, len(value), 2))
     if not isinstance(value, _Pairs):
         raise TypeError
     return [(key, _element(one)) for key, one in value]

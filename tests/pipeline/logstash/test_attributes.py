@@ -50,6 +50,7 @@ def check(body: str, declared: tuple[Option, ...] = DECLARED) -> Options:
         ('map => { "b" => "1" } map => { "a" => "2" }', "map", [("b", "1"), ("a", "2")]),
         ('map => { "b" => "1" } map => { "b" => "2" }', "map", [("b", ["1", "2"])]),
         ('map => { "a" => { "k" => "v" } }', "map", [("a", {"k": "v"})]),
+        ('map => ["b", 1, "b", 2]', "map", [("b", [1, 2])]),
         ("map => []", "map", []),
         ("size => 512", "size", 512),
         ('size => "10 MiB"', "size", 10 << 20),

@@ -136,7 +136,7 @@ def _replace(name: str, value: Any) -> Operation:
 
 
 def _convert(options: Options, name: str, kind: Any) -> Operation:
-    if kind not in CONVERSIONS:
+    if not isinstance(kind, str) or kind not in CONVERSIONS:
         raise options.refuse(
             f"convert has no type {kind!r}; its types are {', '.join(CONVERSIONS)}", "convert"
         )

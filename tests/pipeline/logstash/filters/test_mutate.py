@@ -65,6 +65,7 @@ def test_operations(body: str, fields: dict[str, Any], result: dict[str, Any]) -
     ("body", "sentence"),
     [
         ('convert => { "a" => "int" }', "mutate: convert has no type 'int'"),
+        ('convert => { "a" => ["float"] }', "mutate: convert has no type ['float']"),
         ('gsub => ["a", "b"]', "mutate: gsub takes three values"),
         ('rename => "a"', "mutate.rename must be a hash"),
     ],
