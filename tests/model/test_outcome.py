@@ -47,11 +47,15 @@ def test_every_fate_of_the_books_is_there_once_and_is_its_own_label() -> None:
         "dead_lettered",
         "dropped",
         "given_back",
+        "elsewhere",
     ]
     assert [str(reason) for reason in DropReason] == [
         "other_group",
         "no_service",
         "ingest_pipeline",
+        "filter",
+        "no_output",
+        "condition_error",
     ]
 
 
