@@ -332,6 +332,10 @@ class StoreMissing(SinkUnavailable):
         )
 
 
+class DocumentMissing(SinkUnavailable):
+    """The sink answers, and has no such document any more."""
+
+
 class ServerUnreachable(PtingestError):
     """No ptingest server answers at an address; ``cause`` says where and what was seen.
 

@@ -159,6 +159,19 @@ async def _print_lines(reader: DocumentReader, view: View, limit: int | None) ->
         if found > shown:
             more = f", the newest of {found}; --all prints all, --limit N the newest N"
     click.echo(f"{shown} {noun}{more}", err=True)
+    if not shown:
+        await _say_unknown_fields(reader, view)
+
+
+async def _say_unknown_fields(reader: DocumentReader, view: View) -> None:
+    from ptingest.sinks.read.unknown_fields import named_fields, unknown_fields
+
+    named = named_fields(view)
+    for field in unknown_fields(named, await reader.fields()) if named else ():
+        click.echo(
+            f"no such field: as far as {reader.title} knows, no document has {visible(field)}",
+            err=True,
+        )
 
 
 def _line(hit: Hit) -> str:

@@ -186,7 +186,7 @@ class DocumentReader(Protocol):
         ...
 
     def whole(self, document_id: str) -> AsyncIterator[bytes]:
-        """Yield one document as it is stored, in parts."""
+        """Yield one document as it is stored, in parts; raises DocumentMissing."""
         ...
 
     async def fields(self) -> list[str]:

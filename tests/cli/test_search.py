@@ -11,6 +11,7 @@ import pytest
 
 from ptingest.model.document import DataStream
 from ptingest.sinks.store.schema import open_writer, transaction
+from tests.cli.terminals import terminal
 from tests.support.command import run
 from tests.support.store_documents import document, insert
 
@@ -81,6 +82,31 @@ def test_a_limit_says_what_it_hides(folder: Path) -> None:
     ran = run("search", "*", "--limit", "1", folder=folder)
 
     assert ran.err == ("1 document, the newest of 2; --all prints all, --limit N the newest N\n")
+
+
+def test_a_field_that_no_document_has_is_said_where_nothing_is_found(folder: Path) -> None:
+    ran = run("search", "servce:django and log_level:ERROR", folder=folder)
+
+    assert ran.err == (
+        "0 documents\nno such field: as far as the embedded store knows, no document has servce\n"
+    )
+
+
+def test_on_a_terminal_only_the_newest_are_printed(folder: Path) -> None:
+    connection = open_writer(folder / "many" / "store.sqlite")
+    with transaction(connection):
+        insert(connection, [document({**OLD, "n": n}) for n in range(520)])
+    connection.close()
+    (folder / "many.yaml").write_text("data_dir: many")
+    command = ("search", "*", "--config", str(folder / "many.yaml"))
+
+    with terminal(*command) as shown:
+        assert shown.ended() == 0
+        text = shown.text
+    every = run(*command, folder=folder)
+
+    assert "500 documents, the newest of 520; --all prints all" in " ".join(text.split())
+    assert every.err == "520 documents\n"
 
 
 def test_values_are_counted(folder: Path) -> None:

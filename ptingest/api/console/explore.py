@@ -42,7 +42,13 @@ from ptingest.api.console.export import KINDS, send_document, send_file
 from ptingest.api.console.highlights import Highlights
 from ptingest.api.console.kibana import discover_address
 from ptingest.api.console.site import Site, while_waited_for
-from ptingest.errors import QueryInvalid, RequestInvalid, SinkUnavailable, StoreMissing
+from ptingest.errors import (
+    DocumentMissing,
+    QueryInvalid,
+    RequestInvalid,
+    SinkUnavailable,
+    StoreMissing,
+)
 from ptingest.model.explore import DocumentReader, Tail, View
 from ptingest.settings.console import SavedSearch
 
@@ -224,8 +230,10 @@ class _Pages:
         try:
             parts = self._reader.whole(document_id)
             return await send_document(request, parts, document_id=document_id)
-        except SinkUnavailable as error:
+        except DocumentMissing as error:
             return await self._site.notice(request, 404, "Not here", error.cause)
+        except SinkUnavailable as error:
+            return await self._site.notice(request, 503, "Not now", error.cause)
         finally:
             self._exports -= 1
 

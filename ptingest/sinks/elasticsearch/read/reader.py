@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from ptingest.errors import QueryInvalid, SinkUnavailable
+from ptingest.errors import DocumentMissing, QueryInvalid, SinkUnavailable
 from ptingest.kql.columns import time_text
 from ptingest.kql.fields import TEXT_FIELDS
 from ptingest.kql.parser import parse
@@ -270,7 +270,7 @@ class ElasticsearchReader:
         """Yield one document as it is stored, in parts.
 
         Raises:
-            SinkUnavailable: it is not there.
+            DocumentMissing: it is not there.
         """
         place = DocumentPlace.read(document_id)
         found = None
@@ -278,7 +278,7 @@ class ElasticsearchReader:
             async with self._turns.one():
                 found = await self._find(place)
         if found is None:
-            raise SinkUnavailable(sink=NAME, cause=NOT_THERE)
+            raise DocumentMissing(sink=NAME, cause=NOT_THERE)
         body = bytes(found.source)
         for begin in range(0, len(body), PART_BYTES):
             yield body[begin : begin + PART_BYTES]

@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from ptingest.errors import SinkUnavailable
+from ptingest.errors import DocumentMissing
 from ptingest.model.explore import DocumentContext, ExploreResult, FieldValue, Hit, Page, Tail, View
 from ptingest.sinks.read.turns import Turns
 from ptingest.sinks.read.unknown_fields import named_fields, unknown_fields
@@ -128,13 +128,13 @@ class StoreExplorer:
         """Yield one document as it is stored, in parts; a thread is held for a part at a time.
 
         Raises:
-            SinkUnavailable: it was deleted, before or during the read.
+            DocumentMissing: it was deleted, before or during the read.
         """
         number, begin = _number(document_id), 0
         while True:
             part = None if number is None else await self._ask(partial(_part, number, begin))
             if part is None:
-                raise SinkUnavailable(sink=self.name, cause=NO_DOCUMENT)
+                raise DocumentMissing(sink=self.name, cause=NO_DOCUMENT)
             if not part:
                 return
             yield part

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.errors import QueryInvalid, SinkUnavailable
+from ptingest.errors import DocumentMissing, QueryInvalid, SinkUnavailable
 from ptingest.model.explore import View
 from ptingest.model.streams import StreamNames
 from ptingest.settings.sinks import ElasticsearchSettings
@@ -120,7 +120,7 @@ async def test_what_names_no_document_finds_none(stub: HttpStub, name: str) -> N
     reader = reader_at(stub)
 
     assert await reader.document(name, around=1) is None
-    with pytest.raises(SinkUnavailable, match="no such document"):
+    with pytest.raises(DocumentMissing, match="no such document"):
         async for _ in reader.whole(name):
             pass
     await reader.close()
