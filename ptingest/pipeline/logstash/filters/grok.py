@@ -195,7 +195,6 @@ def _setter(field: str, *, does_overwrite: bool) -> Setter:
 def _adder(reference: Reference) -> Setter:
     """Return what sets a field that is not there, and appends to a text or list."""
     path = reference.path
-    name = path[0] if len(path) == 1 and not reference.is_metadata else ""
 
     def add(event: Event, value: Value) -> None:
         old = event.get(reference)
@@ -206,14 +205,30 @@ def _adder(reference: Reference) -> Setter:
         elif isinstance(old, str):
             event.set(reference, [old, value])
 
-    def add_plain(event: Event, value: Value) -> None:
-        fields = event.fields
-        old = fields.get(name)
+    if reference.is_metadata or path[0] in ("@timestamp", "tags"):
+        return add
+    return _adder_below(path[:-1], path[-1], add)
+
+
+def _adder_below(parents: tuple[str, ...], name: str, otherwise: Setter) -> Setter:
+    """Return the same for objects, which parents nearly always are, at a third of the cost."""
+
+    def add(event: Event, value: Value) -> None:
+        holder = event.fields
+        for key in parents:
+            inner = holder.get(key, MISSING)
+            if inner is MISSING:
+                inner = holder[key] = {}
+            elif not isinstance(inner, dict):
+                otherwise(event, value)
+                return
+            holder = inner
+        old = holder.get(name)
         if old is None:
-            fields[name] = value
+            holder[name] = value
         elif isinstance(old, list):
             old.append(value)
         elif isinstance(old, str):
-            fields[name] = [old, value]
+            holder[name] = [old, value]
 
-    return add_plain if name and name not in ("@timestamp", "tags") else add
+    return add

@@ -102,6 +102,25 @@ def test_a_field_that_is_there(options: str, field: Any, kept: Any) -> None:
     assert run_filter(f"grok {{ {text} }}", message="new", w=field)["w"] == kept
 
 
+@pytest.mark.parametrize(
+    ("parent", "kept"),
+    [
+        ({"x": 1}, {"x": 1, "b": "new"}),
+        ({"b": "old"}, {"b": ["old", "new"]}),
+        (["y"], ["y"]),
+        ("text", "text"),
+        (None, None),
+    ],
+)
+def test_a_field_below_what_is_there(parent: Any, kept: Any) -> None:
+    found = run_filter(
+        'grok { match => { "message" => "%{WORD:[a][b]}" } }', message="new", a=parent
+    )
+
+    assert found["a"] == kept
+    assert ("tags" in found) is (not isinstance(kept, (dict, list)))
+
+
 def test_several_fields_are_tried_in_logstashs_order() -> None:
     options = 'match => { "zz" => "%{WORD:z}" "aa" => "%{WORD:a}" }'
 
