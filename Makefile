@@ -9,7 +9,7 @@ CODE   := ptingest tests benchmarks docs
 # Hundreds of servers are started from this folder; each would compile it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help runtime install demo run format check unit test coverage browsers fuzz torture bench docs build clean
+.PHONY: help runtime install demo run format check unit test peers coverage browsers fuzz torture bench docs build clean
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -48,6 +48,9 @@ unit: install    ## every test that needs no process and no peer, in a minute
 
 test: check      ## check, then every test; PTINGEST_PEERS=require makes missing peers an error
 	$(BIN)/python -m pytest -n $(BESIDE) --timeout 120
+
+peers: install   ## all tests with Elasticsearch on 8.13, 8.19 and 9.5, of which `make test` runs a part
+	$(BIN)/python -m pytest -n $(BESIDE) --timeout 120 --every-release tests/peers
 
 coverage: install ## the same with what they covered, line by line; it takes twice the time
 	$(BIN)/python -m coverage run -m pytest --unit --timeout 120; failed=$$?; \

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--unit", action="store_true", help="leave out what starts processes")
+    parser.addoption(
+        "--every-release", action="store_true", help="all tests on every version of Elasticsearch"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,6 +6,7 @@
     node.kill()                                  # as `kill -9` does
     node = start_elasticsearch(tmp_path, port=node.port)
     node.wait_until_green()
+    newest = start_elasticsearch(tmp_path, NEWEST)    # one of RELEASES; without it 8.19
 
 Blocking; a node takes 5 to 10 s to start and about 450 MB.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 import base64
 import json
 import selectors
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -26,15 +28,17 @@ from typing import Any
 
 from benchmarks.processes import free_port
 from tests.peers.maven_peer import classpath
-from tests.peers.tools import require_tool
+from tests.peers.tools import require_java
 
 FOLDER = Path(__file__).parent / "elasticsearch"
 START_SECONDS = 180.0
 SUPERUSER = ("root", "peer-superuser")
+SUPERUSER_HASH = "$2a$04$a2UgccJzUh.lyAS31XFPqexMJoXRzSEkNpqV4rXA5t.pUCQ/UhgFq"
+"""Its password as the file realm keeps it (bcrypt); the reserved ``elastic`` needs a keystore."""
 
-COMMON = (
+COMMON = ("plugin=org.elasticsearch.node.PeerIngest",)
+WITH_SECURITY_MODULES = (
     "plugin=org.elasticsearch.node.PeerAnalysis",
-    "plugin=org.elasticsearch.node.PeerIngest",
     "plugin=org.elasticsearch.xpack.core.XPackPlugin",
     "plugin=org.elasticsearch.xpack.security.Security",
     "xpack.security.autoconfiguration.enabled=false",
@@ -45,25 +49,75 @@ SECURED = (
     "transport.type=security4",
     "http.type=security4",
     "xpack.security.enabled=true",
-    "xpack.security.http.ssl.enabled=false",
     "xpack.security.transport.ssl.enabled=false",
-    f"superuser={':'.join(SUPERUSER)}",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A published version of the server."""
+
+    version: str
+    oldest_java: int
+    has_security: bool = True
+    """Whether its security modules are published."""
+
+    @property
+    def series(self) -> str:
+        """Its first two numbers, as the folders of what differs between versions are named."""
+        return self.version.rpartition(".")[0]
+
+    def classpath(self, java_home: Path) -> str:
+        """Compile the launcher for it if need be."""
+        options = (
+            f"-Des.version={self.version}",
+            f"-Des.series={self.series}",
+            f"-Dmaven.compiler.release={self.oldest_java}",
+            *(["-Psecurity"] if self.has_security else []),
+        )
+        target = f"target/{self.series}"
+        return classpath(FOLDER, *options, target=target, java_home=java_home)
+
+    def java_options(self, data_dir: Path) -> Sequence[str]:
+        """What its Java needs beside memory; 9 compresses with the system's own zstd."""
+        if self.oldest_java < 21:
+            return ()
+        natives = data_dir / "natives"
+        natives.mkdir(exist_ok=True)
+        zstd = natives / "libzstd.so"
+        found = next(Path("/usr/lib").glob("*/libzstd.so.1"), None)
+        if found is not None and not zstd.exists():
+            zstd.symlink_to(found)
+        return (
+            "--add-modules=jdk.incubator.vector",
+            "--enable-native-access=ALL-UNNAMED",
+            f"-Des.nativelibs.path={natives}",
+            "-Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false",
+        )
+
+
+OLDEST = Release("8.13.4", oldest_java=17, has_security=False)
+USUAL = Release("8.19.0", oldest_java=17)
+NEWEST = Release("9.5.3", oldest_java=21)
+RELEASES = (OLDEST, USUAL, NEWEST)
 
 
 @dataclass(slots=True)
 class Node:
     """One running node."""
 
+    release: Release
     process: subprocess.Popen[bytes]
     port: int
     data_dir: Path
     login: tuple[str, str] | None
+    tls: ssl.SSLContext | None = None
+    """What ``request`` speaks TLS with."""
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     def request(
         self, method: str, path: str, body: object = None, *, login: tuple[str, str] | None = None
@@ -84,7 +138,7 @@ class Node:
             headers["authorization"] = f"Basic {token}"
         asked = urllib.request.Request(self.url + path, data, headers, method=method)
         try:
-            with urllib.request.urlopen(asked, timeout=30) as response:
+            with urllib.request.urlopen(asked, timeout=30, context=self.tls) as response:
                 return response.status, _decoded(response.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -114,22 +168,36 @@ class Node:
 
 
 def start_elasticsearch(
-    data_dir: Path, *, port: int = 0, settings: Sequence[str] = (), secured: bool = False
+    data_dir: Path,
+    release: Release = USUAL,
+    *,
+    port: int = 0,
+    settings: Sequence[str] = (),
+    secured: bool = False,
+    tls: ssl.SSLContext | None = None,
 ) -> Node:
     """Compile the launcher if need be, start a node and wait until it answers.
 
     ``settings`` are ``name=value``; port 0 picks a free one. ``secured`` switches users,
-    roles and privileges on, with ``SUPERUSER`` for the first login.
+    roles and privileges on, with ``SUPERUSER`` for the first login. ``tls`` is for requests
+    to a node whose settings ask for it.
     """
-    java = require_tool("java")
-    jars = classpath(FOLDER)
+    java_home = require_java(release.oldest_java)
+    jars = release.classpath(java_home)
     port = port or free_port()
-    data_dir.mkdir(parents=True, exist_ok=True)
-    arguments = [*COMMON, *(SECURED if secured else OPEN), *settings]
+    config = data_dir / "config"
+    config.mkdir(parents=True, exist_ok=True)
+    arguments = [*COMMON, *settings]
+    if release.has_security:
+        arguments[:0] = [*WITH_SECURITY_MODULES, *(SECURED if secured else OPEN)]
+    if secured:
+        (config / "users").write_text(f"{SUPERUSER[0]}:{SUPERUSER_HASH}\n")
+        (config / "users_roles").write_text(f"superuser:{SUPERUSER[0]}\n")
     with (data_dir / "peer.log").open("ab") as log:
         process = subprocess.Popen(
             [
-                *(java, "-Xms512m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", jars),
+                *(str(java_home / "bin/java"), "-Xms512m", "-Xmx512m", "-XX:TieredStopAtLevel=1"),
+                *(*release.java_options(data_dir), "-cp", jars),
                 *("org.elasticsearch.node.Launcher", str(data_dir), str(port), *arguments),
             ],
             stdin=subprocess.DEVNULL,
@@ -137,7 +205,7 @@ def start_elasticsearch(
             stderr=log,
         )
     found = _wait_until_ready(process, data_dir)
-    return Node(process, found, data_dir, SUPERUSER if secured else None)
+    return Node(release, process, found, data_dir, SUPERUSER if secured else None, tls)
 
 
 def install_template(node: Node, *, failure_store: bool = False) -> None:

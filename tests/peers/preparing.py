@@ -30,11 +30,11 @@ def setup(node: Node, *arguments: str, folder: Path, writer_password: str = WRIT
 def clean(node: Node) -> None:
     """Take away what a setup and the streams of a test have left."""
     node.must("DELETE", "/_data_stream/*")
+    users = ("/_security/role/logstash_writer_pt", "/_security/user/logstash_writer")
     for path in (
         "/_index_template/*",
         "/_component_template/*",
-        "/_security/role/logstash_writer_pt",
-        "/_security/user/logstash_writer",
+        *(users if node.login else ()),
     ):
         status, answer = node.request("DELETE", path)
         assert status in (200, 404), answer

@@ -85,6 +85,7 @@ async def test_with_a_better_login_nothing_is_left_untold(node: Node, tmp_path: 
     assert "more rights" not in subjects
 
 
+@pytest.mark.users
 @pytest.mark.parametrize("privilege", ["auto_configure", "create_doc"])
 def test_a_privilege_taken_away_is_named_with_its_streams(
     node: Node, tmp_path: Path, privilege: str
@@ -98,6 +99,7 @@ def test_a_privilege_taken_away_is_named_with_its_streams(
     assert f"lacks {privilege} on logs-*-pt" in problems(verdicts)["rights"]
 
 
+@pytest.mark.users
 def test_without_read_it_says_what_is_lost_and_what_it_cannot_see(
     node: Node, tmp_path: Path
 ) -> None:
@@ -112,6 +114,7 @@ def test_without_read_it_says_what_is_lost_and_what_it_cannot_see(
     assert any("read on logs-*-pt doctor would also check data streams" in found for found in told)
 
 
+@pytest.mark.users
 def test_a_right_on_some_streams_only_names_the_others(node: Node, tmp_path: Path) -> None:
     setup(node, folder=tmp_path)
     names = [f"logs-{service}-pt" for service in ("django", "celery", "celerybeat", "flower")]
@@ -125,6 +128,7 @@ def test_a_right_on_some_streams_only_names_the_others(node: Node, tmp_path: Pat
     assert "lacks create_doc on logs-nginx-pt, logs-react-pt" in found
 
 
+@pytest.mark.users
 def test_a_role_used_as_a_user_is_recognised(node: Node, tmp_path: Path) -> None:
     setup(node, folder=tmp_path)
 
@@ -135,6 +139,7 @@ def test_a_role_used_as_a_user_is_recognised(node: Node, tmp_path: Path) -> None
     assert "logstash_writer_pt is the role; the user is logstash_writer" in cure
 
 
+@pytest.mark.users
 def test_a_user_without_the_role_is_recognised(node: Node, tmp_path: Path) -> None:
     setup(node, folder=tmp_path)
     user = {"password": WRITER[1], "roles": []}

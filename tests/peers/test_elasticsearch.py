@@ -17,7 +17,7 @@ from ptingest.server.event_loop.fair_share import FairShare
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 from ptingest.telemetry.metrics import Metrics
-from tests.peers.elasticsearch_peer import Node, install_template, start_elasticsearch
+from tests.peers.elasticsearch_peer import Node, Release, install_template, start_elasticsearch
 from tests.support.documents import StillClock, document
 from tests.support.streams import streams_of
 from tests.support.waiting import until_told
@@ -419,7 +419,7 @@ async def test_check_finds_all_well_on_a_prepared_node(elasticsearch: Node) -> N
         findings = await sink.check()
 
     assert [finding.subject for finding in findings if not finding.is_ok] == []
-    assert findings[0].found == "Elasticsearch 8.19.0"
+    assert findings[0].found == f"Elasticsearch {elasticsearch.release.version}"
 
 
 # --- with users and privileges ----------------------------------------------------------
@@ -547,10 +547,10 @@ async def test_without_read_a_doubt_after_a_rollover_is_counted(
 
 @pytest.mark.timeout(300)
 async def test_what_was_stored_survives_kill_9_and_is_recognised_after_the_restart(
-    tmp_path: Path, stream: DataStream
+    release: Release, tmp_path: Path, stream: DataStream
 ) -> None:
     stored, new = (document(number=n, key=f"key-{n}", stream=stream) for n in range(2))
-    node = start_elasticsearch(tmp_path)
+    node = start_elasticsearch(tmp_path, release)
     try:
         install_template(node)
         async with sink_for(node) as sink:
@@ -558,7 +558,7 @@ async def test_what_was_stored_survives_kill_9_and_is_recognised_after_the_resta
             node.kill()
             down = await write(sink, stored, new)
 
-            node = start_elasticsearch(tmp_path, port=node.port)
+            node = start_elasticsearch(tmp_path, release, port=node.port)
             node.wait_until_green()
             result = await write(sink, stored, new, doubtful=[stored, new])
     finally:

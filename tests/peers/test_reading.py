@@ -422,6 +422,7 @@ async def test_the_tail_gives_what_was_stored_since_whatever_its_time(
 # --- what goes wrong ----------------------------------------------------------------------
 
 
+@pytest.mark.users
 async def test_a_user_without_read_is_told_the_cure(node: Node) -> None:
     role = {"indices": [{"names": ["logs-*-pt"], "privileges": ["create_doc"]}]}
     node.must("PUT", "/_security/role/no_reader", role)
@@ -439,6 +440,7 @@ async def test_a_user_without_read_is_told_the_cure(node: Node) -> None:
     node.must("DELETE", "/_security/role/no_reader")
 
 
+@pytest.mark.users
 async def test_a_wrong_login_is_told(node: Node) -> None:
     reader = reader_of(node, login=("logstash_writer", "wrong-password"))
 

@@ -139,6 +139,7 @@ def test_only_what_differs_is_sent_again(node: Node, tmp_path: Path) -> None:
     assert made["settings"]["index"]["number_of_replicas"] == "1"
 
 
+@pytest.mark.users
 def test_the_curl_lines_of_the_docs_do_the_same(node: Node, tmp_path: Path) -> None:
     curl = require_tool("curl")
     text = (ROOT / "docs" / "elasticsearch.md").read_text(encoding="utf-8")
@@ -158,6 +159,7 @@ def test_the_curl_lines_of_the_docs_do_the_same(node: Node, tmp_path: Path) -> N
     assert node.request("GET", "/_security/_authenticate", login=WRITER)[0] == 200
 
 
+@pytest.mark.users
 def test_a_changed_password_is_set_and_never_printed(node: Node, tmp_path: Path) -> None:
     setup(node, folder=tmp_path)
 
@@ -169,6 +171,7 @@ def test_a_changed_password_is_set_and_never_printed(node: Node, tmp_path: Path)
     assert "another-secret" not in changed.out.decode() + changed.err
 
 
+@pytest.mark.users
 def test_roles_given_to_the_user_by_others_stay(node: Node, tmp_path: Path) -> None:
     user = {"password": WRITER[1], "roles": ["monitoring_user"]}
     node.must("PUT", "/_security/user/logstash_writer", user)
@@ -180,6 +183,7 @@ def test_roles_given_to_the_user_by_others_stay(node: Node, tmp_path: Path) -> N
     assert sorted(roles) == ["logstash_writer_pt", "monitoring_user"]
 
 
+@pytest.mark.users
 def test_the_role_as_described_is_an_option(node: Node, tmp_path: Path) -> None:
     setup(node, "--only", "role", "--role", "as-described", folder=tmp_path)
 
@@ -228,6 +232,7 @@ def leaves(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{path}{name}", inner
 
 
+@pytest.mark.users
 async def test_an_api_key_is_kept_for_its_owner_alone_and_serves_ptingest(
     node: Node, tmp_path: Path
 ) -> None:
@@ -247,6 +252,7 @@ async def test_an_api_key_is_kept_for_its_owner_alone_and_serves_ptingest(
     assert len(node.documents("logs-django-pt")) == 1
 
 
+@pytest.mark.users
 def test_without_the_right_each_refusal_is_named_and_the_rest_is_tried(
     node: Node, tmp_path: Path
 ) -> None:
@@ -262,6 +268,7 @@ def test_without_the_right_each_refusal_is_named_and_the_rest_is_tried(
     assert "manage_security" in said
 
 
+@pytest.mark.users
 def test_a_wrong_password_stops_at_once(node: Node, tmp_path: Path) -> None:
     ran = run(
         *("setup", "--elasticsearch", node.url),
@@ -326,6 +333,7 @@ def take_away(node: Node, privilege: str) -> None:
     node.must("PUT", f"/_security/role/{ROLE}", role)
 
 
+@pytest.mark.users
 async def test_without_auto_configure_the_first_document_goes_to_the_dead_letters_by_name(
     node: Node, tmp_path: Path
 ) -> None:
@@ -341,6 +349,7 @@ async def test_without_auto_configure_the_first_document_goes_to_the_dead_letter
     assert [f.found for f in findings if not f.is_ok] == ["lacks auto_configure on logs-*-pt"]
 
 
+@pytest.mark.users
 async def test_without_create_doc_everything_waits_and_the_privilege_is_named(
     node: Node, tmp_path: Path
 ) -> None:
@@ -359,6 +368,7 @@ async def test_without_create_doc_everything_waits_and_the_privilege_is_named(
     assert len(node.documents("logs-django-pt")) == 1
 
 
+@pytest.mark.users
 async def test_without_read_documents_are_stored_and_what_is_lost_is_named(
     node: Node, tmp_path: Path
 ) -> None:
@@ -420,6 +430,7 @@ async def test_groups_of_other_namespaces_work_wholly(
     assert any("there: logs-scales-depot, logs-till-shop" in row["found"] for row in rows)
 
 
+@pytest.mark.users
 async def test_a_namespace_that_was_not_prepared_is_told_before_the_first_event(
     node: Node, tmp_path: Path, shops: Path
 ) -> None:

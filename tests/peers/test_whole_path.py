@@ -14,7 +14,13 @@ from benchmarks import corpus
 from ptingest.server.assembly import read_profile
 from ptingest.settings.server import ServerSettings
 from tests.fakes.beat import Beat
-from tests.peers.elasticsearch_peer import SUPERUSER, Node, install_template, start_elasticsearch
+from tests.peers.elasticsearch_peer import (
+    SUPERUSER,
+    Node,
+    Release,
+    install_template,
+    start_elasticsearch,
+)
 from tests.support.raw_peer import event
 from tests.support.serving import Server, serving
 from tests.support.waiting import until
@@ -128,11 +134,11 @@ async def test_bodies_over_the_nodes_limit_are_split_until_they_fit(
 
 
 async def test_no_template_then_kill_9_in_mid_stream_and_still_everything_once(
-    tmp_path: Path,
+    release: Release, tmp_path: Path
 ) -> None:
     service = a_service()
     events = numbered(service, 6000)
-    node = await asyncio.to_thread(start_elasticsearch, tmp_path / "node")
+    node = await asyncio.to_thread(start_elasticsearch, tmp_path / "node", release)
     try:
         async with serving(tmp_path, sinks=sinks_for(node), drain_seconds=20) as server:
             beat = Beat(server.port, timeout_seconds=60)
@@ -143,7 +149,9 @@ async def test_no_template_then_kill_9_in_mid_stream_and_still_everything_once(
             await until(lambda: fates(server).get("stored", 0) >= 1000)
 
             node.kill()
-            node = await asyncio.to_thread(start_elasticsearch, tmp_path / "node", port=node.port)
+            node = await asyncio.to_thread(
+                start_elasticsearch, tmp_path / "node", release, port=node.port
+            )
             await delivering
 
             assert server.worker.view.readiness() == []

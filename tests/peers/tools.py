@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -18,8 +20,38 @@ def require_tool(name: str) -> str:
     With ``PTINGEST_PEERS=require`` (as the CI run sets it) a missing tool is an error.
     """
     found = shutil.which(name)
-    if found is not None:
-        return found
+    if found is None:
+        _missing(name)
+    return found
+
+
+def require_java(oldest: int) -> Path:
+    """Return the home of a JDK of this feature version or a newer one, as ``require_tool``.
+
+    The first of ``JAVA_HOME``, the ``java`` on the path, and those under /usr/lib/jvm.
+    """
+    on_path = shutil.which("java")
+    homes = [
+        *([Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []),
+        *([Path(on_path).resolve().parents[1]] if on_path else []),
+        *sorted(Path("/usr/lib/jvm").glob("*")),
+    ]
+    fitting = (h for h in homes if (h / "bin/javac").exists() and _java_version(h) >= oldest)
+    home = next(fitting, None)
+    if home is None:
+        _missing(f"a JDK of version {oldest} or newer")
+    return home
+
+
+def _java_version(home: Path) -> int:
+    """The feature version that the file `release` of a JDK names; 0 where there is none."""
+    release = home / "release"
+    text = release.read_text(encoding="utf-8") if release.exists() else ""
+    found = re.search(r'^JAVA_VERSION="(\d+)', text, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def _missing(name: str) -> NoReturn:
     if os.environ.get("PTINGEST_PEERS") == "require":
         pytest.fail(f"{name} is missing and PTINGEST_PEERS=require asks for every peer")
     pytest.skip(f"{name} is missing; install it, or leave this peer out")

@@ -1,13 +1,14 @@
 """How a run over several processes (``pytest -n 3``) deals the tests out. Pure.
 
 A file goes to one process as a whole: what its tests share is made once. Two kinds differ:
-files that share a peer are dealt together, and tests that wait more than they work are dealt
-one by one, so that others work meanwhile. What takes longest goes first, so that nobody waits
-for it at the end.
+files that share a peer are dealt together, for each version of it, and tests that wait more
+than they work are dealt one by one, so that others work meanwhile. What takes longest goes
+first, so that nobody waits for it at the end.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 TOGETHER = {
@@ -64,7 +65,10 @@ WITH_PROCESSES = (
 def deal_of(nodeid: str) -> str:
     """The name of what a test is dealt with: itself, its file, or several files."""
     file = nodeid.partition("::")[0]
-    return nodeid if file in ONE_BY_ONE else TOGETHER.get(file, file)
+    if file in TOGETHER:
+        version = re.search(r"\[(\d+\.\d+\.\d+)[-\]]", nodeid)
+        return f"{TOGETHER[file]}, {version[1]}" if version else TOGETHER[file]
+    return nodeid if file in ONE_BY_ONE else file
 
 
 def turn_of(nodeid: str) -> int:

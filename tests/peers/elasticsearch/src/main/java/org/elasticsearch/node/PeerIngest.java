@@ -24,7 +24,7 @@ public final class PeerIngest extends Plugin implements IngestPlugin {
     }
 
     private static Processor.Factory onPoison(String type, UnaryOperator<IngestDocument> change) {
-        return (factories, tag, description, config) -> new AbstractProcessor(tag, description) {
+        return Versioned.factory((tag, description) -> new AbstractProcessor(tag, description) {
             @Override
             public IngestDocument execute(IngestDocument document) {
                 Object message = document.getSourceAndMetadata().get("message");
@@ -35,7 +35,7 @@ public final class PeerIngest extends Plugin implements IngestPlugin {
             public String getType() {
                 return type;
             }
-        };
+        });
     }
 
     @Override

@@ -1,0 +1,95 @@
+package org.elasticsearch.node;
+
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import org.elasticsearch.action.datastreams.GetDataStreamAction.Response.DataStreamInfo;
+import org.elasticsearch.cluster.ClusterState;
+import org.elasticsearch.cluster.health.ClusterStateHealth;
+import org.elasticsearch.cluster.metadata.DataStream;
+import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver;
+import org.elasticsearch.cluster.metadata.Metadata;
+import org.elasticsearch.cluster.metadata.MetadataCreateDataStreamService.CreateDataStreamClusterStateUpdateRequest;
+import org.elasticsearch.cluster.metadata.MetadataDeleteIndexService;
+import org.elasticsearch.cluster.metadata.MetadataIndexTemplateService;
+import org.elasticsearch.cluster.node.DiscoveryNodes;
+import org.elasticsearch.common.io.stream.NamedWriteableRegistry;
+import org.elasticsearch.common.settings.ClusterSettings;
+import org.elasticsearch.common.settings.IndexScopedSettings;
+import org.elasticsearch.common.settings.Settings;
+import org.elasticsearch.common.settings.SettingsFilter;
+import org.elasticsearch.core.TimeValue;
+import org.elasticsearch.env.Environment;
+import org.elasticsearch.features.NodeFeature;
+import org.elasticsearch.index.Index;
+import org.elasticsearch.ingest.Processor;
+import org.elasticsearch.plugins.ActionPlugin;
+import org.elasticsearch.plugins.ClasspathPlugins;
+import org.elasticsearch.plugins.Plugin;
+import org.elasticsearch.plugins.PluginsService;
+import org.elasticsearch.rest.RestController;
+import org.elasticsearch.rest.RestHandler;
+
+/** What differs between the versions of the server, as 8.13 has it. */
+abstract class Versioned extends Plugin implements ActionPlugin {
+    static final Set<NodeFeature> FEATURES = Set.of();
+
+    abstract List<RestHandler> handlers();
+
+    @Override
+    public Collection<RestHandler> getRestHandlers(
+        Settings settings, NamedWriteableRegistry registry, RestController rest, ClusterSettings clusterSettings,
+        IndexScopedSettings indexSettings, SettingsFilter filter, IndexNameExpressionResolver resolver,
+        Supplier<DiscoveryNodes> nodes, Predicate<NodeFeature> features) {
+        return handlers();
+    }
+
+    static Node node(Environment env, List<Class<? extends Plugin>> plugins) {
+        NodeServiceProvider provider = new NodeServiceProvider() {
+            @Override
+            PluginsService newPluginService(Environment env, Settings settings) {
+                return new ClasspathPlugins(env.settings(), env.configFile(), plugins);
+            }
+        };
+        return new Node(NodeConstruction.prepareConstruction(env, provider, true));
+    }
+
+    static Map<String, DataStream> dataStreams(ClusterState state) {
+        return state.metadata().dataStreams();
+    }
+
+    static DataStreamInfo info(ClusterState state, DataStream d) {
+        String[] indices = d.getIndices().stream().map(i -> i.getName()).toArray(String[]::new);
+        String template = MetadataIndexTemplateService.findV2Template(state.metadata(), d.getName(), d.isHidden());
+        var health = new ClusterStateHealth(state, indices).getStatus();
+        return new DataStreamInfo(d, health, template, null, null, Map.of(), false);
+    }
+
+    static CreateDataStreamClusterStateUpdateRequest creation(String name) {
+        TimeValue patience = TimeValue.timeValueSeconds(30);
+        return new CreateDataStreamClusterStateUpdateRequest(name, null, patience, patience, true);
+    }
+
+    static ClusterState without(ClusterState current, Set<DataStream> gone, Settings settings) {
+        Metadata.Builder metadata = Metadata.builder(current.metadata());
+        Set<Index> indices = new HashSet<>();
+        for (DataStream d : gone) {
+            metadata.removeDataStream(d.getName());
+            indices.addAll(d.getIndices());
+        }
+        return MetadataDeleteIndexService.deleteIndices(ClusterState.builder(current).metadata(metadata).build(), indices, settings);
+    }
+
+    /** A factory of processors, from a function of tag and description. */
+    static Processor.Factory factory(BinaryFunction made) {
+        return (factories, tag, description, config) -> made.of(tag, description);
+    }
+
+    interface BinaryFunction {
+        Processor of(String tag, String description);
+    }
+}

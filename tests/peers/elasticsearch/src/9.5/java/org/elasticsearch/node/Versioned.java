@@ -1,0 +1,83 @@
+package org.elasticsearch.node;
+
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import org.elasticsearch.action.datastreams.GetDataStreamAction.Response.DataStreamInfo;
+import org.elasticsearch.cluster.ClusterState;
+import org.elasticsearch.cluster.health.ClusterStateHealth;
+import org.elasticsearch.cluster.metadata.DataStream;
+import org.elasticsearch.cluster.metadata.Metadata;
+import org.elasticsearch.cluster.metadata.MetadataCreateDataStreamService.CreateDataStreamClusterStateUpdateRequest;
+import org.elasticsearch.cluster.metadata.MetadataDataStreamsService;
+import org.elasticsearch.cluster.metadata.MetadataIndexTemplateService;
+import org.elasticsearch.cluster.node.DiscoveryNodes;
+import org.elasticsearch.common.settings.Settings;
+import org.elasticsearch.core.TimeValue;
+import org.elasticsearch.env.Environment;
+import org.elasticsearch.features.NodeFeature;
+import org.elasticsearch.ingest.Processor;
+import org.elasticsearch.plugins.ActionPlugin;
+import org.elasticsearch.plugins.ClasspathPlugins;
+import org.elasticsearch.plugins.Plugin;
+import org.elasticsearch.plugins.PluginsLoader;
+import org.elasticsearch.plugins.PluginsService;
+import org.elasticsearch.rest.RestHandler;
+
+/** What differs between the versions of the server, as 9.5 has it. */
+abstract class Versioned extends Plugin implements ActionPlugin {
+    static final Set<NodeFeature> FEATURES = Set.of(DataStream.DATA_STREAM_FAILURE_STORE_FEATURE);
+
+    abstract List<RestHandler> handlers();
+
+    @Override
+    public Collection<RestHandler> getRestHandlers(
+        ActionPlugin.RestHandlersServices services, Supplier<DiscoveryNodes> nodes, Predicate<NodeFeature> features) {
+        return handlers();
+    }
+
+    static Node node(Environment env, List<Class<? extends Plugin>> plugins) {
+        NodeServiceProvider provider = new NodeServiceProvider() {
+            @Override
+            PluginsService newPluginService(Environment env, PluginsLoader loader) {
+                return new ClasspathPlugins(env.settings(), env.configDir(), plugins);
+            }
+        };
+        PluginsLoader none = PluginsLoader.createPluginsLoader(Set.of(), Set.of(), Map.of(), false);
+        return new Node(NodeConstruction.prepareConstruction(env, none, provider, true));
+    }
+
+    static Map<String, DataStream> dataStreams(ClusterState state) {
+        return state.metadata().getDefaultProject().dataStreams();
+    }
+
+    static DataStreamInfo info(ClusterState state, DataStream d) {
+        String[] indices = d.getIndices().stream().map(i -> i.getName()).toArray(String[]::new);
+        boolean hasFailureStore = d.getDataStreamOptions() != null && d.getDataStreamOptions().failureStore() != null
+            && Boolean.TRUE.equals(d.getDataStreamOptions().failureStore().enabled());
+        String template = MetadataIndexTemplateService.findV2Template(state.metadata().getDefaultProject(), d.getName(), d.isHidden());
+        var health = new ClusterStateHealth(state, indices, Metadata.DEFAULT_PROJECT_ID).getStatus();
+        return new DataStreamInfo(d, hasFailureStore, health, template, null, null, Map.of(), false, null, null);
+    }
+
+    static CreateDataStreamClusterStateUpdateRequest creation(String name) {
+        TimeValue patience = TimeValue.timeValueSeconds(30);
+        return new CreateDataStreamClusterStateUpdateRequest(Metadata.DEFAULT_PROJECT_ID, name, null, patience, patience);
+    }
+
+    static ClusterState without(ClusterState current, Set<DataStream> gone, Settings settings) {
+        return MetadataDataStreamsService.deleteDataStreams(current.projectState(Metadata.DEFAULT_PROJECT_ID), gone, settings);
+    }
+
+    /** A factory of processors, from a function of tag and description. */
+    static Processor.Factory factory(BinaryFunction made) {
+        return (factories, tag, description, config, project) -> made.of(tag, description);
+    }
+
+    interface BinaryFunction {
+        Processor of(String tag, String description);
+    }
+}
