@@ -17,23 +17,21 @@ from tests.peers.elasticsearch_peer import (
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test on 8.19; on the other versions with the mark or the option that ask for it.
+    """Run a test on 8.19; on the other releases with the mark or the option that ask for it.
 
-    A test that needs users runs where the server's security modules are published.
+    What the mark ``needs`` names, and users for ``secured_elasticsearch``, leaves out
+    releases that lack it.
     """
     if "release" not in metafunc.fixturenames:
         return
+    marks = list(metafunc.definition.iter_markers())
     is_everywhere = metafunc.config.getoption("every_release") or any(
-        metafunc.definition.iter_markers("every_release")
+        mark.name == "every_release" for mark in marks
     )
-    needs_users = "secured_elasticsearch" in metafunc.fixturenames or any(
-        metafunc.definition.iter_markers("users")
-    )
-    releases = [
-        one
-        for one in (RELEASES if is_everywhere else (USUAL,))
-        if one.has_security or not needs_users
-    ]
+    needed = {name for mark in marks if mark.name == "needs" for name in mark.args}
+    if "secured_elasticsearch" in metafunc.fixturenames:
+        needed.add("users")
+    releases = [one for one in (RELEASES if is_everywhere else (USUAL,)) if not needed & one.lacks]
     metafunc.parametrize("release", releases, ids=lambda one: one.version, scope="session")
 
 
@@ -72,7 +70,7 @@ def bare_elasticsearch(
 ) -> Iterator[Node]:
     """One with nothing prepared: no template, no role, no stream; with users if it can have any."""
     node = start_elasticsearch(
-        tmp_path_factory.mktemp("bare-elasticsearch"), release, secured=release.has_security
+        tmp_path_factory.mktemp("bare-elasticsearch"), release, secured="users" not in release.lacks
     )
     try:
         yield node

@@ -59,8 +59,8 @@ class Release:
 
     version: str
     oldest_java: int
-    has_security: bool = True
-    """Whether its security modules are published."""
+    lacks: frozenset[str] = frozenset()
+    """Of "users" (its security modules are not published), "failure_store" and "logsdb"."""
 
     @property
     def series(self) -> str:
@@ -73,7 +73,7 @@ class Release:
             f"-Des.version={self.version}",
             f"-Des.series={self.series}",
             f"-Dmaven.compiler.release={self.oldest_java}",
-            *(["-Psecurity"] if self.has_security else []),
+            *([] if "users" in self.lacks else ["-Psecurity"]),
         )
         target = f"target/{self.series}"
         return classpath(FOLDER, *options, target=target, java_home=java_home)
@@ -96,7 +96,7 @@ class Release:
         )
 
 
-OLDEST = Release("8.13.4", oldest_java=17, has_security=False)
+OLDEST = Release("8.13.4", oldest_java=17, lacks=frozenset({"users", "failure_store", "logsdb"}))
 USUAL = Release("8.19.0", oldest_java=17)
 NEWEST = Release("9.5.3", oldest_java=21)
 RELEASES = (OLDEST, USUAL, NEWEST)
@@ -188,7 +188,7 @@ def start_elasticsearch(
     config = data_dir / "config"
     config.mkdir(parents=True, exist_ok=True)
     arguments = [*COMMON, *settings]
-    if release.has_security:
+    if "users" not in release.lacks:
         arguments[:0] = [*WITH_SECURITY_MODULES, *(SECURED if secured else OPEN)]
     if secured:
         (config / "users").write_text(f"{SUPERUSER[0]}:{SUPERUSER_HASH}\n")

@@ -172,6 +172,7 @@ queries = st.recursive(
 )
 
 
+@pytest.mark.every_release
 def test_the_same_documents_are_found_by_the_store_and_by_elasticsearch(
     node: Node, path: Path
 ) -> None:
@@ -252,6 +253,7 @@ ORDERS: list[tuple[Sort, Callable[[dict[str, Any]], Any]]] = [
 ]
 
 
+@pytest.mark.every_release
 @pytest.mark.parametrize(("sort", "of"), ORDERS)
 async def test_pages_hold_every_document_once_in_order(
     reader: ElasticsearchReader, sort: Sort, of: Callable[[dict[str, Any]], Any]
@@ -267,6 +269,7 @@ async def test_pages_hold_every_document_once_in_order(
     assert {hit.id for hit in exported} == {hit.id for hit in hits}
 
 
+@pytest.mark.every_release
 async def test_counts_are_those_of_the_store(reader: ElasticsearchReader, path: Path) -> None:
     store = StoreExplorer(path)
     view = View(
@@ -422,7 +425,7 @@ async def test_the_tail_gives_what_was_stored_since_whatever_its_time(
 # --- what goes wrong ----------------------------------------------------------------------
 
 
-@pytest.mark.users
+@pytest.mark.needs("users")
 async def test_a_user_without_read_is_told_the_cure(node: Node) -> None:
     role = {"indices": [{"names": ["logs-*-pt"], "privileges": ["create_doc"]}]}
     node.must("PUT", "/_security/role/no_reader", role)
@@ -440,7 +443,7 @@ async def test_a_user_without_read_is_told_the_cure(node: Node) -> None:
     node.must("DELETE", "/_security/role/no_reader")
 
 
-@pytest.mark.users
+@pytest.mark.needs("users")
 async def test_a_wrong_login_is_told(node: Node) -> None:
     reader = reader_of(node, login=("logstash_writer", "wrong-password"))
 

@@ -120,12 +120,29 @@ def marks(output: bytes) -> list[str]:
     return [line.split()[0] for line in output.decode().splitlines()[1:]]
 
 
+def of_login(node: Node, mark: str) -> list[str]:
+    """The marks of role and user: without users they are left out, and that is said."""
+    return [mark if node.login else "skipped"] * 2
+
+
+@pytest.mark.every_release
 def test_a_second_run_changes_nothing(node: Node, tmp_path: Path) -> None:
     first = setup(node, folder=tmp_path)
     second = setup(node, folder=tmp_path)
 
-    assert (first.code, marks(first.out)) == (0, ["created"] * 5), first
-    assert (second.code, marks(second.out)) == (0, ["unchanged"] * 5), second
+    created, unchanged = ([mark] * 3 + of_login(node, mark) for mark in ("created", "unchanged"))
+    assert (first.code, marks(first.out)) == (0, created), first
+    assert (second.code, marks(second.out)) == (0, unchanged), second
+
+
+@pytest.mark.every_release
+def test_what_the_server_does_not_know_is_left_out_and_said(node: Node, tmp_path: Path) -> None:
+    ran = setup(node, "--logsdb", "--only", "templates", folder=tmp_path)
+
+    said = ran.out.decode()
+    assert (ran.code, marks(ran.out)) == (0, ["created"] * 3), ran
+    for part, words in (("failure_store", "no failure store"), ("logsdb", "no logsdb")):
+        assert (words in said) is (part in node.release.lacks)
 
 
 def test_only_what_differs_is_sent_again(node: Node, tmp_path: Path) -> None:
@@ -133,13 +150,14 @@ def test_only_what_differs_is_sent_again(node: Node, tmp_path: Path) -> None:
 
     changed = setup(node, "--retention", "7d", "--replicas", "1", folder=tmp_path)
 
-    assert marks(changed.out) == ["updated", "unchanged", "unchanged", "unchanged", "unchanged"]
+    templates = ["updated", "unchanged", "unchanged"]
+    assert marks(changed.out) == [*templates, *of_login(node, "unchanged")]
     made = node.must("POST", "/_index_template/_simulate_index/logs-django-pt")["template"]
     assert made["lifecycle"]["data_retention"] == "7d"
     assert made["settings"]["index"]["number_of_replicas"] == "1"
 
 
-@pytest.mark.users
+@pytest.mark.needs("users")
 def test_the_curl_lines_of_the_docs_do_the_same(node: Node, tmp_path: Path) -> None:
     curl = require_tool("curl")
     text = (ROOT / "docs" / "elasticsearch.md").read_text(encoding="utf-8")
@@ -159,7 +177,7 @@ def test_the_curl_lines_of_the_docs_do_the_same(node: Node, tmp_path: Path) -> N
     assert node.request("GET", "/_security/_authenticate", login=WRITER)[0] == 200
 
 
-@pytest.mark.users
+@pytest.mark.needs("users")
 def test_a_changed_password_is_set_and_never_printed(node: Node, tmp_path: Path) -> None:
     setup(node, folder=tmp_path)
 
@@ -171,7 +189,7 @@ def test_a_changed_password_is_set_and_never_printed(node: Node, tmp_path: Path)
     assert "another-secret" not in changed.out.decode() + changed.err
 
 
-@pytest.mark.users
+@pytest.mark.needs("users")
 def test_roles_given_to_the_user_by_others_stay(node: Node, tmp_path: Path) -> None:
     user = {"password": WRITER[1], "roles": ["monitoring_user"]}
     node.must("PUT", "/_security/user/logstash_writer", user)
@@ -183,7 +201,7 @@ def test_roles_given_to_the_user_by_others_stay(node: Node, tmp_path: Path) -> N
     assert sorted(roles) == ["logstash_writer_pt", "monitoring_user"]
 
 
-@pytest.mark.users
+@pytest.mark.needs("users")
 def test_the_role_as_described_is_an_option(node: Node, tmp_path: Path) -> None:
     setup(node, "--only", "role", "--role", "as-described", folder=tmp_path)
 
@@ -193,6 +211,7 @@ def test_the_role_as_described_is_an_option(node: Node, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.needs("logsdb")
 def test_options_of_the_stream_are_taken_by_a_real_server(node: Node, tmp_path: Path) -> None:
     options = ("--logsdb", "--retention", "none", "--no-failure-store", "--only", "templates")
 
@@ -204,6 +223,7 @@ def test_options_of_the_stream_are_taken_by_a_real_server(node: Node, tmp_path: 
     assert "data_retention" not in made.get("lifecycle", {})
 
 
+@pytest.mark.needs("logsdb")
 @pytest.mark.parametrize(
     "options", [("--logsdb",), ("--role", "as-described")], ids=["logsdb", "role as described"]
 )
@@ -232,7 +252,7 @@ def leaves(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{path}{name}", inner
 
 
-@pytest.mark.users
+@pytest.mark.needs("users")
 async def test_an_api_key_is_kept_for_its_owner_alone_and_serves_ptingest(
     node: Node, tmp_path: Path
 ) -> None:
@@ -252,7 +272,7 @@ async def test_an_api_key_is_kept_for_its_owner_alone_and_serves_ptingest(
     assert len(node.documents("logs-django-pt")) == 1
 
 
-@pytest.mark.users
+@pytest.mark.needs("users")
 def test_without_the_right_each_refusal_is_named_and_the_rest_is_tried(
     node: Node, tmp_path: Path
 ) -> None:
@@ -268,7 +288,7 @@ def test_without_the_right_each_refusal_is_named_and_the_rest_is_tried(
     assert "manage_security" in said
 
 
-@pytest.mark.users
+@pytest.mark.needs("users")
 def test_a_wrong_password_stops_at_once(node: Node, tmp_path: Path) -> None:
     ran = run(
         *("setup", "--elasticsearch", node.url),
@@ -290,6 +310,7 @@ def test_a_template_that_wins_over_ours_is_named(node: Node, tmp_path: Path) -> 
     assert "loud matches logs-django-pt with priority 900" in ran.out.decode()
 
 
+@pytest.mark.every_release
 async def test_documents_land_with_the_mappings_intended_under_nothing_but_the_role(
     node: Node, tmp_path: Path
 ) -> None:
@@ -312,7 +333,8 @@ async def test_documents_land_with_the_mappings_intended_under_nothing_but_the_r
     assert list(added["added.when"]) == ["keyword"]
     stream = node.must("GET", "/_data_stream/logs-django-pt")["data_streams"][0]
     assert stream["template"] == "pt-logs"
-    assert stream["failure_store"]["enabled"] is True
+    is_on = stream.get("failure_store", {}).get("enabled", False)
+    assert is_on is ("failure_store" not in node.release.lacks)
 
 
 def assert_mapped(wanted: dict[str, Any], found: dict[str, Any], path: str = "") -> None:
@@ -333,7 +355,7 @@ def take_away(node: Node, privilege: str) -> None:
     node.must("PUT", f"/_security/role/{ROLE}", role)
 
 
-@pytest.mark.users
+@pytest.mark.needs("users")
 async def test_without_auto_configure_the_first_document_goes_to_the_dead_letters_by_name(
     node: Node, tmp_path: Path
 ) -> None:
@@ -349,7 +371,7 @@ async def test_without_auto_configure_the_first_document_goes_to_the_dead_letter
     assert [f.found for f in findings if not f.is_ok] == ["lacks auto_configure on logs-*-pt"]
 
 
-@pytest.mark.users
+@pytest.mark.needs("users")
 async def test_without_create_doc_everything_waits_and_the_privilege_is_named(
     node: Node, tmp_path: Path
 ) -> None:
@@ -368,7 +390,7 @@ async def test_without_create_doc_everything_waits_and_the_privilege_is_named(
     assert len(node.documents("logs-django-pt")) == 1
 
 
-@pytest.mark.users
+@pytest.mark.needs("users")
 async def test_without_read_documents_are_stored_and_what_is_lost_is_named(
     node: Node, tmp_path: Path
 ) -> None:
@@ -430,7 +452,7 @@ async def test_groups_of_other_namespaces_work_wholly(
     assert any("there: logs-scales-depot, logs-till-shop" in row["found"] for row in rows)
 
 
-@pytest.mark.users
+@pytest.mark.needs("users")
 async def test_a_namespace_that_was_not_prepared_is_told_before_the_first_event(
     node: Node, tmp_path: Path, shops: Path
 ) -> None:

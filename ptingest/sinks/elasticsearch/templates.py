@@ -53,6 +53,11 @@ def is_failure_store_known(version: str) -> bool:
     return number >= (9, 1) or (8, 19) <= number < (9, 0)
 
 
+def is_logsdb_known(version: str) -> bool:
+    """Say whether a server of this version takes ``index.mode: logsdb`` (8.15)."""
+    return version_number(version) >= (8, 15)
+
+
 def version_number(version: str) -> tuple[int, int]:
     """Return (major, minor); (0, 0) where it cannot be read."""
     found = re.match(r"(\d+)\.(\d+)", version)

@@ -23,6 +23,7 @@ from ptingest.sinks.elasticsearch.inspection import ROOT, is_too_old, object_in,
 from ptingest.sinks.elasticsearch.names import TEMPLATE, USER
 from ptingest.sinks.elasticsearch.templates import (
     is_failure_store_known,
+    is_logsdb_known,
     matching,
     read_templates,
 )
@@ -71,17 +72,36 @@ async def version_of(client: Requester) -> str:
 
 
 def fitted(steps: Iterable[Step], version: str) -> Iterable[Step]:
-    """Remove from the steps what a server of this version does not support."""
+    """Remove from the steps what a server of this version does not support, and say so."""
     for step in steps:
-        template = step.body.get("template") or {}
-        if "data_stream_options" in template and not is_failure_store_known(version):
-            less = {name: part for name, part in template.items() if name != "data_stream_options"}
-            step = replace(
-                step,
-                subject=f"{step.subject} (no failure store: {version} has none)",
-                body={**step.body, "template": less},
-            )
+        if step.part == "templates":
+            step = _without_failure_store(_without_logsdb(step, version), version)
         yield step
+
+
+def _without_failure_store(step: Step, version: str) -> Step:
+    template = step.body.get("template") or {}
+    if "data_stream_options" not in template or is_failure_store_known(version):
+        return step
+    less = {name: part for name, part in template.items() if name != "data_stream_options"}
+    return _less(step, f"no failure store: {version} has none", less)
+
+
+def _without_logsdb(step: Step, version: str) -> Step:
+    template = step.body.get("template") or {}
+    settings = template.get("settings") or {}
+    index = settings.get("index") or {}
+    if index.get("mode") != "logsdb" or is_logsdb_known(version):
+        return step
+    index = {name: value for name, value in index.items() if name != "mode"}
+    less = {**template, "settings": {**settings, "index": index}}
+    return _less(step, f"no logsdb: {version} has none", less)
+
+
+def _less(step: Step, why: str, template: Mapping[str, Any]) -> Step:
+    return replace(
+        step, subject=f"{step.subject} ({why})", body={**step.body, "template": template}
+    )
 
 
 class RetryingRequester:

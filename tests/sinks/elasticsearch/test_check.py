@@ -14,6 +14,7 @@ STREAMS = streams_of("django")
 OURS = {"x-elastic-product": "Elasticsearch"}
 ROOT = Answer(200, OURS, b'{"version":{"number":"8.19.0"}}')
 FORBIDDEN = Answer(403, {}, b'{"error":{"type":"security_exception","reason":"r"},"status":403}')
+NO_TEMPLATES = Answer(200, OURS, b'{"index_templates":[]}')
 GOOD_TEMPLATE = {"_data_stream_timestamp": {"enabled": True}, "date_detection": False}
 
 
@@ -38,12 +39,14 @@ class Canned:
         privileges: Answer = ALL_RIGHTS,
         simulated: Answer | None = None,
         bulk: Answer = FORBIDDEN,
+        templates: Answer = NO_TEMPLATES,
     ) -> None:
         self._answers = {
             "/": root,
             "/_bulk": bulk,
             "/_security/user/_has_privileges": privileges,
             "/_index_template/_simulate_index/logs-django-pt": simulated or template(GOOD_TEMPLATE),
+            "/_index_template": templates,
         }
 
     async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
@@ -129,6 +132,18 @@ async def test_a_missing_template_and_one_without_data_streams_are_failures() ->
     assert not plain["template"].is_ok
     assert "makes no data stream" in plain["template"].found
     assert plain["template"].cure == "run `ptingest setup`"
+
+
+@pytest.mark.parametrize(("body", "is_ok"), [({"data_stream": {}}, True), ({}, False)])
+async def test_where_a_simulation_does_not_show_a_data_stream_the_template_itself_does(
+    body: dict[str, object], is_ok: bool
+) -> None:
+    row = {"name": "pt-logs", "index_template": {"index_patterns": ["logs-*-pt"], **body}}
+    templates = Answer(200, OURS, json.dumps({"index_templates": [row]}).encode())
+
+    seen = await found(simulated=template({"date_detection": False}), templates=templates)
+
+    assert seen["template"].is_ok is is_ok
 
 
 async def test_date_detection_is_pointed_out_and_no_failure() -> None:

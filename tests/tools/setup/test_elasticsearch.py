@@ -207,6 +207,17 @@ async def test_a_server_before_the_failure_store_is_not_asked_for_one() -> None:
     assert "no failure store" in settings.subject
 
 
+@pytest.mark.parametrize(("version", "is_known"), [("8.14.3", False), ("8.15.0", True)])
+def test_a_server_before_logsdb_is_not_asked_for_it(version: str, is_known: bool) -> None:
+    steps = {one.name: one for one in fitted(elasticsearch_steps(Wanted(logsdb=True)), version)}
+
+    settings = steps["pt@settings"]
+
+    assert ("mode" in settings.body["template"]["settings"]["index"]) is is_known
+    assert ("no logsdb" in settings.subject) is not is_known
+    assert "no failure store" in settings.subject
+
+
 async def test_streams_made_earlier_are_named_after_the_template() -> None:
     node = Node(_resolve=answer(200, {"data_streams": [{"name": "logs-django-pt"}]}))
 
