@@ -24,7 +24,7 @@ from ptingest.sinks.elasticsearch.read import reader as reading
 from ptingest.sinks.elasticsearch.read.reader import ElasticsearchReader, ReadLimits
 from ptingest.sinks.store.read.pool import StoreExplorer
 from ptingest.sinks.store.schema import open_writer, transaction
-from tests.peers.elasticsearch_peer import Node
+from tests.peers.elasticsearch_peer import USUAL, Node
 from tests.peers.preparing import WRITER, clean, setup
 from tests.support.store_documents import DJANGO, document, insert
 from tests.support.store_queries import written
@@ -179,7 +179,9 @@ def test_the_same_documents_are_found_by_the_store_and_by_elasticsearch(
     loop = asyncio.new_event_loop()
     store, elasticsearch = StoreExplorer(path), reader_of(node)
 
-    @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+    examples = 250 if node.release == USUAL else 60
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(query=queries)
     @example(query=Match("service", QueryValue(("",), True)))
     @example(query=Negated(Negated(Match("tags", QueryValue(("", ""))))))
