@@ -49,7 +49,7 @@ def rows() -> dict[str, list[Row]]:
     return groups
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("group", sorted(rows()))
 def test_a_recorded_row_holds(group: str) -> None:
     different = {
