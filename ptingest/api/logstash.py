@@ -8,7 +8,8 @@ a type that does not exist is left out, and where none of them does the answer i
 
 For Metricbeat's module and other clients of Logstash on port 9600. The one pipeline is called
 ``main``; its plugins are our stages: beats, plain, grok, date, mutate, and one output for each
-sink. A number that is not counted here is left out; docs/console.md lists them.
+sink; where a logstash.conf is at work, its filters by their ids. A number that is not counted here
+is left out; docs/console.md lists them.
 
 Shapes: Logstash's docs/static/monitoring/monitoring-apis.asciidoc, and what Metricbeat's
 logstash module decodes (counts and milliseconds must be whole numbers there).
@@ -312,6 +313,27 @@ class LogstashView:
         }
 
     def _filters(self) -> list[Json]:
+        return self._plugins() or self._stages()
+
+    def _plugins(self) -> list[Json]:
+        """The filters of a logstash.conf, by id, in the order written."""
+        found: dict[tuple[str, str], dict[str, int]] = {}
+        for (plugin, name, what), count in self._metrics.labelled(_PLUGINS):
+            found.setdefault((plugin, name), {})[what] = int(count)
+        rows: list[Json] = []
+        for (plugin, name), counts in found.items():
+            events_in, failures = counts.get("in", 0), counts.get("failures", 0)
+            row: Json = {
+                "id": plugin,
+                "name": name,
+                "events": {"in": events_in, "out": counts.get("out", 0)},
+            }
+            if name in ("grok", "date"):
+                row |= {"matches": events_in - failures, "failures": failures}
+            rows.append(row)
+        return rows
+
+    def _stages(self) -> list[Json]:
         tried = self._sum("ptingest_flow_received_events_total") - self._sum(
             "ptingest_flow_dropped_events_total", {1: "other_group"}
         )
@@ -403,6 +425,7 @@ class LogstashView:
 
 
 _IN, _OUT, _SECONDS, _CPU = range(4)
+_PLUGINS = "ptingest_pipeline_plugin_events_total"
 _SETTLED = "ptingest_lane_settled_events_total"
 
 

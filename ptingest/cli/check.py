@@ -65,7 +65,7 @@ def look_at_profile(settings: ServerSettings) -> tuple[Profile, list[Finding]]:
     from ptingest.settings.profile import ProfileSettings
 
     path = Path(settings.profile) if settings.profile else packaged_profile_path()
-    rules = load_rules(path, os.environ)
+    rules = load_rules(path, os.environ, settings.logstash_config)
     if isinstance(rules, ProfileSettings):
         return rules, _look_at_patterns(path, rules)
     return rules, _look_at_logstash(settings, path, rules)

@@ -11,7 +11,7 @@ from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.visible import visible
 
 if TYPE_CHECKING:
-    from ptingest.tools.comparison import Document
+    from ptingest.tools.comparison import Comparison, Document
 
 
 @click.command(epilog="Example: ptingest try --json events | ptingest compare - logstash.ndjson")
@@ -29,11 +29,8 @@ def compare(ours: BinaryIO, theirs: BinaryIO) -> ExitCode:
     """
     from ptingest.tools.comparison import compare as compared
 
-    result = compared(_documents(ours), _documents(theirs))
-    for path, count in sorted(result.counts.items(), key=lambda row: -row[1]):
-        left, right = (visible(repr(value)) for value in result.examples[path])
-        noun = "document" if count == 1 else "documents"
-        click.echo(f"{visible(path)}: {count} {noun}, e.g. Logstash {left}, ptingest {right}")
+    result = compared(documents_of(ours), documents_of(theirs))
+    show_differences(result)
     click.echo(
         f"{result.compared} compared, {len(result.counts)} fields differ, {result.only_theirs} of "
         f"{theirs.name} have no counterpart in {ours.name}"
@@ -41,7 +38,20 @@ def compare(ours: BinaryIO, theirs: BinaryIO) -> ExitCode:
     return ExitCode.DONE if result.is_same else ExitCode.FAILED
 
 
-def _documents(file: BinaryIO) -> Iterator[Document]:
+def show_differences(result: Comparison) -> None:
+    """Print each field that differs, the most frequent first, with its first example."""
+    for path, count in sorted(result.counts.items(), key=lambda row: -row[1]):
+        left, right = (visible(repr(value)) for value in result.examples[path])
+        noun = "document" if count == 1 else "documents"
+        click.echo(f"{visible(path)}: {count} {noun}, e.g. Logstash {left}, ptingest {right}")
+
+
+def documents_of(file: BinaryIO) -> Iterator[Document]:
+    """Yield the documents of a file with one JSON object a line.
+
+    Raises:
+        UsageError: a line is none.
+    """
     from ptingest.tools.comparison import document_in
 
     for number, line in enumerate(file, 1):

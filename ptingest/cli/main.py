@@ -69,6 +69,14 @@ COMMANDS: dict[str, CommandRow] = {
     "compare": CommandRow(
         "ptingest.cli.compare", "compare", "Compare documents with those that Logstash made."
     ),
+    "migrate": CommandRow(
+        "ptingest.cli.migrate",
+        "migrate",
+        "Write a ptingest.yaml for a logstash.conf, and a report.",
+    ),
+    "prove": CommandRow(
+        "ptingest.cli.prove", "prove", "Run captured events, compare with Logstash's documents."
+    ),
     "dead-letters": CommandRow(
         "ptingest.cli.dead_letters",
         "dead_letters",

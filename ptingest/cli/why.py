@@ -224,6 +224,7 @@ def _would_be(settings: ServerSettings, line: str, service: str | None) -> Row:
         "pattern": explained.pattern,
         "rule": explained.rule,
         "notes": list(explained.notes),
+        "passages": [one._asdict() for one in explained.passages],
         "document": explained.document,
     }
 
@@ -301,7 +302,7 @@ def _story(trace: Row) -> list[tuple[str, Any]]:
         ("certificate", trace["tls_subject"]),
         ("window", _window_words(window)),
         ("message", trace.get("message")),
-        ("pattern", trace.get("pattern") or ("none fits" if trace.get("has_text") else None)),
+        *_way(trace),
         ("rule", trace.get("rule")),
         ("noted", ", ".join(trace.get("notes") or ())),
         ("data stream", trace.get("data_stream")),
@@ -315,6 +316,19 @@ def _story(trace: Row) -> list[tuple[str, Any]]:
         if row["state"] == "waiting":
             rows.append(("waits", f"{sink}: for {row['for']}"))
     return rows
+
+
+def _way(explained: Row) -> list[tuple[str, Any]]:
+    """The pattern that fits; of a logstash.conf the conditions and filters on the way."""
+    passages = explained.get("passages") or ()
+    if passages:
+        return [("way", f"{one['place']} {one['text']}: {one['outcome']}") for one in passages]
+    return [
+        (
+            "pattern",
+            explained.get("pattern") or ("none fits" if explained.get("has_text") else None),
+        )
+    ]
 
 
 def _worker(trace: Row) -> str:
@@ -362,7 +376,7 @@ def _would_be_rows(would_be: Row) -> list[tuple[str, Any]]:
     return [
         ("outcome", would_be["outcome"]),
         ("because", ": ".join(p for p in (would_be["reason"], would_be["detail"]) if p)),
-        ("pattern", would_be["pattern"] or "none fits"),
+        *_way({**would_be, "has_text": True}),
         ("rule", would_be["rule"]),
         ("noted", ", ".join(would_be["notes"])),
         ("data stream", would_be["data_stream"]),

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ptingest.model.document import Document
 from ptingest.model.outcome import DeadLetter
+from ptingest.model.outputs import Outputs
 from ptingest.model.rfc3339 import rfc3339_of_ns
 from ptingest.model.watching import WhyRequest
 from ptingest.observe.trace_buffer import Chunk, TraceBuffer, TracedAttempt
@@ -173,6 +174,7 @@ class TraceReader:
             "pattern": explained.pattern,
             "rule": explained.rule,
             "notes": list(explained.notes),
+            "passages": [one._asdict() for one in explained.passages],
             "profile_changed_since": found.chunk.generation != self._trace_buffer.generation,
         }
 
@@ -206,7 +208,12 @@ class TraceReader:
         last = {attempt.sink: outcome for attempt, outcome in attempts}
         has_failed = found.chunk.receipt.failed is not None
         rows = {}
-        for sink, lane in self._lanes().items():
+        lanes = self._lanes()
+        output = "" if found.document is None else found.document.target.output
+        mine = Outputs(tuple(lanes)).sinks_of(output)
+        for sink, lane in lanes.items():
+            if sink not in mine:
+                continue
             outcome = last.get(sink)
             if outcome is not None and outcome[0] in SAFE:
                 rows[sink] = {"state": outcome[0]}

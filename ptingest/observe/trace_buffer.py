@@ -215,7 +215,7 @@ class TraceBuffer:
         chunk.events, chunk.generation = len(payloads), self.generation
         chunk.documents = processed.documents
         chunk.cost = cost + RECORD_BYTES + 8 * len(payloads)
-        if len(processed.documents) < len(payloads):
+        if processed.is_spread or len(processed.documents) < len(payloads):
             chunk.letters, chunk.payloads = processed.dead_letters, payloads
             chunk.cost += sum(map(len, payloads)) + PAYLOAD_BYTES * len(payloads)
             chunk.cost += sum(map(_cost_of_letter, processed.dead_letters))

@@ -47,6 +47,18 @@ class Passage(NamedTuple):
     outcome: str
 
 
+class PluginTally(NamedTuple):
+    """What one filter of a ``logstash.conf`` has done since it was compiled."""
+
+    id: str
+    """The plugin's own ``id``, else its name and place."""
+    name: str
+    events_in: int
+    events_out: int
+    failures: int
+    """Events that it tagged with a failure."""
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """The result for one payload, for people: the answer of ``ptingest try``."""
@@ -94,6 +106,11 @@ class Pipeline(Protocol):
     def outputs(self) -> Sequence[str]:
         """The sink that each output of a ``logstash.conf`` names; nothing where documents are for
         every sink."""
+        ...
+
+    @property
+    def plugins(self) -> Sequence[PluginTally]:
+        """The filters of a ``logstash.conf`` in the order written; nothing where stages work."""
         ...
 
     def process(

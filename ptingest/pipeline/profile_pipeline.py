@@ -37,7 +37,7 @@ from ptingest.pipeline.group import Event, Group, StageResult
 from ptingest.pipeline.identity import key_texts
 from ptingest.pipeline.interpolate import MISSING, interpolated, value_of
 from ptingest.pipeline.labels import LearnedLabels
-from ptingest.pipeline.pipeline import OTHER, Explanation
+from ptingest.pipeline.pipeline import OTHER, Explanation, PluginTally
 from ptingest.settings.profile import ProfileSettings
 
 LONGEST_NAME = 1024
@@ -139,6 +139,11 @@ class ProfilePipeline:
     @property
     def outputs(self) -> tuple[str, ...]:
         """None: documents are for every sink."""
+        return ()
+
+    @property
+    def plugins(self) -> tuple[PluginTally, ...]:
+        """None: its stages are no plugins."""
         return ()
 
     def label_of(self, service: str) -> str:

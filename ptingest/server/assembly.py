@@ -15,6 +15,7 @@ from ptingest.delivery.health_check import HealthCheck
 from ptingest.delivery.lane import Lane
 from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.model.contracts import Checkpoint, Clock, Sink
+from ptingest.model.outputs import Outputs
 from ptingest.model.streams import StreamNames
 from ptingest.observe.observer import Observer
 from ptingest.observe.taps import Taps
@@ -27,7 +28,6 @@ from ptingest.server.certificates import Certificates
 from ptingest.server.custody import Custody
 from ptingest.server.event_loop.fair_share import FairShare
 from ptingest.server.flow import Flow
-from ptingest.server.outputs import Outputs
 from ptingest.server.poison import PoisonRecord
 from ptingest.server.processing import Processing
 from ptingest.server.requeue import RequeueJobs
@@ -109,7 +109,7 @@ def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> Profil
         ConfigInvalid: they are broken, or a pattern does not do what its sample says.
     """
     path = Path(settings.profile) if settings.profile else packaged_profile_path()
-    profile = load_rules(path, environ)
+    profile = load_rules(path, environ, settings.logstash_config)
     if isinstance(profile, LogstashSettings):
         require_sinks(settings, compile_profile(profile).outputs, path)
         return profile

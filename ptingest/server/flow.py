@@ -27,10 +27,10 @@ from ptingest.model.contracts import ChunkObserver, Clock
 from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES, LARGE_BYTES, Document
 from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, Fate, Processed
+from ptingest.model.outputs import Outputs
 from ptingest.model.receipt import Receipt
 from ptingest.server.chunks import CHUNK_BYTES, chunks
 from ptingest.server.custody import Custody
-from ptingest.server.outputs import Outputs
 from ptingest.server.processing import Processing
 from ptingest.telemetry.metrics import Metrics
 

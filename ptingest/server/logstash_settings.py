@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,8 @@ def _hosts(options: Options) -> list[str]:
 
 
 def _has_port(address: str) -> bool:
+    # A variable that is left as it is written may have a default.
+    address = re.sub(r"\$\{[^}]*\}", "", address)
     return address.rpartition("]")[2].count(":") == 1
 
 

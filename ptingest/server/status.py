@@ -15,6 +15,7 @@ from pathlib import Path
 from ptingest.api.logstash import NodeFacts
 from ptingest.server.assembly import HasFailureStore, HasOccupancy, Parts, sink_names, sink_settings
 from ptingest.server.custody import ADDED, SETTLED
+from ptingest.server.plugin_counts import PluginCounter
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 
@@ -40,6 +41,7 @@ class WorkerView:
         """``owns_port``: it accepts connections itself, so readiness includes its port."""
         self._parts, self._owns_port = parts, owns_port
         self._started = parts.clock.monotonic()
+        self._plugins = PluginCounter(parts.metrics)
         self.listening: str | None = None
         self.draining = False
         self.reloads: Callable[[], dict[str, object]] | None = None
@@ -98,6 +100,7 @@ class WorkerView:
 
     def _refresh(self) -> None:
         metrics: Metrics = self._parts.metrics
+        self._plugins.add(self._parts.processing.pipeline)
         metrics.set("ptingest_budget_outstanding_bytes", self._parts.budget.outstanding)
         metrics.set("ptingest_budget_limit_bytes", self._parts.budget.limit)  # SIGHUP moves it
         metrics.set("ptingest_worker_is_ready", 0 if self.readiness() else 1)

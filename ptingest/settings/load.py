@@ -20,6 +20,7 @@ from ptingest.settings.interpolate import interpolate
 from ptingest.settings.parse import parse, read_text
 
 if TYPE_CHECKING:
+    from ptingest.settings.logstash import LanguageSettings
     from ptingest.settings.profile import ProfileSettings
     from ptingest.settings.profiles import Profile
     from ptingest.settings.server import ServerSettings
@@ -60,8 +61,11 @@ def load_profile(path: Path, environ: Mapping[str, str]) -> ProfileSettings:
     return _load(path, environ, ProfileSettings)
 
 
-def load_rules(path: Path, environ: Mapping[str, str]) -> Profile:
-    """Return the rules that ``profile`` names: a profile in YAML, or a ``logstash.conf`` as it is.
+def load_rules(
+    path: Path, environ: Mapping[str, str], language: LanguageSettings | None = None
+) -> Profile:
+    """Return the rules that ``profile`` names: a profile in YAML, or a ``logstash.conf`` as it is,
+    read as ``language`` says.
 
     Raises:
         ConfigInvalid: as `load_server`; a ``logstash.conf`` is only read, compiling it finds
@@ -69,7 +73,9 @@ def load_rules(path: Path, environ: Mapping[str, str]) -> Profile:
     """
     from ptingest.settings.logstash import is_logstash_config, load_logstash
 
-    return load_logstash(path, environ) if is_logstash_config(path) else load_profile(path, environ)
+    if is_logstash_config(path):
+        return load_logstash(path, environ, language)
+    return load_profile(path, environ)
 
 
 def _load(path: Path, environ: Mapping[str, str], model: type[Model]) -> Model:

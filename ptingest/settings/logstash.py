@@ -22,6 +22,16 @@ USUAL_GROUP = "pt"
 _VARIABLE = re.compile(r"\$\{([a-zA-Z_.][a-zA-Z0-9_.]*)")
 
 
+class LanguageSettings(StrictSettings):
+    """How a ``logstash.conf`` is read: what Logstash has in ``logstash.yml``."""
+
+    ecs_compatibility: Literal["disabled", "v1", "v8"] = "v8"
+    """``pipeline.ecs_compatibility``: which fields filters and the Beats input use; ``v1`` means
+    the same as ``v8``."""
+    support_escapes: bool = False
+    """``config.support_escapes``: whether strings may hold escapes such as a backslash and n."""
+
+
 class ConfFile(StrictSettings):
     """One file of the config."""
 
@@ -56,7 +66,9 @@ def is_logstash_config(path: Path) -> bool:
     return path.suffix == SUFFIX or path.is_dir()
 
 
-def load_logstash(path: Path, environ: Mapping[str, str]) -> LogstashSettings:
+def load_logstash(
+    path: Path, environ: Mapping[str, str], language: LanguageSettings | None = None
+) -> LogstashSettings:
     """Read the file, or the ``*.conf`` of the folder in order of name; nothing is parsed.
 
     Raises:
@@ -69,7 +81,10 @@ def load_logstash(path: Path, environ: Mapping[str, str]) -> LogstashSettings:
         raise ConfigInvalid((problem,))
     files = tuple(ConfFile(name=str(one), text=_read(one)) for one in paths)
     named = {name for one in files for name in _VARIABLE.findall(one.text)}
+    language = language or LanguageSettings()
     return LogstashSettings(
+        ecs_compatibility="disabled" if language.ecs_compatibility == "disabled" else "v8",
+        support_escapes=language.support_escapes,
         files=files,
         folder=str(paths[0].absolute().parent),
         variables={name: environ[name] for name in sorted(named) if name in environ},

@@ -11,6 +11,7 @@ from ptingest.settings.beats import BeatsSettings
 from ptingest.settings.console import ConsoleSettings
 from ptingest.settings.delivery import DeadLettersSettings
 from ptingest.settings.log import LogSettings
+from ptingest.settings.logstash import LanguageSettings
 from ptingest.settings.sinks import SinksSettings
 from ptingest.settings.strict import PositiveSeconds, StrictSettings, section
 from ptingest.settings.why import WhySettings
@@ -26,6 +27,7 @@ class ServerSettings(StrictSettings):
     """File with patterns, categories and routing; without it the packaged ``pt.yaml``. Or a
     ``logstash.conf`` as it is, or a folder whose ``*.conf`` are joined in order of name: its
     filters and outputs decide, and ``sinks`` says where outputs to Elasticsearch go."""
+    logstash_config: LanguageSettings = section(LanguageSettings)
     workers: Annotated[int, Field(ge=0, le=64)] = 1
     """Processes that do the work; 0 means one for each core. With two or more a supervisor
     accepts the connections and passes each one to the worker with the fewest."""

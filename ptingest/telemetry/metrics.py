@@ -51,6 +51,12 @@ class MetricSample(NamedTuple):
 METRICS: tuple[Metric, ...] = (
     Metric("ptingest_flow_received_events_total", "counter", "Events decoded", ("service",)),
     Metric(
+        "ptingest_pipeline_plugin_events_total",
+        "counter",
+        "Events of each filter of a logstash.conf: in, out, and failures",
+        ("plugin", "name", "what"),
+    ),
+    Metric(
         "ptingest_flow_added_events_total",
         "counter",
         "Documents beyond one of an event, which filters and outputs of a logstash.conf made",

@@ -7,6 +7,7 @@ Filebeat of their own), and ``@timestamp`` where it is the time at which Filebea
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ class Comparison:
     compared: int = 0
     only_theirs: int = 0
     """Documents of Logstash without a counterpart."""
+    only_ours: int = 0
+    """Documents of ours without one."""
     counts: dict[str, int] = field(default_factory=dict)
     """Field -> documents that have another value there."""
     examples: dict[str, tuple[Any, Any]] = field(default_factory=dict)
@@ -48,8 +51,13 @@ def document_in(row: Mapping[str, Any]) -> Document | None:
     return found if isinstance(found, Mapping) else None
 
 
-def compare(ours: Iterable[Document], theirs: Iterable[Document]) -> Comparison:
-    """Compare each document of theirs with its counterpart; ours are held in memory."""
+def compare(
+    ours: Iterable[Document], theirs: Iterable[Document], *, of_same_events: bool = False
+) -> Comparison:
+    """Compare each document of theirs with its counterpart; ours are held in memory.
+
+    ``of_same_events``: both were made of the very same events, so every field is compared.
+    """
     waiting: dict[object, deque[Document]] = defaultdict(deque)
     for document in ours:
         waiting[_key_of(document)].append(document)
@@ -60,9 +68,12 @@ def compare(ours: Iterable[Document], theirs: Iterable[Document]) -> Comparison:
             result.only_theirs += 1
             continue
         result.compared += 1
-        for path, left, right in _differences(document, mine.popleft()):
+        for path, left, right in _differences(
+            document, mine.popleft(), of_same_event=of_same_events
+        ):
             result.counts[path] = result.counts.get(path, 0) + 1
             result.examples.setdefault(path, (left, right))
+    result.only_ours = sum(map(len, waiting.values()))
     return result
 
 
@@ -77,15 +88,25 @@ def _key_of(document: Document) -> object:
     return str(document.get("message"))
 
 
-def _differences(theirs: Document, ours: Document) -> Iterator[tuple[str, Any, Any]]:
-    left, right = _comparable(theirs), _comparable(ours)
+def _differences(
+    theirs: Document, ours: Document, *, of_same_event: bool
+) -> Iterator[tuple[str, Any, Any]]:
+    left = _comparable(theirs, of_same_event=of_same_event)
+    right = _comparable(ours, of_same_event=of_same_event)
     for path in sorted(left.keys() | right.keys()):
-        if left.get(path, ABSENT) != right.get(path, ABSENT):
+        if _text(left.get(path, ABSENT)) != _text(right.get(path, ABSENT)):
             yield path, left.get(path, ABSENT), right.get(path, ABSENT)
 
 
-def _comparable(document: Document) -> dict[str, Any]:
+def _text(value: Any) -> str:
+    """One text for each value: 1 and 1.0 are two, since Elasticsearch maps them apart."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _comparable(document: Document, *, of_same_event: bool) -> dict[str, Any]:
     """Return a document as dotted path -> value, without what is not compared."""
+    if of_same_event:
+        return dict(_leaves(document))
     kept = {name: value for name, value in document.items() if name not in OF_THE_READER}
     tags = document.get("tags") or ()
     if "log_timestamp" not in document or "_dateparsefailure" in tags:

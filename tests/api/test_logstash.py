@@ -229,3 +229,17 @@ def test_a_part_alone_is_the_part_of_the_whole(busy: Metrics) -> None:
 )  # fmt: skip
 def test_what_logstash_does_not_have_is_not_found(path: str) -> None:
     assert view_of(Metrics()).below_node(path) is None
+
+
+def test_the_filters_of_a_logstash_config_are_there_by_their_ids() -> None:
+    metrics = Metrics()
+    for plugin, name, counts in (("g", "grok", (5, 5, 2)), ("d", "drop", (5, 1, 0))):
+        for what, count in zip(("in", "out", "failures"), counts, strict=True):
+            metrics.add("ptingest_pipeline_plugin_events_total", count, plugin, name, what)
+
+    found = at(view_of(metrics).pipeline_stats(), "pipelines.main.plugins.filters")
+
+    assert found == [
+        {"id": "g", "name": "grok", "events": {"in": 5, "out": 5}, "matches": 3, "failures": 2},
+        {"id": "d", "name": "drop", "events": {"in": 5, "out": 1}},
+    ]

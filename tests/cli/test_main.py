@@ -15,7 +15,7 @@ from tests.support.command import run
 from tests.support.modules import ROOT
 from tests.support.waiting import PATIENCE_SECONDS
 
-NO_CONFIG = {"send", "compare", "config", "profile", "files"}
+NO_CONFIG = {"send", "compare", "config", "profile", "files", "migrate", "prove"}
 """What needs no config of a server: it ships to one, or reads files alone."""
 HEAVY = {"aiohttp", "asyncio", "elasticsearch", "lark", "pydantic", "rich", "yaml", "msgspec"}
 

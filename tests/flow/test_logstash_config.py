@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ptingest.model.document import LARGE_BYTES
 from ptingest.model.origin import Origin
 from ptingest.model.receipt import Receipt
+from ptingest.model.watching import WhyRequest
 from tests.support.raw_peer import event
 from tests.support.serving import Server, serving
 
@@ -81,3 +83,26 @@ async def test_a_large_event_becomes_its_documents_in_the_other_process(
         names = [document.target.name for document in server.sink.documents]
         assert names == ["all", "some-django"]
         assert all(document.payload == large for document in server.sink.documents)
+
+
+async def test_why_tells_the_way_of_an_event_and_only_the_sinks_it_is_for(
+    tmp_path: Path, config: Path
+) -> None:
+    text = CONFIG.replace("output {", f'output {{ file {{ path => "{tmp_path}/out.log" }}')
+    await asyncio.to_thread(config.write_text, text)
+    sinks: dict[str, object] = {"store": {}, "file": {}}
+    async with serving(tmp_path, profile=config, sinks=sinks) as server:
+        await admit(server, event(message="once"))
+        for sink in sinks:
+            await server.until("ptingest_lane_settled_events_total", 1, sink, "django", "stored")
+
+        answer = await server.worker.parts.trace_reader.why(WhyRequest(line="once"))
+
+    found = answer["found"]
+    assert isinstance(found, list)
+    assert sorted([*trace["sinks"]] for trace in found) == [["file"], ["store"]]
+    way = [(one["text"], one["outcome"]) for one in found[0]["passages"]]
+    assert way == [
+        ('if [message] == "drop me"', "false"),
+        ('if [message] == "twice"', "false"),
+    ]

@@ -36,7 +36,7 @@ from ptingest.pipeline.logstash.parse import join_configs, parse
 from ptingest.pipeline.logstash.sent_times import SentTimes
 from ptingest.pipeline.logstash.targets import Illegal, Targets, sink_names
 from ptingest.pipeline.logstash.values import Timestamp
-from ptingest.pipeline.pipeline import OTHER, ExplainedEvent, Explanation, Passage
+from ptingest.pipeline.pipeline import OTHER, ExplainedEvent, Explanation, Passage, PluginTally
 from ptingest.pipeline.profile_pipeline import ProfilePipeline
 from ptingest.settings.logstash import LogstashSettings
 from ptingest.settings.profile import ProfileSettings
@@ -80,6 +80,7 @@ class LogstashPipeline:
         """``meaning`` is a profile that means the same: it is run, since it is much faster."""
         self.profile = settings
         self.program = program
+        self._explainer: Program | None = None
         self.source = source
         """The input for Beats; None where the config has none."""
         self._input = builder
@@ -91,6 +92,17 @@ class LogstashPipeline:
         """Runs the events, where a profile means the same."""
         self._sent_times = SentTimes()
         self._event_keys = EventKeys(self._sent_times)
+
+    @property
+    def plugins(self) -> Sequence[PluginTally]:
+        """The filters, in the order written; nothing on the fast path, whose stages do all."""
+        if self.fast is not None:
+            return ()
+        return [
+            PluginTally(one.id, one.name, one.events_in, one.events_out, one.failures)
+            for one in self.program.plugins
+            if one.kind == "filter"
+        ]
 
     @property
     def services(self) -> Sequence[str]:
@@ -222,14 +234,25 @@ class LogstashPipeline:
         except RecursionError:
             return _dead(TOO_DEEP)
 
+    def _program_for_people(self) -> Program:
+        """A program of its own: explaining counts nothing, and may happen in another thread."""
+        if self._explainer is None:
+            self._explainer = compile_config(
+                self.program.config,
+                has_ecs=self.profile.ecs_compatibility != "disabled",
+                folder=Path(self.profile.folder),
+            )
+        return self._explainer
+
     def _explained(self, decoded: Decoded, now_ns: int) -> Explanation:
         events = self._input.events_of(decoded, peer="", now_ns=now_ns)
         if isinstance(events, Unreadable):
             return _dead(events)
-        errors = self.program.conditions.errors
-        explained = [self.program.explain(event) for event in events]
+        program = self._program_for_people()
+        errors = program.conditions.errors
+        explained = [program.explain(event) for event in events]
         results = [result for one in explained for result in one.results]
-        is_undecided = self.program.conditions.errors > errors
+        is_undecided = program.conditions.errors > errors
         made = self._documents(results)
         told = tuple(_told(result) for result in results)
         names = list(dict.fromkeys(name for one in told for name in one.targets))
@@ -240,7 +263,7 @@ class LogstashPipeline:
         elif not made:
             dropped = _drop_reason(results, is_undecided=is_undecided)
             outcome, reason = "dropped", str(dropped)
-            detail = self.program.conditions.last if is_undecided else ""
+            detail = program.conditions.last if is_undecided else ""
         keys = self._keys(decoded, made) if isinstance(made, list) else []
         return Explanation(
             outcome=outcome,  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from ptingest.model.document import Document, Index
-from ptingest.server.outputs import Outputs
+from ptingest.model.outputs import Outputs
 from tests.support.documents import document
 
 
