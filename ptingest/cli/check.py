@@ -7,6 +7,7 @@ asked, as a server would ask them, only with ``--connect``.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ import click
 
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
-from ptingest.cli.terminal import show_finding
+from ptingest.cli.terminal import show_finding, width_of, wrapped
 from ptingest.model.finding import Finding
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def check(config: Path | None, connect: bool) -> ExitCode:
     settings = load_settings(config)
     click.echo(f"{config or 'defaults (no --config)'}\n")
     profile, findings = look_at_profile(settings)
-    for line in _summary(settings, profile):
+    for line in _summary(settings, profile, width=width_of(sys.stdout)):
         click.echo(line)
     click.echo()
     findings += [*look_at_files(settings), *look_at_values(settings)]
@@ -139,7 +140,7 @@ def _look_at_expression(pattern: PatternSettings) -> Finding:
     return Finding(mark, f"pattern {pattern.name}", detail, cure)
 
 
-def _summary(settings: ServerSettings, profile: Profile) -> Iterator[str]:
+def _summary(settings: ServerSettings, profile: Profile, *, width: int | None) -> Iterator[str]:
     from ptingest.cli.certificates import show_access
     from ptingest.settings.explain import show_bytes
     from ptingest.settings.profile import ProfileSettings
@@ -165,7 +166,8 @@ def _summary(settings: ServerSettings, profile: Profile) -> Iterator[str]:
     departing = departures(profile) if isinstance(profile, ProfileSettings) else ""
     rows.append(("parity", departing or "documents as Logstash 8 makes them"))
     for name, value in rows:
-        yield f"  {name:13}{value}"
+        first = f"  {name:13}"
+        yield from wrapped(str(value), first=first, indent=len(first), width=width)
 
 
 def _show_sinks(settings: ServerSettings) -> Iterator[str]:

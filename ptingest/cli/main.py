@@ -56,7 +56,7 @@ COMMANDS: dict[str, CommandRow] = {
         "ptingest.cli.tap", "tap", "Show events as they pass through a running server."
     ),
     "why": CommandRow("ptingest.cli.why", "why", "Show what became of one event, and where it is."),
-    "search": CommandRow("ptingest.cli.search", "search", "Search the embedded store."),
+    "search": CommandRow("ptingest.cli.search", "search", "Search stored documents."),
     "bench": CommandRow(
         "ptingest.cli.bench", "bench", "Measure what your own lines cost on this machine."
     ),

@@ -78,7 +78,7 @@ def findings_of_port(listen: str, found: Sequence[Listener]) -> Iterator[Finding
         cure = "another program uses the port on loopback: stop it or change beats.listen"
         yield Finding("warning", "Beats port", f"{shown}, loopback only", cure, looked_at=looked_at)
     elif loopback:
-        cure = 'beats.listen: "0.0.0.0:5044" accepts other hosts and containers'
+        cure = f'beats.listen: "0.0.0.0:{port}" accepts other hosts and containers'
         yield Finding(
             "note", "Beats port", f"{shown}: this machine only", cure, looked_at=looked_at
         )

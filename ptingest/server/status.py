@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import shlex
 import socket
 import uuid
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ from ptingest.api.logstash import NodeFacts
 from ptingest.server.assembly import HasFailureStore, HasOccupancy, Parts, sink_names, sink_settings
 from ptingest.server.custody import ADDED, SETTLED
 from ptingest.server.plugin_counts import PluginCounter
+from ptingest.settings.logstash import USUAL_GROUP
+from ptingest.settings.profiles import Profile, groups_of
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 
@@ -213,10 +216,13 @@ def log_start(
     *,
     listening: str | None,
     api_port: int,
+    profile: Profile,
     sinks: Sequence[str] | None = None,
     workers: int = 1,
 ) -> None:
-    """Log the addresses in use, and how to send a first event."""
+    """Log the addresses in use, and how to send a first event that the profile takes."""
+    groups = [group.group for group in groups_of(profile)]
+    is_named = groups and USUAL_GROUP not in groups
     beats_port = str(listening).rpartition(":")[2]
     secured = " with TLS" if settings.beats.tls else ""
     many = f", {workers} workers" if workers > 1 else ""
@@ -236,7 +242,8 @@ def log_start(
     log.info("documents go to %s; data in %s", ", ".join(names), settings.data_dir)
     log.info(
         "send a first event: echo 'INFO|apps.parcels.views|2025-01-02T03:04:05Z|hello' > "
-        "/tmp/hello.log && ptingest send /tmp/hello.log --service django --to 127.0.0.1:%s%s",
+        "/tmp/hello.log && ptingest send /tmp/hello.log --service django%s --to 127.0.0.1:%s%s",
+        f" --group {shlex.quote(groups[0])}" if is_named else "",
         beats_port,
         " --tls-ca FILE" if settings.beats.tls else "",
     )

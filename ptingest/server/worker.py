@@ -85,6 +85,7 @@ class Worker:
                         parts.settings,
                         listening=self.view.listening,
                         api_port=self.api_port,
+                        profile=parts.processing.pipeline.profile,
                         sinks=[sink.name for sink in parts.sinks],
                     )
                 self._has_started()

@@ -64,6 +64,11 @@ _ROWS: tuple[tuple[str, str], ...] = (
     ("beats.ssl_certificate_authorities", "here it is client_ca in the section tls, one PEM file"),
     ("beats.ssl_client_authentication", "here it is client_auth in the section tls"),
     ("beats.ssl*", "TLS is on where there is a section tls, with certificate and key"),
+    ("beats.tls.ssl_certificate", "here it is certificate"),
+    ("beats.tls.ssl_key", "here it is key"),
+    ("beats.tls.ssl_key_passphrase", "here it is key_password"),
+    ("beats.tls.*certificate_authorities", "here it is client_ca, one PEM file"),
+    ("beats.tls.ssl_client_authentication", "here it is client_auth"),
     ("beats.client_inactivity_timeout", "here it is limits.idle_seconds"),
     ("beats.codec", "multiline belongs into filebeat.yml; remove the line"),
     # logstash.yml
@@ -82,6 +87,15 @@ _ROWS: tuple[tuple[str, str], ...] = (
     ("monitoring*", "Metricbeat, Telegraf or Prometheus ask api.listen; remove the line"),
     ("input*", "here it is the section beats"),
     ("filter*", "patterns and routing are in the file that profile names"),
+    # of an output, written outside of its section
+    ("hosts", f"here it is hosts of {_ES}"),
+    ("index", _STREAM),
+    ("cloud?id", f"write the address in hosts of {_ES}, as Elastic Cloud shows it"),
+    ("cloud?auth", f"write username and password, or api_key, of {_ES}"),
+    (
+        "ssl*certificate_authorities",
+        f"here it is ca_file of {_ES}, or client_ca of beats.tls: one PEM file, not a list",
+    ),
     # filebeat.yml
     ("output.logstash*", _FILEBEAT),
     ("output*", f"here it is {_ES}"),

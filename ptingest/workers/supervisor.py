@@ -155,6 +155,7 @@ class Supervisor:
             self.settings,
             listening=listening,
             api_port=self.api_port,
+            profile=self._profile,
             workers=len(self.pool.workers),
         )
         self.started.set()

@@ -13,6 +13,7 @@ from ptingest.settings.load import load_profile, load_server
 from ptingest.settings.packaged_patterns import packaged_patterns
 from ptingest.settings.profile import PatternSettings, ProfileSettings
 from ptingest.settings.server import ServerSettings
+from tests.cli.terminals import terminal
 from tests.support.command import run
 from tests.support.modules import ROOT
 from tests.support.profile import shipped_profile
@@ -38,6 +39,22 @@ def test_the_shipped_config_can_be_used(tmp_path: Path) -> None:
     assert "0.0.0.0:5044" in said
     assert "store.sqlite" in said
     assert "documents as Logstash 8 makes them" in said
+
+
+def test_the_summary_keeps_to_the_width_of_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(f"data_dir: {tmp_path}/data\nprofile: p.yaml\n")
+    shipped = (ROOT / "config" / "pt.yaml").read_text()
+    on = shipped.replace("#- nginx_", "- nginx_").replace("#- react", "- react")
+    (tmp_path / "p.yaml").write_text(on)
+
+    with terminal("check", "--config", str(tmp_path / "c.yaml"), rows=60) as screen:
+        assert screen.ended() == 0
+
+    written = screen.written.decode().splitlines()
+    at = next(number for number, line in enumerate(written) if "departs from Logstash" in line)
+    assert written[at + 1].startswith(" " * 15)
+    assert "react" in written[at] + written[at + 1]
+    assert max(map(len, written[at : at + 2])) <= 80
 
 
 def test_checking_makes_nothing(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import run
+from tests.support.modules import ROOT
 from tests.support.raw_peer import J, W
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -55,6 +56,16 @@ def test_the_first_lines_say_what_listens_where_and_how_to_send(tmp_path: Path) 
     assert "http://127.0.0.1:" in said
     assert f"documents go to store; data in {tmp_path / 'data'}" in said
     assert f"--to 127.0.0.1:{port}" in said
+
+
+def test_the_first_event_is_of_a_group_that_the_profile_takes(tmp_path: Path) -> None:
+    profile = (ROOT / "config" / "pt.yaml").read_text().replace("- group: pt", "- group: big shop")
+    (tmp_path / "shop.yaml").write_text(profile)
+    with served(tmp_path, profile="shop.yaml") as (process, lines):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+
+    assert "--service django --group 'big shop' --to" in lines[-1]
 
 
 def test_kill_9_loses_nothing_that_was_acked(tmp_path: Path) -> None:

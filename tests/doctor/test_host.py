@@ -63,6 +63,12 @@ def test_a_port_is_judged_by_who_can_reach_it(
     assert told in finding.found
 
 
+def test_the_cure_for_other_hosts_keeps_the_port() -> None:
+    (finding,) = findings_of_port("127.0.0.1:6044", [Listener("127.0.0.1", "ptingest (pid 1)")])
+
+    assert 'beats.listen: "0.0.0.0:6044"' in finding.cure
+
+
 def test_space_is_looked_at_where_the_folder_will_be(tmp_path: Path) -> None:
     finding = finding_of_space(tmp_path / "not" / "made" / "yet")
 

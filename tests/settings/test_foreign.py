@@ -12,6 +12,7 @@ from ptingest.settings.parse import dotted
 from ptingest.settings.server import ServerSettings
 
 PLACES = {dotted(place) for place in all_places(ServerSettings)}
+ES = "sinks.elasticsearch"
 NAMED = re.compile(r"here (?:it is|they are) (?:the section )?([a-z_.]*[a-z])")
 
 
@@ -25,6 +26,13 @@ NAMED = re.compile(r"here (?:it is|they are) (?:the section )?([a-z_.]*[a-z])")
         ("sinks.elasticsearch.ssl.certificate_authorities", "ca_file"),
         ("beats.port", 'listen: "0.0.0.0:5044"'),
         ("beats.ssl_certificate", "tls"),
+        ("beats.tls.ssl_certificate_authorities", "client_ca"),
+        ("beats.tls.certificate_authorities", "client_ca"),
+        ("ssl_certificate_authorities", f"ca_file of {ES}"),
+        ("index", "data_stream of a group in the profile"),
+        ("hosts", f"hosts of {ES}"),
+        ("cloud_id", f"hosts of {ES}"),
+        ("cloud.id", f"hosts of {ES}"),
         ("pipeline.workers", "workers"),
         ("api.http.port", "listen in the section api"),
         ("filebeat.inputs", "filebeat.yml"),

@@ -85,6 +85,10 @@ class DryRun:
         """Services the profile in force names."""
         return self._pipeline().services
 
+    def groups(self) -> Sequence[str]:
+        """Groups of the profile in force; none of a ``logstash.conf``."""
+        return [group.group for group in groups_of(self._pipeline().profile)]
+
     def patterns(self) -> Sequence[Fitted]:
         """The patterns in force, in the order in which they are tried."""
         groups = groups_of(self._pipeline().profile)

@@ -51,6 +51,7 @@ from ptingest.errors import (
 )
 from ptingest.model.explore import DocumentReader, Tail, View
 from ptingest.settings.console import SavedSearch
+from ptingest.settings.logstash import USUAL_GROUP
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -155,13 +156,18 @@ class _Pages:
         if look is not None and look.is_empty:
             return await self._site.page(request, "explore_none.html", reader=self._reader)
         values = {
-            **view_values(asked, look, self._reader),
+            **view_values(asked, look, self._reader, self._group()),
             "searches": self._searches,
             "kibana": self._kibana(asked),
         }
         return await self._site.page(
             request, "explore.html", status=status, trouble=trouble, failure=failure, **values
         )
+
+    def _group(self) -> str:
+        """The group of the example queries."""
+        groups = [] if self._dry_run is None else self._dry_run.groups()
+        return groups[0] if groups else USUAL_GROUP
 
     def _kibana(self, asked: ExploreAddress) -> str | None:
         """Return the address of the view in Kibana, None where none is known or it has no sense."""

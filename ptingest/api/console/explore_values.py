@@ -19,15 +19,15 @@ from ptingest.model.explore import DocumentReader, ExploreResult, Facet, Hit
 
 RANGES = (("15m", "15 min"), ("1h", "1 h"), ("24h", "24 h"), ("7d", "7 d"), ("", "all"))
 EXAMPLES = (
-    "group:pt",
-    "group:pt AND service:django AND log_level:ERROR",
-    "group:pt AND stream:app AND app_module:parcels",
-    "group:pt AND log_level:CRITICAL",
-    "group:pt AND stream:aws",
-    "group:pt AND logger_name:apps.parcels.views",
-    "group:pt AND service:django AND app_module:parcels AND log_level:ERROR",
+    "{group}",
+    "{group} AND service:django AND log_level:ERROR",
+    "{group} AND stream:app AND app_module:parcels",
+    "{group} AND log_level:CRITICAL",
+    "{group} AND stream:aws",
+    "{group} AND logger_name:apps.parcels.views",
+    "{group} AND service:django AND app_module:parcels AND log_level:ERROR",
 )
-"""The everyday queries."""
+"""The everyday queries; ``{group}`` is the clause of the first group of the profile in force."""
 CELL_CHARACTERS = 400
 """Of a cell in a list."""
 VALUE_CHARACTERS = 1000
@@ -58,10 +58,12 @@ def pointed(asked: ExploreAddress, error: QueryInvalid) -> dict[str, object]:
 
 
 def view_values(
-    asked: ExploreAddress, look: ExploreResult | None, reader: DocumentReader
+    asked: ExploreAddress, look: ExploreResult | None, reader: DocumentReader, group: str
 ) -> dict[str, object]:
-    """Return what the page is rendered with; less of it without a result."""
+    """Return what the page is rendered with; less of it without a result. ``group`` stands in the
+    example queries."""
     columns = columns_of(asked.columns)
+    examples = [text.format(group=clause("group", group)) for text in EXAMPLES]
     values: dict[str, object] = {
         "asked": asked,
         "reader": reader,
@@ -71,7 +73,7 @@ def view_values(
             for name in columns
         },
         "ranges": [(text, title, asked.address(since=text, until=None)) for text, title in RANGES],
-        "examples": [(text, ExploreAddress(text, asked.since).address()) for text in EXAMPLES],
+        "examples": [(text, ExploreAddress(text, asked.since).address()) for text in examples],
         "this_view": asked.address().partition("?")[2],
         "look": look,
         "line": None,

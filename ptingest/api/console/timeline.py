@@ -88,7 +88,7 @@ def _step(bar: Bar, x: float, width: float, top: int, address: str) -> TimelineS
         f"{level} {documents:,}" for level, documents in by_level.items() if documents
     )
     total = sum(bar.levels.values())
-    words = f"{bar.start[:19].replace('T', ' ')}: {total:,} documents"
+    words = f"{bar.start[:19].replace('T', ' ')}: {total:,} document{'' if total == 1 else 's'}"
     return TimelineStep(
         round(x, 2), round(width, 2), boxes, f"{words} ({levels})" if levels else words, address,
         bar.start, bar.end, total,

@@ -32,7 +32,7 @@ from ptingest.cli.options import (
     load_settings,
     token_option,
 )
-from ptingest.cli.terminal import is_drawable
+from ptingest.cli.terminal import is_drawable, width_of
 from ptingest.cli.visible import write_json_line
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _print_once(api: ApiSettings, every: float) -> ExitCode:
         _, shown = _look(api, before)
     console = Console(highlight=False, markup=False, emoji=False)
     is_drawn = console.is_terminal and not console.is_dumb_terminal
-    width = console.width if is_drawn or "COLUMNS" in os.environ else PLAIN_WIDTH
+    width = width_of(sys.stdout) or (console.width if "COLUMNS" in os.environ else PLAIN_WIDTH)
     for line in lines(_copyable(shown), width=width, height=PLAIN_HEIGHT):
         if not is_drawn:
             click.echo(line.plain.rstrip())

@@ -24,6 +24,7 @@ from ptingest.settings.load import load_profile
 from ptingest.sinks.store.read.pool import ExploreLimits, StoreExplorer
 from ptingest.sinks.store.schema import open_writer, transaction
 from tests.support.console import Served, console
+from tests.support.profile import shipped_profile
 from tests.support.store_documents import document, insert
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -90,7 +91,25 @@ async def test_documents_stand_with_counts_histogram_and_values_beside_them(
     assert "ERROR 6 INFO 54" in text
     assert "django 60" in text
     assert text.index("carrier said no, 59") < text.index("carrier said no, 0")
-    assert 'aria-label="2025-01-02 03:04:05: 1 documents (ERROR 1)"' in page
+    assert 'aria-label="2025-01-02 03:04:05: 1 document (ERROR 1)"' in page
+
+
+async def test_example_queries_ask_for_the_group_of_the_profile(
+    tmp_path: Path, store: sqlite3.Connection
+) -> None:
+    (group,) = shipped_profile().groups
+    shop = group.model_copy(update={"group": "big shop"})
+    pipeline = compile_profile(shipped_profile().model_copy(update={"groups": (shop,)}))
+    put(store, parcel(1))
+
+    dependencies = ConsoleDependencies(
+        dry_run=DryRun(lambda: pipeline), explorer=StoreExplorer(tmp_path / "store.sqlite")
+    )
+    async with console(dependencies=dependencies) as served:
+        text = text_of(await served.read(PAGE))
+
+    assert 'group:"big shop" AND service:django AND log_level:ERROR' in text
+    assert "group:pt" not in text
 
 
 async def test_a_click_on_a_value_adds_it_and_a_second_takes_it_out(

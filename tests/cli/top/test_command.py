@@ -124,6 +124,17 @@ async def test_no_color_is_honoured(tmp_path: Path) -> None:
     assert not plain.has_colours
 
 
+async def test_a_terminal_without_escape_sequences_gets_lines_of_its_width(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        await some_events(server)
+        with terminal("top", *asked(server), environ={"TERM": "dumb"}) as dumb:
+            assert await asyncio.to_thread(dumb.ended) == 0
+
+    assert b"\x1b" not in dumb.written
+    assert "All is well." in dumb.text
+    assert max(len(line) for line in dumb.written.decode().splitlines()) <= 80
+
+
 async def printed(*arguments: str | Path, folder: Path, **more: Any) -> str:
     ran = await asyncio.to_thread(run, "top", *arguments, folder=folder, **more)
     assert ran.code == 0, ran.err
