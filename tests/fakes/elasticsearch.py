@@ -132,6 +132,12 @@ class FakeElasticsearch:
         """The bulk requests, in order."""
         return [request for request in self.requests if request.path == "/_bulk"]
 
+    def beside(self) -> FakeElasticsearch:
+        """Another node of the same cluster: one sees what the other stores."""
+        other = FakeElasticsearch()
+        other._indices = self._indices
+        return other
+
     def script(self, *replies: Reply) -> None:
         """Treat the next bulks like this, one reply each; then ``always`` again."""
         self._scripts.extend(replies)

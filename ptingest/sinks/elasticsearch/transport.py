@@ -86,6 +86,9 @@ class QuietNode(AiohttpHttpNode):
         except (ssl.SSLError, aiohttp.ClientSSLError) as error:
             raise elastic_transport.TlsError(str(error)) from error
         except (aiohttp.ClientError, OSError, AnswerTooLarge) as error:
+            if isinstance(error.__cause__, ssl.SSLError):
+                # A host of TLS 1.3 refuses our certificate only after the handshake.
+                raise elastic_transport.TlsError(str(error)) from error
             raise elastic_transport.ConnectionError(_words(error)) from error
         took, received = time.monotonic() - began, HttpHeaders(response.headers)
         meta = ApiResponseMeta(response.status, "1.1", received, took, self.config)
