@@ -1,4 +1,4 @@
-"""Two hosts of one cluster, one in trouble: the other carries the load, nothing lost or doubled."""
+"""Two hosts of one cluster, one in trouble: the other carries the load; nothing is lost or doubled."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pytest
 
 from tests.fakes.beat import Beat
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
-from tests.support.raw_peer import event
+from tests.support.raw_peer import shipped
 from tests.support.serving import serving
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
 WINDOWS, SIZE = 60, 50
+HEAD = "INFO|apps.parcels.views|2025-01-02T03:04:05Z|line"
 RETRY = {"initial_seconds": 0.05, "max_seconds": 0.2}
 
 
@@ -41,14 +42,8 @@ async def is_drained(node: FakeElasticsearch) -> None:
 
 
 def numbered(window: int) -> list[bytes]:
-    return [
-        event(
-            f"INFO|apps.parcels.views|2025-01-02T03:04:05Z|line {window * SIZE + n}",
-            agent={"id": "several-hosts"},
-            log={"offset": window * SIZE + n, "file": {"path": "/var/log/django.log"}},
-        )
-        for n in range(SIZE)
-    ]
+    places = range(window * SIZE, (window + 1) * SIZE)
+    return [shipped(f"{HEAD} {place}", offset=place) for place in places]
 
 
 @pytest.mark.parametrize("trouble", [dies, hangs, is_slow, refuses_the_login, is_drained])
@@ -57,7 +52,7 @@ async def test_the_other_host_carries_the_load(
 ) -> None:
     one = FakeElasticsearch()
     async with one, one.beside() as two:
-        sink = {"hosts": [one.url, two.url], "retry": RETRY, "request_seconds": 2.0}
+        sink = {"hosts": [one.url, two.url], "retry": RETRY}
         async with serving(tmp_path, sinks={"elasticsearch": sink}) as server:
             beat = Beat(server.port, timeout_seconds=40)
             delivering = asyncio.ensure_future(beat.deliver(map(numbered, range(WINDOWS))))
@@ -71,9 +66,7 @@ async def test_the_other_host_carries_the_load(
             assert server.residues() == [0] * len(server.residues())
         assert len(one.bulks) > before
         messages = [row["message"] for row in one.documents("logs-django-pt")]
-    lines = [
-        f"INFO|apps.parcels.views|2025-01-02T03:04:05Z|line {n}" for n in range(WINDOWS * SIZE)
-    ]
+    lines = [f"{HEAD} {place}" for place in range(WINDOWS * SIZE)]
     assert sorted(messages) == sorted(lines)
 
 

@@ -51,6 +51,7 @@ def numbered(service: str, count: int, **more: Any) -> list[bytes]:
             f"INFO|apps.parcels.views|2025-01-02T03:04:05Z|{service} {n}",
             service=service,
             agent={"id": "whole-path"},
+            host={"name": "web-1"},
             log={"offset": n, "file": {"path": f"/var/log/{service}.log"}},
             **more,
         )

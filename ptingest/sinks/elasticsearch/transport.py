@@ -6,6 +6,7 @@ Importing this module imports the client library, which takes most of a second: 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import ssl
@@ -20,6 +21,7 @@ from elastic_transport import (
     ApiResponseMeta,
     AsyncTransport,
     HttpHeaders,
+    NodePool,
     Serializer,
 )
 from elastic_transport._node import NodeApiResponse
@@ -51,6 +53,8 @@ class QuietNode(AiohttpHttpNode):
 
     memory: AnswerMemory
     """One for all hosts of a client."""
+    pool: NodePool
+    """All hosts of a client."""
 
     async def perform_request(  # type: ignore[override]
         self,
@@ -81,6 +85,11 @@ class QuietNode(AiohttpHttpNode):
                 allow_redirects=False,
             ) as response:
                 found = await self.memory.read(response)
+        except asyncio.CancelledError:
+            # Whoever gave up had a shorter limit than ours: of a host that hangs the library
+            # would learn nothing, and write to it again at once.
+            self.pool.mark_dead(self)
+            raise
         except (TimeoutError, aiohttp.ServerTimeoutError) as error:
             raise elastic_transport.ConnectionTimeout("no answer in time") from error
         except (ssl.SSLError, aiohttp.ClientSSLError) as error:
@@ -135,4 +144,5 @@ def make_transport(
         serializers=dict.fromkeys(MIMETYPES, RawBytes()),
         **options,
     )
+    node_class.pool = client.transport.node_pool  # type: ignore[attr-defined]
     return client.transport
