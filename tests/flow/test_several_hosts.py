@@ -1,4 +1,4 @@
-"""Two hosts of one cluster, one in trouble: the other carries the load; nothing is lost or doubled."""
+"""Two hosts of one cluster, one in trouble: the other takes over; nothing is lost or doubled."""
 
 from __future__ import annotations
 
