@@ -92,16 +92,19 @@ class QuietNode(AiohttpHttpNode):
             raise
         except (TimeoutError, aiohttp.ServerTimeoutError) as error:
             raise elastic_transport.ConnectionTimeout("no answer in time") from error
-        except (ssl.SSLError, aiohttp.ClientSSLError) as error:
-            raise elastic_transport.TlsError(str(error)) from error
         except (aiohttp.ClientError, OSError, AnswerTooLarge) as error:
-            if isinstance(error.__cause__, ssl.SSLError):
-                # A host of TLS 1.3 refuses our certificate only after the handshake.
-                raise elastic_transport.TlsError(str(error)) from error
-            raise elastic_transport.ConnectionError(_words(error)) from error
+            raise _failure(error) from error
         took, received = time.monotonic() - began, HttpHeaders(response.headers)
         meta = ApiResponseMeta(response.status, "1.1", received, took, self.config)
         return NodeApiResponse(meta, found)
+
+
+def _failure(error: Exception) -> elastic_transport.TransportError:
+    """Tell trouble with TLS from all else; a missing certificate is refused after a handshake."""
+    tls = (ssl.SSLError, aiohttp.ClientSSLError)
+    if isinstance(error, tls) or isinstance(error.__cause__, ssl.SSLError):
+        return elastic_transport.TlsError(str(error))
+    return elastic_transport.ConnectionError(_words(error))
 
 
 def _words(error: Exception) -> str:
