@@ -13,6 +13,7 @@ from typing import Any
 
 TOGETHER = {
     "tests/peers/test_elasticsearch.py": "an Elasticsearch, and one with users",
+    "tests/peers/test_logstash_config.py": "an Elasticsearch, and one with users",
     "tests/peers/test_whole_path.py": "an Elasticsearch, and one with users",
     "tests/peers/test_compose.py": "an Elasticsearch, and one with users",
     "tests/peers/test_setup.py": "a bare Elasticsearch",

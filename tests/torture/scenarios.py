@@ -11,6 +11,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from tests.fakes.bad_wire import Weather
@@ -45,6 +46,7 @@ class Scenario:
 
 
 TWO = {"workers": 2}
+LOGSTASH = {"profile": str(Path(__file__).with_name("logstash.conf"))}
 FULL_SECONDS = 2.0
 FULL_PATIENCE_SECONDS = 15.0
 TIMED_LIES = ("429 with Retry-After", "429 at once", "answer lost after storing", "503")
@@ -331,6 +333,7 @@ SCENARIOS: dict[str, Scenario] = {
     "peace": Scenario(run=peace),
     "kill -9": Scenario(run=kill_9),
     "kill -9, embedded store": Scenario(run=kill_9, sink="store"),
+    "kill -9, logstash.conf": Scenario(run=kill_9, config=LOGSTASH),
     "SIGTERM": Scenario(run=sigterm),
     "second SIGTERM": Scenario(run=second_sigterm),
     "crashing Beats": Scenario(run=crashing_beats),
