@@ -159,6 +159,14 @@ def _host_name(host: object) -> str | None:
         return None
 
 
+def file_identity(members: Mapping[str, object]) -> tuple[object, ...] | None:
+    """Return what identifies a file, given the members of ``log.file``; None when nothing does."""
+    try:
+        return _file_identity(msgspec.convert(members, _File))
+    except msgspec.ValidationError:
+        return None
+
+
 def _file_identity(file: _File | None) -> tuple[object, ...] | None:
     """Return what identifies a file, None when nothing does.
 

@@ -8,22 +8,21 @@ and receive the window again, for ever, is refused here with a reason.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from ptingest.pipeline.decode import Decoded, Unreadable, must_be
+from ptingest.pipeline.decode import Unreadable, must_be
 from ptingest.pipeline.interpolate import message_text
 from ptingest.pipeline.logstash.event import Event, new_event
+from ptingest.pipeline.logstash.members import Members
 from ptingest.pipeline.logstash.sent_times import SentTimes
 from ptingest.pipeline.logstash.values import Timestamp, Value
 
 CODECS = ("plain", "json")
 _value = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class BeatsInput:
@@ -49,32 +48,43 @@ class BeatsInput:
             names_peer: whether the metadata has the Beat's address.
         """
         self._codec, self._has_ecs = codec, has_ecs
+        self._is_plain = codec == "plain"
+        self._codec_tag = f"beats_input_codec_{codec}_applied"
         self._times = SentTimes()
         self._tags_codec, self._names_peer = tags_codec, names_peer
         self._tags, self._type, self._add_field = tuple(tags), type_name, tuple(add_field)
 
-    def events_of(self, decoded: Decoded, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
+    def events_of(self, members: Members, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
         """Return the events of a payload, nearly always one; or why Logstash could not."""
-        fields = _fields_of(decoded)
+        fields = members.fields
         refused = _refused(fields)
         if refused is not None:
             return refused
         metadata = self._metadata(fields.pop("@metadata", None), peer)
-        source = "message" if fields.get("message") is not None else "line"
         sent = fields.pop("@timestamp", None)
         moment = self._times.read(sent) if isinstance(sent, str) else None
         time = Timestamp(now_ns if moment is None else moment)
-        if fields.get(source) is None:
+        text = fields.get("message")
+        if type(text) is str and self._is_plain:
+            # The usual event: what the codec makes is put into the members that are there.
+            if self._has_ecs:
+                inner = fields.setdefault("event", {})
+                inner.setdefault("original", text)
+            return [self._finish(fields, metadata, time, self._codec_tag, members, now_ns)]
+        source = "message" if text is not None else "line"
+        text = fields.get(source)
+        if text is None:
             if sent is not None and moment is None:
                 fields["_@timestamp"] = sent
                 _add_tag(fields, "_timestampparsefailure")
-            return [self._finish(fields, metadata, time, "beats_input_raw_event", decoded, now_ns)]
-        text = fields.pop(source)
+            return [self._finish(fields, metadata, time, "beats_input_raw_event", members, now_ns)]
+        del fields[source]
         if not isinstance(text, str):
-            text = message_text(decoded.event[source])
-        tag = f"beats_input_codec_{self._codec}_applied"
+            text = message_text(msgspec.Raw(_encode(text)))
         return [
-            self._finish(_merged(own, fields), dict(metadata), time, tag, decoded, now_ns)
+            self._finish(
+                _merged(own, fields), dict(metadata), time, self._codec_tag, members, now_ns
+            )
             for own in self._decoded_by_codec(text)
         ]
 
@@ -108,7 +118,7 @@ class BeatsInput:
         metadata: dict[str, Value],
         time: Timestamp,
         tag: str,
-        decoded: Decoded,
+        members: Members,
         now_ns: int,
     ) -> Event:
         fields.setdefault("@version", "1")
@@ -121,7 +131,7 @@ class BeatsInput:
             _add_tag(fields, one)
         if self._tags_codec:
             _add_tag(fields, tag)
-        if "invalid_utf8" in decoded.marks:
+        if "invalid_utf8" in members.marks:
             _add_tag(fields, "_invalid_utf8")
         return Event(fields, metadata, now_ns=now_ns)
 
@@ -129,23 +139,9 @@ class BeatsInput:
 class AsGiven:
     """Takes the members of a payload for the event, in place of a ``beats`` input."""
 
-    def events_of(self, decoded: Decoded, *, peer: str, now_ns: int) -> list[Event]:  # noqa: ARG002
+    def events_of(self, members: Members, *, peer: str, now_ns: int) -> list[Event]:  # noqa: ARG002
         """Return the one event of a payload."""
-        return [new_event(_fields_of(decoded), now_ns=now_ns)]
-
-
-def _fields_of(decoded: Decoded) -> dict[str, Any]:
-    try:
-        fields: dict[str, Any] = _value(decoded.payload)
-    except msgspec.DecodeError:
-        # A number beyond a double: it stays a number of its own text.
-        fields = json.loads(decoded.payload, parse_float=_number)
-    return fields
-
-
-def _number(text: str) -> float | Decimal:
-    number = float(text)
-    return Decimal(text) if math.isinf(number) else number
+        return [new_event(members.fields, now_ns=now_ns)]
 
 
 def _refused(fields: Mapping[str, Any]) -> Unreadable | None:
@@ -156,10 +152,11 @@ def _refused(fields: Mapping[str, Any]) -> Unreadable | None:
         or (isinstance(tags, list) and all(isinstance(one, str) for one in tags))
     ):
         return Unreadable("tags_invalid", must_be("tags", "a string or a list of strings"))
-    has_line = fields.get("message") is not None or fields.get("line") is not None
-    inner = fields.get("event", {})
-    if not isinstance(inner, dict) and (inner is not None or has_line):
-        return Unreadable("event_invalid", must_be("event", "an object"))
+    inner = fields.get("event", fields)
+    if not isinstance(inner, dict):
+        has_line = fields.get("message") is not None or fields.get("line") is not None
+        if inner is not None or has_line:
+            return Unreadable("event_invalid", must_be("event", "an object"))
     return None
 
 

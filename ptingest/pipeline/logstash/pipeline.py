@@ -22,7 +22,7 @@ from ptingest.model.document import DataStream, Document
 from ptingest.model.document import Target as DocumentTarget
 from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
-from ptingest.pipeline.decode import TOO_DEEP, Decoded, Unreadable, decode_payload
+from ptingest.pipeline.decode import TOO_DEEP, Unreadable
 from ptingest.pipeline.identity import part_key
 from ptingest.pipeline.labels import LearnedLabels
 from ptingest.pipeline.logstash.as_profile import profile_of
@@ -30,7 +30,8 @@ from ptingest.pipeline.logstash.beats_input import AsGiven, BeatsInput
 from ptingest.pipeline.logstash.compile import Program, Result, compile_config
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.inputs import Input, beats_inputs
-from ptingest.pipeline.logstash.keys import EventKeys
+from ptingest.pipeline.logstash.keys import EventKeys, Known
+from ptingest.pipeline.logstash.members import Members, read_members
 from ptingest.pipeline.logstash.options import RefusedConfig
 from ptingest.pipeline.logstash.parse import join_configs, parse
 from ptingest.pipeline.logstash.sent_times import SentTimes
@@ -59,10 +60,6 @@ class _Made(NamedTuple):
     body: bytes
     own_id: str | None
     routing: str | None
-
-
-class _Dropped(NamedTuple):
-    reason: DropReason
 
 
 class LogstashPipeline:
@@ -130,48 +127,54 @@ class LogstashPipeline:
         done = Processed(is_spread=self._is_spread)
         received, documents = done.received, done.documents
         for payload in payloads:
-            decoded, label = decode_payload(payload), OTHER
-            if isinstance(decoded, Unreadable):
-                fate: list[_Made] | Unreadable | Illegal | _Dropped = decoded
+            members, label, known = read_members(payload), OTHER, None
+            fate: list[_Made] | Unreadable | Illegal | DropReason
+            if isinstance(members, Unreadable):
+                fate = members
             else:
+                known = self._event_keys.known(members.fields)
                 try:
-                    label, fate = self._fate(decoded, peer, now_ns, done)
+                    label, fate = self._fate(members, peer, now_ns, done)
                 except RecursionError:
                     fate = TOO_DEEP
             received[label] = received.get(label, 0) + 1
             if isinstance(fate, list):
-                keys = self._keys(decoded, fate)
+                keys = self._keys(known, payload, fate)
                 documents += [
                     Document(one.target, one.body, key, receipt, payload, label, peer, one.routing)
                     for one, key in zip(fate, keys, strict=True)
                 ]
                 done.is_spread |= len(fate) != 1
-            elif isinstance(fate, _Dropped):
-                place = (label, fate.reason)
+            elif isinstance(fate, DropReason):
+                place = (label, fate)
                 done.dropped[place] = done.dropped.get(place, 0) + 1
             else:
-                done.dead_letters.append(self._letter(fate, decoded, payload, label, peer))
+                letter = _letter(
+                    fate, payload, label, peer, self._event_keys.key_of(known, payload)
+                )
+                done.dead_letters.append(letter)
         return done
 
     def _fate(
-        self, decoded: Decoded, peer: str, now_ns: int, done: Processed
-    ) -> tuple[str, list[_Made] | Unreadable | Illegal | _Dropped]:
+        self, members: Members, peer: str, now_ns: int, done: Processed
+    ) -> tuple[str, list[_Made] | Unreadable | Illegal | DropReason]:
         """Return the label of an event, and what becomes of it."""
-        events = self._input.events_of(decoded, peer=peer, now_ns=now_ns)
+        events = self._input.events_of(members, peer=peer, now_ns=now_ns)
         if isinstance(events, Unreadable):
             return OTHER, events
         label = self._label(events)
-        for mark in decoded.marks:
+        for mark in members.marks:
             _count(done, label, mark)
         errors = self.program.conditions.errors
-        results = [result for event in events for result in self.program.run(event)]
+        run = self.program.run
+        results = run(events[0]) if len(events) == 1 else [r for one in events for r in run(one)]
         for result in results:
             if result.event.failures:
                 _count_failures(done, label, result.event)
         made = self._documents(results)
         if isinstance(made, list) and not made:
             is_undecided = self.program.conditions.errors > errors
-            return label, _Dropped(_drop_reason(results, is_undecided=is_undecided))
+            return label, _drop_reason(results, is_undecided=is_undecided)
         return label, made
 
     def _label(self, events: Sequence[Event]) -> str:
@@ -194,43 +197,28 @@ class LogstashPipeline:
 
     # --- keys and letters -------------------------------------------------------------------
 
-    def _keys(self, decoded: Decoded | Unreadable, made: Sequence[_Made]) -> list[str | None]:
+    def _keys(self, known: Known | None, payload: bytes, made: Sequence[_Made]) -> list[str | None]:
         """Return the key of each document: the config's id, else the event's, numbered."""
-        if all(one.own_id is not None for one in made) or isinstance(decoded, Unreadable):
+        if len(made) == 1:
+            own = made[0].own_id
+            return [self._event_keys.key_of(known, payload) if own is None else own]
+        if all(one.own_id is not None for one in made):
             return [one.own_id for one in made]
-        key = self._event_keys.key_of(decoded)
+        key = self._event_keys.key_of(known, payload)
         return [
             one.own_id if one.own_id is not None else key and part_key(key, number)
             for number, one in enumerate(made)
         ]
 
-    def _letter(
-        self,
-        fate: Unreadable | Illegal,
-        decoded: Decoded | Unreadable,
-        payload: bytes,
-        label: str,
-        peer: str,
-    ) -> DeadLetter:
-        key = None if isinstance(decoded, Unreadable) else self._event_keys.key_of(decoded)
-        return DeadLetter(
-            reason=fate.reason,
-            detail=fate.detail,
-            payload=payload,
-            service=label,
-            peer=peer,
-            key=key,
-        )
-
     # --- for people ---------------------------------------------------------------------------
 
     def explain(self, payload: bytes, *, now_ns: int) -> Explanation:
         """Run one payload and keep every decision."""
-        decoded = decode_payload(payload)
-        if isinstance(decoded, Unreadable):
-            return _dead(decoded)
+        members = read_members(payload)
+        if isinstance(members, Unreadable):
+            return _dead(members)
         try:
-            return self._explained(decoded, now_ns)
+            return self._explained(members, payload, now_ns)
         except RecursionError:
             return _dead(TOO_DEEP)
 
@@ -244,8 +232,9 @@ class LogstashPipeline:
             )
         return self._explainer
 
-    def _explained(self, decoded: Decoded, now_ns: int) -> Explanation:
-        events = self._input.events_of(decoded, peer="", now_ns=now_ns)
+    def _explained(self, members: Members, payload: bytes, now_ns: int) -> Explanation:
+        known = self._event_keys.known(members.fields)
+        events = self._input.events_of(members, peer="", now_ns=now_ns)
         if isinstance(events, Unreadable):
             return _dead(events)
         program = self._program_for_people()
@@ -264,7 +253,7 @@ class LogstashPipeline:
             dropped = _drop_reason(results, is_undecided=is_undecided)
             outcome, reason = "dropped", str(dropped)
             detail = program.conditions.last if is_undecided else ""
-        keys = self._keys(decoded, made) if isinstance(made, list) else []
+        keys = self._keys(known, payload, made) if isinstance(made, list) else []
         return Explanation(
             outcome=outcome,  # type: ignore[arg-type]
             reason=reason,
@@ -275,7 +264,7 @@ class LogstashPipeline:
             key=keys[0] if keys else None,
             pattern=None,
             rule=None,
-            notes=tuple(decoded.marks) + tuple(_failures(results)),
+            notes=members.marks + tuple(_failures(results)),
             events=told,
             passages=tuple(
                 Passage(str(passage.place), passage.text, passage.outcome)
@@ -368,6 +357,14 @@ def _told(result: Result) -> ExplainedEvent:
     event = result.event
     names = tuple(target.name for target in result.targets)
     return ExplainedEvent(encode_event(event), _encoded(event.metadata), names)
+
+
+def _letter(
+    fate: Unreadable | Illegal, payload: bytes, label: str, peer: str, key: str | None
+) -> DeadLetter:
+    return DeadLetter(
+        reason=fate.reason, detail=fate.detail, payload=payload, service=label, peer=peer, key=key
+    )
 
 
 def _dead(why: Unreadable) -> Explanation:
