@@ -129,6 +129,8 @@ def put_in_force(parts: Parts, fresh: PreparedConfig) -> list[str]:
     """Put a new config in force in one worker; returns the keys that need a restart."""
     old = parts.settings
     parts.observer.trace_buffer.generation += 1
+    # What the filters of the old pipeline counted since the last scrape would be lost.
+    parts.metrics.refresh()
     parts.processing.pipeline = fresh.pipeline
     for sink in parts.sinks:
         if isinstance(sink, NamesStreams):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import orjson
 import pytest
 
 from ptingest.model.document import LARGE_BYTES
 from ptingest.model.origin import Origin
 from ptingest.model.receipt import Receipt
 from ptingest.model.watching import WhyRequest
+from ptingest.server.assembly import read_profile
+from ptingest.server.reload import compile_config, put_in_force
 from tests.support.raw_peer import event
 from tests.support.serving import Server, serving
 
@@ -106,3 +109,25 @@ async def test_why_tells_the_way_of_an_event_and_only_the_sinks_it_is_for(
         ('if [message] == "drop me"', "false"),
         ('if [message] == "twice"', "false"),
     ]
+
+
+async def test_a_reload_swaps_the_config_and_loses_no_count_of_its_filters(
+    tmp_path: Path, config: Path
+) -> None:
+    text = (
+        'filter { mutate { id => "m" add_field => { "v" => "%s" } } } output { elasticsearch {} }'
+    )
+    await asyncio.to_thread(config.write_text, text % 1)
+    async with serving(tmp_path, profile=config) as server:
+        parts = server.worker.parts
+        await admit(server, event(message="one"))
+        await asyncio.to_thread(config.write_text, text % 2)
+        rules = await asyncio.to_thread(read_profile, parts.settings, {})
+
+        put_in_force(parts, compile_config(parts.settings, rules))
+        await admit(server, event(message="two"))
+        await server.until("ptingest_lane_settled_events_total", 2, "memory", "django", "stored")
+        parts.metrics.refresh()
+
+        assert [orjson.loads(one.body)["v"] for one in server.sink.documents] == ["1", "2"]
+        assert server.metric("ptingest_pipeline_plugin_events_total", "m", "mutate", "in") == 2
