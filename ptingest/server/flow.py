@@ -194,6 +194,10 @@ class Flow:
         """Divide the documents of a chunk among the lanes; usually each lane gets all."""
         documents = processed.documents
         if processed.is_spread:
+            outputs = {one.target.output for one in documents}
+            if not all(map(self._outputs.sinks_of, outputs)):
+                # Start and reload refuse such a config; nothing is acked that no sink takes.
+                raise AssertionError(f"no sink takes the documents of some of {sorted(outputs)}")
             lists = [self._outputs.documents_for(lane.name, documents) for lane in self._lanes]
             return [
                 _Portion(lane, part, by_service([part]))

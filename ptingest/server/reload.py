@@ -15,13 +15,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptingest.errors import PtingestError
+from ptingest.errors import ConfigInvalid, ConfigProblem, PtingestError
 from ptingest.model.contracts import Clock
+from ptingest.model.outputs import Outputs
 from ptingest.model.rfc3339 import rfc3339_of_ns
 from ptingest.pipeline.compile import compile_profile
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.pipeline.route import stream_names
-from ptingest.server.assembly import NamesStreams, Parts, read_profile
+from ptingest.server.assembly import NamesStreams, Parts, read_profile, sink_names
 from ptingest.server.certificates import PreparedTls
 from ptingest.server.certificates import prepare as prepare_tls
 from ptingest.server.config_file import read_settings
@@ -125,9 +126,35 @@ class Reloader:
         }
 
 
+def require_running_sinks(old: ServerSettings, fresh: PreparedConfig) -> None:
+    """Refuse rules whose outputs mean other sinks than those that run, which need a restart.
+
+    Raises:
+        ConfigInvalid: documents would go to another cluster than the config says, or nowhere.
+    """
+    names = tuple(dict.fromkeys(fresh.pipeline.outputs))
+    running, wanted = Outputs(sink_names(old)), Outputs(sink_names(fresh.settings))
+    moved = [one for one in names if running.sinks_of(one) != wanted.sinks_of(one)]
+    if len(names) > 1 and old.sinks != fresh.settings.sinks:
+        moved = list(names)
+    if moved:
+        problem = ConfigProblem(
+            file=str(fresh.settings.profile),
+            path="",
+            seen=f"its outputs ({', '.join(moved)}) need other sinks than those that run",
+            cure="restart the server to take it",
+        )
+        raise ConfigInvalid((problem,))
+
+
 def put_in_force(parts: Parts, fresh: PreparedConfig) -> list[str]:
-    """Put a new config in force in one worker; returns the keys that need a restart."""
+    """Put a new config in force in one worker; returns the keys that need a restart.
+
+    Raises:
+        ConfigInvalid: its outputs need sinks that do not run; nothing was changed.
+    """
     old = parts.settings
+    require_running_sinks(old, fresh)
     parts.observer.trace_buffer.generation += 1
     # What the filters of the old pipeline counted since the last scrape would be lost.
     parts.metrics.refresh()

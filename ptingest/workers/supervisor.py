@@ -25,7 +25,12 @@ from ptingest.pipeline.pipeline import Pipeline
 from ptingest.server.assembly import sink_names
 from ptingest.server.certificates import Certificates
 from ptingest.server.certificates import prepare as prepare_tls
-from ptingest.server.reload import PreparedConfig, kept_until_restart, needing_restart
+from ptingest.server.reload import (
+    PreparedConfig,
+    kept_until_restart,
+    needing_restart,
+    require_running_sinks,
+)
 from ptingest.server.status import log_start, node_facts
 from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
@@ -226,7 +231,9 @@ class Supervisor:
 
         Raises:
             ReloadRefused: a worker cannot use it; nothing was changed anywhere.
+            ConfigInvalid: its outputs need sinks that do not run; as well.
         """
+        require_running_sinks(self.settings, fresh)
         kept = kept_until_restart(self.settings, fresh.settings)
         waiting = needing_restart(self.settings, fresh.settings)
         certificates = await asyncio.to_thread(prepare_tls, _of_the_api(kept))

@@ -8,12 +8,16 @@ from pathlib import Path
 import orjson
 import pytest
 
+from ptingest.errors import ConfigInvalid
 from ptingest.model.document import LARGE_BYTES
 from ptingest.model.origin import Origin
 from ptingest.model.receipt import Receipt
 from ptingest.model.watching import WhyRequest
+from ptingest.pipeline.logstash.pipeline import compile_logstash
 from ptingest.server.assembly import read_profile
 from ptingest.server.reload import compile_config, put_in_force
+from ptingest.settings.logstash import ConfFile, LogstashSettings
+from ptingest.settings.server import ServerSettings
 from tests.support.raw_peer import event
 from tests.support.serving import Server, serving
 
@@ -131,3 +135,35 @@ async def test_a_reload_swaps_the_config_and_loses_no_count_of_its_filters(
 
         assert [orjson.loads(one.body)["v"] for one in server.sink.documents] == ["1", "2"]
         assert server.metric("ptingest_pipeline_plugin_events_total", "m", "mutate", "in") == 2
+
+
+async def test_a_reload_whose_outputs_need_other_sinks_is_refused_and_changes_nothing(
+    tmp_path: Path, config: Path
+) -> None:
+    sinks = {"ndjson": {}}
+    async with serving(tmp_path, profile=config, sinks=sinks) as server:
+        parts = server.worker.parts
+        before = parts.processing.pipeline
+        text = f'output {{ file {{ path => "{tmp_path}/x.log" }} }}'
+        await asyncio.to_thread(config.write_text, text)
+        wanted = {**parts.settings.model_dump(), "sinks": {"ndjson": {}, "file": {}}}
+        settings = ServerSettings.model_validate(wanted)
+        rules = await asyncio.to_thread(read_profile, settings, {})
+
+        with pytest.raises(ConfigInvalid, match="restart the server"):
+            put_in_force(parts, compile_config(settings, rules))
+
+        assert parts.processing.pipeline is before
+
+
+async def test_what_no_sink_takes_is_never_acked(tmp_path: Path, config: Path) -> None:
+    async with serving(tmp_path, profile=config, sinks={"ndjson": {}}) as server:
+        file = ConfFile(name="a.conf", text='output { file { path => "/x" } stdout {} }')
+        rules = LogstashSettings(files=(file,), folder="/")
+        server.worker.parts.processing.pipeline = compile_logstash(rules)
+        receipt = Receipt(lambda _: None)
+
+        with pytest.raises(AssertionError, match="no sink takes"):
+            await server.worker.parts.flow.admit([event()], receipt, ORIGIN)
+
+        assert not receipt.closed
