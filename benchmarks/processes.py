@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,14 +41,25 @@ class Listening(NamedTuple):
     pid: int
 
 
+PORT_RANGES, PORTS_A_RANGE = 12, 1000
+_given: deque[int] = deque(maxlen=PORTS_A_RANGE // 2)
+
+
 def free_port() -> int:
     """A port that nobody listens on now, and that no outgoing connection will be given.
 
     Below the kernel's own range: a client that calls a port of that range while its server
     restarts may be given the very same port, connect to itself, and keep the server out.
+    Processes that share the tests have ports of their own, since a port is taken only when the
+    server that it is for listens.
     """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 20_000 + worker % PORT_RANGES * PORTS_A_RANGE
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = random.randrange(first, first + PORTS_A_RANGE)
+        if port in _given:
+            continue
+        _given.append(port)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

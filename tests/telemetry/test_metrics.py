@@ -34,6 +34,8 @@ BOUNDED_LABELS = {
         "version",
         "setting",
         "worker",
+        "plugin",
+        "name",
     )
 }
 
