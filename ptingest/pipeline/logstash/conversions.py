@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 
-from ptingest.pipeline.logstash.values import FieldError, Value, java_text, ruby_text
+from ptingest.pipeline.logstash.values import FieldError, Value, java_text, ruby_text, whole
 
 Conversion = Callable[[Value], Value]
 _INTEGER = re.compile(r"[\s\0]*([+-]?[0-9]+(?:_[0-9]+)*)")
@@ -45,7 +45,9 @@ def _integer(value: Value) -> Value:
 def _number_as_integer(value: Value) -> Value:
     if isinstance(value, float) and not math.isfinite(value):
         raise FieldError(f"{ruby_text(value)} is no integer")
-    if isinstance(value, (bool, int, float, Decimal)):
+    if isinstance(value, Decimal):
+        return whole(value)
+    if isinstance(value, (bool, int, float)):
         return int(value)
     raise FieldError(f"{ruby_text(value)} cannot be converted to an integer")
 

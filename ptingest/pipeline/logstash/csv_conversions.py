@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 
+from ptingest.pipeline.decode import MAX_NUMBER_DIGITS
 from ptingest.pipeline.logstash.locale_names import locale_names
 from ptingest.pipeline.logstash.values import NANOS, Timestamp, Value
 from ptingest.pipeline.timestamps import day_number, days_in_month, read_event_time
@@ -37,7 +38,7 @@ _FIRST_YEAR_OF_TWO_DIGITS = 69
 
 def _integer(text: str) -> Value:
     found = _INTEGER.fullmatch(_JOINTS.sub("", text))
-    if found is None:
+    if found is None or len(text) > MAX_NUMBER_DIGITS:
         return text
     sign, *digits = found.groups()
     base, number = next((base, one) for base, one in zip(_BASES, digits, strict=True) if one)
@@ -49,7 +50,10 @@ def _float(text: str) -> Value:
     if _FLOAT.fullmatch(plain):
         number = float(plain)
     elif _HEXADECIMAL.fullmatch(plain):
-        number = float.fromhex(plain.strip())
+        try:
+            number = float.fromhex(plain.strip())
+        except OverflowError:
+            return text
     else:
         return text
     # No document can hold an infinite number.

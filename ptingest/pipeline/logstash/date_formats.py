@@ -81,7 +81,7 @@ def _unix_ms(value: Value, zone: tzinfo, now_ns: int) -> int | None:  # noqa: AR
     if isinstance(value, str):
         found = int(value) if _LONG.fullmatch(value) else None
     elif isinstance(value, Decimal):
-        found = int(value) if value < (_MOST_SECONDS + 1) * 1000 else None
+        found = int(value) if -_MOST_LONG < value < (_MOST_SECONDS + 1) * 1000 else None
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         found = int(value) if -_MOST_LONG <= value <= _MOST_LONG else None
     else:

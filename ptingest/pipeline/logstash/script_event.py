@@ -12,12 +12,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from ptingest.pipeline.decode import MAX_NUMBER_DIGITS
 from ptingest.pipeline.logstash.event import MISSING, Event
 from ptingest.pipeline.logstash.field_reference import parse_reference
 from ptingest.pipeline.logstash.values import Timestamp, Value
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_LARGEST = 10**MAX_NUMBER_DIGITS
 
 
 class ScriptEvent:
@@ -85,7 +87,11 @@ def _out(value: Value) -> Any:
 
 
 def _in(value: Any) -> Value:
-    if value is None or isinstance(value, (str, int, Timestamp)):
+    if value is None or isinstance(value, (str, Timestamp)):
+        return value
+    if isinstance(value, int):
+        if abs(value) >= _LARGEST:
+            raise ValueError(f"a document can hold no number of over {MAX_NUMBER_DIGITS} digits")
         return value
     if isinstance(value, (float, Decimal)):
         if not math.isfinite(value):

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+from ptingest.pipeline.decode import MAX_NUMBER_DIGITS
 from ptingest.pipeline.timestamps import Instant, instant_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -125,6 +126,30 @@ class FieldError(Exception):
 def is_number(value: Value) -> bool:
     """Whether the value is a number; a bool is none."""
     return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+
+
+def whole(value: Decimal) -> int:
+    """Return a decimal number without its fraction.
+
+    Raises:
+        FieldError: it has more digits than Elasticsearch reads. (``1e99999999`` is a short text,
+            and as a whole number it takes minutes and gigabytes.)
+    """
+    if not value:
+        return 0
+    if value.adjusted() >= MAX_NUMBER_DIGITS:
+        raise FieldError(f"{value} has more than {MAX_NUMBER_DIGITS} digits")
+    return int(value)
+
+
+def lowercase(text: str) -> str:
+    """Ruby's ``downcase``: a sigma at the end of a word is no special case."""
+    return text.replace("Σ", "σ").lower()
+
+
+def capitalize(text: str) -> str:
+    """Ruby's ``capitalize``: the first character in title case, all others in lower case."""
+    return text.replace("Σ", "σ").capitalize()
 
 
 def copied(value: Value) -> Value:

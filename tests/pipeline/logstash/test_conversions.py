@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -23,6 +24,9 @@ from tests.pipeline.logstash.running import run_filter
         ("integer", 1e20, 100_000_000_000_000_000_000),
         ("integer", {"k": 1}, {"k": 1}),
         ("integer", ["1", None, 2.7], [1, None, 2]),
+        ("integer", Decimal("2.7E3"), 2700),
+        ("integer", Decimal("0E+99999999"), 0),
+        ("integer", Decimal("1E-99999999"), 0),
         ("integer_eu", "1.234,5", 1234),
         ("float", "1e3", 1000.0),
         ("float", "5.", 5.0),
@@ -48,6 +52,8 @@ def test_conversions(kind: str, value: Any, result: Any) -> None:
     assert type(found) is type(result)
 
 
-def test_infinity_is_no_integer() -> None:
-    found = run_filter('mutate { convert => { "a" => "integer" } }', a=math.inf)
-    assert found["tags"] == ["_mutate_error"]
+# The decimal numbers are short texts that take minutes to write as integers.
+@pytest.mark.parametrize("value", [math.inf, Decimal("1E+99999999"), Decimal("-1E+99999999")])
+def test_what_is_too_large_is_no_integer(value: Any) -> None:
+    found = run_filter('mutate { convert => { "a" => "integer" } }', a=value)
+    assert found == {"a": value, "tags": ["_mutate_error"]}

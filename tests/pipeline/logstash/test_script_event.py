@@ -83,6 +83,7 @@ def test_tags_are_a_list(tags: Any, found: list[str]) -> None:
         ("a", object(), TypeError),
         ("a", b"x", TypeError),
         ("a", [{5: 1}], TypeError),
+        ("a", 10**1000, ValueError),
         ("a", float("nan"), ValueError),
         ("a", Decimal("Infinity"), ValueError),
         ("a", datetime(2026, 1, 1), ValueError),  # noqa: DTZ001

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
+from ptingest.pipeline.decode import MAX_NUMBER_DIGITS
 from ptingest.pipeline.logstash.event import MISSING, Event
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
@@ -26,8 +27,6 @@ OPTIONS = (
 _FIELD = re.compile(r"(.*?)%\{([^}]*?)\}", re.DOTALL)
 _ORDER = re.compile(r"/([0-9]+)$")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
-_LARGEST_EXPONENT = 10_000
-"""Digits that a whole number may have; Java would make more, and need long for it."""
 
 
 class _DissectField(NamedTuple):
@@ -237,4 +236,4 @@ def _number(text: str) -> Decimal | None:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    return number if number.adjusted() < _LARGEST_EXPONENT else None
+    return number if number.adjusted() < MAX_NUMBER_DIGITS else None

@@ -10,7 +10,7 @@ from ptingest.pipeline.logstash.field_reference import parse_reference
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
 from ptingest.pipeline.logstash.regex import BadRegex, Regex, RegexTimeout, compile_regex
 from ptingest.pipeline.logstash.sprintf import compile_template, known_reference
-from ptingest.pipeline.logstash.values import FieldError, Value
+from ptingest.pipeline.logstash.values import FieldError, Value, capitalize, lowercase
 
 _CASES = ("lowercase", "uppercase", "capitalize")
 OPTIONS = (
@@ -145,7 +145,7 @@ def _change(options: Options, part: str) -> Change:
     if removed := options[f"remove_char_{part}"]:
         changes.append(_compiled(options, f"[{removed}]", f"remove_char_{part}").replacer(""))
     if case := options[f"transform_{part}"]:
-        changes.append({"lowercase": str.lower, "uppercase": str.upper}.get(case, str.capitalize))
+        changes.append({"lowercase": lowercase, "uppercase": str.upper}.get(case, capitalize))
 
     def change(text: str) -> str:
         for one in changes:

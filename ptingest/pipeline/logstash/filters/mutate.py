@@ -20,8 +20,10 @@ from ptingest.pipeline.logstash.substitution import compile_substitution
 from ptingest.pipeline.logstash.values import (
     FieldError,
     Value,
+    capitalize,
     copied,
     java_text,
+    lowercase,
     ruby_inspection,
     ruby_text,
 )
@@ -192,8 +194,8 @@ def _change_texts_found(
 
 _TEXT_CHANGES: dict[str, Callable[[str], str]] = {
     "uppercase": str.upper,
-    "capitalize": str.capitalize,
-    "lowercase": str.lower,
+    "capitalize": capitalize,
+    "lowercase": lowercase,
 }
 
 

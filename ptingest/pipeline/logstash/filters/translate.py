@@ -49,7 +49,7 @@ LookupOf = Callable[[Event], Lookup]
 
 
 def build(setup: FilterSetup) -> FilterFunction:
-    """Return the filter; of a list as value the first element counts."""
+    """Return the filter; of a list the first element counts, of an object its first pair."""
     options = setup.options
     source, target = _names(options, has_ecs=setup.has_ecs)
     lookup = _lookup(setup)
@@ -100,6 +100,8 @@ def _translate_one(
         reference = target(event)
         if value is MISSING or (not overrides and event.get(reference) is not MISSING):
             return
+        if isinstance(value, dict):
+            value = [list(pair) for pair in value.items()]
         if isinstance(value, list):
             value = value[0] if value else None
         found = translation(event, value)

@@ -63,6 +63,7 @@ def test_pairs_of_a_text(text: Any, pairs: dict[str, Any]) -> None:
         ('trim_key => "_" trim_value => "<>"', "_a_=<<1> _b=2", {"a": "1", "b": "2"}),
         ('remove_char_key => "_" remove_char_value => "x"', "a_b=1x2", {"ab": "12"}),
         ('transform_key => "uppercase" transform_value => "capitalize"', "a=xY", {"A": "Xy"}),
+        ('transform_value => "lowercase"', "a=ΟΔΟΣ", {"a": "οδοσ"}),
         ('whitespace => "strict"', "a=  b=2", {"b": "2"}),
         ('tag_on_failure => ["bad"]', "[a]b=1", {"tags": ["bad"]}),
         ('add_tag => "ok"', "a=1", {"a": "1", "tags": ["ok"]}),

@@ -33,6 +33,8 @@ SECOND = 1_000_000_000
         ("regex => true", "my foo", "bar"),
         ("regex => true exact => false", "my foo", "my bar"),
         ("regex => true", "x", None),
+        ("exact => false", {"foo": 1, "200": 2}, '["bar", 1]'),
+        ('fallback => "none"', {}, "none"),
     ],
 )
 def test_a_value_is_looked_up(options: str, value: Any, found: str | None) -> None:
