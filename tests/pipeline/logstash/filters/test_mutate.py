@@ -27,7 +27,11 @@ from tests.pipeline.logstash.running import program, run_filter
         ('uppercase => ["a"]', {"a": ["ß", 5]}, {"a": ["SS", 5]}),
         ('lowercase => "a" uppercase => "a"', {"a": "Xy"}, {"a": "xy"}),
         ('capitalize => "a"', {"a": "xY z"}, {"a": "Xy z"}),
-        ('lowercase => "a" capitalize => "b"', {"a": "ΟΔΟΣ", "b": "ΣΑΣ"}, {"a": "οδοσ", "b": "Σασ"}),
+        (
+            'lowercase => "a" capitalize => "b"',
+            {"a": "ΟΔΟΣ", "b": "ΣΑΣ"},
+            {"a": "οδοσ", "b": "Σασ"},
+        ),
         ('strip => "a"', {"a": " \t x\u00a0 "}, {"a": "x\u00a0"}),
         ('strip => "a"', {"a": ["x ", 5]}, {"a": ["x ", 5], "tags": ["_mutate_error"]}),
         ('split => { "a" => "," }', {"a": "a,,b,,"}, {"a": ["a", "", "b"]}),
