@@ -86,17 +86,20 @@ def _out(value: Value) -> Any:
     return value
 
 
-def _in(value: Any) -> Value:
-    if value is None or isinstance(value, (str, Timestamp)):
-        return value
+def _number(value: float | Decimal) -> Value:
     if isinstance(value, int):
         if abs(value) >= _LARGEST:
             raise ValueError(f"a document can hold no number of over {MAX_NUMBER_DIGITS} digits")
+    elif not math.isfinite(value):
+        raise ValueError(f"{value} is no number that a document can hold")
+    return value
+
+
+def _in(value: Any) -> Value:
+    if value is None or isinstance(value, (str, Timestamp)):
         return value
-    if isinstance(value, (float, Decimal)):
-        if not math.isfinite(value):
-            raise ValueError(f"{value} is no number that a document can hold")
-        return value
+    if isinstance(value, (int, float, Decimal)):
+        return _number(value)
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             raise TypeError("the keys of an object must be texts")
