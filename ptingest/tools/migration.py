@@ -80,14 +80,20 @@ def migrate(
     try:
         found = _values(rules)
     except ConfigInvalid as error:
-        known = {row.place for row in rows if row.judgement == "refused"}
-        rows += [
-            Row(one.file, "", "refused", one.seen)
-            for one in error.problems
-            if one.file not in known
-        ]
+        for one in error.problems:
+            _refuse(rows, one.file, one.seen)
         found = {}
     return Migration(name, {"profile": "logstash", **values, **found}, rules, rows)
+
+
+def _refuse(rows: list[Row], place: str, how: str) -> None:
+    """Turn the row of a place into a refused one, unless it is; add one where there is none."""
+    there = [row for row in rows if row.place == place]
+    if not there:
+        rows.append(Row(place, "", "refused", how))
+    elif all(row.judgement != "refused" for row in there):
+        # A plugin and its first option may share a place; the option is what is refused.
+        there[-1].judgement, there[-1].how = "refused", how
 
 
 def _row(one: OptionRow) -> Row:

@@ -108,3 +108,12 @@ def test_each_pipeline_has_its_files_and_settings(tmp_path: Path) -> None:
     ]
     with pytest.raises(ValueError, match=r"config\.string"):
         list(pipelines_in([{"pipeline.id": "x", "config.string": "y"}], tmp_path))
+
+
+def test_an_option_that_a_server_cannot_follow_has_one_row_and_is_refused(tmp_path: Path) -> None:
+    text = CONFIG.replace("user =>", 'proxy => "http://p:3128" user =>')
+    rows = [row for row in migrated(tmp_path, text).rows if "proxy" in row.name + row.how]
+
+    assert [(row.name, row.judgement) for row in rows] == [
+        ("output elasticsearch.proxy", "refused")
+    ]

@@ -11,12 +11,27 @@ from typing import Literal, NamedTuple
 from ptingest.pipeline.logstash import inputs, output_options
 from ptingest.pipeline.logstash.options import Option, RefusedConfig
 from ptingest.pipeline.logstash.plugins import COMMON_OPTIONS, filter_module
-from ptingest.pipeline.logstash.tree import Attribute, Branch, Config, Plugin, Statement
+from ptingest.pipeline.logstash.tree import (
+    Array,
+    Attribute,
+    Branch,
+    Config,
+    Number,
+    Plugin,
+    Statement,
+    Text,
+    Value,
+)
 
 Judgement = Literal["exact", "different", "refused"]
 Section = Literal["input", "filter", "output"]
 
 _CIPHERS = "OpenSSL chooses among its own ciphers, all of them with forward secrecy"
+_VERSIONS = "TLS 1.2 and 1.3 are spoken, or 1.3 alone where nothing else is asked for"
+_SPOKEN = [
+    frozenset(one)
+    for one in ({"TLSv1.2", "TLSv1.3"}, {"TLSv1.3"}, {"1.2"}, {"1.3"})
+]  # fmt: skip
 _TRANSPORT = {
     ("input", "ssl_cipher_suites"): _CIPHERS,
     ("input", "cipher_suites"): _CIPHERS,
@@ -84,7 +99,15 @@ def _judged(section: Section, attribute: Attribute, option: Option | None) -> tu
     if option.refused:
         return "refused", option.refused
     how = option.ignored or _TRANSPORT.get((section, attribute.name), "")
+    if section == "input" and attribute.name in ("ssl_supported_protocols", "tls_min_version"):
+        how = "" if _versions_of(attribute.value) in _SPOKEN else _VERSIONS
     return ("different", how) if how else ("exact", "")
+
+
+def _versions_of(value: Value) -> frozenset[str]:
+    """The texts of one value or of a list."""
+    items = value.items if isinstance(value, Array) else (value,)
+    return frozenset(str(one.value) for one in items if isinstance(one, (Text, Number)))
 
 
 def _declared(section: Section, plugin: Plugin) -> tuple[Option, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ptingest.pipeline.logstash.judgement import rows_of
 from ptingest.pipeline.logstash.parse import parse
 
@@ -34,3 +36,20 @@ def test_every_plugin_and_option_has_a_row() -> None:
     ]
     assert all(row.how for row in rows if row.judgement != "exact")
     assert rows[1].place == "a.conf:2:17"
+
+
+@pytest.mark.parametrize(
+    ("option", "judgement"),
+    [
+        ('ssl_supported_protocols => ["TLSv1.2", "TLSv1.3"]', "exact"),
+        ('ssl_supported_protocols => ["TLSv1.3"]', "exact"),
+        ('ssl_supported_protocols => "TLSv1.2"', "different"),
+        ('ssl_supported_protocols => ["TLSv1.1", "TLSv1.2"]', "different"),
+        ("tls_min_version => 1.3", "exact"),
+        ("tls_min_version => 1", "different"),
+    ],
+)
+def test_versions_of_tls_that_are_not_spoken_alone_are_told(option: str, judgement: str) -> None:
+    rows = rows_of(parse(f"input {{ beats {{ port => 1 {option} }} }}", {}, file="a.conf"))
+
+    assert rows[-1].judgement == judgement
