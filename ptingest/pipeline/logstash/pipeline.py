@@ -44,6 +44,13 @@ from ptingest.settings.profile import ProfileSettings
 
 LONGEST_NAME = 1024
 """Characters of a target's name that a letter shows; a legal one has at most 255."""
+LARGEST_TOTAL = 256 * 1024 * 1024
+"""Bytes of all documents of one event. ``split`` may make 100,000 of a text of 256 KiB, each with
+all other fields, and the whole text in ``event.original``: more than any machine holds."""
+TOO_COSTLY = Illegal(
+    "event_too_costly",
+    f"its filters make documents of more than {LARGEST_TOTAL // 1024**2} MiB of it",
+)
 FAILURES = {
     "_grokparsefailure": "grok_failure",
     "_dateparsefailure": "date_failure",
@@ -185,6 +192,7 @@ class LogstashPipeline:
 
     def _documents(self, results: Sequence[Result]) -> list[_Made] | Illegal:
         made: list[_Made] = []
+        total = 0
         for result in results:
             body = b""
             for target in result.targets:
@@ -192,6 +200,9 @@ class LogstashPipeline:
                 if isinstance(found, Illegal):
                     return found
                 body = body or encode_event(result.event)
+                total += len(body)
+                if total > LARGEST_TOTAL:
+                    return TOO_COSTLY
                 made.append(_Made(found, body, target.document_id, target.routing))
         return made
 
@@ -243,7 +254,7 @@ class LogstashPipeline:
         results = [result for one in explained for result in one.results]
         is_undecided = program.conditions.errors > errors
         made = self._documents(results)
-        told = tuple(_told(result) for result in results)
+        told = () if made is TOO_COSTLY else tuple(_told(result) for result in results)
         names = list(dict.fromkeys(name for one in told for name in one.targets))
         first = told[0] if told else None
         outcome, reason, detail = "indexed", None, ""

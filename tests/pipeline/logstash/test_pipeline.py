@@ -58,6 +58,20 @@ def test_an_event_becomes_a_document_of_its_output() -> None:
     assert done.received == {"django": 1}
 
 
+def test_an_event_that_becomes_too_much_is_one_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part of a text that ``split`` cuts has the whole text in ``event.original``."""
+    monkeypatch.setattr("ptingest.pipeline.logstash.pipeline.LARGEST_TOTAL", 100_000)
+    pipeline = pipeline_of("input { beats { port => 1 } } filter { split { } }", ONE)
+    large, small = payload(message="ab\n" * 300), payload(message="ab\n" * 3)
+
+    done = process(pipeline, large, small)
+
+    (letter,) = done.dead_letters
+    assert (letter.reason, letter.payload) == ("event_too_costly", large)
+    assert len(done.documents) == 3
+    assert pipeline.explain(large, now_ns=NOW).reason == "event_too_costly"
+
+
 def test_files_are_joined_and_variables_filled_in() -> None:
     pipeline = pipeline_of(
         'filter { mutate { add_field => { "at" => "${WHERE}" } } }', ONE, WHERE="here"
