@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ptingest.dead_letters.event_preview import event_preview
 from ptingest.dead_letters.queue import StoredLetter
-from ptingest.dead_letters.sent import sent_event
 from ptingest.model.letters import LetterFilter, LetterGroup, LetterKind, LetterRow
 
 DETAIL_CHARACTERS = 300
@@ -23,15 +23,15 @@ def is_chosen(stored: StoredLetter, choice: LetterFilter) -> bool:
 def row_of(stored: StoredLetter) -> LetterRow:
     """Return what a list shows of a letter."""
     letter = stored.letter
-    sent = sent_event(letter)
+    preview = event_preview(letter)
     detail = letter.detail[:DETAIL_CHARACTERS]
     return LetterRow(
         id=stored.id,
         time=stored.time,
         reason=letter.reason,
         detail=f"{letter.count} times: {detail}" if letter.count > 1 else detail,
-        service=sent.service,
-        message=sent.message,
+        service=preview.service,
+        message=preview.message,
         data_stream=letter.data_stream,
         peer=letter.peer,
         size=len(letter.payload),

@@ -16,7 +16,7 @@ from ptingest.model.outcome import DeadLetter
 MESSAGE_CHARACTERS = 300
 
 
-class SentEvent(NamedTuple):
+class EventPreview(NamedTuple):
     """Both are empty where the payload does not say it."""
 
     service: str
@@ -32,7 +32,7 @@ class _Fields(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Fields).decode
 
 
-def sent_event(letter: DeadLetter) -> SentEvent:
+def event_preview(letter: DeadLetter) -> EventPreview:
     """Read one payload; any bytes are accepted. One that is large is not decoded."""
     payload = letter.payload
     if len(payload) <= LARGE_BYTES:
@@ -41,9 +41,9 @@ def sent_event(letter: DeadLetter) -> SentEvent:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass  # no event: its beginning is shown as it is
         else:
-            return SentEvent(_text(fields.service), _text(fields.message)[:MESSAGE_CHARACTERS])
+            return EventPreview(_text(fields.service), _text(fields.message)[:MESSAGE_CHARACTERS])
     start = payload[:MESSAGE_CHARACTERS].decode("utf-8", "backslashreplace")
-    return SentEvent("", start[:MESSAGE_CHARACTERS])
+    return EventPreview("", start[:MESSAGE_CHARACTERS])
 
 
 def _text(value: Any) -> str:
