@@ -47,8 +47,8 @@ class Known(NamedTuple):
 class EventKeys:
     """Makes keys; holds caches, so there is one for each pipeline."""
 
-    def __init__(self, sent_times: SentTimes) -> None:
-        self._sent_times = sent_times
+    def __init__(self) -> None:
+        self._sent_times = SentTimes()
         self._own_times = OwnTimes(TimeReader(TimeSettings(), timezone="UTC", is_full=True))
         self._files: dict[tuple[object, ...], object] = {}
 

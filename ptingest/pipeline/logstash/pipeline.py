@@ -34,7 +34,6 @@ from ptingest.pipeline.logstash.keys import EventKeys, Known
 from ptingest.pipeline.logstash.members import Members, read_members
 from ptingest.pipeline.logstash.options import RefusedConfig
 from ptingest.pipeline.logstash.parse import join_configs, parse
-from ptingest.pipeline.logstash.sent_times import SentTimes
 from ptingest.pipeline.logstash.targets import Illegal, Targets, sink_names
 from ptingest.pipeline.logstash.values import Timestamp
 from ptingest.pipeline.pipeline import OTHER, ExplainedEvent, Explanation, Passage, PluginTally
@@ -94,8 +93,7 @@ class LogstashPipeline:
         self._labels = LearnedLabels()
         self.fast = None if meaning is None else ProfilePipeline(meaning, self._labels)
         """Runs the events, where a profile means the same."""
-        self._sent_times = SentTimes()
-        self._event_keys = EventKeys(self._sent_times)
+        self._event_keys = EventKeys()
 
     @property
     def plugins(self) -> Sequence[PluginTally]:

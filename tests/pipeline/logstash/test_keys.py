@@ -9,14 +9,13 @@ import pytest
 
 from ptingest.pipeline.logstash.keys import EventKeys
 from ptingest.pipeline.logstash.members import Members, read_members
-from ptingest.pipeline.logstash.sent_times import SentTimes
 
 EVENT = {
     "@timestamp": "2025-01-02T03:04:06.123Z", "message": "hi at 2025-01-02T03:04:05Z",
     "agent": {"id": "a", "name": "n"}, "host": {"name": "h"},
     "log": {"offset": 7, "file": {"path": "/x", "inode": "12", "device_id": "3"}},
 }  # fmt: skip
-KEYS = EventKeys(SentTimes())
+KEYS = EventKeys()
 
 
 def key(event: dict[str, Any], **dumping: Any) -> str | None:

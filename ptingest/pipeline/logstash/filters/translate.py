@@ -86,20 +86,11 @@ def _names(options: Options, *, has_ecs: bool) -> tuple[str, str]:
 
 
 def _translate_one(
-    setup: FilterSetup, source_name: str, target_name: str, translation: Translation
+    setup: FilterSetup, source: str, target: str, translation: Translation
 ) -> FilterFunction:
-    source, target, matched = (
-        known_reference(source_name),
-        known_reference(target_name),
-        setup.matched,
-    )
-    overrides = setup.options["override"] or source_name == target_name
+    matched = setup.matched
 
-    def translate(event: Event) -> None:
-        value = event.get(source(event))
-        reference = target(event)
-        if value is MISSING or (not overrides and event.get(reference) is not MISSING):
-            return
+    def translate(event: Event, value: Value, reference: Reference) -> None:
         if isinstance(value, dict):
             value = [list(pair) for pair in value.items()]
         if isinstance(value, list):
@@ -109,31 +100,41 @@ def _translate_one(
             event.set(reference, found)
             matched(event)
 
-    return translate
+    return _where_due(setup, source, target, translate)
 
 
 def _translate_values(
-    setup: FilterSetup, source_name: str, target_name: str, translation: Translation
+    setup: FilterSetup, source: str, target: str, translation: Translation
 ) -> FilterFunction:
     """Return the filter that translates each value of a list; what is unknown becomes null."""
-    source, target, matched = (
-        known_reference(source_name),
-        known_reference(target_name),
-        setup.matched,
-    )
-    overrides = setup.options["override"] or source_name == target_name
+    matched = setup.matched
 
-    def translate(event: Event) -> None:
-        values = event.get(source(event))
-        reference = target(event)
-        if values is MISSING or (not overrides and event.get(reference) is not MISSING):
-            return
+    def translate(event: Event, values: Value, reference: Reference) -> None:
         found = [translation(event, value) for value in _as_list(values)]
         event.set(reference, [None if one is MISSING else one for one in found])
         if any(one is not MISSING and one is not None and one is not False for one in found):
             matched(event)
 
-    return translate
+    return _where_due(setup, source, target, translate)
+
+
+def _where_due(
+    setup: FilterSetup,
+    source_name: str,
+    target_name: str,
+    translate: Callable[[Event, Value, Reference], None],
+) -> FilterFunction:
+    """Return the filter that translates where there is a source, and a target to be set."""
+    source, target = known_reference(source_name), known_reference(target_name)
+    overrides = setup.options["override"] or source_name == target_name
+
+    def translate_due(event: Event) -> None:
+        value = event.get(source(event))
+        reference = target(event)
+        if value is not MISSING and (overrides or event.get(reference) is MISSING):
+            translate(event, value, reference)
+
+    return translate_due
 
 
 def _translate_objects(
