@@ -47,6 +47,68 @@ class Admit(Protocol):
     ) -> None: ...
 
 
+class Source(Protocol):
+    """Where events come from: it admits them, and answers for them when they are safe.
+
+    It is stopped in steps, in the order of travel, with the sinks still at work.
+    """
+
+    name: str
+    """As /status names it."""
+
+    async def run(self) -> None:
+        """Read and admit until cancelled; errors propagate."""
+        ...
+
+    def stop_reading(self) -> None:
+        """First step of a stop: nothing more is taken; what came in so far is finished."""
+        ...
+
+    async def finish_admitting(self, deadline: float) -> None:
+        """Second step: return when all that was taken is admitted, or at ``deadline``,
+        monotonic."""
+        ...
+
+    async def close(self, deadline: float) -> None:
+        """Last step: answer for what is safe, and close, until ``deadline``."""
+        ...
+
+    def troubles(self) -> list[str]:
+        """Why nothing is read, a sentence each; empty where all is well."""
+        ...
+
+    def status(self) -> dict[str, object]:
+        """The part of /status about it."""
+        ...
+
+
+class Buffer(Protocol):
+    """Where events wait between their ack and the sinks; a window is safe when it has it."""
+
+    admit: Admit
+
+    async def run(self) -> None:
+        """Append until cancelled; errors propagate."""
+        ...
+
+    async def drain(self, deadline: float) -> int:
+        """Return when everything admitted is safe, or at ``deadline``, monotonic; how many
+        events were not."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections; nothing is admitted any more."""
+        ...
+
+    def troubles(self) -> list[str]:
+        """Why windows wait, a sentence each; empty where all is well."""
+        ...
+
+    def status(self) -> dict[str, object]:
+        """The part of /status about it."""
+        ...
+
+
 class ChunkObserver(Protocol):
     """Observes events after the pipeline; it changes nothing."""
 

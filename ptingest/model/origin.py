@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +21,16 @@ class MaySend(msgspec.Struct, frozen=True):
         )
 
 
+class RecordPlace(NamedTuple):
+    """Where a record of Kafka is."""
+
+    topic: str
+    partition: int
+    offset: int
+    millis: int
+    """When it was written, since the epoch."""
+
+
 class Origin(msgspec.Struct, frozen=True):
     """The peer of one connection, as logs and dead letters show it."""
 
@@ -30,6 +41,9 @@ class Origin(msgspec.Struct, frozen=True):
     source: str = "beats"
     key: str | None = None
     """The key of a requeued letter, which is processed alone: its document gets this key."""
+    records: Mapping[int, RecordPlace] | None = None
+    """Of events that are records of their own in Kafka: their places by the ``id`` of their
+    payload. Events without a key of their own are known by them."""
     may_send: tuple[MaySend, ...] | None = None
     """Each one is a set of events that the peer may send; None means everything."""
 

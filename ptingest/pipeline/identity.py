@@ -25,6 +25,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from ptingest.model.origin import RecordPlace
 from ptingest.pipeline.fast.cache import ValueCache
 from ptingest.pipeline.fast.events import ABSENT, LogFields
 
@@ -133,6 +134,15 @@ def part_key(key: str, number: int) -> str:
         return key
     digest = _blake2b(key.encode() + number.to_bytes(4, "big")).digest()[:10]
     return key[:TIME_CHARACTERS] + key_texts([digest + bytes(6)])[0][:14]
+
+
+def record_key(place: RecordPlace, payload: bytes) -> str:
+    """Return the key of an event that is known by the record of Kafka it came in.
+
+    The payload is in it as well: a topic that was deleted and made again counts offsets anew.
+    """
+    where = (place.topic, place.partition, place.offset, place.millis, payload)
+    return key_texts([key_bytes(framed_value(where), place.millis)])[0]
 
 
 def key_texts(keys: Sequence[bytes]) -> list[str]:

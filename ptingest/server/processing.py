@@ -9,17 +9,17 @@ everything else                               the pipeline, here, after a checkp
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
 from ptingest.model.contracts import Checkpoint
 from ptingest.model.document import LARGE_BYTES, Document, Index
-from ptingest.model.origin import Origin
-from ptingest.model.outcome import Processed
+from ptingest.model.origin import Origin, RecordPlace
+from ptingest.model.outcome import DeadLetter, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.authorize import process_permitted
-from ptingest.pipeline.identity import part_key
+from ptingest.pipeline.identity import part_key, record_key
 from ptingest.pipeline.pipeline import Pipeline, as_it_came
 from ptingest.pipeline.stream_limit import StreamLimit
 from ptingest.server.large_events import LargeEvents
@@ -85,6 +85,8 @@ class Processing:
             self._metrics.add("ptingest_pipeline_seconds_total", time.perf_counter() - began)
         if origin.key is not None:
             processed = with_key(processed, origin.key)
+        if origin.records is not None:
+            processed = known_by_records(processed, origin.records)
         self._stream_limit.apply(processed, self.pipeline.profile)
         return processed
 
@@ -92,7 +94,8 @@ class Processing:
         self, payload: bytes, receipt: Receipt, origin: Origin, now_ns: int
     ) -> Processed:
         try:
-            return await self.large.process(payload, receipt=receipt, origin=origin, now_ns=now_ns)
+            alone = replace(origin, records=None)
+            return await self.large.process(payload, receipt=receipt, origin=alone, now_ns=now_ns)
         except OSError as error:
             receipt.fail(f"no process can be started for an event of {len(payload)} bytes: {error}")
             return Processed()
@@ -131,6 +134,35 @@ def with_key(processed: Processed, key: str) -> Processed:
     ]
     processed.dead_letters = [replace(one, key=key) for one in processed.dead_letters]
     return processed
+
+
+def known_by_records(processed: Processed, records: Mapping[int, RecordPlace]) -> Processed:
+    """Give documents and letters that have no key that of the record they came in.
+
+    ``records`` has the places by the ``id`` of payloads.
+    """
+    payload, number = None, 0
+    for index, document in enumerate(processed.documents):
+        number = number + 1 if document.payload is payload else 0
+        payload = document.payload
+        if document.key is None and not _has_own_id(document):
+            key = part_key(record_key(records[id(payload)], payload), number)
+            processed.documents[index] = replace(document, key=key)
+    processed.dead_letters = [_placed(letter, records) for letter in processed.dead_letters]
+    return processed
+
+
+def _placed(letter: DeadLetter, records: Mapping[int, RecordPlace]) -> DeadLetter:
+    """Say in a letter which record it came in, and give it its key."""
+    place = records.get(id(letter.payload))
+    if place is None:
+        return letter
+    told = f"topic {place.topic}, partition {place.partition}, offset {place.offset}"
+    return replace(
+        letter,
+        detail=f"{letter.detail} ({told})",
+        key=letter.key or record_key(place, letter.payload),
+    )
 
 
 def _has_own_id(document: Document) -> bool:

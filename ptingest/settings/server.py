@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,7 @@ from ptingest.settings.api import ApiSettings
 from ptingest.settings.beats import BeatsSettings
 from ptingest.settings.console import ConsoleSettings
 from ptingest.settings.delivery import DeadLettersSettings
+from ptingest.settings.kafka import BufferSettings, KafkaSourceSettings
 from ptingest.settings.log import LogSettings
 from ptingest.settings.logstash import LanguageSettings
 from ptingest.settings.sinks import SinksSettings
@@ -34,12 +35,38 @@ class ServerSettings(StrictSettings):
     drain_seconds: PositiveSeconds = 20.0
     """How long a stop waits for windows to become safe; those that are not are not acked."""
     beats: BeatsSettings = section(BeatsSettings)
+    kafka: KafkaSourceSettings | None = None
+    """Without this section no topic is read."""
+    buffer: BufferSettings | None = None
+    """Without this section a window is acked when the sinks have it."""
+    role: Literal["both", "receive", "index"] = "both"
+    """``receive`` takes Beats into the buffer and writes to no sink; ``index`` opens no Beats port
+    and writes what it reads from Kafka to the sinks; ``both`` is one process for all of it."""
     sinks: SinksSettings = section(SinksSettings, store={})
     dead_letters: DeadLettersSettings = section(DeadLettersSettings)
     api: ApiSettings = section(ApiSettings)
     console: ConsoleSettings = section(ConsoleSettings)
     why: WhySettings = section(WhySettings)
     log: LogSettings = section(LogSettings)
+
+    @model_validator(mode="after")
+    def _role_has_its_parts(self) -> ServerSettings:
+        if self.role == "receive" and self.buffer is None:
+            raise ValueError(
+                "role is receive and there is no buffer to receive into; add buffer.kafka, "
+                "or set role: both"
+            )
+        if self.role == "index" and self.buffer is None and self.kafka is None:
+            raise ValueError(
+                "role is index and nothing is read: the Beats port is closed in this role; add "
+                "buffer.kafka or kafka, or set role: both"
+            )
+        if self.role == "receive" and self.kafka is not None:
+            raise ValueError(
+                "role is receive and kafka names topics to read, which only role index or both "
+                "does; remove kafka, or set role: both"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_writer_of_files(self) -> ServerSettings:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ByteSize, Field, SecretStr, model_validator
 
-from ptingest.settings.strict import PositiveBytes, PositiveSeconds, StrictSettings, section
+from ptingest.settings.strict import (
+    PositiveBytes,
+    PositiveSeconds,
+    StrictSettings,
+    section,
+    split_at_commas,
+)
 
 MIB = 1 << 20
 
@@ -66,16 +72,6 @@ class StoreSettings(LaneSettings):
     """The oldest are deleted when the file grows beyond this; null means no limit."""
 
 
-def _split_hosts(value: Any) -> Any:
-    """Divide texts at their commas; no address has one."""
-    given = [value] if isinstance(value, str) else value
-    if not isinstance(given, list | tuple):
-        return value
-    divided = (one.split(",") if isinstance(one, str) else [one] for one in given)
-    entries = [one.strip() if isinstance(one, str) else one for some in divided for one in some]
-    return [one for one in entries if one != ""]
-
-
 def _require_address(host: str) -> None:
     if "@" in host:
         # The value itself stays out of the message: it holds a password.
@@ -107,7 +103,7 @@ class ElasticsearchSettings(LaneSettings):
     concurrency: Annotated[int, Field(ge=1, le=64)] = 16
     """The most bulks in flight at once."""
 
-    hosts: Annotated[tuple[str, ...], BeforeValidator(_split_hosts), Field(min_length=1)]
+    hosts: Annotated[tuple[str, ...], BeforeValidator(split_at_commas), Field(min_length=1)]
     """One or more ``http(s)://host:port``: a list, or one text with commas, as a variable may
     hold it."""
     username: str | None = None

@@ -6,7 +6,7 @@ A field's docstring states its consequence. pydantic does not collect them
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field
 
@@ -36,6 +36,16 @@ def section(model: type[Section], **given: object) -> Section:  # noqa: ARG001 -
     An instance in its place would cost each start a validator that is never used again.
     """
     return cast(Section, Field(default_factory=lambda: given))
+
+
+def split_at_commas(value: Any) -> Any:
+    """Divide addresses at their commas, as a variable may hold them; no address has one."""
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list | tuple):
+        return value
+    divided = (one.split(",") if isinstance(one, str) else [one] for one in given)
+    entries = [one.strip() if isinstance(one, str) else one for some in divided for one in some]
+    return [one for one in entries if one != ""]
 
 
 PositiveBytes = Annotated[ByteSize, Field(ge=1)]

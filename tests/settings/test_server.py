@@ -22,3 +22,36 @@ def test_standard_output_takes_one_worker_only(workers: int) -> None:
 def test_there_are_0_to_64_workers(workers: int) -> None:
     with pytest.raises(ValidationError, match="workers"):
         ServerSettings(workers=workers)
+
+
+KAFKA = {"brokers": "kafka.example:9092", "topics": ["parcels"]}
+BUFFER = {"kafka": {"brokers": "kafka.example:9092"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"role": "receive"}, "there is no buffer to receive into"),
+        ({"role": "index"}, "nothing is read"),
+        ({"role": "receive", "buffer": BUFFER, "kafka": KAFKA}, "kafka names topics to read"),
+        ({"buffer": {}}, "kafka"),
+    ],
+)
+def test_a_role_without_its_parts_is_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        ServerSettings.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"buffer": BUFFER},
+        {"kafka": KAFKA},
+        {"role": "receive", "buffer": BUFFER},
+        {"role": "index", "buffer": BUFFER},
+        {"role": "index", "kafka": KAFKA},
+        {"role": "index", "buffer": BUFFER, "kafka": KAFKA},
+    ],
+)
+def test_roles_go_with_a_buffer_and_with_a_source(given: dict[str, Any]) -> None:
+    assert ServerSettings.model_validate(given).role == given.get("role", "both")
