@@ -105,11 +105,12 @@ class KafkaTlsSettings(StrictSettings):
 
     def properties(self) -> dict[str, str]:
         """Return the client library's properties of these."""
+        password = None if self.key_password is None else self.key_password.get_secret_value()
         found = {
             "ssl.ca.location": self.ca_file,
             "ssl.certificate.location": self.certificate,
             "ssl.key.location": self.key or self.certificate,
-            "ssl.key.password": self.key_password and self.key_password.get_secret_value(),
+            "ssl.key.password": password,
         }
         return {name: value for name, value in found.items() if value is not None}
 
