@@ -20,6 +20,7 @@ from ptingest.settings.interpolate import interpolate
 from ptingest.settings.parse import parse, read_text
 
 if TYPE_CHECKING:
+    from ptingest.settings.kafka import KafkaConnectionSettings
     from ptingest.settings.logstash import LanguageSettings
     from ptingest.settings.profile import ProfileSettings
     from ptingest.settings.profiles import Profile
@@ -113,8 +114,20 @@ def resolved(settings: ServerSettings, folder: Path) -> ServerSettings:
     if settings.api.tls is not None:
         tls = _with_paths(settings.api.tls, folder, "certificate", "key")
         changed["api"] = settings.api.model_copy(update={"tls": tls})
+    if settings.kafka is not None:
+        changed["kafka"] = _resolved_kafka(settings.kafka, folder)
+    if settings.buffer is not None:
+        kafka = _resolved_kafka(settings.buffer.kafka, folder)
+        changed["buffer"] = settings.buffer.model_copy(update={"kafka": kafka})
     changed["sinks"] = _resolved_sinks(settings.sinks, folder)
     return settings.model_copy(update=changed)
+
+
+def _resolved_kafka(kafka: KafkaConnectionSettings, folder: Path) -> BaseModel:
+    if kafka.tls is None:
+        return kafka
+    tls = _with_paths(kafka.tls, folder, "ca_file", "certificate", "key")
+    return kafka.model_copy(update={"tls": tls})
 
 
 def _resolved_sinks(sinks: SinksSettings, folder: Path) -> SinksSettings:

@@ -18,7 +18,7 @@ OFF = re.compile(r"^(\s*)#(?=\S)", re.MULTILINE)
 
 EXAMPLES = {
     "profile", "username", "password", "api_key", "ca_file", "fingerprint", "certificate", "key",
-    "key_password", "client_ca", "token", "kibana_url",
+    "key_password", "client_ca", "token", "kibana_url", "brokers", "topics",
 }  # fmt: skip
 """Settings that are off unless given: what the file shows is an example, not a default."""
 

@@ -55,7 +55,8 @@ def test_relative_paths_count_from_the_config_file(
     write(
         folder,
         "data_dir: ../var\nprofile: my.yaml\n"
-        "sinks: {elasticsearch: {hosts: ['https://x'], ca_file: ca.pem}}\n",
+        "sinks: {elasticsearch: {hosts: ['https://x'], ca_file: ca.pem}}\n"
+        "buffer: {kafka: {brokers: 'kafka:9093', tls: {ca_file: kafka.pem}}}\n",
     )
     monkeypatch.chdir(tmp_path)
 
@@ -65,6 +66,9 @@ def test_relative_paths_count_from_the_config_file(
     assert settings.data_dir == str(folder / "../var")
     assert settings.profile == str(folder / "my.yaml")
     assert settings.sinks.elasticsearch.ca_file == str(folder / "ca.pem")
+    assert settings.buffer is not None
+    assert settings.buffer.kafka.tls is not None
+    assert settings.buffer.kafka.tls.ca_file == str(folder / "kafka.pem")
 
 
 def test_absolute_paths_stay(tmp_path: Path) -> None:
