@@ -7,6 +7,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from msgspec import Raw
+
 from ptingest.pipeline.logstash.event import MISSING, Event
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
 from ptingest.pipeline.logstash.options import RefusedConfig
@@ -71,15 +73,23 @@ def getter(text: str) -> Getter:
         return lambda event: event.get(reference)
     if len(reference.path) == 1:
         key = reference.path[0]
-        return lambda event: event.fields.get(key, MISSING)
+        return _root(key)
     return _nested(reference)
+
+
+def _root(key: str) -> Getter:
+    def get(event: Event) -> Value:
+        found = event.root.get(key, MISSING)
+        return event.read(key) if type(found) is Raw else found
+
+    return get
 
 
 def _nested(reference: Reference) -> Getter:
     first, second = reference.path
 
     def get(event: Event) -> Value:
-        parent = event.fields.get(first)
+        parent = event.root.get(first)
         return parent.get(second, MISSING) if type(parent) is dict else event.get(reference)
 
     return get

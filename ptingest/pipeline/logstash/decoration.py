@@ -71,7 +71,7 @@ def _add_tag(tag: str) -> Change:
     def add(event: Event) -> None:
         tags = _tags(event)
         tags.append(text(event))
-        event.fields["tags"] = tags
+        event.root["tags"] = tags
 
     return add
 
@@ -80,15 +80,15 @@ def _remove_tags(names: list[str]) -> Change:
     texts: list[Template] = [compile_template(name) for name in names]
 
     def remove(event: Event) -> None:
-        if event.fields.get("tags") is not None:
+        if event.root.get("tags") is not None:
             gone = {text(event) for text in texts}
-            event.fields["tags"] = [tag for tag in _tags(event) if tag not in gone]
+            event.root["tags"] = [tag for tag in _tags(event) if tag not in gone]
 
     return remove
 
 
 def _tags(event: Event) -> list[Any]:
-    tags = event.fields.get("tags")
+    tags = event.read("tags")
     if tags is None:
         return []
     if isinstance(tags, str):

@@ -1,11 +1,17 @@
-"""An event as Logstash's filters see it: nested fields, metadata, a time, tags."""
+"""An event as Logstash's filters see it: nested fields, metadata, a time, tags.
+
+What a Beat sent stays JSON until something reads it: most of an event is only passed on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Raw
+
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
+from ptingest.pipeline.logstash.members import value_of
 from ptingest.pipeline.logstash.values import (
     FieldError,
     Timestamp,
@@ -25,14 +31,16 @@ _NULLS_MOST = 1000
 class Event:
     """The fields of one event; filters change it in place."""
 
-    __slots__ = ("failures", "fields", "is_cancelled", "metadata", "now_ns")
+    __slots__ = ("_metadata", "failures", "is_cancelled", "now_ns", "root")
 
     def __init__(
-        self, fields: dict[str, Value], metadata: dict[str, Value], *, now_ns: int
+        self, root: dict[str, Value | Raw], metadata: dict[str, Value] | Raw, *, now_ns: int
     ) -> None:
-        self.fields = fields
-        """Root fields; ``@timestamp`` is a ``Timestamp``."""
-        self.metadata = metadata
+        self.root = root
+        """Root fields; ``@timestamp`` is a ``Timestamp``. A value that nobody has read yet is
+        JSON, a ``Raw``: who looks here must let ``read`` decode it. Values below the root are
+        never raw."""
+        self._metadata = metadata
         self.now_ns = now_ns
         """The clock when the event's chunk was processed, in nanoseconds since 1970."""
         self.failures = 0
@@ -40,12 +48,38 @@ class Event:
         self.is_cancelled = False
         """Dropped: no further filter and no output sees it."""
 
+    def read(self, name: str) -> Value:
+        """Return the value of a root field; None also where it is not there."""
+        value = self.root.get(name)
+        if type(value) is Raw:
+            value = self.root[name] = value_of(value)
+        return value
+
+    @property
+    def fields(self) -> dict[str, Value]:
+        """Root fields, all of them decoded: for those who look at the whole event."""
+        root = self.root
+        for name, value in root.items():
+            if type(value) is Raw:
+                root[name] = value_of(value)
+        return root
+
+    @property
+    def metadata(self) -> dict[str, Value]:
+        """The fields of ``@metadata``."""
+        found = self._metadata
+        if type(found) is Raw:
+            found = self._metadata = value_of(found)
+        return found
+
     def get(self, reference: Reference) -> Value:
         """Return the field's value, or ``MISSING``."""
-        found: Any = self.metadata if reference.is_metadata else self.fields
+        found: Any = self.metadata if reference.is_metadata else self.root
         for key in reference.path:
             if isinstance(found, dict):
                 found = found.get(key, MISSING)
+                if type(found) is Raw:
+                    found = self.read(key)
             elif isinstance(found, list):
                 found = _element(found, key)
             else:
@@ -63,9 +97,11 @@ class Event:
         elif not reference.path:
             if not isinstance(value, dict):
                 raise FieldError("@metadata can only be an object")
-            self.metadata = value
+            self._metadata = value
             return
-        holder: Any = self.metadata if reference.is_metadata else self.fields
+        holder: Any = self.metadata if reference.is_metadata else self.root
+        if len(reference.path) > 1 and not reference.is_metadata:
+            self.read(reference.path[0])
         for key in reference.path[:-1]:
             holder = _child(holder, key, reference)
         _put(holder, reference.path[-1], value, reference)
@@ -73,9 +109,11 @@ class Event:
     def remove(self, reference: Reference) -> Value:
         """Take the field out and return its value, or ``MISSING``."""
         if reference.is_metadata and not reference.path:
-            removed, self.metadata = self.metadata, {}
+            removed, self._metadata = self.metadata, {}
             return removed
-        holder: Any = self.metadata if reference.is_metadata else self.fields
+        holder: Any = self.metadata if reference.is_metadata else self.root
+        if not reference.is_metadata:
+            self.read(reference.path[0])
         for key in reference.path[:-1]:
             if isinstance(holder, dict):
                 holder = holder.get(key)
@@ -94,19 +132,19 @@ class Event:
     def tag(self, tag: str) -> None:
         """Add a tag unless it is there; this is how filters report failures."""
         self.failures += 1
-        tags = self.fields.get("tags")
+        tags = self.read("tags")
         if tags is None:
-            self.fields["tags"] = [tag]
+            self.root["tags"] = [tag]
         elif isinstance(tags, list):
             if tag not in tags:
                 tags.append(tag)
         elif tags != tag:
-            self.fields["tags"] = [tags, tag]
+            self.root["tags"] = [tags, tag]
 
     @property
     def timestamp(self) -> Timestamp | None:
         """The event's time; None when a filter removed it."""
-        found = self.fields.get("@timestamp")
+        found = self.root.get("@timestamp")
         return found if isinstance(found, Timestamp) else None
 
     def cancel(self) -> None:
@@ -114,7 +152,7 @@ class Event:
 
     def clone(self) -> Event:
         """Return a deep copy."""
-        return Event(copied(self.fields), copied(self.metadata), now_ns=self.now_ns)
+        return Event(copied(self.root), copied(self._metadata), now_ns=self.now_ns)
 
     def _check(self, path: tuple[str, ...], value: Value) -> None:
         if path == _TIME and not isinstance(value, Timestamp):

@@ -65,5 +65,5 @@ class Tracer:
 
 
 def _tags(event: Event) -> list[Any]:
-    tags = event.fields.get("tags")
+    tags = event.read("tags")
     return list(tags) if isinstance(tags, list) else []

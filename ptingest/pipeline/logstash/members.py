@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Raw
 
 from ptingest.pipeline.decode import (
     Unreadable,
@@ -56,6 +57,15 @@ def _mended(payload: bytes) -> Members | Unreadable:
         # A number beyond a double: it stays a number of its own text.
         fields = json.loads(decoded.payload, parse_float=_number)
     return Members(fields, decoded.payload, decoded.marks)
+
+
+def value_of(raw: Raw) -> Any:
+    """Return the value of one member's JSON, with objects and lists of its own."""
+    try:
+        return _value(raw)
+    except msgspec.DecodeError:
+        # A number beyond a double: it stays a number of its own text.
+        return json.loads(bytes(raw), parse_float=_number)
 
 
 def _number(text: str) -> float | Decimal:

@@ -129,14 +129,14 @@ def _to_data_streams(options: Options, number: int) -> Route:
     pipeline, routing = _optional(options["pipeline"]), _optional(options["routing"])
 
     def route(event: Event) -> Target:
-        found = event.fields.get("data_stream")
+        found = event.read("data_stream")
         parts = given
         if is_routed and type(found) is dict:
             parts = {part: _part(found.get(part), given[part]) for part in _DATA_STREAM}
         if is_synced:
             # The stream's mapping holds these three to one value each; what is no object is
             # overwritten, as recorded from Logstash.
-            event.fields["data_stream"] = {**(found if type(found) is dict else {}), **parts}
+            event.root["data_stream"] = {**(found if type(found) is dict else {}), **parts}
         return Target(
             number,
             f"{parts['type']}-{parts['dataset']}-{parts['namespace']}",

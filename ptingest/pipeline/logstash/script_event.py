@@ -53,7 +53,7 @@ class ScriptEvent:
     @property
     def tags(self) -> list[str]:
         """The event's tags, as a copy."""
-        tags = self._event.fields.get("tags")
+        tags = self._event.read("tags")
         return [] if tags is None else [tags] if isinstance(tags, str) else list(tags)
 
     def tag(self, tag: str) -> None:

@@ -1,9 +1,13 @@
 """Events: fields, metadata, tags, and what cannot be set."""
 
+from collections.abc import Callable
+from decimal import Decimal
+
 import pytest
+from msgspec import Raw
 
 from ptingest.pipeline.logstash.event import MISSING, Event, new_event, reference
-from ptingest.pipeline.logstash.values import FieldError, Timestamp
+from ptingest.pipeline.logstash.values import FieldError, Timestamp, copied
 
 NOW = 1_767_323_045_000_000_000
 
@@ -111,3 +115,39 @@ def test_failures_are_counted() -> None:
     one.tag("t")
     one.tag("t")
     assert one.failures == 2
+
+
+UNREAD = {"a": Raw(b'{"b":[1,{"c":2}]}'), "tags": Raw(b'["x"]'), "n": Raw(b"1e400"), "z": "z"}
+READ = {"a": {"b": [1, {"c": 2}]}, "tags": ["x"], "n": Decimal("1e400"), "z": "z"}
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda one: one.get(reference("[a][b][1][c]")),
+        lambda one: one.get(reference("[@metadata][m]")),
+        lambda one: one.set(reference("[a][d]"), 1),
+        lambda one: one.set(reference("[a][b][0]"), 1),
+        lambda one: one.set(reference("a"), 1),
+        lambda one: one.remove(reference("a")),
+        lambda one: one.remove(reference("[a][b][1]")),
+        lambda one: one.remove(reference("[@metadata]")),
+        lambda one: one.read("n"),
+        lambda one: one.tag("y"),
+        lambda one: one.clone().tag("y"),
+    ],
+)
+def test_what_nobody_has_read_yet_is_as_if_it_were_decoded(work: Callable[[Event], object]) -> None:
+    unread = Event(dict(UNREAD), Raw(b'{"m":1}'), now_ns=NOW)
+    read = Event(copied(READ), {"m": 1}, now_ns=NOW)
+
+    assert work(unread) == work(read)
+    assert list(unread.fields.items()) == list(read.fields.items())
+    assert unread.metadata == read.metadata
+
+
+def test_only_what_is_read_is_decoded() -> None:
+    one = Event(dict(UNREAD), {}, now_ns=NOW)
+    one.get(reference("[a][b]"))
+
+    assert one.root == {**UNREAD, "a": READ["a"]}

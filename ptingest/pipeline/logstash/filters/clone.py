@@ -20,7 +20,7 @@ def build(setup: FilterSetup) -> FilterFunction:
             if has_ecs:
                 copy.tag(name)
             else:
-                copy.fields["type"] = name
+                copy.root["type"] = name
             matched(copy)
             made.append(copy)
         return made

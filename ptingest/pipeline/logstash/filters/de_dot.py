@@ -27,7 +27,7 @@ def build(setup: FilterSetup) -> FilterFunction:
 
     def de_dot(event: Event) -> None:
         try:
-            for name in list(event.fields) if fields is None else fields:
+            for name in list(event.root) if fields is None else fields:
                 if is_recursive:
                     _replace_below(event, name, separator)
                 if "." in name:

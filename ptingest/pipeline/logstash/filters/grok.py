@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec import Raw
+
 from ptingest.pipeline.logstash.event import MISSING, Event
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
 from ptingest.pipeline.logstash.grok import (
@@ -214,7 +216,7 @@ def _adder_below(parents: tuple[str, ...], name: str, otherwise: Setter) -> Sett
     """Return the same for objects, which parents nearly always are, at a third of the cost."""
 
     def add(event: Event, value: Value) -> None:
-        holder = event.fields
+        holder = event.root
         for key in parents:
             inner = holder.get(key, MISSING)
             if inner is MISSING:
@@ -230,5 +232,7 @@ def _adder_below(parents: tuple[str, ...], name: str, otherwise: Setter) -> Sett
             old.append(value)
         elif isinstance(old, str):
             holder[name] = [old, value]
+        elif isinstance(old, Raw):
+            otherwise(event, value)
 
     return add

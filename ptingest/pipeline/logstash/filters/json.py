@@ -133,11 +133,11 @@ def _set_all(event: Event, value: Value) -> None:
         if key:
             event.set(parse_reference(key), one)
         else:
-            event.fields[""] = one
+            event.root[""] = one
     if moment is None or moment is False:
         return
     parsed = parse_timestamp(moment) if isinstance(moment, str) else None
-    event.fields["@timestamp"] = parsed or Timestamp(event.now_ns)
+    event.root["@timestamp"] = parsed or Timestamp(event.now_ns)
     if parsed is None:
         event.tag("_timestampparsefailure")
-        event.fields["_@timestamp"] = ruby_text(moment)
+        event.root["_@timestamp"] = ruby_text(moment)

@@ -30,25 +30,26 @@ def build(setup: FilterSetup) -> FilterFunction:
 
     def prune(event: Event) -> None:
         gone: set[str] = set()
+        fields = event.fields
         cut: list[tuple[str, list[Value]]] = []
         for names, is_wanted in ((wanted, True), (unwanted, False)):
             if names:
                 own = [one(event) for one in names]
                 gone.update(
-                    name for name in event.fields
+                    name for name in fields
                     if any(one.is_match(name) for one in own) is not is_wanted
                 )  # fmt: skip
         for key, expression, is_wanted in rules:
             name = key(event)
-            kept = _kept(event.fields.get(name), expression(event), is_wanted=is_wanted)
+            kept = _kept(fields.get(name), expression(event), is_wanted=is_wanted)
             if kept is None:
                 gone.add(name)
             elif isinstance(kept, list):
                 cut.append((name, kept))
         for name, values in cut:
-            event.fields[name] = values
+            fields[name] = values
         for name in gone:
-            event.fields.pop(name, None)
+            fields.pop(name, None)
         matched(event)
 
     return prune

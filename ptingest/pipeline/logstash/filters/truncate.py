@@ -31,7 +31,7 @@ def build(setup: FilterSetup) -> FilterFunction:
         else:
             short = _shortened(event.fields, length)
             is_cut = short is not event.fields
-            event.fields = short
+            event.root = short
         if is_cut:
             matched(event)
 

@@ -32,7 +32,7 @@ def build(setup: FilterSetup) -> FilterFunction:
         try:
             if has_all:
                 for name, value in list(event.fields.items()):
-                    event.fields[name] = decode(value)
+                    event.root[name] = decode(value)
             else:
                 reference = field(event)
                 value = event.get(reference)
