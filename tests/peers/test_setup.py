@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -335,6 +336,45 @@ async def test_documents_land_with_the_mappings_intended_under_nothing_but_the_r
     assert stream["template"] == "pt-logs"
     is_on = stream.get("failure_store", {}).get("enabled", False)
     assert is_on is ("failure_store" not in node.release.lacks)
+
+
+@pytest.mark.every_release
+def test_a_stream_that_exists_gets_retention_and_failure_store_at_once(
+    node: Node, tmp_path: Path
+) -> None:
+    older = {"index_patterns": ["logs-*-*"], "priority": 100, "data_stream": {}}
+    node.must("PUT", "/_index_template/older", older)
+    node.must("PUT", "/_data_stream/logs-nginx-pt")
+    of_templates = ("--only", "templates", "--retention")
+    has_failure_store = "failure_store" not in node.release.lacks
+
+    first = setup(node, *of_templates, "30d", folder=tmp_path)
+    second = setup(node, *of_templates, "30d", folder=tmp_path)
+    shorter = setup(node, *of_templates, "7d", folder=tmp_path)
+    off = setup(node, *of_templates, "none", "--no-failure-store", folder=tmp_path)
+
+    (stream,) = node.must("GET", "/_data_stream/logs-nginx-pt")["data_streams"]
+    said = [_said(ran.out, "data stream logs-nginx-pt") for ran in (first, second, shorter, off)]
+    wanted = [
+        ["updated retention 30d (before: no lifecycle)", "updated failure store on"],
+        ["unchanged retention ", "unchanged failure store "],
+        ["updated retention 7d (before: 30d)", "unchanged failure store "],
+        ["updated retention for ever (before: 7d)", "updated failure store off"],
+    ]
+    assert said == [row if has_failure_store else row[:1] for row in wanted]
+    assert "data_retention" not in stream["lifecycle"]
+    assert stream["generation"] == 1
+
+
+def _said(output: bytes, of: str) -> list[str]:
+    """What a run says of one data stream: mark, what, and detail."""
+    lines = re.sub(r"\n +", " ", output.decode()).splitlines()
+    return [
+        f"{mark} {what} {detail.removeprefix(':').strip()}"
+        for line in lines
+        if f" of {of}" in line
+        for mark, what, detail in [re.split(rf"\s+(\w[\w ]*?) of {of}", line, maxsplit=1)]
+    ]
 
 
 def assert_mapped(wanted: dict[str, Any], found: dict[str, Any], path: str = "") -> None:

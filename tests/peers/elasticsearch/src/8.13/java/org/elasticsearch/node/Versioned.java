@@ -11,6 +11,7 @@ import org.elasticsearch.action.datastreams.GetDataStreamAction.Response.DataStr
 import org.elasticsearch.cluster.ClusterState;
 import org.elasticsearch.cluster.health.ClusterStateHealth;
 import org.elasticsearch.cluster.metadata.DataStream;
+import org.elasticsearch.cluster.metadata.DataStreamLifecycle;
 import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver;
 import org.elasticsearch.cluster.metadata.Metadata;
 import org.elasticsearch.cluster.metadata.MetadataCreateDataStreamService.CreateDataStreamClusterStateUpdateRequest;
@@ -72,6 +73,15 @@ abstract class Versioned extends Plugin implements ActionPlugin {
     static CreateDataStreamClusterStateUpdateRequest creation(String name) {
         TimeValue patience = TimeValue.timeValueSeconds(30);
         return new CreateDataStreamClusterStateUpdateRequest(name, null, patience, patience, true);
+    }
+
+    /** What can be changed in a data stream that exists, by the last part of its path. */
+    static Map<String, PeerPlugin.Change> changes() {
+        TimeValue patience = TimeValue.timeValueSeconds(30);
+        return Map.of("lifecycle", parser -> {
+            var lifecycle = DataStreamLifecycle.fromXContent(parser);
+            return (service, names, listener) -> service.setLifecycle(names, lifecycle, patience, patience, listener);
+        });
     }
 
     static ClusterState without(ClusterState current, Set<DataStream> gone, Settings settings) {

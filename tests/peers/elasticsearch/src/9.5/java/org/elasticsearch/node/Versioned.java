@@ -10,10 +10,13 @@ import org.elasticsearch.action.datastreams.GetDataStreamAction.Response.DataStr
 import org.elasticsearch.cluster.ClusterState;
 import org.elasticsearch.cluster.health.ClusterStateHealth;
 import org.elasticsearch.cluster.metadata.DataStream;
+import org.elasticsearch.cluster.metadata.DataStreamLifecycle;
+import org.elasticsearch.cluster.metadata.DataStreamOptions;
 import org.elasticsearch.cluster.metadata.Metadata;
 import org.elasticsearch.cluster.metadata.MetadataCreateDataStreamService.CreateDataStreamClusterStateUpdateRequest;
 import org.elasticsearch.cluster.metadata.MetadataDataStreamsService;
 import org.elasticsearch.cluster.metadata.MetadataIndexTemplateService;
+import org.elasticsearch.cluster.metadata.ProjectId;
 import org.elasticsearch.cluster.node.DiscoveryNodes;
 import org.elasticsearch.common.settings.Settings;
 import org.elasticsearch.core.TimeValue;
@@ -66,6 +69,19 @@ abstract class Versioned extends Plugin implements ActionPlugin {
     static CreateDataStreamClusterStateUpdateRequest creation(String name) {
         TimeValue patience = TimeValue.timeValueSeconds(30);
         return new CreateDataStreamClusterStateUpdateRequest(Metadata.DEFAULT_PROJECT_ID, name, null, patience, patience);
+    }
+
+    /** What can be changed in a data stream that exists, by the last part of its path. */
+    static Map<String, PeerPlugin.Change> changes() {
+        TimeValue patience = TimeValue.timeValueSeconds(30);
+        ProjectId project = Metadata.DEFAULT_PROJECT_ID;
+        return Map.of("lifecycle", parser -> {
+            var lifecycle = DataStreamLifecycle.dataLifecycleFromXContent(parser);
+            return (service, names, listener) -> service.setLifecycle(project, names, lifecycle, patience, patience, listener);
+        }, "options", parser -> {
+            var options = DataStreamOptions.fromXContent(parser);
+            return (service, names, listener) -> service.setDataStreamOptions(project, names, options, patience, patience, listener);
+        });
     }
 
     static ClusterState without(ClusterState current, Set<DataStream> gone, Settings settings) {
