@@ -31,22 +31,27 @@ def makefile() -> dict[str, str]:
     return dict(re.findall(r"^([\w$()/.]+): *([^#\n]*?) *(?:##.*)?$", text, re.MULTILINE))
 
 
-def test_every_dependency_has_an_upper_bound(project: dict[str, Any]) -> None:
-    needed = [Requirement(text) for text in project["dependencies"]]
+def needed(project: dict[str, Any]) -> list[Requirement]:
+    """What the package needs, and what its extras do."""
+    extras = project["optional-dependencies"].values()
+    return [Requirement(text) for texts in (project["dependencies"], *extras) for text in texts]
 
-    open_ended = [one.name for one in needed if not UPPER & {s.operator for s in one.specifier}]
+
+def test_every_dependency_has_an_upper_bound(project: dict[str, Any]) -> None:
+    open_ended = [
+        one.name for one in needed(project) if not UPPER & {s.operator for s in one.specifier}
+    ]
 
     assert open_ended == []
 
 
 def test_the_pinned_versions_are_within_the_bounds(project: dict[str, Any]) -> None:
-    pins = (ROOT / "deploy" / "requirements.txt").read_text(encoding="utf-8").lower()
+    files = (ROOT / folder / "requirements.txt" for folder in ("tests", "deploy"))
+    pins = "".join(file.read_text(encoding="utf-8").lower() for file in files)
     pinned = dict(line.split("==") for line in pins.replace("_", "-").splitlines())
 
     outside = [
-        one.name
-        for one in map(Requirement, project["dependencies"])
-        if not one.specifier.contains(pinned[one.name.lower()])
+        one.name for one in needed(project) if not one.specifier.contains(pinned[one.name.lower()])
     ]
 
     assert outside == []

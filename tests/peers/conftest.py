@@ -14,6 +14,7 @@ from tests.peers.elasticsearch_peer import (
     install_template,
     start_elasticsearch,
 )
+from tests.peers.kafka_peer import Kafka, start_kafka
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -76,3 +77,13 @@ def bare_elasticsearch(
         yield node
     finally:
         node.kill()
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """A real Kafka of one node, shared: use topics and groups of your own, and let it live."""
+    kafka = start_kafka(tmp_path_factory.mktemp("kafka"))
+    try:
+        yield kafka
+    finally:
+        kafka.close()
