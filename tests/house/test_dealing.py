@@ -33,7 +33,7 @@ def test_who_shares_a_peer_of_a_whole_run_is_dealt_together() -> None:
     for file in peers.glob("test_*.py"):
         text = file.read_text(encoding="utf-8")
         for fixture in made:
-            if re.search(rf"\b{fixture}: Node\b", text):
+            if re.search(rf"\b{fixture}: (Node|Kafka)\b", text):
                 users[fixture].add(deal_of(f"tests/peers/{file.name}::test_any"))
 
     assert made

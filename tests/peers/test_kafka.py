@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer
 
 from tests.fakes.authority import Authority
-from tests.peers.kafka_peer import PASSWORD, USER, start_kafka
+from tests.peers.kafka_peer import PASSWORD, USER, Kafka, start_kafka
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 
@@ -112,3 +112,11 @@ def test_the_secured_listener_asks_for_a_login_and_a_certificate(
         assert found == [b"PLAIN", b"SCRAM-SHA-256", b"SCRAM-SHA-512"]
     finally:
         kafka.close()
+
+
+def test_a_topic_has_the_partitions_that_it_was_made_with(kafka: Kafka) -> None:
+    kafka.create_topic("shared-answers", partitions=3)
+
+    found = kafka.admin().list_topics("shared-answers", timeout=30)
+
+    assert len(found.topics["shared-answers"].partitions) == 3
