@@ -186,6 +186,37 @@ class DataDirUnusable(PtingestError):
         )
 
 
+# --- kafka ------------------------------------------------------------------------------
+
+
+class KafkaUnusable(PtingestError):
+    """The Kafka client is not installed, or takes no such properties."""
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+        super().__init__(detail)
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class NotAppended(PtingestError):
+    """No broker confirmed a record; it may have been written.
+
+    ``name`` is the error's name in the Kafka protocol, with an underscore before it where the
+    client library gives it by itself (``_PURGE_QUEUE``).
+    """
+
+    retryable = True
+
+    def __init__(self, name: str, detail: str) -> None:
+        self.name, self.detail = name, detail
+        super().__init__(name, detail)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.detail}"
+
+
 # --- several processes ------------------------------------------------------------------
 
 
