@@ -47,6 +47,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "not_found": "the data stream, or what it needs, does not exist",
         "shard_limit": "the cluster has as many shards as it allows",
         "pipeline_missing": "the template names an ingest pipeline that does not exist",
+        # events that the buffer cannot hold
+        "too_large_for_buffer": "one event alone is larger than a record of the buffer may be",
         # documents that the embedded store refuses
         "store_refused": "SQLite refused the document; the letter quotes it",
     }

@@ -239,6 +239,53 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "Documents sent again that a lost attempt may have stored in an earlier write index",
     ),
+    Metric(
+        "ptingest_buffer_received_events_total",
+        "counter",
+        "Events taken on their way to the buffer",
+    ),
+    Metric(
+        "ptingest_buffer_appended_events_total",
+        "counter",
+        "Events that all in-sync replicas of the buffer's topic have",
+    ),
+    Metric(
+        "ptingest_buffer_dead_lettered_events_total",
+        "counter",
+        "Events larger than a record of the buffer's topic may be",
+    ),
+    Metric(
+        "ptingest_buffer_given_back_events_total",
+        "counter",
+        "Events whose windows were not acked, so that Beats send them again",
+    ),
+    Metric("ptingest_buffer_appended_records_total", "counter", "Records appended to the buffer"),
+    Metric("ptingest_buffer_appended_bytes_total", "counter", "Bytes of these records, compressed"),
+    Metric(
+        "ptingest_buffer_append_seconds",
+        "histogram",
+        "Time until all in-sync replicas have a record",
+    ),
+    Metric(
+        "ptingest_buffer_outstanding_events",
+        "gauge",
+        "Events taken that are not yet safe in the buffer",
+    ),
+    Metric(
+        "ptingest_buffer_outstanding_bytes", "gauge", "Bytes of records that are not yet confirmed"
+    ),
+    Metric(
+        "ptingest_buffer_oldest_seconds",
+        "gauge",
+        "Age of the oldest record that is not confirmed",
+        merge="max",
+    ),
+    Metric(
+        "ptingest_buffer_is_in_trouble",
+        "gauge",
+        "1 while the buffer's topic does not take all records",
+        merge="max",
+    ),
     Metric("ptingest_dead_letters_bytes", "gauge", "Size of the dead letters on disk", merge="max"),
     Metric(
         "ptingest_dead_letters_waiting_events",

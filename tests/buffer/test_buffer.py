@@ -1,0 +1,298 @@
+"""The buffer over the client library's mock of a cluster: safe, or not acked."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+import pytest_asyncio
+from confluent_kafka import Consumer
+
+from ptingest.buffer import buffer as module
+from ptingest.buffer import watch
+from ptingest.buffer.buffer import KafkaBuffer
+from ptingest.dead_letters.queue import DeadLetters, read_letters
+from ptingest.delivery.budget import Budget
+from ptingest.kafka.record import decode
+from ptingest.model.origin import Origin
+from ptingest.model.receipt import Receipt
+from ptingest.server.event_loop.fair_share import FairShare
+from ptingest.settings.delivery import DeadLettersSettings
+from ptingest.settings.kafka import KafkaBufferSettings
+from ptingest.telemetry.metrics import Metrics
+from tests.fakes.clock import SystemClock
+from tests.fakes.kafka import NOT_ENOUGH_REPLICAS, PRODUCE, MockKafka
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.timeout(60)
+TOPIC = "buffer"
+ORIGIN = Origin("192.0.2.7:5000", tls_subject="CN=web-1")
+TOO_LARGE, NOT_ALLOWED = 10, 29
+"""MESSAGE_TOO_LARGE and TOPIC_AUTHORIZATION_FAILED in the Kafka protocol."""
+
+
+@pytest.fixture
+def kafka() -> Iterator[MockKafka]:
+    with MockKafka() as cluster:
+        cluster.create_topic(TOPIC, partitions=2)
+        yield cluster
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch) -> None:
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(watch, "ASK_SECONDS", 0.5)  # the mock does not answer questions of settings
+
+
+class Running:
+    """A buffer that runs, and what a test looks at."""
+
+    def __init__(self, kafka: MockKafka, folder, *, budget_bytes: int, record_bytes: int) -> None:
+        clock, self.metrics = SystemClock(), Metrics()
+        self.letters = DeadLetters(folder, DeadLettersSettings(), clock=clock, metrics=self.metrics)
+        self.folder, self.budget = folder, Budget(budget_bytes)
+        self.buffer = KafkaBuffer(
+            KafkaBufferSettings(brokers=(kafka.bootstrap,), topic=TOPIC, record_bytes=record_bytes),
+            budget=self.budget,
+            dead_letters=self.letters,
+            checkpoint=FairShare(),
+            metrics=self.metrics,
+            clock=clock,
+        )
+        self.clock = clock
+        self.task = asyncio.create_task(self.buffer.run())
+
+    async def window(self, *payloads: bytes) -> Receipt:
+        """Admit one window and seal it."""
+        receipt = Receipt(lambda _: None)
+        await self.buffer.admit(payloads, receipt, ORIGIN)
+        receipt.seal()
+        return receipt
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await self.buffer.close()
+        await self.letters.close()
+
+    def balances(self) -> bool:
+        row = self.buffer.books.row()
+        return row["received"] == sum(row.values()) - row["received"]
+
+
+@pytest_asyncio.fixture
+async def start(kafka, tmp_path) -> AsyncIterator[Callable[..., Running]]:
+    made: list[Running] = []
+
+    def begin(*, budget_bytes: int = 64 << 20, record_bytes: int = 900_000) -> Running:
+        made.append(
+            Running(
+                kafka,
+                tmp_path / f"letters-{len(made)}",
+                budget_bytes=budget_bytes,
+                record_bytes=record_bytes,
+            )
+        )
+        return made[-1]
+
+    yield begin
+    for one in made:
+        await one.stop()
+        assert one.balances()
+        assert one.budget.outstanding == 0
+
+
+async def read(kafka: MockKafka, count: int) -> list[bytes]:
+    """Read the topic until it held so many events."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": kafka.bootstrap,
+            "group.id": "look",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe([TOPIC])
+    found: list[bytes] = []
+    while len(found) < count:
+        for one in await asyncio.to_thread(consumer.consume, 100, 0.2):
+            seen = decode(one.value(), one.headers(), limit_bytes=1 << 30)
+            assert seen.origin.peer == ORIGIN.peer
+            assert seen.origin.tls_subject == ORIGIN.tls_subject
+            found += seen.payloads
+    consumer.close()
+    return found
+
+
+def events(count: int, size: int = 100) -> list[bytes]:
+    """Events that do not compress."""
+    chance = random.Random(count)
+    return [chance.randbytes(size) for _ in range(count)]
+
+
+async def test_a_window_is_safe_when_the_topic_has_it(kafka, start) -> None:
+    running, payloads = start(), events(3000, 1000)
+
+    receipt = await running.window(*payloads)
+    await until(lambda: receipt.closed)
+
+    assert receipt.failed is None
+    assert sorted(await read(kafka, 3000)) == sorted(payloads)
+    assert running.buffer.books.appended == 3000
+    assert running.buffer.troubles() == []
+
+
+async def test_windows_wait_while_no_broker_answers(kafka, start) -> None:
+    running = start()
+    kafka.set_down(1)
+
+    receipt = await running.window(*events(10))
+    await until(running.buffer.troubles)
+
+    assert "no broker answers" in running.buffer.troubles()[0]
+    assert not receipt.closed
+    kafka.set_up(1)
+    await until(lambda: receipt.closed)
+    assert receipt.failed is None
+    assert running.buffer.troubles() == []
+
+
+async def test_memory_is_bounded_while_no_broker_answers(kafka, start) -> None:
+    running = start(budget_bytes=100_000)
+    kafka.set_down(1)
+
+    windows = [asyncio.create_task(running.window(*events(20, 1000))) for _ in range(20)]
+    await until(lambda: running.budget.waiting)
+
+    assert running.budget.outstanding <= 100_000
+    assert running.budget.waiting > 10
+    kafka.set_up(1)
+    receipts = await asyncio.gather(*windows)
+    await until(lambda: all(one.closed for one in receipts))
+    assert len(await read(kafka, 400)) == 400
+
+
+async def test_replicas_out_of_sync_make_windows_wait(kafka, start) -> None:
+    running = start()
+    kafka.fail_requests(PRODUCE, NOT_ENOUGH_REPLICAS, 4)
+
+    receipt = await running.window(*events(10))
+    await until(lambda: receipt.closed)
+
+    assert receipt.failed is None
+    assert len(await read(kafka, 10)) == 10
+
+
+async def test_a_user_who_may_not_write_is_told_and_windows_wait(kafka, start) -> None:
+    running = start()
+    kafka.fail_requests(PRODUCE, NOT_ALLOWED, 3)
+
+    receipt = await running.window(*events(10))
+    await until(running.buffer.troubles)
+    assert "kafka-acls.sh" in running.buffer.troubles()[0]
+
+    await until(lambda: receipt.closed)
+    assert receipt.failed is None
+    assert running.buffer.troubles() == []
+
+
+async def test_records_are_never_larger_than_the_setting(kafka, start) -> None:
+    running, payloads = start(record_bytes=20_000), events(200, 1000)
+
+    receipt = await running.window(*payloads)
+    await until(lambda: receipt.closed)
+
+    assert sorted(await read(kafka, 200)) == sorted(payloads)
+    assert running.metrics.value("ptingest_buffer_appended_records_total") >= 10
+
+
+async def test_records_that_the_brokers_find_too_large_are_divided(kafka, start) -> None:
+    running, payloads = start(), events(100, 1000)
+    kafka.fail_requests(PRODUCE, TOO_LARGE, 2)
+
+    receipt = await running.window(*payloads)
+    await until(lambda: receipt.closed)
+
+    assert receipt.failed is None
+    assert running.buffer.limit_bytes < 60_000
+    assert sorted(await read(kafka, 100)) == sorted(payloads)
+
+
+async def test_an_event_that_no_record_can_hold_becomes_a_dead_letter(kafka, start) -> None:
+    running, giant, small = start(record_bytes=20_000), events(1, 50_000)[0], events(2)
+    await running.letters.open()
+
+    receipt = await running.window(small[0], giant, small[1])
+    await until(lambda: receipt.closed)
+
+    assert receipt.failed is None
+    (letter,) = read_letters(running.folder)
+    assert letter.letter.payload == giant
+    assert letter.letter.reason == "too_large_for_buffer"
+    assert "buffer.kafka.record_bytes" in letter.letter.detail
+    assert sorted(await read(kafka, 2)) == sorted(small)
+
+
+async def test_a_window_whose_beat_is_gone_is_not_sent_again(kafka, start) -> None:
+    running = start()
+    kafka.fail_requests(PRODUCE, NOT_ALLOWED, 1000)
+    receipt = await running.window(*events(10))
+    await until(running.buffer.troubles)
+
+    receipt.fail("peer_closed")
+    await until(lambda: running.buffer.books.outstanding == 0)
+
+    assert running.buffer.books.given_back == 10
+
+
+async def test_an_admission_that_is_cut_short_leaves_nothing(kafka, start) -> None:
+    running = start(budget_bytes=50_000)
+    kafka.set_down(1)
+    await running.window(*events(20, 1000))
+
+    waiting = asyncio.create_task(running.window(*events(40, 1000)))
+    await until(lambda: running.budget.waiting)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+    assert running.budget.waiting == 0
+    assert running.buffer.books.outstanding == 20
+
+
+async def test_a_drain_waits_for_what_is_under_way(kafka, start) -> None:
+    running = start()
+    kafka.set_delay(1, 300)
+    receipt = await running.window(*events(10))
+
+    left = await running.buffer.drain(running.clock.monotonic() + 30)
+
+    assert left == 0
+    assert receipt.closed
+
+
+async def test_a_drain_ends_at_its_deadline_and_nothing_is_acked(kafka, start) -> None:
+    running = start()
+    kafka.set_down(1)
+    receipt = await running.window(*events(10))
+
+    left = await running.buffer.drain(running.clock.monotonic() + 0.2)
+    await running.buffer.close()
+
+    assert left == 10
+    assert "did not confirm" in (receipt.failed or "")
+
+
+async def test_the_status_says_what_is_where(kafka, start) -> None:
+    running = start()
+    receipt = await running.window(*events(10))
+    await until(lambda: receipt.closed and running.buffer.status()["partitions"])
+
+    status = running.buffer.status()
+
+    assert status["topic"] == TOPIC
+    assert status["partitions"] == 2
+    assert status["events"] == {
+        "received": 10, "appended": 10, "dead_lettered": 0, "given_back": 0, "outstanding": 0,
+    }  # fmt: skip
+    assert status["outstanding_bytes"] == 0
