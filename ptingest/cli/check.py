@@ -151,10 +151,13 @@ def _summary(settings: ServerSettings, profile: Profile, *, width: int | None) -
         ("workers", _show_workers(settings)),
         ("data_dir", settings.data_dir),
         ("profile", settings.profile or "as packaged"),
-        ("beats", f"{settings.beats.listen}, {show_access(settings)}"),
-        ("api", f"{scheme}://{settings.api.listen}/ (livez readyz metrics status)"),
     ]
-    rows += [("sink", shown) for shown in _show_sinks(settings)]
+    if settings.has_beats_port:
+        rows.append(("beats", f"{settings.beats.listen}, {show_access(settings)}"))
+    rows.append(("api", f"{scheme}://{settings.api.listen}/ (livez readyz metrics status)"))
+    rows += [("kafka", shown) for shown in settings.kafka_sentences()]
+    if settings.writes_to_sinks:
+        rows += [("sink", shown) for shown in _show_sinks(settings)]
     dead = settings.dead_letters
     rows += [
         ("dead letters", f"up to {show_bytes(dead.max_bytes)}, when full: {dead.when_full}"),

@@ -174,7 +174,8 @@ async def _look_at_server(examination: Examination) -> tuple[list[Finding], froz
 
     findings: list[Finding] = []
     listen = examination.settings.beats.listen
-    if "config" in examination.parts and (port := split_listen(listen)[1]):
+    has_port = examination.settings.has_beats_port
+    if has_port and "config" in examination.parts and (port := split_listen(listen)[1]):
         findings += findings_of_port(listen, listeners(port))
     with ServerClient(examination.api, seconds=ASK_SECONDS) as client:
         facts = await asyncio.to_thread(read_facts, client.url, client.get)

@@ -14,7 +14,7 @@ from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.delivery.health_check import HealthCheck
 from ptingest.delivery.lane import Lane
 from ptingest.errors import ConfigInvalid, ConfigProblem
-from ptingest.model.contracts import Checkpoint, Clock, Sink
+from ptingest.model.contracts import Buffer, Checkpoint, Clock, Sink, Source
 from ptingest.model.outputs import Outputs
 from ptingest.model.streams import StreamNames
 from ptingest.observe.observer import Observer
@@ -94,11 +94,15 @@ class Parts:
     maintenance: list[Callable[[], Awaitable[None]]]
     """What one of several workers does every second for all of them."""
     processing: Processing
-    custody: Custody
     observer: Observer
     trace_reader: TraceReader
     flow: Flow
     source: BeatsSource
+    """The Beats port, which role index does not open."""
+    buffer: Buffer | None
+    """What Beats' events go to before the flow; None where they go to it at once."""
+    kafka: list[Source]
+    """What is read from Kafka into the flow."""
     jobs: RequeueJobs
 
 
@@ -242,20 +246,17 @@ def build(
     replaced: Sequence[tuple[Sink, LaneSettings]] | None = None,
     share: Share = ALONE,
 ) -> Parts:
-    """Connect all parts of one worker; ``replaced`` takes the place of the configured sinks.
-
-    One of several workers gets the settings of its ``share``.
-    """
+    """Connect all parts of one worker; ``replaced`` takes the place of the configured sinks."""
     shared = _Shared(settings, share, Metrics(), clock, random.Random(), FairShare())
     certificates = Certificates(settings, metrics=shared.metrics, clock=clock)
     budget = DocumentBudget(settings.beats.limits.total_bytes // 2)
     dead_letters = _dead_letters(shared)
     processing = _processing(shared, profile)
     observer = _observer(shared, processing)
-    sinks = _configured_sinks(shared, stream_names(profile)) if replaced is None else replaced
+    sinks = _sinks(shared, profile, replaced)
     lanes = [_lane(shared, sink, one, budget, dead_letters, observer) for sink, one in sinks]
-    custody = Custody([sink.name for sink, _ in sinks], shared.metrics)
-    flow = _flow(shared, processing, lanes, custody, budget, dead_letters, observer)
+    flow = _flow(shared, processing, lanes, budget, dead_letters, observer)
+    buffer = _buffer(shared)
     return Parts(
         settings=settings,
         share=share,
@@ -269,16 +270,24 @@ def build(
         checks=_health_checks([sink for sink, _ in sinks], lanes, clock),
         maintenance=_maintenance(share, [sink for sink, _ in sinks]),
         processing=processing,
-        custody=custody,
         observer=observer,
         trace_reader=_trace_reader(observer, processing, lanes),
         flow=flow,
-        source=_source(shared, flow, lanes, certificates),
-        jobs=_jobs(shared, flow, lanes, dead_letters),
+        source=_source(shared, flow, buffer, lanes, certificates),
+        buffer=buffer,
+        kafka=_kafka_sources(shared),
+        jobs=_jobs(shared, flow, buffer, lanes, dead_letters),
     )
 
 
-def _configured_sinks(shared: _Shared, streams: StreamNames) -> list[tuple[Sink, LaneSettings]]:
+def _sinks(
+    shared: _Shared, profile: Profile, replaced: Sequence[tuple[Sink, LaneSettings]] | None
+) -> Sequence[tuple[Sink, LaneSettings]]:
+    if not shared.settings.writes_to_sinks:
+        return ()
+    if replaced is not None:
+        return replaced
+    streams = stream_names(profile)
     built = build_sinks(
         shared.settings, streams, shared.clock, shared.metrics, shared.share, shared.checkpoint
     )
@@ -350,7 +359,6 @@ def _flow(
     shared: _Shared,
     processing: Processing,
     lanes: Sequence[Lane],
-    custody: Custody,
     budget: DocumentBudget,
     dead_letters: DeadLetters,
     observer: Observer,
@@ -358,7 +366,7 @@ def _flow(
     return Flow(
         processing,
         lanes=lanes,
-        custody=custody,
+        custody=Custody([lane.name for lane in lanes], shared.metrics),
         budget=budget,
         dead_letters=dead_letters,
         metrics=shared.metrics,
@@ -376,11 +384,15 @@ def _trace_reader(observer: Observer, processing: Processing, lanes: Sequence[La
 
 
 def _source(
-    shared: _Shared, flow: Flow, lanes: Sequence[Lane], certificates: Certificates
+    shared: _Shared,
+    flow: Flow,
+    buffer: Buffer | None,
+    lanes: Sequence[Lane],
+    certificates: Certificates,
 ) -> BeatsSource:
     return BeatsSource(
         shared.settings.beats,
-        admit=flow.admit,
+        admit=flow.admit if buffer is None else buffer.admit,
         sender_of=sender_of,
         permits=Budget(INFLATE_PERMITS),
         checkpoint=shared.checkpoint,
@@ -393,11 +405,35 @@ def _source(
     )
 
 
+def _buffer(shared: _Shared) -> Buffer | None:
+    if shared.settings.buffer is None:
+        return None
+    raise _not_built("buffer.kafka")
+
+
+def _kafka_sources(shared: _Shared) -> list[Source]:
+    """Sources that read from Kafka: topics of others, and the buffer where it is read here."""
+    settings = shared.settings
+    if settings.kafka is not None:
+        raise _not_built("kafka")
+    return []
+
+
+def _not_built(path: str) -> ConfigInvalid:
+    seen, cure = "is not there yet", "remove the section"
+    return ConfigInvalid((ConfigProblem(file="", path=path, seen=seen, cure=cure),))
+
+
 def _jobs(
-    shared: _Shared, flow: Flow, lanes: Sequence[Lane], dead_letters: DeadLetters
+    shared: _Shared,
+    flow: Flow,
+    buffer: Buffer | None,
+    lanes: Sequence[Lane],
+    dead_letters: DeadLetters,
 ) -> RequeueJobs:
+    # A letter is requeued to where it comes from: a receiver has letters of its buffer only.
     return RequeueJobs(
-        admit=flow.admit,
+        admit=flow.admit if lanes or buffer is None else buffer.admit,
         give_back=lambda: _each(lanes, Lane.give_back),
         retry_streams=lambda: _each(lanes, Lane.retry_streams),
         dead_letters=dead_letters,

@@ -66,7 +66,9 @@ class Flow:
         observer: ChunkObserver | None = None,
     ) -> None:
         self.processing = processing
-        self._lanes, self._custody = lanes, custody
+        self._lanes = lanes
+        self.custody = custody
+        """Events that no lane has yet."""
         self._budget, self._dead_letters = budget, dead_letters
         self._metrics, self._clock = metrics, clock
         self._observer = observer
@@ -184,9 +186,9 @@ class Flow:
     def _open_books(
         self, processed: Processed, portions: Sequence[_Portion], receipt: Receipt
     ) -> None:
-        self._custody.open(processed)
+        self.custody.open(processed)
         if processed.is_spread:
-            self._custody.spread(processed, {one.lane.name: one.documents for one in portions})
+            self.custody.spread(processed, {one.lane.name: one.documents for one in portions})
         documents = sum(len(one.documents) for one in portions)
         receipt.expect(documents + len(processed.dead_letters))
 
@@ -215,12 +217,12 @@ class Flow:
                 lane, documents, counts = waiting[0]
                 await lane.put(documents)
                 waiting.pop(0)
-                self._custody.hand_over(lane.name, counts)
+                self.custody.hand_over(lane.name, counts)
         finally:
             for lane, documents, counts in waiting:  # only when put was cancelled
                 receipt.fail(CUT_SHORT)
                 self._budget.let_go(documents)
-                self._custody.give_back(lane.name, counts)
+                self.custody.give_back(lane.name, counts)
 
     async def _keep_letters(self, letters: list[DeadLetter], receipt: Receipt) -> None:
         try:
@@ -232,7 +234,7 @@ class Flow:
             self._metrics.add(
                 "ptingest_flow_dead_lettered_events_total", 1, letter.service, letter.reason
             )
-            self._custody.close(letter.service, Fate.DEAD_LETTERED, 1)
+            self.custody.close(letter.service, Fate.DEAD_LETTERED, 1)
         receipt.settle(len(letters), Fate.DEAD_LETTERED)
 
     def _lose(self, letters: list[DeadLetter], receipt: Receipt, reason: str) -> None:
@@ -240,7 +242,7 @@ class Flow:
         if letters:
             receipt.fail(reason)
             for letter in letters:
-                self._custody.close(letter.service, Fate.GIVEN_BACK, 1)
+                self.custody.close(letter.service, Fate.GIVEN_BACK, 1)
 
     @property
     def is_idle(self) -> bool:

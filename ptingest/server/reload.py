@@ -32,7 +32,10 @@ from ptingest.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-NEEDS_RESTART = ("data_dir", "workers", "sinks", "dead_letters", "api", "console", "why")
+NEEDS_RESTART = (
+    "data_dir", "workers", "role", "kafka", "buffer", "sinks", "dead_letters", "api", "console",
+    "why",
+)  # fmt: skip
 """Top-level keys that are read once; ``beats.listen`` is the one below that level."""
 
 

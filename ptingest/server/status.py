@@ -18,12 +18,15 @@ from ptingest.server.assembly import HasFailureStore, HasOccupancy, Parts, sink_
 from ptingest.server.custody import ADDED, SETTLED
 from ptingest.server.plugin_counts import PluginCounter
 from ptingest.settings.logstash import USUAL_GROUP
+from ptingest.settings.profile import GroupSettings
 from ptingest.settings.profiles import Profile, groups_of
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+
+NO_BEATS_PORT = "no Beats port (role: index)"
 
 Books = dict[str, dict[str, dict[str, int]]]
 """Sink -> service -> received, each fate, in flight, residue."""
@@ -64,8 +67,12 @@ class WorkerView:
             reasons.append("draining: this process is stopping")
         elif self.listening is None:
             reasons.append("not listening yet")
-        elif self._owns_port:
+        elif self._owns_port and self._parts.settings.has_beats_port:
             reasons += self._parts.source.troubles()
+        if self._parts.buffer is not None:
+            reasons += [f"buffer: {trouble}" for trouble in self._parts.buffer.troubles()]
+        for source in self._parts.kafka:
+            reasons += [f"source {source.name}: {trouble}" for trouble in source.troubles()]
         letters = self._parts.dead_letters.trouble
         if letters:
             reasons.append(f"dead letters: {letters}")
@@ -89,7 +96,7 @@ class WorkerView:
         books: dict[str, dict[str, dict[str, int]]] = {}
         for sink, lane in zip(self._parts.sinks, self._parts.lanes, strict=True):
             in_lane = lane.status.outstanding_by_service()
-            admitting = self._parts.custody.of(sink.name)
+            admitting = self._parts.flow.custody.of(sink.name)
             books[sink.name] = {
                 service: {
                     "received": count + added.get((sink.name, service), 0),
@@ -130,7 +137,10 @@ class WorkerView:
                 "limit_bytes": parts.budget.limit,
                 "setting": "beats.limits.total_bytes (half)",
             },
+            "role": parts.settings.role,
             "beats": parts.source.status(),
+            "buffer": None if parts.buffer is None else parts.buffer.status(),
+            "kafka": {source.name: source.status() for source in parts.kafka},
             "services": parts.observer.traffic.status(parts.clock.time_ns()),
             "lanes": {
                 sink.name: lane.status.row()
@@ -221,12 +231,13 @@ def log_start(
     workers: int = 1,
 ) -> None:
     """Log the addresses in use, and how to send a first event that the profile takes."""
-    groups = [group.group for group in groups_of(profile)]
-    is_named = groups and USUAL_GROUP not in groups
     beats_port = str(listening).rpartition(":")[2]
     secured = " with TLS" if settings.beats.tls else ""
     many = f", {workers} workers" if workers > 1 else ""
-    log.info("listening for Beats on %s%s%s", listening, secured, many)
+    if settings.has_beats_port:
+        log.info("listening for Beats on %s%s%s", listening, secured, many)
+    for what in settings.kafka_sentences():
+        log.info("%s", what)
     host = settings.api.listen.rpartition(":")[0]
     scheme = "https" if settings.api.tls else "http"
     log.info("health, metrics and status on %s://%s:%d", scheme, host, api_port)
@@ -239,7 +250,17 @@ def log_start(
     else:
         log.info("console on %s://%s:%d/console/", scheme, host, api_port)
     names = sink_names(settings) if sinks is None else sinks
-    log.info("documents go to %s; data in %s", ", ".join(names), settings.data_dir)
+    if settings.writes_to_sinks:
+        log.info("documents go to %s; data in %s", ", ".join(names), settings.data_dir)
+    if settings.has_beats_port:
+        _log_how_to_send(settings, beats_port, groups_of(profile))
+
+
+def _log_how_to_send(
+    settings: ServerSettings, beats_port: str, known: Sequence[GroupSettings]
+) -> None:
+    groups = [group.group for group in known]
+    is_named = groups and USUAL_GROUP not in groups
     log.info(
         "send a first event: echo 'INFO|apps.parcels.views|2025-01-02T03:04:05Z|hello' > "
         "/tmp/hello.log && ptingest send /tmp/hello.log --service django%s --to 127.0.0.1:%s%s",

@@ -1,7 +1,8 @@
 """One worker: starts in half a second, runs, and drains from the source to the sinks.
 
 start   bind the port, start the lanes; then, while Beats connect already, the API
-stop    stop accepting, stop reading, finish admitting, drain lanes, send acks, FIN
+stop    stop accepting, stop reading, finish admitting, drain buffer and lanes, send acks and
+        commit offsets, FIN
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from ptingest.server.assembly import Parts
 from ptingest.server.event_loop.lag import LoopLag
 from ptingest.server.process.malloc import return_large_blocks
-from ptingest.server.status import WorkerView, log_start, node_facts
+from ptingest.server.status import NO_BEATS_PORT, WorkerView, log_start, node_facts
 
 if TYPE_CHECKING:
     from ptingest.api.app import ApiServer
@@ -64,18 +65,14 @@ class Worker:
         """
         parts = self.parts
         await self._open()
-        if not self._is_supervised:
-            host, self.beats_port = parts.source.listen()
-            self.view.listening = f"{host}:{self.beats_port}"
-        else:
-            self.view.listening = "at the supervisor"
+        self.view.listening = self._listen()
         try:
             async with asyncio.TaskGroup() as group:
                 lanes = [
                     group.create_task(lane.run(), name=f"lane {lane.name}") for lane in parts.lanes
                 ]
                 beside = [group.create_task(one.run(), name="idle sink") for one in parts.checks]
-                source = group.create_task(parts.source.run(), name="beats source")
+                sources = self._start_sources(group)
                 tidy = group.create_task(self._tidy(), name="dead letters tidy")
                 look = group.create_task(parts.certificates.watch(), name="certificates")
                 maintenance = group.create_task(self._maintain(), name="maintenance")
@@ -91,7 +88,7 @@ class Worker:
                 self._has_started()
                 await self._stop.wait()
                 left = await self._drain()
-                for task in (*lanes, *beside, source, tidy, look, maintenance):
+                for task in (*lanes, *beside, *sources, tidy, look, maintenance):
                     task.cancel()
         finally:
             self.view.listening = None
@@ -101,6 +98,23 @@ class Worker:
                 await self._api.close()
             await self._close_the_rest()
         return left
+
+    def _listen(self) -> str:
+        """Open the Beats port, where this process has one; return what /status says of it."""
+        if not self.parts.settings.has_beats_port:
+            return NO_BEATS_PORT
+        if self._is_supervised:
+            return "at the supervisor"
+        host, self.beats_port = self.parts.source.listen()
+        return f"{host}:{self.beats_port}"
+
+    def _start_sources(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        parts = self.parts
+        tasks = [group.create_task(parts.source.run(), name="beats source")]
+        if parts.buffer is not None:
+            tasks.append(group.create_task(parts.buffer.run(), name="buffer"))
+        tasks += [group.create_task(one.run(), name=one.name) for one in parts.kafka]
+        return tasks
 
     async def _open(self) -> None:
         self._lag.start()
@@ -138,11 +152,16 @@ class Worker:
         deadline = parts.clock.monotonic() + parts.settings.drain_seconds
         log.info("draining for at most %g s", parts.settings.drain_seconds)
         parts.source.stop_accepting()
-        parts.source.stop_reading()
+        for source in (parts.source, *parts.kafka):
+            source.stop_reading()
         await parts.jobs.stop("the server is stopping")
-        await parts.source.finish_admitting(deadline)
-        left = sum([await lane.drain(deadline) for lane in parts.lanes])
-        await parts.source.close(max(deadline, parts.clock.monotonic() + CLOSE_SECONDS))
+        for source in (parts.source, *parts.kafka):
+            await source.finish_admitting(deadline)
+        left = 0 if parts.buffer is None else await parts.buffer.drain(deadline)
+        left += sum([await lane.drain(deadline) for lane in parts.lanes])
+        closed_by = max(deadline, parts.clock.monotonic() + CLOSE_SECONDS)
+        for source in (parts.source, *parts.kafka):
+            await source.close(closed_by)
         for lane in parts.lanes:
             await lane.close()
         await parts.dead_letters.close()
@@ -171,6 +190,8 @@ class Worker:
 
     async def _close_the_rest(self) -> None:
         self._lag.stop()
+        if self.parts.buffer is not None:
+            await self.parts.buffer.close()
         await self.parts.processing.large.close()
         self.parts.processing.poison.close()
         for sink in self.parts.sinks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -48,6 +49,29 @@ class ServerSettings(StrictSettings):
     console: ConsoleSettings = section(ConsoleSettings)
     why: WhySettings = section(WhySettings)
     log: LogSettings = section(LogSettings)
+
+    @property
+    def has_beats_port(self) -> bool:
+        """Whether Beats may connect."""
+        return self.role != "index"
+
+    @property
+    def writes_to_sinks(self) -> bool:
+        """Whether events become documents here."""
+        return self.role != "receive"
+
+    def kafka_sentences(self) -> Iterator[str]:
+        """Say what goes to Kafka and comes from it, a sentence each."""
+        if self.buffer is not None:
+            kafka = self.buffer.kafka
+            where = f"topic {kafka.topic} of Kafka at {', '.join(kafka.brokers)}"
+            if self.has_beats_port:
+                yield f"events are buffered in {where}"
+            if self.writes_to_sinks:
+                yield f"reading the buffer, {where}, as group {kafka.group}"
+        if self.kafka is not None:
+            topics, brokers = ", ".join(self.kafka.topics), ", ".join(self.kafka.brokers)
+            yield f"reading {topics} of Kafka at {brokers} as group {self.kafka.group}"
 
     @model_validator(mode="after")
     def _role_has_its_parts(self) -> ServerSettings:

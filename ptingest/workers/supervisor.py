@@ -31,7 +31,7 @@ from ptingest.server.reload import (
     needing_restart,
     require_running_sinks,
 )
-from ptingest.server.status import log_start, node_facts
+from ptingest.server.status import NO_BEATS_PORT, log_start, node_facts
 from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
 from ptingest.telemetry.metrics import Metrics
@@ -118,7 +118,7 @@ class Supervisor:
             OSError: an address cannot be bound.
             WorkersDidNotStart: not one worker came up.
         """
-        host, self.beats_port = self.dispatcher.listen(self.settings.beats.listen)
+        listening = self._listen()
         try:
             async with asyncio.TaskGroup() as group:
                 pool = group.create_task(self.pool.run(), name="workers")
@@ -128,7 +128,7 @@ class Supervisor:
                 if not self._stop.is_set():
                     beside.append(group.create_task(self.dispatcher.run(), name="beats dispatcher"))
                     beside.append(group.create_task(self.certificates.watch(), name="certificates"))
-                    self._open(f"{host}:{self.beats_port}")
+                    self._open(listening)
                 await self._stop.wait()
                 left = await self._drain()
                 await asyncio.wait([pool], timeout=self.pool.timeouts.leave)
@@ -143,6 +143,13 @@ class Supervisor:
             if self._api is not None:
                 await self._api.close()
         return left
+
+    def _listen(self) -> str:
+        """Open the Beats port, where the role has one; return what /status says of it."""
+        if not self.settings.has_beats_port:
+            return NO_BEATS_PORT
+        host, self.beats_port = self.dispatcher.listen(self.settings.beats.listen)
+        return f"{host}:{self.beats_port}"
 
     async def _until_up_or_stopped(self) -> None:
         """A worker may take a minute to come up; a stop does not wait for it."""

@@ -11,7 +11,9 @@ import aiohttp
 import pytest
 
 from ptingest.model.document import Document
+from ptingest.model.origin import Origin
 from ptingest.model.outcome import WriteResult
+from ptingest.model.receipt import Receipt
 from ptingest.server.assembly import build, read_profile
 from ptingest.server.process.clock import SystemClock
 from ptingest.server.worker import Worker
@@ -89,6 +91,89 @@ async def test_a_part_that_dies_is_never_silent(tmp_path: Path) -> None:
         await worker.run()
 
     assert raised.group_contains(RuntimeError, match="the ticker died")
+
+
+class Recorded:
+    """A source and a buffer that note what is asked of them, in order."""
+
+    def __init__(self, name: str, asked: list[str]) -> None:
+        self.name, self._asked = name, asked
+        self.running = asyncio.Event()
+        self.trouble: list[str] = []
+
+    async def admit(self, payloads: Sequence[bytes], receipt: Receipt, origin: Origin) -> None:
+        raise AssertionError("nothing is sent in these tests")
+
+    async def run(self) -> None:
+        self.running.set()
+        await asyncio.Event().wait()
+
+    def stop_reading(self) -> None:
+        self._asked.append(f"{self.name}: stop reading")
+
+    async def finish_admitting(self, deadline: float) -> None:
+        self._asked.append(f"{self.name}: finish admitting")
+
+    async def drain(self, deadline: float) -> int:
+        self._asked.append(f"{self.name}: drain")
+        return 3
+
+    async def close(self, deadline: float = 0.0) -> None:
+        self._asked.append(f"{self.name}: close")
+
+    def troubles(self) -> list[str]:
+        return self.trouble
+
+    def status(self) -> dict[str, object]:
+        return {"is": self.name}
+
+
+async def test_sources_and_buffer_are_stopped_in_the_order_of_travel(tmp_path: Path) -> None:
+    settings = server_settings(tmp_path)
+    parts = build(settings, read_profile(settings, {}), clock=SystemClock())
+    asked: list[str] = []
+    source, buffer = Recorded("parcels", asked), Recorded("buffer", asked)
+    parts.kafka.append(source)
+    parts.buffer = buffer
+    worker = Worker(parts)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        running = asyncio.ensure_future(worker.run())
+        for one in (worker.started, source.running, buffer.running):
+            await one.wait()
+        assert worker.view.readiness() == []
+        source.trouble, buffer.trouble = ["no broker answers"], ["no replica is in sync"]
+        reasons = worker.view.readiness()
+        status = worker.view.status()
+        worker.stop()
+        left = await running
+
+    assert reasons == ["buffer: no replica is in sync", "source parcels: no broker answers"]
+    assert (status["buffer"], status["kafka"]) == ({"is": "buffer"}, {"parcels": {"is": "parcels"}})
+    assert asked == [
+        "parcels: stop reading",
+        "parcels: finish admitting",
+        "buffer: drain",
+        "parcels: close",
+        "buffer: close",
+    ]
+    assert left == 3
+
+
+async def test_role_index_opens_no_beats_port(tmp_path: Path) -> None:
+    settings = server_settings(tmp_path)
+    parts = build(settings, read_profile(settings, {}), clock=SystemClock())
+    parts.settings = settings.model_copy(update={"role": "index"})
+    worker = Worker(parts)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        running = asyncio.ensure_future(worker.run())
+        await worker.started.wait()
+        readiness, status = worker.view.readiness(), worker.view.status()
+        worker.stop()
+        await running
+
+    assert worker.beats_port == 0
+    assert readiness == []
+    assert (status["role"], status["listening"]) == ("index", "no Beats port (role: index)")
 
 
 async def test_the_longest_pause_of_the_loop_is_shown(tmp_path: Path) -> None:

@@ -55,3 +55,19 @@ def test_a_role_without_its_parts_is_refused(given: dict[str, Any], said: str) -
 )
 def test_roles_go_with_a_buffer_and_with_a_source(given: dict[str, Any]) -> None:
     assert ServerSettings.model_validate(given).role == given.get("role", "both")
+
+
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [
+        ("both", ["events are buffered in", "reading the buffer", "reading parcels of Kafka"]),
+        ("index", ["reading the buffer", "reading parcels of Kafka"]),
+    ],
+)
+def test_what_goes_to_kafka_and_comes_from_it_is_told(role: str, said: list[str]) -> None:
+    settings = ServerSettings.model_validate({"role": role, "buffer": BUFFER, "kafka": KAFKA})
+
+    told = list(settings.kafka_sentences())
+
+    assert len(told) == len(said)
+    assert all(one.startswith(begin) for one, begin in zip(told, said, strict=True))

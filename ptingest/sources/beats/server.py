@@ -42,7 +42,9 @@ STRETCH_BYTES = 2 << 20
 
 
 class BeatsSource:
-    """All connections of one port; the ``ConnectionHost`` of each."""
+    """All connections of one port; the ``ConnectionHost`` of each. Implements ``Source``."""
+
+    name = "beats"
 
     def __init__(
         self,
