@@ -8,7 +8,9 @@ does not match. A group repeated without a bound is not proven: the engine keeps
 bytes for each repetition.
 
 The proof is conservative: an expression that it refuses may still be linear, one that it
-accepts is. ``growth`` goes on where ``prove`` refuses, and tells the power instead.
+accepts is. ``growth`` goes on where ``prove`` refuses, and tells the power instead. Where what
+follows a repeat begins with one of few characters, as in ``.*?,``, the rest is tried where these
+stand and nowhere else: ``growth`` counts such places apart, since a text has few.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from re import _parser
 from typing import Any, NamedTuple
 
 from ptingest.settings.characters import (
+    ALL,
     NONE,
     ONE_CHARACTER,
     Characters,
@@ -35,29 +38,48 @@ GROWING_WAYS_MOST = 1 << 20
 """The same, for callers that bound the length of the text."""
 TURNS_MOST = 32
 """Repetitions up to which a repeat counts as short."""
+MARKS_MOST = 4
+"""Different characters that are marks for one repeat."""
 STEPS_MOST = 20_000
 """Nodes that the proof visits; each repetition of a short repeat counts."""
+
+
+_TEXT_ENDS = (codes.AT_END, codes.AT_END_STRING)
 
 
 class NotProven(Exception):
     """The proof fails; the text says why."""
 
 
-class _Rest(NamedTuple):
-    """Facts about an expression from some place to its end.
+class _Cost(NamedTuple):
+    """What the steps grow with: powers of the text's length, and of how many marks it has."""
 
-    Costs are powers of the text's length: 0 is bounded, 1 is linear.
-    """
+    length: int = 0
+    """0 is bounded, 1 is linear."""
+    marks: int = 0
+
+
+_FREE, _LINEAR = _Cost(), _Cost(1)
+
+
+def _worst(*costs: _Cost) -> _Cost:
+    return _Cost(max(one.length for one in costs), max(one.marks for one in costs))
+
+
+class _Rest(NamedTuple):
+    """Facts about an expression from some place to its end."""
 
     first: Characters = NONE
     """The characters that it may begin with."""
     is_sure: bool = True
     """It always matches."""
-    entry: int = 0
+    ends_text: bool = True
+    """It always matches at the end of the text."""
+    entry: _Cost = _FREE
     """Cost of finding that the text begins otherwise: more than 0 only when it looks around."""
-    cost: int = 0
+    cost: _Cost = _FREE
     """Cost of a try, whatever its result is."""
-    failure: int = 0
+    failure: _Cost = _FREE
     """Cost of a try that fails."""
     ways: int = 1
     """How often its end may be tried, because of choices that the next character does not
@@ -79,10 +101,13 @@ def prove(expression: str) -> None:
 
 class Growth(NamedTuple):
     """How the time of matching at the start of a text grows: ``ways`` times length to the
-    ``power``, at most."""
+    ``power`` times the number of marks to the ``marks_power``, at most."""
 
     power: int
     ways: int
+    marks: str = ""
+    """The characters of which each is a mark wherever it stands in the text."""
+    marks_power: int = 0
 
 
 def growth(expression: str, *, power: int) -> Growth:
@@ -94,17 +119,20 @@ def growth(expression: str, *, power: int) -> Growth:
         NotProven: it grows faster than with that power, or is not known.
     """
     tree = _parser.parse(expression)
-    whole = _Proof(power=power, follows_groups=True).rest_of(tree, tree.state.flags, _END)
-    return Growth(max(1, whole.cost), whole.ways)
+    proof = _Proof(power=power, is_growth=True)
+    whole = proof.rest_of(tree, tree.state.flags, _END)
+    length, marks = whole.cost
+    return Growth(max(1, length), whole.ways, "".join(sorted(proof.marks)) if marks else "", marks)
 
 
 class _Proof:
     """One proof; the number of visited nodes is bounded."""
 
-    def __init__(self, *, power: int = 1, follows_groups: bool = False) -> None:
+    def __init__(self, *, power: int = 1, is_growth: bool = False) -> None:
         self._steps = 0
-        self._power, self._follows_groups = power, follows_groups
-        self._ways = GROWING_WAYS_MOST if follows_groups else WAYS_MOST
+        self._power, self._is_growth = power, is_growth
+        self._ways = GROWING_WAYS_MOST if is_growth else WAYS_MOST
+        self.marks: set[str] = set()
         self._is_in_group = False
         """Inside of a group that is repeated without a bound."""
 
@@ -112,7 +140,7 @@ class _Proof:
         for node in reversed(nodes):
             self._steps += 1
             rest = self._before(node, flags, rest)
-            if rest.cost > self._power:
+            if rest.cost.length > self._power:
                 raise NotProven("what follows a repeat may begin as what is repeated")
             if rest.ways > self._ways or self._steps > STEPS_MOST:
                 raise NotProven("too many choices are not told by the next character")
@@ -121,16 +149,19 @@ class _Proof:
     def _before(self, node: Node, flags: int, rest: _Rest) -> _Rest:
         code, argument = node
         if code in ONE_CHARACTER:
-            return rest._replace(first=characters(node, flags), is_sure=False, entry=0)
+            return rest._replace(
+                first=characters(node, flags), is_sure=False, ends_text=False, entry=_FREE
+            )
         if code is codes.AT:
-            return rest._replace(is_sure=False)
+            ends_text = rest.ends_text and argument in _TEXT_ENDS
+            return rest._replace(is_sure=False, ends_text=ends_text)
         if code is codes.SUBPATTERN:
             _, added, removed, inner = argument
             return self.rest_of(inner, flags_within(flags, added, removed), rest)
         if code is codes.BRANCH:
             return _any_of([self.rest_of(way, flags, rest) for way in argument[1]])
         if code in (codes.MAX_REPEAT, codes.MIN_REPEAT):
-            return self._repeat(argument, flags, rest)
+            return self._repeat(argument, flags, rest, is_greedy=code is codes.MAX_REPEAT)
         if code is codes.ATOMIC_GROUP:
             return self._at_once(argument, flags, rest, is_empty=argument.getwidth()[0] == 0)
         if code is codes.POSSESSIVE_REPEAT:
@@ -138,38 +169,68 @@ class _Proof:
             return self._at_once([(codes.MAX_REPEAT, argument)], flags, rest, is_empty=is_empty)
         if code in (codes.ASSERT, codes.ASSERT_NOT):
             seen = self.rest_of(argument[1], flags, _END)
-            if self._is_in_group and seen.cost:
+            if self._is_in_group and seen.cost != _FREE:
                 raise NotProven("a repeated group looks further than a bounded text")
             return _Rest(
                 rest.first,
                 False,
-                max(rest.entry, seen.cost),
-                max(rest.cost, seen.cost),
-                max(rest.failure, seen.cost),
+                False,
+                _worst(rest.entry, seen.cost),
+                _worst(rest.cost, seen.cost),
+                _worst(rest.failure, seen.cost),
                 rest.ways * seen.ways,
             )
         raise NotProven("it refers back to a group")
 
-    def _repeat(self, argument: Any, flags: int, rest: _Rest) -> _Rest:
+    def _repeat(self, argument: Any, flags: int, rest: _Rest, *, is_greedy: bool) -> _Rest:
         least, most, body = argument
         if not _is_one_character(body):
             return self._repeated_group(argument, flags, rest)
         once = self.rest_of(body, flags, _END).first
-        is_decided = are_apart(once, rest.first)
-        first = joined((once, rest.first)) if least == 0 else once
-        entry = rest.entry if least == 0 else 0
+        is_whole = self._is_growth and is_greedy and once == ALL and most is codes.MAXREPEAT
+        if is_whole and rest.ends_text:
+            # It takes the text to its end, where the rest matches.
+            rest = rest._replace(is_sure=True)
+        if not rest.is_sure and most <= TURNS_MOST:
+            is_decided = are_apart(once, rest.first)
+            if not is_decided or (most == 1 and self._is_growth):
+                return rest._replace(
+                    first=joined((once, rest.first)) if least == 0 else once,
+                    ends_text=least == 0 and rest.ends_text,
+                    entry=rest.entry if least == 0 else _FREE,
+                    ways=rest.ways * (1 if is_decided else most - least + 1),
+                )
+        return self._without_bound(once, rest, is_optional=least == 0)
+
+    def _without_bound(self, once: Characters, rest: _Rest, *, is_optional: bool) -> _Rest:
+        """Return the facts of a repeat whose every turn begins so."""
+        first = joined((once, rest.first)) if is_optional else once
+        entry = rest.entry if is_optional else _FREE
+        ends_text = is_optional and rest.ends_text
         if rest.is_sure:
-            return _Rest(first, least == 0, entry, max(1, rest.cost), 0, rest.ways)
-        if not is_decided and most <= TURNS_MOST:
-            return rest._replace(first=first, entry=entry, ways=rest.ways * (most - least + 1))
-        failure = 1 + (rest.entry if is_decided else max(rest.entry, rest.failure))
-        failure = max(failure, rest.failure)
-        return _Rest(first, False, entry, max(failure, rest.cost), failure, rest.ways)
+            cost = _worst(_LINEAR, rest.cost)
+            return _Rest(first, is_optional, ends_text, entry, cost, _FREE, rest.ways)
+        failure = _worst(_LINEAR, self._failures(once, rest), rest.failure)
+        cost = _worst(failure, rest.cost)
+        return _Rest(first, False, ends_text, entry, cost, failure, rest.ways)
+
+    def _failures(self, once: Characters, rest: _Rest) -> _Cost:
+        """Return what all tries of the rest cost, one behind each repetition."""
+        entries = rest.entry._replace(length=rest.entry.length + 1)
+        if are_apart(once, rest.first):
+            return entries
+        marks = _few(rest.first) if self._is_growth and rest.failure.length else ""
+        if marks:
+            self.marks.update(marks)
+            failures = rest.failure._replace(marks=rest.failure.marks + 1)
+        else:
+            failures = rest.failure._replace(length=rest.failure.length + 1)
+        return _worst(entries, failures)
 
     def _repeated_group(self, argument: Any, flags: int, rest: _Rest) -> _Rest:
         """Visit each repetition separately."""
         least, most, body = argument
-        if most > TURNS_MOST and self._follows_groups:
+        if most > TURNS_MOST and self._is_growth:
             return self._endless_group(argument, flags, rest)
         if most > TURNS_MOST:
             raise NotProven(f"it repeats a group, without a bound or over {TURNS_MOST} times")
@@ -190,19 +251,14 @@ class _Proof:
             raise NotProven("it repeats a group that may be empty")
         outside, self._is_in_group = self._is_in_group, True
         once = self.rest_of(body, flags, _END).first
-        again = _Rest(joined((once, rest.first)), False, 0, 1, 1, 1)
+        again = _Rest(joined((once, rest.first)), False, False, _FREE, _LINEAR, _LINEAR)
         turn = self.rest_of(body, flags, again)
         self._is_in_group = outside
-        if turn.ways > 1 or turn.cost > 1 or turn.entry:
+        if turn.ways > 1 or turn.cost != _LINEAR or turn.entry != _FREE:
             raise NotProven("it repeats a group that matches one text in several ways")
-        is_decided = are_apart(once, rest.first)
-        first = joined((once, rest.first)) if least == 0 else once
-        entry = rest.entry if least == 0 else 0
-        if rest.is_sure and least == 0:
-            return _Rest(first, True, entry, max(1, rest.cost), 0, rest.ways)
-        failure = 1 + (rest.entry if is_decided else max(rest.entry, rest.failure))
-        failure = max(failure, rest.failure)
-        return _Rest(first, False, entry, max(failure, rest.cost), failure, rest.ways)
+        if rest.is_sure and least:
+            rest = rest._replace(is_sure=False)
+        return self._without_bound(once, rest, is_optional=least == 0)
 
     def _at_once(self, body: Sequence[Node], flags: int, rest: _Rest, *, is_empty: bool) -> _Rest:
         """Visit a part that is matched once and never given back."""
@@ -210,9 +266,10 @@ class _Proof:
         return _Rest(
             joined((alone.first, rest.first)) if is_empty else alone.first,
             alone.is_sure and rest.is_sure,
-            max(alone.entry, rest.entry if is_empty else 0),
-            max(alone.cost, rest.cost),
-            max(alone.cost, rest.failure),
+            False,
+            _worst(alone.entry, rest.entry if is_empty else _FREE),
+            _worst(alone.cost, rest.cost),
+            _worst(alone.cost, rest.failure),
             alone.ways * rest.ways,
         )
 
@@ -224,11 +281,19 @@ def _any_of(ways: Sequence[_Rest]) -> _Rest:
     return _Rest(
         joined(firsts),
         any(way.is_sure for way in ways),
-        max(way.entry for way in ways),
-        max(way.cost for way in ways),
-        max(way.failure for way in ways),
+        any(way.ends_text for way in ways),
+        _worst(*(way.entry for way in ways)),
+        _worst(*(way.cost for way in ways)),
+        _worst(*(way.failure for way in ways)),
         max(tried) if is_decided else sum(tried),
     )
+
+
+def _few(some: Characters) -> str:
+    """Return the characters of a set; empty where they are more than ``MARKS_MOST``."""
+    if sum(last - first + 1 for first, last in some) > MARKS_MOST:
+        return ""
+    return "".join(chr(code) for first, last in some for code in range(first, last + 1))
 
 
 def _is_one_character(body: Sequence[Node]) -> bool:

@@ -148,9 +148,9 @@ def test_searching_for_a_piece_never_goes_over_a_text_again_and_again(
 @pytest.mark.parametrize(
     ("expression", "told"),
     [
-        ("a*b", (1, 1)),
-        ("a*a*b", (2, 1)),
-        ("a*a*a*b", (3, 1)),
+        (".*b", (1, 1)),
+        (".*.*b", (2, 1)),
+        (".*.*.*b", (3, 1)),
         ("(?:a?){4}b", (1, 8)),
         (r"(?:[a-z]+\.)*[a-z]+:", (2, 1)),
         (r"(?:\.[a-z]+)*:", (1, 1)),
@@ -158,6 +158,28 @@ def test_searching_for_a_piece_never_goes_over_a_text_again_and_again(
     ],
 )
 def test_how_the_time_grows(expression: str, told: tuple[int, int]) -> None:
+    assert growth(expression, power=3) == (*told, "", 0)
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("a*a*b", (1, 1, "ab", 1)),
+        ("a*a*a*b", (1, 1, "ab", 2)),
+        (r"a.*?,b*c", (1, 1, ",", 1)),
+        (r"(?:.*?,){3}b*c", (1, 1, ",", 3)),
+        (r".*?,.*?;.*=b*c", (1, 1, ",;=", 3)),
+        (r".*?[,;]b*c", (1, 1, ",;", 1)),
+        (r".*?[a-e]b*c", (2, 1, "", 0)),
+        (r"b?,b*c", (1, 1, "", 0)),
+        (r"(?s).*?,.*$", (1, 1, "", 0)),
+        (r"(?s).*?,.*?,.*(?m:$)", (1, 1, ",", 1)),
+        (r".*?,.*x", (1, 1, ",", 1)),
+    ],
+)
+def test_tries_where_one_character_stands_are_counted_by_that_character(
+    expression: str, told: tuple[int, int, str, int]
+) -> None:
     assert growth(expression, power=3) == told
 
 
@@ -169,7 +191,7 @@ def test_how_the_time_grows(expression: str, told: tuple[int, int]) -> None:
         "(?:a?)*b",
         r"(?:(?=.*x)a)*b",
         "(?:a?b?)*",
-        "a*a*a*a*b",
+        ".*.*.*.*b",
         r"(a)\1",
     ],
 )
@@ -191,10 +213,35 @@ def test_the_steps_of_what_is_told_grow_with_that_power(
     expression: str, before: str, again: str, end: str
 ) -> None:
     try:
-        power, _ = growth(expression, power=3)
+        told = growth(expression, power=3)
     except NotProven:
         return
 
     few, more, most = (steps(expression, before + again * times + end) for times in (12, 24, 48))
 
-    assert most - more <= 2.3**power * (more - few) + 30
+    # Marks are among what is repeated, so that their number doubles with the length.
+    assert most - more <= 2.3 ** (told.power + told.marks_power) * (more - few) + 30
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    expression=st.lists(
+        st.sampled_from([".*?", ".*", r"\w+", "[^,]*", ",", "a", "b?", r"\d+", "(?:a|ab)"]),
+        min_size=3, max_size=8,
+    ).map("".join),
+    before=st.text("ab1,", max_size=6), again=st.text("ab1\n", min_size=1, max_size=3),
+    end=st.text("ab1,", max_size=6),
+)  # fmt: skip
+def test_what_has_no_mark_adds_no_more_steps_than_the_power_of_the_length_tells(
+    expression: str, before: str, again: str, end: str
+) -> None:
+    try:
+        told = growth(expression, power=3)
+    except NotProven:
+        return
+    if set(told.marks) & set(again):
+        return
+
+    few, more, most = (steps(expression, before + again * times + end) for times in (20, 40, 80))
+
+    assert most - more <= 2.3**told.power * (more - few) + 30

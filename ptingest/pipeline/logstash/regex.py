@@ -33,7 +33,7 @@ from ptingest.pipeline.logstash.onigmo.replacement import compile_replacement
 from ptingest.pipeline.logstash.onigmo.tree import At, BadRegex, Parsed, Place, Sequence
 from ptingest.pipeline.logstash.values import FieldError
 from ptingest.settings.characters import every_character, joined
-from ptingest.settings.linear import NotProven, growth
+from ptingest.settings.linear import Growth, NotProven, growth
 
 __all__ = ["BadRegex", "Found", "Regex", "RegexTimeout", "compile_regex"]
 
@@ -141,19 +141,21 @@ class _Engines:
         self._parsed, self._spells_words = parsed, spells_words
         self._needle = needle(parsed.root)
         self._is_slow = False
-        self._search_most = self._match_most = -1
-        self._is_at_start = _begins_text(parsed)
+        self._growth: Growth | None = None
+        self._search_most = -1
+        self._beginning = _beginning(parsed)
         if written.needs_regex:
             self._compiled: Any = self._regex
             return
         self._compiled = _compiled_by(re, written.text)
         self._search, self._match = self._compiled.search, self._compiled.match
         try:
-            power, ways = growth(written.text, power=POWER_MOST)
+            self._growth = growth(written.text, power=POWER_MOST)
         except NotProven:
             return
-        self._match_most = _longest(power, ways)
-        self._search_most = _longest(power if self._is_at_start else power + 1, ways)
+        power, ways, _, marks_power = self._growth
+        is_once = self._beginning is Place.TEXT_START
+        self._search_most = _longest(power + marks_power + (not is_once), ways)
 
     def search(self, text: str, start: int = 0) -> Found | None:
         if self._needle not in text:
@@ -184,9 +186,15 @@ class _Engines:
             start = found.end() + (found.end() == found.start())
 
     def _long(self, text: str, start: int) -> Found | None:
-        if len(text) - start <= self._match_most:
+        length = len(text) - start
+        steps = self._steps(text, length)
+        if steps <= STEPS_MOST:
+            if self._beginning is Place.LINE_START and steps * text.count("\n") <= STEPS_MOST:
+                return self._search_lines(text, start)
+            if self._beginning is None and steps * length <= STEPS_MOST:
+                return self._search(text, start)  # type: ignore[no-any-return]
             found: Found | None = self._match(text, start)
-            if found is not None or self._is_at_start:
+            if found is not None or self._beginning is Place.TEXT_START:
                 return found
         if not self._is_slow:
             try:
@@ -194,6 +202,29 @@ class _Engines:
             except TimeoutError:
                 self._is_slow = True
         return self._slow(text, start)
+
+    def _steps(self, text: str, length: int) -> float:
+        """Return how many steps a match at one place of this text takes at most.
+
+        Each power is a place in the text, and each place is behind the one before.
+        """
+        if self._growth is None:
+            return math.inf
+        power, ways, marks, marks_power = self._growth
+        steps: float = ways * length**power / math.factorial(power)
+        if marks_power:
+            found = sum(map(text.count, marks)) + 1
+            steps *= found**marks_power / math.factorial(marks_power)
+        return steps
+
+    def _search_lines(self, text: str, start: int) -> Found | None:
+        """Try the places where a line begins."""
+        at = 0 if start == 0 else text.find("\n", start - 1) + 1 or len(text) + 1
+        found: Found | None = None
+        while found is None and at <= len(text):
+            found = self._match(text, at)
+            at = text.find("\n", at) + 1 or len(text) + 1
+        return found
 
     def _slow(self, text: str, start: int) -> Found | None:
         exact = self._exact
@@ -222,10 +253,7 @@ class _Engines:
 
 
 def _longest(power: int, ways: int) -> int:
-    """Return the length of a text for which the steps are few.
-
-    Each power is a place in the text, and each place is behind the one before.
-    """
+    """Return the length of a text for which the steps are few."""
     return int((STEPS_MOST * math.factorial(power) / ways) ** (1 / power))
 
 
@@ -236,8 +264,10 @@ def _compiled_by(module: Any, text: str) -> Any:
         raise BadRegex(f"Python cannot run it ({error})", is_unsupported=True) from error
 
 
-def _begins_text(parsed: Parsed) -> bool:
+def _beginning(parsed: Parsed) -> Place | None:
+    """Return where alone a match may begin: at the start of the text, or of a line."""
     node = parsed.root
     while isinstance(node, Sequence) and node.parts:
         node = node.parts[0]
-    return isinstance(node, At) and node.place is Place.TEXT_START
+    places = (Place.TEXT_START, Place.LINE_START)
+    return node.place if isinstance(node, At) and node.place in places else None

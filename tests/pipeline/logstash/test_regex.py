@@ -4,6 +4,7 @@ import re
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ptingest.pipeline.logstash.onigmo.parse import parse
 from ptingest.pipeline.logstash.onigmo.python_text import write
@@ -126,15 +127,15 @@ def test_all_engines_give_one_answer(text: str, message: str) -> None:
     assert answers[1:] == answers[:1] * 2
 
 
-def answer(compiled: Regex, message: str) -> object:
-    found = compiled.search(message)
+def answer(compiled: Regex, message: str, start: int = 0) -> object:
+    found = compiled.search(message, start)
     return found and (found.start(), found.end(), found.groups())
 
 
 def without_bounds(text: str) -> Regex:
     """Return an expression that ``re`` may not run."""
     compiled = compile_regex(text)
-    compiled._usual._search_most = compiled._usual._match_most = -1
+    compiled._usual._search_most, compiled._usual._growth = -1, None
     return compiled
 
 
@@ -143,6 +144,36 @@ def slow(text: str) -> Regex:
     compiled = without_bounds(text)
     compiled._usual._is_slow = True
     return compiled
+
+
+@settings(deadline=None, max_examples=100)
+@given(text=RUBY.map("^{}".format), message=TEXTS, start=st.integers(0, 4))
+def test_what_begins_a_line_is_searched_for_where_lines_begin(
+    text: str, message: str, start: int
+) -> None:
+    lines, plain = compile_regex(text), compile_regex(text)
+    lines._usual._search_most = -1
+    start = min(start, len(message))
+
+    assert answer(lines, message, start) == answer(plain, message, start)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (r"^\w+\|(?m:.*?)\|\d+-\d+\|(?m:.*)$", "INFO|a.b|2025-01|" + "text " * 1000),
+        (r"^\w+\|(?m:.*?)\|\d+-\d+\|(?m:.*)$", "INFO|a.b|\n" + "a line\n" * 100),
+        (r"(\w+) (.*?)(?:\[(\d+)\])?: (?m:.*)", "web sshd[42]: " + "text " * 100),
+    ],
+)
+def test_long_texts_with_few_marks_run_on_pythons_own_engine(text: str, message: str) -> None:
+    compiled = compile_regex(text)
+    compiled._usual._regex = None
+
+    found = compiled.search(message)
+
+    assert answer(compiled, message) == answer(slow(text), message)
+    assert found is None or isinstance(found, re.Match)
 
 
 def test_short_texts_run_on_pythons_own_engine() -> None:
