@@ -112,7 +112,7 @@ class Regex:
         return self._engines(text).search(text, start)
 
     def _engines(self, text: str) -> _Engines:
-        if text.isascii() or self.search == self._usual.search or not _odd().search(text):
+        if text.isascii() or self.search == self._usual.search or not _has_odd(text):
             return self._usual
         return self._spelled
 
@@ -121,15 +121,32 @@ class Regex:
         return _Engines(self._parsed, spells_words=True)
 
 
+_BEYOND = re.compile("[\U00010000-\U0010ffff]+")
+_LAST_NEAR = 0xFFFF
+
+
+def _has_odd(text: str) -> bool:
+    """Whether a character counts to words in Ruby and not in the engines here, or vice versa."""
+    near, beyond = _odd()
+    return bool(near.search(text) or beyond.search("".join(_BEYOND.findall(text))))
+
+
 @cache
-def _odd() -> re.Pattern[str]:
-    """Find characters that Ruby and the engines here do not both count to words, or both not."""
+def _odd() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return what finds such characters: those below U+10000, and the others.
+
+    Python's engine has a table for a set of the former, and goes through the ranges of the
+    latter one by one.
+    """
     every = every_character()
     apart = []
     for module in (re, regex):
         word = tuple((run.start(), run.end() - 1) for run in module.finditer(r"\w+", every))
         apart += [sets.without(word, sets.word_of_all()), sets.without(sets.word_of_all(), word)]
-    return re.compile(python_text.written_set(joined(apart)))
+    odd = joined(apart)
+    beyond = sets.without(odd, ((0, _LAST_NEAR),))
+    near = sets.without(odd, beyond)
+    return re.compile(python_text.written_set(near)), re.compile(python_text.written_set(beyond))
 
 
 class _Engines:

@@ -181,3 +181,12 @@ def test_short_texts_run_on_pythons_own_engine() -> None:
 
     assert isinstance(compiled.search("a b"), re.Match)
     assert isinstance(compiled.search("a b" * 100_000), re.Match)
+
+
+@pytest.mark.parametrize("character", ["\u0660", "\U0001d7ce", "\U00016ac0", "é", "\u24b6", "📦"])
+def test_words_are_rubys_with_characters_that_the_engines_count_otherwise(character: str) -> None:
+    text = r"\b[[:word:]]+\b"
+
+    assert answer(compile_regex(text), f"- {character}") == answer(
+        compile_regex(r"[[:word:]]+"), f"- {character}"
+    )
