@@ -7,10 +7,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from msgspec import Raw
-
 from ptingest.pipeline.logstash.event import MISSING, Event
-from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
+from ptingest.pipeline.logstash.field_access import Reader, reader
 from ptingest.pipeline.logstash.options import RefusedConfig
 from ptingest.pipeline.logstash.regex import BadRegex, RegexTimeout, compile_regex
 from ptingest.pipeline.logstash.tree import (
@@ -26,10 +24,9 @@ from ptingest.pipeline.logstash.tree import (
     Text,
     Truth,
 )
-from ptingest.pipeline.logstash.values import FieldError, Value, is_number, java_text
+from ptingest.pipeline.logstash.values import Value, is_number, java_text
 
 Test = Callable[[Event], bool]
-Getter = Callable[[Event], Value]
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -60,41 +57,6 @@ def compile_condition(condition: Condition) -> Test:
     return _comparison(condition)
 
 
-def getter(text: str) -> Getter:
-    """Return a function that reads a field, fast for one or two plain keys.
-
-    A bad reference raises FieldError when it is used.
-    """
-    try:
-        reference = parse_reference(text)
-    except FieldError:
-        return lambda event: event.get(parse_reference(text))
-    if reference.is_metadata or len(reference.path) > 2:
-        return lambda event: event.get(reference)
-    if len(reference.path) == 1:
-        key = reference.path[0]
-        return _root(key)
-    return _nested(reference)
-
-
-def _root(key: str) -> Getter:
-    def get(event: Event) -> Value:
-        found = event.root.get(key, MISSING)
-        return event.read(key) if type(found) is Raw else found
-
-    return get
-
-
-def _nested(reference: Reference) -> Getter:
-    first, second = reference.path
-
-    def get(event: Event) -> Value:
-        parent = event.root.get(first)
-        return parent.get(second, MISSING) if type(parent) is dict else event.get(reference)
-
-    return get
-
-
 def _combination(condition: Combination) -> Test:
     left, right = compile_condition(condition.left), compile_condition(condition.right)
     match condition.operator:
@@ -122,9 +84,9 @@ def _truth(operand: Operand) -> Test:
     return is_true
 
 
-def _getter(operand: Operand) -> Getter:
+def _getter(operand: Operand) -> Reader:
     if isinstance(operand, FieldSelector):
-        return getter(operand.text)
+        return reader(operand.text)
     value = _literal(operand)
     return lambda _event: value
 
@@ -164,7 +126,7 @@ def _equality(condition: Comparison) -> Test:
     left, right = condition.left, condition.right
     for field, literal in ((left, right), (right, left)):
         if isinstance(field, FieldSelector) and isinstance(literal, Text):
-            get, text = getter(field.text), literal.value
+            get, text = reader(field.text), literal.value
             return lambda event: bool(get(event) == text)
     one, other = _getter(left), _getter(right)
     return lambda event: _equal(one(event), other(event))
@@ -186,18 +148,19 @@ def _matching(condition: Comparison) -> Test:
     pattern = condition.right.text if isinstance(condition.right, Regex) else None
     pattern = str(_literal(condition.right)) if pattern is None else pattern
     try:
-        is_match = compile_regex(pattern).is_match
+        regex = compile_regex(pattern)
     except BadRegex as error:
         raise RefusedConfig(
             condition.right.place, str(error), is_unsupported=error.is_unsupported
         ) from None
+    needle, search = regex.needle, regex.search
 
     def matches(event: Event) -> bool:
         value = get(event)
-        if type(value) is not str:
+        if type(value) is not str or needle not in value:
             return False
         try:
-            return is_match(value)
+            return search(value) is not None
         except RegexTimeout:
             event.tag("_condition_timeout")
             return False
@@ -222,13 +185,24 @@ def _membership(condition: Comparison) -> Test:
     if isinstance(condition.left, FieldSelector):
         return lambda event: _is_member(left(event), right(event))
     literal = _literal(condition.left)
-    return lambda event: _holds_literal(right(event), literal)
+    return _holds_text(right, literal) if type(literal) is str else _holds_literal(right, literal)
 
 
-def _holds_literal(holder: Value, literal: Value) -> bool:
-    if isinstance(holder, list):
-        return any(_equal(literal, each) for each in holder)
-    return isinstance(holder, str) and isinstance(literal, str) and literal in holder
+def _holds_text(read: Reader, text: str) -> Test:
+    # ``in`` compares a list's elements by ``==``: no value but the text itself equals a text.
+    def holds(event: Event) -> bool:
+        holder = read(event)
+        return isinstance(holder, (list, str)) and text in holder
+
+    return holds
+
+
+def _holds_literal(read: Reader, literal: Value) -> Test:
+    def holds(event: Event) -> bool:
+        holder = read(event)
+        return isinstance(holder, list) and any(_equal(literal, each) for each in holder)
+
+    return holds
 
 
 def _is_member(one: Value, holder: Value) -> bool:

@@ -41,9 +41,39 @@ def compile_csv(separator: str, quote: str) -> Callable[[str], Cells | None]:
         line = text.partition(end)[0]
         if quote not in line and "\r" not in line and "\n" not in line:
             return [cell or None for cell in line.split(separator)] if line else []
+        if len(separator) == 1 and "\r" not in text and "\n" not in text:
+            cells = _simply_quoted(text, separator, quote)
+            if cells is not None:
+                return cells
         return _Reader(text, separator, quote, end, plain, quoted).line()
 
     return read
+
+
+def _simply_quoted(line: str, separator: str, quote: str) -> Cells | None:
+    """Return the cells of a line whose quotes all stand beside separators; None for any other."""
+    pieces = line.split(quote)
+    last = len(pieces) - 1
+    if last % 2:
+        return None
+    cells: Cells = []
+    for index, piece in enumerate(pieces):
+        if index % 2:
+            cells.append(piece)
+            continue
+        is_first, is_last = index == 0, index == last
+        if piece == ("" if is_first or is_last else separator):
+            continue
+        if not is_first:
+            if piece[:1] != separator:
+                return None
+            piece = piece[1:]
+        if not is_last:
+            if piece[-1:] != separator:
+                return None
+            piece = piece[:-1]
+        cells += [cell or None for cell in piece.split(separator)]
+    return cells
 
 
 def _refuse(_text: str) -> Cells | None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import tzinfo
 from decimal import Decimal
+from functools import lru_cache
 
 from ptingest.pipeline.logstash.joda_fields import FIELDS, resolve
 from ptingest.pipeline.logstash.joda_parser import OFFSET, JodaParser, offset_millis
@@ -40,6 +41,13 @@ _ALMOST_ISO = (
     "yyyy-MM-dd HH:mm:ss.SSSZ", "yyyy-MM-dd HH:mm:ss.SSS", "yyyy-MM-dd HH:mm:ss,SSSZ",
     "yyyy-MM-dd HH:mm:ss,SSS",
 )  # fmt: skip
+
+
+_USUAL_MINUTE = re.compile("([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2}):")
+_TWO_DIGITS = {f"{number:02d}": number for number in range(100)}
+_THREE_DIGITS = {f"{number:03d}": number for number in range(1000)}
+_KEPT_MINUTES = 4096
+_DAY_NS = 86_400 * NANOS
 
 
 def compile_date_format(text: str, names: LocaleNames) -> DateFormat:
@@ -101,7 +109,7 @@ def _joda_format(parser: JodaParser) -> DateFormat:
     def read(value: Value, zone: tzinfo, now_ns: int) -> int | None:
         if not isinstance(value, str):
             return None
-        year, month, _ = civil_date(now_ns // NANOS // 86_400)
+        year, month, _ = _date_of(now_ns // _DAY_NS)
         millis = parser(value, zone, year=year)
         if millis is None or parser.has_year:
             return millis
@@ -116,7 +124,7 @@ def _in_guessed_year(millis: int, zone: tzinfo, year: int, month: int) -> int | 
     December seen in January is last year's, January seen in December next year's.
     """
     days, rest = divmod(local_millis(millis, zone), MS_A_DAY)
-    own_year, own_month, own_day = civil_date(days)
+    own_year, own_month, own_day = _date_of(days)
     guess = year - (own_month == 12 and month == 1) + (own_month == 1 and month == 12)
     if own_year == guess:
         return millis
@@ -124,16 +132,25 @@ def _in_guessed_year(millis: int, zone: tzinfo, year: int, month: int) -> int | 
     return utc_millis(day_number(guess, own_month, own_day) * MS_A_DAY + rest, zone)
 
 
+_date_of = lru_cache(maxsize=64)(civil_date)
+"""The lines of a config are of few days."""
+
+
 def _iso_format(names: LocaleNames) -> DateFormat:
     others = [JodaParser(pattern, names) for pattern in _ALMOST_ISO]
+    read_usual = UsualTimes().read
 
     def read(value: Value, zone: tzinfo, now_ns: int) -> int | None:
         if not isinstance(value, str):
             return None
+        usual = read_usual(value)
+        if usual is not None:
+            local, is_utc = usual
+            return local if is_utc else utc_millis(local, zone)
         found = _ISO.fullmatch(value)
         if found is not None:
             return _iso_millis(found, zone)
-        year = civil_date(now_ns // NANOS // 86_400)[0]
+        year = _date_of(now_ns // _DAY_NS)[0]
         for parser in others:
             millis = parser(value, zone, year=year)
             if millis is not None:
@@ -141,6 +158,49 @@ def _iso_format(names: LocaleNames) -> DateFormat:
         return None
 
     return read
+
+
+class UsualTimes:
+    """Reads ``2025-01-02T03:04:05`` with three digits of a second or none, and ``Z`` or nothing.
+
+    With a space for the T the three digits must be there. The beginnings of minutes are cached:
+    most lines of a config share theirs.
+    """
+
+    def __init__(self) -> None:
+        self._minutes: dict[str, int] = {}
+
+    def read(self, text: str) -> tuple[int, bool] | None:
+        """Return milliseconds since 1970, and whether they are UTC; None for any other text."""
+        second, rest = _TWO_DIGITS.get(text[17:19]), text[19:]
+        if second is None or second > 59:
+            return None
+        is_utc = rest[-1:] == "Z"
+        if is_utc:
+            rest = rest[:-1]
+        millis: int | None = 0
+        if rest:
+            millis = _THREE_DIGITS.get(rest[1:]) if rest[0] in ".," else None
+        elif text[10] == " ":
+            return None
+        begin = self._minutes.get(text[:17]) or self._begin(text[:17])
+        if begin is None or millis is None:
+            return None
+        return begin + second * 1000 + millis, is_utc
+
+    def _begin(self, minute: str) -> int | None:
+        found = _USUAL_MINUTE.fullmatch(minute)
+        if found is None:
+            return None
+        year, month, day, hour, of_hour = map(int, found.groups())
+        try:
+            begin = _full_iso(year, month, day, hour, of_hour, 0)
+        except ValueError:
+            return None
+        if len(self._minutes) >= _KEPT_MINUTES:
+            self._minutes.clear()
+        self._minutes[minute] = begin
+        return begin
 
 
 def _iso_millis(found: re.Match[str], zone: tzinfo) -> int | None:

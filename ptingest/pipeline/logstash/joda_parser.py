@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import tzinfo
+from functools import lru_cache
 from zoneinfo import available_timezones
 
 from ptingest.pipeline.logstash.joda import JodaPart, joda_parts
@@ -30,6 +31,7 @@ _ZONES = {
 """The names of zones that Joda reads without being told others."""
 _DIGITS = {"d": 2, "D": 3, "e": 1, "w": 2, "H": 2, "h": 2, "K": 2, "k": 2, "m": 2, "s": 2, "M": 2}
 _PLAIN = set("yYMdeaHhKkmsSZ")
+_KEPT_MINUTES = 4096
 _OFFSET_DIGITS = re.compile(r"[0-9]+")
 
 Convert = Callable[[str], int]
@@ -72,6 +74,8 @@ class JodaParser:
             group += 1
         self._match = re.compile(expression).fullmatch
         self._plain = self._plan_plain()
+        self._minutes: dict[tuple[int, tuple[str, ...]], int] = {}
+        self._second_at, self._fraction_at = self._places_below_a_minute()
 
     def __call__(self, text: str, zone: tzinfo, *, year: int) -> int | None:
         """Return the moment in milliseconds, or None when the text is no such time.
@@ -85,7 +89,7 @@ class JodaParser:
             return None
         groups = found.groups()
         try:
-            local = self._plain(groups, year) if self._plain else self._resolve(groups, year)
+            local = self._local(groups, year) if self._plain else self._resolve(groups, year)
         except ValueError:
             return None
         if self._zone is None:
@@ -96,6 +100,36 @@ class JodaParser:
             return None if offset is None else local - offset
         own = zone_of(_ZONES[groups[group]] if kind == "z" else groups[group])
         return None if own is None else utc_millis(local, own)
+
+    def _places_below_a_minute(self) -> tuple[int, int]:
+        """Return the groups of second and fraction; -1: it is not there.
+
+        Second, fraction and an offset must be the last groups, else the first is -1.
+        """
+        letters = "".join(letter or "Z" for letter, _ in self._groups)
+        found = re.search("s(S?)Z?$", letters)
+        if found is None:
+            return -1, -1
+        return found.start(), found.start(1) if found[1] else -1
+
+    def _local(self, groups: tuple[str, ...], year: int) -> int:
+        """Return a local time the short way; beginnings of minutes are cached."""
+        assert self._plain is not None
+        second_at, fraction_at = self._second_at, self._fraction_at
+        if second_at < 0:
+            return self._plain(groups, year)
+        key = (year, groups[:second_at])
+        begin = self._minutes.get(key)
+        if begin is None:
+            rest = ["0" for _ in groups[second_at:]]
+            begin = self._plain((*groups[:second_at], *rest), year)
+            if len(self._minutes) >= _KEPT_MINUTES:
+                self._minutes.clear()
+            self._minutes[key] = begin
+        millis = begin + bounded(int(groups[second_at]), 0, 59) * 1000
+        if fraction_at >= 0:
+            millis += self._groups[fraction_at][1](groups[fraction_at])
+        return millis
 
     def _value(self, index: int, text: str, year: int) -> int:
         value = self._groups[index][1](text)
@@ -167,6 +201,7 @@ class JodaParser:
         return read
 
 
+@lru_cache(maxsize=256)
 def offset_millis(text: str) -> int | None:
     """Return an offset of the form ``OFFSET`` in milliseconds; None when it does not exist."""
     if text in ("Z", "z"):

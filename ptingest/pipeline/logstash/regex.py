@@ -73,6 +73,8 @@ class Regex:
         self.groups = parsed.groups
         self._parsed = parsed
         self._usual = _Engines(parsed, spells_words=False)
+        self.needle = self._usual.needle
+        """A text that every match holds; empty when none is known."""
         self.search: Callable[..., Found | None] = self._usual.search
         """Takes a text and the place to begin at; returns the first match."""
         if python_text.has_word_edges(parsed):
@@ -82,8 +84,8 @@ class Regex:
         return self.search(text) is not None
 
     def finditer(self, text: str) -> Iterator[Found]:
-        """Yield the matches that do not overlap, as Ruby's ``scan`` and ``gsub`` find them."""
-        yield from self._engines(text).finditer(text)
+        """Return the matches that do not overlap, as Ruby's ``scan`` and ``gsub`` find them."""
+        return self._engines(text).finditer(text)
 
     def replacer(self, replacement: str) -> Callable[[str], str]:
         """Return a function that replaces all matches in a text.
@@ -156,7 +158,7 @@ class _Engines:
         written = python_text.write(parsed, spells_words=spells_words)
         self._text = written.text
         self._parsed, self._spells_words = parsed, spells_words
-        self._needle = needle(parsed.root)
+        self.needle = needle(parsed.root)
         self._is_slow = False
         self._growth: Growth | None = None
         self._search_most = -1
@@ -175,7 +177,7 @@ class _Engines:
         self._search_most = _longest(power + marks_power + (not is_once), ways)
 
     def search(self, text: str, start: int = 0) -> Found | None:
-        if self._needle not in text:
+        if self.needle not in text:
             return None
         if len(text) - start <= self._search_most:
             found: Found | None = self._search(text, start)
@@ -183,11 +185,14 @@ class _Engines:
         return self._long(text, start)
 
     def finditer(self, text: str) -> Iterator[Found]:
-        if self._needle not in text:
-            return
-        if len(text) <= self._search_most:
-            yield from self._compiled.finditer(text)
-            return
+        if self.needle not in text:
+            return iter(())
+        length = len(text)
+        if length <= self._search_most or self._steps(text, length) * length <= STEPS_MOST:
+            return self._compiled.finditer(text)  # type: ignore[no-any-return]
+        return self._finditer_long(text)
+
+    def _finditer_long(self, text: str) -> Iterator[Found]:
         if not self._is_slow:
             try:
                 yield from list(self._regex.finditer(text, timeout=FIRST_SECONDS))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_access import reader
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
 from ptingest.pipeline.logstash.java_time import compile_java_time
 from ptingest.pipeline.logstash.joda import compile_joda, joda_parts
@@ -108,13 +109,10 @@ def _part(name: str, whole: str) -> Template:
         return _epoch_seconds
     if name.startswith("+"):
         return _time(name[1:], compile_joda)
-    try:
-        reference = parse_reference(name)
-    except FieldError as error:
-        return _failing(str(error))
+    read = reader(name)
 
     def field(event: Event) -> str:
-        value = event.get(reference)
+        value = read(event)
         if value is MISSING or value is None:
             return whole
         return value if type(value) is str else field_text(value)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ptingest.pipeline.logstash.csv_lines import BadCsv, compile_csv
+from ptingest.pipeline.logstash.csv_lines import BadCsv, Cells, compile_csv
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,15 @@ def test_every_text_is_refused_with_impossible_ones(separator: str, quote: str) 
 def test_a_long_hostile_line_ends() -> None:
     with pytest.raises(BadCsv):
         compile_csv(",", '"')('"' + '""' * 200_000)
+
+
+@given(line=st.text('ab,,"";', min_size=1, max_size=12), separator=st.sampled_from([",", ";"]))
+def test_quotes_beside_separators_are_read_as_any_others(line: str, separator: str) -> None:
+    assert outcome(line, separator) == outcome(f"{line}\nmore", separator)
+
+
+def outcome(text: str, separator: str) -> Cells | str | None:
+    try:
+        return compile_csv(separator, '"')(text)
+    except BadCsv:
+        return "refused"

@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ptingest.pipeline.logstash.date_formats import compile_date_format, timestamp_of
 from ptingest.pipeline.logstash.locale_names import locale_names
@@ -109,3 +111,24 @@ def test_a_time_of_day_alone_is_of_the_first_of_january() -> None:
 
 def test_milliseconds_become_a_timestamp() -> None:
     assert timestamp_of(1) == Timestamp(1_000_000)
+
+
+PART = st.integers(0, 99).map("{:02d}".format)
+
+
+@given(
+    century=st.sampled_from(["19", "20", "00"]), parts=st.tuples(*[PART] * 6),
+    joint=st.sampled_from("T tx"), point=st.sampled_from(".,;"), digits=PART,
+    zone=st.sampled_from(["", "Z", "z", "+00:00"]),
+)  # fmt: skip
+def test_usual_times_are_read_as_the_same_times_written_otherwise(
+    century: str, parts: tuple[str, ...], joint: str, point: str, digits: str, zone: str
+) -> None:
+    year, month, day, hour, minute, second = parts
+    text = f"{century}{year}-{month}-{day}{joint}{hour}:{minute}:{second}"
+
+    usual = [read("ISO8601", f"{text}{more}{zone}") for more in (f"{point}{digits}0", "")]
+
+    # Two digits of a second, or a comma with one, are read without the cache.
+    assert usual[0] == read("ISO8601", f"{text}{point}{digits}{zone}")
+    assert usual[1] == (None if joint == " " else read("ISO8601", f"{text}.0{zone}"))

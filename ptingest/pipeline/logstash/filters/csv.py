@@ -7,9 +7,8 @@ from collections.abc import Callable
 from ptingest.pipeline.logstash.csv_conversions import CONVERSIONS, Conversion
 from ptingest.pipeline.logstash.csv_lines import BadCsv, Cells, compile_csv
 from ptingest.pipeline.logstash.event import MISSING, Event
-from ptingest.pipeline.logstash.field_reference import parse_reference
+from ptingest.pipeline.logstash.field_access import Writer, reader, writer
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
-from ptingest.pipeline.logstash.sprintf import known_reference
 from ptingest.pipeline.logstash.values import FieldError
 
 OPTIONS = (
@@ -26,12 +25,13 @@ OPTIONS = (
     Option("convert", "hash", []),
 )
 Store = Callable[[Event, Cells], None]
+Column = tuple[Writer, Conversion | None]
 
 
 def build(setup: FilterSetup) -> FilterFunction:
     """Return the filter; with ``autodetect_column_names`` the first line names the columns."""
     options, matched = setup.options, setup.matched
-    source = known_reference(options["source"])
+    read_field = reader(options["source"])
     read = compile_csv(options["separator"], options["quote_char"])
     columns: Cells = [str(name) for name in options["columns"]]
     store = _store(options, columns)
@@ -39,7 +39,7 @@ def build(setup: FilterSetup) -> FilterFunction:
     skips_header = options["skip_header"]
 
     def csv(event: Event) -> None:
-        text = event.get(source(event))
+        text = read_field(event)
         if text is MISSING or text is None or text is False:
             return
         try:
@@ -68,19 +68,27 @@ def _store(options: Options, columns: Cells) -> Store:
     skips_empty, makes_names = options["skip_empty_columns"], options["autogenerate_column_names"]
     target = options["target"] or ""
     prefix = target if target.startswith("[") or not target else f"[{target}]"
+    known: list[Column | None] = []
+
+    def column(index: int) -> Column | None:
+        name = columns[index] if index < len(columns) else None
+        if name is None:
+            if not makes_names:
+                return None
+            name = f"column{index + 1}"
+        write = writer(prefix + (name if name[:1] == "[" else f"[{name}]"))
+        return write, conversions.get(name)
 
     def store(event: Event, cells: Cells) -> None:
+        if not known:
+            known.extend(map(column, range(len(columns))))
         for index, cell in enumerate(cells):
             if skips_empty and not cell:
                 continue
-            name = columns[index] if index < len(columns) else None
-            if name is None:
-                if not makes_names:
-                    continue
-                name = f"column{index + 1}"
-            convert = conversions.get(name)
-            value = cell if cell is None or convert is None else convert(cell)
-            event.set(parse_reference(prefix + (name if name[:1] == "[" else f"[{name}]")), value)
+            found = known[index] if index < len(known) else column(index)
+            if found is not None:
+                write, convert = found
+                write(event, cell if cell is None or convert is None else convert(cell))
 
     return store
 

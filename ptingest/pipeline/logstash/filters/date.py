@@ -7,9 +7,10 @@ from datetime import UTC, tzinfo
 
 from ptingest.pipeline.logstash.date_formats import DateFormat, compile_date_format, timestamp_of
 from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_access import reader, writer
 from ptingest.pipeline.logstash.locale_names import LocaleNames, known_languages, locale_names
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
-from ptingest.pipeline.logstash.sprintf import compile_template, known_reference
+from ptingest.pipeline.logstash.sprintf import compile_template
 from ptingest.pipeline.logstash.values import FieldError
 from ptingest.pipeline.logstash.zones import zone_of
 
@@ -26,13 +27,12 @@ def build(setup: FilterSetup) -> FilterFunction:
     """Return the filter; it tries the formats in the order written."""
     options, matched = setup.options, setup.matched
     formats = _formats(options)
-    source = known_reference(options["match"][0])
-    target = known_reference(options["target"])
+    read_field, write = reader(options["match"][0]), writer(options["target"])
     zone = _zone(options)
     failure_tags = options["tag_on_failure"]
 
     def date(event: Event) -> None:
-        value = event.get(source(event))
+        value = read_field(event)
         if value is MISSING or value is None:
             return
         own_zone = zone(event)
@@ -40,7 +40,7 @@ def build(setup: FilterSetup) -> FilterFunction:
             for read in formats:
                 millis = read(value, own_zone, event.now_ns)
                 if millis is not None:
-                    event.set(target(event), timestamp_of(millis))
+                    write(event, timestamp_of(millis))
                     matched(event)
                     return
         for tag in failure_tags:

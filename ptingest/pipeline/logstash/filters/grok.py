@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from msgspec import Raw
-
 from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_access import Writer, reader, writer
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
 from ptingest.pipeline.logstash.grok import (
     BadPattern,
@@ -39,8 +38,6 @@ OPTIONS = (
     Option("timeout_scope", "string", "pattern", choices=("pattern", "event"), ignored=_BOUNDED),
 )
 
-Setter = Callable[[Event, Value], None]
-"""Puts what a group matched into the event; raises FieldError."""
 Attempt = Callable[[Event, str], bool]
 """Tries the expressions of one field on a text; raises RegexTimeout."""
 
@@ -112,14 +109,11 @@ def _compiled(setup: FilterSetup, texts: Any, patterns: dict[str, str]) -> list[
 
 def _on_field(field: str, attempt: Attempt) -> Callable[[Event], bool]:
     """Return what tries the expressions on a field; every element of a list is tried."""
-    try:
-        source = parse_reference(field)
-    except FieldError:
-        return lambda _event: False
+    read = reader(field)
 
     def on_field(event: Event) -> bool:
-        value = event.get(source)
         try:
+            value = read(event)
             if isinstance(value, str):
                 return attempt(event, value)
             if value is MISSING:
@@ -165,7 +159,7 @@ def _attempt(groks: Sequence[Grok], setup: FilterSetup) -> Attempt:
     return attempt
 
 
-def _bound(capture: Capture, setup: FilterSetup) -> tuple[int, Callable[[str], Any] | None, Setter]:
+def _bound(capture: Capture, setup: FilterSetup) -> tuple[int, Callable[[str], Any] | None, Writer]:
     options = setup.options
     field = capture.field
     does_overwrite = field in options["overwrite"]
@@ -179,7 +173,7 @@ def _bracketed(field: str) -> str:
     return field if field.startswith("[") else f"[{field}]"
 
 
-def _setter(field: str, *, does_overwrite: bool) -> Setter:
+def _setter(field: str, *, does_overwrite: bool) -> Writer:
     try:
         reference = parse_reference(field)
     except FieldError as error:
@@ -190,11 +184,11 @@ def _setter(field: str, *, does_overwrite: bool) -> Setter:
 
         return refuse
     if does_overwrite:
-        return lambda event, value: event.set(reference, value)
+        return writer(field)
     return _adder(reference)
 
 
-def _adder(reference: Reference) -> Setter:
+def _adder(reference: Reference) -> Writer:
     """Return what sets a field that is not there, and appends to a text or list."""
     path = reference.path
 
@@ -209,10 +203,23 @@ def _adder(reference: Reference) -> Setter:
 
     if reference.is_metadata or path[0] in ("@timestamp", "tags"):
         return add
+    if len(path) == 1:
+        return _adder_at_root(path[0], add)
     return _adder_below(path[:-1], path[-1], add)
 
 
-def _adder_below(parents: tuple[str, ...], name: str, otherwise: Setter) -> Setter:
+def _adder_at_root(name: str, otherwise: Writer) -> Writer:
+    def add(event: Event, value: Value) -> None:
+        root = event.root
+        if root.get(name) is None:
+            root[name] = value
+        else:
+            otherwise(event, value)
+
+    return add
+
+
+def _adder_below(parents: tuple[str, ...], name: str, otherwise: Writer) -> Writer:
     """Return the same for objects, which parents nearly always are, at a third of the cost."""
 
     def add(event: Event, value: Value) -> None:
@@ -221,18 +228,13 @@ def _adder_below(parents: tuple[str, ...], name: str, otherwise: Setter) -> Sett
             inner = holder.get(key, MISSING)
             if inner is MISSING:
                 inner = holder[key] = {}
-            elif not isinstance(inner, dict):
+            elif type(inner) is not dict:
                 otherwise(event, value)
                 return
             holder = inner
-        old = holder.get(name)
-        if old is None:
+        if holder.get(name) is None:
             holder[name] = value
-        elif isinstance(old, list):
-            old.append(value)
-        elif isinstance(old, str):
-            holder[name] = [old, value]
-        elif isinstance(old, Raw):
+        else:
             otherwise(event, value)
 
     return add

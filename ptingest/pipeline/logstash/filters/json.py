@@ -8,9 +8,9 @@ from json import JSONDecodeError, JSONDecoder
 from typing import Any, NoReturn
 
 from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_access import reader, writer
 from ptingest.pipeline.logstash.field_reference import parse_reference
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option
-from ptingest.pipeline.logstash.sprintf import known_reference
 from ptingest.pipeline.logstash.values import (
     FieldError,
     Timestamp,
@@ -37,12 +37,12 @@ class NotJson(Exception):
 def build(setup: FilterSetup) -> FilterFunction:
     """Return the filter; fields of the event that the JSON names are overwritten whole."""
     options, matched = setup.options, setup.matched
-    source = known_reference(options["source"])
-    target = known_reference(options["target"]) if options["target"] else None
+    read = reader(options["source"])
+    write = writer(options["target"]) if options["target"] else _set_all
     failure_tags, skips_others = options["tag_on_failure"], options["skip_on_invalid_json"]
 
     def json(event: Event) -> None:
-        text = event.get(source(event))
+        text = read(event)
         if text is MISSING or text is None or text is False:
             return
         try:
@@ -52,10 +52,7 @@ def build(setup: FilterSetup) -> FilterFunction:
                 tag_failure(event)
             return
         try:
-            if target is not None:
-                event.set(target(event), value)
-            else:
-                _set_all(event, value)
+            write(event, value)
             matched(event)
         except FieldError:
             tag_failure(event)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ptingest.pipeline.logstash.event import Event
+from ptingest.pipeline.logstash.field_access import reader, writer
 from ptingest.pipeline.logstash.field_reference import parse_reference
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
 from ptingest.pipeline.logstash.regex import BadRegex, Regex, RegexTimeout, compile_regex
-from ptingest.pipeline.logstash.sprintf import compile_template, known_reference
+from ptingest.pipeline.logstash.sprintf import compile_template
 from ptingest.pipeline.logstash.values import FieldError, Value, capitalize, lowercase
 
 _CASES = ("lowercase", "uppercase", "capitalize")
@@ -51,7 +52,7 @@ Change = Callable[[str], str]
 def build(setup: FilterSetup) -> FilterFunction:
     """Return the filter; a key that stands several times becomes a list."""
     options, matched = setup.options, setup.matched
-    source = known_reference(options["source"])
+    read = reader(options["source"])
     store = _store(options)
     scan = _scan(options)
     defaults = dict(options["default_keys"])
@@ -60,11 +61,11 @@ def build(setup: FilterSetup) -> FilterFunction:
     def kv(event: Event) -> None:
         try:
             pairs: Pairs = {}
-            for text in _as_list(event.get(source(event))):
+            for text in _as_list(read(event)):
                 if isinstance(text, str):
                     scan(text, event, pairs)
             if pairs or defaults:
-                store(event, {**defaults, **pairs})
+                store(event, {**defaults, **pairs} if defaults else pairs)
                 matched(event)
         except RegexTimeout:
             event.tag(timeout_tag)
@@ -77,8 +78,7 @@ def build(setup: FilterSetup) -> FilterFunction:
 
 def _store(options: Options) -> Callable[[Event, Pairs], None]:
     if options["target"]:
-        target = known_reference(options["target"])
-        return lambda event, pairs: event.set(target(event), pairs)
+        return writer(options["target"])
 
     def store(event: Event, pairs: Pairs) -> None:
         for key, value in pairs.items():
@@ -90,25 +90,26 @@ def _store(options: Options) -> Callable[[Event, Pairs], None]:
 def _scan(options: Options) -> Callable[[str, Event, Pairs], None]:
     """Return what adds the pairs of a text to ``pairs``."""
     splitter, plain, escaped = _expressions(options)
-    change_key, change_value = _change(options, "key"), _change(options, "value")
-    wanted, unwanted = _keys(options["include_keys"]), _keys(options["exclude_keys"])
-    prefix = compile_template(options["prefix"])
+    refine = _refinement(options)
     allows_duplicates = options["allow_duplicate_values"]
     allows_empty, is_recursive = options["allow_empty_values"], options["recursive"]
 
     def scan(text: str, event: Event, pairs: Pairs) -> None:
         if splitter.search(text) is None:
             return
-        own_wanted, own_unwanted = wanted(event), unwanted(event)
         for found in (escaped if "\\" in text else plain).finditer(text):
-            key, *candidates = found.groups()
-            value = next((one for one in candidates if one is not None), "")
-            if not value and not allows_empty:
+            groups = found.groups()
+            pair = groups[0], "".join(filter(None, groups[1:]))  # one form of value at most
+            if not pair[1] and not allows_empty:
                 continue
-            key = change_key(key)
-            if (own_wanted and key not in own_wanted) or key in own_unwanted:
+            refined = pair if refine is None else refine(event, *pair)
+            if refined is None:
                 continue
-            add(event, pairs, prefix(event) + key, change_value(value))
+            key, value = refined
+            if key in pairs or is_recursive:
+                add(event, pairs, key, value)
+            else:
+                pairs[key] = value
 
     def add(event: Event, pairs: Pairs, key: str, value: Value) -> None:
         known = _as_list(pairs[key]) if key in pairs else []
@@ -122,6 +123,32 @@ def _scan(options: Options) -> Callable[[str, Event, Pairs], None]:
         pairs[key] = [*known, value] if known else value
 
     return scan
+
+
+def _refinement(options: Options) -> Callable[[Event, str, str], tuple[str, str] | None] | None:
+    """Return what changes a key and a value, or gives None for a key that is not taken.
+
+    None where the options ask for nothing of the kind.
+    """
+    change_key, change_value = _change(options, "key"), _change(options, "value")
+    wanted, unwanted = _keys(options["include_keys"]), _keys(options["exclude_keys"])
+    prefix = compile_template(options["prefix"])
+    names = ("include_keys", "exclude_keys", "prefix")
+    if change_key is change_value is _unchanged and not any(options[name] for name in names):
+        return None
+
+    def refine(event: Event, key: str, value: str) -> tuple[str, str] | None:
+        key = change_key(key)
+        own_wanted = wanted(event)
+        if (own_wanted and key not in own_wanted) or key in unwanted(event):
+            return None
+        return prefix(event) + key, change_value(value)
+
+    return refine
+
+
+def _unchanged(text: str) -> str:
+    return text
 
 
 def _as_list(value: Value) -> list[Value]:
@@ -146,6 +173,9 @@ def _change(options: Options, part: str) -> Change:
         changes.append(_compiled(options, f"[{removed}]", f"remove_char_{part}").replacer(""))
     if case := options[f"transform_{part}"]:
         changes.append({"lowercase": lowercase, "uppercase": str.upper}.get(case, capitalize))
+
+    if not changes:
+        return _unchanged
 
     def change(text: str) -> str:
         for one in changes:

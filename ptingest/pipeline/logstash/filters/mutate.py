@@ -8,14 +8,9 @@ from typing import Any
 
 from ptingest.pipeline.logstash.conversions import CONVERSIONS, Conversion
 from ptingest.pipeline.logstash.event import MISSING, Event
-from ptingest.pipeline.logstash.field_reference import Reference
+from ptingest.pipeline.logstash.field_access import Writer, reader, writer
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
-from ptingest.pipeline.logstash.sprintf import (
-    Template,
-    compile_reference,
-    compile_template,
-    known_reference,
-)
+from ptingest.pipeline.logstash.sprintf import compile_reference, compile_template
 from ptingest.pipeline.logstash.substitution import compile_substitution
 from ptingest.pipeline.logstash.values import (
     FieldError,
@@ -69,7 +64,7 @@ def build(setup: FilterSetup) -> FilterFunction:
 def _operations(options: Options) -> list[Operation]:
     """In the order of Logstash, whatever the order in the config."""
     pairs: list[tuple[str, Callable[[str, Any], Operation]]] = [
-        ("coerce", _coerce), ("rename", _rename), ("update", _update), ("replace", _replace),
+        ("coerce", _coerce), ("rename", _rename), ("update", _update), ("replace", _write_text),
     ]  # fmt: skip
     later: list[tuple[str, Callable[[str, Any], Operation]]] = [
         ("split", _split), ("join", _join), ("merge", _merge), ("copy", _copy),
@@ -84,29 +79,26 @@ def _operations(options: Options) -> list[Operation]:
     return operations
 
 
-def _template(value: Any) -> Template:
+def _text(value: Any) -> str:
     """A value that stands twice for one key became a list, and is used as Ruby prints it."""
     if isinstance(value, list):
-        return compile_template(", ".join(map(ruby_inspection, value)))
-    return compile_template(java_text(value))
+        return ", ".join(map(ruby_inspection, value))
+    return java_text(value)
 
 
 def _coerce(name: str, value: Any) -> Operation:
-    find, text = known_reference(name), _template(value)
+    read, write = reader(name), _write_text(name, value)
 
     def coerce(event: Event) -> None:
-        reference = find(event)
-        if event.get(reference) is None:
-            event.set(reference, text(event))
+        if read(event) is None:
+            write(event)
 
     return coerce
 
 
 def _rename(name: str, value: Any) -> Operation:
     find = compile_reference(name)
-    target = compile_reference(
-        ", ".join(map(ruby_inspection, value)) if isinstance(value, list) else java_text(value)
-    )
+    target = compile_reference(_text(value))
 
     def rename(event: Event) -> None:
         old = find(event)
@@ -118,23 +110,22 @@ def _rename(name: str, value: Any) -> Operation:
 
 
 def _update(name: str, value: Any) -> Operation:
-    find, text = known_reference(name), _template(value)
+    read, write = reader(name), _write_text(name, value)
 
     def update(event: Event) -> None:
-        reference = find(event)
-        if event.get(reference) is not MISSING:
-            event.set(reference, text(event))
+        if read(event) is not MISSING:
+            write(event)
 
     return update
 
 
-def _replace(name: str, value: Any) -> Operation:
-    find, text = known_reference(name), _template(value)
-
-    def replace(event: Event) -> None:
-        event.set(find(event), text(event))
-
-    return replace
+def _write_text(name: str, value: Any) -> Operation:
+    """Return the operation ``replace``."""
+    write, text = writer(name), _text(value)
+    if "%{" not in text:
+        return lambda event: write(event, text)
+    template = compile_template(text)
+    return lambda event: write(event, template(event))
 
 
 def _convert(options: Options, name: str, kind: Any) -> Operation:
@@ -142,15 +133,14 @@ def _convert(options: Options, name: str, kind: Any) -> Operation:
         raise options.refuse(
             f"convert has no type {kind!r}; its types are {', '.join(CONVERSIONS)}", "convert"
         )
-    find, conversion = known_reference(name), CONVERSIONS[kind]
+    read, write, conversion = reader(name), writer(name), CONVERSIONS[kind]
 
     def convert(event: Event) -> None:
-        reference = find(event)
-        value = event.get(reference)
+        value = read(event)
         if isinstance(value, list):
-            event.set(reference, [_converted(one, conversion) for one in value])
+            write(event, [_converted(one, conversion) for one in value])
         elif value is not MISSING and value is not None and not isinstance(value, dict):
-            event.set(reference, conversion(value))
+            write(event, conversion(value))
 
     return convert
 
@@ -169,25 +159,22 @@ def _substitutions(options: Options) -> list[Operation]:
         )
     return [
         _change_texts_found(
-            known_reference(str(triples[at])),
+            str(triples[at]),
             compile_substitution(options, str(triples[at + 1]), str(triples[at + 2])),
         )
         for at in range(0, len(triples), 3)
     ]
 
 
-def _change_texts_found(
-    find: Callable[[Event], Any], change: Callable[[str, Event], str]
-) -> Operation:
+def _change_texts_found(name: str, change: Callable[[str, Event], str]) -> Operation:
+    read, write = reader(name), writer(name)
+
     def substitute(event: Event) -> None:
-        reference = find(event)
-        value = event.get(reference)
+        value = read(event)
         if isinstance(value, str):
-            event.set(reference, change(value, event))
+            write(event, change(value, event))
         elif isinstance(value, list):
-            event.set(
-                reference, [change(one, event) if isinstance(one, str) else one for one in value]
-            )
+            write(event, [change(one, event) if isinstance(one, str) else one for one in value])
 
     return substitute
 
@@ -200,29 +187,27 @@ _TEXT_CHANGES: dict[str, Callable[[str], str]] = {
 
 
 def _change_texts(name: str, change: Callable[[str], str]) -> Operation:
-    find = known_reference(name)
+    read, write = reader(name), writer(name)
 
     def change_texts(event: Event) -> None:
-        reference = find(event)
-        value = event.get(reference)
+        value = read(event)
         if isinstance(value, str):
-            event.set(reference, change(value))
+            write(event, change(value))
         elif isinstance(value, list):
-            event.set(reference, [change(one) if isinstance(one, str) else one for one in value])
+            write(event, [change(one) if isinstance(one, str) else one for one in value])
 
     return change_texts
 
 
 def _strip(name: str) -> Operation:
-    find = known_reference(name)
+    read, write = reader(name), writer(name)
 
     def strip(event: Event) -> None:
-        reference = find(event)
-        value = event.get(reference)
+        value = read(event)
         if isinstance(value, str):
-            event.set(reference, _stripped(value))
+            write(event, _stripped(value))
         elif isinstance(value, list):
-            event.set(reference, [_stripped(one) for one in value])
+            write(event, [_stripped(one) for one in value])
 
     return strip
 
@@ -234,13 +219,12 @@ def _stripped(value: Value) -> str:
 
 
 def _split(name: str, value: Any) -> Operation:
-    find, separator = known_reference(name), java_text(value)
+    read, write, separator = reader(name), writer(name), java_text(value)
 
     def split(event: Event) -> None:
-        reference = find(event)
-        text = event.get(reference)
+        text = read(event)
         if isinstance(text, str):
-            event.set(reference, _parts(text, separator))
+            write(event, _parts(text, separator))
 
     return split
 
@@ -259,13 +243,12 @@ def _parts(text: str, separator: str) -> list[Value]:
 
 
 def _join(name: str, value: Any) -> Operation:
-    find, separator = known_reference(name), java_text(value)
+    read, write, separator = reader(name), writer(name), java_text(value)
 
     def join(event: Event) -> None:
-        reference = find(event)
-        items = event.get(reference)
+        items = read(event)
         if isinstance(items, list):
-            event.set(reference, separator.join(_flat_texts(items)))
+            write(event, separator.join(_flat_texts(items)))
 
     return join
 
@@ -279,26 +262,25 @@ def _flat_texts(items: list[Value]) -> list[str]:
 
 def _merge(name: str, value: Any) -> Operation:
     names = value if isinstance(value, list) else [value]
-    sources = [known_reference(java_text(one)) for one in names]
-    find = known_reference(name)
+    sources = [reader(java_text(one)) for one in names]
+    read, write = reader(name), writer(name)
 
     def merge(event: Event) -> None:
-        destination = find(event)
-        old = event.get(destination)
+        old = read(event)
         for source in sources:
-            _merge_one(event, destination, old, copied(event.get(source(event))))
+            _merge_one(event, write, old, copied(source(event)))
             if isinstance(old, list):
-                old = event.get(destination)
+                old = read(event)
 
     return merge
 
 
-def _merge_one(event: Event, destination: Reference, old: Value, new: Value) -> None:
+def _merge_one(event: Event, write: Writer, old: Value, new: Value) -> None:
     """Of several sources all count where the destination was a list, else the last."""
     if isinstance(old, dict) and isinstance(new, dict):
-        event.set(destination, {**old, **new})
+        write(event, {**old, **new})
     elif not isinstance(old, dict) and not isinstance(new, dict):
-        event.set(destination, [*_listed(old), *_listed(new)])
+        write(event, [*_listed(old), *_listed(new)])
 
 
 def _listed(value: Value) -> list[Value]:
@@ -308,11 +290,11 @@ def _listed(value: Value) -> list[Value]:
 
 
 def _copy(name: str, value: Any) -> Operation:
-    find, target = known_reference(name), known_reference(java_text(value))
+    read, write = reader(name), writer(java_text(value))
 
     def copy_field(event: Event) -> None:
-        found = event.get(find(event))
+        found = read(event)
         if found is not MISSING and found is not None:
-            event.set(target(event), copied(found))
+            write(event, copied(found))
 
     return copy_field

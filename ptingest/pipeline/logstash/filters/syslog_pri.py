@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ptingest.pipeline.logstash.conversions import ruby_integer
 from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_access import reader, writer
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option
-from ptingest.pipeline.logstash.sprintf import known_reference
 from ptingest.pipeline.logstash.values import FieldError, Value, ruby_text
 
 _FACILITIES = [
@@ -39,23 +39,26 @@ def build(setup: FilterSetup) -> FilterFunction:
     options, matched = setup.options, setup.matched
     names = list(_ECS_FIELDS if setup.has_ecs else _FIELDS)
     names[0] = options["syslog_pri_field_name"] or names[0]
-    source, facility_code, severity_code, facility, severity = map(known_reference, names)
+    read = reader(names[0])
+    write_facility_code, write_severity_code, write_facility, write_severity = map(
+        writer, names[1:]
+    )
     has_labels = options["use_labels"]
     facilities, severities = options["facility_labels"], options["severity_labels"]
 
     def syslog_pri(event: Event) -> None:
-        priority = _priority(event.get(source(event)))
-        codes = priority >> 3, priority & 7
-        event.set(facility_code(event), codes[0])
-        event.set(severity_code(event), codes[1])
-        if has_labels and codes[0] >= len(facilities):
+        priority = _priority(read(event))
+        facility, severity = priority >> 3, priority & 7
+        write_facility_code(event, facility)
+        write_severity_code(event, severity)
+        if has_labels and facility >= len(facilities):
             event.tag("_syslogpriparsefailure")
         elif has_labels:
             # A negative code counts from the end of the labels.
-            if -len(facilities) <= codes[0]:
-                event.set(facility(event), facilities[codes[0]])
-            if codes[1] < len(severities):
-                event.set(severity(event), severities[codes[1]])
+            if -len(facilities) <= facility:
+                write_facility(event, facilities[facility])
+            if severity < len(severities):
+                write_severity(event, severities[severity])
         matched(event)
 
     return syslog_pri

@@ -1,0 +1,111 @@
+"""Reading and setting one field, bound to its reference once.
+
+Parents are objects in nearly all events, so that a field is a few looks into dicts; whatever else
+an event holds goes the way of ``Event.get`` and ``Event.set``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Raw
+
+from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
+from ptingest.pipeline.logstash.values import FieldError, Timestamp, Value
+
+Reader = Callable[[Event], Value]
+"""Gives the field's value, or ``MISSING``."""
+Writer = Callable[[Event, Value], None]
+"""Sets the field; raises FieldError where ``Event.set`` does."""
+
+
+def reader(text: str) -> Reader:
+    """Return what reads a field; a bad reference raises FieldError when it is used."""
+    try:
+        reference = parse_reference(text)
+    except FieldError:
+        return lambda event: event.get(parse_reference(text))
+    path = reference.path
+    if reference.is_metadata or len(path) > 3:
+        return lambda event: event.get(reference)
+    if len(path) == 1:
+        return _read_root(path[0])
+    return _read_nested(reference)
+
+
+def _read_root(key: str) -> Reader:
+    def read(event: Event) -> Value:
+        found = event.root.get(key, MISSING)
+        return event.read(key) if type(found) is Raw else found
+
+    return read
+
+
+def _read_nested(reference: Reference) -> Reader:
+    path = reference.path
+    first, second, third = path[0], path[1], path[-1]
+
+    def read_second(event: Event) -> Value:
+        parent = event.root.get(first)
+        return parent.get(second, MISSING) if type(parent) is dict else event.get(reference)
+
+    def read_third(event: Event) -> Value:
+        parent = event.root.get(first)
+        if type(parent) is dict:
+            parent = parent.get(second)
+            if type(parent) is dict:
+                return parent.get(third, MISSING)
+        return event.get(reference)
+
+    return read_second if len(path) == 2 else read_third
+
+
+def writer(text: str) -> Writer:
+    """Return what sets a field; a bad reference raises FieldError when it is used."""
+    try:
+        reference = parse_reference(text)
+    except FieldError:
+        return lambda event, value: event.set(parse_reference(text), value)
+    path = reference.path
+    if reference.is_metadata or path == ("tags",):
+        return lambda event, value: event.set(reference, value)
+    if path == ("@timestamp",):
+        return _write_time(reference)
+    if len(path) == 1:
+        return _write_root(path[0])
+    return _write_below(path[:-1], path[-1], reference)
+
+
+def _write_time(reference: Reference) -> Writer:
+    def write(event: Event, value: Value) -> None:
+        if type(value) is Timestamp:
+            event.root["@timestamp"] = value
+        else:
+            event.set(reference, value)
+
+    return write
+
+
+def _write_root(key: str) -> Writer:
+    def write(event: Event, value: Value) -> None:
+        event.root[key] = value
+
+    return write
+
+
+def _write_below(parents: tuple[str, ...], key: str, reference: Reference) -> Writer:
+    def write(event: Event, value: Value) -> None:
+        holder = event.root
+        for parent in parents:
+            inner = holder.get(parent, MISSING)
+            if inner is MISSING:
+                inner = holder[parent] = {}
+            elif type(inner) is not dict:
+                # It is JSON still, a list, or no parent at all.
+                event.set(reference, value)
+                return
+            holder = inner
+        holder[key] = value
+
+    return write
