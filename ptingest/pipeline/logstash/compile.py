@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ptingest.pipeline.logstash.attributes import check_attributes
-from ptingest.pipeline.logstash.conditions import Test, compile_condition
+from ptingest.pipeline.logstash.choice import Arm, Choice, compile_choice
+from ptingest.pipeline.logstash.conditions import Test, compile_condition, deciding_field
 from ptingest.pipeline.logstash.decoration import compile_decoration
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.explain import Passage, Tracer
@@ -192,30 +193,33 @@ class _Compiler:
 
     def _step(self, statement: Statement, tracer: Tracer | None) -> Step:
         if isinstance(statement, Branch):
-            arms = [
-                (self._test(condition, tracer), self._steps(block, tracer))
-                for condition, block in statement.arms
-            ]
-            return branch(arms, self._conditions)
+            blocks = [self._steps(block, tracer) for _, block in statement.arms]
+            otherwise = blocks.pop() if statement.arms[-1][0] is None else None
+            return branch(self._choice(statement, tracer), blocks, otherwise, self._conditions)
         function, counts = self._filters[id(statement)]
         step = filter_step(function, counts)
         return step if tracer is None else tracer.step(step, statement)
 
-    def _test(self, condition: Condition | None, tracer: Tracer | None) -> Test | None:
-        if condition is None:
-            return None
+    def _choice(self, statement: Branch, tracer: Tracer | None) -> Choice:
+        return compile_choice(
+            [self._arm(one, tracer) for one, _ in statement.arms if one is not None]
+        )
+
+    def _arm(self, condition: Condition, tracer: Tracer | None) -> Arm:
         test = self._tests[id(condition)]
-        return test if tracer is None else tracer.test(test, condition)
+        if tracer is None:
+            return Arm(test, deciding_field(condition))
+        # Every condition on the way is to be noted, so nothing is kept.
+        return Arm(tracer.test(test, condition), None)
 
     def _routes(self, statements: Iterable[Statement], tracer: Tracer | None) -> Routing:
         return all_routes([self._route(statement, tracer) for statement in statements])
 
     def _route(self, statement: Statement, tracer: Tracer | None) -> Routing:
         if isinstance(statement, Branch):
-            arms = [
-                (self._test(condition, tracer), self._routes(block, tracer))
-                for condition, block in statement.arms
-            ]
-            return branch_routes(arms, self._conditions)
+            blocks = [self._routes(block, tracer) for _, block in statement.arms]
+            otherwise = blocks.pop() if statement.arms[-1][0] is None else None
+            choice = self._choice(statement, tracer)
+            return branch_routes(choice, blocks, otherwise, self._conditions)
         output, counts = self._outputs[id(statement)]
         return output_route(output.route, counts)

@@ -57,6 +57,27 @@ def compile_condition(condition: Condition) -> Test:
     return _comparison(condition)
 
 
+def deciding_field(condition: Condition) -> str | None:
+    """Return the one field whose value alone decides a condition, None where more does.
+
+    An order of values may be no answer but an error, so it is not such a condition.
+    """
+    match condition:
+        case Truth():
+            operands: tuple[Operand, ...] = (condition.operand,)
+        case Not():
+            return deciding_field(condition.condition)
+        case Combination():
+            left, right = deciding_field(condition.left), deciding_field(condition.right)
+            return left if left == right else None
+        case _:
+            if condition.operator in _ORDER:
+                return None
+            operands = (condition.left, condition.right)
+    fields = {one.text for one in operands if isinstance(one, FieldSelector)}
+    return fields.pop() if len(fields) == 1 else None
+
+
 def _combination(condition: Combination) -> Test:
     left, right = compile_condition(condition.left), compile_condition(condition.right)
     match condition.operator:

@@ -111,6 +111,8 @@ class Regex:
         return self.replacer(replacement)(text)
 
     def _search_words(self, text: str, start: int = 0) -> Found | None:
+        if text.isascii():
+            return self._usual.search(text, start)
         return self._engines(text).search(text, start)
 
     def _engines(self, text: str) -> _Engines:
@@ -160,7 +162,8 @@ class _Engines:
         self._parsed, self._spells_words = parsed, spells_words
         self.needle = needle(parsed.root)
         self._is_slow = False
-        self._growth: Growth | None = None
+        self._growth = Growth(0, 0)
+        self._scale = math.inf
         self._search_most = -1
         self._beginning = _beginning(parsed)
         if written.needs_regex:
@@ -173,6 +176,8 @@ class _Engines:
         except NotProven:
             return
         power, ways, _, marks_power = self._growth
+        # Each power is a place in the text, and each place is behind the one before.
+        self._scale = ways / math.factorial(power) / math.factorial(marks_power)
         is_once = self._beginning is Place.TEXT_START
         self._search_most = _longest(power + marks_power + (not is_once), ways)
 
@@ -226,17 +231,12 @@ class _Engines:
         return self._slow(text, start)
 
     def _steps(self, text: str, length: int) -> float:
-        """Return how many steps a match at one place of this text takes at most.
-
-        Each power is a place in the text, and each place is behind the one before.
-        """
-        if self._growth is None:
-            return math.inf
-        power, ways, marks, marks_power = self._growth
-        steps: float = ways * length**power / math.factorial(power)
+        """Return how many steps a match at one place of this text takes at most."""
+        power, _, marks, marks_power = self._growth
+        steps: float = self._scale * length**power
         if marks_power:
-            found = sum(map(text.count, marks)) + 1
-            steps *= found**marks_power / math.factorial(marks_power)
+            found = text.count(marks) if len(marks) == 1 else sum(map(text.count, marks))
+            steps *= (found + 1) ** marks_power
         return steps
 
     def _search_lines(self, text: str, start: int) -> Found | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ptingest.pipeline.logstash.conditions import ConditionError, Test
+from ptingest.pipeline.logstash.choice import Choice
+from ptingest.pipeline.logstash.conditions import ConditionError
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.options import FilterFunction
 from ptingest.pipeline.logstash.outputs import Route, Target
@@ -102,20 +103,20 @@ def sequence(steps: Sequence[Step]) -> Step:
     return run
 
 
-def branch(arms: Sequence[tuple[Test | None, Step]], conditions: ConditionCounts) -> Step:
-    """Return the step that runs the first arm whose test holds; the test of an else is None."""
+def branch(
+    choose: Choice, blocks: Sequence[Step], otherwise: Step | None, conditions: ConditionCounts
+) -> Step:
+    """Return the step that runs the block of the arm that is chosen."""
+    ways = [*blocks, otherwise or sequence([])]  # the last is -1, too: no arm
 
     def step(event: Event) -> Sequence[Event] | None:
-        for test, block in arms:
-            try:
-                holds = test is None or test(event)
-            except (ConditionError, FieldError) as error:
-                conditions.count(error)
-                event.cancel()
-                return None
-            if holds:
-                return block(event)
-        return None
+        try:
+            number = choose(event)
+        except (ConditionError, FieldError) as error:
+            conditions.count(error)
+            event.cancel()
+            return None
+        return ways[number](event)
 
     return step
 
@@ -140,19 +141,20 @@ def all_routes(routings: Sequence[Routing]) -> Routing:
 
 
 def branch_routes(
-    arms: Sequence[tuple[Test | None, Routing]], conditions: ConditionCounts
+    choose: Choice,
+    blocks: Sequence[Routing],
+    otherwise: Routing | None,
+    conditions: ConditionCounts,
 ) -> Routing:
-    """Return the routing of the first arm whose test holds."""
+    """Return the routing of the arm that is chosen."""
+    ways = [*blocks, otherwise or all_routes([])]
 
     def routing(event: Event) -> Sequence[Target]:
-        for test, block in arms:
-            try:
-                holds = test is None or test(event)
-            except (ConditionError, FieldError) as error:
-                conditions.count(error)
-                return ()
-            if holds:
-                return block(event)
-        return ()
+        try:
+            number = choose(event)
+        except (ConditionError, FieldError) as error:
+            conditions.count(error)
+            return ()
+        return ways[number](event)
 
     return routing

@@ -10,6 +10,7 @@ from ptingest.pipeline.logstash.conditions import (
     ConditionError,
     compile_condition,
     condition_text,
+    deciding_field,
 )
 from ptingest.pipeline.logstash.event import new_event
 from ptingest.pipeline.logstash.parse import parse
@@ -128,3 +129,19 @@ def test_what_cannot_be_compared_is_an_error(text: str, fields: dict[str, Any]) 
 )
 def test_the_text_of_a_condition_is_the_condition(text: str) -> None:
     assert condition_text(condition(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ('[a] == "x"', "[a]"),
+        ('"x" in [a] or ![a] or [a] =~ /x/', "[a]"),
+        ('[a] in ["x", "y"]', "[a]"),
+        ('[a] == "x" and [b] == "y"', None),
+        ("[a] == [b]", None),
+        ("[a] > 5", None),
+        ('"a" == "b"', None),
+    ],
+)
+def test_the_field_that_decides_a_condition_alone_is_known(text: str, field: str | None) -> None:
+    assert deciding_field(condition(text)) == field

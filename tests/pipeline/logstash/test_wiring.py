@@ -77,14 +77,14 @@ def test_nothing_that_a_filter_raises_goes_further() -> None:
 
 
 def test_a_condition_that_cannot_be_decided_drops_the_event() -> None:
-    def undecided(_one: Event) -> bool:
+    def undecided(_one: Event) -> int:
         raise ConditionError("why")
 
     conditions, one = ConditionCounts(), event()
 
-    branch([(undecided, sequence([])), (None, sequence([]))], conditions)(one)
+    branch(undecided, [sequence([])], sequence([]), conditions)(one)
 
     assert one.is_cancelled
     assert (conditions.errors, conditions.last) == (1, "why")
-    assert branch_routes([(undecided, lambda _one: ())], conditions)(one) == ()
+    assert branch_routes(undecided, [lambda _one: ()], None, conditions)(one) == ()
     assert conditions.errors == 2

@@ -1,0 +1,94 @@
+"""Which arm of an ``if`` an event takes.
+
+Long chains of ``else if`` mostly ask one field for one text after another. What was decided for
+a text holds for it always, so that it is decided once: the chain is one look into a dict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from ptingest.pipeline.logstash.conditions import Test
+from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_access import Reader, reader
+from ptingest.pipeline.logstash.values import Value
+
+Choice = Callable[[Event], int]
+"""Gives the number of the first arm whose condition holds, or -1. Raises what conditions do."""
+
+CHAIN_LEAST = 4
+"""Arms that ask one field from which on what was decided is kept."""
+KEPT_TEXTS = 1024
+LONGEST_TEXT = 256
+"""Characters of a text that is kept; longer ones are lines, which seldom come again."""
+
+
+class Arm(NamedTuple):
+    """The condition of one arm."""
+
+    test: Test
+    field: str | None
+    """The one field whose value decides; None where more does."""
+
+
+def compile_choice(arms: Sequence[Arm]) -> Choice:
+    """Return what chooses among the arms that have a condition."""
+    choices: list[Choice] = []
+    for field, group in groupby(enumerate(arms), key=lambda one: one[1].field):
+        numbered = list(group)
+        choice = _first(numbered[0][0], [arm.test for _, arm in numbered])
+        if field is not None and len(numbered) >= CHAIN_LEAST:
+            choice = _keeping(reader(field), choice)
+        choices.append(choice)
+    return choices[0] if len(choices) == 1 else _joined(choices)
+
+
+def _first(number: int, tests: Sequence[Test]) -> Choice:
+    if len(tests) == 1:
+        test = tests[0]
+        return lambda event: number if test(event) else -1
+
+    def choose(event: Event) -> int:
+        at = number
+        for test in tests:
+            if test(event):
+                return at
+            at += 1
+        return -1
+
+    return choose
+
+
+def _joined(choices: Sequence[Choice]) -> Choice:
+    def choose(event: Event) -> int:
+        for choice in choices:
+            number = choice(event)
+            if number >= 0:
+                return number
+        return -1
+
+    return choose
+
+
+def _keeping(read: Reader, decide: Choice) -> Choice:
+    known: dict[Value, int] = {}
+
+    def choose(event: Event) -> int:
+        value = read(event)
+        if type(value) is not str and value is not MISSING:
+            return decide(event)  # numbers of different types are one key of a dict
+        number = known.get(value)
+        if number is not None:
+            return number
+        failures = event.failures
+        number = decide(event)
+        # What took too long to decide was tagged, and may be decided another time.
+        is_sure = event.failures == failures
+        is_short = value is MISSING or len(value) <= LONGEST_TEXT
+        if is_sure and is_short and len(known) < KEPT_TEXTS:
+            known[value] = number
+        return number
+
+    return choose
