@@ -16,7 +16,8 @@ from ptingest.pipeline.logstash.field_access import Reader, reader
 from ptingest.pipeline.logstash.values import Value
 
 Choice = Callable[[Event], int]
-"""Gives the number of the first arm whose condition holds, or -1. Raises what conditions do."""
+"""Gives the number, from 1, of the first arm whose condition holds, or 0. Raises what conditions
+do. A condition alone is a choice: its truth is the number."""
 
 CHAIN_LEAST = 4
 """Arms that ask one field from which on what was decided is kept."""
@@ -35,8 +36,10 @@ class Arm(NamedTuple):
 
 def compile_choice(arms: Sequence[Arm]) -> Choice:
     """Return what chooses among the arms that have a condition."""
+    if len(arms) == 1:
+        return arms[0].test
     choices: list[Choice] = []
-    for field, group in groupby(enumerate(arms), key=lambda one: one[1].field):
+    for field, group in groupby(enumerate(arms, 1), key=lambda one: one[1].field):
         numbered = list(group)
         choice = _first(numbered[0][0], [arm.test for _, arm in numbered])
         if field is not None and len(numbered) >= CHAIN_LEAST:
@@ -46,17 +49,13 @@ def compile_choice(arms: Sequence[Arm]) -> Choice:
 
 
 def _first(number: int, tests: Sequence[Test]) -> Choice:
-    if len(tests) == 1:
-        test = tests[0]
-        return lambda event: number if test(event) else -1
-
     def choose(event: Event) -> int:
         at = number
         for test in tests:
             if test(event):
                 return at
             at += 1
-        return -1
+        return 0
 
     return choose
 
@@ -65,9 +64,9 @@ def _joined(choices: Sequence[Choice]) -> Choice:
     def choose(event: Event) -> int:
         for choice in choices:
             number = choice(event)
-            if number >= 0:
+            if number:
                 return number
-        return -1
+        return 0
 
     return choose
 

@@ -23,6 +23,8 @@ _FALSE = re.compile(r"^(?:false|f|no|n|0|0.0)$", re.IGNORECASE | re.MULTILINE)
 
 def ruby_integer(text: str) -> int:
     """Ruby's ``to_i``: leading digits, else 0."""
+    if text.isdigit() and text.isascii():
+        return int(text)
     found = _INTEGER.match(text)
     return int(found[1].replace("_", "")) if found else 0
 

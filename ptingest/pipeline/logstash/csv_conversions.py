@@ -37,8 +37,12 @@ _FIRST_YEAR_OF_TWO_DIGITS = 69
 
 
 def _integer(text: str) -> Value:
+    if len(text) > MAX_NUMBER_DIGITS:
+        return text
+    if text.isdigit() and text.isascii() and text[0] != "0":
+        return int(text)
     found = _INTEGER.fullmatch(_JOINTS.sub("", text))
-    if found is None or len(text) > MAX_NUMBER_DIGITS:
+    if found is None:
         return text
     sign, *digits = found.groups()
     base, number = next((base, one) for base, one in zip(_BASES, digits, strict=True) if one)
@@ -46,7 +50,7 @@ def _integer(text: str) -> Value:
 
 
 def _float(text: str) -> Value:
-    plain = _JOINTS.sub("", text)
+    plain = _JOINTS.sub("", text) if "_" in text else text
     if _FLOAT.fullmatch(plain):
         number = float(plain)
     elif _HEXADECIMAL.fullmatch(plain):

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_access import remover
 from ptingest.pipeline.logstash.options import Options
 from ptingest.pipeline.logstash.sprintf import Template, compile_reference, compile_template
 from ptingest.pipeline.logstash.values import FieldError, Value, java_text
 
-Change = Callable[[Event], None]
+Change = Callable[[Event], object]
 
 
 def compile_decoration(options: Options) -> Change:
@@ -57,6 +58,8 @@ def _as_list(value: Value) -> list[Value]:
 
 
 def _remove_field(name: str) -> Change:
+    if "%{" not in name:
+        return remover(name)
     find = compile_reference(name)
 
     def remove(event: Event) -> None:

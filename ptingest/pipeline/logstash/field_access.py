@@ -61,6 +61,31 @@ def _read_nested(reference: Reference) -> Reader:
     return read_second if len(path) == 2 else read_third
 
 
+def remover(text: str) -> Reader:
+    """Return what takes a field out and gives its value, or ``MISSING``.
+
+    A bad reference raises FieldError when it is used.
+    """
+    try:
+        reference = parse_reference(text)
+    except FieldError:
+        return lambda event: event.remove(parse_reference(text))
+    path = reference.path
+    if reference.is_metadata or len(path) > 2:
+        return lambda event: event.remove(reference)
+    first, last = path[0], path[-1]
+
+    def remove_root(event: Event) -> Value:
+        found = event.root.get(first, MISSING)
+        return event.remove(reference) if type(found) is Raw else event.root.pop(first, MISSING)
+
+    def remove_child(event: Event) -> Value:
+        parent = event.root.get(first)
+        return parent.pop(last, MISSING) if type(parent) is dict else event.remove(reference)
+
+    return remove_root if len(path) == 1 else remove_child
+
+
 def writer(text: str) -> Writer:
     """Return what sets a field; a bad reference raises FieldError when it is used."""
     try:
@@ -74,6 +99,8 @@ def writer(text: str) -> Writer:
         return _write_time(reference)
     if len(path) == 1:
         return _write_root(path[0])
+    if len(path) == 2:
+        return _write_child(path[0], path[1], reference)
     return _write_below(path[:-1], path[-1], reference)
 
 
@@ -90,6 +117,17 @@ def _write_time(reference: Reference) -> Writer:
 def _write_root(key: str) -> Writer:
     def write(event: Event, value: Value) -> None:
         event.root[key] = value
+
+    return write
+
+
+def _write_child(parent: str, key: str, reference: Reference) -> Writer:
+    def write(event: Event, value: Value) -> None:
+        holder = event.root.get(parent)
+        if type(holder) is dict:
+            holder[key] = value
+        else:
+            event.set(reference, value)
 
     return write
 

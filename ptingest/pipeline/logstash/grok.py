@@ -159,6 +159,8 @@ def compile_groks(
 
 def to_whole(text: str) -> int:
     """Return the digits that a text begins with as a number, else 0: Ruby's ``to_i``."""
+    if text.isdigit() and text.isascii():
+        return int(text)
     found = _WHOLE.match(text)
     return int(found[1].replace("_", "")) if found else 0
 

@@ -100,7 +100,7 @@ class FilterSetup:
     """What a filter is built with."""
 
     options: Options
-    matched: Callable[[Event], None]
+    matched: Callable[[Event], object]
     """Applies add_field, remove_field, add_tag, remove_tag; a filter calls it on success."""
     has_ecs: bool = True
     """``pipeline.ecs_compatibility`` (or the filter's own) is v1 or v8, not disabled."""

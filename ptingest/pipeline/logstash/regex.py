@@ -40,6 +40,8 @@ __all__ = ["BadRegex", "Found", "Regex", "RegexTimeout", "compile_regex"]
 STEPS_MOST = 1 << 21
 """Steps of Python's ``re`` for one text, a fortieth of a second; nothing is learned from them."""
 POWER_MOST = 3
+MARKS_POWER_MOST = 3
+"""Above this no usual text has so few marks that it matters."""
 FIRST_SECONDS = 0.1
 """Time for the package ``regex``, until it once was not enough."""
 LATER_SECONDS = 0.01
@@ -162,8 +164,8 @@ class _Engines:
         self._parsed, self._spells_words = parsed, spells_words
         self.needle = needle(parsed.root)
         self._is_slow = False
-        self._growth = Growth(0, 0)
-        self._scale = math.inf
+        self._growth: Growth | None = None
+        self._scale = 0.0
         self._search_most = -1
         self._beginning = _beginning(parsed)
         if written.needs_regex:
@@ -172,11 +174,14 @@ class _Engines:
         self._compiled = _compiled_by(re, written.text)
         self._search, self._match = self._compiled.search, self._compiled.match
         try:
-            self._growth = growth(written.text, power=POWER_MOST)
+            grows = growth(written.text, power=POWER_MOST)
         except NotProven:
             return
-        power, ways, _, marks_power = self._growth
+        power, ways, _, marks_power = grows
+        if marks_power > MARKS_POWER_MOST:
+            return
         # Each power is a place in the text, and each place is behind the one before.
+        self._growth = grows
         self._scale = ways / math.factorial(power) / math.factorial(marks_power)
         is_once = self._beginning is Place.TEXT_START
         self._search_most = _longest(power + marks_power + (not is_once), ways)
@@ -232,6 +237,8 @@ class _Engines:
 
     def _steps(self, text: str, length: int) -> float:
         """Return how many steps a match at one place of this text takes at most."""
+        if self._growth is None:
+            return math.inf
         power, _, marks, marks_power = self._growth
         steps: float = self._scale * length**power
         if marks_power:

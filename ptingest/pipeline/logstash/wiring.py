@@ -89,8 +89,8 @@ def sequence(steps: Sequence[Step]) -> Step:
 
     def run(event: Event, begin: int = 0) -> Sequence[Event] | None:
         finished: list[Event] | None = None
-        for index in range(begin, len(steps)):
-            others = steps[index](event)
+        for index, step in enumerate(steps[begin:] if begin else steps, begin):
+            others = step(event)
             if others is not None:
                 finished = finished or []
                 for other in others:
@@ -107,7 +107,7 @@ def branch(
     choose: Choice, blocks: Sequence[Step], otherwise: Step | None, conditions: ConditionCounts
 ) -> Step:
     """Return the step that runs the block of the arm that is chosen."""
-    ways = [*blocks, otherwise or sequence([])]  # the last is -1, too: no arm
+    ways = [otherwise or sequence([]), *blocks]
 
     def step(event: Event) -> Sequence[Event] | None:
         try:
@@ -147,7 +147,7 @@ def branch_routes(
     conditions: ConditionCounts,
 ) -> Routing:
     """Return the routing of the arm that is chosen."""
-    ways = [*blocks, otherwise or all_routes([])]
+    ways = [otherwise or all_routes([]), *blocks]
 
     def routing(event: Event) -> Sequence[Target]:
         try:

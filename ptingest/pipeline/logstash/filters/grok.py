@@ -205,6 +205,8 @@ def _adder(reference: Reference) -> Writer:
         return add
     if len(path) == 1:
         return _adder_at_root(path[0], add)
+    if len(path) == 2:
+        return _adder_of_child(path[0], path[1], add)
     return _adder_below(path[:-1], path[-1], add)
 
 
@@ -213,6 +215,17 @@ def _adder_at_root(name: str, otherwise: Writer) -> Writer:
         root = event.root
         if root.get(name) is None:
             root[name] = value
+        else:
+            otherwise(event, value)
+
+    return add
+
+
+def _adder_of_child(parent: str, name: str, otherwise: Writer) -> Writer:
+    def add(event: Event, value: Value) -> None:
+        holder = event.root.get(parent)
+        if type(holder) is dict and holder.get(name) is None:
+            holder[name] = value
         else:
             otherwise(event, value)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from ptingest.pipeline.logstash.conversions import CONVERSIONS, Conversion
 from ptingest.pipeline.logstash.event import MISSING, Event
-from ptingest.pipeline.logstash.field_access import Writer, reader, writer
+from ptingest.pipeline.logstash.field_access import Writer, reader, remover, writer
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
-from ptingest.pipeline.logstash.sprintf import compile_reference, compile_template
+from ptingest.pipeline.logstash.sprintf import compile_reference, compile_template, known_reference
 from ptingest.pipeline.logstash.substitution import compile_substitution
 from ptingest.pipeline.logstash.values import (
     FieldError,
@@ -97,14 +97,28 @@ def _coerce(name: str, value: Any) -> Operation:
 
 
 def _rename(name: str, value: Any) -> Operation:
-    find = compile_reference(name)
-    target = compile_reference(_text(value))
+    new = _text(value)
+    if "%{" not in name and "%{" not in new:
+        return _rename_known(name, new)
+    find, target = compile_reference(name), compile_reference(new)
 
     def rename(event: Event) -> None:
         old = find(event)
         if event.get(old) is not MISSING:
-            new = target(event)
-            event.set(new, event.remove(old))
+            reference = target(event)
+            event.set(reference, event.remove(old))
+
+    return rename
+
+
+def _rename_known(name: str, new: str) -> Operation:
+    # A bad new name is told only where the field is there, and then the field stays.
+    read, remove, write, check = reader(name), remover(name), writer(new), known_reference(new)
+
+    def rename(event: Event) -> None:
+        if read(event) is not MISSING:
+            check(event)
+            write(event, remove(event))
 
     return rename
 
