@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import corpus, floor
+from benchmarks import corpus, floor, instructions
 from benchmarks.measure import Runs, append_history, cpu_microseconds, machine
 from benchmarks.pipeline import CHUNK, NOW_NS, floor_documents
 from ptingest.model.receipt import Receipt
@@ -85,11 +85,36 @@ def measure(events: int, runs: int = 5) -> dict[str, Runs]:
     return found
 
 
+def all_works(events: int, folder: Path) -> dict[str, Callable[[], object]]:  # noqa: ARG001
+    """Every config and the floor, for counting instructions."""
+    made, label = corpus.events(events, 1), floor.labels()
+    rules = load_logstash(PT, ENVIRONMENT)
+
+    def work(pipeline: Pipeline, payloads: Sequence[bytes]) -> Callable[[], object]:
+        return lambda: pipeline.process(
+            payloads, receipt=Receipt(lambda _: None), peer="127.0.0.1:1", now_ns=NOW_NS
+        )
+
+    works: dict[str, Callable[[], object]] = {"floor": lambda: floor_documents(made, label)}
+    works["pt.conf"] = work(compile_logstash(rules), made)
+    works["pt.conf, general"] = work(compile_logstash(rules, is_general=True), made)
+    for name in LINES:
+        pipeline = compile_logstash(load_logstash(CONFIGS / f"{name}.conf", {}))
+        works[f"{name}.conf"] = work(pipeline, payloads_for(name, events))
+    return works
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure logstash.confs.")
     parser.add_argument("--events", type=int, default=4 * floor.WINDOW)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--instructions", action="store_true", help="count instead of timing")
     arguments = parser.parse_args()
+    if arguments.instructions:
+        counted = instructions.count("benchmarks.logstash_config:all_works")
+        for name, number in counted.items():
+            print(f"{name:18} {number:10,.0f} {number / counted['floor']:5.2f}")
+        return
     figures = measure(arguments.events)
     record = {"microseconds_an_event": {name: runs.as_json() for name, runs in figures.items()}}
     append_history("logstash_config", dict(record))

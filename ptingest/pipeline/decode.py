@@ -63,7 +63,7 @@ class Unreadable(NamedTuple):
 TOO_DEEP = Unreadable("too_deep", "nested too deeply to be read, by some hundred levels")
 
 
-class Decoded(NamedTuple):
+class Decoded(msgspec.Struct, frozen=True, gc=False):
     """An event, and what was mended to read it."""
 
     event: dict[str, Raw]
@@ -85,6 +85,17 @@ def is_plain(payload: bytes) -> bool:
 
 def decode_payload(payload: bytes) -> Decoded | Unreadable:
     """Decode one payload; mend what can be mended without guessing its meaning."""
+    if payload.isascii() or is_plain(payload):
+        try:
+            event = decode_event(payload)
+        except (msgspec.DecodeError, RecursionError):
+            return _mended(payload)
+        if not holds_long_number(payload, event.get("message")):
+            return Decoded(event, payload)
+    return _mended(payload)
+
+
+def _mended(payload: bytes) -> Decoded | Unreadable:
     marks: list[str] = []
     payload = payload.removeprefix(BOM)
     if not is_plain(payload):
@@ -104,7 +115,7 @@ def decode_payload(payload: bytes) -> Decoded | Unreadable:
         return (
             again
             if isinstance(again, Unreadable)
-            else again._replace(marks=(*marks, LONE_SURROGATE, *again.marks))
+            else msgspec.structs.replace(again, marks=(*marks, LONE_SURROGATE, *again.marks))
         )
     if holds_long_number(payload, event.get("message")):
         return Unreadable(

@@ -115,7 +115,7 @@ def event_key(
         return None
     if not (agent_id and name and identity):
         return None
-    return key_texts([key_bytes(framed, millis)])[0]
+    return key_text(key_bytes(framed, millis))
 
 
 def key_bytes(framed: bytes, millis: int) -> bytes:
@@ -133,7 +133,12 @@ def part_key(key: str, number: int) -> str:
     if number == 0:
         return key
     digest = _blake2b(key.encode() + number.to_bytes(4, "big")).digest()[:10]
-    return key[:TIME_CHARACTERS] + key_texts([digest + bytes(6)])[0][:14]
+    return key[:TIME_CHARACTERS] + key_text(digest)[:14]
+
+
+def key_text(key: bytes) -> str:
+    """Encode one key."""
+    return b2a_base64(key, newline=False).translate(_URL_SAFE)[:22].decode("ascii")
 
 
 def record_key(place: RecordPlace, payload: bytes) -> str:
@@ -262,19 +267,21 @@ class KeyMaker:
         self._agents, self._files = ValueCache(_framed_agent), ValueCache(_framed_file)
         self._hosts = ValueCache(_framed_host)
 
-    def key_of(self, event: Any, raw: bytes, framed_time: bytes, millis: int) -> bytes | None:
+    def key_of(
+        self, agent: Raw, host: Raw, log: Any, raw: bytes, framed_time: bytes, millis: int
+    ) -> bytes | None:
         """Return the 16 bytes of a key, None when nothing identifies the event, and
         ``FILE_UNKNOWN`` when its file is not identified: its container may be.
 
-        ``event`` is a ``DecodedEvent``, ``raw`` its message as JSON, ``framed_time`` the time
-        as the hash needs it, ``millis`` as for ``event_key``.
+        ``agent`` and ``host`` are the event's, ``ABSENT`` where it has none; ``log`` is
+        ``LogFields``, or raw. ``raw`` is the message as JSON, ``framed_time`` the time as the hash
+        needs it, ``millis`` as for ``event_key``.
         """
-        log = event.log
         if log.__class__ is not LogFields and (log := _odd_log_fields(log)) is None:
             return None
-        agent, file = self._agents[b"" + event.agent], self._files[b"" + log.file]
-        host = self._hosts[b"" + event.host]
-        if agent is None or file is None or host is None:
+        framed_agent, file = self._agents[b"" + agent], self._files[b"" + log.file]
+        framed_host = self._hosts[b"" + host]
+        if framed_agent is None or file is None or framed_host is None:
             return FILE_UNKNOWN if file is None else None
         if _BACKSLASH in raw:
             # Encoded here: the framing encoder would leave a copy of the UTF-8 in the text
@@ -290,7 +297,7 @@ class KeyMaker:
             offset = framed_value(log.offset)
         except OverflowError:
             return None
-        framed = b"".join((agent, file, host, offset, head, text, framed_time))
+        framed = b"".join((framed_agent, file, framed_host, offset, head, text, framed_time))
         if not 0 <= millis <= MAX_MILLIS:
             return key_bytes(framed, millis)
         return millis.to_bytes(6, "big") + _blake2b(framed).digest()[:10]

@@ -25,6 +25,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+import msgspec
+
 from ptingest.pipeline.fast.cache import remember
 from ptingest.pipeline.timestamps import TimeReader
 
@@ -72,6 +74,12 @@ _REST = re.compile(
     r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)? ?"
     r"(Z|UTC|GMT)?(?:([+-])([0-9]{2}):?([0-9]{2})?)?"
 )
+_ISO = re.compile(
+    rb"([0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}[T ][0-9]{1,2}:[0-9]{2}):([0-9]{2})"
+    rb"(?:[.,]([0-9]{1,9}))?([^:.,].*)?"
+).fullmatch
+"""Minute, second, fraction and zone of a time that was found."""
+_decode_text = msgspec.json.Decoder(str).decode
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -88,6 +96,7 @@ class OwnTimes(dict[bytes, "OwnTime | None"]):
 
     def __init__(self, reader: TimeReader) -> None:
         self._reader = reader
+        self._minutes: dict[bytes, int | None] = {}
 
     def find(self, line: bytes, start: int = 0, end: int | None = None) -> OwnTime | None:
         """Return the first time of a line, passed as UTF-8 from ``start`` to ``end``."""
@@ -116,11 +125,37 @@ class OwnTimes(dict[bytes, "OwnTime | None"]):
         """Return the same for a text."""
         return self.find(text[:SEARCHED_BYTES].encode("utf-8", "replace"))
 
+    def find_in_json(self, raw: bytes) -> OwnTime | None:
+        """Return the same for a text as JSON, which is rarely decoded."""
+        escape = raw.find(b"\\")
+        found = self.find(raw, 1, len(raw) - 1 if escape < 0 else escape)
+        # The bytes before the first escape do not change when they are decoded.
+        if escape >= 0 and (found is None or raw.endswith(found.text, 1, escape)):
+            return self.find_in_text(_decode_text(raw))
+        return found
+
     def __missing__(self, text: bytes) -> OwnTime | None:
-        millis = self._millis(text.decode("ascii"))
+        found = _ISO(text)
+        millis = (
+            self._millis(text.decode("ascii"))
+            if found is None
+            else self._of_iso(*found.groups(b""))
+        )
         time = None if millis is None else OwnTime(text, millis)
         remember(self, text, time)
         return time
+
+    def _of_iso(self, minute: bytes, second: bytes, fraction: bytes, zone: bytes) -> int | None:
+        """Read the most frequent form, which is new with each millisecond but not each minute."""
+        begin = minute + zone
+        try:
+            start = self._minutes[begin]
+        except KeyError:
+            start = self._millis(begin.decode("ascii"))
+            remember(self._minutes, begin, start)
+        if start is None:
+            return None
+        return start + int(second) * 1000 + int(fraction[:3].ljust(3, b"0"))
 
     def _millis(self, text: str) -> int | None:
         if text[:10].isdigit():

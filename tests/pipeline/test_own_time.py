@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -116,6 +117,18 @@ def test_a_part_of_a_payload_and_a_text_give_the_same(before: str, after: str) -
     assert times().find(raw, 1, len(raw) - 1) == times().find_in_text(line)
 
 
+@settings(max_examples=50, deadline=None)
+@given(
+    st.text("0123456789:-/T Z+.,Jan\\é", max_size=12),
+    st.sampled_from(["", "2025-01-02T03:04:05.678Z", "2025/01/02 03:04:05", '{"ts":1735787045']),
+    st.text('0123456789:.,+Z \\"', max_size=8),
+)
+def test_a_text_as_json_has_the_time_of_the_text(before: str, time: str, after: str) -> None:
+    line = before + time + after
+
+    assert times().find_in_json(json.dumps(line).encode()) == times().find_in_text(line)
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -135,3 +148,19 @@ def test_a_time_seen_before_is_found_as_at_first(line: str) -> None:
     assert warm.find_in_text(line) == times().find_in_text(line)
     for end in range(len(raw)):
         assert warm.find(raw, 1, end) == times().find(raw[:end], 1)
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@given(st.integers(86_400_000, 250_000_000_000_000), st.integers(-1000, 1000))
+def test_a_time_of_a_minute_seen_before_is_read_as_any_other(millis: int, minutes: int) -> None:
+    zone = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+    text = (EPOCH + timedelta(milliseconds=millis)).strftime("%Y-%m-%dT%H:%M:%S")
+    warm = times()
+    warm.find_in_text(f"{text[:16]}:00{zone}")
+
+    found = warm.find_in_text(f"{text}.{millis % 1000:03d}{zone}")
+
+    assert found is not None
+    assert found.millis == millis - minutes * 60_000

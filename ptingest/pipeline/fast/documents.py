@@ -189,7 +189,7 @@ class FastPath:
             before, after = original[state]
             # Before the body: the temporary memory of both is then not in use at the same time,
             # which is some hundred MB for an event of 60 MB.
-            key = key_of(event, raw, framed_time, millis)
+            key = key_of(event.agent, event.host, event.log, raw, framed_time, millis)
             if not key:
                 if key is FILE_UNKNOWN and self._is_of_container(event, extras):
                     return None

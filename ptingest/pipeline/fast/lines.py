@@ -200,11 +200,7 @@ class LineReader:
 
     def _unmatched(self, raw: bytes) -> LineTuple:
         """A line that no pattern matches; it may have a time nevertheless."""
-        escape = raw.find(b"\\")
-        own = self._group.own_times.find(raw, 1, len(raw) - 1 if escape < 0 else escape)
-        # The bytes before the first escape do not change when they are decoded.
-        if escape >= 0 and (own is None or raw.endswith(own.text, 1, escape)):
-            own = self._group.own_times.find_in_text(decode_text(raw))
+        own = self._group.own_times.find_in_json(raw)
         if own is None:
             return NO_MATCH, self._unlabelled, b"", b"", 0, False
         text, millis = own

@@ -12,17 +12,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
-from ptingest.pipeline.decode import Unreadable, must_be
+from ptingest.pipeline.decode import INVALID_UTF8, Decoded, Unreadable, must_be
+from ptingest.pipeline.fast.cache import CACHED_VALUES, LONGEST_VALUE
 from ptingest.pipeline.interpolate import message_text
+from ptingest.pipeline.logstash.encode import encode_value
 from ptingest.pipeline.logstash.event import Event, new_event
-from ptingest.pipeline.logstash.members import Members
+from ptingest.pipeline.logstash.members import value_of
 from ptingest.pipeline.logstash.sent_times import SentTimes
 from ptingest.pipeline.logstash.values import Timestamp, Value
 
 CODECS = ("plain", "json")
+_LOOKED_AT = ("message", "line", "tags", "event")
+"""Members that the input decodes, since it looks into them."""
+_NULL = Raw(b"null")
 _value = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class BeatsInput:
@@ -53,38 +58,41 @@ class BeatsInput:
         self._times = SentTimes()
         self._tags_codec, self._names_peer = tags_codec, names_peer
         self._tags, self._type, self._add_field = tuple(tags), type_name, tuple(add_field)
+        self._metadatas: dict[tuple[bytes, str], Raw] = {}
 
-    def events_of(self, members: Members, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
+    def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
         """Return the events of a payload, nearly always one; or why Logstash could not."""
-        fields = members.fields
-        refused = _refused(fields)
-        if refused is not None:
-            return refused
-        metadata = self._metadata(fields.pop("@metadata", None), peer)
-        sent = fields.pop("@timestamp", None)
-        moment = self._times.read(sent) if isinstance(sent, str) else None
+        root: dict[str, Any] = dict(sent.event)
+        for name in _LOOKED_AT:
+            if name in root:
+                root[name] = value_of(root[name])
+        if "tags" in root or "event" in root:
+            refused = _refused(root)
+            if refused is not None:
+                return refused
+        metadata = self._metadata(root.pop("@metadata", _NULL), peer)
+        sent_time = root.pop("@timestamp", _NULL)
+        moment = self._times.read(b"" + sent_time)
         time = Timestamp(now_ns if moment is None else moment)
-        text = fields.get("message")
+        text = root.get("message")
         if type(text) is str and self._is_plain:
             # The usual event: what the codec makes is put into the members that are there.
             if self._has_ecs:
-                inner = fields.setdefault("event", {})
+                inner = root.setdefault("event", {})
                 inner.setdefault("original", text)
-            return [self._finish(fields, metadata, time, self._codec_tag, members, now_ns)]
+            return [self._finish(root, metadata, time, self._codec_tag, sent, now_ns)]
         source = "message" if text is not None else "line"
-        text = fields.get(source)
+        text = root.get(source)
         if text is None:
-            if sent is not None and moment is None:
-                fields["_@timestamp"] = sent
-                _add_tag(fields, "_timestampparsefailure")
-            return [self._finish(fields, metadata, time, "beats_input_raw_event", members, now_ns)]
-        del fields[source]
+            if moment is None and (odd := value_of(sent_time)) is not None:
+                root["_@timestamp"] = odd
+                _add_tags(root, ("_timestampparsefailure",))
+            return [self._finish(root, metadata, time, "beats_input_raw_event", sent, now_ns)]
+        del root[source]
         if not isinstance(text, str):
-            text = message_text(msgspec.Raw(_encode(text)))
+            text = message_text(Raw(encode_value(text)))
         return [
-            self._finish(
-                _merged(own, fields), dict(metadata), time, self._codec_tag, members, now_ns
-            )
+            self._finish(_merged(own, root), metadata, time, self._codec_tag, sent, now_ns)
             for own in self._decoded_by_codec(text)
         ]
 
@@ -102,9 +110,22 @@ class BeatsInput:
                     inner.setdefault("original", text)
         return found
 
-    def _metadata(self, sent: object, peer: str) -> dict[str, Value]:
-        metadata = sent if isinstance(sent, dict) else {}
-        if isinstance(sent, dict) and self._names_peer:
+    def _metadata(self, sent: Raw, peer: str) -> Raw:
+        """Return the metadata of an event, the same for all of a connection."""
+        place = (b"" + sent, peer)
+        found = self._metadatas.get(place)
+        if found is None:
+            found = Raw(encode_value(self._named(value_of(sent), peer)))
+            if len(self._metadatas) >= CACHED_VALUES:
+                self._metadatas.clear()
+            if len(sent) <= LONGEST_VALUE:
+                self._metadatas[place] = found
+        return found
+
+    def _named(self, metadata: Value, peer: str) -> dict[str, Value]:
+        if not isinstance(metadata, dict):
+            return {}
+        if self._names_peer:
             host = peer.rpartition(":")[0].strip("[]") or peer
             if self._has_ecs:
                 metadata["input"] = {"beats": {"host": {"ip": host}}}
@@ -114,34 +135,31 @@ class BeatsInput:
 
     def _finish(
         self,
-        fields: dict[str, Value],
-        metadata: dict[str, Value],
+        root: dict[str, Value | Raw],
+        metadata: Raw,
         time: Timestamp,
         tag: str,
-        members: Members,
+        sent: Decoded,
         now_ns: int,
     ) -> Event:
-        fields.setdefault("@version", "1")
-        fields["@timestamp"] = time
+        root.setdefault("@version", "1")
+        root["@timestamp"] = time
+        event = Event(root, metadata, now_ns=now_ns)
         if self._type is not None:
-            fields.setdefault("type", self._type)
+            root.setdefault("type", self._type)
         for name, text in self._add_field:
-            fields[name] = [fields[name], text] if name in fields else text
-        for one in self._tags:
-            _add_tag(fields, one)
-        if self._tags_codec:
-            _add_tag(fields, tag)
-        if "invalid_utf8" in members.marks:
-            _add_tag(fields, "_invalid_utf8")
-        return Event(fields, metadata, now_ns=now_ns)
+            root[name] = [event.read(name), text] if name in root else text
+        tags = (*self._tags, tag) if self._tags_codec else self._tags
+        _add_tags(root, (*tags, "_invalid_utf8") if INVALID_UTF8 in sent.marks else tags)
+        return event
 
 
 class AsGiven:
     """Takes the members of a payload for the event, in place of a ``beats`` input."""
 
-    def events_of(self, members: Members, *, peer: str, now_ns: int) -> list[Event]:  # noqa: ARG002
+    def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event]:  # noqa: ARG002
         """Return the one event of a payload."""
-        return [new_event(members.fields, now_ns=now_ns)]
+        return [new_event(sent.event, now_ns=now_ns)]
 
 
 def _refused(fields: Mapping[str, Any]) -> Unreadable | None:
@@ -183,8 +201,10 @@ def _objects(text: str) -> list[dict[str, Any]]:
     return listed if all(isinstance(one, dict) for one in listed) else []
 
 
-def _add_tag(fields: dict[str, Any], tag: str) -> None:
-    tags = fields.get("tags")
-    listed = [] if tags is None else [tags] if isinstance(tags, str) else tags
-    if tag not in listed:
-        fields["tags"] = [*listed, tag]
+def _add_tags(root: dict[str, Any], tags: Sequence[str]) -> None:
+    """Add tags that are not there."""
+    present = root.get("tags")
+    listed = [] if present is None else [present] if isinstance(present, str) else present
+    added = [tag for tag in tags if tag not in listed]
+    if added:
+        root["tags"] = [*listed, *dict.fromkeys(added)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Raw
 
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
@@ -24,29 +25,24 @@ MISSING: Any = object()
 """What ``get`` returns for a field that is not there, apart from null."""
 _TAGS = ("tags",)
 _TIME = ("@timestamp",)
+_METADATA = parse_reference("[@metadata]")
 _NULLS_MOST = 1000
 """A list grows by so many elements at most when one behind its end is set."""
 
 
-class Event:
+class Event(msgspec.Struct, eq=False):
     """The fields of one event; filters change it in place."""
 
-    __slots__ = ("_metadata", "failures", "is_cancelled", "now_ns", "root")
-
-    def __init__(
-        self, root: dict[str, Value | Raw], metadata: dict[str, Value] | Raw, *, now_ns: int
-    ) -> None:
-        self.root = root
-        """Root fields; ``@timestamp`` is a ``Timestamp``. A value that nobody has read yet is
-        JSON, a ``Raw``: who looks here must let ``read`` decode it. Values below the root are
-        never raw."""
-        self._metadata = metadata
-        self.now_ns = now_ns
-        """The clock when the event's chunk was processed, in nanoseconds since 1970."""
-        self.failures = 0
-        """How many times filters tagged a failure."""
-        self.is_cancelled = False
-        """Dropped: no further filter and no output sees it."""
+    root: dict[str, Value | Raw]
+    """Root fields; ``@timestamp`` is a ``Timestamp``. A value that nobody has read yet is JSON, a
+    ``Raw``: who looks here must let ``read`` decode it. Values below the root are never raw."""
+    _metadata: dict[str, Value] | Raw
+    now_ns: int
+    """The clock when the event's chunk was processed, in nanoseconds since 1970."""
+    failures: int = 0
+    """How many times filters tagged a failure."""
+    is_cancelled: bool = False
+    """Dropped: no further filter and no output sees it."""
 
     def read(self, name: str) -> Value:
         """Return the value of a root field; None also where it is not there."""
@@ -170,20 +166,23 @@ def reference(text: str) -> Reference:
     return parse_reference(text)
 
 
-def new_event(fields: Mapping[str, Value], *, now_ns: int) -> Event:
-    """Make an event of fields as an input gives them; it gets ``@version`` and ``@timestamp``.
+def new_event(fields: Mapping[str, Value | Raw], *, now_ns: int) -> Event:
+    """Make an event of root fields as they were sent; it gets ``@version`` and ``@timestamp``.
 
     A ``@timestamp`` that is no time is moved to ``_@timestamp``, and ``tags`` that are no list
     of strings to ``_tags``; a tag says so.
     """
     own = dict(fields)
-    metadata = own.pop("@metadata", None)
-    event = Event(own, metadata if isinstance(metadata, dict) else {}, now_ns=now_ns)
+    event = Event(own, {}, now_ns=now_ns)
+    metadata = event.read("@metadata")
+    own.pop("@metadata", None)
+    if isinstance(metadata, dict):
+        event.set(_METADATA, metadata)
     own.setdefault("@version", "1")
-    if "tags" in own and not _are_tags(own["tags"]):
+    if "tags" in own and not _are_tags(event.read("tags")):
         own["_tags"] = [own.pop("tags")]
         event.tag("_tagsparsefailure")
-    moment = own.get("@timestamp", MISSING)
+    moment = event.read("@timestamp") if "@timestamp" in own else MISSING
     if not isinstance(moment, Timestamp):
         parsed = parse_timestamp(moment) if isinstance(moment, str) else None
         own["@timestamp"] = Timestamp(now_ns) if parsed is None else parsed

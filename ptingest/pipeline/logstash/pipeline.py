@@ -13,29 +13,31 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Raw
 
 from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.model.document import DataStream, Document
 from ptingest.model.document import Target as DocumentTarget
 from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
-from ptingest.pipeline.decode import TOO_DEEP, Unreadable
+from ptingest.pipeline.decode import TOO_DEEP, Decoded, Unreadable, decode_payload
+from ptingest.pipeline.fast.cache import remember
 from ptingest.pipeline.identity import part_key
 from ptingest.pipeline.labels import LearnedLabels
 from ptingest.pipeline.logstash.as_profile import profile_of
 from ptingest.pipeline.logstash.beats_input import AsGiven, BeatsInput
 from ptingest.pipeline.logstash.compile import Program, Result, compile_config
+from ptingest.pipeline.logstash.encode import EventEncoder, encode_value
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.inputs import Input, beats_inputs
-from ptingest.pipeline.logstash.keys import EventKeys, Known
-from ptingest.pipeline.logstash.members import Members, read_members
+from ptingest.pipeline.logstash.keys import EventKeys
+from ptingest.pipeline.logstash.members import value_of
 from ptingest.pipeline.logstash.options import RefusedConfig
 from ptingest.pipeline.logstash.parse import join_configs, parse
 from ptingest.pipeline.logstash.targets import Illegal, Targets, sink_names
-from ptingest.pipeline.logstash.values import Timestamp
+from ptingest.pipeline.logstash.values import Value
 from ptingest.pipeline.pipeline import OTHER, ExplainedEvent, Explanation, Passage, PluginTally
 from ptingest.pipeline.profile_pipeline import ProfilePipeline
 from ptingest.settings.logstash import LogstashSettings
@@ -59,7 +61,7 @@ FAILURES = {
 ``filter_failure``."""
 
 
-class _Made(NamedTuple):
+class _Made(msgspec.Struct, frozen=True, gc=False):
     """One document of a payload, before it has a receipt."""
 
     target: DocumentTarget
@@ -93,7 +95,8 @@ class LogstashPipeline:
         self._labels = LearnedLabels()
         self.fast = None if meaning is None else ProfilePipeline(meaning, self._labels)
         """Runs the events, where a profile means the same."""
-        self._event_keys = EventKeys()
+        self._sent_labels = _SentLabels(self._labels)
+        self._event_keys, self._encoder = EventKeys(), EventEncoder()
 
     @property
     def plugins(self) -> Sequence[PluginTally]:
@@ -132,19 +135,18 @@ class LogstashPipeline:
         done = Processed(is_spread=self._is_spread)
         received, documents = done.received, done.documents
         for payload in payloads:
-            members, label, known = read_members(payload), OTHER, None
+            sent, label = decode_payload(payload), OTHER
             fate: list[_Made] | Unreadable | Illegal | DropReason
-            if isinstance(members, Unreadable):
-                fate = members
+            if isinstance(sent, Unreadable):
+                fate = sent
             else:
-                known = self._event_keys.known(members.fields)
                 try:
-                    label, fate = self._fate(members, peer, now_ns, done)
+                    label, fate = self._fate(sent, peer, now_ns, done)
                 except RecursionError:
                     fate = TOO_DEEP
             received[label] = received.get(label, 0) + 1
             if isinstance(fate, list):
-                keys = self._keys(known, payload, fate)
+                keys = self._keys(sent, fate)
                 documents += [
                     Document(one.target, one.body, key, receipt, payload, label, peer, one.routing)
                     for one, key in zip(fate, keys, strict=True)
@@ -154,21 +156,18 @@ class LogstashPipeline:
                 place = (label, fate)
                 done.dropped[place] = done.dropped.get(place, 0) + 1
             else:
-                letter = _letter(
-                    fate, payload, label, peer, self._event_keys.key_of(known, payload)
-                )
-                done.dead_letters.append(letter)
+                done.dead_letters.append(_letter(fate, payload, label, peer, self._key(sent)))
         return done
 
     def _fate(
-        self, members: Members, peer: str, now_ns: int, done: Processed
+        self, sent: Decoded, peer: str, now_ns: int, done: Processed
     ) -> tuple[str, list[_Made] | Unreadable | Illegal | DropReason]:
         """Return the label of an event, and what becomes of it."""
-        events = self._input.events_of(members, peer=peer, now_ns=now_ns)
+        events = self._input.events_of(sent, peer=peer, now_ns=now_ns)
         if isinstance(events, Unreadable):
             return OTHER, events
         label = self._label(events)
-        for mark in members.marks:
+        for mark in sent.marks:
             _count(done, label, mark)
         errors = self.program.conditions.errors
         run = self.program.run
@@ -183,10 +182,10 @@ class LogstashPipeline:
         return label, made
 
     def _label(self, events: Sequence[Event]) -> str:
-        service = events[0].fields.get("service") if events else None
-        if isinstance(service, dict):
-            service = service.get("name")
-        return self._labels.label_of(service)
+        service = events[0].root.get("service") if events else None
+        if type(service) is Raw:
+            return self._sent_labels[b"" + service]
+        return self._labels.label_of(_service_name(service))
 
     def _documents(self, results: Sequence[Result]) -> list[_Made] | Illegal:
         made: list[_Made] = []
@@ -197,7 +196,7 @@ class LogstashPipeline:
                 found = self._targets.of(target)
                 if isinstance(found, Illegal):
                     return found
-                body = body or encode_event(result.event)
+                body = body or self._encoder.encode(result.event)
                 total += len(body)
                 if total > LARGEST_TOTAL:
                     return TOO_COSTLY
@@ -206,28 +205,37 @@ class LogstashPipeline:
 
     # --- keys and letters -------------------------------------------------------------------
 
-    def _keys(self, known: Known | None, payload: bytes, made: Sequence[_Made]) -> list[str | None]:
+    def _keys(self, sent: Decoded | Unreadable, made: Sequence[_Made]) -> list[str | None]:
         """Return the key of each document: the config's id, else the event's, numbered."""
         if len(made) == 1:
             own = made[0].own_id
-            return [self._event_keys.key_of(known, payload) if own is None else own]
+            return [self._key(sent) if own is None else own]
         if all(one.own_id is not None for one in made):
             return [one.own_id for one in made]
-        key = self._event_keys.key_of(known, payload)
+        key = self._key(sent)
         return [
             one.own_id if one.own_id is not None else key and part_key(key, number)
             for number, one in enumerate(made)
         ]
 
+    def _key(self, sent: Decoded | Unreadable) -> str | None:
+        """Return the key of an event; None where nothing identifies it."""
+        if isinstance(sent, Unreadable):
+            return None
+        try:
+            return self._event_keys.key_of(sent.event)
+        except RecursionError:
+            return None
+
     # --- for people ---------------------------------------------------------------------------
 
     def explain(self, payload: bytes, *, now_ns: int) -> Explanation:
         """Run one payload and keep every decision."""
-        members = read_members(payload)
-        if isinstance(members, Unreadable):
-            return _dead(members)
+        sent = decode_payload(payload)
+        if isinstance(sent, Unreadable):
+            return _dead(sent)
         try:
-            return self._explained(members, payload, now_ns)
+            return self._explained(sent, now_ns)
         except RecursionError:
             return _dead(TOO_DEEP)
 
@@ -241,9 +249,8 @@ class LogstashPipeline:
             )
         return self._explainer
 
-    def _explained(self, members: Members, payload: bytes, now_ns: int) -> Explanation:
-        known = self._event_keys.known(members.fields)
-        events = self._input.events_of(members, peer="", now_ns=now_ns)
+    def _explained(self, sent: Decoded, now_ns: int) -> Explanation:
+        events = self._input.events_of(sent, peer="", now_ns=now_ns)
         if isinstance(events, Unreadable):
             return _dead(events)
         program = self._program_for_people()
@@ -252,7 +259,7 @@ class LogstashPipeline:
         results = [result for one in explained for result in one.results]
         is_undecided = program.conditions.errors > errors
         made = self._documents(results)
-        told = () if made is TOO_COSTLY else tuple(_told(result) for result in results)
+        told = () if made is TOO_COSTLY else tuple(map(self._told, results))
         names = list(dict.fromkeys(name for one in told for name in one.targets))
         first = told[0] if told else None
         outcome, reason, detail = "indexed", None, ""
@@ -262,7 +269,7 @@ class LogstashPipeline:
             dropped = _drop_reason(results, is_undecided=is_undecided)
             outcome, reason = "dropped", str(dropped)
             detail = program.conditions.last if is_undecided else ""
-        keys = self._keys(known, payload, made) if isinstance(made, list) else []
+        keys = self._keys(sent, made) if isinstance(made, list) else []
         return Explanation(
             outcome=outcome,  # type: ignore[arg-type]
             reason=reason,
@@ -273,7 +280,7 @@ class LogstashPipeline:
             key=keys[0] if keys else None,
             pattern=None,
             rule=None,
-            notes=members.marks + tuple(_failures(results)),
+            notes=sent.marks + tuple(_failures(results)),
             events=told,
             passages=tuple(
                 Passage(str(passage.place), passage.text, passage.outcome)
@@ -281,6 +288,11 @@ class LogstashPipeline:
                 for passage in one.passages
             ),
         )
+
+    def _told(self, result: Result) -> ExplainedEvent:
+        names = tuple(target.name for target in result.targets)
+        metadata = encode_value(result.event.metadata)
+        return ExplainedEvent(self._encoder.encode(result.event), metadata, names)
 
 
 def compile_logstash(
@@ -329,43 +341,20 @@ def invalid(error: RefusedConfig) -> ConfigProblem:
     )
 
 
-def encode_event(event: Event) -> bytes:
-    """Return an event as the body of a document, without its metadata."""
-    return _encoded(event.fields)
+class _SentLabels(dict[bytes, str]):
+    """Labels by the ``service`` that was sent."""
+
+    def __init__(self, labels: LearnedLabels) -> None:
+        self._labels = labels
+
+    def __missing__(self, sent: bytes) -> str:
+        label = self._labels.label_of(_service_name(value_of(sent)))
+        remember(self, sent, label)
+        return label
 
 
-def _encoded(value: Any) -> bytes:
-    try:
-        return _encoder.encode(value)
-    except UnicodeEncodeError:
-        return _encoder.encode(_mended(value))
-
-
-def _mended(value: Any) -> Any:
-    """Replace halves of surrogate pairs, which a filter may have made of a text in JSON."""
-    if isinstance(value, dict):
-        return {_mended(name): _mended(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_mended(one) for one in value]
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    return value
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Timestamp):
-        return str(value)
-    # How msgspec wants a hook to refuse a type.
-    raise NotImplementedError(f"a value of type {type(value).__name__}")
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number")
-
-
-def _told(result: Result) -> ExplainedEvent:
-    event = result.event
-    names = tuple(target.name for target in result.targets)
-    return ExplainedEvent(encode_event(event), _encoded(event.metadata), names)
+def _service_name(service: Value) -> Value:
+    return service.get("name") if isinstance(service, dict) else service
 
 
 def _letter(

@@ -23,18 +23,21 @@ Value = Any
 """None | bool | int | float | Decimal | str | Timestamp | list | dict, nested."""
 
 
-_MINUTE_NS = 60 * NANOS
-_KEPT_MINUTES = 4096
-_MINUTE_TEXTS: dict[int, str] = {}
-"""Number of a minute since 1970 -> ``2025-01-02T03:04:``; the events of a minute share it."""
+_KEPT_SECONDS = 4096
 
 
-def _begin_of_minute(minute: int) -> str:
-    if len(_MINUTE_TEXTS) >= _KEPT_MINUTES:
-        _MINUTE_TEXTS.clear()
-    text = instant_text(Instant(minute * 60, 0))
-    begin = _MINUTE_TEXTS[minute] = text[: -len("00.000Z")]
-    return begin
+class _SecondTexts(dict[int, str]):
+    """Seconds since 1970 -> ``2025-01-02T03:04:05.``; the events of a second share it."""
+
+    def __missing__(self, second: int) -> str:
+        if len(self) >= _KEPT_SECONDS:
+            self.clear()
+        begin = self[second] = instant_text(Instant(second, 0))[: -len("000Z")]
+        return begin
+
+
+_SECOND_TEXTS = _SecondTexts()
+_MILLI_TEXTS = [f"{milli:03d}Z" for milli in range(1000)]
 
 
 class Timestamp:
@@ -56,18 +59,12 @@ class Timestamp:
 
     def __str__(self) -> str:
         """ISO 8601 in UTC with milliseconds, more digits only if the moment has them."""
-        minute, of_minute = divmod(self.ns, _MINUTE_NS)
-        begin = _MINUTE_TEXTS.get(minute)
-        if begin is None:
-            begin = _begin_of_minute(minute)
-        seconds, nanos = divmod(of_minute, NANOS)
-        if nanos % 1_000_000 == 0:
-            return f"{begin}{seconds:02d}.{nanos // 1_000_000:03d}Z"
-        return (
-            f"{begin}{seconds:02d}.{nanos // 1000:06d}Z"
-            if nanos % 1000 == 0
-            else (f"{begin}{seconds:02d}.{nanos:09d}Z")
-        )
+        second, nanos = divmod(self.ns, NANOS)
+        milli, rest = divmod(nanos, 1_000_000)
+        begin = _SECOND_TEXTS[second]
+        if not rest:
+            return begin + _MILLI_TEXTS[milli]
+        return f"{begin}{nanos:09d}Z" if rest % 1000 else f"{begin}{nanos // 1000:06d}Z"
 
     def moment(self) -> datetime:
         """The same moment with microseconds, in UTC."""

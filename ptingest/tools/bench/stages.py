@@ -156,7 +156,7 @@ def _inner_stages(inputs: Sequence[StageInput]) -> dict[str, Work]:
 
     def make_keys() -> None:
         for event, raw, framed_time, millis in keys:
-            maker.key_of(event, raw, framed_time, millis)
+            maker.key_of(event.agent, event.host, event.log, raw, framed_time, millis)
 
     return {LINE: read_lines, KEY: make_keys}
 

@@ -7,19 +7,18 @@ from typing import Any
 
 import pytest
 
-from ptingest.pipeline.decode import Unreadable
+from ptingest.pipeline.decode import Decoded, Unreadable, decode_payload
 from ptingest.pipeline.logstash.beats_input import BeatsInput
 from ptingest.pipeline.logstash.event import Event
-from ptingest.pipeline.logstash.members import Members, read_members
 
 NOW = 1_767_323_045_000_000_000
 SENT = {"@timestamp": "2025-01-02T03:04:06.123Z", "@metadata": {"beat": "filebeat"}}
 
 
 def events(source: BeatsInput, raw: bytes) -> list[Event] | Unreadable:
-    members = read_members(raw)
-    assert isinstance(members, Members)
-    return source.events_of(members, peer="192.0.2.7:51234", now_ns=NOW)
+    sent = decode_payload(raw)
+    assert isinstance(sent, Decoded)
+    return source.events_of(sent, peer="192.0.2.7:51234", now_ns=NOW)
 
 
 def one(source: BeatsInput | None = None, **members: Any) -> Event:

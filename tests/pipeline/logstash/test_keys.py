@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from ptingest.pipeline.decode import Decoded, decode_payload
 from ptingest.pipeline.logstash.keys import EventKeys
-from ptingest.pipeline.logstash.members import Members, read_members
 
 EVENT = {
     "@timestamp": "2025-01-02T03:04:06.123Z", "message": "hi at 2025-01-02T03:04:05Z",
@@ -20,9 +20,9 @@ KEYS = EventKeys()
 
 def key(event: dict[str, Any], **dumping: Any) -> str | None:
     payload = json.dumps(event, **dumping).encode()
-    members = read_members(payload)
-    assert isinstance(members, Members)
-    return KEYS.key_of(KEYS.known(members.fields), payload)
+    sent = decode_payload(payload)
+    assert isinstance(sent, Decoded)
+    return KEYS.key_of(sent.event)
 
 
 def test_a_resent_event_has_its_key_again_in_any_order_and_spelling() -> None:
@@ -58,3 +58,27 @@ def test_odd_members_are_read_all_the_same() -> None:
     odd = {**EVENT, "log": {**EVENT["log"], "flags": ["multiline"]}}  # type: ignore[dict-item]
 
     assert key(odd) == key(EVENT)
+
+
+def test_what_is_no_text_or_names_no_file_is_identified_as_in_a_profile() -> None:
+    container = {**EVENT, "log": {"offset": 7}, "container": {"id": "c"}}
+
+    assert key(container) not in (None, key({**container, "container": {"id": "d"}}))
+    assert key({**EVENT, "message": 7}) not in (None, key(EVENT))
+    assert key({**EVENT, "message": "hi", "@timestamp": 7}) is None
+
+
+@pytest.mark.parametrize("inode", [1 << 70, -(1 << 70), 1.5, [1]])
+def test_an_odd_number_of_a_file_is_no_error(inode: object) -> None:
+    log = {"offset": 7, "file": {"inode": inode, "device_id": 3}}
+
+    assert key({**EVENT, "log": log}) is None
+
+
+def test_a_time_with_escapes_is_the_same_time() -> None:
+    line = {**EVENT, "message": "hi"}
+    sent = json.dumps(line).replace("2025-01-02T03:04:06", r"2025\u002d01-02T03:04:06").encode()
+    found = decode_payload(sent)
+    assert isinstance(found, Decoded)
+
+    assert KEYS.key_of(found.event) == key(line)
