@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import pytest_asyncio
-from confluent_kafka import Consumer
 
 from ptingest.buffer import buffer as module
 from ptingest.buffer import watch
-from ptingest.buffer.buffer import KafkaBuffer
-from ptingest.dead_letters.queue import DeadLetters, read_letters
-from ptingest.delivery.budget import Budget
-from ptingest.kafka.record import decode
-from ptingest.model.origin import Origin
-from ptingest.model.receipt import Receipt
-from ptingest.server.event_loop.fair_share import FairShare
-from ptingest.settings.delivery import DeadLettersSettings
-from ptingest.settings.kafka import KafkaBufferSettings
-from ptingest.telemetry.metrics import Metrics
-from tests.fakes.clock import SystemClock
+from ptingest.dead_letters.queue import read_letters
 from tests.fakes.kafka import NOT_ENOUGH_REPLICAS, PRODUCE, MockKafka
+from tests.support.buffering import TOPIC, RunningBuffer, events, read_events
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(60)
-TOPIC = "buffer"
-ORIGIN = Origin("192.0.2.7:5000", tls_subject="CN=web-1")
 TOO_LARGE, NOT_ALLOWED = 10, 29
 """MESSAGE_TOO_LARGE and TOPIC_AUTHORIZATION_FAILED in the Kafka protocol."""
 
@@ -47,49 +34,14 @@ def soon(monkeypatch) -> None:
     monkeypatch.setattr(watch, "ASK_SECONDS", 0.5)  # the mock does not answer questions of settings
 
 
-class Running:
-    """A buffer that runs, and what a test looks at."""
-
-    def __init__(self, kafka: MockKafka, folder, *, budget_bytes: int, record_bytes: int) -> None:
-        clock, self.metrics = SystemClock(), Metrics()
-        self.letters = DeadLetters(folder, DeadLettersSettings(), clock=clock, metrics=self.metrics)
-        self.folder, self.budget = folder, Budget(budget_bytes)
-        self.buffer = KafkaBuffer(
-            KafkaBufferSettings(brokers=(kafka.bootstrap,), topic=TOPIC, record_bytes=record_bytes),
-            budget=self.budget,
-            dead_letters=self.letters,
-            checkpoint=FairShare(),
-            metrics=self.metrics,
-            clock=clock,
-        )
-        self.clock = clock
-        self.task = asyncio.create_task(self.buffer.run())
-
-    async def window(self, *payloads: bytes) -> Receipt:
-        """Admit one window and seal it."""
-        receipt = Receipt(lambda _: None)
-        await self.buffer.admit(payloads, receipt, ORIGIN)
-        receipt.seal()
-        return receipt
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        await self.buffer.close()
-        await self.letters.close()
-
-    def balances(self) -> bool:
-        row = self.buffer.books.row()
-        return row["received"] == sum(row.values()) - row["received"]
-
-
 @pytest_asyncio.fixture
-async def start(kafka, tmp_path) -> AsyncIterator[Callable[..., Running]]:
-    made: list[Running] = []
+async def start(kafka, tmp_path) -> AsyncIterator[Callable[..., RunningBuffer]]:
+    made: list[RunningBuffer] = []
 
-    def begin(*, budget_bytes: int = 64 << 20, record_bytes: int = 900_000) -> Running:
+    def begin(*, budget_bytes: int = 64 << 20, record_bytes: int = 900_000) -> RunningBuffer:
         made.append(
-            Running(
-                kafka,
+            RunningBuffer(
+                kafka.bootstrap,
                 tmp_path / f"letters-{len(made)}",
                 budget_bytes=budget_bytes,
                 record_bytes=record_bytes,
@@ -104,33 +56,6 @@ async def start(kafka, tmp_path) -> AsyncIterator[Callable[..., Running]]:
         assert one.budget.outstanding == 0
 
 
-async def read(kafka: MockKafka, count: int) -> list[bytes]:
-    """Read the topic until it held so many events."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": kafka.bootstrap,
-            "group.id": "look",
-            "auto.offset.reset": "earliest",
-        }
-    )
-    consumer.subscribe([TOPIC])
-    found: list[bytes] = []
-    while len(found) < count:
-        for one in await asyncio.to_thread(consumer.consume, 100, 0.2):
-            seen = decode(one.value(), one.headers(), limit_bytes=1 << 30)
-            assert seen.origin.peer == ORIGIN.peer
-            assert seen.origin.tls_subject == ORIGIN.tls_subject
-            found += seen.payloads
-    consumer.close()
-    return found
-
-
-def events(count: int, size: int = 100) -> list[bytes]:
-    """Events that do not compress."""
-    chance = random.Random(count)
-    return [chance.randbytes(size) for _ in range(count)]
-
-
 async def test_a_window_is_safe_when_the_topic_has_it(kafka, start) -> None:
     running, payloads = start(), events(3000, 1000)
 
@@ -138,7 +63,7 @@ async def test_a_window_is_safe_when_the_topic_has_it(kafka, start) -> None:
     await until(lambda: receipt.closed)
 
     assert receipt.failed is None
-    assert sorted(await read(kafka, 3000)) == sorted(payloads)
+    assert sorted(await read_events(kafka.bootstrap, 3000)) == sorted(payloads)
     assert running.buffer.books.appended == 3000
     assert running.buffer.troubles() == []
 
@@ -170,7 +95,7 @@ async def test_memory_is_bounded_while_no_broker_answers(kafka, start) -> None:
     kafka.set_up(1)
     receipts = await asyncio.gather(*windows)
     await until(lambda: all(one.closed for one in receipts))
-    assert len(await read(kafka, 400)) == 400
+    assert len(await read_events(kafka.bootstrap, 400)) == 400
 
 
 async def test_replicas_out_of_sync_make_windows_wait(kafka, start) -> None:
@@ -181,7 +106,7 @@ async def test_replicas_out_of_sync_make_windows_wait(kafka, start) -> None:
     await until(lambda: receipt.closed)
 
     assert receipt.failed is None
-    assert len(await read(kafka, 10)) == 10
+    assert len(await read_events(kafka.bootstrap, 10)) == 10
 
 
 async def test_a_user_who_may_not_write_is_told_and_windows_wait(kafka, start) -> None:
@@ -203,7 +128,7 @@ async def test_records_are_never_larger_than_the_setting(kafka, start) -> None:
     receipt = await running.window(*payloads)
     await until(lambda: receipt.closed)
 
-    assert sorted(await read(kafka, 200)) == sorted(payloads)
+    assert sorted(await read_events(kafka.bootstrap, 200)) == sorted(payloads)
     assert running.metrics.value("ptingest_buffer_appended_records_total") >= 10
 
 
@@ -216,7 +141,7 @@ async def test_records_that_the_brokers_find_too_large_are_divided(kafka, start)
 
     assert receipt.failed is None
     assert running.buffer.limit_bytes < 60_000
-    assert sorted(await read(kafka, 100)) == sorted(payloads)
+    assert sorted(await read_events(kafka.bootstrap, 100)) == sorted(payloads)
 
 
 async def test_an_event_that_no_record_can_hold_becomes_a_dead_letter(kafka, start) -> None:
@@ -231,7 +156,7 @@ async def test_an_event_that_no_record_can_hold_becomes_a_dead_letter(kafka, sta
     assert letter.letter.payload == giant
     assert letter.letter.reason == "too_large_for_buffer"
     assert "buffer.kafka.record_bytes" in letter.letter.detail
-    assert sorted(await read(kafka, 2)) == sorted(small)
+    assert sorted(await read_events(kafka.bootstrap, 2)) == sorted(small)
 
 
 async def test_a_window_whose_beat_is_gone_is_not_sent_again(kafka, start) -> None:
