@@ -93,7 +93,7 @@ def writer(text: str) -> Writer:
     except FieldError:
         return lambda event, value: event.set(parse_reference(text), value)
     path = reference.path
-    if reference.is_metadata or path == ("tags",):
+    if reference.is_metadata or path == ("tags",) or len(path) > 3:
         return lambda event, value: event.set(reference, value)
     if path == ("@timestamp",):
         return _write_time(reference)
@@ -101,7 +101,7 @@ def writer(text: str) -> Writer:
         return _write_root(path[0])
     if len(path) == 2:
         return _write_child(path[0], path[1], reference)
-    return _write_below(path[:-1], path[-1], reference)
+    return _write_grandchild(reference)
 
 
 def _write_time(reference: Reference) -> Writer:
@@ -123,27 +123,30 @@ def _write_root(key: str) -> Writer:
 
 def _write_child(parent: str, key: str, reference: Reference) -> Writer:
     def write(event: Event, value: Value) -> None:
-        holder = event.root.get(parent)
+        holder = event.root.get(parent, MISSING)
         if type(holder) is dict:
             holder[key] = value
+        elif holder is MISSING:
+            event.root[parent] = {key: value}
         else:
             event.set(reference, value)
 
     return write
 
 
-def _write_below(parents: tuple[str, ...], key: str, reference: Reference) -> Writer:
+def _write_grandchild(reference: Reference) -> Writer:
+    first, second, key = reference.path
+
     def write(event: Event, value: Value) -> None:
-        holder = event.root
-        for parent in parents:
-            inner = holder.get(parent, MISSING)
-            if inner is MISSING:
-                inner = holder[parent] = {}
-            elif type(inner) is not dict:
-                # It is JSON still, a list, or no parent at all.
-                event.set(reference, value)
-                return
-            holder = inner
-        holder[key] = value
+        outer = event.root.get(first, MISSING)
+        inner = outer.get(second, MISSING) if type(outer) is dict else None
+        if type(inner) is dict:
+            inner[key] = value
+        elif inner is MISSING:
+            outer[second] = {key: value}
+        elif outer is MISSING:
+            event.root[first] = {second: {key: value}}
+        else:
+            event.set(reference, value)
 
     return write

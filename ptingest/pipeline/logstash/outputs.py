@@ -14,7 +14,7 @@ from ptingest.pipeline.logstash.options import Options, RefusedConfig
 from ptingest.pipeline.logstash.output_options import ELASTICSEARCH, FILE, ONLY_FOR_INDICES, STDOUT
 from ptingest.pipeline.logstash.sprintf import Template, compile_template
 from ptingest.pipeline.logstash.tree import Plugin
-from ptingest.pipeline.logstash.values import FieldError, java_text
+from ptingest.pipeline.logstash.values import FieldError, Value, java_text
 
 ACTIONS = ("create", "index")
 _CODECS = {"stdout": ("rubydebug", "json", "json_lines"), "file": ("json_lines", "json")}
@@ -124,22 +124,27 @@ def _is_data_stream(options: Options, *, has_ecs: bool) -> bool:
 
 
 def _to_data_streams(options: Options, number: int) -> Route:
-    given = {part: str(options[f"data_stream_{part}"]) for part in _DATA_STREAM}
+    given = [str(options[f"data_stream_{part}"]) for part in _DATA_STREAM]
     is_routed, is_synced = options["data_stream_auto_routing"], options["data_stream_sync_fields"]
     pipeline, routing = _optional(options["pipeline"]), _optional(options["routing"])
 
     def route(event: Event) -> Target:
         found = event.read("data_stream")
-        parts = given
-        if is_routed and type(found) is dict:
-            parts = {part: _part(found.get(part), given[part]) for part in _DATA_STREAM}
+        own: dict[str, Value] = found if type(found) is dict else {}
+        kind, dataset, namespace = given
+        if is_routed and own:
+            kind = _part(own.get("type"), kind)
+            dataset = _part(own.get("dataset"), dataset)
+            namespace = _part(own.get("namespace"), namespace)
         if is_synced:
             # The stream's mapping holds these three to one value each; what is no object is
             # overwritten, as recorded from Logstash.
-            event.root["data_stream"] = {**(found if type(found) is dict else {}), **parts}
+            event.root["data_stream"] = {
+                **own, "type": kind, "dataset": dataset, "namespace": namespace,
+            }  # fmt: skip
         return Target(
             number,
-            f"{parts['type']}-{parts['dataset']}-{parts['namespace']}",
+            f"{kind}-{dataset}-{namespace}",
             True,
             "create",
             None,

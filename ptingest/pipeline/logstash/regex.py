@@ -166,7 +166,7 @@ class _Engines:
         self._is_slow = False
         self._growth: Growth | None = None
         self._scale = 0.0
-        self._search_most = -1
+        self._search_most = self._match_most = -1
         self._beginning = _beginning(parsed)
         if written.needs_regex:
             self._compiled: Any = self._regex
@@ -183,8 +183,12 @@ class _Engines:
         # Each power is a place in the text, and each place is behind the one before.
         self._growth = grows
         self._scale = ways / math.factorial(power) / math.factorial(marks_power)
-        is_once = self._beginning is Place.TEXT_START
-        self._search_most = _longest(power + marks_power + (not is_once), ways)
+        # As if every character were a mark: what is shorter need not be counted.
+        self._match_most = _longest(power + marks_power, ways)
+        if self._beginning is Place.TEXT_START:
+            self._search_most = self._match_most
+        else:
+            self._search_most = _longest(power + marks_power + 1, ways)
 
     def search(self, text: str, start: int = 0) -> Found | None:
         if self.needle not in text:
@@ -219,6 +223,9 @@ class _Engines:
 
     def _long(self, text: str, start: int) -> Found | None:
         length = len(text) - start
+        is_line = self._beginning is Place.LINE_START and "\n" not in text
+        if is_line and length <= self._match_most:
+            return None if start else self._match(text)
         steps = self._steps(text, length)
         if steps <= STEPS_MOST:
             if self._beginning is Place.LINE_START and steps * text.count("\n") <= STEPS_MOST:

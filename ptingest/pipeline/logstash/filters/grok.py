@@ -201,13 +201,14 @@ def _adder(reference: Reference) -> Writer:
         elif isinstance(old, str):
             event.set(reference, [old, value])
 
-    if reference.is_metadata or path[0] in ("@timestamp", "tags"):
+    if reference.is_metadata or path[0] in ("@timestamp", "tags") or len(path) > 3:
         return add
+    # Parents are objects nearly always; these go there at a third of the cost.
     if len(path) == 1:
         return _adder_at_root(path[0], add)
     if len(path) == 2:
         return _adder_of_child(path[0], path[1], add)
-    return _adder_below(path[:-1], path[-1], add)
+    return _adder_of_grandchild(path, add)
 
 
 def _adder_at_root(name: str, otherwise: Writer) -> Writer:
@@ -223,30 +224,29 @@ def _adder_at_root(name: str, otherwise: Writer) -> Writer:
 
 def _adder_of_child(parent: str, name: str, otherwise: Writer) -> Writer:
     def add(event: Event, value: Value) -> None:
-        holder = event.root.get(parent)
+        holder = event.root.get(parent, MISSING)
         if type(holder) is dict and holder.get(name) is None:
             holder[name] = value
+        elif holder is MISSING:
+            event.root[parent] = {name: value}
         else:
             otherwise(event, value)
 
     return add
 
 
-def _adder_below(parents: tuple[str, ...], name: str, otherwise: Writer) -> Writer:
-    """Return the same for objects, which parents nearly always are, at a third of the cost."""
+def _adder_of_grandchild(path: tuple[str, ...], otherwise: Writer) -> Writer:
+    first, second, name = path
 
     def add(event: Event, value: Value) -> None:
-        holder = event.root
-        for key in parents:
-            inner = holder.get(key, MISSING)
-            if inner is MISSING:
-                inner = holder[key] = {}
-            elif type(inner) is not dict:
-                otherwise(event, value)
-                return
-            holder = inner
-        if holder.get(name) is None:
-            holder[name] = value
+        outer = event.root.get(first, MISSING)
+        inner = outer.get(second, MISSING) if type(outer) is dict else None
+        if type(inner) is dict and inner.get(name) is None:
+            inner[name] = value
+        elif inner is MISSING:
+            outer[second] = {name: value}
+        elif outer is MISSING:
+            event.root[first] = {second: {name: value}}
         else:
             otherwise(event, value)
 
