@@ -1,24 +1,16 @@
-"""The wheel, installed where nothing of ours is but what it declares it needs.
-
-A fresh environment gets the wheel and links to exactly the distributions its metadata asks
-for, markers and extras included; no index is asked. What is missing in the wheel, or in
-its dependencies, fails here and not at a user's.
-"""
+"""Source distribution and wheel, installed where nothing of ours is but what they declare."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import zipfile
-from collections.abc import Iterator
-from importlib.metadata import Distribution, distribution
+import json
+import signal
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
-from packaging.requirements import Requirement
 
 from ptingest.tools.files import FILES, PROGRAM_IN_UNIT
+from tests.support.installed import build, call, contents, install, running, wheel_of_sdist
 from tests.support.modules import PACKAGE, ROOT
 
 LINE = b"INFO|apps.parcels.views|2025-01-02T03:04:05Z|hello\n"
@@ -33,93 +25,31 @@ print(ptingest.__file__)
 """
 
 
-def call(*command: str | Path, folder: Path, given: bytes = b"") -> str:
-    """Run a command that must succeed, with nothing of this process's Python settings."""
-    environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    done = subprocess.run(
-        [str(part) for part in command],
-        input=given,
-        capture_output=True,
-        cwd=folder,
-        env=environ,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode()
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    call(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, folder=ROOT)
-    (built,) = folder.glob("*.whl")
-    return built
+    return build("wheel", ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
-def bin_folder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def of_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return wheel_of_sdist(tmp_path_factory.mktemp("of-sdist"))
+
+
+@pytest.fixture(scope="module")
+def bin_folder(of_sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the installed `ptingest` lies."""
-    home = tmp_path_factory.mktemp("installed")
-    call(sys.executable, "-m", "venv", "--without-pip", home, folder=home)
-    python = home / "bin" / "python"
-    pip: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        python,
-        "--disable-pip-version-check",
-    ]
-    call(*pip, "install", "-q", "--no-deps", "--no-index", "--no-compile", wheel, folder=home)
-    (packages,) = home.glob("lib/python*/site-packages")
-    for needed in closure(requirements(wheel)):
-        link(needed, packages)
-    return python.parent
+    return install(of_sdist, tmp_path_factory.mktemp("installed") / "home")
 
 
-def requirements(wheel: Path) -> list[Requirement]:
-    """What the wheel's own metadata asks for."""
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-        lines = archive.read(name).decode().splitlines()
-    opening = "Requires-Dist: "
-    return [Requirement(line.removeprefix(opening)) for line in lines if line.startswith(opening)]
-
-
-def closure(wanted: list[Requirement]) -> Iterator[Distribution]:
-    """Every distribution that an installer would bring for ``wanted``."""
-    waiting, seen = list(wanted), set[tuple[str, frozenset[str]]]()
-    while waiting:
-        one = waiting.pop()
-        key = (one.name.lower(), frozenset(one.extras))
-        if key in seen:
-            continue
-        seen.add(key)
-        found = distribution(one.name)
-        yield found
-        inner = [Requirement(text) for text in found.requires or ()]
-        waiting += [r for r in inner if applies(r, one.extras)]
-
-
-def applies(requirement: Requirement, extras: set[str]) -> bool:
-    if requirement.marker is None:
-        return True
-    return any(requirement.marker.evaluate({"extra": extra}) for extra in (extras or {""}))
-
-
-def link(needed: Distribution, packages: Path) -> None:
-    """Make one distribution importable, and nothing that lies beside it."""
-    for top in {file.parts[0] for file in needed.files or ()} - {"..", "__pycache__"}:
-        target = packages / top
-        if not target.exists():
-            target.symlink_to(Path(str(needed.locate_file(top))))
+def test_a_wheel_of_the_source_distribution_is_the_wheel_of_the_checkout(
+    wheel: Path, of_sdist: Path
+) -> None:
+    assert contents(of_sdist) == contents(wheel)
 
 
 def test_the_wheel_holds_what_the_package_needs_and_no_tests(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-        packaged = archive.read("ptingest/pipeline/pt.yaml")
+    names = contents(wheel).keys()
+    packaged = contents(wheel)["ptingest/pipeline/pt.yaml"]
 
     sources = {
         path.relative_to(ROOT).as_posix()
@@ -135,9 +65,8 @@ def test_the_wheel_holds_what_the_package_needs_and_no_tests(wheel: Path) -> Non
 def sent_by_setup(wheel: Path) -> dict[str, bytes]:
     """What `ptingest setup` sends once installed."""
     opening = "ptingest/tools/setup/assets/"
-    with zipfile.ZipFile(wheel) as archive:
-        names = [name for name in archive.namelist() if name.startswith(opening)]
-        return {name.removeprefix(opening): archive.read(name) for name in names}
+    files = contents(wheel).items()
+    return {name.removeprefix(opening): body for name, body in files if name.startswith(opening)}
 
 
 def sent_by_hand() -> dict[str, bytes]:
@@ -199,3 +128,30 @@ def test_the_installed_command_has_every_file_for_operators(
         text = (tmp_path / file.name).read_text(encoding="utf-8")
         here = (ROOT / file.source).read_text(encoding="utf-8")
         assert text == here.replace(PROGRAM_IN_UNIT, str(bin_folder / "ptingest"))
+
+
+@pytest.mark.timeout(60)
+def test_the_installed_command_is_server_beat_console_and_search(
+    bin_folder: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "django.log"
+    log.write_bytes(LINE * 3)
+
+    with running(bin_folder, tmp_path) as server:
+        sent = call(*(bin_folder / "ptingest", "send", log, "--to", server.beats), folder=tmp_path)
+        found = call(
+            *(bin_folder / "ptingest", "search", "service:django", "--json"),
+            *("--config", server.config), folder=tmp_path,
+        )  # fmt: skip
+        with urlopen(f"{server.url}/console/explore?q=hello", timeout=30) as answer:
+            page = answer.read().decode()
+        with urlopen(f"{server.url}/console/static/console.css", timeout=30) as answer:
+            style = answer.read()
+        server.process.send_signal(signal.SIGTERM)
+        left = server.process.wait(30)
+
+    assert "3 events acked" in sent
+    assert [json.loads(line)["log_message"] for line in found.splitlines()] == ["hello"] * 3
+    assert page.count("<mark>hello</mark>") >= 3
+    assert style
+    assert left == 0
