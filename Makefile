@@ -6,12 +6,16 @@ PIP    := $(BIN)/python -m pip install -q --disable-pip-version-check
 # Processes that share the tests: most tests wait more than they work.
 BESIDE ?= 3
 CODE   := ptingest tests benchmarks docs
+HASHED := .peers/uv/bin/uv pip compile -q --no-config --universal --python-version 3.11 \
+          --no-header --no-annotate --generate-hashes
+SBOM   := .peers/sbom/bin/python -m cyclonedx_py environment --pyproject pyproject.toml \
+          --mc-type application --output-reproducible --output-format JSON
 # Hundreds of servers are started from this folder; each would compile it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help runtime install demo run format check unit test peers coverage browsers fuzz torture bench docs build clean
+.PHONY: help runtime install demo run format check unit test peers pythons hashes sbom coverage browsers fuzz torture bench docs build clean
 help:            ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 runtime: $(VENV)/.runtime     ## create .venv with what the program itself needs, pinned
 $(VENV)/.runtime: deploy/requirements.txt pyproject.toml
@@ -52,6 +56,9 @@ test: check      ## check, then every test; PTINGEST_PEERS=require makes missing
 peers: install   ## all tests with Elasticsearch on 8.13, 8.19 and 9.5, of which `make test` runs a part
 	$(BIN)/python -m pytest -n $(BESIDE) --timeout 120 --every-release tests/peers
 
+pythons: install ## `make unit` on each claimed version of Python that is found; PYTHONS="PATH ..." names more
+	$(BIN)/python -m tests.pythons $(if $(PYTHONS),--python $(PYTHONS))
+
 coverage: install ## the same with what they covered, line by line; it takes twice the time
 	$(BIN)/python -m coverage run -m pytest --unit --timeout 120; failed=$$?; \
 	$(BIN)/python -m coverage report && exit $$failed
@@ -71,6 +78,18 @@ bench: install   ## measure, this run beside the last (benchmarks/history.jsonl)
 
 docs: runtime    ## write docs/settings.md, commands.md and metrics.md anew from the code
 	$(BIN)/python -m docs.generate
+
+hashes:          ## write deploy/hashed anew: the hashes of every file of each pinned version
+	$(PYTHON) -m venv .peers/uv
+	.peers/uv/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9
+	$(HASHED) -o deploy/hashed/runtime.txt --no-deps deploy/requirements.txt
+	$(HASHED) -o deploy/hashed/build.txt -c tests/requirements.txt deploy/hashed/build.in
+
+sbom: runtime    ## what .venv holds of what the program needs, as CycloneDX, in build/sbom.cdx.json
+	$(PYTHON) -m venv .peers/sbom
+	.peers/sbom/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r deploy/hashed/build.txt
+	mkdir -p build
+	$(SBOM) --output-file build/sbom.cdx.json $(BIN)/python
 
 build: runtime   ## the source distribution and the wheel, in dist/
 	$(BIN)/python -m hatchling build

@@ -137,6 +137,7 @@ def test_ptingest_is_read_only_and_without_privileges(project: Any) -> None:
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["pids_limit"] == 256
 
 
 def test_its_commands_exist(project: Any) -> None:

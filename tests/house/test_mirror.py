@@ -10,8 +10,8 @@ import pytest
 from tests.support.modules import PACKAGE, TESTS, functions, is_seam, modules, tree
 
 APART = {
-    "benchmarks", "browser", "deploy", "fakes", "flow", "fuzz", "house", "peers", "support",
-    "torture", "wire",
+    "benchmarks", "browser", "deploy", "fakes", "flow", "fuzz", "house", "peers",
+    "pythons", "support", "torture", "wire",
 }  # fmt: skip
 """Folders of tests that belong to no single module; see design: tests/."""
 
