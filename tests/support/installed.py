@@ -141,7 +141,7 @@ def running(
     beats, url = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     file = folder / "ptingest.yaml"
     file.write_text(json.dumps({"beats": {"listen": beats}, "api": {"listen": url}, **config}))
-    command = [programs / "ptingest", "serve", "--config", file]
+    command = [str(programs / "ptingest"), "serve", "--config", str(file)]
     with (
         (folder / "server.log").open("ab") as log,
         subprocess.Popen(
