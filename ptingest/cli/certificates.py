@@ -10,7 +10,7 @@ from ptingest.errors import TlsUnusable
 from ptingest.model.address import is_loopback_host, split_listen
 from ptingest.model.finding import Finding
 from ptingest.settings.server import ServerSettings
-from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.settings.sinks import ClusterSettings
 
 if TYPE_CHECKING:
     from ptingest.settings.pem import CertificateFile
@@ -39,8 +39,8 @@ def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Fi
         steps.append((beats.client_ca, f"{BEATS}.client_ca", lambda: None))
     if api is not None:
         steps.append((api.certificate, f"{API}.certificate", lambda: server_context(api, API)))
-    if settings.sinks.elasticsearch is not None:
-        steps += _elasticsearch(settings.sinks.elasticsearch)
+    for place, sink in settings.sinks.clusters_by_place().items():
+        steps += _cluster(place, sink)
     for path, setting, try_it in steps:
         if path is None:
             continue
@@ -56,14 +56,14 @@ def look_at_certificates(settings: ServerSettings, *, now: float) -> Iterator[Fi
 
 def may_name_files(settings: ServerSettings) -> bool:
     """Most configs name no file of TLS, and what reads them takes long to import."""
-    sections = (settings.beats.tls, settings.api.tls, settings.sinks.elasticsearch)
-    return any(section is not None for section in sections)
+    sections = (settings.beats.tls, settings.api.tls)
+    has_section = any(section is not None for section in sections)
+    return has_section or bool(settings.sinks.clusters_by_place())
 
 
-def _elasticsearch(sink: ElasticsearchSettings) -> Iterator[Step]:
+def _cluster(place: str, sink: ClusterSettings) -> Iterator[Step]:
     from ptingest.settings.pem import load_pair, trusting_context
 
-    place = "sinks.elasticsearch"
     yield sink.ca_file, f"{place}.ca_file", lambda: None
     if (own := sink.certificate) is not None:
 
@@ -91,12 +91,13 @@ def look_at_ports(settings: ServerSettings) -> Iterator[Finding]:
         seen = "covers every address: any client may claim any address"
         cure = "list the load balancers only"
         yield Finding("warning", "beats.proxy_protocol_from", seen, cure)
-    sink = settings.sinks.elasticsearch
-    if sink is not None and not any(one.startswith("https://") for one in sink.hosts):
+    for place, sink in settings.sinks.clusters_by_place().items():
+        if any(one.startswith("https://") for one in sink.hosts):
+            continue
         given = [one for one in ("ca_file", "fingerprint", "certificate") if getattr(sink, one)]
         for name in given:
             seen = "is set, but no host is https: it is not used"
-            yield Finding("warning", f"sinks.elasticsearch.{name}", seen, "write https:// in hosts")
+            yield Finding("warning", f"{place}.{name}", seen, "write https:// in hosts")
 
 
 def show_access(settings: ServerSettings) -> str:

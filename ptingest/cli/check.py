@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from ptingest.settings.profile import PatternSettings, ProfileSettings
     from ptingest.settings.profiles import Profile
     from ptingest.settings.server import ServerSettings
-    from ptingest.settings.sinks import ElasticsearchSettings
+    from ptingest.settings.sinks import ClusterSettings
 
 BEAT_GIVES_UP_SECONDS = 30
 """Filebeat's own `timeout`, and the longest time without an ack or keepalive."""
 HTTP_BODY_BYTES = 100 << 20
-"""Elasticsearch's `http.max_content_length` unless the cluster says otherwise."""
+"""A cluster's `http.max_content_length` unless the cluster says otherwise."""
 CONNECT_SECONDS = 30.0
 
 
@@ -177,9 +177,8 @@ def _show_sinks(settings: ServerSettings) -> Iterator[str]:
     sinks, folder = settings.sinks, Path(settings.data_dir)
     if sinks.store is not None:
         yield f"store: {folder / sinks.store.path}"
-    for name, one in {"elasticsearch": sinks.elasticsearch, **sinks.clusters}.items():
-        if one is not None:
-            yield _show_elasticsearch(name, one)
+    for place, one in sinks.clusters_by_place().items():
+        yield _show_cluster(place.rpartition("s.")[2], one)
     if sinks.ndjson is not None:
         path = sinks.ndjson.path
         yield f"ndjson: {'standard output' if path == '-' else folder / path}"
@@ -198,9 +197,9 @@ def _show_workers(settings: ServerSettings) -> str:
     return f"{workers}{' (one for each core)' if settings.workers == 0 else ''}, and a supervisor"
 
 
-def _show_elasticsearch(name: str, sink: ElasticsearchSettings) -> str:
+def _show_cluster(name: str, sink: ClusterSettings) -> str:
     login = "no login"
-    if sink.api_key is not None:
+    if getattr(sink, "api_key", None) is not None:
         login = "with an API key"
     elif sink.username is not None:
         login = f"as {sink.username}"
@@ -283,11 +282,10 @@ def look_at_values(settings: ServerSettings) -> Iterator[Finding]:
     yield from _look_at_workers(settings)
     if settings.sinks.store is None and settings.sinks.ndjson is None:
         yield Finding(
-            "note", "sinks", "while Elasticsearch is not reachable, Beats wait and keep their logs"
+            "note", "sinks", "while no sink can be reached, Beats wait and keep their logs"
         )
-    sink = settings.sinks.elasticsearch
-    if sink is not None:
-        yield from _look_at_elasticsearch(sink)
+    for place, sink in settings.sinks.clusters_by_place().items():
+        yield from _look_at_cluster(place, sink)
 
 
 def _look_at_workers(settings: ServerSettings) -> Iterator[Finding]:
@@ -300,10 +298,9 @@ def _look_at_workers(settings: ServerSettings) -> Iterator[Finding]:
         )
 
 
-def _look_at_elasticsearch(sink: ElasticsearchSettings) -> Iterator[Finding]:
-    name = "sinks.elasticsearch"
+def _look_at_cluster(name: str, sink: ClusterSettings) -> Iterator[Finding]:
     # Not `or`: an empty secret is false.
-    secret = sink.api_key if sink.password is None else sink.password
+    secret = getattr(sink, "api_key", None) if sink.password is None else sink.password
     if secret is not None and not secret.get_secret_value():
         which = "api_key" if sink.password is None else "password"
         yield Finding("warning", f"{name}.{which}", "is empty", "is its variable set?")
@@ -313,7 +310,7 @@ def _look_at_elasticsearch(sink: ElasticsearchSettings) -> Iterator[Finding]:
     if sink.ids == "none":
         yield Finding("note", f"{name}.ids", "is none: a resend may store events twice")
     if sink.batch.max_bytes > HTTP_BODY_BYTES:
-        seen = "is more than Elasticsearch takes (http.max_content_length, 100 MiB)"
+        seen = "is more than a cluster takes (http.max_content_length, 100 MiB)"
         yield Finding("warning", f"{name}.batch.max_bytes", seen, "write 5MiB to 20MiB")
     if sink.shard_seconds >= sink.request_seconds:
         seen = "is not below request_seconds: answers come after the request has ended"

@@ -1,14 +1,14 @@
 """`ptingest doctor`: find out what is wrong, and say what to do about it.
 
-Looks at the config, at a running server through its HTTP port, and at Elasticsearch, or only
-at one of them. It only reads.
+Looks at the config, at a running server through its HTTP port, and at the clusters that it
+writes to, or only at one of them. It only reads.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -32,12 +32,14 @@ from ptingest.model.finding import Finding
 if TYPE_CHECKING:
     from ptingest.settings.api import ApiSettings
     from ptingest.settings.server import ServerSettings
-    from ptingest.settings.sinks import ElasticsearchSettings
+    from ptingest.settings.sinks import ClusterSettings
 
-Part = Literal["config", "server", "elasticsearch"]
-PARTS: tuple[Part, ...] = ("config", "server", "elasticsearch")
+ClusterPart = Literal["elasticsearch", "opensearch"]
+Part = Literal["config", "server"] | ClusterPart
+CLUSTERS: tuple[ClusterPart, ...] = ("elasticsearch", "opensearch")
+PARTS: tuple[Part, ...] = ("config", "server", *CLUSTERS)
 JSON_KEYS = ("mark", "subject", "looked_at", "found", "cure")
-UNREACHABLE = frozenset({"server", "Elasticsearch", "login"})
+UNREACHABLE = frozenset({"server", "Elasticsearch", "OpenSearch", "login"})
 """Subjects of problems that mean: no answer, or no access."""
 
 
@@ -47,7 +49,7 @@ class Examination(NamedTuple):
     settings: ServerSettings
     parts: frozenset[Part]
     api: ApiSettings
-    elasticsearch: ElasticsearchSettings | None
+    clusters: Mapping[ClusterPart, ClusterSettings | None]
     better_user: str | None
 
 
@@ -56,10 +58,12 @@ class Examination(NamedTuple):
 @click.option("--server", metavar="HOST:PORT", help="Instead of the config's api.listen.")
 @token_option
 @click.option("--elasticsearch", metavar="URL", help="Instead of sinks.elasticsearch.hosts.")
+@click.option("--opensearch", metavar="URL", help="Instead of sinks.opensearch.hosts.")
 @click.option(
     "--user",
     metavar="NAME",
-    help="User for questions that the writer may not ask; password: ELASTIC_PASSWORD.",
+    help="User for questions that the writer may not ask; password: ELASTIC_PASSWORD, for "
+    "OpenSearch OPENSEARCH_INITIAL_ADMIN_PASSWORD.",
 )
 @click.option(
     "--only", multiple=True, type=click.Choice(PARTS), help="Look only at this part; repeatable."
@@ -70,26 +74,31 @@ def doctor(
     server: str | None,
     token_file: Path | None,
     elasticsearch: str | None,
+    opensearch: str | None,
     user: str | None,
     only: tuple[Part, ...],
     as_json: bool,
 ) -> ExitCode:
     """Find out what is wrong, and say what to do about it.
 
-    It only reads. It looks at the config, the server that runs with it, and Elasticsearch;
-    without --config, at the one that --server or --elasticsearch names. Exit codes: 0 no
-    problem, 1 a problem, 3 config invalid, 4 the server or Elasticsearch is not reachable or
-    refuses the login.
+    It only reads. It looks at the config, the server that runs with it, and its Elasticsearch
+    or OpenSearch; without --config, at the one that --server, --elasticsearch or --opensearch
+    names. Exit codes: 0 no problem, 1 a problem, 3 config invalid, 4 the server or a cluster is
+    not reachable or refuses the login.
     """
     import asyncio
 
     settings = load_settings(config)
-    parts = frozenset(only) or _parts(config, server, elasticsearch)
+    urls: dict[ClusterPart, str | None] = {
+        "elasticsearch": elasticsearch,
+        "opensearch": opensearch,
+    }
+    parts = frozenset(only) or _parts(config, server, urls)
     examination = Examination(
         settings,
         parts,
         api_of(settings, server, token_file),
-        _elasticsearch(settings, elasticsearch),
+        {part: _cluster(settings, part, url) for part, url in urls.items()},
         user,
     )
     findings = [one._replace(cure=copyable(one.cure)) for one in asyncio.run(_examine(examination))]
@@ -104,32 +113,34 @@ def doctor(
     return ExitCode.FAILED if problems else ExitCode.DONE
 
 
-def _parts(config: Path | None, server: str | None, elasticsearch: str | None) -> frozenset[Part]:
-    if config is None and (server or elasticsearch):
-        named: set[Part] = set()
-        if server:
-            named.add("server")
-        if elasticsearch:
-            named.add("elasticsearch")
-        return frozenset(named)
+def _parts(
+    config: Path | None, server: str | None, urls: Mapping[ClusterPart, str | None]
+) -> frozenset[Part]:
+    named: set[Part] = {part for part, url in urls.items() if url}
+    if config is None and (server or named):
+        return frozenset(named | {"server"} if server else named)
     return frozenset(PARTS)
 
 
-def _elasticsearch(settings: ServerSettings, url: str | None) -> ElasticsearchSettings | None:
+def _cluster(
+    settings: ServerSettings, part: ClusterPart, url: str | None
+) -> ClusterSettings | None:
     """The sink's settings, or an address given by hand with the writer's login."""
-    sink = settings.sinks.elasticsearch
+    sinks = settings.sinks
+    sink = sinks.elasticsearch if part == "elasticsearch" else sinks.opensearch
     if url is None:
         return sink
     from pydantic import ValidationError
 
-    from ptingest.settings.sinks import ElasticsearchSettings
+    from ptingest.settings.sinks import ElasticsearchSettings, OpenSearchSettings
 
     password = os.environ.get("LOGSTASH_WRITER_PASSWORD")
     login = {"username": "logstash_writer", "password": password} if password else {}
     try:
-        named = ElasticsearchSettings.model_validate({"hosts": (url,), **login})
+        model = ElasticsearchSettings if part == "elasticsearch" else OpenSearchSettings
+        named = model.model_validate({"hosts": (url,), **login})
     except ValidationError as error:
-        raise click.UsageError(f"--elasticsearch: {why_refused(error)}") from error
+        raise click.UsageError(f"--{part}: {why_refused(error)}") from error
     return named if sink is None else sink.model_copy(update={"hosts": named.hosts})
 
 
@@ -141,8 +152,9 @@ async def _examine(examination: Examination) -> list[Finding]:
     if "server" in examination.parts:
         found, active = await _look_at_server(examination)
         findings += found
-    if "elasticsearch" in examination.parts:
-        findings += await _look_at_elasticsearch(examination, examination.elasticsearch, active)
+    for part in CLUSTERS:
+        if part in examination.parts:
+            findings += await _look_at_cluster(examination, part, active)
     return findings
 
 
@@ -191,12 +203,15 @@ async def _look_at_server(examination: Examination) -> tuple[list[Finding], froz
     return [*findings, *findings_of_traffic(facts)], active_services(facts)
 
 
-# --- Elasticsearch ----------------------------------------------------------------------
+# --- a cluster -----------------------------------------------------------------------------
 
 
-async def _look_at_elasticsearch(
-    examination: Examination, sink: ElasticsearchSettings | None, active: frozenset[str]
+async def _look_at_cluster(
+    examination: Examination, part: ClusterPart, active: frozenset[str]
 ) -> Sequence[Finding]:
+    sink = examination.clusters[part]
+    if sink is None and (part == "opensearch" or examination.clusters["opensearch"] is not None):
+        return []
     if sink is None:
         seen = "no sinks.elasticsearch: documents go to the other sinks, not to Kibana"
         cure = "set hosts and a login; `ptingest search` searches the embedded store"
@@ -218,6 +233,7 @@ async def _look_at_elasticsearch(
             where=", ".join(sink.hosts),
             username=sink.username,
             streams=stream_names(profile),
+            dialect=client.dialect,
         )
     finally:
         await client.close()
@@ -227,19 +243,22 @@ async def _look_at_elasticsearch(
     return list(findings_of_cluster(facts))
 
 
-def _better_login(sink: ElasticsearchSettings, user: str | None) -> ElasticsearchSettings | None:
+def _better_login(sink: ClusterSettings, user: str | None) -> ClusterSettings | None:
     if user is None:
         return None
     from pydantic import SecretStr
 
-    password = os.environ.get("ELASTIC_PASSWORD")
+    from ptingest.sinks.elasticsearch.dialect import dialect_of
+
+    password = os.environ.get(dialect_of(sink).superuser_variable)
     if not password:
         password = click.prompt(f"Password of {user}", hide_input=True, err=True)
-    login = {"username": user, "password": SecretStr(password), "api_key": None}
-    return sink.model_copy(update=login)
+    login: dict[str, object] = {"username": user, "password": SecretStr(password)}
+    without_key = {"api_key": None} if "api_key" in type(sink).model_fields else {}
+    return sink.model_copy(update=login | without_key)
 
 
-async def _expiries(sink: ElasticsearchSettings) -> dict[str, float]:
+async def _expiries(sink: ClusterSettings) -> dict[str, float]:
     """Return when the certificates of the hosts expire, where they are trusted."""
     import asyncio
 

@@ -1,4 +1,4 @@
-"""`ptingest setup`: make what Elasticsearch and Kibana need; a second run changes nothing."""
+"""`ptingest setup`: make what a cluster and Kibana need; a second run changes nothing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings, why_refused
 from ptingest.cli.terminal import marked_lines, width_of
 from ptingest.cli.visible import visible
+from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH, OPENSEARCH
 from ptingest.sinks.elasticsearch.names import USER
 from ptingest.tools.setup.plan import KIBANA_PARTS, PARTS, Part, RoleName, Wanted
 
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from ptingest.settings.sinks import ElasticsearchSettings
+    from ptingest.settings.server import ServerSettings
+    from ptingest.settings.sinks import ClusterSettings
+    from ptingest.sinks.elasticsearch.dialect import Dialect
     from ptingest.tools.setup.elasticsearch import Done, LoginWorks
 
     Say = Callable[[Done], None]
 
 LOCAL = "http://127.0.0.1:9200"
-ADMIN_VARIABLE = "ELASTIC_PASSWORD"
 WRITER_VARIABLE = "LOGSTASH_WRITER_PASSWORD"
 COLOURS = {
     "created": "green",
@@ -48,7 +50,7 @@ INDENT = 10
 class Target(NamedTuple):
     """Where to, and as whom."""
 
-    admin: ElasticsearchSettings
+    admin: ClusterSettings
     writer_password: SecretStr | None
     kibana: str | None
     api_key_file: Path | None
@@ -57,13 +59,14 @@ class Target(NamedTuple):
 @click.command(epilog="Example: ELASTIC_PASSWORD=... ptingest setup --config ptingest.yaml")
 @config_option
 @click.option("--elasticsearch", metavar="URL", help="Instead of sinks.elasticsearch.hosts.")
+@click.option("--opensearch", metavar="URL", help="Instead of sinks.opensearch.hosts.")
 @click.option("--kibana", metavar="URL", help="Also create data views, searches and a dashboard.")
 @click.option("--ca-file", metavar="FILE", help="Certificate authority of the hosts.")
 @click.option(
     "--user",
-    default="elastic",
-    show_default=True,
-    help=f"Superuser; password: {ADMIN_VARIABLE} or a prompt.",
+    metavar="NAME",
+    help=f"Superuser, else {ELASTICSEARCH.superuser} or, of OpenSearch, {OPENSEARCH.superuser}; "
+    f"password: {ELASTICSEARCH.superuser_variable}, {OPENSEARCH.superuser_variable} or a prompt.",
 )
 @click.option(
     "--only", multiple=True, type=click.Choice(PARTS), help="Look only at this part; repeatable."
@@ -100,9 +103,10 @@ class Target(NamedTuple):
 def setup(
     config: Path | None,
     elasticsearch: str | None,
+    opensearch: str | None,
     kibana: str | None,
     ca_file: str | None,
-    user: str,
+    user: str | None,
     only: tuple[Part, ...],
     dry_run: bool,
     retention: str,
@@ -112,12 +116,17 @@ def setup(
     role: RoleName,
     api_key: Path | None,
 ) -> ExitCode:
-    """Prepare Elasticsearch and Kibana: templates, role, user, data views, dashboard.
+    """Prepare Elasticsearch or OpenSearch, and Kibana: templates, role, user, data views,
+    dashboard.
 
     What is there already stays as it is. Exit codes: 0 all is there, 1 something was
     refused, 4 not reachable or the login is not taken.
     """
-    wanted = Wanted(
+    settings = load_settings(config)
+    dialect = _dialect(settings, elasticsearch, opensearch)
+    _require_counterparts(dialect, kibana=kibana, api_key=api_key, role=role)
+    options = Wanted(
+        dialect=dialect,
         retention=None if retention == "none" else retention,
         replicas=replicas,
         logsdb=logsdb,
@@ -125,12 +134,12 @@ def setup(
         role=role,
         parts=_parts(only, kibana=kibana, api_key=api_key),
     )
-    wanted = _of_profile(wanted, config)
+    wanted = _of_profile(options, settings)
     if dry_run:
         for line in _requests(wanted):
             click.echo(line)
         return ExitCode.DONE
-    target = _target(config, elasticsearch, ca_file, user, wanted.parts)._replace(
+    target = _target(settings, elasticsearch or opensearch, ca_file, user, wanted)._replace(
         kibana=kibana, api_key_file=api_key
     )
     import asyncio
@@ -151,13 +160,44 @@ def _parts(only: tuple[Part, ...], *, kibana: str | None, api_key: Path | None) 
     return frozenset(found | KIBANA_PARTS if kibana is not None else found)
 
 
-def _of_profile(wanted: Wanted, config: Path | None) -> Wanted:
+def _dialect(
+    settings: ServerSettings, elasticsearch: str | None, opensearch: str | None
+) -> Dialect:
+    """Return what is prepared: what an option names, else what the config has."""
+    if elasticsearch is not None and opensearch is not None:
+        raise click.UsageError("--elasticsearch excludes --opensearch: prepare one at a time")
+    has_both = settings.sinks.elasticsearch is not None and settings.sinks.opensearch is not None
+    if has_both and elasticsearch is None and opensearch is None:
+        raise click.UsageError(
+            "the config has sinks.elasticsearch and sinks.opensearch: name the one to prepare "
+            "with --elasticsearch URL or --opensearch URL"
+        )
+    if opensearch is not None or (elasticsearch is None and settings.sinks.opensearch is not None):
+        return OPENSEARCH
+    return ELASTICSEARCH
+
+
+def _require_counterparts(
+    dialect: Dialect, *, kibana: str | None, api_key: Path | None, role: RoleName
+) -> None:
+    """Refuse options for what a cluster does not have."""
+    if dialect is not OPENSEARCH:
+        return
+    if kibana is not None:
+        raise click.UsageError("--kibana: OpenSearch Dashboards has another API; see docs")
+    if api_key is not None:
+        raise click.UsageError("--api-key: OpenSearch has no API keys; a user is made instead")
+    if role != "lean":
+        raise click.UsageError("--role: OpenSearch has the role `lean` only")
+
+
+def _of_profile(wanted: Wanted, settings: ServerSettings) -> Wanted:
     """Return the same for the data streams and groups of the config's profile."""
     from ptingest.pipeline.route import stream_names
     from ptingest.server.assembly import read_profile
     from ptingest.settings.profiles import groups_of
 
-    profile = read_profile(load_settings(config), os.environ)
+    profile = read_profile(settings, os.environ)
     groups = groups_of(profile)
     if not groups:
         raise click.UsageError(
@@ -176,35 +216,38 @@ def _of_profile(wanted: Wanted, config: Path | None) -> Wanted:
 
 
 def _target(
-    config: Path | None,
-    elasticsearch: str | None,
+    settings: ServerSettings,
+    url: str | None,
     ca_file: str | None,
-    user: str,
-    parts: frozenset[Part],
+    user: str | None,
+    wanted: Wanted,
 ) -> Target:
     from pydantic import SecretStr, ValidationError
 
-    from ptingest.settings.sinks import ElasticsearchSettings
+    from ptingest.settings.sinks import ElasticsearchSettings, OpenSearchSettings
 
-    sink = load_settings(config).sinks.elasticsearch if config is not None else None
+    dialect, sinks = wanted.dialect, settings.sinks
+    sink = sinks.opensearch if dialect is OPENSEARCH else sinks.elasticsearch
+    user = user or dialect.superuser
     values: dict[str, object] = {"hosts": (LOCAL,)}
     if sink is not None:
         values = sink.model_dump(exclude={"username", "password", "api_key"})
-    if elasticsearch is not None:
-        values["hosts"] = (elasticsearch,)
+    if url is not None:
+        values["hosts"] = (url,)
     if ca_file is not None:
         values |= {"ca_file": ca_file, "fingerprint": None}
-    password = _secret(ADMIN_VARIABLE, f"Password of {user}")
+    password = _secret(dialect.superuser_variable, f"Password of {user}")
     if password is not None:
         values |= {"username": user, "password": password}
     try:
-        admin = ElasticsearchSettings.model_validate(values)
+        model = OpenSearchSettings if dialect is OPENSEARCH else ElasticsearchSettings
+        admin = model.model_validate(values)
     except ValidationError as error:
-        raise click.UsageError(f"--elasticsearch: {why_refused(error)}") from error
+        raise click.UsageError(f"--{dialect.name}: {why_refused(error)}") from error
     written: SecretStr | None = None
     if sink is not None and sink.username == USER:
         written = sink.password
-    if "user" in parts and written is None:
+    if "user" in wanted.parts and written is None:
         asked = _secret(WRITER_VARIABLE, f"Password of {USER} (empty: keep it)", twice=True)
         written = SecretStr(asked) if asked else None
     return Target(admin, written, None, None)
@@ -225,15 +268,17 @@ def _secret(variable: str, prompt: str, *, twice: bool = False) -> str | None:
 
 
 def _requests(wanted: Wanted) -> Iterable[str]:
+    from ptingest.tools.setup.elasticsearch import fitted
     from ptingest.tools.setup.kibana import IMPORT
     from ptingest.tools.setup.plan import data_view_steps, elasticsearch_steps, saved_objects
 
-    for step in elasticsearch_steps(wanted):
+    for step in fitted(elasticsearch_steps(wanted), None, wanted.dialect):
         body = step.body
         if step.part == "user":
-            body = {**body, "password": f"<{WRITER_VARIABLE}>", "enabled": True}
+            body = {**body, "password": f"<{WRITER_VARIABLE}>"}
+            body |= {"enabled": True} if wanted.dialect is ELASTICSEARCH else {}
         yield f"# {step.subject}\n{step.method} {step.path}\n{_pretty(body)}\n"
-    if "templates" in wanted.parts:
+    if "templates" in wanted.parts and wanted.dialect.has_lifecycle:
         yield (
             "# existing data streams that differ from the template\n"
             "PUT /_data_stream/<name>/_lifecycle\nPUT /_data_stream/<name>/_options\n"
@@ -268,7 +313,7 @@ async def _prepare(target: Target, wanted: Wanted) -> ExitCode:
             click.echo(line)
 
     if wanted.parts - KIBANA_PARTS:
-        await _prepare_elasticsearch(target, wanted, say)
+        await _prepare_cluster(target, wanted, say)
     if target.kibana is not None and wanted.parts & KIBANA_PARTS:
         await _prepare_kibana(target, wanted, say)
     if "refused" in marks:
@@ -276,7 +321,7 @@ async def _prepare(target: Target, wanted: Wanted) -> ExitCode:
     return ExitCode.DONE
 
 
-async def _prepare_elasticsearch(target: Target, wanted: Wanted, say: Say) -> None:
+async def _prepare_cluster(target: Target, wanted: Wanted, say: Say) -> None:
     from ptingest.sinks.elasticsearch.client import ElasticsearchClient
     from ptingest.tools.setup.elasticsearch import Preparation, afterwards, fitted, version_of
     from ptingest.tools.setup.plan import elasticsearch_steps
@@ -285,12 +330,13 @@ async def _prepare_elasticsearch(target: Target, wanted: Wanted, say: Say) -> No
     client = ElasticsearchClient(target.admin)
     try:
         version = await version_of(client)
-        click.echo(f"Elasticsearch {visible(version)} at {', '.join(target.admin.hosts)}")
-        steps = fitted(elasticsearch_steps(wanted), version)
+        dialect = client.dialect
+        click.echo(f"{dialect.title} {visible(version)} at {', '.join(target.admin.hosts)}")
+        steps = fitted(elasticsearch_steps(wanted), version, dialect)
         preparation = Preparation(
             client,
             password=target.writer_password,
-            login_works=_login_check(target.admin),
+            login_works=_login_check(target.admin, dialect.security.who),
             keep=lambda key: _keep_key(target.api_key_file, key),
         )
         async for done in preparation.run(steps):
@@ -307,7 +353,7 @@ async def _prepare_elasticsearch(target: Target, wanted: Wanted, say: Say) -> No
         await client.close()
 
 
-def _login_check(admin: ElasticsearchSettings) -> LoginWorks:
+def _login_check(admin: ClusterSettings, who: str) -> LoginWorks:
     """Return a function that says whether a login is accepted."""
 
     async def login_works(user: str, password: SecretStr) -> bool:
@@ -317,7 +363,7 @@ def _login_check(admin: ElasticsearchSettings) -> LoginWorks:
             admin.model_copy(update={"username": user, "password": password})
         )
         try:
-            return (await client.request("GET", "/_security/_authenticate")).status == 200
+            return (await client.request("GET", who)).status == 200
         finally:
             await client.close()
 

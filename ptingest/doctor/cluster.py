@@ -1,4 +1,4 @@
-"""What Elasticsearch answers to the writer's login and, if given, to one with more rights.
+"""What a cluster answers to the writer's login and, if given, to one with more rights.
 
     questions -> answers -> findings
 
@@ -14,9 +14,9 @@ from typing import Any
 from ptingest.doctor.cluster_facts import AHEAD_MINUTES, ClusterFacts
 from ptingest.doctor.units import plural
 from ptingest.model.finding import Finding, Mark
+from ptingest.sinks.elasticsearch.answer import cure_of_something_else, something_else
+from ptingest.sinks.elasticsearch.dialect import Dialect
 from ptingest.sinks.elasticsearch.inspection import (
-    NEEDED,
-    RIGHTS,
     SIMULATED,
     Reached,
     is_too_old,
@@ -36,12 +36,14 @@ def findings_of_cluster(facts: ClusterFacts) -> Iterator[Finding]:
     yield from reached
     if len(facts.answers) == 1:
         return
-    if facts.streams.patterns:
-        yield from _rights(facts)
+    if facts.streams.patterns and facts.dialect.rights is not None:
+        yield from _rights(facts, facts.dialect.rights)
+    elif facts.streams.patterns:
+        yield from _logged_in(facts)
     yield from findings_of_templates(facts)
     yield from _mapped(facts)
     yield from _streams(facts)
-    yield from _kept(facts)
+    yield from _kept(facts) if facts.dialect.has_lifecycle else _kept_by_policy(facts)
     yield from _events(facts)
     yield from _health(facts)
     yield from _disks(facts)
@@ -53,25 +55,25 @@ def _reached(facts: ClusterFacts) -> Iterator[Finding]:
     answer = facts.answers["root"]
     looked_at = f"GET {facts.where}/"
     mark: Mark = "problem"
-    subject = "Elasticsearch"
+    dialect = facts.dialect
+    subject = dialect.title
     match reached(answer):
         case Reached.NO_ANSWER:
             seen, cure = (
                 answer.failure,
                 (
-                    "is Elasticsearch running? `docker compose ps`; does sinks.elasticsearch.hosts "
+                    f"is {dialect.title} running? `docker compose ps`; does {dialect.place}.hosts "
                     "name it as seen from here (in Docker: the service name, one network elk-net)?"
                 ),
             )
         case Reached.ELSEWHERE:
-            seen, cure = answer.failure, "correct sinks.elasticsearch.hosts"
+            seen, cure = answer.failure, f"correct {dialect.place}.hosts"
         case Reached.SOMETHING_ELSE:
-            seen = f"another service answers (status {answer.status}, no X-Elastic-Product)"
-            cure = "correct the host or the proxy"
+            seen, cure = something_else(answer), cure_of_something_else(answer)
         case Reached.LOGIN_REFUSED:
-            subject, (seen, cure) = "login", _login_refused(facts.username)
+            subject, (seen, cure) = "login", _login_refused(dialect, facts.username)
         case Reached.FAILING:
-            seen, cure = f"answers {answer.status}", "look at Elasticsearch's own log"
+            seen, cure = f"answers {answer.status}", f"look at {dialect.title}'s own log"
         case Reached.YES:
             version = version_in(answer)
             seen = (
@@ -79,15 +81,16 @@ def _reached(facts: ClusterFacts) -> Iterator[Finding]:
                 if version
                 else "answers, but this login may not ask for its version"
             )
-            cure = "ptingest needs 8.13 or newer" if is_too_old(version) else ""
+            needs = f"ptingest needs {dialect.oldest_text} or newer"
+            cure = needs if is_too_old(version, dialect) else ""
             mark = "problem" if cure else "ok"
     yield Finding(mark, subject, seen, cure, looked_at=looked_at)
 
 
-def _login_refused(username: str | None) -> tuple[str, str]:
+def _login_refused(dialect: Dialect, username: str | None) -> tuple[str, str]:
     cure = "is the password right (printenv LOGSTASH_WRITER_PASSWORD)? `ptingest setup` sets it"
     if username == ROLE:
-        cure = f"{ROLE} is the role; the user is {USER}: correct sinks.elasticsearch.username"
+        cure = f"{ROLE} is the role; the user is {USER}: correct {dialect.place}.username"
     return f"refuses the login of {username or 'nobody'} (401)", cure
 
 
@@ -101,8 +104,26 @@ def _rights_unanswered(facts: ClusterFacts, looked_at: str) -> Finding:
     return Finding("note", "rights", seen, looked_at=looked_at)
 
 
-def _rights(facts: ClusterFacts) -> Iterator[Finding]:
-    looked_at = f"POST {RIGHTS}"
+def _logged_in(facts: ClusterFacts) -> Iterator[Finding]:
+    """Say who is logged in, where no privileges can be asked for."""
+    who, title = facts.body("who"), facts.dialect.title
+    looked_at = f"GET {facts.dialect.security.who}"
+    if not who:
+        status = facts.answers["who"].status
+        seen = f"no answer ({status}): there is no security plugin, or it may not be asked"
+        yield Finding("note", "rights", seen, looked_at=looked_at)
+        return
+    roles = who.get("roles") or []
+    seen = f"{who.get('user_name')} with roles {', '.join(roles) or 'none'}"
+    if ROLE in roles:
+        yield Finding("ok", "rights", seen, looked_at=looked_at)
+        return
+    cure = f"{title} has no question for privileges: if writes are refused, give it {ROLE}"
+    yield Finding("note", "rights", f"{seen}, not {ROLE}", cure, looked_at=looked_at)
+
+
+def _rights(facts: ClusterFacts, asked: str) -> Iterator[Finding]:
+    looked_at = f"POST {asked}"
     if not facts.is_answered("rights"):
         yield _rights_unanswered(facts, looked_at)
         return
@@ -115,7 +136,7 @@ def _rights(facts: ClusterFacts) -> Iterator[Finding]:
         yield Finding(
             "ok",
             "rights",
-            f"{as_whom}: {', '.join(NEEDED)} on {facts.streams.joined}",
+            f"{as_whom}: {', '.join(facts.dialect.needed)} on {facts.streams.joined}",
             looked_at=looked_at,
         )
     else:
@@ -282,6 +303,16 @@ def _kept(facts: ClusterFacts) -> Iterator[Finding]:
             yield Finding("warning", "retention", seen, cure, looked_at=looked_at)
 
 
+def _kept_by_policy(facts: ClusterFacts) -> Iterator[Finding]:
+    """Where templates have no lifecycle, documents are kept until a policy deletes them."""
+    if facts.body("kept").get("data_streams"):
+        seen = f"{facts.dialect.title} keeps documents until an ISM policy deletes them"
+        cure = (
+            "deploy/opensearch/ism-policy-pt-logs.json is one: PUT _plugins/_ism/policies/pt-logs"
+        )
+        yield Finding("note", "retention", seen, cure, looked_at="deploy/opensearch")
+
+
 def _kept_by(lifecycle: Any, options: Any) -> str:
     kept = "kept for ever, no lifecycle"
     if isinstance(lifecycle, dict) and lifecycle.get("enabled") is not False:
@@ -372,7 +403,7 @@ def _watermarks(answer: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _percent(text: str | None, fallback: float) -> float:
-    """Read `95%`; a watermark in bytes is left to Elasticsearch."""
+    """Read `95%`; a watermark in bytes is left to the cluster."""
     return float(text[:-1]) if text and text.endswith("%") else fallback
 
 
@@ -394,5 +425,6 @@ def _more(facts: ClusterFacts) -> Iterator[Finding]:
             untold.setdefault(question.needs, []).append(question.tells)
     for needs, tells in untold.items():
         seen = f"with {needs} doctor would also check {', '.join(dict.fromkeys(tells))}"
-        cure = "run it with --user elastic, or ignore this: the writer does not need it"
+        user = facts.dialect.superuser
+        cure = f"run it with --user {user}, or ignore this: the writer does not need it"
         yield Finding("note", "more rights", seen, cure, looked_at="answers of 403")

@@ -15,8 +15,8 @@ import orjson
 
 from ptingest.model.streams import StreamNames
 from ptingest.sinks.elasticsearch.answer import Answer, Requester
+from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH, Dialect
 from ptingest.sinks.elasticsearch.inspection import (
-    RIGHTS,
     ROOT,
     SIMULATED,
     Reached,
@@ -48,7 +48,7 @@ class ClusterRequest:
     body: Mapping[str, Any] | None = None
 
 
-def questions(streams: StreamNames) -> dict[str, ClusterRequest]:
+def questions(streams: StreamNames, dialect: Dialect = ELASTICSEARCH) -> dict[str, ClusterRequest]:
     """Return all questions; findings look their answers up by these keys.
 
     Without patterns, as with a ``logstash.conf``, none is about data streams.
@@ -57,8 +57,8 @@ def questions(streams: StreamNames) -> dict[str, ClusterRequest]:
     monitor = "cluster privilege monitor"
     return {
         "root": ClusterRequest("GET", ROOT, "the version"),
-        "who": ClusterRequest("GET", "/_security/_authenticate", "roles"),
-        **(_about_streams(streams) if streams.patterns else {}),
+        "who": ClusterRequest("GET", dialect.security.who, "roles"),
+        **(_about_streams(streams, dialect) if streams.patterns else {}),
         "health": ClusterRequest("GET", "/_cluster/health", "the cluster's health", monitor),
         "disks": ClusterRequest(
             "GET", "/_cat/allocation?format=json&bytes=b", "disk space", monitor
@@ -67,12 +67,17 @@ def questions(streams: StreamNames) -> dict[str, ClusterRequest]:
     }
 
 
-def _about_streams(streams: StreamNames) -> dict[str, ClusterRequest]:
+def _about_streams(streams: StreamNames, dialect: Dialect) -> dict[str, ClusterRequest]:
     all_ours = streams.joined
     fields = "log_timestamp,log_ms,message,log_message"
     monitor, read = "cluster privilege monitor", f"read on {all_ours}"
+    found = {}
+    if dialect.rights is not None:
+        found["rights"] = ClusterRequest(
+            "POST", dialect.rights, "rights", body=rights_body(streams)
+        )
     return {
-        "rights": ClusterRequest("POST", RIGHTS, "rights", body=rights_body(streams)),
+        **found,
         "streams": ClusterRequest("GET", f"/_resolve/index/{all_ours}", "data streams", read),
         "kept": ClusterRequest(
             "GET", f"/_data_stream/{all_ours}", "retention", f"view_index_metadata on {all_ours}"
@@ -108,6 +113,11 @@ class ClusterFacts:
     expires_in_days: Mapping[str, float] = field(default_factory=dict)
     """Host -> days until its certificate expires."""
 
+    @property
+    def dialect(self) -> Dialect:
+        """Whom was asked."""
+        return self.answers["root"].dialect
+
     def body(self, name: str) -> Any:
         """The decoded answer, an empty object where there is none."""
         answer = self.answers.get(name)
@@ -126,9 +136,10 @@ async def ask_cluster(
     where: str,
     username: str | None,
     streams: StreamNames,
+    dialect: Dialect = ELASTICSEARCH,
 ) -> ClusterFacts:
     """Ask everything; stop if there is no answer or the login is refused."""
-    asked = questions(streams)
+    asked = questions(streams, dialect)
     answers: dict[str, Answer] = {}
     for name, question in asked.items():
         body = None if question.body is None else orjson.dumps(question.body)

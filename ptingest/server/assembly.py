@@ -37,7 +37,7 @@ from ptingest.settings.logstash import LogstashSettings
 from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import (
-    ElasticsearchSettings,
+    ClusterSettings,
     FileSettings,
     LaneSettings,
     NdjsonSettings,
@@ -195,7 +195,7 @@ def _build_sink(name: str, one: LaneSettings, parts: _SinkParts) -> Sink:
                 does_maintenance=parts.share.does_maintenance,
                 is_alone=parts.share.workers == 1,
             )
-        case ElasticsearchSettings():
+        case ClusterSettings():
             from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 
             return ElasticsearchSink(

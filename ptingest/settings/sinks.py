@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ByteSize, Field, SecretStr, model_validator
@@ -96,8 +96,8 @@ class BulkSettings(BatchSettings):
     ``http.max_content_length``, 100 MiB unless the cluster says otherwise."""
 
 
-class ElasticsearchSettings(LaneSettings):
-    """Elasticsearch 8.13 or newer, 9 included."""
+class ClusterSettings(LaneSettings):
+    """Shared by Elasticsearch and OpenSearch."""
 
     batch: BulkSettings = BulkSettings()
     concurrency: Annotated[int, Field(ge=1, le=64)] = 16
@@ -110,34 +110,30 @@ class ElasticsearchSettings(LaneSettings):
     """A user, not a role: ``logstash_writer``, whose role is ``logstash_writer_pt``."""
     password: SecretStr | None = None
     """That user's password."""
-    api_key: SecretStr | None = None
-    """``id:key`` or its base64 form, instead of username and password."""
     ca_file: str | None = None
-    """PEM file with the authority that signed Elasticsearch's certificate."""
+    """PEM file with the authority that signed the cluster's certificate."""
     fingerprint: str | None = None
     """SHA-256 of the authority's or the node's certificate in hex, instead of ``ca_file``. With
     the authority's, the host in ``hosts`` must be named in the node's certificate; with the
     node's own the name is not checked."""
     certificate: str | None = None
-    """PEM file with a client certificate, where Elasticsearch asks for one."""
+    """PEM file with a client certificate, where the cluster asks for one."""
     key: str | None = None
     """PEM file with its private key; without it the key is looked for in ``certificate``."""
     key_password: SecretStr | None = None
     """Opens an encrypted key."""
     ids: Literal["keyed", "none"] = "keyed"
     """``keyed``: resent events are recognised (409 means already stored). ``none``:
-    Elasticsearch makes the ids, and resent events are stored again."""
+    the cluster makes the ids, and resent events are stored again."""
     compress: bool = True
     """Whether request bodies are compressed with gzip."""
     request_seconds: PositiveSeconds = 60.0
     """A batch without an answer for this long is doubtful."""
     shard_seconds: PositiveSeconds = 10.0
-    """Sent as the bulk's ``timeout``: how long Elasticsearch waits for a shard."""
+    """Sent as the bulk's ``timeout``: how long the cluster waits for a shard."""
 
     @model_validator(mode="after")
-    def _one_way_to_log_in(self) -> ElasticsearchSettings:
-        if self.api_key is not None and (self.username is not None or self.password is not None):
-            raise ValueError("api_key excludes username and password; keep one of them")
+    def _fits_together(self) -> Self:
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password belong together; give both or neither")
         if self.ca_file is not None and self.fingerprint is not None:
@@ -149,6 +145,23 @@ class ElasticsearchSettings(LaneSettings):
                 raise ValueError(f"hosts entry {host!r} must begin with http:// or https://")
             _require_address(host)
         return self
+
+
+class ElasticsearchSettings(ClusterSettings):
+    """Elasticsearch 8.13 or newer, 9 included."""
+
+    api_key: SecretStr | None = None
+    """``id:key`` or its base64 form, instead of username and password."""
+
+    @model_validator(mode="after")
+    def _one_way_to_log_in(self) -> Self:
+        if self.api_key is not None and (self.username is not None or self.password is not None):
+            raise ValueError("api_key excludes username and password; keep one of them")
+        return self
+
+
+class OpenSearchSettings(ClusterSettings):
+    """OpenSearch 2.12 or newer, 3 included."""
 
 
 class NdjsonSettings(LaneSettings):
@@ -197,10 +210,12 @@ class SinksSettings(StrictSettings):
     store: StoreSettings | None = None
     """The default; ``store: {}`` names it beside another sink."""
     elasticsearch: ElasticsearchSettings | None = None
+    opensearch: OpenSearchSettings | None = None
+    """What differs from Elasticsearch is in `docs/opensearch.md`."""
     ndjson: NdjsonSettings | None = None
     clusters: dict[ClusterName, ElasticsearchSettings] = Field(default={})
-    """Further clusters by name. An output of a ``logstash.conf`` whose ``id`` is NAME writes to
-    that one only."""
+    """Further Elasticsearch clusters by name. An output of a ``logstash.conf`` whose ``id`` is
+    NAME writes to that one only."""
     file: FileSettings | None = None
     """Takes the documents of outputs ``file`` of a ``logstash.conf``, and no others."""
     stdout: StdoutSettings | None = None
@@ -211,6 +226,15 @@ class SinksSettings(StrictSettings):
         fixed = {name: getattr(self, name) for name in _FIRST}
         last = {name: getattr(self, name) for name in _LAST}
         return {k: v for k, v in {**fixed, **self.clusters, **last}.items() if v is not None}
+
+    def clusters_by_place(self) -> dict[str, ClusterSettings]:
+        """Return the settings of every cluster, by where they are in a config."""
+        found: dict[str, ClusterSettings] = {}
+        if self.elasticsearch is not None:
+            found["sinks.elasticsearch"] = self.elasticsearch
+        if self.opensearch is not None:
+            found["sinks.opensearch"] = self.opensearch
+        return found | {f"sinks.clusters.{name}": one for name, one in self.clusters.items()}
 
     @model_validator(mode="after")
     def _at_least_one(self) -> SinksSettings:
@@ -224,4 +248,4 @@ class SinksSettings(StrictSettings):
         return self
 
 
-_FIRST, _LAST = ("store", "elasticsearch", "ndjson"), ("file", "stdout")
+_FIRST, _LAST = ("store", "elasticsearch", "opensearch", "ndjson"), ("file", "stdout")

@@ -20,11 +20,10 @@ from ptingest.pipeline.profile_pipeline import ProfilePipeline
 from ptingest.settings.profile import ProfileSettings
 from ptingest.sinks.elasticsearch.answer import (
     LONGEST_RETRY_AFTER_SECONDS,
-    PRODUCT,
-    PRODUCT_HEADER,
     Answer,
 )
 from ptingest.sinks.elasticsearch.bulk import BulkOutcome, read_answer
+from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH
 from ptingest.sinks.elasticsearch.doubts import Lookup, read_mget
 from ptingest.sinks.store.schema import open_writer
 from tests.deploy.test_profile import OFF
@@ -151,7 +150,7 @@ def bulk_answer(data: bytes) -> None:
     headers: dict[str, str] = {}
     body = data[3:]
     if choice[2] & 1:
-        headers[PRODUCT_HEADER] = PRODUCT
+        headers[ELASTICSEARCH.product_header] = ELASTICSEARCH.product
     if choice[2] & 2:
         value, _, body = body.partition(b"\n")
         headers["retry-after"] = value.decode("latin-1")
@@ -165,7 +164,7 @@ def bulk_answer(data: bytes) -> None:
     check_outcomes(documents, answer, bulk_outcome)
     replies = read_mget([Lookup(one, "index") for one in documents], answer)
     assert replies.found <= set(documents)
-    assert not replies.found or answer.is_from_elasticsearch
+    assert not replies.found or answer.is_from_cluster
 
 
 def check_outcomes(documents: list[Document], answer: Answer, bulk_outcome: BulkOutcome) -> None:
@@ -181,7 +180,7 @@ def check_outcomes(documents: list[Document], answer: Answer, bulk_outcome: Bulk
     assert len(numbers) == len(set(numbers)), "a document has two outcomes"
     assert set(numbers) <= {id(one) for one in documents}
     is_stored = len(listed) < len(documents)
-    assert not is_stored or (answer.status == 200 and answer.is_from_elasticsearch)
+    assert not is_stored or (answer.status == 200 and answer.is_from_cluster)
     assert all(one.key is not None for one in result.already_stored)
     wait = result.retry_after_seconds
     assert wait is None or 0 <= wait <= LONGEST_RETRY_AFTER_SECONDS

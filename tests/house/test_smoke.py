@@ -73,7 +73,7 @@ def sent_by_hand() -> dict[str, bytes]:
     """What people find in deploy/."""
     return {
         path.relative_to(ROOT / "deploy").as_posix(): path.read_bytes()
-        for folder in ("elasticsearch", "kibana")
+        for folder in ("elasticsearch", "opensearch", "kibana")
         for path in (ROOT / "deploy" / folder).iterdir()
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.peers.elasticsearch_peer import (
+    FEW,
     RELEASES,
     USUAL,
     Node,
@@ -18,7 +19,7 @@ from tests.peers.kafka_peer import Kafka, start_kafka
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test on 8.19; on the other releases with the mark or the option that ask for it.
+    """Run a test on Elasticsearch 8.19; on others with the mark or the option that ask for it.
 
     What the mark ``needs`` names, and users for ``secured_elasticsearch``, leaves out
     releases that lack it.
@@ -26,13 +27,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "release" not in metafunc.fixturenames:
         return
     marks = list(metafunc.definition.iter_markers())
-    is_everywhere = metafunc.config.getoption("every_release") or any(
-        mark.name == "every_release" for mark in marks
-    )
+    wanted: tuple[Release, ...] = (USUAL,)
+    if metafunc.config.getoption("every_release"):
+        wanted = RELEASES
+    elif any(mark.name == "every_release" for mark in marks):
+        wanted = FEW
     needed = {name for mark in marks if mark.name == "needs" for name in mark.args}
     if "secured_elasticsearch" in metafunc.fixturenames:
         needed.add("users")
-    releases = [one for one in (RELEASES if is_everywhere else (USUAL,)) if not needed & one.lacks]
+    releases = [one for one in wanted if not needed & one.lacks]
     metafunc.parametrize("release", releases, ids=lambda one: one.version, scope="session")
 
 

@@ -1,4 +1,4 @@
-"""Real Elasticsearch nodes on 127.0.0.1, built from published artifacts.
+"""Real Elasticsearch and OpenSearch nodes on 127.0.0.1, built from published artifacts.
 
     node = start_elasticsearch(tmp_path, settings=("http.max_content_length=1mb",))
     install_template(node)
@@ -24,13 +24,14 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.processes import free_port
+from ptingest.settings.sinks import ClusterSettings, ElasticsearchSettings, OpenSearchSettings
 from tests.peers.maven_peer import classpath
 from tests.peers.tools import require_java
 
-FOLDER = Path(__file__).parent / "elasticsearch"
+FOLDER = Path(__file__).parent
 START_SECONDS = 180.0
 SUPERUSER = ("root", "peer-superuser")
 SUPERUSER_HASH = "$2a$04$a2UgccJzUh.lyAS31XFPqexMJoXRzSEkNpqV4rXA5t.pUCQ/UhgFq"
@@ -60,7 +61,15 @@ class Release:
     version: str
     oldest_java: int
     lacks: frozenset[str] = frozenset()
-    """Of "users" (its security modules are not published), "failure_store" and "logsdb"."""
+    """Of "users" (its security modules are not published), "failure_store", "logsdb",
+    "processors" (those of ``PeerIngest``), "lifecycle", "subobjects" and "require_data_stream"."""
+    product: Literal["elasticsearch", "opensearch"] = "elasticsearch"
+    """Its folder here, and its key under ``sinks:``."""
+
+    @property
+    def title(self) -> str:
+        """What it calls itself."""
+        return "OpenSearch" if self.product == "opensearch" else "Elasticsearch"
 
     @property
     def series(self) -> str:
@@ -69,18 +78,19 @@ class Release:
 
     def classpath(self, java_home: Path) -> str:
         """Compile the launcher for it if need be."""
+        short = "os" if self.product == "opensearch" else "es"
         options = (
-            f"-Des.version={self.version}",
-            f"-Des.series={self.series}",
+            f"-D{short}.version={self.version}",
+            f"-D{short}.series={self.series}",
             f"-Dmaven.compiler.release={self.oldest_java}",
             *([] if "users" in self.lacks else ["-Psecurity"]),
         )
         target = f"target/{self.series}"
-        return classpath(FOLDER, *options, target=target, java_home=java_home)
+        return classpath(FOLDER / self.product, *options, target=target, java_home=java_home)
 
     def java_options(self, data_dir: Path) -> Sequence[str]:
         """What its Java needs beside memory; 9 compresses with the system's own zstd."""
-        if self.oldest_java < 21:
+        if self.oldest_java < 21 or self.product == "opensearch":
             return ()
         natives = data_dir / "natives"
         natives.mkdir(exist_ok=True)
@@ -99,7 +109,22 @@ class Release:
 OLDEST = Release("8.13.4", oldest_java=17, lacks=frozenset({"users", "failure_store", "logsdb"}))
 USUAL = Release("8.19.0", oldest_java=17)
 NEWEST = Release("9.5.3", oldest_java=21)
-RELEASES = (OLDEST, USUAL, NEWEST)
+_NOT_IN_OPENSEARCH = frozenset(
+    {
+        "users",
+        "failure_store",
+        "logsdb",
+        "processors",
+        "lifecycle",
+        "subobjects",
+        "require_data_stream",
+    }
+)
+OPENSEARCH_2 = Release("2.19.6", 17, _NOT_IN_OPENSEARCH, "opensearch")
+OPENSEARCH_3 = Release("3.9.0", 21, _NOT_IN_OPENSEARCH, "opensearch")
+RELEASES = (OLDEST, USUAL, NEWEST, OPENSEARCH_2, OPENSEARCH_3)
+FEW = (OLDEST, USUAL, NEWEST, OPENSEARCH_2)
+"""What ``make test`` runs the tests marked ``every_release`` on."""
 
 
 @dataclass(slots=True)
@@ -187,7 +212,7 @@ def start_elasticsearch(
     port = port or free_port()
     config = data_dir / "config"
     config.mkdir(parents=True, exist_ok=True)
-    arguments = [*COMMON, *settings]
+    arguments = [*(COMMON if "processors" not in release.lacks else ()), *settings]
     if "users" not in release.lacks:
         arguments[:0] = [*WITH_SECURITY_MODULES, *(SECURED if secured else OPEN)]
     if secured:
@@ -198,7 +223,7 @@ def start_elasticsearch(
             [
                 *(str(java_home / "bin/java"), "-Xms512m", "-Xmx512m", "-XX:TieredStopAtLevel=1"),
                 *(*release.java_options(data_dir), "-cp", jars),
-                *("org.elasticsearch.node.Launcher", str(data_dir), str(port), *arguments),
+                *(f"org.{release.product}.node.Launcher", str(data_dir), str(port), *arguments),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -206,6 +231,13 @@ def start_elasticsearch(
         )
     found = _wait_until_ready(process, data_dir)
     return Node(release, process, found, data_dir, SUPERUSER if secured else None, tls)
+
+
+def settings_for(node: Node, **more: object) -> ClusterSettings:
+    """Return the settings of a sink that writes to a node."""
+    is_other = node.release.product == "opensearch"
+    model = OpenSearchSettings if is_other else ElasticsearchSettings
+    return model.model_validate({"hosts": (node.url,), **more})
 
 
 def install_template(node: Node, *, failure_store: bool = False) -> None:
@@ -249,7 +281,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], data_dir: Path) -> int:
     process.wait()
     process.stdout.close()
     log = (data_dir / "peer.log").read_text(errors="replace")
-    raise AssertionError(f"Elasticsearch did not start:\n{log[-4000:]}")
+    raise AssertionError(f"The node did not start:\n{log[-4000:]}")
 
 
 def _decoded(body: bytes) -> Any:

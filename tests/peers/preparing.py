@@ -1,4 +1,4 @@
-"""Runs `ptingest setup` and ptingest itself against a real Elasticsearch with security."""
+"""Runs `ptingest setup` and ptingest itself against a real cluster."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ from tests.fakes.beat import Beat
 from tests.peers.elasticsearch_peer import SUPERUSER, Node
 from tests.support.command import Ran, run
 
+PASSWORDS = {
+    "ELASTIC_PASSWORD": SUPERUSER[1],
+    "OPENSEARCH_INITIAL_ADMIN_PASSWORD": SUPERUSER[1],
+}
 WRITER = ("logstash_writer", "writer-password")
 
 
 def setup(node: Node, *arguments: str, folder: Path, writer_password: str = WRITER[1]) -> Ran:
     """Run ``ptingest setup`` as the superuser."""
-    user, password = SUPERUSER
-    environ = {"ELASTIC_PASSWORD": password, "LOGSTASH_WRITER_PASSWORD": writer_password}
-    command = ("setup", "--elasticsearch", node.url, "--user", user, *arguments)
+    user = SUPERUSER[0]
+    environ = {**PASSWORDS, "LOGSTASH_WRITER_PASSWORD": writer_password}
+    command = ("setup", f"--{node.release.product}", node.url, "--user", user, *arguments)
     return run(*command, folder=folder, environ=environ)
 
 
@@ -54,7 +58,7 @@ async def serving_to(
             "drain_seconds": 5.0,
             "beats": {"listen": "127.0.0.1:0"},
             "api": {"listen": "127.0.0.1:0"},
-            "sinks": {"elasticsearch": {"hosts": (node.url,), "retry": retry, **who}},
+            "sinks": {node.release.product: {"hosts": (node.url,), "retry": retry, **who}},
         }
     )
     worker = Worker(build(settings, read_profile(settings, {}), clock=SystemClock()))

@@ -13,7 +13,7 @@ import pytest
 from ptingest.server.worker import Worker
 from ptingest.tools.setup.compare import KEPT_BY_SERVER
 from tests.peers.elasticsearch_peer import SUPERUSER, Node
-from tests.peers.preparing import WRITER, clean, serving_to, setup, ship
+from tests.peers.preparing import PASSWORDS, WRITER, clean, serving_to, setup, ship
 from tests.peers.test_setup import event, take_away
 from tests.support.command import Ran, run
 
@@ -45,14 +45,14 @@ def doctor(
     """Run ``ptingest doctor --json`` as the writer and return its verdicts."""
     config = folder / "doctor.json"
     sink = {"hosts": [node.url], "username": login[0], "password": login[1]}
-    settings: dict[str, Any] = {"sinks": {"elasticsearch": sink}}
-    parts = ["--only", "elasticsearch"]
+    settings: dict[str, Any] = {"sinks": {node.release.product: sink}}
+    parts = ["--only", node.release.product]
     if worker is not None:
         settings["api"] = {"listen": f"127.0.0.1:{worker.api_port}"}
         parts += ["--only", "server"]
     config.write_text(json.dumps(settings))
     command = ("doctor", "--json", "--config", str(config), *parts, *arguments)
-    ran = run(*command, folder=folder, environ={"ELASTIC_PASSWORD": SUPERUSER[1]})
+    ran = run(*command, folder=folder, environ=PASSWORDS)
     return ran, [json.loads(line) for line in ran.out.splitlines()]
 
 

@@ -14,7 +14,6 @@ import pytest
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import WriteResult
 from ptingest.server.event_loop.fair_share import FairShare
-from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
 from ptingest.telemetry.metrics import Metrics
 from tests.peers.elasticsearch_peer import (
@@ -22,6 +21,7 @@ from tests.peers.elasticsearch_peer import (
     Node,
     Release,
     install_template,
+    settings_for,
     start_elasticsearch,
 )
 from tests.support.documents import StillClock, document
@@ -44,7 +44,7 @@ async def sink_for(
     node: Node, metrics: Metrics | None = None, /, **settings: object
 ) -> AsyncIterator[ElasticsearchSink]:
     sink = ElasticsearchSink(
-        ElasticsearchSettings.model_validate({"hosts": (node.url,), **settings}),
+        settings_for(node, **settings),
         clock=StillClock(),
         metrics=metrics or Metrics(),
         checkpoint=FairShare(),
@@ -223,6 +223,7 @@ def with_pipeline(node: Node, stream: DataStream, *processors: dict[str, object]
     node.must("PUT", f"/_index_template/{stream.dataset}", template)
 
 
+@pytest.mark.needs("processors")
 @pytest.mark.parametrize(
     "processor",
     [
@@ -246,6 +247,7 @@ async def test_what_an_ingest_pipeline_fails_on_is_failing_and_its_neighbours_ar
     assert len(elasticsearch.documents(stream.name)) == 1
 
 
+@pytest.mark.needs("processors")
 @pytest.mark.parametrize("names", [("nowhere",), ("itself",)], ids=["missing", "a cycle"])
 async def test_a_pipeline_that_names_no_other_or_itself_fails_every_document(
     elasticsearch: Node, stream: DataStream, names: tuple[str]
@@ -259,6 +261,7 @@ async def test_a_pipeline_that_names_no_other_or_itself_fails_every_document(
     assert [r.reason for r in result.failing] == ["ingest_pipeline"]
 
 
+@pytest.mark.needs("processors")
 async def test_what_an_ingest_pipeline_drops_is_dropped(
     elasticsearch: Node, stream: DataStream
 ) -> None:

@@ -18,13 +18,12 @@ from ptingest.errors import QueryInvalid, SinkUnavailable
 from ptingest.kql.parser import AllOf, AnyOf, Match, Negated, QueryValue, Range
 from ptingest.model.explore import NEWEST_FIRST, OLDEST_FIRST, DocumentReader, Hit, Sort, View
 from ptingest.model.streams import StreamNames
-from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.read import questions
 from ptingest.sinks.elasticsearch.read import reader as reading
 from ptingest.sinks.elasticsearch.read.reader import ElasticsearchReader, ReadLimits
 from ptingest.sinks.store.read.pool import StoreExplorer
 from ptingest.sinks.store.schema import open_writer, transaction
-from tests.peers.elasticsearch_peer import USUAL, Node
+from tests.peers.elasticsearch_peer import USUAL, Node, settings_for
 from tests.peers.preparing import WRITER, clean, setup
 from tests.support.store_documents import DJANGO, document, insert
 from tests.support.store_queries import written
@@ -102,9 +101,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def reader_of(node: Node, login: tuple[str, str] = WRITER, **limits: Any) -> ElasticsearchReader:
     user, password = login
-    sink = ElasticsearchSettings.model_validate(
-        {"hosts": (node.url,), "username": user, "password": password}
-    )
+    sink = settings_for(node, username=user, password=password)
     return ElasticsearchReader(sink, streams=lambda: STREAMS, limits=ReadLimits(**limits))
 
 

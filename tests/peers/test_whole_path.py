@@ -33,7 +33,7 @@ _names = itertools.count()
 
 
 def sinks_for(node: Node, **more: Any) -> dict[str, Any]:
-    return {"elasticsearch": {"hosts": [node.url], "retry": RETRY, **more}}
+    return {node.release.product: {"hosts": [node.url], "retry": RETRY, **more}}
 
 
 def windows_of(events: list[bytes], size: int = 500) -> list[list[bytes]]:

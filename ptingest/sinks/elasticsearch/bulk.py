@@ -11,13 +11,13 @@ retries; the lane does.
            --- 200, not an item for each --> doubtful, every document
 
 Doubtful is not busy: an attempt without one well-formed item for each document may have
-stored some of them. Only a request that never left, 413, and Elasticsearch's own 401, 403,
+stored some of them. Only a request that never left, 413, and the cluster's own 401, 403,
 429 and 503, say that nothing was stored.
 
 An item that is neither stored nor refused for good comes back as busy or failing: whatever
 its status, the lane ends it when others are taken for long enough and it is not.
 
-Source: what a real 8.19 node answers (``tests/peers/test_elasticsearch.py`` asks it
+Source: what real nodes answer (``tests/peers/test_elasticsearch.py`` asks them
 again); the order of bulk items is the order of actions.
 """
 
@@ -35,10 +35,13 @@ from ptingest.sinks.elasticsearch.answer import (
     UNREADABLE,
     Answer,
     Error,
+    cure_of_something_else,
     error_answer_of,
     excerpt,
     retry_after_seconds,
+    something_else,
 )
+from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH, Dialect
 from ptingest.sinks.elasticsearch.item_errors import (
     asks_to_come_back,
     failing_label,
@@ -83,7 +86,13 @@ class BulkOutcome(NamedTuple):
 # --- the request ------------------------------------------------------------------------
 
 
-def bulk_target(*, shard_seconds: float, with_index: bool, only_data_streams: bool = True) -> str:
+def bulk_target(
+    *,
+    shard_seconds: float,
+    with_index: bool,
+    only_data_streams: bool = True,
+    dialect: Dialect = ELASTICSEARCH,
+) -> str:
     """Return path and query of a bulk request.
 
     ``with_index`` also asks for each item's backing index, which triples the answer.
@@ -94,7 +103,8 @@ def bulk_target(*, shard_seconds: float, with_index: bool, only_data_streams: bo
     if with_index:
         wanted += ",items.*._index"
     milliseconds = max(1, round(shard_seconds * 1000))
-    required = "require_data_stream=true&" if only_data_streams else ""
+    is_required = only_data_streams and dialect.requires_data_streams
+    required = "require_data_stream=true&" if is_required else ""
     if not only_data_streams:
         # A document that was overwritten and one that was dropped both answer 200.
         wanted += ",items.*.result"
@@ -115,17 +125,22 @@ def is_data_stream(target: Target) -> bool:
 
 
 def bulk_pieces(
-    documents: Sequence[Document], *, keyed: bool, only_data_streams: bool = True
+    documents: Sequence[Document],
+    *,
+    keyed: bool,
+    only_data_streams: bool = True,
+    dialect: Dialect = ELASTICSEARCH,
 ) -> Iterator[bytes]:
     """Frame documents as the actions of their targets, in order; bodies are taken as they are.
 
     A document with a key goes under it when ``keyed``, or when its ids come from the config;
-    every other one gets its id from Elasticsearch. The body comes in pieces: a compressor that
+    every other one gets its id from the cluster. The body comes in pieces: a compressor that
     takes each at once finds it in the cache, and no body of several MiB is built, which would
     need new memory each time.
     """
     heads: dict[Target, _Heads] = {}
     current: Target | None = None
+    says_data_stream = dialect.requires_data_streams and not only_data_streams
     bare = opened = b""
     has_ids = keyed
     for start in range(0, len(documents), PIECE_DOCUMENTS):
@@ -136,7 +151,7 @@ def bulk_pieces(
                 current = target
                 found = heads.get(target)
                 if found is None:
-                    found = heads[target] = _action_heads(target, keyed, only_data_streams)
+                    found = heads[target] = _action_heads(target, keyed, says_data_stream)
                 bare, opened, has_ids = found
             key = document.key
             if document.routing is not None:
@@ -162,13 +177,13 @@ class _Heads(NamedTuple):
     """Whether keys are sent."""
 
 
-def _action_heads(target: Target, keyed: bool, only_data_streams: bool) -> _Heads:
+def _action_heads(target: Target, keyed: bool, says_data_stream: bool) -> _Heads:
     has_own_ids = isinstance(target, Index) and target.has_own_ids
     action = b"create" if isinstance(target, DataStream) else target.action.encode()
     opened = b'{"%b":{"_index":%b' % (action, _quoted(target.name))
     if target.pipeline:
         opened += b',"pipeline":' + _quoted(target.pipeline)
-    if isinstance(target, DataStream) and not only_data_streams:
+    if isinstance(target, DataStream) and says_data_stream:
         opened += b',"require_data_stream":true'
     return _Heads(opened + b"}}\n", opened + b',"_id":', keyed or has_own_ids)
 
@@ -215,7 +230,7 @@ def read_answer(documents: Sequence[Document], answer: Answer, *, keyed: bool) -
     """
     if answer.status != 200:
         return _request_outcome(documents, answer)
-    if answer.is_from_elasticsearch and _are_all_created(answer.body, len(documents)):
+    if answer.is_from_cluster and _are_all_created(answer.body, len(documents)):
         return BulkOutcome(WriteResult())
     try:
         items = _read_items(answer.body).items
@@ -227,9 +242,9 @@ def read_answer(documents: Sequence[Document], answer: Answer, *, keyed: bool) -
     if any(item.create is None and item.index is None for item in items):
         seen = "answers items that are neither create nor index"
         return BulkOutcome(_doubtful(documents, _unreadable(answer, seen)))
-    if not answer.is_from_elasticsearch:
-        return BulkOutcome(WriteResult(busy=documents, trouble=_SOMETHING_ELSE))
-    return _ItemSorter(keyed=keyed).sort(documents, items)
+    if not answer.is_from_cluster:
+        return BulkOutcome(WriteResult(busy=documents, trouble=_something_else(answer)))
+    return _ItemSorter(answer.dialect, keyed=keyed).sort(documents, items)
 
 
 def _are_all_created(body: bytes, count: int) -> bool:
@@ -245,7 +260,8 @@ def _are_all_created(body: bytes, count: int) -> bool:
 class _ItemSorter:
     """Sorts the items of one answer; lives for that answer only."""
 
-    def __init__(self, *, keyed: bool) -> None:
+    def __init__(self, dialect: Dialect, *, keyed: bool) -> None:
+        self._dialect = dialect
         self._keyed = keyed
         self._already_stored: list[Document] = []
         self._failure_stored: list[Document] = []
@@ -313,7 +329,7 @@ class _ItemSorter:
         if trouble is not None:
             reason, cure = trouble
             name = document.target.name
-            detail = f"{name}: {_seen(outcome.status, error)}; {cure}"
+            detail = f"{name}: {self._seen(outcome.status, error)}; {cure}"
             self._stream_busy.append(Refusal(document, reason, detail[:DETAIL_CHARACTERS]))
         elif (label := refusal_label(outcome.status, error)) is not None:
             self._refused.append(Refusal(document, label, _text(outcome.error, outcome.status)))
@@ -322,21 +338,24 @@ class _ItemSorter:
             self._note_busy(document, outcome.status, error)
         else:
             reason, cure = failing_label(outcome.status, document.target.name)
-            detail = f"{_seen(outcome.status, error)}; {cure}"
+            detail = f"{self._seen(outcome.status, error)}; {cure}"
             self._failing.append(Refusal(document, reason, detail[:DETAIL_CHARACTERS]))
+
+    def _seen(self, status: int, error: Error) -> str:
+        return _seen(self._dialect, status, error)
 
     def _note_busy(self, document: Document, status: int, error: Error) -> None:
         """Keep the reason, and a cure where waiting alone may not help."""
         name = document.target.name
-        self._busy_because = _seen(status, error)
+        self._busy_because = self._seen(status, error)
         if error.type == "cluster_block_exception":
             self._trouble = (
-                f"{name}: {_seen(status, error)}; {_WAITS}: free disk space on the data nodes, "
-                "or raise the flood-stage watermark"
+                f"{name}: {self._busy_because}; {_WAITS}: free disk space on the data nodes, or "
+                "raise the flood-stage watermark"
             )
         elif status >= 500:
             self._trouble = (
-                f"{name}: {_seen(status, error)}; {_WAITS}: if it lasts, look at the shards of "
+                f"{name}: {self._busy_because}; {_WAITS}: if it lasts, look at the shards of "
                 f"{name} (GET _cluster/allocation/explain)"
             )
 
@@ -356,10 +375,6 @@ def _text(raw: msgspec.Raw, status: int) -> str:
 # --- one outcome for the whole request --------------------------------------------------
 
 _WAITS = "documents wait and are tried again"
-_SOMETHING_ELSE = (
-    "something else than Elasticsearch answers at this address (no X-Elastic-Product header); "
-    f"{_WAITS}: correct sinks.elasticsearch.hosts, or let the proxy pass the header on"
-)
 _BODY_FAULTS = frozenset(
     {
         "action_request_validation_exception",
@@ -370,6 +385,10 @@ _BODY_FAULTS = frozenset(
         "x_content_parse_exception",
     }
 )
+
+
+def _something_else(answer: Answer) -> str:
+    return f"{something_else(answer)}; {_WAITS}: {cure_of_something_else(answer)}"
 
 
 def _request_outcome(documents: Sequence[Document], answer: Answer) -> BulkOutcome:
@@ -386,29 +405,27 @@ def _request_outcome(documents: Sequence[Document], answer: Answer) -> BulkOutco
         # Whoever redirects a request has not carried it out, and we follow no redirect.
         trouble = f"{answer.failure or status}; {_WAITS}"
         return BulkOutcome(WriteResult(busy=documents, trouble=trouble))
-    if not answer.is_from_elasticsearch:
-        seen = f"{status} from something that is not Elasticsearch: {excerpt(answer.body)}"
-        cure = (
-            "look at what stands between (proxy, load balancer), and at sinks.elasticsearch.hosts"
-        )
+    if not answer.is_from_cluster:
+        dialect = answer.dialect
+        seen = f"{status} from something that is not {dialect.title}: {excerpt(answer.body)}"
+        cure = f"look at what stands between (proxy, load balancer), and at {dialect.place}.hosts"
         return BulkOutcome(
             _doubtful(documents, f"{seen}; {_WAITS}: {cure}", retry_after_seconds(answer))
         )
     error = error_answer_of(answer.body)
+    said = _seen(answer.dialect, status, error)
     if status in (401, 403, 429, 503):
         return BulkOutcome(
             WriteResult(
                 busy=documents,
-                busy_because=_seen(status, error),
+                busy_because=said,
                 retry_after_seconds=retry_after_seconds(answer),
-                trouble=_busy_trouble(status, error),
+                trouble=_busy_trouble(answer.dialect, status, said),
             )
         )
     if status == 400 and _is_body_fault(error):
-        return BulkOutcome(
-            WriteResult(busy=documents, unreadable=True, busy_because=_seen(status, error))
-        )
-    trouble = f"{_seen(status, error)}; {_WAITS}{_request_cure(status, error)}"
+        return BulkOutcome(WriteResult(busy=documents, unreadable=True, busy_because=said))
+    trouble = f"{said}; {_WAITS}{_request_cure(answer.dialect, status, error)}"
     return BulkOutcome(_doubtful(documents, trouble, retry_after_seconds(answer)))
 
 
@@ -426,41 +443,41 @@ def _is_body_fault(error: Error) -> bool:
     )
 
 
-def _busy_trouble(status: int, error: Error) -> str | None:
-    """Return what the operator must do; None where Elasticsearch only asks for time."""
+def _busy_trouble(dialect: Dialect, status: int, said: str) -> str | None:
+    """Return what the operator must do; None where the cluster only asks for time."""
     if status == 401:
+        secrets = "username, password or api_key" if dialect.api_keys else "username or password"
         return (
-            f"{_seen(status, error)}; {_WAITS}: correct sinks.elasticsearch.username, password or "
-            "api_key. Is this a role name? The user is logstash_writer, its role logstash_writer_pt"
+            f"{said}; {_WAITS}: correct {dialect.place}.{secrets}. Is this a role name? The user "
+            "is logstash_writer, its role logstash_writer_pt"
         )
     if status == 403:
         return (
-            f"{_seen(status, error)}; {_WAITS}: give the writer's role create_doc and "
-            "auto_configure on the data streams: `ptingest setup --only role`"
+            f"{said}; {_WAITS}: give the writer's role {dialect.needed_text} on the data streams: "
+            "`ptingest setup --only role`"
         )
     if status == 503:
-        return f"{_seen(status, error)}; {_WAITS}: if it lasts, look at the cluster's health"
+        return f"{said}; {_WAITS}: if it lasts, look at the cluster's health"
     return None
 
 
-def _request_cure(status: int, error: Error) -> str:
+def _request_cure(dialect: Dialect, status: int, error: Error) -> str:
+    title, oldest = dialect.title, dialect.oldest_text
     if status == 400 and "require_data_stream" in (error.reason or ""):
-        return (
-            ": this Elasticsearch is older than 8.13, which first knew require_data_stream; "
-            "upgrade it"
-        )
+        return f": this {title} is older than {oldest}, which first knew it; upgrade it"
     if error.type == "media_type_header_exception":
-        return ": this Elasticsearch is older than 8.0; upgrade it to 8.13 or newer"
+        return f": this {title} is older than 8.0; upgrade it to {oldest} or newer"
     if status == 406:
-        return ": this Elasticsearch does not speak version 8 of the API; versions 8 and 9 do"
+        return f": this {title} does not speak version 8 of the API; versions 8 and 9 do"
     return ""
 
 
 def _unreadable(answer: Answer, why: str) -> str:
-    who = "Elasticsearch" if answer.is_from_elasticsearch else "something else than Elasticsearch"
+    title = answer.dialect.title
+    who = title if answer.is_from_cluster else f"something else than {title}"
     return f"{who} answers 200 with {excerpt(answer.body)} ({why}); {_WAITS}"
 
 
-def _seen(status: int, error: Error) -> str:
+def _seen(dialect: Dialect, status: int, error: Error) -> str:
     said = f"{error.type}: {error.reason}" if error.type else (error.reason or "no reason given")
-    return f"Elasticsearch answers {status} {said[:DETAIL_CHARACTERS]}"
+    return f"{dialect.title} answers {status} {said[:DETAIL_CHARACTERS]}"

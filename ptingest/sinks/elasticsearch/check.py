@@ -14,10 +14,14 @@ import orjson
 
 from ptingest.model.finding import Finding
 from ptingest.model.streams import StreamNames
-from ptingest.sinks.elasticsearch.answer import Answer, Requester
+from ptingest.sinks.elasticsearch.answer import (
+    Answer,
+    Requester,
+    cure_of_something_else,
+    something_else,
+)
+from ptingest.sinks.elasticsearch.dialect import Dialect
 from ptingest.sinks.elasticsearch.inspection import (
-    NEEDED,
-    RIGHTS,
     ROOT,
     SIMULATED,
     Reached,
@@ -50,9 +54,9 @@ async def findings(client: Requester, streams: StreamNames) -> Sequence[Finding]
     if not streams.patterns:
         seen = "not asked: the events of a logstash.conf may go to any data stream"
         return [*first, Finding("ok", "rights", seen)]
-    privileges = await client.request("POST", RIGHTS, orjson.dumps(rights_body(streams)))
+    rights = await _rights(client, root.dialect, streams)
     templates = [await _template(client, name) for name in streams.examples]
-    return [*first, *_rights(privileges, streams), *dict.fromkeys(templates)]
+    return [*first, *rights, *dict.fromkeys(templates)]
 
 
 def _redirected(answer: Answer, *, stops_all: bool) -> Finding:
@@ -62,34 +66,34 @@ def _redirected(answer: Answer, *, stops_all: bool) -> Finding:
 
 def _reached(answer: Answer) -> list[Finding]:
     who = reached(answer)
+    title, place = answer.dialect.title, answer.dialect.place
     if who is Reached.NO_ANSWER:
-        cure = "check that Elasticsearch runs, and sinks.elasticsearch.hosts"
+        cure = f"check that {title} runs, and {place}.hosts"
         return [_unreachable(answer.failure, cure, stops_all=True)]
     assert answer.status is not None
     if who is Reached.SOMETHING_ELSE:
-        detail = f"something else answers here (status {answer.status}, no X-Elastic-Product)"
-        cure = "correct sinks.elasticsearch.hosts, or let the proxy pass the header on"
+        detail, cure = something_else(answer), cure_of_something_else(answer)
         # A proxy may let bulks through and nothing else: only what bulks would meet as well.
         stops_all = answer.status in (200, 401) or answer.status >= 500
         return [_unreachable(detail, cure, stops_all=stops_all)]
     if who is Reached.LOGIN_REFUSED:
         return [
-            Finding("ok", "reachable", "Elasticsearch answers"),
+            Finding("ok", "reachable", f"{title} answers"),
             Finding(
                 "problem",
                 "login",
-                "Elasticsearch does not take this user, password or api_key (401)",
+                f"{title} does not take this {_secrets(answer.dialect)} (401)",
                 f"is this a role name? The user is {USER}, its role {ROLE}",
                 stops_all=True,
             ),
         ]
     if who is Reached.FAILING:
-        detail = f"Elasticsearch answers {answer.status}"
+        detail = f"{title} answers {answer.status}"
         stops_all = answer.status >= 500
         return [_unreachable(detail, "look at the cluster's health", stops_all=stops_all)]
-    detail = f"Elasticsearch {version_in(answer) or 'unknown'}"
+    detail = f"{title} {version_in(answer) or 'unknown'}"
     if answer.status == 403:
-        detail = "Elasticsearch answers; its version may not be asked (403), which is fine"
+        detail = f"{title} answers; its version may not be asked (403), which is fine"
     return [Finding("ok", "reachable", detail), Finding("ok", "login", "taken")]
 
 
@@ -97,7 +101,15 @@ def _unreachable(detail: str, cure: str, *, stops_all: bool) -> Finding:
     return Finding("problem", "reachable", detail, cure, stops_all=stops_all)
 
 
-def _rights(answer: Answer, streams: StreamNames) -> list[Finding]:
+def _secrets(dialect: Dialect) -> str:
+    return "user, password or api_key" if dialect.api_keys else "user or password"
+
+
+async def _rights(client: Requester, dialect: Dialect, streams: StreamNames) -> list[Finding]:
+    if dialect.rights is None:
+        seen = f"not asked: {dialect.title} has no question for them; a refused write names what"
+        return [Finding("ok", "rights", f"{seen} is missing")]
+    answer = await client.request("POST", dialect.rights, orjson.dumps(rights_body(streams)))
     if answer.status in NO_RIGHT_TO_ASK:
         detail = f"could not be asked ({answer.status}): security is off, or too old"
         return [Finding("ok", "rights", detail)]
@@ -111,7 +123,7 @@ def _rights(answer: Answer, streams: StreamNames) -> list[Finding]:
             "rights",
             f"lacks {', '.join(missing)}"
             if missing
-            else f"{' and '.join(NEEDED)} on {streams.joined}",
+            else f"{dialect.needed_text} on {streams.joined}",
             f"grant them to the writer's role ({ROLE}): `ptingest setup --only role`"
             if missing
             else "",
@@ -161,5 +173,5 @@ async def _makes_data_streams(client: Requester, stream: str, mappings: Mapping[
 
 
 def _unanswered(subject: str, answer: Answer) -> Finding:
-    detail = answer.failure or f"Elasticsearch answers {answer.status}"
+    detail = answer.failure or f"{answer.dialect.title} answers {answer.status}"
     return Finding("problem", subject, detail, "try again")

@@ -1,11 +1,11 @@
-"""Sends a request to one of several Elasticsearch hosts, and returns what came back.
+"""Sends a request to one of several hosts of a cluster, and returns what came back.
 
 A request always ends in an ``Answer``: a status with headers and raw body, or the reason why
 there is none. Nothing is retried or interpreted here, no redirect is followed, and no answer
 is read beyond ``answer_memory.ANSWER_BYTES``.
 
-The official client is used for its connection pool (round robin, failed hosts pause) and
-its media types, through its transport: its own ``perform_request`` would check the
+Elastic's official client is used for its connection pool (round robin, failed hosts pause),
+through its transport, which OpenSearch takes as well: its own ``perform_request`` would check the
 product only once, raise on every status and turn ``Warning`` headers into Python's. It
 is imported in a thread at the first request, since that takes most of a second.
 """
@@ -26,9 +26,10 @@ from isal import isal_zlib
 from ptingest.errors import SinkUnavailable
 from ptingest.model.contracts import Checkpoint
 from ptingest.model.redirect import is_redirect, redirect_sentence, url_of
-from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.settings.sinks import ClusterSettings, ElasticsearchSettings
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.answer_memory import AnswerTooLarge
+from ptingest.sinks.elasticsearch.dialect import Dialect, dialect_of
 from ptingest.sinks.elasticsearch.tls import tls_context
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
     from elastic_transport import ApiResponseMeta, AsyncTransport, TransportError
 
-JSON = "application/vnd.elasticsearch+json; compatible-with=8"
-NDJSON = "application/vnd.elasticsearch+x-ndjson; compatible-with=8"
 GZIP_LEVEL = 1
 """Measured on our documents: level 3 takes four times as long for the same size."""
 GZIP_WBITS = 31
@@ -62,15 +61,14 @@ class _Body(io.BytesIO):
 class ElasticsearchClient:
     """Connections to one cluster; opened by the first request, shared by all."""
 
-    def __init__(
-        self, settings: ElasticsearchSettings, checkpoint: Checkpoint | None = None
-    ) -> None:
+    def __init__(self, settings: ClusterSettings, checkpoint: Checkpoint | None = None) -> None:
         """Without a ``checkpoint`` bodies are compressed in one go."""
+        self.dialect = dialect_of(settings)
         self._settings = settings
         self._checkpoint = checkpoint
         self._opening = asyncio.Lock()
         self._transport: AsyncTransport | None = None
-        self._headers = {"accept": JSON}
+        self._headers = {"accept": self.dialect.json}
         authorization = _authorization(settings)
         if authorization is not None:
             self._headers["authorization"] = authorization
@@ -83,7 +81,7 @@ class ElasticsearchClient:
         target: str,
         body: bytes | Iterator[bytes] | None = None,
         *,
-        content_type: str = JSON,
+        is_ndjson: bool = False,
         seconds: float | None = None,
     ) -> Answer:
         """Send one request to the next live host and return what came back.
@@ -95,14 +93,14 @@ class ElasticsearchClient:
         data: bytes = b""
         sent: _Body | None = None
         if body is not None:
-            headers["content-type"] = content_type
+            headers["content-type"] = self.dialect.ndjson if is_ndjson else self.dialect.json
             pieces = iter((body,)) if isinstance(body, bytes) else body
             data = await self._encoded(pieces, headers)
             sent = _Body(data)
         try:
             transport = self._transport or await self._open()
         except SinkUnavailable as error:
-            return Answer(None, failure=str(error), never_sent=True)
+            return Answer(None, failure=str(error), never_sent=True, dialect=self.dialect)
         self.sent_bytes += len(data)
         answer = await self._perform(transport, method, target, sent, headers, seconds)
         if answer.status is None and sent is not None and not sent.is_begun:
@@ -161,12 +159,12 @@ class ElasticsearchClient:
                 request_timeout=limit,
             )
         except elastic_transport.ConnectionTimeout:
-            setting = " (sinks.elasticsearch.request_seconds)" if seconds is None else ""
+            setting = f" ({self.dialect.place}.request_seconds)" if seconds is None else ""
             failure = f"no answer from {self._hosts()} within {limit:g} s{setting}"
-            return Answer(None, failure=failure)
+            return Answer(None, failure=failure, dialect=self.dialect)
         except elastic_transport.TransportError as error:
             return self._unanswered(error)
-        return _answer_of(response.meta, response.body, target)
+        return _answer_of(self.dialect, response.meta, response.body, target)
 
     def _unanswered(self, error: TransportError) -> Answer:
         from elastic_transport import TlsError
@@ -174,7 +172,7 @@ class ElasticsearchClient:
         # aiohttp writes "ssl:default" where no TLS is meant at all.
         what = error.message.replace(" ssl:default", "")
         if isinstance(error, TlsError):
-            return Answer(None, failure=self._tls_failure(what))
+            return Answer(None, failure=self._tls_failure(what), dialect=self.dialect)
         # A host of TLS 1.3 refuses our certificate only after the handshake, and of its
         # alert no more than this arrives here.
         hint = self._shown() if what == "Server disconnected" else ""
@@ -182,6 +180,7 @@ class ElasticsearchClient:
             None,
             failure=f"no answer from {self._hosts()}: {what}{hint}",
             too_large=isinstance(error.__cause__, AnswerTooLarge),
+            dialect=self.dialect,
         )
 
     async def _open(self) -> AsyncTransport:
@@ -200,13 +199,13 @@ class ElasticsearchClient:
         return ", ".join(self._settings.hosts)
 
     def _tls_failure(self, reason: str) -> str:
-        settings = self._settings
+        settings, place = self._settings, self.dialect.place
         if settings.ca_file is not None:
-            trusted = f"sinks.elasticsearch.ca_file {settings.ca_file}"
+            trusted = f"{place}.ca_file {settings.ca_file}"
         elif settings.fingerprint is not None:
-            trusted = "sinks.elasticsearch.fingerprint"
+            trusted = f"{place}.fingerprint"
         else:
-            trusted = "the system's authorities; name yours in sinks.elasticsearch.ca_file"
+            trusted = f"the system's authorities; name yours in {place}.ca_file"
         what = f"{reason} (checked against {trusted}{self._shown()})"
         return f"TLS with {self._hosts()} failed: {what}"
 
@@ -215,13 +214,14 @@ class ElasticsearchClient:
         certificate = self._settings.certificate
         if not any(host.startswith("https://") for host in self._settings.hosts):
             return ""
+        setting = f"{self.dialect.place}.certificate"
         if certificate is None:
-            return "; we show no certificate (sinks.elasticsearch.certificate), is one wanted?"
-        return f"; we show sinks.elasticsearch.certificate {certificate}, is it refused?"
+            return f"; we show no certificate ({setting}), is one wanted?"
+        return f"; we show {setting} {certificate}, is it refused?"
 
 
 def _transport(
-    settings: ElasticsearchSettings, urls: list[str], context: ssl.SSLContext | None
+    settings: ClusterSettings, urls: list[str], context: ssl.SSLContext | None
 ) -> AsyncTransport:
     """Import the client library and build its transport; runs in a thread."""
     from ptingest.sinks.elasticsearch.transport import make_transport
@@ -229,7 +229,7 @@ def _transport(
     return make_transport(settings, urls, context)
 
 
-def _answer_of(meta: ApiResponseMeta, body: bytes | None, target: str) -> Answer:
+def _answer_of(dialect: Dialect, meta: ApiResponseMeta, body: bytes | None, target: str) -> Answer:
     found = {name.lower(): value for name, value in meta.headers.items()}
     failure = ""
     if is_redirect(meta.status):
@@ -238,9 +238,9 @@ def _answer_of(meta: ApiResponseMeta, body: bytes | None, target: str) -> Answer
             found.get("location"),
             url=url_of(meta.node.scheme, meta.node.host, meta.node.port) + meta.node.path_prefix,
             target=target,
-            setting="sinks.elasticsearch.hosts",
+            setting=f"{dialect.place}.hosts",
         )
-    return Answer(meta.status, found, body or b"", failure)
+    return Answer(meta.status, found, body or b"", failure, dialect=dialect)
 
 
 def with_port(host: str) -> str:
@@ -252,8 +252,8 @@ def with_port(host: str) -> str:
     return parts._replace(netloc=f"{parts.netloc}:9200").geturl()
 
 
-def _authorization(settings: ElasticsearchSettings) -> str | None:
-    if settings.api_key is not None:
+def _authorization(settings: ClusterSettings) -> str | None:
+    if isinstance(settings, ElasticsearchSettings) and settings.api_key is not None:
         key = settings.api_key.get_secret_value()
         if ":" in key:
             key = base64.b64encode(key.encode()).decode()

@@ -145,7 +145,7 @@ _read_docs = msgspec.json.Decoder(_LookupAnswer).decode
 
 def read_mget(lookups: Sequence[Lookup], answer: Answer) -> LookupResult:
     """Read one answer to ``mget_body``, whose items are in the order of the lookups."""
-    if not answer.is_from_elasticsearch:
+    if not answer.is_from_cluster:
         return LookupResult(is_whole=False)
     if answer.status == 403:
         return LookupResult(is_denied=True)

@@ -162,7 +162,7 @@ _read_found = msgspec.json.Decoder(_Found).decode
 
 
 def _reason(answer: Answer) -> str:
-    if answer.status != 200 or not answer.is_from_elasticsearch:
+    if answer.status != 200 or not answer.is_from_cluster:
         return ""
     try:
         hits = _read_found(answer.body).hits.hits

@@ -14,15 +14,12 @@ import orjson
 
 from ptingest.model.streams import StreamNames
 from ptingest.sinks.elasticsearch.answer import Answer
+from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH, Dialect
 from ptingest.sinks.elasticsearch.templates import version_number
 
-NEEDED = ("auto_configure", "create_doc")
 USEFUL = "read"
-OLDEST = (8, 13)
-"""The first version that knows ``require_data_stream`` in a bulk."""
 
 ROOT = "/"
-RIGHTS = "/_security/user/_has_privileges"
 SIMULATED = "/_index_template/_simulate_index/"
 """What a new data stream of this name would get."""
 
@@ -32,10 +29,10 @@ class Reached(Enum):
 
     NO_ANSWER = "no answer"
     ELSEWHERE = "a redirect, which is not followed"
-    SOMETHING_ELSE = "not Elasticsearch"
+    SOMETHING_ELSE = "not this kind of cluster"
     LOGIN_REFUSED = "login refused"
-    FAILING = "Elasticsearch, which cannot answer now"
-    YES = "Elasticsearch, logged in"
+    FAILING = "the cluster, which cannot answer now"
+    YES = "the cluster, logged in"
     """Its version may be a secret (403)."""
 
 
@@ -45,32 +42,42 @@ def reached(root: Answer) -> Reached:
         return Reached.ELSEWHERE
     if root.status is None:
         return Reached.NO_ANSWER
-    if not root.is_from_elasticsearch:
+    if not root.is_from_cluster or not _is_named(root):
         return Reached.SOMETHING_ELSE
     if root.status == 401:
         return Reached.LOGIN_REFUSED
     return Reached.YES if root.status in (200, 403) else Reached.FAILING
 
 
+def _is_named(root: Answer) -> bool:
+    """Whether the answer names the distribution, where there is one."""
+    wanted = root.dialect.distribution
+    return not wanted or root.status != 200 or _version(root).get("distribution") == wanted
+
+
+def _version(root: Answer) -> dict[str, Any]:
+    version = object_in(root).get("version")
+    return version if isinstance(version, dict) else {}
+
+
 def version_in(root: Answer) -> str:
     """Return the version in the answer to ``GET /``; empty where it is not there."""
-    version = object_in(root).get("version")
-    return str(version.get("number", "")) if isinstance(version, dict) else ""
+    return str(_version(root).get("number", ""))
 
 
-def is_too_old(version: str) -> bool:
+def is_too_old(version: str, dialect: Dialect = ELASTICSEARCH) -> bool:
     """Whether a server of this version cannot be written to; an unknown one can."""
-    return bool(version) and version_number(version) < OLDEST
+    return bool(version) and version_number(version) < dialect.oldest
 
 
 def rights_body(streams: StreamNames) -> dict[str, Any]:
-    """Return what to ask ``RIGHTS`` about the patterns and every known stream."""
+    """Return what to ask Elasticsearch about its patterns and every known stream."""
     names = [*streams.patterns, *(one.name for one in streams.known)]
-    return {"index": [{"names": names, "privileges": [*NEEDED, USEFUL]}]}
+    return {"index": [{"names": names, "privileges": [*ELASTICSEARCH.needed, USEFUL]}]}
 
 
 def granted_in(rights: Answer) -> Mapping[str, Mapping[str, bool]]:
-    """Return the privileges of each stream that ``RIGHTS`` was asked about."""
+    """Return the privileges of each stream that was asked about."""
     found = object_in(rights).get("index")
     return found if isinstance(found, dict) else {}
 
@@ -79,7 +86,7 @@ def missing_rights(
     granted: Mapping[str, Mapping[str, bool]], streams: StreamNames
 ) -> Iterator[str]:
     """Yield each needed privilege that is missing, with the narrowest streams that lack it."""
-    for privilege in NEEDED:
+    for privilege in ELASTICSEARCH.needed:
         for pattern in streams.patterns:
             if granted.get(pattern, {}).get(privilege):
                 continue

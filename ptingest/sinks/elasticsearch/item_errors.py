@@ -27,16 +27,16 @@ def stream_trouble(status: int, error: Error) -> tuple[str, str] | None:
     if status in (401, 403):
         if error.type == "cluster_block_exception":
             return "write_block", "remove the write block from the index"
-        return (
-            "forbidden",
-            "give the writer's role create_doc and auto_configure on it: "
-            "`ptingest setup --only role`",
-        )
+        cure = "give the writer's role the right to write to it: `ptingest setup --only role`"
+        return "forbidden", cure
     if error.type == "index_closed_exception":
         return "index_closed", "open the index, or roll the data stream over"
+    is_template_missing = status == 400 and "index template" in reason and "data stream" in reason
+    if is_template_missing or (status == 404 and "requires a data stream" in reason):
+        return "template_missing", "no data stream template matches: run `ptingest setup`"
+    if error.type == "illegal_state_exception" and "conflicts with index" in reason:
+        return "not_found", "a plain index has its name: reindex it under another and delete it"
     if status == 404:
-        if "requires a data stream" in reason:
-            return "template_missing", "no data stream template matches: run `ptingest setup`"
         return "not_found", "look at the data stream and its template"
     if status == 400 and error.type == "validation_exception" and "this action would add" in reason:
         return "shard_limit", "delete old indices or raise cluster.max_shards_per_node"
@@ -81,7 +81,11 @@ def failing_label(status: int, data_stream: str) -> tuple[str, str]:
 
 
 def _is_no_object(status: int, error: Error) -> bool:
-    """Whether the body is not a JSON object; up to 8.19.0 with status 500; a retry is useless."""
-    if status == 500:
-        return error.type == "not_x_content_exception"
+    """Whether the body is not a JSON object; a retry is useless.
+
+    Elasticsearch up to 8.19.0 says 500, OpenSearch 400 with that as the cause.
+    """
+    cause = "" if error.caused_by is None else error.caused_by.type
+    if "not_x_content_exception" in (error.type, cause):
+        return status in (400, 500)
     return status == 400 and NO_OBJECT in (error.reason or "")

@@ -1,4 +1,4 @@
-"""Writes batches into Elasticsearch data streams; each document has its own outcome.
+"""Writes batches into data streams of a cluster; each document has its own outcome.
 
     write --- documents in doubt? ---> look them up by id ---> found: already stored
           --- the rest --------------> one bulk -------------> read_answer
@@ -10,16 +10,16 @@ cluster; ``read`` lets it look up documents in doubt.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from ptingest.model.contracts import Checkpoint, Clock
-from ptingest.model.document import Document
+from ptingest.model.document import Document, Target
 from ptingest.model.finding import Finding
-from ptingest.model.outcome import WriteResult
+from ptingest.model.outcome import Refusal, WriteResult
 from ptingest.model.streams import StreamNames
-from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.settings.sinks import ClusterSettings
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.bulk import (
     bulk_pieces,
@@ -29,7 +29,8 @@ from ptingest.sinks.elasticsearch.bulk import (
     targets_of,
 )
 from ptingest.sinks.elasticsearch.check import findings
-from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient
+from ptingest.sinks.elasticsearch.client import ElasticsearchClient
+from ptingest.sinks.elasticsearch.created_streams import CreatedStreams, Lack
 from ptingest.sinks.elasticsearch.doubts import (
     MGET_TARGET,
     MOST_LOOKUPS,
@@ -55,11 +56,11 @@ class _LookedUp(NamedTuple):
 
 
 class ElasticsearchSink:
-    """Implements ``Sink`` for one Elasticsearch cluster."""
+    """Implements ``Sink`` for one cluster, of Elasticsearch or of OpenSearch."""
 
     def __init__(
         self,
-        settings: ElasticsearchSettings,
+        settings: ClusterSettings,
         *,
         clock: Clock,
         metrics: Metrics,
@@ -67,7 +68,8 @@ class ElasticsearchSink:
         streams: StreamNames,
         name: str = "elasticsearch",
     ) -> None:
-        """``name`` is the key under ``sinks:`` or ``sinks.clusters:``."""
+        """``name`` is the key under ``sinks:`` or ``sinks.clusters:``; what kind of cluster it
+        is, the settings say."""
         self.name = name
         self.streams = streams
         """What documents are written to; a reload of the profile changes it."""
@@ -76,6 +78,10 @@ class ElasticsearchSink:
         self._metrics = metrics
         self._keyed = settings.ids == "keyed"
         self._client = ElasticsearchClient(settings, checkpoint)
+        self._dialect = self._client.dialect
+        self._created: CreatedStreams | None = None
+        if not self._dialect.requires_data_streams:
+            self._created = CreatedStreams(self._client)
         self._doubts = Doubts()
         self._failures = FailureStores(self._client, clock)
         self._denied_until = float("-inf")
@@ -120,15 +126,45 @@ class ElasticsearchSink:
 
     async def _attempt(self, documents: Sequence[Document]) -> WriteResult:
         targets = targets_of(documents)
+        if self._created is not None:
+            lacking = await self._created.lacking(targets)
+            if isinstance(lacking, Answer):
+                return _not_sent(read_answer(documents, lacking, keyed=self._keyed).result)
+            if lacking:
+                return await self._attempt_others(documents, lacking)
+        return await self._bulk(documents, targets)
+
+    async def _attempt_others(
+        self, documents: Sequence[Document], lacking: Mapping[str, Lack]
+    ) -> WriteResult:
+        """Write what has a data stream; the others wait for theirs."""
+        waiting = [
+            Refusal(document, *lacking[document.target.name])
+            for document in documents
+            if document.target.name in lacking
+        ]
+        rest = [document for document in documents if document.target.name not in lacking]
+        result = await self._bulk(rest, targets_of(rest)) if rest else WriteResult()
+        if result.too_large or result.unreadable:
+            return replace(result, busy=documents)
+        return replace(result, stream_busy=[*waiting, *result.stream_busy])
+
+    async def _bulk(self, documents: Sequence[Document], targets: Sequence[Target]) -> WriteResult:
         only_data_streams = all(map(is_data_stream, targets))
         target = bulk_target(
             shard_seconds=self._settings.shard_seconds,
             with_index=len(self._doubts) > 0
             or self._doubts.is_stale(targets, self._clock.monotonic()),
             only_data_streams=only_data_streams,
+            dialect=self._dialect,
         )
-        body = bulk_pieces(documents, keyed=self._keyed, only_data_streams=only_data_streams)
-        answer = await self._client.request("POST", target, body, content_type=NDJSON)
+        body = bulk_pieces(
+            documents,
+            keyed=self._keyed,
+            only_data_streams=only_data_streams,
+            dialect=self._dialect,
+        )
+        answer = await self._client.request("POST", target, body, is_ndjson=True)
         self._count_request(answer)
         outcome = read_answer(documents, answer, keyed=self._keyed)
         self._doubts.saw(outcome.write_indices, self._clock.monotonic())
@@ -184,8 +220,8 @@ class ElasticsearchSink:
             doubtful=in_doubt,
             retry_after_seconds=why.retry_after_seconds,
             trouble=why.trouble
-            or "Elasticsearch could not say whether documents with a lost answer are stored; "
-            "they wait and are asked for again",
+            or f"{self._dialect.title} could not say whether documents with a lost answer are "
+            "stored; they wait and are asked for again",
         )
 
     def _count_possible_duplicates(
@@ -205,6 +241,11 @@ class ElasticsearchSink:
                 # The same write index would have said 409.
                 count += self._doubts.write_index(document.target) not in indices
         self._metrics.add("ptingest_elasticsearch_possible_double_documents_total", count)
+
+
+def _not_sent(result: WriteResult) -> WriteResult:
+    """What an answer means to documents that were not part of the request: they wait."""
+    return replace(result, busy=[*result.busy, *result.doubtful], doubtful=())
 
 
 def _not_stored(result: WriteResult) -> Iterable[Document]:

@@ -6,6 +6,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ptingest.sinks.elasticsearch.dialect import (
+    ELASTICSEARCH,
+    FAILURE_STORE,
+    LOGSDB,
+    Dialect,
+    TemplatePart,
+)
+
 BUILT_IN_PRIORITY = 200
 """Elastic's own templates for ``logs-*-*`` have 100, those of integrations 200."""
 
@@ -48,14 +56,24 @@ def matching(templates: Iterable[Template], stream: str) -> Sequence[Template]:
 
 
 def is_failure_store_known(version: str) -> bool:
-    """Say whether a server of this version takes ``data_stream_options`` (8.19, 9.1)."""
+    """Say whether an Elasticsearch of this version takes ``data_stream_options`` (8.19, 9.1)."""
     number = version_number(version)
     return number >= (9, 1) or (8, 19) <= number < (9, 0)
 
 
 def is_logsdb_known(version: str) -> bool:
-    """Say whether a server of this version takes ``index.mode: logsdb`` (8.15)."""
+    """Say whether an Elasticsearch of this version takes ``index.mode: logsdb`` (8.15)."""
     return version_number(version) >= (8, 15)
+
+
+def unknown_parts(dialect: Dialect, version: str | None) -> Sequence[TemplatePart]:
+    """Return what a server of this version does not take of our templates; with None what no
+    version takes."""
+    found = list(dialect.lacks)
+    if dialect is ELASTICSEARCH and version is not None:
+        found += [] if is_failure_store_known(version) else [FAILURE_STORE]
+        found += [] if is_logsdb_known(version) else [LOGSDB]
+    return found
 
 
 def version_number(version: str) -> tuple[int, int]:

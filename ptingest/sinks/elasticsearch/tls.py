@@ -1,4 +1,4 @@
-"""TLS trust for Elasticsearch: authority file or pinned fingerprint.
+"""TLS trust for a cluster: authority file or pinned fingerprint.
 
 ``ca_file`` names the authority. ``fingerprint`` names one certificate of the chain that
 the host shows, the authority's or the node's own: it is fetched once without trust,
@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 
 from ptingest.errors import SinkUnavailable, TlsUnusable
 from ptingest.settings.pem import load_pair, trusting_context
-from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.settings.sinks import ClusterSettings
+from ptingest.sinks.elasticsearch.dialect import Dialect, dialect_of
 
 FETCH_SECONDS = 10.0
-PLACE = "sinks.elasticsearch"
 
 
-def tls_context(settings: ElasticsearchSettings, urls: Sequence[str]) -> ssl.SSLContext | None:
+def tls_context(settings: ClusterSettings, urls: Sequence[str]) -> ssl.SSLContext | None:
     """Return the context for all hosts, or None when none of them is https.
 
     Raises:
@@ -34,21 +34,23 @@ def tls_context(settings: ElasticsearchSettings, urls: Sequence[str]) -> ssl.SSL
     secure = [url for url in urls if url.startswith("https://")]
     if not secure:
         return None
+    dialect = dialect_of(settings)
     try:
         if settings.fingerprint is not None:
-            context = _pinned_context(secure, settings.fingerprint)
+            context = _pinned_context(secure, settings.fingerprint, dialect)
         elif settings.ca_file is not None:
-            context = trusting_context(settings.ca_file, f"{PLACE}.ca_file")
+            context = trusting_context(settings.ca_file, f"{dialect.place}.ca_file")
         else:
             context = ssl.create_default_context()
         if settings.certificate is not None:
-            load_pair(context, settings.certificate, settings.key, settings.key_password, PLACE)
+            place, password = dialect.place, settings.key_password
+            load_pair(context, settings.certificate, settings.key, password, place)
     except TlsUnusable as error:
-        raise SinkUnavailable(sink="elasticsearch", cause=str(error)) from error
+        raise SinkUnavailable(sink=dialect.name, cause=str(error)) from error
     return context
 
 
-def _pinned_context(urls: Sequence[str], fingerprint: str) -> ssl.SSLContext:
+def _pinned_context(urls: Sequence[str], fingerprint: str, dialect: Dialect) -> ssl.SSLContext:
     wanted = fingerprint.replace(":", "").lower()
     seen: list[str] = []
     for url in urls:
@@ -63,9 +65,8 @@ def _pinned_context(urls: Sequence[str], fingerprint: str) -> ssl.SSLContext:
         shown = ", ".join(hashlib.sha256(certificate).hexdigest() for certificate in chain)
         seen.append(f"{url} shows {shown}")
     raise SinkUnavailable(
-        sink="elasticsearch",
-        cause="no certificate with sinks.elasticsearch.fingerprint "
-        f"{fingerprint}: {'; '.join(seen)}",
+        sink=dialect.name,
+        cause=f"no certificate with {dialect.place}.fingerprint {fingerprint}: {'; '.join(seen)}",
     )
 
 

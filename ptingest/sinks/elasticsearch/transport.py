@@ -28,7 +28,7 @@ from elastic_transport._node import NodeApiResponse
 from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import AsyncElasticsearch
 
-from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.settings.sinks import ClusterSettings
 from ptingest.sinks.elasticsearch.answer_memory import AnswerMemory, AnswerTooLarge
 
 LONGEST_REST_SECONDS = 10.0
@@ -131,7 +131,7 @@ class RawBytes(Serializer):
 
 
 def make_transport(
-    settings: ElasticsearchSettings, urls: Sequence[str], context: ssl.SSLContext | None
+    settings: ClusterSettings, urls: Sequence[str], context: ssl.SSLContext | None
 ) -> AsyncTransport:
     """Return connections to all hosts, none of them opened yet."""
     # The pool would tell of each failure of a host; the sink's trouble does already.

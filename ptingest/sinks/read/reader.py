@@ -14,15 +14,16 @@ def document_reader(
     settings: ServerSettings, streams: Callable[[], StreamNames]
 ) -> DocumentReader | None:
     """Return the reader for a config: of the embedded store where there is one, since it needs
-    no network, else of Elasticsearch; None where no sink can be read. Nothing is opened or
+    no network, else of the cluster; None where no sink can be read. Nothing is opened or
     connected yet. ``streams`` gives the data streams of the profile."""
     sinks = settings.sinks
     if sinks.store is not None:
         from ptingest.sinks.store.read.pool import StoreExplorer
 
         return StoreExplorer(Path(settings.data_dir) / sinks.store.path)
-    if sinks.elasticsearch is not None:
+    cluster = sinks.elasticsearch or sinks.opensearch
+    if cluster is not None:
         from ptingest.sinks.elasticsearch.read.reader import ElasticsearchReader
 
-        return ElasticsearchReader(sinks.elasticsearch, streams=streams)
+        return ElasticsearchReader(cluster, streams=streams)
     return None

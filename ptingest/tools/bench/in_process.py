@@ -29,10 +29,11 @@ from ptingest.server.assembly import Parts, build
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.profile import ProfileSettings
 from ptingest.settings.server import ServerSettings
-from ptingest.settings.sinks import ElasticsearchSettings
-from ptingest.sinks.elasticsearch.answer import PRODUCT, PRODUCT_HEADER, Answer
+from ptingest.settings.sinks import ClusterSettings, ElasticsearchSettings
+from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.bulk import bulk_pieces, read_answer
 from ptingest.sinks.elasticsearch.client import GZIP_LEVEL, GZIP_WBITS
+from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH
 
 READ_BYTES = 64 << 10
 """Bytes that one read of a socket returns."""
@@ -83,7 +84,7 @@ def all_created(count: int) -> Answer:
     """Elasticsearch's answer where it created ``count`` documents."""
     items = b",".join([b'{"create":{"status":201}}'] * count)
     body = b'{"errors":false,"items":[' + items + b"]}"
-    return Answer(200, {PRODUCT_HEADER: PRODUCT}, body)
+    return Answer(200, {ELASTICSEARCH.product_header: ELASTICSEARCH.product}, body)
 
 
 def gzip_bytes(pieces: Iterable[bytes]) -> int:
@@ -152,9 +153,11 @@ class InProcessRun:
         return closed
 
 
-def lane_of(settings: ServerSettings) -> ElasticsearchSettings:
-    """Return the settings of the sink: those of the configured Elasticsearch, else defaults."""
-    return settings.sinks.elasticsearch or ElasticsearchSettings(hosts=("http://nowhere:9200",))
+def lane_of(settings: ServerSettings) -> ClusterSettings:
+    """Return the settings of the sink: those of the configured cluster, else defaults."""
+    sinks = settings.sinks
+    found = sinks.elasticsearch or sinks.opensearch
+    return found or ElasticsearchSettings(hosts=("http://nowhere:9200",))
 
 
 @asynccontextmanager

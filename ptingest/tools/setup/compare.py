@@ -15,14 +15,27 @@ SPELLED_OUT = frozenset(
         ("data_stream.allow_custom_routing", "false"),
         ("indices.0.allow_restricted_indices", "false"),
         ("transient_metadata.enabled", "true"),
+        ("data_stream.timestamp_field.name", "@timestamp"),
+        ("reserved", "false"),
+        ("hidden", "false"),
+        ("static", "false"),
+        ("index_permissions.0.dls", ""),
+        ("index_permissions.0.dls", "None"),
     }
 )
-"""Defaults that Elasticsearch adds to its answers."""
+"""Defaults that Elasticsearch, or from the fifth on OpenSearch, adds to its answers."""
 KEPT_BY_SERVER = frozenset(
     {"created_date", "created_date_millis", "modified_date", "modified_date_millis"}
 )
 """Members that Elasticsearch adds to templates, from 9.2 on, and does not accept in a PUT."""
-UNORDERED = ("privileges", "roles", "cluster")
+UNORDERED = (
+    "privileges",
+    "roles",
+    "cluster",
+    "opendistro_security_roles",
+    "cluster_permissions",
+    "allowed_actions",
+)
 """Lists whose order has no meaning."""
 
 

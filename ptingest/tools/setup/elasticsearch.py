@@ -1,4 +1,4 @@
-"""Runs the steps in Elasticsearch: sends what is missing or different, and reports the result.
+"""Runs the steps in a cluster: sends what is missing or different, and reports the result.
 
     GET -> same: unchanged;  else PUT -> created, updated or refused
 
@@ -18,14 +18,26 @@ from pydantic import SecretStr
 
 from ptingest.errors import SinkUnavailable
 from ptingest.model.streams import StreamNames
-from ptingest.sinks.elasticsearch.answer import Answer, Requester
-from ptingest.sinks.elasticsearch.inspection import ROOT, is_too_old, object_in, version_in
+from ptingest.sinks.elasticsearch.answer import (
+    Answer,
+    Requester,
+    cure_of_something_else,
+    something_else,
+)
+from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH, Dialect
+from ptingest.sinks.elasticsearch.inspection import (
+    ROOT,
+    Reached,
+    is_too_old,
+    object_in,
+    reached,
+    version_in,
+)
 from ptingest.sinks.elasticsearch.names import TEMPLATE, USER
 from ptingest.sinks.elasticsearch.templates import (
-    is_failure_store_known,
-    is_logsdb_known,
     matching,
     read_templates,
+    unknown_parts,
 )
 from ptingest.tools.setup.compare import holds, is_same
 from ptingest.tools.setup.plan import API_KEY, Step, keeping_patterns, patterns_of
@@ -52,60 +64,55 @@ async def version_of(client: Requester) -> str:
     """Return the server's version.
 
     Raises:
-        SinkUnavailable: no answer, the login is refused, or the server is too old;
-            nothing was changed.
+        SinkUnavailable: no answer, the login is refused, or the server is another one or too
+            old; nothing was changed.
     """
     answer = await client.request("GET", ROOT)
+    dialect = answer.dialect
     if answer.status is None or answer.is_redirect:
-        raise SinkUnavailable(sink="elasticsearch", cause=answer.failure)
+        raise SinkUnavailable(sink=dialect.name, cause=answer.failure)
     if answer.status in (401, 403):
         cause = f"{reason_of(answer)}; setup needs a superuser: --user, and its password"
-        raise SinkUnavailable(sink="elasticsearch", cause=cause)
+        raise SinkUnavailable(sink=dialect.name, cause=cause)
     number = version_in(answer)
-    if not answer.is_from_elasticsearch or not number:
-        cause = f"something else answers there (status {answer.status}, no X-Elastic-Product)"
-        raise SinkUnavailable(sink="elasticsearch", cause=cause)
-    if is_too_old(number):
-        cause = f"version {number} is too old, ptingest needs 8.13 or newer; nothing was changed"
-        raise SinkUnavailable(sink="elasticsearch", cause=cause)
+    if reached(answer) is not Reached.YES or not number:
+        cause = f"{something_else(answer)}; {cure_of_something_else(answer)}"
+        raise SinkUnavailable(sink=dialect.name, cause=cause)
+    if is_too_old(number, dialect):
+        needed = f"ptingest needs {dialect.oldest_text} or newer"
+        cause = f"version {number} is too old, {needed}; nothing was changed"
+        raise SinkUnavailable(sink=dialect.name, cause=cause)
     return number
 
 
-def fitted(steps: Iterable[Step], version: str) -> Iterable[Step]:
+def fitted(
+    steps: Iterable[Step], version: str | None, dialect: Dialect = ELASTICSEARCH
+) -> Iterable[Step]:
     """Remove from the steps what a server of this version does not support, and say so."""
     for step in steps:
-        if step.part == "templates":
-            step = _without_failure_store(_without_logsdb(step, version), version)
-        yield step
+        body, lacking = step.body, list[str]()
+        for part in unknown_parts(dialect, version) if step.part == "templates" else ():
+            if (less := _without(body, part.path)) is not None:
+                body = less
+                lacking.append(part.name)
+        who = f"{dialect.title} {version or ''}".rstrip()
+        why = f" (without {', '.join(lacking)}: {who} has none)" if lacking else ""
+        yield replace(step, subject=f"{step.subject}{why}", body=body)
 
 
-def _without_failure_store(step: Step, version: str) -> Step:
-    template = step.body.get("template") or {}
-    if "data_stream_options" not in template or is_failure_store_known(version):
-        return step
-    less = {name: part for name, part in template.items() if name != "data_stream_options"}
-    return _less(step, f"no failure store: {version} has none", less)
-
-
-def _without_logsdb(step: Step, version: str) -> Step:
-    template = step.body.get("template") or {}
-    settings = template.get("settings") or {}
-    index = settings.get("index") or {}
-    if index.get("mode") != "logsdb" or is_logsdb_known(version):
-        return step
-    index = {name: value for name, value in index.items() if name != "mode"}
-    less = {**template, "settings": {**settings, "index": index}}
-    return _less(step, f"no logsdb: {version} has none", less)
-
-
-def _less(step: Step, why: str, template: Mapping[str, Any]) -> Step:
-    return replace(
-        step, subject=f"{step.subject} ({why})", body={**step.body, "template": template}
-    )
+def _without(body: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return the body without one of its members; None where it does not have it."""
+    name, *rest = path
+    if name not in body:
+        return None
+    if not rest:
+        return {key: value for key, value in body.items() if key != name}
+    inner = _without(body[name], tuple(rest))
+    return None if inner is None else {**body, name: inner}
 
 
 class RetryingRequester:
-    """Repeats a request while Elasticsearch says that it is not ready yet.
+    """Repeats a request while the cluster says that it is not ready yet.
 
     On a new cluster the first role makes the index that the user is written to a moment
     later: its shard is being allocated then, and the answer is 503.
@@ -162,6 +169,8 @@ class Preparation:
         if looked.status not in (200, 404):
             return refusal(step, looked)
         found = _current(step, looked) if looked.status == 200 else None
+        if step.is_theirs and found is not None:
+            return Done("unchanged", step.subject, "yours")
         body = step.body if found is None else keeping_patterns(step.body, found)
         more = [one for one in patterns_of(body) if one not in patterns_of(step.body)]
         detail = f"keeps {', '.join(more)}, which is not of this profile" if more else ""
@@ -172,7 +181,7 @@ class Preparation:
 
     async def _send(self, step: Step, body: Mapping[str, Any], *, is_new: bool) -> Done:
         answer = await self._client.request(step.method, step.path, orjson.dumps(body))
-        if answer.status != 200:
+        if answer.status not in (200, 201):
             return refusal(step, answer)
         return Done("created" if is_new else "updated", step.subject)
 
@@ -184,23 +193,25 @@ class Preparation:
             if self._password is None:
                 detail = "no password: set LOGSTASH_WRITER_PASSWORD, or run it in a terminal"
                 return Done("refused", step.subject, detail)
-            return await self._send(step, self._with_password(step.body), is_new=True)
+            body = self._with_password(step.body, looked.dialect)
+            return await self._send(step, body, is_new=True)
         if looked.status != 200:
             return refusal(step, looked)
-        found = object_in(looked).get(USER, {})
-        roles = list(dict.fromkeys([*found.get("roles", []), *step.body["roles"]]))
-        body = {**step.body, "roles": roles}
+        found, member = object_in(looked).get(USER, {}), looked.dialect.security.roles_member
+        roles = list(dict.fromkeys([*found.get(member, []), *step.body[member]]))
+        body = {**step.body, member: roles}
         if self._password is not None and not await self._login_works(USER, self._password):
-            done = await self._send(step, self._with_password(body), is_new=False)
+            changed = self._with_password(body, looked.dialect)
+            done = await self._send(step, changed, is_new=False)
             return replace(done, detail=done.detail or "with the password given")
-        if holds(body, found) and found.get("enabled") is True:
+        if holds(body, found) and found.get("enabled", True) is True:
             detail = "" if self._password else "its password was not looked at: none was given"
             return Done("unchanged", step.subject, detail)
-        return await self._send(step, {**body, "enabled": True}, is_new=False)
+        return await self._send(step, {**body, **_enabled(looked.dialect)}, is_new=False)
 
-    def _with_password(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _with_password(self, body: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
         assert self._password is not None
-        return {**body, "password": self._password.get_secret_value(), "enabled": True}
+        return {**body, "password": self._password.get_secret_value(), **_enabled(dialect)}
 
     # --- the API key ------------------------------------------------------------------------
 
@@ -237,6 +248,11 @@ class Preparation:
         return Done("created", step.subject, f"id {made.get('id')}")
 
 
+def _enabled(dialect: Dialect) -> dict[str, bool]:
+    """The member that makes a user usable, where users can be switched off."""
+    return {"enabled": True} if dialect is ELASTICSEARCH else {}
+
+
 async def afterwards(client: Requester, names: StreamNames) -> AsyncIterator[Done]:
     """Report whether the template will be used, and which streams do not use it yet."""
     answer = await client.request("GET", "/_index_template")
@@ -256,8 +272,10 @@ async def afterwards(client: Requester, names: StreamNames) -> AsyncIterator[Don
         there = ", ".join(str(stream.get("name")) for stream in streams)
         detail = (
             f"{there}: made earlier, they take new mappings and settings at their next rollover "
-            "(POST /<name>/_rollover brings it on); retention and failure store hold at once"
+            "(POST /<name>/_rollover brings it on)"
         )
+        if found.dialect.has_lifecycle:
+            detail += "; retention and failure store hold at once"
         yield Done("note", "data streams", detail)
 
 
@@ -281,9 +299,11 @@ def _current(step: Step, answer: Answer) -> dict[str, Any] | None:
 def refusal(step: Step, answer: Answer) -> Done:
     """Report why a step failed, in the words of the server."""
     if answer.status is None or answer.is_redirect:
-        raise SinkUnavailable(sink="elasticsearch", cause=answer.failure)
-    if step.path.startswith("/_security/") and answer.status in (400, 405):
-        return Done("skipped", step.subject, "security is off (xpack.security.enabled)")
+        raise SinkUnavailable(sink=answer.dialect.name, cause=answer.failure)
+    if step.part in ("role", "user", "api-key") and answer.status in (400, 405):
+        is_missing = answer.dialect is ELASTICSEARCH or "no handler found" in reason_of(answer)
+        if is_missing:
+            return Done("skipped", step.subject, answer.dialect.security.is_off)
     return Done("refused", step.subject, f"{answer.status}: {reason_of(answer)}")
 
 

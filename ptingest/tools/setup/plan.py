@@ -1,4 +1,4 @@
-"""What Elasticsearch and Kibana need, as a list of steps computed from the options.
+"""What a cluster and Kibana need, as a list of steps computed from the options.
 
 Each step has the request that shows the current state and the one that changes it, so that
 the same list serves a first run, a second run and ``--dry-run``.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import orjson
 
 from ptingest.model.streams import StreamNames
+from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH, Dialect
 from ptingest.sinks.elasticsearch.names import ROLE, TEMPLATE, USER, VIEW
 from ptingest.tools.setup.assets import read_json, read_lines
 
@@ -31,6 +32,8 @@ KIBANA_PARTS: frozenset[Part] = frozenset({"data-views", "searches", "dashboard"
 RoleName = Literal["lean", "as-described"]
 
 API_KEY = "ptingest"
+CUSTOM = "pt@custom"
+"""The component template with the operator's own settings and mappings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,8 @@ class Wanted:
     failure_tags: tuple[str, ...] = ("_grokparsefailure_pt",)
     """Tags that the searches for parse failures look for."""
     parts: frozenset[Part] = frozenset({"templates", "role", "user"})
+    dialect: Dialect = ELASTICSEARCH
+    """What kind of cluster is prepared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,27 +69,30 @@ class Step:
     method: str
     path: str
     body: dict[str, Any]
+    is_theirs: bool = False
+    """Whether it is the operator's: made where it is missing, never changed."""
 
 
 def elasticsearch_steps(wanted: Wanted) -> Iterator[Step]:
-    """Yield what Elasticsearch needs, in the order in which it can be created."""
+    """Yield what the cluster needs, in the order in which it can be created."""
+    dialect = wanted.dialect
     if "templates" in wanted.parts:
         yield from _template_steps(wanted)
     if "role" in wanted.parts:
-        path = f"/_security/role/{ROLE}"
+        path = f"{dialect.security.role}/{ROLE}"
         yield _put("role", f"role {ROLE} ({wanted.role})", ROLE, path, role_body(wanted))
     if "user" in wanted.parts:
-        body = read_json(f"elasticsearch/user-{USER}.json")
-        yield _put("user", f"user {USER}", USER, f"/_security/user/{USER}", body)
-    if "api-key" in wanted.parts:
+        body = read_json(f"{dialect.name}/user-{USER}.json")
+        yield _put("user", f"user {USER}", USER, f"{dialect.security.user}/{USER}", body)
+    if "api-key" in wanted.parts and dialect.api_keys is not None:
         role = role_body(wanted)
         yield Step(
             part="api-key",
             subject=f"API key {API_KEY}",
             name=API_KEY,
-            look=f"/_security/api_key?name={API_KEY}&active_only=true",
+            look=f"{dialect.api_keys}?name={API_KEY}&active_only=true",
             method="POST",
-            path="/_security/api_key",
+            path=dialect.api_keys,
             body={
                 "name": API_KEY,
                 "role_descriptors": {
@@ -99,6 +107,9 @@ def _template_steps(wanted: Wanted) -> Iterator[Step]:
     for name, body in (("pt@settings", settings_body(wanted)), ("pt@mappings", mappings_body())):
         path = f"/_component_template/{name}"
         yield _put("templates", f"component template {name}", name, path, body)
+    if not wanted.dialect.has_optional_templates:
+        path, subject = f"/_component_template/{CUSTOM}", f"component template {CUSTOM}"
+        yield replace(_put("templates", subject, CUSTOM, path, {"template": {}}), is_theirs=True)
     body = read_json(f"elasticsearch/index-template-{TEMPLATE}.json")
     body["index_patterns"] = list(wanted.streams.patterns)
     path = f"/_index_template/{TEMPLATE}"
@@ -135,10 +146,18 @@ def settings_body(wanted: Wanted) -> dict[str, Any]:
 def role_body(wanted: Wanted) -> dict[str, Any]:
     """The writer's role: what ptingest needs, or what the Logstash output needs."""
     suffix = "" if wanted.role == "lean" else f"-{wanted.role}"
-    body = read_json(f"elasticsearch/role-{ROLE}{suffix}.json")
-    for row in body["indices"]:
-        row["names"] = list(wanted.streams.patterns)
+    body = read_json(f"{wanted.dialect.name}/role-{ROLE}{suffix}.json")
+    rows, names = _members_of_role(body)
+    for row in body[rows]:
+        row[names] = list(wanted.streams.patterns)
     return body
+
+
+def _members_of_role(role: dict[str, Any]) -> tuple[str, str]:
+    """Return what a role calls its rows about indices, and the patterns of a row."""
+    if "index_permissions" in role:
+        return "index_permissions", "index_patterns"
+    return "indices", "names"
 
 
 def keeping_patterns(wanted: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
@@ -148,21 +167,23 @@ def keeping_patterns(wanted: dict[str, Any], found: dict[str, Any]) -> dict[str,
     lose template and rights.
     """
     if "index_patterns" in wanted:
-        names = _joined(found.get("index_patterns"), wanted["index_patterns"])
-        return {**wanted, "index_patterns": names}
-    if wanted.get("indices") and found.get("indices"):
-        first, *others = wanted["indices"]
-        names = _joined(found["indices"][0].get("names"), first["names"])
-        return {**wanted, "indices": [{**first, "names": names}, *others]}
+        patterns = _joined(found.get("index_patterns"), wanted["index_patterns"])
+        return {**wanted, "index_patterns": patterns}
+    rows, names = _members_of_role(wanted)
+    if wanted.get(rows) and found.get(rows):
+        first, *others = wanted[rows]
+        joined = _joined(found[rows][0].get(names), first[names])
+        return {**wanted, rows: [{**first, names: joined}, *others]}
     return wanted
 
 
 def patterns_of(body: dict[str, Any]) -> tuple[str, ...]:
     """Return the patterns that a template or a role names."""
-    names = body.get("index_patterns") or [
-        name for row in body.get("indices") or () for name in row.get("names") or ()
+    rows, names = _members_of_role(body)
+    found = body.get("index_patterns") or [
+        name for row in body.get(rows) or () for name in row.get(names) or ()
     ]
-    return tuple(names)
+    return tuple(found)
 
 
 def _joined(found: list[str] | None, wanted: list[str]) -> list[str]:

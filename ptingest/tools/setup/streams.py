@@ -25,6 +25,12 @@ LIFECYCLE = ("enabled", "data_retention", "downsampling")
 """Members of a lifecycle that a PUT accepts; answers have more."""
 
 
+KEPT_BY_POLICY = (
+    "templates of OpenSearch have no lifecycle: documents are kept until an ISM policy deletes "
+    "them; deploy/opensearch/ism-policy-pt-logs.json is one, for PUT _plugins/_ism/policies/pt-logs"
+)
+
+
 async def bring_up_to_date(
     client: Requester, streams: StreamNames, *, version: str, failure_store: bool
 ) -> AsyncIterator[Done]:
@@ -34,6 +40,9 @@ async def bring_up_to_date(
     streams keep theirs, unless the option is off.
     """
     answer = await client.request("GET", f"/_data_stream/{streams.joined}")
+    if not answer.dialect.has_lifecycle:
+        yield Done("note", "retention", KEPT_BY_POLICY)
+        return
     for stream in object_in(answer).get("data_streams") or []:
         if not isinstance(stream, dict) or stream.get("template") != TEMPLATE:
             continue

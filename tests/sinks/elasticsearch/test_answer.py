@@ -5,10 +5,13 @@ import pytest
 from ptingest.sinks.elasticsearch.answer import (
     Answer,
     Error,
+    cure_of_something_else,
     error_answer_of,
     excerpt,
     retry_after_seconds,
+    something_else,
 )
+from ptingest.sinks.elasticsearch.dialect import OPENSEARCH
 
 SECURITY = b'{"error":{"type":"security_exception","reason":"r"},"status":403}'
 
@@ -26,7 +29,53 @@ SECURITY = b'{"error":{"type":"security_exception","reason":"r"},"status":403}'
 def test_elasticsearch_is_known_by_its_header_or_its_security(
     answer: Answer, is_ours: bool
 ) -> None:
-    assert answer.is_from_elasticsearch is is_ours
+    assert answer.is_from_cluster is is_ours
+
+
+JSON = {"content-type": "application/json; charset=UTF-8"}
+NEWER = {**JSON, "x-opensearch-version": "OpenSearch/3.9.0 (opensearch)"}
+REALM = {"www-authenticate": 'Basic realm="OpenSearch Security"'}
+ROOT = b'{"name":"n","version":{"distribution":"opensearch","number":"2.19.6"}}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_ours"),
+    [
+        (Answer(200, NEWER), True),
+        (Answer(503, NEWER, b"any"), True),
+        (Answer(200, JSON, b'{"items":[]}'), True),
+        (Answer(429, JSON, b'{"error":{"type":"rejected_execution_exception"}}'), True),
+        (Answer(429, JSON, b'{"message":"Too many requests"}'), False),
+        (Answer(503, {"content-type": "text/html"}, b"<html>"), False),
+        (Answer(401, REALM, b"Unauthorized"), True),
+        (Answer(401, {"www-authenticate": "Basic realm=proxy"}, b"Unauthorized"), False),
+        (Answer(403, JSON, SECURITY), True),
+        (Answer(200, {**JSON, "x-elastic-product": "Elasticsearch"}), False),
+    ],
+)
+def test_opensearch_is_known_by_its_header_or_the_shape_of_its_answers(
+    answer: Answer, is_ours: bool
+) -> None:
+    assert answer._replace(dialect=OPENSEARCH).is_from_cluster is is_ours
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "cure"),
+    [
+        (Answer(200, JSON, ROOT), "OpenSearch answers", "under sinks.opensearch instead"),
+        (Answer(400, NEWER), "OpenSearch answers", "under sinks.opensearch instead"),
+        (
+            Answer(200, {"x-elastic-product": "Elasticsearch"}, dialect=OPENSEARCH),
+            "Elasticsearch answers",
+            "under sinks.elasticsearch instead",
+        ),
+        (Answer(502, {}, b"<html>"), "no X-Elastic-Product header", "let the proxy pass"),
+        (Answer(502, {}, b"<html>", dialect=OPENSEARCH), "(status 502)", "sinks.opensearch.hosts"),
+    ],
+)
+def test_who_answers_instead_is_named_with_the_cure(answer: Answer, said: str, cure: str) -> None:
+    assert said in something_else(answer)
+    assert cure in cure_of_something_else(answer)
 
 
 @pytest.mark.parametrize(

@@ -343,7 +343,7 @@ def test_stream_trouble_says_which_stream_what_was_said_and_the_cure() -> None:
 
     detail = result.stream_busy[0].detail
     assert detail.startswith("logs-django-pt: Elasticsearch answers 403 security_exception: this")
-    assert detail.endswith("create_doc and auto_configure on it: `ptingest setup --only role`")
+    assert detail.endswith("the right to write to it: `ptingest setup --only role`")
     assert result.trouble is None
 
 

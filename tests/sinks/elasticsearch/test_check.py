@@ -78,7 +78,7 @@ async def test_something_else_at_the_address_is_said_plainly() -> None:
     seen = await found(root=Answer(200, {}, b"<html>"))
 
     assert not seen["reachable"].is_ok
-    assert "something else answers here" in seen["reachable"].found
+    assert "something else than Elasticsearch answers" in seen["reachable"].found
 
 
 async def test_a_wrong_login_asks_whether_it_is_a_role_name() -> None:

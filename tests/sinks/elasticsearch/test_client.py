@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from ptingest.server.event_loop.fair_share import FairShare
 from ptingest.settings.sinks import ElasticsearchSettings
-from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient, with_port
+from ptingest.sinks.elasticsearch.client import ElasticsearchClient, with_port
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
 from tests.fakes.http_stub import HttpStub
 from tests.support.tcp import tcp_server
@@ -43,12 +43,12 @@ async def test_the_answer_is_handed_over_raw(es: FakeElasticsearch) -> None:
     client = client_for(es.url)
     es.script(Reply(body=b"not json at all", headers={"Retry-After": "3"}))
 
-    answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+    answer = await client.request("POST", "/_bulk", BODY, is_ndjson=True)
     await client.close()
 
     assert (answer.status, answer.body) == (200, b"not json at all")
     assert answer.headers["retry-after"] == "3"
-    assert answer.is_from_elasticsearch
+    assert answer.is_from_cluster
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ async def test_no_content_type_keeps_an_answer_from_coming(
     client = client_for(es.url)
     es.script(Reply(status=503, body=b"<html>", headers={"content-type": content_type}))
 
-    answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+    answer = await client.request("POST", "/_bulk", BODY, is_ndjson=True)
     await client.close()
 
     assert (answer.status, answer.body) == (503, b"<html>")
@@ -71,7 +71,7 @@ async def test_nothing_is_ever_sent_twice(es: FakeElasticsearch, status: int) ->
     client = client_for(es.url)
     es.script(Reply(status=status, product=False))
 
-    answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+    answer = await client.request("POST", "/_bulk", BODY, is_ndjson=True)
     await client.close()
 
     assert answer.status == status
@@ -86,8 +86,8 @@ async def test_a_connection_that_breaks_is_no_answer_and_no_second_attempt(
     # The second request runs on a connection that served before: the tempting one.
     es.script(Reply(), Reply(then="drop" if then == "drop" else "reset"))
 
-    first = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
-    second = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+    first = await client.request("POST", "/_bulk", BODY, is_ndjson=True)
+    second = await client.request("POST", "/_bulk", BODY, is_ndjson=True)
     await client.close()
 
     assert first.status == 200
@@ -100,7 +100,7 @@ async def test_a_node_that_keeps_silent_is_given_up_in_time(es: FakeElasticsearc
     client = client_for(es.url, request_seconds=0.05)
     es.script(Reply(delay_seconds=60))
 
-    answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+    answer = await client.request("POST", "/_bulk", BODY, is_ndjson=True)
     await client.close()
 
     assert answer.status is None
@@ -114,7 +114,7 @@ async def test_bodies_are_compressed_unless_they_are_small_or_told_not_to(
     body = large_body(5)
 
     for client, sent in ((squeezing, body), (squeezing, BODY), (plain, body)):
-        await client.request("POST", "/_bulk", sent, content_type=NDJSON)
+        await client.request("POST", "/_bulk", sent, is_ndjson=True)
     await squeezing.close()
     await plain.close()
 
@@ -142,7 +142,7 @@ async def test_the_loop_goes_on_while_a_large_body_is_compressed(es: FakeElastic
             yield large_body(500)
 
     counting = asyncio.create_task(count_turns())
-    answer = await client.request("POST", "/_bulk", pieces(), content_type=NDJSON)
+    answer = await client.request("POST", "/_bulk", pieces(), is_ndjson=True)
     counting.cancel()
     await client.close()
 
@@ -154,7 +154,7 @@ async def test_a_body_of_megabytes_is_sent_without_a_warning(es: FakeElasticsear
     client = client_for(es.url, compress=False)
     body = large_body(3000)
 
-    answer = await client.request("POST", "/_bulk", body, content_type=NDJSON)
+    answer = await client.request("POST", "/_bulk", body, is_ndjson=True)
     await client.close()
 
     assert answer.status == 200
@@ -277,7 +277,7 @@ async def test_what_found_nobody_was_never_sent(host: str) -> None:
     client = client_for(host)
 
     answers = [
-        await client.request("POST", "/_bulk", body, content_type=NDJSON)
+        await client.request("POST", "/_bulk", body, is_ndjson=True)
         for body in (BODY, large_body(2000))
     ]
     await client.close()
@@ -291,7 +291,7 @@ async def test_what_is_not_even_connected_in_time_was_never_sent() -> None:
         port = listener.getsockname()[1]
         waiting = [_begun(port) for _ in range(4)]
         client = client_for(f"http://127.0.0.1:{port}", request_seconds=0.2)
-        answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+        answer = await client.request("POST", "/_bulk", BODY, is_ndjson=True)
         await client.close()
         for one in waiting:
             one.close()
@@ -314,7 +314,7 @@ async def test_a_handshake_that_fails_sent_nothing() -> None:
 
     async with tcp_server(plain) as port:
         client = client_for(f"https://127.0.0.1:{port}")
-        answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+        answer = await client.request("POST", "/_bulk", BODY, is_ndjson=True)
         await client.close()
 
     assert (answer.status, answer.never_sent) == (None, True)
@@ -327,7 +327,7 @@ async def test_what_was_sent_and_not_answered_may_have_arrived(
     client = client_for(es.url)
     es.script(Reply(then="drop" if then == "drop" else "reset"))
 
-    answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+    answer = await client.request("POST", "/_bulk", BODY, is_ndjson=True)
     await client.close()
 
     assert (answer.status, answer.never_sent) == (None, False)
@@ -370,9 +370,9 @@ TOO_LONG = 65 << 20
 async def test_an_answer_without_end_is_no_answer(headers: dict[str, str], body: bytes) -> None:
     with HttpStub(200, OURS | headers, body) as stub:
         client = client_for(stub.url)
-        answer = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+        answer = await client.request("POST", "/_bulk", BODY, is_ndjson=True)
         stub.headers, stub.body = OURS, b"{}"
-        again = await client.request("POST", "/_bulk", BODY, content_type=NDJSON)
+        again = await client.request("POST", "/_bulk", BODY, is_ndjson=True)
         await client.close()
 
     assert answer.status is None

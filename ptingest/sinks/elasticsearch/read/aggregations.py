@@ -34,7 +34,7 @@ def count_aggregations(
     """Return what counts a view: by level over time, and by the values of fields.
 
     Raises:
-        QueryInvalid: a facet was asked for whose values Elasticsearch cannot count.
+        QueryInvalid: a facet was asked for whose values cannot be counted.
     """
     check_facets(facets, mappings)
     step = steps_for(first, last)[0]
@@ -59,7 +59,7 @@ def count_aggregations(
 
 
 def check_facets(facets: Sequence[str], mappings: Mappings) -> None:
-    """Refuse more facets than may be, and those whose values Elasticsearch cannot count.
+    """Refuse more facets than may be, and those whose values cannot be counted.
 
     Raises:
         QueryInvalid: which, and what is allowed.
@@ -78,7 +78,7 @@ def check_facets(facets: Sequence[str], mappings: Mappings) -> None:
                 query=name,
                 column=1,
                 seen=f"a facet of {name!r}",
-                expected="a field whose values Elasticsearch can count (a keyword, a number, an "
+                expected="a field whose values can be counted (a keyword, a number, an "
                 "ip); texts are searched word by word",
             )
 

@@ -16,9 +16,9 @@ from ptingest.sinks.elasticsearch.read.hits import (
     hit_of,
 )
 from ptingest.sinks.elasticsearch.read.mapping import Mappings
-from ptingest.sinks.elasticsearch.read.ordering import PAGE_TIES, SNAPSHOT_TIES, sort_clauses
+from ptingest.sinks.elasticsearch.read.ordering import PAGE_TIES, sort_clauses
 from ptingest.sinks.elasticsearch.read.query import Clause
-from ptingest.sinks.elasticsearch.read.questions import NAME, Snapshot
+from ptingest.sinks.elasticsearch.read.questions import Snapshot
 from ptingest.sinks.read.excerpt import ROW_BYTES, ROW_VALUE_BYTES
 
 
@@ -40,21 +40,21 @@ def page_body(
     body: dict[str, Any] = {"size": size, "track_total_hits": False, "query": asked.clause}
     if snapshot is not None:
         body["pit"] = {"id": snapshot.id, "keep_alive": snapshot.keep_alive}
-    ties = PAGE_TIES if snapshot is None else SNAPSHOT_TIES
+    ties = PAGE_TIES if snapshot is None else snapshot.ties
     body["sort"] = sort_clauses(asked.view.sort, asked.mappings, ties)
     if after is not None:
         body["search_after"] = after
     return body
 
 
-def refuse_part(answer: SearchAnswer) -> None:
+def refuse_part(answer: SearchAnswer, *, sink: str = "elasticsearch") -> None:
     """Refuse an answer that is not whole, where nothing may be missing.
 
     Raises:
         SinkUnavailable: which says what is missing.
     """
     if not answer.is_whole:
-        raise SinkUnavailable(sink=NAME, cause=" ".join(answer.notes()).rstrip("."))
+        raise SinkUnavailable(sink=sink, cause=" ".join(answer.notes()).rstrip("."))
 
 
 async def rows_of(

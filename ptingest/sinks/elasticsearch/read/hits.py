@@ -21,7 +21,8 @@ from ptingest.sinks.read.excerpt import READ_BYTES, excerpt
 
 SortValues = list[str | int | float | bool | None]
 SORT_VALUES_MOST = 8
-_BACKING = re.compile(r"\.ds-(.+)-\d{4}\.\d{2}\.\d{2}-\d{6,}")
+_BACKING = re.compile(r"\.ds-(.+?)-(?:\d{4}\.\d{2}\.\d{2}-)?\d{6,}")
+"""OpenSearch leaves out the date."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -81,7 +82,7 @@ class SearchAnswer(msgspec.Struct):
         found = []
         if self.timed_out:
             found.append(
-                "The time limit was reached: Elasticsearch answered with what it had found, so "
+                "The time limit was reached: the cluster answered with what it had found, so "
                 "documents are missing and counts are lower bounds."
             )
         if self.shards.failed:
@@ -97,7 +98,7 @@ class SearchAnswer(msgspec.Struct):
 _read_search = msgspec.json.Decoder(SearchAnswer).decode
 
 
-def read_search(body: bytes) -> SearchAnswer:
+def read_search(body: bytes, *, sink: str = "elasticsearch") -> SearchAnswer:
     """Return the answer to a search.
 
     Raises:
@@ -107,7 +108,7 @@ def read_search(body: bytes) -> SearchAnswer:
         return _read_search(body)
     except UNREADABLE as error:
         cause = f"an answer to a search cannot be read: {error}: {beginning_of(body)}"
-        raise SinkUnavailable(sink="elasticsearch", cause=cause) from None
+        raise SinkUnavailable(sink=sink, cause=cause) from None
 
 
 def hit_of(

@@ -12,8 +12,6 @@ from ptingest.sinks.elasticsearch.read.mapping import Mappings, value_field
 SortClauses = list[dict[str, Any]]
 PAGE_TIES = ("_index", "_seq_no")
 """Decide between equal values on a page: total where an index has one shard."""
-SNAPSHOT_TIES = ("_shard_doc",)
-"""The same within a snapshot, where it is always total."""
 
 
 def sort_clauses(sort: Sort, mappings: Mappings, ties: tuple[str, ...] = PAGE_TIES) -> SortClauses:
@@ -29,7 +27,7 @@ def sort_clauses(sort: Sort, mappings: Mappings, ties: tuple[str, ...] = PAGE_TI
             query=sort.field,
             column=1,
             seen=f"sort by {sort.field!r}",
-            expected="a field whose values Elasticsearch can sort (a keyword, a number, a time), "
+            expected="a field whose values can be sorted (a keyword, a number, a time), "
             "such as @timestamp, log.offset or service",
         )
     kind = "date" if sort.field == "@timestamp" else "keyword"

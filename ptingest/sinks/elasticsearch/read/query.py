@@ -134,9 +134,7 @@ class _Compiler:
         mapping = self._mappings.get(name, _UNKNOWN)
         if not mapping.is_searchable and mapping.types & (KEYWORD | TEXT | NUMBERS):
             same = "; message has the same text" if name == "event.original" else ""
-            self._refuse(
-                name, f"{name!r}, which is not indexed in Elasticsearch", f"another field{same}"
-            )
+            self._refuse(name, f"{name!r}, which is not indexed", f"another field{same}")
         if name in TEXT_FIELDS and name not in self._mappings:
             return FieldMapping(TEXT)
         return mapping
@@ -156,7 +154,7 @@ class _Compiler:
             self._refuse(
                 name,
                 "a * in the value of _id",
-                "a whole _id: Elasticsearch has no other search for it",
+                "a whole _id: there is no other search for it",
             )
         return {"ids": {"values": [value.text]}}
 
@@ -167,7 +165,7 @@ class _Compiler:
             kind = ", ".join(sorted(mapping.types))
             self._refuse(
                 name,
-                f"a * in the value of {name!r}, which Elasticsearch has as {kind}",
+                f"a * in the value of {name!r}, which is mapped as {kind}",
                 "a whole value, or a range (an ip also as 10.0.0.0/8)",
             )
         return {"wildcard": {name: {"value": _pattern(value)}}}
@@ -177,7 +175,7 @@ class _Compiler:
         mapping = self._mapping(name)
         if name in ("_id", "_index") or mapping.types & TEXT:
             kind = "the words of a text have" if mapping.types & TEXT else "it has"
-            self._refuse(name, f"a range of {name!r}", f"a value: {kind} no order in Elasticsearch")
+            self._refuse(name, f"a range of {name!r}", f"a value: {kind} no order")
         operator: dict[str, str | int | float] = {_OPERATORS[query.operator]: value}
         if mapping.is_all({"boolean"}):
             return NOTHING

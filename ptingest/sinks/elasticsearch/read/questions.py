@@ -1,4 +1,4 @@
-"""Sends the questions of a reader to Elasticsearch, each with a time limit, and says in words why
+"""Sends the questions of a reader to a cluster, each with a time limit, and says in words why
 there is no answer."""
 
 from __future__ import annotations
@@ -14,31 +14,37 @@ import orjson
 
 from ptingest.errors import SinkUnavailable
 from ptingest.model.streams import StreamNames
-from ptingest.settings.sinks import ElasticsearchSettings
-from ptingest.sinks.elasticsearch.answer import Answer, error_answer_of
-from ptingest.sinks.elasticsearch.client import NDJSON, ElasticsearchClient
-from ptingest.sinks.elasticsearch.inspection import RIGHTS, USEFUL, object_in
+from ptingest.settings.sinks import ClusterSettings
+from ptingest.sinks.elasticsearch.answer import (
+    Answer,
+    cure_of_something_else,
+    error_answer_of,
+    something_else,
+)
+from ptingest.sinks.elasticsearch.client import ElasticsearchClient
+from ptingest.sinks.elasticsearch.inspection import USEFUL, object_in
 from ptingest.sinks.elasticsearch.names import ROLE, USER
 from ptingest.sinks.elasticsearch.read.hits import SearchAnswer, read_search
 from ptingest.sinks.elasticsearch.read.mapping import FieldMapping, read_field_caps
 
-NAME = "elasticsearch"
 GRACE_SECONDS = 5.0
-"""How much longer than its own limit an answer may take; Elasticsearch checks its clock now and
-then only."""
+"""How much longer than its own limit an answer may take; a cluster checks its clock now and then
+only."""
 MAPPINGS_SECONDS = 30.0
 """How long what is known of fields is used."""
 SNAPSHOT_MINUTES = 2
-"""How long Elasticsearch keeps a snapshot between two pages of a file."""
+"""How long the cluster keeps a snapshot between two pages of a file."""
 
 
 @dataclass(slots=True)
 class Snapshot:
-    """One moment of the data streams, held by Elasticsearch."""
+    """One moment of the data streams, held by the cluster."""
 
     id: str
-    """The last one that Elasticsearch gave; it may change with each answer."""
+    """The last one that was given; it may change with each answer."""
     keep_alive: str
+    ties: tuple[str, ...] = ("_shard_doc",)
+    """What decides between equal values of a sort in it."""
 
 
 class TooLarge(SinkUnavailable):
@@ -48,9 +54,11 @@ class TooLarge(SinkUnavailable):
 class Questions:
     """Questions about the documents of some data streams."""
 
-    def __init__(self, settings: ElasticsearchSettings, streams: Callable[[], StreamNames]) -> None:
+    def __init__(self, settings: ClusterSettings, streams: Callable[[], StreamNames]) -> None:
         self.client = ElasticsearchClient(settings)
-        self._user = settings.username or "the api_key"
+        self.dialect = self.client.dialect
+        self.sink = self.dialect.name
+        self._user = settings.username or ("the api_key" if self.dialect.api_keys else "nobody")
         self._streams = streams
         self._names: list[str] = []
         self._mappings: dict[str, FieldMapping] = {}
@@ -62,7 +70,7 @@ class Questions:
         return "/" + ",".join(quote(one, safe="*-") for one in self._streams().patterns)
 
     async def search(self, body: dict[str, Any], *, seconds: float) -> SearchAnswer:
-        """Return the answer to a search; where time is up for Elasticsearch, a part of it.
+        """Return the answer to a search; where time is up for the cluster, a part of it.
 
         A search in a snapshot names no data streams: the snapshot is of them.
 
@@ -72,16 +80,19 @@ class Questions:
         limited = {"timeout": f"{max(1, round(seconds * 1000))}ms", **body}
         target = "/_search" if "pit" in body else f"{self._target}/_search"
         answer = await self.ask("POST", target, limited, seconds=seconds)
-        return read_search(answer.body)
+        return read_search(answer.body, sink=self.sink)
 
     async def searches(self, body: bytes, *, seconds: float) -> list[SearchAnswer]:
         """Return the answers to several searches, written as ``_msearch`` wants them."""
         answer = await self.client.request(
-            "POST", "/_msearch", body, content_type=NDJSON, seconds=seconds + GRACE_SECONDS
+            "POST", "/_msearch", body, is_ndjson=True, seconds=seconds + GRACE_SECONDS
         )
         self._check(answer)
         rows = object_in(answer).get("responses")
-        return [read_search(orjson.dumps(row)) for row in rows] if isinstance(rows, list) else []
+        return [
+            read_search(orjson.dumps(row), sink=self.sink)
+            for row in (rows if isinstance(rows, list) else ())
+        ]
 
     async def mappings(self) -> dict[str, FieldMapping]:
         """Return what is known of all fields; at most ``MAPPINGS_SECONDS`` old."""
@@ -105,35 +116,38 @@ class Questions:
     @asynccontextmanager
     async def snapshot(self, *, seconds: float) -> AsyncIterator[Snapshot]:
         """Hold one moment of the data streams (a point in time)."""
-        keep = f"{SNAPSHOT_MINUTES}m"
-        answer = await self.ask(
-            "POST", f"{self._target}/_pit?keep_alive={keep}", None, seconds=seconds
-        )
-        held = Snapshot(str(object_in(answer).get("id", "")), keep)
+        keep, api = f"{SNAPSHOT_MINUTES}m", self.dialect.snapshot
+        target = f"{self._target}/{api.opened_below}?keep_alive={keep}"
+        answer = await self.ask("POST", target, None, seconds=seconds)
+        held = Snapshot(str(object_in(answer).get(api.id_member, "")), keep, api.ties)
         try:
             yield held
         finally:
-            # Where this fails Elasticsearch lets go of it by itself, after `keep_alive`.
-            body = orjson.dumps({"id": held.id})
-            await self.client.request("DELETE", "/_pit", body, seconds=GRACE_SECONDS)
+            # Where this fails the cluster lets go of it by itself, after `keep_alive`.
+            ids = [held.id] if api.closes_several else held.id
+            body = orjson.dumps({api.id_member: ids})
+            await self.client.request("DELETE", api.closed_at, body, seconds=GRACE_SECONDS)
 
     async def refuse_without_read(self) -> None:
         """Say so where nothing is found since the user may not read.
 
         A search by pattern is no error then: Elasticsearch leaves out what may not be read.
+        OpenSearch refuses such a search instead.
 
         Raises:
             SinkUnavailable: the user lacks ``read``.
         """
+        if self.dialect.rights is None:
+            return
         names = list(self._streams().patterns)
         body = {"index": [{"names": names, "privileges": [USEFUL]}]}
         rights = await self.client.request(
-            "POST", RIGHTS, orjson.dumps(body), seconds=GRACE_SECONDS
+            "POST", self.dialect.rights, orjson.dumps(body), seconds=GRACE_SECONDS
         )
         granted = object_in(rights).get("index") if rights.status == 200 else None
         rows = granted.values() if isinstance(granted, dict) else ()
         if any(isinstance(row, dict) and row.get(USEFUL) is False for row in rows):
-            raise SinkUnavailable(sink=NAME, cause=self._not_readable())
+            raise SinkUnavailable(sink=self.sink, cause=self._not_readable())
 
     async def ask(
         self, method: str, target: str, body: dict[str, Any] | None, *, seconds: float
@@ -150,39 +164,42 @@ class Questions:
 
     def _check(self, answer: Answer) -> None:
         if answer.too_large:
-            raise TooLarge(sink=NAME, cause=answer.failure)
+            raise TooLarge(sink=self.sink, cause=answer.failure)
         if answer.status == 200:
             return
-        raise SinkUnavailable(sink=NAME, cause=self._cause(answer))
+        raise SinkUnavailable(sink=self.sink, cause=self._cause(answer))
 
     def _cause(self, answer: Answer) -> str:
         if answer.status is None or answer.is_redirect:
             return answer.failure
-        if not answer.is_from_elasticsearch:
-            return (
-                f"something else answers at sinks.elasticsearch.hosts (status {answer.status}, no "
-                "X-Elastic-Product): correct it, or let the proxy pass the header on"
-            )
+        title, place = self.dialect.title, self.dialect.place
+        if not answer.is_from_cluster:
+            return f"{something_else(answer)}: {cure_of_something_else(answer)}"
         if answer.status == 401:
             return (
-                f"Elasticsearch does not take the login of {self._user} (401): the user is {USER}, "
-                f"{ROLE} is its role; correct username and password under sinks.elasticsearch"
+                f"{title} does not take the login of {self._user} (401): the user is {USER}, "
+                f"{ROLE} is its role; correct username and password under {place}"
             )
         reason = _reason(answer)
         if answer.status == 403:
-            return f"{self._not_readable()}; Elasticsearch says: {reason}"
-        return f"Elasticsearch answers {answer.status}: {reason}"
+            return f"{self._not_readable()}; {title} says: {reason}"
+        return f"{title} answers {answer.status}: {reason}"
 
     def _not_readable(self) -> str:
-        return (
+        cure = (
             f"{self._user} may not read {self._streams().joined}: grant `read` to its role "
-            f"({ROLE}), by `ptingest setup --only role` or in Kibana (an api_key has the rights "
-            "that it was made with: make a new one by `ptingest setup --api-key FILE`)"
+            f"({ROLE}), by `ptingest setup --only role`"
+        )
+        if self.dialect.api_keys is None:
+            return cure
+        return (
+            f"{cure} or in Kibana (an api_key has the rights that it was made with: make a new "
+            "one by `ptingest setup --api-key FILE`)"
         )
 
 
 def _reason(answer: Answer) -> str:
-    """Return Elasticsearch's own words, those of the first cause where it names one."""
+    """Return the cluster's own words, those of the first cause where it names one."""
     error = object_in(answer).get("error")
     causes = error.get("root_cause") if isinstance(error, dict) else None
     for cause in causes if isinstance(causes, list) else ():

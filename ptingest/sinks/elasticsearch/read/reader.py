@@ -1,7 +1,7 @@
-"""Reads documents in Elasticsearch for the console and the CLI, few questions at a time.
+"""Reads documents in a cluster for the console and the CLI, few questions at a time.
 
 A view is a search for its page and one for its counts, sent together; an export is read in a
-snapshot (a point in time), page by page. Each question has a time limit, of which Elasticsearch
+snapshot (a point in time), page by page. Each question has a time limit, of which the cluster
 is told: then it answers with what it has, and the answer says so.
 """
 
@@ -35,7 +35,7 @@ from ptingest.model.explore import (
     View,
 )
 from ptingest.model.streams import StreamNames
-from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.settings.sinks import ClusterSettings
 from ptingest.sinks.elasticsearch.read.aggregations import (
     EXTENT,
     count_aggregations,
@@ -65,7 +65,7 @@ from ptingest.sinks.elasticsearch.read.hits import (
 from ptingest.sinks.elasticsearch.read.mapping import names_in, value_field
 from ptingest.sinks.elasticsearch.read.ordering import sort_clauses
 from ptingest.sinks.elasticsearch.read.query import Clause, all_of, bounds, compile_query
-from ptingest.sinks.elasticsearch.read.questions import NAME, Questions, Snapshot, TooLarge
+from ptingest.sinks.elasticsearch.read.questions import Questions, Snapshot, TooLarge
 from ptingest.sinks.elasticsearch.read.tail_position import (
     AGGREGATION,
     INDICES_MOST,
@@ -110,13 +110,11 @@ USUAL_LIMITS = ReadLimits()
 class ElasticsearchReader:
     """Implements ``DocumentReader`` for the data streams that ptingest writes to."""
 
-    name = NAME
-    title = "Elasticsearch"
     tail_seconds = 2.0
     hints: Sequence[str] = (
-        "Words are those of Elasticsearch's index: apps.parcels.views is one word, which "
+        "Words are those of the cluster's index: apps.parcels.views is one word, which "
         "apps.parcels.* finds and parcels does not.",
-        "A document is found after Elasticsearch's next refresh: 5 s at most with the shipped "
+        "A document is found after the cluster's next refresh: 5 s at most with the shipped "
         "template, in the live tail too.",
         "Values longer than 1,024 characters are not searched or counted, but for the words of "
         "message and log_message; event.original is not searched.",
@@ -126,15 +124,17 @@ class ElasticsearchReader:
 
     def __init__(
         self,
-        settings: ElasticsearchSettings,
+        settings: ClusterSettings,
         *,
         streams: Callable[[], StreamNames],
         limits: ReadLimits = USUAL_LIMITS,
     ) -> None:
         """``streams`` gives the data streams of the profile in force."""
         self._limits = limits
-        self._turns = Turns(NAME, at_once=AT_ONCE, waiting=limits.waiting)
         self._questions = Questions(settings, streams)
+        self.name: str = self._questions.sink
+        self.title = self._questions.dialect.title
+        self._turns = Turns(self.name, at_once=AT_ONCE, waiting=limits.waiting)
 
     async def look(
         self, view: View, *, place: str | None, limit: int, is_patient: bool
@@ -278,7 +278,7 @@ class ElasticsearchReader:
             async with self._turns.one():
                 found = await self._find(place)
         if found is None:
-            raise DocumentMissing(sink=NAME, cause=NOT_THERE)
+            raise DocumentMissing(sink=self.name, cause=NOT_THERE)
         body = bytes(found.source)
         for begin in range(0, len(body), PART_BYTES):
             yield body[begin : begin + PART_BYTES]
@@ -325,7 +325,7 @@ class ElasticsearchReader:
                     f"a live tail follows {INDICES_MOST} backing indices at most, and there are "
                     f"{len(indices)}; search with a short time range instead"
                 )
-                raise SinkUnavailable(sink=NAME, cause=cause)
+                raise SinkUnavailable(sink=self.name, cause=cause)
             if not indices:
                 return write_position({})
             answers = await self._questions.searches(
@@ -385,7 +385,7 @@ class ElasticsearchReader:
                 size, answer = await self._fitting(
                     partial(page_body, asked, after, snapshot), size, seconds=seconds
                 )
-                refuse_part(answer)
+                refuse_part(answer, sink=self.name)
                 found = answer.hits.hits
                 if found:
                     yield found
@@ -415,7 +415,7 @@ class ElasticsearchReader:
 
     async def _whole_answer(self, body: dict[str, Any]) -> SearchAnswer:
         answer = await self._questions.search(body, seconds=self._limits.patient_seconds)
-        refuse_part(answer)
+        refuse_part(answer, sink=self.name)
         return answer
 
     async def count(self, view: View) -> int:
@@ -438,7 +438,7 @@ class ElasticsearchReader:
                 query=field,
                 column=1,
                 seen=f"the values of {field!r}",
-                expected="a field whose values Elasticsearch can count, such as service",
+                expected="a field whose values can be counted, such as service",
             )
         counted: Counter[str | None] = Counter()
         after: dict[str, Any] | None = None
@@ -453,7 +453,7 @@ class ElasticsearchReader:
                 return sorted(counted.items(), key=lambda one: (-one[1], one[0] or ""))
             if len(counted) > VALUES_MOST:
                 cause = f"{field} has more than {VALUES_MOST:,} values, the limit of a count"
-                raise SinkUnavailable(sink=NAME, cause=cause)
+                raise SinkUnavailable(sink=self.name, cause=cause)
 
     async def close(self) -> None:
         """Close the connections."""

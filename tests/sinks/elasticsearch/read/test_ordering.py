@@ -5,7 +5,7 @@ import pytest
 from ptingest.errors import QueryInvalid
 from ptingest.model.explore import NEWEST_FIRST, Sort
 from ptingest.sinks.elasticsearch.read.mapping import FieldMapping
-from ptingest.sinks.elasticsearch.read.ordering import SNAPSHOT_TIES, sort_clauses
+from ptingest.sinks.elasticsearch.read.ordering import sort_clauses
 
 KEYWORD = FieldMapping(frozenset({"keyword"}))
 TEXT = FieldMapping(frozenset({"text"}), is_aggregatable=False)
@@ -18,7 +18,7 @@ def test_documents_without_the_field_come_last_and_ties_are_decided() -> None:
         {"_index": "desc"},
         {"_seq_no": "desc"},
     ]
-    assert sort_clauses(Sort("free", True), MAPPINGS, SNAPSHOT_TIES) == [
+    assert sort_clauses(Sort("free", True), MAPPINGS, ("_shard_doc",)) == [
         {"free.keyword": {"order": "asc", "missing": "_last", "unmapped_type": "keyword"}},
         {"_shard_doc": "asc"},
     ]

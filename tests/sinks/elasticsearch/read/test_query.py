@@ -137,7 +137,7 @@ def test_a_data_stream_stands_for_its_backing_indices() -> None:
     [
         ("event.original:x", 1, "not indexed.*message has the same text"),
         ("n:1 and _id:a*", 9, "a whole _id"),
-        ("host.ip:10.*", 1, "which Elasticsearch has as ip"),
+        ("host.ip:10.*", 1, "which is mapped as ip"),
         ("message > a", 1, "the words of a text have no order"),
         ("_index > a", 1, "it has no order"),
         ("@timestamp:soon", 12, "a time like"),

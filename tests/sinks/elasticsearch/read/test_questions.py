@@ -64,7 +64,7 @@ async def test_a_search_asks_the_streams_of_the_profile_within_its_time(stub: Ht
         (400, PRODUCT, error("query_shard_exception", "no such thing"), "400: no such thing"),
         (503, PRODUCT, b"busy", "503: 'busy'"),
         (200 + 102, {"Location": "http://elsewhere/"}, b"", "elsewhere"),
-        (502, {}, b"<html>", "something else answers"),
+        (502, {}, b"<html>", "something else than Elasticsearch answers"),
     ],
 )  # fmt: skip
 async def test_no_answer_is_said_with_the_cure(
