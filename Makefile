@@ -53,7 +53,7 @@ unit: install    ## every test that needs no process and no peer, in a minute
 test: check      ## check, then every test; PTINGEST_PEERS=require makes missing peers an error
 	$(BIN)/python -m pytest -n $(BESIDE) --timeout 120
 
-peers: install   ## all tests with Elasticsearch on 8.13, 8.19 and 9.5, of which `make test` runs a part
+peers: install   ## all tests with Elasticsearch 8.13, 8.19, 9.5 and OpenSearch 2.19, 3.9, of which `make test` runs a part
 	$(BIN)/python -m pytest -n $(BESIDE) --timeout 120 --every-release tests/peers
 
 pythons: install ## `make unit` on each claimed version of Python that is found; PYTHONS="PATH ..." names more

@@ -161,7 +161,7 @@ class ElasticsearchSettings(ClusterSettings):
 
 
 class OpenSearchSettings(ClusterSettings):
-    """OpenSearch 2.12 or newer, 3 included."""
+    """OpenSearch 2.19 or newer, 3 included."""
 
 
 class NdjsonSettings(LaneSettings):

@@ -62,7 +62,8 @@ class Release:
     oldest_java: int
     lacks: frozenset[str] = frozenset()
     """Of "users" (its security modules are not published), "failure_store", "logsdb",
-    "processors" (those of ``PeerIngest``), "lifecycle", "subobjects" and "require_data_stream"."""
+    "processors" (those of ``PeerIngest``), "lifecycle", "subobjects" and "closing" (of the index
+    that a data stream writes to)."""
     product: Literal["elasticsearch", "opensearch"] = "elasticsearch"
     """Its folder here, and its key under ``sinks:``."""
 
@@ -70,6 +71,12 @@ class Release:
     def title(self) -> str:
         """What it calls itself."""
         return "OpenSearch" if self.product == "opensearch" else "Elasticsearch"
+
+    @property
+    def parsing_error(self) -> str:
+        """What it calls a document that its mappings do not take."""
+        is_other = self.product == "opensearch"
+        return "mapper_parsing_exception" if is_other else "document_parsing_exception"
 
     @property
     def series(self) -> str:
@@ -117,7 +124,7 @@ _NOT_IN_OPENSEARCH = frozenset(
         "processors",
         "lifecycle",
         "subobjects",
-        "require_data_stream",
+        "closing",
     }
 )
 OPENSEARCH_2 = Release("2.19.6", 17, _NOT_IN_OPENSEARCH, "opensearch")

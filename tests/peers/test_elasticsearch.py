@@ -150,7 +150,7 @@ async def test_a_document_elasticsearch_cannot_parse_is_refused_and_its_neighbou
         result = await write(sink, good[0], bad, good[1])
 
     assert [(refusal.document, refusal.reason) for refusal in result.refused] == [(bad, "mapping")]
-    assert "document_parsing_exception" in result.refused[0].detail
+    assert elasticsearch.release.parsing_error in result.refused[0].detail
     assert len(elasticsearch.documents(stream.name)) == 2
 
 
@@ -276,6 +276,7 @@ async def test_what_an_ingest_pipeline_drops_is_dropped(
     assert len(elasticsearch.documents(stream.name)) == 1
 
 
+@pytest.mark.needs("closing")
 async def test_a_closed_write_index_is_the_streams_trouble(
     elasticsearch: Node, stream: DataStream
 ) -> None:
@@ -441,7 +442,7 @@ async def test_check_finds_all_well_on_a_prepared_node(elasticsearch: Node) -> N
         findings = await sink.check()
 
     assert [finding.subject for finding in findings if not finding.is_ok] == []
-    assert findings[0].found == f"Elasticsearch {elasticsearch.release.version}"
+    assert findings[0].found == f"{elasticsearch.release.title} {elasticsearch.release.version}"
 
 
 # --- with users and privileges ----------------------------------------------------------

@@ -83,6 +83,9 @@ class Dialect:
     is missing would make a plain index, so each data stream is created before its first bulk."""
     lacks: tuple[TemplatePart, ...]
     """What no version takes."""
+    text_type: str
+    """What lines are mapped as. A phrase with a ``*`` needs positions, which Elasticsearch reads
+    from the source for ``match_only_text`` and OpenSearch does not."""
     has_optional_templates: bool
     """Whether a template may name a component template that is not there."""
     has_lifecycle: bool
@@ -136,6 +139,7 @@ ELASTICSEARCH = Dialect(
     login_realm="",
     requires_data_streams=True,
     lacks=(),
+    text_type="match_only_text",
     has_optional_templates=True,
     has_lifecycle=True,
     security=SecurityApi(
@@ -156,8 +160,8 @@ ELASTICSEARCH = Dialect(
 OPENSEARCH = Dialect(
     name="opensearch",
     title="OpenSearch",
-    # The first with match_only_text.
-    oldest=(2, 12),
+    # The oldest that was seen.
+    oldest=(2, 19),
     # Elastic's own media types are answered with 406.
     media_prefix="application/",
     media_suffix="",
@@ -179,6 +183,7 @@ OPENSEARCH = Dialect(
         ),
         TemplatePart(("ignore_missing_component_templates",), "ignore_missing_component_templates"),
     ),
+    text_type="text",
     has_optional_templates=False,
     has_lifecycle=False,
     security=SecurityApi(

@@ -104,7 +104,10 @@ def elasticsearch_steps(wanted: Wanted) -> Iterator[Step]:
 
 
 def _template_steps(wanted: Wanted) -> Iterator[Step]:
-    for name, body in (("pt@settings", settings_body(wanted)), ("pt@mappings", mappings_body())):
+    for name, body in (
+        ("pt@settings", settings_body(wanted)),
+        ("pt@mappings", mappings_body(wanted.dialect)),
+    ):
         path = f"/_component_template/{name}"
         yield _put("templates", f"component template {name}", name, path, body)
     if not wanted.dialect.has_optional_templates:
@@ -122,9 +125,13 @@ def _put(part: Part, subject: str, name: str, path: str, body: dict[str, Any]) -
     )
 
 
-def mappings_body() -> dict[str, Any]:
+def mappings_body(dialect: Dialect = ELASTICSEARCH) -> dict[str, Any]:
     """The component template that maps every field of a document."""
-    return read_json("elasticsearch/component-template-pt@mappings.json")
+    body = read_json("elasticsearch/component-template-pt@mappings.json")
+    for field in body["template"]["mappings"]["properties"].values():
+        if field["type"] == ELASTICSEARCH.text_type:
+            field["type"] = dialect.text_type
+    return body
 
 
 def settings_body(wanted: Wanted) -> dict[str, Any]:
