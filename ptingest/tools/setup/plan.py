@@ -128,9 +128,9 @@ def _put(part: Part, subject: str, name: str, path: str, body: dict[str, Any]) -
 def mappings_body(dialect: Dialect = ELASTICSEARCH) -> dict[str, Any]:
     """The component template that maps every field of a document."""
     body = read_json("elasticsearch/component-template-pt@mappings.json")
-    for field in body["template"]["mappings"]["properties"].values():
-        if field["type"] == ELASTICSEARCH.text_type:
-            field["type"] = dialect.text_type
+    for one in body["template"]["mappings"]["properties"].values():
+        if one["type"] == ELASTICSEARCH.text_type:
+            one["type"] = dialect.text_type
     return body
 
 
