@@ -95,12 +95,9 @@ def _truth(operand: Operand) -> Test:
 
     def is_true(event: Event) -> bool:
         value = get(event)
-        return not (
-            value is MISSING
-            or value is None
-            or value is False
-            or (value == "" and type(value) is str)
-        )
+        if type(value) is str:
+            return value != ""
+        return value is not MISSING and value is not None and value is not False
 
     return is_true
 

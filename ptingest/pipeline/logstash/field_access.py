@@ -93,7 +93,7 @@ def writer(text: str) -> Writer:
     except FieldError:
         return lambda event, value: event.set(parse_reference(text), value)
     path = reference.path
-    if reference.is_metadata or path == ("tags",) or len(path) > 3:
+    if reference.is_metadata or path == ("tags",):
         return lambda event, value: event.set(reference, value)
     if path == ("@timestamp",):
         return _write_time(reference)
@@ -101,7 +101,7 @@ def writer(text: str) -> Writer:
         return _write_root(path[0])
     if len(path) == 2:
         return _write_child(path[0], path[1], reference)
-    return _write_grandchild(reference)
+    return _write_grandchild(reference) if len(path) == 3 else _write_below(reference)
 
 
 def _write_time(reference: Reference) -> Writer:
@@ -148,5 +148,23 @@ def _write_grandchild(reference: Reference) -> Writer:
             event.root[first] = {second: {key: value}}
         else:
             event.set(reference, value)
+
+    return write
+
+
+def _write_below(reference: Reference) -> Writer:
+    *parents, key = reference.path
+
+    def write(event: Event, value: Value) -> None:
+        holder = event.root
+        for parent in parents:
+            inner = holder.get(parent, MISSING)
+            if inner is MISSING:
+                inner = holder[parent] = {}
+            elif type(inner) is not dict:
+                event.set(reference, value)
+                return
+            holder = inner
+        holder[key] = value
 
     return write
