@@ -6,8 +6,8 @@ import re
 
 from ptingest.pipeline.logstash.conversions import ruby_float
 from ptingest.pipeline.logstash.event import Event
+from ptingest.pipeline.logstash.field_access import reader, writer
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option
-from ptingest.pipeline.logstash.sprintf import known_reference
 from ptingest.pipeline.logstash.values import FieldError
 
 OPTIONS = (
@@ -26,30 +26,29 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
 def build(setup: FilterSetup) -> FilterFunction:
     """Return the filter; ``kb``, ``KB`` and ``k`` are the same."""
     options, matched = setup.options, setup.matched
-    source = known_reference(options["source"])
-    target = None if options["target"] is None else known_reference(options["target"])
+    read, rewrite = reader(options["source"]), writer(options["source"])
+    write = None if options["target"] is None else writer(options["target"])
     base = 1024 if options["conversion_method"] == "binary" else 1000
     point = options["decimal_separator"]
     failure_tags = options["tag_on_failure"]
 
     def in_bytes(event: Event) -> None:
-        reference = source(event)
-        value = event.get(reference)
+        value = read(event)
         found = None
         if isinstance(value, str):
             # Logstash strips the text where it stands, even when the result goes elsewhere.
             value = value.strip(_SPACE)
-            event.set(reference, value)
+            rewrite(event, value)
             found = _SIZE.search(value)
         number = "".join(one for one in found[1] if one.isdigit() or one == point) if found else ""
         if found is None or not number or number.count(".") > 1:
             for tag in failure_tags:
                 event.tag(tag)
             return
-        if target is None:
+        if write is None:
             raise FieldError("bytes: there is no target for the number")
-        event.set(
-            target(event),
+        write(
+            event,
             _rounded(ruby_float(number.replace(point, ".")) * base ** _POWERS[found[2].lower()]),
         )
         matched(event)

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from ptingest.pipeline.decode import MAX_NUMBER_DIGITS
 from ptingest.pipeline.logstash.event import MISSING, Event
-from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
+from ptingest.pipeline.logstash.field_access import reader, writer
+from ptingest.pipeline.logstash.field_reference import parse_reference
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
-from ptingest.pipeline.logstash.sprintf import known_reference
 from ptingest.pipeline.logstash.values import FieldError, Value, java_text, ruby_text
 
 OPTIONS = (
@@ -48,17 +48,15 @@ Dissector = Callable[[str], "list[str] | None"]
 def build(setup: FilterSetup) -> FilterFunction:
     """Return the filter; a mapping stores all of its fields or none."""
     options, matched = setup.options, setup.matched
-    mappings = [
-        (known_reference(source), *_mapping(options, text)) for source, text in options["mapping"]
-    ]
+    mappings = [(reader(source), *_mapping(options, text)) for source, text in options["mapping"]]
     conversions = [_conversion(options, name, kind) for name, kind in options["convert_datatype"]]
     failure_tags = options["tag_on_failure"]
 
     def dissect(event: Event) -> None:
         try:
             is_found, is_failed = not mappings, False
-            for source, cut, store in mappings:
-                value = event.get(source(event))
+            for read, cut, store in mappings:
+                value = read(event)
                 if value is MISSING:
                     continue
                 values = cut(value if isinstance(value, str) else ruby_text(value))
@@ -171,32 +169,31 @@ def _store(fields: list[_DissectField]) -> Store:
 
 
 def _store_normal(field: _DissectField, index: int, _fields: list[_DissectField]) -> Store:
-    target = known_reference(field.name)
+    write = writer(field.name)
 
     def store(event: Event, values: list[str]) -> None:
-        event.set(target(event), values[index])
+        write(event, values[index])
 
     return store
 
 
 def _store_appended(field: _DissectField, index: int, _fields: list[_DissectField]) -> Store:
-    target, joint = known_reference(field.name), field.previous or " "
+    read, write, joint = reader(field.name), writer(field.name), field.previous or " "
 
     def store(event: Event, values: list[str]) -> None:
-        reference = target(event)
-        old = event.get(reference)
+        old = read(event)
         value = values[index]
-        event.set(reference, value if old is MISSING else f"{java_text(old)}{joint}{value}")
+        write(event, value if old is MISSING else f"{java_text(old)}{joint}{value}")
 
     return store
 
 
 def _store_indirect(field: _DissectField, index: int, fields: list[_DissectField]) -> Store:
-    known = known_reference(field.name)
+    read = reader(field.name)
     others = [at for at, one in enumerate(fields) if one.name == field.name and at != index]
 
     def store(event: Event, values: list[str]) -> None:
-        found = event.get(known(event))
+        found = read(event)
         name = java_text(found) if found is not MISSING else values[others[0]] if others else ""
         if name:
             event.set(parse_reference(name), values[index])
@@ -208,15 +205,14 @@ _STORES = {"": _store_normal, "+": _store_appended, "&": _store_indirect}
 
 
 def _conversion(options: Options, name: str, kind: Value) -> Callable[[Event], None]:
-    target, to_int = known_reference(name), str(kind).lower() == "int"
+    read, write, to_int = reader(name), writer(name), str(kind).lower() == "int"
     if str(kind).lower() not in ("int", "float"):
         raise options.refuse(
             f"convert_datatype knows int and float, not {kind!r}", "convert_datatype"
         )
 
     def convert(event: Event) -> None:
-        reference: Reference = target(event)
-        value = event.get(reference)
+        value = read(event)
         if value is MISSING or value is None:
             event.tag(f"_dataconversionnullvalue_{name}_{kind}")
             return
@@ -224,7 +220,7 @@ def _conversion(options: Options, name: str, kind: Value) -> Callable[[Event], N
         if number is None:
             event.tag(f"_dataconversionuncoercible_{name}_{kind}")
         else:
-            event.set(reference, int(number) if to_int else number)
+            write(event, int(number) if to_int else number)
 
     return convert
 

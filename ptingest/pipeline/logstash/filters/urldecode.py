@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 
 from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_access import reader, writer
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option
-from ptingest.pipeline.logstash.sprintf import known_reference
 from ptingest.pipeline.logstash.values import FieldError, Value, ruby_inspection
 
 OPTIONS = (
@@ -25,7 +25,7 @@ def build(setup: FilterSetup) -> FilterFunction:
     """Return the filter; it goes through lists and hashes, and leaves other values alone."""
     options, matched = setup.options, setup.matched
     decode = _decoder(_charset(setup))
-    field, has_all = known_reference(options["field"]), options["all_fields"]
+    read, write, has_all = reader(options["field"]), writer(options["field"]), options["all_fields"]
     failure_tags = options["tag_on_failure"]
 
     def urldecode(event: Event) -> None:
@@ -34,10 +34,9 @@ def build(setup: FilterSetup) -> FilterFunction:
                 for name, value in list(event.fields.items()):
                     event.root[name] = decode(value)
             else:
-                reference = field(event)
-                value = event.get(reference)
+                value = read(event)
                 # As in Logstash, a field that is not there becomes null.
-                event.set(reference, None if value is MISSING else decode(value))
+                write(event, None if value is MISSING else decode(value))
         except FieldError:
             for tag in failure_tags:
                 event.tag(tag)

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Any
 
 from ptingest.pipeline.logstash.event import MISSING, Event
+from ptingest.pipeline.logstash.field_access import reader, remover, writer
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option
-from ptingest.pipeline.logstash.sprintf import known_reference
 from ptingest.pipeline.logstash.values import FieldError, Value, ruby_text
 
 OPTIONS = (
@@ -36,24 +36,24 @@ def build(setup: FilterSetup) -> FilterFunction:
     """Return the filter; of a list the first element counts."""
     options, matched = setup.options, setup.matched
     parser = _parser(setup)
-    source = known_reference(options["source"])
+    read, remove = reader(options["source"]), remover(options["source"])
     removes_source = options["target"] == options["source"]
-    references = {name: known_reference(text) for name, text in _names(setup).items()}
+    writers = {name: writer(text) for name, text in _names(setup).items()}
 
     def useragent(event: Event) -> None:
-        text = _text(event.get(source(event)))
+        text = _text(read(event))
         if not text:
             return
         found = parser.parse(text).with_defaults()
         if removes_source:
-            event.remove(source(event))
+            remove(event)
         values = {
             **_agent(text, found.user_agent), **_system(found.os), "device": found.device.family,
         }  # fmt: skip
-        for name, reference in references.items():
+        for name, write in writers.items():
             value = values.get(name)
             if value is not None:
-                event.set(reference(event), value)
+                write(event, value)
         matched(event)
 
     return useragent
