@@ -57,7 +57,12 @@ class BeatsInput:
         self._codec_tag = f"beats_input_codec_{codec}_applied"
         self._times = SentTimes()
         self._tags_codec, self._names_peer = tags_codec, names_peer
-        self._tags, self._type, self._add_field = tuple(tags), type_name, tuple(add_field)
+        self._tags, self._type, self._add_field = (
+            tuple(dict.fromkeys(tags)),
+            type_name,
+            tuple(add_field),
+        )
+        self._has_options = bool(self._tags or self._add_field or self._type is not None)
         self._metadatas: dict[tuple[bytes, str], Raw] = {}
 
     def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
@@ -144,14 +149,22 @@ class BeatsInput:
     ) -> Event:
         root.setdefault("@version", "1")
         root["@timestamp"] = time
-        event = Event(root, metadata, now_ns=now_ns)
+        event = Event(root, metadata, now_ns)
+        if self._has_options:
+            self._apply_options(event)
+        if self._tags_codec:
+            _add_tags(root, (tag,))
+        if INVALID_UTF8 in sent.marks:
+            _add_tags(root, ("_invalid_utf8",))
+        return event
+
+    def _apply_options(self, event: Event) -> None:
+        root = event.root
         if self._type is not None:
             root.setdefault("type", self._type)
         for name, text in self._add_field:
             root[name] = [event.read(name), text] if name in root else text
-        tags = (*self._tags, tag) if self._tags_codec else self._tags
-        _add_tags(root, (*tags, "_invalid_utf8") if INVALID_UTF8 in sent.marks else tags)
-        return event
+        _add_tags(root, self._tags)
 
 
 class AsGiven:
@@ -204,7 +217,11 @@ def _objects(text: str) -> list[dict[str, Any]]:
 def _add_tags(root: dict[str, Any], tags: Sequence[str]) -> None:
     """Add tags that are not there."""
     present = root.get("tags")
-    listed = [] if present is None else [present] if isinstance(present, str) else present
+    if present is None:
+        if tags:
+            root["tags"] = list(tags)
+        return
+    listed = [present] if isinstance(present, str) else present
     added = [tag for tag in tags if tag not in listed]
     if added:
-        root["tags"] = [*listed, *dict.fromkeys(added)]
+        root["tags"] = [*listed, *added]

@@ -14,9 +14,9 @@ from msgspec import Raw
 from ptingest.pipeline.fast.events import ABSENT
 from ptingest.pipeline.identity import (
     FILE_UNKNOWN,
+    TEXT_HEADS,
     KeyMaker,
     event_key,
-    framed_text,
     key_text,
 )
 from ptingest.pipeline.logstash.sent_times import SentTimes
@@ -50,7 +50,9 @@ class EventKeys:
         if is_text:
             agent, host = sent.get("agent", ABSENT), sent.get("host", ABSENT)
             log = sent.get("log", ABSENT)
-            key = self._maker.key_of(agent, host, log, message, framed_text(time), millis)
+            key = self._maker.key_of(
+                agent, host, log, message, TEXT_HEADS[len(time)] + time, millis
+            )
         if key:
             return key_text(key)
         if key is None:

@@ -18,6 +18,8 @@ from ptingest.pipeline.logstash.values import FieldError, Value, java_text
 
 ACTIONS = ("create", "index")
 _CODECS = {"stdout": ("rubydebug", "json", "json_lines"), "file": ("json_lines", "json")}
+KEPT_TARGETS = 4096
+"""Targets cached; dated indices and names from events make ever new ones."""
 _DATA_STREAM = ("type", "dataset", "namespace")
 
 
@@ -127,6 +129,7 @@ def _to_data_streams(options: Options, number: int) -> Route:
     given = [str(options[f"data_stream_{part}"]) for part in _DATA_STREAM]
     is_routed, is_synced = options["data_stream_auto_routing"], options["data_stream_sync_fields"]
     pipeline, routing = _optional(options["pipeline"]), _optional(options["routing"])
+    known = _Targets(number, is_data_stream=True)
 
     def route(event: Event) -> Target:
         found = event.read("data_stream")
@@ -142,17 +145,29 @@ def _to_data_streams(options: Options, number: int) -> Route:
             event.root["data_stream"] = {
                 **own, "type": kind, "dataset": dataset, "namespace": namespace,
             }  # fmt: skip
-        return Target(
-            number,
-            f"{kind}-{dataset}-{namespace}",
-            True,
-            "create",
-            None,
-            None if pipeline is None else pipeline(event),
-            None if routing is None else routing(event),
+        target = known[f"{kind}-{dataset}-{namespace}", "create"]
+        if pipeline is None and routing is None:
+            return target
+        return target._replace(
+            pipeline=None if pipeline is None else pipeline(event),
+            routing=None if routing is None else routing(event),
         )
 
     return route
+
+
+class _Targets(dict[tuple[str, str], Target]):
+    """Targets of one output by name and action: most events go where one went before."""
+
+    def __init__(self, number: int, *, is_data_stream: bool) -> None:
+        self._number, self._is_data_stream = number, is_data_stream
+
+    def __missing__(self, place: tuple[str, str]) -> Target:
+        if len(self) >= KEPT_TARGETS:
+            self.clear()
+        name, action = place
+        target = self[place] = Target(self._number, name, self._is_data_stream, action)
+        return target
 
 
 def _part(value: object, otherwise: str) -> str:
@@ -178,16 +193,16 @@ def _to_indices(options: Options, number: int, *, has_ecs: bool) -> Route:
     document_id, pipeline, routing = (
         _optional(options[name]) for name in ("document_id", "pipeline", "routing")
     )
+    known = _Targets(number, is_data_stream=False)
 
     def route(event: Event) -> Target:
-        return Target(
-            number,
-            index(event),
-            False,
-            action(event),
-            None if document_id is None else document_id(event),
-            None if pipeline is None else pipeline(event),
-            None if routing is None else routing(event),
+        target = known[index(event), action(event)]
+        if document_id is None and pipeline is None and routing is None:
+            return target
+        return target._replace(
+            document_id=None if document_id is None else document_id(event),
+            pipeline=None if pipeline is None else pipeline(event),
+            routing=None if routing is None else routing(event),
         )
 
     return route

@@ -146,12 +146,13 @@ class LogstashPipeline:
                     fate = TOO_DEEP
             received[label] = received.get(label, 0) + 1
             if isinstance(fate, list):
-                keys = self._keys(sent, fate)
-                documents += [
-                    Document(one.target, one.body, key, receipt, payload, label, peer, one.routing)
-                    for one, key in zip(fate, keys, strict=True)
-                ]
-                done.is_spread |= len(fate) != 1
+                for one, key in zip(fate, self._keys(sent, fate), strict=True):
+                    target, body, routing = one.target, one.body, one.routing
+                    documents.append(
+                        Document(target, body, key, receipt, payload, label, peer, routing)
+                    )
+                if len(fate) != 1:
+                    done.is_spread = True
             elif isinstance(fate, DropReason):
                 place = (label, fate)
                 done.dropped[place] = done.dropped.get(place, 0) + 1

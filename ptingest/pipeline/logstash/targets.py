@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ptingest.model import document as model
-from ptingest.pipeline.logstash.outputs import Output, Target
+from ptingest.pipeline.logstash.outputs import KEPT_TARGETS, Output, Target
 from ptingest.pipeline.route import illegal_name, is_unresolved, shown
 
 ACTIONS = ("create", "index")
-KEPT_TARGETS = 4096
-"""Targets cached; dated indices and names from events make ever new ones."""
-
 FAILURES_NAME = "_filepath_failures"
 
 ELASTICSEARCH, FILE, STDOUT = "elasticsearch", "file", "stdout"
@@ -46,12 +43,15 @@ class Targets:
             for number, output in enumerate(outputs)
             if output.options.plugin == STDOUT
         }
-        self._kept: dict[tuple[object, ...], model.Target | Illegal] = {}
+        self._kept: dict[Target, model.Target | Illegal] = {}
 
     def of(self, target: Target) -> model.Target | Illegal:
         """Return the target of a document, or why there is none."""
         has_id = target.document_id is not None
-        key = (*target[:4], target.pipeline, has_id)
+        # The id and the routing differ from event to event, and are not the target's.
+        key = target
+        if has_id or target.routing is not None:
+            key = target._replace(document_id="" if has_id else None, routing=None)
         found = self._kept.get(key)
         if found is None:
             if len(self._kept) >= KEPT_TARGETS:
