@@ -85,7 +85,9 @@ class Source(Protocol):
 class Buffer(Protocol):
     """Where events wait between their ack and the sinks; a window is safe when it has it."""
 
-    admit: Admit
+    async def admit(self, payloads: Sequence[bytes], receipt: Receipt, origin: Origin) -> None:
+        """Take payloads of one window; see ``Admit``."""
+        ...
 
     async def run(self) -> None:
         """Append until cancelled; errors propagate."""

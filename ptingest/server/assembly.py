@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from ptingest.buffer.buffer import KafkaBuffer
 from ptingest.dead_letters.queue import DeadLetters
 from ptingest.delivery.budget import Budget
 from ptingest.delivery.document_budget import DocumentBudget
@@ -87,6 +88,8 @@ class Parts:
     clock: Clock
     certificates: Certificates
     budget: DocumentBudget
+    buffer_budget: Budget
+    """Of records on their way into the buffer; nothing takes it where there is none."""
     dead_letters: DeadLetters
     sinks: list[Sink]
     lanes: list[Lane]
@@ -249,14 +252,14 @@ def build(
     """Connect all parts of one worker; ``replaced`` takes the place of the configured sinks."""
     shared = _Shared(settings, share, Metrics(), clock, random.Random(), FairShare())
     certificates = Certificates(settings, metrics=shared.metrics, clock=clock)
-    budget = DocumentBudget(settings.beats.limits.total_bytes // 2)
+    budget, buffer_budget = _budgets(settings.outstanding_bytes)
     dead_letters = _dead_letters(shared)
     processing = _processing(shared, profile)
     observer = _observer(shared, processing)
     sinks = _sinks(shared, profile, replaced)
     lanes = [_lane(shared, sink, one, budget, dead_letters, observer) for sink, one in sinks]
     flow = _flow(shared, processing, lanes, budget, dead_letters, observer)
-    buffer = _buffer(shared)
+    buffer = _buffer(shared, buffer_budget, dead_letters)
     return Parts(
         settings=settings,
         share=share,
@@ -264,6 +267,7 @@ def build(
         clock=clock,
         certificates=certificates,
         budget=budget,
+        buffer_budget=buffer_budget,
         dead_letters=dead_letters,
         sinks=[sink for sink, _ in sinks],
         lanes=lanes,
@@ -278,6 +282,11 @@ def build(
         kafka=_kafka_sources(shared),
         jobs=_jobs(shared, flow, buffer, lanes, dead_letters),
     )
+
+
+def _budgets(limit_bytes: int) -> tuple[DocumentBudget, Budget]:
+    """Return one for documents and one for the buffer, so that neither waits for the other."""
+    return DocumentBudget(limit_bytes), Budget(limit_bytes)
 
 
 def _sinks(
@@ -405,10 +414,18 @@ def _source(
     )
 
 
-def _buffer(shared: _Shared) -> Buffer | None:
-    if shared.settings.buffer is None:
+def _buffer(shared: _Shared, budget: Budget, dead_letters: DeadLetters) -> Buffer | None:
+    settings = shared.settings
+    if settings.buffer is None or not settings.has_beats_port:
         return None
-    raise _not_built("buffer.kafka")
+    return KafkaBuffer(
+        settings.buffer.kafka,
+        budget=budget,
+        dead_letters=dead_letters,
+        checkpoint=shared.checkpoint,
+        metrics=shared.metrics,
+        clock=shared.clock,
+    )
 
 
 def _kafka_sources(shared: _Shared) -> list[Source]:
@@ -416,6 +433,8 @@ def _kafka_sources(shared: _Shared) -> list[Source]:
     settings = shared.settings
     if settings.kafka is not None:
         raise _not_built("kafka")
+    if settings.buffer is not None and settings.writes_to_sinks:
+        raise _not_built("role index and both with buffer.kafka")
     return []
 
 

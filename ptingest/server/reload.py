@@ -166,7 +166,8 @@ def put_in_force(parts: Parts, fresh: PreparedConfig) -> list[str]:
         if isinstance(sink, NamesStreams):
             sink.streams = stream_names(fresh.profile)
     parts.processing.event_bytes = fresh.settings.beats.limits.event_bytes
-    parts.budget.resize(fresh.settings.beats.limits.total_bytes // 2)
+    for budget in (parts.budget, parts.buffer_budget):
+        budget.resize(fresh.settings.outstanding_bytes)
     parts.source.change_settings(
         fresh.settings.beats.model_copy(update={"listen": old.beats.listen})
     )

@@ -60,6 +60,13 @@ class ServerSettings(StrictSettings):
         """Whether events become documents here."""
         return self.role != "receive"
 
+    @property
+    def outstanding_bytes(self) -> int:
+        """The limit of documents outstanding, and again of records on their way into a buffer;
+        together they are half of ``total_bytes``."""
+        has_both = self.buffer is not None and self.role == "both"
+        return int(self.beats.limits.total_bytes) // (4 if has_both else 2)
+
     def kafka_sentences(self) -> Iterator[str]:
         """Say what goes to Kafka and comes from it, a sentence each."""
         if self.buffer is not None:

@@ -87,7 +87,9 @@ async def test_memory_is_bounded_while_no_broker_answers(kafka, start) -> None:
     running = start(budget_bytes=100_000)
     kafka.set_down(1)
 
-    windows = [asyncio.create_task(running.window(*events(20, 1000))) for _ in range(20)]
+    payloads = events(400, 1000)
+    parts = [payloads[at : at + 20] for at in range(0, 400, 20)]
+    windows = [asyncio.create_task(running.window(*part)) for part in parts]
     await until(lambda: running.budget.waiting)
 
     assert running.budget.outstanding <= 100_000

@@ -89,7 +89,7 @@ async def test_windows_are_acked_by_all_in_sync_replicas_only(cluster, start) ->
     assert sorted(await read_events(kafka.bootstrap, 300)) == sorted(payloads)
 
 
-async def test_the_limit_of_the_topic_is_learned(kafka, start) -> None:
+async def test_the_limit_of_the_topic_is_learned(kafka: Kafka, start: Start) -> None:
     kafka.create_topic(TOPIC, partitions=2, max_message_bytes=20_000)
     running, payloads = start(kafka.bootstrap), events(200, 1000)
 
@@ -101,7 +101,9 @@ async def test_the_limit_of_the_topic_is_learned(kafka, start) -> None:
     kafka.delete_topic(TOPIC)
 
 
-async def test_an_event_above_the_topics_limit_becomes_a_dead_letter(kafka, start) -> None:
+async def test_an_event_above_the_topics_limit_becomes_a_dead_letter(
+    kafka: Kafka, start: Start
+) -> None:
     kafka.create_topic(TOPIC, max_message_bytes=20_000)
     running, giant, small = start(kafka.bootstrap), events(1, 50_000)[0], events(3)
     await running.letters.open()
@@ -116,7 +118,7 @@ async def test_an_event_above_the_topics_limit_becomes_a_dead_letter(kafka, star
 
 
 async def test_a_topic_that_is_missing_is_told_and_windows_wait_until_it_is_there(
-    kafka, start
+    kafka: Kafka, start: Start
 ) -> None:
     running, payloads = start(kafka.bootstrap), events(50)
 

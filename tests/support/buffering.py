@@ -76,6 +76,14 @@ class RunningBuffer:
 
 async def read_events(bootstrap: str, count: int) -> list[bytes]:
     """Read the topic until it held so many events."""
+    return await events_of_topic(bootstrap, TOPIC, distinct=count, origin=ORIGIN)
+
+
+async def events_of_topic(
+    bootstrap: str, topic: str, *, distinct: int, origin: Origin | None = None
+) -> list[bytes]:
+    """Read a topic of a buffer until so many different events were in it; all of them came from
+    ``origin``, where it is given."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -84,15 +92,14 @@ async def read_events(bootstrap: str, count: int) -> list[bytes]:
             "log_level": 0,
         }
     )
-    consumer.subscribe([TOPIC])
+    consumer.subscribe([topic])
     found: list[bytes] = []
-    while len(found) < count:
+    while len(set(found)) < distinct:
         for one in await asyncio.to_thread(consumer.consume, 100, 0.2):
             headers = cast(list[tuple[str, bytes | None]] | None, one.headers())
             seen = decode(one.value(), headers, limit_bytes=1 << 30)
             assert isinstance(seen, ReadRecord), seen
-            assert seen.origin.peer == ORIGIN.peer
-            assert seen.origin.tls_subject == ORIGIN.tls_subject
+            assert origin is None or seen.origin == origin
             found += seen.payloads
     consumer.close()
     return found

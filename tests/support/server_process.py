@@ -138,6 +138,14 @@ class ServerProcess:
         found: dict[str, Any] = json.loads(body)
         return found
 
+    async def is_ready(self) -> bool:
+        """Whether ``/readyz`` says so."""
+        return await self._get("/readyz") is not None
+
+    async def not_ready_because(self) -> str:
+        """What ``/status`` says against readiness; "" where nothing does."""
+        return "; ".join((await self.status())["not_ready_because"])
+
     async def metrics(self) -> dict[str, float]:
         """Return ``/metrics`` as name with labels -> value."""
         found = await self.metrics_if_any()

@@ -1,0 +1,138 @@
+"""A receiver: Beats into a real Kafka, as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.fakes.beat import Beat
+from tests.peers.kafka_peer import Kafka, start_kafka
+from tests.support.buffering import events_of_topic
+from tests.support.server_process import ServerProcess
+from tests.support.waiting import until, until_told
+
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
+TOPIC = "received"
+
+
+@pytest_asyncio.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Kafka]:
+    made = await asyncio.to_thread(start_kafka, tmp_path / "kafka")
+    made.create_topic(TOPIC, partitions=4)
+    yield made
+    made.close()
+
+
+@pytest_asyncio.fixture
+async def receiver(broker: Kafka, tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    server = ServerProcess(
+        tmp_path,
+        {
+            "role": "receive",
+            "buffer": {"kafka": {"brokers": [broker.bootstrap], "topic": TOPIC}},
+            "beats": {"limits": {"total_bytes": "8MiB"}},
+            "drain_seconds": 5,
+        },
+    )
+    await server.start()
+    yield server
+    server.discard()
+
+
+def windows(count: int, events: int = 50) -> list[list[bytes]]:
+    """Windows of numbered events."""
+    return [
+        [b'{"message":"%d"}' % (number * events + at) for at in range(events)]
+        for number in range(count)
+    ]
+
+
+async def in_topic(broker: Kafka, at_least: int) -> set[bytes]:
+    """What the topic holds; a window that was sent again may be there twice."""
+    return set(await events_of_topic(broker.bootstrap, TOPIC, distinct=at_least))
+
+
+async def keepalives(receiver: ServerProcess, at_least: int) -> bool:
+    metrics = await receiver.metrics()
+    return metrics["ptingest_beats_keepalives_total"] >= at_least
+
+
+async def test_a_beat_is_acked_when_the_topic_has_its_windows(broker, receiver) -> None:
+    beat, sent = Beat(receiver.port), windows(20)
+
+    await beat.deliver(sent)
+
+    assert len(beat.acked) == 20
+    assert await in_topic(broker, 1000) == {one for window in sent for one in window}
+    status = await receiver.status()
+    assert status["buffer"]["events"]["appended"] == 1000
+    assert status["buffer"]["events"]["outstanding"] == 0
+    assert status["role"] == "receive"
+    assert await receiver.stop() == 0
+    assert "Traceback" not in receiver.log_text()
+
+
+async def test_a_broker_that_is_away_is_waited_for_with_keepalives(broker, receiver) -> None:
+    beat, sent = Beat(receiver.port, timeout_seconds=20), windows(40)
+    broker.kill()
+
+    delivering = asyncio.create_task(beat.deliver(sent))
+    await until_told(lambda: keepalives(receiver, 3))
+    reasons = await until_told(receiver.not_ready_because)
+    acked = len(beat.acked)
+    await asyncio.to_thread(broker.start)
+    await delivering
+
+    assert acked == 0
+    assert "no broker answers" in reasons
+    assert beat.errors == []
+    assert await in_topic(broker, 2000) == {one for window in sent for one in window}
+    await until_told(receiver.is_ready)
+
+
+async def test_a_receiver_that_is_killed_has_acked_nothing_that_is_not_in_the_topic(
+    broker, receiver
+) -> None:
+    beat, sent = Beat(receiver.port), windows(200)
+    delivering = asyncio.create_task(beat.deliver(sent))
+
+    for share in (20, 80, 140):
+        await until(lambda share=share: len(beat.acked) >= share)
+        receiver.kill()
+        await receiver.start()
+    await delivering
+
+    assert await in_topic(broker, 10_000) == {one for window in sent for one in window}
+
+
+async def test_a_receiver_drains_into_the_topic_when_it_is_asked_to_leave(broker, receiver) -> None:
+    beat, sent = Beat(receiver.port), windows(400)
+    delivering = asyncio.create_task(beat.deliver(sent))
+    await until(lambda: len(beat.acked) >= 20)
+
+    receiver.signal(signal.SIGTERM)
+    code = await receiver.wait()
+    acked = {one for window in beat.acked for one in window}
+    await receiver.start()
+    await delivering
+
+    assert code == 0
+    assert acked
+    assert await in_topic(broker, 20_000) == {one for window in sent for one in window}
+
+
+async def test_a_reload_goes_on_with_what_is_under_way(broker, receiver) -> None:
+    beat, sent = Beat(receiver.port), windows(200)
+    delivering = asyncio.create_task(beat.deliver(sent))
+    await until(lambda: len(beat.acked) >= 20)
+
+    receiver.signal(signal.SIGHUP)
+    await delivering
+
+    assert beat.errors == []
+    assert len(await in_topic(broker, 10_000)) == 10_000
