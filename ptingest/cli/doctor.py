@@ -98,7 +98,7 @@ def doctor(
         settings,
         parts,
         api_of(settings, server, token_file),
-        {part: _cluster(settings, part, url) for part, url in urls.items()},
+        {part: cluster_of(settings, part, url) for part, url in urls.items()},
         user,
     )
     findings = [one._replace(cure=copyable(one.cure)) for one in asyncio.run(_examine(examination))]
@@ -122,7 +122,7 @@ def _parts(
     return frozenset(PARTS)
 
 
-def _cluster(
+def cluster_of(
     settings: ServerSettings, part: ClusterPart, url: str | None
 ) -> ClusterSettings | None:
     """The sink's settings, or an address given by hand with the writer's login."""
@@ -224,7 +224,7 @@ async def _look_at_cluster(
 
     profile = read_profile(examination.settings, os.environ)
     client = ElasticsearchClient(sink)
-    login = _better_login(sink, examination.better_user)
+    login = better_login(sink, examination.better_user)
     better = None if login is None else ElasticsearchClient(login)
     try:
         facts = await ask_cluster(
@@ -243,7 +243,7 @@ async def _look_at_cluster(
     return list(findings_of_cluster(facts))
 
 
-def _better_login(sink: ClusterSettings, user: str | None) -> ClusterSettings | None:
+def better_login(sink: ClusterSettings, user: str | None) -> ClusterSettings | None:
     if user is None:
         return None
     from pydantic import SecretStr

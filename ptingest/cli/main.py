@@ -48,6 +48,9 @@ COMMANDS: dict[str, CommandRow] = {
         "ptingest.cli.send", "send", "Ship files as a Beat does, and wait for the acks."
     ),
     "setup": CommandRow("ptingest.cli.setup", "setup", "Prepare Elasticsearch and Kibana."),
+    "plan": CommandRow(
+        "ptingest.cli.plan", "plan", "Say which events Elasticsearch would refuse, and their cost."
+    ),
     "doctor": CommandRow("ptingest.cli.doctor", "doctor", "Find out what is wrong, and the cure."),
     "top": CommandRow(
         "ptingest.cli.top.command", "top", "Show the state of a running server, live."

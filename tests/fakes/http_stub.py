@@ -36,6 +36,8 @@ class HttpStub:
         """With ``keeps_path`` the path that was asked for is put behind ``Location``."""
         self.status, self.headers, self.body = status, dict(headers or {}), body
         self.keeps_path = keeps_path
+        self.by_path: dict[str, tuple[int, bytes]] = {}
+        """Status and body for a path without its query, where they differ from the usual."""
         self.requests: list[Got] = []
         stub = self
 
@@ -49,15 +51,17 @@ class HttpStub:
                 length = int(self.headers.get("content-length") or 0)
                 read = self.rfile.read(length)
                 stub.requests.append(Got(self.requestline, dict(self.headers), read))
-                self.send_response(stub.status)
+                path = self.path.partition("?")[0]
+                status, body = stub.by_path.get(path, (stub.status, stub.body))
+                self.send_response(status)
                 for name, value in stub.headers.items():
                     is_location = name.lower() == "location" and stub.keeps_path
                     self.send_header(name, value + self.path if is_location else value)
-                self.send_header("Content-Length", str(len(stub.body)))
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 # Whoever has read enough hangs up.
                 try:
-                    self.wfile.write(stub.body)
+                    self.wfile.write(body)
                 except OSError:
                     self.close_connection = True
 

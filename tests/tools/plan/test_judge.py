@@ -1,0 +1,120 @@
+"""The rules of objects, names, limits; `tests/peers/test_plan.py` asks real nodes for them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ptingest.tools.plan.judge import Judge, Verdict
+from ptingest.tools.plan.rules import read_rules
+
+TIME = {"@timestamp": "2025-01-02T03:04:05Z"}
+FLAT = {"subobjects": False, "properties": {"a": {"type": "long"}, "flat": {"type": "flattened"}}}
+
+
+def judge(mapping: dict[str, Any] | None = None, **limits: Any) -> Judge:
+    return Judge(read_rules(mapping or {}, {"mapping": limits}))
+
+
+def of(judge: Judge, **members: Any) -> Verdict:
+    return judge.verdict(json.dumps({**TIME, **members}).encode())
+
+
+def why(judge: Judge, **members: Any) -> str:
+    refusal = of(judge, **members).refusal
+    return "" if refusal is None else f"{refusal.field} {refusal.reason}"
+
+
+def test_what_one_document_adds_the_next_one_meets() -> None:
+    one = judge()
+
+    assert why(one, a=5) == ""
+    assert why(one, a="text") == 'a "text" is no number, and the field is long'
+    assert why(one, a={"b": 1}) == "a is an object, and the field is long"
+    assert {name: field.type for name, field in one.new.items() if name == "a"} == {"a": "long"}
+
+
+def test_a_refused_document_teaches_nothing() -> None:
+    one = judge({"properties": {"n": {"type": "long"}}})
+
+    assert "n" in why(one, fresh=5, n="text")
+    assert "fresh" not in one.new
+    assert why(one, fresh="text") == ""
+
+
+@pytest.mark.parametrize(
+    ("mapping", "members", "words"),
+    [
+        ({"properties": {"o": {"properties": {}}}}, {"o": "x"}, "an object in the mapping"),
+        ({"properties": {"o": {"properties": {}}}}, {"o": [{"a": 1}, 5]}, "here it is 5"),
+        ({"properties": {"o": {"enabled": False}}}, {"o": 5}, ""),
+        ({"dynamic": "strict"}, {"a": 1}, "strict"),
+        ({"dynamic": False, "properties": {"@timestamp": {"type": "date"}}}, {"a": {"b": 1}}, ""),
+        ({"properties": {"a": {"type": "alias", "path": "b"}}}, {"a": 1}, "alias"),
+        ({}, {"": 1}, "empty part"),
+        ({}, {"a..b": 1}, "empty part"),
+        ({}, {"_id": 1}, "keeps for itself"),
+        ({}, {"@timestamp": None}, "missing"),
+        ({}, {"@timestamp": ["2025-01-02", "2025-01-03"]}, "more than one"),
+        (FLAT, {"a": {"b": {"c": 1}}, "a.b.c": 2}, ""),
+        (FLAT, {"": 1}, "empty name"),
+        (FLAT, {"flat": {"x": {"y": 1}}}, ""),
+        (FLAT, {"flat": 5}, "flattened"),
+    ],
+)
+def test_objects_and_names(mapping: dict[str, Any], members: dict[str, Any], words: str) -> None:
+    found = why(judge(mapping), **members)
+
+    assert words in found
+    assert bool(words) is bool(found)
+
+
+def test_a_dotted_name_is_the_object_that_it_names() -> None:
+    one = judge()
+
+    assert why(one, **{"a.b": 1}) == ""
+    assert "an object in the mapping" in why(one, a=1)
+    assert set(one.rules.parents) == {"", "a"}
+
+
+def test_the_limit_of_fields_refuses_or_leaves_unmapped() -> None:
+    strict = judge(total_fields={"limit": 2})
+    lenient = judge(total_fields={"limit": 2, "ignore_dynamic_beyond_limit": "true"})
+
+    assert why(strict, a=1) == ""
+    assert why(strict, b=1) == "b would be field 3, the limit is 2"
+    assert why(lenient, a=1) == ""
+    assert why(lenient, b=1) == ""
+    assert lenient.beyond == {"b"}
+
+
+def test_what_is_malformed_may_be_ignored_by_field_or_by_index() -> None:
+    field = {"properties": {"a": {"type": "long", "ignore_malformed": True}}}
+
+    assert why(judge(field), a="text") == ""
+    assert why(judge({"properties": {"a": {"type": "long"}}}, ignore_malformed="true"), a="x") == ""
+    assert "object" in why(judge(field), a={"b": 1})
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"a":1,"a":2}', "a is there twice"),
+        (b'{"o":{"b":1,"b":2}}', "b is there twice"),
+        (b'{"a":' + b"9" * 1_001 + b"}", "1,001 characters"),
+        (b'{"a":1e' + b"9" * 1_001 + b"}", "characters"),
+    ],
+)
+def test_what_the_parser_of_elasticsearch_refuses(body: bytes, words: str) -> None:
+    refusal = judge().verdict(body).refusal
+
+    assert refusal is not None
+    assert words in f"{refusal.field} {refusal.reason}"
+
+
+def test_fields_of_unknown_types_are_named_and_not_refused() -> None:
+    verdict = of(judge({"properties": {"p": {"type": "geo_point"}}}), p="POINT (1 2)")
+
+    assert verdict == Verdict(None, ("p",))
