@@ -14,6 +14,8 @@ the packaged profile makes of the corpus, written to a data stream for each serv
     searches    the seven saved searches that setup installs, newest 50 first: the sum of their
                 medians, in milliseconds
 
+Before each round the floor of `benchmarks.floor` is measured, the least that such an event takes in
+Python, so that Elasticsearch's CPU can be set beside ptingest's, which is a known multiple of it.
 Every template must give as many documents as were sent, and the same hits to each search.
 """
 
@@ -24,6 +26,7 @@ import http.client
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -35,7 +38,7 @@ from typing import Any, NamedTuple
 import orjson
 from isal import igzip
 
-from benchmarks import corpus, processes, templates
+from benchmarks import corpus, floor, processes, templates
 from benchmarks.measure import Runs, append_history, machine
 from benchmarks.templates import Template
 from ptingest.kql.parser import parse
@@ -46,13 +49,18 @@ from ptingest.settings.load import load_profile
 from ptingest.sinks.elasticsearch.read.mapping import read_field_caps
 from ptingest.sinks.elasticsearch.read.query import compile_query
 from ptingest.tools.setup.plan import Wanted, saved_objects
-from tests.peers.elasticsearch_peer import RELEASES, Node, Release, start_elasticsearch
+from tests.peers.elasticsearch_peer import (
+    AS_SERVED,
+    RELEASES,
+    Node,
+    Release,
+    start_elasticsearch,
+)
 
 BULK = 4_096
 SPAN = timedelta(hours=6)
 SEARCHED = 9
 """Times that each search is asked in a round."""
-JAVA = ("-Xms1g", "-Xmx1g")
 
 
 class Differs(Exception):
@@ -222,16 +230,23 @@ def bulks(sent: Sequence[Sent], name: str, *, keyed: bool) -> Iterator[bytes]:
 def running(release: Release) -> Iterator[Node]:
     """A node with the compiler that a real one has; ends with the block."""
     with tempfile.TemporaryDirectory(prefix="ptingest-bench-") as place:
-        node = start_elasticsearch(Path(place), release, java=JAVA)
+        node = start_elasticsearch(Path(place), release, java=AS_SERVED)
         try:
             yield node
         finally:
             node.kill()
 
 
+class Found(NamedTuple):
+    """All rounds."""
+
+    floor_us: Runs
+    rows: dict[str, dict[str, Runs]]
+
+
 def measure(
     release: Release, rows: Sequence[Template], *, count: int, rounds: int, seed: int = 1
-) -> dict[str, dict[str, Runs]]:
+) -> Found:
     """Every template in each round, after one round that is not counted.
 
     Raises:
@@ -239,10 +254,12 @@ def measure(
     """
     sent = documents(count, seed)
     taken: dict[str, list[Figures]] = {row.name: [] for row in rows}
-    wanted: Any = None
+    floors: list[float] = []
+    wanted: list[int] = []
     with running(release) as node:
         measured = Measured(node)
         for number in range(rounds + 1):
+            floors.append(floor.measure_whole(runs=3, compression=3, events=4 * floor.WINDOW).best)
             for place, row in enumerate(rows):
                 figures, hits = measured.round(row, f"b{number}x{place}", of_template(sent, row))
                 wanted = wanted or hits
@@ -250,7 +267,8 @@ def measure(
                     raise Differs(f"{row.name}: searches find {hits}, others {wanted}")
                 if number:
                     taken[row.name].append(figures)
-    return {name: _columns(figures) for name, figures in taken.items()}
+            print(f"round {number} of {rounds} is done", file=sys.stderr, flush=True)
+    return Found(Runs.of(floors[1:]), {name: _columns(taken[name]) for name in taken})
 
 
 def _columns(taken: list[Figures]) -> dict[str, Runs]:
@@ -260,29 +278,34 @@ def _columns(taken: list[Figures]) -> dict[str, Runs]:
     }
 
 
-def table(found: dict[str, dict[str, Runs]]) -> str:
+def table(found: Found) -> str:
     """Markdown: medians, and from the best round to the worst."""
     lines = [
         "| template | CPU us a document | forced merge us | bytes a document | seven searches ms |",
         "|---|---|---|---|---|",
     ]
-    lines += [f"| {name} | {' | '.join(map(_cell, row.values()))} |" for name, row in found.items()]
-    return "\n".join(lines)
+    lines += [
+        f"| {name} | {' | '.join(map(_cell, row.values()))} |" for name, row in found.rows.items()
+    ]
+    floored = f"The floor of the same rounds: {_cell(found.floor_us)} us an event."
+    return "\n".join([*lines, "", floored])
 
 
 def _cell(runs: Runs) -> str:
     return f"{runs.median:.0f} ({runs.best:.0f} to {runs.worst:.0f})"
 
 
-def record_of(
-    found: dict[str, dict[str, Runs]], release: Release, count: int, rounds: int
-) -> dict[str, object]:
+def record_of(found: Found, release: Release, count: int, rounds: int) -> dict[str, object]:
     """For the history."""
     rows = {
         name: {column: runs.as_json() for column, runs in row.items()}
-        for name, row in found.items()
+        for name, row in found.rows.items()
     }
-    return {"release": release.version, "documents": count, "rounds": rounds, "templates": rows}
+    floor_us = found.floor_us.as_json()
+    return {
+        "release": release.version, "documents": count, "rounds": rounds, "floor_us": floor_us,
+        "templates": rows,
+    }  # fmt: skip
 
 
 def _parse_arguments() -> argparse.Namespace:

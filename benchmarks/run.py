@@ -1,8 +1,8 @@
 """`make bench`: every measurement, in about four minutes, this run beside the last.
 
     python -m benchmarks.run                the daily round
-    python -m benchmarks.run --everything   and the slow ones: instructions, a real
-                                            Elasticsearch, other servers, scale (15 minutes)
+    python -m benchmarks.run --everything   and the slow ones: instructions, a real Elasticsearch
+                                            and its templates, other servers, scale (half an hour)
 
 Each part is also a line in `history.jsonl`; "last" is the one recorded there before. Compare the
 multiples of the floor, not the microseconds: both numbers of a multiple come from the same
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from benchmarks import (
     compare,
+    elasticsearch,
     end_to_end,
     floor,
     instructions,
@@ -31,6 +32,7 @@ from benchmarks import (
     store,
 )
 from benchmarks.measure import Runs, append_history, last_in_history, machine
+from tests.peers.elasticsearch_peer import USUAL
 
 
 class Row(NamedTuple):
@@ -54,7 +56,9 @@ ROADS = (
     Row("embedded store", PLAIN._replace(events=40_960), sink="store"),
 )
 REAL = Row(
-    "a real Elasticsearch 8.19 on the same cores", PLAIN._replace(events=20_480), "elasticsearch"
+    "a real Elasticsearch 8.19 on the same cores",
+    PLAIN._replace(events=40_960, warm_up=end_to_end.WARM_UP["elasticsearch"]),
+    "elasticsearch",
 )
 
 
@@ -143,6 +147,21 @@ def _compare(runs: int) -> None:
     append_history("compare", compare.record_of(found, given.load))
 
 
+def _templates() -> None:
+    """What a document costs Elasticsearch, template by template."""
+    rows = elasticsearch.chosen(None, (), USUAL)
+    count, rounds = 40_960, 3
+    print("\n### index templates\n")
+    try:
+        found = elasticsearch.measure(USUAL, rows, count=count, rounds=rounds)
+    except end_to_end.NOT_RUN as error:
+        print(f"not run: {error}", flush=True)
+        return
+    print(elasticsearch.table(found), flush=True)
+    record = elasticsearch.record_of(found, USUAL, count, rounds)
+    append_history(f"elasticsearch {USUAL.series}", record)
+
+
 def _pauses() -> None:
     found = pauses.measure_all()
     print("\n### the loop's pauses: its thread's CPU time between two ticks\n")
@@ -177,6 +196,7 @@ def main() -> None:
     if given.everything:
         _scale(6.0)
         _compare(given.runs)
+        _templates()
         _instructions()
     load = os.getloadavg()
     print(

@@ -39,6 +39,8 @@ SUPERUSER_HASH = "$2a$04$a2UgccJzUh.lyAS31XFPqexMJoXRzSEkNpqV4rXA5t.pUCQ/UhgFq"
 
 QUICK_START = ("-Xms512m", "-Xmx512m", "-XX:TieredStopAtLevel=1")
 """Java's options for tests: a start in half the time, and code that stays half as fast."""
+AS_SERVED = ("-Xms1g", "-Xmx1g")
+"""For benchmarks: with the compiler that a node has where it serves."""
 
 COMMON = ("plugin=org.elasticsearch.node.PeerIngest",)
 WITH_SECURITY_MODULES = (
