@@ -1,4 +1,4 @@
-"""The rules of objects, names, limits; `tests/peers/test_plan.py` asks real nodes for them."""
+"""The rules of objects, names, limits; the peers' tests ask real nodes for them."""
 
 from __future__ import annotations
 
