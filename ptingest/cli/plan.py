@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from ptingest.cli.doctor import better_login, sink_of
+from ptingest.cli.doctor import better_login, cluster_of
 from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.options import config_option, load_settings
 from ptingest.cli.terminal import show_finding
@@ -22,7 +22,7 @@ from ptingest.model.finding import Finding
 if TYPE_CHECKING:
     from ptingest.model.document import Document
     from ptingest.pipeline.pipeline import Pipeline
-    from ptingest.settings.sinks import ElasticsearchSettings
+    from ptingest.settings.sinks import ClusterSettings
     from ptingest.tools.plan.planner import Judged, Planner, StreamPlan
 
 NAMES_SHOWN = 8
@@ -88,7 +88,7 @@ def plan(
     from ptingest.server.assembly import read_profile
 
     settings = load_settings(config)
-    sink = sink_of(settings, elasticsearch)
+    sink = cluster_of(settings, "elasticsearch", elasticsearch)
     if sink is None:
         raise click.UsageError("no sinks.elasticsearch in the config; name one: --elasticsearch")
     login = better_login(sink, user)
@@ -99,7 +99,7 @@ def plan(
 async def _plan(
     events: BinaryIO,
     pipeline: Pipeline,
-    sink: ElasticsearchSettings,
+    sink: ClusterSettings,
     rate: float,
     *,
     as_json: bool,
