@@ -18,6 +18,7 @@ TOGETHER = {
     "tests/peers/test_compose.py": "an Elasticsearch, and one with users",
     "tests/peers/test_installed.py": "a bare Elasticsearch",
     "tests/peers/test_setup.py": "a bare Elasticsearch",
+    "tests/peers/test_template.py": "a bare Elasticsearch",
     "tests/peers/test_doctor.py": "a bare Elasticsearch",
     "tests/peers/test_reading.py": "a bare Elasticsearch",
     "tests/peers/test_kafka.py": "a Kafka",
