@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from ptingest.pipeline.logstash.event import MISSING, Event
-from ptingest.pipeline.logstash.field_access import Reader, reader
+from ptingest.pipeline.logstash.field_access import Reader, is_text, reader
 from ptingest.pipeline.logstash.options import RefusedConfig
 from ptingest.pipeline.logstash.regex import BadRegex, RegexTimeout, compile_regex
 from ptingest.pipeline.logstash.tree import (
@@ -144,8 +144,7 @@ def _equality(condition: Comparison) -> Test:
     left, right = condition.left, condition.right
     for field, literal in ((left, right), (right, left)):
         if isinstance(field, FieldSelector) and isinstance(literal, Text):
-            get, text = reader(field.text), literal.value
-            return lambda event: bool(get(event) == text)
+            return is_text(field.text, literal.value)
     one, other = _getter(left), _getter(right)
     return lambda event: _equal(one(event), other(event))
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from ptingest.pipeline.logstash.joda_fields import FIELDS, resolve
 from ptingest.pipeline.logstash.joda_parser import OFFSET, JodaParser, offset_millis
 from ptingest.pipeline.logstash.locale_names import LocaleNames
-from ptingest.pipeline.logstash.values import NANOS, Timestamp, Value
+from ptingest.pipeline.logstash.values import NANOS, Value
 from ptingest.pipeline.logstash.zones import MS_A_DAY, local_millis, utc_millis
 from ptingest.pipeline.timestamps import civil_date, day_number, days_in_month
 
@@ -257,8 +257,3 @@ def _share(digits: str, unit: int) -> int:
         weight //= 10
         total += int(digit) * weight
     return total // 10
-
-
-def timestamp_of(millis: int) -> Timestamp:
-    """Return milliseconds since 1970 as a timestamp."""
-    return Timestamp(millis * 1_000_000)

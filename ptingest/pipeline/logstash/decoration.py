@@ -28,13 +28,17 @@ def compile_decoration(options: Options) -> Change:
     if len(changes) == 1:
         return changes[0]
     if not changes:
-        return lambda _event: None
+        return unchanged
 
     def decorate(event: Event) -> None:
         for change in changes:
             change(event)
 
     return decorate
+
+
+def unchanged(_event: Event) -> None:
+    """Change nothing: none of the four options is set."""
 
 
 def _add_field(name: str, value: Any) -> Change:

@@ -42,6 +42,30 @@ def _read_root(key: str) -> Reader:
     return read
 
 
+def is_text(text: str, value: str) -> Callable[[Event], bool]:
+    """Return what tells whether a field is that text."""
+    read, key = reader(text), _root_key(text)
+    if key is None:
+        return lambda event: bool(read(event) == value)
+
+    def is_value(event: Event) -> bool:
+        found = event.root.get(key)
+        return bool((event.read(key) if type(found) is Raw else found) == value)
+
+    return is_value
+
+
+def _root_key(text: str) -> str | None:
+    """Return the key of a field of the root that may be any value; None for other fields."""
+    try:
+        reference = parse_reference(text)
+    except FieldError:
+        return None
+    path = reference.path
+    is_free = len(path) == 1 and not reference.is_metadata and path[0] not in ("@timestamp", "tags")
+    return path[0] if is_free else None
+
+
 def _read_nested(reference: Reference) -> Reader:
     path = reference.path
     first, second, third = path[0], path[1], path[-1]
@@ -102,6 +126,18 @@ def writer(text: str) -> Writer:
     if len(path) == 2:
         return _write_child(path[0], path[1], reference)
     return _write_grandchild(reference) if len(path) == 3 else _write_below(reference)
+
+
+def constant_writer(text: str, value: str) -> Callable[[Event], None]:
+    """Return what sets a field to a text that is the same for all events."""
+    write, key = writer(text), _root_key(text)
+    if key is None:
+        return lambda event: write(event, value)
+
+    def write_root(event: Event) -> None:
+        event.root[key] = value
+
+    return write_root
 
 
 def _write_time(reference: Reference) -> Writer:

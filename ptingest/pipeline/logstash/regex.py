@@ -113,9 +113,7 @@ class Regex:
         return self.replacer(replacement)(text)
 
     def _search_words(self, text: str, start: int = 0) -> Found | None:
-        if text.isascii():
-            return self._usual.search(text, start)
-        return self._engines(text).search(text, start)
+        return (self._usual if text.isascii() else self._engines(text)).search(text, start)
 
     def _engines(self, text: str) -> _Engines:
         if text.isascii() or self.search == self._usual.search or not _has_odd(text):
@@ -166,7 +164,7 @@ class _Engines:
         self._is_slow = False
         self._growth: Growth | None = None
         self._scale = 0.0
-        self._search_most = self._match_most = -1
+        self._search_most = self._line_most = -1
         self._beginning = _beginning(parsed)
         if written.needs_regex:
             self._compiled: Any = self._regex
@@ -184,19 +182,18 @@ class _Engines:
         self._growth = grows
         self._scale = ways / math.factorial(power) / math.factorial(marks_power)
         # As if every character were a mark: what is shorter need not be counted.
-        self._match_most = _longest(power + marks_power, ways)
-        if self._beginning is Place.TEXT_START:
-            self._search_most = self._match_most
-        else:
-            self._search_most = _longest(power + marks_power + 1, ways)
+        power += marks_power
+        self._search_most = _longest(power + (self._beginning is not Place.TEXT_START), ways)
+        if self._beginning is Place.LINE_START:
+            self._line_most = _longest(power, ways)
 
     def search(self, text: str, start: int = 0) -> Found | None:
         if self.needle not in text:
             return None
-        if len(text) - start <= self._search_most:
-            found: Found | None = self._search(text, start)
-            return found
-        return self._long(text, start)
+        length = len(text) - start
+        if length <= self._line_most and "\n" not in text:
+            return None if start else self._match(text)
+        return self._search(text, start) if length <= self._search_most else self._long(text, start)
 
     def finditer(self, text: str) -> Iterator[Found]:
         if self.needle not in text:
@@ -223,9 +220,6 @@ class _Engines:
 
     def _long(self, text: str, start: int) -> Found | None:
         length = len(text) - start
-        is_line = self._beginning is Place.LINE_START and "\n" not in text
-        if is_line and length <= self._match_most:
-            return None if start else self._match(text)
         steps = self._steps(text, length)
         if steps <= STEPS_MOST:
             if self._beginning is Place.LINE_START and steps * text.count("\n") <= STEPS_MOST:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptingest.pipeline.logstash.date_formats import compile_date_format, timestamp_of
+from ptingest.pipeline.logstash.date_formats import compile_date_format
 from ptingest.pipeline.logstash.locale_names import locale_names
-from ptingest.pipeline.logstash.values import Timestamp, Value
+from ptingest.pipeline.logstash.values import Value
 from ptingest.pipeline.logstash.zones import zone_of
 from ptingest.pipeline.timestamps import day_number
 from tests.pipeline.logstash.recorded_times import RECORDED
@@ -107,10 +107,6 @@ def test_a_time_without_a_year_is_near_the_clock(
 
 def test_a_time_of_day_alone_is_of_the_first_of_january() -> None:
     assert read("HH:mm", "03:04") == day_number(2026, 1, 1) * 86_400_000 + 184 * 60_000
-
-
-def test_milliseconds_become_a_timestamp() -> None:
-    assert timestamp_of(1) == Timestamp(1_000_000)
 
 
 PART = st.integers(0, 99).map("{:02d}".format)

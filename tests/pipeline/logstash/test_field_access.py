@@ -9,7 +9,13 @@ from msgspec import Raw
 from msgspec.json import encode as as_json
 
 from ptingest.pipeline.logstash.event import MISSING, Event
-from ptingest.pipeline.logstash.field_access import reader, remover, writer
+from ptingest.pipeline.logstash.field_access import (
+    constant_writer,
+    is_text,
+    reader,
+    remover,
+    writer,
+)
 from ptingest.pipeline.logstash.field_reference import parse_reference
 from ptingest.pipeline.logstash.values import FieldError, Timestamp, copied
 
@@ -71,6 +77,20 @@ def test_a_remover_does_what_the_event_does(
 
     assert remover(text)(cut) == plain.remove(parse_reference(text))
     assert (cut.fields, cut.metadata) == (plain.fields, plain.metadata)
+
+
+@given(text=REFERENCES, fields=FIELDS, metadata=FIELDS)
+def test_a_text_is_set_and_recognised(
+    text: str, fields: dict[str, Any], metadata: dict[str, Any]
+) -> None:
+    written, plain = event_of(fields, metadata), event_of(fields, metadata)
+    is_there = plain.get(parse_reference(text)) == "x"
+
+    assert is_text(text, "x")(written) is is_there
+    assert outcome(lambda: constant_writer(text, "x")(written)) == outcome(
+        lambda: plain.set(parse_reference(text), "x")
+    )
+    assert written.fields == plain.fields
 
 
 def outcome(act: Any) -> str:

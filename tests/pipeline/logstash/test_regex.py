@@ -135,7 +135,7 @@ def answer(compiled: Regex, message: str, start: int = 0) -> object:
 def without_bounds(text: str) -> Regex:
     """Return an expression that ``re`` may not run."""
     compiled = compile_regex(text)
-    compiled._usual._search_most = compiled._usual._match_most = -1
+    compiled._usual._search_most = compiled._usual._line_most = -1
     compiled._usual._growth = None
     return compiled
 

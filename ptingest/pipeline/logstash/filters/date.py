@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, tzinfo
 
-from ptingest.pipeline.logstash.date_formats import DateFormat, compile_date_format, timestamp_of
+from ptingest.pipeline.logstash.date_formats import DateFormat, compile_date_format
 from ptingest.pipeline.logstash.event import MISSING, Event
 from ptingest.pipeline.logstash.field_access import reader, writer
 from ptingest.pipeline.logstash.locale_names import LocaleNames, known_languages, locale_names
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
 from ptingest.pipeline.logstash.sprintf import compile_template
-from ptingest.pipeline.logstash.values import FieldError
+from ptingest.pipeline.logstash.values import FieldError, Timestamp
 from ptingest.pipeline.logstash.zones import zone_of
 
+_NANOS_A_MILLI = 1_000_000
 OPTIONS = (
     Option("match", "array", []),
     Option("target", default="@timestamp"),
@@ -28,19 +29,19 @@ def build(setup: FilterSetup) -> FilterFunction:
     options, matched = setup.options, setup.matched
     formats = _formats(options)
     read_field, write = reader(options["match"][0]), writer(options["target"])
-    zone = _zone(options)
+    zone, own = _zone(options)
     failure_tags = options["tag_on_failure"]
 
     def date(event: Event) -> None:
         value = read_field(event)
         if value is MISSING or value is None:
             return
-        own_zone = zone(event)
+        own_zone = zone if own is None else own(event)
         if own_zone is not None:
             for read in formats:
                 millis = read(value, own_zone, event.now_ns)
                 if millis is not None:
-                    write(event, timestamp_of(millis))
+                    write(event, Timestamp(millis * _NANOS_A_MILLI))
                     matched(event)
                     return
         for tag in failure_tags:
@@ -72,10 +73,11 @@ def _names(options: Options) -> LocaleNames:
     return names
 
 
-def _zone(options: Options) -> Callable[[Event], tzinfo | None]:
+def _zone(options: Options) -> tuple[tzinfo, Callable[[Event], tzinfo | None] | None]:
+    """Return the zone of times without one, and what finds it where each event has its own."""
     name = options["timezone"]
     if name is None:
-        return lambda _event: UTC
+        return UTC, None
     if "%{" in name:
         template = compile_template(name)
 
@@ -85,7 +87,7 @@ def _zone(options: Options) -> Callable[[Event], tzinfo | None]:
             except FieldError:
                 return None
 
-        return own
+        return UTC, own
     zone = zone_of(name)
     if zone is None:
         raise options.refuse(
@@ -93,4 +95,4 @@ def _zone(options: Options) -> Callable[[Event], tzinfo | None]:
             "Europe/Berlin, or an offset such as +02:00",
             "timezone",
         )
-    return lambda _event: zone
+    return zone, None

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ptingest.pipeline.logstash.conversions import CONVERSIONS, Conversion
+from ptingest.pipeline.logstash.decoration import unchanged
 from ptingest.pipeline.logstash.event import MISSING, Event
-from ptingest.pipeline.logstash.field_access import Writer, reader, remover, writer
+from ptingest.pipeline.logstash.field_access import Writer, constant_writer, reader, remover, writer
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
 from ptingest.pipeline.logstash.sprintf import compile_reference, compile_template, known_reference
 from ptingest.pipeline.logstash.substitution import compile_substitution
@@ -40,21 +41,22 @@ OPTIONS = (
     Option("copy", "hash", []),
     Option("tag_on_failure", "string", "_mutate_error"),
 )
-Operation = Callable[[Event], None]
+Operation = Callable[[Event], object]
 _SPACE = " \t\n\v\f\r"
 _SPACES = re.compile(f"[{_SPACE}]+")
 
 
 def build(setup: FilterSetup) -> FilterFunction:
     """Return the filter. An operation that fails ends the filter: what was done stays."""
-    options, matched, tag = setup.options, setup.matched, setup.options["tag_on_failure"]
+    options, tag = setup.options, setup.options["tag_on_failure"]
     operations = _operations(options)
+    if setup.matched is not unchanged:
+        operations.append(setup.matched)
 
     def mutate(event: Event) -> None:
         try:
             for operation in operations:
                 operation(event)
-            matched(event)
         except FieldError:
             event.tag(tag)
 
@@ -135,10 +137,10 @@ def _update(name: str, value: Any) -> Operation:
 
 def _write_text(name: str, value: Any) -> Operation:
     """Return the operation ``replace``."""
-    write, text = writer(name), _text(value)
+    text = _text(value)
     if "%{" not in text:
-        return lambda event: write(event, text)
-    template = compile_template(text)
+        return constant_writer(name, text)
+    write, template = writer(name), compile_template(text)
     return lambda event: write(event, template(event))
 
 
