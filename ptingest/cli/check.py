@@ -36,7 +36,11 @@ CONNECT_SECONDS = 30.0
 
 @click.command(epilog="Example: ptingest check --config ptingest.yaml --connect")
 @config_option
-@click.option("--connect", is_flag=True, help="Also ask each sink whether it would take documents.")
+@click.option(
+    "--connect",
+    is_flag=True,
+    help="Also ask each sink and the buffer whether they would take events.",
+)
 def check(config: Path | None, connect: bool) -> ExitCode:
     """Find out whether a config would work: values, files, every pattern's samples.
 
@@ -335,6 +339,12 @@ async def _findings(settings: ServerSettings, profile: Profile) -> list[tuple[st
     from ptingest.telemetry.metrics import Metrics
 
     found: list[tuple[str, Finding]] = []
+    if settings.buffer is not None:
+        from ptingest.buffer.checking import look_at_buffer
+
+        found += [("kafka", finding) for finding in await look_at_buffer(settings.buffer.kafka)]
+    if not settings.writes_to_sinks:
+        return found
     for sink in build_sinks(settings, stream_names(profile), SystemClock(), Metrics()):
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
