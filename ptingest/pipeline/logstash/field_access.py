@@ -160,6 +160,8 @@ def _write_root(key: str) -> Writer:
 def _write_child(parent: str, key: str, reference: Reference) -> Writer:
     def write(event: Event, value: Value) -> None:
         holder = event.root.get(parent, MISSING)
+        if type(holder) is Raw:
+            holder = event.read(parent)
         if type(holder) is dict:
             holder[key] = value
         elif holder is MISSING:
@@ -175,6 +177,8 @@ def _write_grandchild(reference: Reference) -> Writer:
 
     def write(event: Event, value: Value) -> None:
         outer = event.root.get(first, MISSING)
+        if type(outer) is Raw:
+            outer = event.read(first)
         inner = outer.get(second, MISSING) if type(outer) is dict else None
         if type(inner) is dict:
             inner[key] = value
@@ -193,6 +197,7 @@ def _write_below(reference: Reference) -> Writer:
 
     def write(event: Event, value: Value) -> None:
         holder = event.root
+        event.read(parents[0])
         for parent in parents:
             inner = holder.get(parent, MISSING)
             if inner is MISSING:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec import Raw
+
 from ptingest.pipeline.logstash.event import MISSING, Event
 from ptingest.pipeline.logstash.field_access import Writer, reader, writer
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
@@ -225,6 +227,8 @@ def _adder_at_root(name: str, otherwise: Writer) -> Writer:
 def _adder_of_child(parent: str, name: str, otherwise: Writer) -> Writer:
     def add(event: Event, value: Value) -> None:
         holder = event.root.get(parent, MISSING)
+        if type(holder) is Raw:
+            holder = event.read(parent)
         if type(holder) is dict and holder.get(name) is None:
             holder[name] = value
         elif holder is MISSING:
@@ -240,6 +244,8 @@ def _adder_of_grandchild(path: tuple[str, ...], otherwise: Writer) -> Writer:
 
     def add(event: Event, value: Value) -> None:
         outer = event.root.get(first, MISSING)
+        if type(outer) is Raw:
+            outer = event.read(first)
         inner = outer.get(second, MISSING) if type(outer) is dict else None
         if type(inner) is dict and inner.get(name) is None:
             inner[name] = value
