@@ -81,6 +81,14 @@ def compile_output(plugin: Plugin, number: int, *, has_ecs: bool = True) -> Outp
             _check_codec(options)
             path = _name(options["path"])
             return Output(options, lambda event: Target(number, path(event)))
+        case "opensearch":
+            raise RefusedConfig(
+                plugin.place,
+                "the output opensearch is not supported; name this config as the profile of a "
+                "ptingest.yaml with sinks.opensearch, and write it as an output elasticsearch: its "
+                "documents go to the sinks that there are",
+                is_unsupported=True,
+            )
         case "kafka":
             raise RefusedConfig(
                 plugin.place,

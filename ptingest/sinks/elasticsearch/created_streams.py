@@ -7,6 +7,7 @@ again once it is known to be there. Where that is refused its documents wait.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
@@ -33,23 +34,24 @@ class CreatedStreams:
 
         An ``Answer`` instead is not about one data stream: nothing can be written now.
         """
+        streams = (target for target in targets if isinstance(target, DataStream))
+        new = [target.name for target in streams if target.name not in self._known]
+        # At once: each takes the cluster a moment, and their documents wait meanwhile.
+        paths = [f"/_data_stream/{quote(name, safe='')}" for name in new]
+        answers = await asyncio.gather(*(self._client.request("PUT", path) for path in paths))
         found: dict[str, Lack] = {}
-        for target in targets:
-            if not isinstance(target, DataStream) or target.name in self._known:
-                continue
-            path = f"/_data_stream/{quote(target.name, safe='')}"
-            answer = await self._client.request("PUT", path)
+        for name, answer in zip(new, answers, strict=True):
             error = error_answer_of(answer.body)
             trouble = stream_trouble(answer.status or 0, error)
             if trouble is not None and answer.is_from_cluster:
                 label, cure = trouble
                 who = f"{answer.dialect.title} answers {answer.status}"
-                found[target.name] = label, f"{target.name}: {who} {error.reason}; {cure}"
+                found[name] = label, f"{name}: {who} {error.reason}; {cure}"
             elif answer.status not in (200, 400) or not answer.is_from_cluster:
                 return answer
             else:
                 # With 400 it is there already; what else is wrong each item of a bulk says.
-                self._knows(target.name)
+                self._knows(name)
         return found
 
     def _knows(self, name: str) -> None:

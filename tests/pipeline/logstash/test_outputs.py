@@ -102,6 +102,7 @@ def test_lines_and_files() -> None:
     ("body", "sentence", "is_unsupported"),
     [
         ("nothing { }", "there is no output 'nothing'; the outputs are elasticsearch", False),
+        ("opensearch { }", "the output opensearch is not supported; name this config", True),
         ("kafka { }", "the output kafka is not supported yet", True),
         ("elasticsearch { hosts => x1 nope => 1 }", "has no option 'nope'", False),
         ('elasticsearch { action => "update" }', "action 'update' is not supported", True),

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from ptingest.errors import SinkUnavailable
 from ptingest.sinks.elasticsearch.answer import Answer
+from ptingest.sinks.elasticsearch.dialect import OPENSEARCH
 from ptingest.tools.setup.elasticsearch import (
     Done,
     Preparation,
@@ -324,3 +325,109 @@ async def test_a_stronger_template_is_told_for_the_namespace_that_it_takes() -> 
 
     assert [one.mark for one in done] == ["refused"]
     assert done[0].detail.startswith("o matches logs-a-shop with priority 900")
+
+
+# --- OpenSearch, whose security plugin is not run in tests: answers of the documented shapes ----
+
+NO_PLUGIN = b'{"error":"no handler found for uri [/_plugins/_security/x] and method [GET]"}'
+JSON = {"content-type": "application/json; charset=UTF-8"}
+ROLES = "/_plugins/_security/api/roles/logstash_writer_pt"
+USERS = "/_plugins/_security/api/internalusers/logstash_writer"
+
+
+class OpenSearchNode(Node):
+    """The same answers as OpenSearch; what is put there is CREATED with 201."""
+
+    async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        found = await super().request(method, target, body)
+        status = 201 if method == "PUT" and found.status == 200 else found.status
+        return found._replace(status=status, headers=JSON, dialect=OPENSEARCH)
+
+
+async def run_opensearch(
+    node: Node, *, password: SecretStr | None = SECRET, login_works: bool = True
+) -> list[Done]:
+    async def works(user: str, password: SecretStr) -> bool:
+        return login_works
+
+    wanted = Wanted(parts=frozenset({"role", "user"}), dialect=OPENSEARCH)
+    preparation = Preparation(node, password=password, login_works=works, keep=[].append)
+    return [done async for done in preparation.run(elasticsearch_steps(wanted))]
+
+
+def as_read(**members: object) -> dict[str, object]:
+    """What a GET adds to what was put."""
+    return {"reserved": False, "hidden": False, "static": False, **members}
+
+
+async def test_role_and_user_of_opensearch_are_made_by_its_security_plugin() -> None:
+    node = OpenSearchNode()
+
+    done = await run_opensearch(node)
+
+    assert marks(done) == ["created", "created"]
+    (_, role_path, role), (_, user_path, user) = node.sent
+    assert (role_path, user_path) == (ROLES, USERS)
+    assert role["index_permissions"][0]["index_patterns"] == ["logs-*-pt"]
+    assert "indices:admin/data_stream/create" in role["index_permissions"][0]["allowed_actions"]
+    assert user["opendistro_security_roles"] == ["logstash_writer_pt"]
+    assert user["password"] == "pass-word"
+    assert "enabled" not in user
+
+
+async def test_what_is_there_in_opensearch_stays_with_roles_and_patterns_of_others() -> None:
+    wanted = Wanted(parts=frozenset({"role"}), dialect=OPENSEARCH)
+    (step,) = elasticsearch_steps(wanted)
+    (row,) = step.body["index_permissions"]
+    rows = [{**row, "dls": "", "fls": [], "masked_fields": []}]
+    role = as_read(**{**step.body, "index_permissions": rows, "tenant_permissions": []})
+    user = as_read(
+        hash="", backend_roles=[], attributes={},
+        opendistro_security_roles=["logstash_writer_pt", "another"],
+        description="Writes the logs of Parcel Tracking (ptingest)",
+    )  # fmt: skip
+    node = OpenSearchNode(
+        _plugins___security__api__roles=answer(200, {"logstash_writer_pt": role}),
+        _plugins___security__api__internalusers=answer(200, {"logstash_writer": user}),
+    )
+
+    done = await run_opensearch(node)
+
+    assert marks(done) == ["unchanged", "unchanged"]
+    assert node.sent == []
+
+
+async def test_without_the_security_plugin_role_and_user_are_left_out() -> None:
+    nothing = Answer(400, PRODUCT, NO_PLUGIN)
+
+    done = await run_opensearch(OpenSearchNode(_plugins=nothing))
+
+    assert [(one.mark, one.detail) for one in done] == [
+        ("skipped", "there is no security plugin")
+    ] * 2
+
+
+async def test_what_the_security_plugin_refuses_is_named() -> None:
+    refused = answer(403, {"status": "FORBIDDEN", "message": "No permission to access REST API"})
+
+    done = await run_opensearch(OpenSearchNode(_plugins=refused))
+
+    assert marks(done) == ["refused", "refused"]
+
+
+async def test_templates_for_opensearch_hold_what_it_takes_and_its_own_text() -> None:
+    wanted = Wanted(parts=frozenset({"templates"}), dialect=OPENSEARCH, logsdb=True)
+
+    steps = {one.name: one for one in fitted(elasticsearch_steps(wanted), "2.19.6", OPENSEARCH)}
+
+    assert list(steps) == ["pt@settings", "pt@mappings", "pt@custom", "pt-logs"]
+    settings = steps["pt@settings"]
+    assert set(settings.body["template"]) == {"settings"}
+    assert "mode" not in settings.body["template"]["settings"]["index"]
+    for lacking in ("failure store", "logsdb", "lifecycle", "OpenSearch 2.19.6 has none"):
+        assert lacking in settings.subject
+    mappings = steps["pt@mappings"].body["template"]["mappings"]
+    assert "subobjects" not in mappings
+    assert mappings["properties"]["message"] == {"type": "text"}
+    assert steps["pt@custom"].is_theirs
+    assert "ignore_missing_component_templates" not in steps["pt-logs"].body
