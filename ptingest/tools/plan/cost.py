@@ -30,10 +30,10 @@ class Choice(NamedTuple):
     price: Price
 
 
-DEFAULT = Price(244, 55)
-UNCOMPRESSED = Price(386, 57)
-LOGSDB = Price(166, 70)
-NO_ORIGINAL = Choice("no event.original", "event_original: drop in the profile", Price(230, 52))
+DEFAULT = Price(186, 56)
+UNCOMPRESSED = Price(291, 57)
+LOGSDB = Price(132, 70)
+NO_ORIGINAL = Choice("no event.original", "event_original: drop in the profile", Price(179, 56))
 
 
 class Cost(NamedTuple):
