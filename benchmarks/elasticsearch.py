@@ -140,7 +140,7 @@ class Measured:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=120)
+        self._connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=600)
 
     def round(self, template: Template, name: str, sent: Sequence[Sent]) -> tuple[Figures, Any]:
         """Write everything to new streams, merge, search; returns figures and hits."""
