@@ -217,6 +217,22 @@ class NotAppended(PtingestError):
         return f"{self.name}: {self.detail}"
 
 
+class KafkaReadFailed(PtingestError):
+    """A Kafka consumer can read nothing any more; another one must take its place.
+
+    ``name`` is as for ``NotAppended``.
+    """
+
+    retryable = True
+
+    def __init__(self, name: str, detail: str) -> None:
+        self.name, self.detail = name, detail
+        super().__init__(name, detail)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.detail}"
+
+
 # --- several processes ------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from ptingest.delivery.budget import Budget
 from ptingest.delivery.document_budget import DocumentBudget
 from ptingest.delivery.health_check import HealthCheck
 from ptingest.delivery.lane import Lane
-from ptingest.errors import ConfigInvalid, ConfigProblem
+from ptingest.errors import ConfigInvalid, ConfigProblem, KafkaUnusable
 from ptingest.model.contracts import Buffer, Checkpoint, Clock, Sink, Source
 from ptingest.model.outputs import Outputs
 from ptingest.model.streams import StreamNames
@@ -33,6 +33,7 @@ from ptingest.server.poison import PoisonRecord
 from ptingest.server.processing import Processing
 from ptingest.server.requeue import RequeueJobs
 from ptingest.server.worker_share import ALONE, Share
+from ptingest.settings.kafka import MIB, KafkaSourceSettings
 from ptingest.settings.load import load_rules
 from ptingest.settings.logstash import LogstashSettings
 from ptingest.settings.profiles import Profile
@@ -279,7 +280,7 @@ def build(
         flow=flow,
         source=_source(shared, flow, buffer, lanes, certificates),
         buffer=buffer,
-        kafka=_kafka_sources(shared),
+        kafka=_kafka_sources(shared, flow, lanes),
         jobs=_jobs(shared, flow, buffer, lanes, dead_letters),
     )
 
@@ -428,19 +429,41 @@ def _buffer(shared: _Shared, budget: Budget, dead_letters: DeadLetters) -> Buffe
     )
 
 
-def _kafka_sources(shared: _Shared) -> list[Source]:
+def _kafka_sources(shared: _Shared, flow: Flow, lanes: Sequence[Lane]) -> list[Source]:
     """Sources that read from Kafka: topics of others, and the buffer where it is read here."""
     settings = shared.settings
+    found: dict[str, KafkaSourceSettings] = {}
     if settings.kafka is not None:
-        raise _not_built("kafka")
+        found["kafka"] = settings.kafka
     if settings.buffer is not None and settings.writes_to_sinks:
-        raise _not_built("role index and both with buffer.kafka")
-    return []
+        found["buffer"] = settings.buffer.kafka.as_source()
+    return [_kafka_source(shared, name, one, flow, lanes) for name, one in found.items()]
 
 
-def _not_built(path: str) -> ConfigInvalid:
-    seen, cure = "is not there yet", "remove the section"
-    return ConfigInvalid((ConfigProblem(file="", path=path, seen=seen, cure=cure),))
+def _kafka_source(
+    shared: _Shared, name: str, settings: KafkaSourceSettings, flow: Flow, lanes: Sequence[Lane]
+) -> Source:
+    from ptingest.sources.kafka.source import KafkaSource
+
+    try:
+        return KafkaSource(
+            settings,
+            name=name,
+            admit=flow.admit,
+            checkpoint=shared.checkpoint,
+            give_back=lambda: _each(lanes, Lane.give_back),
+            # The buffer's records hold 1 MiB of events, or one event that is larger.
+            record_limit_bytes=MIB + shared.settings.beats.limits.frame_bytes,
+            metrics=shared.metrics,
+            clock=shared.clock,
+            chance=shared.chance,
+        )
+    except KafkaUnusable as error:
+        path = "buffer.kafka" if name == "buffer" else name
+        problem = ConfigProblem(
+            file="", path=path, seen=str(error), cure="correct it, or remove the section"
+        )
+        raise ConfigInvalid((problem,)) from None
 
 
 def _jobs(

@@ -152,6 +152,52 @@ METRICS: tuple[Metric, ...] = (
         "ptingest_beats_ack_seconds", "histogram", "Time from the end of a window to its final ack"
     ),
     Metric("ptingest_beats_window_events", "histogram", "Events in a window", (), SIZES),
+    Metric("ptingest_kafka_read_records_total", "counter", "Records read from Kafka", ("topic",)),
+    Metric(
+        "ptingest_kafka_read_events_total",
+        "counter",
+        "Events admitted from Kafka; those that are read again are counted again",
+        ("topic",),
+    ),
+    Metric("ptingest_kafka_settled_events_total", "counter", "Safe events of Kafka", ("topic",)),
+    Metric(
+        "ptingest_kafka_given_back_events_total",
+        "counter",
+        "Events from Kafka that are read again, by this process or another member of the group",
+        ("topic",),
+    ),
+    Metric(
+        "ptingest_kafka_outstanding_events",
+        "gauge",
+        "Events from Kafka that are admitted and neither safe nor given back",
+        ("topic",),
+    ),
+    Metric(
+        "ptingest_kafka_lost_records_total",
+        "counter",
+        "Records that Kafka deleted before they were read",
+        ("topic",),
+    ),
+    Metric(
+        "ptingest_kafka_lag_records",
+        "gauge",
+        "Records of the partitions read here that are not safe yet, those not read included",
+        ("topic", "partition"),
+    ),
+    Metric(
+        "ptingest_kafka_oldest_unsettled_seconds",
+        "gauge",
+        "How long ago the oldest record was read that is not safe yet",
+        ("topic",),
+        merge="max",
+    ),
+    Metric(
+        "ptingest_kafka_commits_total",
+        "counter",
+        "Commits of offsets: done, or refused and tried again",
+        ("result",),
+    ),
+    Metric("ptingest_kafka_rebalances_total", "counter", "Times that partitions came or went"),
     Metric("ptingest_lane_batches_total", "counter", "Attempts to write a batch", ("sink",)),
     Metric("ptingest_lane_batch_documents", "histogram", "Documents in a batch", ("sink",), SIZES),
     Metric(

@@ -27,6 +27,7 @@ FIND_COORDINATOR, JOIN_GROUP, HEARTBEAT = 10, 11, 12
 """Numbers of requests in the Kafka protocol (ApiKeys)."""
 
 UNKNOWN_TOPIC_OR_PARTITION, REQUEST_TIMED_OUT, NOT_COORDINATOR, REBALANCE = 3, 7, 16, 27
+TOPIC_AUTHORIZATION_FAILED = 29
 NOT_ENOUGH_REPLICAS, ILLEGAL_GENERATION = 19, 22
 """Numbers of errors in the Kafka protocol, for ``fail_requests``."""
 

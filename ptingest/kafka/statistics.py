@@ -1,0 +1,78 @@
+"""What the client library tells every few seconds of its brokers and partitions. Pure.
+
+Its form is STATISTICS.md of librdkafka.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class _Broker(msgspec.Struct):
+    state: str = ""
+
+
+class _Partition(msgspec.Struct):
+    hi_offset: int = -1
+    ls_offset: int = -1
+
+
+class _Topic(msgspec.Struct):
+    partitions: dict[str, _Partition] = {}
+
+
+class _Group(msgspec.Struct):
+    state: str = ""
+    join_state: str = ""
+
+
+class _Told(msgspec.Struct):
+    brokers: dict[str, _Broker] = {}
+    topics: dict[str, _Topic] = {}
+    cgrp: _Group | None = None
+
+
+_decode = msgspec.json.Decoder(_Told).decode
+
+
+class ConsumerStatistics:
+    """The last ones of one consumer; written by its thread, read by the loop."""
+
+    def __init__(self) -> None:
+        self.last_error = ""
+        """What the library said last of its connections."""
+        self.rebalances = 0
+        self.group_state = ""
+        """``steady`` where the group's members are agreed on who reads what."""
+        self.trouble: str | None = None
+        """Why nothing can be read; None while a broker is connected, or nothing is known yet."""
+        self._ends: Mapping[tuple[str, int], int] = {}
+
+    def read(self, text: str | bytes) -> None:
+        """Take one report; one that is no such JSON is left out, since it is only told."""
+        try:
+            told = _decode(text)
+        except msgspec.MsgspecError:
+            return
+        self.group_state = told.cgrp.join_state if told.cgrp else ""
+        if any(one.state == "UP" for one in told.brokers.values()):
+            self.trouble, self.last_error = None, ""
+        elif self.last_error:
+            self.trouble = f"no broker answers ({self.last_error})"
+        self._ends = {
+            (topic, int(number)): _end(one)
+            for topic, held in told.topics.items()
+            for number, one in held.partitions.items()
+            if _end(one) >= 0
+        }
+
+    def end_of(self, topic: str, partition: int) -> int | None:
+        """The offset after a partition's last record that may be read; None: not known."""
+        return self._ends.get((topic, partition))
+
+
+def _end(partition: _Partition) -> int:
+    """Records of transactions that are open cannot be read yet."""
+    return partition.ls_offset if partition.ls_offset >= 0 else partition.hi_offset

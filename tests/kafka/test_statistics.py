@@ -1,0 +1,70 @@
+"""What the client library tells every few seconds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ptingest.kafka.statistics import ConsumerStatistics
+
+
+def told(state: str, *, high: int = 10, stable: int = -1001) -> str:
+    told: dict[str, Any] = {
+        "name": "ptingest",
+        "brokers": {
+            "127.0.0.1:9092/1": {"nodeid": 1, "state": state},
+            "GroupCoordinator": {"nodeid": -1, "state": "INIT"},
+        },
+        "topics": {
+            "logs": {
+                "partitions": {
+                    "0": {"hi_offset": high, "ls_offset": stable},
+                    "-1": {"hi_offset": -1001, "ls_offset": -1001},
+                }
+            }
+        },
+        "cgrp": {"state": "up", "join_state": "steady"},
+    }
+    return json.dumps(told)
+
+
+def test_ends_are_those_that_may_be_read() -> None:
+    statistics = ConsumerStatistics()
+
+    statistics.read(told("UP", high=10, stable=8))
+
+    assert statistics.end_of("logs", 0) == 8
+    assert statistics.end_of("logs", -1) is None
+    assert statistics.end_of("logs", 1) is None
+    assert statistics.group_state == "steady"
+
+
+def test_no_connected_broker_is_a_trouble_with_the_last_error_until_one_answers() -> None:
+    statistics = ConsumerStatistics()
+    statistics.last_error = "_TRANSPORT: connection refused"
+
+    statistics.read(told("DOWN"))
+    assert statistics.trouble == "no broker answers (_TRANSPORT: connection refused)"
+    statistics.read(told("UP"))
+
+    assert statistics.trouble is None
+
+
+def test_a_start_without_an_error_is_no_trouble() -> None:
+    statistics = ConsumerStatistics()
+
+    statistics.read(told("CONNECT"))
+
+    assert statistics.trouble is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"brokers": 3}', b"\xff"])
+def test_a_report_in_another_form_changes_nothing(text: str | bytes) -> None:
+    statistics = ConsumerStatistics()
+    statistics.read(told("UP"))
+
+    statistics.read(text)
+
+    assert statistics.end_of("logs", 0) == 10
