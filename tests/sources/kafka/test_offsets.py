@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ptingest.sources.kafka.offsets import PartitionOffsets, Run
@@ -93,10 +93,11 @@ STEPS = st.lists(
         st.tuples(st.just("settle"), st.integers(0, 30), st.just(0)),
         st.tuples(st.just("restart"), st.just(0), st.just(0)),
     ),
-    max_size=60,
+    max_size=40,
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_nothing_is_committed_past_a_record_that_is_not_safe(
     steps: list[tuple[str, int, int]],
