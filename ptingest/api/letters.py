@@ -1,8 +1,9 @@
-"""Orders for the dead letters over HTTP: these and the console's forms are the only requests
-that change anything.
+"""Orders for the dead letters and failure stores over HTTP: these and the console's forms are the
+only requests that change anything.
 
     POST /dead-letters/requeue   {"choice": {...}, "seconds": 300, "pid": 4711}  -> 202, or 409
     POST /dead-letters/purge     the same
+    POST /failures/requeue       the same for failure stores; "deletes": true deletes from there
     GET  /dead-letters           how far the last order is
 
 An order is one small JSON object, accepted from this host or with the token, and never from a
@@ -51,7 +52,11 @@ def letter_routes(jobs: DeadLetterJobs, *, is_guarded: bool) -> list[web.RouteDe
             status, text = refusal
             return web.json_response({"error": text}, status=status)
         try:
-            wanted = read_order(await request.read(), what=request.match_info["what"])
+            wanted = read_order(
+                await request.read(),
+                what=request.match_info["what"],
+                of="failures" if request.path.startswith("/failures/") else "dead_letters",
+            )
             if wanted.pid not in (None, os.getpid()):
                 raise JobRefused(
                     why=f"this is the server with pid {os.getpid()}, not {wanted.pid}: "
@@ -66,6 +71,7 @@ def letter_routes(jobs: DeadLetterJobs, *, is_guarded: bool) -> list[web.RouteDe
     return [
         web.get("/dead-letters", progress),
         web.post("/dead-letters/{what:requeue|purge}", order),
+        web.post("/failures/{what:requeue}", order),
     ]
 
 
@@ -90,17 +96,18 @@ def is_loopback(address: str | None) -> bool:
     return (mapped or found).is_loopback
 
 
-def read_order(body: bytes, *, what: str) -> Order:
-    """Read one order; the path says ``what``.
+def read_order(body: bytes, *, what: str, of: str = "dead_letters") -> Order:
+    """Read one order; the path says ``what``, and of what.
 
     Raises:
         msgspec.DecodeError: it is not an order, selects nothing, or has an unknown key.
         UnicodeDecodeError, RecursionError: it is not UTF-8, or nested too deeply.
     """
     fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    if "what" in fields:
+    if not fields.keys().isdisjoint(("what", "of")):
         raise msgspec.ValidationError("the action is given by the path, not by the body")
     fields["what"] = msgspec.Raw(msgspec.json.encode(what))
+    fields["of"] = msgspec.Raw(msgspec.json.encode(of))
     order = msgspec.json.decode(msgspec.json.encode(fields), type=Order)
     if order.choice.is_empty:
         raise msgspec.ValidationError("it selects no letters: set everything, or give a filter")

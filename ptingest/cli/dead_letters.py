@@ -7,194 +7,39 @@ is shown escaped: it may hold anything.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ptingest.api.client import ServerClient, error_in
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.letter_choice import check_reasons, why_none_fits
+from ptingest.cli.letter_choice import (
+    check_reasons,
+    choosing,
+    chosen_by,
+    json_option,
+    why_none_fits,
+)
+from ptingest.cli.letter_order import NOTHING_FITS, exit_code, run_order, sentence
 from ptingest.cli.options import (
-    address_option,
     api_of,
     config_option,
     copyable,
     load_settings,
-    token_option,
 )
 from ptingest.cli.terminal import show_error, width_of, wrapped
 from ptingest.cli.visible import escaped, write_json_line
 from ptingest.doctor.units import plural
-from ptingest.errors import DataDirLocked, JobRefused, PtingestError, ServerUnreachable
 
 if TYPE_CHECKING:
     from ptingest.model.letters import LetterFilter, Order
-    from ptingest.settings.api import ApiSettings
-    from ptingest.settings.server import ServerSettings
 
 
-FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.05, 1.0
-ANSWER_SECONDS = 15.0
-
-Progress = dict[str, Any]
-
-
-def run_order(settings: ServerSettings, order: Order, *, api: ApiSettings) -> Progress:
-    """Carry an order out, here or in the running server at ``api``; return its progress at the
-    end.
-
-    Raises:
-        PtingestError: it could not begin, or its end was not seen; the text says which.
-    """
-    from ptingest.server.process.lock import OWNER_ALONE, DataDirLock
-
-    os.umask(OWNER_ALONE)  # as the server's, in whose folder this writes
-    data_dir = Path(settings.data_dir)
-    if not (data_dir / "lock").exists():
-        refuse_stranger(data_dir / "dead_letters", me=os.geteuid())
-    lock = DataDirLock(data_dir)
-    try:
-        lock.acquire()
-    except DataDirLocked:
-        return _through_server(settings, order, api)
-    try:
-        refuse_stranger(data_dir / "dead_letters", me=os.geteuid())
-        return _here(settings, order)
-    finally:
-        lock.release()
-
-
-def refuse_stranger(directory: Path, *, me: int) -> None:
-    """Files of another user in there would stop the server that owns the folder."""
-    owner = directory.stat().st_uid
-    if owner != me:
-        raise click.ClickException(
-            f"{directory} belongs to user id {owner}, this is {me}; "
-            "run this as the user the server runs as, or while the server runs"
-        )
-
-
-def _here(settings: ServerSettings, order: Order) -> Progress:
-    from ptingest.server.assembly import read_profile
-    from ptingest.server.offline_requeue import carry_out
-    from ptingest.server.process.clock import SystemClock
-
-    profile = read_profile(settings, os.environ)
-    try:
-        return asyncio.run(carry_out(settings, profile, order, clock=SystemClock()))
-    except BaseExceptionGroup as group:
-        ours, others = group.split(PtingestError)
-        if others is not None or ours is None:
-            raise
-        raise ours.exceptions[0] from None
-
-
-# --- through the running server -----------------------------------------------------------
-
-
-def _through_server(settings: ServerSettings, order: Order, api: ApiSettings) -> Progress:
-    import msgspec
-
-    client = ServerClient(api, seconds=ANSWER_SECONDS)
-    asked = msgspec.to_builtins(order)
-    asked.pop("what")
-    asked["pid"] = _pid_of_server(Path(settings.data_dir))
-    begun = _request(client, "POST", f"/dead-letters/{order.what}", asked)
-    progress, wait = begun, FIRST_LOOK_SECONDS
-    while not progress["finished"]:
-        time.sleep(wait)
-        wait = min(LONGEST_LOOK_SECONDS, wait * 1.5)
-        progress = _request(client, "GET", "/dead-letters", None)
-        if (progress["number"], progress["what"]) != (begun["number"], begun["what"]):
-            raise _unreachable("it was restarted in the meantime")
-    return progress
-
-
-def _pid_of_server(data_dir: Path) -> int | None:
-    text = (data_dir / "lock").read_text(encoding="ascii", errors="replace").strip()
-    return int(text) if text.isdigit() else None
-
-
-def _request(client: ServerClient, method: str, path: str, body: object) -> Progress:
-    try:
-        with client:
-            status, said = client.fetch(method, path, body)
-        if status == 409:
-            raise JobRefused(why=_without_advice(error_in(said)))
-        if status not in (200, 202):
-            raise ServerUnreachable(cause=f"{client.where} answers {status}: {error_in(said)}")
-        progress: Progress = client.as_json(said)
-    except ServerUnreachable as error:
-        raise _unreachable(str(error)) from error
-    return progress
-
-
-def _without_advice(text: str) -> str:
-    return text.removesuffix("; nothing was started, try again later")
-
-
-def _unreachable(cause: str) -> ServerUnreachable:
-    return ServerUnreachable(
-        cause=f"data_dir is in use by a server, but {cause} (api.listen). Letters not settled "
-        "stay; repeating it stores nothing twice",
-    )
-
-
-# --- the summary at the end --------------------------------------------------------------
-
-_WORDS = {
-    "stored": "stored",
-    "already_stored": "already stored",
-    "failure_stored": "in the failure store",
-    "dead_lettered": "dead-lettered again",
-    "dropped": "dropped by a rule",
-}
-
-
-def sentence(progress: Progress) -> str:
-    """Say in one line what became of the letters."""
-    tally = progress["tally"]
-    if not tally["chosen"] and not tally["left_because"] and not progress["failed"]:
-        return NOTHING_FITS
-    if progress["what"] == "purge":
-        said = f"{tally['purged']} purged"
-    else:
-        parts = [f"{tally[name]} {words}" for name, words in _WORDS.items() if tally[name]]
-        said = f"{tally['chosen']} requeued: {', '.join(parts) or 'none settled'}"
-    if tally["left"]:
-        said += f"; {tally['left']} left unchanged ({tally['left_because']})"
-    elif tally["left_because"]:
-        said += f"; not all were reached ({tally['left_because']})"
-    if progress["failed"]:
-        said += f"; ended early: {progress['failed']}"
-    return said
-
-
-def exit_code(progress: Progress) -> ExitCode:
-    """5 when an event is still a dead letter that was not to be one, 1 when none was chosen."""
-    tally = progress["tally"]
-    if progress["failed"]:
-        return ExitCode.FAILED
-    if tally["left_because"] or tally["dead_lettered"]:
-        return ExitCode.NOT_ALL_DELIVERED
-    if not tally["chosen"]:
-        return ExitCode.FAILED
-    return ExitCode.DONE
-
-
-NOTHING_FITS = "no waiting dead letter matches these options: nothing was done"
 LISTED_MOST = 10_000
-
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print whole records, one per line."
-)
 
 
 @click.group("dead-letters", epilog="Example: ptingest dead-letters list --config ptingest.yaml")
@@ -270,38 +115,8 @@ def show(letter_id: str, as_json: bool, config: Path | None) -> ExitCode:
     return ExitCode.DONE
 
 
-def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that select letters; a letter must match all options given."""
-    options = (
-        click.option("--all", "everything", is_flag=True, help="Every waiting letter."),
-        click.option("--reason", "reasons", multiple=True, metavar="R", help="Repeatable."),
-        click.option("--stream", "streams", multiple=True, metavar="S", help="Repeatable."),
-        click.option("--id", "ids", multiple=True, metavar="ID", help="Repeatable."),
-        click.option(
-            "--older-than",
-            metavar="AGE",
-            help="Letters older than 15m, 24h or 7d, or written before a time.",
-        ),
-        click.option("--dry-run", is_flag=True, help="Only print what would happen."),
-        click.option(
-            "--timeout",
-            type=click.FloatRange(min=0, min_open=True, max=86_400),
-            default=300.0,
-            show_default=True,
-            help="Seconds; letters not settled by then stay.",
-        ),
-        address_option,
-        token_option,
-        json_option,
-        config_option,
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 @dead_letters.command(epilog="Example: ptingest dead-letters requeue --reason template_missing")
-@choosing
+@choosing("letter")
 def requeue(**asked: Any) -> ExitCode:
     """Put dead letters through the current pipeline again, each under its key.
 
@@ -313,7 +128,7 @@ def requeue(**asked: Any) -> ExitCode:
 
 
 @dead_letters.command(epilog="Example: ptingest dead-letters purge --older-than 7d --dry-run")
-@choosing
+@choosing("letter")
 @click.option("--yes", is_flag=True, help="On a terminal too: do not ask before.")
 def purge(yes: bool, **asked: Any) -> ExitCode:
     """Delete dead letters for good; on a terminal it says how many, and asks.
@@ -339,7 +154,7 @@ def _carry_out(
 
     from ptingest.model.letters import Order
 
-    choice = _choice(**named)
+    choice = chosen_by(things="letters", command="dead-letters", **named)
     settings = load_settings(config)
     directory = Path(settings.data_dir) / "dead_letters"
     order = Order(what, choice, seconds=timeout)
@@ -370,7 +185,7 @@ def _confirmed(order: Order, directory: Path) -> Order:
     from msgspec.structs import replace
 
     from ptingest.model.rfc3339 import rfc3339
-    from ptingest.server.requeue import chosen_letters
+    from ptingest.server.requeue_sources import chosen_letters
 
     # Letters that are written from now on are not those that were counted.
     before = order.choice.before or rfc3339(datetime.now(UTC))
@@ -400,36 +215,7 @@ def _missing(choice: LetterFilter, progress: dict[str, Any], directory: Path) ->
     return ExitCode.FAILED
 
 
-def _choice(
-    everything: bool,
-    reasons: tuple[str, ...],
-    streams: tuple[str, ...],
-    ids: tuple[str, ...],
-    older_than: str | None,
-) -> LetterFilter:
-    from ptingest.kql.times import moment
-    from ptingest.model.letters import LetterFilter
-
-    before = None
-    if older_than is not None:
-        before = moment(older_than, datetime.now(UTC))
-        if before is None:
-            raise click.BadParameter(
-                f"{older_than!r} is not an age; write 15m, 24h or 7d, or a time such as 2025-01-02",
-                param_hint="--older-than",
-            )
-    choice = LetterFilter(everything, reasons, streams, ids, before=before)
-    if choice.is_empty:
-        cure = copyable("`ptingest dead-letters list` shows them")
-        raise click.UsageError(
-            f"select letters: --all, --reason, --stream, --id or --older-than ({cure})"
-        )
-    return choice
-
-
 def _preview(config: Path | None, order: Order, *, as_json: bool) -> ExitCode:
-    import os
-    import time
 
     import msgspec
 

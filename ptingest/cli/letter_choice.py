@@ -1,14 +1,16 @@
-"""The options of `dead-letters` that select letters: which make no sense, and why none fits."""
+"""The options that select letters or failure documents: which make no sense, and why none fits."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ptingest.cli.options import address_option, config_option, copyable, token_option
 from ptingest.cli.visible import escaped
 
 if TYPE_CHECKING:
@@ -16,6 +18,82 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 5
 """Of the reasons, data streams and ids there are."""
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print whole records, one per line."
+)
+
+Command = Callable[..., Any]
+
+
+def choosing(thing: str) -> Callable[[Command], Command]:
+    """The options of an order that select things; a thing must match all options given."""
+    options = (
+        click.option("--all", "everything", is_flag=True, help=f"Every waiting {thing}."),
+        click.option("--reason", "reasons", multiple=True, metavar="R", help="Repeatable."),
+        click.option("--stream", "streams", multiple=True, metavar="S", help="Repeatable."),
+        click.option("--id", "ids", multiple=True, metavar="ID", help="Repeatable."),
+        click.option(
+            "--older-than",
+            metavar="AGE",
+            help=f"Each {thing} older than 15m, 24h or 7d, or written before a time.",
+        ),
+        click.option("--dry-run", is_flag=True, help="Only print what would happen."),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True, max=86_400),
+            default=300.0,
+            show_default=True,
+            help="Seconds; what is not settled by then stays.",
+        ),
+        address_option,
+        token_option,
+        json_option,
+        config_option,
+    )
+
+    def with_options(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
+
+
+def chosen_by(
+    *,
+    things: str,
+    command: str,
+    everything: bool,
+    reasons: tuple[str, ...],
+    streams: tuple[str, ...],
+    ids: tuple[str, ...],
+    older_than: str | None,
+) -> LetterFilter:
+    """Return the filter that the options of an order make.
+
+    Raises:
+        click.UsageError: no option is given, or an age is none.
+    """
+    from ptingest.kql.times import moment
+    from ptingest.model.letters import LetterFilter
+
+    before = None
+    if older_than is not None:
+        before = moment(older_than, datetime.now(UTC))
+        if before is None:
+            raise click.BadParameter(
+                f"{older_than!r} is not an age; write 15m, 24h or 7d, or a time such as 2025-01-02",
+                param_hint="--older-than",
+            )
+    choice = LetterFilter(everything, reasons, streams, ids, before=before)
+    if choice.is_empty:
+        cure = copyable(f"`ptingest {command} list` shows them")
+        raise click.UsageError(
+            f"select {things}: --all, --reason, --stream, --id or --older-than ({cure})"
+        )
+    return choice
 
 
 def check_reasons(asked: tuple[str, ...], directory: Path) -> None:

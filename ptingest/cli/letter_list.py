@@ -55,14 +55,15 @@ def _group_lines(group: LetterGroup, rows: list[LetterRow]) -> Iterator[str]:
     for row in rows:
         if row.detail != said:
             said = row.detail
-            yield f"  said: {_cut(said, DETAIL_CHARACTERS)}"
+            yield f"  said: {cut(said, DETAIL_CHARACTERS)}"
         service = escaped(row.service or "-")
-        yield f"  {row.id}  {row.time}  {service}  {_cut(row.message, MESSAGE_CHARACTERS)}"
+        yield f"  {row.id}  {row.time}  {service}  {cut(row.message, MESSAGE_CHARACTERS)}"
     if group.letters > len(rows):
         yield f"  and {group.letters - len(rows)} more: --limit N shows more, --json all"
 
 
-def _cut(text: str, characters: int) -> str:
+def cut(text: str, characters: int) -> str:
+    """Return text escaped, and at most so long."""
     shown = escaped(text)
     return shown if len(shown) <= characters else f"{shown[: characters - 1]}…"
 
@@ -82,10 +83,10 @@ def whole_letter(stored: StoredLetter) -> str:
         ("peer", letter.peer),
     ]
     lines = [f"{name:12}{escaped(str(value))}" for name, value in fields]
-    return "\n".join([*lines, "", _payload(letter.payload)])
+    return "\n".join([*lines, "", readable(letter.payload)])
 
 
-def _payload(payload: bytes) -> str:
+def readable(payload: bytes) -> str:
     """The event, indented when it is JSON; what is not text is escaped, what is long is cut."""
     import msgspec
 

@@ -85,6 +85,11 @@ COMMANDS: dict[str, CommandRow] = {
         "dead_letters",
         "Events that no sink takes: list, requeue, purge.",
     ),
+    "failures": CommandRow(
+        "ptingest.cli.failures",
+        "failures",
+        "What Elasticsearch put into failure stores: list, requeue.",
+    ),
 }
 
 

@@ -17,7 +17,14 @@ from ptingest.cli.terminal import marked_lines, width_of
 from ptingest.cli.visible import visible
 from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH, OPENSEARCH
 from ptingest.sinks.elasticsearch.names import USER
-from ptingest.tools.setup.plan import KIBANA_PARTS, PARTS, Part, RoleName, Wanted
+from ptingest.tools.setup.plan import (
+    KIBANA_PARTS,
+    PARTS,
+    FailureRights,
+    Part,
+    RoleName,
+    Wanted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +102,12 @@ class Target(NamedTuple):
     help="Privileges that ptingest needs, or those that Logstash had.",
 )
 @click.option(
+    "--failures",
+    type=click.Choice(["none", "read", "purge"]),
+    help="What the role may do with failure stores, for `ptingest failures`: read and requeue, or "
+    "purge as well.  [default: read; none with --role as-described]",
+)
+@click.option(
     "--api-key",
     metavar="FILE",
     type=click.Path(path_type=Path),
@@ -114,6 +127,7 @@ def setup(
     logsdb: bool,
     failure_store: bool,
     role: RoleName,
+    failures: FailureRights | None,
     api_key: Path | None,
 ) -> ExitCode:
     """Prepare Elasticsearch or OpenSearch, and Kibana: templates, role, user, data views,
@@ -132,6 +146,7 @@ def setup(
         logsdb=logsdb,
         failure_store=failure_store,
         role=role,
+        failures=failures or ("read" if role == "lean" else "none"),
         parts=_parts(only, kibana=kibana, api_key=api_key),
     )
     wanted = _of_profile(options, settings)

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ptingest.model.document import LARGE_BYTES
-from ptingest.model.outcome import DeadLetter
 
 MESSAGE_CHARACTERS = 300
 
@@ -32,9 +31,8 @@ class _Fields(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Fields).decode
 
 
-def event_preview(letter: DeadLetter) -> EventPreview:
+def event_preview(payload: bytes) -> EventPreview:
     """Read one payload; any bytes are accepted. One that is large is not decoded."""
-    payload = letter.payload
     if len(payload) <= LARGE_BYTES:
         try:
             fields = _decode(payload)

@@ -23,7 +23,7 @@ def is_chosen(stored: StoredLetter, choice: LetterFilter) -> bool:
 def row_of(stored: StoredLetter) -> LetterRow:
     """Return what a list shows of a letter."""
     letter = stored.letter
-    preview = event_preview(letter)
+    preview = event_preview(letter.payload)
     detail = letter.detail[:DETAIL_CHARACTERS]
     return LetterRow(
         id=stored.id,

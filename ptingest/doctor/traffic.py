@@ -275,9 +275,9 @@ def _failure_stores(facts: ServerFacts) -> Iterator[Finding]:
             seen += f": {said}"
         stream = next(iter(ours), "<stream>")
         cure = (
-            f"GET {stream}::failures/_search shows each with its error; compare mappings "
-            "(`ptingest setup`) and what Filebeat sends, look for a write block, then reindex "
-            "them from there"
+            f"GET {stream}::failures/_search and `ptingest failures list` show each with its "
+            "error; compare mappings (`ptingest setup`) and what Filebeat sends, look for a write "
+            "block, then `ptingest failures requeue --all`"
         )
         mark: Mark = "warning" if min(ages, default=0.0) < RECENT_SECONDS else "note"
         yield Finding(mark, "failure store", seen, cure, looked_at=f"{METRICS}, {STATUS}")

@@ -68,6 +68,10 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     choice: LetterFilter
     seconds: Annotated[float, msgspec.Meta(gt=0, le=MAX_SECONDS)] = 300.0
     """A letter that is not settled by then stays a dead letter."""
+    of: Literal["dead_letters", "failures"] = "dead_letters"
+    """``failures``: the documents that Elasticsearch put into failure stores."""
+    deletes: bool = False
+    """Whether failure documents are deleted once they are safe elsewhere; letters always are."""
     pid: int | None = None
     """The server that the order is for; another server refuses it."""
 
@@ -89,6 +93,10 @@ class Tally(msgspec.Struct):
     """Not settled: these letters stay as they were."""
     left_because: str | None = None
     """The first reason; the reasons of the others are mostly the same."""
+    deleted: int = 0
+    """Failure documents that were deleted after they had been requeued."""
+    kept_because: str | None = None
+    """Why failure documents were not deleted, as was asked for."""
 
     @property
     def settled(self) -> int:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from ptingest.model.document import Target
+
 
 class MaySend(msgspec.Struct, frozen=True):
     """What a peer may send; None means anything."""
@@ -44,6 +46,10 @@ class Origin(msgspec.Struct, frozen=True):
     records: Mapping[int, RecordPlace] | None = None
     """Of events that are records of their own in Kafka: their places by the ``id`` of their
     payload. Events without a key of their own are known by them."""
+    sink: str | None = None
+    """The only sink that its documents are for; None means every sink."""
+    target: Target | None = None
+    """Where the payload goes as it is: it is a document, and rules cannot be applied again."""
     may_send: tuple[MaySend, ...] | None = None
     """Each one is a set of events that the peer may send; None means everything."""
 

@@ -127,6 +127,11 @@ class Pipeline(Protocol):
         """Do the same for one payload and keep every decision."""
         ...
 
+    def event_of(self, body: bytes) -> bytes | None:
+        """Return the event that a document was made of, as near as the document shows it; None
+        where the rules cannot be undone."""
+        ...
+
     def label_of(self, service: str) -> str:
         """Return the metric label of a service."""
         ...

@@ -38,6 +38,7 @@ from ptingest.pipeline.identity import key_texts
 from ptingest.pipeline.interpolate import MISSING, interpolated, value_of
 from ptingest.pipeline.labels import LearnedLabels
 from ptingest.pipeline.pipeline import OTHER, Explanation, PluginTally
+from ptingest.pipeline.sent_event import sent_event
 from ptingest.settings.profile import ProfileSettings
 
 LONGEST_NAME = 1024
@@ -145,6 +146,15 @@ class ProfilePipeline:
     def plugins(self) -> tuple[PluginTally, ...]:
         """None: its stages are no plugins."""
         return ()
+
+    def event_of(self, body: bytes) -> bytes:
+        """Return the event that a document was made of; the document itself where it is of no
+        group of the profile."""
+        decoded = decode_payload(body)
+        if isinstance(decoded, Unreadable):
+            return body
+        group = self._group_of(dict(decoded.event))
+        return body if group is None else sent_event(decoded.event, group)
 
     def label_of(self, service: str) -> str:
         """Return the metric label of a service."""

@@ -46,6 +46,7 @@ from ptingest.settings.sinks import (
     StdoutSettings,
     StoreSettings,
 )
+from ptingest.sinks.read.reader import failure_reader
 from ptingest.sources.beats.inflate_permits import INFLATE_PERMITS
 from ptingest.sources.beats.server import BeatsSource
 from ptingest.telemetry.metrics import Metrics
@@ -281,7 +282,7 @@ def build(
         source=_source(shared, flow, buffer, lanes, certificates),
         buffer=buffer,
         kafka=_kafka_sources(shared, flow, lanes),
-        jobs=_jobs(shared, flow, buffer, lanes, dead_letters),
+        jobs=_jobs(shared, flow, buffer, lanes, dead_letters, processing),
     )
 
 
@@ -472,7 +473,14 @@ def _jobs(
     buffer: Buffer | None,
     lanes: Sequence[Lane],
     dead_letters: DeadLetters,
+    processing: Processing,
 ) -> RequeueJobs:
+    def streams() -> StreamNames:
+        return stream_names(processing.pipeline.profile)
+
+    def event_of(body: bytes) -> bytes | None:
+        return processing.pipeline.event_of(body)
+
     # A letter is requeued to where it comes from: a receiver has letters of its buffer only.
     return RequeueJobs(
         admit=flow.admit if lanes or buffer is None else buffer.admit,
@@ -480,6 +488,8 @@ def _jobs(
         retry_streams=lambda: _each(lanes, Lane.retry_streams),
         dead_letters=dead_letters,
         metrics=shared.metrics,
+        event_of=event_of,
+        failures=failure_reader(shared.settings, streams),
     )
 
 

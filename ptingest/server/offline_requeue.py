@@ -17,7 +17,7 @@ from ptingest.model.letters import LetterFilter, Order
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.server.assembly import build
-from ptingest.server.requeue import chosen_letters
+from ptingest.server.requeue_sources import chosen_letters
 from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
 
@@ -83,12 +83,13 @@ def preview(
     prospects: Counter[Prospect] = Counter()
     for filed in chosen_letters(directory, choice):
         letter = filed.stored.letter
-        becomes = "purged" if pipeline is None else _becomes(pipeline, letter.payload, now_ns)
-        prospects[Prospect(letter.reason, letter.data_stream, becomes)] += 1
+        fate = "purged" if pipeline is None else becomes(pipeline, letter.payload, now_ns)
+        prospects[Prospect(letter.reason, letter.data_stream, fate)] += 1
     return prospects
 
 
-def _becomes(pipeline: Pipeline, payload: bytes, now_ns: int) -> str:
+def becomes(pipeline: Pipeline, payload: bytes, now_ns: int) -> str:
+    """Return what today's rules make of one event, for people."""
     receipt = Receipt(lambda _: None)
     processed = pipeline.process([payload], receipt=receipt, peer="-", now_ns=now_ns)
     for document in processed.documents:

@@ -1,5 +1,6 @@
 """Decides where a chunk is processed, and has it processed.
 
+a document that rules cannot be applied to      as it is, to its target
 larger than beats.limits.event_bytes          a dead letter, undecoded
 larger than LARGE_BYTES                       the process for large events
 an event that has ended processes before      a dead letter, undecoded
@@ -14,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from ptingest.model.contracts import Checkpoint
-from ptingest.model.document import LARGE_BYTES, Document, Index
+from ptingest.model.document import LARGE_BYTES, DataStream, Document, Index, Target
 from ptingest.model.origin import Origin, RecordPlace
 from ptingest.model.outcome import DeadLetter, Processed
 from ptingest.model.receipt import Receipt
@@ -69,7 +70,10 @@ class Processing:
         ``is_split``: its one event was cut out of a chunk that has ended processes.
         """
         is_single = len(chunk) == 1
-        if is_single and size > self.event_bytes:
+        if origin.target is not None:
+            label = self.pipeline.label_of(service_of(origin.target))
+            processed = as_it_is(chunk[0], receipt, origin, origin.target, label)
+        elif is_single and size > self.event_bytes:
             processed = too_large(chunk[0], origin, limit=self.event_bytes)
         elif is_single and size > LARGE_BYTES:
             processed = await self._process_large(chunk[0], receipt, origin, now_ns)
@@ -85,6 +89,8 @@ class Processing:
             self._metrics.add("ptingest_pipeline_seconds_total", time.perf_counter() - began)
         if origin.key is not None:
             processed = with_key(processed, origin.key)
+        if origin.sink is not None:
+            processed = for_one_sink(processed, origin.sink)
         if origin.records is not None:
             processed = known_by_records(processed, origin.records)
         self._stream_limit.apply(processed, self.pipeline.profile)
@@ -163,6 +169,28 @@ def _placed(letter: DeadLetter, records: Mapping[int, RecordPlace]) -> DeadLette
         detail=f"{letter.detail} ({told})",
         key=letter.key or record_key(place, letter.payload),
     )
+
+
+def as_it_is(
+    body: bytes, receipt: Receipt, origin: Origin, target: Target, label: str
+) -> Processed:
+    """Make a document of a payload that is one."""
+    document = Document(target, body, origin.key, receipt, body, label, origin.peer)
+    return Processed(documents=[document], received={label: 1})
+
+
+def service_of(target: Target) -> str:
+    """Return the service that a target's name has."""
+    return target.dataset if isinstance(target, DataStream) else target.name
+
+
+def for_one_sink(processed: Processed, sink: str) -> Processed:
+    """Let the documents go to one sink alone: the others have them."""
+    processed.documents = [
+        replace(one, target=replace(one.target, output=sink)) for one in processed.documents
+    ]
+    processed.is_spread = True
+    return processed
 
 
 def _has_own_id(document: Document) -> bool:

@@ -1,7 +1,8 @@
-"""Jobs for the dead letters of this data_dir: requeue and purge, one at a time.
+"""Jobs for the dead letters of this data_dir, and for failure stores: requeue and purge, one at
+a time.
 
-    letter --admit, under its own receipt and key--> settled --> marked done --> swept out
-                                                    failed  --> stays as it was
+    item of a source --admit, under its own receipt and key--> settled --> the source is told
+                                                              failed  --> stays as it was
 
 A letter is marked only when its fate is safe: stored by every sink, dropped by a rule, or on
 disk as a new letter. After ``kill -9`` between the two it is requeued again under the same
@@ -13,52 +14,37 @@ within the budget and with backpressure of the lanes.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
-from ptingest.dead_letters.groups import is_chosen
-from ptingest.dead_letters.queue import DeadLetters, Filed, read_filed
+from ptingest.dead_letters.queue import DeadLetters
 from ptingest.delivery.budget import Budget
-from ptingest.errors import DeadLettersUnwritable, JobRefused
+from ptingest.errors import DeadLettersUnwritable, JobRefused, SinkUnavailable
 from ptingest.model.contracts import Admit
 from ptingest.model.document import DOCUMENT_OVERHEAD_BYTES
-from ptingest.model.letters import LetterFilter, Order, Tally
-from ptingest.model.origin import Origin
+from ptingest.model.letters import Order, Tally
 from ptingest.model.receipt import Receipt
+from ptingest.server.requeue_sources import (
+    EventOf,
+    FailureSource,
+    Item,
+    LetterSource,
+    ReadsFailures,
+    RequeueSource,
+    chosen_letters,
+    next_chunk,
+)
 from ptingest.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-CHUNK_LETTERS = 1024
-"""Letters read, and marked, at once."""
-CHUNK_BYTES = 1 << 20
 OPEN_BYTES = 8 << 20
 """Letters in flight at one time: a small part of the budget, so that Beats go on."""
 STOP_SECONDS = 5.0
 """How long a stop waits for the last marks; without them letters are requeued once more."""
-
-
-def chosen_letters(directory: Path, choice: LetterFilter) -> Iterator[Filed]:
-    """Yield the chosen letters that are in the folder now, not those written later."""
-    for filed in read_filed(directory):
-        if is_chosen(filed.stored, choice):
-            yield filed
-
-
-def next_chunk(letters: Iterator[Filed]) -> list[Filed]:
-    """Read the next chunk of letters; an empty one is the end."""
-    chunk: list[Filed] = []
-    size = 0
-    for filed in itertools.islice(letters, CHUNK_LETTERS):
-        chunk.append(filed)
-        size += len(filed.stored.letter.payload)
-        if size >= CHUNK_BYTES:
-            break
-    return chunk
 
 
 class RequeueJob:
@@ -67,6 +53,7 @@ class RequeueJob:
     def __init__(
         self,
         order: Order,
+        source: RequeueSource[Any],
         *,
         admit: Admit,
         give_back: Callable[[], None],
@@ -75,12 +62,13 @@ class RequeueJob:
         metrics: Metrics,
     ) -> None:
         self.order, self.tally = order, Tally()
+        self._source = source
         self.failed: str | None = None
         self._admit, self._give_back, self._retry_streams = admit, give_back, retry_streams
         self._dead_letters, self._metrics = dead_letters, metrics
         self._room = Budget(OPEN_BYTES)
         self._open: set[Receipt] = set()
-        self._safe: list[Filed] = []
+        self._safe: list[tuple[Any, str]] = []
         self._changed = asyncio.Event()
         self._end: asyncio.Timeout | None = None
         self._is_stopped = False
@@ -107,7 +95,7 @@ class RequeueJob:
                 await work()
         except TimeoutError:
             self._abandon()
-        except DeadLettersUnwritable as error:
+        except (DeadLettersUnwritable, SinkUnavailable) as error:
             self.failed = str(error)
             self._why_ended = str(error)
             self._abandon()
@@ -121,6 +109,8 @@ class RequeueJob:
                 await self._dead_letters.sweep()
         except DeadLettersUnwritable as error:
             self.failed = str(error)
+        finally:
+            await self._source.close()
 
     def _abandon(self) -> None:
         for receipt in list(self._open):
@@ -132,51 +122,54 @@ class RequeueJob:
 
     async def _requeue(self) -> None:
         self._retry_streams()
-        letters = chosen_letters(self._dead_letters.directory, self.order.choice)
-        while chunk := await asyncio.to_thread(next_chunk, letters):
+        while chunk := await self._source.next_chunk():
             async with asyncio.TaskGroup() as group:
-                for filed in chunk:
-                    cost = len(filed.stored.letter.payload) + DOCUMENT_OVERHEAD_BYTES
+                for item in chunk:
+                    if item.fate is not None:
+                        self.tally.chosen += 1
+                        self._count(item, [item.fate])
+                        continue
+                    cost = len(item.payload) + DOCUMENT_OVERHEAD_BYTES
                     await self._room.take(cost)
-                    group.create_task(self._requeue_letter(filed, cost))
+                    group.create_task(self._requeue_item(item, cost))
             await self._mark()
         while self._open:
             self._changed.clear()
             await self._changed.wait()
             await self._mark()
 
-    async def _requeue_letter(self, filed: Filed, cost: int) -> None:
-        stored = filed.stored
-        receipt = Receipt(lambda closed: self._close(closed, filed, cost))
+    async def _requeue_item(self, item: Item[Any], cost: int) -> None:
+        receipt = Receipt(lambda closed: self._close(closed, item, cost))
         receipt.fates = []
         self._open.add(receipt)
         self.tally.chosen += 1
-        origin = Origin(
-            peer=stored.letter.peer, source="requeue", key=stored.letter.key or stored.id
-        )
         try:
-            await self._admit([stored.letter.payload], receipt, origin)
+            await self._admit([item.payload], receipt, item.origin)
             receipt.seal()
         except asyncio.CancelledError:
             receipt.fail(self._why_ended)
             raise
 
-    def _close(self, receipt: Receipt, filed: Filed, cost: int) -> None:
+    def _close(self, receipt: Receipt, item: Item[Any], cost: int) -> None:
         self._open.discard(receipt)
         self._room.release(cost)
         if receipt.failed is None:
-            fate: str = self.tally.count(receipt.fates or ())
-            self._safe.append(filed)
+            self._count(item, receipt.fates or ())
         else:
-            fate = "left"
             self.tally.leave(receipt.failed)
-        self._metrics.add("ptingest_dead_letters_requeued_events_total", 1, fate)
+            self._metrics.add(self._source.metric, 1, "left")
         self._changed.set()
+
+    def _count(self, item: Item[Any], fates: Sequence[str]) -> None:
+        """Count an item that is safe; the source is told later."""
+        fate = self.tally.count(fates)
+        self._safe.append((item.record, fate))
+        self._metrics.add(self._source.metric, 1, fate)
 
     async def _mark(self) -> None:
         if self._safe:
             safe, self._safe = self._safe, []
-            await self._dead_letters.mark_done(safe)
+            await self._source.settled(safe, self.tally)
 
     # --- purge --------------------------------------------------------------------------
 
@@ -200,8 +193,12 @@ class RequeueJobs:
         retry_streams: Callable[[], None],
         dead_letters: DeadLetters,
         metrics: Metrics,
+        event_of: EventOf,
+        failures: Callable[[], ReadsFailures] | None = None,
     ) -> None:
-        """``retry_streams`` runs first: a requeue assumes that the cause was fixed."""
+        """``retry_streams`` runs first: a requeue assumes that the cause was fixed. ``failures``
+        opens a reader of failure stores; None where the config has no Elasticsearch."""
+        self._event_of, self._failures = event_of, failures
         self._admit, self._give_back, self._retry_streams = admit, give_back, retry_streams
         self._dead_letters, self._metrics = dead_letters, metrics
         self._number = 0
@@ -219,9 +216,11 @@ class RequeueJobs:
             raise JobRefused(why=self._stopped)
         if self._current is not None and self._task is not None and not self._task.done():
             raise JobRefused(why=f"a {self._current.order.what} is already running")
+        source = self._source_of(order)
         self._number += 1
         self._current = RequeueJob(
             order,
+            source,
             admit=self._admit,
             give_back=self._give_back,
             retry_streams=self._retry_streams,
@@ -232,6 +231,17 @@ class RequeueJobs:
             self._run(self._current), name=f"dead letters {order.what}"
         )
         return self.progress()
+
+    def _source_of(self, order: Order) -> RequeueSource[Any]:
+        if order.of == "dead_letters":
+            return LetterSource(self._dead_letters, order.choice)
+        if order.what == "purge":
+            raise JobRefused(why="failure documents are purged only after they were requeued")
+        if self._failures is None:
+            raise JobRefused(why="the config has no sinks.elasticsearch, so no failure store")
+        return FailureSource(
+            self._failures(), order.choice, event_of=self._event_of, deletes=order.deletes
+        )
 
     async def finish(self) -> Tally:
         """Wait for the job begun last; return its tally."""
@@ -255,6 +265,7 @@ class RequeueJobs:
         return {
             "number": self._number,
             "what": job.order.what,
+            "of": job.order.of,
             "finished": self._task is None or self._task.done(),
             "failed": job.failed,
             "tally": msgspec.structs.asdict(job.tally),

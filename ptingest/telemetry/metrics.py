@@ -352,6 +352,12 @@ METRICS: tuple[Metric, ...] = (
         ("fate",),
     ),
     Metric(
+        "ptingest_elasticsearch_requeued_failures_total",
+        "counter",
+        "Failure documents requeued, by their fate (left: not settled in time)",
+        ("fate",),
+    ),
+    Metric(
         "ptingest_supervisor_running_workers",
         "gauge",
         "Workers that take connections (0 with one worker, which has no supervisor)",

@@ -18,8 +18,8 @@ import click
 import orjson
 import pytest
 
-from ptingest.cli.dead_letters import exit_code, refuse_stranger, sentence
 from ptingest.cli.exit_codes import ExitCode
+from ptingest.cli.letter_order import refuse_stranger
 from ptingest.dead_letters.queue import encode_letter
 from ptingest.dead_letters.tombstones import add_marks
 from ptingest.model.outcome import DeadLetter
@@ -522,63 +522,6 @@ async def test_kill_9_of_the_server_in_the_middle_doubles_nothing(tmp_path: Path
         assert es.count == 40
         assert status["dead_letters"]["waiting"] == 0
         assert {row["residue"] for row in status["books"]["elasticsearch"].values()} == {0}
-
-
-# --- the closing sentence -----------------------------------------------------------------
-
-NOTHING = {
-    "chosen": 0, "stored": 0, "already_stored": 0, "failure_stored": 0, "dead_lettered": 0,
-    "dropped": 0, "purged": 0, "left": 0, "left_because": None,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("tally", "failed", "said", "code"),
-    [
-        pytest.param(
-            {},
-            None,
-            "no waiting dead letter matches these options: nothing was done",
-            ExitCode.FAILED,
-            id="none",
-        ),
-        pytest.param(
-            {"chosen": 3, "stored": 1, "already_stored": 1, "dropped": 1},
-            None,
-            "3 requeued: 1 stored, 1 already stored, 1 dropped by a rule",
-            ExitCode.DONE,
-            id="all are done",
-        ),
-        pytest.param(
-            {"chosen": 2, "stored": 1, "left": 1, "left_because": "full"},
-            None,
-            "2 requeued: 1 stored; 1 left unchanged (full)",
-            ExitCode.NOT_ALL_DELIVERED,
-            id="one is left",
-        ),
-        pytest.param(
-            {"chosen": 1, "stored": 1, "left_because": "not settled within 1 s"},
-            None,
-            "1 requeued: 1 stored; not all were reached (not settled within 1 s)",
-            ExitCode.NOT_ALL_DELIVERED,
-            id="the time was over before all were read",
-        ),
-        pytest.param(
-            {"chosen": 1, "stored": 1},
-            "disk full",
-            "1 requeued: 1 stored; ended early: disk full",
-            ExitCode.FAILED,
-            id="it failed",
-        ),
-    ],
-)
-def test_the_closing_sentence(
-    tally: dict[str, Any], failed: str | None, said: str, code: ExitCode
-) -> None:
-    progress = {"what": "requeue", "failed": failed, "tally": {**NOTHING, **tally}}
-
-    assert sentence(progress) == said
-    assert exit_code(progress) is code
 
 
 def test_a_redirect_of_an_order_is_told_and_not_followed(tmp_path: Path) -> None:

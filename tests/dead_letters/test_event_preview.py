@@ -6,11 +6,10 @@ import pytest
 
 from ptingest.dead_letters.event_preview import MESSAGE_CHARACTERS, EventPreview, event_preview
 from ptingest.model.document import LARGE_BYTES
-from ptingest.model.outcome import DeadLetter
 
 
 def sent(payload: bytes) -> EventPreview:
-    return event_preview(DeadLetter("refused", "detail", payload, "other", "peer:1"))
+    return event_preview(payload)
 
 
 @pytest.mark.parametrize(

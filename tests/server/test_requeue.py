@@ -13,7 +13,8 @@ from ptingest.errors import JobRefused
 from ptingest.model.document import Document
 from ptingest.model.letters import LetterFilter, Order, Tally
 from ptingest.model.outcome import Refusal, WriteResult
-from ptingest.server.requeue import CHUNK_BYTES, RequeueJobs, chosen_letters, next_chunk
+from ptingest.server.requeue import RequeueJobs
+from ptingest.server.requeue_sources import CHUNK_BYTES, chosen_letters, next_chunk
 from tests.support.letters import EVERYTHING, file_letters, letter, waiting
 from tests.support.raw_peer import event
 from tests.support.serving import MemorySink, Server, serving

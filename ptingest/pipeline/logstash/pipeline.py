@@ -114,6 +114,10 @@ class LogstashPipeline:
         """Services seen so far: the config names none."""
         return self._labels.services
 
+    def event_of(self, body: bytes) -> bytes | None:
+        """Return the event that a document was made of; None: filters cannot be undone."""
+        return None if self.fast is None else self.fast.event_of(body)
+
     def label_of(self, service: str) -> str:
         """Return the metric label of a service."""
         return self._labels.label_of(service)

@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from operator import attrgetter
 from urllib.parse import quote
 
-import msgspec
-
 from ptingest.model.contracts import Clock
 from ptingest.model.document import Document
-from ptingest.sinks.elasticsearch.answer import UNREADABLE, Answer, Requester
+from ptingest.sinks.elasticsearch.answer import Answer, Requester
+from ptingest.sinks.elasticsearch.failure_documents import read_failures
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +32,6 @@ REFRESH_SECONDS = 1.5
 DENIED_SECONDS = 300.0
 """How long no reason is requested after a 403."""
 MOST_STREAMS = 256
-REASON_CHARACTERS = 300
-_PREVIEW = " Preview of field's value"
-"""From here an error quotes the event, which must be neither in a log nor in `/status`."""
 _NEWEST = b'{"size":1,"sort":[{"@timestamp":"desc"}],"_source":["error.type","error.message"]}'
 
 _TARGET = attrgetter("target")
@@ -119,7 +115,8 @@ class FailureStores:
         log.warning(
             "elasticsearch: %d documents went to the failure store of %s, where searches of the "
             "data stream do not find them (%s). They are safe; look with GET "
-            "%s::failures/_search, correct the cause, then reindex them from there",
+            "%s::failures/_search or `ptingest failures list`, correct the cause, then "
+            "`ptingest failures requeue`",
             count,
             name,
             row.reason or "its reason may be read with the privilege read_failure_store on it",
@@ -130,47 +127,15 @@ class FailureStores:
         """Return the newest reason; empty where it may not be read, or is not there yet."""
         if self._clock.monotonic() < self._denied_until:
             return ""
-        target = f"/{quote(name, safe='')}::failures/_search?filter_path=hits.hits._source.error"
+        target = f"/{quote(name, safe='')}::failures/_search?filter_path=hits.hits"
         answer = await self._client.request("POST", target, _NEWEST)
         if answer.status in (401, 403):
             self._denied_until = self._clock.monotonic() + DENIED_SECONDS
         return _reason(answer)
 
 
-class _StoredError(msgspec.Struct):
-    type: str = ""
-    message: str = ""
-
-
-class _Source(msgspec.Struct):
-    error: _StoredError
-
-
-class _Hit(msgspec.Struct):
-    source: _Source = msgspec.field(name="_source")
-
-
-class _Hits(msgspec.Struct):
-    hits: list[_Hit]
-
-
-class _Found(msgspec.Struct):
-    hits: _Hits
-
-
-_read_found = msgspec.json.Decoder(_Found).decode
-
-
 def _reason(answer: Answer) -> str:
     if answer.status != 200 or not answer.is_from_cluster:
         return ""
-    try:
-        hits = _read_found(answer.body).hits.hits
-    except UNREADABLE:
-        return ""
-    if not hits:
-        return ""
-    error = hits[0].source.error
-    message = " ".join(error.message.partition(_PREVIEW)[0].split())
-    text = f"{error.type}: {message}"[:REASON_CHARACTERS]
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    found = read_failures(answer.body, size=1)
+    return found.failures[0].reason if found is not None and found.failures else ""

@@ -1,13 +1,17 @@
-"""Which sink's documents are read: the one place that chooses."""
+"""Which sink's documents and failure stores are read: the one place that chooses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ptingest.model.explore import DocumentReader
 from ptingest.model.streams import StreamNames
 from ptingest.settings.server import ServerSettings
+
+if TYPE_CHECKING:
+    from ptingest.sinks.elasticsearch.read.failures import FailureReader
 
 
 def document_reader(
@@ -27,3 +31,20 @@ def document_reader(
 
         return ElasticsearchReader(cluster, streams=streams)
     return None
+
+
+def failure_reader(
+    settings: ServerSettings, streams: Callable[[], StreamNames]
+) -> Callable[[], FailureReader] | None:
+    """Return what opens a reader of the failure stores of ``sinks.elasticsearch``; None where
+    the config has no such sink."""
+    sink = settings.sinks.elasticsearch
+    if sink is None:
+        return None
+
+    def opened() -> FailureReader:
+        from ptingest.sinks.elasticsearch.read.failures import FailureReader
+
+        return FailureReader(sink, streams=streams)
+
+    return opened

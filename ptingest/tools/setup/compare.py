@@ -14,6 +14,7 @@ SPELLED_OUT = frozenset(
         ("data_stream.hidden", "false"),
         ("data_stream.allow_custom_routing", "false"),
         ("indices.0.allow_restricted_indices", "false"),
+        ("indices.1.allow_restricted_indices", "false"),
         ("transient_metadata.enabled", "true"),
         ("data_stream.timestamp_field.name", "@timestamp"),
         ("reserved", "false"),

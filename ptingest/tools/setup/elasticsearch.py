@@ -40,6 +40,7 @@ from ptingest.sinks.elasticsearch.templates import (
     unknown_parts,
 )
 from ptingest.tools.setup.compare import holds, is_same
+from ptingest.tools.setup.failure_rights import without_failure_rights
 from ptingest.tools.setup.plan import API_KEY, Step, keeping_patterns, patterns_of
 
 Mark = Literal["created", "updated", "unchanged", "refused", "skipped", "note"]
@@ -90,6 +91,7 @@ def fitted(
 ) -> Iterable[Step]:
     """Remove from the steps what a server of this version does not support, and say so."""
     for step in steps:
+        step = without_failure_rights(step, version or "")
         body, lacking = step.body, list[str]()
         for part in unknown_parts(dialect, version) if step.part == "templates" else ():
             if (less := _without(body, part.path)) is not None:

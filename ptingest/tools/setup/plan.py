@@ -17,6 +17,7 @@ from ptingest.model.streams import StreamNames
 from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH, Dialect
 from ptingest.sinks.elasticsearch.names import ROLE, TEMPLATE, USER, VIEW
 from ptingest.tools.setup.assets import read_json, read_lines
+from ptingest.tools.setup.failure_rights import with_failure_rights
 
 Part = Literal["templates", "role", "user", "api-key", "data-views", "searches", "dashboard"]
 PARTS: tuple[Part, ...] = (
@@ -30,6 +31,7 @@ PARTS: tuple[Part, ...] = (
 )
 KIBANA_PARTS: frozenset[Part] = frozenset({"data-views", "searches", "dashboard"})
 RoleName = Literal["lean", "as-described"]
+FailureRights = Literal["none", "read", "purge"]
 
 API_KEY = "ptingest"
 CUSTOM = "pt@custom"
@@ -46,6 +48,8 @@ class Wanted:
     logsdb: bool = False
     failure_store: bool = True
     role: RoleName = "lean"
+    failures: FailureRights = "none"
+    """What the role may do with failure stores."""
     streams: StreamNames = field(default_factory=lambda: StreamNames(("logs-*-pt",)))
     """The data streams of the profile; each of its services gets a data view of its own."""
     groups: tuple[str, ...] = ("pt",)
@@ -157,7 +161,9 @@ def role_body(wanted: Wanted) -> dict[str, Any]:
     rows, names = _members_of_role(body)
     for row in body[rows]:
         row[names] = list(wanted.streams.patterns)
-    return body
+    if wanted.dialect.name == "opensearch":
+        return body  # it has no failure stores
+    return with_failure_rights(body, wanted.failures, wanted.streams.patterns)
 
 
 def _members_of_role(role: dict[str, Any]) -> tuple[str, str]:
@@ -179,9 +185,17 @@ def keeping_patterns(wanted: dict[str, Any], found: dict[str, Any]) -> dict[str,
     rows, names = _members_of_role(wanted)
     if wanted.get(rows) and found.get(rows):
         first, *others = wanted[rows]
-        joined = _joined(found[rows][0].get(names), first[names])
-        return {**wanted, rows: [{**first, names: joined}, *others]}
+        kept = {_privileges(row): row.get(names) for row in found[rows][1:]}
+        joined = [{**first, names: _joined(found[rows][0].get(names), first[names])}]
+        joined += [
+            {**row, names: _joined(kept.get(_privileges(row)), row[names])} for row in others
+        ]
+        return {**wanted, rows: joined}
     return wanted
+
+
+def _privileges(row: dict[str, Any]) -> frozenset[str]:
+    return frozenset(row.get("privileges") or ())
 
 
 def patterns_of(body: dict[str, Any]) -> tuple[str, ...]:

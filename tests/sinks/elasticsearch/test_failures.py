@@ -55,7 +55,7 @@ def test_a_warning_names_stream_count_reason_and_how_to_look(
 
     (line,) = lines(caplog)
     assert "200 documents went to the failure store of logs-nginx-pt" in line
-    assert "document_parsing_exception: [1:63] object mapping for [host]" in line
+    assert "document_parsing_exception: object mapping for [host]" in line
     assert "GET logs-nginx-pt::failures/_search" in line
     assert node.asked == ["/logs-nginx-pt::failures/_search"]
     row = status["logs-nginx-pt"]

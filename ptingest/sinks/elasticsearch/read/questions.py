@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import orjson
@@ -47,6 +47,26 @@ class Snapshot:
     """What decides between equal values of a sort in it."""
 
 
+class Readable(NamedTuple):
+    """What is read of data streams: what its name is, which privilege that needs, and who grants
+    it."""
+
+    name: str
+    selector: str
+    """Behind each name of a data stream."""
+    privilege: str
+    command: str
+
+
+DOCUMENTS = Readable("", "", USEFUL, "ptingest setup --only role")
+FAILURES = Readable(
+    "the failure stores of ",
+    "::failures",
+    "read_failure_store",
+    "ptingest setup --only role --failures read",
+)
+
+
 class TooLarge(SinkUnavailable):
     """The answer was longer than what may be read; ask for fewer documents."""
 
@@ -54,10 +74,18 @@ class TooLarge(SinkUnavailable):
 class Questions:
     """Questions about the documents of some data streams."""
 
-    def __init__(self, settings: ClusterSettings, streams: Callable[[], StreamNames]) -> None:
-        self.client = ElasticsearchClient(settings)
+    def __init__(
+        self,
+        settings: ClusterSettings,
+        streams: Callable[[], StreamNames],
+        *,
+        readable: Readable = DOCUMENTS,
+        client: ElasticsearchClient | None = None,
+    ) -> None:
+        self.client = client or ElasticsearchClient(settings)
         self.dialect = self.client.dialect
         self.sink = self.dialect.name
+        self._readable = readable
         self._user = settings.username or ("the api_key" if self.dialect.api_keys else "nobody")
         self._streams = streams
         self._names: list[str] = []
@@ -66,8 +94,10 @@ class Questions:
         self._mappings_at = float("-inf")
 
     @property
-    def _target(self) -> str:
-        return "/" + ",".join(quote(one, safe="*-") for one in self._streams().patterns)
+    def target(self) -> str:
+        """The path of what is read: the patterns of the data streams."""
+        selector = self._readable.selector
+        return "/" + ",".join(quote(one, safe="*-") + selector for one in self._streams().patterns)
 
     async def search(self, body: dict[str, Any], *, seconds: float) -> SearchAnswer:
         """Return the answer to a search; where time is up for the cluster, a part of it.
@@ -78,7 +108,7 @@ class Questions:
             SinkUnavailable: no answer.
         """
         limited = {"timeout": f"{max(1, round(seconds * 1000))}ms", **body}
-        target = "/_search" if "pit" in body else f"{self._target}/_search"
+        target = "/_search" if "pit" in body else f"{self.target}/_search"
         answer = await self.ask("POST", target, limited, seconds=seconds)
         return read_search(answer.body, sink=self.sink)
 
@@ -106,7 +136,7 @@ class Questions:
         return self._indices
 
     async def _ask_for_fields(self) -> None:
-        target = f"{self._target}/_field_caps?fields=*"
+        target = f"{self.target}/_field_caps?fields=*"
         found = object_in(await self.ask("POST", target, None, seconds=GRACE_SECONDS))
         self._mappings = read_field_caps(found)
         indices = found.get("indices")
@@ -117,7 +147,7 @@ class Questions:
     async def snapshot(self, *, seconds: float) -> AsyncIterator[Snapshot]:
         """Hold one moment of the data streams (a point in time)."""
         keep, api = f"{SNAPSHOT_MINUTES}m", self.dialect.snapshot
-        target = f"{self._target}/{api.opened_below}?keep_alive={keep}"
+        target = f"{self.target}/{api.opened_below}?keep_alive={keep}"
         answer = await self.ask("POST", target, None, seconds=seconds)
         held = Snapshot(str(object_in(answer).get(api.id_member, "")), keep, api.ties)
         try:
@@ -135,18 +165,18 @@ class Questions:
         OpenSearch refuses such a search instead.
 
         Raises:
-            SinkUnavailable: the user lacks ``read``.
+            SinkUnavailable: the user lacks ``read``, or what else is needed.
         """
         if self.dialect.rights is None:
             return
-        names = list(self._streams().patterns)
-        body = {"index": [{"names": names, "privileges": [USEFUL]}]}
+        names, wanted = list(self._streams().patterns), self._readable.privilege
+        body = {"index": [{"names": names, "privileges": [wanted]}]}
         rights = await self.client.request(
             "POST", self.dialect.rights, orjson.dumps(body), seconds=GRACE_SECONDS
         )
         granted = object_in(rights).get("index") if rights.status == 200 else None
         rows = granted.values() if isinstance(granted, dict) else ()
-        if any(isinstance(row, dict) and row.get(USEFUL) is False for row in rows):
+        if any(isinstance(row, dict) and row.get(wanted) is False for row in rows):
             raise SinkUnavailable(sink=self.sink, cause=self._not_readable())
 
     async def ask(
@@ -186,9 +216,10 @@ class Questions:
         return f"{title} answers {answer.status}: {reason}"
 
     def _not_readable(self) -> str:
+        name, _, privilege, command = self._readable
         cure = (
-            f"{self._user} may not read {self._streams().joined}: grant `read` to its role "
-            f"({ROLE}), by `ptingest setup --only role`"
+            f"{self._user} may not read {name}{self._streams().joined}: grant `{privilege}` to its "
+            f"role ({ROLE}), by `{command}`"
         )
         if self.dialect.api_keys is None:
             return cure
