@@ -13,7 +13,7 @@ from ptingest.errors import SinkUnavailable
 from ptingest.model.failures import FailureDocument, FailureGroup, FailurePage
 from ptingest.model.letters import LetterFilter
 from ptingest.model.streams import StreamNames
-from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.settings.sinks import ClusterSettings
 from ptingest.sinks.elasticsearch.answer import error_answer_of
 from ptingest.sinks.elasticsearch.failure_documents import (
     FoundFailures,
@@ -44,7 +44,7 @@ class FailureReader:
 
     def __init__(
         self,
-        settings: ElasticsearchSettings,
+        settings: ClusterSettings,
         *,
         streams: Callable[[], StreamNames],
         seconds: float = SECONDS,
