@@ -20,6 +20,7 @@ TOGETHER = {
     "tests/peers/test_setup.py": "a bare Elasticsearch",
     "tests/peers/test_template.py": "a bare Elasticsearch",
     "tests/peers/test_doctor.py": "a bare Elasticsearch",
+    "tests/peers/test_failures.py": "a bare Elasticsearch",
     "tests/peers/test_reading.py": "a bare Elasticsearch",
     "tests/peers/test_kafka.py": "a Kafka",
     "tests/peers/test_kafka_buffer.py": "a Kafka",
