@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Iterable
@@ -157,8 +158,6 @@ def setup(
     target = _target(settings, elasticsearch or opensearch, ca_file, user, wanted)._replace(
         kibana=kibana, api_key_file=api_key
     )
-    import asyncio
-
     return asyncio.run(_prepare(target, wanted))
 
 
