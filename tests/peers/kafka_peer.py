@@ -98,6 +98,11 @@ class Kafka:
         return list(self._ports)
 
     @property
+    def pids(self) -> list[int]:
+        """Process ids of the nodes that run."""
+        return [one.pid for one in self._running.values()]
+
+    @property
     def bootstrap(self) -> str:
         """``bootstrap.servers`` of listeners without TLS and login."""
         return self._addresses("plain")

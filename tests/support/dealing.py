@@ -28,6 +28,7 @@ TOGETHER = {
 """Files by the fixtures of a whole run that they share."""
 ONE_BY_ONE = (
     "tests/torture/test_torture.py",
+    "tests/torture/test_buffered.py",
     "tests/torture/test_floods.py",
     "tests/torture/test_noisy_neighbour.py",
     "tests/workers/test_serve.py",

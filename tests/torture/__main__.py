@@ -24,6 +24,7 @@ from pathlib import Path
 
 import uvloop
 
+from tests.torture.buffered import BUFFERED, run_buffered
 from tests.torture.runs import run, run_foreign
 from tests.torture.scenarios import SCENARIOS
 from tests.torture.world import Outcome
@@ -89,7 +90,8 @@ async def torture(names: list[str], *, events: int, seed: int, as_json: bool) ->
     all_passed = True
     for name in names:
         folder = Path(tempfile.mkdtemp(prefix="ptingest-torture-"))
-        outcome = await run(name, events=events, seed=seed, folder=folder)
+        runs = run_buffered if name in BUFFERED else run
+        outcome = await runs(name, events=events, seed=seed, folder=folder)
         all_passed &= say(outcome, folder, as_json=as_json)
     return all_passed
 
@@ -115,7 +117,7 @@ async def torture_foreign(given: argparse.Namespace, seed: int) -> bool:
 def main() -> None:
     given = parse_arguments()
     if given.list:
-        print("\n".join(SCENARIOS))
+        print("\n".join([*SCENARIOS, *BUFFERED]))
         return
     seed = random.SystemRandom().randrange(1 << 32) if given.seed is None else given.seed
     if not given.json:
@@ -123,7 +125,7 @@ def main() -> None:
     if given.server is not None:
         work = torture_foreign(given, seed)
     else:
-        names = given.scenario or list(SCENARIOS)
+        names = given.scenario or [*SCENARIOS, *BUFFERED]
         work = torture(names, events=given.events, seed=seed, as_json=given.json)
     sys.exit(0 if uvloop.run(work) else 1)
 
