@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from ptingest.pipeline.encode import encode_value
 from ptingest.pipeline.group import CODEC_TAG, DATE_TAG, MUTATE_TAG, RAW_EVENT_TAG, Group
+from ptingest.pipeline.patterns import Parsed
 
 _ANY = msgspec.json.Decoder()
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -25,18 +26,40 @@ def sent_event(document: Mapping[str, Raw], group: Group) -> bytes:
     event: dict[str, object] = dict(document)
     message = _text(document.get("message"))
     tags = _strings(document.get("tags"))
-    if message is not None and group.settings.failure_tag not in tags:
-        _without_captures(event, document, message, group)
-    _without_tags(event, tags, group.settings.failure_tag)
+    ours = {CODEC_TAG, RAW_EVENT_TAG, DATE_TAG, MUTATE_TAG}
+    parsed = None if message is None else group.parser.parse(message)
+    failure_tag = group.settings.failure_tag
+    if failure_tag not in tags:
+        _without_captures(event, document, parsed, group)
+    elif parsed is not None and _has_captures(document, parsed):
+        # A pattern matched all the same: the sender set the tag, which stays.
+        _without_captures(event, document, parsed, group)
+    else:
+        ours.add(failure_tag)
+    if not ours.isdisjoint(tags):
+        event["tags"] = [tag for tag in tags if tag not in ours]
     _without_original(event, document.get("event"), message)
     return encode_value(event)
 
 
+def _has_captures(document: Mapping[str, Raw], parsed: Parsed) -> bool:
+    """Whether each capture is in the document, alone or behind the values that were there."""
+    return all(
+        _last(document.get(name)) == encode_value(value) for name, value in parsed.values.items()
+    )
+
+
+def _last(raw: Raw | None) -> bytes | None:
+    if raw is None or not bytes(raw).startswith(b"["):
+        return None if raw is None else encode_value(_ANY.decode(raw))
+    items = _list(raw)
+    return encode_value(_ANY.decode(items[-1])) if items else None
+
+
 def _without_captures(
-    event: dict[str, object], document: Mapping[str, Raw], message: str, group: Group
+    event: dict[str, object], document: Mapping[str, Raw], parsed: Parsed | None, group: Group
 ) -> None:
     """Undo what grok does: it sets a field, or adds its capture to the values that are there."""
-    parsed = group.parser.parse(message)
     for name in () if parsed is None else parsed.values:
         raw = bytes(document.get(name, b"null"))
         match raw[:1]:
@@ -46,13 +69,6 @@ def _without_captures(
                 del event[name]
             case _ if name in group.settings.numbers:
                 event.pop(name, None)
-
-
-def _without_tags(event: dict[str, object], tags: list[str], failure_tag: str) -> None:
-    ours = {failure_tag, CODEC_TAG, RAW_EVENT_TAG, DATE_TAG, MUTATE_TAG}
-    if ours.isdisjoint(tags):
-        return
-    event["tags"] = [tag for tag in tags if tag not in ours]
 
 
 def _without_original(event: dict[str, object], raw: Raw | None, message: str | None) -> None:

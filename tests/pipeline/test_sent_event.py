@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 
 from ptingest.pipeline.compile import compile_profile
+from ptingest.settings.profile import PatternSettings
 from tests.pipeline.events import payloads
 from tests.pipeline.test_profile_pipeline import PIPELINE, VECTORS, processed
 from tests.support.profile import shipped_profile
@@ -49,7 +50,7 @@ def test_logstashs_own_documents_become_themselves_again(case: dict[str, Any]) -
         return
     first = json.loads(documents[0].body)
     if "_mutate_error" not in first["tags"] and first["data_stream"]["namespace"] == "pt":
-        assert again(documents[0].body) == first
+        assert in_any_order(again(documents[0].body)) == in_any_order(first)
 
 
 def test_what_patterns_and_the_input_added_is_not_in_the_event() -> None:
@@ -59,19 +60,18 @@ def test_what_patterns_and_the_input_added_is_not_in_the_event() -> None:
 
     assert event["log_level"] == ["sent"]
     assert event["tags"] == ["a"]
-    assert event["event"] == {}
+    assert "original" not in event["event"]
     assert {"logger_name", "log_message", "log_ms", "log_timestamp"}.isdisjoint(event)
 
 
 def test_a_pattern_that_fits_by_now_takes_the_failure_tag_away() -> None:
     older = shipped_profile()
     group = older.groups[0]
-    narrow = group.model_copy(update={"patterns": group.patterns[-1:], "failure_tag": "_failed"})
-    narrow = narrow.model_copy(update={"failure_tag": group.failure_tag})
+    other = PatternSettings(name="other", regex="^(?P<log_level>never)$")
+    narrow = group.model_copy(update={"patterns": (other,)})
     before = compile_profile(older.model_copy(update={"groups": (narrow,)}))
     body = document_of({"group": "pt", "service": "django", "message": LINE}, before)
-    if group.failure_tag not in json.loads(body)["tags"]:
-        pytest.fail("the pattern left over fits the line; choose another")
+    assert group.failure_tag in json.loads(body)["tags"]
 
     now = again(body)
 
