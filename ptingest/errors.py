@@ -383,6 +383,21 @@ class DocumentMissing(SinkUnavailable):
     """The sink answers, and has no such document any more."""
 
 
+class ReplayRefused(PtingestError):
+    """A replay cannot begin, or cannot go on where one stopped; nothing was read."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+    def __str__(self) -> str:
+        return self.why
+
+
+class ReplayFailed(ReplayRefused):
+    """A replay ended early; the position of what is safe is saved."""
+
+
 class ServerUnreachable(PtingestError):
     """No ptingest server answers at an address; ``cause`` says where and what was seen.
 

@@ -75,6 +75,8 @@ def _here(settings: ServerSettings, order: Order) -> Progress:
     from ptingest.server.offline_requeue import carry_out
     from ptingest.server.process.clock import SystemClock
 
+    if order.what == "requeue" and not settings.writes_to_sinks:
+        raise JobRefused(why="the letters of role receive go through its buffer: start the server")
     profile = read_profile(settings, os.environ)
     try:
         return asyncio.run(carry_out(settings, profile, order, clock=SystemClock()))

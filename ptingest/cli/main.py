@@ -80,6 +80,9 @@ COMMANDS: dict[str, CommandRow] = {
     "prove": CommandRow(
         "ptingest.cli.prove", "prove", "Run captured events, compare with Logstash's documents."
     ),
+    "replay": CommandRow(
+        "ptingest.cli.replay", "replay", "Read a stretch of Kafka again through rules."
+    ),
     "dead-letters": CommandRow(
         "ptingest.cli.dead_letters",
         "dead_letters",

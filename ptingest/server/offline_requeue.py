@@ -1,13 +1,11 @@
 """Jobs for the dead letters while no server runs: the parts of a server, without its ports.
 
-The caller holds the lock of ``data_dir``, so no server starts meanwhile. Assembly builds the
-parts as for a server; they run until the job is done or its time is over. ``preview`` counts
+The parts (``server/offline``) run until the job is done or its time is over. ``preview`` counts
 what letters would become, and changes nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -16,13 +14,10 @@ from ptingest.model.contracts import Clock
 from ptingest.model.letters import LetterFilter, Order
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.pipeline import Pipeline
-from ptingest.server.assembly import build
+from ptingest.server.offline import running_offline
 from ptingest.server.requeue_sources import chosen_letters
 from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
-
-LAST_ANSWERS_SECONDS = 2.0
-"""Wait after the job for writes in flight; their letters stay if no answer comes."""
 
 
 async def carry_out(
@@ -33,36 +28,10 @@ async def carry_out(
     Raises:
         DeadLettersUnwritable: the folder cannot be read or written; nothing was begun.
     """
-    parts = build(_without_ports(settings), profile, clock=clock)
-    try:
-        await parts.dead_letters.open()
-        async with asyncio.TaskGroup() as group:
-            lanes = [group.create_task(lane.run()) for lane in parts.lanes]
-            parts.jobs.begin(order)
-            await parts.jobs.finish()
-            deadline = clock.monotonic() + LAST_ANSWERS_SECONDS
-            for lane in parts.lanes:
-                await lane.drain(deadline)
-                await lane.close()
-            for task in lanes:
-                task.cancel()
-    finally:
-        await parts.jobs.stop("interrupted")
-        await parts.processing.large.close()
-        await parts.dead_letters.close()
-        for sink in parts.sinks:
-            await sink.close()
+    async with running_offline(settings, profile, clock=clock) as parts:
+        parts.jobs.begin(order)
+        await parts.jobs.finish()
     return parts.jobs.progress()
-
-
-def _without_ports(settings: ServerSettings) -> ServerSettings:
-    """No port is opened, so no certificate needs to be readable."""
-    return settings.model_copy(
-        update={
-            "beats": settings.beats.model_copy(update={"tls": None}),
-            "api": settings.api.model_copy(update={"tls": None}),
-        }
-    )
 
 
 class Prospect(NamedTuple):

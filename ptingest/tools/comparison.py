@@ -68,7 +68,7 @@ def compare(
             result.only_theirs += 1
             continue
         result.compared += 1
-        for path, left, right in _differences(
+        for path, left, right in differences(
             document, mine.popleft(), of_same_event=of_same_events
         ):
             result.counts[path] = result.counts.get(path, 0) + 1
@@ -88,9 +88,10 @@ def _key_of(document: Document) -> object:
     return str(document.get("message"))
 
 
-def _differences(
+def differences(
     theirs: Document, ours: Document, *, of_same_event: bool
 ) -> Iterator[tuple[str, Any, Any]]:
+    """Yield each field whose value differs: its dotted path, their value, our value."""
     left = _comparable(theirs, of_same_event=of_same_event)
     right = _comparable(ours, of_same_event=of_same_event)
     for path in sorted(left.keys() | right.keys()):

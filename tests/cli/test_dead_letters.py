@@ -538,3 +538,16 @@ def test_a_redirect_of_an_order_is_told_and_not_followed(tmp_path: Path) -> None
     assert ran.code == ExitCode.NOT_REACHABLE
     assert f"307 to {other.url}: write that into api.listen" in ran.err
     assert other.requests == []
+
+
+def test_letters_of_a_receiver_are_not_written_to_a_sink(tmp_path: Path) -> None:
+    file_letters(tmp_path / "data", [letter(1)])
+    (tmp_path / "c.yaml").write_text(
+        "data_dir: data\nrole: receive\nbuffer: {kafka: {brokers: '127.0.0.1:1'}}\n"
+    )
+
+    ran = run("dead-letters", "requeue", "--all", "--config", "c.yaml", folder=tmp_path)
+
+    assert ran.code == ExitCode.FAILED
+    assert "role receive go through its buffer: start the server" in ran.err
+    assert len(waiting(tmp_path / "data")) == 1
