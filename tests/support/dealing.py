@@ -24,6 +24,7 @@ TOGETHER = {
     "tests/peers/test_reading.py": "a bare Elasticsearch",
     "tests/peers/test_kafka.py": "a Kafka",
     "tests/peers/test_kafka_buffer.py": "a Kafka",
+    "tests/peers/test_kafka_replay.py": "a Kafka",
 }
 """Files by the fixtures of a whole run that they share."""
 ONE_BY_ONE = (
