@@ -11,6 +11,8 @@ from unittest import mock
 import pytest
 
 from ptingest.cli.setup import _keep_key, _target
+from ptingest.settings.load import load_server
+from ptingest.tools.setup.plan import Wanted
 from tests.fakes.kibana import FakeKibana
 from tests.support.command import run
 
@@ -95,7 +97,7 @@ def test_the_configs_trust_is_kept_and_its_login_is_not(tmp_path: Path) -> None:
     )
 
     with mock.patch.dict(os.environ, {"ELASTIC_PASSWORD": "hush"}):
-        target = _target(config, None, None, "elastic", frozenset({"user"}))
+        target = _target(load_server(config, {}), None, None, "elastic", Wanted())
 
     assert target.admin.hosts == ("https://es:9200",)
     assert target.admin.ca_file == f"{tmp_path}/ca.pem"
