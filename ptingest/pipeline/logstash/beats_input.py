@@ -26,6 +26,10 @@ from ptingest.pipeline.logstash.values import Timestamp, Value
 CODECS = ("plain", "json")
 _LOOKED_AT = ("message", "line", "tags", "event")
 """Members that the input decodes, since it looks into them."""
+INPUTS_OWN = frozenset((
+    *_LOOKED_AT, "@metadata", "@timestamp", "@version", "_@timestamp",
+))  # fmt: skip
+"""Members that it makes or changes, unless it has options or the codec json."""
 _NULL = Raw(b"null")
 _value = msgspec.json.Decoder().decode
 
@@ -64,6 +68,16 @@ class BeatsInput:
         )
         self._has_options = bool(self._tags or self._add_field or self._type is not None)
         self._metadatas: dict[tuple[bytes, str], Raw] = {}
+
+    def is_usual(self, sent: Decoded) -> bool:
+        """Whether the payload surely is one event, which differs from it in ``INPUTS_OWN`` only."""
+        members = sent.event
+        return (
+            self._is_plain
+            and "tags" not in members
+            and "event" not in members
+            and not (self._has_options or sent.marks)
+        )
 
     def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
         """Return the events of a payload, nearly always one; or why Logstash could not."""
@@ -169,6 +183,10 @@ class BeatsInput:
 
 class AsGiven:
     """Takes the members of a payload for the event, in place of a ``beats`` input."""
+
+    def is_usual(self, sent: Decoded) -> bool:  # noqa: ARG002
+        """As for ``BeatsInput``; here any member may be taken for metadata or refused."""
+        return False
 
     def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event]:  # noqa: ARG002
         """Return the one event of a payload."""

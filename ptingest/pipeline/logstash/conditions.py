@@ -63,19 +63,29 @@ def deciding_field(condition: Condition) -> str | None:
     An order of values may be no answer but an error, so it is not such a condition.
     """
     match condition:
-        case Truth():
-            operands: tuple[Operand, ...] = (condition.operand,)
         case Not():
             return deciding_field(condition.condition)
         case Combination():
             left, right = deciding_field(condition.left), deciding_field(condition.right)
             return left if left == right else None
-        case _:
-            if condition.operator in _ORDER:
-                return None
-            operands = (condition.left, condition.right)
-    fields = {one.text for one in operands if isinstance(one, FieldSelector)}
+        case Comparison() if condition.operator in _ORDER:
+            return None
+    fields = fields_of(condition)
     return fields.pop() if len(fields) == 1 else None
+
+
+def fields_of(condition: Condition) -> set[str]:
+    """Return the fields that a condition asks for, as written."""
+    match condition:
+        case Truth():
+            operands: tuple[Operand, ...] = (condition.operand,)
+        case Not():
+            return fields_of(condition.condition)
+        case Combination():
+            return fields_of(condition.left) | fields_of(condition.right)
+        case _:
+            operands = (condition.left, condition.right)
+    return {one.text for one in operands if isinstance(one, FieldSelector)}
 
 
 def _combination(condition: Combination) -> Test:

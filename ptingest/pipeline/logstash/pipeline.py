@@ -11,7 +11,7 @@ dead letter, which can be requeued without storing the others twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -168,10 +168,17 @@ class LogstashPipeline:
         self, sent: Decoded, peer: str, now_ns: int, done: Processed
     ) -> tuple[str, list[_Made] | Unreadable | Illegal | DropReason]:
         """Return the label of an event, and what becomes of it."""
+        is_wanted = self.program.is_wanted
+        if (
+            is_wanted is not None
+            and self._input.is_usual(sent)
+            and not is_wanted(Event(dict(sent.event), {}, now_ns))
+        ):
+            return self._label(sent.event), DropReason.NO_OUTPUT
         events = self._input.events_of(sent, peer=peer, now_ns=now_ns)
         if isinstance(events, Unreadable):
             return OTHER, events
-        label = self._label(events)
+        label = self._label(events[0].root) if events else OTHER
         for mark in sent.marks:
             _count(done, label, mark)
         errors = self.program.conditions.errors
@@ -186,8 +193,8 @@ class LogstashPipeline:
             return label, _drop_reason(results, is_undecided=is_undecided)
         return label, made
 
-    def _label(self, events: Sequence[Event]) -> str:
-        service = events[0].root.get("service") if events else None
+    def _label(self, members: Mapping[str, Value | Raw]) -> str:
+        service = members.get("service")
         if type(service) is Raw:
             return self._sent_labels[b"" + service]
         return self._labels.label_of(_service_name(service))
@@ -400,7 +407,7 @@ def _failures(results: Sequence[Result]) -> list[str]:
 
 
 def _notes_of(event: Event) -> list[str]:
-    tags = event.fields.get("tags")
+    tags = event.read("tags")
     found = {
         what
         for tag in (tags if isinstance(tags, list) else [])

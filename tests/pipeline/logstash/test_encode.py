@@ -37,6 +37,14 @@ def body_of(text: str) -> bytes:
         ('{"a":{"b":1,"c":2,"b":3}}', '{"a":{"b":3,"c":2}}'),
         (r'{"a":{"b":"\u0041\/\n\u00e9"}}', r'{"a":{"b":"A/\né"}}'),
         ('{"a":[1.50,1e2,-0.0,1E400]}', '{"a":[1.5,100.0,-0.0,1E+400]}'),
+        ('{"a":{"offset":17,"b":1.50,"offset":8}}', '{"a":{"offset":8,"b":1.5}}'),
+        ('{"a":{"b":{"offset":17},"b":3}}', '{"a":{"b":3}}'),
+        (r'{"a":{"offset":12,"b":"\"offset\":3,"}}', r'{"a":{"offset":12,"b":"\"offset\":3,"}}'),
+        (r'{"a":{"\"offset":12}}', r'{"a":{"\"offset":12}}'),
+        ('{"a":{"offset":987654321987654321,"b":987654321987654321}}',
+         '{"a":{"offset":987654321987654321,"b":987654321987654321}}'),
+        ('{"a":{"offset":1987654321987654321}}', '{"a":{"offset":1987654321987654321}}'),
+        ('{"a":{"offset":17.50}}', '{"a":{"offset":17.5}}'),
         ('{"a":123456789012345678901234567890}', '{"a":123456789012345678901234567890}'),
     ],
 )
@@ -66,6 +74,16 @@ def test_reading_a_field_does_not_change_the_body(
     read = unread(text)
 
     assert encode_value(read.fields) == body_of(text)
+
+
+@pytest.mark.parametrize("offset", [0, 7, 10**17, 10**18, 10**20])
+def test_an_offset_is_printed_as_it_is_whatever_was_printed_before(offset: int) -> None:
+    text = '{"log":{ "file":{"path":"/a"}, "offset":%d}}'
+
+    bodies = [body_of(text % one).decode() for one in (3, offset, 3)]
+
+    around = text.replace(" ", "")
+    assert bodies == [around % 3, around % offset, around % 3]
 
 
 def test_times_and_halves_of_surrogate_pairs_are_printed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,51 @@ def test_an_event_becomes_a_document_of_its_output() -> None:
     assert json.loads(document.body)["tags"] == ["beats_input_codec_plain_applied"]
     assert not done.is_spread
     assert done.received == {"django": 1}
+
+
+CONDITIONAL = """input { beats { port => 1 %s } }
+filter { if [kind] == "a" or [n] > 5 { mutate { add_field => { "seen" => "yes" } } } }
+output { if [kind] == "b" { elasticsearch { index => "b" } }
+         else if [log][file][path] =~ "keep" { elasticsearch { index => "kept" } } }"""
+SENT: list[dict[str, Any]] = [
+    {}, {"n": 1}, {"n": 1, "kind": "a"}, {"n": 9}, {"n": "text"}, {"n": 1, "kind": "b"},
+    {"n": 1, "tags": [3]}, {"n": 1, "tags": ["x"]}, {"n": 1, "event": 3}, {"n": 1, "event": {}},
+    {"n": 1, "log": {"file": {"path": "/keep"}}}, {"n": 1, "service": {"name": "s"}},
+    {"n": 1, "message": '{"kind": "b"}'}, {"n": 1, "type": "t"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["", "codec => json", 'add_field => { "kind" => "b" }'])
+def test_what_no_condition_asks_for_is_dropped_as_if_the_config_had_been_run(option: str) -> None:
+    quick, whole = pipeline_of(CONDITIONAL % option), pipeline_of(CONDITIONAL % option)
+    whole.program = dataclasses.replace(whole.program, is_wanted=None)
+
+    found = [process(one, *(payload(**members) for members in SENT)) for one in (quick, whole)]
+
+    assert quick.program.is_wanted is not None
+    first, second = map(told, found)
+    assert first == second
+    assert first["dropped"]
+    assert quick.program.conditions.errors == whole.program.conditions.errors > 0
+
+
+def told(done: Processed) -> dict[str, Any]:
+    """All of a result that can be compared."""
+    return {
+        "documents": [(one.target, one.body, one.key, one.service) for one in done.documents],
+        "letters": [(one.reason, one.payload) for one in done.dead_letters],
+        "dropped": done.dropped, "received": done.received, "tallies": done.tallies,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["[message]", "[tags]", "[event][original]", "[@metadata][beat]", "[@timestamp]", "[a[b]"],
+)
+def test_what_an_input_makes_is_not_asked_for_before_it_is_made(condition: str) -> None:
+    pipeline = pipeline_of(f"output {{ if {condition} {{ stdout {{ }} }} }}")
+
+    assert pipeline.program.is_wanted is None
 
 
 def test_an_event_that_becomes_too_much_is_one_letter(monkeypatch: pytest.MonkeyPatch) -> None:
