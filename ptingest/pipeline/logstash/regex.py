@@ -4,7 +4,8 @@
 
 Joni's expressions are parsed here (``onigmo/``) and written again for three engines:
 
-- Python's ``re``, for texts so short that its steps are proven to be few;
+- Python's ``re``, for texts so short, or with so few delimiters, that its steps are proven to be
+  few;
 - the package ``regex`` for longer texts and for what ``re`` does not know, for a limited time;
 - RE2 once that time was not enough: it gives the same answer where it can run the expression.
   Else a wider expression is searched for that RE2 can run; where that is not found, the
