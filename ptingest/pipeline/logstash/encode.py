@@ -13,9 +13,8 @@ from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.members import value_of
 from ptingest.pipeline.logstash.values import Timestamp
 
-
 _OFFSET_NAME = b'"offset":'
-_OFFSET = re.compile(rb'(.*%b)([1-9][0-9]{0,17})([,}].*)' % _OFFSET_NAME, re.DOTALL).fullmatch
+_OFFSET = re.compile(rb"(.*%b)([1-9][0-9]{0,17})([,}].*)" % _OFFSET_NAME, re.DOTALL).fullmatch
 _SOME_OFFSET = b"987654321987654321"
 """A number as long as any that is found."""
 
