@@ -95,7 +95,8 @@ class SplitBatch:
     open: int
     """Parts that are not answered yet."""
     is_broken: bool = False
-    """Some part got no answer either: the size alone is not the cause."""
+    """Some part got no answer either, or had been stored as a part of the whole: the size is not
+    the cause, or not alone."""
 
 
 def cut(batch: Batch, parts: int = PARTS, *, suspect: bool = False) -> list[Batch]:

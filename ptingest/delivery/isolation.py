@@ -3,7 +3,8 @@
     no answer, others get one     cut into parts, each sent alone: good ones are settled at once,
                                   the bad one is cut again, until it is a single document
     no answer, and none does      a small part is sent first: its answer shows a working sink
-    all parts are answered        the size was at fault: batches are smaller from now on
+    all parts are answered        the size was at fault: batches are smaller from now on; but a
+                                  document that was there already tells of a sink that was slow
 
 An outage is not mistaken for a bad batch: nothing is cut without an answer to something else
 that was sent meanwhile, another write or a health check. Pure: time is an argument.
@@ -61,8 +62,13 @@ class Isolation:
         """Return the deadline of a batch that is sent alone."""
         return self.limit_seconds * (LAST_CHANCE if batch.unanswered >= TRIES - 1 else 1)
 
-    def answered(self, batch: Batch, sent_at: float, ended: float) -> int | None:
-        """A batch was answered; return the size that was too large, if that is known now."""
+    def answered(
+        self, batch: Batch, sent_at: float, ended: float, *, was_stored: bool = False
+    ) -> int | None:
+        """A batch was answered; return the size that was too large, if that is known now.
+
+        ``was_stored``: some of its documents had been stored by an attempt before.
+        """
         self._answered, self._running = max(self._answered, sent_at), 0
         self._slowest = max(ended - sent_at, 0.9 * self._slowest)
         parts, batch.split_from, batch.unanswered = batch.split_from, None, 0
@@ -72,6 +78,7 @@ class Isolation:
             self._trial = None
             return None
         parts.open -= 1
+        parts.is_broken = parts.is_broken or was_stored
         is_size = parts.open == 0 and not parts.is_broken and parts.size >= SMALLEST_LIMIT_BYTES
         return parts.size if is_size else None
 

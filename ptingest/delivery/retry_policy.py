@@ -97,7 +97,12 @@ class RetryPolicy:
     def _answered(self, batch: Batch, outcomes: Outcomes, attempt: EndedAttempt) -> None:
         if outcomes.has_answers:
             self._fresh.note_taken(batch.size)
-            too_large = self._isolation.answered(batch, attempt.start.at, attempt.ended)
+            too_large = self._isolation.answered(
+                batch,
+                attempt.start.at,
+                attempt.ended,
+                was_stored=bool(outcomes.already_stored),
+            )
             if too_large is not None:
                 self._shrink(
                     too_large,

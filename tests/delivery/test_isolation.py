@@ -93,6 +93,16 @@ def test_when_all_parts_are_answered_it_was_the_size() -> None:
     assert sizes == [None] * (PARTS - 1) + [one.size]
 
 
+def test_where_a_part_had_been_stored_the_sink_was_slow_and_no_size_is_at_fault() -> None:
+    isolation, one = Isolation(), batch()
+    first, *others = fail(isolation, one, TRIES, others=True).suspects
+
+    isolation.answered(first, 30.0, 30.1, was_stored=True)
+    sizes = [isolation.answered(part, 30.0, 30.1) for part in others]
+
+    assert sizes == [None] * len(others)
+
+
 def test_where_one_part_is_not_answered_it_was_not_the_size_alone() -> None:
     isolation, one = Isolation(), batch()
     bad, *good = fail(isolation, one, TRIES, others=True).suspects

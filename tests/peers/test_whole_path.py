@@ -96,8 +96,11 @@ async def test_six_services_land_whole_in_six_streams_and_a_resend_doubles_nothi
         await Beat(server.port, compression_level=0).deliver(windows_of(events, 700))
         second = fates(server)
 
-    assert first == {"stored": 3000}
-    assert second == {"stored": 3000, "already_stored": 3000}
+    # On a busy machine a bulk may be given up that the node takes all the same: its documents are
+    # known by their keys when they are sent again.
+    assert first.keys() <= {"stored", "already_stored"}
+    assert sum(first.values()) == 3000
+    assert second == {**first, "already_stored": first.get("already_stored", 0) + 3000}
     expected = expected_documents(events)
     assert sorted(expected) == sorted(f"logs-{service}-pt" for service in SERVICES)
     for service in SERVICES:
