@@ -21,7 +21,9 @@ PASSWORDS = {
     "API_TOKEN": "four-and-long-enough",
 }
 ALWAYS = {"elasticsearch", "kibana", "kibana-login", "ptingest", "setup", "setup-kibana"}
-ONE_SHOT = {"kibana-login", "setup", "setup-kibana"}
+KAFKA = {"kafka", "kafka-topic", "receiver", "indexer"}
+ONE_SHOT = {"kafka-topic", "kibana-login", "setup", "setup-kibana"}
+SERVERS = ("ptingest", "receiver", "indexer")
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
 
 
@@ -29,7 +31,7 @@ pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
 def project() -> Any:
     """Everything, all profiles on."""
     build()
-    return load(FILE, "filebeat", "prometheus", environ=PASSWORDS)
+    return load(FILE, "filebeat", "prometheus", "kafka", environ=PASSWORDS)
 
 
 def published(service: Any) -> set[tuple[str, str]]:
@@ -42,7 +44,11 @@ def test_without_profiles_there_are_the_stack_and_its_one_shots() -> None:
 
 @pytest.mark.parametrize(
     ("profile", "more"),
-    [("filebeat", {"filebeat"}), ("prometheus", {"prometheus", "grafana"})],
+    [
+        ("filebeat", {"filebeat"}),
+        ("prometheus", {"prometheus", "grafana"}),
+        ("kafka", KAFKA),
+    ],
 )
 def test_a_profile_adds_its_services(profile: str, more: set[str]) -> None:
     assert set(load(FILE, profile, environ=PASSWORDS)["services"]) == ALWAYS | more
@@ -88,11 +94,12 @@ def test_every_image_is_pinned_as_the_example_says(project: Any) -> None:
     assert tags == set(known.values())
 
 
-def test_only_5044_is_open_to_others(project: Any) -> None:
+def test_only_ports_of_beats_are_open_to_others(project: Any) -> None:
     ports = set[tuple[str, str]]().union(*(published(one) for one in project["services"].values()))
 
     assert ports == {
         ("", "5044"),
+        ("", "5045"),
         *(("127.0.0.1", port) for port in ("9200", "5601", "9600", "9090", "3000")),
     }
 
@@ -129,10 +136,13 @@ def test_the_order_is_by_health(project: Any) -> None:
     assert needs["kibana"] == {"elasticsearch": healthy, "kibana-login": done}
     assert needs["setup-kibana"] == {"kibana": healthy, "setup": done}
     assert needs["filebeat"] == {"ptingest": healthy}
+    assert needs["kafka-topic"] == {"kafka": healthy}
+    assert needs["receiver"] == {"kafka-topic": done}, "not Elasticsearch, which may be away"
+    assert needs["indexer"] == {"kafka-topic": done, "setup": done}
 
 
 def test_ptingest_is_read_only_and_without_privileges(project: Any) -> None:
-    for name in ("ptingest", "setup", "setup-kibana"):
+    for name in (*SERVERS, "setup", "setup-kibana"):
         service = project["services"][name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -141,13 +151,11 @@ def test_ptingest_is_read_only_and_without_privileges(project: Any) -> None:
 
 
 def test_its_commands_exist(project: Any) -> None:
-    for name in ("ptingest", "setup", "setup-kibana"):
+    for name in (*SERVERS, "setup", "setup-kibana"):
         assert project["services"][name]["command"][0] in COMMANDS
-    assert project["services"]["ptingest"]["healthcheck"]["test"][:3] == [
-        "CMD",
-        "ptingest",
-        "probe",
-    ]
+    for name in SERVERS:
+        test = project["services"][name]["healthcheck"]["test"]
+        assert test[:3] == ["CMD", "ptingest", "probe"]
 
 
 def test_every_mounted_file_is_there(project: Any) -> None:
@@ -181,6 +189,40 @@ def test_config_and_profile_are_files_beside_the_others(project: Any, service: s
     assert (DEPLOY / binds["/etc/ptingest/ptingest.yaml"]).samefile(DEPLOY / "ptingest.yaml")
 
 
+@pytest.mark.parametrize("role", ["receiver", "indexer"])
+def test_a_role_has_config_and_data_of_its_own(project: Any, role: str) -> None:
+    sources = {
+        mount["target"]: mount["source"] for mount in project["services"][role]["volumes"]
+    }
+
+    config = DEPLOY / sources["/etc/ptingest/ptingest.yaml"]
+    assert config.samefile(DEPLOY / "kafka" / f"{role}.yaml")
+    assert sources["/var/lib/ptingest"] == f"{role}-data", "a folder of data has one server"
+
+
+def test_the_roles_share_the_topic_that_is_made(project: Any) -> None:
+    receiver, indexer = (
+        load_server(DEPLOY / "kafka" / f"{role}.yaml", PASSWORDS) for role in SERVERS[1:]
+    )
+    broker, made = project["services"]["kafka"], project["services"]["kafka-topic"]
+
+    assert receiver.buffer is not None
+    assert receiver.buffer == indexer.buffer
+    assert f"--topic={receiver.buffer.kafka.topic}" in made["command"]
+    (address,) = receiver.buffer.kafka.brokers
+    assert broker["environment"]["KAFKA_ADVERTISED_LISTENERS"] == f"PLAINTEXT://{address}"
+    assert made["entrypoint"][-1] == address
+    assert (receiver.role, indexer.role) == ("receive", "index")
+    assert receiver.beats.listen.endswith(":5044")
+    assert indexer.sinks.elasticsearch is not None
+    assert indexer.sinks.elasticsearch.username == "logstash_writer"
+    assert not (receiver.api.is_exposed or indexer.api.is_exposed)
+
+
+def test_the_receiver_has_no_password_of_a_sink(project: Any) -> None:
+    assert set(project["services"]["receiver"]["environment"]) == {"API_TOKEN"}
+
+
 def test_the_console_is_open_with_a_token() -> None:
     settings = load_server(DEPLOY / "ptingest.yaml", PASSWORDS)
 
@@ -208,8 +250,11 @@ def test_the_servers_config_can_be_used() -> None:
 def test_a_stop_outlasts_the_drain(project: Any) -> None:
     settings = load_server(DEPLOY / "ptingest.yaml", PASSWORDS)
 
-    assert project["services"]["ptingest"]["stop_grace_period"] == "30s"
-    assert settings.drain_seconds < 30
+    roles = [load_server(DEPLOY / "kafka" / f"{role}.yaml", PASSWORDS) for role in SERVERS[1:]]
+
+    for name, one in zip(SERVERS, [settings, *roles], strict=True):
+        assert project["services"][name]["stop_grace_period"] == "30s"
+        assert one.drain_seconds < 30
 
 
 @pytest.mark.parametrize(
