@@ -191,9 +191,7 @@ def test_config_and_profile_are_files_beside_the_others(project: Any, service: s
 
 @pytest.mark.parametrize("role", ["receiver", "indexer"])
 def test_a_role_has_config_and_data_of_its_own(project: Any, role: str) -> None:
-    sources = {
-        mount["target"]: mount["source"] for mount in project["services"][role]["volumes"]
-    }
+    sources = {mount["target"]: mount["source"] for mount in project["services"][role]["volumes"]}
 
     config = DEPLOY / sources["/etc/ptingest/ptingest.yaml"]
     assert config.samefile(DEPLOY / "kafka" / f"{role}.yaml")
