@@ -214,7 +214,8 @@ def test_the_roles_share_the_topic_that_is_made(project: Any) -> None:
     assert receiver.beats.listen.endswith(":5044")
     assert indexer.sinks.elasticsearch is not None
     assert indexer.sinks.elasticsearch.username == "logstash_writer"
-    assert not (receiver.api.is_exposed or indexer.api.is_exposed)
+    assert not receiver.api.is_exposed
+    assert not indexer.api.is_exposed
 
 
 def test_the_receiver_has_no_password_of_a_sink(project: Any) -> None:
