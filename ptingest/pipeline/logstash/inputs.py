@@ -16,6 +16,11 @@ from ptingest.pipeline.logstash.tree import Branch, Config, Plugin
 BEATS = ("beats", "elastic_agent")
 """Two names of one input."""
 _THREADS = "one event loop serves every connection here; workers: N in ptingest.yaml takes cores"
+_WAYS_OUT = {
+    "kafka": "topics are read by the section kafka of a ptingest.yaml: remove the input, and name "
+    "this config as its profile; events are then built as the input beats builds them",
+}
+"""What to do instead, for inputs that have more than the usual way out."""
 _ENRICHMENTS = ("codec_metadata", "source_metadata", "ssl_peer_metadata", "all", "none")
 
 OPTIONS = (
@@ -75,8 +80,11 @@ def beats_inputs(config: Config, *, has_ecs: bool) -> list[Input]:
         if statement.name not in BEATS:
             raise RefusedConfig(
                 statement.place,
-                f"the input {statement.name} is not supported: events come from Beats here; "
-                "remove it, or let Filebeat read what it read",
+                f"the input {statement.name} is not supported: "
+                + _WAYS_OUT.get(
+                    statement.name,
+                    "events come from Beats here; remove it, or let Filebeat read what it read",
+                ),
                 is_unsupported=True,
             )
         if found:

@@ -32,6 +32,7 @@ def test_the_options_of_all_releases_are_known() -> None:
     ("text", "sentence"),
     [
         ("input { tcp { port => 1 } }", "the input tcp is not supported"),
+        ('input { kafka { topics => ["a"] } }', "topics are read by the section kafka"),
         ("input { beats { } }", "needs the option 'port'"),
         ("input { beats { port => 1 } beats { port => 2 } }", "a second input for Beats"),
         ('input { beats { port => 1 codec => "cef" } }', "the codec cef is not supported"),
