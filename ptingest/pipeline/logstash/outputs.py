@@ -92,8 +92,9 @@ def compile_output(plugin: Plugin, number: int, *, has_ecs: bool = True) -> Outp
         case "kafka":
             raise RefusedConfig(
                 plugin.place,
-                "the output kafka is not supported: no sink writes to topics (buffer.kafka holds events "
-                "as they came, for ptingest itself); write to Elasticsearch or to a file",
+                "the output kafka is not supported: no sink writes to topics (buffer.kafka "
+                "holds events as they came, for ptingest itself); write to Elasticsearch or to "
+                "a file",
                 is_unsupported=True,
             )
     raise RefusedConfig(
