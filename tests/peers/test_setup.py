@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from ptingest.dead_letters.queue import read_letters
+from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH, OPENSEARCH
 from ptingest.sinks.elasticsearch.names import ROLE
 from ptingest.tools.setup.plan import Wanted, mappings_body, role_body
 from tests.peers.elasticsearch_peer import SUPERUSER, Node
@@ -343,7 +344,8 @@ async def test_documents_land_with_the_mappings_intended_under_nothing_but_the_r
     assert hit["_source"]["log_message"] == "Parcel 42 is lost"
     mapped = node.must("GET", "/logs-django-pt/_mapping")
     (index,) = mapped.values()
-    wanted = mappings_body()["template"]["mappings"]["properties"]
+    dialect = OPENSEARCH if node.release.product == "opensearch" else ELASTICSEARCH
+    wanted = mappings_body(dialect)["template"]["mappings"]["properties"]
     if "subobjects" in node.release.lacks:
         wanted = nested(wanted)
     assert_mapped(wanted, index["mappings"]["properties"])

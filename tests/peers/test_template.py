@@ -119,6 +119,7 @@ def test_documents_come_back_byte_by_byte_from_compressed_streams(node: Node) ->
     assert hit["_source"] == DOCUMENT
 
 
+@pytest.mark.needs("subobjects")
 def test_dotted_labels_are_never_refused_and_each_is_found(node: Node) -> None:
     time = {"@timestamp": "2025-01-02T03:04:05Z"}
     many = {f"team{number}.example/name": str(number) for number in range(1_200)}

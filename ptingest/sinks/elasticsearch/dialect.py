@@ -86,6 +86,9 @@ class Dialect:
     text_type: str
     """What lines are mapped as. A phrase with a ``*`` needs positions, which Elasticsearch reads
     from the source for ``match_only_text`` and OpenSearch does not."""
+    searches_doc_values: bool
+    """Whether fields without an index are searched by their doc values: those that nobody asks for
+    often are mapped so, which saves disk."""
     has_optional_templates: bool
     """Whether a template may name a component template that is not there."""
     has_lifecycle: bool
@@ -140,6 +143,7 @@ ELASTICSEARCH = Dialect(
     requires_data_streams=True,
     lacks=(),
     text_type="match_only_text",
+    searches_doc_values=True,
     has_optional_templates=True,
     has_lifecycle=True,
     security=SecurityApi(
@@ -184,6 +188,8 @@ OPENSEARCH = Dialect(
         TemplatePart(("ignore_missing_component_templates",), "ignore_missing_component_templates"),
     ),
     text_type="text",
+    # It says that they are not searchable.
+    searches_doc_values=False,
     has_optional_templates=False,
     has_lifecycle=False,
     security=SecurityApi(

@@ -24,7 +24,7 @@ from ptingest.sinks.elasticsearch.answer import (
     cure_of_something_else,
     something_else,
 )
-from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH, Dialect
+from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH, FAILURE_STORE, Dialect
 from ptingest.sinks.elasticsearch.inspection import (
     ROOT,
     Reached,
@@ -91,7 +91,8 @@ def fitted(
 ) -> Iterable[Step]:
     """Remove from the steps what a server of this version does not support, and say so."""
     for step in steps:
-        step = without_failure_rights(step, version or "")
+        if FAILURE_STORE not in dialect.lacks:
+            step = without_failure_rights(step, version or "")
         body, lacking = step.body, list[str]()
         for part in unknown_parts(dialect, version) if step.part == "templates" else ():
             if (less := _without(body, part.path)) is not None:

@@ -135,6 +135,8 @@ def mappings_body(dialect: Dialect = ELASTICSEARCH) -> dict[str, Any]:
     for one in body["template"]["mappings"]["properties"].values():
         if one["type"] == ELASTICSEARCH.text_type:
             one["type"] = dialect.text_type
+        if not dialect.searches_doc_values and one.get("doc_values", True):
+            one.pop("index", None)
     return body
 
 

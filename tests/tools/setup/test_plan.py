@@ -8,6 +8,7 @@ import pytest
 from ptingest.kql.parser import parse
 from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.settings.load import load_profile
+from ptingest.sinks.elasticsearch.dialect import OPENSEARCH
 from ptingest.tools.setup.plan import (
     PARTS,
     Part,
@@ -243,3 +244,10 @@ def test_searches_and_views_of_another_profile_name_its_groups_streams_and_tag()
     assert not any("group:pt" in query or "failure_pt" in query for query in queries)
     for query in queries:
         parse(query or "*")
+
+
+def test_fields_keep_their_index_where_doc_values_are_not_searched() -> None:
+    fields = mappings_body(OPENSEARCH)["template"]["mappings"]["properties"]
+
+    bare = [name for name, field in fields.items() if field.get("index") is False]
+    assert bare == ["event.original"]
