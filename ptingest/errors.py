@@ -199,6 +199,11 @@ class KafkaUnusable(PtingestError):
     def __str__(self) -> str:
         return self.detail
 
+    def in_config(self, path: str) -> ConfigInvalid:
+        """Return it as what is wrong with the section ``path`` of the config."""
+        cure = "correct it, or remove the section"
+        return ConfigInvalid((ConfigProblem(file="", path=path, seen=self.detail, cure=cure),))
+
 
 class NotAppended(PtingestError):
     """No broker confirmed a record; it may have been written.

@@ -357,7 +357,7 @@ class KafkaBuffer:
         state = self._watch.state if self._watch is not None else None
         return {
             "topic": self.topic,
-            "partitions": None if state is None or state.error else len(state.partitions),
+            "topic_partitions": None if state is None or state.error else len(state.partitions),
             "record_bytes_limit": self.limit_bytes,
             "events": self.books.row(),
             "outstanding_records": len(self._appends),

@@ -93,7 +93,7 @@ def doctor(
         "elasticsearch": elasticsearch,
         "opensearch": opensearch,
     }
-    parts = frozenset(only) or _parts(config, server, urls)
+    parts = frozenset(only) or _parts(settings, config, server, urls)
     examination = Examination(
         settings,
         parts,
@@ -114,12 +114,17 @@ def doctor(
 
 
 def _parts(
-    config: Path | None, server: str | None, urls: Mapping[ClusterPart, str | None]
+    settings: ServerSettings,
+    config: Path | None,
+    server: str | None,
+    urls: Mapping[ClusterPart, str | None],
 ) -> frozenset[Part]:
     named: set[Part] = {part for part, url in urls.items() if url}
     if config is None and (server or named):
         return frozenset(named | {"server"} if server else named)
-    return frozenset(PARTS)
+    # A receiver opens no sinks, whatever its config says of them.
+    unused = frozenset() if settings.writes_to_sinks else frozenset(CLUSTERS)
+    return frozenset(PARTS) - unused | named
 
 
 def cluster_of(

@@ -70,12 +70,21 @@ def limits_of(status: Mapping[str, Any]) -> list[Limit]:
 
     def add(key: str, name: str, section: str, used: str, limit: str, setting: str) -> None:
         row = status.get(section) or {}
-        if row.get(used) is not None and row.get(limit):
+        if key not in not_here and row.get(used) is not None and row.get(limit):
             is_bytes, is_trimmed = key != "connections", key == "store"
             found.append(Limit(key, name, row[used], row[limit], setting, is_bytes, is_trimmed))
 
+    role = status.get("role")
+    of_other_roles = {"receive": {"documents"}, "index": {"unframed", "connections"}}
+    not_here = of_other_roles.get(str(role), set())
     memory = "beats.limits.total_bytes (half)"
-    add("documents", "Documents outstanding", "budget", "outstanding_bytes", "limit_bytes", memory)
+    # With both roles, documents and records of the buffer have the half together.
+    shared = (
+        "beats.limits.total_bytes (quarter)" if status.get("buffer") and role == "both" else memory
+    )
+    add("documents", "Documents outstanding", "budget", "outstanding_bytes", "limit_bytes", shared)
+    add("buffer", "On the way to the buffer", "buffer", "outstanding_bytes",
+        "outstanding_bytes_limit", shared)  # fmt: skip
     add("unframed", "Received, not yet framed", "beats", "waiting_bytes", "waiting_bytes_limit",
         memory)  # fmt: skip
     add("connections", "Connections", "beats", "connections", "connections_limit",

@@ -9,12 +9,14 @@ what do the Beats' connections show of their settings.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ptingest.doctor.filebeat import findings_of_filebeat
+from ptingest.doctor.kafka import buffer_residue, findings_of_kafka
 from ptingest.doctor.limits import findings_of_limits
 from ptingest.doctor.server_facts import METRICS, STATUS, ServerFacts
 from ptingest.doctor.units import duration, plural, share
@@ -51,6 +53,17 @@ NOT_READY = (
         "the log",
     ),
     (
+        "buffer:",
+        "windows wait and Beats keep their logs, nothing is lost; it goes on by itself when Kafka "
+        "takes records again\n`ptingest check --connect` asks the brokers",
+    ),
+    (
+        "source ",
+        "Kafka keeps what is not committed, nothing is lost while the topic's retention lasts; it "
+        "goes on by itself\nare the brokers up, does the topic exist, may this user read it and "
+        "the group (kafka-acls.sh --consumer)?",
+    ),
+    (
         "dead letters",
         "their windows are not acked: `ptingest dead-letters list` shows the letters\n"
         "requeue or purge some, or make room on the disk",
@@ -62,6 +75,8 @@ NOT_READY = (
     ),
 )
 """How reasons of `/readyz` begin, with the cure; the last one fits every other (a sink)."""
+OF_A_WORKER = re.compile(r"worker \d+: ")
+"""Before a reason that only some of several workers have."""
 
 
 def health(facts: ServerFacts) -> list[Finding]:
@@ -84,6 +99,7 @@ def findings_of_traffic(facts: ServerFacts) -> Iterator[Finding]:
     yield from _streams(facts)
     yield from _workers(facts)
     yield from _arrivals(facts)
+    yield from findings_of_kafka(facts)
     yield from _drops(facts)
     yield from _dead_letters(facts)
     yield from _failure_stores(facts)
@@ -109,10 +125,17 @@ def _ready(facts: ServerFacts) -> Iterator[Finding]:
     reasons = facts.status.get("not_ready_because") or []
     looked_at = f"{facts.where}/readyz"
     if not reasons:
-        yield Finding("ok", "ready", "ready for Beats", looked_at=looked_at)
+        seen = "ready for Beats" if _has_port(facts) else "ready to read from Kafka"
+        yield Finding("ok", "ready", seen, looked_at=looked_at)
     for reason in map(str, reasons):
-        cure = next(cure for opening, cure in NOT_READY if reason.startswith(opening))
+        own = OF_A_WORKER.sub("", reason, count=1)
+        cure = next(cure for opening, cure in NOT_READY if own.startswith(opening))
         yield Finding("problem", "not ready", reason, cure, looked_at=looked_at)
+
+
+def _has_port(facts: ServerFacts) -> bool:
+    """Whether Beats may connect; an indexer reads from Kafka only."""
+    return facts.status.get("role") != "index"
 
 
 def _streams(facts: ServerFacts) -> Iterator[Finding]:
@@ -155,12 +178,18 @@ def _workers(facts: ServerFacts) -> Iterator[Finding]:
 def _arrivals(facts: ServerFacts) -> Iterator[Finding]:
     accepted = facts.value("ptingest_beats_accepted_connections_total")
     received = facts.value(RECEIVED)
-    if received:
+    buffered = facts.value("ptingest_buffer_received_events_total")
+    if buffered and not received:
+        seen = f"{plural(buffered, 'event')} for the buffer"
+        yield Finding("ok", "events arrive", seen, looked_at=METRICS)
+    elif received:
         shown = ", ".join(f"{name} {count}" for name, count in _by_service(facts).items())
         yield Finding("ok", "events arrive", f"{plural(received, 'event')}: {shown}",
                       looked_at=METRICS)  # fmt: skip
-    else:
+    elif _has_port(facts):
         yield _without_events(facts, accepted)
+    else:
+        yield Finding("note", "events arrive", "none was read from Kafka yet", looked_at=METRICS)
 
 
 def _without_events(facts: ServerFacts, accepted: float) -> Finding:
@@ -409,6 +438,8 @@ def _books(facts: ServerFacts) -> Iterator[Finding]:
         for service, row in rows.items()
         if row.get("residue")
     ]
+    if residue := buffer_residue(facts.status.get("buffer") or {}):
+        off.append(f"the buffer by {residue}")
     if off:
         seen = f"they do not balance: {', '.join(off)} (events)"
         cure = "this is a bug of ptingest: please report it with the output of /status"
@@ -420,4 +451,6 @@ def _books(facts: ServerFacts) -> Iterator[Finding]:
     if oldest > OLD_WINDOW_SECONDS:
         seen = f"the oldest window waits for {duration(oldest)}"
         cure = "look at the sinks: /status, lanes"
+        if facts.status.get("buffer"):
+            cure = "look at the brokers: /status, buffer"
         yield Finding("warning", "acks", seen, cure, looked_at=METRICS)

@@ -9,7 +9,8 @@
 Compressed here and not by the Kafka client, because the size is known before the record is
 sent, so that no record is larger than the broker takes. ISA-L's level 1 was measured against
 its other levels, zlib, and the client's lz4, zstd, snappy and gzip: it needs the least
-processor time of all that compress, for sender and reader together, and no other is smaller.
+processor time of all that compress, for sender and reader together; its level 2 is about 1 %
+smaller and costs more.
 
 A record is read from a topic to which others may write, so what does not have this form is a
 value, ``BrokenRecord``, and no record inflates to more than the reader's limit.

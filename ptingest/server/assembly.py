@@ -420,14 +420,17 @@ def _buffer(shared: _Shared, budget: Budget, dead_letters: DeadLetters) -> Buffe
     settings = shared.settings
     if settings.buffer is None or not settings.has_beats_port:
         return None
-    return KafkaBuffer(
-        settings.buffer.kafka,
-        budget=budget,
-        dead_letters=dead_letters,
-        checkpoint=shared.checkpoint,
-        metrics=shared.metrics,
-        clock=shared.clock,
-    )
+    try:
+        return KafkaBuffer(
+            settings.buffer.kafka,
+            budget=budget,
+            dead_letters=dead_letters,
+            checkpoint=shared.checkpoint,
+            metrics=shared.metrics,
+            clock=shared.clock,
+        )
+    except KafkaUnusable as error:
+        raise error.in_config("buffer.kafka") from None
 
 
 def _kafka_sources(shared: _Shared, flow: Flow, lanes: Sequence[Lane]) -> list[Source]:
@@ -460,11 +463,7 @@ def _kafka_source(
             chance=shared.chance,
         )
     except KafkaUnusable as error:
-        path = "buffer.kafka" if name == "buffer" else name
-        problem = ConfigProblem(
-            file="", path=path, seen=str(error), cure="correct it, or remove the section"
-        )
-        raise ConfigInvalid((problem,)) from None
+        raise error.in_config("buffer.kafka" if name == "buffer" else name) from None
 
 
 def _jobs(

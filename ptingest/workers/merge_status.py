@@ -23,12 +23,18 @@ LARGEST = frozenset(
         "batch_max_bytes",
         "uptime_seconds",
         "held_seconds",
+        "lag_growing_seconds",
+        "partition_bytes_limit",
+        "topic_partitions",
     }
 )
-SMALLEST = frozenset({"heard_seconds_ago", "last_seconds_ago", "expires_in_days"})
+SMALLEST = frozenset(
+    {"heard_seconds_ago", "last_seconds_ago", "expires_in_days", "record_bytes_limit"}
+)
 SAME_PLACE = frozenset({"dead_letters", "certificates", "store_file"})
 """Sections in which all workers describe the same files: the largest value counts, no sum."""
 CONNECTIONS_LISTED = 50
+PARTITIONS_LISTED = 100
 
 
 def merge_status(parts: Sequence[Status]) -> dict[str, object]:
@@ -80,6 +86,8 @@ def _merge_lists(name: str, lists: Sequence[Sequence[object]]) -> list[object]:
     match name:
         case "listed":
             rows = [one for one in together if isinstance(one, Mapping)]
+            if any("partition" in row for row in rows):
+                return list(sorted(rows, key=_place)[:PARTITIONS_LISTED])
             return list(sorted(rows, key=_age, reverse=True)[:CONNECTIONS_LISTED])
         case "closed":
             rows = [one for one in together if isinstance(one, Mapping)]
@@ -92,6 +100,10 @@ def _merge_lists(name: str, lists: Sequence[Sequence[object]]) -> list[object]:
         case _:
             # What several workers report (files, reasons, streams in trouble) is listed once.
             return list({repr(one): one for one in together}.values())
+
+
+def _place(row: Status) -> tuple[str, int]:
+    return str(row.get("topic")), _number(row.get("partition"))
 
 
 def _age(row: Status) -> float:

@@ -213,12 +213,12 @@ async def test_a_drain_ends_at_its_deadline_and_nothing_is_acked(kafka, start) -
 async def test_the_status_says_what_is_where(kafka, start) -> None:
     running = start()
     receipt = await running.window(*events(10))
-    await until(lambda: receipt.closed and running.buffer.status()["partitions"])
+    await until(lambda: receipt.closed and running.buffer.status()["topic_partitions"])
 
     status = running.buffer.status()
 
     assert status["topic"] == TOPIC
-    assert status["partitions"] == 2
+    assert status["topic_partitions"] == 2
     assert status["events"] == {
         "received": 10, "appended": 10, "dead_lettered": 0, "given_back": 0, "outstanding": 0,
     }  # fmt: skip

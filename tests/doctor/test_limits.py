@@ -105,3 +105,23 @@ def test_what_was_reached_since_the_start_is_a_note(
 
 def test_a_beat_that_goes_away_reaches_no_limit() -> None:
     assert [one.mark for one in findings_from({CLOSED: {("peer_closed",): 9.0}})] == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("role", "keys"),
+    [
+        ("both", {"documents", "buffer", "connections"}),
+        ("receive", {"buffer", "connections"}),
+        ("index", {"documents"}),
+    ],
+)
+def test_a_role_has_the_limits_of_what_it_does(role: str, keys: set[str]) -> None:
+    row = {"outstanding_bytes": 1, "outstanding_bytes_limit": 10}
+    status = {
+        "role": role,
+        "budget": {"outstanding_bytes": 1, "limit_bytes": 10},
+        "buffer": None if role == "index" else row,
+        "beats": {"connections": 1, "connections_limit": 10},
+    }
+
+    assert {limit.key for limit in limits_of(status)} == keys

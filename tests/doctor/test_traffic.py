@@ -364,3 +364,43 @@ def test_health_is_the_problems_then_the_warnings(
 
     assert headline(found) == title
     assert [one.subject for one in found] == subjects
+
+
+@pytest.mark.parametrize(
+    ("reason", "cure"),
+    [
+        ("buffer: no broker answers (refused)", "goes on by itself when Kafka takes records"),
+        ("worker 2: buffer: no broker answers (refused)", "goes on by itself when Kafka takes"),
+        ("source kafka: topic logs does not exist", "Kafka keeps what is not committed"),
+        ("worker 1: dead letters: full", "their windows are not acked"),
+    ],
+)
+def test_each_reason_has_the_cure_of_its_kind_whoever_has_it(reason: str, cure: str) -> None:
+    found = said(findings_from(not_ready_because=[reason]), "not ready")
+
+    assert (found.mark, found.found) == ("problem", reason)
+    assert cure in found.cure
+
+
+def test_an_indexer_waits_for_kafka_and_not_for_beats() -> None:
+    found = findings_from(role="index", kafka={"buffer": {"partitions": 2}})
+
+    arrivals = said(found, "events arrive")
+    assert (arrivals.mark, arrivals.found) == ("note", "none was read from Kafka yet")
+    assert said(found, "ready").found == "ready to read from Kafka"
+    assert not any("Beat" in one.sentence for one in found)
+
+
+def test_events_of_a_receiver_arrive_for_the_buffer() -> None:
+    metrics: Metrics = {"ptingest_buffer_received_events_total": {(): 5.0}, ACCEPTED: {(): 1.0}}
+
+    found = said(findings_from(metrics, role="receive"), "events arrive")
+
+    assert (found.mark, found.found) == ("ok", "5 events for the buffer")
+
+
+def test_books_of_the_buffer_that_do_not_balance_are_a_problem() -> None:
+    found = said(findings_from(buffer={"events": {"received": 3, "appended": 2}}), "books")
+
+    assert found.mark == "problem"
+    assert "the buffer by 1" in found.found

@@ -124,3 +124,37 @@ def test_what_only_some_workers_lack_names_them() -> None:
 
     assert merge_reasons(said) == ["sink elasticsearch: down", "worker 2: dead letters: full"]
     assert merge_reasons({}) == []
+
+
+def test_sources_of_kafka_add_up_and_list_their_partitions_in_order() -> None:
+    def part(partitions: list[int], **changes: Any) -> dict[str, object]:
+        rows = [{"topic": "logs", "partition": one, "lag": 5} for one in partitions]
+        source = {
+            "topics": ["logs"], "group": "pt", "partitions": len(partitions), "lag": 5,
+            "partition_bytes_limit": 8, "lag_growing_seconds": 0, "oldest_seconds": 0.5,
+            "events": {"read": 10, "settled": 9, "given_back": 0, "outstanding": 1},
+            "commits": {"done": 2, "refused": 0}, "listed": rows, **changes,
+        }  # fmt: skip
+        return {"kafka": {"kafka": source}}
+
+    merged: Any = merge_status([part([3, 1], lag_growing_seconds=60), part([0, 2])])
+
+    source = merged["kafka"]["kafka"]
+    assert [row["partition"] for row in source.pop("listed")] == [0, 1, 2, 3]
+    assert source == {
+        "topics": ["logs"], "group": "pt", "partitions": 4, "lag": 10,
+        "partition_bytes_limit": 8, "lag_growing_seconds": 60, "oldest_seconds": 0.5,
+        "events": {"read": 20, "settled": 18, "given_back": 0, "outstanding": 2},
+        "commits": {"done": 4, "refused": 0},
+    }  # fmt: skip
+
+
+def test_all_append_to_the_same_topic() -> None:
+    parts: list[dict[str, object]] = [
+        {"buffer": {"topic_partitions": 8, "record_bytes_limit": limit, "outstanding_bytes": 1}}
+        for limit in (900, 500)
+    ]
+
+    assert merge_status(parts) == {
+        "buffer": {"topic_partitions": 8, "record_bytes_limit": 500, "outstanding_bytes": 2}
+    }

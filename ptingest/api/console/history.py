@@ -18,7 +18,7 @@ KEPT_SECONDS = 3600.0
 LATELY_SECONDS = 600.0
 """How far back rates and write times reach."""
 CPU_SECONDS = 60.0
-"""The time over which the use of processors is averaged, about."""
+"""The time over which the use of processors and Kafka's rates are averaged, about."""
 MAX_TROUBLES = 16
 """Sinks whose last trouble is remembered."""
 
@@ -74,6 +74,8 @@ class History:
         self._points: deque[Point] = deque(maxlen=int(KEPT_SECONDS / SAMPLE_SECONDS))
         self._samples: deque[CounterSample] = deque(maxlen=int(LATELY_SECONDS / SAMPLE_SECONDS) + 1)
         self._cpu: deque[tuple[float, float]] = deque(maxlen=int(CPU_SECONDS / SAMPLE_SECONDS) + 1)
+        self._kafka: deque[tuple[float, dict[str, tuple[int, int]]]]
+        self._kafka = deque(maxlen=int(CPU_SECONDS / SAMPLE_SECONDS) + 1)
         self.troubles: dict[str, Trouble] = {}
 
     def sample(self, now: float) -> None:
@@ -101,6 +103,24 @@ class History:
         at, before = self._cpu[0]
         # The time of a replaced worker is gone: never show a negative share.
         return max(0.0, seconds - before) / (now - at)
+
+    def note_kafka(self, counts: dict[str, tuple[int, int]], now: float) -> None:
+        """Keep the events taken and made safe by the buffer and by each source; call it as
+        ``sample``."""
+        self._kafka.append((now, counts))
+
+    def kafka_rates(
+        self, name: str, taken: int, safe: int, now: float
+    ) -> tuple[float | None, float | None]:
+        """Return events taken and made safe a second since about a minute ago; None where too
+        little time has passed to say."""
+        known = [(at, counts[name]) for at, counts in self._kafka if name in counts]
+        if not known or now - known[0][0] < SAMPLE_SECONDS / 2:
+            return None, None
+        at, before = known[0]
+        # The counts of a replaced worker are gone: never show a negative rate.
+        of_taken, of_safe = max(0, taken - before[0]), max(0, safe - before[1])
+        return of_taken / (now - at), of_safe / (now - at)
 
     def points(self, now: float) -> list[Point]:
         """Return the last hour, oldest first; its last point ends now."""

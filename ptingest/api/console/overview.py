@@ -19,6 +19,7 @@ from ptingest.api.console.site import Site
 from ptingest.api.view import StatusView
 from ptingest.doctor import units
 from ptingest.doctor.filebeat import advice
+from ptingest.doctor.kafka import KafkaRow, kafka_rows
 from ptingest.doctor.limits import limits_of
 from ptingest.doctor.server_facts import own_facts
 from ptingest.doctor.traffic import headline, health
@@ -102,6 +103,7 @@ def overview_values(
         "sinks": [
             _sink(name, lane, history, now) for name, lane in status.get("lanes", {}).items()
         ],
+        "kafka": [_kafka(row, history, now) for row in kafka_rows(status)],
         "limits": limits_of(status),
         "workers": status.get("workers", ()),
         "cpu_share": history.cpu_share(cpu_seconds_of(status), now),
@@ -171,6 +173,11 @@ def _sink(name: str, lane: Mapping[str, Any], history: History, now: float) -> d
         "last_trouble_at": _clock(last.at) if last and is_over else None,
         **lane,
     }
+
+
+def _kafka(row: KafkaRow, history: History, now: float) -> dict[str, Any]:
+    taken, safe = history.kafka_rates(row.name, row.taken, row.safe, now)
+    return {**row._asdict(), "taken_rate": taken, "safe_rate": safe}
 
 
 def _clock(at: float) -> str:

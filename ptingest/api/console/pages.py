@@ -20,6 +20,7 @@ from ptingest.api.letters import DeadLetterJobs
 from ptingest.api.view import StatusView
 from ptingest.api.why import TraceService
 from ptingest.dead_letters.browser import DeadLetterBrowser
+from ptingest.doctor.kafka import kafka_rows
 from ptingest.model.explore import DocumentReader
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.pipeline.route import stream_names
@@ -111,6 +112,9 @@ class Console:
         self._metrics.refresh()
         now = time.time()
         self._history.sample(now)
-        self._history.note_cpu(cpu_seconds_of(self._view.status()), now)
+        status = self._view.status()
+        self._history.note_cpu(cpu_seconds_of(status), now)
+        rows = kafka_rows(status)
+        self._history.note_kafka({row.name: (row.taken, row.safe) for row in rows}, now)
         if any(value for _, value in self._metrics.labelled(IN_TROUBLE)):
             self._history.note_troubles(troubles_of(self._view.status()), now)

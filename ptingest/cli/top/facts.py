@@ -8,9 +8,10 @@ Rates are the growth between the two answers. Whether all is well is decided by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from ptingest.doctor.kafka import KafkaRow, kafka_rows
 from ptingest.doctor.limits import limits_of
 from ptingest.doctor.server_facts import ServerFacts
 from ptingest.doctor.traffic import headline, health
@@ -53,6 +54,7 @@ def overview(before: ServerFacts | None, now: ServerFacts) -> Row:
         "books": _books(before, now, seconds),
         "connections": _connections(before, now, seconds),
         "open_connections": (status.get("beats") or {}).get("connections", 0),
+        "kafka": _kafka(before, now, seconds),
         "sinks": _sinks(before, now),
         "limits": _limits(status),
         "process": _process(before, now, seconds),
@@ -222,6 +224,28 @@ def _mean_write(before: ServerFacts | None, now: ServerFacts, sink: str) -> floa
         before = None
     count = of(now, "count") - of(before, "count")
     return round((of(now, "sum") - of(before, "sum")) / count, 6) if count else None
+
+
+# --- Kafka ---------------------------------------------------------------------------------
+
+
+def _kafka(before: ServerFacts | None, now: ServerFacts, seconds: float) -> list[Row]:
+    """One row for the buffer's topic where it is written, one a source."""
+    old = {} if before is None else {row.name: row for row in kafka_rows(before.status)}
+
+    def rate(row: KafkaRow, of: Callable[[KafkaRow], int]) -> float | None:
+        if row.name not in old or seconds <= 0:
+            return None
+        return round(max(0.0, (of(row) - of(old[row.name])) / seconds), 1)
+
+    return [
+        {
+            **row._asdict(),
+            "taken_per_second": rate(row, lambda one: one.taken),
+            "safe_per_second": rate(row, lambda one: one.safe),
+        }
+        for row in kafka_rows(now.status)
+    ]
 
 
 # --- limits and the process -----------------------------------------------------------------

@@ -178,14 +178,19 @@ def _sections(shown: Row) -> list[Section]:
             ),
         )
     ]
+    kafka = shown["kafka"]
+    said = [f"  {row['name']}: {text}" for row in kafka for text in row["troubles"]]
     found = [
         Section(_WORKER_COLUMNS, shown["workers"], ""),
+        Section(_kafka_columns(), kafka, "", said),
         Section(_sink_columns(), sinks, "no sinks", troubles),
         Section(_book_columns(is_single=is_single), shown["books"], "no event has come yet"),
         Section(_connection_columns(), connections, "no Beat is connected"),
         Section(_limit_columns(), shown["limits"], "no limits"),
     ]
-    return found if shown["workers"] else found[1:]
+    # These two are of some servers only.
+    is_shown = (bool(shown["workers"]), bool(kafka), *(True for _ in found[2:]))
+    return [section for section, is_here in zip(found, is_shown, strict=True) if is_here]
 
 
 def _table(section: Section, rows: int, width: int) -> list[Text]:
@@ -295,6 +300,21 @@ def _sink_columns() -> tuple[Column, ...]:
         Column("write", 7, _time("write_seconds")),
         Column("backoff", 7, _time("backoff_seconds")),
         Column("oldest", 7, _time("oldest_seconds")),
+    )
+
+
+def _kafka_columns() -> tuple[Column, ...]:
+    def is_in_trouble(row: Row) -> bool:
+        return bool(row["troubles"])
+
+    return (
+        Column("kafka", 0, lambda row: str(row["name"]), True, is_in_trouble),
+        Column("in/s", 7, _count("taken_per_second")),
+        Column("safe/s", 7, _count("safe_per_second")),
+        Column("flight", 7, _count("outstanding")),
+        Column("lag", 7, _count("lag")),
+        Column("oldest", 7, _time("oldest_seconds")),
+        Column("parts", 5, _count("partitions")),
     )
 
 

@@ -15,6 +15,10 @@ class KafkaBooks:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._topics: set[str] = set()
+        self._shown: dict[str, set[tuple[str, ...]]] = {}
+        """Gauge -> the labels that this source has set; another source has others."""
+        self.read = self.settled_events = self.given_back = 0
+        self.commits_done = self.commits_refused = self.lost = 0
 
     def topic_label(self, topic: str) -> str:
         """Return the label of a topic."""
@@ -27,6 +31,7 @@ class KafkaBooks:
 
     def read_events(self, topic: str, count: int) -> None:
         label = self.topic_label(topic)
+        self.read += count
         self._metrics.add("ptingest_kafka_read_events_total", count, label)
         self._metrics.add("ptingest_kafka_outstanding_events", count, label)
 
@@ -34,15 +39,20 @@ class KafkaBooks:
         """Events of a run are safe, or will be read again."""
         label = self.topic_label(topic)
         fate = "settled" if is_safe else "given_back"
+        self.settled_events += count if is_safe else 0
+        self.given_back += 0 if is_safe else count
         self._metrics.add(f"ptingest_kafka_{fate}_events_total", count, label)
         self._metrics.add("ptingest_kafka_outstanding_events", -count, label)
 
     def committed(self, error: str | None) -> None:
         result = "done" if error is None else "refused"
+        self.commits_done += error is None
+        self.commits_refused += error is not None
         self._metrics.add("ptingest_kafka_commits_total", 1, result)
 
     def lost_records(self, topic: str, count: int) -> None:
         """Records were gone before they were read."""
+        self.lost += count
         self._metrics.add("ptingest_kafka_lost_records_total", count, self.topic_label(topic))
 
     def rebalanced(self) -> None:
@@ -65,8 +75,18 @@ class KafkaBooks:
             oldest[label_of] = max(age, oldest.get(label_of, 0.0))
         self._replace("ptingest_kafka_oldest_unsettled_seconds", oldest)
 
+    def row(self) -> dict[str, int]:
+        """The part of /status about it, in events."""
+        return {
+            "read": self.read,
+            "settled": self.settled_events,
+            "given_back": self.given_back,
+            "outstanding": self.read - self.settled_events - self.given_back,
+        }
+
     def _replace(self, name: str, values: dict[tuple[str, ...], float]) -> None:
-        for labels, _ in self._metrics.labelled(name):
+        for labels in self._shown.get(name, set()) - values.keys():
             self._metrics.set(name, 0, *labels)
+        self._shown[name] = self._shown.get(name, set()) | values.keys()
         for labels, value in values.items():
             self._metrics.set(name, value, *labels)

@@ -26,6 +26,7 @@ from ptingest.model.contracts import Admit, Checkpoint, Clock
 from ptingest.settings.kafka import KafkaSourceSettings
 from ptingest.sources.kafka.books import KafkaBooks
 from ptingest.sources.kafka.partition import PartitionReader, Surroundings
+from ptingest.sources.kafka.trend import LagTrend
 from ptingest.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class KafkaSource:
         """What is wrong, by topic or by what failed; a sentence each."""
         self._committed_at, self._commits = clock.monotonic(), asyncio.Lock()
         self._commit_error: str | None = None
+        self._trend = LagTrend()
         self._is_draining = False
         self._is_closing, self._ended = asyncio.Event(), asyncio.Event()
         self._ended.set()
@@ -224,6 +226,7 @@ class KafkaSource:
     async def _commit_regularly(self, consumer: KafkaConsumer) -> None:
         while True:
             await asyncio.sleep(self._settings.commit_seconds)
+            self._trend.note(self._clock.monotonic(), self._lag_of_all())
             if not self._is_draining:
                 await self._commit(consumer)
 
@@ -257,6 +260,7 @@ class KafkaSource:
 
     async def assigned(self, partitions: Sequence[Partition]) -> None:
         self.books.rebalanced()
+        self._trend.begin_again()
         log.info("reads now: %s", _named(partitions))
         for partition in partitions:
             reader = self._readers[partition] = PartitionReader(partition, self._around)
@@ -267,6 +271,7 @@ class KafkaSource:
 
     async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         self.books.rebalanced()
+        self._trend.begin_again()
         if not self._is_closing.is_set():
             log.info("other members read from now on: %s", _named(partitions))
         going = {one: self._readers[one] for one in partitions if one in self._readers}
@@ -283,6 +288,7 @@ class KafkaSource:
 
     async def lost(self, partitions: Sequence[Partition]) -> None:
         self.books.rebalanced()
+        self._trend.begin_again()
         log.warning(
             "other members took %s, because this one was not heard of in time; what is under way "
             "of them is read again there, and recognised by its keys",
@@ -360,6 +366,11 @@ class KafkaSource:
         end = self._consumer.statistics.end_of(*reader.partition)
         return None if end is None else max(0, end - safe)
 
+    def _lag_of_all(self) -> int | None:
+        lags = [self._lag(reader) for reader in self._readers.values()]
+        known = [lag for lag in lags if lag is not None]
+        return sum(known) if known else None
+
     def _age(self, reader: PartitionReader) -> float:
         began_at = reader.offsets.oldest_began_at
         return 0.0 if began_at is None else self._clock.monotonic() - began_at
@@ -382,6 +393,14 @@ class KafkaSource:
             "group_state": consumer.statistics.group_state if consumer else "",
             "rebalances": consumer.statistics.rebalances if consumer else 0,
             "partitions": len(self._readers),
+            "events": self.books.row(),
+            "lag": self._lag_of_all(),
+            "lag_growing_seconds": round(self._trend.growing_seconds),
+            "oldest_seconds": round(max(map(self._age, self._readers.values()), default=0.0), 1),
+            "commits": {"done": self.books.commits_done, "refused": self.books.commits_refused},
+            "commit_error": self._commit_error,
+            "lost_records": self.books.lost,
+            "troubles": self.troubles(),
             "partition_bytes_limit": self._settings.partition_bytes,
             "outstanding_events": sum(one.outstanding_events for one in self._readers.values()),
             "outstanding_bytes": sum(one.outstanding_bytes for one in self._readers.values()),

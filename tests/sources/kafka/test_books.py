@@ -53,3 +53,24 @@ def test_events_are_settled_or_given_back() -> None:
     assert metrics.value("ptingest_kafka_settled_events_total", "logs") == 7
     assert metrics.value("ptingest_kafka_given_back_events_total", "logs") == 2
     assert metrics.value("ptingest_kafka_outstanding_events", "logs") == 1
+
+
+def test_books_in_status_add_up() -> None:
+    books = KafkaBooks(Metrics())
+    books.read_events("logs", 10)
+    books.settled("logs", 7, is_safe=True)
+    books.settled("logs", 2, is_safe=False)
+
+    assert books.row() == {"read": 10, "settled": 7, "given_back": 2, "outstanding": 1}
+
+
+def test_a_source_leaves_the_gauges_of_another_one_alone() -> None:
+    metrics = Metrics()
+    first, second = KafkaBooks(metrics), KafkaBooks(metrics)
+    first.show_lags({("logs", 0): 5}, {"logs": 3.0})
+
+    second.show_lags({("buffer", 0): 6}, {})
+
+    assert metrics.value("ptingest_kafka_lag_records", "logs", "0") == 5
+    assert metrics.value("ptingest_kafka_lag_records", "buffer", "0") == 6
+    assert metrics.value("ptingest_kafka_oldest_unsettled_seconds", "logs") == 3.0
