@@ -164,3 +164,19 @@ def test_what_elasticsearch_says_never_commands_the_terminal(
 
     for line in capsys.readouterr().out.splitlines():
         assert line.isprintable()
+
+
+def test_the_sinks_of_a_receiver_are_not_looked_at(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "role: receive\n"
+        "buffer: {kafka: {brokers: ['127.0.0.1:9']}}\n"
+        "sinks: {elasticsearch: {hosts: ['http://127.0.0.1:9']}}\n"
+        "api: {listen: '127.0.0.1:9'}\n"
+    )
+
+    ran = run("doctor", "--json", "--config", str(config), folder=tmp_path)
+
+    seen = marks(ran.out)
+    assert seen["server"] == "problem"
+    assert "Elasticsearch" not in seen

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,25 @@ def test_a_profile_of_ones_own_is_read_and_a_broken_one_named(tmp_path: Path) ->
 
     with pytest.raises(ConfigInvalid, match=r"my\.yaml:1: groups"):
         read_profile(server_settings(tmp_path, profile=str(broken)), {})
+
+
+@pytest.mark.parametrize(
+    ("section", "path"),
+    [
+        ({"role": "receive", "buffer": {"kafka": {"brokers": ["127.0.0.1:9"]}}}, "buffer.kafka"),
+        ({"role": "index", "buffer": {"kafka": {"brokers": ["127.0.0.1:9"]}}}, "buffer.kafka"),
+        ({"kafka": {"brokers": ["127.0.0.1:9"], "topics": ["logs"]}}, "kafka"),
+    ],
+)
+async def test_a_missing_client_of_kafka_is_what_is_wrong_with_the_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: dict[str, object], path: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    settings = server_settings(tmp_path, **section)
+
+    with pytest.raises(ConfigInvalid) as refused:
+        build(settings, read_profile(settings, {}), clock=SystemClock())
+
+    (problem,) = refused.value.problems
+    assert problem.path == path
+    assert "pip install" in problem.seen

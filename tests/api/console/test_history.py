@@ -126,3 +126,13 @@ def test_the_share_of_processors_is_over_about_a_minute(history: History) -> Non
     assert history.cpu_share(97.5, 1195.0) == pytest.approx(0.5)
     assert history.cpu_share(0.0, 1195.0) == 0.0  # a worker was replaced
     assert history.cpu_share(97.5, 1130.0) is None
+
+
+def test_rates_of_kafka_are_those_of_the_last_minute(history: History) -> None:
+    history.note_kafka({"source logs": (100, 90)}, 1000.0)
+    history.note_kafka({"source logs": (200, 180)}, 1010.0)
+
+    assert history.kafka_rates("source logs", 300, 190, 1020.0) == (10.0, 5.0)
+    assert history.kafka_rates("source logs", 0, 0, 1020.0) == (0.0, 0.0)
+    assert history.kafka_rates("to other", 300, 190, 1020.0) == (None, None)
+    assert history.kafka_rates("source logs", 300, 190, 1001.0) == (None, None)

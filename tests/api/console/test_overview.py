@@ -219,3 +219,28 @@ def test_young_servers_show_less_than_an_hour() -> None:
 
     assert [span(points, 100.0 + age) for age in (60, 900, 3000)] == [600.0, 1800.0, 3600.0]
     assert span([], 100.0) == 600.0
+
+
+async def test_the_buffer_and_sources_of_kafka_have_a_card_each_with_what_troubles_them() -> None:
+    buffer = {
+        "topic": HOSTILE, "topic_partitions": 8, "oldest_seconds": 20.0, "troubles": [HOSTILE],
+        "events": {"received": 1234, "appended": 34, "outstanding": 1200},
+    }  # fmt: skip
+    source = {"partitions": 4, "lag": 77, "events": {"read": 9, "settled": 9}, "troubles": []}
+    async with console() as served:
+        served.view.shown = {**FULL, "buffer": buffer, "kafka": {"buffer": source}}
+
+        page = await served.read("/console/")
+
+    assert f"Kafka, to {SHOWN}" in page
+    assert f'<p class="notice bad">{SHOWN}</p>' in page
+    assert "1,200 events, the oldest for 20 s" in page
+    assert "Kafka, source buffer" in page
+    assert "77 records" in page
+
+
+async def test_without_kafka_nothing_is_said_of_it() -> None:
+    async with console() as served:
+        served.view.shown = {**FULL, "buffer": None, "kafka": {}}
+
+        assert "Kafka, " not in await served.read("/console/")

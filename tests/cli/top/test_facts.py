@@ -248,3 +248,21 @@ def test_the_time_of_a_write_is_of_those_between_the_looks() -> None:
     idle = overview(wrote(1.0, 10, 1.0), wrote(2.0, 10, 1.0))["sinks"][0]
 
     assert (recent["write_seconds"], idle["write_seconds"]) == (0.5, 0.1)
+
+
+def test_rates_of_kafka_are_the_growth_between_two_looks() -> None:
+    def source(read: int, settled: int) -> Row:
+        return {"kafka": {"logs": {"events": {"read": read, "settled": settled}, "lag": 7}}}
+
+    found = overview(facts(1000.0, **source(100, 90)), facts(1010.0, **source(300, 190)))
+
+    (row,) = found["kafka"]
+    assert (row["taken_per_second"], row["safe_per_second"], row["lag"]) == (20.0, 10.0, 7)
+
+
+def test_a_source_that_was_not_there_before_has_no_rate() -> None:
+    after = facts(1010.0, kafka={"logs": {"events": {"read": 5}}})
+
+    (row,) = overview(facts(1000.0), after)["kafka"]
+
+    assert (row["taken_per_second"], row["taken"]) == (None, 5)

@@ -154,3 +154,36 @@ def test_a_head_that_is_too_long_for_the_terminal_takes_a_second_line() -> None:
     assert "pause" in wide[0]
     assert "pause" in narrow[1]
     assert all(len(line) <= 80 and "…" not in line for line in narrow[:2])
+
+
+KAFKA: Row = {
+    "buffer": {
+        "topic": "ptingest", "topic_partitions": 8, "oldest_seconds": 20.0,
+        "events": {"received": 100, "appended": 40, "outstanding": 60},
+        "troubles": ["no broker answers (refused)"],
+    },
+    "kafka": {
+        "buffer": {
+            "partitions": 4, "lag": 1200, "oldest_seconds": 0.4, "troubles": [],
+            "events": {"read": 40, "settled": 30, "outstanding": 10},
+        }
+    },
+}  # fmt: skip
+
+
+def test_the_buffer_and_each_source_of_kafka_have_a_row_at_80_columns() -> None:
+    found = shown(overview(None, facts(**KAFKA)), 80, 30)
+
+    heading = next(at for at, line in enumerate(found) if line.startswith("kafka"))
+    assert found[heading].split() == ["kafka", "in/s", "safe/s", "flight", "lag", "oldest", "parts"]
+    name, *cells = found[heading + 1].removeprefix("to ").split()
+    assert (name, cells[:4], cells[-1]) == ("ptingest", ["-", "-", "60", "-"], "8")
+    assert found[heading + 2].startswith("source buffer")
+    assert found[heading + 3].strip() == "to ptingest: no broker answers (refused)"
+    assert max(map(cell_len, found)) <= 80
+
+
+def test_without_kafka_there_is_no_row_of_it() -> None:
+    found = shown(overview(None, facts(buffer=None, kafka={})), 80, 30)
+
+    assert not any(line.startswith("kafka") for line in found)
