@@ -89,8 +89,7 @@ class KafkaSource:
         """What is wrong, by topic or by what failed; a sentence each."""
         self._committed_at, self._commits = clock.monotonic(), asyncio.Lock()
         self._commit_error: str | None = None
-        self._trend = LagTrend()
-        self._is_draining = False
+        self._is_draining, self._trend = False, LagTrend()
         self._is_closing, self._ended = asyncio.Event(), asyncio.Event()
         self._ended.set()
         metrics.before_scrape(self._refresh)
