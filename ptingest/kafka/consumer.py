@@ -48,6 +48,9 @@ REQUEST_SECONDS = 10.0
 AGAIN_SECONDS = 1.0
 """Time between two tries to find where a partition begins."""
 STATISTICS_SECONDS = 2.0
+LOOK_SECONDS = 10.0
+"""How often brokers are asked for topics of which this member has no partition."""
+LOOK_ANSWER_SECONDS = 3.0
 
 PROPERTIES: Mapping[str, object] = {
     "enable.auto.commit": False,
@@ -104,7 +107,10 @@ class KafkaConsumer:
         self._to_begin: set[Partition] = set()
         self._gone: set[Partition] = set()
         """Partitions that went during this poll."""
-        self._begin_at = 0.0
+        self._begin_at = self._look_at = 0.0
+        self.unread: Mapping[str, Problem] = {}
+        """Why topics cannot be read that are subscribed to by name; the brokers' last word, since
+        the library tells of a topic that goes only sometimes."""
         self._placing = self._placed = 0
         self._is_closed = False
         self._calls: queue.SimpleQueue[tuple[ThreadFuture[Any], Callable[[], Any]] | None]
@@ -127,6 +133,7 @@ class KafkaConsumer:
 
     async def subscribe(self) -> None:
         """Join the group; partitions come during ``poll``."""
+        self._look_at = time.monotonic() + LOOK_SECONDS
         await self._in_thread(self._subscribe)
 
     async def poll(self, seconds: float, most: int) -> Polled:
@@ -228,6 +235,8 @@ class KafkaConsumer:
         self._gone.clear()
         if self._to_begin and time.monotonic() >= self._begin_at:
             self._begin_all()
+        if time.monotonic() >= self._look_at:
+            self._look_for_topics()
         try:
             first = self._client.poll(seconds)
             messages = [] if first is None else [first, *self._client.consume(most - 1, 0)]
@@ -249,6 +258,8 @@ class KafkaConsumer:
             raise _failed(error)
         if error.name() == "_AUTO_OFFSET_RESET" and topic is not None and number is not None:
             self._to_begin.add(Partition(topic, number))
+        elif topic is not None:
+            self._look_at = 0.0  # look now
         elif error.name() != "_PARTITION_EOF":
             problems.append(Problem(error.name(), error.str(), topic))
 
@@ -276,6 +287,21 @@ class KafkaConsumer:
         # A partition may go while its owner asks for something.
         with suppress(confluent_kafka().KafkaException):
             call(places)
+
+    def _look_for_topics(self) -> None:
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        held = {one.topic for one in self._client.assignment()}
+        found: dict[str, Problem] = {}
+        for topic in self._topics:
+            if topic in held or topic.startswith("^"):
+                continue
+            try:
+                seen = self._client.list_topics(topic, timeout=LOOK_ANSWER_SECONDS)
+            except confluent_kafka().KafkaException:
+                return  # no broker answers, and what was last seen stays
+            if (error := seen.topics[topic].error) is not None:
+                found[topic] = Problem(error.name(), error.str(), topic)
+        self.unread = found
 
     def _begin_all(self) -> None:
         """Find where partitions begin that have no usable offset; those it fails for stay."""

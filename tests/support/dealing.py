@@ -23,6 +23,7 @@ TOGETHER = {
     "tests/peers/test_failures.py": "a bare Elasticsearch",
     "tests/peers/test_reading.py": "a bare Elasticsearch",
     "tests/peers/test_kafka.py": "a Kafka",
+    "tests/peers/test_kafka_source.py": "a Kafka",
     "tests/peers/test_kafka_buffer.py": "a Kafka",
     "tests/peers/test_kafka_replay.py": "a Kafka",
 }

@@ -14,9 +14,10 @@ from ptingest.server.process.clock import SystemClock
 from ptingest.settings.kafka import KafkaSourceSettings
 from ptingest.sources.kafka.source import KafkaSource
 from ptingest.telemetry.metrics import Metrics
-from tests.support.waiting import until
+from tests.support.waiting import until, wait_until
 
 RECORD_LIMIT_BYTES = 4 << 20
+NOT_READY = ("COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR")
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -49,13 +50,22 @@ def committed(
     bootstrap: str, topic: str, *, group: str = "group", partitions: int = 1
 ) -> list[int | None]:
     """Return the offsets that a group has committed; None for a partition that has none."""
-    from confluent_kafka import Consumer, TopicPartition
+    from confluent_kafka import Consumer, KafkaException, TopicPartition
 
     asking = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0})
+    places = [TopicPartition(topic, number) for number in range(partitions)]
+
+    def found() -> list[Any]:
+        try:
+            return asking.committed(places, timeout=30)
+        except KafkaException as error:
+            # Brokers that were killed say for some time that they are not the coordinator yet.
+            if error.args[0].name() not in NOT_READY:
+                raise
+            return []
+
     try:
-        places = [TopicPartition(topic, number) for number in range(partitions)]
-        found = asking.committed(places, timeout=30)
-        return [one.offset if one.offset >= 0 else None for one in found]
+        return [one.offset if one.offset >= 0 else None for one in wait_until(found)]
     finally:
         asking.close()
 

@@ -86,7 +86,7 @@ class KafkaSource:
         self._consumer: KafkaConsumer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._problems: dict[str, str] = {}
-        """What is wrong, by topic or by what failed; a sentence each."""
+        """What is wrong, by topic, "" for all of it; a sentence each."""
         self._committed_at, self._commits = clock.monotonic(), asyncio.Lock()
         self._commit_error: str | None = None
         self._is_draining, self._trend = False, LagTrend()
@@ -122,6 +122,7 @@ class KafkaSource:
             while not self._is_closing.is_set():
                 polled = await consumer.poll(POLL_SECONDS, POLL_RECORDS)
                 self._take(polled)
+                self._note_topics(consumer.unread)
                 self._balance(consumer)
         finally:
             committing.cancel()
@@ -177,7 +178,6 @@ class KafkaSource:
         for key, records in groupby(polled.records, key=lambda one: (one.topic, one.partition)):
             by_partition.setdefault(Partition(*key), []).extend(records)
         for partition, found in by_partition.items():
-            self._problems.pop(partition.topic, None)
             if (reader := self._readers.get(partition)) is not None and not self._is_draining:
                 reader.take(found, polled.placed)
 
@@ -263,7 +263,6 @@ class KafkaSource:
         log.info("reads now: %s", _named(partitions))
         for partition in partitions:
             reader = self._readers[partition] = PartitionReader(partition, self._around)
-            self._problems.pop(partition.topic, None)
             if self._is_draining:
                 reader.end()
         self._problems.pop("", None)
@@ -289,8 +288,9 @@ class KafkaSource:
         self.books.rebalanced()
         self._trend.begin_again()
         log.warning(
-            "other members took %s, because this one was not heard of in time; what is under way "
-            "of them is read again there, and recognised by its keys",
+            "lost %s: other members took them, because this one was not heard of in time, or their "
+            "topic is gone; what is under way of them is read again there, and recognised by its "
+            "keys",
             _named(partitions),
         )
         self._abandon(partitions, "its partition was lost")
@@ -335,20 +335,28 @@ class KafkaSource:
     # -- problems and numbers -------------------------------------------------------------
 
     def _note(self, problem: Problem) -> None:
-        """Keep what the brokers say, and log it once."""
+        """Keep what the brokers say of the group, and log it once."""
         if problem.name == LEFT:
             log.error("this member was put out of its group (%s); it joins again", problem.detail)
             return
-        topic = problem.topic or ""
-        if problem.name in MISSING:
-            sentence = f"topic {topic} does not exist; it is read when it is made"
-        elif topic:
-            sentence = f"topic {topic} cannot be read ({problem.name}: {problem.detail})"
-        else:
-            sentence = f"the group {self._settings.group} is of no use ({problem.detail})"
-        if self._problems.get(topic) != sentence:
-            log.warning("%s", sentence)
-        self._problems[topic] = sentence
+        group, said = self._settings.group, f"{problem.name}: {problem.detail}"
+        self._set_problems({**self._problems, "": f"group {group} cannot be used ({said})"})
+
+    def _set_problems(self, problems: dict[str, str]) -> None:
+        for sentence in problems.values():
+            if sentence not in self._problems.values():
+                log.warning("%s", sentence)
+        self._problems = problems
+
+    def _note_topics(self, unread: Mapping[str, Problem]) -> None:
+        """Keep what the brokers say of topics that are subscribed to by name."""
+        of_all = self._problems.get("")
+        problems = {} if of_all is None else {"": of_all}
+        for topic, problem in unread.items():
+            problems[topic] = f"topic {topic} cannot be read ({problem.name}: {problem.detail})"
+            if problem.name in MISSING:
+                problems[topic] = f"topic {topic} does not exist; it is read when it is made"
+        self._set_problems(problems)
 
     def troubles(self) -> list[str]:
         """Why nothing, or not all, is read, a sentence each; empty where all is well."""

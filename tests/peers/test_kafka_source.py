@@ -1,0 +1,317 @@
+"""The source on a real Kafka: groups, restarts, logins, and what brokers do to offsets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.authority import Authority
+from tests.peers.kafka_peer import PASSWORD, USER, Kafka, start_kafka
+from tests.support.kafka import Downstream, Reading, committed, send
+from tests.support.kafka import reading as reading_for_a_while
+
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
+
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+
+def reading(*arguments: Any, **settings: Any) -> AbstractAsyncContextManager[Reading]:
+    """A session that no busy machine lets expire; real brokers do not wait for its end."""
+    return reading_for_a_while(*arguments, **{"session_seconds": 60.0, **settings})
+
+
+def numbered(count: int, first: int = 0) -> list[bytes]:
+    return [b'{"n":%d}' % number for number in range(first, first + count)]
+
+
+def rows(one: Reading) -> list[dict[str, Any]]:
+    return one.source.status()["listed"]  # type: ignore[return-value]
+
+
+async def test_a_second_member_takes_a_part_while_events_pass(kafka: Kafka) -> None:
+    topic = group = "rebalanced"
+    kafka.create_topic(topic, partitions=4)
+    first, second = Downstream(), Downstream()
+
+    async with reading(kafka.bootstrap, first, topic, group=group) as one:
+        for partition in range(4):
+            send(kafka.bootstrap, topic, *numbered(500, partition * 1000), partition=partition)
+        await one.until_read(first, 500)
+        async with reading(kafka.bootstrap, second, topic, group=group) as other:
+            await other.until(lambda: len(rows(other)) == 2)
+            for partition in range(4):
+                more = numbered(500, partition * 1000 + 500)
+                await asyncio.to_thread(send, kafka.bootstrap, topic, *more, partition=partition)
+            await one.until(lambda: len({*first.admitted, *second.admitted}) == 4000)
+            assert len(rows(one)) == 2
+            await other.stop()
+        await one.until(lambda: len(rows(one)) == 4)
+        await one.stop()
+
+    # Nothing was under way for longer than the rebalance waits, so nothing was read twice.
+    assert Counter([*first.admitted, *second.admitted]).most_common(1)[0][1] == 1
+    assert committed(kafka.bootstrap, topic, group=group, partitions=4) == [1000] * 4
+
+
+async def test_a_rebalance_waits_for_what_is_under_way(kafka: Kafka) -> None:
+    topic = group = "under-way"
+    kafka.create_topic(topic, partitions=2)
+    first, second = Downstream(is_settling=False), Downstream()
+
+    async with reading(kafka.bootstrap, first, topic, group=group) as one:
+        for partition in (0, 1):
+            send(kafka.bootstrap, topic, *numbered(10, partition * 100), partition=partition)
+        await one.until_read(first, 20)
+        async with reading(kafka.bootstrap, second, topic, group=group) as other:
+            await one.until(lambda: len(rows(one)) == 2 and one.source._readers and _is_going(one))
+            first.settle_all()
+            await other.until(lambda: len(rows(other)) == 1)
+            await other.stop()
+        await one.stop()
+
+    assert second.admitted == []
+    assert committed(kafka.bootstrap, topic, group=group, partitions=2) == [10, 10]
+
+
+def _is_going(one: Reading) -> bool:
+    return any(reader.is_over for reader in one.source._readers.values())
+
+
+async def test_what_is_not_safe_in_time_is_given_back_and_read_by_the_other(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ptingest.sources.kafka.source.REVOKE_SECONDS", 0.5)
+    topic = group = "not-in-time"
+    kafka.create_topic(topic, partitions=2)
+    first, second = Downstream(is_settling=False), Downstream()
+
+    async with reading(kafka.bootstrap, first, topic, group=group) as one:
+        for partition in (0, 1):
+            send(kafka.bootstrap, topic, *numbered(10, partition * 100), partition=partition)
+        await one.until_read(first, 20)
+        async with reading(kafka.bootstrap, second, topic, group=group) as other:
+            await other.until_read(second, 10)
+            assert one.value("ptingest_kafka_given_back_events_total", topic) == 10
+            first.settle_all()
+            await other.stop()
+        await one.until_read(first, 20)
+        await one.stop()
+
+    assert set(second.admitted) < set(first.admitted)
+    assert committed(kafka.bootstrap, topic, group=group, partitions=2) == [10, 10]
+
+
+async def test_backpressure_longer_than_the_poll_interval_keeps_the_partitions(
+    kafka: Kafka,
+) -> None:
+    topic = group = "backpressure"
+    kafka.create_topic(topic)
+    send(kafka.bootstrap, topic, *numbered(5000))
+    down = Downstream()
+    down.open.clear()
+    limits = {"max.poll.interval.ms": 6000, "session.timeout.ms": 6000}
+    settings = {"partition_bytes": 4096, "group": group, "properties": limits}
+
+    async with reading(kafka.bootstrap, down, topic, **settings) as one:
+        await one.until(lambda: any(row["paused"] for row in rows(one)))
+        assigned = one.value("ptingest_kafka_rebalances_total")
+        began_at = asyncio.get_running_loop().time()
+        await one.until(lambda: asyncio.get_running_loop().time() > began_at + 13.0)
+
+        assert down.admitted == []
+        assert one.value("ptingest_kafka_rebalances_total") == assigned
+        down.open.set()
+        await one.until_read(down, 5000)
+        await one.stop()
+
+    assert down.admitted == numbered(5000)
+    assert committed(kafka.bootstrap, topic, group=group) == [5000]
+
+
+async def test_a_topic_that_is_deleted_is_told_and_others_are_read_on(
+    kafka: Kafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    kafka.create_topic("stays")
+    kafka.create_topic("goes")
+    down = Downstream()
+    often = {"topic.metadata.refresh.interval.ms": 500}
+
+    async with reading(
+        kafka.bootstrap, down, ["stays", "goes"], group="deleted", properties=often
+    ) as one:
+        send(kafka.bootstrap, "goes", b'{"n":1}')
+        await one.until_read(down, 1)
+        await asyncio.to_thread(kafka.delete_topic, "goes")
+        await one.until(one.source.troubles)
+        (trouble,) = one.source.troubles()
+        send(kafka.bootstrap, "stays", b'{"n":2}')
+        await one.until_read(down, 2)
+        await asyncio.to_thread(kafka.create_topic, "goes")
+        send(kafka.bootstrap, "goes", b'{"n":3}')
+        await one.until_read(down, 3)
+        await one.until(lambda: not one.source.troubles())
+
+    assert trouble == "topic goes does not exist; it is read when it is made"
+    assert down.admitted == [b'{"n":1}', b'{"n":2}', b'{"n":3}']
+
+
+async def test_records_that_retention_took_are_counted_and_the_rest_is_read(
+    kafka: Kafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic = group = "retained"
+    kafka.create_topic(topic)
+    send(kafka.bootstrap, topic, *numbered(5))
+    down, later = Downstream(), Downstream()
+    async with reading(kafka.bootstrap, down, topic, group=group) as one:
+        await one.until_read(down, 5)
+        await one.stop()
+    send(kafka.bootstrap, topic, *numbered(10, 5))
+    kafka.delete_records(topic, 0, 9)
+
+    async with reading(kafka.bootstrap, later, topic, group=group, start="latest") as one:
+        await one.until_read(later, 6)
+        assert one.value("ptingest_kafka_lost_records_total", topic) == 4
+
+    assert later.admitted == numbered(6, 9)
+    assert "retained/0: 4 records from offset 5 on are gone" in caplog.text
+
+
+async def test_a_topic_made_anew_is_read_from_its_beginning(
+    kafka: Kafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic = group = "anew"
+    kafka.create_topic(topic)
+    send(kafka.bootstrap, topic, *numbered(20))
+    down, later = Downstream(), Downstream()
+    async with reading(kafka.bootstrap, down, topic, group=group) as one:
+        await one.until_read(down, 20)
+        await one.stop()
+    kafka.delete_topic(topic)
+    kafka.create_topic(topic)
+    send(kafka.bootstrap, topic, *numbered(3, 100))
+
+    async with reading(kafka.bootstrap, later, topic, group=group) as one:
+        await one.until_read(later, 3)
+
+    assert later.admitted == numbered(3, 100)
+
+
+async def test_a_time_is_where_a_new_group_begins(kafka: Kafka) -> None:
+    topic = "timed"
+    kafka.create_topic(topic)
+    send(kafka.bootstrap, topic, *numbered(5))
+    found = Downstream()
+    async with reading(kafka.bootstrap, found, topic, group="timed-1") as one:
+        await one.until_read(found, 5)
+    places = found.origins[0].records or {}
+    last = max(place.millis for place in places.values())
+    moment = datetime.fromtimestamp((last + 1) / 1000, UTC).isoformat()
+    send(kafka.bootstrap, topic, *numbered(5, 5))
+    down = Downstream()
+
+    async with reading(kafka.bootstrap, down, topic, group="timed-2", start=moment) as one:
+        await one.until_read(down, 5)
+        await one.stop()
+
+    assert down.admitted == numbered(5, 5)
+
+
+async def test_from_the_latest_on_nothing_is_left_out_after_a_restart(kafka: Kafka) -> None:
+    topic = group = "latest"
+    kafka.create_topic(topic)
+    send(kafka.bootstrap, topic, *numbered(5))
+    first, second = Downstream(), Downstream()
+    async with reading(kafka.bootstrap, first, topic, group=group, start="latest") as one:
+        await one.until(lambda: one.value("ptingest_kafka_commits_total", "done"))
+        await one.stop()
+    send(kafka.bootstrap, topic, *numbered(5, 5))
+
+    async with reading(kafka.bootstrap, second, topic, group=group, start="latest") as one:
+        await one.until_read(second, 5)
+
+    assert first.admitted == []
+    assert second.admitted == numbered(5, 5)
+
+
+async def test_a_killed_broker_costs_nothing(tmp_path: Path) -> None:
+    kafka = start_kafka(tmp_path)
+    try:
+        kafka.create_topic("logs", partitions=2)
+        for partition in (0, 1):
+            send(kafka.bootstrap, "logs", *numbered(50, partition * 1000), partition=partition)
+        down = Downstream()
+        async with reading(kafka.bootstrap, down, "logs") as one:
+            await one.until_read(down, 100)
+            await one.until(lambda: one.value("ptingest_kafka_commits_total", "done"))
+
+            await asyncio.to_thread(kafka.kill)
+            await one.until(one.source.troubles)
+            await asyncio.to_thread(kafka.start)
+            for partition in (0, 1):
+                more = numbered(50, partition * 1000 + 50)
+                await asyncio.to_thread(send, kafka.bootstrap, "logs", *more, partition=partition)
+            await one.until(lambda: len(set(down.admitted)) == 200)
+            await one.until(lambda: not one.source.troubles())
+            await one.stop()
+
+        assert committed(kafka.bootstrap, "logs", partitions=2) == [100, 100]
+    finally:
+        kafka.close()
+
+
+async def test_a_killed_coordinator_costs_nothing(tmp_path: Path) -> None:
+    kafka = start_kafka(tmp_path, nodes=3)
+    try:
+        kafka.create_topic("logs", partitions=2)
+        down = Downstream()
+        async with reading(kafka.bootstrap, down, "logs") as one:
+            send(kafka.bootstrap, "logs", *numbered(50))
+            await one.until_read(down, 50)
+            await one.until(lambda: one.value("ptingest_kafka_commits_total", "done"))
+
+            await asyncio.to_thread(lambda: kafka.kill(kafka.coordinator_of("group")))
+            await asyncio.to_thread(send, kafka.bootstrap, "logs", *numbered(50, 50))
+            await one.until(lambda: len(set(down.admitted)) == 100)
+            await one.stop(60.0)
+
+        assert committed(kafka.bootstrap, "logs", partitions=2)[0] == 100
+    finally:
+        kafka.close()
+
+
+async def test_logins_and_certificates(
+    tmp_path: Path, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = authority.issue("client.test", file="client")
+    kafka = start_kafka(
+        tmp_path, sasl=True, certificate=authority.server(), client_ca=authority.file
+    )
+    try:
+        kafka.create_topic("logs")
+        send(kafka.bootstrap, "logs", *numbered(5))
+        tls = {"ca_file": authority.file, "certificate": own.certificate, "key": own.key}
+        for mechanism in MECHANISMS:
+            down = Downstream()
+            login = {"mechanism": mechanism, "username": USER, "password": PASSWORD}
+            async with reading(
+                kafka.secured, down, "logs", group=mechanism, tls=tls, sasl=login
+            ) as one:
+                await one.until_read(down, 5)
+        wrong = {"mechanism": "PLAIN", "username": USER, "password": "wrong"}
+        async with reading(
+            kafka.secured, Downstream(), "logs", group="wrong", tls=tls, sasl=wrong
+        ) as one:
+            await one.until(one.source.troubles)
+            (trouble,) = one.source.troubles()
+    finally:
+        kafka.close()
+
+    assert "uthentication failed" in trouble
+    assert "wrong" not in "".join(r.message for r in caplog.records if r.levelno > logging.INFO)
