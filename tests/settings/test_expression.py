@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.settings import expression
@@ -16,7 +16,7 @@ def by_python(text: str, message: str) -> dict[str, str] | None:
     return None if found is None else {name: one for name, one in found.groupdict().items() if one}
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(text=EXPRESSIONS, messages=st.lists(TEXTS, min_size=1, max_size=4))
 def test_re2_has_the_captures_of_pythons_engine(text: str, messages: list[str]) -> None:
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ptingest.sources.kafka.offsets import PartitionOffsets, Run
@@ -97,7 +97,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_nothing_is_committed_past_a_record_that_is_not_safe(
     steps: list[tuple[str, int, int]],

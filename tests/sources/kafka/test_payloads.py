@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ptingest.kafka.polled import KafkaRecord
@@ -99,7 +99,6 @@ VALUES = st.one_of(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(VALUES, max_size=40), st.integers(1, RUN_RECORDS + 1))
 def test_runs_hold_every_record_once_and_in_order_and_tell_events_apart(
     values: list[bytes | None], repeated: int
