@@ -24,6 +24,7 @@ TOGETHER = {
     "tests/peers/test_reading.py": "a bare Elasticsearch",
     "tests/peers/test_kafka.py": "a Kafka",
     "tests/peers/test_kafka_source.py": "a Kafka",
+    "tests/peers/test_kafka_whole_path.py": "a Kafka",
     "tests/peers/test_kafka_buffer.py": "a Kafka",
     "tests/peers/test_kafka_replay.py": "a Kafka",
 }

@@ -251,6 +251,9 @@ class KafkaSource:
             log.info("offsets are committed again")
         self._commit_error = error
 
+    async def _commit_beginning(self, consumer: KafkaConsumer) -> None:
+        await self._commit(consumer)
+
     def _to_commit(self, partitions: Mapping[Partition, object]) -> dict[Partition, int]:
         found = ((one, self._readers[one].to_commit) for one in partitions if one in self._readers)
         return {one: offset for one, offset in found if offset is not None}
@@ -319,8 +322,11 @@ class KafkaSource:
                 "recognised by its keys",
                 *(name, beginning.committed, beginning.offset),
             )
-        if reader is not None:
+        if reader is not None and (consumer := self._consumer) is not None:
             reader.offsets.begin_at(beginning.offset)
+            # A kill must not let the next one choose another beginning. Its answer comes with a
+            # poll, and this one has not returned yet.
+            self._spawn(self._commit_beginning(consumer), "kafka beginning")
 
     def _abandon(self, partitions: Sequence[Partition], reason: str) -> None:
         """Forget partitions; what is under way of them is not committed here."""

@@ -269,3 +269,17 @@ async def test_the_lag_is_what_is_not_safe_yet() -> None:
             assert one.value("ptingest_kafka_oldest_unsettled_seconds", "logs") > 0
             down.settle_all()
             await one.until(lambda: one.value("ptingest_kafka_lag_records", "logs", "0") == 0)
+
+
+async def test_where_a_group_begins_is_committed_before_anything_is_read() -> None:
+    with MockKafka() as kafka:
+        kafka.create_topic("logs")
+        send(kafka.bootstrap, "logs", *numbered(5))
+
+        async with reading(
+            kafka.bootstrap, Downstream(), "logs", start="latest", commit_seconds=3600
+        ) as one:
+            await one.until(lambda: one.value("ptingest_kafka_commits_total", "done"))
+            at_first = committed(kafka.bootstrap, "logs")
+
+        assert at_first == [5]
