@@ -104,7 +104,7 @@ def start(folder: Path, kafka: Kafka, topic: str, **settings: float) -> Iterator
 @pytest.fixture
 def server(tmp_path: Path, kafka: Kafka, request: pytest.FixtureRequest) -> Iterator[Server]:
     """Commits rarely, so that a kill leaves much to be read again."""
-    yield from start(tmp_path, kafka, "whole-" + request.node.name[5:30], commit_seconds=60)
+    yield from start(tmp_path, kafka, "whole-" + request.node.name[5:30], commit_seconds=3600)
 
 
 def events() -> list[bytes]:
