@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 BUFFERED = "buffered"
 TOO_LARGE = "MSG_SIZE_TOO_LARGE"
+CUT_SHORT = "admission was cut short"
 AGAIN_SECONDS = 1.0
 """How long records that were refused wait before they are sent again."""
 LOOK_SECONDS = 5.0
@@ -135,7 +136,12 @@ class KafkaBuffer:
         self.books.receive(len(run))
         appends = self._open(packed, receipt, origin, arrived_ns)
         self._budget.release(size)
-        await self._keep_letters(packed.too_large, receipt, origin)
+        try:
+            await self._keep_letters(packed.too_large, receipt, origin)
+        except BaseException:
+            for one in appends:
+                self._give_back(one, CUT_SHORT)
+            raise
         await self._send(appends)
 
     async def _pack(self, run: Sequence[bytes], origin: Origin, arrived_ns: int) -> Packed:
@@ -165,7 +171,7 @@ class KafkaBuffer:
             await self._dead_letters.put([self._letter(one, origin) for one in payloads])
         except BaseException as error:
             self.books.give_back(len(payloads))
-            receipt.fail(str(error) or "admission was cut short")
+            receipt.fail(str(error) or CUT_SHORT)
             if not isinstance(error, DeadLettersFull | DeadLettersUnwritable):
                 raise
             return
@@ -200,13 +206,14 @@ class KafkaBuffer:
                 handed += 1
         except BaseException:
             for append in appends[handed:]:
-                self._give_back(append, "admission was cut short")
+                self._give_back(append, CUT_SHORT)
             raise
 
     def _answered(self, append: _Append, sent: asyncio.Future[None]) -> None:
+        # Asked for also where nobody waits for it any more: asyncio would call it an error.
+        error = None if sent.cancelled() else sent.exception()
         if sent.cancelled() or append not in self._appends:
             return
-        error = sent.exception()
         if error is None:
             self._confirm(append)
             return
@@ -254,7 +261,7 @@ class KafkaBuffer:
     async def _look_on(self, watch: TopicWatch) -> None:
         while True:
             if self._clock.monotonic() - self._confirmed_at >= LOOK_SECONDS:
-                await watch.look()
+                await watch.look(has_waiting=bool(self._appends))
                 self._lower(watch.limits and watch.limits.record_bytes)
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -34,8 +34,14 @@ class TopicWatch:
         self.connection_error: str | None = None
         self._refusal: NotAppended | None = None
 
-    async def look(self) -> None:
-        """Ask the brokers for the topic, and for its limits where they are not known."""
+    async def look(self, *, has_waiting: bool = True) -> None:
+        """Ask the brokers for the topic, and for its limits where they are not known.
+
+        A refusal counts while records wait to be sent again. Without any its cause may be gone, and
+        only the next record tells.
+        """
+        if not has_waiting:
+            self._refusal = None
         self.state = await self._producer.topic_state(self._topic, seconds=ASK_SECONDS)
         if self.state.error is None and self.limits is None:
             await self.ask_limits()

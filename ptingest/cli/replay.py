@@ -80,7 +80,7 @@ def replay(
     the same command goes on where it stopped.
 
     Exit codes: 0 all is read and safe (--compare: nothing would change), 1 it ended early
-    (--compare: something would change), 3 the config is invalid, 4 no broker answers.
+    (--compare: something would change), 3 the config is invalid, 5 it was interrupted.
     """
     from ptingest.server.config_file import read_settings
 

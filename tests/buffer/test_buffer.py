@@ -187,6 +187,27 @@ async def test_an_admission_that_is_cut_short_leaves_nothing(kafka, start) -> No
     assert running.buffer.books.outstanding == 20
 
 
+async def test_records_beside_a_dead_letter_that_is_cut_short_are_given_back(
+    kafka, start, monkeypatch
+) -> None:
+    running, giant, (small,) = start(record_bytes=20_000), events(1, 50_000)[0], events(1)
+    writing = asyncio.Event()
+
+    async def put(letters: object) -> None:
+        writing.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(running.letters, "put", put)
+    waiting = asyncio.create_task(running.window(small, giant))
+    await writing.wait()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+    books = running.buffer.books
+    assert (books.received, books.given_back, books.outstanding) == (2, 2, 0)
+    assert running.budget.outstanding == 0
+
+
 async def test_a_drain_waits_for_what_is_under_way(kafka, start) -> None:
     running = start()
     kafka.set_delay(1, 300)

@@ -66,3 +66,12 @@ async def test_a_refusal_is_trouble_until_a_record_is_confirmed(watching) -> Non
     watch.confirmed()
 
     assert watch.trouble is None
+
+
+async def test_a_refusal_is_forgotten_where_no_record_waits_any_more(watching) -> None:
+    _, watch = watching
+
+    watch.refused(REFUSED)
+    await watch.look(has_waiting=False)
+
+    assert watch.trouble is None

@@ -50,8 +50,12 @@ class PartitionOffsets:
         return self._runs[0].began_at if self._runs else None
 
     def begin_at(self, offset: int) -> None:
-        """The partition is read from ``offset`` on; what lies before is none of ours."""
-        if not self._runs and (self._next is None or self._next < offset):
+        """The partition is read from ``offset`` on; what lies before is none of ours. Where that is
+        before what was read, the topic lost records: offsets count anew, and runs that are not safe
+        are forgotten."""
+        if self._next is not None and offset < self._next:
+            self._runs.clear()
+        if not self._runs:
             self._safe = self._next = offset
 
     def begin(self, first: int, following: int, now: float) -> Run:

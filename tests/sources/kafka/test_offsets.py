@@ -66,6 +66,20 @@ def test_a_beginning_may_be_committed_before_anything_is_read() -> None:
     assert offsets.safe == 40
 
 
+def test_a_topic_that_lost_records_is_read_from_where_it_begins_now() -> None:
+    offsets = PartitionOffsets()
+    offsets.settle(offsets.begin(1000, 1005, 1.0))
+    under_way = offsets.begin(1005, 1010, 2.0)
+
+    offsets.begin_at(0)
+    again = offsets.begin(0, 3, 3.0)
+    offsets.settle(under_way)
+    assert offsets.safe == 0
+    offsets.settle(again)
+
+    assert offsets.safe == 3
+
+
 @pytest.mark.parametrize(("first", "following"), [(9, 12), (12, 12), (13, 11)])
 def test_records_out_of_order_are_a_bug(first: int, following: int) -> None:
     offsets = PartitionOffsets()
