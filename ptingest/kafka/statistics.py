@@ -37,6 +37,10 @@ class _Told(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Told).decode
 
 
+SILENT_REPORTS = 5
+"""Reports in a row without a connected broker that are trouble, also where nothing failed."""
+
+
 class ConsumerStatistics:
     """The last ones of one consumer; written by its thread, read by the loop."""
 
@@ -48,6 +52,8 @@ class ConsumerStatistics:
         """``steady`` where the group's members are agreed on who reads what."""
         self.trouble: str | None = None
         """Why nothing can be read; None while a broker is connected, or nothing is known yet."""
+        self._silent = 0
+        """Reports in a row without a connected broker."""
         self._ends: Mapping[tuple[str, int], int] = {}
 
     def read(self, text: str | bytes) -> None:
@@ -58,9 +64,11 @@ class ConsumerStatistics:
             return
         self.group_state = told.cgrp.join_state if told.cgrp else ""
         if any(one.state == "UP" for one in told.brokers.values()):
-            self.trouble, self.last_error = None, ""
-        elif self.last_error:
-            self.trouble = f"no broker answers ({self.last_error})"
+            self.trouble, self.last_error, self._silent = None, "", 0
+        else:
+            self._silent += 1
+            if self.last_error or self._silent >= SILENT_REPORTS:
+                self.trouble = f"no broker answers ({self.last_error or 'none is connected'})"
         self._ends = {
             (topic, int(number)): _end(one)
             for topic, held in told.topics.items()

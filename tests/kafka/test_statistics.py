@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.kafka.statistics import ConsumerStatistics
+from ptingest.kafka.statistics import SILENT_REPORTS, ConsumerStatistics
 
 
 def told(state: str, *, high: int = 10, stable: int = -1001) -> str:
@@ -68,3 +68,13 @@ def test_a_report_in_another_form_changes_nothing(text: str | bytes) -> None:
     statistics.read(text)
 
     assert statistics.end_of("logs", 0) == 10
+
+
+def test_no_connected_broker_for_long_is_a_trouble_also_where_nothing_failed() -> None:
+    statistics = ConsumerStatistics()
+
+    for _ in range(SILENT_REPORTS):
+        assert statistics.trouble is None
+        statistics.read('{"brokers": {}}')
+
+    assert statistics.trouble == "no broker answers (none is connected)"
