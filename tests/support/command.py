@@ -33,6 +33,8 @@ def run(
     stdin = io.TextIOWrapper(io.BytesIO(given), encoding="utf-8")
     stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     stderr = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    umask = os.umask(0)
+    os.umask(umask)
     with (
         contextlib.chdir(folder),
         mock.patch.dict(os.environ, environ or {}),
@@ -42,6 +44,7 @@ def run(
         pytest.raises(SystemExit) as left,
     ):
         main([str(argument) for argument in arguments])
+    os.umask(umask)  # some commands write for their owner alone; other tests do not
     stdout.flush()
     stderr.flush()
     assert isinstance(left.value.code, int)

@@ -9,6 +9,8 @@ import pytest
 from ptingest.telemetry.metrics import METRICS, Metric, Metrics
 
 ROOMS = {
+    "buffer",
+    "kafka",
     "flow",
     "lane",
     "pipeline",
@@ -26,6 +28,10 @@ BOUNDED_LABELS = {
     *(
         "service",
         "sink",
+        # Topics that the config names or its patterns find; partitions beyond 256 are one.
+        "topic",
+        "partition",
+        "result",
         "reason",
         "fate",
         "what",
