@@ -205,8 +205,8 @@ class KafkaUnusable(PtingestError):
         return ConfigInvalid((ConfigProblem(file="", path=path, seen=self.detail, cure=cure),))
 
 
-class NotAppended(PtingestError):
-    """No broker confirmed a record; it may have been written.
+class KafkaFailed(PtingestError):
+    """Kafka did not do what was asked.
 
     ``name`` is the error's name in the Kafka protocol, with an underscore before it where the
     client library gives it by itself (``_PURGE_QUEUE``).
@@ -222,20 +222,12 @@ class NotAppended(PtingestError):
         return f"{self.name}: {self.detail}"
 
 
-class KafkaReadFailed(PtingestError):
-    """A Kafka consumer can read nothing any more; another one must take its place.
+class NotAppended(KafkaFailed):
+    """No broker confirmed a record; it may have been written."""
 
-    ``name`` is as for ``NotAppended``.
-    """
 
-    retryable = True
-
-    def __init__(self, name: str, detail: str) -> None:
-        self.name, self.detail = name, detail
-        super().__init__(name, detail)
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.detail}"
+class KafkaReadFailed(KafkaFailed):
+    """A Kafka consumer can read nothing any more; another one must take its place."""
 
 
 # --- several processes ------------------------------------------------------------------

@@ -4,7 +4,6 @@ what became of it.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ import click
 
 from ptingest.api.client import ServerClient, error_in
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.errors import DataDirLocked, JobRefused, PtingestError, ServerUnreachable
+from ptingest.errors import DataDirLocked, JobRefused, ServerUnreachable
 
 if TYPE_CHECKING:
     from ptingest.model.letters import Order
@@ -72,19 +71,14 @@ def refuse_stranger(directory: Path, *, me: int) -> None:
 
 def _here(settings: ServerSettings, order: Order) -> Progress:
     from ptingest.server.assembly import read_profile
+    from ptingest.server.offline import run_offline
     from ptingest.server.offline_requeue import carry_out
     from ptingest.server.process.clock import SystemClock
 
     if order.what == "requeue" and not settings.writes_to_sinks:
         raise JobRefused(why="the letters of role receive go through its buffer: start the server")
     profile = read_profile(settings, os.environ)
-    try:
-        return asyncio.run(carry_out(settings, profile, order, clock=SystemClock()))
-    except BaseExceptionGroup as group:
-        ours, others = group.split(PtingestError)
-        if others is not None or ours is None:
-            raise
-        raise ours.exceptions[0] from None
+    return run_offline(carry_out(settings, profile, order, clock=SystemClock()))
 
 
 # --- through the running server -----------------------------------------------------------

@@ -138,7 +138,7 @@ async def _judged(
         counts.dead_letters += bool(dead_letters)
         for document in documents:
             is_stream = document.target.kind == "data stream"
-            async for judged in planner.judge(
+            async for judged in planner.check(
                 line, document.target.name, document.body, is_stream=is_stream
             ):
                 yield judged
@@ -208,7 +208,7 @@ def _of_refusals(name: str, plan: StreamPlan) -> Iterator[Finding]:
 
 
 def _of_fields(name: str, plan: StreamPlan) -> Iterator[Finding]:
-    new, limit = plan.judge.new, plan.judge.rules.limit
+    new, limit = plan.check.new, plan.check.rules.limit
     if new:
         shown = ", ".join(f"{field} ({one.type})" for field, one in [*new.items()][:NAMES_SHOWN])
         more = f" and {len(new) - NAMES_SHOWN:,} more" if len(new) > NAMES_SHOWN else ""
@@ -216,9 +216,9 @@ def _of_fields(name: str, plan: StreamPlan) -> Iterator[Finding]:
         yield Finding("note", name, visible(seen))
     assumed = "" if plan.facts.known != "assumed" else ", if that is the limit"
     seen = f"{plan.fields_then:,} of {limit:,} fields{assumed}, {plan.fields_now:,} before"
-    if plan.judge.beyond:
-        seen += f"; {len(plan.judge.beyond):,} kept in documents and not mapped, so not found"
-    is_near = plan.fields_then >= NEAR * limit or bool(plan.judge.beyond)
+    if plan.check.beyond:
+        seen += f"; {len(plan.check.beyond):,} kept in documents and not mapped, so not found"
+    is_near = plan.fields_then >= NEAR * limit or bool(plan.check.beyond)
     cure = "send fewer names, or raise index.mapping.total_fields.limit in pt@custom"
     yield Finding("warning" if is_near else "ok", name, seen, cure if is_near else "")
 
@@ -261,7 +261,7 @@ def _write_judged(judged: Judged) -> None:
 def _write_stream(plan: StreamPlan, counts: Counts, rate: float) -> None:
     from ptingest.tools.plan.cost import savings
 
-    facts, judge, cost = plan.facts, plan.judge, plan.cost
+    facts, check, cost = plan.facts, plan.check, plan.cost
     own = rate * plan.events / counts.events
     saved = savings(facts.settings, has_original=plan.has_original)
     _write(
@@ -274,10 +274,10 @@ def _write_stream(plan: StreamPlan, counts: Counts, rate: float) -> None:
             "events": plan.events,
             "refused": plan.refused,
             "may_be_refused": plan.uncertain,
-            "new_fields": {name: one.type for name, one in judge.new.items()},
-            "not_mapped": sorted(judge.beyond),
+            "new_fields": {name: one.type for name, one in check.new.items()},
+            "not_mapped": sorted(check.beyond),
             "fields": {
-                "before": plan.fields_now, "after": plan.fields_then, "limit": judge.rules.limit
+                "before": plan.fields_now, "after": plan.fields_then, "limit": check.rules.limit
             },
             "events_per_second": own,
             "bytes_a_document": cost.bytes_a_document,

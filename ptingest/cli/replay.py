@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from ptingest.cli.exit_codes import ExitCode
-from ptingest.cli.options import config_option
+from ptingest.cli.options import config_option, load_settings
 from ptingest.cli.terminal import is_drawable, show_error
 from ptingest.cli.visible import visible
 from ptingest.doctor.units import plural
-from ptingest.errors import PtingestError
 
 if TYPE_CHECKING:
     from ptingest.kafka.spans import SpanReader
@@ -82,7 +81,7 @@ def replay(
     Exit codes: 0 all is read and safe (--compare: nothing would change), 1 it ended early
     (--compare: something would change), 3 the config is invalid, 5 it was interrupted.
     """
-    from ptingest.server.config_file import read_settings
+    from ptingest.server.offline import run_offline
 
     if [namespace is not None, into_store, compares].count(True) != 1:
         raise click.UsageError("give one of --namespace NAME, --store and --compare")
@@ -90,20 +89,15 @@ def replay(
         raise click.UsageError(
             "--compare needs --profile: it compares those rules with the config's"
         )
-    settings = read_settings(config, os.environ)
+    settings = load_settings(config)
     asked = _Asked(settings, profile, topics, since, until)
     asked.times()
     try:
         if compares:
             return asyncio.run(_compare(asked))
-        return asyncio.run(_replay(asked, namespace, rate=rate, again=again))
+        return run_offline(_replay(asked, namespace, rate=rate, again=again))
     except KeyboardInterrupt:
         return ExitCode.NOT_ALL_DELIVERED
-    except BaseExceptionGroup as group:
-        ours, others = group.split(PtingestError)
-        if others is not None or ours is None:
-            raise
-        raise ours.exceptions[0] from None
 
 
 class _Asked(NamedTuple):

@@ -24,15 +24,15 @@ from concurrent.futures import Future as ThreadFuture
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ptingest.errors import KafkaReadFailed
 from ptingest.kafka.package import confluent_kafka, usable
 from ptingest.kafka.polled import (
     Beginning,
-    KafkaRecord,
     Partition,
     PartitionOwner,
     Polled,
     Problem,
+    read_failed,
+    record_of,
 )
 from ptingest.kafka.statistics import ConsumerStatistics
 
@@ -241,12 +241,12 @@ class KafkaConsumer:
             first = self._client.poll(seconds)
             messages = [] if first is None else [first, *self._client.consume(most - 1, 0)]
         except confluent_kafka().KafkaException as error:
-            raise _failed(error.args[0]) from None
+            raise read_failed(error.args[0]) from None
         if first is not None and (first.topic(), first.partition()) in self._gone:
             del messages[0]  # its partition went, and perhaps came back, after it was read
         for message in messages:
             if message.error() is None:
-                polled.records.append(_record(message))
+                polled.records.append(record_of(message))
             else:
                 self._take_error(message, polled.problems)
         return polled
@@ -255,7 +255,7 @@ class KafkaConsumer:
         error, topic, number = message.error(), message.topic(), message.partition()
         assert error is not None
         if error.fatal():
-            raise _failed(error)
+            raise read_failed(error)
         if error.name() == "_AUTO_OFFSET_RESET" and topic is not None and number is not None:
             self._to_begin.add(Partition(topic, number))
         elif topic is not None:
@@ -413,20 +413,5 @@ def _partitions(places: Iterable[Any]) -> list[Partition]:
     return [Partition(one.topic, one.partition) for one in places]
 
 
-def _record(message: Any) -> KafkaRecord:
-    return KafkaRecord(
-        message.topic(),
-        message.partition(),
-        message.offset(),
-        max(0, message.timestamp()[1]),
-        message.value(),
-        message.headers(),
-    )
-
-
 def _text(error: Any) -> str:
     return f"{error.name()}: {error.str()}"
-
-
-def _failed(error: Any) -> KafkaReadFailed:
-    return KafkaReadFailed(error.name(), error.str())

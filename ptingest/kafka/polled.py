@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+
+from ptingest.errors import KafkaReadFailed
 
 
 class Partition(NamedTuple):
@@ -24,6 +26,23 @@ class KafkaRecord(NamedTuple):
     value: bytes | None
     """None: a tombstone."""
     headers: Sequence[tuple[str, bytes | None]] | None
+
+
+def record_of(message: Any) -> KafkaRecord:
+    """Return a message of the client library as a record."""
+    return KafkaRecord(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        max(0, message.timestamp()[1]),
+        message.value(),
+        message.headers(),
+    )
+
+
+def read_failed(error: Any, where: str = "") -> KafkaReadFailed:
+    """Return an error of the client library as ours; ``where`` stands before what it says."""
+    return KafkaReadFailed(error.name(), f"{where}{error.str()}")
 
 
 class Problem(NamedTuple):

@@ -7,12 +7,13 @@ read the same topics are not touched.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ptingest.errors import KafkaReadFailed
 from ptingest.kafka.package import confluent_kafka, usable
-from ptingest.kafka.polled import KafkaRecord, Partition
+from ptingest.kafka.polled import KafkaRecord, Partition, read_failed, record_of
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
@@ -124,7 +125,7 @@ class SpanReader:
 
     def _take(self, one: Partition, span: Span, message: Any, stretch: Stretch) -> None:
         offset = message.offset()
-        stretch.records.append(_record(message))
+        stretch.records.append(record_of(message))
         self._spans[one] = span._replace(first=offset + 1)
         if offset + 1 >= span.end:
             self._end(one, stretch)
@@ -147,14 +148,11 @@ class SpanReader:
                 stretch.ended.remove(one)
                 self._client.incremental_assign([confluent_kafka().TopicPartition(*one, first)])
         else:
-            raise KafkaReadFailed(error.name(), f"{one.topic}/{one.number}: {error.str()}")
+            raise read_failed(error, f"{one.topic}/{one.number}: ")
 
     def _partitions(self, topics: Sequence[str]) -> list[Partition]:
-        library = confluent_kafka()
-        try:
+        with _answered():
             known = self._client.list_topics(timeout=REQUEST_SECONDS).topics
-        except library.KafkaException as error:
-            raise KafkaReadFailed(error.args[0].name(), error.args[0].str()) from None
         names = []
         for topic in topics:
             if topic.startswith("^"):
@@ -173,24 +171,18 @@ class SpanReader:
         """The first offset of each that is not older; none where all are."""
         library = confluent_kafka()
         asked = [library.TopicPartition(*one, millis) for one in partitions]
-        try:
+        with _answered():
             found = self._client.offsets_for_times(asked, timeout=REQUEST_SECONDS)
-        except library.KafkaException as error:
-            raise KafkaReadFailed(error.args[0].name(), error.args[0].str()) from None
         for one in found:
             if one.error is not None:
-                raise KafkaReadFailed(one.error.name(), f"{one.topic}: {one.error.str()}")
+                raise read_failed(one.error, f"{one.topic}: ")
         return {Partition(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
     def _within(self, one: Partition, first: int | None, end: int | None) -> tuple[int, int]:
         """What is still there of a span; without ``first`` nothing, without ``end`` up to now."""
-        library = confluent_kafka()
-        try:
-            low, high = self._client.get_watermark_offsets(
-                library.TopicPartition(*one), timeout=REQUEST_SECONDS
-            )
-        except library.KafkaException as error:
-            raise KafkaReadFailed(error.args[0].name(), error.args[0].str()) from None
+        place = confluent_kafka().TopicPartition(*one)
+        with _answered():
+            low, high = self._client.get_watermark_offsets(place, timeout=REQUEST_SECONDS)
         last = high if end is None else min(end, high)
         return (last if first is None else max(first, low)), last
 
@@ -199,11 +191,10 @@ class SpanReader:
             self.trouble = error.str()
 
 
-def _record(message: Any) -> KafkaRecord:
-    library = confluent_kafka()
-    kind, millis = message.timestamp()
-    return KafkaRecord(
-        message.topic(), message.partition(), message.offset(),
-        0 if kind == library.TIMESTAMP_NOT_AVAILABLE else millis, message.value(),
-        message.headers(),
-    )  # fmt: skip
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Raise KafkaReadFailed where the client library says that a question has no answer."""
+    try:
+        yield
+    except confluent_kafka().KafkaException as error:
+        raise read_failed(error.args[0]) from None

@@ -7,14 +7,17 @@ parts as for a server.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
+from ptingest.errors import PtingestError
 from ptingest.model.contracts import Clock
 from ptingest.server.assembly import Parts, build
 from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
 
+Result = TypeVar("Result")
 LAST_ANSWERS_SECONDS = 2.0
 """Wait at the end for writes in flight; what has no answer then is not settled."""
 
@@ -46,6 +49,21 @@ async def running_offline(
         await parts.dead_letters.close()
         for sink in parts.sinks:
             await sink.close()
+
+
+def run_offline(job: Coroutine[Any, Any, Result]) -> Result:
+    """Run a job with ``running_offline`` to its end, in an event loop of its own.
+
+    Raises:
+        PtingestError: the one of ours that ended it, without the group of its tasks.
+    """
+    try:
+        return asyncio.run(job)
+    except BaseExceptionGroup as group:
+        ours, others = group.split(PtingestError)
+        if others is not None or ours is None:
+            raise
+        raise ours.exceptions[0] from None
 
 
 def _without_ports(settings: ServerSettings) -> ServerSettings:

@@ -156,19 +156,11 @@ class KafkaConnectionSettings(StrictSettings):
         return found
 
 
-class KafkaSourceSettings(KafkaConnectionSettings):
-    """Topics that are read beside, or instead of, the Beats port: one event a record, as the
-    Kafka outputs of Filebeat and Logstash write them."""
+class KafkaReadingSettings(KafkaConnectionSettings):
+    """How a member of a consumer group reads."""
 
-    topics: Annotated[
-        tuple[TopicOrPattern, ...], BeforeValidator(_alone_or_many), Field(min_length=1)
-    ]
-    """Names, or patterns that begin with ``^``: topics that appear later are read, too."""
     group: GroupName = "ptingest"
     """The consumer group: its members share the partitions, and its offsets say what is done."""
-    start: Annotated[str, BeforeValidator(_as_text), AfterValidator(_start)] = "earliest"
-    """Where a partition begins that the group has no offset of: ``earliest``, ``latest``, or a
-    time with its zone."""
     commit_seconds: PositiveSeconds = 5.0
     """How often offsets are committed; only behind events that are safe."""
     session_seconds: Annotated[float, Field(ge=1, le=1800)] = 45.0
@@ -178,30 +170,33 @@ class KafkaSourceSettings(KafkaConnectionSettings):
     other partitions are."""
 
 
-class KafkaBufferSettings(KafkaConnectionSettings):
+class KafkaSourceSettings(KafkaReadingSettings):
+    """Topics that are read beside, or instead of, the Beats port: one event a record, as the
+    Kafka outputs of Filebeat and Logstash write them."""
+
+    topics: Annotated[
+        tuple[TopicOrPattern, ...], BeforeValidator(_alone_or_many), Field(min_length=1)
+    ]
+    """Names, or patterns that begin with ``^``: topics that appear later are read, too."""
+    start: Annotated[str, BeforeValidator(_as_text), AfterValidator(_start)] = "earliest"
+    """Where a partition begins that the group has no offset of: ``earliest``, ``latest``, or a
+    time with its zone."""
+
+
+class KafkaBufferSettings(KafkaReadingSettings):
     """A topic between the Beats port and the rules: a window is acked when all in-sync replicas
     have it."""
 
     topic: Topic = "ptingest"
     """The topic; it is made beforehand, with as many partitions as there will be indexers."""
-    group: GroupName = "ptingest"
-    """The consumer group of the indexers."""
     record_bytes: PositiveBytes = ByteSize(900 * KIB)
     """The largest record written, compressed; it stays below the topic's ``max.message.bytes``,
     about 1 MiB unless it was changed."""
-    commit_seconds: PositiveSeconds = 5.0
-    """As ``kafka.commit_seconds``."""
-    session_seconds: Annotated[float, Field(ge=1, le=1800)] = 45.0
-    """As ``kafka.session_seconds``."""
-    partition_bytes: PositiveBytes = ByteSize(8 * MIB)
-    """As ``kafka.partition_bytes``."""
 
     def as_source(self) -> KafkaSourceSettings:
         """Return the settings of the source that reads the buffer."""
         given: Mapping[str, Any] = {
-            name: getattr(self, name)
-            for name in type(self).model_fields
-            if name not in ("topic", "record_bytes")
+            name: getattr(self, name) for name in KafkaReadingSettings.model_fields
         }
         return KafkaSourceSettings(topics=(self.topic,), **given)
 

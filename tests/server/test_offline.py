@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ptingest.errors import StoreMissing
 from ptingest.model.origin import Origin
 from ptingest.model.receipt import Receipt
 from ptingest.server.assembly import read_profile
-from ptingest.server.offline import running_offline
+from ptingest.server.offline import run_offline, running_offline
 from ptingest.server.process.clock import SystemClock
 from tests.support.raw_peer import event
 from tests.support.settings import server_settings
@@ -51,3 +52,19 @@ async def test_kafka_is_not_spoken_to(tmp_path: Path) -> None:
 
     async with running_offline(settings, read_profile(settings, {}), clock=SystemClock()) as parts:
         assert (parts.buffer, parts.kafka) == (None, [])
+
+
+@pytest.mark.parametrize("error", [StoreMissing(path=Path("x")), RuntimeError("a bug")])
+def test_an_error_of_ours_comes_out_of_the_group_of_tasks_and_a_bug_does_not(
+    error: Exception,
+) -> None:
+    async def job() -> None:
+        async with asyncio.TaskGroup():
+            raise error
+
+    with pytest.raises(BaseException) as raised:
+        run_offline(job())
+
+    is_ours = isinstance(error, StoreMissing)
+    assert (raised.value is error) is is_ours
+    assert isinstance(raised.value, BaseExceptionGroup) is not is_ours

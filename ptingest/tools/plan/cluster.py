@@ -32,7 +32,7 @@ from ptingest.sinks.elasticsearch.inspection import (
     version_in,
 )
 from ptingest.sinks.elasticsearch.templates import version_number
-from ptingest.tools.plan.judge import Refusal
+from ptingest.tools.plan.refusals import Refusal
 from ptingest.tools.plan.rules import Rules, read_rules, with_types
 from ptingest.tools.setup.plan import Wanted, mappings_body, settings_body
 

@@ -1,7 +1,7 @@
 """Judges events stream by stream and adds up what is found.
 
 planner = Planner(client, version)
-async for row in planner.judge(line, name, body, is_stream=True): ...
+async for row in planner.check(line, name, body, is_stream=True): ...
 async for row in planner.finish(): ...
 planner.streams
 """
@@ -15,12 +15,12 @@ from typing import NamedTuple
 from ptingest.sinks.elasticsearch.answer import Requester
 from ptingest.tools.plan.cluster import StreamFacts, ask_stream, may_simulate, simulate
 from ptingest.tools.plan.cost import Cost, cost_of
-from ptingest.tools.plan.judge import Judge, Refusal, Verdict
+from ptingest.tools.plan.refusals import Refusal, RefusalCheck, Verdict
 
 MOST_STREAMS = 200
 """Streams that a cluster is asked about; each takes some requests."""
 BATCH_DOCUMENTS, BATCH_BYTES = 200, 1 << 20
-"""The most that a node is asked to judge at once."""
+"""The most that a node is asked about at once."""
 KINDS_SHOWN = 100
 """Fields whose refusals are counted apart."""
 
@@ -48,7 +48,7 @@ class StreamPlan:
     """What is found of one stream."""
 
     facts: StreamFacts
-    judge: Judge
+    check: RefusalCheck
     fields_now: int
     events: int = 0
     body_bytes: int = 0
@@ -64,7 +64,7 @@ class StreamPlan:
     @property
     def fields_then(self) -> int:
         """Fields of the mapping after these events."""
-        return self.judge.rules.size
+        return self.check.rules.size
 
     @property
     def cost(self) -> Cost:
@@ -97,7 +97,7 @@ class Planner:
         self.not_asked = 0
         """Events of streams beyond ``MOST_STREAMS``."""
 
-    async def judge(
+    async def check(
         self, line: int, name: str, body: bytes, *, is_stream: bool
     ) -> AsyncIterator[Judged]:
         """Judge one document; yields those, of earlier lines too, that would not be taken."""
@@ -110,7 +110,7 @@ class Planner:
         plan.events += 1
         plan.body_bytes += len(body)
         plan.has_original = plan.has_original or b'"original":' in body
-        verdict = plan.judge.verdict(body)
+        verdict = plan.check.verdict(body)
         if plan.facts.known == "assumed":
             plan.waiting.append((line, body, verdict))
             plan.waiting_bytes += len(body)
@@ -130,7 +130,7 @@ class Planner:
     async def _begun(self, name: str, *, is_stream: bool) -> StreamPlan:
         facts = await ask_stream(self._client, name)
         facts.rules.wants_timestamp = is_stream
-        return StreamPlan(facts, Judge(facts.rules), facts.rules.size)
+        return StreamPlan(facts, RefusalCheck(facts.rules), facts.rules.size)
 
     async def _ask(self, name: str, plan: StreamPlan) -> AsyncIterator[Judged]:
         """Ask the node about the documents that wait, where rules are assumed."""

@@ -8,7 +8,7 @@ import pytest
 from ptingest.errors import SinkUnavailable
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.tools.plan.cluster import ask_stream, ask_version, may_simulate, simulate
-from ptingest.tools.plan.judge import Refusal
+from ptingest.tools.plan.refusals import Refusal
 from ptingest.tools.setup.plan import mappings_body
 
 OURS = {"x-elastic-product": "Elasticsearch"}

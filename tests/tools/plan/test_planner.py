@@ -17,7 +17,7 @@ def body(**members: Any) -> bytes:
 async def judged(planner: Planner, *bodies: bytes, name: str = "logs-a-pt") -> list[Judged]:
     found = []
     for line, one in enumerate(bodies, 1):
-        found += [row async for row in planner.judge(line, name, one, is_stream=True)]
+        found += [row async for row in planner.check(line, name, one, is_stream=True)]
     return found + [row async for row in planner.finish()]
 
 

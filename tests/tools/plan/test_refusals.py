@@ -7,28 +7,28 @@ from typing import Any
 
 import pytest
 
-from ptingest.tools.plan.judge import Judge, Verdict
+from ptingest.tools.plan.refusals import RefusalCheck, Verdict
 from ptingest.tools.plan.rules import read_rules
 
 TIME = {"@timestamp": "2025-01-02T03:04:05Z"}
 FLAT = {"subobjects": False, "properties": {"a": {"type": "long"}, "flat": {"type": "flattened"}}}
 
 
-def judge(mapping: dict[str, Any] | None = None, **limits: Any) -> Judge:
-    return Judge(read_rules(mapping or {}, {"mapping": limits}))
+def check(mapping: dict[str, Any] | None = None, **limits: Any) -> RefusalCheck:
+    return RefusalCheck(read_rules(mapping or {}, {"mapping": limits}))
 
 
-def of(judge: Judge, **members: Any) -> Verdict:
-    return judge.verdict(json.dumps({**TIME, **members}).encode())
+def of(check: RefusalCheck, **members: Any) -> Verdict:
+    return check.verdict(json.dumps({**TIME, **members}).encode())
 
 
-def why(judge: Judge, **members: Any) -> str:
-    refusal = of(judge, **members).refusal
+def why(check: RefusalCheck, **members: Any) -> str:
+    refusal = of(check, **members).refusal
     return "" if refusal is None else f"{refusal.field} {refusal.reason}"
 
 
 def test_what_one_document_adds_the_next_one_meets() -> None:
-    one = judge()
+    one = check()
 
     assert why(one, a=5) == ""
     assert why(one, a="text") == 'a "text" is no number, and the field is long'
@@ -37,7 +37,7 @@ def test_what_one_document_adds_the_next_one_meets() -> None:
 
 
 def test_a_refused_document_teaches_nothing() -> None:
-    one = judge({"properties": {"n": {"type": "long"}}})
+    one = check({"properties": {"n": {"type": "long"}}})
 
     assert "n" in why(one, fresh=5, n="text")
     assert "fresh" not in one.new
@@ -65,14 +65,14 @@ def test_a_refused_document_teaches_nothing() -> None:
     ],
 )
 def test_objects_and_names(mapping: dict[str, Any], members: dict[str, Any], words: str) -> None:
-    found = why(judge(mapping), **members)
+    found = why(check(mapping), **members)
 
     assert words in found
     assert bool(words) is bool(found)
 
 
 def test_a_dotted_name_is_the_object_that_it_names() -> None:
-    one = judge()
+    one = check()
 
     assert why(one, **{"a.b": 1}) == ""
     assert "an object in the mapping" in why(one, a=1)
@@ -80,8 +80,8 @@ def test_a_dotted_name_is_the_object_that_it_names() -> None:
 
 
 def test_the_limit_of_fields_refuses_or_leaves_unmapped() -> None:
-    strict = judge(total_fields={"limit": 2})
-    lenient = judge(total_fields={"limit": 2, "ignore_dynamic_beyond_limit": "true"})
+    strict = check(total_fields={"limit": 2})
+    lenient = check(total_fields={"limit": 2, "ignore_dynamic_beyond_limit": "true"})
 
     assert why(strict, a=1) == ""
     assert why(strict, b=1) == "b would be field 3, the limit is 2"
@@ -93,9 +93,9 @@ def test_the_limit_of_fields_refuses_or_leaves_unmapped() -> None:
 def test_what_is_malformed_may_be_ignored_by_field_or_by_index() -> None:
     field = {"properties": {"a": {"type": "long", "ignore_malformed": True}}}
 
-    assert why(judge(field), a="text") == ""
-    assert why(judge({"properties": {"a": {"type": "long"}}}, ignore_malformed="true"), a="x") == ""
-    assert "object" in why(judge(field), a={"b": 1})
+    assert why(check(field), a="text") == ""
+    assert why(check({"properties": {"a": {"type": "long"}}}, ignore_malformed="true"), a="x") == ""
+    assert "object" in why(check(field), a={"b": 1})
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ def test_what_is_malformed_may_be_ignored_by_field_or_by_index() -> None:
     ],
 )
 def test_what_the_parser_of_elasticsearch_refuses(body: bytes, words: str) -> None:
-    refusal = judge().verdict(body).refusal
+    refusal = check().verdict(body).refusal
 
     assert refusal is not None
     assert words in f"{refusal.field} {refusal.reason}"
 
 
 def test_fields_of_unknown_types_are_named_and_not_refused() -> None:
-    verdict = of(judge({"properties": {"p": {"type": "geo_point"}}}), p="POINT (1 2)")
+    verdict = of(check({"properties": {"p": {"type": "geo_point"}}}), p="POINT (1 2)")
 
     assert verdict == Verdict(None, ("p",))

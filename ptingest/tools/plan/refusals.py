@@ -1,8 +1,8 @@
 """Which documents an index would refuse, before any is sent, and what they add to it. Pure.
 
-    judge = Judge(rules)
-    verdict = judge.verdict(body)        # in the order in which documents would be sent
-    verdict.refusal, verdict.unjudged, judge.new
+    check = RefusalCheck(rules)
+    verdict = check.verdict(body)        # in the order in which documents would be sent
+    verdict.refusal, verdict.unjudged, check.new
 
 A document that would be taken teaches the rules its new fields, as it teaches Elasticsearch, so
 that the next one meets them. One that would be refused teaches nothing.
@@ -69,7 +69,7 @@ class _Added:
     timestamps: int = 0
 
 
-class Judge:
+class RefusalCheck:
     """Judges the documents of one stream, one after the other."""
 
     def __init__(self, rules: Rules) -> None:
