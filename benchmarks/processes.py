@@ -65,12 +65,28 @@ def free_port() -> int:
             return port
 
 
+def proc_file(pid: int, name: str) -> str:
+    """What the kernel says in this file of the process; nothing when the process is gone, which
+    can happen between any two reads."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8", errors="replace")
+    return ""
+
+
+def _of_each_thread(pid: int, name: str) -> Iterator[str]:
+    """The same file of each of its threads that is there."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            if text := proc_file(pid, f"task/{thread.name}/{name}"):
+                yield text
+
+
 def family(pid: int) -> list[int]:
     """The process and all its living descendants."""
     found = [pid]
     for parent in found:
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += [int(child) for child in children.read_text().split()]
+        for children in _of_each_thread(parent, "children"):
+            found += map(int, children.split())
     return found
 
 
@@ -78,7 +94,7 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of the whole family, children that ended included."""
     total = 0
     for member in family(pid):
-        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        fields = proc_file(member, "stat").rpartition(")")[2].split()
         total += sum(int(field) for field in fields[11:15])
     return total / _TICKS
 
@@ -92,15 +108,14 @@ def exact_cpu_seconds(pid: int) -> float:
 
 def exact_cpu_seconds_of(pid: int) -> float:
     """Of this one process, without its children; 0 where the kernel does not count."""
-    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+    return sum(int(thread.split()[0]) for thread in _of_each_thread(pid, "schedstat")) / 1e9
 
 
 def memory(pid: int) -> Memory:
     """Resident now and at its highest; pages that a family shares count for each member."""
     sums = {"VmRSS": 0, "VmHWM": 0}
     for member in family(pid):
-        for line in Path(f"/proc/{member}/status").read_text().splitlines():
+        for line in proc_file(member, "status").splitlines():
             name, _, value = line.partition(":")
             if name in sums:
                 sums[name] += int(value.split()[0]) * 1024

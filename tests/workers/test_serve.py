@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from benchmarks.processes import family, free_port
+from benchmarks.processes import family, free_port, proc_file
 from tests.support.raw_peer import J, W
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -61,7 +61,7 @@ class Serving:
         return [
             pid
             for pid in family(self.process.pid)[1:]
-            if b"ptingest.workers.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            if "ptingest.workers.child" in proc_file(pid, "cmdline")
         ]
 
     def says(self, text: str) -> bool:
