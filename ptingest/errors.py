@@ -367,6 +367,12 @@ class SinkUnavailable(PtingestError):
         return f"{self.sink}: {self.cause}"
 
 
+class NoFailureStores(SinkUnavailable):
+    """This version of the server has no failure stores."""
+
+    retryable = False
+
+
 class StoreMissing(SinkUnavailable):
     """There is no embedded store yet: the first document makes it."""
 

@@ -3,6 +3,7 @@
     GET  /dead-letters            groups by reason and data stream, and a list, newest first
     GET  /dead-letters/ID         one letter; /payload is the event as received, to download
     POST /dead-letters/requeue    by form; so is purge, which asks for confirmation
+    POST /dead-letters/failures/requeue   documents in failure stores, which the list shows, too
 
 Changes are done by the same jobs as the orders of the command line.
 """
@@ -13,12 +14,13 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import msgspec
 from msgspec import structs
 
+from ptingest.api.console.failure_stores import FailureStores, failure_routes
 from ptingest.api.console.failures import pretty
 from ptingest.api.console.site import ROOT, Site
 from ptingest.api.letters import DeadLetterJobs
@@ -52,8 +54,14 @@ AGES: tuple[tuple[str, str, timedelta], ...] = (
 class LettersPages:
     """The handlers of these pages."""
 
-    def __init__(self, site: Site, letters: DeadLetterBrowser, jobs: DeadLetterJobs) -> None:
-        self._site, self._letters, self._jobs = site, letters, jobs
+    def __init__(
+        self,
+        site: Site,
+        letters: DeadLetterBrowser,
+        jobs: DeadLetterJobs,
+        failures: FailureStores | None,
+    ) -> None:
+        self._site, self._letters, self._jobs, self._failures = site, letters, jobs, failures
 
     async def list(self, request: web.Request) -> web.StreamResponse:
         shown = shown_choice(request.query)
@@ -78,7 +86,15 @@ class LettersPages:
             older=_link(reason, stream, number + 1) if number < pages else None,
             ages=AGES,
             progress=progress_of(self._jobs.progress()),
+            failures=await self._failure_values(is_first=number == 1 and not (reason or stream)),
         )
+
+    async def _failure_values(self, *, is_first: bool) -> dict[str, Any] | None:
+        """Read the failure stores for the first page of all letters, for no other one."""
+        look = await self._failures.look() if self._failures is not None and is_first else None
+        if look is None:
+            return None
+        return {"look": look, "rows": [(row, kind_text(row.kind)) for row in look.rows]}
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         found = await self._letters.find(request.match_info["id"])
@@ -113,23 +129,31 @@ class LettersPages:
         )
 
     async def order(self, request: web.Request) -> web.StreamResponse:
-        from aiohttp import web
-
-        what: Literal["requeue", "purge"] = (
-            "purge" if request.match_info["what"] == "purge" else "requeue"
-        )
+        is_purge = request.match_info["what"] == "purge"
         form = await request.post()
         choice = choice_of(form, now=datetime.now(UTC))
-        if choice.is_empty:
-            text = "No letter was selected: tick some, or a whole group."
-            return await self._site.notice(request, 400, "Nothing selected", text)
-        if what == "purge" and "sure" not in form:
+        if is_purge and not choice.is_empty and "sure" not in form:
             return await self._ask(request, choice)
+        return await self._begin(request, Order("purge" if is_purge else "requeue", choice))
+
+    async def requeue_failures(self, request: web.Request) -> web.StreamResponse:
+        choice = choice_of(await request.post(), now=datetime.now(UTC))
+        return await self._begin(request, Order("requeue", choice, of="failures"))
+
+    async def _begin(self, request: web.Request, order: Order) -> web.StreamResponse:
+        from aiohttp import web
+
+        if order.choice.is_empty:
+            thing = "letter" if order.of == "dead_letters" else "document"
+            text = f"No {thing} was selected: tick some, or a whole group."
+            return await self._site.notice(request, 400, "Nothing selected", text)
         try:
-            self._jobs.begin(Order(what, choice))
+            self._jobs.begin(order)
         except JobRefused as error:
             return await self._site.notice(request, 409, "Not now", str(error))
         self._letters.forget()
+        if self._failures is not None:
+            self._failures.forget()
         return web.Response(status=303, headers={"Location": HERE})
 
     async def _ask(self, request: web.Request, choice: LetterFilter) -> web.StreamResponse:
@@ -153,17 +177,22 @@ class LettersPages:
 
 
 def letters_routes(
-    site: Site, letters: DeadLetterBrowser, jobs: DeadLetterJobs
+    site: Site,
+    letters: DeadLetterBrowser,
+    jobs: DeadLetterJobs,
+    failures: FailureStores | None = None,
 ) -> list[web.RouteDef]:
-    """Return the routes of these pages."""
+    """Return the routes of these pages; ``failures`` where the config has an Elasticsearch."""
     from aiohttp import web
 
-    pages = LettersPages(site, letters, jobs)
+    pages = LettersPages(site, letters, jobs, failures)
     return [
         web.get("/dead-letters", pages.list),
         web.get("/dead-letters/{id:[0-9A-Za-z]+}", pages.show),
         web.get("/dead-letters/{id:[0-9A-Za-z]+}/payload", pages.payload),
         web.post("/dead-letters/{what:requeue|purge}", site.changing(pages.order)),
+        web.post("/dead-letters/failures/requeue", site.changing(pages.requeue_failures)),
+        *(failure_routes(site, failures) if failures is not None else ()),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ptingest.api.console.dead_letters import letters_routes
 from ptingest.api.console.dry_run import DryRun
 from ptingest.api.console.explore import explore_routes
+from ptingest.api.console.failure_stores import FailureStores, ReadsFailures
 from ptingest.api.console.failures import failures_routes
 from ptingest.api.console.history import History
 from ptingest.api.console.overview import cpu_seconds_of, overview_routes, troubles_of
@@ -22,12 +23,13 @@ from ptingest.api.why import TraceService
 from ptingest.dead_letters.browser import DeadLetterBrowser
 from ptingest.doctor.kafka import kafka_rows
 from ptingest.model.explore import DocumentReader
+from ptingest.model.streams import StreamNames
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.pipeline.route import stream_names
 from ptingest.settings.api import ApiSettings
 from ptingest.settings.console import SavedSearch
 from ptingest.settings.server import ServerSettings
-from ptingest.sinks.read.reader import document_reader
+from ptingest.sinks.read.reader import document_reader, failure_reader
 from ptingest.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -40,12 +42,17 @@ def console_dependencies(
     """Return those of one server; ``pipeline`` gives the pipeline in force, for dry runs and for
     the names of data streams."""
     folder = Path(settings.data_dir)
+
+    def streams() -> StreamNames:
+        return stream_names(pipeline().profile)
+
     return ConsoleDependencies(
         dry_run=DryRun(pipeline),
         letters=DeadLetterBrowser(folder / "dead_letters"),
         searches=settings.console.searches,
         kibana_url=settings.console.kibana_url,
-        explorer=document_reader(settings, lambda: stream_names(pipeline().profile)),
+        explorer=document_reader(settings, streams),
+        failures=failure_reader(settings, streams),
     )
 
 
@@ -57,6 +64,8 @@ class ConsoleDependencies:
     letters: DeadLetterBrowser | None = None
     explorer: DocumentReader | None = None
     """None where no sink can be read; the page says so."""
+    failures: Callable[[], ReadsFailures] | None = None
+    """Opens a reader of failure stores; None where the config has no Elasticsearch."""
     searches: Sequence[SavedSearch] = ()
     kibana_url: str | None = None
 
@@ -99,13 +108,14 @@ class Console:
             routes += failures_routes(
                 site, view, metrics, dependencies.dry_run, dependencies.explorer
             )
+        failures = None if dependencies.failures is None else FailureStores(dependencies.failures)
         if dependencies.letters is not None and jobs is not None:
             site.navigation.append(NavigationEntry("/dead-letters", "Dead letters"))
-            routes += letters_routes(site, dependencies.letters, jobs)
+            routes += letters_routes(site, dependencies.letters, jobs, failures)
         self.app: web.Application = console_app(site, routes)
-        reader = dependencies.explorer
-        if reader is not None:
-            self.app.on_cleanup.append(lambda _: reader.close())
+        for one in (dependencies.explorer, failures):
+            if one is not None:
+                self.app.on_cleanup.append(_closing(one))
 
     def sample(self) -> None:
         """Keep what the charts need; called every ten seconds, after ``view.refresh``."""
@@ -118,3 +128,7 @@ class Console:
         self._history.note_kafka({row.name: (row.taken, row.safe) for row in rows}, now)
         if any(value for _, value in self._metrics.labelled(IN_TROUBLE)):
             self._history.note_troubles(troubles_of(self._view.status()), now)
+
+
+def _closing(reader: DocumentReader | FailureStores) -> Callable[[object], Awaitable[None]]:
+    return lambda _: reader.close()

@@ -136,9 +136,10 @@ class _Inner(msgspec.Struct):
 
 
 class _Source(msgspec.Struct):
+    error: _Error
+    """What other documents do not have; 8.13 takes the name of a failure store for its stream."""
     timestamp: str = msgspec.field(name="@timestamp", default="")
     document: _Inner = msgspec.field(default_factory=_Inner)
-    error: _Error = msgspec.field(default_factory=_Error)
 
 
 class Place(msgspec.Struct):

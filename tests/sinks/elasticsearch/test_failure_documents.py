@@ -31,6 +31,15 @@ def test_a_recorded_failure_document_is_read_whole() -> None:
     assert (found.kind, found.reason) == ("document_parsing_exception", REASON)
 
 
+def test_a_document_without_an_error_is_none_of_a_failure_store() -> None:
+    plain = {"_index": ".ds-logs-a-pt-1", "_id": "k", "_source": {"message": "hello"}}
+
+    found = read_failures(answer(plain, RECORDED), size=10)
+
+    assert found is not None
+    assert [one.id for one in found.failures] == [RECORDED["_id"]]
+
+
 def test_one_that_failed_before_it_had_an_id_is_requeued_under_that_of_its_record() -> None:
     inner = {"index": "logs-nginx-pt", "source": {}}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Any
 
-from ptingest.errors import SinkUnavailable
+from ptingest.errors import NoFailureStores, SinkUnavailable
 from ptingest.model.failures import FailureDocument, FailureGroup, FailurePage
 from ptingest.model.letters import LetterFilter
 from ptingest.model.streams import StreamNames
@@ -27,11 +27,12 @@ from ptingest.sinks.elasticsearch.failure_documents import (
     with_key_body,
     without_key_body,
 )
-from ptingest.sinks.elasticsearch.inspection import object_in
+from ptingest.sinks.elasticsearch.inspection import ROOT, object_in, version_in
 from ptingest.sinks.elasticsearch.read.questions import FAILURES, GRACE_SECONDS, Questions
+from ptingest.sinks.elasticsearch.templates import is_failure_store_known
 
 MOST_LISTED = 10_000
-"""The newest documents that a list reads."""
+"""The newest documents that a list reads, unless told otherwise."""
 ERRORS_AT_ONCE = 1_000
 DOCUMENTS_AT_ONCE = 200
 """Whole documents in one answer; each has a stack trace as well."""
@@ -54,27 +55,47 @@ class FailureReader:
         self._failures = Questions(settings, streams, readable=FAILURES)
         self._stored = Questions(settings, streams, client=self._failures.client)
         self._seconds = seconds
+        self._has_stores = False
 
     async def close(self) -> None:
         """Close the connections."""
         await self._failures.client.close()
 
     async def refuse_without_rights(self) -> None:
-        """Say so where a search would find nothing since the user may not read.
+        """Say so where a search would find nothing since there is no failure store, or since the
+        user may not read.
 
         Raises:
+            NoFailureStores: this version has none.
             SinkUnavailable: ``read_failure_store`` or ``read`` is missing.
         """
+        await self._refuse_without_stores()
         await self._failures.refuse_without_read()
         await self._stored.refuse_without_read()
 
-    async def look(self, choice: LetterFilter, *, with_requeued: bool = False) -> FailurePage:
-        """Group the newest documents by data stream and reason.
+    async def _refuse_without_stores(self) -> None:
+        """An older version takes the name of a failure store for another one."""
+        if self._has_stores:
+            return
+        client, seconds = self._failures.client, self._seconds + GRACE_SECONDS
+        version = version_in(await client.request("GET", ROOT, seconds=seconds))
+        if version and not is_failure_store_known(version):
+            raise NoFailureStores(
+                sink=self._failures.sink,
+                cause=f"Elasticsearch {version} has no failure stores (8.19, 9.1 and newer have)",
+            )
+        self._has_stores = bool(version)
+
+    async def look(
+        self, choice: LetterFilter, *, with_requeued: bool = False, most: int = MOST_LISTED
+    ) -> FailurePage:
+        """Group the newest documents, at most ``most``, by data stream and reason.
 
         A document that failed more than once is counted once. Those that their data stream has
         by now are left out, unless ``with_requeued``.
 
         Raises:
+            NoFailureStores: this version has none.
             SinkUnavailable: no answer, or the user may not read.
         """
         await self.refuse_without_rights()
@@ -94,17 +115,18 @@ class FailureReader:
                     _count(groups, failure)
             requeued += len(there)
             seen += len(fresh) - len(there)
-            if read >= MOST_LISTED:
+            if read >= most:
                 break
-        most = sorted(groups.values(), key=lambda group: -group.documents)
-        return FailurePage(most, seen, requeued, max(0, total - read))
+        kinds = sorted(groups.values(), key=lambda group: -group.documents)
+        return FailurePage(kinds, seen, requeued, max(0, total - read))
 
     async def find(self, failure_id: str) -> FailureDocument | None:
         """Return one document whole.
 
         Raises:
-            SinkUnavailable: no answer, or the user may not read.
+            SinkUnavailable: no answer, no failure stores, or the user may not read.
         """
+        await self._refuse_without_stores()
         await self._failures.refuse_without_read()
         found = await self._search_failures(one_body(failure_id), 1)
         return found.failures[0] if found.failures else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ptingest.errors import SinkUnavailable
+from ptingest.errors import NoFailureStores, SinkUnavailable
 from ptingest.model.streams import StreamNames
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch.read.failures import FailureReader
@@ -92,6 +92,48 @@ async def test_a_missing_right_is_named_instead_of_an_empty_list(
     with pytest.raises(SinkUnavailable, match=r"may not read the failure stores of logs-\*-pt"):
         await reader.look(EVERYTHING)
     await reader.close()
+
+
+@pytest.mark.parametrize("version", ["8.13.4", "9.0.4"])
+async def test_a_version_without_failure_stores_is_asked_for_nothing_more(
+    stub: HttpStub, reader: FailureReader, version: str
+) -> None:
+    # 8.13 would take `logs-*-pt::failures` for the data streams and answer with their documents.
+    stub.body = json.dumps({"version": {"number": version}}).encode()
+
+    with pytest.raises(NoFailureStores, match=f"Elasticsearch {version} has no failure stores"):
+        await reader.look(EVERYTHING)
+    with pytest.raises(NoFailureStores):
+        await reader.find("x")
+    await reader.close()
+
+    assert {got.line for got in stub.requests} == {"GET / HTTP/1.1"}
+
+
+@pytest.mark.parametrize(("status", "requests"), [(200, 1), (403, 2)])
+async def test_the_version_is_asked_for_until_it_is_known_and_may_be_a_secret(
+    stub: HttpStub, reader: FailureReader, status: int, requests: int
+) -> None:
+    answers(stub, RECORDED)
+    stub.by_path["/"] = (status, json.dumps({"version": {"number": "9.1.0"}}).encode())
+    if status == 403:
+        stub.by_path["/"] = (403, b"{}")
+
+    found = [await reader.find("x") for _ in range(2)]
+    await reader.close()
+
+    assert found[0] is not None
+    assert [got.line for got in stub.requests].count("GET / HTTP/1.1") == requests
+
+
+async def test_most_is_how_many_are_read(stub: HttpStub, reader: FailureReader) -> None:
+    answers(stub, *({**RECORDED, "_id": f"{n}"} for n in range(1000)))
+    stub.body = stub.body.replace(b'"value": 1000', b'"value": 5000')
+
+    page = await reader.look(EVERYTHING, with_requeued=True, most=2000)
+    await reader.close()
+
+    assert page.left_out == 3000
 
 
 async def test_an_answer_that_is_not_what_was_asked_for_is_no_empty_store(
