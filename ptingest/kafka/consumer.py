@@ -24,6 +24,7 @@ from concurrent.futures import Future as ThreadFuture
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from ptingest.errors import KafkaReadFailed
 from ptingest.kafka.package import confluent_kafka, usable
 from ptingest.kafka.polled import (
     Beginning,
@@ -34,7 +35,8 @@ from ptingest.kafka.polled import (
     read_failed,
     record_of,
 )
-from ptingest.kafka.statistics import ConsumerStatistics
+from ptingest.kafka.statistics import REPORT_SECONDS, ClientStatistics
+from ptingest.kafka.stranded import REASON, Stranding
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message
@@ -47,7 +49,6 @@ REQUEST_SECONDS = 10.0
 """How long the thread waits for one answer of a broker; records wait meanwhile."""
 AGAIN_SECONDS = 1.0
 """Time between two tries to find where a partition begins."""
-STATISTICS_SECONDS = 2.0
 LOOK_SECONDS = 10.0
 """How often brokers are asked for topics of which this member has no partition."""
 LOOK_ANSWER_SECONDS = 3.0
@@ -58,7 +59,7 @@ PROPERTIES: Mapping[str, object] = {
     "auto.offset.reset": "error",
     # A member that comes or goes moves only the partitions that must move.
     "partition.assignment.strategy": "cooperative-sticky",
-    "statistics.interval.ms": int(STATISTICS_SECONDS * 1000),
+    "statistics.interval.ms": int(REPORT_SECONDS * 1000),
     "reconnect.backoff.ms": 200,
     "reconnect.backoff.max.ms": 2000,
     "socket.timeout.ms": 15_000,
@@ -102,7 +103,8 @@ class KafkaConsumer:
         self._topics, self._owner, self._start = list(topics), owner, start
         self._revoke_seconds = revoke_seconds
         self._loop = asyncio.get_running_loop()
-        self.statistics = ConsumerStatistics()
+        self.statistics = ClientStatistics()
+        self._stranding = Stranding(properties, self.statistics)
         self._committing: _Commit | None = None
         self._to_begin: set[Partition] = set()
         self._gone: set[Partition] = set()
@@ -231,6 +233,8 @@ class KafkaConsumer:
         )
 
     def _poll(self, seconds: float, most: int) -> Polled:
+        if self._stranding.is_found():
+            raise KafkaReadFailed("_ALL_BROKERS_DOWN", REASON)
         polled = Polled([], [], self._placed)
         self._gone.clear()
         if self._to_begin and time.monotonic() >= self._begin_at:

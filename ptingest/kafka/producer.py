@@ -7,8 +7,9 @@ The client (librdkafka) batches, retries and finds leaders in threads of its own
 idempotent, so that its own retries write nothing twice, and no record expires: while no broker
 answers, records wait in its queue, which the caller bounds.
 
-A fatal error ends a client for good: another one takes its place, and what the first one had not
-confirmed fails with ``NotAppended``. The caller sends it again.
+A fatal error ends a client for good, and so does the loss of all brokers while they answer others:
+another one takes its place, and what the first one had not confirmed fails with ``NotAppended``.
+The caller sends it again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from ptingest.errors import NotAppended
 from ptingest.kafka.package import confluent_kafka, usable
+from ptingest.kafka.statistics import REPORT_SECONDS, ClientStatistics
+from ptingest.kafka.stranded import REASON, Stranding
 from ptingest.kafka.topic import TopicState
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ PROPERTIES: Mapping[str, object] = {
     "reconnect.backoff.ms": 200,
     "reconnect.backoff.max.ms": 2000,
     "socket.keepalive.enable": True,
+    "statistics.interval.ms": int(REPORT_SECONDS * 1000),
     # The library logs each attempt to connect; what an operator must know is in ``last_error``.
     "log_level": 0,
 }
@@ -66,11 +70,14 @@ class _Client:
         on_fatal: Callable[[_Client, str], None],
     ) -> None:
         self._loop, self._on_fatal = loop, on_fatal
+        self.statistics = ClientStatistics()
+        self._stranding = Stranding(properties, self.statistics)
         self._reports: _Reports = []
         self._room = asyncio.Event()
         self._is_ending = False
         self.last_error: str | None = None
-        self._library = confluent_kafka().Producer({**properties, "error_cb": self._on_error})
+        own = {"error_cb": self._on_error, "stats_cb": self.statistics.read}
+        self._library = confluent_kafka().Producer({**properties, **own})
         self._thread = threading.Thread(target=self._poll, name="kafka producer", daemon=True)
         self._thread.start()
 
@@ -111,6 +118,8 @@ class _Client:
             except confluent_kafka().KafkaException as error:
                 # A fatal error is raised here, once, and not given to ``error_cb``.
                 self._tell(self._on_fatal, self, str(_failure(error.args[0])))
+            if not self._is_ending and self._stranding.is_found():
+                self._tell(self._on_fatal, self, REASON)
             if self._reports:
                 reports, self._reports = self._reports, []
                 self._tell(self._settle, reports)

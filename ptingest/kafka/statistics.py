@@ -37,12 +37,16 @@ class _Told(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Told).decode
 
 
+REPORT_SECONDS = 2.0
+"""How often the library reports."""
 SILENT_REPORTS = 5
 """Reports in a row without a connected broker that are trouble, also where nothing failed."""
+LOST_REPORTS = 15
+"""So many, and the client may have lost brokers that are there."""
 
 
-class ConsumerStatistics:
-    """The last ones of one consumer; written by its thread, read by the loop."""
+class ClientStatistics:
+    """The last ones of one client; written by its thread, read by the loop."""
 
     def __init__(self) -> None:
         self.last_error = ""
@@ -75,6 +79,11 @@ class ConsumerStatistics:
             for number, one in held.partitions.items()
             if _end(one) >= 0
         }
+
+    @property
+    def is_lost(self) -> bool:
+        """No broker has been connected for long."""
+        return self._silent >= LOST_REPORTS
 
     def end_of(self, topic: str, partition: int) -> int | None:
         """The offset after a partition's last record that may be read; None: not known."""

@@ -47,6 +47,8 @@ _SIGNATURES: dict[str, _Signature] = {
     "rd_kafka_mock_partition_set_leader": (c_int, [c_void_p, c_char_p, c_int32, c_int32]),
     "rd_kafka_mock_broker_set_down": (c_int, [c_void_p, c_int32]),
     "rd_kafka_mock_broker_set_up": (c_int, [c_void_p, c_int32]),
+    "rd_kafka_mock_broker_add": (c_int, [c_void_p, c_int32]),
+    "rd_kafka_mock_broker_remove_from_metadata": (c_int, [c_void_p, c_int32]),
     "rd_kafka_mock_broker_set_rtt": (c_int, [c_void_p, c_int32, c_int]),
     "rd_kafka_mock_coordinator_set": (c_int, [c_void_p, c_char_p, c_char_p, c_int32]),
     "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, [c_void_p, c_int32]),
@@ -128,6 +130,15 @@ class MockKafka:
     def set_up(self, broker: int) -> None:
         """Let a broker that was down take connections again."""
         self._do("broker_set_up", broker)
+
+    def fence(self, broker: int) -> None:
+        """Leave a broker out of the list of brokers, though it answers; for good. The mock ends the
+        process where a topic is left without a broker: delete topics first."""
+        self._do("broker_remove_from_metadata", broker)
+
+    def add_broker(self, broker: int) -> None:
+        """Start one more; partitions are dealt out anew."""
+        self._do("broker_add", broker)
 
     def set_delay(self, broker: int, milliseconds: int) -> None:
         """Answer each request of a broker this much later."""

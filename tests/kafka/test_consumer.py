@@ -218,7 +218,10 @@ async def test_what_the_owner_answers_is_committed_before_a_partition_goes() -> 
         assert committed(kafka.bootstrap, "logs", partitions=2) == [1, 2]
 
 
-async def test_a_topic_that_cannot_be_read_is_told_until_it_can() -> None:
+async def test_a_topic_that_cannot_be_read_is_told_until_it_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ptingest.kafka.consumer.LOOK_SECONDS", 0.5)
     with MockKafka() as kafka:
         kafka.create_topic("logs")
         kafka.set_topic_error("logs", TOPIC_AUTHORIZATION_FAILED)

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer
 
 from ptingest.errors import KafkaUnusable, NotAppended
 from ptingest.kafka.producer import KafkaProducer
+from ptingest.kafka.statistics import LOST_REPORTS
 from tests.fakes.kafka import NOT_ENOUGH_REPLICAS, PRODUCE, MockKafka, _library
 from tests.support.waiting import until
 
@@ -127,6 +128,34 @@ async def test_a_full_queue_makes_the_sender_wait(kafka) -> None:
     kafka.set_up(1)
     await asyncio.gather(*await sending)
     assert len(await read(kafka, 30)) == 30
+    await made.close()
+
+
+async def test_a_client_that_lost_brokers_which_answer_others_is_replaced(
+    kafka, monkeypatch
+) -> None:
+    # This one does not come back by itself, and its reports are the test's.
+    rare = dict.fromkeys(
+        ("statistics.interval.ms", "reconnect.backoff.ms", "reconnect.backoff.max.ms"), 3_600_000
+    )
+    made = KafkaProducer({"bootstrap.servers": kafka.bootstrap, **rare}, message_bytes=1_000_000)
+    kafka.set_down(1)
+    (sent,) = await send_all(made, [b"x"])
+    lost = made._client
+    for _ in range(LOST_REPORTS):
+        lost.statistics.read(b'{"brokers": {}}')
+    monkeypatch.setattr(lost._stranding, "_ask_at", 0.0)
+    await until(lambda: lost._stranding._ask_at > 0.0)
+    was_replaced_while_all_were_away = made.restarts
+    kafka.set_up(1)
+    monkeypatch.setattr(lost._stranding, "_ask_at", 0.0)
+
+    await until(lambda: made.restarts)
+    with pytest.raises(NotAppended, match="PURGE"):
+        await sent
+    await asyncio.gather(*await send_all(made, [b"x"]))
+
+    assert was_replaced_while_all_were_away == 0
     await made.close()
 
 

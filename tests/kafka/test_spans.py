@@ -42,7 +42,7 @@ def read_all(reader: SpanReader, partitions: int) -> Stretch:
     """Everything until so many partitions have ended."""
     together = Stretch([], [], [])
     while len(together.ended) < partitions:
-        for all_of, some in zip(together, reader.read(5.0, 4), strict=True):
+        for all_of, some in zip(together, reader.read(0.2, 4), strict=True):
             all_of += some  # type: ignore[operator]
     return together
 

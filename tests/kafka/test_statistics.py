@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.kafka.statistics import SILENT_REPORTS, ConsumerStatistics
+from ptingest.kafka.statistics import LOST_REPORTS, SILENT_REPORTS, ClientStatistics
 
 
 def told(state: str, *, high: int = 10, stable: int = -1001) -> str:
@@ -31,7 +31,7 @@ def told(state: str, *, high: int = 10, stable: int = -1001) -> str:
 
 
 def test_ends_are_those_that_may_be_read() -> None:
-    statistics = ConsumerStatistics()
+    statistics = ClientStatistics()
 
     statistics.read(told("UP", high=10, stable=8))
 
@@ -42,7 +42,7 @@ def test_ends_are_those_that_may_be_read() -> None:
 
 
 def test_no_connected_broker_is_a_trouble_with_the_last_error_until_one_answers() -> None:
-    statistics = ConsumerStatistics()
+    statistics = ClientStatistics()
     statistics.last_error = "_TRANSPORT: connection refused"
 
     statistics.read(told("DOWN"))
@@ -53,7 +53,7 @@ def test_no_connected_broker_is_a_trouble_with_the_last_error_until_one_answers(
 
 
 def test_a_start_without_an_error_is_no_trouble() -> None:
-    statistics = ConsumerStatistics()
+    statistics = ClientStatistics()
 
     statistics.read(told("CONNECT"))
 
@@ -62,7 +62,7 @@ def test_a_start_without_an_error_is_no_trouble() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"brokers": 3}', b"\xff"])
 def test_a_report_in_another_form_changes_nothing(text: str | bytes) -> None:
-    statistics = ConsumerStatistics()
+    statistics = ClientStatistics()
     statistics.read(told("UP"))
 
     statistics.read(text)
@@ -71,10 +71,25 @@ def test_a_report_in_another_form_changes_nothing(text: str | bytes) -> None:
 
 
 def test_no_connected_broker_for_long_is_a_trouble_also_where_nothing_failed() -> None:
-    statistics = ConsumerStatistics()
+    statistics = ClientStatistics()
 
     for _ in range(SILENT_REPORTS):
         assert statistics.trouble is None
         statistics.read('{"brokers": {}}')
 
     assert statistics.trouble == "no broker answers (none is connected)"
+
+
+def test_brokers_are_lost_after_more_reports_without_any_and_found_again_with_one() -> None:
+    statistics = ClientStatistics()
+
+    seen = []
+    for _ in range(LOST_REPORTS):
+        seen.append(statistics.is_lost)
+        statistics.read('{"brokers": {}}')
+    was_lost = statistics.is_lost
+    statistics.read(told("UP"))
+
+    assert not any(seen)
+    assert was_lost
+    assert not statistics.is_lost

@@ -211,6 +211,38 @@ async def test_no_broker_is_a_trouble_until_one_is_back() -> None:
         assert trouble.startswith("no broker answers (")
 
 
+async def test_a_consumer_that_lost_brokers_which_answer_others_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ptingest.kafka.statistics.LOST_REPORTS", 5)
+    monkeypatch.setattr("ptingest.kafka.stranded.AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr("ptingest.sources.kafka.source.AGAIN_SECONDS", 0.1)
+    quick = {"statistics.interval.ms": 100, "topic.metadata.refresh.interval.ms": 200}
+    with MockKafka() as kafka:
+        kafka.create_topic("logs")
+        send(kafka.bootstrap, "logs", *numbered(5))
+        down = Downstream()
+
+        async with reading(kafka.bootstrap, down, "logs", properties=quick) as one:
+            await one.until_read(down, 5)
+            # The brokers' list is empty, as it is while the only one is fenced ...
+            kafka.delete_topic("logs")
+            kafka.fence(1)
+            await one.until(lambda: one.source._consumer.statistics.is_lost)
+            away = caplog.text
+            # ... and later it is not, but this consumer has nobody left to ask.
+            kafka.add_broker(2)
+            kafka.create_topic("logs")
+            kafka.set_coordinator("group", 2)
+            send(kafka.bootstrap, "logs", *numbered(5, 5))
+            await one.until_read(down, 10)
+            await one.until(lambda: not one.source.troubles())
+
+        assert "the consumer ended" not in away
+        assert "it has lost all brokers, and they answer a new one" in caplog.text
+        assert down.admitted == numbered(10)
+
+
 async def test_a_topic_that_may_not_be_read_is_a_trouble(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
