@@ -45,6 +45,8 @@ AGAIN_SECONDS = 1.0
 """How long records that were refused wait before they are sent again."""
 LOOK_SECONDS = 5.0
 """The topic is looked at when no record was confirmed for this long."""
+LIMITS_SECONDS = 60.0
+"""How often the topic is asked whether it takes larger records by now."""
 STUCK_SECONDS = 15.0
 """A record that is not confirmed for this long is trouble, whatever the brokers say."""
 CHEAPER_THAN_PIPELINE = 8
@@ -61,7 +63,7 @@ client's queue."""
 class _Append:
     """One record on its way, and whom to tell."""
 
-    __slots__ = ("arrived_ns", "cost", "origin", "receipt", "record", "since")
+    __slots__ = ("arrived_ns", "cost", "origin", "receipt", "record", "since", "under_bytes")
 
     def __init__(
         self, record: BufferRecord, receipt: Receipt, origin: Origin, arrived_ns: int, since: float
@@ -69,6 +71,8 @@ class _Append:
         self.record, self.receipt, self.origin = record, receipt, origin
         self.arrived_ns, self.since = arrived_ns, since
         self.cost = cost_of(record)
+        self.under_bytes = 0
+        """The limit of records when it was last sent."""
 
 
 def cost_of(record: BufferRecord) -> int:
@@ -96,8 +100,10 @@ class KafkaBuffer:
         """
         confluent_kafka()
         self.topic, self._budget = settings.topic, budget
-        self.limit_bytes = int(settings.record_bytes)
+        self.limit_bytes = self._most_bytes = int(settings.record_bytes)
         """The largest record that is written; lower where the topic takes less."""
+        self._told_bytes: int | None = None
+        """What the topic said last that it takes."""
         self._properties = settings.properties()
         self._dead_letters, self._checkpoint = dead_letters, checkpoint
         self._metrics, self._clock = metrics, clock
@@ -200,7 +206,7 @@ class KafkaBuffer:
         handed = 0
         try:
             for append in appends:
-                record = append.record
+                record, append.under_bytes = append.record, self.limit_bytes
                 sent = await self._producer.send(self.topic, record.value, record.headers)
                 sent.add_done_callback(partial(self._answered, append))
                 handed += 1
@@ -259,10 +265,16 @@ class KafkaBuffer:
             group.create_task(self._send_on(), name="buffer again")
 
     async def _look_on(self, watch: TopicWatch) -> None:
+        ask_at = self._clock.monotonic() + LIMITS_SECONDS
         while True:
-            if self._clock.monotonic() - self._confirmed_at >= LOOK_SECONDS:
+            now = self._clock.monotonic()
+            if now - self._confirmed_at >= LOOK_SECONDS:
                 await watch.look(has_waiting=bool(self._appends))
-                self._lower(watch.limits and watch.limits.record_bytes)
+                self._follow_topic(watch)
+            if self.limit_bytes < self._most_bytes and now >= ask_at:
+                ask_at = now + LIMITS_SECONDS
+                await watch.ask_limits()
+                self._follow_topic(watch)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _send_on(self) -> None:
@@ -288,13 +300,15 @@ class KafkaBuffer:
         assert self._watch is not None
         refused, self._too_large = self._too_large, []
         await self._watch.ask_limits()
-        largest = max(append.record.size for append in refused)
-        known = self._watch.limits.record_bytes if self._watch.limits else self.limit_bytes
-        if known >= self.limit_bytes:
+        self._follow_topic(self._watch)
+        # What was sent under another limit, or is above this one, tells nothing new.
+        sizes = [one.record.size for one in refused if one.under_bytes == self.limit_bytes]
+        largest = max((size for size in sizes if size <= self.limit_bytes), default=0)
+        if largest:
             # It is not known what the brokers take. Several records may have been refused
             # together, so first none is sent with another one, then they are halved.
-            known = largest if largest < self.limit_bytes else largest // 2
-        self._lower(max(known, SMALLEST_BYTES))
+            smaller_bytes = largest if largest < self.limit_bytes else largest // 2
+            self._set_limit(max(smaller_bytes, SMALLEST_BYTES))
         smaller: list[_Append] = []
         for append in refused:
             smaller += await self._divided(append)
@@ -312,18 +326,27 @@ class KafkaBuffer:
         await self._keep_letters(packed.too_large, receipt, origin)
         return appends
 
-    def _lower(self, limit_bytes: int | None) -> None:
+    def _follow_topic(self, watch: TopicWatch) -> None:
+        """Write records as large as the topic says, where it says something new."""
+        told = watch.limits and watch.limits.record_bytes
+        if told is not None and told != self._told_bytes:
+            self._told_bytes = told
+            self._set_limit(min(told, self._most_bytes))
+
+    def _set_limit(self, limit_bytes: int) -> None:
         """Write no larger records than this from now on."""
         assert self._producer is not None
-        if limit_bytes is not None and limit_bytes < self.limit_bytes:
-            log.warning(
-                "buffer: topic %s takes records of at most %d bytes, less than "
-                "buffer.kafka.record_bytes; smaller ones are written",
-                self.topic,
-                limit_bytes,
-            )
-            self.limit_bytes = limit_bytes
-            self._producer.restart(message_bytes=limit_bytes)
+        if limit_bytes == self.limit_bytes:
+            return
+        level = logging.WARNING if limit_bytes < self.limit_bytes else logging.INFO
+        log.log(
+            level,
+            "buffer: topic %s takes records of at most %d bytes (before: %d; "
+            "buffer.kafka.record_bytes is %d); what is written follows it",
+            *(self.topic, limit_bytes, self.limit_bytes, self._most_bytes),
+        )
+        self.limit_bytes = limit_bytes
+        self._producer.restart(message_bytes=limit_bytes)
 
     # -- stop ----------------------------------------------------------------------------
 

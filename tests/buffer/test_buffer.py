@@ -11,6 +11,8 @@ import pytest_asyncio
 from ptingest.buffer import buffer as module
 from ptingest.buffer import watch
 from ptingest.dead_letters.queue import read_letters
+from ptingest.errors import NotAppended
+from ptingest.kafka.topic import PartitionState, TopicLimits, TopicState
 from tests.fakes.kafka import NOT_ENOUGH_REPLICAS, PRODUCE, MockKafka
 from tests.support.buffering import TOPIC, RunningBuffer, events, read_events
 from tests.support.waiting import until
@@ -144,6 +146,93 @@ async def test_records_that_the_brokers_find_too_large_are_divided(kafka, start)
     assert receipt.failed is None
     assert running.buffer.limit_bytes < 60_000
     assert sorted(await read_events(kafka.bootstrap, 100)) == sorted(payloads)
+
+
+class Brokers:
+    """Stands where the client does; the test answers for each record."""
+
+    restarts, last_error = 0, None
+
+    def __init__(self) -> None:
+        self.asked: list[asyncio.Future[None]] = []
+
+    async def send(self, topic: str, value: bytes, headers: object) -> asyncio.Future[None]:
+        self.asked.append(asyncio.get_running_loop().create_future())
+        return self.asked[-1]
+
+    async def topic_state(self, topic: str, *, seconds: float) -> TopicState:
+        return TopicState({0: PartitionState(has_leader=True, replicas=1, in_sync=1)})
+
+    def restart(self, *, message_bytes: int) -> None:
+        self.restarts += 1
+
+    def refuse(self, number: int) -> None:
+        self.asked[number].set_exception(NotAppended("MSG_SIZE_TOO_LARGE", "too large"))
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_a_refusal_of_what_was_sent_under_an_older_limit_teaches_nothing(
+    monkeypatch, start
+) -> None:
+    brokers, told = Brokers(), [TopicLimits(1 << 20, 1)]
+    monkeypatch.setattr(module, "KafkaProducer", lambda *_, **__: brokers)
+    monkeypatch.setattr(watch, "ask_limits", lambda *_, **__: told[0])
+    running = start()
+    receipts = [await running.window(*events(50, 1000)) for _ in range(3)]
+
+    told[0] = TopicLimits(30_000, 1)
+    brokers.refuse(0)
+    await until(lambda: len(brokers.asked) > 3)
+    brokers.refuse(1)
+    await until(lambda: len(brokers.asked) > 5)
+    brokers.refuse(2)
+    await until(lambda: len(brokers.asked) > 7)
+    for one in brokers.asked[3:]:
+        one.set_result(None)
+    await until(lambda: all(one.closed for one in receipts))
+
+    assert running.buffer.limit_bytes == 30_000
+    assert brokers.restarts == 1
+    assert [one.failed for one in receipts] == [None] * 3
+
+
+async def test_a_size_that_is_refused_by_brokers_which_tell_nothing_is_halved_once(
+    monkeypatch, start
+) -> None:
+    brokers = Brokers()
+    monkeypatch.setattr(module, "KafkaProducer", lambda *_, **__: brokers)
+    monkeypatch.setattr(watch, "ask_limits", lambda *_, **__: None)
+    running = start(record_bytes=60_000)
+    await running.window(*events(50, 1000))
+    size = next(iter(running.buffer._appends)).record.size
+
+    brokers.refuse(0)  # it may have been refused for the others that it was sent with
+    await until(lambda: len(brokers.asked) > 1)
+    alone = running.buffer.limit_bytes
+    brokers.refuse(1)
+    await until(lambda: len(brokers.asked) > 3)
+
+    assert alone == size
+    assert running.buffer.limit_bytes == size // 2
+
+
+async def test_records_grow_again_when_the_topic_takes_larger_ones(monkeypatch, start) -> None:
+    told = [TopicLimits(20_000, 1)]
+    monkeypatch.setattr(watch, "ask_limits", lambda *_, **__: told[0])
+    monkeypatch.setattr(module, "LIMITS_SECONDS", 0.1)
+    running = start(record_bytes=500_000)
+    await until(lambda: running.buffer.limit_bytes == 20_000)
+
+    told[0] = TopicLimits(300_000, 1)
+    await until(lambda: running.buffer.limit_bytes == 300_000)
+    told[0] = TopicLimits(1 << 20, 1)
+    await until(lambda: running.buffer.limit_bytes == 500_000)
+    receipt = await running.window(*events(10))
+    await until(lambda: receipt.closed)
+
+    assert receipt.failed is None
 
 
 async def test_an_event_that_no_record_can_hold_becomes_a_dead_letter(kafka, start) -> None:
