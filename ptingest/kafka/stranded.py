@@ -36,6 +36,8 @@ class Stranding:
         self._ask_at = time.monotonic() + AGAIN_SECONDS
         library, admin = confluent_kafka(), confluent_kafka_admin()
         try:
-            return bool(admin.AdminClient(self._properties).list_topics(timeout=ASK_SECONDS).brokers)
+            return bool(
+                admin.AdminClient(self._properties).list_topics(timeout=ASK_SECONDS).brokers
+            )
         except library.KafkaException:
             return False
