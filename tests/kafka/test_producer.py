@@ -141,6 +141,7 @@ async def test_a_client_that_lost_brokers_which_answer_others_is_replaced(
     made = KafkaProducer({"bootstrap.servers": kafka.bootstrap, **rare}, message_bytes=1_000_000)
     kafka.set_down(1)
     (sent,) = await send_all(made, [b"x"])
+    await until(lambda: made.last_error)
     lost = made._client
     for _ in range(LOST_REPORTS):
         lost.statistics.read(b'{"brokers": {}}')
