@@ -81,10 +81,10 @@ def _look_at_logstash(
 ) -> list[Finding]:
     from ptingest.pipeline.logstash.judgement import rows_of
     from ptingest.pipeline.logstash.pipeline import compile_logstash
-    from ptingest.server.assembly import require_sinks
+    from ptingest.server.requirements import require_parts
 
     pipeline = compile_logstash(rules)
-    require_sinks(settings, pipeline.outputs, path)
+    require_parts(settings, pipeline, path)
     plugins = pipeline.program.plugins
     filters = sum(plugin.kind == "filter" for plugin in plugins)
     outputs = len(plugins) - filters
@@ -285,9 +285,8 @@ def look_at_values(settings: ServerSettings) -> Iterator[Finding]:
         yield Finding("warning", "beats.limits.connection_bytes", seen, "make it smaller")
     yield from _look_at_workers(settings)
     if settings.sinks.store is None and settings.sinks.ndjson is None:
-        yield Finding(
-            "note", "sinks", "while no sink can be reached, Beats wait and keep their logs"
-        )
+        waiting = "Beats wait and keep their logs" if settings.has_beats_port else "Kafka keeps them"
+        yield Finding("note", "sinks", f"while no sink can be reached, {waiting}")
     for place, sink in settings.sinks.clusters_by_place().items():
         yield from _look_at_cluster(place, sink)
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ptingest.model.document import LARGE_BYTES
+from ptingest.model.record_frame import unframed
 
 MESSAGE_CHARACTERS = 300
 
@@ -33,6 +34,8 @@ _decode = msgspec.json.Decoder(_Fields).decode
 
 def event_preview(payload: bytes) -> EventPreview:
     """Read one payload; any bytes are accepted. One that is large is not decoded."""
+    if (record := unframed(payload)) is not None:
+        payload = record.value
     if len(payload) <= LARGE_BYTES:
         try:
             fields = _decode(payload)

@@ -57,6 +57,8 @@ PROPERTIES: Mapping[str, object] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",
+    # A pattern such as ^.* must not read the groups' offsets.
+    "topic.blacklist": "^__(consumer_offsets|transaction_state|share_group_state)$",
     # A member that comes or goes moves only the partitions that must move.
     "partition.assignment.strategy": "cooperative-sticky",
     "statistics.interval.ms": int(REPORT_SECONDS * 1000),

@@ -26,6 +26,7 @@ class KafkaRecord(NamedTuple):
     value: bytes | None
     """None: a tombstone."""
     headers: Sequence[tuple[str, bytes | None]] | None
+    key: bytes | None = None
 
 
 def record_of(message: Any) -> KafkaRecord:
@@ -37,6 +38,7 @@ def record_of(message: Any) -> KafkaRecord:
         max(0, message.timestamp()[1]),
         message.value(),
         message.headers(),
+        message.key(),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -31,6 +31,10 @@ class RecordPlace(NamedTuple):
     offset: int
     millis: int
     """When it was written, since the epoch."""
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    is_tombstone: bool = False
+    """It has no value; its payload stands for that."""
 
 
 class Origin(msgspec.Struct, frozen=True):

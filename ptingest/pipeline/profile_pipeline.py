@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Raw
 
 from ptingest.model.document import DataStream, Document
+from ptingest.model.origin import RecordPlace
 from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import (
@@ -138,6 +139,11 @@ class ProfilePipeline:
             return None
 
     @property
+    def reads_kafka(self) -> bool:
+        """A profile takes the events of any source."""
+        return False
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """None: documents are for every sink."""
         return ()
@@ -155,6 +161,10 @@ class ProfilePipeline:
             return body
         group = self._group_of(dict(decoded.event))
         return body if group is None else sent_event(decoded.event, group)
+
+    def framed(self, payload: bytes, place: RecordPlace) -> bytes:  # noqa: ARG002
+        """A record of Kafka is the event."""
+        return payload
 
     def label_of(self, service: str) -> str:
         """Return the metric label of a service."""

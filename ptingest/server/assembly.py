@@ -16,7 +16,6 @@ from ptingest.delivery.health_check import HealthCheck
 from ptingest.delivery.lane import Lane
 from ptingest.errors import ConfigInvalid, ConfigProblem, KafkaUnusable
 from ptingest.model.contracts import Buffer, Checkpoint, Clock, Sink, Source
-from ptingest.model.outputs import Outputs
 from ptingest.model.streams import StreamNames
 from ptingest.observe.observer import Observer
 from ptingest.observe.taps import Taps
@@ -32,6 +31,7 @@ from ptingest.server.flow import Flow
 from ptingest.server.poison import PoisonRecord
 from ptingest.server.processing import Processing
 from ptingest.server.requeue import RequeueJobs
+from ptingest.server.requirements import require_parts
 from ptingest.server.worker_share import ALONE, Share
 from ptingest.settings.kafka import MIB, KafkaSourceSettings
 from ptingest.settings.load import load_rules
@@ -120,7 +120,7 @@ def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> Profil
     path = Path(settings.profile) if settings.profile else packaged_profile_path()
     profile = load_rules(path, environ, settings.logstash_config)
     if isinstance(profile, LogstashSettings):
-        require_sinks(settings, compile_profile(profile).outputs, path)
+        require_parts(settings, compile_profile(profile), path)
         return profile
     cure = "correct the pattern or the sample; `ptingest try` shows what a line becomes"
     problems = [
@@ -130,27 +130,6 @@ def read_profile(settings: ServerSettings, environ: Mapping[str, str]) -> Profil
     if problems:
         raise ConfigInvalid(tuple(problems))
     return profile
-
-
-def require_sinks(settings: ServerSettings, outputs: Sequence[str], path: Path) -> None:
-    """Refuse rules with an output for which there is no sink.
-
-    Raises:
-        ConfigInvalid: with the line to add.
-    """
-    sinks = Outputs(sink_names(settings))
-    problems = [
-        ConfigProblem(
-            file=str(path),
-            path="",
-            seen=f"has an output {name}, and no sink takes its documents",
-            cure=f"add `{name}: {{}}` under sinks of ptingest.yaml, or remove the output",
-        )
-        for name in dict.fromkeys(outputs)
-        if not sinks.sinks_of(name)
-    ]
-    if problems:
-        raise ConfigInvalid(tuple(problems))
 
 
 def sink_settings(settings: ServerSettings) -> list[LaneSettings]:

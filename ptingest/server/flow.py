@@ -29,6 +29,7 @@ from ptingest.model.origin import Origin
 from ptingest.model.outcome import DeadLetter, Fate, Processed
 from ptingest.model.outputs import Outputs
 from ptingest.model.receipt import Receipt
+from ptingest.pipeline.records import taken_in
 from ptingest.server.chunks import CHUNK_BYTES, chunks
 from ptingest.server.custody import Custody
 from ptingest.server.processing import Processing
@@ -80,6 +81,7 @@ class Flow:
         self._active += 1
         poison = self.processing.poison
         letters: list[DeadLetter] = []
+        payloads, origin = taken_in(self.processing.pipeline, payloads, origin)
         try:
             for chunk in chunks(payloads, min(CHUNK_BYTES, self.processing.event_bytes)):
                 if receipt.failed is not None:

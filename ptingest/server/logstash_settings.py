@@ -1,6 +1,7 @@
 """Settings of a server from the input and output sections of a ``logstash.conf``.
 
     input  { beats { port, host, ssl_* ... } }      --> beats
+    input  { kafka { ... } }                        --> kafka; role index where no Beats are taken
     output { elasticsearch { hosts, user ... } }    --> sinks.elasticsearch, sinks.clusters
     output { file, stdout }                         --> sinks.file, sinks.stdout
 
@@ -22,6 +23,7 @@ from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.pipeline.logstash.options import Options, RefusedConfig
 from ptingest.pipeline.logstash.pipeline import LogstashPipeline, compile_logstash, invalid
 from ptingest.pipeline.logstash.targets import ELASTICSEARCH, FILE, STDOUT, sink_names
+from ptingest.server.logstash_kafka import source_values
 from ptingest.settings.load import resolved
 from ptingest.settings.logstash import load_logstash
 from ptingest.settings.server import ServerSettings
@@ -58,8 +60,13 @@ def server_values(pipeline: LogstashPipeline) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     try:
-        if pipeline.source is not None:
-            found["beats"] = dict(_beats(pipeline.source.options))
+        beats, kafka = pipeline.inputs
+        if beats is not None:
+            found["beats"] = dict(_beats(beats.options))
+        if kafka is not None:
+            found["kafka"] = dict(source_values(kafka.options))
+            if beats is None:
+                found["role"] = "index"
         if sinks := _sinks(pipeline):
             found["sinks"] = sinks
     except RefusedConfig as error:

@@ -95,11 +95,13 @@ async def serving(
     api: dict[str, Any] | None = None,
     why: dict[str, Any] | None = None,
     profile: Path | None = None,
+    others: dict[str, Any] | None = None,
     **beats: Any,
 ) -> AsyncIterator[Server]:
     """Run a worker with ``beats`` settings on a free port; drained and balanced at the end.
 
-    Documents go to a ``MemorySink``, or to the real ``sinks`` where those are given.
+    Documents go to a ``MemorySink``, or to the real ``sinks`` where those are given. ``others`` are
+    further keys of the config.
     """
     settings = ServerSettings.model_validate(
         {
@@ -109,6 +111,7 @@ async def serving(
             "why": why or {},
             **({"profile": str(profile)} if profile else {}),
             **({"sinks": sinks} if sinks else {}),
+            **(others or {}),
             "api": {"listen": "127.0.0.1:0", **(api or {})},
             "beats": {"listen": "127.0.0.1:0", "keepalive_seconds": 0.2, **beats},
         }

@@ -1,7 +1,7 @@
-"""The input section: which options a ``beats`` input has, under the names of 7.x to 9.x.
+"""The input section: ``beats``, with its options under the names of 7.x to 9.x, and ``kafka``.
 
-What they say of events is used here; what they say of the port becomes settings of the server
-(``server/logstash_settings.py``).
+What they say of events is used here; what they say of port and brokers becomes settings of the
+server (``server/logstash_settings.py``, ``server/logstash_kafka.py``).
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ from typing import NamedTuple
 
 from ptingest.pipeline.logstash.attributes import check_attributes
 from ptingest.pipeline.logstash.beats_input import CODECS, BeatsInput
-from ptingest.pipeline.logstash.options import Option, Options, RefusedConfig
-from ptingest.pipeline.logstash.tree import Branch, Config, Plugin
+from ptingest.pipeline.logstash.decoration import compile_decoration
+from ptingest.pipeline.logstash.kafka_input import KafkaInput, KafkaOptions, Level
+from ptingest.pipeline.logstash.kafka_options import INPUT as KAFKA_OPTIONS
+from ptingest.pipeline.logstash.kafka_options import STRING_CLASSES
+from ptingest.pipeline.logstash.options import Option, Options, RefusedConfig, refuse_all
+from ptingest.pipeline.logstash.tree import Branch, Config, Plugin, Statement, Text
 
 BEATS = ("beats", "elastic_agent")
 """Two names of one input."""
+KAFKA = "kafka"
+_LEVELS: dict[str, Level] = {
+    "true": "basic", "false": "none", "none": "none", "basic": "basic", "extended": "extended",
+}  # fmt: skip
 _THREADS = "one event loop serves every connection here; workers: N in ptingest.yaml takes cores"
-_WAYS_OUT = {
-    "kafka": "topics are read by the section kafka of a ptingest.yaml: remove the input, and name "
-    "this config as its profile; events are then built as the input beats builds them",
-}
-"""What to do instead, for inputs that have more than the usual way out."""
 _ENRICHMENTS = ("codec_metadata", "source_metadata", "ssl_peer_metadata", "all", "none")
 
 OPTIONS = (
@@ -61,44 +64,72 @@ OPTIONS = (
 
 
 class Input(NamedTuple):
-    """One input of a config."""
+    """The input for Beats."""
 
     options: Options
     builder: BeatsInput
 
 
-def beats_inputs(config: Config, *, has_ecs: bool) -> list[Input]:
-    """Return the ``beats`` input of a config, or nothing where it has none.
+class RecordInput(NamedTuple):
+    """The input that reads Kafka."""
+
+    options: Options
+    builder: KafkaInput
+
+
+class Inputs(NamedTuple):
+    """The inputs of a config; None for a kind that it has not."""
+
+    beats: Input | None = None
+    kafka: RecordInput | None = None
+
+
+def inputs_of(config: Config, *, has_ecs: bool) -> Inputs:
+    """Return the inputs of a config.
 
     Raises:
-        RefusedConfig: another input, a second one, or an option that cannot be used.
+        RefusedConfig: another input, a second one of a kind, or an option that cannot be used.
     """
-    found: list[Input] = []
+    found = Inputs()
+    problems: list[RefusedConfig] = []
     for statement in config.inputs:
-        if isinstance(statement, Branch):
-            raise RefusedConfig(statement.place, "inputs do not stand below a condition")
-        if statement.name not in BEATS:
-            raise RefusedConfig(
-                statement.place,
-                f"the input {statement.name} is not supported: "
-                + _WAYS_OUT.get(
-                    statement.name,
-                    "events come from Beats here; remove it, or let Filebeat read what it read",
-                ),
-                is_unsupported=True,
-            )
-        if found:
-            raise RefusedConfig(
-                statement.place,
-                "a second input for Beats: ptingest listens on one port; run a second server "
-                "with a config of its own",
-                is_unsupported=True,
-            )
-        found.append(_input(statement, has_ecs=has_ecs))
+        try:
+            found = _with(found, statement, has_ecs=has_ecs)
+        except RefusedConfig as problem:
+            problems.append(problem)
+    refuse_all(problems)
     return found
 
 
-def _input(plugin: Plugin, *, has_ecs: bool) -> Input:
+def _with(found: Inputs, statement: Statement, *, has_ecs: bool) -> Inputs:
+    if isinstance(statement, Branch):
+        raise RefusedConfig(statement.place, "inputs do not stand below a condition")
+    if statement.name in BEATS:
+        if found.beats is not None:
+            raise _second(statement, "for Beats: ptingest listens on one port")
+        return found._replace(beats=_beats(statement, has_ecs=has_ecs))
+    if statement.name == KAFKA:
+        if found.kafka is not None:
+            raise _second(
+                statement,
+                "of Kafka: one group reads, so name all topics in one input, whose "
+                "decorate_events tells filters which it was",
+            )
+        return found._replace(kafka=_kafka(statement, has_ecs=has_ecs))
+    raise RefusedConfig(
+        statement.place,
+        f"the input {statement.name} is not supported: events come from Beats and Kafka here; "
+        "remove it, or let Filebeat read what it read",
+        is_unsupported=True,
+    )
+
+
+def _second(statement: Plugin, why: str) -> RefusedConfig:
+    sentence = f"a second input {why}; or run a second server with a config of its own"
+    return RefusedConfig(statement.place, sentence, is_unsupported=True)
+
+
+def _beats(plugin: Plugin, *, has_ecs: bool) -> Input:
     options = check_attributes(plugin, OPTIONS)
     codec: Plugin | None = options["codec"]
     if codec is not None and codec.name not in CODECS:
@@ -128,3 +159,64 @@ def _input(plugin: Plugin, *, has_ecs: bool) -> Input:
 
 def _adds(enrichments: list[str], what: str) -> bool:
     return what in enrichments or "all" in enrichments
+
+
+def _kafka(plugin: Plugin, *, has_ecs: bool) -> RecordInput:
+    options = check_attributes(plugin, KAFKA_OPTIONS)
+    check_classes(options)
+    codec: Plugin | None = options["codec"]
+    added = {"add_field": options["add_field"], "add_tag": options["tags"]}
+    decoration = Options(plugin.name, plugin.place, {**_NOTHING, **added}, options.places)
+    builder = KafkaInput(
+        KafkaOptions(
+            codec="plain" if codec is None else codec.name,
+            has_ecs=_codec_has_ecs(options, codec, otherwise=has_ecs),
+            level=_LEVELS[options["decorate_events"]],
+            group=options["group_id"],
+            topic=str(options["topics_pattern"] or next(iter(options["topics"]), "")),
+            type_name=options["type"],
+            decorate=compile_decoration(decoration),
+        )
+    )
+    return RecordInput(options, builder)
+
+
+_NOTHING: dict[str, list[str]] = {"remove_field": [], "remove_tag": []}
+
+
+def check_classes(options: Options) -> None:
+    """Refuse Java classes that make anything but texts of records.
+
+    Raises:
+        RefusedConfig: with those that may be named.
+    """
+    for name, kinds in STRING_CLASSES.items():
+        found = options.values.get(name)
+        suffix = "Deserializer" if name.endswith("class") else "Serializer"
+        known = [f"org.apache.kafka.common.serialization.{kind}{suffix}" for kind in kinds]
+        if found is not None and found not in known:
+            sentence = f"{name} {found} is not supported; {' and '.join(known)} can be named"
+            raise options.refuse(sentence, name, is_unsupported=True)
+
+
+def _codec_has_ecs(options: Options, codec: Plugin | None, *, otherwise: bool) -> bool:
+    """Check the codec, and say whether it keeps ``event.original``."""
+    if codec is None:
+        return otherwise
+    if codec.name not in CODECS:
+        sentence = (
+            f"the codec {codec.name} is not supported; plain and json are, which read a record as "
+            "one text, or as one JSON object or a list of them"
+        )
+        raise options.refuse(sentence, "codec", is_unsupported=True)
+    for one in codec.attributes:
+        given = one.value.value if isinstance(one.value, Text) else None
+        if one.name == "ecs_compatibility" and given in ("disabled", "v1", "v8"):
+            otherwise = given != "disabled"
+        elif (one.name, given) != ("charset", "UTF-8"):
+            sentence = (
+                f"{one.name} of the codec {codec.name} cannot be used; ecs_compatibility and "
+                'charset => "UTF-8" can'
+            )
+            raise options.refuse(sentence, "codec", is_unsupported=True)
+    return otherwise

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from ptingest.pipeline.logstash import inputs, output_options
+from ptingest.pipeline.logstash import inputs, kafka_options, output_options
 from ptingest.pipeline.logstash.options import Option, RefusedConfig
 from ptingest.pipeline.logstash.plugins import COMMON_OPTIONS, filter_module
 from ptingest.pipeline.logstash.tree import (
@@ -37,6 +37,9 @@ _TRANSPORT = {
     ("input", "cipher_suites"): _CIPHERS,
     ("input", "tls_max_version"): "TLS 1.3 is offered as well",
     ("input", "client_inactivity_timeout"): "a connection with an open window is never idle here",
+    ("input", "auto_offset_reset"): "it decides where a partition begins; where the group's offset "
+    "is gone, the oldest record that is there is read",
+    ("input", "isolation_level"): "records of transactions that were aborted are never read",
     ("output", "ssl_cipher_suites"): _CIPHERS,
     ("output", "ssl_supported_protocols"): "TLS 1.2 and 1.3 are spoken",
 }
@@ -116,7 +119,9 @@ def _declared(section: Section, plugin: Plugin) -> tuple[Option, ...]:
     if section == "input":
         if plugin.name in inputs.BEATS:
             return inputs.OPTIONS
-        raise RefusedConfig(plugin.place, "events come from Beats here")
+        if plugin.name == inputs.KAFKA:
+            return kafka_options.INPUT
+        raise RefusedConfig(plugin.place, "events come from Beats and Kafka here")
     outputs = {
         "elasticsearch": output_options.ELASTICSEARCH,
         "file": output_options.FILE,

@@ -1,6 +1,6 @@
 """A ``logstash.conf`` as a pipeline: payloads in, documents of its outputs out.
 
-    payload -> decode -> Beats input -> filters -> outputs -> encode -> Document, one a target
+    payload -> decode -> input -> filters -> outputs -> encode -> Document, one a target
 
 An event may leave the filters several times (split, clone) and go to several targets: these
 documents share the payload and the receipt, so its window is acked when all are safe. A payload
@@ -20,18 +20,19 @@ from msgspec import Raw
 from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.model.document import DataStream, Document
 from ptingest.model.document import Target as DocumentTarget
+from ptingest.model.origin import RecordPlace
 from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
-from ptingest.pipeline.decode import TOO_DEEP, Decoded, Unreadable, decode_payload
+from ptingest.pipeline.decode import TOO_DEEP, Decoded, Unreadable
 from ptingest.pipeline.fast.cache import remember
 from ptingest.pipeline.identity import part_key
 from ptingest.pipeline.labels import LearnedLabels
 from ptingest.pipeline.logstash.as_profile import profile_of
-from ptingest.pipeline.logstash.beats_input import AsGiven, BeatsInput
+from ptingest.pipeline.logstash.builders import Builder, builder_of
 from ptingest.pipeline.logstash.compile import Program, Result, compile_config
 from ptingest.pipeline.logstash.encode import EventEncoder, encode_value
 from ptingest.pipeline.logstash.event import Event
-from ptingest.pipeline.logstash.inputs import Input, beats_inputs
+from ptingest.pipeline.logstash.inputs import Inputs, inputs_of
 from ptingest.pipeline.logstash.keys import EventKeys
 from ptingest.pipeline.logstash.members import value_of
 from ptingest.pipeline.logstash.options import RefusedConfig
@@ -77,8 +78,8 @@ class LogstashPipeline:
         self,
         settings: LogstashSettings,
         program: Program,
-        source: Input | None,
-        builder: BeatsInput | AsGiven,
+        inputs: Inputs,
+        builder: Builder,
         *,
         meaning: ProfileSettings | None = None,
     ) -> None:
@@ -86,8 +87,7 @@ class LogstashPipeline:
         self.profile = settings
         self.program = program
         self._explainer: Program | None = None
-        self.source = source
-        """The input for Beats; None where the config has none."""
+        self.inputs = inputs
         self._input = builder
         self._targets = Targets(program.outputs, Path(settings.folder))
         self.outputs = sink_names(program.outputs)
@@ -97,6 +97,11 @@ class LogstashPipeline:
         """Runs the events, where a profile means the same."""
         self._sent_labels = _SentLabels(self._labels)
         self._event_keys, self._encoder = EventKeys(), EventEncoder()
+
+    @property
+    def reads_kafka(self) -> bool:
+        """Whether the config has an input ``kafka``."""
+        return self.inputs.kafka is not None
 
     @property
     def plugins(self) -> Sequence[PluginTally]:
@@ -117,6 +122,10 @@ class LogstashPipeline:
     def event_of(self, body: bytes) -> bytes | None:
         """Return the event that a document was made of; None: filters cannot be undone."""
         return None if self.fast is None else self.fast.event_of(body)
+
+    def framed(self, payload: bytes, place: RecordPlace) -> bytes:
+        """Return the payload of a record of Kafka, as ``Pipeline.framed``."""
+        return self._input.framed(payload, place)
 
     def label_of(self, service: str) -> str:
         """Return the metric label of a service."""
@@ -139,7 +148,7 @@ class LogstashPipeline:
         done = Processed(is_spread=self._is_spread)
         received, documents = done.received, done.documents
         for payload in payloads:
-            sent, label = decode_payload(payload), OTHER
+            sent, label = self._input.decode(payload), OTHER
             fate: list[_Made] | Unreadable | Illegal | DropReason
             if isinstance(sent, Unreadable):
                 fate = sent
@@ -243,7 +252,7 @@ class LogstashPipeline:
 
     def explain(self, payload: bytes, *, now_ns: int) -> Explanation:
         """Run one payload and keep every decision."""
-        sent = decode_payload(payload)
+        sent = self._input.decode(payload)
         if isinstance(sent, Unreadable):
             return _dead(sent)
         try:
@@ -326,18 +335,16 @@ def compile_logstash(
             parse(one.text, settings.variables, file=one.name, has_escapes=settings.support_escapes)
             for one in settings.files
         )
-        inputs = [] if is_bare else beats_inputs(config, has_ecs=has_ecs)
+        inputs = Inputs() if is_bare else inputs_of(config, has_ecs=has_ecs)
         program = compile_config(config, has_ecs=has_ecs, folder=Path(settings.folder))
     except RefusedConfig as error:
         raise ConfigInvalid(tuple(map(invalid, error.all))) from None
-    source = inputs[0] if inputs else None
-    builder = BeatsInput(has_ecs=has_ecs) if source is None else source.builder
     is_general = is_general or is_bare or not has_ecs
     return LogstashPipeline(
         settings,
         program,
-        source,
-        AsGiven() if is_bare else builder,
+        inputs,
+        builder_of(inputs, is_bare=is_bare, has_ecs=has_ecs),
         meaning=None if is_general else profile_of(config),
     )
 

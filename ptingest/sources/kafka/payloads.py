@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ptingest.kafka.polled import KafkaRecord
 from ptingest.kafka.record import BrokenRecord, decode, is_buffer_record
 from ptingest.model.origin import Origin, RecordPlace
@@ -70,16 +72,21 @@ def admission_of(run: Sequence[KafkaRecord], *, limit_bytes: int) -> Admission:
         return _singles(run)
     read = decode(first.value, first.headers, limit_bytes=limit_bytes)
     if isinstance(read, BrokenRecord):
-        return _singles(run)._replace(broken=read.detail)
+        singles = _singles(run)
+        # It is no event of others, whatever the rules make of those.
+        return singles._replace(origin=replace(singles.origin, source="buffer"), broken=read.detail)
     return Admission(read.payloads, read.origin)
 
 
 def _singles(run: Sequence[KafkaRecord]) -> Admission:
     payloads = [_payload(one) for one in run]
     places = {
-        id(payload): RecordPlace(one.topic, one.partition, one.offset, one.millis)
+        id(payload): RecordPlace(
+            one.topic, one.partition, one.offset, one.millis, one.key, one.headers or (),
+            one.value is None,
+        )
         for payload, one in zip(payloads, run, strict=True)
-    }
+    }  # fmt: skip
     peer = f"{run[0].topic}/{run[0].partition}"
     return Admission(payloads, Origin(peer, source="kafka", records=places))
 

@@ -16,12 +16,16 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ptingest.errors import ReplayFailed
 from ptingest.kafka.polled import KafkaRecord, Partition
 from ptingest.kafka.spans import Gap, SpanReader, Stretch
 from ptingest.model.contracts import Admit, Clock
+from ptingest.model.outcome import Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.pipeline import Pipeline
+from ptingest.pipeline.records import taken_in
 from ptingest.sources.kafka.payloads import Admission, admission_of, runs_of
 from ptingest.tools.replay.changes import Changes
 from ptingest.tools.replay.position import Position
@@ -194,12 +198,22 @@ async def compare(
 def _compare_run(
     admission: Admission, changes: Changes, before: Pipeline, after: Pipeline, now_ns: int
 ) -> None:
-    peer, receipt = admission.origin.peer, Receipt(lambda _: None)
-    old, new = (
-        one.process(admission.payloads, receipt=receipt, peer=peer, now_ns=now_ns)
-        for one in (before, after)
-    )
+    old, new = (_made(one, admission, now_ns) for one in (before, after))
     changes.add(admission.payloads, old, new)
+
+
+def _made(pipeline: Pipeline, admission: Admission, now_ns: int) -> Processed:
+    """Process events; documents and letters name the payloads as they were read."""
+    read, peer, receipt = admission.payloads, admission.origin.peer, Receipt(lambda _: None)
+    payloads, _ = taken_in(pipeline, read, admission.origin)
+    made = pipeline.process(payloads, receipt=receipt, peer=peer, now_ns=now_ns)
+    if payloads is not read:
+        before = dict(zip(map(id, payloads), read, strict=True))
+        made.documents = [replace(one, payload=before[id(one.payload)]) for one in made.documents]
+        made.dead_letters = [
+            replace(one, payload=before[id(one.payload)]) for one in made.dead_letters
+        ]
+    return made
 
 
 def _runs(stretch: Stretch) -> Iterable[tuple[Partition, Sequence[KafkaRecord]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ptingest.pipeline.logstash.inputs import beats_inputs
+from ptingest.pipeline.logstash.inputs import Inputs, inputs_of
 from ptingest.pipeline.logstash.options import RefusedConfig
 from ptingest.pipeline.logstash.parse import parse
 
@@ -22,7 +22,8 @@ def test_the_options_of_all_releases_are_known() -> None:
         file="a.conf",
     )
 
-    (found,) = beats_inputs(config, has_ecs=True)
+    found = inputs_of(config, has_ecs=True).beats
+    assert found is not None
 
     assert (found.options["port"], found.options["host"]) == (5044, "::")
     assert found.options["ssl_key_passphrase"] == "p"
@@ -32,7 +33,15 @@ def test_the_options_of_all_releases_are_known() -> None:
     ("text", "sentence"),
     [
         ("input { tcp { port => 1 } }", "the input tcp is not supported"),
-        ('input { kafka { topics => ["a"] } }', "topics are read by the section kafka"),
+        ("input { kafka { } kafka { } }", "a second input of Kafka"),
+        ('input { kafka { schema_registry_url => "http://x" } }', "Avro"),
+        ('input { kafka { jaas_path => "x" } }', "sasl_jaas_config alone"),
+        ('input { kafka { kerberos_config => "x" } }', "Kerberos is not supported"),
+        ('input { kafka { codec => "avro" } }', "the codec avro is not supported"),
+        ('input { kafka { codec => json { target => "x" } } }', "target of the codec json"),
+        ('input { kafka { codec => plain { charset => "CP1252" } } }', "charset of the codec"),
+        ('input { kafka { key_deserializer_class => "x.Long" } }', "StringDeserializer"),
+        ('input { kafka { decorate_events => "all" } }', "must be one of none, basic"),
         ("input { beats { } }", "needs the option 'port'"),
         ("input { beats { port => 1 } beats { port => 2 } }", "a second input for Beats"),
         ('input { beats { port => 1 codec => "cef" } }', "the codec cef is not supported"),
@@ -45,10 +54,29 @@ def test_the_options_of_all_releases_are_known() -> None:
 )
 def test_what_cannot_be_served_is_refused_at_its_place(text: str, sentence: str) -> None:
     with pytest.raises(RefusedConfig, match=r"a\.conf:1:") as error:
-        beats_inputs(parse(text, {}, file="a.conf"), has_ecs=True)
+        inputs_of(parse(text, {}, file="a.conf"), has_ecs=True)
 
     assert sentence in error.value.sentence
 
 
 def test_a_config_without_an_input_has_none() -> None:
-    assert beats_inputs(parse("filter { }", {}, file="a.conf"), has_ecs=True) == []
+    assert inputs_of(parse("filter { }", {}, file="a.conf"), has_ecs=True) == Inputs()
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    config = parse("input { tcp { } beats { } kafka { x => 1 } }", {}, file="a.conf")
+
+    with pytest.raises(RefusedConfig) as error:
+        inputs_of(config, has_ecs=True)
+
+    assert len(error.value.all) == 3
+
+
+def test_beats_and_kafka_stand_beside_each_other() -> None:
+    config = parse("input { beats { port => 5044 } kafka { } }", {}, file="a.conf")
+
+    found = inputs_of(config, has_ecs=True)
+
+    assert found.beats is not None
+    assert found.kafka is not None
+    assert found.kafka.options["topics"] == ["logstash"]

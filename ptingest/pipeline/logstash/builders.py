@@ -1,0 +1,78 @@
+"""Which of a config's inputs builds the events of a payload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ptingest.model.origin import RecordPlace
+from ptingest.pipeline.decode import Decoded, Unreadable, decode_payload
+from ptingest.pipeline.logstash.beats_input import AsGiven, BeatsInput
+from ptingest.pipeline.logstash.event import Event
+from ptingest.pipeline.logstash.inputs import Inputs
+from ptingest.pipeline.logstash.kafka_input import KafkaInput, SentRecord
+
+
+class Builder(Protocol):
+    """Makes events of payloads, as the inputs of one config do."""
+
+    @property
+    def decode(self) -> Callable[[bytes], Decoded | Unreadable]:
+        """Decode one payload; bad input is a result."""
+        ...
+
+    def framed(self, payload: bytes, place: RecordPlace) -> bytes:
+        """Return the payload that stands for a record of Kafka; as ``Pipeline.framed``."""
+        ...
+
+    def is_usual(self, sent: Decoded) -> bool:
+        """As ``BeatsInput.is_usual``."""
+        ...
+
+    def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
+        """Return the events of what ``decode`` returned."""
+        ...
+
+
+class OneInput:
+    """Events of every source are built by one input, also those of records of Kafka."""
+
+    def __init__(self, source: BeatsInput | AsGiven) -> None:
+        self.decode = decode_payload
+        self.is_usual, self.events_of = source.is_usual, source.events_of
+
+    def framed(self, payload: bytes, place: RecordPlace) -> bytes:  # noqa: ARG002
+        """A record is the event."""
+        return payload
+
+
+class BeatsAndKafka:
+    """Records of Kafka are built by their own input, and so is all else where there is no other."""
+
+    def __init__(self, beats: BeatsInput | None, kafka: KafkaInput) -> None:
+        self._beats, self._kafka = beats, kafka
+        self.framed = kafka.framed
+
+    def decode(self, payload: bytes) -> Decoded | Unreadable:
+        """As ``Builder.decode``."""
+        found = self._kafka.sent(payload, is_any=self._beats is None)
+        return decode_payload(payload) if found is None else found
+
+    def is_usual(self, sent: Decoded) -> bool:
+        """As ``Builder.is_usual``; a record has its own metadata."""
+        return self._beats is not None and type(sent) is Decoded and self._beats.is_usual(sent)
+
+    def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
+        """As ``Builder.events_of``."""
+        if isinstance(sent, SentRecord):
+            return self._kafka.events_of(sent, now_ns=now_ns)
+        assert self._beats is not None
+        return self._beats.events_of(sent, peer=peer, now_ns=now_ns)
+
+
+def builder_of(inputs: Inputs, *, is_bare: bool, has_ecs: bool) -> Builder:
+    """Return what builds the events of a config; ``is_bare``: payloads are events as they are."""
+    beats = None if inputs.beats is None else inputs.beats.builder
+    if inputs.kafka is not None:
+        return BeatsAndKafka(beats, inputs.kafka.builder)
+    return OneInput(AsGiven() if is_bare else beats or BeatsInput(has_ecs=has_ecs))

@@ -1,0 +1,35 @@
+"""What rules need of the config that they run with: a sink for each output, a reader of topics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ptingest.errors import ConfigInvalid, ConfigProblem
+from ptingest.model.outputs import Outputs
+from ptingest.pipeline.pipeline import Pipeline
+from ptingest.settings.server import ServerSettings
+
+
+def require_parts(settings: ServerSettings, pipeline: Pipeline, path: Path) -> None:
+    """Refuse rules with an output for which there is no sink, or an input that nothing reads.
+
+    Raises:
+        ConfigInvalid: with the lines to add.
+    """
+    sinks = Outputs(list(settings.sinks.by_name()))
+    problems = [
+        ConfigProblem(
+            file=str(path),
+            path="",
+            seen=f"has an output {name}, and no sink takes its documents",
+            cure=f"add `{name}: {{}}` under sinks of ptingest.yaml, or remove the output",
+        )
+        for name in dict.fromkeys(pipeline.outputs)
+        if not sinks.sinks_of(name)
+    ]
+    if pipeline.reads_kafka and settings.kafka is None and settings.writes_to_sinks:
+        seen = "has an input kafka, and nothing reads its topics"
+        cure = "add `kafka: {brokers: [HOST:9092], topics: [NAME]}` to ptingest.yaml, or remove it"
+        problems.append(ConfigProblem(file=str(path), path="", seen=seen, cure=cure))
+    if problems:
+        raise ConfigInvalid(tuple(problems))

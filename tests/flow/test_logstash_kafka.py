@@ -1,0 +1,133 @@
+"""A server whose logstash.conf reads Kafka, from the brokers to the sinks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from ptingest.model.document import LARGE_BYTES
+from ptingest.model.origin import Origin
+from ptingest.model.receipt import Receipt
+from ptingest.model.watching import WhyRequest
+from ptingest.pipeline.logstash.pipeline import compile_logstash
+from ptingest.server.assembly import read_profile
+from ptingest.server.logstash_settings import server_values
+from ptingest.settings.logstash import LogstashSettings
+from ptingest.settings.server import ServerSettings
+from tests.fakes.kafka import MockKafka
+from tests.support.kafka import committed, send
+from tests.support.raw_peer import event
+from tests.support.serving import Server, serving
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.timeout(120)
+
+INPUT = """input {
+  beats { port => 5044 }
+  kafka {
+    bootstrap_servers => "%s" topics => ["logs"] group_id => "%s" decorate_events => extended
+    auto_offset_reset => earliest auto_commit_interval_ms => 100 %s
+  }
+}
+"""
+TO_ELASTICSEARCH = """output {
+  if [@metadata][kafka] { elasticsearch { index => "from-%{[@metadata][kafka][topic]}" } }
+  else { elasticsearch { index => "beats" } }
+}"""
+
+
+@pytest.fixture
+def kafka() -> Iterator[MockKafka]:
+    with MockKafka() as cluster:
+        cluster.create_topic("logs")
+        yield cluster
+
+
+@asynccontextmanager
+async def running(
+    tmp_path: Path,
+    kafka: MockKafka,
+    text: str,
+    options: str = "",
+    *,
+    group: str = "group",
+    **words: Any,
+) -> AsyncIterator[Server]:
+    """A server of a whole logstash.conf, whose documents go to a memory or to ``sinks``."""
+    config = tmp_path / "logstash.conf"
+    config.write_text(INPUT % (kafka.bootstrap, group, options) + text)
+    rules = read_profile(ServerSettings(profile=str(config), **_kafka(kafka)), {})
+    assert isinstance(rules, LogstashSettings)
+    values = server_values(compile_logstash(rules))
+    others = {"kafka": values["kafka"]}
+    async with serving(tmp_path, profile=config, others=others, **words) as server:
+        yield server
+
+
+def _kafka(kafka: MockKafka) -> dict[str, Any]:
+    return {"kafka": {"brokers": kafka.bootstrap, "topics": ["logs"]}}
+
+
+async def test_records_and_windows_pass_the_same_filters_each_from_its_own_input(
+    tmp_path: Path, kafka: MockKafka
+) -> None:
+    headers = [("trace", b"t1")]
+    send(kafka.bootstrap, "logs", b"a\tline", headers=headers)
+    filters = """filter {
+      mutate { add_field => { "trace" => "%{[@metadata][kafka][headers][trace]}" } }
+    }"""
+    async with running(tmp_path, kafka, filters + TO_ELASTICSEARCH) as server:
+        await until(lambda: server.sink.documents)
+        receipt = Receipt(lambda _: None)
+        flow = server.worker.parts.flow
+        await flow.admit([event(message="beat")], receipt, Origin(peer="192.0.2.7:1"))
+        await until(lambda: len(server.sink.documents) == 2)
+        await until(lambda: committed(kafka.bootstrap, "logs") == [1])
+
+        answer = await server.worker.parts.trace_reader.why(WhyRequest(line="a\tline"))
+
+    record, beat = server.sink.documents
+    assert record.target.name == "from-logs"
+    body = orjson.loads(record.body)
+    assert (body["message"], body["trace"], "tags" in body) == ("a\tline", "t1", False)
+    assert orjson.loads(beat.body)["tags"] == ["beats_input_codec_plain_applied"]
+    found = answer["found"]
+    assert isinstance(found, list)
+    assert len(found) == 1
+
+
+async def test_a_record_read_twice_has_the_same_key_and_a_large_one_its_metadata(
+    tmp_path: Path, kafka: MockKafka
+) -> None:
+    large = b"x" * (LARGE_BYTES + 1)
+    send(kafka.bootstrap, "logs", b"small", large)
+    found = []
+    for group in ("group", "other"):
+        folder = tmp_path / group
+        folder.mkdir()
+        async with running(folder, kafka, TO_ELASTICSEARCH, group=group) as server:
+            await until(lambda: len(server.sink.documents) == 2)
+        found.append({one.key: one.target.name for one in server.sink.documents})
+
+    first, second = found
+    assert first == second
+    assert None not in first
+    assert set(first.values()) == {"from-logs"}
+
+
+async def test_a_record_that_no_codec_reads_is_a_letter_with_its_place(
+    tmp_path: Path, kafka: MockKafka
+) -> None:
+    send(kafka.bootstrap, "logs", None)
+    async with running(tmp_path, kafka, TO_ELASTICSEARCH, "codec => json") as server:
+        await until(lambda: committed(kafka.bootstrap, "logs") == [1])
+    (letter,) = server.letters()
+
+    assert letter.reason == "empty"
+    assert "topic logs, partition 0, offset 0" in letter.detail
+    assert b'"topic":"logs"' in letter.payload

@@ -1,0 +1,56 @@
+"""Which input builds the events of a payload."""
+
+from __future__ import annotations
+
+import pytest
+
+from ptingest.model.origin import RecordPlace
+from ptingest.pipeline.decode import Decoded
+from ptingest.pipeline.logstash.builders import builder_of
+from ptingest.pipeline.logstash.inputs import inputs_of
+from ptingest.pipeline.logstash.parse import parse
+
+PLACE = RecordPlace("logs", 3, 7, 1_795_000_000_007)
+PAYLOAD = b'{"message":"hi"}'
+BEATS, KAFKA = "beats { port => 1 }", "kafka { }"
+OF_BEATS, OF_KAFKA, AS_GIVEN = "hi", '{"message":"hi"}', "hi"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "is_bare", "sent", "read"),
+    [
+        ("", False, OF_BEATS, OF_BEATS),
+        ("", True, AS_GIVEN, AS_GIVEN),
+        (BEATS, False, OF_BEATS, OF_BEATS),
+        (KAFKA, False, OF_KAFKA, OF_KAFKA),
+        (BEATS + KAFKA, False, OF_BEATS, OF_KAFKA),
+    ],
+)
+def test_what_is_sent_and_what_is_read_have_their_inputs(
+    inputs: str, is_bare: bool, sent: str, read: str
+) -> None:
+    config = parse(f"input {{ {inputs} }}", {}, file="a.conf")
+    builder = builder_of(inputs_of(config, has_ecs=True), is_bare=is_bare, has_ecs=True)
+
+    found = []
+    for payload in (PAYLOAD, builder.framed(PAYLOAD, PLACE)):
+        decoded = builder.decode(payload)
+        assert isinstance(decoded, Decoded)
+        events = builder.events_of(decoded, peer="192.0.2.7:1", now_ns=1)
+        assert isinstance(events, list)
+        found.append(events[0].fields["message"])
+
+    assert found == [sent, read]
+
+
+def test_only_what_a_beat_sent_is_usual() -> None:
+    config = parse(f"input {{ {BEATS} {KAFKA} }}", {}, file="a.conf")
+    builder = builder_of(inputs_of(config, has_ecs=True), is_bare=False, has_ecs=True)
+
+    usual = []
+    for payload in (PAYLOAD, builder.framed(PAYLOAD, PLACE)):
+        decoded = builder.decode(payload)
+        assert isinstance(decoded, Decoded)
+        usual.append(builder.is_usual(decoded))
+
+    assert usual == [True, False]
