@@ -53,3 +53,24 @@ def test_versions_of_tls_that_are_not_spoken_alone_are_told(option: str, judgeme
     rows = rows_of(parse(f"input {{ beats {{ port => 1 {option} }} }}", {}, file="a.conf"))
 
     assert rows[-1].judgement == judgement
+
+
+def test_each_option_of_an_input_kafka_is_judged() -> None:
+    config = parse(
+        """input { kafka {
+          topics => ["a"] consumer_threads => 2 auto_offset_reset => "earliest"
+          kerberos_config => "x"
+        } }""",
+        {},
+        file="a.conf",
+    )
+
+    judged = {row.option: row.judgement for row in rows_of(config)}
+
+    assert judged == {
+        "": "exact",
+        "topics": "exact",
+        "consumer_threads": "different",
+        "auto_offset_reset": "different",
+        "kerberos_config": "refused",
+    }
