@@ -285,7 +285,9 @@ def look_at_values(settings: ServerSettings) -> Iterator[Finding]:
         yield Finding("warning", "beats.limits.connection_bytes", seen, "make it smaller")
     yield from _look_at_workers(settings)
     if settings.sinks.store is None and settings.sinks.ndjson is None:
-        waiting = "Beats wait and keep their logs" if settings.has_beats_port else "Kafka keeps them"
+        waiting = (
+            "Beats wait and keep their logs" if settings.has_beats_port else "Kafka keeps them"
+        )
         yield Finding("note", "sinks", f"while no sink can be reached, {waiting}")
     for place, sink in settings.sinks.clusters_by_place().items():
         yield from _look_at_cluster(place, sink)
