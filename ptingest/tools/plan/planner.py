@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ptingest.sinks.elasticsearch.answer import Requester
+from ptingest.sinks.elasticsearch.templates import version_number
 from ptingest.tools.plan.cluster import StreamFacts, ask_stream, may_simulate, simulate
 from ptingest.tools.plan.cost import Cost, cost_of
 from ptingest.tools.plan.refusals import Refusal, RefusalCheck, Verdict
@@ -93,6 +94,7 @@ class Planner:
     def __init__(self, client: Requester, version: str) -> None:
         self._client = client
         self._simulates = may_simulate(version)
+        self._version = version_number(version)
         self.streams: dict[str, StreamPlan] = {}
         self.not_asked = 0
         """Events of streams beyond ``MOST_STREAMS``."""
@@ -129,7 +131,7 @@ class Planner:
 
     async def _begun(self, name: str, *, is_stream: bool) -> StreamPlan:
         facts = await ask_stream(self._client, name)
-        facts.rules.wants_timestamp = is_stream
+        facts.rules.wants_timestamp, facts.rules.version = is_stream, self._version
         return StreamPlan(facts, RefusalCheck(facts.rules), facts.rules.size)
 
     async def _ask(self, name: str, plan: StreamPlan) -> AsyncIterator[Judged]:

@@ -18,9 +18,12 @@ from typing import Any, NamedTuple
 
 from ptingest.tools.plan.rules import Field, Parent, Rules, new_field
 from ptingest.tools.plan.values import (
+    DATES,
     MAY_BE_MALFORMED,
     Scalar,
     detected_format,
+    is_beyond_span,
+    is_detected_number,
     is_judged,
     shown,
     why_unfit,
@@ -109,11 +112,13 @@ class RefusalCheck:
         has_subobjects = self._parent(parent, added).has_subobjects
         for name, inner in value.items():
             if not has_subobjects:
-                if not name:
-                    raise _Refused(prefix, "has a field with an empty name")
+                # Of an object that is taken apart, the name of the whole is not blank.
+                is_apart = prefix != (parent and f"{parent}.")
+                if not name.strip() and not is_apart:
+                    raise _Refused(prefix + name, "is a field without a name")
                 self._value(inner, prefix + name, parent, added)
                 continue
-            parts = name.split(".")
+            parts = name.rstrip(".").split(".")
             if any(not part.strip() for part in parts):
                 raise _Refused(prefix + name, "is a name with an empty part")
             for part in reversed(parts[1:]):
@@ -121,16 +126,20 @@ class RefusalCheck:
             self._value(inner, prefix + parts[0], parent, added)
 
     def _value(self, value: Any, path: str, parent: str, added: _Added) -> None:
-        known = self.rules.fields.get(path) or added.fields.get(path)
-        if isinstance(value, list):
+        known = self.rules.fields.get(path)
+        is_parent = path in self.rules.parents or path in added.parents
+        if isinstance(value, list) and value:
             for one in value:
                 self._value(one, path, parent, added)
-        elif value is None:
-            pass
-        elif path in self.rules.parents or path in added.parents:
+        elif known is not None and known.type == "alias" and value != []:
+            raise _Refused(path, "is an alias of another field, which cannot be written to")
+        elif value is None or value == []:
+            if known is None and not is_parent:
+                self._may_add(path, parent, added)  # it adds nothing, but a strict mapping refuses
+        elif is_parent:
             self._in_parent(value, path, added)
         elif isinstance(value, dict):
-            self._new_object(value, path, parent, known, added)
+            self._new_object(value, path, parent, known or added.fields.get(path), added)
         elif known is None:
             self._new_value(value, path, parent, added)
         else:
@@ -152,9 +161,10 @@ class RefusalCheck:
             self._object(value, f"{path}.", parent, added)
             return
         if known is not None:
-            if not is_judged(known.type, known.options):
+            is_lenient = known.type in DATES and self._is_ignored(known)
+            if not is_judged(known.type, known.options) or (is_lenient and self._is_newer is None):
                 added.unjudged.add(path)
-            else:
+            elif not (is_lenient and self._is_newer):
                 raise _Refused(path, f"is an object, and the field is {known.type}")
             return
         if self._may_add(path, parent, added):
@@ -171,10 +181,26 @@ class RefusalCheck:
         made = new_field(self.rules, path, kind)
         if made is not None and kind == made.type == "date" and "format" not in made.options:
             made = Field("date", {**made.options, "format": detected_format(str(value))})
-        if made is None or not self._has_room(path, made.size, added):
+        if made is None:
             return
-        added.fields[path] = made
+        first = added.fields.get(path)
+        if first is None:
+            if not self._has_room(path, made.size, added):
+                return
+            added.fields[path] = made
+        elif first.type != made.type:
+            self._mix(value, path, first, made, added)
+            return
         self._fit(value, path, made, added)
+
+    def _mix(self, value: Scalar, path: str, first: Field, made: Field, added: _Added) -> None:
+        """A further value, of another type, of a field that is new in this document."""
+        if self._is_newer is None:
+            added.unjudged.add(path)
+        elif self._is_newer:
+            self._fit(value, path, first, added)
+        else:
+            raise _Refused(path, f"is new with values of two types, {first.type} and {made.type}")
 
     def _kind(self, value: Scalar) -> str:
         if isinstance(value, bool):
@@ -182,18 +208,13 @@ class RefusalCheck:
         if isinstance(value, str):
             if self.rules.detects_dates and detected_format(value):
                 return "date"
-            if self.rules.detects_numbers:
-                for kind in ("long", "double"):
-                    if value and why_unfit(value, kind, {}, coerces=True) is None:
-                        whole = value.lstrip("+-").isdigit()
-                        return "long" if whole else "double"
+            if self.rules.detects_numbers and is_detected_number(value):
+                return "long" if value.lstrip("+-").isdigit() else "double"
             return "string"
         return "long" if isinstance(value, int) else "double"
 
     def _fit(self, value: Scalar, path: str, known: Field, added: _Added) -> None:
         added.timestamps += path == TIMESTAMP
-        if known.type == "alias":
-            raise _Refused(path, "is an alias of another field, which cannot be written to")
         if known.type in TAKES_OBJECTS:
             raise _Refused(path, f"is {shown(value)}, and the field is {known.type}")
         if not is_judged(known.type, known.options):
@@ -201,9 +222,18 @@ class RefusalCheck:
             return
         problem = why_unfit(value, known.type, known.options, coerces=self.rules.coerces)
         if problem is not None and not self._is_ignored(known):
+            if self._is_newer is not False and is_beyond_span(value, known.type, known.options):
+                added.unjudged.add(path)
+                return
             raise _Refused(path, problem)
+        for name, options in (known.options.get("fields") or {}).items():
+            self._fit(value, f"{path}.{name}", Field(options["type"], options), added)
 
     # --- what the rules say -----------------------------------------------------------------
+
+    @property
+    def _is_newer(self) -> bool | None:
+        return self.rules.is_newer
 
     def _is_ignored(self, known: Field) -> bool:
         """Whether a value that does not fit is kept and not indexed."""

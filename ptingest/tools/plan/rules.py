@@ -56,6 +56,16 @@ class Rules:
     depth: int = DEPTH_LIMIT
     ignores_beyond_limit: bool = False
     wants_timestamp: bool = True
+    version: tuple[int, int] = (0, 0)
+    """Of the server; (0, 0) where it is not known."""
+
+    @property
+    def is_newer(self) -> bool | None:
+        """Whether the server is of 9.5 or newer, which takes some more; between 8.19 and 9.5
+        nobody was asked: None."""
+        if self.version >= (9, 5):
+            return True
+        return None if self.version >= (9, 0) or not any(self.version) else False
 
     @property
     def size(self) -> int:
@@ -109,7 +119,7 @@ def with_types(rules: Rules, types: Mapping[str, str]) -> Rules:
     return Rules(
         fields, dict(rules.parents), rules.detects_dates, rules.detects_numbers, rules.templates,
         rules.ignores_malformed, rules.coerces, rules.limit, rules.depth,
-        rules.ignores_beyond_limit, rules.wants_timestamp,
+        rules.ignores_beyond_limit, rules.wants_timestamp, rules.version,
     )  # fmt: skip
 
 

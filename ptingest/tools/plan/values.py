@@ -40,13 +40,25 @@ JUDGED = MAY_BE_MALFORMED | TEXT | {"keyword", "constant_keyword", "wildcard"}
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[fFdD]?\s*")
 _WHOLE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NO_FINITE = re.compile(r"\s*[+-]?(NaN|Infinity)\s*")
 _ZONE = r"(Z|[+-]\d\d(:?\d\d)?)?"
-_TIME = re.compile(
-    r"(?P<year>[+-]?\d{4,9})(-(?P<month>\d\d)(-(?P<day>\d\d)"
-    rf"(T((?P<hour>\d\d)(:(?P<minute>\d\d)(:(?P<second>\d\d)([.,]\d{{1,9}})?)?)?{_ZONE})?)?)?)?"
-)
+_DATE = r"(?P<year>[+-]?\d{4,9})(-(?P<month>\d\d)(-(?P<day>\d\d)"
+_SECOND = r":(?P<minute>\d\d)(:(?P<second>\d\d)([.,]\d{1,9})?)?"
+_TIME = re.compile(rf"{_DATE}(T((?P<hour>\d\d)({_SECOND})?{_ZONE})?)?)?)?")
+_TIME_NANOS = re.compile(rf"{_DATE}(T((?P<hour>\d\d){_SECOND}{_ZONE})?)?)?)?")
 _EPOCH = re.compile(r"-?\d+(\.\d+)?")
 _USUAL_FORMAT = "strict_date_optional_time||epoch_millis"
+_USUAL_FORMATS = {
+    "date": _USUAL_FORMAT, "date_nanos": "strict_date_optional_time_nanos||epoch_millis"
+}  # fmt: skip
+_LONGEST = Decimal((1 << 63) - 1)
+_TIMES = {
+    "date": (-_LONGEST / 1000, _LONGEST / 1000),
+    "date_nanos": (Decimal(0), _LONGEST / 1_000_000_000),
+}
+"""First and last second since 1970 that each keeps in its 64 bits."""
+_DAY_OF_1970 = date(1970, 1, 1).toordinal()
+_DAYS_OF_400_YEARS = date(801, 1, 1).toordinal() - date(401, 1, 1).toordinal()
 _SLASHED = re.compile(
     r"(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)"
     r"( (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d))?"
@@ -54,7 +66,7 @@ _SLASHED = re.compile(
 SLASHED_FORMAT = "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd||epoch_millis"
 _KNOWN_FORMATS = {
     "strict_date_optional_time": _TIME,
-    "strict_date_optional_time_nanos": _TIME,
+    "strict_date_optional_time_nanos": _TIME_NANOS,
     "yyyy/MM/dd HH:mm:ss": _SLASHED,
     "yyyy/MM/dd": _SLASHED,
     "epoch_millis": _EPOCH,
@@ -65,7 +77,7 @@ _KNOWN_FORMATS = {
 def is_judged(kind: str, options: Mapping[str, Any]) -> bool:
     """Whether this module knows what fits a field."""
     if kind in DATES:
-        return set(_formats(options)) <= set(_KNOWN_FORMATS)
+        return set(_formats(kind, options)) <= set(_KNOWN_FORMATS)
     return kind in JUDGED and not options.get("script") and not options.get("normalizer")
 
 
@@ -75,7 +87,8 @@ def why_unfit(value: Scalar, kind: str, options: Mapping[str, Any], *, coerces: 
     if kind in RANGES or kind in LARGEST:
         problem = _why_no_number(value, kind, is_coerced=is_coerced)
     elif kind in DATES:
-        problem = None if _is_date(value, options) else "is no date in the format of the field"
+        fits = _is_date(value, kind, options)
+        problem = None if fits else "is no date in the format and span of the field"
     elif kind == "boolean":
         fits = isinstance(value, bool) or value in ("true", "false", "")
         problem = None if fits else "is neither true nor false"
@@ -114,6 +127,8 @@ def _why_no_number(value: Scalar, kind: str, *, is_coerced: bool) -> str | None:
             return "is text"
         if not value:
             return None  # as null
+        if kind in RANGES and kind != "long" and _NO_FINITE.fullmatch(value):
+            return None if "NaN" in value else "is infinite"  # NaN becomes 0
         pattern = _WHOLE if kind == "long" else _NUMBER
         if not pattern.fullmatch(value):
             return "is no number"
@@ -137,29 +152,46 @@ def _why_no_number(value: Scalar, kind: str, *, is_coerced: bool) -> str | None:
 # --- dates, addresses, keywords -----------------------------------------------------------
 
 
-def _formats(options: Mapping[str, Any]) -> list[str]:
-    return str(options.get("format", _USUAL_FORMAT)).split("||")
+def _formats(kind: str, options: Mapping[str, Any]) -> list[str]:
+    return str(options.get("format", _USUAL_FORMATS[kind])).split("||")
 
 
-def _is_date(value: Scalar, options: Mapping[str, Any]) -> bool:
+def _is_date(value: Scalar, kind: str, options: Mapping[str, Any]) -> bool:
     if isinstance(value, bool):
         return False
-    return any(_is_of_format(text_of(value), one) for one in _formats(options))
+    first, last = _TIMES[kind]
+    seconds = (_seconds_of(text_of(value), one) for one in _formats(kind, options))
+    return any(one is not None and first <= one <= last for one in seconds)
 
 
-def _is_of_format(text: str, name: str) -> bool:
+def is_beyond_span(value: Scalar, kind: str, options: Mapping[str, Any]) -> bool:
+    """Whether a value has a format of its date field, and is a time that the field cannot keep."""
+    if kind not in DATES or isinstance(value, bool):
+        return False
+    text = text_of(value)
+    return any(_seconds_of(text, one) is not None for one in _formats(kind, options))
+
+
+def _seconds_of(text: str, name: str) -> Decimal | None:
+    """Return the time since 1970 that a text of a format means, the zone left out; None: it is not
+    of that format."""
     pattern = _KNOWN_FORMATS[name]
     found = pattern.fullmatch(text)
-    if found is None or pattern is _EPOCH:
-        return found is not None
-    year = int(found["year"])
-    try:
-        # Leap years repeat: a year that `date` does not know is as one that it does.
-        date(year % 400 + 400, int(found["month"] or 1), int(found["day"] or 1))
-    except ValueError:
-        return False
+    if found is None:
+        return None
+    if pattern is _EPOCH:
+        return Decimal(text) / (1000 if name == "epoch_millis" else 1)
+    # Leap years repeat: a year that `date` does not know is as one that it does.
+    rounds, year = divmod(int(found["year"]), 400)
     hour, minute, second = (int(found[part] or 0) for part in ("hour", "minute", "second"))
-    return hour < 24 and minute < 60 and second < 60
+    try:
+        day = date(year + 400, int(found["month"] or 1), int(found["day"] or 1))
+    except ValueError:
+        return None
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    days = day.toordinal() - _DAY_OF_1970 + (rounds - 1) * _DAYS_OF_400_YEARS
+    return Decimal(((days * 24 + hour) * 60 + minute) * 60 + second)
 
 
 def detected_format(text: str) -> str | None:
@@ -167,9 +199,17 @@ def detected_format(text: str) -> str | None:
 
     With the usual ``dynamic_date_formats``.
     """
-    if _is_of_format(text, "strict_date_optional_time") and "-" in text:
+    if "-" in text and _seconds_of(text, "strict_date_optional_time") is not None:
         return _USUAL_FORMAT
-    return SLASHED_FORMAT if _is_of_format(text, "yyyy/MM/dd") else None
+    return None if _seconds_of(text, "yyyy/MM/dd") is None else SLASHED_FORMAT
+
+
+def is_detected_number(text: str) -> bool:
+    """Whether the text of a new field is taken for a number (``numeric_detection``)."""
+    return bool(text) and (
+        why_unfit(text, "double", {}, coerces=True) is None
+        or _NO_FINITE.fullmatch(text) is not None
+    )
 
 
 def _is_address(value: Scalar) -> bool:

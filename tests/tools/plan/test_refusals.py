@@ -59,7 +59,20 @@ def test_a_refused_document_teaches_nothing() -> None:
         ({}, {"@timestamp": None}, "missing"),
         ({}, {"@timestamp": ["2025-01-02", "2025-01-03"]}, "more than one"),
         (FLAT, {"a": {"b": {"c": 1}}, "a.b.c": 2}, ""),
-        (FLAT, {"": 1}, "empty name"),
+        ({}, {"a.": 1}, ""),
+        ({}, {"...": 1}, "empty part"),
+        (FLAT, {"": 1}, "without a name"),
+        (FLAT, {"a": {"": 1, " ": 1}}, ""),
+        ({"properties": {"f": FLAT}}, {"f": {" ": 1}}, "without a name"),
+        ({"dynamic": "strict"}, {"a": None}, "strict"),
+        ({"dynamic": "strict"}, {"a": []}, "strict"),
+        ({"properties": {"a": {"type": "alias", "path": "b"}}}, {"a": [None]}, "alias"),
+        ({"properties": {"a": {"type": "alias", "path": "b"}}}, {"a": []}, ""),
+        (
+            {"properties": {"a": {"type": "text", "fields": {"raw": {"type": "keyword"}}}}},
+            {"a": "x" * 32_767},
+            "a.raw",
+        ),
         (FLAT, {"flat": {"x": {"y": 1}}}, ""),
         (FLAT, {"flat": 5}, "flattened"),
     ],
@@ -69,6 +82,69 @@ def test_objects_and_names(mapping: dict[str, Any], members: dict[str, Any], wor
 
     assert words in found
     assert bool(words) is bool(found)
+
+
+@pytest.mark.parametrize(
+    ("version", "values", "found"),
+    [
+        ((8, 19), [1, 2.5], "new with values of two types, long and float"),
+        ((9, 5), [1, 2.5], ""),
+        ((9, 5), [1, "text"], "no number"),
+        ((9, 1), [1, 2.5], "may"),
+        ((0, 0), [{"b": 1}, {"b": 2.5}], "may"),
+        ((8, 19), [1, 2], ""),
+        ((8, 19), [True, "x"], "boolean and text"),
+    ],
+)
+def test_a_new_field_with_two_types_in_one_document_is_a_matter_of_the_version(
+    version: tuple[int, int], values: list[Any], found: str
+) -> None:
+    one = check()
+    one.rules.version = version
+
+    verdict = of(one, a=values)
+
+    if found == "may":
+        assert verdict in (Verdict(None, ("a",)), Verdict(None, ("a.b",)))
+    else:
+        refusal = "" if verdict.refusal is None else verdict.refusal.reason
+        assert (found in refusal, bool(refusal)) == (True, bool(found))
+
+
+@pytest.mark.parametrize(
+    ("version", "is_refused", "is_unsure"),
+    [((8, 19), True, False), ((9, 1), False, True), ((9, 5), False, False)],
+)
+def test_an_object_in_a_date_that_may_be_malformed_is_a_matter_of_the_version(
+    version: tuple[int, int], is_refused: bool, is_unsure: bool
+) -> None:
+    one = check({"properties": {"d": {"type": "date", "ignore_malformed": True}}})
+    one.rules.version = version
+
+    verdict = of(one, d={"a": 1})
+
+    assert (verdict.refusal is not None, verdict.unjudged == ("d",)) == (is_refused, is_unsure)
+
+
+@pytest.mark.parametrize("version", [(8, 19), (9, 5)])
+def test_a_time_that_its_field_cannot_keep_is_refused_or_may_be(version: tuple[int, int]) -> None:
+    one = check({"properties": {"d": {"type": "date"}}})
+    one.rules.version = version
+
+    verdict = of(one, d=-(1 << 63))
+
+    assert (verdict.refusal is None, verdict.unjudged) == (
+        version == (9, 5),
+        ("d",) * (version == (9, 5)),
+    )
+
+
+def test_a_text_that_is_taken_for_a_number_is_refused_where_it_is_none() -> None:
+    one = check({"numeric_detection": True})
+
+    assert why(one, a="1f") == ""
+    assert "is no number" in why(one, b="Infinity")
+    assert "b" not in one.new
 
 
 def test_a_dotted_name_is_the_object_that_it_names() -> None:
