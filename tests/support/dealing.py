@@ -16,6 +16,7 @@ TOGETHER = {
     "tests/peers/test_logstash_config.py": "an Elasticsearch, and one with users",
     "tests/peers/test_whole_path.py": "an Elasticsearch, and one with users",
     "tests/peers/test_compose.py": "an Elasticsearch, and one with users",
+    "tests/peers/test_plan.py": "an Elasticsearch, and one with users",
     "tests/peers/test_installed.py": "a bare Elasticsearch",
     "tests/peers/test_setup.py": "a bare Elasticsearch",
     "tests/peers/test_template.py": "a bare Elasticsearch",
