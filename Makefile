@@ -48,19 +48,19 @@ check: install   ## format, lint, types, floors
 	$(BIN)/lint-imports
 
 unit: install    ## every test that needs no process and no peer, in a minute
-	$(BIN)/python -m pytest -n $(BESIDE) --timeout 120 --unit
+	$(BIN)/python -m pytest -n $(BESIDE) --timeout 300 --unit
 
 test: check      ## check, then every test; PTINGEST_PEERS=require makes missing peers an error
-	$(BIN)/python -m pytest -n $(BESIDE) --timeout 120
+	$(BIN)/python -m pytest -n $(BESIDE) --timeout 300
 
 peers: install   ## all tests with Elasticsearch 8.13, 8.19, 9.5 and OpenSearch 2.19, 3.9, of which `make test` runs a part
-	$(BIN)/python -m pytest -n $(BESIDE) --timeout 120 --every-release tests/peers
+	$(BIN)/python -m pytest -n $(BESIDE) --timeout 300 --every-release tests/peers
 
 pythons: install ## `make unit` on each claimed version of Python that is found; PYTHONS="PATH ..." names more
 	$(BIN)/python -m tests.pythons $(if $(PYTHONS),--python $(PYTHONS))
 
 coverage: install ## the same with what they covered, line by line; it takes twice the time
-	$(BIN)/python -m coverage run -m pytest --unit --timeout 120; failed=$$?; \
+	$(BIN)/python -m coverage run -m pytest --unit --timeout 300; failed=$$?; \
 	$(BIN)/python -m coverage report && exit $$failed
 
 browsers:        ## install Chromium and its driver from Debian, where missing and allowed (as root)

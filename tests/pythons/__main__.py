@@ -58,7 +58,7 @@ def environment(python: Path, name: str) -> Path:
 
 def unit(python: Path, beside: int) -> str:
     """Run the unit tests; return how they ended, "passed" or their exit code."""
-    words = ["-m", "pytest", "-n", str(beside), "--timeout", "120", "--unit"]
+    words = ["-m", "pytest", "-n", str(beside), "--timeout", "300", "--unit"]
     ended = subprocess.run([python, *words], cwd=ROOT, check=False).returncode
     return "passed" if ended == 0 else f"failed ({ended})"
 
