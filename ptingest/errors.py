@@ -293,13 +293,14 @@ class JobRefused(PtingestError):
     """A requeue or purge cannot begin now; ``why`` is a sentence without its full stop."""
 
     retryable = True
+    ADVICE: ClassVar[str] = "nothing was begun, try again later"
 
     def __init__(self, *, why: str) -> None:
         self.why = why
         super().__init__(why)
 
     def __str__(self) -> str:
-        return f"{self.why}; nothing was begun, try again later"
+        return f"{self.why}; {self.ADVICE}"
 
 
 class TapsBusy(PtingestError):

@@ -123,7 +123,7 @@ def _request(client: ServerClient, method: str, path: str, body: object) -> Prog
 
 
 def _without_advice(text: str) -> str:
-    return text.removesuffix("; nothing was started, try again later")
+    return text.removesuffix(f"; {JobRefused.ADVICE}")
 
 
 def _unreachable(cause: str) -> ServerUnreachable:

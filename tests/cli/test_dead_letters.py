@@ -22,6 +22,7 @@ from ptingest.cli.exit_codes import ExitCode
 from ptingest.cli.letter_order import refuse_stranger
 from ptingest.dead_letters.queue import encode_letter
 from ptingest.dead_letters.tombstones import add_marks
+from ptingest.errors import JobRefused
 from ptingest.model.outcome import DeadLetter
 from ptingest.server.process.lock import DataDirLock
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
@@ -538,6 +539,22 @@ def test_a_redirect_of_an_order_is_told_and_not_followed(tmp_path: Path) -> None
     assert ran.code == ExitCode.NOT_REACHABLE
     assert f"307 to {other.url}: write that into api.listen" in ran.err
     assert other.requests == []
+
+
+def test_what_a_server_says_of_an_order_that_cannot_begin_is_said_once(tmp_path: Path) -> None:
+    held = DataDirLock(tmp_path / "data")
+    said = orjson.dumps({"error": str(JobRefused(why="no worker is running"))})
+    with HttpStub(409, body=said) as stub:
+        config(tmp_path, api={"listen": f"127.0.0.1:{stub.port}", "token": "t" * 40})
+        file_letters(tmp_path / "data", [letter(1)])
+        held.acquire()
+        try:
+            ran = run_in(tmp_path, "requeue", "--all")
+        finally:
+            held.release()
+
+    assert ran.code == ExitCode.FAILED
+    assert ran.err == "Error: no worker is running; nothing was begun, try again later\n"
 
 
 def test_letters_of_a_receiver_are_not_written_to_a_sink(tmp_path: Path) -> None:

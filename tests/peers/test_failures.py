@@ -19,6 +19,7 @@ from tests.peers.preparing import WRITER, clean, serving_to, setup, ship
 from tests.peers.test_doctor import doctor
 from tests.peers.test_setup import event
 from tests.support.command import Ran, run
+from tests.support.server_process import ServerProcess
 from tests.support.waiting import until
 
 pytestmark = [
@@ -77,7 +78,9 @@ def counts(node: Node) -> tuple[int, int]:
     return stored, len(found["aggregations"]["keys"]["buckets"])
 
 
-async def failures(node: Node, folder: Path, *arguments: str, worker: Worker | None = None) -> Ran:
+async def failures(
+    node: Node, folder: Path, *arguments: str, worker: Worker | ServerProcess | None = None
+) -> Ran:
     """Run ``ptingest failures`` as the writer, beside the server if there is one."""
     config = folder / "failures.json"
     sink = {"hosts": [node.url], "username": WRITER[0], "password": WRITER[1]}

@@ -22,6 +22,7 @@ TOGETHER = {
     "tests/peers/test_template.py": "a bare Elasticsearch",
     "tests/peers/test_doctor.py": "a bare Elasticsearch",
     "tests/peers/test_failures.py": "a bare Elasticsearch",
+    "tests/peers/test_failures_killed.py": "a bare Elasticsearch",
     "tests/peers/test_reading.py": "a bare Elasticsearch",
     "tests/peers/test_kafka.py": "a Kafka",
     "tests/peers/test_kafka_source.py": "a Kafka",
