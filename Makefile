@@ -13,7 +13,7 @@ SBOM   := .peers/sbom/bin/python -m cyclonedx_py environment --pyproject pyproje
 # Hundreds of servers are started from this folder; each would compile it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help runtime install demo run format check unit test peers pythons hashes sbom coverage browsers fuzz torture bench docs build clean
+.PHONY: help runtime install demo run format check unit test peers image-test pythons hashes sbom coverage browsers fuzz torture bench docs build clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -55,6 +55,9 @@ test: check      ## check, then every test; PTINGEST_PEERS=require makes missing
 
 peers: install   ## all tests with Elasticsearch 8.13, 8.19, 9.5 and OpenSearch 2.19, 3.9, of which `make test` runs a part
 	$(BIN)/python -m pytest -n $(BESIDE) --timeout 300 --every-release tests/peers
+
+image-test: install ## build the image and run it and the stack of deploy in a Docker engine of its own (as root on Debian)
+	$(BIN)/python -m pytest --image -rP --timeout 1800 tests/image
 
 pythons: install ## `make unit` on each claimed version of Python that is found; PYTHONS="PATH ..." names more
 	$(BIN)/python -m tests.pythons $(if $(PYTHONS),--python $(PYTHONS))

@@ -24,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-release", action="store_true", help="all tests on every version of Elasticsearch"
     )
+    parser.addoption("--image", action="store_true", help="also tests/image, which needs root")
 
 
 # What measures how fast examples are made would fail on a busy machine, for nothing of ours.
@@ -41,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if collection_path == Path(__file__).parent / "image" and not config.getoption("image"):
+        return True
     if not config.getoption("unit") or collection_path.is_dir():
         return None
     return None if is_unit(collection_path.relative_to(config.rootpath).as_posix()) else True

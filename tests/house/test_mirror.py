@@ -10,8 +10,8 @@ import pytest
 from tests.support.modules import PACKAGE, TESTS, functions, is_seam, modules, tree
 
 APART = {
-    "benchmarks", "browser", "deploy", "fakes", "flow", "fuzz", "house", "peers",
-    "pythons", "support", "torture", "wire",
+    "benchmarks", "browser", "deploy", "fakes", "flow", "fuzz", "house", "image",
+    "peers", "pythons", "support", "torture", "wire",
 }  # fmt: skip
 """Folders of tests that belong to no single module; see design: tests/."""
 
@@ -78,7 +78,10 @@ def test_every_package_has_modules() -> None:
 
 SHARED = {"support", "fakes", "peers", "wire"}
 """Folders of tests that others may import from."""
-REUSES = {"fuzz": "what must hold of any bytes is drawn and checked as each room's own tests do it"}
+REUSES = {
+    "fuzz": "what must hold of any bytes is drawn and checked as each room's own tests do it",
+    "image": "a container is judged by the oracle of the torture, as a process is",
+}
 """Folders that may import from any other, and why."""
 
 

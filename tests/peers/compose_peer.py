@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.peers.tools import building, require_tool
+from tests.peers.tools import go_program, require_tool
 
 FOLDER = Path(__file__).parent / "compose"
-BINARY = FOLDER / "compose-peer"
 
 
 class ComposeRefused(Exception):
@@ -24,13 +23,8 @@ class ComposeRefused(Exception):
 
 def build() -> Path:
     """Return the binary, built when it is missing or older than its sources."""
-    go = require_tool("go")
-    sources = [FOLDER / name for name in ("main.go", "go.mod", "go.sum")]
-    newest = max(source.stat().st_mtime for source in sources)
-    with building(FOLDER):
-        if not BINARY.exists() or BINARY.stat().st_mtime < newest:
-            subprocess.run([go, "build", "-o", BINARY.name, "."], cwd=FOLDER, check=True)
-    return BINARY
+    require_tool("go")
+    return go_program(FOLDER, "compose-peer")
 
 
 def load(file: Path, *profiles: str, environ: Mapping[str, str]) -> Any:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.peers.tools import building
+from tests.peers.tools import go_program
 
 FOLDER = Path(__file__).parent / "golumber"
 BINARY = FOLDER / "golumber-peer"
@@ -45,12 +44,7 @@ def build() -> Path:
         FileNotFoundError: there is no `go` on the path.
         CalledProcessError: it does not compile; the compiler's words are on standard error.
     """
-    sources = [*FOLDER.glob("*.go"), FOLDER / "go.mod", FOLDER / "go.sum"]
-    newest = max(source.stat().st_mtime for source in sources)
-    with building(FOLDER):
-        if not BINARY.exists() or BINARY.stat().st_mtime < newest:
-            subprocess.run(["go", "build", "-o", BINARY.name, "."], cwd=FOLDER, check=True)
-    return BINARY
+    return go_program(FOLDER, BINARY.name)
 
 
 def command(port: int, file: Path, **flags: object) -> list[str]:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,3 +83,19 @@ def building(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)  # the lock goes with it
+
+
+def go_program(folder: Path, name: str) -> Path:
+    """Return a Go program of a folder, built when it is missing or older than its sources.
+
+    Raises:
+        FileNotFoundError: there is no `go` on the path; tests ask ``require_tool`` before.
+        CalledProcessError: it does not compile; the compiler's words are on standard error.
+    """
+    binary = folder / name
+    sources = [*folder.glob("*.go"), folder / "go.mod", folder / "go.sum"]
+    newest = max(source.stat().st_mtime for source in sources)
+    with building(folder):
+        if not binary.exists() or binary.stat().st_mtime < newest:
+            subprocess.run(["go", "build", "-o", name, "."], cwd=folder, check=True)
+    return binary

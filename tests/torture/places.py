@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import sqlite3
 import urllib.request
@@ -61,22 +62,27 @@ async def judge_elasticsearch(url: str, indices: str, oracle: Oracle) -> None:
 
 
 def _count(url: str, indices: str) -> int:
-    _ask(url, "POST", f"/{indices}/_refresh")
-    return int(_ask(url, "GET", f"/{indices}/_count?allow_no_indices=true")["count"])
+    ask(url, "POST", f"/{indices}/_refresh")
+    return int(ask(url, "GET", f"/{indices}/_count?allow_no_indices=true")["count"])
 
 
 def _sources(url: str, indices: str) -> Iterator[bytes]:
-    page = _ask(url, "POST", f"/{indices}/_search?scroll=1m", {"size": PAGE, "sort": ["_doc"]})
+    page = ask(url, "POST", f"/{indices}/_search?scroll=1m", {"size": PAGE, "sort": ["_doc"]})
     while hits := page["hits"]["hits"]:
         for hit in hits:
             yield orjson.dumps(hit["_source"])
         more = {"scroll": "1m", "scroll_id": page["_scroll_id"]}
-        page = _ask(url, "POST", "/_search/scroll", more)
+        page = ask(url, "POST", "/_search/scroll", more)
 
 
-def _ask(url: str, method: str, path: str, body: object = None) -> Any:
+def ask(url: str, method: str, path: str, body: object = None) -> Any:
+    """Ask an Elasticsearch; a login may stand in its URL, as user:password@ before the host."""
+    scheme, _, place = url.rstrip("/").partition("://")
+    login, _, host = place.rpartition("@")
     data = None if body is None else json.dumps(body).encode()
     headers = {} if data is None else {"content-type": "application/json"}
-    request = urllib.request.Request(url.rstrip("/") + path, data, headers, method=method)
+    if login:
+        headers["authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+    request = urllib.request.Request(f"{scheme}://{host}{path}", data, headers, method=method)
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
