@@ -69,15 +69,11 @@ class BeatsInput:
         self._has_options = bool(self._tags or self._add_field or self._type is not None)
         self._metadatas: dict[tuple[bytes, str], Raw] = {}
 
-    def is_usual(self, sent: Decoded) -> bool:
-        """Whether the payload surely is one event, which differs from it in ``INPUTS_OWN`` only."""
-        members = sent.event
-        return (
-            self._is_plain
-            and "tags" not in members
-            and "event" not in members
-            and not (self._has_options or sent.marks)
-        )
+    @property
+    def keeps_members(self) -> bool:
+        """Whether an event differs from its payload in ``INPUTS_OWN`` only, unless the payload has
+        tags or members of ``event``, which may be refused."""
+        return self._is_plain and not self._has_options
 
     def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
         """Return the events of a payload, nearly always one; or why Logstash could not."""
@@ -184,9 +180,8 @@ class BeatsInput:
 class AsGiven:
     """Takes the members of a payload for the event, in place of a ``beats`` input."""
 
-    def is_usual(self, sent: Decoded) -> bool:  # noqa: ARG002
-        """As for ``BeatsInput``; here any member may be taken for metadata or refused."""
-        return False
+    keeps_members = False
+    """As for ``BeatsInput``; here any member may be taken for metadata or refused."""
 
     def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event]:  # noqa: ARG002
         """Return the one event of a payload."""

@@ -11,20 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from ptingest.pipeline.logstash.attributes import check_attributes
 from ptingest.pipeline.logstash.beats_input import INPUTS_OWN
 from ptingest.pipeline.logstash.choice import Arm, Choice, compile_choice
 from ptingest.pipeline.logstash.conditions import (
-    ConditionError,
     Test,
     compile_condition,
     deciding_field,
-    fields_of,
 )
 from ptingest.pipeline.logstash.decoration import compile_decoration
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.explain import Passage, Tracer
-from ptingest.pipeline.logstash.field_reference import parse_reference
 from ptingest.pipeline.logstash.options import (
     FilterFunction,
     FilterSetup,
@@ -34,7 +33,7 @@ from ptingest.pipeline.logstash.options import (
 from ptingest.pipeline.logstash.outputs import Output, Target, compile_output
 from ptingest.pipeline.logstash.plugins import COMMON_OPTIONS, filter_module
 from ptingest.pipeline.logstash.tree import Branch, Condition, Config, Place, Plugin, Statement
-from ptingest.pipeline.logstash.values import FieldError
+from ptingest.pipeline.logstash.wanted import Wanted, compile_wanted
 from ptingest.pipeline.logstash.wiring import (
     ConditionCounts,
     PluginCounts,
@@ -49,7 +48,7 @@ from ptingest.pipeline.logstash.wiring import (
 )
 
 
-class Result(NamedTuple):
+class Result(msgspec.Struct, frozen=True, gc=False):
     """An event that left the filters, and where it goes."""
 
     event: Event
@@ -72,30 +71,30 @@ class Program:
     plugins: tuple[PluginCounts, ...]
     """Filters and outputs in the order written."""
     conditions: ConditionCounts
-    is_wanted: Test | None
-    """Tells from the members of an event as they were sent whether any filter or output may do
-    anything with it. None where only running the program tells."""
+    is_wanted: Wanted | None
+    """Tells whether any filter or output may do anything with an event; None where only running
+    the program tells."""
     _filters: Step
     _routes: Routing
     _trace: Callable[[list[Passage]], tuple[Step, Routing]]
 
     def run(self, event: Event) -> list[Result]:
         """Take an event through the filters; an empty list is a dropped event."""
-        return _run(event, self._filters, self._routes)
+        others = self._filters(event)
+        if others is None:
+            return [Result(event, self._routes(event))]
+        return _results(event, others, self._routes)
 
     def explain(self, event: Event) -> Explanation:
         """Do what ``run`` does, and note every condition and filter on the way."""
         passages: list[Passage] = []
         filters, routes = self._trace(passages)
-        return Explanation(_run(event, filters, routes), passages)
+        results = _results(event, filters(event) or (), routes)
+        return Explanation(results, passages)
 
 
-def _run(event: Event, filters: Step, routes: Routing) -> list[Result]:
-    others = filters(event)
-    if others is None:
-        return [] if event.is_cancelled else [Result(event, routes(event))]
-    events = [one for one in (event, *others) if not one.is_cancelled]
-    return [Result(one, routes(one)) for one in events]
+def _results(event: Event, others: Sequence[Event], routes: Routing) -> list[Result]:
+    return [Result(one, routes(one)) for one in (event, *others) if not one.is_cancelled]
 
 
 def compile_config(config: Config, *, has_ecs: bool = True, folder: Path = Path()) -> Program:
@@ -122,29 +121,6 @@ def _nodes(statements: Iterable[Statement]) -> Iterator[Plugin | Condition]:
             if condition is not None:
                 yield condition
             yield from _nodes(block)
-
-
-def _is_of_sent(condition: Condition) -> bool:
-    """Whether a condition asks only for members that an input leaves as they were sent."""
-    try:
-        references = [parse_reference(text) for text in fields_of(condition)]
-    except FieldError:
-        return False
-    return not any(one.is_metadata or one.path[0] in INPUTS_OWN for one in references)
-
-
-def _any_of(tests: Sequence[Test]) -> Test:
-    def is_wanted(event: Event) -> bool:
-        try:
-            for test in tests:
-                if test(event):
-                    return True
-        except (ConditionError, FieldError):
-            return True
-        # A test that took too long was tagged: that event goes through all that counts it.
-        return event.failures > 0
-
-    return is_wanted
 
 
 class _Compiled(NamedTuple):
@@ -178,22 +154,10 @@ class _Compiler:
             return self._steps(config.filters, tracer), self._routes(config.outputs, tracer)
 
         return Program(
-            config, outputs, tuple(self._counts), self._conditions, self._wanted(config),
+            config, outputs, tuple(self._counts), self._conditions,
+            compile_wanted(config, INPUTS_OWN),
             self._steps(config.filters, None), self._routes(config.outputs, None), trace,
         )  # fmt: skip
-
-    def _wanted(self, config: Config) -> Test | None:
-        """Return what finds one of the first conditions true, where all else depends on them."""
-        conditions: list[Condition] = []
-        for statement in (*config.filters, *config.outputs):
-            if not isinstance(statement, Branch):
-                return None
-            for condition, _ in statement.arms:
-                if condition is None or not _is_of_sent(condition):
-                    return None
-                conditions.append(condition)
-        tests = {condition: self._tests[id(condition)] for condition in conditions}
-        return _any_of(list(tests.values()))
 
     def _build_all(self, statements: Iterable[Statement], kind: str) -> None:
         """Build; what is wrong is kept, so that all of it can be told at once."""

@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from ptingest.pipeline.logstash.event import MISSING, Event
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
+from ptingest.pipeline.logstash.members import value_of
 from ptingest.pipeline.logstash.values import FieldError, Timestamp, Value
 
 Reader = Callable[[Event], Value]
@@ -36,26 +37,32 @@ def reader(text: str) -> Reader:
 
 def _read_root(key: str) -> Reader:
     def read(event: Event) -> Value:
-        found = event.root.get(key, MISSING)
-        return event.read(key) if type(found) is Raw else found
+        root = event.root
+        found = root.get(key, MISSING)
+        if type(found) is Raw:
+            found = root[key] = value_of(found)
+        return found
 
     return read
 
 
 def is_text(text: str, value: str) -> Callable[[Event], bool]:
     """Return what tells whether a field is that text."""
-    read, key = reader(text), _root_key(text)
+    read, key = reader(text), root_key(text)
     if key is None:
         return lambda event: bool(read(event) == value)
 
     def is_value(event: Event) -> bool:
-        found = event.root.get(key)
-        return bool((event.read(key) if type(found) is Raw else found) == value)
+        root = event.root
+        found = root.get(key)
+        if type(found) is Raw:
+            found = root[key] = value_of(found)
+        return found == value
 
     return is_value
 
 
-def _root_key(text: str) -> str | None:
+def root_key(text: str) -> str | None:
     """Return the key of a field of the root that may be any value; None for other fields."""
     try:
         reference = parse_reference(text)
@@ -130,7 +137,7 @@ def writer(text: str) -> Writer:
 
 def constant_writer(text: str, value: str) -> Callable[[Event], None]:
     """Return what sets a field to a text that is the same for all events."""
-    write, key = writer(text), _root_key(text)
+    write, key = writer(text), root_key(text)
     if key is None:
         return lambda event: write(event, value)
 

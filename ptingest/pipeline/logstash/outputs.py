@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec import Raw
+
 from ptingest.pipeline.logstash.attributes import check_attributes
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.options import Options, RefusedConfig
@@ -142,19 +144,23 @@ def _to_data_streams(options: Options, number: int) -> Route:
     known = _Targets(number, is_data_stream=True)
 
     def route(event: Event) -> Target:
-        found = event.read("data_stream")
+        found = event.root.get("data_stream")
+        if type(found) is Raw:
+            found = event.read("data_stream")
         own: dict[str, Value] = found if type(found) is dict else {}
-        kind, dataset, namespace = given
-        if is_routed and own:
-            kind = _part(own.get("type"), kind)
-            dataset = _part(own.get("dataset"), dataset)
-            namespace = _part(own.get("namespace"), namespace)
-        if is_synced:
-            # The stream's mapping holds these three to one value each; what is no object is
-            # overwritten, as recorded from Logstash.
-            event.root["data_stream"] = {
-                **own, "type": kind, "dataset": dataset, "namespace": namespace,
-            }  # fmt: skip
+        kind, dataset, namespace = own.get("type"), own.get("dataset"), own.get("namespace")
+        if not (is_routed and type(kind) is type(dataset) is type(namespace) is str):
+            kind, dataset, namespace = given
+            if is_routed and own:
+                kind = _part(own.get("type"), kind)
+                dataset = _part(own.get("dataset"), dataset)
+                namespace = _part(own.get("namespace"), namespace)
+            if is_synced:
+                # The stream's mapping holds these three to one value each; what is no object is
+                # overwritten, as recorded from Logstash.
+                event.root["data_stream"] = {
+                    **own, "type": kind, "dataset": dataset, "namespace": namespace,
+                }  # fmt: skip
         target = known[f"{kind}-{dataset}-{namespace}", "create"]
         if pipeline is None and routing is None:
             return target

@@ -147,16 +147,19 @@ class LogstashPipeline:
             return self.fast.process(payloads, receipt=receipt, peer=peer, now_ns=now_ns)
         done = Processed(is_spread=self._is_spread)
         received, documents = done.received, done.documents
+        is_wanted = self.program.is_wanted if self._input.keeps_members else None
         for payload in payloads:
             sent, label = self._input.decode(payload), OTHER
             fate: list[_Made] | Unreadable | Illegal | DropReason
-            if isinstance(sent, Unreadable):
-                fate = sent
-            else:
-                try:
+            try:
+                if isinstance(sent, Unreadable):
+                    fate = sent
+                elif is_wanted is not None and not is_wanted(sent, now_ns):
+                    label, fate = self._label(sent.event), DropReason.NO_OUTPUT
+                else:
                     label, fate = self._fate(sent, peer, now_ns, done)
-                except RecursionError:
-                    fate = TOO_DEEP
+            except RecursionError:
+                fate = TOO_DEEP
             received[label] = received.get(label, 0) + 1
             if isinstance(fate, list):
                 for one, key in zip(fate, self._keys(sent, fate), strict=True):
@@ -177,13 +180,6 @@ class LogstashPipeline:
         self, sent: Decoded, peer: str, now_ns: int, done: Processed
     ) -> tuple[str, list[_Made] | Unreadable | Illegal | DropReason]:
         """Return the label of an event, and what becomes of it."""
-        is_wanted = self.program.is_wanted
-        if (
-            is_wanted is not None
-            and self._input.is_usual(sent)
-            and not is_wanted(Event(dict(sent.event), {}, now_ns))
-        ):
-            return self._label(sent.event), DropReason.NO_OUTPUT
         events = self._input.events_of(sent, peer=peer, now_ns=now_ns)
         if isinstance(events, Unreadable):
             return OTHER, events

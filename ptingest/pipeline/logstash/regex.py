@@ -126,7 +126,7 @@ class Regex:
         return _Engines(self._parsed, spells_words=True)
 
 
-_BEYOND = re.compile("[\U00010000-\U0010ffff]+")
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")
 _LAST_NEAR = 0xFFFF
 
 
@@ -244,8 +244,7 @@ class _Engines:
         power, _, marks, marks_power = self._growth
         steps: float = self._scale * length**power
         if marks_power:
-            found = text.count(marks) if len(marks) == 1 else sum(map(text.count, marks))
-            steps *= (found + 1) ** marks_power
+            steps *= (_count(text, marks) + 1) ** marks_power
         return steps
 
     def _search_lines(self, text: str, start: int) -> Found | None:
@@ -281,6 +280,14 @@ class _Engines:
     def _wider(self) -> Re2 | None:
         relaxed = python_text.write_relaxed(self._parsed, spells_words=self._spells_words)
         return re2_or_none(relaxed)
+
+
+def _count(text: str, marks: str) -> int:
+    """Return how many of the characters are marks."""
+    if len(marks) == 1 or not text.isascii():
+        return sum(map(text.count, marks))
+    # Twice as fast as counting one mark after the other.
+    return len(text) - len(text.encode().translate(None, marks.encode()))
 
 
 def _longest(power: int, ways: int) -> int:

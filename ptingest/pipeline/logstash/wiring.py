@@ -1,7 +1,8 @@
 """How compiled filters, branches and outputs are put together, and what they count.
 
 A step is a filter, a branch, or a sequence of them. It returns the events that go on beside the
-one that it was given (split, clone), or None.
+one that it was given (split, clone); None where that one goes on alone. A step that drops the event
+returns the others, if there are none an empty tuple.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def filter_step(function: FilterFunction, counts: PluginCounts) -> Step:
             counts.failures += 1
         if event.is_cancelled:
             counts.dropped += 1
+            others = others or ()
         if others is not None:
             counts.added += len(others)
         return others
@@ -87,20 +89,28 @@ def sequence(steps: Sequence[Step]) -> Step:
     if len(steps) == 1:
         return steps[0]
 
-    def run(event: Event, begin: int = 0) -> Sequence[Event] | None:
-        finished: list[Event] | None = None
-        for index, step in enumerate(steps[begin:] if begin else steps, begin):
+    def run(event: Event) -> Sequence[Event] | None:
+        for number, step in enumerate(steps, 1):
             others = step(event)
             if others is not None:
-                finished = finished or []
-                for other in others:
-                    if not other.is_cancelled:
-                        finished += (other, *(run(other, index + 1) or ()))
-            if event.is_cancelled:
-                break
-        return finished
+                return _run_each(event, others, steps[number:])
+        return None
 
     return run
+
+
+def _run_each(
+    event: Event, others: Sequence[Event], steps: Sequence[Step]
+) -> Sequence[Event] | None:
+    """Run further steps for several events, unless they were dropped."""
+    run = sequence(steps)
+    finished: list[Event] = []
+    for other in others:
+        if not other.is_cancelled:
+            finished += (other, *(run(other) or ()))
+    if not event.is_cancelled:
+        finished += run(event) or ()
+    return finished
 
 
 def branch(
@@ -115,7 +125,7 @@ def branch(
         except (ConditionError, FieldError) as error:
             conditions.count(error)
             event.cancel()
-            return None
+            return ()
         return ways[number](event)
 
     return step

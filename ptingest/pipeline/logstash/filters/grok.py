@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Raw
 
 from ptingest.pipeline.logstash.event import MISSING, Event
-from ptingest.pipeline.logstash.field_access import Writer, reader, writer
+from ptingest.pipeline.logstash.field_access import Writer, reader, root_key, writer
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
 from ptingest.pipeline.logstash.grok import (
     BadPattern,
@@ -147,10 +147,12 @@ def _attempt(groks: Sequence[Grok], setup: FilterSetup) -> Attempt:
             is_matched = found is not None
             if found is None:
                 continue
-            groups = found.groups()
-            for index, convert, put in captures:
-                value = groups[index]
-                if convert is not None and value is not None:
+            groups, root = found.groups(), event.root
+            for at, name, convert, put in captures:
+                value = groups[at]
+                if value and name is not None and root.get(name) is None:
+                    root[name] = value
+                elif convert is not None and value is not None:
                     put(event, convert(value))
                 elif value or keeps_empty:
                     put(event, value)
@@ -161,14 +163,27 @@ def _attempt(groks: Sequence[Grok], setup: FilterSetup) -> Attempt:
     return attempt
 
 
-def _bound(capture: Capture, setup: FilterSetup) -> tuple[int, Callable[[str], Any] | None, Writer]:
+class _Bound(NamedTuple):
+    """A capture, and how its field is set."""
+
+    at: int
+    """The number of its group, counted from 0."""
+    root_name: str | None
+    """Where the text becomes this root field unless the event has it; None: ``put`` sets it."""
+    convert: Callable[[str], Any] | None
+    put: Writer
+
+
+def _bound(capture: Capture, setup: FilterSetup) -> _Bound:
     options = setup.options
     field = capture.field
     does_overwrite = field in options["overwrite"]
     if options["target"]:
         field = _bracketed(options["target"]) + _bracketed(field)
         does_overwrite = does_overwrite or field in options["overwrite"]
-    return capture.group - 1, capture.convert, _setter(field, does_overwrite=does_overwrite)
+    put = _setter(field, does_overwrite=does_overwrite)
+    name = None if capture.convert or does_overwrite else root_key(field)
+    return _Bound(capture.group - 1, name, capture.convert, put)
 
 
 def _bracketed(field: str) -> str:
@@ -203,25 +218,12 @@ def _adder(reference: Reference) -> Writer:
         elif isinstance(old, str):
             event.set(reference, [old, value])
 
-    if reference.is_metadata or path[0] in ("@timestamp", "tags") or len(path) > 3:
+    if reference.is_metadata or len(path) not in (2, 3) or path[0] in ("@timestamp", "tags"):
         return add
     # Parents are objects nearly always; these go there at a third of the cost.
-    if len(path) == 1:
-        return _adder_at_root(path[0], add)
     if len(path) == 2:
         return _adder_of_child(path[0], path[1], add)
     return _adder_of_grandchild(path, add)
-
-
-def _adder_at_root(name: str, otherwise: Writer) -> Writer:
-    def add(event: Event, value: Value) -> None:
-        root = event.root
-        if root.get(name) is None:
-            root[name] = value
-        else:
-            otherwise(event, value)
-
-    return add
 
 
 def _adder_of_child(parent: str, name: str, otherwise: Writer) -> Writer:
