@@ -72,7 +72,7 @@ class BeatsInput:
     @property
     def keeps_members(self) -> bool:
         """Whether an event differs from its payload in ``INPUTS_OWN`` only, unless the payload has
-        tags or members of ``event``, which may be refused."""
+        ``tags`` or ``event``, which may be refused, or was mended."""
         return self._is_plain and not self._has_options
 
     def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event] | Unreadable:

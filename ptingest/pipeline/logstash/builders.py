@@ -25,8 +25,9 @@ class Builder(Protocol):
         """Return the payload that stands for a record of Kafka; as ``Pipeline.framed``."""
         ...
 
-    def is_usual(self, sent: Decoded) -> bool:
-        """As ``BeatsInput.is_usual``."""
+    @property
+    def keeps_members(self) -> bool:
+        """As ``BeatsInput.keeps_members``."""
         ...
 
     def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
@@ -39,7 +40,7 @@ class OneInput:
 
     def __init__(self, source: BeatsInput | AsGiven) -> None:
         self.decode = decode_payload
-        self.is_usual, self.events_of = source.is_usual, source.events_of
+        self.keeps_members, self.events_of = source.keeps_members, source.events_of
 
     def framed(self, payload: bytes, place: RecordPlace) -> bytes:  # noqa: ARG002
         """A record is the event."""
@@ -52,15 +53,12 @@ class BeatsAndKafka:
     def __init__(self, beats: BeatsInput | None, kafka: KafkaInput) -> None:
         self._beats, self._kafka = beats, kafka
         self.framed = kafka.framed
+        self.keeps_members = beats is not None and beats.keeps_members
 
     def decode(self, payload: bytes) -> Decoded | Unreadable:
         """As ``Builder.decode``."""
         found = self._kafka.sent(payload, is_any=self._beats is None)
         return decode_payload(payload) if found is None else found
-
-    def is_usual(self, sent: Decoded) -> bool:
-        """As ``Builder.is_usual``; a record has its own metadata."""
-        return self._beats is not None and type(sent) is Decoded and self._beats.is_usual(sent)
 
     def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
         """As ``Builder.events_of``."""

@@ -43,14 +43,15 @@ def test_what_is_sent_and_what_is_read_have_their_inputs(
     assert found == [sent, read]
 
 
-def test_only_what_a_beat_sent_is_usual() -> None:
-    config = parse(f"input {{ {BEATS} {KAFKA} }}", {}, file="a.conf")
+@pytest.mark.parametrize(
+    ("inputs", "are_kept"),
+    [
+        ("", True), (BEATS, True), (BEATS + KAFKA, True), (KAFKA, False),
+        ("beats { port => 1 codec => json }", False), ('beats { port => 1 tags => "x" }', False),
+    ],
+)  # fmt: skip
+def test_members_are_kept_as_a_beat_sent_them(inputs: str, are_kept: bool) -> None:
+    config = parse(f"input {{ {inputs} }}", {}, file="a.conf")
     builder = builder_of(inputs_of(config, has_ecs=True), is_bare=False, has_ecs=True)
 
-    usual = []
-    for payload in (PAYLOAD, builder.framed(PAYLOAD, PLACE)):
-        decoded = builder.decode(payload)
-        assert isinstance(decoded, Decoded)
-        usual.append(builder.is_usual(decoded))
-
-    assert usual == [True, False]
+    assert builder.keeps_members is are_kept
