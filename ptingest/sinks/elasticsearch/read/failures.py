@@ -215,7 +215,9 @@ class FailureReader:
     ) -> FoundFailures:
         # A part of an answer would look like a document that is not there.
         whole = f"{target}?allow_partial_search_results=false"
-        answer = await questions.ask("POST", whole, body, seconds=self._seconds)
+        answer = await questions.ask(
+            "POST", whole, body, seconds=self._seconds, waits_for_shards=True
+        )
         found = read_failures(answer.body, size=size)
         if found is None:
             cause = "the answer to a search of failure stores is not the JSON expected"

@@ -3,6 +3,7 @@ there is no answer."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -32,6 +33,8 @@ GRACE_SECONDS = 5.0
 only."""
 MAPPINGS_SECONDS = 30.0
 """How long what is known of fields is used."""
+SHARD_SECONDS = 0.25
+"""Between two questions to shards that are being made."""
 SNAPSHOT_MINUTES = 2
 """How long the cluster keeps a snapshot between two pages of a file."""
 
@@ -180,15 +183,30 @@ class Questions:
             raise SinkUnavailable(sink=self.sink, cause=self._not_readable())
 
     async def ask(
-        self, method: str, target: str, body: dict[str, Any] | None, *, seconds: float
+        self,
+        method: str,
+        target: str,
+        body: dict[str, Any] | None,
+        *,
+        seconds: float,
+        waits_for_shards: bool = False,
     ) -> Answer:
         """Send one request and return its answer of status 200.
+
+        ``waits_for_shards``: a 503 is asked again until ``seconds`` are over, since a shard that
+        was just made, as by a rollover, cannot be searched for a moment.
 
         Raises:
             SinkUnavailable: any other answer, or none.
         """
         data = None if body is None else orjson.dumps(body)
-        answer = await self.client.request(method, target, data, seconds=seconds + GRACE_SECONDS)
+        end = time.monotonic() + seconds
+        while True:
+            limit = seconds + GRACE_SECONDS
+            answer = await self.client.request(method, target, data, seconds=limit)
+            if answer.status != 503 or not waits_for_shards or time.monotonic() >= end:
+                break
+            await asyncio.sleep(SHARD_SECONDS)
         self._check(answer)
         return answer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from ptingest.sinks.elasticsearch.read.failures import FailureReader
 from tests.fakes.http_stub import HttpStub
 from tests.support.failure_documents import RECORDED, failure
 from tests.support.letters import EVERYTHING
+from tests.support.waiting import until
 
 OURS = {"X-Elastic-Product": "Elasticsearch"}
 
@@ -134,6 +136,25 @@ async def test_most_is_how_many_are_read(stub: HttpStub, reader: FailureReader) 
     await reader.close()
 
     assert page.left_out == 3000
+
+
+async def test_shards_that_are_being_made_are_waited_for(stub: HttpStub) -> None:
+    answers(stub, RECORDED)
+    search = "/logs-*-pt::failures/_search"
+    stub.by_path[search] = (503, b'{"error":{"type":"search_phase_execution_exception"}}')
+    settings = ElasticsearchSettings.model_validate({"hosts": (stub.url,)})
+    reader = FailureReader(settings, streams=lambda: StreamNames(("logs-*-pt",)), seconds=0.0)
+
+    with pytest.raises(SinkUnavailable, match="503: search_phase_execution_exception"):
+        await reader.find("x")
+    await reader.close()
+    patient = FailureReader(settings, streams=lambda: StreamNames(("logs-*-pt",)))
+    finding = asyncio.ensure_future(patient.find("x"))
+    await until(lambda: sum(search in got.line for got in stub.requests) >= 3)
+    del stub.by_path[search]
+
+    assert await finding is not None
+    await patient.close()
 
 
 async def test_an_answer_that_is_not_what_was_asked_for_is_no_empty_store(
