@@ -15,6 +15,7 @@ TOGETHER = {
     "tests/peers/test_elasticsearch.py": "an Elasticsearch, and one with users",
     "tests/peers/test_logstash_config.py": "an Elasticsearch, and one with users",
     "tests/peers/test_whole_path.py": "an Elasticsearch, and one with users",
+    "tests/peers/test_several_hosts.py": "an Elasticsearch, and one with users",
     "tests/peers/test_compose.py": "an Elasticsearch, and one with users",
     "tests/peers/test_plan.py": "an Elasticsearch, and one with users",
     "tests/peers/test_installed.py": "a bare Elasticsearch",

@@ -11,7 +11,8 @@ import logging
 import os
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import aiohttp
@@ -31,8 +32,11 @@ from elasticsearch import AsyncElasticsearch
 from ptingest.settings.sinks import ClusterSettings
 from ptingest.sinks.elasticsearch.answer_memory import AnswerMemory, AnswerTooLarge
 
-LONGEST_REST_SECONDS = 10.0
-"""A host that failed is left alone for at most this long while others answer."""
+REST_SECONDS, LONGEST_REST_SECONDS = 10.0, 60.0
+"""A host that failed is left alone for so long while others answer; each further time twice as
+long, up to the second."""
+SILENT_SECONDS = 5.0
+"""After so long without an answer a host among others is asked whether it answers at all."""
 MIMETYPES = (
     "application/json",
     "application/vnd.elasticsearch+json",
@@ -42,6 +46,9 @@ MIMETYPES = (
     "text/*",
 )
 """What the library would decode; wildcards catch what stands between and answers."""
+
+Asked = AbstractAsyncContextManager[aiohttp.ClientResponse]
+Exchanged = tuple[aiohttp.ClientResponse, bytes]
 
 
 class QuietNode(AiohttpHttpNode):
@@ -75,16 +82,19 @@ class QuietNode(AiohttpHttpNode):
         if isinstance(request_timeout, DefaultType):
             request_timeout = self.config.request_timeout
         began = time.monotonic()
+        asked = self.session.request(
+            method,
+            self.base_url + target,
+            data=body or None,
+            headers={**self.headers, **(headers or {})},
+            timeout=aiohttp.ClientTimeout(total=request_timeout),
+            allow_redirects=False,
+        )
         try:
-            async with self.session.request(
-                method,
-                self.base_url + target,
-                data=body or None,
-                headers={**self.headers, **(headers or {})},
-                timeout=aiohttp.ClientTimeout(total=request_timeout),
-                allow_redirects=False,
-            ) as response:
-                found = await self.memory.read(response)
+            if len(self.pool) > 1:
+                response, found = await self._while_it_answers(self._exchange(asked))
+            else:
+                response, found = await self._exchange(asked)
         except asyncio.CancelledError:
             # Whoever gave up had a shorter limit than ours: of a host that hangs the library
             # would learn nothing, and write to it again at once.
@@ -97,6 +107,39 @@ class QuietNode(AiohttpHttpNode):
         took, received = time.monotonic() - began, HttpHeaders(response.headers)
         meta = ApiResponseMeta(response.status, "1.1", received, took, self.config)
         return NodeApiResponse(meta, found)
+
+    async def _exchange(self, asked: Asked) -> Exchanged:
+        async with asked as response:
+            return response, await self.memory.read(response)
+
+    async def _while_it_answers(self, exchange: Coroutine[Any, Any, Exchanged]) -> Exchanged:
+        """Wait for an answer while the host answers something: a write may take its time.
+
+        A host that hangs would hold what was sent to it for the whole of the request's time,
+        and with it each Beat whose windows wait for that, while other hosts have nothing to do.
+        """
+        answering = asyncio.ensure_future(exchange)
+        try:
+            while not (await asyncio.wait([answering], timeout=SILENT_SECONDS))[0]:
+                if not await self._answers() and not answering.done():
+                    silent = f"{self.base_url} answers nothing, not even GET /"
+                    raise aiohttp.ServerDisconnectedError(silent)
+            return await answering
+        finally:
+            if answering.cancel():
+                await asyncio.wait([answering])
+
+    async def _answers(self) -> bool:
+        """Say whether the host answers a request that costs nothing; any status will do."""
+        assert self.session is not None
+        limit = aiohttp.ClientTimeout(total=SILENT_SECONDS)
+        try:
+            async with self.session.get(
+                self.base_url + "/", headers=self.headers, timeout=limit, allow_redirects=False
+            ):
+                return True
+        except (TimeoutError, OSError, aiohttp.ClientError):
+            return False
 
 
 def _failure(error: Exception) -> elastic_transport.TransportError:
@@ -143,6 +186,7 @@ def make_transport(
         list(urls),
         node_class=node_class,
         connections_per_node=settings.concurrency + 2,
+        dead_node_backoff_factor=REST_SECONDS,
         max_dead_node_backoff=LONGEST_REST_SECONDS,
         serializers=dict.fromkeys(MIMETYPES, RawBytes()),
         **options,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 from collections.abc import AsyncIterator
@@ -10,8 +11,11 @@ import pytest
 from elastic_transport import AsyncTransport
 
 from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.sinks.elasticsearch import transport as transport_module
 from ptingest.sinks.elasticsearch.transport import make_transport
-from tests.fakes.elasticsearch import FakeElasticsearch
+from tests.fakes.elasticsearch import FakeElasticsearch, Reply
+from tests.fakes.tcp_proxy import Proxy
+from tests.support.waiting import until
 
 NDJSON = "application/vnd.elasticsearch+x-ndjson; compatible-with=8"
 
@@ -65,3 +69,63 @@ async def test_a_failing_host_is_not_told_twice(
         await transport.perform_request("GET", "/", max_retries=0)
 
     assert not caplog.records
+
+
+BULK = b'{"create":{"_index":"logs-django-pt"}}\n{"n":1}\n'
+HEADERS = {"content-type": NDJSON}
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "SILENT_SECONDS", 0.05)
+
+
+async def test_of_several_hosts_one_that_hangs_is_given_up_and_rests(
+    es: FakeElasticsearch, impatient: None
+) -> None:
+    async with Proxy(es.port) as hung:
+        hung.hang()
+        urls = [f"http://127.0.0.1:{hung.port}", es.url]
+        made = make_transport(ElasticsearchSettings(hosts=tuple(urls)), urls, None)
+        outcomes = []
+        for _ in range(4):
+            try:
+                answer = await made.perform_request(
+                    "POST", "/_bulk", body=BULK, headers=HEADERS, max_retries=0
+                )
+                outcomes.append(str(answer.meta.status))
+            except elastic_transport.ConnectionError as error:
+                outcomes.append(error.message)
+        await made.close()
+
+    silent = f"{urls[0]} answers nothing, not even GET /"
+    assert sorted(outcomes) == ["200", "200", "200", silent]
+
+
+async def test_a_write_may_take_its_time_where_its_host_answers_something(
+    es: FakeElasticsearch, impatient: None
+) -> None:
+    es.always = Reply(gate=asyncio.Event())
+    urls = [es.url, f"http://localhost:{es.port}"]
+    made = make_transport(ElasticsearchSettings(hosts=tuple(urls)), urls, None)
+    writing = asyncio.ensure_future(
+        made.perform_request("POST", "/_bulk", body=BULK, headers=HEADERS, max_retries=0)
+    )
+
+    await until(lambda: len([one for one in es.requests if one.method == "GET"]) >= 3)
+    assert es.always.gate is not None
+    es.always.gate.set()
+    answer = await writing
+    await made.close()
+
+    assert answer.meta.status == 200
+
+
+async def test_a_host_alone_is_not_asked_whether_it_answers(
+    transport: AsyncTransport, es: FakeElasticsearch, impatient: None
+) -> None:
+    es.always = Reply(delay_seconds=0.3)
+
+    await transport.perform_request("POST", "/_bulk", body=BULK, headers=HEADERS, max_retries=0)
+
+    assert [one.method for one in es.requests] == ["POST"]
