@@ -90,3 +90,10 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
         yield kafka
     finally:
         kafka.close()
+
+
+@pytest.fixture
+def killable_kafka(kafka: Kafka) -> Iterator[Kafka]:
+    """The shared one, for a test that kills it: it runs again for the next one."""
+    yield kafka
+    kafka.start()

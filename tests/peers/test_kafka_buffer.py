@@ -1,4 +1,4 @@
-"""The buffer in a real Kafka: killed brokers, replicas, small limits, missing topics, no rights."""
+"""The buffer in a real Kafka: a killed broker, small limits, missing topics, no rights."""
 
 from __future__ import annotations
 
@@ -10,26 +10,13 @@ import pytest
 import pytest_asyncio
 
 from ptingest.dead_letters.queue import read_letters
-from tests.peers.kafka_peer import Kafka, start_kafka
+from tests.peers.kafka_peer import Kafka
 from tests.support.buffering import TOPIC, RunningBuffer, events, read_events
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 Start = Callable[..., RunningBuffer]
 SECONDS = 120.0
-
-
-@pytest_asyncio.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Callable[..., Kafka]]:
-    made: list[Kafka] = []
-
-    def start(**given: object) -> Kafka:
-        made.append(start_kafka(tmp_path / "kafka", **given))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.close()
 
 
 @pytest_asyncio.fixture
@@ -47,8 +34,10 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         assert one.budget.outstanding == 0
 
 
-async def test_a_killed_broker_makes_windows_wait_and_nothing_is_lost(cluster, start) -> None:
-    kafka = await asyncio.to_thread(cluster)
+async def test_a_killed_broker_makes_windows_wait_and_nothing_is_lost(
+    killable_kafka: Kafka, start: Start
+) -> None:
+    kafka = killable_kafka
     kafka.create_topic(TOPIC, partitions=4)
     running, payloads = start(kafka.bootstrap), events(4000, 500)
     windows = [payloads[at : at + 100] for at in range(0, 4000, 100)]
@@ -65,28 +54,7 @@ async def test_a_killed_broker_makes_windows_wait_and_nothing_is_lost(cluster, s
     assert not any(one.failed for one in receipts)
     assert sorted(await read_events(kafka.bootstrap, 4000)) == sorted(payloads)
     await until(lambda: not running.buffer.troubles())
-
-
-async def test_windows_are_acked_by_all_in_sync_replicas_only(cluster, start) -> None:
-    kafka = await asyncio.to_thread(cluster, nodes=3)
-    kafka.create_topic(TOPIC, partitions=2)
-    running, payloads = start(kafka.bootstrap), events(300)
-    first = await running.window(*payloads[:100])
-    await until(lambda: first.closed, seconds=SECONDS)
-
-    await asyncio.to_thread(kafka.kill, 3)
-    second = await running.window(*payloads[100:200])
-    await until(lambda: second.closed, seconds=SECONDS)
-    await asyncio.to_thread(kafka.kill, 2)
-    third = await running.window(*payloads[200:])
-    await until(running.buffer.troubles, seconds=SECONDS)
-    was_acked = third.closed
-    await asyncio.to_thread(kafka.start)
-    await until(lambda: third.closed, seconds=SECONDS)
-
-    assert not was_acked
-    assert [one.failed for one in (first, second, third)] == [None] * 3
-    assert sorted(await read_events(kafka.bootstrap, 300)) == sorted(payloads)
+    kafka.delete_topic(TOPIC)
 
 
 async def test_the_limit_of_the_topic_is_learned(kafka: Kafka, start: Start) -> None:

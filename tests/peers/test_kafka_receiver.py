@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +20,20 @@ pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 TOPIC = "received"
 
 
-@pytest_asyncio.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Kafka]:
-    made = await asyncio.to_thread(start_kafka, tmp_path / "kafka")
-    made.create_topic(TOPIC, partitions=4)
+@pytest.fixture(scope="module")
+def kafka_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    made = start_kafka(tmp_path_factory.mktemp("kafka"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def broker(kafka_node: Kafka) -> Iterator[Kafka]:
+    """With an empty topic; a test may kill it."""
+    kafka_node.create_topic(TOPIC, partitions=4)
+    yield kafka_node
+    kafka_node.start()
+    kafka_node.delete_topic(TOPIC)
 
 
 @pytest_asyncio.fixture

@@ -25,7 +25,6 @@ TOGETHER = {
     "tests/peers/test_failures.py": "a bare Elasticsearch",
     "tests/peers/test_failures_killed.py": "a bare Elasticsearch",
     "tests/peers/test_reading.py": "a bare Elasticsearch",
-    "tests/peers/test_kafka.py": "a Kafka",
     "tests/peers/test_kafka_source.py": "a Kafka",
     "tests/peers/test_kafka_whole_path.py": "a Kafka",
     "tests/peers/test_kafka_buffer.py": "a Kafka",

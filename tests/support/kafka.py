@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from ptingest.model.origin import Origin
@@ -154,6 +154,15 @@ class Reading:
         """A metric's value now."""
         self.metrics.refresh()
         return self.metrics.value(name, *labels)
+
+
+def reading_steadily(
+    *arguments: Any, properties: Mapping[str, object] | None = None, **settings: Any
+) -> AbstractAsyncContextManager[Reading]:
+    """``reading`` for real brokers: no busy machine lets the session expire, and a member hears of
+    a rebalance soon."""
+    soon = {"heartbeat.interval.ms": 300, **(properties or {})}
+    return reading(*arguments, properties=soon, **{"session_seconds": 60.0, **settings})
 
 
 @asynccontextmanager
