@@ -37,6 +37,7 @@ from ptingest.kafka.polled import (
 )
 from ptingest.kafka.statistics import REPORT_SECONDS, ClientStatistics
 from ptingest.kafka.stranded import REASON, Stranding
+from ptingest.kafka.topics_seen import TopicsSeen
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message
@@ -50,8 +51,7 @@ REQUEST_SECONDS = 10.0
 AGAIN_SECONDS = 1.0
 """Time between two tries to find where a partition begins."""
 LOOK_SECONDS = 10.0
-"""How often brokers are asked for topics of which this member has no partition."""
-LOOK_ANSWER_SECONDS = 3.0
+"""How often brokers are asked for the topics."""
 
 PROPERTIES: Mapping[str, object] = {
     "enable.auto.commit": False,
@@ -107,8 +107,11 @@ class KafkaConsumer:
         self._loop = asyncio.get_running_loop()
         self.statistics = ClientStatistics()
         self._stranding = Stranding(properties, self.statistics)
+        self._topics_seen = TopicsSeen(properties)
         self._committing: _Commit | None = None
         self._to_begin: set[Partition] = set()
+        self._anew: set[Partition] = set()
+        """Those of them whose topic was made anew."""
         self._gone: set[Partition] = set()
         """Partitions that went during this poll."""
         self._begin_at = self._look_at = 0.0
@@ -239,10 +242,10 @@ class KafkaConsumer:
             raise KafkaReadFailed("_ALL_BROKERS_DOWN", REASON)
         polled = Polled([], [], self._placed)
         self._gone.clear()
-        if self._to_begin and time.monotonic() >= self._begin_at:
-            self._begin_all()
         if time.monotonic() >= self._look_at:
             self._look_for_topics()
+        if self._to_begin and time.monotonic() >= self._begin_at:
+            self._begin_all()
         try:
             first = self._client.poll(seconds)
             messages = [] if first is None else [first, *self._client.consume(most - 1, 0)]
@@ -296,23 +299,19 @@ class KafkaConsumer:
 
     def _look_for_topics(self) -> None:
         self._look_at = time.monotonic() + LOOK_SECONDS
-        held = {one.topic for one in self._client.assignment()}
-        found: dict[str, Problem] = {}
-        for topic in self._topics:
-            if topic in held or topic.startswith("^"):
-                continue
-            try:
-                seen = self._client.list_topics(topic, timeout=LOOK_ANSWER_SECONDS)
-            except confluent_kafka().KafkaException:
-                return  # no broker answers, and what was last seen stays
-            if (error := seen.topics[topic].error) is not None:
-                found[topic] = Problem(error.name(), error.str(), topic)
-        self.unread = found
+        held = _partitions(self._client.assignment())
+        named = {topic for topic in self._topics if not topic.startswith("^")}
+        seen = self._topics_seen.look(named | {one.topic for one in held})
+        if seen is None:
+            return  # no broker answers, and what was last seen stays
+        self.unread = {topic: seen.problems[topic] for topic in named & seen.problems.keys()}
+        self._anew |= {one for one in held if one.topic in seen.made_anew}
+        self._to_begin |= self._anew
 
     def _begin_all(self) -> None:
         """Find where partitions begin that have no usable offset; those it fails for stay."""
-        held = {Partition(one.topic, one.partition) for one in self._client.assignment()}
-        self._to_begin &= held
+        self._to_begin &= set(_partitions(self._client.assignment()))
+        self._anew &= self._to_begin
         for partition in sorted(self._to_begin):
             try:
                 beginning = self._begin(partition)
@@ -324,6 +323,7 @@ class KafkaConsumer:
                 )
                 return
             self._to_begin.discard(partition)
+            self._anew.discard(partition)
             self._read_from(partition, beginning.offset)
             self._ask(self._owner.begun(partition, beginning))
 
@@ -333,6 +333,8 @@ class KafkaConsumer:
         if found.error is not None:
             raise confluent_kafka().KafkaException(found.error)
         low, high = client.get_watermark_offsets(place, timeout=REQUEST_SECONDS)
+        if partition in self._anew:
+            return Beginning(low, None, low, is_anew=True)
         if found.offset >= 0:
             return Beginning(low, found.offset, low)
         if self._start == "earliest":
@@ -349,6 +351,7 @@ class KafkaConsumer:
 
     def _on_assign(self, _: Consumer, places: list[Any]) -> None:
         self.statistics.rebalances += 1
+        self._look_at = 0.0  # look now: ids of topics must be known before one can change
         self._ask(self._owner.assigned(_partitions(places)))
 
     def _on_revoke(self, client: Consumer, places: list[Any]) -> None:

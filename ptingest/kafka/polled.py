@@ -74,6 +74,8 @@ class Beginning(NamedTuple):
     """The group's offset, which is gone; None where it had none."""
     low: int
     """The first offset that is still there."""
+    is_anew: bool = False
+    """The topic was deleted and made again while it was read."""
 
 
 class PartitionOwner(Protocol):
@@ -84,11 +86,11 @@ class PartitionOwner(Protocol):
         ...
 
     async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """These go to other members; return the offsets to commit before they do."""
+        """These are taken away; return the offsets to commit before they are."""
         ...
 
     async def lost(self, partitions: Sequence[Partition]) -> None:
-        """These have gone: others read them already, and nothing can be committed."""
+        """These have gone: others may read them already, and nothing can be committed."""
         ...
 
     async def begun(self, partition: Partition, beginning: Beginning) -> None:

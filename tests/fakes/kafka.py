@@ -7,8 +7,9 @@
         kafka.set_down(1)
 
 It is there within 10 ms. It keeps groups, offsets and records in memory; a topic that is asked
-for and does not exist is made with four partitions. Not there: admin requests (topics, groups),
-logins, TLS, sizes, retention. What a real broker does is shown in `tests/peers`.
+for and does not exist is made with four partitions. Of admin requests it knows
+the description of topics. Not there: logins, TLS, sizes, retention. What a real broker does is
+shown in `tests/peers`.
 
 confluent-kafka does not offer the controls of the mock (rdkafka_mock.h); they are called in the
 library that its wheel brings.
@@ -28,7 +29,7 @@ FIND_COORDINATOR, JOIN_GROUP, HEARTBEAT = 10, 11, 12
 
 UNKNOWN_TOPIC_OR_PARTITION, REQUEST_TIMED_OUT, NOT_COORDINATOR, REBALANCE = 3, 7, 16, 27
 TOPIC_AUTHORIZATION_FAILED = 29
-NOT_ENOUGH_REPLICAS, ILLEGAL_GENERATION = 19, 22
+NOT_ENOUGH_REPLICAS, ILLEGAL_GENERATION, UNKNOWN_MEMBER = 19, 22, 25
 """Numbers of errors in the Kafka protocol, for ``fail_requests``."""
 
 _PRODUCER = 0
@@ -50,6 +51,7 @@ _SIGNATURES: dict[str, _Signature] = {
     "rd_kafka_mock_broker_add": (c_int, [c_void_p, c_int32]),
     "rd_kafka_mock_broker_remove_from_metadata": (c_int, [c_void_p, c_int32]),
     "rd_kafka_mock_broker_set_rtt": (c_int, [c_void_p, c_int32, c_int]),
+    "rd_kafka_mock_set_controller_id": (None, [c_void_p, c_int32]),
     "rd_kafka_mock_coordinator_set": (c_int, [c_void_p, c_char_p, c_char_p, c_int32]),
     "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, [c_void_p, c_int32]),
     "rd_kafka_mock_push_request_errors_array": (
@@ -88,6 +90,7 @@ class MockKafka:
         assert self._client, reason.value
         self._cluster = library.rd_kafka_mock_cluster_new(self._client, self._brokers)
         self.bootstrap = library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
+        library.rd_kafka_mock_set_controller_id(self._cluster, 1)
         library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 0)
         return self
 

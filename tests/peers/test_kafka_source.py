@@ -125,16 +125,14 @@ async def test_backpressure_longer_than_the_poll_interval_keeps_the_partitions(
 
 
 async def test_a_topic_that_is_deleted_is_told_and_others_are_read_on(
-    kafka: Kafka, caplog: pytest.LogCaptureFixture
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ptingest.kafka.consumer.LOOK_SECONDS", 0.5)
     kafka.create_topic("stays")
     kafka.create_topic("goes")
     down = Downstream()
-    often = {"topic.metadata.refresh.interval.ms": 500}
 
-    async with reading(
-        kafka.bootstrap, down, ["stays", "goes"], group="deleted", properties=often
-    ) as one:
+    async with reading(kafka.bootstrap, down, ["stays", "goes"], group="deleted") as one:
         send(kafka.bootstrap, "goes", b'{"n":1}')
         await one.until_read(down, 1)
         await asyncio.to_thread(kafka.delete_topic, "goes")
@@ -149,6 +147,29 @@ async def test_a_topic_that_is_deleted_is_told_and_others_are_read_on(
 
     assert trouble == "topic goes does not exist; it is read when it is made"
     assert down.admitted == [b'{"n":1}', b'{"n":2}', b'{"n":3}']
+
+
+async def test_a_topic_that_is_made_anew_while_it_is_read_is_read_from_its_beginning(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ptingest.kafka.consumer.LOOK_SECONDS", 0.5)
+    topic = group = "anew-while-read"
+    kafka.create_topic(topic)
+    down = Downstream()
+
+    async with reading(kafka.bootstrap, down, topic, group=group) as one:
+        send(kafka.bootstrap, topic, *numbered(20))
+        await one.until_read(down, 20)
+        await one.until(lambda: rows(one)[0]["committed"] == 20)
+        await asyncio.to_thread(kafka.delete_topic, topic)
+        await asyncio.to_thread(kafka.create_topic, topic)
+        # More than the old one had: the old offset could be read on.
+        send(kafka.bootstrap, topic, *numbered(50, 100))
+        await one.until(lambda: set(down.admitted) == set(numbered(20) + numbered(50, 100)))
+        await one.until(lambda: [row["committed"] for row in rows(one)] == [50])
+
+    assert "anew-while-read/0: the topic was deleted and made anew while it was read" in caplog.text
+    assert committed(kafka.bootstrap, topic, group=group) == [50]
 
 
 async def test_records_that_retention_took_are_counted_and_the_rest_is_read(

@@ -14,7 +14,7 @@ from ptingest.server.process.clock import SystemClock
 from ptingest.settings.kafka import KafkaSourceSettings
 from ptingest.sources.kafka.source import KafkaSource
 from ptingest.telemetry.metrics import Metrics
-from tests.support.waiting import until, wait_until
+from tests.support.waiting import PATIENCE_SECONDS, until, wait_until
 
 RECORD_LIMIT_BYTES = 4 << 20
 NOT_READY = ("COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR")
@@ -146,7 +146,7 @@ class Reading:
 
     async def until(self, look: Any) -> None:
         """Wait until something is so; a source that fails meanwhile fails the test."""
-        await until(lambda: self.task.done() or look())
+        await until(lambda: self.task.done() or look(), seconds=2 * PATIENCE_SECONDS)
         if self.task.done():
             self.task.result()
 

@@ -215,6 +215,11 @@ class PartitionReader:
         self._takes_from = placed
         self.offsets.restart()
 
+    def begin_at(self, offset: int) -> None:
+        """The partition is read from here on, and this must be committed, whatever was before."""
+        self.offsets.begin_at(offset)
+        self.committed, self.is_paused = None, False
+
     def drop_queue(self) -> None:
         """Forget what was read and not begun; it is read again, by whoever has the partition."""
         for waiting in self._queue:

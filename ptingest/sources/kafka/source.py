@@ -274,7 +274,7 @@ class KafkaSource:
         self.books.rebalanced()
         self._trend.begin_again()
         if not self._is_closing.is_set():
-            log.info("other members read from now on: %s", _named(partitions))
+            log.info("reads no longer: %s", _named(partitions))
         going = {one: self._readers[one] for one in partitions if one in self._readers}
         for reader in going.values():
             reader.end()
@@ -284,16 +284,16 @@ class KafkaSource:
         for one in waiting:
             one.cancel()
         offsets = self._to_commit(going)
-        self._abandon(list(going), "its partition went to another member")
+        self._abandon(list(going), "its partition was taken away")
         return offsets
 
     async def lost(self, partitions: Sequence[Partition]) -> None:
         self.books.rebalanced()
         self._trend.begin_again()
         log.warning(
-            "lost %s: other members took them, because this one was not heard of in time, or their "
-            "topic is gone; what is under way of them is read again there, and recognised by its "
-            "keys",
+            "lost %s: the group did not hear of this member in time, or their topic is gone; "
+            "whoever gets them next, perhaps this member, reads again what was not safe, and it is "
+            "recognised by its keys",
             _named(partitions),
         )
         self._abandon(partitions, "its partition was lost")
@@ -301,7 +301,13 @@ class KafkaSource:
     async def begun(self, partition: Partition, beginning: Beginning) -> None:
         reader = self._readers.get(partition)
         name = f"{partition.topic}/{partition.number}"
-        if beginning.committed is None:
+        if beginning.is_anew:
+            log.error(
+                "%s: the topic was deleted and made anew while it was read; what was not read of "
+                "the old one is lost, and all of the new one is read, from %d on",
+                *(name, beginning.offset),
+            )
+        elif beginning.committed is None:
             log.info(
                 "%s: the group has no offset; begins at %d (%s)",
                 *(name, beginning.offset, self._settings.start),
@@ -323,7 +329,7 @@ class KafkaSource:
                 *(name, beginning.committed, beginning.offset),
             )
         if reader is not None and (consumer := self._consumer) is not None:
-            reader.offsets.begin_at(beginning.offset)
+            reader.begin_at(beginning.offset)
             # A kill must not let the next one choose another beginning. Its answer comes with a
             # poll, and this one has not returned yet.
             self._spawn(self._commit_beginning(consumer), "kafka beginning")

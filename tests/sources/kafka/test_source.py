@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from tests.fakes.kafka import (
+    HEARTBEAT,
     NOT_COORDINATOR,
     OFFSET_COMMIT,
     TOPIC_AUTHORIZATION_FAILED,
+    UNKNOWN_MEMBER,
     MockKafka,
 )
 from tests.support.kafka import Downstream, Reading, committed, reading, send
@@ -192,6 +194,24 @@ async def test_a_coordinator_that_moves_costs_nothing() -> None:
         assert committed(kafka.bootstrap, "logs") == [20]
 
 
+async def test_a_single_member_that_its_group_lost_joins_again_and_blames_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with MockKafka() as kafka:
+        kafka.create_topic("logs")
+        send(kafka.bootstrap, "logs", *numbered(5))
+        down = Downstream()
+
+        async with reading(kafka.bootstrap, down, "logs") as one:
+            await one.until_read(down, 5)
+            kafka.fail_requests(HEARTBEAT, UNKNOWN_MEMBER, 1)
+            await one.until(lambda: "lost logs 0" in caplog.text)
+            send(kafka.bootstrap, "logs", *numbered(5, 5))
+            await one.until(lambda: set(down.admitted) == set(numbered(10)))
+
+        assert "other member" not in caplog.text
+
+
 async def test_no_broker_is_a_trouble_until_one_is_back() -> None:
     with MockKafka() as kafka:
         kafka.create_topic("logs")
@@ -217,6 +237,8 @@ async def test_a_consumer_that_lost_brokers_which_answer_others_is_replaced(
     monkeypatch.setattr("ptingest.kafka.statistics.LOST_REPORTS", 5)
     monkeypatch.setattr("ptingest.kafka.stranded.AGAIN_SECONDS", 0.2)
     monkeypatch.setattr("ptingest.sources.kafka.source.AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr("ptingest.sources.kafka.source.LEAVE_SECONDS", 0.5)
+    monkeypatch.setattr("ptingest.kafka.topics_seen.ASK_SECONDS", 0.2)
     quick = {"statistics.interval.ms": 100, "topic.metadata.refresh.interval.ms": 200}
     with MockKafka() as kafka:
         kafka.create_topic("logs")
@@ -279,6 +301,34 @@ async def test_records_that_are_gone_are_told_with_their_number(
         assert later.admitted == numbered(6, 9)
         (told,) = [r for r in caplog.records if r.levelno == logging.ERROR]
         assert "logs/0: 4 records from offset 5 on are gone" in told.message
+
+
+@pytest.mark.parametrize("topics", ["logs", "^lo.*"])
+async def test_a_topic_that_is_made_anew_while_it_is_read_is_read_from_its_beginning(
+    topics: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ptingest.kafka.consumer.LOOK_SECONDS", 0.2)
+    with MockKafka() as kafka:
+        kafka.create_topic("logs")
+        send(kafka.bootstrap, "logs", *numbered(20))
+        down = Downstream()
+
+        async with reading(kafka.bootstrap, down, topics, start="latest") as one:
+            await one.until(lambda: one.value("ptingest_kafka_commits_total", "done"))
+            send(kafka.bootstrap, "logs", *numbered(5, 20))
+            await one.until_read(down, 5)
+            await one.until(lambda: committed_here(one) == [25])
+            kafka.delete_topic("logs")
+            kafka.create_topic("logs")
+            # The new one is longer than the old one was: the old offset could be read on.
+            send(kafka.bootstrap, "logs", *numbered(40, 100))
+            await one.until_read(down, 45)
+            await one.until(lambda: committed_here(one) == [40])
+
+        assert set(down.admitted) == set(numbered(5, 20) + numbered(40, 100))
+        (told,) = [r.message for r in caplog.records if r.levelno == logging.ERROR]
+        assert told.startswith("logs/0: the topic was deleted and made anew while it was read")
+        assert committed(kafka.bootstrap, "logs") == [40]
 
 
 async def test_a_pattern_reads_the_topics_that_it_finds() -> None:

@@ -1,0 +1,61 @@
+"""Asks for the topics that a consumer reads: which cannot be read, and which were made anew.
+
+The client library tells of a topic that goes only sometimes, and of one that was deleted and made
+again not at all: it reads on at the old offset, past records of the new topic. A topic that is
+made anew has another id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from ptingest.kafka.package import confluent_kafka, confluent_kafka_admin
+from ptingest.kafka.polled import Problem
+
+ASK_SECONDS = 3.0
+"""How long a broker may take to answer."""
+
+
+class Seen(NamedTuple):
+    """What the brokers say of topics."""
+
+    problems: dict[str, Problem]
+    """Why these cannot be read."""
+    made_anew: set[str]
+    """These have another id than before."""
+
+
+class TopicsSeen:
+    """Remembers the ids of topics; called in one thread."""
+
+    def __init__(self, properties: Mapping[str, object]) -> None:
+        """``properties`` are those of the consumer's connections."""
+        self._properties = {**properties, "log_level": 0}
+        self._client: Any = None
+        self._ids: dict[str, str] = {}
+
+    def look(self, topics: Collection[str]) -> Seen | None:
+        """Ask for all of these at once; None where no broker answers. Blocks."""
+        seen, library = Seen({}, set()), confluent_kafka()
+        if not topics:
+            return seen
+        if self._client is None:
+            self._client = confluent_kafka_admin().AdminClient(self._properties)
+        asked = library.TopicCollection(sorted(topics))
+        answers = self._client.describe_topics(asked, request_timeout=ASK_SECONDS)
+        for topic, answer in answers.items():
+            try:
+                self._note(topic, str(answer.result().topic_id), seen)
+            except library.KafkaException as error:
+                reason = error.args[0]
+                if reason.name().startswith("_"):  # the library's own: there was no answer
+                    self._client = None
+                    return None
+                seen.problems[topic] = Problem(reason.name(), reason.str(), topic)
+        return seen
+
+    def _note(self, topic: str, made_as: str, seen: Seen) -> None:
+        if self._ids.setdefault(topic, made_as) != made_as:
+            self._ids[topic] = made_as
+            seen.made_anew.add(topic)
