@@ -122,19 +122,20 @@ class KafkaConsumer:
         self._is_closed = False
         self._calls: queue.SimpleQueue[tuple[ThreadFuture[Any], Callable[[], Any]] | None]
         self._calls = queue.SimpleQueue()
-        with usable():
-            self._client: Consumer = confluent_kafka().Consumer(
-                {
-                    **PROPERTIES,
-                    **properties,
-                    "error_cb": self._on_error,
-                    "stats_cb": self._on_statistics,
-                    "on_commit": self._on_commit,
-                }
-            )
+        self._client = self._new_client(properties)
         # A daemon: a call that no broker answers must not keep the process.
         self._thread = threading.Thread(target=self._work, name="kafka consumer", daemon=True)
         self._thread.start()
+
+    def _new_client(self, properties: Mapping[str, object]) -> Consumer:
+        own = {
+            "error_cb": self._on_error,
+            "stats_cb": self._on_statistics,
+            "on_commit": self._on_commit,
+        }
+        with usable():
+            client: Consumer = confluent_kafka().Consumer({**PROPERTIES, **properties, **own})
+        return client
 
     # -- on the loop ----------------------------------------------------------------------
 
