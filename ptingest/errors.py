@@ -230,6 +230,12 @@ class KafkaReadFailed(KafkaFailed):
     """A Kafka consumer can read nothing any more; another one must take its place."""
 
 
+class KafkaLeaderless(KafkaReadFailed):
+    """No broker can answer for a partition now; ask again."""
+
+    retryable = True
+
+
 # --- several processes ------------------------------------------------------------------
 
 

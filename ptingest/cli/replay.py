@@ -20,7 +20,8 @@ from ptingest.cli.visible import visible
 from ptingest.doctor.units import plural
 
 if TYPE_CHECKING:
-    from ptingest.kafka.spans import SpanReader
+    from ptingest.kafka.polled import Partition
+    from ptingest.kafka.spans import Span, SpanReader
     from ptingest.model.finding import Finding
     from ptingest.settings.kafka import KafkaSourceSettings
     from ptingest.settings.profiles import Profile
@@ -185,7 +186,7 @@ async def _into_sinks(
     from ptingest.tools.replay.replay import Replay
 
     folder, clock = Path(settings.data_dir), SystemClock()
-    position = _position(asked, folder, profile, reader, again=again)
+    position = await _position(asked, folder, profile, reader, again=again)
     async with running_offline(settings, profile, clock=clock) as parts:
         for sink in parts.sinks:
             _warn(await sink.check())
@@ -214,7 +215,16 @@ async def _into_sinks(
     return ExitCode.DONE
 
 
-def _position(
+async def _spans(asked: _Asked, reader: SpanReader) -> dict[Partition, Span]:
+    from ptingest.tools.replay.replay import find_spans
+
+    def say(reason: str) -> None:
+        click.echo(f"waiting: {visible(reason)}", err=True)
+
+    return await find_spans(reader, asked.source.topics, *asked.times(), say=say)
+
+
+async def _position(
     asked: _Asked, folder: Path, profile: Profile, reader: SpanReader, *, again: bool
 ) -> Position:
     from hashlib import sha256
@@ -227,7 +237,7 @@ def _position(
     wanted = Asked(asked.since, asked.until, source.topics, digest)
     found = None if again else Position.load(folder, wanted)
     if found is None:
-        spans = reader.spans(source.topics, *asked.times())
+        spans = await _spans(asked, reader)
         found = Position(folder, wanted, spans)
         found.save()
     click.echo(
@@ -289,7 +299,7 @@ async def _compare(asked: _Asked) -> ExitCode:
     reader = SpanReader(source.properties())
     report = _Bar() if is_drawable(sys.stderr) else _Lines()
     try:
-        spans = reader.spans(source.topics, *asked.times())
+        spans = await _spans(asked, reader)
         wanted = Asked(asked.since, asked.until, source.topics, "")
         changes = await compare(
             reader,

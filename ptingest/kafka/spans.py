@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ptingest.errors import KafkaReadFailed
+from ptingest.errors import KafkaLeaderless, KafkaReadFailed
 from ptingest.kafka.package import confluent_kafka, usable
 from ptingest.kafka.polled import KafkaRecord, Partition, read_failed, record_of
 
@@ -28,6 +28,23 @@ PROPERTIES: Mapping[str, object] = {
     "auto.offset.reset": "error",
     "log_level": 0,
 }
+
+
+PASSING = frozenset(
+    {
+        "LEADER_NOT_AVAILABLE",
+        "NOT_LEADER_FOR_PARTITION",
+        "REPLICA_NOT_AVAILABLE",
+        "OFFSET_NOT_AVAILABLE",
+        "REQUEST_TIMED_OUT",
+        "_UNKNOWN_PARTITION",  # one that the brokers list, and none of them leads
+        "_LEADER_NOT_AVAILABLE",
+        "_TIMED_OUT",
+        "_TRANSPORT",
+        "_ALL_BROKERS_DOWN",
+    }
+)
+"""Names of errors that end by themselves, of partitions that are there."""
 
 
 class Span(NamedTuple):
@@ -62,6 +79,8 @@ class SpanReader:
         self.trouble: str | None = None
         """Why no broker answers; None where one does."""
         self._spans: dict[Partition, Span] = {}
+        self._to_place: dict[Partition, Span] = {}
+        """Those of which the first record is gone, and what is there not known yet."""
         with usable():
             settings = {**PROPERTIES, **properties, "error_cb": self._on_error}
             self._client: Consumer = confluent_kafka().Consumer(settings)
@@ -75,7 +94,8 @@ class SpanReader:
         that time are left out.
 
         Raises:
-            KafkaReadFailed: a topic does not exist, or no broker answers.
+            KafkaLeaderless: a partition has no leader now, or its broker does not answer.
+            KafkaReadFailed: a topic does not exist, or no broker answers at all.
         """
         partitions = self._partitions(topics)
         first = self._offsets_at(partitions, since_millis)
@@ -103,6 +123,8 @@ class SpanReader:
             KafkaReadFailed: nothing more can be read.
         """
         stretch = Stretch([], [], [])
+        for one in list(self._to_place):
+            self._place(one, stretch)
         messages: list[Any] = self._client.consume(most, seconds)
         for message in messages:
             one = Partition(message.topic(), message.partition())
@@ -140,15 +162,26 @@ class SpanReader:
             # What is missing before the end is no record of ours: transactions leave such gaps.
             self._end(one, stretch)
         elif error.name() == "_AUTO_OFFSET_RESET":
-            first, end = self._within(one, span.first, span.end)
-            stretch.gaps.append(Gap(one, span.first, min(first, span.end)))
-            self._end(one, stretch)
-            if first < end:
-                self._spans[one] = Span(first, end)
-                stretch.ended.remove(one)
-                self._client.incremental_assign([confluent_kafka().TopicPartition(*one, first)])
+            self._to_place[one] = span
+            self._place(one, stretch)
         else:
             raise read_failed(error, f"{one.topic}/{one.number}: ")
+
+    def _place(self, one: Partition, stretch: Stretch) -> None:
+        """Read on at what is still there of a span; later, where that is not known yet."""
+        span = self._to_place[one]
+        try:
+            first, end = self._within(one, span.first, span.end)
+        except KafkaLeaderless as error:
+            self.trouble = str(error)
+            return
+        del self._to_place[one]
+        stretch.gaps.append(Gap(one, span.first, min(first, span.end)))
+        self._end(one, stretch)
+        if first < end:
+            self._spans[one] = Span(first, end)
+            stretch.ended.remove(one)
+            self._client.incremental_assign([confluent_kafka().TopicPartition(*one, first)])
 
     def _partitions(self, topics: Sequence[str]) -> list[Partition]:
         with _answered():
@@ -171,17 +204,17 @@ class SpanReader:
         """The first offset of each that is not older; none where all are."""
         library = confluent_kafka()
         asked = [library.TopicPartition(*one, millis) for one in partitions]
-        with _answered():
+        with _led("not all of the topic has a leader"):
             found = self._client.offsets_for_times(asked, timeout=REQUEST_SECONDS)
-        for one in found:
-            if one.error is not None:
-                raise read_failed(one.error, f"{one.topic}: ")
+            for one in found:
+                if one.error is not None:
+                    raise confluent_kafka().KafkaException(one.error)
         return {Partition(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
     def _within(self, one: Partition, first: int | None, end: int | None) -> tuple[int, int]:
         """What is still there of a span; without ``first`` nothing, without ``end`` up to now."""
         place = confluent_kafka().TopicPartition(*one)
-        with _answered():
+        with _led(f"{one.topic}/{one.number}"):
             low, high = self._client.get_watermark_offsets(place, timeout=REQUEST_SECONDS)
         last = high if end is None else min(end, high)
         return (last if first is None else max(first, low)), last
@@ -198,3 +231,14 @@ def _answered() -> Iterator[None]:
         yield
     except confluent_kafka().KafkaException as error:
         raise read_failed(error.args[0]) from None
+
+
+@contextmanager
+def _led(what: str) -> Iterator[None]:
+    """Raise KafkaLeaderless where brokers do not know yet, KafkaReadFailed where they refuse."""
+    try:
+        yield
+    except confluent_kafka().KafkaException as error:
+        reason = error.args[0]
+        kind = KafkaLeaderless if reason.name() in PASSING else KafkaReadFailed
+        raise kind(reason.name(), f"{what}: {reason.str()}") from None

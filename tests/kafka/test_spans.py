@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import Producer
 
-from ptingest.errors import KafkaReadFailed, KafkaUnusable
+from ptingest.errors import KafkaLeaderless, KafkaReadFailed, KafkaUnusable
 from ptingest.kafka.polled import Partition
 from ptingest.kafka.spans import Gap, Span, SpanReader, Stretch
 from tests.fakes.kafka import MockKafka
@@ -80,6 +80,50 @@ def test_records_that_are_gone_are_told_and_the_rest_is_read(
 
     found = read_all(reader, 1)
 
+    assert found.gaps == [Gap(FIRST, 1, 4)]
+    assert offsets(found, FIRST) == [4, 5, 6]
+
+
+def test_no_broker_at_the_start_is_told(kafka: MockKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ptingest.kafka.spans.REQUEST_SECONDS", 0.2)
+    kafka.set_down(1)
+    reader = SpanReader({"bootstrap.servers": kafka.bootstrap})
+
+    with pytest.raises(KafkaReadFailed, match="_TRANSPORT") as failed:
+        reader.spans(["logs"], 0, None)
+
+    assert not isinstance(failed.value, KafkaLeaderless)
+    reader.close()
+
+
+def test_a_partition_without_a_leader_is_to_be_asked_for_again(
+    kafka: MockKafka, reader: SpanReader
+) -> None:
+    kafka.set_leader("logs", 0, -1)
+
+    with pytest.raises(KafkaLeaderless):
+        reader.spans(["logs"], 0, None)
+
+
+@pytest.mark.timeout(60)
+def test_what_is_there_of_a_partition_without_a_leader_is_read_when_it_has_one(
+    kafka: MockKafka, reader: SpanReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kafka.delete_records("logs", 0, before=4)
+    within, asked = reader._within, []
+
+    def leaderless_once(one: Partition, first: int | None, end: int | None) -> tuple[int, int]:
+        asked.append(one)
+        if len(asked) == 1:
+            raise KafkaLeaderless("LEADER_NOT_AVAILABLE", "logs/0: nobody")
+        return within(one, first, end)
+
+    monkeypatch.setattr(reader, "_within", leaderless_once)
+    reader.begin({FIRST: Span(1, 7)})
+
+    found = read_all(reader, 1)
+
+    assert asked == [FIRST, FIRST]
     assert found.gaps == [Gap(FIRST, 1, 4)]
     assert offsets(found, FIRST) == [4, 5, 6]
 

@@ -94,12 +94,3 @@ def test_a_topic_that_is_not_there_is_named(kafka: Kafka, tmp_path: Path) -> Non
 
     assert done.code == 1
     assert "there is no topic no-such-topic" in done.err
-
-
-def test_no_broker_is_told_within_seconds(tmp_path: Path) -> None:
-    (tmp_path / "ptingest.yaml").write_text("kafka: {brokers: '127.0.0.1:1', topics: [t]}\n")
-
-    done = run("replay", "--config", "ptingest.yaml", "--from", "2h", "--store", folder=tmp_path)
-
-    assert done.code == 1
-    assert "_TRANSPORT" in done.err

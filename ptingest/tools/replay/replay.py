@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ptingest.errors import ReplayFailed
+from ptingest.errors import KafkaLeaderless, ReplayFailed
 from ptingest.kafka.polled import KafkaRecord, Partition
-from ptingest.kafka.spans import Gap, SpanReader, Stretch
+from ptingest.kafka.spans import Gap, Span, SpanReader, Stretch
 from ptingest.model.contracts import Admit, Clock
 from ptingest.model.outcome import Processed
 from ptingest.model.receipt import Receipt
@@ -34,6 +34,33 @@ from ptingest.tools.shipper.shipper import SendRate
 READ_SECONDS = 0.5
 READ_RECORDS = 1000
 SAVE_SECONDS = 1.0
+AGAIN_SECONDS = 1.0
+"""Time between two questions for a partition that has no leader."""
+
+
+async def find_spans(
+    reader: SpanReader,
+    topics: Sequence[str],
+    since_millis: int,
+    until_millis: int | None,
+    *,
+    say: Callable[[str], None],
+) -> dict[Partition, Span]:
+    """Ask what is to be read, again and again while a partition has no leader; ``say`` why, once
+    for each reason.
+
+    Raises:
+        KafkaReadFailed: a topic does not exist, or no broker answers at all.
+    """
+    said = ""
+    while True:
+        try:
+            return await asyncio.to_thread(reader.spans, topics, since_millis, until_millis)
+        except KafkaLeaderless as error:
+            if str(error) != said:
+                said = str(error)
+                say(said)
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 class Progress:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from ptingest.errors import ReplayFailed
+from ptingest.errors import KafkaLeaderless, ReplayFailed
 from ptingest.kafka.polled import Partition
 from ptingest.kafka.spans import Gap, Span, SpanReader
 from ptingest.model.origin import Origin
@@ -18,7 +18,7 @@ from ptingest.pipeline.compile import compile_profile, packaged_profile_path
 from ptingest.server.process.clock import SystemClock
 from ptingest.settings.load import load_profile
 from ptingest.tools.replay.position import Asked, Position
-from ptingest.tools.replay.replay import Progress, Replay, compare
+from ptingest.tools.replay.replay import Progress, Replay, compare, find_spans
 from tests.fakes.kafka import MockKafka
 from tests.support.raw_peer import event
 from tests.support.waiting import PATIENCE_SECONDS, until
@@ -50,6 +50,33 @@ def reader(kafka: MockKafka) -> Iterator[SpanReader]:
 
 def position(folder: Path) -> Position:
     return Position(folder, ASKED, {FIRST: Span(0, RECORDS), SECOND: Span(5, RECORDS)})
+
+
+class Leaderless:
+    """A reader of a topic that has a leader only when it is asked for the third time."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def spans(self, topics: Sequence[str], since: int, until: int | None) -> dict[Partition, Span]:
+        self.asked += 1
+        if self.asked < 3:
+            raise KafkaLeaderless("LEADER_NOT_AVAILABLE", "logs/0: nobody leads it")
+        return {FIRST: Span(0, 5)}
+
+
+async def test_a_partition_without_a_leader_is_waited_for_and_said_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ptingest.tools.replay.replay.AGAIN_SECONDS", 0.01)
+    reader, said = Leaderless(), list[str]()
+
+    found = await find_spans(reader, ["logs"], 0, None, say=said.append)
+
+    assert found == {FIRST: Span(0, 5)}
+    assert reader.asked == 3
+    assert len(said) == 1
+    assert "nobody leads it" in said[0]
 
 
 class Downstream:
