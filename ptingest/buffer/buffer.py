@@ -26,8 +26,7 @@ from ptingest.buffer.watch import TopicWatch
 from ptingest.dead_letters.queue import DeadLetters
 from ptingest.delivery.budget import Budget
 from ptingest.errors import DeadLettersFull, DeadLettersUnwritable, NotAppended
-from ptingest.kafka.package import confluent_kafka
-from ptingest.kafka.producer import KafkaProducer
+from ptingest.kafka.producer import KafkaProducer, require_usable
 from ptingest.kafka.record import BufferRecord, Packed, ReadRecord, decode, pack, runs
 from ptingest.model.contracts import Checkpoint, Clock
 from ptingest.model.origin import Origin
@@ -96,9 +95,9 @@ class KafkaBuffer:
         """``budget`` is the buffer's own: where one process has all roles, documents that wait
         for sinks must not keep windows from being taken.
 
-        Raises KafkaUnusable where the client library is missing.
+        Raises KafkaUnusable where the client library is missing, or would refuse the settings.
         """
-        confluent_kafka()
+        require_usable(settings.properties(), message_bytes=settings.record_bytes)
         self.topic, self._budget = settings.topic, budget
         self.limit_bytes = self._most_bytes = int(settings.record_bytes)
         """The largest record that is written; lower where the topic takes less."""
@@ -142,12 +141,7 @@ class KafkaBuffer:
         self.books.receive(len(run))
         appends = self._open(packed, receipt, origin, arrived_ns)
         self._budget.release(size)
-        try:
-            await self._keep_letters(packed.too_large, receipt, origin)
-        except BaseException:
-            for one in appends:
-                self._give_back(one, CUT_SHORT)
-            raise
+        await self._keep_letters_of(packed, appends, receipt, origin)
         await self._send(appends)
 
     async def _pack(self, run: Sequence[bytes], origin: Origin, arrived_ns: int) -> Packed:
@@ -166,6 +160,18 @@ class KafkaBuffer:
         self._appends.update(dict.fromkeys(appends))
         self._budget.charge(sum(one.cost for one in appends))
         return appends
+
+    async def _keep_letters_of(
+        self, packed: Packed, appends: Sequence[_Append], receipt: Receipt, origin: Origin
+    ) -> None:
+        """Write what no record can hold; where that is cut short, the records beside it are given
+        back."""
+        try:
+            await self._keep_letters(packed.too_large, receipt, origin)
+        except BaseException:
+            for one in appends:
+                self._give_back(one, CUT_SHORT)
+            raise
 
     async def _keep_letters(
         self, payloads: Sequence[bytes], receipt: Receipt, origin: Origin
@@ -310,8 +316,13 @@ class KafkaBuffer:
             smaller_bytes = largest if largest < self.limit_bytes else largest // 2
             self._set_limit(max(smaller_bytes, SMALLEST_BYTES))
         smaller: list[_Append] = []
-        for append in refused:
-            smaller += await self._divided(append)
+        try:
+            while refused:
+                smaller += await self._divided(refused.pop())
+        except BaseException:
+            self._too_large += refused
+            self._again += smaller
+            raise
         return smaller
 
     async def _divided(self, append: _Append) -> list[_Append]:
@@ -323,7 +334,7 @@ class KafkaBuffer:
         packed = await self._pack(read.payloads, origin, append.arrived_ns)
         self._forget(append)
         appends = self._open(packed, receipt, origin, append.arrived_ns)
-        await self._keep_letters(packed.too_large, receipt, origin)
+        await self._keep_letters_of(packed, appends, receipt, origin)
         return appends
 
     def _follow_topic(self, watch: TopicWatch) -> None:

@@ -46,8 +46,11 @@ def check(config: Path | None, connect: bool) -> ExitCode:
 
     Exit codes: 0 yes, 3 no, 4 a sink does not answer or refuses the login.
     """
+    from ptingest.server.requirements import require_kafka
+
     settings = load_settings(config)
     click.echo(f"{config or 'defaults (no --config)'}\n")
+    require_kafka(settings)
     profile, findings = look_at_profile(settings)
     for line in _summary(settings, profile, width=width_of(sys.stdout)):
         click.echo(line)

@@ -25,7 +25,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ptingest.errors import KafkaReadFailed
-from ptingest.kafka.package import confluent_kafka, usable
+from ptingest.kafka.package import confluent_kafka, made_offline, usable
 from ptingest.kafka.polled import (
     Beginning,
     Partition,
@@ -75,8 +75,7 @@ PROPERTIES: Mapping[str, object] = {
 
 def require_usable(properties: Mapping[str, object]) -> None:
     """Raise KafkaUnusable where the library is missing, or would refuse these properties."""
-    with usable():
-        confluent_kafka().Consumer({**PROPERTIES, **properties}).close()
+    made_offline("Consumer", {**PROPERTIES, **properties}).close()
 
 
 class _Commit(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -25,6 +25,16 @@ def confluent_kafka_admin() -> Any:
     """Return the module for questions about topics and groups. Raises KafkaUnusable."""
     confluent_kafka()
     return import_module("confluent_kafka.admin")
+
+
+def made_offline(kind: str, properties: Mapping[str, object]) -> Any:
+    """Make a ``Consumer`` or ``Producer`` that knows no broker, to see whether it can be made.
+
+    Raises KafkaUnusable where the library is missing, or refuses these properties.
+    """
+    offline = {name: value for name, value in properties.items() if name != "bootstrap.servers"}
+    with usable():
+        return getattr(confluent_kafka(), kind)({**offline, "log_level": 0})
 
 
 @contextmanager

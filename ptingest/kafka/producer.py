@@ -23,7 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ptingest.errors import NotAppended
-from ptingest.kafka.package import confluent_kafka, usable
+from ptingest.kafka.package import confluent_kafka, made_offline, usable
 from ptingest.kafka.statistics import REPORT_SECONDS, ClientStatistics
 from ptingest.kafka.stranded import REASON, Stranding
 from ptingest.kafka.topic import TopicState
@@ -55,6 +55,17 @@ PROPERTIES: Mapping[str, object] = {
     # The library logs each attempt to connect; what an operator must know is in ``last_error``.
     "log_level": 0,
 }
+
+
+def require_usable(properties: Mapping[str, object], *, message_bytes: int) -> None:
+    """Raise KafkaUnusable where the library is missing, or would refuse these properties."""
+    made_offline("Producer", {**PROPERTIES, **properties, **_limits(message_bytes)})
+
+
+def _limits(message_bytes: int) -> dict[str, object]:
+    limit = max(SMALLEST_BYTES, message_bytes)
+    # A batch of several records that is larger than the topic allows is refused as a whole.
+    return {"message.max.bytes": limit, "batch.size": limit}
 
 
 _Reports = list[tuple[asyncio.Future[None], NotAppended | None]]
@@ -180,9 +191,7 @@ class KafkaProducer:
         self._client = self._new_client()
 
     def _new_client(self) -> _Client:
-        limit = max(SMALLEST_BYTES, self.message_bytes)
-        # A batch of several records that is larger than the topic allows is refused as a whole.
-        limits = {"message.max.bytes": limit, "batch.size": limit}
+        limits = _limits(self.message_bytes)
         with usable():
             return _Client({**self._properties, **limits}, self._loop, self._ended_fatally)
 

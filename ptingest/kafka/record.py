@@ -2,7 +2,7 @@
 
     value       one zlib stream (RFC 1950) of one MessagePack array of byte strings
     ptingest    version of this format, b"1"
-    origin      JSON: peer, tls_subject, may_send
+    origin      JSON: peer, tls_subject, may_send; key of a requeued letter, which is alone
     arrived     when the events arrived, nanoseconds since the epoch, in decimal
     count       events in the value, in decimal
 
@@ -38,12 +38,13 @@ timestamps and the names of the headers."""
 Headers = Sequence[tuple[str, bytes]]
 
 
-class _OriginHeader(msgspec.Struct, frozen=True):
+class _OriginHeader(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the header ``origin`` holds."""
 
     peer: str
     tls_subject: str | None = None
     may_send: tuple[MaySend, ...] | None = None
+    key: str | None = None
 
 
 _encode_payloads = msgspec.msgpack.Encoder().encode
@@ -119,7 +120,7 @@ def pack(payloads: Sequence[bytes], *, limit_bytes: int, origin: Origin, arrived
 
 def encode(payloads: Sequence[bytes], *, origin: Origin, arrived_ns: int) -> BufferRecord:
     """Make one record of ``payloads``, whatever its size."""
-    header = _OriginHeader(origin.peer, origin.tls_subject, origin.may_send)
+    header = _OriginHeader(origin.peer, origin.tls_subject, origin.may_send, origin.key)
     return BufferRecord(
         value=isal_zlib.compress(_encode_payloads(payloads), LEVEL),
         headers=(
@@ -166,7 +167,12 @@ def decode(
         return BrokenRecord(f"it holds {len(payloads)} events, its header count says {count}")
     return ReadRecord(
         payloads,
-        Origin(origin.peer, tls_subject=origin.tls_subject, may_send=origin.may_send),
+        Origin(
+            origin.peer,
+            tls_subject=origin.tls_subject,
+            may_send=origin.may_send,
+            key=origin.key if count == 1 else None,
+        ),
         arrived_ns,
     )
 

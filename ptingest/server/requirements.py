@@ -1,10 +1,12 @@
-"""What rules need of the config that they run with: a sink for each output, a reader of topics."""
+"""What a config needs: a sink for each output of its rules, a reader of topics, clients of Kafka
+that can be made."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ptingest.errors import ConfigInvalid, ConfigProblem
+from ptingest.errors import ConfigInvalid, ConfigProblem, KafkaUnusable
+from ptingest.kafka import consumer, producer
 from ptingest.model.outputs import Outputs
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.settings.server import ServerSettings
@@ -33,3 +35,21 @@ def require_parts(settings: ServerSettings, pipeline: Pipeline, path: Path) -> N
         problems.append(ConfigProblem(file=str(path), path="", seen=seen, cure=cure))
     if problems:
         raise ConfigInvalid(tuple(problems))
+
+
+def require_kafka(settings: ServerSettings) -> None:
+    """Make the clients of Kafka that the config asks for, without a broker.
+
+    Raises:
+        ConfigInvalid: one cannot be made; it names the section.
+    """
+    path = "kafka"
+    try:
+        if settings.kafka is not None:
+            consumer.require_usable({**settings.kafka.properties(), "group.id": "check"})
+        path = "buffer.kafka"
+        if settings.buffer is not None:
+            buffer = settings.buffer.kafka
+            producer.require_usable(buffer.properties(), message_bytes=buffer.record_bytes)
+    except KafkaUnusable as error:
+        raise error.in_config(path) from None

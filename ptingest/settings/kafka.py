@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, model_validator
 
 from ptingest.settings.strict import (
-    PositiveBytes,
     PositiveSeconds,
     StrictSettings,
     split_at_commas,
@@ -165,7 +164,7 @@ class KafkaReadingSettings(KafkaConnectionSettings):
     """How often offsets are committed; only behind events that are safe."""
     session_seconds: Annotated[float, Field(ge=1, le=1800)] = 45.0
     """A member that the brokers have not heard of for this long loses its partitions."""
-    partition_bytes: PositiveBytes = ByteSize(8 * MIB)
+    partition_bytes: Annotated[ByteSize, Field(ge=1, le=1 << 30)] = ByteSize(8 * MIB)
     """Events of one partition that may be under way; more of it are not read meanwhile, and
     other partitions are."""
 
@@ -189,7 +188,7 @@ class KafkaBufferSettings(KafkaReadingSettings):
 
     topic: Topic = "ptingest"
     """The topic; it is made beforehand, with as many partitions as there will be indexers."""
-    record_bytes: PositiveBytes = ByteSize(900 * KIB)
+    record_bytes: Annotated[ByteSize, Field(ge=1, le=10**9)] = ByteSize(900 * KIB)
     """The largest record written, compressed; it stays below the topic's ``max.message.bytes``,
     about 1 MiB unless it was changed."""
 

@@ -218,6 +218,30 @@ async def test_a_size_that_is_refused_by_brokers_which_tell_nothing_is_halved_on
     assert running.buffer.limit_bytes == size // 2
 
 
+async def test_dead_letters_that_fail_while_records_are_divided_leave_nothing_behind(
+    monkeypatch, start
+) -> None:
+    brokers = Brokers()
+    monkeypatch.setattr(module, "KafkaProducer", lambda *_, **__: brokers)
+    monkeypatch.setattr(watch, "ask_limits", lambda *_, **__: TopicLimits(30_000, 1))
+    running = start(record_bytes=60_000)
+    receipts = [await running.window(*events(3), giant) for giant in events(2, 50_000)]
+
+    async def put(letters: object) -> None:
+        raise OSError("a test wants it so")
+
+    monkeypatch.setattr(running.letters, "put", put)
+    brokers.refuse(0)
+    brokers.refuse(1)
+    with pytest.raises(ExceptionGroup):
+        await running.task
+
+    # One is given back; the other one is still known, and is given back by the stop.
+    assert [one.failed for one in receipts].count(None) == 1
+    assert running.buffer.books.outstanding == 4
+    assert len(running.buffer._appends) == 1
+
+
 async def test_records_grow_again_when_the_topic_takes_larger_ones(monkeypatch, start) -> None:
     told = [TopicLimits(20_000, 1)]
     monkeypatch.setattr(watch, "ask_limits", lambda *_, **__: told[0])

@@ -170,3 +170,13 @@ def test_no_inflated_value_raises(packed) -> None:
 def test_a_record_of_another_program_is_none_of_the_buffer() -> None:
     assert not is_buffer_record(None)
     assert not is_buffer_record([("traceparent", b"00")])
+
+
+def test_the_key_of_a_requeued_letter_goes_with_it_and_is_for_one_event_only() -> None:
+    origin = Origin("192.0.2.7:5000", source="requeue", key="of the letter")
+
+    alone = read(encode([b"{}"], origin=origin, arrived_ns=NOW))
+    several = read(encode([b"{}", b"[]"], origin=origin, arrived_ns=NOW))
+
+    assert alone.origin == Origin("192.0.2.7:5000", key="of the letter")
+    assert several.origin.key is None

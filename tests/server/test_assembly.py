@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ptingest.errors import ConfigInvalid
 from ptingest.server.assembly import build, build_sinks, read_profile, sink_settings
 from ptingest.server.process.clock import SystemClock
+from ptingest.server.requirements import require_kafka
 from ptingest.telemetry.metrics import Metrics
 from tests.support.settings import server_settings
 from tests.support.streams import streams_of
@@ -76,3 +78,28 @@ async def test_a_missing_client_of_kafka_is_what_is_wrong_with_the_config(
     (problem,) = refused.value.problems
     assert problem.path == path
     assert "pip install" in problem.seen
+
+
+@pytest.mark.parametrize(
+    ("section", "path"),
+    [
+        ({"role": "receive", "buffer": {"kafka": {}}}, "buffer.kafka"),
+        ({"kafka": {"topics": ["logs"]}}, "kafka"),
+    ],
+)
+async def test_a_file_that_the_client_of_kafka_cannot_read_is_what_is_wrong_with_the_config(
+    tmp_path: Path, section: dict[str, Any], path: str
+) -> None:
+    reached = {"brokers": ["127.0.0.1:9"], "tls": {"ca_file": str(tmp_path / "none.pem")}}
+    (section["buffer"]["kafka"] if "buffer" in section else section["kafka"]).update(reached)
+    settings = server_settings(tmp_path, **section)
+
+    with pytest.raises(ConfigInvalid) as built:
+        build(settings, read_profile(settings, {}), clock=SystemClock())
+    with pytest.raises(ConfigInvalid) as checked:
+        require_kafka(settings)
+
+    for refused in (built, checked):
+        (problem,) = refused.value.problems
+        assert problem.path == path
+        assert "ssl.ca.location" in problem.seen
