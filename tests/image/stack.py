@@ -8,13 +8,14 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from ptingest.dead_letters.queue import read_letters
 from tests.image import machine
 from tests.image.engine import Engine
 from tests.peers.tools import go_program
 from tests.support.modules import DEPLOY
 from tests.support.waiting import wait_until
 from tests.torture.oracle import Oracle
-from tests.torture.places import judge_store
+from tests.torture.places import judge_letters, judge_store
 
 COMPOSE = Path(__file__).parent / "compose"
 PASSWORDS = {
@@ -82,14 +83,17 @@ class Stack:
         """Where a volume lies."""
         return Path(self.engine.inspect(f"elk_{name}")["Mountpoint"])
 
-    def judge_store(self, oracle: Oracle) -> None:
-        """Read a copy of the embedded store: what is read in its place leaves files of root."""
-        copy = self.folder / "store"
+    def judge_volume(self, oracle: Oracle) -> list[str]:
+        """Read a copy of the server's own places: what is read in its place leaves files of root.
+
+        Returns why each dead letter is one.
+        """
+        copy = self.folder / "volume"
         shutil.rmtree(copy, ignore_errors=True)
-        copy.mkdir()
-        for file in self.volume("ptingest-data").glob("store.sqlite*"):
-            shutil.copy(file, copy)
+        shutil.copytree(self.volume("ptingest-data"), copy)
         judge_store(copy / "store.sqlite", oracle)
+        judge_letters(copy, oracle)
+        return [repr(one.letter) for one in read_letters(copy / "dead_letters")]
 
 
 def _overrides(config: Path | None) -> str:

@@ -134,8 +134,8 @@ def stop_and_judge(stack: Stack, oracle: Oracle) -> list[str]:
     took = time.monotonic() - began
     state = stack.inspect("ptingest")["State"]
     judge = oracle.with_nothing_found()
-    stack.judge_store(judge)
+    letters = stack.judge_volume(judge)
     verdict = judge.verdict()
     print(f"its stop took {took:.1f} s: {verdict.acked} acked, {verdict.stored} stored")
     problems = [] if state["ExitCode"] == 0 else [f"it left with {state['ExitCode']}"]
-    return [*problems, *verdict.faults()]
+    return [*problems, *letters, *verdict.faults()]

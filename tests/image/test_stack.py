@@ -66,9 +66,10 @@ async def test_events_reach_the_data_streams_once_whatever_dies(
             await world.ship()
         await judge_elasticsearch(URL, "logs-*-pt", world.oracle)
         streams = ask(URL, "GET", "/_data_stream/logs-*-pt")["data_streams"]
+    letters = await asyncio.to_thread(stack.judge_volume, world.oracle)
     verdict = world.oracle.verdict()
 
-    assert (verdict.acked, verdict.faults()) == (EVENTS, [])
+    assert (verdict.acked, verdict.faults(), letters) == (EVENTS, [], [])
     assert {"logs-django-pt", "logs-celery-pt"} <= {one["name"] for one in streams}
 
 

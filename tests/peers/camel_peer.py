@@ -2,6 +2,7 @@
 
 with camel_server(port, output) as camel: ...    decodes, tells and acks every event
 python -m tests.peers.camel_peer 5044            becomes one that only counts
+python -m tests.peers.camel_peer 5044 http://127.0.0.1:9200    or writes to an Elasticsearch
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from tests.peers.tools import require_tool
 FOLDER = Path(__file__).parent / "camel"
 
 
-def command(port: int, *, tell: bool = False) -> list[str]:
+def command(port: int, *, tell: bool = False, elasticsearch: str | None = None) -> list[str]:
     """The command line of a server, built first if need be; ``tell`` prints each message."""
     words = [require_tool("java"), "-Xms64m", "-Xmx512m", "-cp", classpath(FOLDER), "CamelPeer"]
-    return [*words, str(port), *["messages"] * tell]
+    return [*words, str(port), *["messages"] * tell, *([elasticsearch] if elasticsearch else [])]
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def camel_server(port: int, output: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def main() -> None:
     """Become the server; the process is then Java alone, as one measures it."""
-    words = command(int(sys.argv[1]))
+    words = command(int(sys.argv[1]), elasticsearch=next(iter(sys.argv[2:]), None))
     os.execv(words[0], words)
 
 

@@ -60,7 +60,7 @@ async def test_one_event_goes_to_a_data_stream_a_dated_index_and_an_index_of_its
     await asyncio.to_thread(config.write_text, CONFIG)
     for path in ("/_data_stream/logs-lsconf-pt", "/lsconf-orders"):
         elasticsearch.request("DELETE", path)
-    sinks = {"elasticsearch": {"hosts": [elasticsearch.url]}}
+    sinks = {elasticsearch.release.product: {"hosts": [elasticsearch.url]}}
     async with serving(tmp_path, sinks=sinks, profile=config) as server:
         await Beat(server.port).deliver([orders(40)])
         first = fates(server)
@@ -69,8 +69,11 @@ async def test_one_event_goes_to_a_data_stream_a_dated_index_and_an_index_of_its
         second = fates(server)
         await Beat(server.port).deliver([orders(1, text="changed", offset=7)])
 
-    assert first == {"stored": 120}
-    assert second == {"stored": 160, "already_stored": 80}
+    # On a busy machine a bulk may be given up that the node takes all the same: its documents are
+    # known by their keys, or written over, when they are sent again.
+    assert (first.keys() | second.keys()) <= {"stored", "already_stored"}
+    assert (sum(first.values()), sum(second.values())) == (120, 240)
+    assert second["already_stored"] - first.get("already_stored", 0) >= 80
     stream = await documents(elasticsearch, "logs-lsconf-pt")
     dated = await documents(elasticsearch, "lsconf-shop-2025.01.02")
     by_id = await documents(elasticsearch, "lsconf-orders")

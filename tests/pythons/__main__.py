@@ -3,7 +3,8 @@
     python -m tests.pythons                       every version
     python -m tests.pythons --python PATH ...     and with these interpreters, found nowhere else
 
-A version is looked for on the path and under pyenv. Each gets an environment of its own in
+A version is looked for on the path and under pyenv; the one that a Go module carries
+(`embedded`) is unpacked where it is missing and Go is there. Each gets an environment of its own in
 `.peers/pythons`, from the hashes in deploy/hashed. A version that is not found is said at the
 end, and an error with PTINGEST_PEERS=require.
 """
@@ -12,16 +13,21 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tests.peers.tools import go_program
 from tests.pythons.interpreters import choose, claimed, version_of
 from tests.support.modules import ROOT
 
 PLACE = ROOT / ".peers" / "pythons"
+EMBEDDED = Path(__file__).parent / "embedded"
+EMBEDS = re.compile(r"go-embed-python v0\.0\.0-(\d+\.\d+)\.")
 PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 
 
@@ -36,6 +42,17 @@ def candidates(named: Iterable[Path]) -> Mapping[Path, tuple[int, ...]]:
     ]
     found = {path: version_of(path) for path in dict.fromkeys(paths) if path.is_file()}
     return {path: version for path, version in found.items() if version}
+
+
+def embedded(missing: Iterable[str]) -> Path | None:
+    """Unpack the CPython of the Go module, if it is one of those; return its interpreter."""
+    carried = EMBEDS.search((EMBEDDED / "go.mod").read_text(encoding="utf-8"))
+    assert carried is not None
+    if carried[1] not in missing or shutil.which("go") is None:
+        return None
+    place = PLACE / f"cpython-{carried[1]}"
+    subprocess.run([go_program(EMBEDDED, "embedded-python"), place], check=True)
+    return place / "bin" / "python3"
 
 
 def environment(python: Path, name: str) -> Path:
@@ -69,7 +86,11 @@ def main() -> int:
     parser.add_argument("--beside", type=int, default=2, help="processes that share the tests")
     given = parser.parse_args()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    chosen = choose(claimed(project["classifiers"]), candidates(given.python))
+    versions = claimed(project["classifiers"])
+    chosen = choose(versions, candidates(given.python))
+    unpacked = embedded(version for version, python in chosen.items() if python is None)
+    if unpacked is not None:
+        chosen = choose(versions, candidates([*given.python, unpacked]))
     results = dict.fromkeys(chosen, "not found")
     for version, python in chosen.items():
         print(f"== CPython {version}: {python or 'not found'}", flush=True)

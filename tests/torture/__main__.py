@@ -4,9 +4,12 @@
     python -m tests.torture --scenario 'kill -9' --seed 7     one of them, replayed
     python -m tests.torture --list
     python -m tests.torture --server 127.0.0.1:5044 --elasticsearch http://127.0.0.1:9200
+    python -m tests.torture --command '{python} -m tests.peers.camel_peer {port} {elasticsearch}'
 
-The last judges any server that takes Beats, through a bad wire (``--good-wire``: a good one),
-by what lies in its Elasticsearch afterwards; its own process is left alone.
+The last two judge any server that takes Beats, one that runs or one that is started before an
+Elasticsearch of its own ({config} would be a config of ours for that), by what lies in there
+afterwards: through a bad wire (``--good-wire``: a good one), with ``--poison`` among the events
+one that the template ``pt-logs`` of tests/peers does not take. Their process is left alone.
 
 Exit code 0: nothing lost, doubled, corrupt or invented, and all books balanced.
 """
@@ -19,13 +22,16 @@ import random
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
 import uvloop
 
+from benchmarks.processes import free_port, server, write_config
 from tests.torture.buffered import BUFFERED, run_buffered
-from tests.torture.runs import run, run_foreign
+from tests.torture.runs import real_node, run, run_foreign
 from tests.torture.scenarios import SCENARIOS
 from tests.torture.world import Outcome
 
@@ -38,13 +44,17 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="name the scenarios and leave")
     parser.add_argument("--json", action="store_true", help="one line of JSON a scenario")
     parser.add_argument("--server", help="judge this one, HOST:PORT, instead of our own")
+    parser.add_argument("--command", help="start this one, and an Elasticsearch for it")
     parser.add_argument("--elasticsearch", help="where that server writes, http://HOST:PORT")
     parser.add_argument("--indices", default="logs-*", help="where its documents are")
     parser.add_argument("--good-wire", action="store_true", help="do not cut its connections")
     parser.add_argument("--may-double", action="store_true", help="count doubles, fail for none")
+    parser.add_argument("--poison", action="store_true", help="one event that pt-logs refuses")
     given = parser.parse_args()
     if (given.server is None) != (given.elasticsearch is None):
         parser.error("--server and --elasticsearch belong together")
+    if given.server is not None and given.command is not None:
+        parser.error("--server runs already, --command starts one: give one of them")
     return given
 
 
@@ -98,20 +108,36 @@ async def torture(names: list[str], *, events: int, seed: int, as_json: bool) ->
 
 async def torture_foreign(given: argparse.Namespace, seed: int) -> bool:
     """Judge somebody else's server; returns whether it passed."""
-    host, _, port = given.server.rpartition(":")
     folder = Path(tempfile.mkdtemp(prefix="ptingest-torture-"))
-    outcome = await run_foreign(
-        host=host,
-        port=int(port),
-        elasticsearch=given.elasticsearch,
-        indices=given.indices,
-        events=given.events,
-        seed=seed,
-        folder=folder,
-        is_wired=not given.good_wire,
-        may_double=given.may_double,
-    )
+    with started(given.command, folder) if given.command else nullcontext(given) as place:
+        host, _, port = place.server.rpartition(":")
+        outcome = await run_foreign(
+            host=host,
+            port=int(port),
+            elasticsearch=place.elasticsearch,
+            indices=given.indices,
+            events=given.events,
+            seed=seed,
+            folder=folder,
+            is_wired=not given.good_wire,
+            may_double=given.may_double,
+            is_poisoned=given.poison,
+        )
     return say(outcome, folder, as_json=given.json)
+
+
+@contextmanager
+def started(command: str, folder: Path) -> Iterator[argparse.Namespace]:
+    """Run a server before an Elasticsearch that has the template; both are new."""
+    node = real_node(folder)
+    try:
+        port = free_port()
+        sinks = {"elasticsearch": {"hosts": [node.url]}}
+        config = write_config(folder, port=port, sinks=sinks)
+        with server(port=port, config=config, command=command, elasticsearch=node.url, seconds=90):
+            yield argparse.Namespace(server=f"127.0.0.1:{port}", elasticsearch=node.url)
+    finally:
+        node.kill()
 
 
 def main() -> None:
@@ -122,7 +148,7 @@ def main() -> None:
     seed = random.SystemRandom().randrange(1 << 32) if given.seed is None else given.seed
     if not given.json:
         print(f"seed {seed}\n{HEAD}", flush=True)
-    if given.server is not None:
+    if given.server is not None or given.command is not None:
         work = torture_foreign(given, seed)
     else:
         names = given.scenario or [*SCENARIOS, *BUFFERED]

@@ -76,8 +76,12 @@ class Verdict:
 class Oracle:
     """Issues events 0 to ``events`` - 1 for ``beats`` Beats and judges what is found."""
 
-    def __init__(self, seed: int, events: int, *, beats: int, padding: str = "") -> None:
+    def __init__(
+        self, seed: int, events: int, *, beats: int, padding: str = "", poison: int | None = None
+    ) -> None:
+        """``poison``: the event that has a field which the template ``pt-logs`` does not take."""
         self.seed, self.events, self.beats = seed, events, beats
+        self.poison = poison
         self._padding = padding
         self.acked_count = 0
         self._acked = bytearray(events)
@@ -116,6 +120,7 @@ class Oracle:
                 "file": {"path": f"/var/log/pt/{beat}.log", "inode": f"{beat}", "device_id": "7"},
             },
             "service": self.service(number),
+            **({"number": "none"} if number == self.poison else {}),
             "group": "pt",
             "input": {"type": "filestream"},
             "ecs": {"version": "8.0.0"},
@@ -152,7 +157,9 @@ class Oracle:
 
     def with_nothing_found(self) -> Oracle:
         """Another one with the obligations of this moment, for a look before the end."""
-        other = Oracle(self.seed, self.events, beats=self.beats, padding=self._padding)
+        other = Oracle(
+            self.seed, self.events, beats=self.beats, padding=self._padding, poison=self.poison
+        )
         other.acked(number for number in range(self.events) if self._acked[number])
         return other
 

@@ -17,6 +17,7 @@ from tests.torture.places import judge_elasticsearch
 from tests.torture.scenarios import SCENARIOS, Scenario
 from tests.torture.stepped import SteppedServer
 from tests.torture.world import (
+    HABITS,
     Outcome,
     Stopwatch,
     World,
@@ -82,10 +83,16 @@ async def run_foreign(
     folder: Path,
     is_wired: bool,
     may_double: bool,
+    is_poisoned: bool,
 ) -> Outcome:
     """Judge a server that somebody else runs, by what reaches its Elasticsearch."""
-    largest_window = max(20, min(2048, events // 100))
-    world = World(seed=seed, events=events, folder=folder, largest_window=largest_window)
+    world = World(
+        seed=seed,
+        events=events,
+        folder=folder,
+        largest_window=max(20, min(2048, events // 100)),
+        poison=events // 2 + 7 * len(HABITS) if is_poisoned else None,
+    )
     watch = Stopwatch()
     name = "bad wire" if is_wired else "peace"
     scenario = replace(SCENARIOS[name], may_double=may_double)

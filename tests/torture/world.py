@@ -71,10 +71,11 @@ class World:
         folder: Path,
         largest_window: int,
         has_real_client: bool = False,
+        poison: int | None = None,
     ) -> None:
         self.seed, self.folder, self.has_real_client = seed, folder, has_real_client
         self.chance = random.Random(seed)
-        self.oracle = Oracle(seed, events, beats=len(HABITS))
+        self.oracle = Oracle(seed, events, beats=len(HABITS), poison=poison)
         self.fake = FakeElasticsearch(keep=self.oracle.examine, remembers_requests=False)
         self.injected: Counter[str] = Counter()
         self.notes: dict[str, object] = {}

@@ -40,6 +40,7 @@ type options struct {
 	tlsKey      string
 	serve       bool
 	events      bool
+	bulk        string
 }
 
 func parseFlags() options {
@@ -62,6 +63,7 @@ func parseFlags() options {
 	flag.StringVar(&o.tlsKey, "tls-key", "", "key of -tls-cert")
 	flag.BoolVar(&o.serve, "serve", false, "be a server that acks all until SIGINT or SIGTERM")
 	flag.BoolVar(&o.events, "events", false, "with -serve: print every event received, one a line, on standard error")
+	flag.StringVar(&o.bulk, "bulk", "", "with -serve: an Elasticsearch; a window is acked when its bulk was taken whole")
 	flag.Parse()
 	if !*verbose {
 		lumberlog.Logger = log.New(io.Discard, "", 0)

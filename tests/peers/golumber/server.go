@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -19,6 +22,30 @@ func keepBytes(raw []byte, into interface{}) error {
 	}
 	*into.(*interface{}) = append([]byte(nil), raw...)
 	return nil
+}
+
+// isTaken writes a window into the data streams logs-SERVICE-pt with one bulk, and says whether every
+// document was taken. A window without an ack is sent again by the client.
+func isTaken(url string, events []interface{}) bool {
+	var body bytes.Buffer
+	for _, event := range events {
+		var head struct {
+			Service string `json:"service"`
+		}
+		if json.Unmarshal(event.([]byte), &head) != nil {
+			return false
+		}
+		fmt.Fprintf(&body, "{\"create\":{\"_index\":\"logs-%s-pt\"}}\n%s\n", head.Service, event.([]byte))
+	}
+	answer, err := http.Post(url+"/_bulk?filter_path=errors", "application/x-ndjson", &body)
+	if err != nil {
+		return false
+	}
+	defer answer.Body.Close()
+	var told struct {
+		Errors bool `json:"errors"`
+	}
+	return json.NewDecoder(answer.Body).Decode(&told) == nil && answer.StatusCode == 200 && !told.Errors
 }
 
 // runServer acks all. It prints a first line with its address and a last one with
@@ -57,7 +84,9 @@ func runServer(o options) (bool, error) {
 				}
 			}
 			events, windows = events+len(window.Events), windows+1
-			window.ACK()
+			if o.bulk == "" || isTaken(o.bulk, window.Events) {
+				window.ACK()
+			}
 		case <-stop:
 			printLine(map[string]any{"events": events, "windows": windows, "json_bytes": size})
 			return true, nil
