@@ -191,6 +191,9 @@ def _show_sinks(settings: ServerSettings) -> Iterator[str]:
         yield f"ndjson: {'standard output' if path == '-' else folder / path}"
     if sinks.file is not None:
         yield "file: where outputs file of the logstash.conf say"
+    if sinks.kafka is not None:
+        brokers = ", ".join(sinks.kafka.brokers)
+        yield f"kafka: topics of outputs kafka of the logstash.conf, at {brokers}"
     if sinks.stdout is not None:
         yield "stdout: standard output"
 

@@ -26,7 +26,7 @@ from ptingest.errors import NotAppended
 from ptingest.kafka.package import confluent_kafka, made_offline, usable
 from ptingest.kafka.statistics import REPORT_SECONDS, ClientStatistics
 from ptingest.kafka.stranded import REASON, Stranding
-from ptingest.kafka.topic import TopicState
+from ptingest.kafka.topic import TopicState, trouble_of
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError
@@ -97,14 +97,14 @@ class _Client:
         return len(self._library)
 
     async def send(
-        self, topic: str, value: bytes, headers: Sequence[tuple[str, bytes]]
+        self, topic: str, value: bytes, headers: Sequence[tuple[str, bytes]], key: bytes | None
     ) -> asyncio.Future[None]:
         done: asyncio.Future[None] = self._loop.create_future()
         given = list(headers)
         while not self._is_ending:
             try:
                 on_delivery = partial(self._reported, done)
-                self._library.produce(topic, value, headers=given, on_delivery=on_delivery)
+                self._library.produce(topic, value, key, headers=given, on_delivery=on_delivery)
             except BufferError:
                 self._room.clear()
                 await self._room.wait()
@@ -119,6 +119,10 @@ class _Client:
     def topic_metadata(self, topic: str, seconds: float) -> Any:
         """Ask a broker; blocks."""
         return self._library.list_topics(topic, timeout=seconds).topics[topic]
+
+    def brokers(self, seconds: float) -> int:
+        """Ask for all brokers; blocks."""
+        return len(self._library.list_topics(timeout=seconds).brokers)
 
     # -- in the thread that polls ---------------------------------------------------------
 
@@ -206,14 +210,18 @@ class KafkaProducer:
         return self._client.queued
 
     async def send(
-        self, topic: str, value: bytes, headers: Sequence[tuple[str, bytes]]
+        self,
+        topic: str,
+        value: bytes,
+        headers: Sequence[tuple[str, bytes]] = (),
+        key: bytes | None = None,
     ) -> asyncio.Future[None]:
         """Hand a record over; wait while the client's queue is full.
 
         The future that is returned is done when all in-sync replicas have the record, and fails
         with NotAppended where it must be sent again or cannot be taken.
         """
-        return await self._client.send(topic, value, headers)
+        return await self._client.send(topic, value, headers, key)
 
     async def topic_state(self, topic: str, *, seconds: float) -> TopicState:
         """Ask the brokers for a topic; never raises for what they answer."""
@@ -222,6 +230,15 @@ class KafkaProducer:
         except confluent_kafka().KafkaException as error:
             return TopicState.unanswered(self.last_error or error.args[0].str())
         return TopicState.of(found)
+
+    async def unanswered(self, *, seconds: float) -> str | None:
+        """Ask whether brokers answer; return why none does."""
+        try:
+            await asyncio.to_thread(self._client.brokers, seconds)
+        except confluent_kafka().KafkaException as error:
+            detail = self.last_error or error.args[0].str()
+            return trouble_of("", detail, "")
+        return None
 
     def restart(self, *, message_bytes: int | None = None) -> None:
         """Replace the client, with another limit of a record if it is given; what is not

@@ -16,6 +16,8 @@ DOCUMENT_OVERHEAD_BYTES = 256
 """Memory that one waiting document takes beside its payload and body."""
 
 
+KAFKA = "kafka"
+"""The sink whose targets are topics."""
 LARGE_BYTES = 256 << 10
 """A larger event may take long and much memory, so that it is processed on its own."""
 
@@ -48,7 +50,8 @@ class Index(msgspec.Struct, frozen=True, tag=True, tag_field="target"):
     """A target with one name, as the output of a ``logstash.conf`` gives it; built once a name and
     shared.
 
-    It is an index or an alias, for the sink ``file`` a path, for ``stdout`` nothing.
+    It is an index or an alias, for the sink ``file`` a path, for ``kafka`` a topic, for ``stdout``
+    nothing.
     """
 
     name: str
@@ -64,7 +67,7 @@ class Index(msgspec.Struct, frozen=True, tag=True, tag_field="target"):
     @property
     def kind(self) -> str:
         """What the name is the name of, for people."""
-        return "index"
+        return "topic" if self.output == KAFKA else "index"
 
 
 Target = DataStream | Index
@@ -80,7 +83,8 @@ class Document(msgspec.Struct, frozen=True, gc=False, eq=False):
     unpadded base64url) or when the config gives one, else None. ``payload`` is the event as the
     Beat sent it, held in full for the dead letters; documents that were made of one event share
     the object. ``service`` is a metric label from a bounded set, not the event's field.
-    ``routing`` chooses the shard, None where the config names none.
+    ``routing`` chooses the shard, in Kafka the partition (it is the record's key); None where the
+    config names none. ``text`` is what Kafka gets in place of ``body``, None where it gets that.
     """
 
     target: Target
@@ -91,8 +95,10 @@ class Document(msgspec.Struct, frozen=True, gc=False, eq=False):
     service: str
     peer: str
     routing: str | None = None
+    text: bytes | None = None
 
     @property
     def cost(self) -> int:
         """Bytes charged to the budget while the document is outstanding."""
-        return len(self.body) + len(self.payload) + DOCUMENT_OVERHEAD_BYTES
+        size = len(self.body) + len(self.payload) + DOCUMENT_OVERHEAD_BYTES
+        return size if self.text is None else size + len(self.text)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from ptingest.model.document import Document
 
-ONLY_NAMED = frozenset({"file", "stdout"})
-"""Sinks that get documents only of outputs that name them: a document for others has neither a
-path nor a format."""
+ONLY_NAMED = frozenset({"file", "stdout", "kafka"})
+"""Sinks that get documents only of outputs that name them: a document for others has no path,
+topic or format."""
 
 
 class Outputs:

@@ -27,6 +27,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "illegal_data_stream": "the data stream's name is none that Elasticsearch takes",
         "unknown_action": "an output gives another action than create and index",
         "illegal_path": "no file can have the path that an output makes of it",
+        "illegal_topic": "no topic can have the name that an output `kafka` makes of it",
         "service_not_allowed": "not in `known_services`, and `only_known_services` is true",
         "not_allowed_sender": "a certificate under `beats.tls.senders` may not send this",
         "too_many_services": "more services than the profile allows (`max_services`)",
@@ -49,6 +50,11 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "pipeline_missing": "the template names an ingest pipeline that does not exist",
         # events that the buffer cannot hold
         "too_large_for_buffer": "one event alone is larger than a record of the buffer may be",
+        # documents that Kafka refuses, the last two after `patience_seconds`
+        "record_too_large": "one record alone is larger than `sinks.kafka` or the topic takes",
+        "record_refused": "the brokers refused it even alone; the letter quotes it",
+        "topic_missing": "the topic does not exist",
+        "topic_forbidden": "the user may not write to the topic",
         # documents that the embedded store refuses
         "store_refused": "SQLite refused the document; the letter quotes it",
     }

@@ -41,6 +41,7 @@ from ptingest.settings.server import ServerSettings
 from ptingest.settings.sinks import (
     ClusterSettings,
     FileSettings,
+    KafkaSinkSettings,
     LaneSettings,
     NdjsonSettings,
     StdoutSettings,
@@ -204,6 +205,13 @@ def _build_output(name: str, one: LaneSettings) -> Sink:
         from ptingest.sinks.file import FileSink
 
         return FileSink(one)
+    if isinstance(one, KafkaSinkSettings):
+        from ptingest.sinks.kafka.sink import KafkaSink
+
+        try:
+            return KafkaSink(one)
+        except KafkaUnusable as error:
+            raise error.in_config("sinks.kafka") from None
     assert isinstance(one, StdoutSettings)
     from ptingest.sinks.ndjson import NdjsonSink
     from ptingest.sinks.stdout import printed

@@ -53,13 +53,14 @@ class LargeEventTask(msgspec.Struct):
 
 
 class DocumentHead(msgspec.Struct):
-    """A document whose body is the next ``size`` bytes of BODY."""
+    """A document whose body is the next ``size`` bytes of BODY, and its text what follows."""
 
     target: Target
     key: str | None
     service: str
     routing: str | None
     size: int
+    text_size: int | None = None
 
 
 class LargeEventResult(msgspec.Struct):
@@ -88,9 +89,13 @@ def result_of(processed: Processed, body_file: int) -> LargeEventResult:
     )
     at = 0
     for one in processed.documents:
-        write_all(body_file, one.body, at)
-        at += len(one.body)
-        head = DocumentHead(one.target, one.key, one.service, one.routing, len(one.body))
+        written = one.body + (one.text or b"")
+        write_all(body_file, written, at)
+        at += len(written)
+        text_size = None if one.text is None else len(one.text)
+        head = DocumentHead(
+            one.target, one.key, one.service, one.routing, len(one.body), text_size
+        )  # fmt: skip
         answer.documents.append(head)
     for letter in processed.dead_letters:
         answer.letter = msgspec.structs.replace(letter, payload=b"")

@@ -240,8 +240,10 @@ def _processed(
     for made in answer.documents:
         body = os.pread(body_file, made.size, at)
         at += made.size
+        text = None if made.text_size is None else os.pread(body_file, made.text_size, at)
+        at += made.text_size or 0
         one = (made.target, body, made.key, receipt, payload, made.service, origin.peer)
-        documents.append(Document(*one, routing=made.routing))
+        documents.append(Document(*one, routing=made.routing, text=text))
     if answer.letter is not None:
         letters.append(replace(answer.letter, payload=payload))
     return Processed(

@@ -1,6 +1,7 @@
 """Settings of Kafka from the inputs and outputs ``kafka`` of a ``logstash.conf``.
 
     input  { kafka { topics, group_id ... } }   --> kafka
+    output { kafka { ... } }                    --> sinks.kafka
     bootstrap_servers, sasl_*, ssl_*            --> brokers, sasl, tls
 
 An option that cannot be followed is refused with its place.
@@ -9,7 +10,7 @@ An option that cannot be followed is refused with its place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ptingest.pipeline.logstash.options import Options
@@ -99,6 +100,33 @@ def _require_pem(options: Options, store: str) -> None:
     if options[password]:
         sentence = f"{password}: a PEM file has none; ssl_key_password opens an encrypted key"
         raise options.refuse(sentence, password)
+
+
+def sink_values(outputs: Sequence[Options]) -> dict[str, Any]:
+    """Return the section ``sinks.kafka`` of all outputs.
+
+    Raises:
+        RefusedConfig: it cannot be followed, or two outputs differ in it.
+    """
+    found: dict[str, Any] = {}
+    for options in outputs:
+        one = dict(_sink(options))
+        if found and one != found:
+            name = next(name for name in {**one, **found} if one.get(name) != found.get(name))
+            raise options.refuse(
+                f"two outputs differ in what becomes {name} of sinks.kafka: one client writes to "
+                "all topics, so let them say the same",
+                is_unsupported=True,
+            )
+        found = one
+    return found
+
+
+def _sink(options: Options) -> Iterator[tuple[str, Any]]:
+    yield from connection_values(options)
+    yield "compression", options["compression_type"]
+    if options.is_set("max_request_size"):
+        yield "record_bytes", int(options["max_request_size"])
 
 
 # --- the input ----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
     input  { beats { port, host, ssl_* ... } }      --> beats
     input  { kafka { ... } }                        --> kafka; role index where no Beats are taken
     output { elasticsearch { hosts, user ... } }    --> sinks.elasticsearch, sinks.clusters
-    output { file, stdout }                         --> sinks.file, sinks.stdout
+    output { file, stdout, kafka }                  --> sinks.file, sinks.stdout, sinks.kafka
 
 Everything else has its default. An option that cannot be followed is refused with its place.
 """
@@ -22,8 +22,8 @@ from pydantic import ValidationError
 from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.pipeline.logstash.options import Options, RefusedConfig
 from ptingest.pipeline.logstash.pipeline import LogstashPipeline, compile_logstash, invalid
-from ptingest.pipeline.logstash.targets import ELASTICSEARCH, FILE, STDOUT, sink_names
-from ptingest.server.logstash_kafka import source_values
+from ptingest.pipeline.logstash.targets import ELASTICSEARCH, FILE, KAFKA, STDOUT, sink_names
+from ptingest.server.logstash_kafka import sink_values, source_values
 from ptingest.settings.load import resolved
 from ptingest.settings.logstash import load_logstash
 from ptingest.settings.server import ServerSettings
@@ -131,10 +131,13 @@ def _sinks(pipeline: LogstashPipeline) -> dict[str, Any]:
             sinks[name] = {}
         elif name == ELASTICSEARCH:
             sinks.setdefault(name, dict(_elasticsearch(output.options)))
-        elif name not in clusters:
+        elif name != KAFKA and name not in clusters:
             clusters[name] = dict(_elasticsearch(output.options))
     if clusters:
         sinks["clusters"] = clusters
+    topics = [one.options for one in outputs if one.options.plugin == KAFKA]
+    if topics:
+        sinks[KAFKA] = sink_values(topics)
     return sinks
 
 

@@ -11,6 +11,9 @@ from ptingest.model.outputs import Outputs
 from ptingest.pipeline.pipeline import Pipeline
 from ptingest.settings.server import ServerSettings
 
+_NEEDED = {"kafka": "{brokers: [HOST:9092]}"}
+"""What a sink cannot do without."""
+
 
 def require_parts(settings: ServerSettings, pipeline: Pipeline, path: Path) -> None:
     """Refuse rules with an output for which there is no sink, or an input that nothing reads.
@@ -24,7 +27,8 @@ def require_parts(settings: ServerSettings, pipeline: Pipeline, path: Path) -> N
             file=str(path),
             path="",
             seen=f"has an output {name}, and no sink takes its documents",
-            cure=f"add `{name}: {{}}` under sinks of ptingest.yaml, or remove the output",
+            cure=f"add `{name}: {_NEEDED.get(name, '{}')}` under sinks of ptingest.yaml, or remove "
+            "the output",
         )
         for name in dict.fromkeys(pipeline.outputs)
         if not sinks.sinks_of(name)

@@ -41,8 +41,13 @@ def _address(broker: str) -> str:
     return broker
 
 
+def is_topic(name: str) -> bool:
+    """Whether a topic may have this name."""
+    return name not in (".", "..") and _TOPIC.fullmatch(name) is not None
+
+
 def _topic(name: str) -> str:
-    if name in (".", "..") or not _TOPIC.fullmatch(name):
+    if not is_topic(name):
         raise ValueError(
             f"{name!r} is no name of a topic; it has letters, digits, `.`, `_` and `-`, "
             "249 characters at most"

@@ -139,6 +139,8 @@ def _resolved_sinks(sinks: SinksSettings, folder: Path) -> SinksSettings:
         changed["clusters"] = {
             name: _with_paths(one, folder, *names) for name, one in sinks.clusters.items()
         }
+    if sinks.kafka is not None:
+        changed["kafka"] = _resolved_kafka(sinks.kafka, folder)
     return sinks.model_copy(update=changed) if changed else sinks
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ByteSize, Field, SecretStr, model_validator
 
+from ptingest.settings.kafka import KafkaConnectionSettings
 from ptingest.settings.strict import (
     PositiveBytes,
     PositiveSeconds,
@@ -199,6 +200,24 @@ class StdoutSettings(LaneSettings):
     """As for the embedded store."""
 
 
+class KafkaSinkSettings(LaneSettings, KafkaConnectionSettings):
+    """Topics that outputs ``kafka`` of a ``logstash.conf`` name: a document is safe when all
+    in-sync replicas have its record."""
+
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
+    """How the client compresses batches of records."""
+    record_bytes: PositiveBytes = ByteSize(MIB)
+    """The largest record that is sent; a larger one is a dead letter, and so is one that is larger
+    than its topic's ``max.message.bytes``."""
+    queue_bytes: PositiveBytes = ByteSize(32 * MIB)
+    """Records that may wait in the client for their confirmation, beside the documents that they
+    were made of."""
+
+    def properties(self) -> dict[str, str]:
+        """Return the client library's properties, secrets included."""
+        return {**super().properties(), "compression.type": self.compression}
+
+
 ClusterName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
@@ -220,6 +239,8 @@ class SinksSettings(StrictSettings):
     """Takes the documents of outputs ``file`` of a ``logstash.conf``, and no others."""
     stdout: StdoutSettings | None = None
     """Takes the documents of outputs ``stdout`` of a ``logstash.conf``, and no others."""
+    kafka: KafkaSinkSettings | None = None
+    """Takes the documents of outputs ``kafka`` of a ``logstash.conf``, and no others."""
 
     def by_name(self) -> dict[str, LaneSettings]:
         """Return the settings of every sink that is given, in a fixed order."""
@@ -248,4 +269,4 @@ class SinksSettings(StrictSettings):
         return self
 
 
-_FIRST, _LAST = ("store", "elasticsearch", "opensearch", "ndjson"), ("file", "stdout")
+_FIRST, _LAST = ("store", "elasticsearch", "opensearch", "ndjson"), ("file", "stdout", "kafka")

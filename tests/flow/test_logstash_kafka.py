@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,12 +16,10 @@ from ptingest.model.origin import Origin
 from ptingest.model.receipt import Receipt
 from ptingest.model.watching import WhyRequest
 from ptingest.pipeline.logstash.pipeline import compile_logstash
-from ptingest.server.assembly import read_profile
 from ptingest.server.logstash_settings import server_values
-from ptingest.settings.logstash import LogstashSettings
-from ptingest.settings.server import ServerSettings
+from ptingest.settings.logstash import load_logstash
 from tests.fakes.kafka import MockKafka
-from tests.support.kafka import committed, send
+from tests.support.kafka import committed, records, send
 from tests.support.raw_peer import event
 from tests.support.serving import Server, serving
 from tests.support.waiting import until
@@ -61,16 +60,10 @@ async def running(
     """A server of a whole logstash.conf, whose documents go to a memory or to ``sinks``."""
     config = tmp_path / "logstash.conf"
     config.write_text(INPUT % (kafka.bootstrap, group, options) + text)
-    rules = read_profile(ServerSettings(profile=str(config), **_kafka(kafka)), {})
-    assert isinstance(rules, LogstashSettings)
-    values = server_values(compile_logstash(rules))
+    values = server_values(compile_logstash(load_logstash(config, {})))
     others = {"kafka": values["kafka"]}
     async with serving(tmp_path, profile=config, others=others, **words) as server:
         yield server
-
-
-def _kafka(kafka: MockKafka) -> dict[str, Any]:
-    return {"kafka": {"brokers": kafka.bootstrap, "topics": ["logs"]}}
 
 
 async def test_records_and_windows_pass_the_same_filters_each_from_its_own_input(
@@ -131,3 +124,45 @@ async def test_a_record_that_no_codec_reads_is_a_letter_with_its_place(
     assert letter.reason == "empty"
     assert "topic logs, partition 0, offset 0" in letter.detail
     assert b'"topic":"logs"' in letter.payload
+
+
+TO_BOTH = """output {
+  kafka {
+    bootstrap_servers => "%s" topic_id => "out-%%{[@metadata][kafka][topic]}"
+    message_key => "%%{[@metadata][kafka][offset]}" codec => plain { format => "<%%{message}>" }
+  }
+  if [message] == "both" { elasticsearch { } }
+}"""
+
+
+async def test_events_go_from_topic_to_topic_and_what_has_two_outputs_waits_for_both(
+    tmp_path: Path, kafka: MockKafka
+) -> None:
+    kafka.create_topic("out-logs")
+    large = b"y" * (LARGE_BYTES + 1)
+    send(kafka.bootstrap, "logs", b"one", b"both", large)
+    sinks = {"kafka": {"brokers": kafka.bootstrap}, "store": {}}
+
+    async with running(tmp_path, kafka, TO_BOTH % kafka.bootstrap, sinks=sinks) as server:
+        await until(lambda: committed(kafka.bootstrap, "logs") == [3])
+        found = await asyncio.to_thread(records, kafka.bootstrap, "out-logs", 3)
+        settled = "ptingest_lane_settled_events_total"
+        assert server.metric(settled, "kafka", "other", "stored") == 3
+        assert server.metric(settled, "store", "other", "stored") == 1
+
+    assert [(one.key, one.value) for one in found] == [
+        (b"0", b"<one>"),
+        (b"1", b"<both>"),
+        (b"2", b"<" + large + b">"),
+    ]
+
+
+async def test_a_name_that_no_topic_has_is_a_letter(tmp_path: Path, kafka: MockKafka) -> None:
+    text = 'output { kafka { bootstrap_servers => "%s" topic_id => "a b" } }'
+    send(kafka.bootstrap, "logs", b"x")
+    sinks = {"kafka": {"brokers": kafka.bootstrap}}
+
+    async with running(tmp_path, kafka, text % kafka.bootstrap, sinks=sinks) as server:
+        await until(lambda: committed(kafka.bootstrap, "logs") == [1])
+
+    assert [one.reason for one in server.letters()] == ["illegal_topic"]

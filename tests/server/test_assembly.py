@@ -64,6 +64,7 @@ def test_a_profile_of_ones_own_is_read_and_a_broken_one_named(tmp_path: Path) ->
         ({"role": "receive", "buffer": {"kafka": {"brokers": ["127.0.0.1:9"]}}}, "buffer.kafka"),
         ({"role": "index", "buffer": {"kafka": {"brokers": ["127.0.0.1:9"]}}}, "buffer.kafka"),
         ({"kafka": {"brokers": ["127.0.0.1:9"], "topics": ["logs"]}}, "kafka"),
+        ({"sinks": {"kafka": {"brokers": ["127.0.0.1:9"]}}}, "sinks.kafka"),
     ],
 )
 async def test_a_missing_client_of_kafka_is_what_is_wrong_with_the_config(

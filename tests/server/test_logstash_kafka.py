@@ -155,3 +155,31 @@ def test_the_config_is_a_server_without_a_port_for_beats(tmp_path: Path) -> None
     assert not settings.has_beats_port
     assert settings.kafka is not None
     assert (settings.kafka.topics, settings.kafka.start) == (("a",), "latest")
+
+
+# --- outputs --------------------------------------------------------------------------------
+
+
+def test_outputs_of_one_cluster_are_one_sink() -> None:
+    output = """kafka { topic_id => "%s" bootstrap_servers => "k:9092" compression_type => "zstd"
+      max_request_size => 2000000 client_id => "c" }"""
+
+    found = values(f"output {{ {output % 'a'} {output % 'b'} elasticsearch {{ }} }}")["sinks"]
+
+    assert found["kafka"] == {
+        "brokers": "k:9092",
+        "client_id": "c",
+        "compression": "zstd",
+        "record_bytes": 2_000_000,
+    }
+    assert found["elasticsearch"] == {"hosts": ["http://127.0.0.1:9200"]}
+
+
+def test_outputs_that_differ_are_refused_with_what_differs() -> None:
+    text = """output {
+      kafka { topic_id => "a" }
+      kafka { topic_id => "b" bootstrap_servers => "other:9092" }
+    }"""
+
+    with pytest.raises(ConfigInvalid, match=r"a\.conf:3:.*two outputs differ in .* brokers"):
+        values(text)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+from ptingest.kafka.polled import KafkaRecord, record_of
 from ptingest.model.origin import Origin
 from ptingest.model.receipt import Receipt
 from ptingest.server.process.clock import SystemClock
@@ -44,6 +45,32 @@ def send(
         producer.poll(0)
     assert producer.flush(60) == 0
     assert errors == [None] * len(values)
+
+
+def records(bootstrap: str, topic: str, count: int) -> list[KafkaRecord]:
+    """Return all records of a topic, by partition and offset, once there are at least ``count``."""
+    from confluent_kafka import Consumer, TopicPartition
+
+    words = {"group.id": "looks", "auto.offset.reset": "earliest", "enable.partition.eof": True}
+    reader = Consumer({"bootstrap.servers": bootstrap, "log_level": 0, **words})
+    try:
+        partitions = reader.list_topics(topic, timeout=30).topics[topic].partitions
+        reader.assign([TopicPartition(topic, number, 0) for number in partitions])
+        found: list[KafkaRecord] = []
+        ended: set[int] = set()
+
+        def look() -> bool:
+            for one in reader.consume(500, 0.2):
+                if (error := one.error()) is None:
+                    found.append(record_of(one))
+                elif error.name() == "_PARTITION_EOF":
+                    ended.add(one.partition() or 0)
+            return len(found) >= count and len(ended) == len(partitions)
+
+        wait_until(look)
+    finally:
+        reader.close()
+    return sorted(found, key=lambda one: (one.partition, one.offset))
 
 
 def committed(

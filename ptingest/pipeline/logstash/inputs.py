@@ -13,7 +13,7 @@ from ptingest.pipeline.logstash.beats_input import CODECS, BeatsInput
 from ptingest.pipeline.logstash.decoration import compile_decoration
 from ptingest.pipeline.logstash.kafka_input import KafkaInput, KafkaOptions, Level
 from ptingest.pipeline.logstash.kafka_options import INPUT as KAFKA_OPTIONS
-from ptingest.pipeline.logstash.kafka_options import STRING_CLASSES
+from ptingest.pipeline.logstash.kafka_options import check_classes
 from ptingest.pipeline.logstash.options import Option, Options, RefusedConfig, refuse_all
 from ptingest.pipeline.logstash.tree import Branch, Config, Plugin, Statement, Text
 
@@ -182,21 +182,6 @@ def _kafka(plugin: Plugin, *, has_ecs: bool) -> RecordInput:
 
 
 _NOTHING: dict[str, list[str]] = {"remove_field": [], "remove_tag": []}
-
-
-def check_classes(options: Options) -> None:
-    """Refuse Java classes that make anything but texts of records.
-
-    Raises:
-        RefusedConfig: with those that may be named.
-    """
-    for name, kinds in STRING_CLASSES.items():
-        found = options.values.get(name)
-        suffix = "Deserializer" if name.endswith("class") else "Serializer"
-        known = [f"org.apache.kafka.common.serialization.{kind}{suffix}" for kind in kinds]
-        if found is not None and found not in known:
-            sentence = f"{name} {found} is not supported; {' and '.join(known)} can be named"
-            raise options.refuse(sentence, name, is_unsupported=True)
 
 
 def _codec_has_ecs(options: Options, codec: Plugin | None, *, otherwise: bool) -> bool:

@@ -102,12 +102,14 @@ def _judged(section: Section, attribute: Attribute, option: Option | None) -> tu
     if option.refused:
         return "refused", option.refused
     how = option.ignored or _TRANSPORT.get((section, attribute.name), "")
+    if attribute.name == "acks" and _texts_of(attribute.value) == {"all"}:
+        how = ""
     if section == "input" and attribute.name in ("ssl_supported_protocols", "tls_min_version"):
-        how = "" if _versions_of(attribute.value) in _SPOKEN else _VERSIONS
+        how = "" if _texts_of(attribute.value) in _SPOKEN else _VERSIONS
     return ("different", how) if how else ("exact", "")
 
 
-def _versions_of(value: Value) -> frozenset[str]:
+def _texts_of(value: Value) -> frozenset[str]:
     """The texts of one value or of a list."""
     items = value.items if isinstance(value, Array) else (value,)
     return frozenset(str(one.value) for one in items if isinstance(one, (Text, Number)))
@@ -126,6 +128,7 @@ def _declared(section: Section, plugin: Plugin) -> tuple[Option, ...]:
         "elasticsearch": output_options.ELASTICSEARCH,
         "file": output_options.FILE,
         "stdout": output_options.STDOUT,
+        "kafka": kafka_options.OUTPUT,
     }
     if plugin.name not in outputs:
         raise RefusedConfig(plugin.place, f"there is no output {plugin.name} here")

@@ -6,7 +6,7 @@ client is ignored, since the client here is another one; the rest is refused.
 
 from __future__ import annotations
 
-from ptingest.pipeline.logstash.options import Option
+from ptingest.pipeline.logstash.options import Option, Options
 
 STRING_CLASSES = {
     "key_deserializer_class": ("String",),
@@ -100,3 +100,37 @@ INPUT = (
     )),
 )  # fmt: skip
 """Options of the input."""
+
+_SENT = "a record is sent again until the brokers have taken it"
+OUTPUT = (
+    *_COMMON,
+    Option("workers", "number", ignored="Logstash ignores it since 6.0"),
+    Option("topic_id", is_required=True), Option("message_key"), Option("client_id"),
+    Option("acks", "string", "1", choices=("0", "1", "all"), ignored="it is always all: an event "
+           "is safe when all in-sync replicas have its record"),
+    Option("compression_type", "string", "none", choices=("none", "gzip", "snappy", "lz4", "zstd")),
+    Option("max_request_size", "number", 1_048_576),
+    Option("key_serializer"), Option("value_serializer"),
+    Option("partitioner", ignored="records with a key go where Java's client puts them (murmur2), "
+           "others to any partition"),
+    Option("retries", "number", ignored=_SENT),
+    *(Option(name, "any", ignored=_TUNED) for name in (
+        "batch_size", "buffer_memory", "linger_ms", "metadata_fetch_timeout_ms",
+    )),
+)  # fmt: skip
+"""Options of the output."""
+
+
+def check_classes(options: Options) -> None:
+    """Refuse Java classes that make anything but texts of records.
+
+    Raises:
+        RefusedConfig: with those that may be named.
+    """
+    for name, kinds in STRING_CLASSES.items():
+        found = options.values.get(name)
+        suffix = "Deserializer" if name.endswith("class") else "Serializer"
+        known = [f"org.apache.kafka.common.serialization.{kind}{suffix}" for kind in kinds]
+        if found is not None and found not in known:
+            sentence = f"{name} {found} is not supported; {' and '.join(known)} can be named"
+            raise options.refuse(sentence, name, is_unsupported=True)

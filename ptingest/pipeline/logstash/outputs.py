@@ -1,6 +1,7 @@
 """Outputs: where an event goes, and under which name.
 
-``elasticsearch`` (data streams and indices), ``stdout`` and ``file``. Names may hold ``%{...}``.
+``elasticsearch`` (data streams and indices), ``stdout``, ``file`` and ``kafka``. Names may hold
+``%{...}``.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from msgspec import Raw
 
 from ptingest.pipeline.logstash.attributes import check_attributes
 from ptingest.pipeline.logstash.event import Event
+from ptingest.pipeline.logstash.kafka_options import OUTPUT as KAFKA
+from ptingest.pipeline.logstash.kafka_options import check_classes
 from ptingest.pipeline.logstash.options import Options, RefusedConfig
 from ptingest.pipeline.logstash.output_options import ELASTICSEARCH, FILE, ONLY_FOR_INDICES, STDOUT
 from ptingest.pipeline.logstash.sprintf import Template, compile_template
+from ptingest.pipeline.logstash.text_codecs import text_of_codec
 from ptingest.pipeline.logstash.tree import Plugin
 from ptingest.pipeline.logstash.values import FieldError, Value, java_text
 
@@ -35,13 +39,16 @@ class Target(NamedTuple):
     output: int
     """Which output of the config, counted from 0 in the order written."""
     name: str
-    """Of the data stream or index; the path of a file; ``stdout``."""
+    """Of the data stream or index; the path of a file; a topic; ``stdout``."""
     is_data_stream: bool = False
     action: str = "index"
     """``create`` or ``index``; anything else came out of an event and cannot be done."""
     document_id: str | None = None
     pipeline: str | None = None
     routing: str | None = None
+    """In Kafka the record's key."""
+    text: str | None = None
+    """What Kafka gets in place of the event as JSON."""
 
 
 Route = Callable[[Event], Target]
@@ -92,17 +99,30 @@ def compile_output(plugin: Plugin, number: int, *, has_ecs: bool = True) -> Outp
                 is_unsupported=True,
             )
         case "kafka":
-            raise RefusedConfig(
-                plugin.place,
-                "the output kafka is not supported: no sink writes to topics (buffer.kafka "
-                "holds events as they came, for ptingest itself); write to Elasticsearch or to "
-                "a file",
-                is_unsupported=True,
-            )
+            return _to_kafka(plugin, number)
     raise RefusedConfig(
         plugin.place,
-        f"there is no output {plugin.name!r}; the outputs are elasticsearch, file and stdout",
+        f"there is no output {plugin.name!r}; the outputs are elasticsearch, file, "
+        "kafka and stdout",
     )
+
+
+def _to_kafka(plugin: Plugin, number: int) -> Output:
+    options = check_attributes(plugin, KAFKA)
+    check_classes(options)
+    topic, key = _name(options["topic_id"]), _optional(options["message_key"])
+    write = text_of_codec(options)
+
+    def route(event: Event) -> Target:
+        return Target(
+            number,
+            topic(event),
+            action="create",
+            routing=None if key is None else key(event),
+            text=None if write is None else write(event),
+        )
+
+    return Output(options, route)
 
 
 def _check_codec(options: Options) -> None:

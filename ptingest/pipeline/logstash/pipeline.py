@@ -69,6 +69,7 @@ class _Made(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     own_id: str | None
     routing: str | None
+    text: bytes | None
 
 
 class LogstashPipeline:
@@ -165,7 +166,9 @@ class LogstashPipeline:
                 for one, key in zip(fate, self._keys(sent, fate), strict=True):
                     target, body, routing = one.target, one.body, one.routing
                     documents.append(
-                        Document(target, body, key, receipt, payload, label, peer, routing)
+                        Document(
+                            target, body, key, receipt, payload, label, peer, routing, one.text
+                        )
                     )
                 if len(fate) != 1:
                     done.is_spread = True
@@ -214,10 +217,11 @@ class LogstashPipeline:
                 if isinstance(found, Illegal):
                     return found
                 body = body or self._encoder.encode(result.event)
-                total += len(body)
+                text = None if target.text is None else target.text.encode("utf-8", "replace")
+                total += len(body) + len(text or b"")
                 if total > LARGEST_TOTAL:
                     return TOO_COSTLY
-                made.append(_Made(found, body, target.document_id, target.routing))
+                made.append(_Made(found, body, target.document_id, target.routing, text))
         return made
 
     # --- keys and letters -------------------------------------------------------------------

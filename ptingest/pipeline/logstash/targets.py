@@ -13,11 +13,12 @@ from typing import NamedTuple
 from ptingest.model import document as model
 from ptingest.pipeline.logstash.outputs import KEPT_TARGETS, Output, Target
 from ptingest.pipeline.route import illegal_name, is_unresolved, shown
+from ptingest.settings.kafka import is_topic
 
 ACTIONS = ("create", "index")
 FAILURES_NAME = "_filepath_failures"
 
-ELASTICSEARCH, FILE, STDOUT = "elasticsearch", "file", "stdout"
+ELASTICSEARCH, FILE, STDOUT, KAFKA = "elasticsearch", "file", "stdout", "kafka"
 
 
 class Illegal(NamedTuple):
@@ -48,10 +49,10 @@ class Targets:
     def of(self, target: Target) -> model.Target | Illegal:
         """Return the target of a document, or why there is none."""
         has_id = target.document_id is not None
-        # The id and the routing differ from event to event, and are not the target's.
+        # Id, routing and text differ from event to event, and are not the target's.
         key = target
-        if has_id or target.routing is not None:
-            key = target._replace(document_id="" if has_id else None, routing=None)
+        if has_id or target.routing is not None or target.text is not None:
+            key = target._replace(document_id="" if has_id else None, routing=None, text=None)
         found = self._kept.get(key)
         if found is None:
             if len(self._kept) >= KEPT_TARGETS:
@@ -65,6 +66,10 @@ class Targets:
             return model.Index(self._paths[target.output].of(target.name), output=sink)
         if sink == STDOUT:
             return model.Index(self._codecs[target.output], output=sink)
+        if sink == KAFKA:
+            if not is_topic(target.name):
+                return Illegal("illegal_topic", f"{shown(target.name)} is no name of a topic")
+            return model.Index(target.name, "create", output=sink)
         illegal = _illegal(target)
         if illegal is not None:
             return illegal

@@ -74,3 +74,16 @@ def test_each_option_of_an_input_kafka_is_judged() -> None:
         "auto_offset_reset": "different",
         "kerberos_config": "refused",
     }
+
+
+@pytest.mark.parametrize(("acks", "judgement"), [("all", "exact"), ("1", "different")])
+def test_only_acks_of_all_replicas_are_what_is_done(acks: str, judgement: str) -> None:
+    config = parse(
+        f'output {{ kafka {{ topic_id => "t" acks => "{acks}" retries => 3 }} }}',
+        {},
+        file="a.conf",
+    )
+
+    judged = {row.option: row.judgement for row in rows_of(config)}
+
+    assert judged == {"": "exact", "topic_id": "exact", "acks": judgement, "retries": "different"}

@@ -103,7 +103,8 @@ def test_lines_and_files() -> None:
     [
         ("nothing { }", "there is no output 'nothing'; the outputs are elasticsearch", False),
         ("opensearch { }", "the output opensearch is not supported; name this config", True),
-        ("kafka { }", "the output kafka is not supported: no sink", True),
+        ("kafka { }", "kafka needs the option 'topic_id'", False),
+        ('kafka { topic_id => "t" acks => "2" }', "kafka.acks must be one of 0, 1, all", False),
         ("elasticsearch { hosts => x1 nope => 1 }", "has no option 'nope'", False),
         ('elasticsearch { action => "update" }', "action 'update' is not supported", True),
         ("elasticsearch { data_stream => yes }", "must be one of true, false, auto", False),

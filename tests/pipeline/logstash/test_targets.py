@@ -115,3 +115,25 @@ def test_a_relative_path_begins_in_the_folder_of_the_config() -> None:
 
 def test_standard_output_knows_its_codec() -> None:
     assert Targets(FILES.outputs).of(Target(1, "stdout")) == Index("json", output="stdout")
+
+
+def test_a_topic_is_one_object_whatever_its_records_are() -> None:
+    outputs = program('output { kafka { topic_id => "x" } }').outputs
+    targets = Targets(outputs)
+
+    found = targets.of(Target(0, "logs", action="create", routing="k", text="v"))
+
+    assert found == Index("logs", "create", output="kafka")
+    assert found is targets.of(Target(0, "logs", action="create", routing="other"))
+    assert isinstance(found, Index)
+    assert found.kind == "topic"
+
+
+@pytest.mark.parametrize("name", ["", ".", "a b", "logs-%{topic}", "x" * 250, "\u00e4"])
+def test_a_name_that_no_topic_has_is_told(name: str) -> None:
+    outputs = program('output { kafka { topic_id => "x" } }').outputs
+
+    found = Targets(outputs).of(Target(0, name, action="create"))
+
+    assert isinstance(found, Illegal)
+    assert found.reason == "illegal_topic"
