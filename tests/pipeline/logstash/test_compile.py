@@ -70,7 +70,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
   mutate { nope => 1 rename => 5 }
   if [a] =~ /(/ { nothing { } }
 }
-output { kafka { } }""")
+output { opensearch { } }""")
 
     told = [(one.place.line, one.is_unsupported) for one in caught.value.all]
     assert told == [(2, False), (2, False), (3, False), (3, False), (5, True)]
