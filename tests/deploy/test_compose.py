@@ -238,6 +238,17 @@ def test_prometheus_gets_the_token_where_it_reads_it(project: Any) -> None:
     assert service["environment"]["API_TOKEN"] == PASSWORDS["API_TOKEN"]
 
 
+def test_prometheus_finds_receivers_and_indexers_where_they_run(project: Any) -> None:
+    scrape = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
+    (found,) = scrape["scrape_configs"][0]["dns_sd_configs"]
+
+    assert found["names"] == list(SERVERS[1:])
+    for name in found["names"]:
+        settings = load_server(DEPLOY / "kafka" / f"{name}.yaml", PASSWORDS)
+        assert settings.api.listen == f"0.0.0.0:{found['port']}"
+        assert project["services"][name]["profiles"] == ["kafka"]
+
+
 def test_the_servers_config_can_be_used() -> None:
     settings = load_server(DEPLOY / "ptingest.yaml", PASSWORDS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -9,18 +10,24 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from benchmarks.processes import free_port
+from tests.fakes.beat import Beat
 from tests.peers.kafka_peer import Kafka
+from tests.support.command import run
 from tests.support.kafka import committed, send
-from tests.support.waiting import wait_until
+from tests.support.raw_peer import shipped
+from tests.support.server_process import ServerProcess
+from tests.support.waiting import until, until_told, wait_until
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 
 EVENTS = 2000
+SECONDS = 120.0
 ODD: tuple[bytes | None, ...] = (b"no json", None, b"")
 """A record that is no JSON, a tombstone, and a value of no bytes."""
 
@@ -159,3 +166,48 @@ def test_what_a_killed_server_did_not_commit_is_read_again_and_stored_once(
     assert all(sum(f'"line {n}"' in line for line in stored) == 1 for n in (0, 999, 1999))
     offsets = committed(kafka.bootstrap, topic, group=topic, partitions=2)
     assert offsets == [EVENTS // 2, EVENTS // 2 + len(ODD)]
+
+
+async def test_one_process_with_both_roles_is_killed_and_every_event_is_stored_once(
+    kafka: Kafka, tmp_path: Path
+) -> None:
+    topic = "both-roles"
+    kafka.create_topic(topic, partitions=2)
+    buffer = {
+        **{"brokers": [kafka.bootstrap], "topic": topic, "group": topic},
+        **{"session_seconds": 3, "commit_seconds": 0.5},
+    }
+    server = ServerProcess(tmp_path, {"buffer": {"kafka": buffer}, "sinks": {"store": {}}})
+    lines = [f"INFO|apps.views|2025-01-02T03:04:05Z|line {n}" for n in range(EVENTS)]
+    sent = [shipped(line, offset=number) for number, line in enumerate(lines)]
+    windows = [sent[at : at + 50] for at in range(0, EVENTS, 50)]
+    await server.start()
+    try:
+        beat = Beat(server.port)
+        delivering = asyncio.create_task(beat.deliver(windows))
+        await until(lambda: len(beat.acked) >= 15, seconds=SECONDS)
+        server.kill()
+        await server.start()
+        await delivering
+        server.kill()
+        await server.start()
+
+        await until_told(partial(has_read_all, server), seconds=SECONDS)
+        status = await server.status()
+        assert await server.stop() == 0
+    finally:
+        server.discard()
+
+    command = ["search", "*", "--json", "--all", "--config", server.config_path]
+    found = await asyncio.to_thread(run, *command, folder=tmp_path)
+    stored = sorted(json.loads(line)["message"] for line in found.out.splitlines())
+    assert stored == sorted(lines)
+    assert status["role"] == "both"
+    assert len(beat.acked) == len(windows)
+    assert "Traceback" not in server.log_text()
+
+
+async def has_read_all(server: ServerProcess) -> bool:
+    """Whether all that is in the topic is safe in the sinks."""
+    source = (await server.status())["kafka"]["buffer"]
+    return source["partitions"] == 2 and all(one["lag"] == 0 for one in source["listed"])
