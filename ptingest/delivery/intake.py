@@ -82,6 +82,10 @@ class Intake:
         closes_at = self.batcher.closes_at
         return [self.sent_early_at(), *([] if closes_at is None else [closes_at])]
 
+    def small_due_at(self, sender: str) -> float:
+        """When a small window of this sender would be sent if it were the first of a batch."""
+        return self._linger.sent_at([sender])
+
     def sent_early_at(self) -> float:
         """When the open batch, to which nothing is being added, need not wait any longer."""
         if not (self._is_idle and self.batcher):

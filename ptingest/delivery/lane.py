@@ -157,6 +157,10 @@ class Lane:
         if is_given_up(documents[0]):
             self.give_back()
 
+    def small_due_at(self, sender: str) -> float:
+        """When a small window of this sender would be written, as far as others matter."""
+        return self._intake.small_due_at(sender)
+
     def hint_idle(self) -> None:
         """Nothing more is being admitted: the open batch may be sent before it is due."""
         if self._intake.note_idle():

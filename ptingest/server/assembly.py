@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -395,12 +396,18 @@ def _source(
         permits=Budget(INFLATE_PERMITS),
         checkpoint=shared.checkpoint,
         give_back=lambda: _each(lanes, Lane.give_back),
+        due_at=_due_at(lanes if buffer is None else ()),
         metrics=shared.metrics,
         clock=shared.clock,
         chance=shared.chance,
         tls=certificates.beats,
         workers=shared.share.workers,
     )
+
+
+def _due_at(lanes: Sequence[Lane]) -> Callable[[str], float]:
+    """When the last of the lanes would write a small window of a sender."""
+    return lambda sender: max((one.small_due_at(sender) for one in lanes), default=-math.inf)
 
 
 def _buffer(shared: _Shared, budget: Budget, dead_letters: DeadLetters) -> Buffer | None:

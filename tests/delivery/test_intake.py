@@ -9,6 +9,7 @@ import pytest
 
 from ptingest.delivery.batch import LARGE_ENOUGH_DOCUMENTS, Batch, batch_of
 from ptingest.delivery.intake import Intake
+from ptingest.delivery.linger import WAIT_SECONDS
 from ptingest.model.document import Document
 from tests.delivery.running_lane import lane_settings
 from tests.fakes.sink import Window
@@ -104,3 +105,17 @@ def test_a_drain_sends_every_batch_at_once_also_those_that_come_later() -> None:
     one.add(some(1), NOW)
 
     assert one.take(NOW) is not None
+
+
+def test_it_tells_when_a_small_window_of_a_sender_would_leave() -> None:
+    one = intake()
+    first = one.small_due_at("a")
+    documents = some(1)
+    documents[0].receipt.sender = "a"
+    one.add(documents, NOW)
+    one.note_idle()
+    one.take(NOW)
+
+    assert (first, one.small_due_at("a"), one.small_due_at("b")) == (
+        -math.inf, NOW, NOW + WAIT_SECONDS
+    )  # fmt: skip

@@ -103,7 +103,7 @@ class BeatsConnection(asyncio.Protocol):
         """Of a finished TLS handshake."""
         self.counts = ConnectionCounts(accepted_at=now)
         self.lifecycle = Lifecycle()
-        self.reader = WindowReader(host, limits, self)
+        self.reader = WindowReader(host, limits, self, self.peer)
         self.gate = ReadGate(partial(peek, accepted))
         self._acks = AckQueue()
         self._task: asyncio.Task[None] | None = None

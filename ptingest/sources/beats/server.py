@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import socket
 import ssl
@@ -31,6 +32,7 @@ from ptingest.sources.beats.inflate_permits import LARGE_BYTES, InflatePermits
 from ptingest.sources.beats.receive_budget import ReceiveBudget
 from ptingest.sources.beats.recorder import BeatsRecorder
 from ptingest.sources.beats.registry import ConnectionRegistry, limit_reached
+from ptingest.sources.beats.small_windows import SmallWindows
 from ptingest.sources.proxy_protocol import Address
 from ptingest.telemetry.metrics import Metrics
 
@@ -55,18 +57,21 @@ class BeatsSource:
         permits: InflatePermits,
         checkpoint: Checkpoint,
         give_back: Callable[[], None],
+        due_at: Callable[[str], float] = lambda _: -math.inf,
         metrics: Metrics,
         clock: Clock,
         chance: random.Random,
         tls: Callable[[], ssl.SSLContext | None] = lambda: None,
         workers: int = 1,
     ) -> None:
-        """``give_back`` drops the documents of failed windows from the lanes. ``workers``: how
+        """``give_back`` drops the documents of failed windows from the lanes, ``due_at`` says when
+        they would write a small window of a sender. ``workers``: how
         many processes share the limit for Beats behind one load balancer."""
         self.admit, self.sender_of = admit, sender_of
         self.permits, self.checkpoint = permits, checkpoint
         self.exclusive = asyncio.Lock()
         """Held by the connection that has, or is next to get, all inflate permits."""
+        self.small_windows = SmallWindows(due_at, now=self.now)
         self.draining = False
         self._give_back, self._clock, self._chance = give_back, clock, chance
         self._metrics, self._workers = metrics, workers

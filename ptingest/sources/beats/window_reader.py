@@ -2,7 +2,8 @@
 
     receive_data --> ServerConnection (compressed, as it came) --permit, checkpoint--> next()
 
-No window is inflated before it has a permit: windows that wait stay compressed.
+No window is inflated before it has a permit: windows that wait stay compressed. Small ones wait
+for each other first.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ptingest.lumberjack.window import Limits, Window
 from ptingest.model.contracts import Checkpoint
 from ptingest.sources.beats.inflate_permits import INFLATE_PERMITS, HeldPermits, InflatePermits
 from ptingest.sources.beats.receive_budget import BudgetMember, ReceiveBudget
+from ptingest.sources.beats.small_windows import SMALL_BYTES, SmallWindows
 
 WINDOW_FRAME_BYTES = 6
 
@@ -25,6 +27,7 @@ class ReaderHost(Protocol):
     received: ReceiveBudget
     permits: InflatePermits
     exclusive: asyncio.Lock
+    small_windows: SmallWindows
     checkpoint: Checkpoint
     draining: bool
 
@@ -34,9 +37,9 @@ class ReaderHost(Protocol):
 class WindowReader:
     """The bytes of one connection, on their way to windows."""
 
-    def __init__(self, host: ReaderHost, limits: Limits, member: BudgetMember) -> None:
-        """``member``: the connection, as the receive budget knows it."""
-        self._host, self._member = host, member
+    def __init__(self, host: ReaderHost, limits: Limits, member: BudgetMember, sender: str) -> None:
+        """``member``: the connection, as the receive budget knows it; ``sender``: as lanes do."""
+        self._host, self._member, self._sender = host, member, sender
         self.wire = ServerConnection(limits)
         self.permits = HeldPermits(host.permits, host.exclusive, host.now)
         self._more = asyncio.Event()
@@ -101,6 +104,9 @@ class WindowReader:
             is_last_chance = self.is_eof or self._is_quiet or self._host.draining
             if self.wire.is_frame_open and not is_last_chance:
                 continue  # a frame that is not whole needs no permit
+            if self.held_bytes <= SMALL_BYTES and not is_last_chance:
+                self.is_waiting = False
+                await self._host.small_windows.wait(self._sender)
             window = await self._take_permit_and_cut()
             if window is not None:
                 self._is_within_window = not window.is_last

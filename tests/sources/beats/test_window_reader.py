@@ -13,7 +13,9 @@ from ptingest.settings.beats import BeatsLimits
 from ptingest.sources.beats.deadlines import Expired
 from ptingest.sources.beats.inflate_permits import INFLATE_PERMITS
 from ptingest.sources.beats.receive_budget import ReceiveBudget
+from ptingest.sources.beats.small_windows import SMALL_BYTES, SmallWindows
 from ptingest.sources.beats.window_reader import WindowReader
+from tests.support.waiting import until
 from tests.support.wire_description import c, j, w
 
 
@@ -24,6 +26,8 @@ class Host:
         self.received = ReceiveBudget(BeatsLimits(), now=self.now)
         self.permits = Budget(INFLATE_PERMITS)
         self.exclusive = asyncio.Lock()
+        self.small_windows = SmallWindows(lambda _: self.due_at, now=self.now)
+        self.due_at = 0.0
         self.draining = False
 
     def now(self) -> float:
@@ -52,7 +56,7 @@ class Member:
 
 
 def reader_of(host: Host, limits: Limits | None = None) -> WindowReader:
-    reader = WindowReader(host, limits or Limits(), Member())
+    reader = WindowReader(host, limits or Limits(), Member(), "192.0.2.1:5000")
     host.received.join(reader._member)
     return reader
 
@@ -85,6 +89,44 @@ async def test_half_a_frame_takes_no_permit() -> None:
 
     assert held == 0
     assert window is not None
+
+
+async def test_a_small_window_waits_for_others_and_holds_no_permit_meanwhile() -> None:
+    host = Host()
+    host.due_at = 1_000.0
+    reader = reader_of(host)
+    reader.receive_data(w(1) + c(j(1)))
+
+    waiting = asyncio.ensure_future(reader.next())
+    await until(lambda: not reader.is_waiting)
+    held = host.permits.outstanding
+    host.due_at = 0.0
+    await host.small_windows.wait("another that need not wait")
+    window = await waiting
+
+    assert (held, host.permits.outstanding) == (0, 1)
+    assert window is not None
+
+
+@pytest.mark.parametrize("why", ["large", "drain", "end"])
+async def test_what_is_large_or_the_last_waits_for_nobody(why: str) -> None:
+    host = Host()
+    host.due_at = 1_000.0
+    reader = reader_of(host, Limits(part_bytes=10) if why == "drain" else None)
+    if why == "drain":
+        host.due_at = 0.0
+        reader.receive_data(w(2) + j(1))
+        assert await reader.next() is not None
+        reader.permits.give_back()
+        host.due_at, host.draining = 1_000.0, True
+        reader.receive_data(j(2))
+    else:
+        reader.receive_data(w(1) + j(1, b'"%b"' % (b"x" * SMALL_BYTES if why == "large" else b"")))
+    if why == "end":
+        reader.is_eof = True
+        reader.receive_eof()
+
+    assert await reader.next() is not None
 
 
 async def test_the_end_of_the_stream_ends_it() -> None:
