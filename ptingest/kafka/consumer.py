@@ -193,6 +193,7 @@ class KafkaConsumer:
             return
         self._is_closed = True
         closing = self._submit(self._client.close)
+        self._submit(self._topics_seen.close)
         self._calls.put(None)
         try:
             async with asyncio.timeout(seconds):

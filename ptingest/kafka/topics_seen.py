@@ -46,7 +46,10 @@ class TopicsSeen:
         answers = self._client.describe_topics(asked, request_timeout=ASK_SECONDS)
         for topic, answer in answers.items():
             try:
-                self._note(topic, str(answer.result().topic_id), seen)
+                self._note(topic, str(answer.result(ASK_SECONDS + 1).topic_id), seen)
+            except TimeoutError:
+                self._client = None
+                return None
             except library.KafkaException as error:
                 reason = error.args[0]
                 if reason.name().startswith("_"):  # the library's own: there was no answer
@@ -54,6 +57,10 @@ class TopicsSeen:
                     return None
                 seen.problems[topic] = Problem(reason.name(), reason.str(), topic)
         return seen
+
+    def close(self) -> None:
+        """End the connections; blocks."""
+        self._client = None
 
     def _note(self, topic: str, made_as: str, seen: Seen) -> None:
         if self._ids.setdefault(topic, made_as) != made_as:

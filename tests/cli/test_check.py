@@ -74,6 +74,21 @@ def test_a_broken_config_is_told_whole_with_code_3(tmp_path: Path) -> None:
     assert ran.out == b""
 
 
+def test_a_file_that_the_client_of_kafka_cannot_read_is_told_without_asking_a_broker(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "role: receive\n"
+        f"buffer: {{kafka: {{brokers: ['127.0.0.1:9'], tls: {{ca_file: {tmp_path}/none.pem}}}}}}\n"
+    )
+
+    ran = run("check", "--config", "c.yaml", folder=tmp_path)
+
+    assert ran.code == 3
+    assert "buffer.kafka" in ran.err
+    assert "ssl.ca.location" in ran.err
+
+
 def test_a_sample_that_comes_out_otherwise_is_a_problem(tmp_path: Path) -> None:
     profile = (ROOT / "config" / "pt.yaml").read_text()
     assert "logger_name: celery.app.trace" in profile

@@ -202,7 +202,7 @@ async def test_a_single_member_that_its_group_lost_joins_again_and_blames_nobody
         send(kafka.bootstrap, "logs", *numbered(5))
         down = Downstream()
 
-        async with reading(kafka.bootstrap, down, "logs") as one:
+        async with reading(kafka.bootstrap, down, "logs", session_seconds=1.0) as one:
             await one.until_read(down, 5)
             kafka.fail_requests(HEARTBEAT, UNKNOWN_MEMBER, 1)
             await one.until(lambda: "lost logs 0" in caplog.text)
@@ -245,7 +245,9 @@ async def test_a_consumer_that_lost_brokers_which_answer_others_is_replaced(
         send(kafka.bootstrap, "logs", *numbered(5))
         down = Downstream()
 
-        async with reading(kafka.bootstrap, down, "logs", properties=quick) as one:
+        async with reading(
+            kafka.bootstrap, down, "logs", session_seconds=1.0, properties=quick
+        ) as one:
             await one.until_read(down, 5)
             # The brokers' list is empty, as it is while the only one is fenced ...
             kafka.delete_topic("logs")
