@@ -56,13 +56,13 @@ def read(path: Path) -> Comparison:
     names = [str(server.get("name", "")) for server in servers]
     if not names or "" in names or len(set(names)) < len(names):
         raise FileInvalid(f"{path}: give each [[server]] a name of its own; names are {names}")
-    load = {name: int(found[name]) for name in Load._fields if name in found}
+    load: dict[str, Any] = {name: int(found[name]) for name in Load._fields if name in found}
     targets = [
         Target(**{key: server[key] for key in Target._fields if key in server})
         for server in servers
     ]
     does = {str(server["name"]): str(server.get("does", "")) for server in servers}
-    return Comparison(Load(**load), int(found.get("runs", 3)), targets, does)
+    return Comparison(Load()._replace(**load), int(found.get("runs", 3)), targets, does)
 
 
 def _require_known(path: Path, given: dict[str, Any], known: set[str]) -> None:

@@ -3,7 +3,8 @@
 The same seed gives the same bytes on every machine. Three shapes come out:
 
     records()  what an application wrote, with the labels it must get
-    events()   those records as Filebeat 8 sends them, about 1 kB of JSON each
+    events()   those records as Filebeat 8 sends them, about 1 kB of JSON each; small ones, as
+               recorded Filebeats without `add_host_metadata` send them, about 600 bytes
     logs       plain files, one a service, for `ptingest send` (python -m benchmarks.corpus DIR)
 
 The labels are written down here by hand, beside the logger, and not computed with the
@@ -361,19 +362,23 @@ _HOST: dict[str, object] = {
         "codename": "jammy",
     },
 }
+_SMALL_HOST: dict[str, object] = {"name": "pt-app-1"}
+"""Of a Filebeat without `add_host_metadata`."""
 _METADATA = b'"@metadata":{"beat":"filebeat","type":"_doc","version":"8.17.3"},'
 
 
 class _Shipper:
     """One log file of one service as a Filebeat reads it: offsets only grow."""
 
-    def __init__(self, service: str, rng: random.Random) -> None:
+    def __init__(self, service: str, rng: random.Random, *, small: bool = False) -> None:
         self._rng = rng
         self._offset = 0
         self._fixed = [b'"group":"pt"', b'"service":"%b"' % service.encode()]
         self._fixed += [b'"input":{"type":"filestream"}', b'"ecs":{"version":"8.0.0"}']
         self._agent = [b'"agent":' + text for text in _orders(rng, _AGENT, 8)]
-        self._host = [b'"host":' + text for text in _orders(rng, _HOST, 8)]
+        self._host = [
+            b'"host":' + text for text in _orders(rng, _SMALL_HOST if small else _HOST, 8)
+        ]
         inode = str(1_315_423 + SERVICES.index(service))
         path = f"/var/log/pt/{service}/{service}.log"
         file = {"path": path, "device_id": "64768", "inode": inode}
@@ -400,11 +405,11 @@ class _Shipper:
         return head + _METADATA + b",".join(fields) + b"}"
 
 
-def events(count: int, seed: int) -> list[bytes]:
+def events(count: int, seed: int, *, small: bool = False) -> list[bytes]:
     """``count`` events of all six services in the proportions of ``MIX``."""
     rng = random.Random(f"events:{seed}")
     sources = {service: records(service, count, seed) for service in SERVICES}
-    shippers = {service: _Shipper(service, rng) for service in SERVICES}
+    shippers = {service: _Shipper(service, rng, small=small) for service in SERVICES}
     order = rng.choices(list(MIX), list(MIX.values()), k=count)
     return [shippers[service].event(next(sources[service])) for service in order]
 
@@ -439,9 +444,9 @@ def window(payloads: list[bytes], compression: int) -> bytes:
     return struct.pack(">2sI", b"2W", len(payloads)) + frames
 
 
-def write_ndjson(path: Path, count: int, seed: int) -> int:
+def write_ndjson(path: Path, count: int, seed: int, *, small: bool = False) -> int:
     """Write ``events`` one a line; returns the bytes written."""
-    return path.write_bytes(b"\n".join(events(count, seed)) + b"\n")
+    return path.write_bytes(b"\n".join(events(count, seed, small=small)) + b"\n")
 
 
 def write_logs(

@@ -212,9 +212,11 @@ def busy_neighbours() -> Iterator[None]:
             neighbour.communicate()
 
 
-def measure_whole(*, runs: int, compression: int, events: int = 10 * WINDOW, seed: int = 1) -> Runs:
+def measure_whole(
+    *, runs: int, compression: int, events: int = 10 * WINDOW, seed: int = 1, small: bool = False
+) -> Runs:
     """Microseconds an event of the whole with keys, alone."""
-    label, made = labels(), corpus.events(events, seed)
+    label, made = labels(), corpus.events(events, seed, small=small)
     cuts = [made[at : at + WINDOW] for at in range(0, events, WINDOW)]
     wires = [corpus.window(cut, compression) for cut in cuts]
     del made, cuts
@@ -228,16 +230,25 @@ def measure_whole(*, runs: int, compression: int, events: int = 10 * WINDOW, see
 
 def all_works(events: int, folder: Path) -> dict[str, Callable[[], object]]:  # noqa: ARG001
     """The whole with keys, for counting its instructions."""
-    label, made = labels(), corpus.events(events, 1)
-    wire = corpus.window(made, 3)
-    return {"floor with keys": lambda: bulk_body(list(payloads_of(wire)), label, keyed=True)}
+    return {"floor with keys": _whole(corpus.events(events, 1))}
 
 
-def measure_pair(*, runs: int = 3, compression: int = 3) -> Pair:
+def small_works(events: int, folder: Path) -> dict[str, Callable[[], object]]:  # noqa: ARG001
+    """The same of small events."""
+    return {"floor with keys": _whole(corpus.events(events, 1, small=True))}
+
+
+def _whole(made: list[bytes]) -> Callable[[], object]:
+    label, wire = labels(), corpus.window(made, 3)
+    return lambda: bulk_body(list(payloads_of(wire)), label, keyed=True)
+
+
+def measure_pair(*, runs: int = 3, compression: int = 3, small: bool = False) -> Pair:
     """The floor with keys as it is just now, best of some runs; about two seconds."""
-    alone = measure_whole(runs=runs, compression=compression, events=4 * WINDOW)
+    events = 4 * WINDOW
+    alone = measure_whole(runs=runs, compression=compression, events=events, small=small)
     with busy_neighbours():
-        busy = measure_whole(runs=runs, compression=compression, events=4 * WINDOW)
+        busy = measure_whole(runs=runs, compression=compression, events=events, small=small)
     return Pair(alone.best, busy.best)
 
 

@@ -47,6 +47,7 @@ class Row(NamedTuple):
 PLAIN = end_to_end.Load()
 ROADS = (
     Row("null Elasticsearch", PLAIN),
+    Row("the same, small events", PLAIN._replace(small=True)),
     Row("the same, compression 0", PLAIN._replace(compression=0)),
     Row(
         "the same, one connection, one window at a time",

@@ -26,6 +26,13 @@ def test_an_event_is_about_a_kilobyte_as_filebeat_sends_it() -> None:
     assert all({"agent", "host", "log", "ecs", "input", "@metadata"} <= set(e) for e in EVENTS)
 
 
+def test_a_small_event_has_the_size_of_recorded_ones_without_host_metadata() -> None:
+    small = corpus.events(5000, 1, small=True)
+
+    assert 550 < sum(map(len, small)) / len(small) < 650
+    assert all(json.loads(event)["host"] == {"name": "pt-app-1"} for event in small)
+
+
 def test_sixty_loggers_tracebacks_json_lines_and_unicode_are_among_them() -> None:
     loggers = {e["message"].split("|")[1] for e in EVENTS if e["message"].count("|") >= 3}
     tracebacks = sum("\nTraceback (most recent call last)" in e["message"] for e in EVENTS)
