@@ -165,12 +165,15 @@ class Group:
                 return captured, instant.millis
             found = self.own_times.find_in_text(captured)
             if found is not None:
-                return captured, found.millis
+                return captured, found[1]
             if _DIGIT(captured):
                 # In no form that can be read, but still this line's time and no other's.
                 return captured, 0
         found = self.own_times.find_in_text(message)
-        return None if found is None else (found.text.decode("ascii"), found.millis)
+        if found is None:
+            return None
+        text, millis = found
+        return text.decode("ascii"), millis
 
     # --- Beats input ----------------------------------------------------------------------
 

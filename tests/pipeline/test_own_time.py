@@ -95,7 +95,7 @@ def test_a_time_without_a_zone_is_the_profiles() -> None:
         found = warsaw.find_in_text(text)
         assert found is not None
         wanted = datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000
-        assert abs(found.millis - wanted) <= 2 * 3_600_000
+        assert abs(found[1] - wanted) <= 2 * 3_600_000
 
 
 def test_it_looks_so_far_and_no_further() -> None:
@@ -150,6 +150,26 @@ def test_a_time_seen_before_is_found_as_at_first(line: str) -> None:
         assert warm.find(raw, 1, end) == times().find(raw[:end], 1)
 
 
+PARTS = (
+    "2025-01-02T03:04:05.678", "2025-01-02 03:04:05,678", "2025-01-02T03:04:05", "Z", " UTC", "9",
+    "02/Jan/2025:03:04:05 +0000", "Jan  2 03:04:05", " 2025", "250102 03:04:05", "[I ", "+01", " ",
+    "|", ":12",
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(PARTS), max_size=5), st.integers(0, 3), st.integers(0, 60))
+def test_a_line_like_one_before_has_the_time_that_a_search_finds(
+    parts: list[str], start: int, end: int
+) -> None:
+    warm, line = times(), "".join(parts).encode()
+    for seen in ("2025-01-02T03:04:00", "2025-01-02 03:04:00Z", "02/Jan/2025:03:04:05 +0000"):
+        warm.find_in_text(seen)
+
+    assert warm.find(line, start) == times().find(line, start)
+    assert warm.find(line, start, min(end, len(line))) == times().find(line[:end], start)
+
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -163,4 +183,4 @@ def test_a_time_of_a_minute_seen_before_is_read_as_any_other(millis: int, minute
     found = warm.find_in_text(f"{text}.{millis % 1000:03d}{zone}")
 
     assert found is not None
-    assert found.millis == millis - minutes * 60_000
+    assert found[1] == millis - minutes * 60_000
