@@ -19,7 +19,11 @@ from tests.peers.test_setup import event
 from tests.support.server_process import ServerProcess
 from tests.support.waiting import until, until_told
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.peer,
+    pytest.mark.needs("failure_store", "users"),
+    pytest.mark.timeout(300),
+]
 
 FAILED, NEW = 300, 100
 

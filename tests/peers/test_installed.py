@@ -12,7 +12,7 @@ from tests.peers.elasticsearch_peer import SUPERUSER, Node
 from tests.peers.preparing import WRITER, clean
 from tests.support.installed import call, install, running, wheel_of_sdist
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.peer, pytest.mark.needs("users"), pytest.mark.timeout(180)]
 
 LINE = b"ERROR|apps.parcels.views|2025-01-02T03:04:05.678|Parcel 42 is lost\n"
 
