@@ -118,6 +118,9 @@ class PartitionReader:
             self.outstanding_bytes += waiting.bytes
             self._queue.append(waiting)
         self._around.books.read_records(self.partition.topic, len(records))
+        self._begin_to_admit()
+
+    def _begin_to_admit(self) -> None:
         if self._task is None and self._queue:
             self._idle.clear()
             name = f"kafka {self.partition.topic}/{self.partition.number}"
@@ -161,6 +164,8 @@ class PartitionReader:
         elif (error := task.exception()) is not None:
             log.error("admitting %s failed", self._sender, exc_info=error)
             self._fail_open("internal error")
+        # Records may have come since the task looked for some, before this was called.
+        self._begin_to_admit()
         self._look_idle()
 
     def _closed(self, waiting: _UnderWay, receipt: Receipt) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 from ptingest.kafka.polled import KafkaRecord, Partition
+from ptingest.model.origin import Origin
+from ptingest.model.receipt import Receipt
 from ptingest.server.process.clock import SystemClock
 from ptingest.sources.kafka.books import KafkaBooks
 from ptingest.sources.kafka.partition import (
@@ -74,6 +77,31 @@ async def test_offsets_follow_what_is_settled() -> None:
     assert around.reader.to_commit == RUN_RECORDS + 5
     await around.reader.until_idle()
     around.assert_balanced()
+
+
+class Followed(Downstream):
+    """Lets ``then`` happen after the first run was admitted, before anybody hears of its end."""
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        super().__init__()
+        self._then: Callable[[], None] | None = then
+
+    async def admit(self, payloads: Sequence[bytes], receipt: Receipt, origin: Origin) -> None:
+        if self._then is not None:
+            asyncio.get_running_loop().call_soon(self._then)
+            self._then = None
+        await super().admit(payloads, receipt, origin)
+
+
+async def test_records_that_come_as_admitting_ends_are_admitted() -> None:
+    # They waited for further ones, for ever where none came.
+    around = Around(Followed(lambda: around.take(1, 1)))
+    around.take(0, 1)
+
+    await until(lambda: around.reader.to_commit == 2)
+
+    assert len(around.down.admitted) == 2
+    await around.reader.until_idle()
 
 
 async def test_a_partition_that_has_its_share_is_full_until_half_of_it_is_free() -> None:
