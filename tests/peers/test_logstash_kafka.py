@@ -1,4 +1,4 @@
-"""A logstash.conf from a topic of a real Kafka to another one and to a real Elasticsearch."""
+"""A logstash.conf from a topic of a real Kafka to another one and to Elasticsearch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest_asyncio
 from ptingest.pipeline.logstash.pipeline import compile_logstash
 from ptingest.server.logstash_settings import server_values
 from ptingest.settings.logstash import load_logstash
-from tests.peers.elasticsearch_peer import Node
+from tests.fakes.elasticsearch import FakeElasticsearch
 from tests.peers.kafka_peer import Kafka
 from tests.support.kafka import committed, records, send
 from tests.support.server_process import ServerProcess
@@ -35,13 +35,21 @@ filter {
 output {
   kafka { bootstrap_servers => "%(brokers)s" topic_id => "conf-out" codec => json acks => all
     message_key => "%%{n}" compression_type => zstd }
-  elasticsearch { hosts => "%(cluster)s" index => "conf-kafka" }
+  elasticsearch { hosts => "%(cluster)s" data_stream => true data_stream_dataset => "conf" }
 }
 """
 
 
 @pytest_asyncio.fixture
-async def server(tmp_path: Path, kafka: Kafka, elasticsearch: Node) -> AsyncIterator[ServerProcess]:
+async def elasticsearch() -> AsyncIterator[FakeElasticsearch]:
+    async with FakeElasticsearch() as fake:
+        yield fake
+
+
+@pytest_asyncio.fixture
+async def server(
+    tmp_path: Path, kafka: Kafka, elasticsearch: FakeElasticsearch
+) -> AsyncIterator[ServerProcess]:
     for topic in ("conf-in", "conf-out"):
         kafka.create_topic(topic, partitions=2)
     config = tmp_path / "logstash.conf"
@@ -60,7 +68,7 @@ async def settled(server: ServerProcess) -> dict[str, int]:
 
 
 async def test_nothing_is_lost_between_topics_when_the_server_is_killed(
-    server: ServerProcess, kafka: Kafka, elasticsearch: Node
+    server: ServerProcess, kafka: Kafka, elasticsearch: FakeElasticsearch
 ) -> None:
     values = [json.dumps({"n": n, "text": "x" * 200}).encode() for n in range(EVENTS)]
     half = EVENTS // 2
@@ -86,9 +94,9 @@ async def test_nothing_is_lost_between_topics_when_the_server_is_killed(
     assert await server.stop() == 0
 
     wanted = sorted(set(range(EVENTS)) - {13})
-    stored = await asyncio.to_thread(elasticsearch.documents, "conf-kafka")
-    assert sorted(one["_source"]["n"] for one in stored) == wanted
-    assert {one["_source"]["from"] for one in stored} == {"conf-in"}
+    stored = elasticsearch.documents("logs-conf-default")
+    assert sorted(one["n"] for one in stored) == wanted
+    assert {one["from"] for one in stored} == {"conf-in"}
     sent = await asyncio.to_thread(records, kafka.bootstrap, "conf-out", len(wanted))
     found = {int(one.key or b"-1"): json.loads(one.value or b"null") for one in sent}
     assert sorted(found) == wanted

@@ -29,6 +29,7 @@ TOGETHER = {
     "tests/peers/test_kafka_whole_path.py": "a Kafka",
     "tests/peers/test_kafka_buffer.py": "a Kafka",
     "tests/peers/test_kafka_replay.py": "a Kafka",
+    "tests/peers/test_logstash_kafka.py": "a Kafka",
 }
 """Files by the fixtures of a whole run that they share."""
 ONE_BY_ONE = (
