@@ -39,7 +39,8 @@ CONNECT_SECONDS = 30.0
 @click.option(
     "--connect",
     is_flag=True,
-    help="Also ask each sink and the buffer whether they would take events.",
+    help="Also ask each sink and the buffer whether they would take events, and Kafka for the "
+    "topics that are read.",
 )
 def check(config: Path | None, connect: bool) -> ExitCode:
     """Find out whether a config would work: values, files, every pattern's samples.
@@ -350,6 +351,10 @@ async def _findings(settings: ServerSettings, profile: Profile) -> list[tuple[st
         from ptingest.buffer.checking import look_at_buffer
 
         found += [("kafka", finding) for finding in await look_at_buffer(settings.buffer.kafka)]
+    if settings.kafka is not None:
+        from ptingest.sources.kafka.checking import look_at_source
+
+        found += [("kafka", finding) for finding in await look_at_source(settings.kafka)]
     if not settings.writes_to_sinks:
         return found
     for sink in build_sinks(settings, stream_names(profile), SystemClock(), Metrics()):
