@@ -53,7 +53,8 @@ class BeatsAndKafka:
     def __init__(self, beats: BeatsInput | None, kafka: KafkaInput) -> None:
         self._beats, self._kafka = beats, kafka
         self.framed = kafka.framed
-        self.keeps_members = beats is not None and beats.keeps_members
+        self.keeps_members = False
+        """A record has metadata of its own."""
 
     def decode(self, payload: bytes) -> Decoded | Unreadable:
         """As ``Builder.decode``."""

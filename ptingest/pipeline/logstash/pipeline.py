@@ -25,6 +25,7 @@ from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import TOO_DEEP, Decoded, Unreadable
 from ptingest.pipeline.fast.cache import remember
+from ptingest.pipeline.fast.events import ABSENT
 from ptingest.pipeline.identity import part_key
 from ptingest.pipeline.labels import LearnedLabels
 from ptingest.pipeline.logstash.as_profile import profile_of
@@ -149,6 +150,7 @@ class LogstashPipeline:
         done = Processed(is_spread=self._is_spread)
         received, documents = done.received, done.documents
         is_wanted = self.program.is_wanted if self._input.keeps_members else None
+        unwanted: dict[str, int] = {}
         for payload in payloads:
             sent, label = self._input.decode(payload), OTHER
             fate: list[_Made] | Unreadable | Illegal | DropReason
@@ -156,7 +158,9 @@ class LogstashPipeline:
                 if isinstance(sent, Unreadable):
                     fate = sent
                 elif is_wanted is not None and not is_wanted(sent, now_ns):
-                    label, fate = self._label(sent.event), DropReason.NO_OUTPUT
+                    label = self._sent_labels[b"" + sent.event.get("service", ABSENT)]
+                    unwanted[label] = unwanted.get(label, 0) + 1
+                    continue
                 else:
                     label, fate = self._fate(sent, peer, now_ns, done)
             except RecursionError:
@@ -170,13 +174,12 @@ class LogstashPipeline:
                             target, body, key, receipt, payload, label, peer, routing, one.text
                         )
                     )
-                if len(fate) != 1:
-                    done.is_spread = True
+                done.is_spread |= len(fate) != 1
             elif isinstance(fate, DropReason):
-                place = (label, fate)
-                done.dropped[place] = done.dropped.get(place, 0) + 1
+                done.dropped[label, fate] = done.dropped.get((label, fate), 0) + 1
             else:
                 done.dead_letters.append(_letter(fate, payload, label, peer, self._key(sent)))
+        _count_unwanted(done, unwanted)
         return done
 
     def _fate(
@@ -361,13 +364,13 @@ def invalid(error: RefusedConfig) -> ConfigProblem:
 
 
 class _SentLabels(dict[bytes, str]):
-    """Labels by the ``service`` that was sent."""
+    """Labels by the ``service`` that was sent; no bytes where none was."""
 
     def __init__(self, labels: LearnedLabels) -> None:
         self._labels = labels
 
     def __missing__(self, sent: bytes) -> str:
-        label = self._labels.label_of(_service_name(value_of(sent)))
+        label = self._labels.label_of(_service_name(value_of(sent)) if sent else None)
         remember(self, sent, label)
         return label
 
@@ -395,6 +398,13 @@ def _drop_reason(results: Sequence[Result], *, is_undecided: bool) -> DropReason
     if is_undecided:
         return DropReason.CONDITION_ERROR
     return DropReason.NO_OUTPUT if results else DropReason.FILTER
+
+
+def _count_unwanted(done: Processed, unwanted: Mapping[str, int]) -> None:
+    for label, count in unwanted.items():
+        done.received[label] = done.received.get(label, 0) + count
+        place = (label, DropReason.NO_OUTPUT)
+        done.dropped[place] = done.dropped.get(place, 0) + count
 
 
 def _count(done: Processed, label: str, what: str) -> None:

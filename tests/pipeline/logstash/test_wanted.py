@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from ptingest.pipeline.decode import Decoded, decode_payload
-from ptingest.pipeline.logstash.kafka_input import SentRecord
 from ptingest.pipeline.logstash.parse import parse
 from ptingest.pipeline.logstash.regex import RegexTimeout
 from ptingest.pipeline.logstash.wanted import Wanted, compile_wanted
@@ -45,14 +44,6 @@ def test_what_the_input_may_refuse_or_cannot_be_compared_is_wanted() -> None:
     events: list[dict[str, Any]] = [{"n": 1}, {"n": 1, "tags": 3}, {"n": 1, "event": 3}, {}]
 
     assert answers(wanted("[n] > 5"), *events) == [False, True, True, True]
-
-
-def test_a_record_of_kafka_is_wanted_whatever_it_holds() -> None:
-    is_wanted = wanted("[a]")
-    assert is_wanted is not None
-
-    assert is_wanted(SentRecord({}, b"{}"), 0)
-    assert not is_wanted(Decoded({}, b"{}"), 0)
 
 
 @pytest.mark.parametrize("condition", ["[message]", "[@metadata][x]", "[a[b]"])
