@@ -139,7 +139,10 @@ class KafkaConsumer:
     # -- on the loop ----------------------------------------------------------------------
 
     async def subscribe(self) -> None:
-        """Join the group; partitions come during ``poll``."""
+        """Join the group; partitions come during ``poll``.
+
+        Raises KafkaReadFailed where the client takes no such topics.
+        """
         self._look_at = time.monotonic() + LOOK_SECONDS
         await self._in_thread(self._subscribe)
 
@@ -231,12 +234,15 @@ class KafkaConsumer:
                 done.set_exception(error)
 
     def _subscribe(self) -> None:
-        self._client.subscribe(
-            self._topics,
-            on_assign=self._on_assign,
-            on_revoke=self._on_revoke,
-            on_lost=self._on_lost,
-        )
+        try:
+            self._client.subscribe(
+                self._topics,
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_lost,
+            )
+        except confluent_kafka().KafkaException as error:
+            raise read_failed(error.args[0], f"subscribing to {self._topics}: ") from None
 
     def _poll(self, seconds: float, most: int) -> Polled:
         if self._stranding.is_found():

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ptingest.pipeline.logstash.options import Options
+from ptingest.settings.topic_pattern import client_pattern
 
 _SCHEME = re.compile(r"[0-9A-Za-z_.%-]+://")
 _CREDENTIAL = re.compile(
@@ -29,13 +30,6 @@ _PEM = (
     "Java's key stores cannot be read here; export PEM files (keytool -exportcert -rfc, openssl "
     'pkcs12), name those, and write {} => "PEM"'
 )
-_CLASSES = {"\\d": "0-9", "\\w": "A-Za-z0-9_"}
-_TOKEN = re.compile(
-    r"\(\?:|\\[dw]"
-    r"|\[\^?(?:[A-Za-z0-9_]-[A-Za-z0-9_]|[A-Za-z0-9_.]|\\[dw.])+-?\]"
-    r"|[A-Za-z0-9_-]+|\\[.-]|[.|)]|\((?!\?)|(?:[*+?]|\{\d+(?:,\d*)?\})\??(?!\+)"
-)
-"""What is the same in Java's expressions and POSIX's, or becomes so."""
 
 
 def connection_values(options: Options) -> Iterator[tuple[str, Any]]:
@@ -156,39 +150,8 @@ def source_values(options: Options) -> Iterator[tuple[str, Any]]:
 
 
 def _expression(options: Options) -> str:
-    r"""Return ``topics_pattern`` for the client, whose expressions are POSIX's.
-
-    Letters, ``.``, ``\d``, ``\w``, escapes of other signs, sets, groups and repeats mean the same
-    in both.
-    """
-    text: str = options["topics_pattern"]
-    parts: list[str] = []
-    at = 0
-    while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
-            raise options.refuse(
-                f"topics_pattern cannot be followed from {text[at:]!r} on; letters, digits, "
-                "`.`, `-`, `_`, sets, groups, `|` and repeats can be used, or name topics",
-                "topics_pattern",
-                is_unsupported=True,
-            )
-        parts.append(_posix(found.group()))
-        at = found.end()
-    return "".join(parts)
-
-
-def _posix(part: str) -> str:
-    if part == "(?:":
-        return "("
-    if part in _CLASSES:
-        return f"[{_CLASSES[part]}]"
-    if part == "\\-":
-        return "-"
-    if len(part) > 1 and part.endswith("?"):
-        return part[:-1]  # what a repeat takes first makes no difference to the whole
-    if part.startswith("["):
-        for name, meaning in _CLASSES.items():
-            part = part.replace(name, meaning)
-        return part.replace("\\.", ".")
-    return part
+    try:
+        return client_pattern(options["topics_pattern"])
+    except ValueError as error:
+        sentence = f"topics_pattern {error}"
+        raise options.refuse(sentence, "topics_pattern", is_unsupported=True) from None

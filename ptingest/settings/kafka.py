@@ -14,6 +14,7 @@ from ptingest.settings.strict import (
     StrictSettings,
     split_at_commas,
 )
+from ptingest.settings.topic_pattern import client_pattern
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -55,14 +56,14 @@ def _topic(name: str) -> str:
     return name
 
 
-def _topic_or_pattern(name: str) -> str:
+def topic_or_pattern(name: str) -> str:
+    """Return what the client subscribes to. Raises ValueError where that cannot be."""
     if not name.startswith("^"):
         return _topic(name)
     try:
-        re.compile(name)
-    except re.error as error:
-        raise ValueError(f"the pattern {name!r} cannot be read: {error}") from None
-    return name
+        return client_pattern(name)
+    except ValueError as error:
+        raise ValueError(f"the pattern {name!r} {error}") from None
 
 
 def _start(text: str) -> str:
@@ -85,7 +86,7 @@ def _as_text(value: Any) -> Any:
 
 Broker = Annotated[str, AfterValidator(_address)]
 Topic = Annotated[str, AfterValidator(_topic)]
-TopicOrPattern = Annotated[str, AfterValidator(_topic_or_pattern)]
+TopicOrPattern = Annotated[str, AfterValidator(topic_or_pattern)]
 GroupName = Annotated[str, Field(min_length=1, max_length=255)]
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ptingest.errors import KafkaUnusable
+from ptingest.errors import KafkaReadFailed, KafkaUnusable
 from ptingest.kafka.consumer import KafkaConsumer
 from ptingest.kafka.polled import Beginning, KafkaRecord, Partition
 from tests.fakes.kafka import OFFSET_COMMIT, TOPIC_AUTHORIZATION_FAILED, MockKafka
@@ -60,6 +60,17 @@ async def member(
         yield consumer
     finally:
         await consumer.close(10.0)
+
+
+async def test_topics_that_the_client_does_not_take_are_told_as_our_own_error() -> None:
+    properties = {"bootstrap.servers": "127.0.0.1:1", "group.id": "group"}
+    topics = ["^(?!abc)d.*"]
+    consumer = KafkaConsumer(properties, topics, Owner(), start="earliest", revoke_seconds=10.0)
+    try:
+        with pytest.raises(KafkaReadFailed, match=r"_INVALID_ARG: subscribing to \['\^\(\?!abc"):
+            await consumer.subscribe()
+    finally:
+        await consumer.close(60.0)
 
 
 async def read(consumer: KafkaConsumer, count: int) -> list[KafkaRecord]:

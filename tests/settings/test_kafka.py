@@ -41,6 +41,7 @@ def test_brokers_are_a_list_or_one_text(given: object) -> None:
         ({"topics": ["a topic"]}, "is no name of a topic"),
         ({"topics": [".."]}, "is no name of a topic"),
         ({"topics": ["^logs-("]}, "cannot be read"),
+        ({"topics": ["^(?!abc)d.*"]}, r"cannot be followed from '\(\?!abc\)d\.\*' on"),
         ({"start": "yesterday"}, "neither earliest, latest nor a time like"),
         ({"start": "2026-11-29T08:00:00"}, "has no zone"),
         ({"tls": {"key": "client.key"}}, "nothing without certificate"),
@@ -57,6 +58,14 @@ def test_a_pattern_may_have_a_comma() -> None:
     settings = KafkaSourceSettings.model_validate({"brokers": BROKERS, "topics": "^pt-.{1,20}$"})
 
     assert settings.topics == ("^pt-.{1,20}$",)
+
+
+def test_a_pattern_is_subscribed_to_in_the_words_of_the_client() -> None:
+    given = {"brokers": BROKERS, "topics": [r"^(?:a|b)-\d+$", "parcels"]}
+
+    settings = KafkaSourceSettings.model_validate(given)
+
+    assert settings.topics == ("^(a|b)-[0-9]+$", "parcels")
 
 
 def test_tls_and_login_become_properties() -> None:

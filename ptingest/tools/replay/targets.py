@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ptingest.errors import ReplayRefused
-from ptingest.settings.kafka import KafkaSourceSettings
+from ptingest.settings.kafka import KafkaSourceSettings, topic_or_pattern
 from ptingest.settings.logstash import LogstashSettings
 from ptingest.settings.profiles import Profile
 from ptingest.settings.server import ServerSettings
@@ -24,7 +24,7 @@ def source_of(settings: ServerSettings, topics: tuple[str, ...]) -> KafkaSourceS
     """Return how the topics are reached that are read again, ``topics`` in place of the config's.
 
     Raises:
-        ReplayRefused: the config reads nothing from Kafka.
+        ReplayRefused: the config reads nothing from Kafka, or a topic can have no such name.
     """
     found = settings.kafka
     if settings.buffer is not None and (found is None or settings.buffer.kafka.topic in topics):
@@ -33,7 +33,13 @@ def source_of(settings: ServerSettings, topics: tuple[str, ...]) -> KafkaSourceS
         raise ReplayRefused(
             "the config has neither buffer.kafka nor kafka, so there is no topic to read again"
         )
-    return found.model_copy(update={"topics": topics}) if topics else found
+    if not topics:
+        return found
+    try:
+        asked = tuple(map(topic_or_pattern, topics))
+    except ValueError as error:
+        raise ReplayRefused(f"--topic: {error}") from None
+    return found.model_copy(update={"topics": asked})
 
 
 def in_namespace(profile: Profile, namespace: str) -> Profile:

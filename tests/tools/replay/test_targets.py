@@ -43,6 +43,11 @@ def test_without_kafka_there_is_nothing_to_read_again() -> None:
         source_of(ServerSettings(), ())
 
 
+def test_a_topic_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ReplayRefused, match=r"--topic: .* cannot be followed from '\(\?!a\)'"):
+        source_of(ServerSettings.model_validate({"kafka": KAFKA}), ("^(?!a)",))
+
+
 def test_every_group_writes_to_the_namespace() -> None:
     changed = in_namespace(PROFILE, "pt_replay")
 
