@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Raw
 
@@ -40,6 +40,10 @@ OPTIONS = (
     Option("timeout_scope", "string", "pattern", choices=("pattern", "event"), ignored=_BOUNDED),
 )
 
+Bound = tuple[int, str | None, Callable[[str], Any] | None, Writer]
+"""How a capture sets its field: the number of its group, counted from 0; the root field that its
+text becomes unless the event has it, None where ``Writer`` sets it; how its text is converted. A
+plain tuple, since a named one is taken apart at many times the cost."""
 Attempt = Callable[[Event, str], bool]
 """Tries the expressions of one field on a text; raises RegexTimeout."""
 
@@ -163,18 +167,7 @@ def _attempt(groks: Sequence[Grok], setup: FilterSetup) -> Attempt:
     return attempt
 
 
-class _Bound(NamedTuple):
-    """A capture, and how its field is set."""
-
-    at: int
-    """The number of its group, counted from 0."""
-    root_name: str | None
-    """Where the text becomes this root field unless the event has it; None: ``put`` sets it."""
-    convert: Callable[[str], Any] | None
-    put: Writer
-
-
-def _bound(capture: Capture, setup: FilterSetup) -> _Bound:
+def _bound(capture: Capture, setup: FilterSetup) -> Bound:
     options = setup.options
     field = capture.field
     does_overwrite = field in options["overwrite"]
@@ -183,7 +176,7 @@ def _bound(capture: Capture, setup: FilterSetup) -> _Bound:
         does_overwrite = does_overwrite or field in options["overwrite"]
     put = _setter(field, does_overwrite=does_overwrite)
     name = None if capture.convert or does_overwrite else root_key(field)
-    return _Bound(capture.group - 1, name, capture.convert, put)
+    return capture.group - 1, name, capture.convert, put
 
 
 def _bracketed(field: str) -> str:
