@@ -94,10 +94,13 @@ class KafkaConsumer:
         *,
         start: str | int,
         revoke_seconds: float,
+        topics_seen: TopicsSeen,
     ) -> None:
         """``properties`` are the library's, ``group.id`` among them. ``start`` is ``earliest``,
-        ``latest`` or milliseconds since the epoch. ``revoke_seconds``: how long a rebalance may
-        wait for ``owner.revoked``.
+        ``latest`` or milliseconds since the epoch; ``latest`` is the end of what was there at
+        the first look of ``topics_seen``, which outlives this consumer: what comes later is read
+        from its beginning.
+        ``revoke_seconds``: how long a rebalance may wait for ``owner.revoked``.
 
         Raises KafkaUnusable where the library is missing or takes no such properties.
         """
@@ -106,7 +109,7 @@ class KafkaConsumer:
         self._loop = asyncio.get_running_loop()
         self.statistics = ClientStatistics()
         self._stranding = Stranding(properties, self.statistics)
-        self._topics_seen = TopicsSeen(properties)
+        self._topics_seen = topics_seen
         self._committing: _Commit | None = None
         self._to_begin: set[Partition] = set()
         self._anew: set[Partition] = set()
@@ -251,7 +254,8 @@ class KafkaConsumer:
         self._gone.clear()
         if time.monotonic() >= self._look_at:
             self._look_for_topics()
-        if self._to_begin and time.monotonic() >= self._begin_at:
+        is_looked_at = self._start != "latest" or self._topics_seen.look_first()
+        if is_looked_at and self._to_begin and time.monotonic() >= self._begin_at:
             self._begin_all()
         try:
             first = self._client.poll(seconds)
@@ -344,8 +348,10 @@ class KafkaConsumer:
             return Beginning(low, None, low, is_anew=True)
         if found.offset >= 0:
             return Beginning(low, found.offset, low)
-        if self._start == "earliest":
-            return Beginning(low, None, low)
+        is_new = self._start == "latest" and self._topics_seen.is_new(partition)
+        if self._start == "earliest" or is_new:
+            is_anew = self._topics_seen.is_made_anew(partition.topic)
+            return Beginning(low, None, low, is_anew=is_anew)
         if self._start == "latest":
             return Beginning(high, None, low)
         moment = _place(partition, int(self._start))

@@ -11,6 +11,7 @@ import pytest
 from ptingest.errors import KafkaReadFailed, KafkaUnusable
 from ptingest.kafka.consumer import KafkaConsumer
 from ptingest.kafka.polled import Beginning, KafkaRecord, Partition
+from ptingest.kafka.topics_seen import TopicsSeen
 from tests.fakes.kafka import OFFSET_COMMIT, TOPIC_AUTHORIZATION_FAILED, MockKafka
 from tests.support.kafka import committed, send
 
@@ -54,7 +55,14 @@ async def member(
         "group.id": "group",
         "session.timeout.ms": 3000,
     }
-    consumer = KafkaConsumer(properties, topics, owner, start=start, revoke_seconds=10.0)
+    consumer = KafkaConsumer(
+        properties,
+        topics,
+        owner,
+        start=start,
+        revoke_seconds=10.0,
+        topics_seen=TopicsSeen(properties),
+    )
     await consumer.subscribe()
     try:
         yield consumer
@@ -65,7 +73,14 @@ async def member(
 async def test_topics_that_the_client_does_not_take_are_told_as_our_own_error() -> None:
     properties = {"bootstrap.servers": "127.0.0.1:1", "group.id": "group"}
     topics = ["^(?!abc)d.*"]
-    consumer = KafkaConsumer(properties, topics, Owner(), start="earliest", revoke_seconds=10.0)
+    consumer = KafkaConsumer(
+        properties,
+        topics,
+        Owner(),
+        start="earliest",
+        revoke_seconds=10.0,
+        topics_seen=TopicsSeen(properties),
+    )
     try:
         with pytest.raises(KafkaReadFailed, match=r"_INVALID_ARG: subscribing to \['\^\(\?!abc"):
             await consumer.subscribe()
@@ -288,4 +303,5 @@ async def test_properties_that_the_library_refuses_are_told() -> None:
             Owner(),
             start="earliest",
             revoke_seconds=1.0,
+            topics_seen=TopicsSeen({}),
         )

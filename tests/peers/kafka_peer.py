@@ -180,6 +180,12 @@ class Kafka:
         topic = NewTopic(name, partitions, replicas or len(self.nodes), config=words)
         self._ask(lambda admin: admin.create_topics([topic], operation_timeout=30)[name])
 
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Let a topic have so many partitions."""
+        from confluent_kafka.cimpl import NewPartitions
+
+        self._ask(lambda admin: admin.create_partitions([NewPartitions(topic, total)])[topic])
+
     def delete_topic(self, name: str) -> None:
         """Take a topic away, with all that is in it."""
         self._ask(lambda admin: admin.delete_topics([name], operation_timeout=30)[name])

@@ -172,6 +172,31 @@ async def test_a_topic_that_is_made_anew_while_it_is_read_is_read_from_its_begin
     assert committed(kafka.bootstrap, topic, group=group) == [50]
 
 
+async def test_what_comes_while_the_latest_is_read_is_read_from_its_beginning(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ptingest.kafka.consumer.LOOK_SECONDS", 0.5)
+    grows, goes = "latest-grows", "latest-goes"
+    for topic in (grows, goes):
+        kafka.create_topic(topic)
+        send(kafka.bootstrap, topic, *numbered(3))
+    down, soon = Downstream(), {"topic.metadata.refresh.interval.ms": 500}
+
+    async with reading(
+        kafka.bootstrap, down, [grows, goes], group=grows, start="latest", properties=soon
+    ) as one:
+        await one.until(lambda: [row["committed"] for row in rows(one)] == [3, 3])
+        await asyncio.to_thread(kafka.delete_topic, goes)
+        await one.until(lambda: goes in " ".join(one.source.troubles()) and len(rows(one)) == 1)
+        await asyncio.to_thread(kafka.create_topic, goes)
+        await asyncio.to_thread(kafka.add_partitions, grows, 2)
+        send(kafka.bootstrap, grows, *numbered(10, 100), partition=1)
+        send(kafka.bootstrap, goes, *numbered(10, 200))
+        await one.until(lambda: set(down.admitted) == set(numbered(10, 100) + numbered(10, 200)))
+
+    assert "latest-goes/0: the topic was deleted and made anew while it was read" in caplog.text
+
+
 async def test_records_that_retention_took_are_counted_and_the_rest_is_read(
     kafka: Kafka, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,6 +22,7 @@ from itertools import groupby
 from ptingest.errors import KafkaReadFailed, KafkaUnusable
 from ptingest.kafka.consumer import KafkaConsumer, require_usable
 from ptingest.kafka.polled import Beginning, KafkaRecord, Partition, Polled, Problem
+from ptingest.kafka.topics_seen import TopicsSeen
 from ptingest.model.contracts import Admit, Checkpoint, Clock
 from ptingest.settings.kafka import KafkaSourceSettings
 from ptingest.sources.kafka.books import KafkaBooks
@@ -79,8 +80,7 @@ class KafkaSource:
             record_limit_bytes=record_limit_bytes,
             on_failed=self._rewind,
         )
-        self._properties = {**_properties(settings), **(properties or {})}
-        require_usable(self._properties)
+        self._properties = _usable(settings, properties)
         self._revoke_seconds = _revoke_seconds(self._properties)
         self._readers: dict[Partition, PartitionReader] = {}
         self._consumer: KafkaConsumer | None = None
@@ -89,6 +89,7 @@ class KafkaSource:
         """What is wrong, by topic, "" for all of it; a sentence each."""
         self._committed_at, self._commits = clock.monotonic(), asyncio.Lock()
         self._commit_error: str | None = None
+        self._topics_seen = TopicsSeen(self._properties)
         self._is_draining, self._trend = False, LagTrend()
         self._is_closing, self._ended = asyncio.Event(), asyncio.Event()
         self._ended.set()
@@ -115,6 +116,7 @@ class KafkaSource:
             self,
             start=_start(self._settings.start),
             revoke_seconds=self._revoke_seconds,
+            topics_seen=self._topics_seen,
         )
         await consumer.subscribe()
         committing = self._spawn(self._commit_regularly(consumer), "kafka commits")
@@ -309,8 +311,8 @@ class KafkaSource:
             )
         elif beginning.committed is None:
             log.info(
-                "%s: the group has no offset; begins at %d (%s)",
-                *(name, beginning.offset, self._settings.start),
+                "%s: the group has no offset; begins at %d (the first record is %d)",
+                *(name, beginning.offset, beginning.low),
             )
         elif beginning.committed < beginning.low:
             gone = beginning.low - beginning.committed
@@ -440,6 +442,15 @@ class KafkaSource:
             "oldest_seconds": round(self._age(reader), 1),
             "paused": reader.is_paused,
         }
+
+
+def _usable(
+    settings: KafkaSourceSettings, properties: Mapping[str, object] | None
+) -> dict[str, object]:
+    """Raise KafkaUnusable where the client library is missing, or refuses these."""
+    found = {**_properties(settings), **(properties or {})}
+    require_usable(found)
+    return found
 
 
 def _properties(settings: KafkaSourceSettings) -> dict[str, object]:

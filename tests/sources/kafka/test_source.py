@@ -333,6 +333,26 @@ async def test_a_topic_that_is_made_anew_while_it_is_read_is_read_from_its_begin
         assert committed(kafka.bootstrap, "logs") == [40]
 
 
+async def test_a_topic_that_comes_while_the_latest_is_read_is_read_from_its_beginning() -> None:
+    with MockKafka() as kafka:
+        kafka.create_topic("logs-old")
+        send(kafka.bootstrap, "logs-old", *numbered(20))
+        down = Downstream()
+        soon = {"topic.metadata.refresh.interval.ms": 200}
+
+        async with reading(
+            kafka.bootstrap, down, "^logs-.*", start="latest", properties=soon
+        ) as one:
+            await one.until(lambda: one.value("ptingest_kafka_commits_total", "done"))
+            kafka.create_topic("logs-new")
+            send(kafka.bootstrap, "logs-new", *numbered(5, 100))
+            await one.until_read(down, 5)
+            send(kafka.bootstrap, "logs-old", *numbered(5, 20))
+            await one.until_read(down, 10)
+
+        assert set(down.admitted) == set(numbered(5, 100) + numbered(5, 20))
+
+
 async def test_a_pattern_reads_the_topics_that_it_finds() -> None:
     with MockKafka() as kafka:
         for topic in ("logs-a", "logs-b", "other"):
