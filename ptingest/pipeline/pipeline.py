@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 from ptingest.model.document import DataStream
-from ptingest.model.origin import RecordPlace
 from ptingest.model.outcome import DeadLetter, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.settings.profiles import Profile
@@ -111,7 +110,8 @@ class Pipeline(Protocol):
 
     @property
     def reads_kafka(self) -> bool:
-        """Whether a ``logstash.conf`` has an input ``kafka``."""
+        """Whether a ``logstash.conf`` has an input ``kafka``, whose records are framed
+        (``model/record_frame``)."""
         ...
 
     @property
@@ -127,11 +127,6 @@ class Pipeline(Protocol):
         Returns documents in the order of their payloads; every payload is one or more documents,
         a dead letter or counted as dropped. Bad input never raises.
         """
-        ...
-
-    def framed(self, payload: bytes, place: RecordPlace) -> bytes:
-        """Return the payload that stands for a record of Kafka: itself, or with what the rules may
-        ask of the record (``model/record_frame``)."""
         ...
 
     def explain(self, payload: bytes, *, now_ns: int) -> Explanation:

@@ -19,7 +19,6 @@ import msgspec
 from msgspec import Raw
 
 from ptingest.model.document import DataStream, Document
-from ptingest.model.origin import RecordPlace
 from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import (
@@ -161,10 +160,6 @@ class ProfilePipeline:
             return body
         group = self._group_of(dict(decoded.event))
         return body if group is None else sent_event(decoded.event, group)
-
-    def framed(self, payload: bytes, place: RecordPlace) -> bytes:  # noqa: ARG002
-        """A record of Kafka is the event."""
-        return payload
 
     def label_of(self, service: str) -> str:
         """Return the metric label of a service."""

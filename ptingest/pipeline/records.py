@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from ptingest.model.origin import Origin
+from ptingest.model.record_frame import framed
 from ptingest.pipeline.pipeline import Pipeline
 
 SOURCE = "kafka"
@@ -18,14 +19,8 @@ def taken_in(
     """Return payloads as the pipeline takes them in, and their origin: records that others wrote
     to Kafka get a frame where the rules have an input for them."""
     places = origin.records
-    if places is None or origin.source != SOURCE:
+    if places is None or origin.source != SOURCE or not pipeline.reads_kafka:
         return payloads, origin
     known = [places[id(payload)] for payload in payloads]
-    framed = list(map(pipeline.framed, payloads, known))
-    if all(map(_is, framed, payloads)):
-        return payloads, origin
-    return framed, replace(origin, records=dict(zip(map(id, framed), known, strict=True)))
-
-
-def _is(one: bytes, other: bytes) -> bool:
-    return one is other
+    taken = list(map(framed, payloads, known))
+    return taken, replace(origin, records=dict(zip(map(id, taken), known, strict=True)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from ptingest.model.origin import RecordPlace
 from ptingest.pipeline.decode import Decoded, Unreadable, decode_payload
 from ptingest.pipeline.logstash.beats_input import AsGiven, BeatsInput
 from ptingest.pipeline.logstash.event import Event
@@ -19,10 +18,6 @@ class Builder(Protocol):
     @property
     def decode(self) -> Callable[[bytes], Decoded | Unreadable]:
         """Decode one payload; bad input is a result."""
-        ...
-
-    def framed(self, payload: bytes, place: RecordPlace) -> bytes:
-        """Return the payload that stands for a record of Kafka; as ``Pipeline.framed``."""
         ...
 
     @property
@@ -42,17 +37,12 @@ class OneInput:
         self.decode = decode_payload
         self.keeps_members, self.events_of = source.keeps_members, source.events_of
 
-    def framed(self, payload: bytes, place: RecordPlace) -> bytes:  # noqa: ARG002
-        """A record is the event."""
-        return payload
-
 
 class BeatsAndKafka:
     """Records of Kafka are built by their own input, and so is all else where there is no other."""
 
     def __init__(self, beats: BeatsInput | None, kafka: KafkaInput) -> None:
         self._beats, self._kafka = beats, kafka
-        self.framed = kafka.framed
         self.keeps_members = False
         """A record has metadata of its own."""
 

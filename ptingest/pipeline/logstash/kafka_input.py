@@ -14,8 +14,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from ptingest.model.origin import RecordPlace
-from ptingest.model.record_frame import RecordHead, framed, unframed
+from ptingest.model.record_frame import RecordHead, unframed
 from ptingest.pipeline.decode import INVALID_UTF8, Decoded, Unreadable, decode_payload
 from ptingest.pipeline.logstash.event import Event, new_event
 from ptingest.pipeline.logstash.field_reference import parse_reference
@@ -61,10 +60,6 @@ class KafkaInput:
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
         self._is_json = options.codec == "json"
-
-    def framed(self, payload: bytes, place: RecordPlace) -> bytes:
-        """Return the payload of a record that was read."""
-        return framed(payload, place)
 
     def sent(self, payload: bytes, *, is_any: bool) -> Decoded | Unreadable | None:
         """Decode a payload that is a record; ``is_any``: whatever it is. Else return None."""

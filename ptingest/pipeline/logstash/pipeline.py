@@ -20,7 +20,6 @@ from msgspec import Raw
 from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.model.document import DataStream, Document
 from ptingest.model.document import Target as DocumentTarget
-from ptingest.model.origin import RecordPlace
 from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import TOO_DEEP, Decoded, Unreadable
@@ -124,10 +123,6 @@ class LogstashPipeline:
     def event_of(self, body: bytes) -> bytes | None:
         """Return the event that a document was made of; None: filters cannot be undone."""
         return None if self.fast is None else self.fast.event_of(body)
-
-    def framed(self, payload: bytes, place: RecordPlace) -> bytes:
-        """Return the payload of a record of Kafka, as ``Pipeline.framed``."""
-        return self._input.framed(payload, place)
 
     def label_of(self, service: str) -> str:
         """Return the metric label of a service."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ptingest.model.origin import RecordPlace
+from ptingest.model.record_frame import framed
 from ptingest.pipeline.decode import Decoded
 from ptingest.pipeline.logstash.builders import builder_of
 from ptingest.pipeline.logstash.inputs import inputs_of
@@ -33,7 +34,7 @@ def test_what_is_sent_and_what_is_read_have_their_inputs(
     builder = builder_of(inputs_of(config, has_ecs=True), is_bare=is_bare, has_ecs=True)
 
     found = []
-    for payload in (PAYLOAD, builder.framed(PAYLOAD, PLACE)):
+    for payload in (PAYLOAD, framed(PAYLOAD, PLACE) if KAFKA in inputs else PAYLOAD):
         decoded = builder.decode(payload)
         assert isinstance(decoded, Decoded)
         events = builder.events_of(decoded, peer="192.0.2.7:1", now_ns=1)

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from ptingest.model.origin import RecordPlace
+from ptingest.model.origin import Origin, RecordPlace
 from ptingest.model.outcome import Processed
 from ptingest.model.receipt import Receipt
+from ptingest.model.record_frame import framed
 from ptingest.pipeline.decode import Unreadable
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.inputs import inputs_of
 from ptingest.pipeline.logstash.kafka_input import SentRecord
 from ptingest.pipeline.logstash.parse import parse
 from ptingest.pipeline.logstash.pipeline import LogstashPipeline, compile_logstash
+from ptingest.pipeline.records import taken_in
 from ptingest.settings.logstash import ConfFile, LogstashSettings
 
 NOW = 1_767_323_045_000_000_000
@@ -26,7 +28,7 @@ def built(options: str, value: bytes, place: RecordPlace = PLACE, *, ecs: bool =
     source = inputs_of(config, has_ecs=ecs).kafka
     assert source is not None
     builder = source.builder
-    sent = builder.sent(builder.framed(value, place), is_any=False)
+    sent = builder.sent(framed(value, place), is_any=False)
     if isinstance(sent, Unreadable):
         return sent
     assert isinstance(sent, SentRecord)
@@ -173,7 +175,7 @@ def processed(pipeline: LogstashPipeline, *payloads: bytes) -> Processed:
 def test_beats_and_records_are_built_by_their_own_inputs() -> None:
     pipeline = compiled("beats { port => 1 } kafka { codec => json }")
 
-    done = processed(pipeline, FILEBEAT, pipeline.framed(FILEBEAT, PLACE))
+    done = processed(pipeline, FILEBEAT, framed(FILEBEAT, PLACE))
 
     beats, kafka = done.documents
     assert b"beats_input_codec_plain_applied" in beats.body
@@ -194,7 +196,7 @@ def test_where_kafka_is_the_only_input_any_payload_is_a_value() -> None:
 
 def test_what_no_codec_reads_is_a_dead_letter_with_its_frame() -> None:
     pipeline = compiled("kafka { codec => json }")
-    payload = pipeline.framed(b"null", PLACE._replace(is_tombstone=True))
+    payload = framed(b"null", PLACE._replace(is_tombstone=True))
 
     (letter,) = processed(pipeline, payload).dead_letters
 
@@ -204,7 +206,9 @@ def test_what_no_codec_reads_is_a_dead_letter_with_its_frame() -> None:
 def test_without_an_input_kafka_a_record_is_taken_as_it_came() -> None:
     pipeline = compiled("beats { port => 1 }")
 
-    assert pipeline.framed(FILEBEAT, PLACE) is FILEBEAT
+    origin = Origin("logs/3", source="kafka", records={id(FILEBEAT): PLACE})
+    (taken,), _ = taken_in(pipeline, [FILEBEAT], origin)
+    assert taken is FILEBEAT
     assert not pipeline.reads_kafka
 
 
@@ -212,6 +216,6 @@ def test_conditions_may_ask_for_the_topic() -> None:
     condition = 'if [@metadata][kafka][topic] == "logs" { mutate { add_tag => "mine" } }'
     pipeline = compiled("kafka { decorate_events => basic }", condition)
 
-    (document,) = processed(pipeline, pipeline.framed(b"x", PLACE)).documents
+    (document,) = processed(pipeline, framed(b"x", PLACE)).documents
 
     assert b'"tags":["mine"]' in document.body
