@@ -17,10 +17,10 @@ from ptingest.pipeline.logstash.kafka_options import OUTPUT as KAFKA
 from ptingest.pipeline.logstash.kafka_options import check_classes
 from ptingest.pipeline.logstash.options import Options, RefusedConfig
 from ptingest.pipeline.logstash.output_options import ELASTICSEARCH, FILE, ONLY_FOR_INDICES, STDOUT
-from ptingest.pipeline.logstash.sprintf import Template, compile_template
+from ptingest.pipeline.logstash.sprintf import Template, compile_lenient
 from ptingest.pipeline.logstash.text_codecs import text_of_codec
 from ptingest.pipeline.logstash.tree import Plugin
-from ptingest.pipeline.logstash.values import FieldError, Value, java_text
+from ptingest.pipeline.logstash.values import Value, java_text
 
 ACTIONS = ("create", "index")
 _CODECS = {"stdout": ("rubydebug", "json", "json_lines"), "file": ("json_lines", "json")}
@@ -88,7 +88,7 @@ def compile_output(plugin: Plugin, number: int, *, has_ecs: bool = True) -> Outp
         case "file":
             options = check_attributes(plugin, FILE)
             _check_codec(options)
-            path = _name(options["path"])
+            path = compile_lenient(options["path"])
             return Output(options, lambda event: Target(number, path(event)))
         case "opensearch":
             raise RefusedConfig(
@@ -110,7 +110,7 @@ def compile_output(plugin: Plugin, number: int, *, has_ecs: bool = True) -> Outp
 def _to_kafka(plugin: Plugin, number: int) -> Output:
     options = check_attributes(plugin, KAFKA)
     check_classes(options)
-    topic, key = _name(options["topic_id"]), _optional(options["message_key"])
+    topic, key = compile_lenient(options["topic_id"]), _optional(options["message_key"])
     write = text_of_codec(options)
 
     def route(event: Event) -> Target:
@@ -225,7 +225,7 @@ def _to_indices(options: Options, number: int, *, has_ecs: bool) -> Route:
         sentence = f"action {fixed!r} is not supported; create and index are"
         raise options.refuse(sentence, "action", is_unsupported=True)
     otherwise = "ecs-logstash-%{+yyyy.MM.dd}" if has_ecs else "logstash-%{+yyyy.MM.dd}"
-    index, action = _name(options["index"] or otherwise), _name(fixed)
+    index, action = compile_lenient(options["index"] or otherwise), compile_lenient(fixed)
     document_id, pipeline, routing = (
         _optional(options[name]) for name in ("document_id", "pipeline", "routing")
     )
@@ -244,20 +244,5 @@ def _to_indices(options: Options, number: int, *, has_ecs: bool) -> Route:
     return route
 
 
-def _name(text: str) -> Template:
-    """A text whose bad references leave it as it is written."""
-    template = compile_template(text)
-    if "%{" not in text:
-        return template
-
-    def name(event: Event) -> str:
-        try:
-            return template(event)
-        except FieldError:
-            return text
-
-    return name
-
-
 def _optional(text: str | None) -> Template | None:
-    return None if text is None else _name(text)
+    return None if text is None else compile_lenient(text)

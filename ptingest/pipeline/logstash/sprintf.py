@@ -47,6 +47,21 @@ def compile_template(text: str) -> Template:
     return joined
 
 
+def compile_lenient(text: str) -> Template:
+    """Compile a text that stays as it is written where a reference in it is malformed."""
+    template = compile_template(text)
+    if "%{" not in text:
+        return template
+
+    def lenient(event: Event) -> str:
+        try:
+            return template(event)
+        except FieldError:
+            return text
+
+    return lenient
+
+
 def compile_reference(text: str) -> Callable[[Event], Reference]:
     """Compile the name of a field that may hold ``%{...}``; a bad one raises when it is used."""
     if "%{" not in text:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from ptingest.pipeline.logstash.encode import encode_value
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.options import Options
-from ptingest.pipeline.logstash.sprintf import compile_template
+from ptingest.pipeline.logstash.sprintf import compile_lenient
 from ptingest.pipeline.logstash.tree import Plugin, Text
-from ptingest.pipeline.logstash.values import FieldError, java_text
+from ptingest.pipeline.logstash.values import java_text
 
 _TAKEN: Mapping[str, tuple[str, ...]] = {
     "json": ("charset",),
@@ -43,7 +43,7 @@ def text_of_codec(options: Options) -> Write | None:
     if name == "json_lines":
         return lambda event: encode_value(event.fields).decode() + end
     written = own.get("format")
-    write = event_text if written is None else _formatted(written)
+    write = event_text if written is None else compile_lenient(written)
     return lambda event: write(event) + end
 
 
@@ -64,18 +64,6 @@ def _own_options(
             raise options.refuse(sentence, "codec", is_unsupported=True)
         found[one.name] = value
     return found
-
-
-def _formatted(written: str) -> Write:
-    template = compile_template(written)
-
-    def write(event: Event) -> str:
-        try:
-            return template(event)
-        except FieldError:
-            return written
-
-    return write
 
 
 def event_text(event: Event) -> str:
