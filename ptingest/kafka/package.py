@@ -27,6 +27,12 @@ def confluent_kafka_admin() -> Any:
     return import_module("confluent_kafka.admin")
 
 
+def new_admin(properties: Mapping[str, object]) -> Any:
+    """Make a client for such questions, which logs nothing. Raises KafkaUnusable."""
+    with usable():
+        return confluent_kafka_admin().AdminClient({**properties, "log_level": 0})
+
+
 def made_offline(kind: str, properties: Mapping[str, object]) -> Any:
     """Make a ``Consumer`` or ``Producer`` that knows no broker, to see whether it can be made.
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from ptingest.kafka.package import confluent_kafka, confluent_kafka_admin
+from ptingest.errors import KafkaUnusable
+from ptingest.kafka.package import confluent_kafka, new_admin
 from ptingest.kafka.statistics import ClientStatistics
 
 ASK_SECONDS = 3.0
@@ -26,7 +27,7 @@ class Stranding:
 
     def __init__(self, properties: Mapping[str, object], statistics: ClientStatistics) -> None:
         """``properties`` are those of the client's connections."""
-        self._properties, self._statistics = {**properties, "log_level": 0}, statistics
+        self._properties, self._statistics = properties, statistics
         self._ask_at = 0.0
 
     def is_found(self) -> bool:
@@ -34,10 +35,7 @@ class Stranding:
         if not self._statistics.is_lost or time.monotonic() < self._ask_at:
             return False
         self._ask_at = time.monotonic() + AGAIN_SECONDS
-        library, admin = confluent_kafka(), confluent_kafka_admin()
         try:
-            return bool(
-                admin.AdminClient(self._properties).list_topics(timeout=ASK_SECONDS).brokers
-            )
-        except library.KafkaException:
+            return bool(new_admin(self._properties).list_topics(timeout=ASK_SECONDS).brokers)
+        except (confluent_kafka().KafkaException, KafkaUnusable):
             return False

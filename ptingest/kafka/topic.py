@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ptingest.kafka.package import confluent_kafka, confluent_kafka_admin, usable
+from ptingest.kafka.package import confluent_kafka, confluent_kafka_admin, new_admin
 
 MISSING = frozenset({"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"})
 FORBIDDEN = frozenset({"TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"})
@@ -93,9 +93,7 @@ def ask_limits(
     properties: Mapping[str, object], topic: str, *, seconds: float
 ) -> TopicLimits | None:
     """Ask for the settings of a topic; None where it is not allowed, or nobody answers. Blocks."""
-    admin = confluent_kafka_admin()
-    with usable():
-        client = admin.AdminClient({**properties, "log_level": 0})
+    admin, client = confluent_kafka_admin(), new_admin(properties)
     resource = admin.ConfigResource(admin.ConfigResource.Type.TOPIC, topic)
     try:
         found = client.describe_configs([resource], request_timeout=seconds)[resource]

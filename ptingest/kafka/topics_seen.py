@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from ptingest.kafka.package import confluent_kafka, confluent_kafka_admin
+from ptingest.kafka.package import confluent_kafka, new_admin
 from ptingest.kafka.polled import Partition, Problem
 
 ASK_SECONDS = 3.0
@@ -31,7 +31,7 @@ class TopicsSeen:
 
     def __init__(self, properties: Mapping[str, object]) -> None:
         """``properties`` are those of the consumer's connections."""
-        self._properties = {**properties, "log_level": 0}
+        self._properties = properties
         self._client: Any = None
         self._ids: dict[str, str] = {}
         self._at_first: dict[str, int] | None = None
@@ -89,7 +89,7 @@ class TopicsSeen:
 
     def _connected(self) -> Any:
         if self._client is None:
-            self._client = confluent_kafka_admin().AdminClient(self._properties)
+            self._client = new_admin(self._properties)
         return self._client
 
     def _forget(self, topic: str) -> None:

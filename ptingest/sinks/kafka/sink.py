@@ -16,8 +16,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from ptingest.errors import NotAppended
-from ptingest.kafka.consumer import require_usable
-from ptingest.kafka.producer import KafkaProducer
+from ptingest.kafka.producer import KafkaProducer, require_usable
 from ptingest.model.document import Document
 from ptingest.model.finding import Finding
 from ptingest.model.outcome import Refusal, WriteResult
@@ -63,8 +62,7 @@ class KafkaSink:
             "queue.buffering.max.kbytes": 2_097_151,
             **(properties or {}),
         }
-        # The files of a connection are the same for a reader, which is ended at once.
-        require_usable({**settings.properties(), "group.id": self.name})
+        require_usable(self._properties, message_bytes=self._limit)
         self._producer: KafkaProducer | None = None
         self._alone: KafkaProducer | None = None
         self._sent: dict[Document, Sent] = {}
@@ -149,9 +147,7 @@ class KafkaSink:
         if not documents:
             return [], []
         if self._alone is None:
-            self._alone = KafkaProducer(
-                {**self._properties, **ALONE}, message_bytes=self._limit
-            )  # fmt: skip
+            self._alone = KafkaProducer({**self._properties, **ALONE}, message_bytes=self._limit)
         for document in documents:
             self._sent[document] = await self._hand_over(self._alone, document)
         await _until_done(self._sent[one] for one in documents)
