@@ -162,9 +162,11 @@ class RefusalCheck:
             return
         if known is not None:
             is_lenient = known.type in DATES and self._is_ignored(known)
-            if not is_judged(known.type, known.options) or (is_lenient and self._is_newer is None):
+            if not is_judged(known.type, known.options) or (
+                is_lenient and self.rules.is_newer is None
+            ):
                 added.unjudged.add(path)
-            elif not (is_lenient and self._is_newer):
+            elif not (is_lenient and self.rules.is_newer):
                 raise _Refused(path, f"is an object, and the field is {known.type}")
             return
         if self._may_add(path, parent, added):
@@ -195,9 +197,9 @@ class RefusalCheck:
 
     def _mix(self, value: Scalar, path: str, first: Field, made: Field, added: _Added) -> None:
         """A further value, of another type, of a field that is new in this document."""
-        if self._is_newer is None:
+        if self.rules.is_newer is None:
             added.unjudged.add(path)
-        elif self._is_newer:
+        elif self.rules.is_newer:
             self._fit(value, path, first, added)
         else:
             raise _Refused(path, f"is new with values of two types, {first.type} and {made.type}")
@@ -222,7 +224,9 @@ class RefusalCheck:
             return
         problem = why_unfit(value, known.type, known.options, coerces=self.rules.coerces)
         if problem is not None and not self._is_ignored(known):
-            if self._is_newer is not False and is_beyond_span(value, known.type, known.options):
+            if self.rules.is_newer is not False and is_beyond_span(
+                value, known.type, known.options
+            ):
                 added.unjudged.add(path)
                 return
             raise _Refused(path, problem)
@@ -230,10 +234,6 @@ class RefusalCheck:
             self._fit(value, f"{path}.{name}", Field(options["type"], options), added)
 
     # --- what the rules say -----------------------------------------------------------------
-
-    @property
-    def _is_newer(self) -> bool | None:
-        return self.rules.is_newer
 
     def _is_ignored(self, known: Field) -> bool:
         """Whether a value that does not fit is kept and not indexed."""
