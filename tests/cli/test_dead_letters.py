@@ -525,16 +525,21 @@ async def test_kill_9_of_the_server_in_the_middle_doubles_nothing(tmp_path: Path
         assert {row["residue"] for row in status["books"]["elasticsearch"].values()} == {0}
 
 
+def ordered(folder: Path, stub: HttpStub, what: str) -> Ran:
+    """Order something of all letters from a server, for which a stub stands."""
+    held = DataDirLock(folder / "data")
+    config(folder, api={"listen": f"127.0.0.1:{stub.port}", "token": "t" * 40})
+    file_letters(folder / "data", [letter(1)])
+    held.acquire()
+    try:
+        return run_in(folder, what, "--all")
+    finally:
+        held.release()
+
+
 def test_a_redirect_of_an_order_is_told_and_not_followed(tmp_path: Path) -> None:
-    held = DataDirLock(tmp_path / "data")
     with HttpStub() as other, HttpStub(307, {"Location": other.url}, keeps_path=True) as stub:
-        config(tmp_path, api={"listen": f"127.0.0.1:{stub.port}", "token": "t" * 40})
-        file_letters(tmp_path / "data", [letter(1)])
-        held.acquire()
-        try:
-            ran = run_in(tmp_path, "purge", "--all")
-        finally:
-            held.release()
+        ran = ordered(tmp_path, stub, "purge")
 
     assert ran.code == ExitCode.NOT_REACHABLE
     assert f"307 to {other.url}: write that into api.listen" in ran.err
@@ -542,16 +547,9 @@ def test_a_redirect_of_an_order_is_told_and_not_followed(tmp_path: Path) -> None
 
 
 def test_what_a_server_says_of_an_order_that_cannot_begin_is_said_once(tmp_path: Path) -> None:
-    held = DataDirLock(tmp_path / "data")
     said = orjson.dumps({"error": str(JobRefused(why="no worker is running"))})
     with HttpStub(409, body=said) as stub:
-        config(tmp_path, api={"listen": f"127.0.0.1:{stub.port}", "token": "t" * 40})
-        file_letters(tmp_path / "data", [letter(1)])
-        held.acquire()
-        try:
-            ran = run_in(tmp_path, "requeue", "--all")
-        finally:
-            held.release()
+        ran = ordered(tmp_path, stub, "requeue")
 
     assert ran.code == ExitCode.FAILED
     assert ran.err == "Error: no worker is running; nothing was begun, try again later\n"
