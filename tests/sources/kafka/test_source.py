@@ -239,7 +239,12 @@ async def test_a_consumer_that_lost_brokers_which_answer_others_is_replaced(
     monkeypatch.setattr("ptingest.sources.kafka.source.AGAIN_SECONDS", 0.1)
     monkeypatch.setattr("ptingest.sources.kafka.source.LEAVE_SECONDS", 0.5)
     monkeypatch.setattr("ptingest.kafka.topics_seen.ASK_SECONDS", 0.2)
-    quick = {"statistics.interval.ms": 100, "topic.metadata.refresh.interval.ms": 200}
+    quick = {
+        "statistics.interval.ms": 100,
+        "topic.metadata.refresh.interval.ms": 200,
+        # Now and then the client finds brokers again by itself, and need not be replaced.
+        "metadata.recovery.strategy": "none",
+    }
     with MockKafka() as kafka:
         kafka.create_topic("logs")
         send(kafka.bootstrap, "logs", *numbered(5))
