@@ -69,6 +69,14 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a test by its bytes only where they are text: what a compressor makes of the same
+    input may differ from one process to the next, and all must collect the same tests."""
+    if isinstance(val, bytes) and not (val.isascii() and val.decode().isprintable()):
+        return argname
+    return None
+
+
 def give_what_the_run_gives(item: pytest.Item, seconds: float | None) -> None:
     """Let ``--timeout`` lengthen a test's own deadline: beside others all takes longer."""
     own = item.get_closest_marker("timeout")
