@@ -8,10 +8,9 @@ and receive the window again, for ever, is refused here with a reason.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Raw
 
 from ptingest.pipeline.decode import INVALID_UTF8, Decoded, Unreadable, must_be
@@ -19,9 +18,10 @@ from ptingest.pipeline.fast.cache import CACHED_VALUES, LONGEST_VALUE
 from ptingest.pipeline.interpolate import message_text
 from ptingest.pipeline.logstash.encode import encode_value
 from ptingest.pipeline.logstash.event import Event, new_event
+from ptingest.pipeline.logstash.json_codec import events_of_json
 from ptingest.pipeline.logstash.members import value_of
 from ptingest.pipeline.logstash.sent_times import SentTimes
-from ptingest.pipeline.logstash.values import Timestamp, Value
+from ptingest.pipeline.logstash.values import FieldError, Timestamp, Value
 
 CODECS = ("plain", "json")
 _LOOKED_AT = ("message", "line", "tags", "event")
@@ -31,7 +31,6 @@ INPUTS_OWN = frozenset((
 ))  # fmt: skip
 """Members that it makes or changes, unless it has options or the codec json."""
 _NULL = Raw(b"null")
-_value = msgspec.json.Decoder().decode
 
 
 class BeatsInput:
@@ -42,17 +41,18 @@ class BeatsInput:
         *,
         codec: str = "plain",
         has_ecs: bool = True,
-        tags: Sequence[str] = (),
         type_name: str | None = None,
-        add_field: Sequence[tuple[str, str]] = (),
+        decorate: Callable[[Event], object] | None = None,
         tags_codec: bool = True,
         names_peer: bool = True,
     ) -> None:
-        """``tags``, ``type_name`` and ``add_field`` are the input's options of these names.
+        """Take the input's options.
 
         Args:
             codec: one of ``CODECS``.
             has_ecs: the message is kept in ``event.original``, too.
+            type_name: the option ``type``.
+            decorate: applies ``add_field`` and ``tags``, where one of them is set.
             tags_codec: whether a tag says which codec was used.
             names_peer: whether the metadata has the Beat's address.
         """
@@ -61,12 +61,8 @@ class BeatsInput:
         self._codec_tag = f"beats_input_codec_{codec}_applied"
         self._times = SentTimes()
         self._tags_codec, self._names_peer = tags_codec, names_peer
-        self._tags, self._type, self._add_field = (
-            tuple(dict.fromkeys(tags)),
-            type_name,
-            tuple(add_field),
-        )
-        self._has_options = bool(self._tags or self._add_field or self._type is not None)
+        self._type, self._decorate = type_name, decorate
+        self._has_options = decorate is not None or type_name is not None
         self._metadatas: dict[tuple[bytes, str], Raw] = {}
 
     @property
@@ -89,41 +85,34 @@ class BeatsInput:
         sent_time = root.pop("@timestamp", _NULL)
         moment = self._times.read(b"" + sent_time)
         time = Timestamp(now_ns if moment is None else moment)
-        text = root.get("message")
-        if type(text) is str and self._is_plain:
-            # The usual event: what the codec makes is put into the members that are there.
-            if self._has_ecs:
-                inner = root.setdefault("event", {})
-                inner.setdefault("original", text)
-            return [self._finish(root, metadata, time, self._codec_tag, sent, now_ns)]
-        source = "message" if text is not None else "line"
+        source = "message" if root.get("message") is not None else "line"
         text = root.get(source)
         if text is None:
             if moment is None and (odd := value_of(sent_time)) is not None:
                 root["_@timestamp"] = odd
                 _add_tags(root, ("_timestampparsefailure",))
             return [self._finish(root, metadata, time, "beats_input_raw_event", sent, now_ns)]
-        del root[source]
-        if not isinstance(text, str):
-            text = message_text(Raw(encode_value(text)))
-        return [
-            self._finish(_merged(own, root), metadata, time, self._codec_tag, sent, now_ns)
-            for own in self._decoded_by_codec(text)
-        ]
+        if type(text) is not str:
+            text = root[source] = message_text(Raw(encode_value(text)))
+        if not self._is_plain:
+            del root[source]
+            return [
+                self._finish(
+                    _merged(one, root), metadata,
+                    time if moment is not None else one.timestamp or time,
+                    self._codec_tag, sent, now_ns,
+                )
+                for one in events_of_json(text, has_ecs=self._has_ecs, now_ns=now_ns)
+            ]  # fmt: skip
+        self._put_text(root, source, text)
+        return [self._finish(root, metadata, time, self._codec_tag, sent, now_ns)]
 
-    def _decoded_by_codec(self, text: str) -> list[dict[str, Value]]:
-        """Return the members that the codec makes of a message."""
-        found: list[dict[str, Value]] = []
-        if self._codec == "json":
-            found = _objects(text) or [{"message": text, "tags": ["_jsonparsefailure"]}]
-        else:
-            found = [{"message": text}]
+    def _put_text(self, root: dict[str, Any], source: str, text: str) -> None:
+        """Do what the codec plain does, in the members that are there."""
+        if source == "line":
+            root.setdefault("message", root.pop("line"))
         if self._has_ecs:
-            for one in found:
-                inner = one.setdefault("event", {})
-                if isinstance(inner, dict):
-                    inner.setdefault("original", text)
-        return found
+            root.setdefault("event", {}).setdefault("original", text)
 
     def _metadata(self, sent: Raw, peer: str) -> Raw:
         """Return the metadata of an event, the same for all of a connection."""
@@ -169,12 +158,16 @@ class BeatsInput:
         return event
 
     def _apply_options(self, event: Event) -> None:
-        root = event.root
         if self._type is not None:
-            root.setdefault("type", self._type)
-        for name, text in self._add_field:
-            root[name] = [event.read(name), text] if name in root else text
-        _add_tags(root, self._tags)
+            event.root.setdefault("type", self._type)
+        if self._decorate is None:
+            return
+        try:
+            self._decorate(event)
+        except FieldError:
+            # A field of the config that cannot be set in this event; Logstash would receive the
+            # window again, for ever.
+            event.tag("_input_error")
 
 
 class AsGiven:
@@ -204,27 +197,17 @@ def _refused(fields: Mapping[str, Any]) -> Unreadable | None:
     return None
 
 
-def _merged(own: dict[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the payload's other members over what the codec made; ``event`` joins one level deep."""
-    for name, value in others.items():
-        present = own.get(name)
-        if name == "event" and isinstance(present, dict) and isinstance(value, dict):
-            present.update(value)
-        elif name == "tags" and present is not None:
-            own[name] = [*(value if isinstance(value, list) else [value]), *present]
-        else:
-            own[name] = value
+def _merged(event: Event, others: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the payload's other members over what the codec made; objects join one level deep."""
+    own = event.root
+    for name, sent in others.items():
+        present, value = event.read(name), sent
+        if isinstance(present, dict):
+            value = value_of(sent) if type(sent) is Raw else sent
+            if isinstance(value, dict):
+                value = {**present, **value}
+        own[name] = value
     return own
-
-
-def _objects(text: str) -> list[dict[str, Any]]:
-    """Return the objects of a JSON text; empty where it is none."""
-    try:
-        found = _value(text)
-    except (msgspec.DecodeError, RecursionError):
-        return []
-    listed = found if isinstance(found, list) else [found]
-    return listed if all(isinstance(one, dict) for one in listed) else []
 
 
 def _add_tags(root: dict[str, Any], tags: Sequence[str]) -> None:

@@ -6,11 +6,12 @@ server (``server/logstash_settings.py``, ``server/logstash_kafka.py``).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from ptingest.pipeline.logstash.attributes import check_attributes
 from ptingest.pipeline.logstash.beats_input import CODECS, BeatsInput
-from ptingest.pipeline.logstash.decoration import compile_decoration
+from ptingest.pipeline.logstash.decoration import Change, compile_decoration
 from ptingest.pipeline.logstash.kafka_input import KafkaInput, KafkaOptions, Level
 from ptingest.pipeline.logstash.kafka_options import INPUT as KAFKA_OPTIONS
 from ptingest.pipeline.logstash.kafka_options import check_classes
@@ -148,9 +149,8 @@ def _beats(plugin: Plugin, *, has_ecs: bool) -> Input:
     builder = BeatsInput(
         codec="plain" if codec is None else codec.name,
         has_ecs=has_ecs if own is None else own != "disabled",
-        tags=options["tags"],
         type_name=options["type"],
-        add_field=options["add_field"],
+        decorate=_decoration(options) if options["add_field"] or options["tags"] else None,
         tags_codec=options["include_codec_tag"] and _adds(enrichments, "codec_metadata"),
         names_peer=_adds(enrichments, "source_metadata"),
     )
@@ -165,8 +165,6 @@ def _kafka(plugin: Plugin, *, has_ecs: bool) -> RecordInput:
     options = check_attributes(plugin, KAFKA_OPTIONS)
     check_classes(options)
     codec: Plugin | None = options["codec"]
-    added = {"add_field": options["add_field"], "add_tag": options["tags"]}
-    decoration = Options(plugin.name, plugin.place, {**_NOTHING, **added}, options.places)
     builder = KafkaInput(
         KafkaOptions(
             codec="plain" if codec is None else codec.name,
@@ -175,10 +173,16 @@ def _kafka(plugin: Plugin, *, has_ecs: bool) -> RecordInput:
             group=options["group_id"],
             topic=str(options["topics_pattern"] or next(iter(options["topics"]), "")),
             type_name=options["type"],
-            decorate=compile_decoration(decoration),
+            decorate=_decoration(options),
         )
     )
     return RecordInput(options, builder)
+
+
+def _decoration(options: Options) -> Change:
+    """Compile ``add_field`` and ``tags`` of an input."""
+    added = {"add_field": options["add_field"], "add_tag": options["tags"]}
+    return compile_decoration(replace(options, values={**_NOTHING, **added}))
 
 
 _NOTHING: dict[str, list[str]] = {"remove_field": [], "remove_tag": []}

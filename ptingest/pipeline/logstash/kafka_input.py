@@ -8,25 +8,20 @@ it is the value of a record of the first topic of the config.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
-
-import msgspec
-from msgspec import Raw
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 from ptingest.model.record_frame import RecordHead, unframed
 from ptingest.pipeline.decode import INVALID_UTF8, Decoded, Unreadable, decode_payload
 from ptingest.pipeline.logstash.event import Event, new_event
-from ptingest.pipeline.logstash.field_reference import parse_reference
+from ptingest.pipeline.logstash.json_codec import events_of_json
 from ptingest.pipeline.logstash.values import FieldError, Value
 
 CODECS = ("plain", "json")
 _MILLI = 1_000_000
 Level = Literal["none", "basic", "extended"]
-_ORIGINAL = parse_reference("[event][original]")
 _NOT_AN_EVENT = frozenset({"not_json", "not_an_object"})
 """Of these the codec json makes events of its own; what else is unreadable stays that."""
-_elements = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 
 
 class SentRecord(Decoded, frozen=True, gc=False):
@@ -93,14 +88,12 @@ class KafkaInput:
             if self._options.has_ecs:
                 event.root["event"] = {"original": text}
             return [event]
-        try:
-            listed = [sent.event] if sent.is_object else _elements(text)
-            events = [new_event(members, now_ns=now_ns) for members in listed]
-            if len(events) == 1 and self._options.has_ecs:
-                _keep_original(events[0], text)
-        except (msgspec.MsgspecError, FieldError):
-            return [new_event({"message": text, "tags": ["_jsonparsefailure"]}, now_ns=now_ns)]
-        return events
+        return events_of_json(
+            text,
+            has_ecs=self._options.has_ecs,
+            now_ns=now_ns,
+            members=sent.event if sent.is_object else None,
+        )
 
     def _apply_options(self, event: Event) -> None:
         if self._options.type_name is not None:
@@ -126,12 +119,6 @@ class KafkaInput:
             headers = own.get("headers")
             own["headers"] = {**(headers if isinstance(headers, dict) else {}), **head.headers}
         event.metadata["kafka"] = own
-
-
-def _keep_original(event: Event, text: str) -> None:
-    members: Any = event.read("event")
-    if not (isinstance(members, Mapping) and "original" in members):
-        event.set(_ORIGINAL, text)
 
 
 def _is_kept(found: Unreadable) -> bool:
