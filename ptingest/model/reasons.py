@@ -15,7 +15,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "empty": "a payload of no bytes",
         "not_json": "the payload is not JSON in UTF-8",
         "not_an_object": "it is JSON, but no object; Elasticsearch says it of a document, too",
-        "too_deep": "nested more deeply than can be read",
+        "too_deep": "nested in more than 500 levels of objects and lists",
         "number_too_long": "a number of more digits than Elasticsearch reads",
         "event_too_large": "larger than `beats.limits.event_bytes`; never decoded",
         "event_too_costly": "took more processor time or memory than one event may take",

@@ -86,7 +86,7 @@ def _evaluate(pipeline: Pipeline, payload: bytes, origin: Origin) -> DeadLetter 
     group = _exact_text(decoded.event.get("group"))
     if not pipeline.is_for(group):
         return None
-    service = _service(decoded.event.get("service", MISSING))
+    service = interpolated(decoded.event.get("service", MISSING), placeholder="")
     if any(one.covers(group or NONE, service) for one in origin.may_send or ()):
         return pipeline.own_stream(group, service) if group is not None else None
     return DeadLetter(
@@ -101,10 +101,3 @@ def _evaluate(pipeline: Pipeline, payload: bytes, origin: Origin) -> DeadLetter 
 
 def _exact_text(raw: Raw | None) -> str | None:
     return str(value_of(raw)) if raw is not None and bytes(raw).startswith(b'"') else None
-
-
-def _service(found: object) -> str:
-    try:
-        return interpolated(found, placeholder="")
-    except RecursionError:
-        return ""  # matches no list; when any service may be sent, the pipeline says why not

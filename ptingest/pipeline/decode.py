@@ -2,9 +2,9 @@
 
 ``dict[str, Raw]`` keeps number texts exactly and costs a third of a full decode. msgspec checks
 the grammar of the values that it skips (so NaN, control characters and trailing text are
-refused at any depth), but neither their UTF-8 nor the size of numbers; those two are checked
-here. It stops somewhat below 1,000 levels of nesting. Duplicate keys: the last wins at the top
-level; inside a value they are passed on unchanged.
+refused at any depth), but neither their UTF-8 nor the size of numbers nor how deeply they are
+nested; those three are checked here. Duplicate keys: the last wins at the top level; inside a
+value they are passed on unchanged.
 
 Bad input is a result, never an exception: the payload is either mended (and marked) or
 ``Unreadable``.
@@ -13,6 +13,8 @@ Bad input is a result, never an exception: the payload is either mended (and mar
 from __future__ import annotations
 
 import re
+from array import array
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
@@ -23,6 +25,13 @@ from ptingest.pipeline.encode import encode_value
 BOM = b"\xef\xbb\xbf"
 MAX_NUMBER_DIGITS = 1000
 """Digits of one number; Elasticsearch's JSON reader refuses a document with a longer number."""
+MAX_DEPTH = 500
+"""Levels of objects and lists in one payload, its own object included.
+
+All versions of CPython read so many, and filters that call themselves once a level can work on
+them: 3.11 stops below 1,000 such calls, newer versions elsewhere. Elasticsearch reads 1,000."""
+HARMLESS_BYTES = min(MAX_NUMBER_DIGITS, 2 * MAX_DEPTH)
+"""So few bytes can hold neither a longer number nor more levels."""
 
 INVALID_UTF8 = "invalid_utf8"
 LONE_SURROGATE = "lone_surrogate"
@@ -50,6 +59,11 @@ _RUN = re.compile(_NUMBER_BYTES + b"++")
 # A longer run covers two neighbours of the examined places.
 _SAMPLED = slice(MAX_NUMBER_DIGITS // 2, None, MAX_NUMBER_DIGITS // 2)
 _TWO_IN_A_ROW = re.compile(_NUMBER_BYTES + b"{2}").search
+_BRACKETS = b"[{]}"
+_STEPS = bytes.maketrans(_BRACKETS, array("b", (1, 1, -1, -1)).tobytes())
+_OTHERS = bytes(range(256)).translate(None, _BRACKETS)
+PART_BYTES = 1 << 16
+"""Brackets are counted in parts of this size, so that it takes no memory for all of a payload."""
 _UP_TO_STRUCTURE = re.compile(rb'(?:[^"\[\]{}:]++|%b)*+([\[\]{}:])' % _STRING, re.DOTALL)
 
 
@@ -60,7 +74,11 @@ class Unreadable(NamedTuple):
     detail: str
 
 
-TOO_DEEP = Unreadable("too_deep", "nested too deeply to be read, by some hundred levels")
+TOO_DEEP = Unreadable("too_deep", f"nested in more than {MAX_DEPTH} levels of objects and lists")
+TOO_LONG = Unreadable(
+    "number_too_long",
+    f"a number has more than {MAX_NUMBER_DIGITS} digits, which Elasticsearch refuses",
+)
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):
@@ -90,8 +108,7 @@ def decode_payload(payload: bytes) -> Decoded | Unreadable:
             event = decode_event(payload)
         except (msgspec.DecodeError, RecursionError):
             return _mended(payload)
-        if not holds_long_number(payload, event.get("message")):
-            return Decoded(event, payload)
+        return beyond_limits(payload, event.get("message")) or Decoded(event, payload)
     return _mended(payload)
 
 
@@ -103,10 +120,10 @@ def _mended(payload: bytes) -> Decoded | Unreadable:
         marks.append(INVALID_UTF8)
     if not payload.strip():
         return Unreadable("empty", "the payload holds nothing, expected one JSON object")
+    if nests_too_deeply(payload):
+        return TOO_DEEP
     try:
         event = decode_event(payload)
-    except RecursionError:
-        return TOO_DEEP
     except msgspec.DecodeError as error:
         mended = without_lone_surrogates(payload)
         if mended == payload:
@@ -117,12 +134,8 @@ def _mended(payload: bytes) -> Decoded | Unreadable:
             if isinstance(again, Unreadable)
             else msgspec.structs.replace(again, marks=(*marks, LONE_SURROGATE, *again.marks))
         )
-    if holds_long_number(payload, event.get("message")):
-        return Unreadable(
-            "number_too_long",
-            f"a number has more than {MAX_NUMBER_DIGITS} digits, which Elasticsearch refuses",
-        )
-    return Decoded(event, payload, tuple(marks))
+    refused = beyond_limits(payload, event.get("message"))
+    return refused or Decoded(event, payload, tuple(marks))
 
 
 def must_be(name: str, kind: str) -> str:
@@ -133,14 +146,36 @@ def must_be(name: str, kind: str) -> str:
     )
 
 
-def holds_long_number(payload: bytes, message: Raw | bytes | None) -> bool:
-    """Whether some number is too long; nearly free when most of the payload is the message."""
-    if message is not None and len(payload) - len(message) <= MAX_NUMBER_DIGITS:
+def beyond_limits(payload: bytes, message: Raw | bytes | None) -> Unreadable | None:
+    """Return why JSON is refused that can be read; nearly free when most of it is the message."""
+    if message is not None and len(payload) - len(message) <= HARMLESS_BYTES:
         if bytes(message).startswith(b'"'):
-            return False
-    elif len(payload) <= MAX_NUMBER_DIGITS:
+            return None
+    elif len(payload) <= HARMLESS_BYTES:
+        return None
+    if nests_too_deeply(payload):
+        return TOO_DEEP
+    if _TWO_IN_A_ROW(payload[_SAMPLED]) is not None and _has_long_number(payload):
+        return TOO_LONG
+    return None
+
+
+def nests_too_deeply(text: bytes) -> bool:
+    """Whether JSON has more than ``MAX_DEPTH`` levels; brackets in strings are none."""
+    if text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
         return False
-    return _TWO_IN_A_ROW(payload[_SAMPLED]) is not None and _has_long_number(payload)
+    # Without escapes, every second piece between quotes is a string.
+    text = text.replace(rb"\\", b"").replace(rb"\"", b"")
+    depth, in_string = 0, 0
+    for start in range(0, len(text), PART_BYTES):
+        pieces = text[start : start + PART_BYTES].split(b'"')
+        steps = b"".join(pieces[in_string::2]).translate(_STEPS, _OTHERS)
+        depths = list(accumulate(array("b", steps), initial=depth))
+        if max(depths) > MAX_DEPTH:
+            return True
+        depth = depths[-1]
+        in_string ^= (len(pieces) - 1) & 1
+    return False
 
 
 def _has_long_number(payload: bytes) -> bool:
@@ -173,8 +208,6 @@ def _unreadable(payload: bytes, error: msgspec.DecodeError) -> Unreadable:
     """Distinguish a JSON value of another kind from text that is not JSON."""
     try:
         value = bytes(_decode_any(payload)).strip()
-    except RecursionError:
-        return TOO_DEEP
     except msgspec.DecodeError:
         return Unreadable("not_json", f"{error}; expected one JSON object in UTF-8")
     kinds = {b"[": "an array", b'"': "a string", b"t": "true", b"f": "false", b"n": "null"}

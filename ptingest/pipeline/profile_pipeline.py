@@ -22,7 +22,6 @@ from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import (
-    TOO_DEEP,
     Decoded,
     Unreadable,
     decode_payload,
@@ -180,16 +179,12 @@ class ProfilePipeline:
             # No filter runs for it, but it has the fields that the Beats input adds.
             next(iter(self.groups.values())).apply_input(result, now_ns)
             result.body = encode_body(result.event)
-        try:
-            document = json.loads(result.body) if result.body else None
-        except RecursionError:
-            document = None
         return Explanation(
             outcome=result.outcome,
             reason=result.reason,
             detail=result.detail,
             data_stream=result.name,
-            document=document,
+            document=json.loads(result.body) if result.body else None,
             body=result.body or None,
             key=result.key,
             pattern=result.pattern,
@@ -229,12 +224,8 @@ class ProfilePipeline:
 
     def _run_stages(self, payload: bytes, now_ns: int) -> StageResult:
         """Process one payload by the reference stages, with its body when there is an event."""
-        try:
-            result = self._decoded_and_staged(payload, now_ns)
-            result.body = encode_body(result.event) if result.event else b""
-        except RecursionError:
-            # msgspec can skip nesting that is too deep for the code that reads the value.
-            result = StageResult({}, OTHER).dead(TOO_DEEP.reason, TOO_DEEP.detail)
+        result = self._decoded_and_staged(payload, now_ns)
+        result.body = encode_body(result.event) if result.event else b""
         return result
 
     def _decoded_and_staged(self, payload: bytes, now_ns: int) -> StageResult:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -9,12 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptingest.pipeline.decode import (
+    MAX_DEPTH,
+    PART_BYTES,
+    TOO_DEEP,
+    TOO_LONG,
     Decoded,
     Unreadable,
+    beyond_limits,
     decode_event,
     decode_payload,
     duplicate_keys,
-    holds_long_number,
+    nests_too_deeply,
     without_lone_surrogates,
 )
 
@@ -154,7 +160,76 @@ def test_a_number_may_have_as_many_digits_as_elasticsearch_reads(
     decoded = decode_payload(payload)
 
     assert isinstance(decoded, Unreadable) is is_long
-    assert holds_long_number(payload, None) is is_long
+    assert (beyond_limits(payload, None) is TOO_LONG) is is_long
+
+
+# --- depth --------------------------------------------------------------------------------
+
+
+def levels(value: object) -> int:
+    """The levels of objects and lists in a value."""
+    below = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, (dict, list)):
+        return 0
+    return 1 + max(map(levels, below), default=0)  # type: ignore[call-overload]
+
+
+NAMES = st.text(st.sampled_from('[{]}"\\ a\u0105'), max_size=6)
+SHALLOW = st.recursive(
+    NAMES | st.none(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+WRAPPERS = st.lists(st.tuples(st.booleans(), NAMES, SHALLOW, SHALLOW), min_size=1, max_size=20)
+
+
+@given(inner=SHALLOW, wrappers=WRAPPERS, more=st.integers(-2, 2), is_ascii=st.booleans())
+def test_depth_is_counted_exactly(
+    inner: Any, wrappers: list[tuple[bool, str, Any, Any]], more: int, is_ascii: bool
+) -> None:
+    value, depth = inner, levels(inner)
+    for is_object, name, before, after in cycle(wrappers):
+        if depth == MAX_DEPTH + more - 1:
+            break
+        # What stands beside the deepest value is deeper nowhere.
+        beside = [one if levels(one) <= depth else None for one in (before, after)]
+        value = {"<": beside[0], name: value} if is_object else [beside[0], value, beside[1]]
+        depth += 1
+    payload = json.dumps({"message": "[" * 600, "a": value}, ensure_ascii=is_ascii).encode()
+
+    decoded = decode_payload(payload)
+
+    assert (decoded == TOO_DEEP) is (more > 0)
+    assert isinstance(decoded, Decoded) is (more <= 0)
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"":', b'{"a" : ', b'[0,"]}\\"",'])
+@pytest.mark.parametrize("before", [b"", b'"message":"x",', b'"message":[],', b'"a":"\\\\",'])
+def test_a_payload_may_have_as_many_levels_as_the_limit(opening: bytes, before: bytes) -> None:
+    closing = b"]" if opening.startswith(b"[") else b"}"
+
+    def payload(depth: int) -> bytes:
+        inner = depth - 1
+        return b'{%b"x":%b0%b}' % (before, opening * inner, closing * inner)
+
+    assert isinstance(decode_payload(payload(MAX_DEPTH)), Decoded)
+    assert decode_payload(payload(MAX_DEPTH + 1)) is TOO_DEEP
+
+
+@pytest.mark.parametrize("shift", range(4))
+@pytest.mark.parametrize("text", [b'"]]"', b'"\\"]"', b'"\\\\"'])
+def test_depth_is_counted_over_long_payloads(text: bytes, shift: int) -> None:
+    filling = b" " * shift + (text + b",") * (2 * PART_BYTES // len(text)) + b"0"
+    deep = b"[" * (MAX_DEPTH - 1) + filling + b"]" * (MAX_DEPTH - 1)
+
+    assert not nests_too_deeply(b'{"a":%b}' % deep)
+    assert nests_too_deeply(b'{"a":[%b]}' % deep)
+
+
+@pytest.mark.parametrize("payload", [b"[" * 501, b'{"a":' * 501, b"[" * 501 + b"?"])
+def test_what_is_both_broken_and_too_deep_is_too_deep(payload: bytes) -> None:
+    assert decode_payload(payload) is TOO_DEEP
+    assert isinstance(decode_payload(payload.replace(b"[", b"", 1)), Unreadable)
 
 
 _LONE = re.compile(

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from ptingest.model.outcome import DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.compile import compile_profile
+from ptingest.pipeline.decode import MAX_DEPTH
 from ptingest.pipeline.pipeline import Explanation, Pipeline
 from ptingest.settings.profile import CategoryRule, PatternSettings
 from tests.pipeline.events import mutated, payloads
@@ -136,10 +137,12 @@ def test_broken_bytes_fare_as_in_the_plain_twin(payload: bytes) -> None:
     assert_twins(payload)
 
 
-@pytest.mark.parametrize("depth", [10, 98, 200, 400, 700, 900, 940, 960, 980, 990, 1000, 5000])
+@pytest.mark.parametrize("depth", [10, 98, 200, 400, 498, 499, 500, 501, 900, 990, 1000, 5000])
 @pytest.mark.parametrize("name", ["service", "message", "tags", "event", "fields", "extra"])
-def test_no_depth_of_nesting_raises(name: str, depth: int) -> None:
-    deep = b"[" * depth + b"]" * depth
+@pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"a":', b"}")], ids=["lists", "objects"])
+def test_no_depth_of_nesting_raises(name: str, depth: int, brackets: tuple[bytes, bytes]) -> None:
+    opening, closing = brackets
+    deep = opening * depth + b"0" + closing * depth
     event = {"group": "pt", "service": "django", "message": "x", name: "?"}
     payload = json.dumps(event, indent=1).encode().replace(b'"?"', deep)
 
@@ -147,10 +150,8 @@ def test_no_depth_of_nesting_raises(name: str, depth: int) -> None:
     done = processed(PIPELINE, payload)
 
     assert len(done.documents) + len(done.dead_letters) == 1
-    if depth < 100:
-        assert explained.reason != "too_deep"
-    if depth >= 1000:
-        assert explained.reason == "too_deep"
+    assert (explained.reason == "too_deep") is (depth >= MAX_DEPTH)
+    assert ([one.reason for one in done.dead_letters] == ["too_deep"]) is (depth >= MAX_DEPTH)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from msgspec import Raw
 
 from ptingest.model.document import DataStream
 from ptingest.pipeline.classify import Classifier
-from ptingest.pipeline.decode import MAX_NUMBER_DIGITS, holds_long_number
+from ptingest.pipeline.decode import HARMLESS_BYTES, beyond_limits
 from ptingest.pipeline.encode import encode_into, encode_value
 from ptingest.pipeline.fast.cache import remember
 from ptingest.pipeline.fast.events import ABSENT, USUAL_NAMES, EventDecoder, Extras
@@ -172,7 +172,7 @@ class FastPath:
                 rest.extend(b"," + encode_value(extras)[1:-1])
             if left != len(rest) + 1 or _NEWLINE in rest:
                 return self._without_spaces(payload, tallies)
-            if len(payload) - len(raw) > MAX_NUMBER_DIGITS and holds_long_number(payload, raw):
+            if len(payload) - len(raw) > HARMLESS_BYTES and beyond_limits(payload, raw):
                 return None
             if states is None or original is None or (merged and _holds(event, merged)):
                 return None

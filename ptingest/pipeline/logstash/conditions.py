@@ -164,9 +164,10 @@ def _equal(one: Value, other: Value) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
+        return len(one) == len(other) and all([*map(_equal, one, other)])
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+        others = map(other.get, one)
+        return one.keys() == other.keys() and all([*map(_equal, one.values(), others)])
     return bool(one == other)
 
 

@@ -53,9 +53,9 @@ def encode_value(value: Any) -> bytes:
 def _mended(value: Any) -> Any:
     """Replace halves of surrogate pairs, which a filter may have made of a text in JSON."""
     if isinstance(value, dict):
-        return {_mended(name): _mended(one) for name, one in value.items()}
+        return dict(zip(map(_mended, value), map(_mended, value.values()), strict=True))
     if isinstance(value, list):
-        return [_mended(one) for one in value]
+        return list(map(_mended, value))
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     return value

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw
 
+from ptingest.pipeline.decode import nests_too_deeply
 from ptingest.pipeline.logstash.event import Event, new_event
 from ptingest.pipeline.logstash.field_reference import parse_reference
 from ptingest.pipeline.logstash.values import FieldError
@@ -27,14 +28,17 @@ def events_of_json(
         now_ns: the clock.
         members: those of the text's object, where it was decoded already.
     """
+    unread = {"message": text, "tags": ["_jsonparsefailure"]}
+    if members is None and nests_too_deeply(text.encode("utf-8", "surrogatepass")):
+        return [new_event(unread, now_ns=now_ns)]
     try:
         found = _decode(text) if members is None else members
         listed = found if isinstance(found, list) else [found]
         events = [new_event(one, now_ns=now_ns) for one in listed]
         if len(events) == 1 and has_ecs:
             _keep_original(events[0], text)
-    except (msgspec.MsgspecError, FieldError, RecursionError):
-        return [new_event({"message": text, "tags": ["_jsonparsefailure"]}, now_ns=now_ns)]
+    except (msgspec.MsgspecError, FieldError):
+        return [new_event(unread, now_ns=now_ns)]
     return events
 
 

@@ -241,10 +241,7 @@ class LogstashPipeline:
         """Return the key of an event; None where nothing identifies it."""
         if isinstance(sent, Unreadable):
             return None
-        try:
-            return self._event_keys.key_of(sent.event)
-        except RecursionError:
-            return None
+        return self._event_keys.key_of(sent.event)
 
     # --- for people ---------------------------------------------------------------------------
 

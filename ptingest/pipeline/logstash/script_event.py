@@ -78,9 +78,9 @@ def event_of(script_event: ScriptEvent) -> Event:
 
 def _out(value: Value) -> Any:
     if isinstance(value, dict):
-        return {key: _out(one) for key, one in value.items()}
+        return dict(zip(value, map(_out, value.values()), strict=True))
     if isinstance(value, list):
-        return [_out(one) for one in value]
+        return list(map(_out, value))
     if isinstance(value, Timestamp):
         return _EPOCH + value.ns // 1000 * _MICROSECOND
     return value
@@ -103,9 +103,9 @@ def _in(value: Any) -> Value:
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             raise TypeError("the keys of an object must be texts")
-        return {key: _in(one) for key, one in value.items()}
+        return dict(zip(value, map(_in, value.values()), strict=True))
     if isinstance(value, (list, tuple)):
-        return [_in(one) for one in value]
+        return list(map(_in, value))
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError(f"the time {value} has no zone; write datetime(..., tzinfo=UTC)")

@@ -149,12 +149,20 @@ def capitalize(text: str) -> str:
     return text.replace("Σ", "σ").capitalize()
 
 
+# CPython 3.11 allows 1,000 calls within calls. What calls itself once a level of nesting does so
+# in a loop or by way of ``map``, and ``join`` gets a list: a comprehension, or a ``join`` that
+# still runs, would be a second call a level.
+
+
 def copied(value: Value) -> Value:
     """Return a copy that shares no list and no object with the value."""
     if isinstance(value, dict):
-        return {key: copied(one) for key, one in value.items()}
+        found = {}
+        for key, one in value.items():
+            found[key] = copied(one)
+        return found
     if isinstance(value, list):
-        return [copied(one) for one in value]
+        return list(map(copied, value))
     return value
 
 
@@ -171,9 +179,12 @@ def java_text(value: Value) -> str:
     if isinstance(value, Decimal):
         return str(value)  # has an exponent under the same conditions as Java's BigDecimal
     if isinstance(value, list):
-        return f"[{', '.join(map(java_text, value))}]"
+        return f"[{', '.join([*map(java_text, value)])}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}={java_text(one)}' for key, one in value.items())}}}"
+        entries = []
+        for key, one in value.items():
+            entries.append(f"{key}={java_text(one)}")
+        return f"{{{', '.join(entries)}}}"
     return str(value)
 
 
@@ -199,9 +210,11 @@ def ruby_inspection(value: Value) -> str:
     if isinstance(value, Decimal):
         return _ruby_decimal_text(value)
     if isinstance(value, list):
-        return f"[{', '.join(map(ruby_inspection, value))}]"
+        return f"[{', '.join([*map(ruby_inspection, value)])}]"
     if isinstance(value, dict):
-        entries = (f"{_ruby_quoted(key)}=>{ruby_inspection(one)}" for key, one in value.items())
+        entries = []
+        for key, one in value.items():
+            entries.append(f"{_ruby_quoted(key)}=>{ruby_inspection(one)}")
         return f"{{{', '.join(entries)}}}"
     return str(value)
 
@@ -209,10 +222,12 @@ def ruby_inspection(value: Value) -> str:
 def json_text(value: Value) -> str:
     """Compact JSON as Logstash writes it: numbers as Java prints them, times in ISO 8601."""
     if isinstance(value, dict):
-        entries = (f"{json_text(str(key))}:{json_text(one)}" for key, one in value.items())
+        entries = []
+        for key, one in value.items():
+            entries.append(f"{json_text(str(key))}:{json_text(one)}")
         return f"{{{','.join(entries)}}}"
     if isinstance(value, list):
-        return f"[{','.join(map(json_text, value))}]"
+        return f"[{','.join([*map(json_text, value)])}]"
     if isinstance(value, (str, Timestamp)):
         return json.dumps(str(value), ensure_ascii=False)
     if isinstance(value, float) and not math.isfinite(value):

@@ -99,8 +99,8 @@ def _joined(values: dict[str, Value]) -> str:
 def _sorted(value: Value) -> Value:
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: key.encode("utf-8", "surrogatepass"))
-        return {key: _sorted(value[key]) for key in keys}
-    return [_sorted(one) for one in value] if isinstance(value, list) else value
+        return dict(zip(keys, map(_sorted, map(value.get, keys)), strict=True))
+    return list(map(_sorted, value)) if isinstance(value, list) else value
 
 
 def _punctuation(value: Value) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, NoReturn
 
+from ptingest.pipeline.decode import nests_too_deeply
 from ptingest.pipeline.logstash.event import MISSING, Event
 from ptingest.pipeline.logstash.field_access import reader, writer
 from ptingest.pipeline.logstash.field_reference import parse_reference
@@ -70,9 +71,9 @@ def parse_json(text: Value) -> Value:
     Decimal numbers become ``Decimal``; an empty text is null.
 
     Raises:
-        NotJson: it is no text, or not JSON.
+        NotJson: it is no text, not JSON, or nested more deeply than an event may be.
     """
-    if not isinstance(text, str):
+    if not isinstance(text, str) or nests_too_deeply(text.encode("utf-8", "surrogatepass")):
         raise NotJson
     value, at = None, 1 if text.startswith("\ufeff") else 0
     at = _end_of_space(text, at)
@@ -83,7 +84,7 @@ def parse_json(text: Value) -> Value:
             # 1 2 are two documents, 12 is one: a number must end before the next begins.
             if end < len(text) and at == end and not isinstance(value, (dict, list)):
                 raise NotJson
-    except (JSONDecodeError, RecursionError, ValueError) as error:
+    except (JSONDecodeError, ValueError) as error:
         raise NotJson from error
     return _without_surrogates(value) if _ESCAPED_SURROGATE.search(text) else value
 
@@ -116,9 +117,10 @@ def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         return _SURROGATE.sub("?", value)
     if isinstance(value, list):
-        return [_without_surrogates(one) for one in value]
+        return list(map(_without_surrogates, value))
     if isinstance(value, dict):
-        return {_SURROGATE.sub("?", key): _without_surrogates(one) for key, one in value.items()}
+        names = map(_without_surrogates, value)
+        return dict(zip(names, map(_without_surrogates, value.values()), strict=True))
     return value
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option
 from ptingest.pipeline.logstash.sprintf import known_reference
@@ -46,7 +48,8 @@ def _shortened(value: Value, length: int) -> Value:
         texts = [_cut(one, length) if isinstance(one, str) else one for one in value]
         return value if all(map(_is_same, texts, value)) else texts
     if isinstance(value, dict):
-        inner = {key: _shortened(one, length) for key, one in value.items()}
+        shortened = map(_shortened, value.values(), repeat(length))
+        inner = dict(zip(value, shortened, strict=True))
         return value if all(map(_is_same, inner.values(), value.values())) else inner
     return value
 

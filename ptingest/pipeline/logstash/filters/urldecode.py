@@ -66,9 +66,9 @@ def _decoder(charset: str) -> Callable[[Value], Value]:
             raw = _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), value.encode())
             return _utf8(raw) if charset == "utf-8" else raw.decode(charset, "replace")
         if isinstance(value, list):
-            return [decode(one) for one in value]
+            return list(map(decode, value))
         if isinstance(value, dict):
-            return {key: decode(one) for key, one in value.items()}
+            return dict(zip(value, map(decode, value.values()), strict=True))
         return value
 
     return decode

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ptingest.pipeline.decode import MAX_DEPTH
+from ptingest.pipeline.logstash.encode import encode_value
 from ptingest.pipeline.logstash.event import new_event
 from ptingest.pipeline.logstash.values import Timestamp
 from tests.pipeline.logstash.running import NOW, program
@@ -40,6 +42,20 @@ FILTERS = [
     "truncate { length_bytes => 3 }",
     "urldecode { all_fields => true }",
     'uuid { target => "[v][u]" }',
+]
+ON_VALUES = [
+    'fingerprint { source => ["v", "o"] method => "SHA256" }',
+    'mutate { add_field => { "t" => "%{v} %{[o][k]}" } }',
+    'mutate { convert => { "v" => "string" } }',
+    'mutate { copy => { "v" => "w" } }',
+    'mutate { gsub => ["v", "x", "y"] }',
+    'mutate { join => { "v" => "," } }',
+    'mutate { lowercase => ["v"] }',
+    'mutate { merge => { "v" => "[o][k]" } }',
+    'split { field => "v" }',
+    'if [v] == [o][k] { mutate { add_tag => ["same"] } }',
+    'if [v] in [o][k] or "x" in [v] { mutate { add_tag => ["in"] } }',
+    'if [v] =~ "x" { drop {} }',
 ]
 TEXTS = st.text(max_size=20) | st.sampled_from(
     ["a=1 b=2", '{"a": [1.5]}', "[v]=x", "2026-01-02T03:04:05Z", "1,2", "%41%ff", "10.0.0.1", "34",
@@ -74,3 +90,22 @@ def test_a_filter_raises_only_what_it_means(text: str) -> None:
         assert all(isinstance(one.event.fields, dict) for one in results)
 
     check()
+
+
+def deepest(*, of_lists: bool) -> Any:
+    value: Any = "x"
+    for _ in range(MAX_DEPTH):
+        value = [value] if of_lists else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("of_lists", [True, False], ids=["lists", "objects"])
+@pytest.mark.parametrize("text", [*FILTERS, *ON_VALUES])
+def test_a_filter_works_on_as_many_levels_as_a_payload_may_have(text: str, of_lists: bool) -> None:
+    compiled = program(f"filter {{ {text} }}")
+    fields = {"v": deepest(of_lists=of_lists), "o": {"k": deepest(of_lists=of_lists)}}
+
+    results = compiled.run(new_event({"@timestamp": Timestamp(NOW), **fields}, now_ns=NOW))
+
+    assert results
+    assert all(encode_value(one.event.fields) for one in results)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ptingest.pipeline.decode import MAX_DEPTH
 from ptingest.pipeline.logstash.event import new_event
 from ptingest.pipeline.logstash.filters.json import NotJson, parse_json
 from ptingest.pipeline.logstash.values import Timestamp
@@ -109,6 +110,14 @@ def test_values_are_those_of_logstash(text: str, value: Any) -> None:
 def test_what_is_not_json_is_refused(text: str) -> None:
     with pytest.raises(NotJson):
         parse_json(text)
+
+
+def test_a_text_may_have_as_many_levels_as_a_payload() -> None:
+    deepest = "[" * MAX_DEPTH + "]" * MAX_DEPTH
+
+    assert parse_json(deepest)
+    with pytest.raises(NotJson):
+        parse_json(f"[{deepest}]")
 
 
 def test_a_json_text_that_was_removed_goes_on() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ptingest.pipeline.decode import MAX_DEPTH
 from ptingest.pipeline.logstash.compile import Program, compile_config
 from ptingest.pipeline.logstash.event import new_event
 from ptingest.pipeline.logstash.options import RefusedConfig
@@ -66,6 +67,19 @@ def test_a_function_changes_drops_and_adds_events(
     tmp_path: Path, script: str, found: list[dict[str, Any]]
 ) -> None:
     assert results(compiled(tmp_path, script), a=1) == found
+
+
+def test_a_function_works_on_as_many_levels_as_a_payload_may_have(tmp_path: Path) -> None:
+    lists: Any = 1
+    objects: Any = 1
+    for _ in range(MAX_DEPTH):
+        lists, objects = [lists], {"a": objects}
+    script = "def filter(event):\n    event.set('b', event.get('a'))\n    return event"
+
+    (found,) = results(compiled(tmp_path, script), a=[lists, objects])
+
+    assert found["b"] == found["a"]
+    assert found["tags"] == ["ok"]
 
 
 BEGIN = "def filter(event):\n    event.set('b', 1)\n    "
