@@ -389,6 +389,8 @@ class KafkaBuffer:
         """Why windows wait, a sentence each; empty where all is well."""
         if self._watch is not None and self._watch.trouble is not None:
             return [self._watch.trouble]
+        if self._producer is not None and self._producer.trouble is not None:
+            return [self._producer.trouble]
         if self.oldest_seconds > STUCK_SECONDS:
             return [f"Kafka has not confirmed a record for {self.oldest_seconds:.0f} s"]
         return []

@@ -57,6 +57,8 @@ PROPERTIES: Mapping[str, object] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",
+    # Only this tells of offsets without a record, such as the marks of transactions.
+    "enable.partition.eof": True,
     # A pattern such as ^.* must not read the groups' offsets.
     "topic.blacklist": "^__(consumer_offsets|transaction_state|share_group_state)$",
     # A member that comes or goes moves only the partitions that must move.
@@ -250,7 +252,7 @@ class KafkaConsumer:
     def _poll(self, seconds: float, most: int) -> Polled:
         if self._stranding.is_found():
             raise KafkaReadFailed("_ALL_BROKERS_DOWN", REASON)
-        polled = Polled([], [], self._placed)
+        polled = Polled([], [], self._placed, {})
         self._gone.clear()
         if time.monotonic() >= self._look_at:
             self._look_for_topics()
@@ -268,20 +270,23 @@ class KafkaConsumer:
             if message.error() is None:
                 polled.records.append(record_of(message))
             else:
-                self._take_error(message, polled.problems)
+                self._take_error(message, polled)
         return polled
 
-    def _take_error(self, message: Message, problems: list[Problem]) -> None:
+    def _take_error(self, message: Message, polled: Polled) -> None:
         error, topic, number = message.error(), message.topic(), message.partition()
         assert error is not None
         if error.fatal():
             raise read_failed(error)
-        if error.name() == "_AUTO_OFFSET_RESET" and topic is not None and number is not None:
-            self._to_begin.add(Partition(topic, number))
+        partition = None if topic is None or number is None else Partition(topic, number)
+        if error.name() == "_PARTITION_EOF" and partition is not None:
+            polled.ends[partition] = message.offset() or 0
+        elif error.name() == "_AUTO_OFFSET_RESET" and partition is not None:
+            self._to_begin.add(partition)
         elif topic is not None:
             self._look_at = 0.0  # look now
-        elif error.name() != "_PARTITION_EOF":
-            problems.append(Problem(error.name(), error.str(), topic))
+        else:
+            polled.problems.append(Problem(error.name(), error.str(), topic))
 
     def _commit(self, offsets: Mapping[Partition, int]) -> str | None:
         places = [_place(one, offset) for one, offset in offsets.items()]

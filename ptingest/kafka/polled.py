@@ -64,6 +64,8 @@ class Polled(NamedTuple):
     problems: list[Problem]
     placed: int
     """How often ``place`` had been carried out before."""
+    ends: dict[Partition, int]
+    """Partitions of which everything was read, up to this offset."""
 
 
 class Beginning(NamedTuple):

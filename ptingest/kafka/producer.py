@@ -150,7 +150,7 @@ class _Client:
         self._reports.append((done, None if error is None else _failure(error)))
 
     def _on_error(self, error: KafkaError) -> None:
-        self.last_error = error.str()
+        self.last_error = self.statistics.last_error = error.str()
 
     # -- on the loop ----------------------------------------------------------------------
 
@@ -203,6 +203,12 @@ class KafkaProducer:
     def last_error(self) -> str | None:
         """What the library said last of its connections; None once a record was confirmed."""
         return self._client.last_error
+
+    @property
+    def trouble(self) -> str | None:
+        """That no broker is connected, and why; None while one is. Told within seconds, and nobody
+        is asked for it."""
+        return self._client.statistics.trouble
 
     @property
     def queued(self) -> int:

@@ -37,11 +37,14 @@ class _Told(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Told).decode
 
 
-REPORT_SECONDS = 2.0
+REPORT_SECONDS = 1.0
 """How often the library reports."""
-SILENT_REPORTS = 5
-"""Reports in a row without a connected broker that are trouble, also where nothing failed."""
-LOST_REPORTS = 15
+FAILED_REPORTS = 2
+"""Reports in a row without a connected broker that are trouble where connections fail; one may
+fall into the moment in which a connection is made again."""
+SILENT_REPORTS = 10
+"""So many are trouble also where nothing failed."""
+LOST_REPORTS = 30
 """So many, and the client may have lost brokers that are there."""
 
 
@@ -55,7 +58,7 @@ class ClientStatistics:
         self.group_state = ""
         """``steady`` where the group's members are agreed on who reads what."""
         self.trouble: str | None = None
-        """Why nothing can be read; None while a broker is connected, or nothing is known yet."""
+        """Why no broker can be used; None while one is connected, or nothing is known yet."""
         self._silent = 0
         """Reports in a row without a connected broker."""
         self._ends: Mapping[tuple[str, int], int] = {}
@@ -71,7 +74,7 @@ class ClientStatistics:
             self.trouble, self.last_error, self._silent = None, "", 0
         else:
             self._silent += 1
-            if self.last_error or self._silent >= SILENT_REPORTS:
+            if self._silent >= (FAILED_REPORTS if self.last_error else SILENT_REPORTS):
                 self.trouble = f"no broker answers ({self.last_error or 'none is connected'})"
         self._ends = {
             (topic, int(number)): _end(one)

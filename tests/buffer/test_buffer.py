@@ -85,6 +85,22 @@ async def test_windows_wait_while_no_broker_answers(kafka, start) -> None:
     assert running.buffer.troubles() == []
 
 
+async def test_brokers_that_go_are_told_without_a_question_and_when_they_are_back(
+    kafka, start, monkeypatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 3600.0)
+    running = start()
+    await until(lambda: running.buffer.status()["topic_partitions"])
+
+    kafka.set_down(1)
+    (trouble,) = await until(running.buffer.troubles)
+    kafka.set_up(1)
+    receipt = await running.window(*events(10))
+    await until(lambda: receipt.closed and not running.buffer.troubles())
+
+    assert trouble.startswith("no broker answers (")
+
+
 async def test_memory_is_bounded_while_no_broker_answers(kafka, start) -> None:
     running = start(budget_bytes=100_000)
     kafka.set_down(1)
@@ -151,7 +167,7 @@ async def test_records_that_the_brokers_find_too_large_are_divided(kafka, start)
 class Brokers:
     """Stands where the client does; the test answers for each record."""
 
-    restarts, last_error = 0, None
+    restarts, last_error, trouble = 0, None, None
 
     def __init__(self) -> None:
         self.asked: list[asyncio.Future[None]] = []

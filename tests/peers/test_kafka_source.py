@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
 from tests.peers.kafka_peer import Kafka
 from tests.support.kafka import Downstream, Reading, committed, send
@@ -195,6 +196,34 @@ async def test_what_comes_while_the_latest_is_read_is_read_from_its_beginning(
         await one.until(lambda: set(down.admitted) == set(numbered(10, 100) + numbered(10, 200)))
 
     assert "latest-goes/0: the topic was deleted and made anew while it was read" in caplog.text
+
+
+def in_transaction(kafka: Kafka, topic: str, *values: bytes, is_aborted: bool = False) -> None:
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": topic})
+    producer.init_transactions(60)
+    producer.begin_transaction()
+    for value in values:
+        producer.produce(topic, value)
+    producer.flush(60)
+    if is_aborted:
+        producer.abort_transaction(60)
+    else:
+        producer.commit_transaction(60)
+
+
+async def test_marks_of_transactions_are_no_lag_and_are_committed(kafka: Kafka) -> None:
+    topic = group = "transactions"
+    kafka.create_topic(topic)
+    in_transaction(kafka, topic, *numbered(5))
+    down = Downstream()
+
+    async with reading(kafka.bootstrap, down, topic, group=group) as one:
+        await one.until_read(down, 5)
+        await one.until(lambda: [(row["lag"], row["committed"]) for row in rows(one)] == [(0, 6)])
+        await asyncio.to_thread(in_transaction, kafka, topic, *numbered(5), is_aborted=True)
+        await one.until(lambda: [(row["lag"], row["committed"]) for row in rows(one)] == [(0, 12)])
+
+    assert down.admitted == numbered(5)
 
 
 async def test_records_that_retention_took_are_counted_and_the_rest_is_read(

@@ -71,6 +71,17 @@ class PartitionOffsets:
             self._safe = first
         return run
 
+    def reach(self, offset: int) -> None:
+        """Nothing lies between what was read and ``offset``: compaction leaves gaps, and marks of
+        transactions are no records. An offset before what was read tells nothing."""
+        if self._next is not None and offset < self._next:
+            return
+        self._next = offset
+        if self._runs:
+            self._runs[-1].following = offset
+        else:
+            self._safe = offset
+
     def settle(self, run: Run) -> None:
         """All records of a run are safe. A run that ``restart`` forgot changes nothing."""
         run.safe = True

@@ -120,6 +120,11 @@ class PartitionReader:
         self._around.books.read_records(self.partition.topic, len(records))
         self._begin_to_admit()
 
+    def reach(self, offset: int, placed: int) -> None:
+        """All that lies before ``offset`` was read, and is safe with the last record of it."""
+        if not (self.is_over or self.is_rewinding or placed < self._takes_from):
+            self.offsets.reach(offset)
+
     def _begin_to_admit(self) -> None:
         if self._task is None and self._queue:
             self._idle.clear()

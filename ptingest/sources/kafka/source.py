@@ -182,6 +182,9 @@ class KafkaSource:
         for partition, found in by_partition.items():
             if (reader := self._readers.get(partition)) is not None and not self._is_draining:
                 reader.take(found, polled.placed)
+        for partition, offset in polled.ends.items():
+            if (reader := self._readers.get(partition)) is not None:
+                reader.reach(offset, polled.placed)
 
     def _balance(self, consumer: KafkaConsumer) -> None:
         """Pause what has its share of bytes under way, and read on what has room again."""

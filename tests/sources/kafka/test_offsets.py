@@ -32,6 +32,34 @@ def test_a_gap_in_the_offsets_is_part_of_the_run_before_it() -> None:
     assert offsets.safe == 9
 
 
+def test_an_end_without_a_record_is_safe_with_all_before_it() -> None:
+    offsets = PartitionOffsets()
+
+    seen = []
+    offsets.reach(5)
+    seen.append(offsets.safe)
+    run = offsets.begin(5, 8, 1.0)
+    offsets.reach(9)  # offset 8 is a mark of a transaction
+    seen.append(offsets.safe)
+    offsets.settle(run)
+    seen.append(offsets.safe)
+    offsets.reach(11)
+    offsets.reach(9)
+    seen.append(offsets.safe)
+
+    assert seen == [5, 5, 9, 11]
+    assert offsets.unsafe == 11
+
+
+def test_an_end_that_was_read_behind_a_run_that_failed_is_read_again() -> None:
+    offsets = PartitionOffsets()
+    offsets.begin(0, 3, 1.0)
+    offsets.reach(4)
+
+    assert offsets.restart() == 0
+    assert offsets.safe == 0
+
+
 def test_reading_begins_again_at_the_first_record_that_is_not_safe() -> None:
     offsets = PartitionOffsets()
     first, second, third = (offsets.begin(at, at + 10, 1.0) for at in (0, 10, 20))

@@ -387,6 +387,22 @@ async def test_the_lag_is_what_is_not_safe_yet() -> None:
             await one.until(lambda: one.value("ptingest_kafka_lag_records", "logs", "0") == 0)
 
 
+@pytest.mark.parametrize("backlog", [0, 7])
+async def test_the_lag_is_known_after_a_restart_before_anything_is_safe(backlog: int) -> None:
+    with MockKafka() as kafka:
+        kafka.create_topic("logs")
+        send(kafka.bootstrap, "logs", *numbered(5))
+        down = Downstream()
+        async with reading(kafka.bootstrap, down, "logs") as one:
+            await one.until_read(down, 5)
+            await one.stop()
+        send(kafka.bootstrap, "logs", *numbered(backlog, 5))
+
+        async with reading(kafka.bootstrap, Downstream(is_settling=False), "logs") as one:
+            await one.until(lambda: [row["lag"] for row in _rows(one)] == [backlog])
+            assert one.source.status()["lag"] == backlog
+
+
 async def test_where_a_group_begins_is_committed_before_anything_is_read() -> None:
     with MockKafka() as kafka:
         kafka.create_topic("logs")
