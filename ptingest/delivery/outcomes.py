@@ -32,6 +32,8 @@ class Outcomes:
     stream_busy: Sequence[Refusal] = ()
     failing: Sequence[Refusal] = ()
     """Each to be tried again for a limited time."""
+    unsynced: Sequence[Document] = ()
+    """Written, and to be asked about again before they are safe."""
     again: list[Document] = field(default_factory=list)
     """Busy and doubtful: to be tried again."""
     doubtful: Sequence[Document] = ()
@@ -54,10 +56,11 @@ class Outcomes:
 
     def take_given_up(self) -> list[Document]:
         """Remove and return documents that would wait although their window is given up."""
-        lost = [document for document in self.again if is_given_up(document)]
+        lost = [document for document in (*self.again, *self.unsynced) if is_given_up(document)]
         lost += [r.document for r in (*self.stream_busy, *self.failing) if is_given_up(r.document)]
         if lost:
             self.again = [document for document in self.again if not is_given_up(document)]
+            self.unsynced = [document for document in self.unsynced if not is_given_up(document)]
             self.stream_busy = [r for r in self.stream_busy if not is_given_up(r.document)]
             self.failing = [r for r in self.failing if not is_given_up(r.document)]
         return lost
@@ -101,13 +104,14 @@ def outcomes_of(documents: Sequence[Document], result: WriteResult) -> Outcomes:
         refused=list(result.refused),
         stream_busy=result.stream_busy,
         failing=result.failing,
+        unsynced=result.unsynced,
         again=[*result.busy, *result.doubtful],
         doubtful=result.doubtful,
         has_stream_trouble=bool(result.stream_busy),
     )
     outcomes.has_answers = len(outcomes.again) < len(documents)
     waiting = len(outcomes.again) + len(outcomes.failing) + len(outcomes.stream_busy)
-    outcomes.taken = len(documents) - waiting
+    outcomes.taken = len(documents) - waiting - len(outcomes.unsynced)
     listed = _listed(outcomes)
     if not listed:
         outcomes.stored = documents
@@ -128,6 +132,7 @@ def _listed(outcomes: Outcomes) -> list[Document]:
         *outcomes.already_stored,
         *outcomes.failure_stored,
         *outcomes.dropped,
+        *outcomes.unsynced,
         *outcomes.again,
     ]
     for refusals in (outcomes.refused, outcomes.stream_busy, outcomes.failing):

@@ -2,6 +2,7 @@
 
     refused for its size, or for one document in it   in halves, at once
     no answer                                         ``isolation``: whole, or in parts, each alone
+    written and not safe yet                          soon: to ask, nobody is at fault
     busy while others are taken                       soon, with others that are due
     busy, nothing taken                               after a backoff
     failing while others are taken                    after a longer backoff each time
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 FEW_DOCUMENTS = 16
 """With so few documents unanswered, a successful health check counts as an answer to others."""
+ASK_AGAIN_SECONDS = 0.5
+"""After which it is asked whether a written document is safe."""
 
 
 class RetryPolicy:
@@ -90,6 +93,10 @@ class RetryPolicy:
                 self.again.add(held)
         self._try_again(batch, result, outcomes, attempt, waits_for_sink=waits_for_sink)
         self._try_failing(batch, outcomes, attempt.ended)
+        if outcomes.unsynced:
+            unsynced = batch_of(list(outcomes.unsynced), batch.since)
+            unsynced.tries, unsynced.due = 1, attempt.ended + ASK_AGAIN_SECONDS
+            self.again.add(unsynced)
         return trouble
 
     # --- an answer ----------------------------------------------------------------------

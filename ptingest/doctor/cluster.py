@@ -20,10 +20,10 @@ from ptingest.sinks.elasticsearch.inspection import (
     SIMULATED,
     Reached,
     is_too_old,
-    lookup_lacks,
     mappings_of,
     missing_rights,
     reached,
+    useful_lacks,
     version_in,
 )
 from ptingest.sinks.elasticsearch.names import ROLE, TEMPLATE, USER
@@ -148,12 +148,8 @@ def _rights(facts: ClusterFacts, asked: str) -> Iterator[Finding]:
             )
         seen = f"{as_whom}: lacks {'; lacks '.join(lacking)}"
         yield Finding("problem", "rights", seen, cure, looked_at=looked_at)
-    if unread := lookup_lacks(granted, facts.streams):
-        seen = (
-            f"lacks read on {', '.join(unread)}: after a lost answer and a rollover documents "
-            "cannot be looked up"
-        )
-        cure = f"grant it to the role {ROLE}, to rule out duplicates there"
+    for _, seen in useful_lacks(granted, facts.streams):
+        cure = f"grant it to the role {ROLE} to rule that out (`ptingest setup --only role`)"
         yield Finding("note", "rights", seen, cure, looked_at=looked_at)
 
 

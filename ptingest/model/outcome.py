@@ -86,7 +86,10 @@ class WriteResult:
     """The outcome of one batch: a document that is not listed here was stored by this attempt."""
 
     already_stored: Sequence[Document] = ()
-    """409 on a keyed create: an earlier attempt stored it."""
+    """An earlier attempt stored it, and it is safe."""
+    unsynced: Sequence[Document] = ()
+    """An earlier attempt wrote it, and the sink does not say yet that it would outlive a crash:
+    it is asked about again soon. No trouble of anybody."""
     failure_stored: Sequence[Document] = ()
     """Elasticsearch put it into its failure store: safe, counted separately."""
     dropped: Sequence[Document] = ()

@@ -248,6 +248,7 @@ def _waits_for(outcome: tuple[str, str, str] | None, lane: dict[str, object]) ->
         )
     words = {
         "writing": "the answer to a write that is under way",
+        "unsynced": "the next question: it is written, and may not outlive a crash yet",
         "busy": "the next try: the sink was busy",
         "doubtful": "the next try: no answer came, and it may be stored",
         "unknown": "the next try: the write died",

@@ -136,6 +136,7 @@ def _odd(result: WriteResult) -> Iterator[tuple[str, Document, str, str]]:
         ("already_stored", result.already_stored),
         ("failure_stored", result.failure_stored),
         ("dropped", result.dropped),
+        ("unsynced", result.unsynced),
         ("busy", result.busy),
         ("doubtful", result.doubtful),
     ):

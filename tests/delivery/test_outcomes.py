@@ -52,6 +52,7 @@ def test_each_list_keeps_its_documents_and_the_rest_is_stored() -> None:
         pytest.param(WriteResult(busy=DOCUMENTS[1:]), True, id="one stored"),
         pytest.param(WriteResult(stream_busy=refuse(DOCUMENTS)), True, id="streams busy"),
         pytest.param(WriteResult(refused=refuse(DOCUMENTS)), True, id="all refused"),
+        pytest.param(WriteResult(unsynced=DOCUMENTS), True, id="all unsynced"),
     ],
 )
 def test_a_sink_that_decides_about_nothing_gave_no_answers(
@@ -80,19 +81,30 @@ def test_an_answer_that_does_not_fit_the_batch_is_not_believed(lists: dict[str, 
         outcomes_of(DOCUMENTS, WriteResult(**lists))
 
 
+def test_what_is_written_and_not_safe_is_neither_stored_nor_busy() -> None:
+    outcomes = outcomes_of(DOCUMENTS, WriteResult(unsynced=DOCUMENTS[:2]))
+
+    assert outcomes.unsynced == DOCUMENTS[:2]
+    assert outcomes.stored == DOCUMENTS[2:]
+    assert (outcomes.again, outcomes.taken) == ([], 4)
+
+
 def test_what_would_wait_for_a_failed_window_is_taken_out() -> None:
     failed, going = Window(), Window()
-    lost: list[Document] = failed.documents(3)
-    kept = going.documents(2)
+    lost: list[Document] = failed.documents(4)
+    kept = going.documents(3)
     failed.receipt.fail("closed")
-    documents = [lost[0], kept[0], lost[1], kept[1], lost[2]]
-    result = WriteResult(busy=documents[:2], stream_busy=refuse(documents[2:4]))
+    documents = [lost[0], kept[0], lost[1], kept[1], lost[2], kept[2], lost[3]]
+    result = WriteResult(
+        busy=documents[:2], stream_busy=refuse(documents[2:4]), unsynced=documents[4:6]
+    )
     outcomes = outcomes_of(documents, result)
 
     taken = outcomes.take_given_up()
 
-    assert taken == lost[:2]
+    assert set(taken) == set(lost[:3])
     assert outcomes.again == [kept[0]]
     assert [refusal.document for refusal in outcomes.stream_busy] == [kept[1]]
-    assert outcomes.stored == [lost[2]]
+    assert outcomes.unsynced == [kept[2]]
+    assert outcomes.stored == [lost[3]]
     assert outcomes.take_given_up() == []

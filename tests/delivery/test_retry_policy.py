@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptingest.dead_letters.queue import read_letters
+from ptingest.delivery.retry_policy import ASK_AGAIN_SECONDS
+from ptingest.model.document import Document
 from ptingest.model.outcome import Fate, WriteResult
 from ptingest.sinks.elasticsearch.answer import Answer as HttpAnswer
 from ptingest.sinks.elasticsearch.bulk import read_answer
@@ -330,6 +332,32 @@ def test_a_request_that_cannot_be_read_is_halved_down_to_the_document_at_fault(
             assert (stored.letter.reason, stored.letter.detail) == ("unreadable", "400: [1:30]")
             assert fates(r.metrics) == {Fate.STORED: 7, Fate.DEAD_LETTERED: 1}
             assert len(r.sink.writes) <= 7
+
+    run_in_virtual_time(scenario())
+
+
+def test_written_documents_are_asked_about_until_they_are_safe_and_nobody_is_at_fault(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        asked: dict[Document, int] = {}
+
+        def written(write: Write) -> Answer:
+            for one in write.documents:
+                asked[one] = asked.get(one, 0) + 1
+            unsynced = [one for one in write.documents if asked[one] < 3]
+            safe = [one for one in write.documents if asked[one] >= 3]
+            return WriteResult(unsynced=unsynced, already_stored=safe)
+
+        async with running_lane(ScriptedSink(otherwise=written), tmp_path) as r:
+            began = r.clock.monotonic()
+            window: Window = await r.send(100)
+            await window.done.wait()
+
+            assert r.clock.monotonic() - began == pytest.approx(2 * ASK_AGAIN_SECONDS, abs=0.2)
+            assert fates(r.metrics) == {Fate.ALREADY_STORED: 100}
+            assert r.lane._limiter.last_complaint is None
+            assert_books_balance(r)
 
     run_in_virtual_time(scenario())
 

@@ -15,7 +15,7 @@ from tests.support.streams import streams_of
 PRODUCT = {"x-elastic-product": "Elasticsearch"}
 STREAMS = streams_of("django", "nginx")
 SIMULATED = "simulated logs-django-pt"
-ALL_RIGHTS = {"auto_configure": True, "create_doc": True, "read": True}
+ALL_RIGHTS = {"auto_configure": True, "create_doc": True, "read": True, "monitor": True}
 STREAM_NAMES = ("logs-*-pt", "logs-django-pt", "logs-nginx-pt")
 
 

@@ -107,6 +107,9 @@ class FakeElasticsearch:
         self.requests: list[Request] = []
         self.failure_stored: list[bytes] = []
         """Sources that a scripted ``failure_store: used`` redirected."""
+        self.may_monitor = True
+        self.unsynced = 0
+        """How many operations its global checkpoints are behind."""
         self._keep = keep
         """What is kept of a source; all of it where nobody says."""
         self._remembers_requests = remembers_requests
@@ -160,6 +163,10 @@ class FakeElasticsearch:
     def count(self) -> int:
         """Documents stored in all streams."""
         return sum(len(self.stored(name)) for name in self._indices)
+
+    def forget(self, stream: str, key: str) -> None:
+        """Lose a document, as a node that dies loses what was not synced."""
+        del self._indices[stream][-1][1][key]
 
     def rollover(self, data_stream: str) -> str:
         """Begin a new write index, which knows no id, and return its name."""
@@ -233,6 +240,8 @@ class FakeElasticsearch:
                 return await self._bulk(request, writer)
             case ["_mget"]:
                 return await _send(writer, *self._mget(request))
+            case [names, "_stats", "get"]:
+                return await _send(writer, *self._shards(names.split(",")))
             case [""]:
                 page: dict[str, Any] = {
                     "version": {"number": self.version},
@@ -262,7 +271,8 @@ class FakeElasticsearch:
 
     def _privileges(self, request: Request) -> bytes:
         asked = orjson.loads(request.body)["index"][0]
-        granted = {name: name != "read" or self.may_read for name in asked["privileges"]}
+        may = {"read": self.may_read, "monitor": self.may_monitor}
+        granted = {name: may.get(name, True) for name in asked["privileges"]}
         return orjson.dumps({"username": "pt", "index": {asked["names"][0]: granted}})
 
     # --- bulk ---------------------------------------------------------------------------
@@ -338,6 +348,8 @@ class FakeElasticsearch:
             error = {
                 "type": "version_conflict_engine_exception",
                 "reason": f"[{key}]: version conflict, document already exists",
+                "index": index,
+                "shard": "0",
             }
             return {"_index": index, "status": 409, "error": error}
         documents[key] = self._kept(source)
@@ -355,6 +367,17 @@ class FakeElasticsearch:
             else:
                 replies.append({"found": asked["_id"] in documents})
         return 200, orjson.dumps({"docs": replies})
+
+    def _shards(self, names: list[str]) -> tuple[int, bytes]:
+        if not self.may_monitor:
+            return 403, _error("security_exception", "action [indices:monitor/stats] unauthorized")
+        indices = {name: docs for runs in self._indices.values() for name, docs in runs}
+        found: dict[str, Any] = {}
+        for name in names:
+            last = len(indices[name]) - 1
+            state = {"max_seq_no": last, "global_checkpoint": last - self.unsynced}
+            found[name] = {"shards": {"0": [{"routing": {"primary": True}, "seq_no": state}]}}
+        return 200, orjson.dumps({"indices": found})
 
 
 def _is_stored(reply: Reply) -> bool:

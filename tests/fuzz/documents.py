@@ -25,6 +25,7 @@ from ptingest.sinks.elasticsearch.answer import (
 from ptingest.sinks.elasticsearch.bulk import BulkOutcome, read_answer
 from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH
 from ptingest.sinks.elasticsearch.doubts import Lookup, read_mget
+from ptingest.sinks.elasticsearch.unsynced import read_shards
 from ptingest.sinks.store.schema import open_writer
 from tests.deploy.test_profile import OFF
 from tests.pipeline.test_profile_pipeline import (
@@ -163,7 +164,8 @@ def bulk_answer(data: bytes) -> None:
 
     check_outcomes(documents, answer, bulk_outcome)
     replies = read_mget([Lookup(one, "index") for one in documents], answer)
-    assert replies.found <= set(documents)
+    assert replies.found.keys() <= set(documents)
+    read_shards(answer)
     assert not replies.found or answer.is_from_cluster
 
 

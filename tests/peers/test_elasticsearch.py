@@ -116,6 +116,26 @@ async def test_a_resent_document_is_recognised_and_its_new_neighbour_stored(
     assert len(elasticsearch.documents(stream.name)) == 2
 
 
+@pytest.mark.every_release
+async def test_a_resent_document_is_safe_when_its_shard_has_synced_it(
+    elasticsearch: Node, stream: DataStream
+) -> None:
+    twice = document(number=1, key="k", stream=stream)
+    async with sink_for(elasticsearch) as sink:
+        await write(sink, document(number=0, key="first", stream=stream))
+        # From now on a write is answered before it is on a disk.
+        settings = {"index.translog.durability": "async"}
+        elasticsearch.must("PUT", f"/{stream.name}/_settings", settings)
+        await write(sink, twice)
+
+        before = await write(sink, twice)
+        elasticsearch.must("POST", f"/{stream.name}/_flush")
+        after = await write(sink, twice)
+
+    assert (before.unsynced, before.already_stored) == ([twice], [])
+    assert (after.unsynced, after.already_stored) == ([], [twice])
+
+
 async def test_without_ids_a_resent_document_is_doubled(
     elasticsearch: Node, stream: DataStream
 ) -> None:

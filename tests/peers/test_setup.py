@@ -29,7 +29,7 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 
 LINE = "ERROR|apps.parcels.views|2025-01-02T03:04:05.678|Parcel 42 is lost"
-PRIVILEGES = ("auto_configure", "create_doc", "read")
+PRIVILEGES = ("auto_configure", "create_doc", "read", "monitor")
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@
 
 In each round writers create the same documents at the same time, then the node is killed. A
 document that somebody was told 201 of is in the translog. One that was told 409 of alone has a
-first write that was still being executed: whether it is there after a restart is printed.
+first write that was still being executed. Whoever is told 409 asks how far the shard is, as
+ptingest does: what is safe by that answer must be there after a restart, the rest may be lost.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from collections import Counter
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from ptingest.sinks.elasticsearch.answer import Answer
+from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH
+from ptingest.sinks.elasticsearch.unsynced import Place, read_shards, shards_targets
 from tests.peers.elasticsearch_peer import Node, install_template, start_elasticsearch
 from tests.support.waiting import wait_until
 
 STREAM = "logs-conflicts-pt"
+CREATED, SAFE, ALONE = "201", "409 and safe", "409 alone"
 WRITERS, TOGETHER, DOCUMENTS = 16, 2, 300
 PAGE = 1000
 SOURCE = b'{"@timestamp":"2025-01-02T03:04:05Z","message":"x"}'
@@ -31,15 +36,19 @@ class Told:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.statuses: dict[str, set[int]] = {}
+        self.answers: dict[str, set[str]] = {}
 
-    def note(self, key: str, status: int) -> None:
+    def note(self, key: str, answer: str) -> None:
         with self._lock:
-            self.statuses.setdefault(key, set()).add(status)
+            self.answers.setdefault(key, set()).add(answer)
+
+    def of(self, key: str) -> str:
+        """The best that was said of it."""
+        return next(one for one in (CREATED, SAFE, ALONE) if one in self.answers[key])
 
 
-def write(port: int, name: str, told: Told) -> None:
-    """Create one document after the other until the node is gone."""
+def write(port: int, name: str, told: Told, turn: threading.Barrier) -> None:
+    """Create one document after the other, in step with others, until the node is gone."""
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     number = 0
     try:
@@ -47,24 +56,42 @@ def write(port: int, name: str, told: Told) -> None:
             key = f"{name}-{number}"
             body = b'{"create":{"_id":"%b"}}\n%b\n' % (key.encode(), SOURCE)
             headers = {"content-type": "application/x-ndjson"}
+            turn.wait()
             connection.request("POST", f"/{STREAM}/_bulk", body, headers)
             (item,) = json.loads(connection.getresponse().read())["items"]
-            told.note(key, item["create"]["status"])
+            if item["create"]["status"] == 201:
+                told.note(key, CREATED)
+            else:
+                told.note(key, ALONE)
+                error = item["create"]["error"]
+                if is_safe(connection, Place(error["index"], error["shard"])):
+                    told.note(key, SAFE)
             number += 1
-    except (OSError, HTTPException):
+    except (OSError, HTTPException, threading.BrokenBarrierError):
+        turn.abort()
         connection.close()
+
+
+def is_safe(connection: HTTPConnection, place: Place) -> bool:
+    """Whether the checkpoint of the shard covers all that was begun there."""
+    (target,) = shards_targets([place.backing_index])
+    connection.request("GET", target)
+    answer = connection.getresponse()
+    headers = {ELASTICSEARCH.product_header: ELASTICSEARCH.product}
+    state = read_shards(Answer(answer.status, headers, answer.read())).get(place)
+    return state is not None and state.global_checkpoint >= state.max_seq_no
 
 
 def kill_while_writing(node: Node, name: str) -> Told:
     """Let writers create documents, and kill the node among them."""
     told = Told()
-    threads = [
-        threading.Thread(target=write, args=(node.port, f"{name}-{k // TOGETHER}", told))
-        for k in range(WRITERS)
-    ]
+    threads = []
+    for group in range(WRITERS // TOGETHER):
+        args = (node.port, f"{name}-{group}", told, threading.Barrier(TOGETHER))
+        threads += [threading.Thread(target=write, args=args) for _ in range(TOGETHER)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: len(told.statuses) >= DOCUMENTS, seconds=120)
+    wait_until(lambda: len(told.answers) >= DOCUMENTS, seconds=120)
     node.kill()
     for thread in threads:
         thread.join()
@@ -92,10 +119,9 @@ def main(rounds: int) -> None:
             told = kill_while_writing(node, f"round{number}")
             node = start_elasticsearch(folder, port=node.port)
             node.wait_until_green()
-            found = there(node, list(told.statuses))
-            for key, statuses in told.statuses.items():
-                what = "201" if 201 in statuses else "409 alone"
-                seen[f"{what}: {'there' if key in found else 'lost'}"] += 1
+            found = there(node, list(told.answers))
+            for key in told.answers:
+                seen[f"{told.of(key)}: {'there' if key in found else 'lost'}"] += 1
             print(number, dict(seen), flush=True)
     finally:
         node.kill()

@@ -48,6 +48,7 @@ from ptingest.sinks.elasticsearch.item_errors import (
     refusal_label,
     stream_trouble,
 )
+from ptingest.sinks.elasticsearch.unsynced import Place, place_of_conflict
 
 PIECE_BYTES = 1 << 20
 """What a large document is cut into, and the size from which a document is large."""
@@ -81,6 +82,8 @@ class BulkOutcome(NamedTuple):
     result: WriteResult
     write_indices: Mapping[str, str] = {}
     """Target's name -> the backing index that took (or already had) a document."""
+    there: Mapping[Document, Place] = {}
+    """Where each of ``result.already_stored`` is."""
 
 
 # --- the request ------------------------------------------------------------------------
@@ -263,7 +266,7 @@ class _ItemSorter:
     def __init__(self, dialect: Dialect, *, keyed: bool) -> None:
         self._dialect = dialect
         self._keyed = keyed
-        self._already_stored: list[Document] = []
+        self._there: dict[Document, Place] = {}
         self._failure_stored: list[Document] = []
         self._dropped: list[Document] = []
         self._failing: list[Refusal] = []
@@ -287,12 +290,12 @@ class _ItemSorter:
             elif outcome.status == 200:
                 self._created(document, outcome)
             elif outcome.status == 409 and self._is_keyed(document):
-                self._already_stored.append(document)
+                self._there[document] = place_of_conflict(outcome.error)
                 self._saw_index(document, outcome)
             else:
                 self._failed(document, outcome)
         result = WriteResult(
-            already_stored=self._already_stored,
+            already_stored=list(self._there),
             failure_stored=self._failure_stored,
             dropped=self._dropped,
             refused=self._refused,
@@ -303,7 +306,8 @@ class _ItemSorter:
             trouble=self._trouble,
         )
         named = {target.name: index for target, index in self._indices.values()}
-        return BulkOutcome(result, {name: index for name, index in named.items() if index != name})
+        indices = {name: index for name, index in named.items() if index != name}
+        return BulkOutcome(result, indices, self._there)
 
     def _is_keyed(self, document: Document) -> bool:
         target = document.target

@@ -26,13 +26,13 @@ from ptingest.sinks.elasticsearch.inspection import (
     SIMULATED,
     Reached,
     granted_in,
-    lookup_lacks,
     mappings_of,
     missing_rights,
     object_in,
     reached,
     rights_body,
     simulated_template,
+    useful_lacks,
     version_in,
 )
 from ptingest.sinks.elasticsearch.names import ROLE, USER
@@ -129,12 +129,9 @@ async def _rights(client: Requester, dialect: Dialect, streams: StreamNames) -> 
             else "",
         )
     ]
-    if unread := lookup_lacks(granted, streams):
-        detail = (
-            f"lacks read on {', '.join(unread)}: a lost answer cannot be looked up after a rollover"
-        )
-        cure = "grant read to the writer's role to rule out duplicates there"
-        found.append(Finding("ok", "read", detail, cure))
+    for privilege, detail in useful_lacks(granted, streams):
+        cure = f"grant {privilege} to the writer's role ({ROLE}) to rule that out"
+        found.append(Finding("ok", privilege, detail, cure))
     return found
 
 

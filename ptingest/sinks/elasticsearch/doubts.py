@@ -22,6 +22,7 @@ import msgspec
 
 from ptingest.model.document import Document, Target
 from ptingest.sinks.elasticsearch.answer import UNREADABLE, Answer
+from ptingest.sinks.elasticsearch.unsynced import Place
 
 FRESH_SECONDS = 10.0
 """A write index seen longer ago is requested again with the next bulk."""
@@ -40,7 +41,8 @@ class Lookup(NamedTuple):
 class LookupResult(NamedTuple):
     """What one ``_mget`` found."""
 
-    found: frozenset[Document] = frozenset()
+    found: Mapping[Document, Place] = {}
+    """Those that are there, and where."""
     is_denied: bool = False
     """The writer lacks ``read``; nothing can be known this way."""
     is_whole: bool = True
@@ -90,11 +92,22 @@ class Doubts:
         """
         for document in documents:
             seen = self._seen.get(document.target.name)
-            if seen is None or document.key is None:
-                continue
-            indices = self._open.get(document, ())
-            if seen[0] not in indices:
-                self._open[document] = (*indices, seen[0])
+            if seen is not None and document.key is not None:
+                self._add(document, seen[0])
+        self._sweep()
+
+    def arose_in(self, places: Iterable[tuple[Document, str]]) -> None:
+        """Remember that these may be in these indices."""
+        for document, index in places:
+            self._add(document, index)
+        self._sweep()
+
+    def _add(self, document: Document, index: str) -> None:
+        indices = self._open.get(document, ())
+        if index not in indices:
+            self._open[document] = (*indices, index)
+
+    def _sweep(self) -> None:
         if len(self._open) > self._sweep_at:
             self._open = {d: at for d, at in self._open.items() if not d.receipt.closed}
             self._sweep_at = max(self.SWEEP_FROM, 2 * len(self._open))
@@ -162,6 +175,10 @@ def read_mget(lookups: Sequence[Lookup], answer: Answer) -> LookupResult:
         return LookupResult(is_denied=True)
     # The documents of an index that was deleted since are missing for certain.
     return LookupResult(
-        frozenset(lookup.document for lookup, doc in zip(lookups, docs, strict=True) if doc.found),
+        {
+            lookup.document: Place(lookup.write_index)
+            for lookup, doc in zip(lookups, docs, strict=True)
+            if doc.found
+        },
         is_whole=errors <= {"index_not_found_exception"},
     )

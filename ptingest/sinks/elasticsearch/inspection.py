@@ -17,7 +17,13 @@ from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH, Dialect
 from ptingest.sinks.elasticsearch.templates import version_number
 
-USEFUL = "read"
+READ, MONITOR = "read", "monitor"
+USEFUL: Mapping[str, str] = {
+    READ: "a lost answer cannot be looked up after a rollover, and its documents may be doubled",
+    MONITOR: "how far a shard is cannot be asked, so that an event which is sent again and was "
+    "just being written counts as safe a second later, by the clock alone",
+}
+"""Privileges that the writer can do without -> what is lost then."""
 
 ROOT = "/"
 SIMULATED = "/_index_template/_simulate_index/"
@@ -73,7 +79,7 @@ def is_too_old(version: str, dialect: Dialect = ELASTICSEARCH) -> bool:
 def rights_body(streams: StreamNames) -> dict[str, Any]:
     """Return what to ask Elasticsearch about its patterns and every known stream."""
     names = [*streams.patterns, *(one.name for one in streams.known)]
-    return {"index": [{"names": names, "privileges": [*ELASTICSEARCH.needed, USEFUL]}]}
+    return {"index": [{"names": names, "privileges": [*ELASTICSEARCH.needed, *USEFUL]}]}
 
 
 def granted_in(rights: Answer) -> Mapping[str, Mapping[str, bool]]:
@@ -98,11 +104,15 @@ def missing_rights(
                 yield f"{privilege} on {pattern}"
 
 
-def lookup_lacks(
+def useful_lacks(
     granted: Mapping[str, Mapping[str, bool]], streams: StreamNames
-) -> tuple[str, ...]:
-    """Return the patterns where lost answers cannot be looked up after a rollover."""
-    return tuple(one for one in streams.patterns if not granted.get(one, {}).get(USEFUL))
+) -> Iterator[tuple[str, str]]:
+    """Yield each useful privilege that is missing somewhere, and a sentence of where and what
+    for."""
+    for privilege, loss in USEFUL.items():
+        lacking = [one for one in streams.patterns if not granted.get(one, {}).get(privilege)]
+        if lacking:
+            yield privilege, f"lacks {privilege} on {', '.join(lacking)}: {loss}"
 
 
 def simulated_template(answer: Answer) -> Mapping[str, Any] | None:

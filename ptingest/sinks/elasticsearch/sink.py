@@ -1,15 +1,17 @@
 """Writes batches into data streams of a cluster; each document has its own outcome.
 
-    write --- documents in doubt? ---> look them up by id ---> found: already stored
-          --- the rest --------------> one bulk -------------> read_answer
+    write --- documents in doubt? ---> look them up by id ---> found: there
+          --- the rest --------------> one bulk -------------> read_answer: stored, there, ...
+          --- there already? --------> how far are its shards? ---> already stored, or unsynced
 
-Never retries and never waits: whatever is not settled goes back to the lane as busy or
-doubtful. Needs ``create_doc`` and ``auto_configure`` on the streams and no privilege on the
-cluster; ``read`` lets it look up documents in doubt.
+Never retries and never waits: whatever is not settled goes back to the lane as busy, doubtful
+or unsynced. Needs ``create_doc`` and ``auto_configure`` on the streams and no privilege on the
+cluster; ``read`` lets it look up documents in doubt, ``monitor`` ask how far a shard is.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -39,16 +41,24 @@ from ptingest.sinks.elasticsearch.doubts import (
     read_mget,
 )
 from ptingest.sinks.elasticsearch.failures import FailureStores
+from ptingest.sinks.elasticsearch.unsynced import (
+    Place,
+    ShardState,
+    Unsynced,
+    read_shards,
+    shards_targets,
+)
 from ptingest.telemetry.metrics import Metrics
 
 DENIED_SECONDS = 300.0
-"""How long no document is looked up after a 403 for ``_mget``."""
+"""How long a question is not asked again after a 403 for it."""
 
 
 class _LookedUp(NamedTuple):
     """What was found out about documents in doubt before a bulk."""
 
-    found: frozenset[Document] = frozenset()
+    found: Mapping[Document, Place] = {}
+    """Those that are there, and where."""
     postponed: WriteResult | None = None
     """They could not be looked up: nothing was sent, all of the batch comes back."""
     is_answered: bool = False
@@ -83,8 +93,9 @@ class ElasticsearchSink:
         if not self._dialect.requires_data_streams:
             self._created = CreatedStreams(self._client)
         self._doubts = Doubts()
+        self._unsynced = Unsynced()
         self._failures = FailureStores(self._client, clock)
-        self._denied_until = float("-inf")
+        self._denied_until: dict[str, float] = {}
         self._counted_bytes = 0
 
     async def write(
@@ -95,21 +106,21 @@ class ElasticsearchSink:
         if looked_up.postponed is not None:
             return looked_up.postponed
         rest = [d for d in documents if d not in looked_up.found] if looked_up.found else documents
+        self._unsynced.saw(looked_up.found, self._clock.monotonic())
         try:
             result = await self._attempt(rest) if rest else WriteResult()
+            if result.too_large or result.unreadable:
+                # Nothing was stored and all of it comes back, in halves: those found as well.
+                return replace(result, busy=documents)
+            result = await self._part_unsynced(result, looked_up.found)
         except BaseException:
-            # Cancelled during the request: what was sent may be stored all the same.
+            # Cancelled during a request: what was sent may be stored all the same.
             self._doubts.arose(rest if self._keyed else ())
             raise
-        if result.too_large or result.unreadable:
-            # Nothing was stored and all of it comes back, in halves: those found as well.
-            return replace(result, busy=documents)
         if not looked_up.is_answered:
             self._count_possible_duplicates(rest, doubtful, result)
         self._remember(documents, looked_up, result)
-        if not looked_up.found:
-            return result
-        return replace(result, already_stored=[*looked_up.found, *result.already_stored])
+        return result
 
     async def check(self) -> Sequence[Finding]:
         """Check login, rights and template; what may not be read is not a failure."""
@@ -167,17 +178,50 @@ class ElasticsearchSink:
         answer = await self._client.request("POST", target, body, is_ndjson=True)
         self._count_request(answer)
         outcome = read_answer(documents, answer, keyed=self._keyed)
-        self._doubts.saw(outcome.write_indices, self._clock.monotonic())
+        now = self._clock.monotonic()
+        self._doubts.saw(outcome.write_indices, now)
+        self._unsynced.saw(outcome.there, now)
         if outcome.result.failure_stored:
             self._failures.note(outcome.result.failure_stored)
         return replace(outcome.result, said=answer.failure or f"HTTP {answer.status}")
+
+    async def _part_unsynced(self, result: WriteResult, found: Iterable[Document]) -> WriteResult:
+        """Part what is there already into what is safe and what may not be."""
+        there = [*found, *result.already_stored]
+        if not there:
+            return result
+        shards = await self._ask_shards(self._unsynced.indices(there))
+        now = self._clock.monotonic()
+        safe, unsynced = self._unsynced.take_safe(there, shards, now)
+        if unsynced and self._keyed:
+            # Looked up next time, since after a rollover it would be stored again.
+            self._doubts.arose_in(self._unsynced.places(unsynced))
+        return replace(result, already_stored=safe, unsynced=unsynced)
+
+    async def _ask_shards(self, indices: Sequence[str]) -> Mapping[Place, ShardState]:
+        states: dict[Place, ShardState] = {}
+        for target in shards_targets(indices):
+            if self._is_denied("shards"):
+                break
+            answer = await self._client.request("GET", target)
+            if answer.status == 403:
+                self._deny("shards")
+            states.update(read_shards(answer))
+        return states
+
+    def _is_denied(self, question: str) -> bool:
+        return self._clock.monotonic() < self._denied_until.get(question, -math.inf)
+
+    def _deny(self, question: str) -> None:
+        self._denied_until[question] = self._clock.monotonic() + DENIED_SECONDS
 
     def _remember(
         self, documents: Sequence[Document], looked_up: _LookedUp, result: WriteResult
     ) -> None:
         """Forget doubts that are resolved, and remember new ones."""
+        self._unsynced.over(documents, but=set(result.unsynced))
         if len(self._doubts) > 0:
-            still_open = set(result.doubtful)
+            still_open = {*result.doubtful, *result.unsynced}
             if not looked_up.is_answered:
                 still_open.update(result.busy)
                 for refusals in (result.stream_busy, result.failing):
@@ -194,23 +238,23 @@ class ElasticsearchSink:
 
     async def _look_up(self, documents: Sequence[Document]) -> _LookedUp:
         lookups = self._doubts.lookups(documents)
-        if not lookups or self._clock.monotonic() < self._denied_until:
+        if not lookups or self._is_denied("documents"):
             return _LookedUp()
-        found: set[Document] = set()
+        found: dict[Document, Place] = {}
         for start in range(0, len(lookups), MOST_LOOKUPS):
             part = lookups[start : start + MOST_LOOKUPS]
             answer = await self._client.request("POST", MGET_TARGET, mget_body(part))
             looked_up = read_mget(part, answer)
             if looked_up.is_denied:
-                self._denied_until = self._clock.monotonic() + DENIED_SECONDS
-                return _LookedUp(frozenset(found))
+                self._deny("documents")
+                return _LookedUp(found)
             if not looked_up.is_whole:
                 return _LookedUp(postponed=self._postponed(documents, answer))
-            found |= looked_up.found
+            found.update(looked_up.found)
         asked = len({lookup.document for lookup in lookups})
         for outcome, count in (("found", len(found)), ("missing", asked - len(found))):
             self._metrics.add("ptingest_elasticsearch_asked_documents_total", count, outcome)
-        return _LookedUp(frozenset(found), is_answered=True)
+        return _LookedUp(found, is_answered=True)
 
     def _postponed(self, documents: Sequence[Document], answer: Answer) -> WriteResult:
         in_doubt = [d for d in documents if self._doubts.indices(d)]
@@ -250,7 +294,8 @@ def _not_sent(result: WriteResult) -> WriteResult:
 
 def _not_stored(result: WriteResult) -> Iterable[Document]:
     """Yield every document that this attempt did not store now."""
-    yield from result.already_stored
+    for documents in (result.already_stored, result.unsynced):
+        yield from documents
     for documents in (result.failure_stored, result.dropped, result.busy, result.doubtful):
         yield from documents
     for refusals in (result.refused, result.stream_busy, result.failing):

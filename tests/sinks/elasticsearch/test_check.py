@@ -27,7 +27,7 @@ def template(mappings: object) -> Answer:
     return Answer(200, OURS, json.dumps({"template": {"mappings": mappings}}).encode())
 
 
-ALL_RIGHTS = rights(auto_configure=True, create_doc=True, read=True)
+ALL_RIGHTS = rights(auto_configure=True, create_doc=True, read=True, monitor=True)
 
 
 class Canned:
@@ -113,12 +113,18 @@ async def test_a_missing_privilege_is_named() -> None:
     assert seen["rights"].found == "lacks auto_configure on logs-*-pt"
 
 
-async def test_missing_read_is_no_failure_and_its_price_is_told() -> None:
-    seen = await found(privileges=rights(create_doc=True, auto_configure=True, read=False))
+@pytest.mark.parametrize(
+    ("privilege", "price"), [("read", "after a rollover"), ("monitor", "by the clock alone")]
+)
+async def test_a_useful_privilege_that_is_missing_is_no_failure_and_its_price_is_told(
+    privilege: str, price: str
+) -> None:
+    had = {"create_doc": True, "auto_configure": True, "read": True, "monitor": True}
+    seen = await found(privileges=rights(**{**had, privilege: False}))
 
-    assert seen["rights"].is_ok
-    assert seen["read"].is_ok
-    assert "after a rollover" in seen["read"].found
+    assert [one.is_ok for one in seen.values()] == [True] * len(seen)
+    assert price in seen[privilege].found
+    assert {"read", "monitor"} & seen.keys() == {privilege}
 
 
 async def test_a_missing_template_and_one_without_data_streams_are_failures() -> None:

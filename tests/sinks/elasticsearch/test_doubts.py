@@ -5,6 +5,7 @@ import json
 from ptingest.model.receipt import Receipt
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.doubts import Doubts, Lookup, mget_body, read_mget
+from ptingest.sinks.elasticsearch.unsynced import Place
 from tests.support.documents import DJANGO, NGINX, document
 
 OURS = {"x-elastic-product": "Elasticsearch"}
@@ -99,7 +100,7 @@ def test_replies_come_in_the_order_of_the_lookups() -> None:
 
     replies = read_mget(asked, Answer(200, OURS, body))
 
-    assert replies.found == {asked[0].document, asked[2].document}
+    assert replies.found == {asked[0].document: Place("one"), asked[2].document: Place("one")}
     assert replies.is_whole
 
 

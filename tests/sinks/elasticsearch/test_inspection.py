@@ -12,19 +12,19 @@ from ptingest.sinks.elasticsearch.inspection import (
     granted_in,
     is_too_old,
     json_in,
-    lookup_lacks,
     mappings_of,
     missing_rights,
     object_in,
     reached,
     rights_body,
     simulated_template,
+    useful_lacks,
     version_in,
 )
 from tests.support.streams import streams_of
 
 OURS = {"x-elastic-product": "Elasticsearch"}
-ALL = {"auto_configure": True, "create_doc": True, "read": True}
+ALL = {"auto_configure": True, "create_doc": True, "read": True, "monitor": True}
 
 
 def answer(body: object, status: int = 200) -> Answer:
@@ -80,7 +80,10 @@ def test_rights_on_one_namespace_are_none_on_another() -> None:
         "auto_configure on logs-*-shop",
         "create_doc on logs-*-shop",
     ]
-    assert lookup_lacks(granted, ours) == ("logs-*-shop",)
+    assert [text[: text.index(":")] for _, text in useful_lacks(granted, ours)] == [
+        "lacks read on logs-*-shop",
+        "lacks monitor on logs-*-shop",
+    ]
 
 
 def test_rights_are_asked_for_and_read_by_stream() -> None:
@@ -89,8 +92,8 @@ def test_rights_are_asked_for_and_read_by_stream() -> None:
 
     (asked,) = rights_body(ours)["index"]
     assert asked == {"names": ["logs-*-pt", "logs-a-pt"], "privileges": list(ALL)}
-    assert lookup_lacks(granted, ours) == ()
-    assert lookup_lacks({}, ours) == ("logs-*-pt",)
+    assert list(useful_lacks(granted, ours)) == []
+    assert [name for name, _ in useful_lacks({}, ours)] == ["read", "monitor"]
     assert granted_in(answer({}, 403)) == {}
 
 

@@ -92,8 +92,73 @@ async def test_a_lost_answer_is_asked_for_before_anything_is_sent_again(bench: B
     assert doubt.doubtful == (lost,)
     assert result.already_stored == [lost]
     assert ids(bench.es) == ["k0", "k1", "k2"]
-    assert [r.path for r in bench.es.requests] == ["/_bulk", "/_bulk", "/_mget", "/_bulk"]
+    paths = [r.path.rpartition("/")[2] for r in bench.es.requests]
+    assert paths == ["_bulk", "_bulk", "_mget", "_bulk", "get"]
     assert bench.metrics.value(ASKED, "found") == 1
+
+
+async def test_a_conflict_is_safe_when_the_checkpoint_has_reached_what_was_begun_then(
+    bench: Bench,
+) -> None:
+    twice = keyed(1)[0]
+    await bench.write(twice)
+    bench.es.unsynced = 1
+
+    seen = [await bench.write(twice) for _ in range(2)]
+    bench.es.unsynced = 0
+    # More is begun meanwhile, and that of the conflict is behind the checkpoint.
+    await bench.write(*keyed(2, 3))
+    bench.es.unsynced = 2
+    seen.append(await bench.write(twice))
+
+    assert [one.unsynced for one in seen] == [[twice], [twice], []]
+    assert [one.already_stored for one in seen] == [[], [], [twice]]
+    assert ids(bench.es) == ["k1", "k2", "k3"]
+
+
+async def test_a_conflict_is_looked_up_and_not_sent_again_after_a_rollover(bench: Bench) -> None:
+    twice = keyed(1)[0]
+    await bench.write(twice)
+    bench.es.unsynced = 1
+    await bench.write(twice)
+
+    bench.es.rollover(STREAM)
+    bench.es.unsynced = 0
+    result = await bench.write(twice)
+
+    assert result.already_stored == [twice]
+    assert ids(bench.es) == ["k1"]
+    assert len(bench.es.bulks) == 2
+
+
+async def test_what_was_lost_with_its_node_is_stored_by_the_next_attempt(bench: Bench) -> None:
+    twice = keyed(1)[0]
+    await bench.write(twice)
+    bench.es.unsynced = 1
+    assert (await bench.write(twice)).unsynced == [twice]
+
+    bench.es.forget(STREAM, "k1")
+    result = await bench.write(twice)
+
+    assert not result.already_stored
+    assert not result.unsynced
+    assert ids(bench.es) == ["k1"]
+
+
+async def test_without_the_right_to_ask_a_conflict_is_safe_when_it_lasts_for_a_second(
+    bench: Bench,
+) -> None:
+    twice = keyed(1)[0]
+    bench.es.may_monitor = False
+    await bench.write(twice)
+
+    first = await bench.write(twice)
+    bench.clock.now += 1.0
+    second = await bench.write(twice)
+
+    assert (first.unsynced, first.already_stored) == ([twice], [])
+    assert (second.unsynced, second.already_stored) == ([], [twice])
+    assert sum("_stats" in r.path for r in bench.es.requests) == 1
 
 
 async def test_a_request_that_never_arrived_is_missing_and_sent(bench: Bench) -> None:

@@ -145,7 +145,10 @@ def test_the_lean_role_needs_nothing_of_the_cluster() -> None:
 
     assert role["cluster"] == []
     (index,) = role["indices"]
-    assert index == {"names": ["logs-*-pt"], "privileges": ["auto_configure", "create_doc", "read"]}
+    assert index == {
+        "names": ["logs-*-pt"],
+        "privileges": ["auto_configure", "create_doc", "read", "monitor"],
+    }
 
 
 def test_an_api_key_may_do_what_the_role_may() -> None:

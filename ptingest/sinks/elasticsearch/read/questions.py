@@ -23,7 +23,7 @@ from ptingest.sinks.elasticsearch.answer import (
     something_else,
 )
 from ptingest.sinks.elasticsearch.client import ElasticsearchClient
-from ptingest.sinks.elasticsearch.inspection import USEFUL, object_in
+from ptingest.sinks.elasticsearch.inspection import READ, object_in
 from ptingest.sinks.elasticsearch.names import ROLE, USER
 from ptingest.sinks.elasticsearch.read.hits import SearchAnswer, read_search
 from ptingest.sinks.elasticsearch.read.mapping import FieldMapping, read_field_caps
@@ -61,7 +61,7 @@ class Readable(NamedTuple):
     command: str
 
 
-DOCUMENTS = Readable("", "", USEFUL, "ptingest setup --only role")
+DOCUMENTS = Readable("", "", READ, "ptingest setup --only role")
 FAILURES = Readable(
     "the failure stores of ",
     "::failures",
