@@ -114,8 +114,6 @@ class KafkaConsumer:
         self._topics_seen = topics_seen
         self._committing: _Commit | None = None
         self._to_begin: set[Partition] = set()
-        self._anew: set[Partition] = set()
-        """Those of them whose topic was made anew."""
         self._gone: set[Partition] = set()
         """Partitions that went during this poll."""
         self._begin_at = self._look_at = 0.0
@@ -289,12 +287,15 @@ class KafkaConsumer:
             polled.problems.append(Problem(error.name(), error.str(), topic))
 
     def _commit(self, offsets: Mapping[Partition, int]) -> str | None:
-        places = [_place(one, offset) for one, offset in offsets.items()]
         try:
-            self._client.commit(offsets=places, asynchronous=True)
+            self._client.commit(offsets=self._safe_places(offsets), asynchronous=True)
         except confluent_kafka().KafkaException as error:
             return _text(error.args[0])
         return None
+
+    def _safe_places(self, offsets: Mapping[Partition, int]) -> list[Any]:
+        note = self._topics_seen.note
+        return [_place(one, offset, note(one)) for one, offset in offsets.items()]
 
     def _place_now(self, partition: Partition, offset: int, number: int) -> None:
         self._placed = number
@@ -317,17 +318,19 @@ class KafkaConsumer:
         self._look_at = time.monotonic() + LOOK_SECONDS
         held = _partitions(self._client.assignment())
         named = {topic for topic in self._topics if not topic.startswith("^")}
-        seen = self._topics_seen.look(named | {one.topic for one in held})
-        if seen is None:
+        problems = self._topics_seen.look(named | {one.topic for one in held})
+        if problems is None:
             return  # no broker answers, and what was last seen stays
-        self.unread = {topic: seen.problems[topic] for topic in named & seen.problems.keys()}
-        self._anew |= {one for one in held if one.topic in seen.made_anew}
-        self._to_begin |= self._anew
+        self.unread = {topic: problems[topic] for topic in named & problems.keys()}
+        for one in held:
+            if self._topics_seen.is_made_anew(one):
+                self._to_begin.add(one)
+            else:
+                self._topics_seen.begin(one)
 
     def _begin_all(self) -> None:
         """Find where partitions begin that have no usable offset; those it fails for stay."""
         self._to_begin &= set(_partitions(self._client.assignment()))
-        self._anew &= self._to_begin
         for partition in sorted(self._to_begin):
             try:
                 beginning = self._begin(partition)
@@ -339,7 +342,7 @@ class KafkaConsumer:
                 )
                 return
             self._to_begin.discard(partition)
-            self._anew.discard(partition)
+            self._topics_seen.begin(partition)
             self._read_from(partition, beginning.offset)
             self._ask(self._owner.begun(partition, beginning))
 
@@ -349,14 +352,13 @@ class KafkaConsumer:
         if found.error is not None:
             raise confluent_kafka().KafkaException(found.error)
         low, high = client.get_watermark_offsets(place, timeout=REQUEST_SECONDS)
-        if partition in self._anew:
+        if self._topics_seen.is_made_anew(partition):
             return Beginning(low, None, low, is_anew=True)
         if found.offset >= 0:
             return Beginning(low, found.offset, low)
         is_new = self._start == "latest" and self._topics_seen.is_new(partition)
         if self._start == "earliest" or is_new:
-            is_anew = self._topics_seen.is_made_anew(partition.topic)
-            return Beginning(low, None, low, is_anew=is_anew)
+            return Beginning(low, None, low)
         if self._start == "latest":
             return Beginning(high, None, low)
         moment = _place(partition, int(self._start))
@@ -370,7 +372,20 @@ class KafkaConsumer:
     def _on_assign(self, _: Consumer, places: list[Any]) -> None:
         self.statistics.rebalances += 1
         self._look_at = 0.0  # look now: ids of topics must be known before one can change
+        self._take_notes(places)
         self._ask(self._owner.assigned(_partitions(places)))
+
+    def _take_notes(self, places: list[Any]) -> None:
+        """Read what is committed beside offsets, before another commit replaces it."""
+        if not places:
+            return
+        try:
+            found = self._client.committed(places, timeout=REQUEST_SECONDS)
+        except confluent_kafka().KafkaException:
+            return  # what is known from before stays
+        for one in found:
+            if one.error is None and one.metadata:
+                self._topics_seen.committed(Partition(one.topic, one.partition), one.metadata)
 
     def _on_revoke(self, client: Consumer, places: list[Any]) -> None:
         self.statistics.rebalances += 1
@@ -380,14 +395,13 @@ class KafkaConsumer:
         offsets = self._ask(self._owner.revoked(revoked), self._revoke_seconds) or {}
         if not offsets:
             return
-        safe = [_place(one, offset) for one, offset in offsets.items()]
         try:
-            client.commit(offsets=safe, asynchronous=False)
+            client.commit(offsets=self._safe_places(offsets), asynchronous=False)
         except confluent_kafka().KafkaException as error:
             log.warning(
                 "offsets of %d revoked partitions were not committed (%s); who reads them now "
                 "reads some events again, which are recognised by their keys",
-                *(len(safe), _text(error.args[0])),
+                *(len(offsets), _text(error.args[0])),
             )
 
     def _on_lost(self, _: Consumer, places: list[Any]) -> None:
@@ -432,8 +446,8 @@ class KafkaConsumer:
             return None
 
 
-def _place(partition: Partition, offset: int = -1001) -> Any:
-    return confluent_kafka().TopicPartition(partition.topic, partition.number, offset)
+def _place(partition: Partition, offset: int = -1001, note: str = "") -> Any:
+    return confluent_kafka().TopicPartition(partition.topic, partition.number, offset, note)
 
 
 def _partitions(places: Iterable[Any]) -> list[Partition]:

@@ -338,6 +338,39 @@ async def test_a_topic_that_is_made_anew_while_it_is_read_is_read_from_its_begin
         assert committed(kafka.bootstrap, "logs") == [40]
 
 
+async def test_a_topic_that_was_made_anew_before_a_crash_is_read_from_its_beginning_afterwards(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ptingest.kafka.consumer.LOOK_SECONDS", 3600.0)
+    with MockKafka() as kafka:
+        kafka.create_topic("logs")
+        send(kafka.bootstrap, "logs", *numbered(20))
+        down, later = Downstream(), Downstream()
+        async with reading(kafka.bootstrap, down, "logs") as one:
+            await one.until_read(down, 20)
+            await one.until(lambda: committed_here(one) == [20])
+            kafka.delete_topic("logs")
+            kafka.create_topic("logs")
+            # Nobody has looked yet: the new topic is read from the old offset on.
+            send(kafka.bootstrap, "logs", *numbered(40, 100))
+            await one.until_read(down, 40)
+            await one.until(lambda: committed_here(one) == [40])
+
+        async with reading(kafka.bootstrap, later, "logs") as one:
+            await one.until_read(later, 40)
+            await one.until(lambda: committed_here(one) == [40])
+        assert down.admitted == numbered(20) + numbered(20, 120)
+        assert set(later.admitted) == set(numbered(40, 100))
+        assert "logs/0: the topic was deleted and made anew" in caplog.text
+        again = Downstream()
+        caplog.clear()
+        send(kafka.bootstrap, "logs", *numbered(5, 200))
+        async with reading(kafka.bootstrap, again, "logs") as one:
+            await one.until_read(again, 5)
+        assert again.admitted == numbered(5, 200)
+        assert "made anew" not in caplog.text
+
+
 async def test_a_topic_that_comes_while_the_latest_is_read_is_read_from_its_beginning() -> None:
     with MockKafka() as kafka:
         kafka.create_topic("logs-old")
