@@ -24,7 +24,7 @@ class _Topic(msgspec.Struct):
 
 
 class _Group(msgspec.Struct):
-    state: str = ""
+    state: str = "up"
     join_state: str = ""
 
 
@@ -33,6 +33,9 @@ class _Told(msgspec.Struct):
     topics: dict[str, _Topic] = {}
     cgrp: _Group | None = None
 
+
+JOINING = frozenset({"wait-join", "wait-sync"})
+"""States of a member that asked to be let in; with nothing to read it does not ask."""
 
 _decode = msgspec.json.Decoder(_Told).decode
 
@@ -57,6 +60,8 @@ class ClientStatistics:
         self.rebalances = 0
         self.group_state = ""
         """``steady`` where the group's members are agreed on who reads what."""
+        self.is_joining = False
+        """The member waits for its group's coordinator, or to be let in."""
         self.trouble: str | None = None
         """Why no broker can be used; None while one is connected, or nothing is known yet."""
         self._silent = 0
@@ -69,7 +74,9 @@ class ClientStatistics:
             told = _decode(text)
         except msgspec.MsgspecError:
             return
-        self.group_state = told.cgrp.join_state if told.cgrp else ""
+        group = told.cgrp or _Group()
+        self.group_state = group.join_state
+        self.is_joining = group.state != "up" or group.join_state in JOINING
         if any(one.state == "UP" for one in told.brokers.values()):
             self.trouble, self.last_error, self._silent = None, "", 0
         else:

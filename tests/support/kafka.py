@@ -171,11 +171,13 @@ class Reading:
         """Wait until so many events were admitted."""
         await self.until(lambda: len(down.admitted) >= count)
 
-    async def until(self, look: Any) -> None:
-        """Wait until something is so; a source that fails meanwhile fails the test."""
-        await until(lambda: self.task.done() or look(), seconds=2 * PATIENCE_SECONDS)
+    async def until(self, look: Any) -> Any:
+        """Wait until something is so, and return it; a source that fails meanwhile fails the
+        test."""
+        seen = await until(lambda: self.task.done() or look(), seconds=2 * PATIENCE_SECONDS)
         if self.task.done():
             self.task.result()
+        return seen
 
     def value(self, name: str, *labels: str) -> float:
         """A metric's value now."""

@@ -21,13 +21,14 @@ from itertools import groupby
 
 from ptingest.errors import KafkaReadFailed, KafkaUnusable
 from ptingest.kafka.consumer import KafkaConsumer, require_usable
-from ptingest.kafka.polled import Beginning, KafkaRecord, Partition, Polled, Problem
+from ptingest.kafka.polled import Beginning, KafkaRecord, Partition, Polled
 from ptingest.kafka.topics_seen import TopicsSeen
 from ptingest.model.contracts import Admit, Checkpoint, Clock
 from ptingest.settings.kafka import KafkaSourceSettings
 from ptingest.sources.kafka.books import KafkaBooks
 from ptingest.sources.kafka.partition import PartitionReader, Surroundings
 from ptingest.sources.kafka.trend import LagTrend
+from ptingest.sources.kafka.troubles import SourceTroubles
 from ptingest.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -39,11 +40,7 @@ REVOKE_SECONDS = 20.0
 LEAVE_SECONDS = 5.0
 AGAIN_SECONDS = 2.0
 """Time before another consumer takes the place of one that failed."""
-LATE_COMMITS_SECONDS = 30.0
-"""Commits that fail for longer than this are a trouble."""
 LISTED_PARTITIONS = 100
-MISSING = ("UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC")
-LEFT = "_MAX_POLL_EXCEEDED"
 
 
 class KafkaSource:
@@ -85,10 +82,8 @@ class KafkaSource:
         self._readers: dict[Partition, PartitionReader] = {}
         self._consumer: KafkaConsumer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._problems: dict[str, str] = {}
-        """What is wrong, by topic, "" for all of it; a sentence each."""
-        self._committed_at, self._commits = clock.monotonic(), asyncio.Lock()
-        self._commit_error: str | None = None
+        self._commits = asyncio.Lock()
+        self._troubles = SourceTroubles(settings.group, clock)
         self._topics_seen = TopicsSeen(self._properties)
         self._is_draining, self._trend = False, LagTrend()
         self._is_closing, self._ended = asyncio.Event(), asyncio.Event()
@@ -118,20 +113,21 @@ class KafkaSource:
             revoke_seconds=self._revoke_seconds,
             topics_seen=self._topics_seen,
         )
+        self._troubles.joins()
         await consumer.subscribe()
         committing = self._spawn(self._commit_regularly(consumer), "kafka commits")
         try:
             while not self._is_closing.is_set():
                 polled = await consumer.poll(POLL_SECONDS, POLL_RECORDS)
                 self._take(polled)
-                self._note_topics(consumer.unread)
+                self._troubles.note_topics(consumer.unread)
                 self._balance(consumer)
         finally:
             committing.cancel()
 
     async def _start_over(self, error: Exception) -> None:
         log.error("the Kafka consumer ended (%s); another one joins in %g s", error, AGAIN_SECONDS)
-        self._problems[""] = f"the consumer ended: {error}"
+        self._troubles.ended(error)
         self._abandon(list(self._readers), "the consumer ended")
         if self._consumer is not None:
             await self._consumer.close(LEAVE_SECONDS)
@@ -175,7 +171,7 @@ class KafkaSource:
 
     def _take(self, polled: Polled) -> None:
         for problem in polled.problems:
-            self._note(problem)
+            self._troubles.note(problem)
         by_partition: dict[Partition, list[KafkaRecord]] = {}
         for key, records in groupby(polled.records, key=lambda one: (one.topic, one.partition)):
             by_partition.setdefault(Partition(*key), []).extend(records)
@@ -240,21 +236,13 @@ class KafkaSource:
             offsets = self._to_commit(self._readers)
             error = await consumer.commit(offsets) if offsets else None
         if error is None:
-            self._committed_at = self._clock.monotonic()
             for partition, offset in offsets.items():
                 if (reader := self._readers.get(partition)) is not None:
                     reader.committed = offset
         if offsets:
             self.books.committed(error)
-            self._note_commit(error)
+        self._troubles.committed(error)
         return error
-
-    def _note_commit(self, error: str | None) -> None:
-        if error is not None and self._commit_error is None:
-            log.warning("offsets are not committed (%s); trying again", error)
-        elif error is None and self._commit_error is not None:
-            log.info("offsets are committed again")
-        self._commit_error = error
 
     async def _commit_beginning(self, consumer: KafkaConsumer) -> None:
         await self._commit(consumer)
@@ -273,7 +261,7 @@ class KafkaSource:
             reader = self._readers[partition] = PartitionReader(partition, self._around)
             if self._is_draining:
                 reader.end()
-        self._problems.pop("", None)
+        self._troubles.joined()
 
     async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         self.books.rebalanced()
@@ -302,6 +290,8 @@ class KafkaSource:
             _named(partitions),
         )
         self._abandon(partitions, "its partition was lost")
+        if not self._readers:
+            self._troubles.joins()
 
     async def begun(self, partition: Partition, beginning: Beginning) -> None:
         reader = self._readers.get(partition)
@@ -349,39 +339,12 @@ class KafkaSource:
             log.warning("%d events under way are given back: %s", events, reason)
             self._give_back()
 
-    # -- problems and numbers -------------------------------------------------------------
-
-    def _note(self, problem: Problem) -> None:
-        """Keep what the brokers say of the group, and log it once."""
-        if problem.name == LEFT:
-            log.error("this member was put out of its group (%s); it joins again", problem.detail)
-            return
-        group, said = self._settings.group, f"{problem.name}: {problem.detail}"
-        self._set_problems({**self._problems, "": f"group {group} cannot be used ({said})"})
-
-    def _set_problems(self, problems: dict[str, str]) -> None:
-        for sentence in problems.values():
-            if sentence not in self._problems.values():
-                log.warning("%s", sentence)
-        self._problems = problems
-
-    def _note_topics(self, unread: Mapping[str, Problem]) -> None:
-        """Keep what the brokers say of topics that are subscribed to by name."""
-        of_all = self._problems.get("")
-        problems = {} if of_all is None else {"": of_all}
-        for topic, problem in unread.items():
-            problems[topic] = f"topic {topic} cannot be read ({problem.name}: {problem.detail})"
-            if problem.name in MISSING:
-                problems[topic] = f"topic {topic} does not exist; it is read when it is made"
-        self._set_problems(problems)
+    # -- troubles and numbers -------------------------------------------------------------
 
     def troubles(self) -> list[str]:
         """Why nothing, or not all, is read, a sentence each; empty where all is well."""
-        found = [] if self._consumer is None else [self._consumer.trouble]
-        late = self._clock.monotonic() - self._committed_at
-        if self._commit_error is not None and late > LATE_COMMITS_SECONDS:
-            found.append(f"no offset was committed for {late:.0f} s ({self._commit_error})")
-        return [one for one in (*found, *self._problems.values()) if one]
+        consumer = self._consumer
+        return self._troubles.sentences(consumer.statistics if consumer else None)
 
     def _lag(self, reader: PartitionReader) -> int | None:
         """Records that are not safe yet, those not read included; None where it is not known."""
@@ -422,7 +385,7 @@ class KafkaSource:
             "lag_growing_seconds": round(self._trend.growing_seconds),
             "oldest_seconds": round(max(map(self._age, self._readers.values()), default=0.0), 1),
             "commits": {"done": self.books.commits_done, "refused": self.books.commits_refused},
-            "commit_error": self._commit_error,
+            "commit_error": self._troubles.commit_error,
             "lost_records": self.books.lost,
             "troubles": self.troubles(),
             "partition_bytes_limit": self._settings.partition_bytes,

@@ -212,6 +212,28 @@ async def test_a_single_member_that_its_group_lost_joins_again_and_blames_nobody
         assert "other member" not in caplog.text
 
 
+async def test_a_member_that_waits_to_be_let_in_is_a_trouble_until_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ptingest.sources.kafka.troubles.JOIN_SECONDS", 0.0)
+    with MockKafka() as kafka:
+        kafka.create_topic("logs")
+        send(kafka.bootstrap, "logs", *numbered(5))
+        gone, down = Downstream(), Downstream()
+        async with reading(kafka.bootstrap, gone, "logs", session_seconds=4.0) as one:
+            await one.until_read(gone, 5)
+
+        # The mock keeps the place of a member that left until its session ends.
+        soon = {"statistics.interval.ms": 100}
+        async with reading(kafka.bootstrap, down, "logs", properties=soon) as one:
+            (trouble,) = await one.until(one.source.troubles)
+            send(kafka.bootstrap, "logs", *numbered(5, 5))
+            await one.until_read(down, 5)
+            await one.until(lambda: not one.source.troubles())
+
+        assert trouble.startswith("group group has not let this member in for")
+
+
 async def test_no_broker_is_a_trouble_until_one_is_back() -> None:
     with MockKafka() as kafka:
         kafka.create_topic("logs")
