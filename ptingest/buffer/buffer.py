@@ -30,14 +30,13 @@ from ptingest.kafka.producer import KafkaProducer, require_usable
 from ptingest.kafka.record import BufferRecord, Packed, ReadRecord, decode, pack, runs
 from ptingest.model.contracts import Checkpoint, Clock
 from ptingest.model.origin import Origin
-from ptingest.model.outcome import DeadLetter
+from ptingest.model.outcome import DeadLetter, Fate
 from ptingest.model.receipt import Receipt
 from ptingest.settings.kafka import KafkaBufferSettings
 from ptingest.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-BUFFERED = "buffered"
 TOO_LARGE = "MSG_SIZE_TOO_LARGE"
 CUT_SHORT = "admission was cut short"
 AGAIN_SECONDS = 1.0
@@ -144,6 +143,18 @@ class KafkaBuffer:
         await self._keep_letters_of(packed, appends, receipt, origin)
         await self._send(appends)
 
+    async def look_again(self) -> None:
+        """Ask how large records may be, now: an operator says that the topic takes larger ones.
+
+        Where nobody may ask, the brokers are tried with the largest that the settings allow.
+        """
+        await self._started.wait()
+        assert self._watch is not None
+        await self._watch.ask_limits()
+        self._follow_topic(self._watch)
+        if self._watch.limits is None:
+            self._set_limit(self._most_bytes)
+
     async def _pack(self, run: Sequence[bytes], origin: Origin, arrived_ns: int) -> Packed:
         work = partial(
             pack, run, limit_bytes=self.limit_bytes, origin=origin, arrived_ns=arrived_ns
@@ -188,7 +199,7 @@ class KafkaBuffer:
                 raise
             return
         self.books.dead_letter(len(payloads))
-        receipt.settle(len(payloads), "dead_lettered")
+        receipt.settle(len(payloads), Fate.DEAD_LETTERED)
 
     def _letter(self, payload: bytes, origin: Origin) -> DeadLetter:
         return DeadLetter(
@@ -246,7 +257,7 @@ class KafkaBuffer:
         self._confirmed_at = now
         self._watch.confirmed()
         self.books.append(record.events, len(record.value), now - append.since)
-        append.receipt.settle(record.events, BUFFERED)
+        append.receipt.settle(record.events, Fate.BUFFERED)
 
     def _give_back(self, append: _Append, reason: str) -> None:
         self._forget(append)

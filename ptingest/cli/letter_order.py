@@ -139,6 +139,7 @@ _WORDS = {
     "stored": "stored",
     "already_stored": "already stored",
     "failure_stored": "in the failure store",
+    "buffered": "appended to the buffer",
     "dead_lettered": "dead-lettered again",
     "dropped": "dropped by a rule",
 }
@@ -160,7 +161,7 @@ def sentence(progress: Progress) -> str:
         said = f"{tally['purged']} purged"
     else:
         words = _WORDS if progress.get("of") != "failures" else _WORDS_OF_FAILURES
-        parts = [f"{tally[name]} {said}" for name, said in words.items() if tally[name]]
+        parts = [f"{tally[name]} {said}" for name, said in words.items() if tally.get(name)]
         said = f"{tally['chosen']} requeued: {', '.join(parts) or 'none settled'}"
     if tally["left"]:
         said += f"; {tally['left']} left unchanged ({tally['left_because']})"

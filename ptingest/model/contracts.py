@@ -89,6 +89,10 @@ class Buffer(Protocol):
         """Take payloads of one window; see ``Admit``."""
         ...
 
+    async def look_again(self) -> None:
+        """Ask what may be appended: an operator says that a cause was fixed."""
+        ...
+
     async def run(self) -> None:
         """Append until cancelled; errors propagate."""
         ...

@@ -18,7 +18,10 @@ from ptingest.model.outcome import Fate
 
 MAX_SECONDS = 86_400.0
 
-_FIRST_THAT_HOLDS = (Fate.DEAD_LETTERED, Fate.STORED, Fate.FAILURE_STORED, Fate.ALREADY_STORED)
+_FIRST_THAT_HOLDS = (
+    *(Fate.DEAD_LETTERED, Fate.STORED, Fate.FAILURE_STORED, Fate.ALREADY_STORED),
+    Fate.BUFFERED,
+)
 """With several sinks a letter is counted once, under the first of these fates that any sink
 has."""
 
@@ -84,6 +87,8 @@ class Tally(msgspec.Struct):
     stored: int = 0
     already_stored: int = 0
     failure_stored: int = 0
+    buffered: int = 0
+    """By a receiver, in the topic of its buffer."""
     dead_lettered: int = 0
     """Refused again: a new letter is on disk, the old one is done."""
     dropped: int = 0
@@ -101,7 +106,7 @@ class Tally(msgspec.Struct):
     @property
     def settled(self) -> int:
         """Letters that are done."""
-        safe = self.stored + self.already_stored + self.failure_stored
+        safe = self.stored + self.already_stored + self.failure_stored + self.buffered
         return safe + self.dead_lettered + self.dropped + self.purged
 
     def count(self, fates: Sequence[str]) -> Fate:

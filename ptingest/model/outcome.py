@@ -37,6 +37,8 @@ class Fate(StrEnum):
     GIVEN_BACK = "given_back"
     ELSEWHERE = "elsewhere"
     """None of its documents is for this sink: others have them."""
+    BUFFERED = "buffered"
+    """In the topic of the buffer, whose books call it appended."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):

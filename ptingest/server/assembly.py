@@ -475,10 +475,17 @@ def _jobs(
         return processing.pipeline.event_of(body)
 
     # A letter is requeued to where it comes from: a receiver has letters of its buffer only.
+    to_buffer = buffer if not lanes else None
+
+    async def prepare() -> None:
+        _each(lanes, Lane.retry_streams)
+        if to_buffer is not None:
+            await to_buffer.look_again()
+
     return RequeueJobs(
-        admit=flow.admit if lanes or buffer is None else buffer.admit,
+        admit=flow.admit if to_buffer is None else to_buffer.admit,
         give_back=lambda: _each(lanes, Lane.give_back),
-        retry_streams=lambda: _each(lanes, Lane.retry_streams),
+        prepare=prepare,
         dead_letters=dead_letters,
         metrics=shared.metrics,
         event_of=event_of,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -57,14 +57,14 @@ class RequeueJob:
         *,
         admit: Admit,
         give_back: Callable[[], None],
-        retry_streams: Callable[[], None],
+        prepare: Callable[[], Awaitable[None]],
         dead_letters: DeadLetters,
         metrics: Metrics,
     ) -> None:
         self.order, self.tally = order, Tally()
         self._source = source
         self.failed: str | None = None
-        self._admit, self._give_back, self._retry_streams = admit, give_back, retry_streams
+        self._admit, self._give_back, self._prepare = admit, give_back, prepare
         self._dead_letters, self._metrics = dead_letters, metrics
         self._room = Budget(OPEN_BYTES)
         self._open: set[Receipt] = set()
@@ -121,7 +121,7 @@ class RequeueJob:
     # --- requeue ------------------------------------------------------------------------
 
     async def _requeue(self) -> None:
-        self._retry_streams()
+        await self._prepare()
         while chunk := await self._source.next_chunk():
             async with asyncio.TaskGroup() as group:
                 for item in chunk:
@@ -190,16 +190,16 @@ class RequeueJobs:
         *,
         admit: Admit,
         give_back: Callable[[], None],
-        retry_streams: Callable[[], None],
+        prepare: Callable[[], Awaitable[None]],
         dead_letters: DeadLetters,
         metrics: Metrics,
         event_of: EventOf,
         failures: Callable[[], ReadsFailures] | None = None,
     ) -> None:
-        """``retry_streams`` runs first: a requeue assumes that the cause was fixed. ``failures``
+        """``prepare`` runs first: a requeue assumes that the cause was fixed. ``failures``
         opens a reader of failure stores; None where the config has no Elasticsearch."""
         self._event_of, self._failures = event_of, failures
-        self._admit, self._give_back, self._retry_streams = admit, give_back, retry_streams
+        self._admit, self._give_back, self._prepare = admit, give_back, prepare
         self._dead_letters, self._metrics = dead_letters, metrics
         self._number = 0
         self._current: RequeueJob | None = None
@@ -223,7 +223,7 @@ class RequeueJobs:
             source,
             admit=self._admit,
             give_back=self._give_back,
-            retry_streams=self._retry_streams,
+            prepare=self._prepare,
             dead_letters=self._dead_letters,
             metrics=self._metrics,
         )

@@ -275,6 +275,32 @@ async def test_records_grow_again_when_the_topic_takes_larger_ones(monkeypatch, 
     assert receipt.failed is None
 
 
+@pytest.mark.parametrize("may_ask", [True, False], ids=["may ask", "may not ask"])
+async def test_a_second_look_finds_that_the_topic_takes_larger_records_at_once(
+    monkeypatch, kafka, start, may_ask
+) -> None:
+    told = [TopicLimits(20_000, 1) if may_ask else None]
+    monkeypatch.setattr(watch, "ask_limits", lambda *_, **__: told[0])
+    monkeypatch.setattr(module, "LIMITS_SECONDS", 3600.0)
+    running, giant = start(record_bytes=500_000), events(1, 100_000)[0]
+    await running.letters.open()
+    if may_ask:
+        await until(lambda: running.buffer.limit_bytes == 20_000)
+    else:
+        kafka.fail_requests(PRODUCE, TOO_LARGE, 2)
+    await running.window(giant)
+    await until(lambda: list(read_letters(running.folder)))
+
+    told[0] = TopicLimits(1 << 20, 1) if may_ask else None
+    await running.buffer.look_again()
+    receipt = await running.window(giant)
+    await until(lambda: receipt.closed)
+
+    assert running.buffer.limit_bytes == 500_000
+    assert len(list(read_letters(running.folder))) == 1
+    assert await read_events(kafka.bootstrap, 1) == [giant]
+
+
 async def test_an_event_that_no_record_can_hold_becomes_a_dead_letter(kafka, start) -> None:
     running, giant, small = start(record_bytes=20_000), events(1, 50_000)[0], events(2)
     await running.letters.open()

@@ -63,6 +63,7 @@ def test_an_order_survives_the_wire() -> None:
         pytest.param(["already_stored", "stored"], Fate.STORED, id="new to one of two sinks"),
         pytest.param(["already_stored"] * 2, Fate.ALREADY_STORED, id="known to both"),
         pytest.param(["stored", "dead_lettered"], Fate.DEAD_LETTERED, id="refused by one of two"),
+        pytest.param(["buffered"], Fate.BUFFERED, id="in the buffer's topic"),
         pytest.param(["failure_stored"], Fate.FAILURE_STORED, id="in the failure store"),
     ],
 )

@@ -48,6 +48,7 @@ def test_every_fate_of_the_books_is_there_once_and_is_its_own_label() -> None:
         "dropped",
         "given_back",
         "elsewhere",
+        "buffered",
     ]
     assert [str(reason) for reason in DropReason] == [
         "other_group",

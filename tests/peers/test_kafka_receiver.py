@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest_asyncio
 from tests.fakes.beat import Beat
 from tests.peers.kafka_peer import Kafka, start_kafka
 from tests.support.buffering import events_of_topic
+from tests.support.command import run
 from tests.support.server_process import ServerProcess
 from tests.support.waiting import until, until_told
 
@@ -144,3 +146,20 @@ async def test_a_reload_goes_on_with_what_is_under_way(broker, receiver) -> None
 
     assert beat.errors == []
     assert len(await in_topic(broker, 10_000)) == 10_000
+
+
+async def test_a_requeue_right_after_the_topic_was_told_to_take_more_leaves_no_letter(
+    broker, receiver, tmp_path
+) -> None:
+    broker.configure_topic(TOPIC, max_message_bytes=20_000)
+    giant = b'{"message":"%s"}' % random.Random(1).randbytes(50_000).hex().encode()
+    await Beat(receiver.port).deliver([[giant]])
+    command = ["dead-letters", "requeue", "--all", "--config", receiver.config_path]
+    too_early = await asyncio.to_thread(run, *command, folder=tmp_path)
+
+    broker.configure_topic(TOPIC, max_message_bytes=1 << 20)
+    requeued = await asyncio.to_thread(run, *command, folder=tmp_path)
+
+    assert too_early.out == b"1 requeued: 1 dead-lettered again\n"
+    assert requeued.out == b"1 requeued: 1 appended to the buffer\n"
+    assert await in_topic(broker, 1) == {giant}
