@@ -126,13 +126,16 @@ class ReceiveBudget:
     def change_limits(self, limits: BeatsLimits) -> None:
         self._limits = limits
         self.limit_bytes = limits.total_bytes // 2
+        self._note_shares()
 
     def join(self, member: BudgetMember) -> None:
         self._members[member] = 0.0
+        self._note_shares()
 
     def leave(self, member: BudgetMember) -> None:
         """The connection is closed and holds nothing any more."""
         self._members.pop(member, None)
+        self._note_shares()
         if self._has_priority(member):
             self._choose_priority()
 
@@ -148,9 +151,22 @@ class ReceiveBudget:
         self._per_ip[member.ip] += delta
         if not self._per_ip[member.ip]:
             del self._per_ip[member.ip]
+        if self._is_calm_for(member):
+            return
         self.review(member)
         self._update_address(member.ip)
         self._update_pressure()
+
+    def _is_calm_for(self, member: BudgetMember) -> bool:
+        """Whether nothing is scarce, nor has become so, and this connection is read and may be:
+        so it nearly always is, and nothing is left to decide."""
+        return (
+            not (self.pressure or self._address_pressures or self.is_stopped)
+            and self._priority is None
+            and self.held_bytes < self._least_scarce_bytes
+            and member.waiting_bytes < self._small_share_bytes
+            and member.reading
+        )
 
     def tick(self) -> None:
         """Twice a second: give the priority to another connection, where one waits for it."""
@@ -160,6 +176,8 @@ class ReceiveBudget:
 
     def review(self, member: BudgetMember) -> None:
         """Decide whether this one connection is read now."""
+        if self._is_calm_for(member):
+            return
         if self._has_priority(member) and not _wants(member):
             self._choose_priority()
         if not member.is_open:
@@ -175,7 +193,7 @@ class ReceiveBudget:
         """Whether this connection holds more than a small share while memory is scarce. The
         events of its incomplete window are then admitted before the rest has come."""
         scarce = self.pressure or member.ip in self._address_pressures
-        return bool(scarce) and member.waiting_bytes >= self._small_share()
+        return bool(scarce) and member.waiting_bytes >= self._small_share_bytes
 
     def _may_read(self, member: BudgetMember) -> bool:
         if self.is_stopped:
@@ -188,7 +206,7 @@ class ReceiveBudget:
         pressure = self._address_pressures.get(member.ip, Pressure.NONE)
         if pressure == Pressure.SHUT:
             return False
-        if held < self._small_share():
+        if held < self._small_share_bytes:
             return True
         if held >= self._limits.connection_bytes and not member.awaits_bytes:
             return False
@@ -196,8 +214,11 @@ class ReceiveBudget:
             return pressure < Pressure.FULL
         return self.pressure == Pressure.NONE and pressure == Pressure.NONE
 
-    def _small_share(self) -> int:
-        return self.limit_bytes // (4 * max(LEAST_CONNECTIONS, len(self._members)))
+    def _note_shares(self) -> None:
+        connections = max(LEAST_CONNECTIONS, len(self._members))
+        self._small_share_bytes = self.limit_bytes // (4 * connections)
+        # As long as all together hold less, no address holds more than its share.
+        self._least_scarce_bytes = self.limit_bytes * ADDRESS_SHARES[0]
 
     # -- pressure ------------------------------------------------------------------------
 

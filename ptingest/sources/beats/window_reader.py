@@ -110,7 +110,8 @@ class WindowReader:
             window = await self._take_permit_and_cut()
             if window is not None:
                 self._is_within_window = not window.is_last
-                self._more.set()  # there may be another behind it
+                if self.held_bytes or self.is_eof or self._host.draining:
+                    self._more.set()  # there may be another behind it, or the end
                 return window
             if self.is_eof or self._host.draining:
                 return None
