@@ -18,6 +18,7 @@ import os
 import resource
 import socket
 import sys
+import tempfile
 from collections.abc import Sequence
 
 import msgspec
@@ -163,6 +164,18 @@ def _read_exactly(control: socket.socket, size: int) -> bytes | None:
             return None
         parts += part
     return bytes(parts)
+
+
+def memory_file(name: str) -> int:
+    """Return the descriptor of a new file in memory.
+
+    A CPython that was built for old systems cannot make one, as those that uv installs: the file
+    is then one without a name in the folder for temporary files.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create(name)
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 def write_all(file: int, data: bytes, at: int = 0) -> None:

@@ -37,6 +37,7 @@ from ptingest.server.large_event_process import (
     costly,
     decode_result,
     encode_frame,
+    memory_file,
     write_all,
 )
 from ptingest.server.process.signals import ending
@@ -190,7 +191,7 @@ class LargeEvents:
             await self._kill()
         if self._running is None:
             if self._files is None:
-                self._files = (os.memfd_create("payload"), os.memfd_create("body"))
+                self._files = (memory_file("payload"), memory_file("body"))
             self._running = await _start(profile, self._files)
         return self._running
 

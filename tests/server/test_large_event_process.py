@@ -23,9 +23,11 @@ from ptingest.server.large_event_process import (
     decode_result,
     encode_frame,
     limit_resources,
+    memory_file,
     memory_limit,
     process_task,
     serve,
+    write_all,
 )
 from ptingest.settings.transfer import pack_profile
 from tests.fakes.costly_events import SHAPES
@@ -38,7 +40,7 @@ ORIGIN = Origin(peer="192.0.2.7:1")
 def served_in_a_thread() -> Iterator[tuple[socket.socket, int, int]]:
     """Serve in a thread, without limits: those are for a process."""
     ours, theirs = socket.socketpair()
-    files = os.memfd_create("payload"), os.memfd_create("body")
+    files = memory_file("payload"), memory_file("body")
     thread = threading.Thread(target=serve, args=(theirs, *files))
     thread.start()
     try:
@@ -79,6 +81,22 @@ def test_an_answer_says_what_became_of_the_event(monkeypatch: pytest.MonkeyPatch
 def test_without_a_profile_nothing_is_served() -> None:
     with served_in_a_thread():
         pass  # closes at once, and the thread ends
+
+
+@pytest.mark.parametrize("can_be_made", [True, False], ids=["in memory", "without a name"])
+def test_a_file_for_events_is_seen_by_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, can_be_made: bool
+) -> None:
+    if not can_be_made:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+
+    file = memory_file("payload")
+    write_all(file, b"abc")
+
+    assert os.pread(file, 10, 0) == b"abc"
+    assert os.fstat(file).st_nlink == 0
+    assert not os.get_inheritable(file)
+    os.close(file)
 
 
 def test_memory_that_is_not_there_makes_a_letter() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from pathlib import Path
@@ -21,9 +22,8 @@ from tests.support.settings import server_settings
 
 
 def stored_keys(tmp_path: Path) -> list[str]:
-    with sqlite3.connect(tmp_path / "data" / "store.sqlite") as connection:
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "store.sqlite")) as connection:
         found = connection.execute("SELECT key FROM documents ORDER BY key").fetchall()
-    connection.close()
     return [key for (key,) in found]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import threading
@@ -62,11 +63,10 @@ async def test_what_is_stored_during_a_checkpoint_is_there_afterwards(tmp_path: 
         await sink.write(messages(f"small {number}"), frozenset())
     await sink.close()
 
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         found = connection.execute("SELECT substr(message, 1, 8) FROM documents").fetchall()
         assert len(found) == 24
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    connection.close()
 
 
 def test_the_log_starts_anew_after_a_checkpoint_and_is_no_longer_due(tmp_path: Path) -> None:

@@ -29,9 +29,8 @@ async def sink(tmp_path: Path) -> AsyncIterator[StoreSink]:
 
 
 def stored(folder: Path, what: str = "message") -> list[object]:
-    with sqlite3.connect(folder / "store.sqlite") as connection:
+    with contextlib.closing(sqlite3.connect(folder / "store.sqlite")) as connection:
         rows = connection.execute(f"SELECT {what} FROM documents ORDER BY id").fetchall()
-    connection.close()
     return [row[0] for row in rows]
 
 
@@ -137,7 +136,7 @@ async def test_an_action_index_overwrites_the_document_of_its_id(
     result = await sink.write([new, newest], frozenset())
 
     assert result == WriteResult(refused=[])
-    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection:
         found = connection.execute("SELECT data_stream, message FROM documents ORDER BY 1")
         assert found.fetchall() == [("logs-django-pt", "beside"), ("orders", "newest")]
 
@@ -153,7 +152,7 @@ async def test_what_may_not_overwrite_leaves_the_old_document(
     result = await sink.write([broken], frozenset())
 
     assert [refusal.document for refusal in result.refused] == [broken]
-    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection:
         assert connection.execute("SELECT message FROM documents").fetchall() == [("old",)]
 
 
@@ -184,12 +183,11 @@ async def test_one_bad_row_is_refused_and_the_others_are_stored(
     sink: StoreSink, tmp_path: Path
 ) -> None:
     await sink.write(messages("before"), frozenset())
-    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection:
         connection.execute(
             "CREATE TRIGGER no_poison BEFORE INSERT ON documents WHEN new.message = 'poison' "
             "BEGIN SELECT RAISE(ABORT, 'no poison here'); END"
         )
-    connection.close()
     kept = document({"message": "kept"}, key="k")
     known = document({"message": "again"}, key="k")
     poison, broken = document({"message": "poison"}), raw_document(b'"\xff"')
@@ -300,9 +298,8 @@ async def test_a_file_that_is_no_store_is_trouble(
 
 async def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
-    with sqlite3.connect(path) as other:
+    with contextlib.closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE recipes (name TEXT)")
-    other.close()
     before = path.read_bytes()
     sink = StoreSink(StoreSettings(), path=path, clock=SetClock())
 
@@ -337,9 +334,8 @@ def without_maintenance(sink: StoreSink) -> None:
 
 
 def check_integrity(folder: Path) -> None:
-    with sqlite3.connect(folder / "store.sqlite") as connection:
+    with contextlib.closing(sqlite3.connect(folder / "store.sqlite")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    connection.close()
 
 
 @GONE
@@ -419,11 +415,10 @@ async def test_a_store_that_grows_and_shrinks_is_never_taken_for_cut(tmp_path: P
             result = await sink.write(messages(f"{number} " + "x" * 50_000), frozenset())
             assert result.trouble is None
         if number == 10:
-            with sqlite3.connect(path) as connection:
+            with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
                 connection.execute("DELETE FROM documents")
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            connection.close()
+                connection.execute("PRAGMA incremental_vacuum").fetchall()
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     await one.close()
     await two.close()
@@ -518,10 +513,9 @@ def test_what_was_stored_survives_kill_9(tmp_path: Path, reports: int) -> None:
     writer.wait()
     writer.stdout.close()
 
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         (rows,) = connection.execute("SELECT count(*) FROM documents").fetchone()
         (sound,) = connection.execute("PRAGMA integrity_check").fetchone()
-    connection.close()
     assert rows >= reported[-1]
     assert rows % 700 == 0
     assert sound == "ok"
@@ -539,10 +533,8 @@ async def test_of_several_writers_one_does_maintenance_for_all(tmp_path: Path) -
     await other.check()  # waits until its own maintenance is over
 
     def indexed() -> int:
-        with sqlite3.connect(path) as connection:
-            end = index_end(connection)
-        connection.close()
-        return end
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            return index_end(connection)
 
     assert indexed() == 0
     await keeper.maintain()  # has written nothing itself

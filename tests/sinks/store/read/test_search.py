@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -240,9 +241,8 @@ def test_a_search_half_read_holds_nothing_up(tmp_path: Path) -> None:
 def test_a_store_that_breaks_while_read_is_unavailable(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     open_writer(path).close()
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE documents")
-    connection.close()
 
     with (
         pytest.raises(SinkUnavailable, match="no such table"),
