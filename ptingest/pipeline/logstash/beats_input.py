@@ -71,7 +71,7 @@ class BeatsInput:
         ``tags`` or ``event``, which may be refused, or was mended."""
         return self._is_plain and not self._has_options
 
-    def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
+    def events_of(self, sent: Decoded, peer: str, now_ns: int) -> list[Event] | Unreadable:
         """Return the events of a payload, nearly always one; or why Logstash could not."""
         root: dict[str, Any] = dict(sent.event)
         for name in _LOOKED_AT:
@@ -176,7 +176,7 @@ class AsGiven:
     keeps_members = False
     """As for ``BeatsInput``; here any member may be taken for metadata or refused."""
 
-    def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event]:  # noqa: ARG002
+    def events_of(self, sent: Decoded, peer: str, now_ns: int) -> list[Event]:  # noqa: ARG002
         """Return the one event of a payload."""
         return [new_event(sent.event, now_ns=now_ns)]
 

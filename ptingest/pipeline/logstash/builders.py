@@ -25,7 +25,7 @@ class Builder(Protocol):
         """As ``BeatsInput.keeps_members``."""
         ...
 
-    def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
+    def events_of(self, sent: Decoded, peer: str, now_ns: int) -> list[Event] | Unreadable:
         """Return the events of what ``decode`` returned."""
         ...
 
@@ -51,12 +51,12 @@ class BeatsAndKafka:
         found = self._kafka.sent(payload, is_any=self._beats is None)
         return decode_payload(payload) if found is None else found
 
-    def events_of(self, sent: Decoded, *, peer: str, now_ns: int) -> list[Event] | Unreadable:
+    def events_of(self, sent: Decoded, peer: str, now_ns: int) -> list[Event] | Unreadable:
         """As ``Builder.events_of``."""
         if isinstance(sent, SentRecord):
             return self._kafka.events_of(sent, now_ns=now_ns)
         assert self._beats is not None
-        return self._beats.events_of(sent, peer=peer, now_ns=now_ns)
+        return self._beats.events_of(sent, peer, now_ns)
 
 
 def builder_of(inputs: Inputs, *, is_bare: bool, has_ecs: bool) -> Builder:

@@ -34,6 +34,12 @@ class Arm(NamedTuple):
     """The one field whose value decides; None where more does."""
 
 
+def keeps_answers(arms: Sequence[Arm]) -> bool:
+    """Whether a choice among these arms keeps what was decided."""
+    groups = groupby(arms, key=lambda one: one.field)
+    return any(field is not None and len(list(group)) >= CHAIN_LEAST for field, group in groups)
+
+
 def compile_choice(arms: Sequence[Arm]) -> Choice:
     """Return what chooses among the arms that have a condition."""
     if len(arms) == 1:

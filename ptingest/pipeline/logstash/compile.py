@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from ptingest.pipeline.logstash.attributes import check_attributes
 from ptingest.pipeline.logstash.beats_input import INPUTS_OWN
-from ptingest.pipeline.logstash.choice import Arm, Choice, compile_choice
+from ptingest.pipeline.logstash.choice import Arm, Choice, compile_choice, keeps_answers
 from ptingest.pipeline.logstash.conditions import (
     Test,
     compile_condition,
@@ -32,6 +31,7 @@ from ptingest.pipeline.logstash.options import (
 )
 from ptingest.pipeline.logstash.outputs import Output, Target, compile_output
 from ptingest.pipeline.logstash.plugins import COMMON_OPTIONS, filter_module
+from ptingest.pipeline.logstash.straight import Straight
 from ptingest.pipeline.logstash.tree import Branch, Condition, Config, Place, Plugin, Statement
 from ptingest.pipeline.logstash.wanted import Wanted, compile_wanted
 from ptingest.pipeline.logstash.wiring import (
@@ -48,7 +48,7 @@ from ptingest.pipeline.logstash.wiring import (
 )
 
 
-class Result(msgspec.Struct, frozen=True, gc=False):
+class Result(NamedTuple):
     """An event that left the filters, and where it goes."""
 
     event: Event
@@ -156,7 +156,7 @@ class _Compiler:
         return Program(
             config, outputs, tuple(self._counts), self._conditions,
             compile_wanted(config, INPUTS_OWN),
-            self._steps(config.filters, None), self._routes(config.outputs, None), trace,
+            *self._run(config), trace,
         )  # fmt: skip
 
     def _build_all(self, statements: Iterable[Statement], kind: str) -> None:
@@ -199,6 +199,41 @@ class _Compiler:
         counts = PluginCounts(kind, plugin, plugin_id)
         self._counts.append(counts)
         return counts
+
+    # --- running: straight-line functions where they can be made ------------------------------
+
+    def filter_of(self, plugin: Plugin) -> tuple[FilterFunction, PluginCounts]:
+        """As ``Pieces.filter_of``."""
+        return self._filters[id(plugin)]
+
+    def output_of(self, plugin: Plugin) -> tuple[Output, PluginCounts]:
+        """As ``Pieces.output_of``."""
+        return self._outputs[id(plugin)]
+
+    def test_of(self, condition: Condition) -> Test:
+        """As ``Pieces.test_of``."""
+        found = self._tests.get(id(condition))
+        return compile_condition(condition) if found is None else found
+
+    def kept_choice_of(self, branch: Branch) -> Choice | None:
+        """As ``Pieces.kept_choice_of``."""
+        arms = [self._arm(one, None) for one, _ in branch.arms if one is not None]
+        return compile_choice(arms) if keeps_answers(arms) else None
+
+    def _run(self, config: Config) -> tuple[Step, Routing]:
+        straight = Straight(self, self._conditions)
+        steps: list[Step] = []
+        try:
+            for is_straight, several in groupby(config.filters, straight.can_step):
+                if is_straight:
+                    steps.append(straight.step(several))
+                else:
+                    steps += [self._step(one, None) for one in several]
+            return sequence(steps), straight.routing(config.outputs)
+        except (SyntaxError, RecursionError, MemoryError):  # more levels than Python takes
+            return self._steps(config.filters, None), self._routes(config.outputs, None)
+
+    # --- explaining, and whatever adds events: closures ---------------------------------------
 
     def _steps(self, statements: Iterable[Statement], tracer: Tracer | None) -> Step:
         return sequence([self._step(statement, tracer) for statement in statements])

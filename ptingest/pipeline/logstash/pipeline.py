@@ -14,7 +14,6 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
 from msgspec import Raw
 
 from ptingest.errors import ConfigInvalid, ConfigProblem
@@ -62,14 +61,9 @@ FAILURES = {
 ``filter_failure``."""
 
 
-class _Made(msgspec.Struct, frozen=True, gc=False):
-    """One document of a payload, before it has a receipt."""
-
-    target: DocumentTarget
-    body: bytes
-    own_id: str | None
-    routing: str | None
-    text: bytes | None
+_Made = tuple[DocumentTarget, bytes, str | None, str | None, bytes | None]
+"""One document of a payload, before it has a receipt: its target, body, own id, routing and text.
+A plain tuple, since a named one is made at many times the cost."""
 
 
 class LogstashPipeline:
@@ -98,6 +92,7 @@ class LogstashPipeline:
         """Runs the events, where a profile means the same."""
         self._sent_labels = _SentLabels(self._labels)
         self._event_keys, self._encoder = EventKeys(), EventEncoder()
+        self._is_wanted = program.is_wanted if builder.keeps_members else None
 
     @property
     def reads_kafka(self) -> bool:
@@ -144,10 +139,10 @@ class LogstashPipeline:
             return self.fast.process(payloads, receipt=receipt, peer=peer, now_ns=now_ns)
         done = Processed(is_spread=self._is_spread)
         received, documents = done.received, done.documents
-        is_wanted = self.program.is_wanted if self._input.keeps_members else None
+        decode, is_wanted = self._input.decode, self._is_wanted
         unwanted: dict[str, int] = {}
         for payload in payloads:
-            sent, label = self._input.decode(payload), OTHER
+            sent, label = decode(payload), OTHER
             fate: list[_Made] | Unreadable | Illegal | DropReason
             try:
                 if isinstance(sent, Unreadable):
@@ -162,14 +157,13 @@ class LogstashPipeline:
                 fate = TOO_DEEP
             received[label] = received.get(label, 0) + 1
             if isinstance(fate, list):
-                for one, key in zip(fate, self._keys(sent, fate), strict=True):
-                    target, body, routing = one.target, one.body, one.routing
+                keys = self._keys(sent, fate)
+                for (target, body, _, routing, text), key in zip(fate, keys, strict=True):
                     documents.append(
-                        Document(
-                            target, body, key, receipt, payload, label, peer, routing, one.text
-                        )
+                        Document(target, body, key, receipt, payload, label, peer, routing, text)
                     )
-                done.is_spread |= len(fate) != 1
+                if len(keys) != 1:
+                    done.is_spread = True
             elif isinstance(fate, DropReason):
                 done.dropped[label, fate] = done.dropped.get((label, fate), 0) + 1
             else:
@@ -181,22 +175,22 @@ class LogstashPipeline:
         self, sent: Decoded, peer: str, now_ns: int, done: Processed
     ) -> tuple[str, list[_Made] | Unreadable | Illegal | DropReason]:
         """Return the label of an event, and what becomes of it."""
-        events = self._input.events_of(sent, peer=peer, now_ns=now_ns)
+        events = self._input.events_of(sent, peer, now_ns)
         if isinstance(events, Unreadable):
             return OTHER, events
         label = self._label(events[0].root) if events else OTHER
-        for mark in sent.marks:
-            _count(done, label, mark)
-        errors = self.program.conditions.errors
-        run = self.program.run
+        if sent.marks:
+            for mark in sent.marks:
+                _count(done, label, mark)
+        conditions, run = self.program.conditions, self.program.run
+        errors = conditions.errors
         results = run(events[0]) if len(events) == 1 else [r for one in events for r in run(one)]
-        for result in results:
-            if result.event.failures:
-                _count_failures(done, label, result.event)
+        for event, _ in results:
+            if event.failures:
+                _count_failures(done, label, event)
         made = self._documents(results)
-        if isinstance(made, list) and not made:
-            is_undecided = self.program.conditions.errors > errors
-            return label, _drop_reason(results, is_undecided=is_undecided)
+        if not made:
+            return label, _drop_reason(results, is_undecided=conditions.errors > errors)
         return label, made
 
     def _label(self, members: Mapping[str, Value | Raw]) -> str:
@@ -207,19 +201,20 @@ class LogstashPipeline:
 
     def _documents(self, results: Sequence[Result]) -> list[_Made] | Illegal:
         made: list[_Made] = []
-        total = 0
-        for result in results:
+        total, target_of = 0, self._targets.of
+        for event, targets in results:
             body = b""
-            for target in result.targets:
-                found = self._targets.of(target)
+            for target in targets:
+                found = target_of(target)
                 if isinstance(found, Illegal):
                     return found
-                body = body or self._encoder.encode(result.event)
-                text = None if target.text is None else target.text.encode("utf-8", "replace")
-                total += len(body) + len(text or b"")
+                body = body or self._encoder.encode(event)
+                text = target.text
+                encoded = None if text is None else text.encode("utf-8", "replace")
+                total += len(body) + len(encoded or b"")
                 if total > LARGEST_TOTAL:
                     return TOO_COSTLY
-                made.append(_Made(found, body, target.document_id, target.routing, text))
+                made.append((found, body, target.document_id, target.routing, encoded))
         return made
 
     # --- keys and letters -------------------------------------------------------------------
@@ -227,14 +222,13 @@ class LogstashPipeline:
     def _keys(self, sent: Decoded | Unreadable, made: Sequence[_Made]) -> list[str | None]:
         """Return the key of each document: the config's id, else the event's, numbered."""
         if len(made) == 1:
-            own = made[0].own_id
+            own = made[0][2]
             return [self._key(sent) if own is None else own]
-        if all(one.own_id is not None for one in made):
-            return [one.own_id for one in made]
-        key = self._key(sent)
+        owns = [own for _, _, own, _, _ in made]
+        key = None if all(own is not None for own in owns) else self._key(sent)
         return [
-            one.own_id if one.own_id is not None else key and part_key(key, number)
-            for number, one in enumerate(made)
+            own if own is not None else key and part_key(key, number)
+            for number, own in enumerate(owns)
         ]
 
     def _key(self, sent: Decoded | Unreadable) -> str | None:
@@ -266,7 +260,7 @@ class LogstashPipeline:
         return self._explainer
 
     def _explained(self, sent: Decoded, now_ns: int) -> Explanation:
-        events = self._input.events_of(sent, peer="", now_ns=now_ns)
+        events = self._input.events_of(sent, "", now_ns)
         if isinstance(events, Unreadable):
             return _dead(events)
         program = self._program_for_people()

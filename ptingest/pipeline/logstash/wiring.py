@@ -67,8 +67,7 @@ def filter_step(function: FilterFunction, counts: PluginCounts) -> Step:
         try:
             others = function(event)
         except Exception as error:  # noqa: BLE001 - the last net: an event must not end the line
-            counts.last_error = f"{type(error).__name__}: {error}"
-            event.tag("_filter_error")
+            count_error(counts, event, error)
             others = None
         if event.failures != failures:
             counts.failures += 1
@@ -80,6 +79,12 @@ def filter_step(function: FilterFunction, counts: PluginCounts) -> Step:
         return others
 
     return step
+
+
+def count_error(counts: PluginCounts, event: Event, error: Exception) -> None:
+    """Tell of what a filter raised."""
+    counts.last_error = f"{type(error).__name__}: {error}"
+    event.tag("_filter_error")
 
 
 def sequence(steps: Sequence[Step]) -> Step:

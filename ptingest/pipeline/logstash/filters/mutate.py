@@ -9,9 +9,10 @@ from typing import Any
 from ptingest.pipeline.logstash.conversions import CONVERSIONS, Conversion
 from ptingest.pipeline.logstash.decoration import unchanged
 from ptingest.pipeline.logstash.event import MISSING, Event
-from ptingest.pipeline.logstash.field_access import Writer, constant_writer, reader, remover, writer
+from ptingest.pipeline.logstash.field_access import Writer, reader, remover, writer
+from ptingest.pipeline.logstash.operations import Operation, Operations, WriteText
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
-from ptingest.pipeline.logstash.sprintf import compile_reference, compile_template, known_reference
+from ptingest.pipeline.logstash.sprintf import compile_reference, known_reference
 from ptingest.pipeline.logstash.substitution import compile_substitution
 from ptingest.pipeline.logstash.values import (
     FieldError,
@@ -41,7 +42,6 @@ OPTIONS = (
     Option("copy", "hash", []),
     Option("tag_on_failure", "string", "_mutate_error"),
 )
-Operation = Callable[[Event], object]
 _SPACE = " \t\n\v\f\r"
 _SPACES = re.compile(f"[{_SPACE}]+")
 
@@ -52,20 +52,12 @@ def build(setup: FilterSetup) -> FilterFunction:
     operations = _operations(options)
     if setup.matched is not unchanged:
         operations.append(setup.matched)
-
-    def mutate(event: Event) -> None:
-        try:
-            for operation in operations:
-                operation(event)
-        except FieldError:
-            event.tag(tag)
-
-    return mutate
+    return Operations(operations, tag)
 
 
-def _operations(options: Options) -> list[Operation]:
+def _operations(options: Options) -> list[Operation | WriteText]:
     """In the order of Logstash, whatever the order in the config."""
-    pairs: list[tuple[str, Callable[[str, Any], Operation]]] = [
+    pairs: list[tuple[str, Callable[[str, Any], Operation | WriteText]]] = [
         ("coerce", _coerce), ("rename", _rename), ("update", _update), ("replace", _write_text),
     ]  # fmt: skip
     later: list[tuple[str, Callable[[str, Any], Operation]]] = [
@@ -89,7 +81,7 @@ def _text(value: Any) -> str:
 
 
 def _coerce(name: str, value: Any) -> Operation:
-    read, write = reader(name), _write_text(name, value)
+    read, write = reader(name), _write_text(name, value).closure()
 
     def coerce(event: Event) -> None:
         if read(event) is None:
@@ -126,7 +118,7 @@ def _rename_known(name: str, new: str) -> Operation:
 
 
 def _update(name: str, value: Any) -> Operation:
-    read, write = reader(name), _write_text(name, value)
+    read, write = reader(name), _write_text(name, value).closure()
 
     def update(event: Event) -> None:
         if read(event) is not MISSING:
@@ -135,13 +127,9 @@ def _update(name: str, value: Any) -> Operation:
     return update
 
 
-def _write_text(name: str, value: Any) -> Operation:
+def _write_text(name: str, value: Any) -> WriteText:
     """Return the operation ``replace``."""
-    text = _text(value)
-    if "%{" not in text:
-        return constant_writer(name, text)
-    write, template = writer(name), compile_template(text)
-    return lambda event: write(event, template(event))
+    return WriteText(name, _text(value))
 
 
 def _convert(options: Options, name: str, kind: Any) -> Operation:

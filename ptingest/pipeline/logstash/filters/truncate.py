@@ -31,9 +31,10 @@ def build(setup: FilterSetup) -> FilterFunction:
                     event.set(reference, short)
                     is_cut = True
         else:
-            short = _shortened(event.fields, length)
-            is_cut = short is not event.fields
-            event.root = short
+            fields_now = event.fields
+            short = _shortened(fields_now, length)
+            is_cut = short is not fields_now
+            fields_now.update(short)  # the root stays the object that others hold
         if is_cut:
             matched(event)
 
