@@ -55,6 +55,10 @@ class Result(NamedTuple):
     targets: Sequence[Target]
 
 
+Outcome = tuple[Event, Sequence[Target]]
+"""The same as a plain tuple, which is made at a tenth of the cost."""
+
+
 class Explanation(NamedTuple):
     """What became of an event, and how."""
 
@@ -80,21 +84,29 @@ class Program:
 
     def run(self, event: Event) -> list[Result]:
         """Take an event through the filters; an empty list is a dropped event."""
-        others = self._filters(event)
-        if others is None:
-            return [Result(event, self._routes(event))]
-        return _results(event, others, self._routes)
+        return [Result(*one) for one in self.outcomes([event])]
+
+    def outcomes(self, events: Sequence[Event]) -> list[Outcome]:
+        """Take events through the filters; for one that is dropped there is nothing."""
+        found: list[Outcome] = []
+        for event in events:
+            others = self._filters(event)
+            if others is None:
+                found.append((event, self._routes(event)))
+            else:
+                found += _outcomes(event, others, self._routes)
+        return found
 
     def explain(self, event: Event) -> Explanation:
         """Do what ``run`` does, and note every condition and filter on the way."""
         passages: list[Passage] = []
         filters, routes = self._trace(passages)
-        results = _results(event, filters(event) or (), routes)
+        results = [Result(*one) for one in _outcomes(event, filters(event) or (), routes)]
         return Explanation(results, passages)
 
 
-def _results(event: Event, others: Sequence[Event], routes: Routing) -> list[Result]:
-    return [Result(one, routes(one)) for one in (event, *others) if not one.is_cancelled]
+def _outcomes(event: Event, others: Sequence[Event], routes: Routing) -> list[Outcome]:
+    return [(one, routes(one)) for one in (event, *others) if not one.is_cancelled]
 
 
 def compile_config(config: Config, *, has_ecs: bool = True, folder: Path = Path()) -> Program:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from msgspec import Raw
-
 from ptingest.pipeline.logstash.attributes import check_attributes
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.kafka_options import OUTPUT as KAFKA
@@ -158,38 +156,60 @@ def _is_data_stream(options: Options, *, has_ecs: bool) -> bool:
 
 
 def _to_data_streams(options: Options, number: int) -> Route:
-    given = [str(options[f"data_stream_{part}"]) for part in _DATA_STREAM]
-    is_routed, is_synced = options["data_stream_auto_routing"], options["data_stream_sync_fields"]
+    route = _Streams(options, number).route
     pipeline, routing = _optional(options["pipeline"]), _optional(options["routing"])
-    known = _Targets(number, is_data_stream=True)
+    if pipeline is None and routing is None:
+        return route
 
-    def route(event: Event) -> Target:
-        found = event.root.get("data_stream")
-        if type(found) is Raw:
-            found = event.read("data_stream")
-        own: dict[str, Value] = found if type(found) is dict else {}
-        kind, dataset, namespace = own.get("type"), own.get("dataset"), own.get("namespace")
-        if not (is_routed and type(kind) is type(dataset) is type(namespace) is str):
-            kind, dataset, namespace = given
-            if is_routed and own:
-                kind = _part(own.get("type"), kind)
-                dataset = _part(own.get("dataset"), dataset)
-                namespace = _part(own.get("namespace"), namespace)
-            if is_synced:
-                # The stream's mapping holds these three to one value each; what is no object is
-                # overwritten, as recorded from Logstash.
-                event.root["data_stream"] = {
-                    **own, "type": kind, "dataset": dataset, "namespace": namespace,
-                }  # fmt: skip
-        target = known[f"{kind}-{dataset}-{namespace}", "create"]
-        if pipeline is None and routing is None:
-            return target
-        return target._replace(
+    def route_further(event: Event) -> Target:
+        return route(event)._replace(
             pipeline=None if pipeline is None else pipeline(event),
             routing=None if routing is None else routing(event),
         )
 
-    return route
+    return route_further
+
+
+class _Streams:
+    """The data streams of one output."""
+
+    def __init__(self, options: Options, number: int) -> None:
+        self._given = tuple(str(options[f"data_stream_{part}"]) for part in _DATA_STREAM)
+        self._is_routed = options["data_stream_auto_routing"]
+        self._is_synced = options["data_stream_sync_fields"]
+        self._known = _Targets(number, is_data_stream=True)
+        self._named: dict[tuple[Value, ...], Target] = {}
+
+    def route(self, event: Event) -> Target:
+        """Return the stream of an event; most name one that an event before them named."""
+        own = event.root.get("data_stream")
+        if type(own) is dict:
+            try:
+                target = self._named.get(
+                    (own.get("type"), own.get("dataset"), own.get("namespace"))
+                )
+            except TypeError:  # a list or an object
+                target = None
+            if target is not None:
+                return target
+        return self._name(event)
+
+    def _name(self, event: Event) -> Target:
+        found = event.read("data_stream")
+        own: dict[str, Value] = found if isinstance(found, dict) else {}
+        parts = tuple(map(own.get, _DATA_STREAM)) if self._is_routed else (None, None, None)
+        if all(type(part) is str for part in parts):
+            target = self._known["-".join(map(str, parts)), "create"]
+            if len(self._named) >= KEPT_TARGETS:
+                self._named.clear()
+            self._named[parts] = target
+            return target
+        texts = tuple(map(_part, parts, self._given))
+        if self._is_synced:
+            # The stream's mapping holds these three to one value each; what is no object is
+            # overwritten, as recorded from Logstash.
+            event.root["data_stream"] = {**own, **dict(zip(_DATA_STREAM, texts, strict=True))}
+        return self._known["-".join(texts), "create"]
 
 
 class _Targets(dict[tuple[str, str], Target]):

@@ -14,11 +14,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Raw
 
 from ptingest.errors import ConfigInvalid, ConfigProblem
 from ptingest.model.document import DataStream, Document
-from ptingest.model.document import Target as DocumentTarget
 from ptingest.model.outcome import DeadLetter, DropReason, Processed
 from ptingest.model.receipt import Receipt
 from ptingest.pipeline.decode import TOO_DEEP, Decoded, Unreadable
@@ -28,7 +28,7 @@ from ptingest.pipeline.identity import part_key
 from ptingest.pipeline.labels import LearnedLabels
 from ptingest.pipeline.logstash.as_profile import profile_of
 from ptingest.pipeline.logstash.builders import Builder, builder_of
-from ptingest.pipeline.logstash.compile import Program, Result, compile_config
+from ptingest.pipeline.logstash.compile import Outcome, Program, Result, compile_config
 from ptingest.pipeline.logstash.encode import EventEncoder, encode_value
 from ptingest.pipeline.logstash.event import Event
 from ptingest.pipeline.logstash.inputs import Inputs, inputs_of
@@ -52,6 +52,8 @@ TOO_COSTLY = Illegal(
     "event_too_costly",
     f"its filters make documents of more than {LARGEST_TOTAL // 1024**2} MiB of it",
 )
+_NOT_ASKED: str | None = "not asked"
+"""In place of an event's key, which some documents do not need."""
 FAILURES = {
     "_grokparsefailure": "grok_failure",
     "_dateparsefailure": "date_failure",
@@ -61,9 +63,13 @@ FAILURES = {
 ``filter_failure``."""
 
 
-_Made = tuple[DocumentTarget, bytes, str | None, str | None, bytes | None]
-"""One document of a payload, before it has a receipt: its target, body, own id, routing and text.
-A plain tuple, since a named one is made at many times the cost."""
+class _Chunk(msgspec.Struct, gc=False):
+    """What the payloads of one call share."""
+
+    receipt: Receipt
+    peer: str
+    now_ns: int
+    done: Processed
 
 
 class LogstashPipeline:
@@ -138,12 +144,13 @@ class LogstashPipeline:
         if self.fast is not None:
             return self.fast.process(payloads, receipt=receipt, peer=peer, now_ns=now_ns)
         done = Processed(is_spread=self._is_spread)
+        chunk = _Chunk(receipt, peer, now_ns, done)
         received, documents = done.received, done.documents
         decode, is_wanted = self._input.decode, self._is_wanted
         unwanted: dict[str, int] = {}
         for payload in payloads:
             sent, label = decode(payload), OTHER
-            fate: list[_Made] | Unreadable | Illegal | DropReason
+            fate: list[Document] | Unreadable | Illegal | DropReason
             try:
                 if isinstance(sent, Unreadable):
                     fate = sent
@@ -152,17 +159,13 @@ class LogstashPipeline:
                     unwanted[label] = unwanted.get(label, 0) + 1
                     continue
                 else:
-                    label, fate = self._fate(sent, peer, now_ns, done)
+                    label, fate = self._fate(sent, payload, chunk)
             except RecursionError:
                 fate = TOO_DEEP
             received[label] = received.get(label, 0) + 1
             if isinstance(fate, list):
-                keys = self._keys(sent, fate)
-                for (target, body, _, routing, text), key in zip(fate, keys, strict=True):
-                    documents.append(
-                        Document(target, body, key, receipt, payload, label, peer, routing, text)
-                    )
-                if len(keys) != 1:
+                documents += fate
+                if len(fate) != 1:
                     done.is_spread = True
             elif isinstance(fate, DropReason):
                 done.dropped[label, fate] = done.dropped.get((label, fate), 0) + 1
@@ -172,25 +175,24 @@ class LogstashPipeline:
         return done
 
     def _fate(
-        self, sent: Decoded, peer: str, now_ns: int, done: Processed
-    ) -> tuple[str, list[_Made] | Unreadable | Illegal | DropReason]:
+        self, sent: Decoded, payload: bytes, chunk: _Chunk
+    ) -> tuple[str, list[Document] | Unreadable | Illegal | DropReason]:
         """Return the label of an event, and what becomes of it."""
-        events = self._input.events_of(sent, peer, now_ns)
+        events = self._input.events_of(sent, chunk.peer, chunk.now_ns)
         if isinstance(events, Unreadable):
             return OTHER, events
         label = self._label(events[0].root) if events else OTHER
-        if sent.marks:
-            for mark in sent.marks:
-                _count(done, label, mark)
-        conditions, run = self.program.conditions, self.program.run
-        errors = conditions.errors
-        results = run(events[0]) if len(events) == 1 else [r for one in events for r in run(one)]
+        for mark in sent.marks:
+            _count(chunk.done, label, mark)
+        program = self.program
+        errors = program.conditions.errors
+        results = program.outcomes(events)
         for event, _ in results:
             if event.failures:
-                _count_failures(done, label, event)
-        made = self._documents(results)
+                _count_failures(chunk.done, label, event)
+        made = self._documents(results, sent, payload, label, chunk)
         if not made:
-            return label, _drop_reason(results, is_undecided=conditions.errors > errors)
+            return label, _drop_reason(results, is_undecided=program.conditions.errors > errors)
         return label, made
 
     def _label(self, members: Mapping[str, Value | Raw]) -> str:
@@ -199,37 +201,43 @@ class LogstashPipeline:
             return self._sent_labels[b"" + service]
         return self._labels.label_of(_service_name(service))
 
-    def _documents(self, results: Sequence[Result]) -> list[_Made] | Illegal:
-        made: list[_Made] = []
-        total, target_of = 0, self._targets.of
-        for event, targets in results:
+    def _documents(
+        self,
+        outcomes: Sequence[Outcome],
+        sent: Decoded,
+        payload: bytes,
+        label: str,
+        chunk: _Chunk,
+    ) -> list[Document] | Illegal:
+        """Return the documents of an event: their keys are the config's ids, else the event's
+        key, numbered."""
+        made: list[Document] = []
+        total, target_of, event_key = 0, self._targets.of, _NOT_ASKED
+        for event, targets in outcomes:
             body = b""
             for target in targets:
                 found = target_of(target)
                 if isinstance(found, Illegal):
                     return found
                 body = body or self._encoder.encode(event)
-                text = target.text
+                text, key = target.text, target.document_id
                 encoded = None if text is None else text.encode("utf-8", "replace")
-                total += len(body) + len(encoded or b"")
+                total += len(body) if encoded is None else len(body) + len(encoded)
                 if total > LARGEST_TOTAL:
                     return TOO_COSTLY
-                made.append((found, body, target.document_id, target.routing, encoded))
+                if key is None:
+                    if event_key is _NOT_ASKED:
+                        event_key = self._key(sent)
+                    key = event_key and part_key(event_key, len(made))
+                made.append(
+                    Document(
+                        found, body, key, chunk.receipt, payload, label, chunk.peer,
+                        target.routing, encoded,
+                    )
+                )  # fmt: skip
         return made
 
     # --- keys and letters -------------------------------------------------------------------
-
-    def _keys(self, sent: Decoded | Unreadable, made: Sequence[_Made]) -> list[str | None]:
-        """Return the key of each document: the config's id, else the event's, numbered."""
-        if len(made) == 1:
-            own = made[0][2]
-            return [self._key(sent) if own is None else own]
-        owns = [own for _, _, own, _, _ in made]
-        key = None if all(own is not None for own in owns) else self._key(sent)
-        return [
-            own if own is not None else key and part_key(key, number)
-            for number, own in enumerate(owns)
-        ]
 
     def _key(self, sent: Decoded | Unreadable) -> str | None:
         """Return the key of an event; None where nothing identifies it."""
@@ -268,7 +276,8 @@ class LogstashPipeline:
         explained = [program.explain(event) for event in events]
         results = [result for one in explained for result in one.results]
         is_undecided = program.conditions.errors > errors
-        made = self._documents(results)
+        chunk = _Chunk(Receipt(lambda _: None), "", now_ns, Processed())
+        made = self._documents([(r.event, r.targets) for r in results], sent, b"", OTHER, chunk)
         told = () if made is TOO_COSTLY else tuple(map(self._told, results))
         names = list(dict.fromkeys(name for one in told for name in one.targets))
         first = told[0] if told else None
@@ -279,7 +288,6 @@ class LogstashPipeline:
             dropped = _drop_reason(results, is_undecided=is_undecided)
             outcome, reason = "dropped", str(dropped)
             detail = program.conditions.last if is_undecided else ""
-        keys = self._keys(sent, made) if isinstance(made, list) else []
         return Explanation(
             outcome=outcome,  # type: ignore[arg-type]
             reason=reason,
@@ -287,7 +295,7 @@ class LogstashPipeline:
             data_stream=",".join(names) or None,
             document=None if first is None else json.loads(first.body),
             body=None if first is None else first.body,
-            key=keys[0] if keys else None,
+            key=made[0].key if isinstance(made, list) and made else None,
             pattern=None,
             rule=None,
             notes=sent.marks + tuple(_failures(results)),
@@ -380,7 +388,7 @@ def _dead(why: Unreadable) -> Explanation:
     )  # fmt: skip
 
 
-def _drop_reason(results: Sequence[Result], *, is_undecided: bool) -> DropReason:
+def _drop_reason(results: Sequence[object], *, is_undecided: bool) -> DropReason:
     if is_undecided:
         return DropReason.CONDITION_ERROR
     return DropReason.NO_OUTPUT if results else DropReason.FILTER

@@ -48,6 +48,9 @@ class Targets:
 
     def of(self, target: Target) -> model.Target | Illegal:
         """Return the target of a document, or why there is none."""
+        found = self._kept.get(target)
+        if found is not None:
+            return found
         has_id = target.document_id is not None
         # Id, routing and text differ from event to event, and are not the target's.
         key = target
