@@ -228,7 +228,7 @@ class LogstashPipeline:
                 if key is None:
                     if event_key is _NOT_ASKED:
                         event_key = self._key(sent)
-                    key = event_key and part_key(event_key, len(made))
+                    key = part_key(event_key, len(made)) if made and event_key else event_key
                 made.append(
                     Document(
                         found, body, key, chunk.receipt, payload, label, chunk.peer,

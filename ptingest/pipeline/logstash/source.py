@@ -2,14 +2,14 @@
 
     [group]    -->    (v if type(v := root.get('group')) is not Raw else event.read('group'))
 
-A field of the root or one level below it is a look into a dict, and the usual conditions are
+A field is a few looks into dicts, and the usual conditions are
 expressions of it; whatever else there is stands in the source as the call of its closure, which
 decides the same (``field_access``, ``conditions``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Raw
@@ -35,8 +35,9 @@ _INDENT = "    "
 class Source:
     """The lines of one function, and the objects that they name."""
 
-    def __init__(self) -> None:
-        self._lines = ["def run(event):", f"{_INDENT}root = event.root"]
+    def __init__(self, parameters: str = "event") -> None:
+        """``parameters`` are the function's, the event first."""
+        self._lines = [f"def run({parameters}):", f"{_INDENT}root = event.root"]
         self._names: dict[str, Any] = {"MISSING": MISSING, "Raw": Raw}
         self.depth = 1
 
@@ -64,26 +65,51 @@ class Source:
     def value(self, text: str) -> str:
         """Return the expression of a field's value, for which missing may be null."""
         path = plain_path(text)
+        read = f"{self.name(_null_where_missing(text))}(event)"
         if path is None:
-            return f"{self.name(_null_where_missing(text))}(event)"
-        if len(path) == 1:
-            return (
-                f"(v if type(v := root.get({path[0]!r})) is not Raw else event.read({path[0]!r}))"
+            return read
+        first, *others = map(repr, path)
+        if not others:
+            return f"(v if type(v := root.get({first})) is not Raw else event.read({first}))"
+        found = f"root.get({first})"
+        for key in others[:-1]:
+            found = f"(v.get({key}) if type(v := {found}) is dict else None)"
+        return f"(v.get({others[-1]}) if type(v := {found}) is dict else {read})"
+
+    def set_below(self, path: Sequence[str], value: str, otherwise: str, *, adds: bool) -> None:
+        """Add what sets a field below the root; ``otherwise`` is done where a parent is neither
+        missing nor an object, and with ``adds`` where the field has a value."""
+        self.add("while True:")
+        self.depth += 1
+        holder = "root"
+        for at, key in enumerate(path[:-1]):
+            made = value
+            for inner in reversed(path[at + 1 :]):
+                made = f"{{{inner!r}: {made}}}"
+            self.add(
+                f"h{at} = {holder}.get({key!r}, MISSING)",
+                f"if h{at} is MISSING:",
+                f"    {holder}[{key!r}] = {made}",
+                "    break",
+                f"if type(h{at}) is not dict:",
+                f"    {otherwise}",
+                "    break",
             )
-        read = self.name(_null_where_missing(text))
-        return (
-            f"(v.get({path[1]!r}) if type(v := root.get({path[0]!r})) is dict else {read}(event))"
-        )
+            holder = f"h{at}"
+        key = path[-1]
+        if adds:
+            self.add(f"if {holder}.get({key!r}) is not None:", f"    {otherwise}", "    break")
+        self.add(f"{holder}[{key!r}] = {value}", "break")
+        self.depth -= 1
 
 
 def plain_path(text: str) -> tuple[str, ...] | None:
-    """Return the keys to a field of the root or one level below it; None for any other."""
+    """Return the keys to a field; None for metadata and a bad reference."""
     try:
         reference = parse_reference(text)
     except FieldError:
         return None
-    is_plain = not reference.is_metadata and len(reference.path) <= 2
-    return reference.path if is_plain else None
+    return None if reference.is_metadata else reference.path
 
 
 def _null_where_missing(text: str) -> Callable[..., Any]:

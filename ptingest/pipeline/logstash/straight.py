@@ -205,17 +205,9 @@ def _write(source: Source, operation: WriteText) -> None:
     if len(path) == 1:
         source.add(f"root[{path[0]!r}] = {value}")
         return
-    parent, key = path
-    source.add(
-        f"value = {value}",
-        f"holder = root.get({parent!r}, MISSING)",
-        "if type(holder) is dict:",
-        f"    holder[{key!r}] = value",
-        "elif holder is MISSING:",
-        f"    root[{parent!r}] = {{{key!r}: value}}",
-        "else:",
-        f"    {source.name(writer(operation.field))}(event, value)",
-    )
+    source.add(f"value = {value}")
+    otherwise = f"{source.name(writer(operation.field))}(event, value)"
+    source.set_below(path, "value", otherwise, adds=False)
 
 
 def _text(source: Source, text: str) -> str:

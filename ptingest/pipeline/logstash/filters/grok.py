@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from msgspec import Raw
-
+from ptingest.pipeline.logstash.decoration import unchanged
 from ptingest.pipeline.logstash.event import MISSING, Event
-from ptingest.pipeline.logstash.field_access import Writer, reader, root_key, writer
+from ptingest.pipeline.logstash.field_access import Writer, reader, writer
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
 from ptingest.pipeline.logstash.grok import (
     BadPattern,
@@ -20,6 +19,7 @@ from ptingest.pipeline.logstash.grok import (
 )
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option
 from ptingest.pipeline.logstash.regex import RegexTimeout
+from ptingest.pipeline.logstash.source import Source, plain_path
 from ptingest.pipeline.logstash.values import FieldError, Value, ruby_text
 
 _BOUNDED = "each expression is bounded in time here, far below Logstash's 30 seconds"
@@ -40,10 +40,17 @@ OPTIONS = (
     Option("timeout_scope", "string", "pattern", choices=("pattern", "event"), ignored=_BOUNDED),
 )
 
-Bound = tuple[int, str | None, Callable[[str], Any] | None, Writer]
-"""How a capture sets its field: the number of its group, counted from 0; the root field that its
-text becomes unless the event has it, None where ``Writer`` sets it; how its text is converted. A
-plain tuple, since a named one is taken apart at many times the cost."""
+
+class Bound(NamedTuple):
+    """How a capture sets its field."""
+
+    group: int
+    field: str
+    convert: Callable[[str], Any] | None
+    put: Writer
+    does_overwrite: bool
+
+
 Attempt = Callable[[Event, str], bool]
 """Tries the expressions of one field on a text; raises RegexTimeout."""
 
@@ -61,24 +68,30 @@ def build(setup: FilterSetup) -> FilterFunction:
         for field, texts in options["match"]
     ]
     does_break, matched = options["break_on_match"], setup.matched
+    is_decorated = matched is not unchanged
     failure_tags, timeout_tag = tuple(options["tag_on_failure"]), options["tag_on_timeout"]
+
+    first = attempts[0] if len(attempts) == 1 else None
 
     def grok(event: Event) -> None:
         is_matched = False
         try:
-            for attempt in attempts:
-                if attempt(event):
-                    is_matched = True
-                    if does_break:
-                        break
+            if first is not None:
+                is_matched = first(event)
+            else:
+                for attempt in attempts:
+                    if attempt(event):
+                        is_matched = True
+                        if does_break:
+                            break
         except RegexTimeout:
             event.tag(timeout_tag)
             return
-        if is_matched:
-            matched(event)
-        else:
+        if not is_matched:
             for tag in failure_tags:
                 event.tag(tag)
+        elif is_decorated:
+            matched(event)
 
     return grok
 
@@ -139,32 +152,51 @@ def _on_field(field: str, attempt: Attempt) -> Callable[[Event], bool]:
 
 
 def _attempt(groks: Sequence[Grok], setup: FilterSetup) -> Attempt:
+    """Return what tries expressions in turn, in straight lines: some for each capture.
+
+    Where all are tried, the last one says whether the filter matched.
+    """
     keeps_empty, does_break = setup.options["keep_empty_captures"], setup.options["break_on_match"]
-    bound = [
-        (one.search, tuple(_bound(capture, setup) for capture in one.captures)) for one in groks
-    ]
+    source = Source("event, text")
+    source.add("found = None")
+    for one in groks:
+        source.add(f"found = {source.name(one.search)}(text)", "if found is not None:")
+        source.depth += 1
+        captures = [_bound(capture, setup) for capture in one.captures]
+        if captures:
+            source.add(f"{_targets(captures, one.regex.groups)} = found.groups()")
+        for bound in captures:
+            _set_capture(source, bound, keeps_empty=keeps_empty)
+        source.add("return True" if does_break else "pass")
+        source.depth -= 1
+    source.add("return found is not None")
+    return source.function()
 
-    def attempt(event: Event, text: str) -> bool:
-        is_matched = False
-        for search, captures in bound:
-            found = search(text)
-            is_matched = found is not None
-            if found is None:
-                continue
-            groups, root = found.groups(), event.root
-            for at, name, convert, put in captures:
-                value = groups[at]
-                if value and name is not None and root.get(name) is None:
-                    root[name] = value
-                elif convert is not None and value is not None:
-                    put(event, convert(value))
-                elif value or keeps_empty:
-                    put(event, value)
-            if does_break:
-                return True
-        return is_matched
 
-    return attempt
+def _targets(captures: Sequence[Bound], groups: int) -> str:
+    """Return what the groups of a match are assigned to."""
+    used = {bound.group for bound in captures}
+    return "".join(f"g{number}, " if number in used else "_, " for number in range(1, groups + 1))
+
+
+def _set_capture(source: Source, bound: Bound, *, keeps_empty: bool) -> None:
+    value, put = f"g{bound.group}", source.name(bound.put)
+    path = plain_path(bound.field)
+    source.add(f"if {value}:" if bound.convert is None else f"if {value} is not None:")
+    source.depth += 1
+    if bound.convert is not None:
+        source.add(f"{value} = {source.name(bound.convert)}({value})")
+    otherwise = f"{put}(event, {value})"
+    if bound.does_overwrite or path is None or path[0] in ("@timestamp", "tags"):
+        source.add(otherwise)
+    elif len(path) == 1:
+        source.add(f"if root.get({path[0]!r}) is None:", f"    root[{path[0]!r}] = {value}")
+        source.add("else:", f"    {otherwise}")
+    else:
+        source.set_below(path, value, otherwise, adds=True)
+    source.depth -= 1
+    if keeps_empty:
+        source.add("else:", f"    {put}(event, {value})")
 
 
 def _bound(capture: Capture, setup: FilterSetup) -> Bound:
@@ -175,8 +207,7 @@ def _bound(capture: Capture, setup: FilterSetup) -> Bound:
         field = _bracketed(options["target"]) + _bracketed(field)
         does_overwrite = does_overwrite or field in options["overwrite"]
     put = _setter(field, does_overwrite=does_overwrite)
-    name = None if capture.convert or does_overwrite else root_key(field)
-    return capture.group - 1, name, capture.convert, put
+    return Bound(capture.group, field, capture.convert, put, does_overwrite)
 
 
 def _bracketed(field: str) -> str:
@@ -200,7 +231,6 @@ def _setter(field: str, *, does_overwrite: bool) -> Writer:
 
 def _adder(reference: Reference) -> Writer:
     """Return what sets a field that is not there, and appends to a text or list."""
-    path = reference.path
 
     def add(event: Event, value: Value) -> None:
         old = event.get(reference)
@@ -210,45 +240,5 @@ def _adder(reference: Reference) -> Writer:
             event.set(reference, [*old, value])
         elif isinstance(old, str):
             event.set(reference, [old, value])
-
-    if reference.is_metadata or len(path) not in (2, 3) or path[0] in ("@timestamp", "tags"):
-        return add
-    # Parents are objects nearly always; these go there at a third of the cost.
-    if len(path) == 2:
-        return _adder_of_child(path[0], path[1], add)
-    return _adder_of_grandchild(path, add)
-
-
-def _adder_of_child(parent: str, name: str, otherwise: Writer) -> Writer:
-    def add(event: Event, value: Value) -> None:
-        holder = event.root.get(parent, MISSING)
-        if type(holder) is Raw:
-            holder = event.read(parent)
-        if type(holder) is dict and holder.get(name) is None:
-            holder[name] = value
-        elif holder is MISSING:
-            event.root[parent] = {name: value}
-        else:
-            otherwise(event, value)
-
-    return add
-
-
-def _adder_of_grandchild(path: tuple[str, ...], otherwise: Writer) -> Writer:
-    first, second, name = path
-
-    def add(event: Event, value: Value) -> None:
-        outer = event.root.get(first, MISSING)
-        if type(outer) is Raw:
-            outer = event.read(first)
-        inner = outer.get(second, MISSING) if type(outer) is dict else None
-        if type(inner) is dict and inner.get(name) is None:
-            inner[name] = value
-        elif inner is MISSING:
-            outer[second] = {name: value}
-        elif outer is MISSING:
-            event.root[first] = {second: {name: value}}
-        else:
-            otherwise(event, value)
 
     return add
