@@ -27,6 +27,8 @@ class Proxy:
         self.target, self.port = target, 0
         self.answered_bytes = 0
         """What the server said and was passed on."""
+        self.answered_itself = 0
+        """Requests that it answered in place of the server."""
         self._listening = AsyncExitStack()
         self._conversations: set[asyncio.Task[None]] = set()
         self._passes = asyncio.Event()
@@ -90,6 +92,7 @@ class Proxy:
         while data := await reader.read(PIECE_BYTES):
             await self._passes.wait()
             if self._instead is not None:
+                self.answered_itself += 1
                 writer.write(self._instead)
                 # To the end of the request: a reset would take the answer along.
                 while await reader.read(PIECE_BYTES):

@@ -75,7 +75,10 @@ async def seconds_until(server: Server, count: float) -> float:
 
 @pytest.mark.parametrize("trouble", [dies, hangs, is_slow, refuses_the_login, is_drained])
 async def test_the_other_hosts_carry_the_load(
-    elasticsearch: Node, tmp_path: Path, trouble: Callable[[Proxy], Awaitable[None]]
+    elasticsearch: Node,
+    tmp_path: Path,
+    trouble: Callable[[Proxy], Awaitable[None]],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     service = f"host{trouble.__name__}".replace("_", "")
     async with AsyncExitStack() as running:
@@ -91,8 +94,12 @@ async def test_the_other_hosts_carry_the_load(
         await until(lambda: safe(server) >= EVENTS / 10 and all(p.answered_bytes for p in proxies))
         await trouble(proxies[0])
         seconds = await seconds_until(server, safe(server) + EVENTS / 2)
-    print(f"{trouble.__name__}: half of all events after {seconds:.1f} s")
+    refused = proxies[0].answered_itself
+    print(f"{trouble.__name__}: half of all events after {seconds:.1f} s, {refused} refused")
 
+    rests = [said for said in caplog.messages if "rests while other hosts answer" in said]
+    assert len(rests) == (trouble in (refuses_the_login, is_drained))
+    assert all(said.startswith(hosts[0]) for said in rests)
     assert server.letters() == []
     hits = await asyncio.to_thread(elasticsearch.documents, f"logs-{service}-pt")
     found = [int(hit["_source"]["message"].rpartition("|")[2]) for hit in hits]

@@ -33,6 +33,8 @@ class Answer(NamedTuple):
     """It was longer than what may be read; ask for less."""
     dialect: Dialect = ELASTICSEARCH
     """Whose answer it should be."""
+    host: str = ""
+    """Which of several hosts answered; empty where there is one."""
 
     @property
     def is_redirect(self) -> bool:

@@ -411,13 +411,14 @@ def _request_outcome(documents: Sequence[Document], answer: Answer) -> BulkOutco
         return BulkOutcome(WriteResult(busy=documents, trouble=trouble))
     if not answer.is_from_cluster:
         dialect = answer.dialect
-        seen = f"{status} from something that is not {dialect.title}: {excerpt(answer.body)}"
+        who = f"something that is not {dialect.title}{_at(answer)}"
+        seen = f"{status} from {who}: {excerpt(answer.body)}"
         cure = f"look at what stands between (proxy, load balancer), and at {dialect.place}.hosts"
         return BulkOutcome(
             _doubtful(documents, f"{seen}; {_WAITS}: {cure}", retry_after_seconds(answer))
         )
     error = error_answer_of(answer.body)
-    said = _seen(answer.dialect, status, error)
+    said = _seen(answer.dialect, status, error, _at(answer))
     if status in (401, 403, 429, 503):
         return BulkOutcome(
             WriteResult(
@@ -482,6 +483,11 @@ def _unreadable(answer: Answer, why: str) -> str:
     return f"{who} answers 200 with {excerpt(answer.body)} ({why}); {_WAITS}"
 
 
-def _seen(dialect: Dialect, status: int, error: Error) -> str:
+def _at(answer: Answer) -> str:
+    """Name the host where there are several."""
+    return answer.host and f" at {answer.host}"
+
+
+def _seen(dialect: Dialect, status: int, error: Error, at: str = "") -> str:
     said = f"{error.type}: {error.reason}" if error.type else (error.reason or "no reason given")
-    return f"{dialect.title} answers {status} {said[:DETAIL_CHARACTERS]}"
+    return f"{dialect.title}{at} answers {status} {said[:DETAIL_CHARACTERS]}"

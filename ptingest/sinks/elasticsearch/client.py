@@ -164,7 +164,10 @@ class ElasticsearchClient:
             return Answer(None, failure=failure, dialect=self.dialect)
         except elastic_transport.TransportError as error:
             return self._unanswered(error)
-        return _answer_of(self.dialect, response.meta, response.body, target)
+        answer = _answer_of(self.dialect, response.meta, response.body, target)
+        return (
+            answer if len(self._settings.hosts) == 1 else answer._replace(host=_url(response.meta))
+        )
 
     def _unanswered(self, error: TransportError) -> Answer:
         from elastic_transport import TlsError
@@ -236,11 +239,16 @@ def _answer_of(dialect: Dialect, meta: ApiResponseMeta, body: bytes | None, targ
         failure = redirect_sentence(
             meta.status,
             found.get("location"),
-            url=url_of(meta.node.scheme, meta.node.host, meta.node.port) + meta.node.path_prefix,
+            url=_url(meta),
             target=target,
             setting=f"{dialect.place}.hosts",
         )
     return Answer(meta.status, found, body or b"", failure, dialect=dialect)
+
+
+def _url(meta: ApiResponseMeta) -> str:
+    node = meta.node
+    return url_of(node.scheme, node.host, node.port) + node.path_prefix
 
 
 def with_port(host: str) -> str:

@@ -21,7 +21,9 @@ from elastic_transport import (
     AiohttpHttpNode,
     ApiResponseMeta,
     AsyncTransport,
+    BaseNode,
     HttpHeaders,
+    NodeConfig,
     NodePool,
     Serializer,
 )
@@ -47,6 +49,8 @@ MIMETYPES = (
 )
 """What the library would decode; wildcards catch what stands between and answers."""
 
+log = logging.getLogger(__name__)
+
 Asked = AbstractAsyncContextManager[aiohttp.ClientResponse]
 Exchanged = tuple[aiohttp.ClientResponse, bytes]
 
@@ -62,6 +66,8 @@ class QuietNode(AiohttpHttpNode):
     """One for all hosts of a client."""
     pool: NodePool
     """All hosts of a client."""
+    refused: int | None = None
+    """The status of the last answer, if by that the host takes nothing from us."""
 
     async def perform_request(  # type: ignore[override]
         self,
@@ -81,7 +87,7 @@ class QuietNode(AiohttpHttpNode):
         assert self.session is not None
         if isinstance(request_timeout, DefaultType):
             request_timeout = self.config.request_timeout
-        began = time.monotonic()
+        self.refused, began = None, time.monotonic()
         asked = self.session.request(
             method,
             self.base_url + target,
@@ -104,6 +110,7 @@ class QuietNode(AiohttpHttpNode):
             raise elastic_transport.ConnectionTimeout("no answer in time") from error
         except (aiohttp.ClientError, OSError, AnswerTooLarge) as error:
             raise _failure(error) from error
+        self.refused = response.status if refuses(response.status, target) else None
         took, received = time.monotonic() - began, HttpHeaders(response.headers)
         meta = ApiResponseMeta(response.status, "1.1", received, took, self.config)
         return NodeApiResponse(meta, found)
@@ -140,6 +147,56 @@ class QuietNode(AiohttpHttpNode):
                 return True
         except (TimeoutError, OSError, aiohttp.ClientError):
             return False
+
+
+def refuses(status: int, target: str) -> bool:
+    """Whether an answer says that its host takes nothing from us, whatever is sent.
+
+    A 403 says it of a bulk alone: what else is asked may be what our user has no right to.
+    """
+    return status in (401, 502, 503, 504) or (status == 403 and "_bulk" in target)
+
+
+class HostPool(NodePool):
+    """Hosts that take turns; one that failed or refuses rests while others answer.
+
+    Where all of them rest the library takes them one by one all the same.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._resting: set[NodeConfig] = set()
+        self._told: set[NodeConfig] = set()
+
+    def mark_dead(self, node: BaseNode, _now: float | None = None) -> None:
+        """Let a host rest, once for all requests that fail together."""
+        if node.config in self._resting:
+            return
+        self._resting.add(node.config)
+        super().mark_dead(node, _now)
+        refused = node.refused if isinstance(node, QuietNode) else None
+        if refused is not None and len(self) > 1 and node.config not in self._told:
+            self._told.add(node.config)
+            log.warning(
+                "%s answers %d: it rests while other hosts answer, and is tried again within %d s",
+                *(node.base_url, refused, LONGEST_REST_SECONDS),
+            )
+
+    def mark_live(self, node: BaseNode) -> None:
+        """Take a host back; the library calls this for each 401 and 403, too."""
+        if isinstance(node, QuietNode) and node.refused is not None:
+            self.mark_dead(node)
+            return
+        self._resting.discard(node.config)
+        self._told.discard(node.config)
+        super().mark_live(node)
+
+    def resurrect(self, force: bool = False) -> BaseNode | None:  # type: ignore[override]
+        """Return a host whose rest is over, if there is one; with ``force`` any."""
+        node: BaseNode | None = super().resurrect(force)  # type: ignore[call-overload]
+        if node is not None:
+            self._resting.discard(node.config)
+        return node
 
 
 def _failure(error: Exception) -> elastic_transport.TransportError:
@@ -185,6 +242,7 @@ def make_transport(
     client = AsyncElasticsearch(
         list(urls),
         node_class=node_class,
+        node_pool_class=HostPool,
         connections_per_node=settings.concurrency + 2,
         dead_node_backoff_factor=REST_SECONDS,
         max_dead_node_backoff=LONGEST_REST_SECONDS,

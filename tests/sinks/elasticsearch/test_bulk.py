@@ -421,6 +421,15 @@ def test_whatever_is_not_one_item_for_each_document_leaves_all_in_doubt(answer: 
     assert "documents wait and are tried again" in result.trouble
 
 
+@pytest.mark.parametrize("answer", [error_answer(401, "security_exception", "r"), Answer(503)])
+def test_of_several_hosts_the_trouble_names_the_one_that_answered(answer: Answer) -> None:
+    only = document(key="a")
+
+    result = read_answer([only], answer._replace(host="http://b:9200"), keyed=True).result
+
+    assert "Elasticsearch at http://b:9200" in str(result.trouble)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_leaves_nothing_in_doubt_and_says_where_to(status: int) -> None:
     answer = Answer(status, {}, b"", f"http://a:1 answers {status} to http://b:2: write that")

@@ -200,6 +200,7 @@ async def test_hosts_take_turns_and_one_that_failed_is_left_alone() -> None:
     assert taken == (2, 2)
     assert [answer.status for answer in answers].count(None) <= 1
     assert answers[-1].status == 200
+    assert answers[-1].host == two.url
 
 
 async def test_a_host_named_twice_is_one_host(es: FakeElasticsearch) -> None:

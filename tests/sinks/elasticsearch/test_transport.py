@@ -12,7 +12,7 @@ from elastic_transport import AsyncTransport
 
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch import transport as transport_module
-from ptingest.sinks.elasticsearch.transport import make_transport
+from ptingest.sinks.elasticsearch.transport import make_transport, refuses
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
 from tests.fakes.tcp_proxy import Proxy
 from tests.support.waiting import until
@@ -100,6 +100,88 @@ async def test_of_several_hosts_one_that_hangs_is_given_up_and_rests(
 
     silent = f"{urls[0]} answers nothing, not even GET /"
     assert sorted(outcomes) == ["200", "200", "200", silent]
+
+
+async def statuses(made: AsyncTransport, count: int) -> list[int]:
+    answers = [
+        await made.perform_request("POST", "/_bulk", body=BULK, headers=HEADERS, max_retries=0)
+        for _ in range(count)
+    ]
+    return [answer.meta.status for answer in answers]
+
+
+@pytest.mark.parametrize("status", [401, 403, 502, 503, 504])
+async def test_of_several_hosts_one_that_takes_nothing_rests_and_is_named(
+    es: FakeElasticsearch, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    async with FakeElasticsearch() as refusing:
+        refusing.always = Reply(status=status)
+        urls = [refusing.url, es.url]
+        made = make_transport(ElasticsearchSettings(hosts=tuple(urls)), urls, None)
+        found = await statuses(made, 6)
+        await made.close()
+
+    assert sorted(found) == [200] * 5 + [status]
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"{refusing.url} answers {status}: it rests while")
+
+
+async def test_a_host_that_takes_something_again_has_its_share_again(
+    es: FakeElasticsearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "REST_SECONDS", 0.0)
+    async with FakeElasticsearch() as other:
+        other.script(Reply(status=401), Reply(status=401))
+        urls = [other.url, es.url]
+        made = make_transport(ElasticsearchSettings(hosts=tuple(urls)), urls, None)
+        found = await statuses(made, 20)
+        await made.close()
+
+    assert found.count(401) == 2
+    assert len(other.requests) >= 8
+
+
+async def test_hosts_that_all_refuse_take_turns(es: FakeElasticsearch) -> None:
+    async with FakeElasticsearch() as other:
+        es.always = other.always = Reply(status=401)
+        urls = [other.url, es.url]
+        made = make_transport(ElasticsearchSettings(hosts=tuple(urls)), urls, None)
+        found = await statuses(made, 6)
+        es.always = Reply()
+        later = await statuses(made, 4)
+        await made.close()
+
+    assert found == [401] * 6
+    assert len(other.requests) >= 3
+    assert sorted(later) in ([200] * 4, [200] * 3 + [401])
+
+
+async def test_a_host_alone_is_asked_again_whatever_it_answers(
+    transport: AsyncTransport, es: FakeElasticsearch, caplog: pytest.LogCaptureFixture
+) -> None:
+    es.always = Reply(status=401)
+
+    assert await statuses(transport, 3) == [401] * 3
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("status", "target"),
+    [(200, "/_bulk"), (404, "/x"), (403, "/_index_template/x"), (413, "/_bulk")],
+)
+def test_what_is_no_word_about_the_host_is_not_taken_for_one(status: int, target: str) -> None:
+    assert not refuses(status, target)
+
+
+def test_requests_that_fail_together_are_one_rest(transport: AsyncTransport) -> None:
+    pool = transport.node_pool
+    (node,) = pool.all()
+
+    for _ in range(3):
+        pool.mark_dead(node, 0.0)
+
+    assert pool.resurrect() is node
+    assert pool.resurrect() is None
 
 
 async def test_a_write_may_take_its_time_where_its_host_answers_something(
