@@ -331,16 +331,20 @@ class KafkaConsumer:
     def _begin_all(self) -> None:
         """Find where partitions begin that have no usable offset; those it fails for stay."""
         self._to_begin &= set(_partitions(self._client.assignment()))
+        found: dict[Partition, Beginning] = {}
         for partition in sorted(self._to_begin):
             try:
-                beginning = self._begin(partition)
+                found[partition] = self._begin(partition)
             except confluent_kafka().KafkaException as error:
                 self._begin_at = time.monotonic() + AGAIN_SECONDS
                 log.warning(
                     "cannot find where %s/%d begins (%s); trying again in %g s",
                     *(*partition, _text(error.args[0]), AGAIN_SECONDS),
                 )
-                return
+                break
+        # Not before all are found: a broker answers questions behind the fetch that waits for
+        # records on the same connection, so each would take half a second.
+        for partition, beginning in found.items():
             self._to_begin.discard(partition)
             self._topics_seen.begin(partition)
             self._read_from(partition, beginning.offset)
@@ -430,8 +434,9 @@ class KafkaConsumer:
         if commit is not None and commit.offsets == offsets and not commit.answer.done():
             commit.answer.set_result(error)
 
-    def _ask(self, answer: Coroutine[Any, Any, T], seconds: float = REQUEST_SECONDS) -> T | None:
-        """Wait for what the loop says; None where it says nothing in time."""
+    def _ask(self, answer: Coroutine[Any, Any, T], seconds: float = 0.0) -> T | None:
+        """Wait for what the loop says; None where it says nothing in time. ``seconds``: how long
+        the owner may take."""
         try:
             waiting = asyncio.run_coroutine_threadsafe(answer, self._loop)
         except RuntimeError:  # the loop is closed
@@ -441,8 +446,9 @@ class KafkaConsumer:
             # The owner bounds itself; this ends what a busy loop would hold up.
             return waiting.result(seconds + REQUEST_SECONDS)
         except TimeoutError:
-            waiting.cancel()
-            log.warning("a rebalance went on without an answer after %g s", seconds)
+            # It is not cancelled: an owner that never heard of a partition would not read it.
+            waited = seconds + REQUEST_SECONDS
+            log.warning("the event loop was busy for %g s; a rebalance goes on without it", waited)
             return None
 
 

@@ -27,10 +27,12 @@ class Owner:
         self.beginnings: dict[Partition, Beginning] = {}
         self.answer: dict[Partition, int] = {}
         """What ``revoked`` returns."""
-        self.may_go = asyncio.Event()
+        self.may_come, self.may_go = asyncio.Event(), asyncio.Event()
+        self.may_come.set()
         self.may_go.set()
 
     async def assigned(self, partitions: Sequence[Partition]) -> None:
+        await self.may_come.wait()
         self.held += partitions
 
     async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
@@ -138,6 +140,32 @@ async def test_a_partition_without_an_offset_begins_where_start_says(
         assert found[0].offset == begins
 
 
+async def test_all_beginnings_are_found_before_one_is_read_since_a_fetch_delays_questions() -> None:
+    with MockKafka() as kafka:
+        kafka.create_topic("logs", partitions=3)
+        owner, calls = Owner(), []
+
+        async with member(kafka, owner, "logs") as consumer:
+            while len(owner.beginnings) < 3:
+                await consumer.poll(0.1, 100)
+            find, read_from = consumer._begin, consumer._read_from
+
+            def finding(partition: Partition) -> Beginning:
+                calls.append("find")
+                return find(partition)
+
+            def reading(partition: Partition, offset: int) -> None:
+                calls.append("read")
+                read_from(partition, offset)
+
+            consumer._begin, consumer._read_from = finding, reading  # type: ignore[method-assign]
+            consumer._to_begin.update(Partition("logs", number) for number in range(3))
+            while len(calls) < 6:
+                await consumer.poll(0.1, 100)
+
+        assert calls == ["find"] * 3 + ["read"] * 3
+
+
 async def test_what_is_committed_is_where_the_next_member_begins() -> None:
     with MockKafka() as kafka:
         kafka.create_topic("logs")
@@ -242,6 +270,25 @@ async def test_what_the_owner_answers_is_committed_before_a_partition_goes() -> 
 
         assert sorted(owner.gone) == [Partition("logs", 0), Partition("logs", 1)]
         assert committed(kafka.bootstrap, "logs", partitions=2) == [1, 2]
+
+
+async def test_an_owner_that_hears_late_of_a_partition_hears_of_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with MockKafka() as kafka:
+        kafka.create_topic("logs")
+        owner = Owner()
+        owner.may_come.clear()
+
+        async with member(kafka, owner, "logs") as consumer:
+            monkeypatch.setattr("ptingest.kafka.consumer.REQUEST_SECONDS", 0.5)
+            while "the event loop was busy" not in caplog.text:
+                await consumer.poll(0.1, 100)
+            owner.may_come.set()
+            while not owner.held:
+                await consumer.poll(0.1, 100)
+
+        assert owner.held == [Partition("logs", 0)]
 
 
 async def test_a_topic_that_cannot_be_read_is_told_until_it_can(

@@ -31,8 +31,10 @@ async def test_a_second_member_takes_a_part_while_events_pass(kafka: Kafka) -> N
     first, second = Downstream(), Downstream()
 
     async with reading(kafka.bootstrap, first, topic, group=group) as one:
+        # In a thread: the loop must go on while the member joins.
         for partition in range(4):
-            send(kafka.bootstrap, topic, *numbered(500, partition * 1000), partition=partition)
+            before = numbered(500, partition * 1000)
+            await asyncio.to_thread(send, kafka.bootstrap, topic, *before, partition=partition)
         await one.until_read(first, 500)
         async with reading(kafka.bootstrap, second, topic, group=group) as other:
             await other.until(lambda: len(rows(other)) == 2)
@@ -41,8 +43,9 @@ async def test_a_second_member_takes_a_part_while_events_pass(kafka: Kafka) -> N
                 await asyncio.to_thread(send, kafka.bootstrap, topic, *more, partition=partition)
             await one.until(lambda: len({*first.admitted, *second.admitted}) == 4000)
             assert len(rows(one)) == 2
+            await other.until(lambda: [row["committed"] for row in rows(other)] == [1000] * 2)
             await other.stop()
-        await one.until(lambda: len(rows(one)) == 4)
+        await one.until(lambda: [row["committed"] for row in rows(one)] == [1000] * 4)
         await one.stop()
 
     # Nothing was under way for longer than the rebalance waits, so nothing was read twice.
@@ -322,6 +325,8 @@ async def test_a_killed_broker_costs_nothing(killable_kafka: Kafka) -> None:
             await asyncio.to_thread(send, kafka.bootstrap, topic, *more, partition=partition)
         await one.until(lambda: len(set(down.admitted)) == 200)
         await one.until(lambda: not one.source.troubles())
+        # The group may still be joined again, for longer than a stop waits.
+        await one.until(lambda: [row["committed"] for row in rows(one)] == [100, 100])
         await one.stop()
 
     assert committed(kafka.bootstrap, topic, group=topic, partitions=2) == [100, 100]

@@ -18,7 +18,11 @@ from ptingest.telemetry.metrics import Metrics
 from tests.support.waiting import PATIENCE_SECONDS, until, wait_until
 
 RECORD_LIMIT_BYTES = 4 << 20
-NOT_READY = ("COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR")
+NOT_READY = (
+    *("COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR"),
+    *("_TIMED_OUT", "_TRANSPORT", "_WAIT_COORD"),
+)
+"""What brokers that were killed, or are slow, answer for some time."""
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -86,7 +90,6 @@ def committed(
         try:
             return asking.committed(places, timeout=30)
         except KafkaException as error:
-            # Brokers that were killed say for some time that they are not the coordinator yet.
             if error.args[0].name() not in NOT_READY:
                 raise
             return []

@@ -128,7 +128,7 @@ class KafkaSource:
     async def _start_over(self, error: Exception) -> None:
         log.error("the Kafka consumer ended (%s); another one joins in %g s", error, AGAIN_SECONDS)
         self._troubles.ended(error)
-        self._abandon(list(self._readers), "the consumer ended")
+        self._abandon(dict(self._readers), "the consumer ended")
         if self._consumer is not None:
             await self._consumer.close(LEAVE_SECONDS)
         await asyncio.sleep(AGAIN_SECONDS)
@@ -159,7 +159,7 @@ class KafkaSource:
         except TimeoutError:
             log.warning("offsets were not committed in time; some events will be read again")
         self._is_closing.set()
-        self._abandon(list(self._readers), "the server is stopping")
+        self._abandon(dict(self._readers), "the server is stopping")
         await consumer.close(max(0.1, deadline - self._clock.monotonic()))
 
     async def _commit_last(self, consumer: KafkaConsumer) -> None:
@@ -247,8 +247,8 @@ class KafkaSource:
     async def _commit_beginning(self, consumer: KafkaConsumer) -> None:
         await self._commit(consumer)
 
-    def _to_commit(self, partitions: Mapping[Partition, object]) -> dict[Partition, int]:
-        found = ((one, self._readers[one].to_commit) for one in partitions if one in self._readers)
+    def _to_commit(self, readers: Mapping[Partition, PartitionReader]) -> dict[Partition, int]:
+        found = ((one, reader.to_commit) for one, reader in readers.items())
         return {one: offset for one, offset in found if offset is not None}
 
     # -- what the consumer asks: see PartitionOwner ---------------------------------------
@@ -277,7 +277,7 @@ class KafkaSource:
         for one in waiting:
             one.cancel()
         offsets = self._to_commit(going)
-        self._abandon(list(going), "its partition was taken away")
+        self._abandon(going, "its partition was taken away")
         return offsets
 
     async def lost(self, partitions: Sequence[Partition]) -> None:
@@ -289,7 +289,8 @@ class KafkaSource:
             "recognised by its keys",
             _named(partitions),
         )
-        self._abandon(partitions, "its partition was lost")
+        held = {one: self._readers[one] for one in partitions if one in self._readers}
+        self._abandon(held, "its partition was lost")
         if not self._readers:
             self._troubles.joins()
 
@@ -329,12 +330,13 @@ class KafkaSource:
             # poll, and this one has not returned yet.
             self._spawn(self._commit_beginning(consumer), "kafka beginning")
 
-    def _abandon(self, partitions: Sequence[Partition], reason: str) -> None:
-        """Forget partitions; what is under way of them is not committed here."""
+    def _abandon(self, readers: Mapping[Partition, PartitionReader], reason: str) -> None:
+        """Forget readers; what is under way of them is not committed here."""
         events = 0
-        for partition in partitions:
-            if (reader := self._readers.pop(partition, None)) is not None:
-                events += reader.abandon(reason)
+        for partition, reader in readers.items():
+            events += reader.abandon(reason)
+            if self._readers.get(partition) is reader:  # it may have come back meanwhile
+                del self._readers[partition]
         if events:
             log.warning("%d events under way are given back: %s", events, reason)
             self._give_back()
