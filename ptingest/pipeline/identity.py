@@ -138,7 +138,7 @@ def part_key(key: str, number: int) -> str:
 
 def key_text(key: bytes) -> str:
     """Encode one key."""
-    return b2a_base64(key, newline=False).translate(_URL_SAFE)[:22].decode("ascii")
+    return b2a_base64(key).translate(_URL_SAFE)[:22].decode("ascii")
 
 
 def record_key(place: RecordPlace, payload: bytes) -> str:

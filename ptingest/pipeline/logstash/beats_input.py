@@ -24,10 +24,8 @@ from ptingest.pipeline.logstash.sent_times import SentTimes
 from ptingest.pipeline.logstash.values import FieldError, Timestamp, Value
 
 CODECS = ("plain", "json")
-_LOOKED_AT = ("message", "line", "tags", "event")
-"""Members that the input decodes, since it looks into them."""
 INPUTS_OWN = frozenset((
-    *_LOOKED_AT, "@metadata", "@timestamp", "@version", "_@timestamp",
+    "message", "line", "tags", "event", "@metadata", "@timestamp", "@version", "_@timestamp",
 ))  # fmt: skip
 """Members that it makes or changes, unless it has options or the codec json."""
 _NULL = Raw(b"null")
@@ -74,9 +72,9 @@ class BeatsInput:
     def events_of(self, sent: Decoded, peer: str, now_ns: int) -> list[Event] | Unreadable:
         """Return the events of a payload, nearly always one; or why Logstash could not."""
         root: dict[str, Any] = dict(sent.event)
-        for name in _LOOKED_AT:
-            if name in root:
-                root[name] = value_of(root[name])
+        text = root.get("message")
+        if text is not None:
+            text = root["message"] = value_of(text)
         if "tags" in root or "event" in root:
             refused = _refused(root)
             if refused is not None:
@@ -85,34 +83,41 @@ class BeatsInput:
         sent_time = root.pop("@timestamp", _NULL)
         moment = self._times.read(b"" + sent_time)
         time = Timestamp(now_ns if moment is None else moment)
-        source = "message" if root.get("message") is not None else "line"
-        text = root.get(source)
-        if text is None:
+        if type(text) is str and self._is_plain:
+            # The usual event: what the codec makes is put into the members that are there.
+            if self._has_ecs:
+                _keep_original(root, text)
+            return [self._finish(root, metadata, time, self._codec_tag, sent, now_ns)]
+        if text is None and value_of(root.get("line", _NULL)) is None:
             if moment is None and (odd := value_of(sent_time)) is not None:
                 root["_@timestamp"] = odd
                 _add_tags(root, ("_timestampparsefailure",))
             return [self._finish(root, metadata, time, "beats_input_raw_event", sent, now_ns)]
-        if type(text) is not str:
-            text = root[source] = message_text(Raw(encode_value(text)))
-        if not self._is_plain:
-            del root[source]
-            return [
-                self._finish(
-                    _merged(one, root), metadata,
-                    time if moment is not None else one.timestamp or time,
-                    self._codec_tag, sent, now_ns,
-                )
-                for one in events_of_json(text, has_ecs=self._has_ecs, now_ns=now_ns)
-            ]  # fmt: skip
-        self._put_text(root, source, text)
-        return [self._finish(root, metadata, time, self._codec_tag, sent, now_ns)]
+        return [
+            self._finish(
+                members, metadata, time if moment is not None or own is None else own,
+                self._codec_tag, sent, now_ns,
+            )
+            for members, own in self._decoded_by_codec(root, now_ns)
+        ]  # fmt: skip
 
-    def _put_text(self, root: dict[str, Any], source: str, text: str) -> None:
-        """Do what the codec plain does, in the members that are there."""
-        if source == "line":
-            root.setdefault("message", root.pop("line"))
+    def _decoded_by_codec(
+        self, root: dict[str, Any], now_ns: int
+    ) -> list[tuple[dict[str, Any], Timestamp | None]]:
+        """Return the members of each event, and the time that its text has."""
+        source = "line" if root.get("message") is None else "message"
+        text = root.pop(source)
+        if type(text) is Raw:
+            text = value_of(text)
+        if not isinstance(text, str):
+            text = message_text(Raw(encode_value(text)))
+        if not self._is_plain:
+            events = events_of_json(text, has_ecs=self._has_ecs, now_ns=now_ns)
+            return [(_merged(one, root), one.timestamp) for one in events]
+        root.setdefault("message", text)
         if self._has_ecs:
-            root.setdefault("event", {}).setdefault("original", text)
+            _keep_original(root, text)
+        return [(root, None)]
 
     def _metadata(self, sent: Raw, peer: str) -> Raw:
         """Return the metadata of an event, the same for all of a connection."""
@@ -152,8 +157,11 @@ class BeatsInput:
         if self._has_options:
             self._apply_options(event)
         if self._tags_codec:
-            _add_tags(root, (tag,))
-        if INVALID_UTF8 in sent.marks:
+            if "tags" in root:
+                _add_tags(root, (tag,))
+            else:
+                root["tags"] = [tag]
+        if sent.marks and INVALID_UTF8 in sent.marks:
             _add_tags(root, ("_invalid_utf8",))
         return event
 
@@ -181,7 +189,18 @@ class AsGiven:
         return [new_event(sent.event, now_ns=now_ns)]
 
 
-def _refused(fields: Mapping[str, Any]) -> Unreadable | None:
+def _keep_original(root: dict[str, Any], text: str) -> None:
+    if "event" in root:
+        root["event"].setdefault("original", text)
+    else:
+        root["event"] = {"original": text}
+
+
+def _refused(fields: dict[str, Any]) -> Unreadable | None:
+    """Decode ``tags`` and ``event``; return why they cannot be used."""
+    for name in ("tags", "event"):
+        if name in fields:
+            fields[name] = value_of(fields[name])
     tags = fields.get("tags")
     if not (
         tags is None
@@ -191,7 +210,9 @@ def _refused(fields: Mapping[str, Any]) -> Unreadable | None:
         return Unreadable("tags_invalid", must_be("tags", "a string or a list of strings"))
     inner = fields.get("event", fields)
     if not isinstance(inner, dict):
-        has_line = fields.get("message") is not None or fields.get("line") is not None
+        has_line = (
+            fields.get("message") is not None or value_of(fields.get("line", _NULL)) is not None
+        )
         if inner is not None or has_line:
             return Unreadable("event_invalid", must_be("event", "an object"))
     return None

@@ -7,12 +7,14 @@ an event holds goes the way of ``Event.get`` and ``Event.set``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from msgspec import Raw
 
 from ptingest.pipeline.logstash.event import MISSING, Event
 from ptingest.pipeline.logstash.field_reference import Reference, parse_reference
-from ptingest.pipeline.logstash.members import value_of
+from ptingest.pipeline.logstash.members import decoded
+from ptingest.pipeline.logstash.source import Source
 from ptingest.pipeline.logstash.values import FieldError, Timestamp, Value
 
 Reader = Callable[[Event], Value]
@@ -39,9 +41,7 @@ def _read_root(key: str) -> Reader:
     def read(event: Event) -> Value:
         root = event.root
         found = root.get(key, MISSING)
-        if type(found) is Raw:
-            found = root[key] = value_of(found)
-        return found
+        return decoded(root, key, found) if type(found) is Raw else found
 
     return read
 
@@ -56,7 +56,7 @@ def is_text(text: str, value: str) -> Callable[[Event], bool]:
         root = event.root
         found = root.get(key)
         if type(found) is Raw:
-            found = root[key] = value_of(found)
+            found = decoded(root, key, found)
         return found == value
 
     return is_value
@@ -130,9 +130,7 @@ def writer(text: str) -> Writer:
         return _write_time(reference)
     if len(path) == 1:
         return _write_root(path[0])
-    if len(path) == 2:
-        return _write_child(path[0], path[1], reference)
-    return _write_grandchild(reference) if len(path) == 3 else _write_below(reference)
+    return _write_below(reference)
 
 
 def constant_writer(text: str, value: str) -> Callable[[Event], None]:
@@ -164,55 +162,12 @@ def _write_root(key: str) -> Writer:
     return write
 
 
-def _write_child(parent: str, key: str, reference: Reference) -> Writer:
-    def write(event: Event, value: Value) -> None:
-        holder = event.root.get(parent, MISSING)
-        if type(holder) is Raw:
-            holder = event.read(parent)
-        if type(holder) is dict:
-            holder[key] = value
-        elif holder is MISSING:
-            event.root[parent] = {key: value}
-        else:
-            event.set(reference, value)
-
-    return write
-
-
-def _write_grandchild(reference: Reference) -> Writer:
-    first, second, key = reference.path
-
-    def write(event: Event, value: Value) -> None:
-        outer = event.root.get(first, MISSING)
-        if type(outer) is Raw:
-            outer = event.read(first)
-        inner = outer.get(second, MISSING) if type(outer) is dict else None
-        if type(inner) is dict:
-            inner[key] = value
-        elif inner is MISSING:
-            outer[second] = {key: value}
-        elif outer is MISSING:
-            event.root[first] = {second: {key: value}}
-        else:
-            event.set(reference, value)
-
-    return write
-
-
+@cache
 def _write_below(reference: Reference) -> Writer:
-    *parents, key = reference.path
+    def otherwise(event: Event, value: Value) -> None:
+        event.set(reference, value)
 
-    def write(event: Event, value: Value) -> None:
-        holder = event.root
-        event.read(parents[0])
-        for parent in parents:
-            inner = holder.get(parent, MISSING)
-            if inner is MISSING:
-                inner = holder[parent] = {}
-            elif type(inner) is not dict:
-                event.set(reference, value)
-                return
-            holder = inner
-        holder[key] = value
-
-    return write
+    source = Source("event, value")
+    call = f"{source.name(otherwise)}(event, value)"
+    source.set_below(reference.path, "value", call, adds=False)
+    return source.function()

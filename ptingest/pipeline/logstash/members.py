@@ -22,6 +22,15 @@ def value_of(raw: Raw | bytes) -> Any:
         return json.loads(bytes(raw), parse_float=_number)
 
 
+def decoded(members: dict[str, Any], name: str, raw: Raw) -> Any:
+    """Put a member's value in the place of its JSON, and return it."""
+    try:
+        value = members[name] = _value(raw)
+    except msgspec.DecodeError:
+        value = members[name] = value_of(raw)
+    return value
+
+
 def _number(text: str) -> float | Decimal:
     number = float(text)
     return Decimal(text) if math.isinf(number) else number

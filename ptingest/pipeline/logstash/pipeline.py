@@ -48,6 +48,9 @@ LONGEST_NAME = 1024
 LARGEST_TOTAL = 256 * 1024 * 1024
 """Bytes of all documents of one event. ``split`` may make 100,000 of a text of 256 KiB, each with
 all other fields, and the whole text in ``event.original``: more than any machine holds."""
+ASKED_FIRST = 16
+"""Payloads after which the others of a chunk are no longer asked whether anything may be done with
+them, where it was so of these: running the program tells as well."""
 TOO_COSTLY = Illegal(
     "event_too_costly",
     f"its filters make documents of more than {LARGEST_TOTAL // 1024**2} MiB of it",
@@ -148,7 +151,9 @@ class LogstashPipeline:
         received, documents = done.received, done.documents
         decode, is_wanted = self._input.decode, self._is_wanted
         unwanted: dict[str, int] = {}
-        for payload in payloads:
+        for number, payload in enumerate(payloads):
+            if number == ASKED_FIRST and not unwanted:
+                is_wanted = None
             sent, label = decode(payload), OTHER
             fate: list[Document] | Unreadable | Illegal | DropReason
             try:
@@ -417,13 +422,10 @@ def _failures(results: Sequence[Result]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _notes_of(event: Event) -> list[str]:
+def _notes_of(event: Event) -> Sequence[str]:
     tags = event.read("tags")
-    found = {
-        what
-        for tag in (tags if isinstance(tags, list) else [])
-        if isinstance(tag, str)
-        for start, what in FAILURES.items()
-        if tag.startswith(start)
-    }
-    return sorted(found) or ["filter_failure"]
+    found: set[str] = set()
+    for tag in tags if isinstance(tags, list) else ():
+        if isinstance(tag, str) and tag[:1] == "_":
+            found.update(what for start, what in FAILURES.items() if tag.startswith(start))
+    return sorted(found) or ("filter_failure",)

@@ -4,7 +4,7 @@
 
 becomes
 
-    if (v if type(v := root.get('group')) is not Raw else event.read('group')) == 'pt':
+    if (v if type(v := root.get('group')) is not Raw else decoded(root, 'group', v)) == 'pt':
         x3.events_in += 1
         root['stream'] = 'app'
 
@@ -24,7 +24,8 @@ from ptingest.pipeline.logstash.field_access import writer
 from ptingest.pipeline.logstash.operations import Operations, WriteText
 from ptingest.pipeline.logstash.options import FilterFunction
 from ptingest.pipeline.logstash.outputs import Output
-from ptingest.pipeline.logstash.source import Source, condition_source, plain_path
+from ptingest.pipeline.logstash.source import Source, plain_path
+from ptingest.pipeline.logstash.source_conditions import condition_source, value_source
 from ptingest.pipeline.logstash.sprintf import compile_template
 from ptingest.pipeline.logstash.tree import Branch, Condition, Plugin, Statement
 from ptingest.pipeline.logstash.values import FieldError
@@ -218,7 +219,7 @@ def _text(source: Source, text: str) -> str:
     field = _ONE_FIELD.fullmatch(text)
     if field is None or plain_path(field[1]) is None:
         return template
-    return f"(w if type(w := {source.value(field[1])}) is str else {template})"
+    return f"(w if type(w := {value_source(source, field[1])}) is str else {template})"
 
 
 _ONE_FIELD = re.compile(r"%\{([^+{}][^{}]*)\}")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, tzinfo
 
 from ptingest.pipeline.logstash.date_formats import DateFormat, compile_date_format
+from ptingest.pipeline.logstash.decoration import unchanged
 from ptingest.pipeline.logstash.event import MISSING, Event
 from ptingest.pipeline.logstash.field_access import reader, writer
 from ptingest.pipeline.logstash.locale_names import LocaleNames, known_languages, locale_names
@@ -30,7 +31,7 @@ def build(setup: FilterSetup) -> FilterFunction:
     formats = _formats(options)
     read_field, write = reader(options["match"][0]), writer(options["target"])
     zone, own = _zone(options)
-    failure_tags = options["tag_on_failure"]
+    failure_tags, is_decorated = options["tag_on_failure"], matched is not unchanged
 
     def date(event: Event) -> None:
         value = read_field(event)
@@ -42,7 +43,8 @@ def build(setup: FilterSetup) -> FilterFunction:
                 millis = read(value, own_zone, event.now_ns)
                 if millis is not None:
                     write(event, Timestamp(millis * _NANOS_A_MILLI))
-                    matched(event)
+                    if is_decorated:
+                        matched(event)
                     return
         for tag in failure_tags:
             event.tag(tag)

@@ -67,23 +67,13 @@ def build(setup: FilterSetup) -> FilterFunction:
         _on_field(field, _attempt(_compiled(setup, texts, patterns), setup))
         for field, texts in options["match"]
     ]
-    does_break, matched = options["break_on_match"], setup.matched
-    is_decorated = matched is not unchanged
+    attempt = attempts[0] if len(attempts) == 1 else _in_turn(attempts, options["break_on_match"])
+    matched, is_decorated = setup.matched, setup.matched is not unchanged
     failure_tags, timeout_tag = tuple(options["tag_on_failure"]), options["tag_on_timeout"]
 
-    first = attempts[0] if len(attempts) == 1 else None
-
     def grok(event: Event) -> None:
-        is_matched = False
         try:
-            if first is not None:
-                is_matched = first(event)
-            else:
-                for attempt in attempts:
-                    if attempt(event):
-                        is_matched = True
-                        if does_break:
-                            break
+            is_matched = attempt(event)
         except RegexTimeout:
             event.tag(timeout_tag)
             return
@@ -94,6 +84,21 @@ def build(setup: FilterSetup) -> FilterFunction:
             matched(event)
 
     return grok
+
+
+def _in_turn(
+    attempts: Sequence[Callable[[Event], bool]], does_break: bool
+) -> Callable[[Event], bool]:
+    def attempt(event: Event) -> bool:
+        is_matched = False
+        for one in attempts:
+            if one(event):
+                is_matched = True
+                if does_break:
+                    break
+        return is_matched
+
+    return attempt
 
 
 def _patterns(setup: FilterSetup) -> dict[str, str]:
