@@ -1,4 +1,6 @@
-"""From a parsed config to a program: closures that take an event through filters and outputs.
+"""From a parsed config to a program: what takes an event through filters and outputs.
+
+Running uses straight-line functions (``straight``), explaining an event the closures of ``wiring``.
 
 Nothing is looked up per event that the config alone decides. A step is a filter or a branch; it
 returns the events that go on beside the one that it was given (split, clone).
