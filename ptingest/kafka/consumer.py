@@ -53,6 +53,11 @@ AGAIN_SECONDS = 1.0
 LOOK_SECONDS = 10.0
 """How often brokers are asked for the topics."""
 
+MOVED = frozenset({"NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS"})
+"""Names of errors that end a consumer: it tells them where it could not learn the group's offsets
+from a coordinator that had moved, and it leaves their partitions unread for good then
+(confluentinc/librdkafka#5586)."""
+
 PROPERTIES: Mapping[str, object] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
@@ -274,7 +279,7 @@ class KafkaConsumer:
     def _take_error(self, message: Message, polled: Polled) -> None:
         error, topic, number = message.error(), message.topic(), message.partition()
         assert error is not None
-        if error.fatal():
+        if error.fatal() or error.name() in MOVED:
             raise read_failed(error)
         partition = None if topic is None or number is None else Partition(topic, number)
         if error.name() == "_PARTITION_EOF" and partition is not None:

@@ -11,6 +11,7 @@ from tests.fakes.kafka import (
     HEARTBEAT,
     NOT_COORDINATOR,
     OFFSET_COMMIT,
+    OFFSET_FETCH,
     TOPIC_AUTHORIZATION_FAILED,
     UNKNOWN_MEMBER,
     MockKafka,
@@ -172,6 +173,30 @@ def committed_here(one: Reading) -> list[int]:
     """The offsets that were committed of the partitions that this member holds now."""
     rows: Any = one.source.status()["listed"]
     return [row["committed"] for row in rows]
+
+
+@pytest.mark.parametrize("start", ["earliest", "latest"])
+async def test_a_coordinator_that_moves_while_offsets_are_asked_for_costs_nothing(
+    start: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ptingest.sources.kafka.source.AGAIN_SECONDS", 0.1)
+    with MockKafka() as kafka:
+        kafka.create_topic("logs")
+        send(kafka.bootstrap, "logs", *numbered(5))
+        down, later = Downstream(), Downstream()
+        kafka.fail_requests(OFFSET_FETCH, NOT_COORDINATOR, 3)
+        async with reading(kafka.bootstrap, down, "logs", start=start) as one:
+            await one.until(lambda: committed_here(one) == [5])
+            assert one.source.troubles() == []
+        send(kafka.bootstrap, "logs", *numbered(5, 5))
+
+        kafka.fail_requests(OFFSET_FETCH, NOT_COORDINATOR, 3)
+        async with reading(kafka.bootstrap, later, "logs", start=start) as one:
+            await one.until_read(later, 5)
+            assert one.source.troubles() == []
+
+        assert down.admitted == (numbered(5) if start == "earliest" else [])
+        assert later.admitted == numbered(5, 5)
 
 
 async def test_a_coordinator_that_moves_costs_nothing() -> None:
