@@ -56,11 +56,18 @@ def _program(inode: str, proc: Path) -> str:
     wanted = f"socket:[{inode}]"
     for process in proc.glob("[0-9]*"):
         try:
-            if any(os.readlink(link) == wanted for link in (process / "fd").iterdir()):  # noqa: PTH115
+            if any(_is_of(link, wanted) for link in (process / "fd").iterdir()):
                 return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
         except OSError:
             continue  # another user's, or gone meanwhile
     return ""
+
+
+def _is_of(link: Path, wanted: str) -> bool:
+    try:
+        return os.readlink(link) == wanted  # noqa: PTH115
+    except FileNotFoundError:
+        return False  # closed meanwhile, which says nothing of the process's other files
 
 
 def findings_of_port(listen: str, found: Sequence[Listener]) -> Iterator[Finding]:

@@ -34,6 +34,25 @@ def test_who_listens_on_a_port_is_found(family: int, address: str) -> None:
     assert f"(pid {os.getpid()})" in found.program
 
 
+def test_a_file_that_a_process_closes_meanwhile_hides_none_of_its_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = tmp_path / "7"
+    (process / "fd").mkdir(parents=True)
+    (process / "comm").write_text("beats\n")
+    (process / "fd" / "0").symlink_to("socket:[42]")
+    (tmp_path / "net").mkdir()
+    line = "0: 0100007F:13B4 00000000:0000 0A 0:0 0:0 0 0 0 42"
+    (tmp_path / "net" / "tcp").write_text(f"head\n{line}\n")
+    gone = process / "fd" / "1"
+
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter([gone, process / "fd" / "0"]))
+
+    (found,) = listeners(5044, tmp_path)
+
+    assert found.program == "beats (pid 7)"
+
+
 def test_a_port_that_nobody_listens_on_has_no_listener() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

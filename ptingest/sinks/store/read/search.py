@@ -156,7 +156,7 @@ def _values_of(field: str) -> tuple[Condition, str]:
     )
     source = (
         f"documents LEFT JOIN json_each({body}, "
-        f"CASE WHEN json_type({body}, ?1) IS NULL THEN ?2 ELSE ?1 END) AS each "
+        f"CASE WHEN json_type({body}, ?) IS NULL THEN ? ELSE ? END) AS each "
         "ON typeof(each.key) <> 'text'"
     )
-    return Condition(value, [nested, *(dotted or [nested])]), source
+    return Condition(value, [nested, *(dotted or [nested]), nested]), source
