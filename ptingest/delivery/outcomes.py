@@ -77,6 +77,7 @@ class Outcomes:
             return
         counts = Counter(refusal.document.target for refusal in self.failing)
         passing = {document.target for documents, _ in self.safe for document in documents}
+        passing.update(document.target for document in self.unsynced)
         passing.update(refusal.document.target for refusal in self.refused)
         at_fault = {
             target for target, count in counts.items() if is_probe or count >= STREAM_FAILS_FROM

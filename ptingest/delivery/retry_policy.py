@@ -85,7 +85,7 @@ class RetryPolicy:
         if outcomes.again and not outcomes.has_answers and is_whole and batch.probes is None:
             return self._unanswered(batch, result, outcomes, attempt)
         self._answered(batch, outcomes, attempt)
-        trouble = None if outcomes.taken else result.trouble
+        trouble = None if outcomes.taken or outcomes.unsynced else result.trouble
         waits_for_sink = self._learn(batch, result, outcomes, attempt, trouble)
         if batch.probes is not None:
             held = self._streams.note_probe(batch, outcomes, attempt.ended, self._chance())
@@ -108,7 +108,7 @@ class RetryPolicy:
                 batch,
                 attempt.start.at,
                 attempt.ended,
-                was_stored=bool(outcomes.already_stored),
+                was_stored=bool(outcomes.already_stored or outcomes.unsynced),
             )
             if too_large is not None:
                 self._shrink(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ptingest.delivery.outcomes import outcomes_of
+from ptingest.delivery.outcomes import STREAM_FAILS_FROM, outcomes_of
 from ptingest.model.document import Document
 from ptingest.model.outcome import WriteResult
 from tests.fakes.sink import Window, refuse
@@ -108,3 +108,14 @@ def test_what_would_wait_for_a_failed_window_is_taken_out() -> None:
     assert outcomes.unsynced == [kept[2]]
     assert outcomes.stored == [lost[3]]
     assert outcomes.take_given_up() == []
+
+
+def test_a_stream_that_has_some_of_its_documents_is_not_at_fault() -> None:
+    documents = Window().documents(STREAM_FAILS_FROM + 1)
+    failing = refuse(documents[1:])
+    outcomes = outcomes_of(documents, WriteResult(unsynced=documents[:1], failing=failing))
+
+    outcomes.blame_streams(is_probe=False)
+
+    assert (outcomes.stream_busy, outcomes.failing) == ([], failing)
+    assert not outcomes.has_stream_trouble

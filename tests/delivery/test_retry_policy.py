@@ -362,6 +362,30 @@ def test_written_documents_are_asked_about_until_they_are_safe_and_nobody_is_at_
     run_in_virtual_time(scenario())
 
 
+def test_a_batch_whose_parts_turn_out_to_be_written_was_not_too_large(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        seen: set[Document] = set()
+
+        def slow(write: Write) -> Answer:
+            marked = [one for one in write.documents if b"bad" in one.body]
+            if len(marked) == 64 and not seen:
+                return WriteResult(doubtful=write.documents, trouble="no answer in time")
+            new = [one for one in marked if one not in seen]
+            seen.update(new)
+            return WriteResult(unsynced=new)
+
+        async with running_lane(ScriptedSink(otherwise=slow), tmp_path) as r:
+            before = r.lane.status.row()["batch_max_bytes"]
+            window = await r.send(64, body=b'{"bad":"%b"}' % (b"x" * 4096))
+            await others_pass(r, 20)
+
+            assert window.is_acked
+            assert len(seen) == 64
+            assert r.lane.status.row()["batch_max_bytes"] == before
+
+    run_in_virtual_time(scenario())
+
+
 def test_busy_documents_of_a_sink_that_takes_others_come_again_soon_and_with_company(
     tmp_path: Path,
 ) -> None:
