@@ -110,6 +110,8 @@ class FakeElasticsearch:
         self.may_monitor = True
         self.unsynced = 0
         """How many operations its global checkpoints are behind."""
+        self.on_shards: Callable[[], None] = lambda: None
+        """Called when it is asked for the state of shards, before it answers."""
         self._keep = keep
         """What is kept of a source; all of it where nobody says."""
         self._remembers_requests = remembers_requests
@@ -365,10 +367,11 @@ class FakeElasticsearch:
             if documents is None:
                 replies.append({"error": {"type": "index_not_found_exception"}})
             else:
-                replies.append({"found": asked["_id"] in documents})
+                replies.append(_looked_up(documents, asked["_id"]))
         return 200, orjson.dumps({"docs": replies})
 
     def _shards(self, names: list[str]) -> tuple[int, bytes]:
+        self.on_shards()
         if not self.may_monitor:
             return 403, _error("security_exception", "action [indices:monitor/stats] unauthorized")
         indices = {name: docs for runs in self._indices.values() for name, docs in runs}
@@ -378,6 +381,12 @@ class FakeElasticsearch:
             state = {"max_seq_no": last, "global_checkpoint": last - self.unsynced}
             found[name] = {"shards": {"0": [{"routing": {"primary": True}, "seq_no": state}]}}
         return 200, orjson.dumps({"indices": found})
+
+
+def _looked_up(documents: Mapping[str, bytes], key: str) -> dict[str, Any]:
+    if key not in documents:
+        return {"found": False}
+    return {"found": True, "_seq_no": list(documents).index(key)}
 
 
 def _is_stored(reply: Reply) -> bool:

@@ -7,14 +7,23 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import quote
 
+import msgspec
 import orjson
 import pytest
 
-from ptingest.model.document import DataStream, Document
+from ptingest.model.document import DataStream, Document, Index
 from ptingest.model.outcome import WriteResult
 from ptingest.server.event_loop.fair_share import FairShare
+from ptingest.sinks.elasticsearch.client import ElasticsearchClient
 from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
+from ptingest.sinks.elasticsearch.unsynced import (
+    Place,
+    ShardState,
+    read_shards,
+    shards_targets,
+)
 from ptingest.telemetry.metrics import Metrics
 from tests.peers.elasticsearch_peer import (
     USUAL,
@@ -134,6 +143,43 @@ async def test_a_resent_document_is_safe_when_its_shard_has_synced_it(
 
     assert (before.unsynced, before.already_stored) == ([twice], [])
     assert (after.unsynced, after.already_stored) == ([], [twice])
+
+
+@pytest.mark.every_release
+async def test_shards_are_known_although_other_indices_are_gone_or_closed(
+    elasticsearch: Node,
+) -> None:
+    names = ["state-größe%41{[x]}+&=;@!", "state-closed", "state-gone"]
+    for name in names[:2]:
+        elasticsearch.must("PUT", f"/{quote(name, safe='')}")
+    elasticsearch.must("POST", "/state-closed/_close")
+    client = ElasticsearchClient(settings_for(elasticsearch))
+
+    (target,) = shards_targets(names)
+    answer = await client.request("GET", target)
+    await client.close()
+
+    assert read_shards(answer)[Place(names[0], "0")] == ShardState(-1, -1)
+
+
+@pytest.mark.every_release
+async def test_a_resent_document_with_a_routing_is_looked_up_in_its_shard(
+    elasticsearch: Node,
+) -> None:
+    settings = {"number_of_shards": 3, "number_of_replicas": 0, "translog.durability": "async"}
+    mappings = {"_routing": {"required": True}}
+    elasticsearch.must("PUT", "/routed", {"settings": settings, "mappings": mappings})
+    routed = msgspec.structs.replace(
+        document(key="k"), target=Index("routed", action="create"), routing="shop-7"
+    )
+    async with sink_for(elasticsearch) as sink:
+        results = [await write(sink, routed) for _ in range(3)]
+        elasticsearch.must("POST", "/routed/_flush")
+        results.append(await write(sink, routed))
+
+    assert [one.unsynced for one in results] == [(), [routed], [routed], []]
+    assert results[-1].already_stored == [routed]
+    assert [hit["_routing"] for hit in elasticsearch.documents("routed")] == ["shop-7"]
 
 
 async def test_without_ids_a_resent_document_is_doubled(

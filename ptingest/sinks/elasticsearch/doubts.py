@@ -6,7 +6,7 @@ again; so it is looked up first, by id, in the write index that was last seen at
 that attempt. ``_mget`` by id is realtime: no refresh is needed.
 
     lost attempt --- arose(document) ---> remembered with the write index last seen
-    next attempt --- lookups() ---------> mget_body --> read_mget --> found: already stored
+    next attempt --- lookups() ---------> mget_body --> read_mget --> found: it is there
                                                                   --> missing: send it
     any certain outcome --- over() -----> forgotten
 
@@ -22,11 +22,12 @@ import msgspec
 
 from ptingest.model.document import Document, Target
 from ptingest.sinks.elasticsearch.answer import UNREADABLE, Answer
+from ptingest.sinks.elasticsearch.remembered import Remembered
 from ptingest.sinks.elasticsearch.unsynced import Place
 
 FRESH_SECONDS = 10.0
 """A write index seen longer ago is requested again with the next bulk."""
-MGET_TARGET = "/_mget?_source=false&filter_path=docs.found,docs.error.type"
+MGET_TARGET = "/_mget?_source=false&filter_path=docs.found,docs._seq_no,docs.error.type"
 MOST_LOOKUPS = 1000
 """Ids in one ``_mget``."""
 
@@ -57,12 +58,9 @@ class Doubts:
     that took a document; the cluster's shard limit bounds their number.
     """
 
-    SWEEP_FROM = 4096
-
     def __init__(self) -> None:
         self._seen: dict[str, tuple[str, float]] = {}
-        self._open: dict[Document, tuple[str, ...]] = {}
-        self._sweep_at = self.SWEEP_FROM
+        self._open: Remembered[tuple[str, ...]] = Remembered()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -94,23 +92,18 @@ class Doubts:
             seen = self._seen.get(document.target.name)
             if seen is not None and document.key is not None:
                 self._add(document, seen[0])
-        self._sweep()
+        self._open.sweep()
 
     def arose_in(self, places: Iterable[tuple[Document, str]]) -> None:
         """Remember that these may be in these indices."""
         for document, index in places:
             self._add(document, index)
-        self._sweep()
+        self._open.sweep()
 
     def _add(self, document: Document, index: str) -> None:
         indices = self._open.get(document, ())
         if index not in indices:
             self._open[document] = (*indices, index)
-
-    def _sweep(self) -> None:
-        if len(self._open) > self._sweep_at:
-            self._open = {d: at for d, at in self._open.items() if not d.receipt.closed}
-            self._sweep_at = max(self.SWEEP_FROM, 2 * len(self._open))
 
     def over(self, documents: Iterable[Document]) -> None:
         """Forget them: their outcome is certain now."""
@@ -135,9 +128,16 @@ class Doubts:
 
 def mget_body(lookups: Sequence[Lookup]) -> bytes:
     """Return the body of one ``_mget`` request."""
-    return msgspec.json.encode(
-        {"docs": [{"_index": q.write_index, "_id": q.document.key} for q in lookups]}
-    )
+    return msgspec.json.encode({"docs": [_asked(lookup) for lookup in lookups]})
+
+
+def _asked(lookup: Lookup) -> dict[str, str]:
+    document = lookup.document
+    asked = {"_index": lookup.write_index, "_id": document.key or ""}
+    if document.routing is not None:
+        # Without it another shard is looked at, and an index may require it.
+        asked["routing"] = document.routing
+    return asked
 
 
 class _LookupError(msgspec.Struct):
@@ -146,6 +146,7 @@ class _LookupError(msgspec.Struct):
 
 class _FoundDocument(msgspec.Struct):
     found: bool = False
+    seq_no: int | None = msgspec.field(name="_seq_no", default=None)
     error: _LookupError | None = None
 
 
@@ -176,7 +177,7 @@ def read_mget(lookups: Sequence[Lookup], answer: Answer) -> LookupResult:
     # The documents of an index that was deleted since are missing for certain.
     return LookupResult(
         {
-            lookup.document: Place(lookup.write_index)
+            lookup.document: Place(lookup.write_index, seq_no=doc.seq_no)
             for lookup, doc in zip(lookups, docs, strict=True)
             if doc.found
         },

@@ -52,6 +52,8 @@ from ptingest.telemetry.metrics import Metrics
 
 DENIED_SECONDS = 300.0
 """How long a question is not asked again after a 403 for it."""
+SHARDS_SECONDS = 2.0
+"""How long the state of shards is waited for: what the same bulk stored waits as well."""
 
 
 class _LookedUp(NamedTuple):
@@ -102,6 +104,7 @@ class ElasticsearchSink:
         self, documents: Sequence[Document], doubtful: frozenset[Document]
     ) -> WriteResult:
         """Write one batch with one bulk, after looking up those in doubt."""
+        began = self._clock.monotonic()
         looked_up = await self._look_up(documents)
         if looked_up.postponed is not None:
             return looked_up.postponed
@@ -112,7 +115,7 @@ class ElasticsearchSink:
             if result.too_large or result.unreadable:
                 # Nothing was stored and all of it comes back, in halves: those found as well.
                 return replace(result, busy=documents)
-            result = await self._part_unsynced(result, looked_up.found)
+            result = await self._part_unsynced(result, looked_up.found, began)
         except BaseException:
             # Cancelled during a request: what was sent may be stored all the same.
             self._doubts.arose(rest if self._keyed else ())
@@ -185,17 +188,17 @@ class ElasticsearchSink:
             self._failures.note(outcome.result.failure_stored)
         return replace(outcome.result, said=answer.failure or f"HTTP {answer.status}")
 
-    async def _part_unsynced(self, result: WriteResult, found: Iterable[Document]) -> WriteResult:
+    async def _part_unsynced(
+        self, result: WriteResult, found: Iterable[Document], asked_at: float
+    ) -> WriteResult:
         """Part what is there already into what is safe and what may not be."""
         there = [*found, *result.already_stored]
         if not there:
             return result
         shards = await self._ask_shards(self._unsynced.indices(there))
-        now = self._clock.monotonic()
-        safe, unsynced = self._unsynced.take_safe(there, shards, now)
-        if unsynced and self._keyed:
-            # Looked up next time, since after a rollover it would be stored again.
-            self._doubts.arose_in(self._unsynced.places(unsynced))
+        safe, unsynced = self._unsynced.take_safe(there, shards, asked_at)
+        # Looked up next time, since after a rollover they would be stored again.
+        self._doubts.arose_in(self._unsynced.places(unsynced))
         return replace(result, already_stored=safe, unsynced=unsynced)
 
     async def _ask_shards(self, indices: Sequence[str]) -> Mapping[Place, ShardState]:
@@ -203,7 +206,9 @@ class ElasticsearchSink:
         for target in shards_targets(indices):
             if self._is_denied("shards"):
                 break
-            answer = await self._client.request("GET", target)
+            answer = await self._client.request("GET", target, seconds=SHARDS_SECONDS)
+            if answer.status is None:
+                break
             if answer.status == 403:
                 self._deny("shards")
             states.update(read_shards(answer))

@@ -6,8 +6,9 @@ a node dies. A shard says how far it is. Every operation up to its global checkp
 disk of each copy in sync, and none beyond ``max_seq_no`` was begun. So
 
     there --- stats: checkpoint = max_seq_no -----------> safe, with all that was begun before
-          --- stats: behind ---> asked again: still there, checkpoint >= the max_seq_no of then
-          --- stats unknown ---> asked again: still there, ``LONG_ENOUGH_SECONDS`` later
+          --- stats: behind ---> asked again: still there, checkpoint >= the max_seq_no of then,
+                                 or >= its own number, which a look-up says and a 409 does not
+          --- stats unknown ---> asked again ``LONG_ENOUGH_SECONDS`` later: still there
 
 where to ask again is to look the document up or to send it, as with any other attempt: a
 document that was lost meanwhile is missing, or stored by that.
@@ -23,17 +24,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
 from ptingest.model.document import Document
 from ptingest.sinks.elasticsearch.answer import UNREADABLE, Answer
+from ptingest.sinks.elasticsearch.remembered import Remembered
 
 LONG_ENOUGH_SECONDS = 1.0
 """After which a document that is still there counts as safe where no checkpoint can be had."""
 
-MOST_INDICES = 32
-"""In one request: a node takes 4 KiB of path and query."""
+MOST_CHARACTERS = 3000
+"""Of names in one request: a node takes 4 KiB of path and query."""
 
 
 class Place(NamedTuple):
@@ -43,6 +46,8 @@ class Place(NamedTuple):
     """Empty where the answer does not name it."""
     shard: str | None = None
     """The number of its shard; None where the answer does not name it."""
+    seq_no: int | None = None
+    """Of the operation that wrote it; None where the answer does not name it."""
 
 
 class ShardState(msgspec.Struct, frozen=True):
@@ -75,49 +80,50 @@ def place_of_conflict(error: bytes | msgspec.Raw) -> Place:
 @dataclass(slots=True)
 class _Waiting:
     place: Place
+    """Without ``seq_no``, as ``Shards`` have it."""
     since: float
-    """When it was there for the first time (monotonic seconds)."""
+    """When it was there for the first time, or its shard said last that it is behind (monotonic
+    seconds)."""
     max_seq_no: int | None = None
     """Its own operation is none beyond this; None until it is known."""
+    seq_no: int | None = None
+    """Of its own operation, where the latest answer named it."""
 
 
 class Unsynced:
     """One sink's documents that are there and may not be safe yet.
 
-    Bounded by what is outstanding, as ``Doubts``.
+    Bounded by what is outstanding, as ``Doubts``. Another write may forget, at any time, what
+    is of a window that was given up.
     """
 
-    SWEEP_FROM = 4096
-
     def __init__(self) -> None:
-        self._waiting: dict[Document, _Waiting] = {}
-        self._sweep_at = self.SWEEP_FROM
+        self._waiting: Remembered[_Waiting] = Remembered()
 
     def saw(self, there: Mapping[Document, Place], now: float) -> None:
-        """Remember where documents are, as an answer says it."""
+        """Remember where documents are, as an answer says it that came now."""
         for document, place in there.items():
             waiting = self._waiting.get(document)
             if waiting is None or waiting.place.backing_index != place.backing_index:
-                self._waiting[document] = _Waiting(place, now)
-        if len(self._waiting) > self._sweep_at:
-            self._waiting = {d: at for d, at in self._waiting.items() if not d.receipt.closed}
-            self._sweep_at = max(self.SWEEP_FROM, 2 * len(self._waiting))
+                at = Place(place.backing_index, place.shard)
+                waiting = self._waiting[document] = _Waiting(at, now)
+            waiting.seq_no = place.seq_no
+        self._waiting.sweep()
 
     def take_safe(
-        self, documents: Iterable[Document], shards: Shards, now: float
+        self, documents: Iterable[Document], shards: Shards, asked_at: float
     ) -> tuple[list[Document], list[Document]]:
         """Return those that are safe, and the others.
 
-        ``documents`` were there in an answer before the one that ``shards`` was read from.
+        ``documents`` were there in an answer before the one that ``shards`` was read from, to a
+        request that began at ``asked_at`` or later: how long the answers took proves nothing.
         """
         safe: list[Document] = []
         others: list[Document] = []
         for document in documents:
-            waiting = self._waiting[document]
-            if _is_safe(waiting, shards, now):
-                safe.append(document)
-            else:
-                others.append(document)
+            waiting = self._waiting.get(document)
+            is_safe = waiting is not None and _is_safe(waiting, shards, asked_at)
+            (safe if is_safe else others).append(document)
         return safe, others
 
     def over(self, documents: Iterable[Document], *, but: Collection[Document]) -> None:
@@ -130,20 +136,22 @@ class Unsynced:
     def places(self, documents: Iterable[Document]) -> Iterator[tuple[Document, str]]:
         """Yield each of these with its backing index, where that is known."""
         for document in documents:
-            if index := self._waiting[document].place.backing_index:
-                yield document, index
+            waiting = self._waiting.get(document)
+            if waiting is not None and waiting.place.backing_index:
+                yield document, waiting.place.backing_index
 
     def indices(self, documents: Iterable[Document]) -> list[str]:
         """Return the backing indices to ask about, in order."""
-        return sorted(
-            {self._waiting[document].place.backing_index for document in documents} - {""}
-        )
+        return sorted({index for _, index in self.places(documents)})
 
 
-def _is_safe(waiting: _Waiting, shards: Shards, now: float) -> bool:
+def _is_safe(waiting: _Waiting, shards: Shards, asked_at: float) -> bool:
     state = shards.get(waiting.place) if waiting.place.backing_index else None
     if state is None:
-        return now - waiting.since >= LONG_ENOUGH_SECONDS
+        return asked_at - waiting.since >= LONG_ENOUGH_SECONDS
+    waiting.since = asked_at
+    if waiting.seq_no is not None:
+        return state.global_checkpoint >= waiting.seq_no
     # A copy that took the place of a primary may have begun less; what is there now, it has.
     known = state.max_seq_no if waiting.max_seq_no is None else waiting.max_seq_no
     waiting.max_seq_no = min(known, state.max_seq_no)
@@ -152,11 +160,23 @@ def _is_safe(waiting: _Waiting, shards: Shards, now: float) -> bool:
 
 def shards_targets(indices: Sequence[str]) -> Iterator[str]:
     """Yield path and query of each request for the state of all shards of these indices."""
+    names: list[str] = []
+    for name in map(quote, indices):
+        if names and sum(map(len, names)) + len(names) + len(name) > MOST_CHARACTERS:
+            yield _shards_target(names)
+            names = []
+        names.append(name)
+    if names:
+        yield _shards_target(names)
+
+
+def _shards_target(names: Sequence[str]) -> str:
     wanted = "indices.*.shards.*.routing.primary,indices.*.shards.*.seq_no"
-    for start in range(0, len(indices), MOST_INDICES):
-        names = ",".join(indices[start : start + MOST_INDICES])
-        # The section `get` is of those that cost least; the state of a shard is in each answer.
-        yield f"/{names}/_stats/get?level=shards&filter_path={wanted}"
+    # The section `get` is of those that cost least; the state of a shard is in each answer. An
+    # index that was deleted or closed meanwhile must not cost the answer for the others.
+    return (
+        f"/{','.join(names)}/_stats/get?level=shards&ignore_unavailable=true&filter_path={wanted}"
+    )
 
 
 class _Routing(msgspec.Struct, frozen=True):

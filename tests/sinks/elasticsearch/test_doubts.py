@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+import pytest
+
 from ptingest.model.receipt import Receipt
+from ptingest.sinks.elasticsearch import remembered
 from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.doubts import Doubts, Lookup, mget_body, read_mget
 from ptingest.sinks.elasticsearch.unsynced import Place
@@ -68,18 +72,20 @@ def test_what_became_certain_is_forgotten() -> None:
     assert doubts.lookups([lost]) == []
 
 
-def test_documents_given_back_are_swept_out() -> None:
+def test_documents_given_back_are_swept_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembered, "SWEEP_BYTES", 0)
     doubts = Doubts()
     gone, held = Receipt(lambda _: None), Receipt(lambda _: None)
     doubts.saw({"logs-django-pt": "one"}, 0.0)
-    doubts.arose(document(key=str(n), receipt=gone) for n in range(Doubts.SWEEP_FROM))
+    doubts.arose(document(key=str(n), receipt=gone) for n in range(3))
     kept = document(key="kept", receipt=held)
 
     gone.fail("connection closed")
-    doubts.arose([kept])
+    doubts.arose([kept] * 9)
+    doubts.arose_in((document(key=str(n), receipt=held), "two") for n in range(4))
 
-    assert len(doubts) == 1
     assert doubts.indices(kept) == ("one",)
+    assert len(doubts) == 5
 
 
 def test_the_lookups_name_index_and_id() -> None:
@@ -88,6 +94,14 @@ def test_the_lookups_name_index_and_id() -> None:
     assert json.loads(body) == {
         "docs": [{"_index": "one", "_id": "a"}, {"_index": "two", "_id": "b"}]
     }
+
+
+def test_a_document_is_looked_up_where_its_routing_put_it() -> None:
+    routed = msgspec.structs.replace(document(key="a"), routing="shop-7")
+
+    body = mget_body([Lookup(routed, "one")])
+
+    assert json.loads(body) == {"docs": [{"_index": "one", "_id": "a", "routing": "shop-7"}]}
 
 
 def lookups(count: int) -> list[Lookup]:

@@ -3,13 +3,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
-from ptingest.model.document import Document
+from ptingest.model.document import Document, Index
 from ptingest.model.outcome import WriteResult
 from ptingest.server.event_loop.fair_share import FairShare
 from ptingest.settings.sinks import ElasticsearchSettings
+from ptingest.sinks.elasticsearch import remembered
 from ptingest.sinks.elasticsearch.sink import ElasticsearchSink
+from ptingest.sinks.elasticsearch.unsynced import Place
 from ptingest.telemetry.metrics import Metrics
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
 from tests.support.documents import StillClock, document
@@ -159,6 +162,58 @@ async def test_without_the_right_to_ask_a_conflict_is_safe_when_it_lasts_for_a_s
     assert (first.unsynced, first.already_stored) == ([twice], [])
     assert (second.unsynced, second.already_stored) == ([], [twice])
     assert sum("_stats" in r.path for r in bench.es.requests) == 1
+
+
+async def test_a_slow_answer_without_the_state_of_shards_is_no_second_look(bench: Bench) -> None:
+    def slow() -> None:
+        bench.clock.now += 60.0
+
+    twice = keyed(1)[0]
+    await bench.write(twice)
+    bench.es.may_monitor, bench.es.on_shards = False, slow
+
+    first = await bench.write(twice)
+    bench.es.forget(STREAM, "k1")
+    second = await bench.write(twice)
+
+    assert (first.unsynced, first.already_stored) == ([twice], [])
+    assert not second.already_stored
+    assert ids(bench.es) == ["k1"]
+
+
+async def test_a_window_given_up_while_shards_are_asked_for_harms_nobody(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def give_up() -> None:
+        gone.receipt.fail("connection closed")
+        # As another write does meanwhile.
+        bench.sink._unsynced.saw(dict.fromkeys(others, Place("")), bench.clock.now)
+
+    monkeypatch.setattr(remembered, "SWEEP_BYTES", 0)
+    gone, kept, *others = keyed(1, 2, 3, 4, 5)
+    await bench.write(gone, kept)
+    bench.es.on_shards = give_up
+
+    result = await bench.write(gone, kept)
+
+    assert (result.already_stored, result.unsynced) == ([kept], [gone])
+
+
+async def test_ids_of_the_config_are_looked_up_whatever_ids_says(es: FakeElasticsearch) -> None:
+    bench = Bench(es, ids="none")
+    named = Index(STREAM, action="create", has_own_ids=True)
+    twice = msgspec.structs.replace(keyed(1)[0], target=named)
+    await bench.write(twice)
+    es.unsynced = 1
+    await bench.write(twice)
+
+    es.rollover(STREAM)
+    es.unsynced = 0
+    result = await bench.write(twice)
+    await bench.sink.close()
+
+    assert result.already_stored == [twice]
+    assert ids(es) == ["k1"]
 
 
 async def test_a_request_that_never_arrived_is_missing_and_sent(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from ptingest.sinks.elasticsearch.answer import Answer
 from ptingest.sinks.elasticsearch.dialect import ELASTICSEARCH
 from ptingest.sinks.elasticsearch.unsynced import (
     LONG_ENOUGH_SECONDS,
-    MOST_INDICES,
+    MOST_CHARACTERS,
     Place,
     Shards,
     ShardState,
@@ -37,9 +37,9 @@ class Asking:
         self.document: Document = document(key="k")
         self.place, self.unsynced = place, Unsynced()
 
-    def is_safe(self, shards: Shards, now: float = 0.0) -> bool:
-        self.unsynced.saw({self.document: self.place}, now)
-        safe, others = self.unsynced.take_safe([self.document], shards, now)
+    def is_safe(self, shards: Shards, asked_at: float = 0.0, *, took: float = 0.0) -> bool:
+        self.unsynced.saw({self.document: self.place}, asked_at + took)
+        safe, others = self.unsynced.take_safe([self.document], shards, asked_at)
         assert len(safe) + len(others) == 1
         return bool(safe)
 
@@ -75,11 +75,55 @@ def test_where_no_checkpoint_is_known_time_decides() -> None:
     assert asking.is_safe({}, 5.0 + LONG_ENOUGH_SECONDS)
 
 
+def test_the_time_that_an_answer_takes_proves_nothing() -> None:
+    asking = Asking()
+
+    assert not asking.is_safe({}, 0.0, took=5.0)
+    assert not asking.is_safe({}, 5.0 + LONG_ENOUGH_SECONDS - 0.1, took=60.0)
+    assert asking.is_safe({}, 5.0 + LONG_ENOUGH_SECONDS)
+
+
 def test_where_a_checkpoint_is_known_time_does_not_decide() -> None:
     asking = Asking()
 
     assert not asking.is_safe(at(9, 8), 0.0)
     assert not asking.is_safe(at(20, 8), 1000.0)
+
+
+def test_a_document_whose_own_number_is_known_waits_for_no_other() -> None:
+    asking = Asking()
+    assert not asking.is_safe(at(90, 7))
+
+    asking.place = Place(".ds-one", seq_no=8)
+
+    assert not asking.is_safe(at(95, 7))
+    assert asking.is_safe(at(95, 8))
+
+
+def test_a_number_that_the_primary_never_had_is_not_safe_there() -> None:
+    asking = Asking(Place(*HERE[:2], seq_no=9))
+
+    assert not asking.is_safe(at(8, 8))
+
+
+def test_a_number_holds_for_the_answer_that_names_it() -> None:
+    asking = Asking(Place(*HERE[:2], seq_no=9))
+    assert not asking.is_safe(at(9, 8))
+
+    # It was lost and written anew.
+    asking.place = HERE
+
+    assert not asking.is_safe(at(20, 15))
+    assert asking.is_safe(at(30, 20))
+
+
+def test_one_answer_that_is_missing_does_not_outweigh_those_before() -> None:
+    asking = Asking()
+
+    assert not asking.is_safe(at(9, 8), 0.0)
+    assert not asking.is_safe(at(9, 8), 9.5)
+    assert not asking.is_safe({}, 10.0)
+    assert asking.is_safe({}, 10.5)
 
 
 def test_in_another_index_everything_begins_anew() -> None:
@@ -111,16 +155,12 @@ def test_what_is_certain_is_forgotten() -> None:
     assert list(asking._waiting) == documents[:1]
 
 
-def test_what_was_given_back_is_forgotten_at_some_time() -> None:
-    asking = Unsynced()
-    asking.SWEEP_FROM = asking._sweep_at = 2
-    gone = [document(key=str(n)) for n in range(3)]
-    for one in gone:
-        one.receipt.fail("given back")
+def test_what_another_write_forgot_meanwhile_is_not_safe() -> None:
+    asking, gone = Unsynced(), document(key="k")
 
-    asking.saw(dict.fromkeys(gone, HERE), 0.0)
-
-    assert not asking._waiting
+    assert asking.take_safe([gone], at(9, 9), 1000.0) == ([], [gone])
+    assert list(asking.places([gone])) == []
+    assert asking.indices([gone]) == []
 
 
 def stats(shards: dict[str, list[dict[str, object]]]) -> Answer:
@@ -181,9 +221,22 @@ def test_a_conflict_names_its_index_and_shard(
 
 
 def test_many_indices_are_asked_about_in_several_requests() -> None:
-    names = [f".ds-{number}" for number in range(MOST_INDICES + 1)]
+    names = [f".ds-{number:0250}" for number in range(30)]
 
-    first, second = shards_targets(names)
+    targets = list(shards_targets(names))
+    paths = [target.partition("/_stats/")[0] for target in targets]
 
-    assert first.startswith("/.ds-0,.ds-1,")
-    assert second.startswith(f"/.ds-{MOST_INDICES}/_stats/")
+    assert [name for path in paths for name in path[1:].split(",")] == names
+    assert 1 < len(targets) < 5
+    assert max(map(len, paths)) <= MOST_CHARACTERS + 1
+    assert all("ignore_unavailable=true" in target for target in targets)
+
+
+def test_the_name_of_an_index_is_one_part_of_the_path() -> None:
+    (target,) = shards_targets(["a%41b", "größe"])
+
+    assert target.startswith("/a%2541b,gr%C3%B6%C3%9Fe/_stats/")
+
+
+def test_no_index_is_no_request() -> None:
+    assert list(shards_targets([])) == []
