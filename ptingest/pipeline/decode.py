@@ -149,7 +149,7 @@ def must_be(name: str, kind: str) -> str:
 def beyond_limits(payload: bytes, message: Raw | bytes | None) -> Unreadable | None:
     """Return why JSON is refused that can be read; nearly free when most of it is the message."""
     if message is not None and len(payload) - len(message) <= HARMLESS_BYTES:
-        if bytes(message).startswith(b'"'):
+        if (b"" + message)[:1] == b'"':
             return None
     elif len(payload) <= HARMLESS_BYTES:
         return None

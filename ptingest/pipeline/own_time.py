@@ -114,8 +114,27 @@ class OwnTimes(dict[bytes, "OwnTime | None"]):
 
     def find(self, line: bytes, start: int = 0, end: int | None = None) -> OwnTime | None:
         """Return the first time of a line, passed as UTF-8 from ``start`` to ``end``."""
-        end = min(len(line) if end is None else end, start + SEARCHED_BYTES)
-        position = start
+        if end is None:
+            end = len(line)
+        if end - start > SEARCHED_BYTES:
+            end = start + SEARCHED_BYTES
+        colon = line.find(b":", start, end)
+        if colon >= 0:
+            # Nearly always the time is at the line's first colon, which ends its hour, or in an
+            # access log its year. Without a colon there is no time that is not a number.
+            ends_year = colon + 6 < end and line[colon + 6] == _COLON
+            time = self._known(line, start, colon + (4 if ends_year else 1), end)
+            if time is None:
+                time = self._search(line, start, colon, end)
+            if time is not None:
+                return time
+        if line[start : start + 1] != b"{":
+            return None
+        found = _find_epoch(line, start, end)
+        return self[found.group(1)] if found else None
+
+    def _search(self, line: bytes, start: int, position: int, end: int) -> OwnTime | None:
+        """Return the first time whose hour ends at or behind a position."""
         for _ in range(SEARCHED_CLOCKS):
             clock = _find_clock(line, position, end)
             if clock is None:
@@ -130,10 +149,7 @@ class OwnTimes(dict[bytes, "OwnTime | None"]):
             found = _find_time(line, max(start, before), min(end, after))
             if found and found.start() < position and (time := self[found.group()]) is not None:
                 return time
-        if line[start : start + 1] != b"{":
-            return None
-        found = _find_epoch(line, start, end)
-        return self[found.group(1)] if found else None
+        return None
 
     def _known(self, line: bytes, start: int, position: int, end: int) -> OwnTime | None:
         """Return the time whose hour and colon end at a position, if it is in one of the two most

@@ -19,7 +19,7 @@ from ptingest.pipeline.interpolate import message_text
 from ptingest.pipeline.logstash.encode import encode_value
 from ptingest.pipeline.logstash.event import Event, new_event
 from ptingest.pipeline.logstash.json_codec import events_of_json
-from ptingest.pipeline.logstash.members import value_of
+from ptingest.pipeline.logstash.members import decoded, value_of
 from ptingest.pipeline.logstash.sent_times import SentTimes
 from ptingest.pipeline.logstash.values import FieldError, Timestamp, Value
 
@@ -61,6 +61,7 @@ class BeatsInput:
         self._tags_codec, self._names_peer = tags_codec, names_peer
         self._type, self._decorate = type_name, decorate
         self._has_options = decorate is not None or type_name is not None
+        self._is_usual = self._is_plain and has_ecs and tags_codec and not self._has_options
         self._metadatas: dict[tuple[bytes, str], Raw] = {}
 
     @property
@@ -73,18 +74,28 @@ class BeatsInput:
         """Return the events of a payload, nearly always one; or why Logstash could not."""
         root: dict[str, Any] = dict(sent.event)
         text = root.get("message")
-        if text is not None:
-            text = root["message"] = value_of(text)
+        text = None if text is None else decoded(root, "message", text)
+        is_usual = self._is_usual
         if "tags" in root or "event" in root:
+            is_usual = False
             refused = _refused(root)
             if refused is not None:
                 return refused
-        metadata = self._metadata(root.pop("@metadata", _NULL), peer)
+        sent_metadata = root.pop("@metadata", _NULL)
+        metadata = self._metadatas.get((b"" + sent_metadata, peer))
+        if metadata is None:
+            metadata = self._metadata(sent_metadata, peer)
         sent_time = root.pop("@timestamp", _NULL)
         moment = self._times.read(b"" + sent_time)
         time = Timestamp(now_ns if moment is None else moment)
         if type(text) is str and self._is_plain:
-            # The usual event: what the codec makes is put into the members that are there.
+            if is_usual and not sent.marks:
+                # Nearly every event: as below, without a look for what is not there.
+                root["event"] = {"original": text}
+                root.setdefault("@version", "1")
+                root["@timestamp"], root["tags"] = time, [self._codec_tag]
+                return [Event(root, metadata, now_ns)]
+            # What the codec makes is put into the members that are there.
             if self._has_ecs:
                 _keep_original(root, text)
             return [self._finish(root, metadata, time, self._codec_tag, sent, now_ns)]
@@ -120,15 +131,12 @@ class BeatsInput:
         return [(root, None)]
 
     def _metadata(self, sent: Raw, peer: str) -> Raw:
-        """Return the metadata of an event, the same for all of a connection."""
-        place = (b"" + sent, peer)
-        found = self._metadatas.get(place)
-        if found is None:
-            found = Raw(encode_value(self._named(value_of(sent), peer)))
-            if len(self._metadatas) >= CACHED_VALUES:
-                self._metadatas.clear()
-            if len(sent) <= LONGEST_VALUE:
-                self._metadatas[place] = found
+        """Make the metadata of an event, and keep it: all of a connection have the same."""
+        found = Raw(encode_value(self._named(value_of(sent), peer)))
+        if len(self._metadatas) >= CACHED_VALUES:
+            self._metadatas.clear()
+        if len(sent) <= LONGEST_VALUE:
+            self._metadatas[b"" + sent, peer] = found
         return found
 
     def _named(self, metadata: Value, peer: str) -> dict[str, Value]:

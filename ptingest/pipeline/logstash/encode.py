@@ -25,7 +25,10 @@ class EventEncoder:
         for name, value in root.items():
             if type(value) is Raw:
                 root[name] = printed[b"" + value]
-        return encode_value(root)
+        try:
+            return _encode(root)
+        except UnicodeEncodeError:
+            return encode_value(root)
 
 
 class _PrintedMembers(dict[bytes, Raw]):
@@ -45,9 +48,9 @@ class _PrintedMembers(dict[bytes, Raw]):
 def encode_value(value: Any) -> bytes:
     """Return a value of an event as JSON."""
     try:
-        return _encoder.encode(value)
+        return _encode(value)
     except UnicodeEncodeError:
-        return _encoder.encode(_mended(value))
+        return _encode(_mended(value))
 
 
 def _mended(value: Any) -> Any:
@@ -68,4 +71,4 @@ def _plain(value: object) -> object:
     raise NotImplementedError(f"a value of type {type(value).__name__}")
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number")
+_encode = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number").encode

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -64,6 +65,7 @@ FAILURES = {
 }
 """Beginnings of tags, and the notes that count them; a tag of any other name is counted as
 ``filter_failure``."""
+_LONGEST_BEGINNING = max(map(len, FAILURES))
 
 
 class _Chunk(msgspec.Struct, gc=False):
@@ -186,7 +188,11 @@ class LogstashPipeline:
         events = self._input.events_of(sent, chunk.peer, chunk.now_ns)
         if isinstance(events, Unreadable):
             return OTHER, events
-        label = self._label(events[0].root) if events else OTHER
+        service = events[0].root.get("service") if events else None
+        if type(service) is Raw:
+            label = self._sent_labels[b"" + service]
+        else:
+            label = self._labels.label_of(_service_name(service))
         for mark in sent.marks:
             _count(chunk.done, label, mark)
         program = self.program
@@ -200,12 +206,6 @@ class LogstashPipeline:
             return label, _drop_reason(results, is_undecided=program.conditions.errors > errors)
         return label, made
 
-    def _label(self, members: Mapping[str, Value | Raw]) -> str:
-        service = members.get("service")
-        if type(service) is Raw:
-            return self._sent_labels[b"" + service]
-        return self._labels.label_of(_service_name(service))
-
     def _documents(
         self,
         outcomes: Sequence[Outcome],
@@ -218,13 +218,14 @@ class LogstashPipeline:
         key, numbered."""
         made: list[Document] = []
         total, target_of, event_key = 0, self._targets.of, _NOT_ASKED
+        encode = self._encoder.encode
         for event, targets in outcomes:
             body = b""
             for target in targets:
                 found = target_of(target)
                 if isinstance(found, Illegal):
                     return found
-                body = body or self._encoder.encode(event)
+                body = body or encode(event)
                 text, key = target.text, target.document_id
                 encoded = None if text is None else text.encode("utf-8", "replace")
                 total += len(body) if encoded is None else len(body) + len(encoded)
@@ -232,7 +233,7 @@ class LogstashPipeline:
                     return TOO_COSTLY
                 if key is None:
                     if event_key is _NOT_ASKED:
-                        event_key = self._key(sent)
+                        event_key = self._event_keys.key_of(sent.event)
                     key = part_key(event_key, len(made)) if made and event_key else event_key
                 made.append(
                     Document(
@@ -427,5 +428,10 @@ def _notes_of(event: Event) -> Sequence[str]:
     found: set[str] = set()
     for tag in tags if isinstance(tags, list) else ():
         if isinstance(tag, str) and tag[:1] == "_":
-            found.update(what for start, what in FAILURES.items() if tag.startswith(start))
+            found.update(_notes_of_beginning(tag[:_LONGEST_BEGINNING]))
     return sorted(found) or ("filter_failure",)
+
+
+@lru_cache(maxsize=256)
+def _notes_of_beginning(tag: str) -> tuple[str, ...]:
+    return tuple(what for start, what in FAILURES.items() if tag.startswith(start))

@@ -78,6 +78,8 @@ class Regex:
         self._usual = _Engines(parsed, spells_words=False)
         self.needle = self._usual.needle
         """A text that every match holds; empty when none is known."""
+        self.plain = self._usual.plain
+        """What searches a plain text, and how long that may be: one in ASCII, in one line."""
         self.search: Callable[..., Found | None] = self._usual.search
         """Takes a text and the place to begin at; returns the first match."""
         if python_text.has_word_edges(parsed):
@@ -187,6 +189,13 @@ class _Engines:
         self._search_most = _longest(power + (self._beginning is not Place.TEXT_START), ways)
         if self._beginning is Place.LINE_START:
             self._line_most = _longest(power, ways)
+
+    @property
+    def plain(self) -> tuple[Callable[[str], Found | None], int]:
+        """As ``Regex.plain``."""
+        if self._line_most > self._search_most:
+            return self._match, self._line_most
+        return (self.search if self._search_most < 0 else self._search), self._search_most
 
     def search(self, text: str, start: int = 0) -> Found | None:
         if self.needle not in text:

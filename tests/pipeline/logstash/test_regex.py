@@ -43,6 +43,25 @@ def test_the_first_match(text: str, message: str, found: str | None) -> None:
     assert (match and match.group()) == found
 
 
+@pytest.mark.parametrize(
+    "text", [r"^a\b|x", r"^(?<a>\w+)\|", r"\Ax", r"(\w+)\s(\w+)$", "a", "(a+)+b", r"(?<!a)b"]
+)
+@pytest.mark.parametrize("message", ["", "a|b", "x y", "aab", "w" * 100 + "|"])
+def test_plain_texts_have_the_same_first_match(text: str, message: str) -> None:
+    compiled = compile_regex(text)
+
+    search, longest = compiled.plain
+
+    if len(message) <= longest:
+        assert str(search(message)) == str(compiled.search(message))
+
+
+def test_an_expression_whose_steps_are_not_proven_takes_no_plain_text() -> None:
+    _, longest = compile_regex("(?:a|a)*+(?~b)").plain
+
+    assert longest < 0
+
+
 def test_dot_takes_a_newline_where_the_caller_says_so() -> None:
     assert compile_regex("a.b", dot_matches_newline=True).is_match("a\nb")
     assert not compile_regex("(?-m)a.b", dot_matches_newline=True).is_match("a\nb")

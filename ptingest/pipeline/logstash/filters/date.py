@@ -30,6 +30,7 @@ def build(setup: FilterSetup) -> FilterFunction:
     options, matched = setup.options, setup.matched
     formats = _formats(options)
     read_field, write = reader(options["match"][0]), writer(options["target"])
+    is_event_time = options["target"] in ("@timestamp", "[@timestamp]")
     zone, own = _zone(options)
     failure_tags, is_decorated = options["tag_on_failure"], matched is not unchanged
 
@@ -42,7 +43,10 @@ def build(setup: FilterSetup) -> FilterFunction:
             for read in formats:
                 millis = read(value, own_zone, event.now_ns)
                 if millis is not None:
-                    write(event, Timestamp(millis * _NANOS_A_MILLI))
+                    if is_event_time:
+                        event.root["@timestamp"] = Timestamp(millis * _NANOS_A_MILLI)
+                    else:
+                        write(event, Timestamp(millis * _NANOS_A_MILLI))
                     if is_decorated:
                         matched(event)
                     return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from ptingest.pipeline.logstash.grok import (
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option
 from ptingest.pipeline.logstash.regex import RegexTimeout
 from ptingest.pipeline.logstash.source import Source, plain_path
+from ptingest.pipeline.logstash.source_conditions import value_source
 from ptingest.pipeline.logstash.values import FieldError, Value, ruby_text
 
 _BOUNDED = "each expression is bounded in time here, far below Logstash's 30 seconds"
@@ -64,7 +66,7 @@ def build(setup: FilterSetup) -> FilterFunction:
     options = setup.options
     patterns = _patterns(setup)
     attempts = [
-        _on_field(field, _attempt(_compiled(setup, texts, patterns), setup))
+        _on_field(field, _compiled(setup, texts, patterns), setup)
         for field, texts in options["match"]
     ]
     attempt = attempts[0] if len(attempts) == 1 else _in_turn(attempts, options["break_on_match"])
@@ -131,8 +133,22 @@ def _compiled(setup: FilterSetup, texts: Any, patterns: dict[str, str]) -> list[
         raise refused from error
 
 
-def _on_field(field: str, attempt: Attempt) -> Callable[[Event], bool]:
-    """Return what tries the expressions on a field; every element of a list is tried."""
+def _on_field(field: str, groks: Sequence[Grok], setup: FilterSetup) -> Callable[[Event], bool]:
+    """Return what tries the expressions on a field, in straight lines where it is a text."""
+    source = Source()
+    source.add("try:")
+    source.depth += 1
+    source.add(f"text = {value_source(source, field)}", "if type(text) is not str:")
+    source.add(f"    return {source.name(_on_others(field, _attempt(groks, setup)))}(event)")
+    _add_expressions(source, groks, setup)
+    source.depth -= 1
+    source.add(f"except {source.name(RegexTimeout)}:", "    raise")
+    source.add(f"except {source.name(FieldError)}:", "    return False")
+    return source.function()
+
+
+def _on_others(field: str, attempt: Attempt) -> Callable[[Event], bool]:
+    """Return what tries the expressions on a field of any kind; each element of a list is tried."""
     read = reader(field)
 
     def on_field(event: Event) -> bool:
@@ -157,15 +173,22 @@ def _on_field(field: str, attempt: Attempt) -> Callable[[Event], bool]:
 
 
 def _attempt(groks: Sequence[Grok], setup: FilterSetup) -> Attempt:
-    """Return what tries expressions in turn, in straight lines: some for each capture.
+    source = Source("event, text")
+    _add_expressions(source, groks, setup)
+    return source.function()
+
+
+def _add_expressions(source: Source, groks: Sequence[Grok], setup: FilterSetup) -> None:
+    """Add what tries expressions on ``text`` in turn: a few lines for each capture.
 
     Where all are tried, the last one says whether the filter matched.
     """
     keeps_empty, does_break = setup.options["keep_empty_captures"], setup.options["break_on_match"]
-    source = Source("event, text")
     source.add("found = None")
+    # A text that is not plain is too long for all that takes plain ones.
+    source.add(f"length = len(text) if text.isascii() and '\\n' not in text else {sys.maxsize}")
     for one in groks:
-        source.add(f"found = {source.name(one.search)}(text)", "if found is not None:")
+        source.add(f"found = {_search(source, one)}", "if found is not None:")
         source.depth += 1
         captures = [_bound(capture, setup) for capture in one.captures]
         if captures:
@@ -175,7 +198,15 @@ def _attempt(groks: Sequence[Grok], setup: FilterSetup) -> Attempt:
         source.add("return True" if does_break else "pass")
         source.depth -= 1
     source.add("return found is not None")
-    return source.function()
+
+
+def _search(source: Source, grok: Grok) -> str:
+    """Return the expression of a search in ``text``."""
+    plain, longest = grok.regex.plain
+    usual, any_text = source.name(plain), source.name(grok.search)
+    found = f"{usual}(text) if length <= {longest} else {any_text}(text)"
+    needle = grok.regex.needle
+    return f"({found}) if {needle!r} in text else None" if needle else found
 
 
 def _targets(captures: Sequence[Bound], groups: int) -> str:
