@@ -74,6 +74,8 @@ class Batch:
     """Sent in a spare slot: the sink answers others and not this one."""
     split_from: SplitBatch | None = None
     """The batch it was cut from, until this part is answered."""
+    unsynced: int = 0
+    """How many times in a row it was written and not safe yet."""
 
     @property
     def is_fresh(self) -> bool:

@@ -142,4 +142,5 @@ def _joined(first: Batch, other: Batch) -> Batch:
         waits_for_sink=first.waits_for_sink and other.waits_for_sink,
         unanswered=min(first.unanswered, other.unanswered),
         tried_at=max(first.tried_at, other.tried_at),
+        unsynced=min(first.unsynced, other.unsynced),
     )

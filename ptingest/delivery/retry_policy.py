@@ -2,7 +2,7 @@
 
     refused for its size, or for one document in it   in halves, at once
     no answer                                         ``isolation``: whole, or in parts, each alone
-    written and not safe yet                          soon: to ask, nobody is at fault
+    written and not safe yet                          soon, then later: to ask, nobody is at fault
     busy while others are taken                       soon, with others that are due
     busy, nothing taken                               after a backoff
     failing while others are taken                    after a longer backoff each time
@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 
 FEW_DOCUMENTS = 16
 """With so few documents unanswered, a successful health check counts as an answer to others."""
-ASK_AGAIN_SECONDS = 0.5
-"""After which it is asked whether a written document is safe."""
+ASK_AGAIN_SECONDS, LONGEST_ASK_AGAIN_SECONDS = 0.5, 4.0
+"""After which it is asked whether a written document is safe, each time so much later: a sink
+that is behind for long has better things to do."""
 
 
 class RetryPolicy:
@@ -94,9 +95,7 @@ class RetryPolicy:
         self._try_again(batch, result, outcomes, attempt, waits_for_sink=waits_for_sink)
         self._try_failing(batch, outcomes, attempt.ended)
         if outcomes.unsynced:
-            unsynced = batch_of(list(outcomes.unsynced), batch.since)
-            unsynced.tries, unsynced.due = 1, attempt.ended + ASK_AGAIN_SECONDS
-            self.again.add(unsynced)
+            self._ask_again(batch, outcomes, attempt.ended)
         return trouble
 
     # --- an answer ----------------------------------------------------------------------
@@ -207,6 +206,13 @@ class RetryPolicy:
             else:
                 going.append(refusal.document)
         return going
+
+    def _ask_again(self, batch: Batch, outcomes: Outcomes, now: float) -> None:
+        unsynced = batch_of(list(outcomes.unsynced), batch.since)
+        unsynced.tries, unsynced.unsynced = 1, batch.unsynced + 1
+        seconds = min(unsynced.unsynced * ASK_AGAIN_SECONDS, LONGEST_ASK_AGAIN_SECONDS)
+        unsynced.due = now + seconds
+        self.again.add(unsynced)
 
     # --- no answer ------------------------------------------------------------------------
 

@@ -345,8 +345,8 @@ def test_written_documents_are_asked_about_until_they_are_safe_and_nobody_is_at_
         def written(write: Write) -> Answer:
             for one in write.documents:
                 asked[one] = asked.get(one, 0) + 1
-            unsynced = [one for one in write.documents if asked[one] < 3]
-            safe = [one for one in write.documents if asked[one] >= 3]
+            unsynced = [one for one in write.documents if asked[one] < 4]
+            safe = [one for one in write.documents if asked[one] >= 4]
             return WriteResult(unsynced=unsynced, already_stored=safe)
 
         async with running_lane(ScriptedSink(otherwise=written), tmp_path) as r:
@@ -354,10 +354,37 @@ def test_written_documents_are_asked_about_until_they_are_safe_and_nobody_is_at_
             window: Window = await r.send(100)
             await window.done.wait()
 
-            assert r.clock.monotonic() - began == pytest.approx(2 * ASK_AGAIN_SECONDS, abs=0.2)
+            assert r.clock.monotonic() - began == pytest.approx(
+                (1 + 2 + 3) * ASK_AGAIN_SECONDS, abs=0.2
+            )
             assert fates(r.metrics) == {Fate.ALREADY_STORED: 100}
             assert r.lane._limiter.last_complaint is None
             assert_books_balance(r)
+
+    run_in_virtual_time(scenario())
+
+
+def test_a_sink_that_is_behind_for_long_is_asked_less_often_and_others_are_not_late(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        def slow(write: Write) -> Answer:
+            new = [one for one in write.documents if one not in seen and b"new" in one.body]
+            seen.update(new)
+            old = [one for one in write.documents if b"bad" in one.body]
+            return WriteResult(unsynced=[*old, *new])
+
+        seen: set[Document] = set()
+        async with running_lane(ScriptedSink(otherwise=slow), tmp_path) as r:
+            await r.send(100, body=BAD % 0)
+            await asyncio.sleep(60)  # no race: virtual time
+            writes = len(r.sink.writes)
+            began = r.clock.monotonic()
+            new = await r.send(100, body=b'{"new":1}')
+            await new.done.wait()
+
+            assert writes < 25
+            assert r.clock.monotonic() - began == pytest.approx(ASK_AGAIN_SECONDS, abs=0.2)
 
     run_in_virtual_time(scenario())
 

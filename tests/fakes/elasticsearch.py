@@ -361,13 +361,18 @@ class FakeElasticsearch:
         if not self.may_read:
             return 403, _error("security_exception", "action [indices:data/read/mget] unauthorized")
         indices = {name: docs for runs in self._indices.values() for name, docs in runs}
+        numbers: dict[str, dict[str, int]] = {}
         replies: list[dict[str, Any]] = []
         for asked in orjson.loads(request.body)["docs"]:
-            documents = indices.get(asked["_index"])
-            if documents is None:
+            index, key = asked["_index"], asked["_id"]
+            if index not in indices:
                 replies.append({"error": {"type": "index_not_found_exception"}})
+            elif key not in indices[index]:
+                replies.append({"found": False})
             else:
-                replies.append(_looked_up(documents, asked["_id"]))
+                if index not in numbers:
+                    numbers[index] = {key: number for number, key in enumerate(indices[index])}
+                replies.append({"found": True, "_seq_no": numbers[index][key]})
         return 200, orjson.dumps({"docs": replies})
 
     def _shards(self, names: list[str]) -> tuple[int, bytes]:
@@ -381,12 +386,6 @@ class FakeElasticsearch:
             state = {"max_seq_no": last, "global_checkpoint": last - self.unsynced}
             found[name] = {"shards": {"0": [{"routing": {"primary": True}, "seq_no": state}]}}
         return 200, orjson.dumps({"indices": found})
-
-
-def _looked_up(documents: Mapping[str, bytes], key: str) -> dict[str, Any]:
-    if key not in documents:
-        return {"found": False}
-    return {"found": True, "_seq_no": list(documents).index(key)}
 
 
 def _is_stored(reply: Reply) -> bool:

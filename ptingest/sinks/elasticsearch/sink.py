@@ -277,18 +277,19 @@ class ElasticsearchSink:
         self, sent: Sequence[Document], doubtful: frozenset[Document], result: WriteResult
     ) -> None:
         """Count documents stored now that an earlier attempt may have stored elsewhere."""
-        if not doubtful:
+        if not doubtful and len(self._doubts) == 0:
             return
         not_stored = set(_not_stored(result))
         count = 0
         for document in sent:
-            if document not in doubtful or document in not_stored:
+            if document in not_stored:
                 continue
-            if document.key is None or not self._keyed:
-                count += 1
-            elif indices := self._doubts.indices(document):
+            if indices := self._doubts.indices(document):
                 # The same write index would have said 409.
-                count += self._doubts.write_index(document.target) not in indices
+                target = document.target
+                count += (self._doubts.write_index(target) or target.name) not in indices
+            elif document in doubtful:
+                count += document.key is None or not self._keyed
         self._metrics.add("ptingest_elasticsearch_possible_double_documents_total", count)
 
 

@@ -313,6 +313,26 @@ async def test_without_the_right_to_read_a_possible_double_is_counted_and_the_li
     assert [r.path for r in bench.es.requests].count("/_mget") == 1
 
 
+@pytest.mark.parametrize(("rolls_over", "doubles"), [(True, 1), (False, 0)])
+async def test_without_the_right_to_read_a_conflict_may_become_a_double_that_is_counted(
+    bench: Bench, rolls_over: bool, doubles: int
+) -> None:
+    twice = keyed(1)[0]
+    bench.es.may_read, bench.es.unsynced = False, 1
+    await bench.write(twice)
+    await bench.write(twice)
+    if rolls_over:
+        bench.es.rollover(STREAM)
+    else:
+        bench.es.forget(STREAM, "k1")
+
+    result = await bench.write(twice)
+
+    assert not result.unsynced
+    assert bench.metrics.value(POSSIBLE_DOUBLES) == doubles
+    assert len(ids(bench.es)) == 1 + doubles
+
+
 async def test_without_the_right_to_read_and_without_a_rollover_the_409_decides(
     bench: Bench,
 ) -> None:
