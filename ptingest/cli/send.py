@@ -259,8 +259,9 @@ class _Lines:
         self._is_waiting = bool(progress.doing)
         if has_begun_to_wait or now - self._last >= REPORT_SECONDS:
             self._last = now
-            said = f"{progress.acked} acked so far; {progress.doing}"
-            click.echo(said if progress.doing else _sentence(progress), err=True)
+            rate = progress.acked / max(progress.seconds, 1e-9)
+            said = progress.doing or f"{rate:.0f} events/s"
+            click.echo(f"{progress.acked} acked so far; {said}", err=True)
 
     def close(self) -> None:
         """Nothing to clean up."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ptingest.doctor.server_facts import STATUS, ServerFacts
 from ptingest.doctor.units import duration, plural
-from ptingest.model.finding import Finding
+from ptingest.model.finding import Finding, Mark
 
 OLD_RECORD_SECONDS = 5.0
 """Brokers confirm within milliseconds; from 15 s on `/readyz` tells it."""
@@ -79,7 +79,7 @@ def findings_of_kafka(facts: ServerFacts) -> Iterator[Finding]:
         yield from _buffer(buffer)
     for name, source in (facts.status.get("kafka") or {}).items():
         found = list(_source(name, source, float(facts.status.get("uptime_seconds") or 0.0)))
-        yield from found or [_well(name, source)]
+        yield from found or [_numbers(name, source)]
 
 
 def buffer_residue(buffer: Row) -> int:
@@ -163,7 +163,7 @@ def _slowness(subject: str, source: Row) -> Iterator[Finding]:
         yield Finding("warning", subject, seen, cure, looked_at=STATUS)
 
 
-def _well(name: str, source: Row) -> Finding:
+def _numbers(name: str, source: Row) -> Finding:
     events, lag = source.get("events") or {}, source.get("lag")
     shown = "not known yet" if lag is None else plural(int(lag), "record")
     seen = (
@@ -171,4 +171,5 @@ def _well(name: str, source: Row) -> Finding:
         f"{plural(int(source.get('partitions') or 0), 'partition')}, "
         f"{int(events.get('settled', 0))} safe, lag {shown}"
     )
-    return Finding("ok", f"source {name}", seen, looked_at=STATUS)
+    mark: Mark = "note" if source.get("troubles") else "ok"
+    return Finding(mark, f"source {name}", seen, looked_at=STATUS)

@@ -70,8 +70,8 @@ NOT_READY = (
     ),
     (
         "",
-        "`ptingest check --connect` asks the sink and names the cause; meanwhile Beats wait and "
-        "keep their logs, nothing is lost",
+        "`ptingest check --connect` asks the sink and names the cause; meanwhile Beats keep "
+        "their logs, or Kafka its records: nothing is lost",
     ),
 )
 """How reasons of `/readyz` begin, with the cure; the last one fits every other (a sink)."""

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ptingest.cli import send as send_module
 from ptingest.cli.send import service_of
+from ptingest.tools.shipper.shipper import Progress
 from tests.fakes.authority import Authority, tls_settings
 from tests.support.command import Ran, run
 from tests.support.serving import serving
@@ -125,6 +127,16 @@ async def test_what_it_does_while_it_tries_again_is_said(tmp_path: Path) -> None
     first = ran.err.splitlines()[0]
     assert first.startswith(f"0 acked so far; 127.0.0.1:{port}: ")
     assert "trying again in 0.5 s, for the last time (--patience)" in first
+
+
+def test_progress_gives_no_advice_that_is_for_the_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(send_module, "REPORT_SECONDS", 0.0)
+
+    send_module._Lines().show(Progress(read=10, acked=4, seconds=2.0))
+
+    assert capsys.readouterr().err == "4 acked so far; 2 events/s\n"
 
 
 @pytest.mark.parametrize(

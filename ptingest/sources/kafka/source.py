@@ -121,6 +121,7 @@ class KafkaSource:
                 polled = await consumer.poll(POLL_SECONDS, POLL_RECORDS)
                 self._take(polled)
                 self._troubles.note_topics(consumer.unread)
+                self._troubles.look(consumer.statistics)
                 self._balance(consumer)
         finally:
             committing.cancel()

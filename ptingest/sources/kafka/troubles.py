@@ -17,6 +17,7 @@ JOIN_SECONDS = 10.0
 """A member that waits longer than this to be let into its group reads nothing: a trouble."""
 MISSING = ("UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC")
 LEFT = "_MAX_POLL_EXCEEDED"
+BROKERS, GROUP = "brokers", "group"
 ALL = ""
 """Stands for all topics where a trouble is not of one."""
 
@@ -32,6 +33,8 @@ class SourceTroubles:
         self.commit_error: str | None = None
         """Why offsets are not committed; None where they are."""
         self._joins_since: float | None = None
+        self._logged = ""
+        """What of brokers and group was logged last; "" where they let this member read."""
 
     # -- what happens ---------------------------------------------------------------------
 
@@ -76,6 +79,17 @@ class SourceTroubles:
                 problems[topic] = f"topic {topic} does not exist; it is read when it is made"
         self._set(problems)
 
+    def look(self, statistics: ClientStatistics) -> None:
+        """Log when brokers or the group begin to keep this member from reading, and when brokers
+        answer again; what a group deals out is logged by whoever gets it."""
+        kind, sentence = self._kept_by(statistics)
+        if kind != self._logged:
+            if sentence is not None:
+                log.warning("%s", sentence)
+            elif self._logged == BROKERS:
+                log.info("brokers answer again")
+            self._logged = kind
+
     def _set(self, problems: dict[str, str]) -> None:
         for sentence in problems.values():
             if sentence not in self._problems.values():
@@ -86,14 +100,18 @@ class SourceTroubles:
 
     def sentences(self, statistics: ClientStatistics | None) -> list[str]:
         """Return all of them; empty where all is well."""
-        unanswered = None if statistics is None else statistics.trouble
-        found = [unanswered]
-        if statistics is not None and unanswered is None and statistics.is_joining:
-            found.append(self._joining())
+        found = [None if statistics is None else self._kept_by(statistics)[1]]
         late = self._clock.monotonic() - self._committed_at
         if self.commit_error is not None and late > LATE_COMMITS_SECONDS:
             found.append(f"no offset was committed for {late:.0f} s ({self.commit_error})")
         return [one for one in (*found, *self._problems.values()) if one]
+
+    def _kept_by(self, statistics: ClientStatistics) -> tuple[str, str | None]:
+        """Who keeps this member from reading, and the sentence about it."""
+        if statistics.trouble is not None:
+            return BROKERS, statistics.trouble
+        sentence = self._joining() if statistics.is_joining else None
+        return ("" if sentence is None else GROUP), sentence
 
     def _joining(self) -> str | None:
         if self._joins_since is None:

@@ -75,6 +75,26 @@ def test_while_no_broker_answers_only_that_is_told(
     assert sentence.startswith("no broker answers")
 
 
+def test_what_keeps_a_member_from_reading_is_logged_when_it_begins_and_when_brokers_are_back(
+    troubles: SourceTroubles, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    away, joining = statistics("init", broker="DOWN"), statistics("wait-join")
+    troubles.joins()
+    for told in (joining, away, away, joining):
+        troubles.look(told)
+    for _ in range(2):
+        clock.advance(JOIN_SECONDS)
+        troubles.look(joining)
+    troubles.joined()
+    troubles.look(joining)
+
+    first, second, third = [record.getMessage() for record in caplog.records]
+    assert first.startswith("no broker answers (_TRANSPORT: connection refused)")
+    assert second == "brokers answer again"
+    assert third.startswith("group indexers has not let this member in for 10 s")
+
+
 def test_commits_that_fail_for_long_are_a_trouble_until_one_is_done(
     troubles: SourceTroubles, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
