@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import random
 from collections.abc import Coroutine, Sequence
 
@@ -44,6 +43,7 @@ from ptingest.telemetry.metrics import Metrics
 
 CLOSE_SECONDS = 5.0
 """How long ``close`` waits for cancelled attempts; a sink that does not return is left behind."""
+LONGEST_SLEEP_SECONDS = 60.0
 LAST_TRY_SECONDS = 2.0
 """So long before a drain ends, backoffs are cut short for a last attempt."""
 
@@ -193,7 +193,9 @@ class Lane:
                 while not self._intake.is_closed:
                     self._wake.clear()
                     self._begin_attempts()
-                    await self._sleep()
+                    alarm = self._set_alarm()
+                    await self._wake.wait()
+                    alarm.cancel()
                 for task in self._tasks:
                     task.cancel()
         finally:
@@ -292,11 +294,9 @@ class Lane:
         if self._intake.is_draining and self.outstanding == 0:
             self._quiet.set()
 
-    async def _sleep(self) -> None:
-        """Wait for something to do: woken by others, or when the next time comes."""
+    def _set_alarm(self) -> asyncio.TimerHandle:
+        """Wake when the next time comes; the caller cancels it when others wake earlier."""
         now = self._clock.monotonic()
-        # Never zero: the loop's clock and ours may disagree by a tick.
-        seconds = max(0.001, self._schedule.next_time(now) - now)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds if seconds < math.inf else None):
-                await self._wake.wait()
+        # Never zero: the loop's clock and ours may disagree by a tick. Never infinite.
+        seconds = min(max(0.001, self._schedule.next_time(now) - now), LONGEST_SLEEP_SECONDS)
+        return asyncio.get_running_loop().call_later(seconds, self._wake.set)

@@ -24,18 +24,16 @@ class Linger:
 
     def __init__(self) -> None:
         self._sent_at = float("-inf")
-        self._senders: frozenset[str] = frozenset()
+        self._known = frozenset([""])
+        """Its senders; ``""`` is always among them, so that windows without one do not wait."""
 
     def note_sent(self, senders: Iterable[str], now: float) -> None:
         """A small batch was sent, with windows of these senders."""
-        self._sent_at, self._senders = now, frozenset(senders)
+        self._sent_at, self._known = now, frozenset(["", *senders])
 
     def sent_at(self, senders: Iterable[str]) -> float:
         """Return when the next one may be sent, which has windows of these senders so far.
 
         Windows without a sender (``""``) come one at a time and do not wait.
         """
-        known = self._senders
-        if any(not sender or sender in known for sender in senders):
-            return self._sent_at
-        return self._sent_at + WAIT_SECONDS
+        return self._sent_at + (WAIT_SECONDS if self._known.isdisjoint(senders) else 0.0)

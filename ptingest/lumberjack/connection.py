@@ -242,11 +242,12 @@ class ServerConnection:
         is_inner = bool(inner.data)
         data: bytes | bytearray = inner.data if is_inner else self._received
         at = inner.at
-        if len(data) - at >= measure.needed:
+        left = len(data) - at
+        if left >= measure.needed:
             header = measure.look(data, at, is_inner=is_inner)
             if header & 0xFF in KINDS:
                 self._check_version(header, is_inner=is_inner)
-        is_whole = len(data) - at >= measure.needed
+        is_whole = left >= measure.needed
         if measure.needed > self._limits.large_bytes and (is_inner or is_whole):
             self.needs_room = not self.has_room
             if self.needs_room:
@@ -355,7 +356,7 @@ class ServerConnection:
             version=self.version,
             is_last=is_last,
             announced=self._announced or len(self._payloads),
-            odd=tuple(dict.fromkeys(self._odd)),
+            odd=tuple(dict.fromkeys(self._odd)) if self._odd else (),
         )
         self._payloads = []
         self._held_bytes = 0

@@ -25,6 +25,8 @@ class MisplacedGroups:
 
     def look(self, processed: Processed, peer: str, now_ns: int) -> None:
         """Count those of one chunk; ``peer`` sent it."""
+        if not processed.tallies:
+            return
         found = sum(count for (_, what), count in processed.tallies.items() if what == MISPLACED)
         if not found:
             return

@@ -212,13 +212,14 @@ class TraceBuffer:
         now = self._clock.monotonic()
         trace = receipt.trace = receipt.trace or WindowTrace(now)
         chunk = Chunk(now, self._clock.time_ns(), receipt, origin, trace)
-        trace.events += len(payloads)
-        chunk.events, chunk.generation = len(payloads), self.generation
+        events = len(payloads)
+        trace.events += events
+        chunk.events, chunk.generation = events, self.generation
         chunk.documents = processed.documents
-        chunk.cost = cost + RECORD_BYTES + 8 * len(payloads)
-        if processed.is_spread or len(processed.documents) < len(payloads):
+        chunk.cost = cost + RECORD_BYTES + 8 * events
+        if processed.is_spread or len(processed.documents) < events:
             chunk.letters, chunk.payloads = processed.dead_letters, payloads
-            chunk.cost += sum(map(len, payloads)) + PAYLOAD_BYTES * len(payloads)
+            chunk.cost += sum(map(len, payloads)) + PAYLOAD_BYTES * events
             chunk.cost += sum(map(_cost_of_letter, processed.dead_letters))
         self.whole.append(chunk)
         self._whole_bytes += chunk.cost

@@ -50,7 +50,8 @@ class TrafficWatch:
         self._sampled: Counter[str] = Counter()
         self._sampled_at: dict[str, int] = {}
         self._heard_ns: dict[str, int] = {}
-        self._lag_seconds: dict[str, float] = {}
+        self._last: dict[str, tuple[str | None, int]] = {}
+        """Of each service, the key of the last document and when it came."""
 
     def _follow(self, profile: Profile) -> None:
         self._profile = profile
@@ -67,20 +68,11 @@ class TrafficWatch:
         for service in processed.received:
             self._heard_ns[service] = now_ns
         if processed.documents:
-            self._note_lag(processed.documents[-1], now_ns)
+            last = processed.documents[-1]
+            self._last[last.service] = last.key, now_ns
         for service, what in processed.tallies:
             if what == "grok_failure" and self._is_due(service, now_ns):
                 self._sample(service, processed.documents)
-
-    def _note_lag(self, document: Document, now_ns: int) -> None:
-        if document.key is None:
-            return
-        try:
-            millis = int.from_bytes(base64.urlsafe_b64decode(document.key[:TIME_CHARACTERS]))
-        except (binascii.Error, ValueError):
-            return  # a requeued letter's own id
-        if millis:
-            self._lag_seconds[document.service] = now_ns / 1e9 - millis / 1e3
 
     def _is_due(self, service: str, now_ns: int) -> bool:
         due = self._sampled_at.get(service, 0) + int(SAMPLE_EVERY_SECONDS * 1e9)
@@ -122,7 +114,7 @@ class TrafficWatch:
         return {service: self._row(service, now_ns) for service in self._heard_ns}
 
     def _row(self, service: str, now_ns: int) -> dict[str, object]:
-        lag = self._lag_seconds.get(service)
+        lag = _lag_seconds(*self._last.get(service, (None, 0)))
         shapes = self._shapes.get(service, Counter())
         return {
             "heard_seconds_ago": round((now_ns - self._heard_ns[service]) / 1e9, 1),
@@ -141,3 +133,12 @@ class TrafficWatch:
                 ],
             },
         }
+
+
+def _lag_seconds(key: str | None, came_ns: int) -> float | None:
+    """Return how old an event was when it came, by its document's key; None where unknown."""
+    try:
+        millis = int.from_bytes(base64.urlsafe_b64decode((key or "")[:TIME_CHARACTERS]))
+    except (binascii.Error, ValueError):
+        return None  # a requeued letter's own id
+    return came_ns / 1e9 - millis / 1e3 if millis else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ptingest.model.document import DataStream, Document
 from ptingest.model.outcome import Processed, Refusal
-from ptingest.pipeline.route import mended_dataset
+from ptingest.pipeline.route import stream_names
 from ptingest.settings.profile import GroupSettings, ProfileSettings
 from ptingest.settings.profiles import Profile
 
@@ -25,12 +25,18 @@ class StreamLimit:
 
     def __init__(self) -> None:
         self._begun: dict[Place, set[str]] = {}
+        self._profile: ProfileSettings | None = None
+        self._known: frozenset[str] = frozenset()
+        """The data streams of the services that this profile names."""
 
     def apply(self, processed: Processed, profile: Profile) -> None:
         """Turn documents of data streams beyond a limit into dead letters; a ``logstash.conf`` has
         no such limit."""
         if not isinstance(profile, ProfileSettings):
             return
+        if profile is not self._profile:
+            self._profile = profile
+            self._known = frozenset(one.name for one in stream_names(profile).known)
         # By identity first: the documents of a chunk share a few objects.
         targets = {id(d.target): d.target for d in processed.documents}
         refused = {
@@ -54,13 +60,9 @@ class StreamLimit:
     def _exceeded(self, stream: DataStream, profile: ProfileSettings) -> GroupSettings | None:
         """Return the group whose limit excludes this data stream; None when it is allowed."""
         begun = self._begun.setdefault((stream.type, stream.namespace), set())
-        if stream.dataset in begun:
+        if stream.dataset in begun or stream.name in self._known:
             return None
         groups = [group for group in profile.groups if _is_of(stream, group)]
-        for group in groups:
-            names = (mended_dataset(one, profile.sanitise_names) for one in group.known_services)
-            if stream.dataset in names:
-                return None
         group = max(groups or profile.groups, key=lambda one: one.max_services)
         if len(begun) >= group.max_services:
             return group

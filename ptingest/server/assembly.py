@@ -407,7 +407,7 @@ def _source(
 
 def _due_at(lanes: Sequence[Lane]) -> Callable[[str], float]:
     """When the last of the lanes would write a small window of a sender."""
-    return lambda sender: max((one.small_due_at(sender) for one in lanes), default=-math.inf)
+    return lambda sender: max([one.small_due_at(sender) for one in lanes], default=-math.inf)
 
 
 def _buffer(shared: _Shared, budget: Budget, dead_letters: DeadLetters) -> Buffer | None:

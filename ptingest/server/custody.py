@@ -67,7 +67,9 @@ class Custody:
 
     def hand_over(self, sink: str, by_service: Mapping[str, int]) -> None:
         """The lane of this sink has them now."""
-        self._counts[sink].subtract(by_service)
+        counts = self._counts[sink]
+        for service, count in by_service.items():
+            counts[service] -= count
 
     def give_back(self, sink: str, by_service: Mapping[str, int]) -> None:
         """They never reach the lane of this sink; their window is not acked."""

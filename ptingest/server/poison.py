@@ -20,10 +20,10 @@ import json
 import logging
 import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import Self
 
 from ptingest.model.contracts import Clock
 from ptingest.model.document import LARGE_BYTES
@@ -56,6 +56,8 @@ class PoisonRecord:
         self._folder, self._number, self._clock = folder, number, clock
         self._table = folder / "suspects.json"
         self._file: int | None = None
+        self._chunk: Sequence[bytes] = ()
+        self._is_split = False
         self._looked_at = float("-inf")
         self._seen: object = None
         self.suspects: dict[str, int] = {}
@@ -82,22 +84,25 @@ class PoisonRecord:
         if file is not None:
             os.close(file)
 
-    @contextmanager
-    def working_on(self, chunk: Sequence[bytes], *, is_split: bool = False) -> Iterator[None]:
-        """Keep ``chunk`` on disk while it is worked on; an exception counts like a crash."""
-        if self._file is None:
-            yield
+    def working_on(self, chunk: Sequence[bytes], *, is_split: bool = False) -> Self:
+        """Keep ``chunk`` on disk while it is worked on, which is in a ``with`` of what this
+        returns; an exception counts like a crash."""
+        if self._file is not None:
+            self._chunk, self._is_split = chunk, is_split
+            first = chunk[0][:LARGE_BYTES]  # larger ones are not worked on in this process
+            self._write(_HEAD.pack(len(chunk), len(first), is_split), first)
+        return self
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        chunk, self._chunk = self._chunk, ()
+        if not chunk:
             return
-        first = chunk[0][:LARGE_BYTES]  # larger ones are not worked on in this process
-        self._write(_HEAD.pack(len(chunk), len(first), is_split), first)
-        try:
-            yield
-        except Exception:  # any: the window is resent and raises it again
-            self._blame(first, len(chunk), is_split=is_split)
-            raise
-        finally:
-            self._write(_NOTHING)
-        if self.suspects:
+        if isinstance(error, Exception):  # any: the window is resent and raises it again
+            self._blame(chunk[0][:LARGE_BYTES], len(chunk), is_split=self._is_split)
+        self._write(_NOTHING)
+        if error is None and self.suspects:
             self.forget(chunk)
 
     def is_suspect(self, chunk: Sequence[bytes]) -> bool:

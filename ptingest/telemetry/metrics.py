@@ -430,26 +430,26 @@ class Metrics:
         """Name and labels -> values in the order of `MetricSample.values`."""
         self._before_scrape: list[Callable[[], None]] = []
 
-    def _child(self, name: str, labels: tuple[str, ...]) -> list[float]:
-        found = self._children.get((name, labels))
-        if found is None:
-            row = self._rows[name]
-            if len(labels) != len(row.labels):
-                raise ValueError(f"{name} has the labels {row.labels}, not {labels}")
-            found = self._children[name, labels] = row.zeros()
-        return found
+    def _new(self, name: str, labels: tuple[str, ...]) -> list[float]:
+        row = self._rows[name]
+        if len(labels) != len(row.labels):
+            raise ValueError(f"{name} has the labels {row.labels}, not {labels}")
+        child = self._children[name, labels] = row.zeros()
+        return child
 
     def add(self, name: str, amount: float = 1, *labels: str) -> None:
         """Count ``amount`` more; ``labels`` in the order of the table."""
-        self._child(name, labels)[0] += amount
+        child = self._children.get((name, labels)) or self._new(name, labels)
+        child[0] += amount
 
     def set(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge."""
-        self._child(name, labels)[0] = float(value)  # a bool would not pass between processes
+        child = self._children.get((name, labels)) or self._new(name, labels)
+        child[0] = float(value)  # a bool would not pass between processes
 
     def observe(self, name: str, value: float, *labels: str) -> None:
         """Put one observation into a histogram."""
-        values = self._child(name, labels)
+        values = self._children.get((name, labels)) or self._new(name, labels)
         values[0] += value
         values[1 + bisect_left(self._rows[name].buckets, value)] += 1
 
@@ -484,7 +484,8 @@ class Metrics:
         left = set(self._children)
         for name, labels, values in samples:
             left.discard((name, labels))
-            self._child(name, labels)[:] = values
+            child = self._children.get((name, labels)) or self._new(name, labels)
+            child[:] = values
         for name, labels in left:
             self._children[name, labels] = self._rows[name].zeros()
 

@@ -142,6 +142,8 @@ class Tuner:
                 ),
             ),
         )
+        self.leader = self._limits(self._leader)
+        """What was found best so far."""
         self._experiment: _Experiment | None = None
         self._experiments = Experiments()
         self._is_growing = True
@@ -156,11 +158,6 @@ class Tuner:
         self._recent_seconds = 0.0
         self.changes = 0
         self.why = "fixed by the settings" if is_fixed else "the start; no full load seen yet"
-
-    @property
-    def leader(self) -> LaneLimits:
-        """What was found best so far."""
-        return self._limits(self._leader)
 
     @property
     def limits(self) -> LaneLimits:
@@ -330,6 +327,7 @@ class Tuner:
 
     def _lead(self, point: _Point) -> None:
         self._leader, self._experiment = point, None
+        self.leader = self._limits(point)
         self.measured = self.baseline_seconds = None
         self._recent_seconds = 0.0
         self.changes += 1

@@ -34,34 +34,28 @@ class EarnedAcks(NamedTuple):
     """How long each took from the end of its window's admission."""
 
 
-class AckQueue:
+class AckQueue(deque[OpenWindow]):
     """Windows in wire order; acks are taken from the front only.
 
     Acks are cumulative for the peer, so a window that is safe waits for those before it.
     """
 
-    __slots__ = ("_windows", "filling")
+    __slots__ = ("filling",)
 
     def __init__(self) -> None:
-        self._windows: deque[OpenWindow] = deque()
+        super().__init__()
         self.filling: OpenWindow | None = None
         """The last one, while events of it are missing."""
-
-    def __len__(self) -> int:
-        return len(self._windows)
-
-    def __contains__(self, window: object) -> bool:
-        return window in self._windows
 
     @property
     def oldest_began_at(self) -> float | None:
         """When the window at the front began; None where there is none."""
-        return self._windows[0].began_at if self._windows else None
+        return self[0].began_at if self else None
 
     def begin(self, version: int, now: float) -> OpenWindow:
         """Append a window whose first events were cut."""
         window = self.filling = OpenWindow(version, now)
-        self._windows.append(window)
+        self.append(window)
         return window
 
     def complete(self, window: OpenWindow, last_seq: int, now: float) -> None:
@@ -72,22 +66,22 @@ class AckQueue:
     def drop_filling(self) -> OpenWindow | None:
         """Remove and return the window whose last events will not come; None without one."""
         window, self.filling = self.filling, None
-        if window is not None and window in self._windows:
-            self._windows.remove(window)
+        if window is not None and window in self:
+            self.remove(window)
         return window
 
     def take_all(self) -> list[OpenWindow]:
         """Remove and return every window: none of them will be acked."""
-        windows = list(self._windows)
-        self._windows.clear()
+        windows = list(self)
+        self.clear()
         self.filling = None
         return windows
 
     def take_earned(self, now: float) -> EarnedAcks:
         """Remove the safe windows at the front and return their acks."""
         wire, seconds = bytearray(), []
-        while self._windows and self._windows[0].safe:
-            window = self._windows.popleft()
+        while self and self[0].safe:
+            window = self.popleft()
             if (trace := window.receipt.trace) is not None:
                 trace.acked_at = now
             wire += ack_bytes(window.version, window.last_seq)

@@ -332,11 +332,12 @@ class BeatsConnection(asyncio.Protocol):
 
     def _keep_alive(self, now: float) -> None:
         # v1 knows no keepalive: its clients assert on the version and value of each ack.
-        if self._first_byte == b"1" or self.transport.is_closing():
+        if self._first_byte == b"1":
             return
         if not self._acks and self.reader.window_began_at is not None:
             self._keepalive.window_began(self.reader.window_began_at)
-        if not self._keepalive.is_due(now, self._host.settings.keepalive_seconds):
+        is_due = self._keepalive.is_due(now, self._host.settings.keepalive_seconds)
+        if not is_due or self.transport.is_closing():
             return
         if self._acks or self.reader.has_open_window or self._has_unread_window(now):
             self.transport.write(ack_bytes(2, 0))
@@ -359,11 +360,12 @@ class BeatsConnection(asyncio.Protocol):
     def _expired_read(self, now: float) -> Expired | None:
         wire = self.reader.wire
         owes = self.is_open and self.reader.is_waiting and not self.gate.keeps_peer_waiting
-        is_begun = wire.is_frame_open or wire.is_window_open
+        is_frame_open = wire.is_frame_open
+        is_begun = is_frame_open or wire.is_window_open
         seen = PeerActivity(
             owes=owes,
             bytes=self.counts.bytes,
-            frame=wire.frames if wire.is_frame_open else None,
+            frame=wire.frames if is_frame_open else None,
             window=self.counts.windows if is_begun else None,
             holds_windows=bool(self._acks),
         )

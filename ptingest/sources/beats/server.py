@@ -71,6 +71,7 @@ class BeatsSource:
         self.permits, self.checkpoint = permits, checkpoint
         self.exclusive = asyncio.Lock()
         """Held by the connection that has, or is next to get, all inflate permits."""
+        self.now = clock.monotonic
         self.small_windows = SmallWindows(due_at, now=self.now)
         self.draining = False
         self._give_back, self._clock, self._chance = give_back, clock, chance
@@ -108,9 +109,6 @@ class BeatsSource:
             stretch_bytes=STRETCH_BYTES,
             large_bytes=LARGE_BYTES,
         )
-
-    def now(self) -> float:
-        return self._clock.monotonic()
 
     # -- running and stopping ------------------------------------------------------------
 
