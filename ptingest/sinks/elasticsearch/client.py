@@ -35,7 +35,9 @@ from ptingest.sinks.elasticsearch.tls import tls_context
 if TYPE_CHECKING:
     import ssl
 
-    from elastic_transport import ApiResponseMeta, AsyncTransport, TransportError
+    from elastic_transport import ApiResponseMeta, TransportError
+
+    from ptingest.sinks.elasticsearch.transport import PlainTransport
 
 GZIP_LEVEL = 1
 """Measured on our documents: level 3 takes four times as long for the same size."""
@@ -67,7 +69,7 @@ class ElasticsearchClient:
         self._settings = settings
         self._checkpoint = checkpoint
         self._opening = asyncio.Lock()
-        self._transport: AsyncTransport | None = None
+        self._transport: PlainTransport | None = None
         self._headers = {"accept": self.dialect.json}
         authorization = _authorization(settings)
         if authorization is not None:
@@ -136,7 +138,7 @@ class ElasticsearchClient:
 
     async def _perform(
         self,
-        transport: AsyncTransport,
+        transport: PlainTransport,
         method: str,
         target: str,
         body: _Body | None,
@@ -152,10 +154,6 @@ class ElasticsearchClient:
                 target,
                 body=body,
                 headers=headers,
-                # Said here and not to the client, which keeps it for its own methods: a
-                # lost answer silently sent again would be a duplicate that is not counted.
-                max_retries=0,
-                retry_on_timeout=False,
                 request_timeout=limit,
             )
         except elastic_transport.ConnectionTimeout:
@@ -186,7 +184,7 @@ class ElasticsearchClient:
             dialect=self.dialect,
         )
 
-    async def _open(self) -> AsyncTransport:
+    async def _open(self) -> PlainTransport:
         async with self._opening:
             if self._transport is None:
                 # Once each: the pool does not take the same host twice.
@@ -225,7 +223,7 @@ class ElasticsearchClient:
 
 def _transport(
     settings: ClusterSettings, urls: list[str], context: ssl.SSLContext | None
-) -> AsyncTransport:
+) -> PlainTransport:
     """Import the client library and build its transport; runs in a thread."""
     from ptingest.sinks.elasticsearch.transport import make_transport
 

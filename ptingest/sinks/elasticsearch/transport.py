@@ -1,4 +1,4 @@
-"""The official client's transport, without serialisation and redirects.
+"""The official client's hosts and their connections, without serialisation and redirects.
 
 Importing this module imports the client library, which takes most of a second: only
 ``client.py`` does, late and in a thread.
@@ -22,13 +22,10 @@ from elastic_transport import (
     ApiResponseMeta,
     AsyncTransport,
     BaseNode,
-    HttpHeaders,
     NodeConfig,
     NodePool,
-    Serializer,
 )
 from elastic_transport._node import NodeApiResponse
-from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import AsyncElasticsearch
 
 from ptingest.settings.sinks import ClusterSettings
@@ -39,15 +36,8 @@ REST_SECONDS, LONGEST_REST_SECONDS = 10.0, 60.0
 long, up to the second."""
 SILENT_SECONDS = 5.0
 """After so long without an answer a host among others is asked whether it answers at all."""
-MIMETYPES = (
-    "application/json",
-    "application/vnd.elasticsearch+json",
-    "application/x-ndjson",
-    "application/vnd.elasticsearch+x-ndjson",
-    "application/*",
-    "text/*",
-)
-"""What the library would decode; wildcards catch what stands between and answers."""
+LIVE_STATUSES = (400, 401, 402, 403, 404, 409)
+"""Beside those of success, the statuses by which a host shows that it works, as in the library."""
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +65,7 @@ class QuietNode(AiohttpHttpNode):
         target: str,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
-        request_timeout: float | DefaultType | None = DEFAULT,
+        request_timeout: float | None = None,
     ) -> NodeApiResponse:
         """Send one request and return its answer, whatever its status.
 
@@ -85,14 +75,12 @@ class QuietNode(AiohttpHttpNode):
         if self.session is None:
             self._create_aiohttp_session()
         assert self.session is not None
-        if isinstance(request_timeout, DefaultType):
-            request_timeout = self.config.request_timeout
         self.refused, began = None, time.monotonic()
         asked = self.session.request(
             method,
             self.base_url + target,
             data=body or None,
-            headers={**self.headers, **(headers or {})},
+            headers=headers,  # the session adds those of the host
             timeout=aiohttp.ClientTimeout(total=request_timeout),
             allow_redirects=False,
         )
@@ -111,7 +99,9 @@ class QuietNode(AiohttpHttpNode):
         except (aiohttp.ClientError, OSError, AnswerTooLarge) as error:
             raise _failure(error) from error
         self.refused = response.status if refuses(response.status, target) else None
-        took, received = time.monotonic() - began, HttpHeaders(response.headers)
+        took = time.monotonic() - began
+        # HttpHeaders would copy them, one call for each.
+        received: Any = response.headers
         meta = ApiResponseMeta(response.status, "1.1", received, took, self.config)
         return NodeApiResponse(meta, found)
 
@@ -141,9 +131,7 @@ class QuietNode(AiohttpHttpNode):
         assert self.session is not None
         limit = aiohttp.ClientTimeout(total=SILENT_SECONDS)
         try:
-            async with self.session.get(
-                self.base_url + "/", headers=self.headers, timeout=limit, allow_redirects=False
-            ):
+            async with self.session.get(self.base_url + "/", timeout=limit, allow_redirects=False):
                 return True
         except (TimeoutError, OSError, aiohttp.ClientError):
             return False
@@ -218,21 +206,42 @@ def _words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-class RawBytes(Serializer):
-    """Takes and gives bodies as they are, whatever they claim to be."""
+class PlainTransport(AsyncTransport):
+    """Sends each request once, to the host whose turn it is, and gives what it answers.
 
-    def loads(self, data: bytes) -> bytes:
-        """Return the answer's bytes."""
-        return data
+    The original also serialises bodies, decodes answers, looks for further hosts and writes log
+    lines, and it sends again: of a lost answer that would be a duplicate that is not counted.
+    """
 
-    def dumps(self, data: Any) -> Any:
-        """Return the request's body, bytes or a file-like object."""
-        return data
+    async def perform_request(  # type: ignore[override]
+        self,
+        method: str,
+        target: str,
+        *,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        request_timeout: float | None = None,
+    ) -> NodeApiResponse:
+        """Raise what `QuietNode.perform_request` raises; a host that fails rests."""
+        node: Any = self.node_pool.get()
+        try:
+            answer: NodeApiResponse = await node.perform_request(
+                method, target, body, headers, request_timeout
+            )
+        except elastic_transport.TransportError:
+            self.node_pool.mark_dead(node)
+            raise
+        status = answer.meta.status
+        if 200 <= status < 300 or status in LIVE_STATUSES:
+            self.node_pool.mark_live(node)
+        else:
+            self.node_pool.mark_dead(node)
+        return answer
 
 
 def make_transport(
     settings: ClusterSettings, urls: Sequence[str], context: ssl.SSLContext | None
-) -> AsyncTransport:
+) -> PlainTransport:
     """Return connections to all hosts, none of them opened yet."""
     # The pool would tell of each failure of a host; the sink's trouble does already.
     logging.getLogger("elastic_transport.node_pool").setLevel(logging.CRITICAL)
@@ -246,8 +255,9 @@ def make_transport(
         connections_per_node=settings.concurrency + 2,
         dead_node_backoff_factor=REST_SECONDS,
         max_dead_node_backoff=LONGEST_REST_SECONDS,
-        serializers=dict.fromkeys(MIMETYPES, RawBytes()),
+        transport_class=PlainTransport,
         **options,
     )
     node_class.pool = client.transport.node_pool  # type: ignore[attr-defined]
+    assert isinstance(client.transport, PlainTransport)
     return client.transport

@@ -8,16 +8,17 @@ from typing import Any
 
 import elastic_transport
 import pytest
-from elastic_transport import AsyncTransport
 
 from ptingest.settings.sinks import ElasticsearchSettings
 from ptingest.sinks.elasticsearch import transport as transport_module
-from ptingest.sinks.elasticsearch.transport import make_transport, refuses
+from ptingest.sinks.elasticsearch.transport import PlainTransport, make_transport, refuses
 from tests.fakes.elasticsearch import FakeElasticsearch, Reply
 from tests.fakes.tcp_proxy import Proxy
 from tests.support.waiting import until
 
 NDJSON = "application/vnd.elasticsearch+x-ndjson; compatible-with=8"
+BULK = b'{"create":{"_index":"logs-django-pt"}}\n{"n":1}\n'
+HEADERS = {"content-type": NDJSON}
 
 
 @pytest.fixture
@@ -27,25 +28,29 @@ async def es() -> AsyncIterator[FakeElasticsearch]:
 
 
 @pytest.fixture
-async def transport(es: FakeElasticsearch) -> AsyncIterator[AsyncTransport]:
+async def transport(es: FakeElasticsearch) -> AsyncIterator[PlainTransport]:
     made = make_transport(ElasticsearchSettings(hosts=(es.url,)), [es.url], None)
     yield made
     await made.close()
 
 
 @pytest.mark.parametrize(
-    "mimetype", ["application/json", NDJSON, "text/html; charset=utf-8", "application/xml", None]
+    "mimetype", ["application/json", NDJSON, "text/html; charset=utf-8", "application/xml"]
 )
-async def test_bodies_pass_as_they_are(transport: AsyncTransport, mimetype: str | None) -> None:
-    body: Any = io.BytesIO(b"file-like")
+async def test_bodies_pass_as_they_are(
+    transport: PlainTransport, es: FakeElasticsearch, mimetype: str
+) -> None:
+    es.always = Reply(body=b"not { json", headers={"content-type": mimetype})
+    body: Any = io.BytesIO(b"no newline, and file-like")
 
-    assert transport.serializers.loads(b"not { json", mimetype) == b"not { json"
-    assert transport.serializers.dumps(b"no newline", mimetype) == b"no newline"
-    assert transport.serializers.dumps(body, mimetype) is body
+    answer = await transport.perform_request("POST", "/_bulk", body=body, headers=HEADERS)
+
+    assert answer.body == b"not { json"
+    assert es.requests[-1].body == b"no newline, and file-like"
 
 
 async def test_bodies_are_never_written_out_to_a_log(
-    transport: AsyncTransport, es: FakeElasticsearch, caplog: pytest.LogCaptureFixture
+    transport: PlainTransport, es: FakeElasticsearch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     body = b'{"create":{"_index":"logs-django-pt"}}\n{"secret":1}\n'
@@ -60,19 +65,15 @@ async def test_bodies_are_never_written_out_to_a_log(
 
 
 async def test_a_failing_host_is_not_told_twice(
-    transport: AsyncTransport, es: FakeElasticsearch, caplog: pytest.LogCaptureFixture
+    transport: PlainTransport, es: FakeElasticsearch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     await es.stop()
 
     with pytest.raises(elastic_transport.ConnectionError, match="Connection error"):
-        await transport.perform_request("GET", "/", max_retries=0)
+        await transport.perform_request("GET", "/")
 
     assert not caplog.records
-
-
-BULK = b'{"create":{"_index":"logs-django-pt"}}\n{"n":1}\n'
-HEADERS = {"content-type": NDJSON}
 
 
 @pytest.fixture
@@ -90,9 +91,7 @@ async def test_of_several_hosts_one_that_hangs_is_given_up_and_rests(
         outcomes = []
         for _ in range(4):
             try:
-                answer = await made.perform_request(
-                    "POST", "/_bulk", body=BULK, headers=HEADERS, max_retries=0
-                )
+                answer = await made.perform_request("POST", "/_bulk", body=BULK, headers=HEADERS)
                 outcomes.append(str(answer.meta.status))
             except elastic_transport.ConnectionError as error:
                 outcomes.append(error.message)
@@ -102,9 +101,9 @@ async def test_of_several_hosts_one_that_hangs_is_given_up_and_rests(
     assert sorted(outcomes) == ["200", "200", "200", silent]
 
 
-async def statuses(made: AsyncTransport, count: int) -> list[int]:
+async def statuses(made: PlainTransport, count: int) -> list[int]:
     answers = [
-        await made.perform_request("POST", "/_bulk", body=BULK, headers=HEADERS, max_retries=0)
+        await made.perform_request("POST", "/_bulk", body=BULK, headers=HEADERS)
         for _ in range(count)
     ]
     return [answer.meta.status for answer in answers]
@@ -157,7 +156,7 @@ async def test_hosts_that_all_refuse_take_turns(es: FakeElasticsearch) -> None:
 
 
 async def test_a_host_alone_is_asked_again_whatever_it_answers(
-    transport: AsyncTransport, es: FakeElasticsearch, caplog: pytest.LogCaptureFixture
+    transport: PlainTransport, es: FakeElasticsearch, caplog: pytest.LogCaptureFixture
 ) -> None:
     es.always = Reply(status=401)
 
@@ -173,7 +172,7 @@ def test_what_is_no_word_about_the_host_is_not_taken_for_one(status: int, target
     assert not refuses(status, target)
 
 
-def test_requests_that_fail_together_are_one_rest(transport: AsyncTransport) -> None:
+def test_requests_that_fail_together_are_one_rest(transport: PlainTransport) -> None:
     pool = transport.node_pool
     (node,) = pool.all()
 
@@ -191,7 +190,7 @@ async def test_a_write_may_take_its_time_where_its_host_answers_something(
     urls = [es.url, f"http://localhost:{es.port}"]
     made = make_transport(ElasticsearchSettings(hosts=tuple(urls)), urls, None)
     writing = asyncio.ensure_future(
-        made.perform_request("POST", "/_bulk", body=BULK, headers=HEADERS, max_retries=0)
+        made.perform_request("POST", "/_bulk", body=BULK, headers=HEADERS)
     )
 
     await until(lambda: len([one for one in es.requests if one.method == "GET"]) >= 3)
@@ -204,10 +203,10 @@ async def test_a_write_may_take_its_time_where_its_host_answers_something(
 
 
 async def test_a_host_alone_is_not_asked_whether_it_answers(
-    transport: AsyncTransport, es: FakeElasticsearch, impatient: None
+    transport: PlainTransport, es: FakeElasticsearch, impatient: None
 ) -> None:
     es.always = Reply(delay_seconds=0.3)
 
-    await transport.perform_request("POST", "/_bulk", body=BULK, headers=HEADERS, max_retries=0)
+    await transport.perform_request("POST", "/_bulk", body=BULK, headers=HEADERS)
 
     assert [one.method for one in es.requests] == ["POST"]
