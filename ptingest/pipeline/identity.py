@@ -277,8 +277,11 @@ class KeyMaker:
         ``LogFields``, or raw. ``raw`` is the message as JSON, ``framed_time`` the time as the hash
         needs it, ``millis`` as for ``event_key``.
         """
-        if log.__class__ is not LogFields and (log := _odd_log_fields(log)) is None:
-            return None
+        if log.__class__ is not LogFields:
+            try:
+                log = _odd_where_of(log)
+            except msgspec.DecodeError:
+                return None
         framed_agent, file = self._agents[b"" + agent], self._files[b"" + log.file]
         framed_host = self._hosts[b"" + host]
         if framed_agent is None or file is None or framed_host is None:
@@ -311,13 +314,6 @@ class _OddLogFields(msgspec.Struct, gc=False):
 
 
 _odd_where_of = msgspec.json.Decoder(_OddLogFields).decode
-
-
-def _odd_log_fields(log: Raw) -> _OddLogFields | None:
-    try:
-        return _odd_where_of(log)
-    except msgspec.DecodeError:
-        return None
 
 
 def _framed_agent(agent: bytes) -> bytes | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 
@@ -146,7 +146,7 @@ def _iso_format(names: LocaleNames) -> DateFormat:
         usual = read_usual(value)
         if usual is not None:
             local, is_utc = usual
-            return local if is_utc else utc_millis(local, zone)
+            return local if is_utc or zone is UTC else utc_millis(local, zone)
         found = _ISO.fullmatch(value)
         if found is not None:
             return _iso_millis(found, zone)

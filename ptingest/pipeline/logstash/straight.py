@@ -118,20 +118,21 @@ class Straight(NamedTuple):
         undecided: Sequence[str],
     ) -> None:
         tests, may_raise = self._tests(source, branch)
-        otherwise = "else:"
+
+        def block(at: int) -> None:
+            self._block(source, branch.arms[at][1], leaf, undecided)
+
         if may_raise:
             self._decide(source, tests, undecided)
-            tests, otherwise = (
-                [f"number == {at}" for at in range(1, len(tests) + 1)],
-                "elif number == 0:",
-            )
-        word = "if"
-        for test, (condition, block) in zip((*tests, ""), branch.arms, strict=False):
-            source.add(otherwise if condition is None else f"{word} {test}:")
+            has_otherwise = len(branch.arms) > len(tests)
+            _numbered(source, range(-has_otherwise, len(tests)), block)
+            return
+        for at, (condition, _) in enumerate(branch.arms):
+            word = "if" if at == 0 else "elif"
+            source.add("else:" if condition is None else f"{word} {tests[at]}:")
             source.depth += 1
-            self._block(source, block, leaf, undecided)
+            block(at)
             source.depth -= 1
-            word = "elif"
 
     def _tests(self, source: Source, branch: Branch) -> tuple[list[str], bool]:
         """Return the expression of each condition, and whether one may raise."""
@@ -195,6 +196,26 @@ class Straight(NamedTuple):
                 source.add(f"{source.name(one)}(event)")
         if not function.operations:
             source.add("pass")
+
+
+def _numbered(source: Source, arms: range, block: Callable[[int], None]) -> None:
+    """Add the blocks of arms, the first of which has the number 1 and ``else``, the last, 0."""
+    middle = len(arms) // 2
+    if middle > 1:  # of many arms a look at the number skips half
+        source.add(f"if number <= {arms[middle]}:")
+        source.depth += 1
+        _numbered(source, arms[:middle], block)
+        source.depth -= 1
+        source.add("else:")
+        source.depth += 1
+        _numbered(source, arms[middle:], block)
+        source.depth -= 1
+        return
+    for at in arms:
+        source.add(f"{'if' if at == arms[0] else 'elif'} number == {at + 1}:")
+        source.depth += 1
+        block(at)
+        source.depth -= 1
 
 
 def _write(source: Source, operation: WriteText) -> None:
