@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ptingest.pipeline.logstash.conditions import Test
 from ptingest.pipeline.logstash.event import MISSING, Event
-from ptingest.pipeline.logstash.field_access import Reader, reader
+from ptingest.pipeline.logstash.field_access import reader, root_key
 from ptingest.pipeline.logstash.values import Value
 
 Choice = Callable[[Event], int]
@@ -49,7 +49,7 @@ def compile_choice(arms: Sequence[Arm]) -> Choice:
         numbered = list(group)
         choice = _first(numbered[0][0], [arm.test for _, arm in numbered])
         if field is not None and len(numbered) >= CHAIN_LEAST:
-            choice = _keeping(reader(field), choice)
+            choice = _keeping(field, choice)
         choices.append(choice)
     return choices[0] if len(choices) == 1 else _joined(choices)
 
@@ -77,13 +77,17 @@ def _joined(choices: Sequence[Choice]) -> Choice:
     return choose
 
 
-def _keeping(read: Reader, decide: Choice) -> Choice:
+def _keeping(field: str, decide: Choice) -> Choice:
     known: dict[Value, int] = {}
+    key, read = root_key(field), reader(field)
 
     def choose(event: Event) -> int:
-        value = read(event)
-        if type(value) is not str and value is not MISSING:
-            return decide(event)  # numbers of different types are one key of a dict
+        # Nearly always a text that a filter made of the message.
+        value = None if key is None else event.root.get(key)
+        if type(value) is not str:
+            value = read(event)
+            if type(value) is not str and value is not MISSING:
+                return decide(event)  # numbers of different types are one key of a dict
         number = known.get(value)
         if number is not None:
             return number

@@ -6,7 +6,7 @@ Target of the room (output, name, action ...) --> DataStream | Index, one object
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,13 +44,11 @@ class Targets:
             for number, output in enumerate(outputs)
             if output.options.plugin == STDOUT
         }
-        self._kept: dict[Target, model.Target | Illegal] = {}
+        self._kept = _Kept(self._find)
+        self.of: Callable[[Target], model.Target | Illegal] = self._kept.__getitem__
+        """Gives the target of a document, or why there is none."""
 
-    def of(self, target: Target) -> model.Target | Illegal:
-        """Return the target of a document, or why there is none."""
-        found = self._kept.get(target)
-        if found is not None:
-            return found
+    def _find(self, target: Target) -> model.Target | Illegal:
         has_id = target.document_id is not None
         # Id, routing and text differ from event to event, and are not the target's.
         key = target
@@ -85,6 +83,16 @@ class Targets:
         # Without an id of the config's an event is only added, and one that came before is
         # known by its key.
         return model.Index(target.name, "create", has_own_ids, pipeline, sink)
+
+
+class _Kept(dict[Target, "model.Target | Illegal"]):
+    """Targets of documents; another one is found when it is asked for."""
+
+    def __init__(self, find: Callable[[Target], model.Target | Illegal]) -> None:
+        self._find = find
+
+    def __missing__(self, target: Target) -> model.Target | Illegal:
+        return self._find(target)
 
 
 class PathRoot:

@@ -8,7 +8,7 @@ from datetime import UTC, tzinfo
 from ptingest.pipeline.logstash.date_formats import DateFormat, compile_date_format
 from ptingest.pipeline.logstash.decoration import unchanged
 from ptingest.pipeline.logstash.event import MISSING, Event
-from ptingest.pipeline.logstash.field_access import reader, writer
+from ptingest.pipeline.logstash.field_access import reader, root_key, writer
 from ptingest.pipeline.logstash.locale_names import LocaleNames, known_languages, locale_names
 from ptingest.pipeline.logstash.options import FilterFunction, FilterSetup, Option, Options
 from ptingest.pipeline.logstash.sprintf import compile_template
@@ -29,13 +29,17 @@ def build(setup: FilterSetup) -> FilterFunction:
     """Return the filter; it tries the formats in the order written."""
     options, matched = setup.options, setup.matched
     formats = _formats(options)
-    read_field, write = reader(options["match"][0]), writer(options["target"])
+    field, write = options["match"][0], writer(options["target"])
+    key, read_field = root_key(field), reader(field)
     is_event_time = options["target"] in ("@timestamp", "[@timestamp]")
     zone, own = _zone(options)
     failure_tags, is_decorated = options["tag_on_failure"], matched is not unchanged
 
     def date(event: Event) -> None:
-        value = read_field(event)
+        # Nearly always a text that a filter made of the message.
+        value = None if key is None else event.root.get(key)
+        if type(value) is not str:
+            value = read_field(event)
         if value is MISSING or value is None:
             return
         own_zone = zone if own is None else own(event)
