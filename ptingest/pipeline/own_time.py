@@ -123,9 +123,10 @@ class OwnTimes(dict[bytes, "OwnTime | None"]):
             # Nearly always the time is at the line's first colon, which ends its hour, or in an
             # access log its year. Without a colon there is no time that is not a number.
             ends_year = colon + 6 < end and line[colon + 6] == _COLON
-            time = self._known(line, start, colon + (4 if ends_year else 1), end)
+            hour_end = colon + (4 if ends_year else 1)
+            time = self._known(line, start, hour_end, end)
             if time is None:
-                time = self._search(line, start, colon, end)
+                time = self._search(line, start, colon, end, unknown=hour_end)
             if time is not None:
                 return time
         if line[start : start + 1] != b"{":
@@ -133,16 +134,20 @@ class OwnTimes(dict[bytes, "OwnTime | None"]):
         found = _find_epoch(line, start, end)
         return self[found.group(1)] if found else None
 
-    def _search(self, line: bytes, start: int, position: int, end: int) -> OwnTime | None:
-        """Return the first time whose hour ends at or behind a position."""
+    def _search(
+        self, line: bytes, start: int, position: int, end: int, *, unknown: int
+    ) -> OwnTime | None:
+        """Return the first time whose hour ends behind a position; there is no known one at
+        ``unknown``."""
         for _ in range(SEARCHED_CLOCKS):
             clock = _find_clock(line, position, end)
             if clock is None:
                 break
             position = clock.end()
-            time = self._known(line, start, position, end)
-            if time is not None:
-                return time
+            if position != unknown:
+                time = self._known(line, start, position, end)
+                if time is not None:
+                    return time
             before, after = position - _BEFORE, position + _AFTER
             if not _has_year(line[max(start, before) : min(end, after)]):
                 continue
