@@ -188,9 +188,9 @@ def _sections(shown: Row) -> list[Section]:
         Section(_connection_columns(), connections, "no Beat is connected"),
         Section(_limit_columns(), shown["limits"], "no limits"),
     ]
-    # These two are of some servers only.
-    is_shown = (bool(shown["workers"]), bool(kafka), *(True for _ in found[2:]))
-    return [section for section, is_here in zip(found, is_shown, strict=True) if is_here]
+    # With Kafka between, a receiver has no sinks and looks into no event, and an indexer has no
+    # Beats port.
+    return [one for one in found if one.rows or (one.empty and not kafka)]
 
 
 def _table(section: Section, rows: int, width: int) -> list[Text]:

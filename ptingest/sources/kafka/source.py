@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -257,11 +257,12 @@ class KafkaSource:
     async def assigned(self, partitions: Sequence[Partition]) -> None:
         self.books.rebalanced()
         self._trend.begin_again()
-        log.info("reads now: %s", _named(partitions))
         for partition in partitions:
             reader = self._readers[partition] = PartitionReader(partition, self._around)
             if self._is_draining:
                 reader.end()
+        if partitions or not self._readers:  # else a rebalance brought nothing
+            log.info("reads now: %s", _named(self._readers))
         self._troubles.joined()
 
     async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
@@ -448,10 +449,13 @@ def _start(text: str) -> str | int:
     return int(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def _named(partitions: Sequence[Partition]) -> str:
+def _named(partitions: Collection[Partition]) -> str:
     """Partitions for a log line, by topic."""
     if not partitions:
-        return "no partition (the group has more members than partitions, or no topic is there)"
+        return (
+            "no partition (others hold them and may hand some over, or the group has more members "
+            "than partitions, or no topic is there)"
+        )
     by_topic: dict[str, list[str]] = {}
     for topic, number in sorted(partitions):
         by_topic.setdefault(topic, []).append(str(number))

@@ -183,6 +183,20 @@ def test_the_buffer_and_each_source_of_kafka_have_a_row_at_80_columns() -> None:
     assert max(map(cell_len, found)) <= 80
 
 
+def test_beside_kafka_what_a_role_does_not_have_is_left_out() -> None:
+    receiver = overview(None, facts(books={}, lanes={}, beats=beats(row("web")), **KAFKA))
+    indexer = overview(None, facts(beats=beats(), **KAFKA))
+    neither = overview(None, facts(books={}, lanes={}, beats=beats()))
+
+    def headings(found: Row) -> set[str]:
+        words = {line.split(" ")[0] for line in shown(found, 132, 40)}
+        return words & {"sink", "service", "connection"}
+
+    assert headings(receiver) == {"connection"}
+    assert "connection" not in headings(indexer)
+    assert headings(neither) == {"sink", "service", "connection"}
+
+
 def test_without_kafka_there_is_no_row_of_it() -> None:
     found = shown(overview(None, facts(buffer=None, kafka={})), 80, 30)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ptingest.kafka.polled import Partition
 from tests.fakes.kafka import (
     HEARTBEAT,
     NOT_COORDINATOR,
@@ -317,6 +318,19 @@ async def test_a_consumer_that_lost_brokers_which_answer_others_is_replaced(
         assert "the consumer ended" not in away
         assert "it has lost all brokers, and they answer a new one" in caplog.text
         assert down.admitted == numbered(10)
+
+
+async def test_the_log_names_all_that_is_read_and_nothing_where_a_rebalance_brought_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, logger="ptingest.sources.kafka.source")
+    async with reading("127.0.0.1:9", Downstream(), "logs") as one:
+        for added in ([], [Partition("logs", 1)], [], [Partition("logs", 0)], []):
+            await one.source.assigned(added)
+
+    first, second, third = [record.getMessage() for record in caplog.records][:3]
+    assert first.startswith("reads now: no partition (")
+    assert (second, third) == ("reads now: logs 1", "reads now: logs 0, 1")
 
 
 async def test_a_topic_that_may_not_be_read_is_a_trouble(
