@@ -47,6 +47,9 @@ FAILED_REPORTS = 2
 fall into the moment in which a connection is made again."""
 SILENT_REPORTS = 10
 """So many are trouble also where nothing failed."""
+ASKING_REPORTS = 3
+"""Reports in a row in which a member does not ask to be let in, until it counts as one that does
+not: one that is refused asks again after a moment."""
 LOST_REPORTS = 30
 """So many, and the client may have lost brokers that are there."""
 
@@ -64,6 +67,8 @@ class ClientStatistics:
         """The member waits for its group's coordinator, or to be let in."""
         self.trouble: str | None = None
         """Why no broker can be used; None while one is connected, or nothing is known yet."""
+        self._not_asking = ASKING_REPORTS
+        """Reports in a row in which the member did not ask to be let in."""
         self._silent = 0
         """Reports in a row without a connected broker."""
         self._ends: Mapping[tuple[str, int], int] = {}
@@ -76,7 +81,9 @@ class ClientStatistics:
             return
         group = told.cgrp or _Group()
         self.group_state = group.join_state
-        self.is_joining = group.state != "up" or group.join_state in JOINING
+        is_asking = group.state != "up" or group.join_state in JOINING
+        self._not_asking = 0 if is_asking else self._not_asking + 1
+        self.is_joining = self._not_asking < ASKING_REPORTS
         if any(one.state == "UP" for one in told.brokers.values()):
             self.trouble, self.last_error, self._silent = None, "", 0
         else:

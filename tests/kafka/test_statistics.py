@@ -41,6 +41,17 @@ def test_ends_are_those_that_may_be_read() -> None:
     assert statistics.group_state == "steady"
 
 
+def test_a_member_that_asks_again_after_a_moment_waits_all_the_time() -> None:
+    statistics = ClientStatistics()
+
+    seen = []
+    for state in ("init", "wait-join", "init", "init", "wait-join", "init", "init", "init"):
+        statistics.read(json.dumps({"cgrp": {"state": "up", "join_state": state}}))
+        seen.append(statistics.is_joining)
+
+    assert seen == [False, True, True, True, True, True, True, False]
+
+
 def test_no_connected_broker_is_a_trouble_with_the_last_error_until_one_answers() -> None:
     statistics = ClientStatistics()
     statistics.last_error = "_TRANSPORT: connection refused"
