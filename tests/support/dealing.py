@@ -41,6 +41,7 @@ ONE_BY_ONE = (
     "tests/workers/test_supervisor.py",
     "tests/cli/test_dead_letters.py",
     "tests/cli/test_serve.py",
+    "tests/sources/kafka/test_source.py",
 )
 """Files whose tests share nothing: each has servers of its own, and waits for them."""
 FIRST = (
