@@ -51,6 +51,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--may-double", action="store_true", help="count doubles, fail for none")
     parser.add_argument("--poison", action="store_true", help="one event that pt-logs refuses")
     given = parser.parse_args()
+    for name in given.scenario or ():
+        if name not in SCENARIOS and name not in BUFFERED:
+            parser.error(f"there is no scenario {name!r}; --list names them all")
     if (given.server is None) != (given.elasticsearch is None):
         parser.error("--server and --elasticsearch belong together")
     if given.server is not None and given.command is not None:
