@@ -56,6 +56,15 @@ CONFIGS = (
       date { match => ["message", "ISO8601"] target => "[b][at]" }
       mutate { update => { "tags" => "q" } replace => { "@timestamp" => "no" } }
     }""",
+    # What would end a text of Python, were it not written as one.
+    r"""filter {
+      if [a'b][\\] != "x'); raise SystemExit #" and [a] in ['{"', "x'", "x", "'"] {
+        mutate {
+          replace => { "[k'][{}\\]" => "%{a}'{}" "{b}" => "%{[a'b]}\\ " } add_tag => ["t'{}"]
+        }
+      } else if [b] =~ /'"|[{]/ { mutate { add_field => { "[k'][\n]" => 'v"\\ ' } } }
+      grok { match => { "message" => "(?<g>'?)%{WORD:[w'][{}]}" } }
+    }""",
 )
 OUTPUT = """output {
   if [a] < 3 { stdout {} } else { file { path => "/tmp/%{a}" } }
