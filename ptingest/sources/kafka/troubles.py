@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ptingest.kafka.polled import Problem
 from ptingest.kafka.statistics import ClientStatistics
+from ptingest.kafka.topic import MISSING
 from ptingest.model.contracts import Clock
 
 log = logging.getLogger(__name__)
@@ -15,7 +16,6 @@ LATE_COMMITS_SECONDS = 30.0
 """Commits that fail for longer than this are a trouble."""
 JOIN_SECONDS = 10.0
 """A member that waits longer than this to be let into its group reads nothing: a trouble."""
-MISSING = ("UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC")
 LEFT = "_MAX_POLL_EXCEEDED"
 BROKERS, GROUP = "brokers", "group"
 ALL = ""
