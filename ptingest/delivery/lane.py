@@ -194,8 +194,10 @@ class Lane:
                     self._wake.clear()
                     self._begin_attempts()
                     alarm = self._set_alarm()
-                    await self._wake.wait()
-                    alarm.cancel()
+                    try:
+                        await self._wake.wait()
+                    finally:
+                        alarm.cancel()
                 for task in self._tasks:
                     task.cancel()
         finally:
