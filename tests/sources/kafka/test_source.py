@@ -371,6 +371,14 @@ async def test_records_that_are_gone_are_told_with_their_number(
         assert "logs/0: 4 records from offset 5 on are gone" in told.message
 
 
+def make_anew(kafka: MockKafka) -> None:
+    """Delete the topic and make another of its name, with 40 records: more than the old one had, so
+    that the old offset could be read on."""
+    kafka.delete_topic("logs")
+    kafka.create_topic("logs")
+    send(kafka.bootstrap, "logs", *numbered(40, 100))
+
+
 @pytest.mark.parametrize("topics", ["logs", "^lo.*"])
 async def test_a_topic_that_is_made_anew_while_it_is_read_is_read_from_its_beginning(
     topics: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -386,10 +394,7 @@ async def test_a_topic_that_is_made_anew_while_it_is_read_is_read_from_its_begin
             send(kafka.bootstrap, "logs", *numbered(5, 20))
             await one.until_read(down, 5)
             await one.until(lambda: committed_here(one) == [25])
-            kafka.delete_topic("logs")
-            kafka.create_topic("logs")
-            # The new one is longer than the old one was: the old offset could be read on.
-            send(kafka.bootstrap, "logs", *numbered(40, 100))
+            make_anew(kafka)
             await one.until_read(down, 45)
             await one.until(lambda: committed_here(one) == [40])
 
@@ -410,10 +415,8 @@ async def test_a_topic_that_was_made_anew_before_a_crash_is_read_from_its_beginn
         async with reading(kafka.bootstrap, down, "logs") as one:
             await one.until_read(down, 20)
             await one.until(lambda: committed_here(one) == [20])
-            kafka.delete_topic("logs")
-            kafka.create_topic("logs")
             # Nobody has looked yet: the new topic is read from the old offset on.
-            send(kafka.bootstrap, "logs", *numbered(40, 100))
+            make_anew(kafka)
             await one.until_read(down, 40)
             await one.until(lambda: committed_here(one) == [40])
 
